@@ -1,0 +1,116 @@
+"""batchd: drop a file of rows into a folder; get it back with a language model's answers.
+
+This is the front door: plugins import from here and from nowhere else in the daemon.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .contracts import BatchProvider as BatchProvider
+    from .contracts import DeliveryJob as DeliveryJob
+    from .contracts import Limits as Limits
+    from .contracts import LiveProvider as LiveProvider
+    from .contracts import Observer as Observer
+    from .contracts import Outbox as Outbox
+    from .contracts import PromptBuilder as PromptBuilder
+    from .contracts import Reader as Reader
+    from .contracts import RemoteBatch as RemoteBatch
+    from .contracts import ResultRow as ResultRow
+    from .contracts import ResultRows as ResultRows
+    from .contracts import Settings as Settings
+    from .contracts import Sink as Sink
+    from .contracts import Source as Source
+    from .contracts import Submission as Submission
+    from .errors import BatchdError as BatchdError
+    from .errors import CannotFind as CannotFind
+    from .errors import ConfigError as ConfigError
+    from .errors import FileRefused as FileRefused
+    from .errors import NotSent as NotSent
+    from .errors import PluginError as PluginError
+    from .errors import ProviderError as ProviderError
+    from .errors import RejectedError as RejectedError
+    from .errors import RemoteMissing as RemoteMissing
+    from .errors import SubmissionRefused as SubmissionRefused
+    from .errors import TransientError as TransientError
+    from .events import Event as Event
+    from .hookspecs import hookimpl as hookimpl
+    from .model import BadRow as BadRow
+    from .model import BatchPhase as BatchPhase
+    from .model import BatchStatus as BatchStatus
+    from .model import Body as Body
+    from .model import Failure as Failure
+    from .model import Json as Json
+    from .model import Problem as Problem
+    from .model import Response as Response
+    from .model import Result as Result
+    from .model import Row as Row
+    from .model import RowStatus as RowStatus
+    from .model import Usage as Usage
+    from .settings import Duration as Duration
+    from .settings import Secret as Secret
+
+_HOMES = {
+    "contracts": (
+        "BatchProvider",
+        "DeliveryJob",
+        "Limits",
+        "LiveProvider",
+        "Observer",
+        "Outbox",
+        "PromptBuilder",
+        "Reader",
+        "RemoteBatch",
+        "ResultRow",
+        "ResultRows",
+        "Settings",
+        "Sink",
+        "Source",
+        "Submission",
+    ),
+    "errors": (
+        "BatchdError",
+        "CannotFind",
+        "ConfigError",
+        "FileRefused",
+        "NotSent",
+        "PluginError",
+        "ProviderError",
+        "RejectedError",
+        "RemoteMissing",
+        "SubmissionRefused",
+        "TransientError",
+    ),
+    "events": ("Event",),
+    "hookspecs": ("hookimpl",),
+    "model": (
+        "BadRow",
+        "BatchPhase",
+        "BatchStatus",
+        "Body",
+        "Failure",
+        "Json",
+        "Problem",
+        "Response",
+        "Result",
+        "Row",
+        "RowStatus",
+        "Usage",
+    ),
+    "settings": ("Duration", "Secret"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [*sorted(_HOME_OF), "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy, because `batchd status` starts in the time that importing pydantic alone would take.
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'batchd' has no attribute {name!r}")
+    return getattr(import_module(f"batchd.{home}"), name)

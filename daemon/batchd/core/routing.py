@@ -1,0 +1,90 @@
+"""Which route takes a dropped file, and what a route is."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..model import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A plugin as a config names it: its kind, and its settings as they were written (checked already)."""
+
+    kind: str
+    settings: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A rule of the config: which files, which prompt, provider, model, sinks.
+
+    A job carries a snapshot of it, so that a change of the config changes no job under way. Secrets belong
+    to providers and sinks, which a route only names; so there are none in a snapshot.
+    """
+
+    name: str
+    match: Sequence[str]
+    provider: str
+    model: str
+    prompt: Asked
+    endpoint: str = "/v1/chat/completions"
+    params: Mapping[str, Json] = field(default_factory=dict)
+    sinks: Sequence[str] = ("csv",)
+    attempts: int = 3
+    part_rows: int = 10_000
+    reader: Asked | None = None
+    reuse: float | None = None
+    finish_within: float = 86_400.0
+    max_failed: float = 1.0
+
+    def to_json(self) -> dict[str, Json]:
+        """The snapshot that is kept with a job."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Route:
+        """A Route out of a snapshot; keys of other versions are passed over."""
+        known = {key: value for key, value in record.items() if key in cls.__dataclass_fields__}
+        known["prompt"] = Asked(**record["prompt"])
+        if record.get("reader") is not None:
+            known["reader"] = Asked(**record["reader"])
+        return cls(**known)
+
+    def common_body(self) -> dict[str, Json]:
+        """What the route adds to every request body."""
+        return {"model": self.model, **self.params}
+
+
+def route_for(path: str, routes: Sequence[Route]) -> Route | None:
+    """The first route, in the order of the config, with a pattern that matches `path` (relative to the inbox, `/`)."""
+    for route in routes:
+        if any(matches(path, pattern) for pattern in route.match):
+            return route
+    return None
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Whether the pattern takes the path. `**` spans folders; a pattern without `/` looks at the name alone.
+
+    >>> matches("reviews/2026/may.csv", "reviews/**"), matches("a/review-1.csv", "*review*.csv")
+    (True, True)
+    """
+    if "/" not in pattern:
+        return fnmatch.fnmatchcase(path.rsplit("/", 1)[-1], pattern)
+    return _matches(path.split("/"), pattern.split("/"))
+
+
+def _matches(names: Sequence[str], patterns: Sequence[str]) -> bool:
+    if not patterns:
+        return not names
+    if patterns[0] == "**":
+        rest = patterns[1:]
+        # A trailing `**` stands for at least one name: the files in the folder, not the folder.
+        if not rest:
+            return bool(names)
+        return any(_matches(names[start:], rest) for start in range(len(names) + 1))
+    return bool(names) and fnmatch.fnmatchcase(names[0], patterns[0]) and _matches(names[1:], patterns[1:])

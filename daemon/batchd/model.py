@@ -1,0 +1,208 @@
+"""The words of the trade as values: rows, requests' outcomes, batches as a provider reports them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Any
+"""Whatever JSON can say: None, bool, int, float, str, and lists and dicts (with str keys) of these."""
+
+Body: TypeAlias = dict[str, Json]
+"""The body of one request, without what the route adds (`model` and its `params`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a row has no answer: a code for machines, a sentence for people.
+
+    `transient` says that asking again may help; such a row is asked again while its attempts last.
+    """
+
+    code: str
+    message: str
+    transient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record of a dropped file: its number (from 0) and its values in the order of `columns`."""
+
+    number: int
+    columns: Sequence[str]
+    values: Sequence[Json]
+
+    def __getitem__(self, column: str) -> Json:
+        """The value in `column`; KeyError if the file has no such column."""
+        try:
+            return self.values[self.columns.index(column)]
+        except ValueError:
+            raise KeyError(column) from None
+
+    def as_dict(self) -> dict[str, Json]:
+        """Column to value."""
+        return dict(zip(self.columns, self.values, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A record that cannot be a Row: what was there, as far as it could be read, and why it will not do.
+
+    `values` may be shorter or longer than the columns; they return to the user as they are.
+    """
+
+    values: Sequence[Json]
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one request or many. `cached_tokens` is the part of `input_tokens` served from a cache."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.output_tokens + other.output_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer that the service billed: the body as it came, from any of the OpenAI endpoints."""
+
+    body: Mapping[str, Json]
+    status_code: int = 200
+
+    @property
+    def text(self) -> str | None:
+        """The answer's text (chat, responses or completions), None where there is none."""
+        choice = self._choice
+        if choice is not None:
+            message = choice.get("message")
+            text = message.get("content") if isinstance(message, Mapping) else choice.get("text")
+            return text if isinstance(text, str) else None
+        return "".join(self._output_texts()) or None
+
+    @property
+    def refusal(self) -> str | None:
+        """What the model said when it declined to answer, if it did."""
+        choice = self._choice
+        message = choice.get("message") if choice is not None else None
+        refusal = message.get("refusal") if isinstance(message, Mapping) else None
+        return refusal if isinstance(refusal, str) and refusal else None
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the model stopped: `stop`, `length`, `content_filter`, ... (chat), None if it does not say."""
+        choice = self._choice
+        if choice is not None:
+            reason = choice.get("finish_reason")
+            return reason if isinstance(reason, str) else None
+        if self.body.get("status") == "incomplete":
+            details = self.body.get("incomplete_details")
+            reason = details.get("reason") if isinstance(details, Mapping) else None
+            return "length" if reason == "max_output_tokens" else reason
+        return None
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens the service counted, None where it does not say."""
+        usage = self.body.get("usage")
+        if not isinstance(usage, Mapping):
+            return None
+        details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
+        cached = details.get("cached_tokens") if isinstance(details, Mapping) else 0
+        return Usage(
+            input_tokens=_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
+            cached_tokens=_count(cached),
+            output_tokens=_count(usage.get("completion_tokens", usage.get("output_tokens"))),
+        )
+
+    @property
+    def _choice(self) -> Mapping[str, Json] | None:
+        choices = self.body.get("choices")
+        if isinstance(choices, Sequence) and choices and isinstance(choices[0], Mapping):
+            return choices[0]
+        return None
+
+    def _output_texts(self) -> Iterator[str]:
+        output = self.body.get("output")
+        for item in output if isinstance(output, list) else ():
+            content = item.get("content") if isinstance(item, Mapping) else None
+            for piece in content if isinstance(content, list) else ():
+                if isinstance(piece, Mapping) and isinstance(piece.get("text"), str):
+                    yield piece["text"]
+
+
+def _count(value: Json) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer to one Request: a response or a Failure, never both, never neither."""
+
+    custom_id: str
+    outcome: Response | Failure
+
+
+class BatchPhase(StrEnum):
+    """Where a batch is at its provider, in OpenAI's words."""
+
+    VALIDATING = "validating"
+    IN_PROGRESS = "in_progress"
+    FINALIZING = "finalizing"
+    CANCELLING = "cancelling"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """True once the provider will not work on it any more; there may be answers to fetch all the same."""
+        return self in _ENDED
+
+
+_ENDED = frozenset({BatchPhase.COMPLETED, BatchPhase.FAILED, BatchPhase.EXPIRED, BatchPhase.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a provider says is wrong with a batch as a whole; `line` is 1-based in the input file, if given."""
+
+    code: str
+    message: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStatus:
+    """What a provider says of one of our batches.
+
+    The counts are for showing progress only: providers get them wrong, so nothing is decided by them.
+    `details` is the provider plugin's own note (JSON), kept by batchd and handed back with the batch.
+    """
+
+    phase: BatchPhase
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+    problems: tuple[Problem, ...] = ()
+    usage: Usage | None = None
+    details: Mapping[str, Json] = field(default_factory=dict)
+
+
+class RowStatus(StrEnum):
+    """What became of a row."""
+
+    OK = "ok"
+    FAILED = "failed"
+    SKIPPED = "skipped"
