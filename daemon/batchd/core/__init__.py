@@ -1,0 +1,1 @@
+"""What decides: pure functions from values to values. No await, no open, no clock, no randomness."""

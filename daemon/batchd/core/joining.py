@@ -1,0 +1,210 @@
+"""Matching answers with rows: what a provider's output line means, and what becomes of each row asked.
+
+Only the custom_ids decide. Counts, states and the order of lines are known to be wrong at times.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from ..contracts import PromptBuilder
+from ..model import Failure, Json, Response, Usage
+
+_decoder = msgspec.json.Decoder()
+_CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_AGAIN = frozenset({0, 408, 409, 425, 429})
+
+NO_ANSWER = Failure("no_answer", "The service returned no answer for this row.", transient=True)
+
+
+class Head(msgspec.Struct):
+    """As much of an output line as is needed to know whose it is; the rest is passed over quickly."""
+
+    custom_id: str
+
+
+_head_decoder = msgspec.json.Decoder(Head)
+
+
+def owner(line: bytes) -> str | None:
+    """The custom_id of an output line, even of one that is not valid JSON; None if it names none."""
+    try:
+        return _head_decoder.decode(line).custom_id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        match = _CUSTOM_ID.search(line)
+        return match[1].decode("utf-8", "replace") if match else None
+
+
+def outcome(line: bytes) -> Response | Failure:
+    """What an output line says: a billed answer, or why there is none."""
+    try:
+        record = _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Failure("unreadable_line", "The service's answer to this row is not valid JSON.", transient=True)
+    if not isinstance(record, dict):
+        return Failure("unreadable_line", "The service's answer to this row is no JSON object.", transient=True)
+    response, error = record.get("response"), record.get("error")
+    if isinstance(response, Mapping):
+        return _of_response(response, error)
+    return _of_error(error)
+
+
+def _of_response(response: Mapping[str, Json], error: Json) -> Response | Failure:
+    status, body = response.get("status_code"), response.get("body")
+    if not isinstance(status, int) or isinstance(status, bool):
+        # Some gateways leave the status out; a body that answers speaks for itself.
+        status = 200 if _answers(body) else 0
+    if 200 <= status < 300:
+        if _answers(body):
+            return Response(body, status)
+        if isinstance(body, Mapping) and body.get("error"):
+            return _failure(body["error"], status, transient=True)
+        return Failure("empty_answer", "The service answered this row with an empty body.", transient=True)
+    transient = status in _AGAIN or status >= 500
+    inner = body.get("error") if isinstance(body, Mapping) else None
+    return _failure(inner or error or body, status, transient=transient)
+
+
+def _of_error(error: Json) -> Failure:
+    # Without a response nothing ran: expired, cancelled, or a fault of the service. Asking again may help.
+    transient = error.get("transient", True) is not False if isinstance(error, Mapping) else True
+    if error is None:
+        return Failure("empty_answer", "The service's answer to this row holds neither answer nor error.", transient=True)
+    return _failure(error, None, transient=transient)
+
+
+def _failure(error: Json, status: int | None, *, transient: bool) -> Failure:
+    fallback = "error" if status is None else f"http_{status}"
+    if isinstance(error, Mapping):
+        code = error.get("code") or error.get("type") or fallback
+        message = error.get("message") or f"The service answered with status {status} and no reason."
+    else:
+        code, message = fallback, error or f"The service answered with status {status} and no reason."
+    return Failure(str(code)[:100], str(message)[:2_000], transient=transient)
+
+
+def _answers(body: Json) -> bool:
+    """Whether a body holds an answer of any of the endpoints: chat, completions, responses, embeddings."""
+    if not isinstance(body, Mapping):
+        return False
+    return any(isinstance(body.get(key), list) and body[key] for key in ("choices", "output", "data", "results"))
+
+
+class ResultLine(msgspec.Struct, array_like=True, frozen=True):
+    """A row's lasting outcome, as a line of a part's results file. `answer` is in the builder's column order."""
+
+    row: int
+    ok: bool
+    answer: list[Any] = []
+    code: str | None = None
+    message: str | None = None
+    usage: tuple[int, int, int] | None = None
+    raw: msgspec.Raw | None = None
+
+    def failure(self) -> Failure | None:
+        """Why the row failed, None if it did not."""
+        return None if self.ok else Failure(self.code or "error", self.message or "")
+
+
+@dataclass(slots=True)
+class Joined:
+    """What became of the rows of a part that were asked in one attempt. `leftovers` are to be asked again."""
+
+    lines: list[ResultLine] = field(default_factory=list)
+    leftovers: list[int] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    usage: Usage = Usage()
+    wasted: Usage = Usage()
+
+
+def join(
+    asked: Iterable[int],
+    answers: Mapping[int, Sequence[bytes]],
+    builder: PromptBuilder[Any],
+    *,
+    attempt: int,
+    attempts: int,
+) -> Joined:
+    """Settle the rows that were asked: `answers` holds every output line of each row, in order of arrival.
+
+    The first usable answer of a row wins. A refusal that will not change fails the row by name; anything
+    else, silence included, is a leftover while attempts last. `usage` sums what was billed for all of it,
+    `wasted` the part of it that answered no row.
+    """
+    joined = Joined()
+    last = attempt >= attempts
+    for row in asked:
+        best: ResultLine | None = None
+        reason = NO_ANSWER
+        lasting = False
+        for raw in answers.get(row, ()):
+            said = outcome(raw)
+            usage = said.usage if isinstance(said, Response) else None
+            if usage is not None:
+                joined.usage += usage
+            if best is None:
+                read = _parse(said, builder) if isinstance(said, Response) else said
+                if not isinstance(read, Failure):
+                    best = _line(row, read, builder, usage, raw)
+                    continue
+                if not lasting:
+                    reason, lasting = read, not read.transient
+            if usage is not None:
+                joined.wasted += usage
+        if best is not None:
+            joined.lines.append(best)
+        elif lasting or last:
+            joined.lines.append(_failed(row, reason, answers.get(row, ()), attempt))
+        else:
+            joined.leftovers.append(row)
+            joined.reasons[reason.code] += 1
+    return joined
+
+
+def _parse(response: Response, builder: PromptBuilder[Any]) -> Mapping[str, Json] | Failure:
+    try:
+        return builder.parse(response)
+    except Exception as error:  # noqa: BLE001  # one bad row is one bad row, whatever the plugin makes of it
+        kind = type(builder).__name__
+        return Failure("parse", f"The answer could not be read by {kind}: {type(error).__name__}: {error}")
+
+
+def _line(
+    row: int, read: Mapping[str, Json], builder: PromptBuilder[Any], usage: Usage | None, raw: bytes
+) -> ResultLine:
+    tokens = (usage.input_tokens, usage.cached_tokens, usage.output_tokens) if usage else None
+    answer = [read.get(column) for column in builder.columns]
+    return ResultLine(row, True, answer, usage=tokens, raw=msgspec.Raw(raw))
+
+
+def _failed(row: int, reason: Failure, lines: Sequence[bytes], attempt: int) -> ResultLine:
+    times = f" (asked {attempt} times)" if reason.transient and attempt > 1 else ""
+    raw = next((msgspec.Raw(line) for line in lines if _is_json(line)), None)
+    return ResultLine(row, False, code=reason.code, message=f"{reason.message}{times}", raw=raw)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def answer_columns(columns: Sequence[str], answers: Sequence[str]) -> list[str]:
+    """The answer's columns as they appear beside the input's: one of the same name gets ` (2)`, ` (3)`, …"""
+    taken, named = set(columns), []
+    for answer in answers:
+        name, number = answer, 1
+        while name in taken:
+            number += 1
+            name = f"{answer} ({number})"
+        taken.add(name)
+        named.append(name)
+    return named

@@ -1,0 +1,169 @@
+"""What is stored, as values: jobs, their parts, batches. The states say what is there, not what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ..model import BatchPhase, Json, Usage
+from .routing import Route
+
+
+class JobState(StrEnum):
+    """Where a job is on its way from the inbox to the archive."""
+
+    CLAIMING = "claiming"  # we mean to take the file out of the inbox
+    CLAIMED = "claimed"  # the file is in the spool, not read yet
+    PLANNING = "planning"  # read; its rows are being turned into requests
+    HELD = "held"  # waits for a person's approval
+    RUNNING = "running"  # its parts go through batches
+    DELIVERING = "delivering"  # every row has its outcome; sinks publish
+    REJECTING = "rejecting"  # cannot be taken; on its way to the rejected folder
+    FAILED = "failed"  # stands still until `retry` or `cancel`
+    DONE = "done"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+    @property
+    def final(self) -> bool:
+        """True once nothing more will happen to the job by itself."""
+        return self in {JobState.DONE, JobState.CANCELLED, JobState.REJECTED}
+
+
+class PartState(StrEnum):
+    """Where a part's current attempt is."""
+
+    UNPLANNED = "unplanned"
+    PLANNED = "planned"  # its request file is written
+    BATCHED = "batched"  # it belongs to a batch
+    ANSWERED = "answered"  # its share of the batch's answers is on disk
+    COLLECTED = "collected"  # every row has its outcome, or will be skipped
+
+
+class BatchState(StrEnum):
+    """Where a batch is, as far as we know."""
+
+    PACKED = "packed"
+    UPLOADED = "uploaded"
+    SUBMITTING = "submitting"  # the create call was allowed to go out; its outcome is not known
+    SUBMITTED = "submitted"  # the provider has it under `remote`
+    ENDED = "ended"  # the provider is through with it
+    FETCHED = "fetched"  # its answers are on our disk
+    HELD = "held"  # a person must say whether the provider has it
+    DONE = "done"  # every part has its share of the answers
+    RETURNED = "returned"  # it never ran; its parts are back in the queue
+
+    @property
+    def final(self) -> bool:
+        """True once nothing more will happen to the batch."""
+        return self in {BatchState.DONE, BatchState.RETURNED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One accepted file, from claim to archive."""
+
+    id: str
+    state: JobState
+    source: str
+    inbox_path: bytes
+    stamp: tuple[int, int, int, int]
+    route: Route
+    size: int
+    claimed_at: float
+    rows: int | None = None
+    columns: Sequence[str] = ()
+    sha256: str | None = None
+    description: Mapping[str, Json] = field(default_factory=dict)
+    reason_code: str | None = None
+    reason: str | None = None
+    cancelled: bool = False
+    deaths: int = 0
+    round: int = 1
+    outbox_stem: str | None = None
+    archive_name: str | None = None
+    estimated_cost: int | None = None
+    accepted_at: float | None = None
+    planned_at: float | None = None
+    collected_at: float | None = None
+    finished_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A run of consecutive rows of one job: `rows` rows from row `first`, `length` bytes at `offset` of rows.jsonl.
+
+    `attempt` is the current try, from 1. `results` says which results file is the valid one: 0 the plan's
+    own failures, n what was collected in attempt n. `ok` and `failed` count what stands in it.
+    """
+
+    job: str
+    first: int
+    rows: int
+    offset: int
+    length: int
+    state: PartState = PartState.UNPLANNED
+    attempt: int = 1
+    results: int = 0
+    ok: int = 0
+    failed: int = 0
+    requests: int = 0
+    size: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    batch: str | None = None
+    deaths: int = 0
+    usage: Usage = Usage()
+    wasted: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """When the create call was allowed to go out: wall clock, and a clock that never jumps with its boot's id."""
+
+    at: float
+    steady: float
+    boot: str
+
+    def age(self, now: Intent) -> float:
+        """Seconds gone by for certain since this intent, seen from `now`.
+
+        Wall clocks jump, so within one boot the steady clock counts. Across a reboot at least the new
+        uptime has gone by; the wall clock can only make it less, in case the state folder has moved here
+        from another machine.
+        """
+        if self.boot == now.boot:
+            return now.steady - self.steady
+        return max(0.0, min(now.steady, now.at - self.at))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One or more parts, of one or more jobs, submitted together to a batch provider."""
+
+    key: str
+    provider: str
+    model: str
+    endpoint: str
+    state: BatchState
+    requests: int
+    size: int
+    input_tokens: int
+    created_at: float
+    uploads: int = 0
+    upload: str | None = None
+    intent: Intent | None = None
+    looks: int = 0
+    remote: str | None = None
+    others: Sequence[str] = ()
+    phase: BatchPhase | None = None
+    completed: int = 0
+    failed: int = 0
+    total: int = 0
+    details: Mapping[str, Json] = field(default_factory=dict)
+    problems: Sequence[Mapping[str, Json]] = ()
+    wanted: bool = True
+    reason: str | None = None
+    submitted_at: float | None = None
+    ended_at: float | None = None
