@@ -1,1 +1,28 @@
-"""Built-in plugin."""
+"""Files as people keep them: CSV and JSON Lines, in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from batchd import hookimpl
+
+
+@hookimpl
+def register_readers(register: Callable[[str, Callable[..., Any]], None]) -> None:
+    """Offer the readers `csv` and `jsonl`."""
+    from .csv_reader import CsvReader
+    from .jsonl_reader import JsonlReader
+
+    register("csv", CsvReader)
+    register("jsonl", JsonlReader)
+
+
+@hookimpl
+def register_sinks(register: Callable[[str, Callable[..., Any]], None]) -> None:
+    """Offer the sinks `csv` and `jsonl`."""
+    from .csv_sink import CsvSink
+    from .jsonl_sink import JsonlSink
+
+    register("csv", CsvSink)
+    register("jsonl", JsonlSink)

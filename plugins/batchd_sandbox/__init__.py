@@ -1,1 +1,24 @@
-"""Built-in plugin."""
+"""A local OpenAI-compatible server of Files, Batches and Chat: rule-based answers, and faults to order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from batchd import hookimpl
+
+if TYPE_CHECKING:
+    import click
+
+
+def _sandbox() -> click.Command:
+    # Imported when the command is asked for: the server stack would slow every other command's start.
+    from .command import sandbox
+
+    return sandbox
+
+
+@hookimpl
+def register_commands(register: Callable[[str, Callable[..., Any]], None]) -> None:
+    """Add `batchd sandbox`."""
+    register("sandbox", _sandbox)

@@ -61,7 +61,7 @@ def _of_response(response: Mapping[str, Json], error: Json) -> Response | Failur
         # Some gateways leave the status out; a body that answers speaks for itself.
         status = 200 if _answers(body) else 0
     if 200 <= status < 300:
-        if _answers(body):
+        if isinstance(body, Mapping) and _answers(body):
             return Response(body, status)
         if isinstance(body, Mapping) and body.get("error"):
             return _failure(body["error"], status, transient=True)

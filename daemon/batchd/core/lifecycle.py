@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from ..model import BatchPhase
+from .packing import Waiting
 from .records import Batch, BatchState, Intent, Job, JobState, Part, PartState
 
 
@@ -136,9 +138,29 @@ class Deal:
     batch: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Put these waiting parts together into one batch."""
+
+    provider: str
+    model: str
+    endpoint: str
+    parts: tuple[Waiting, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Cut a part that no batch can take whole."""
+
+    job: str
+    first: int
+    pieces: int
+    reason: str
+
+
 JobAction: TypeAlias = Claim | Read | Reject | Plan | Admit | Collect | Skip | Close | Deliver | Finish
 BatchAction: TypeAlias = Upload | Submit | Find | Poll | Withdraw | Fetch | Deal
-Action: TypeAlias = JobAction | BatchAction
+Action: TypeAlias = JobAction | BatchAction | Pack | Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +225,7 @@ def next_batch_actions(batch: Batch, now: Intent, *, create_timeout: float) -> I
             if outcome_wait(batch, now, create_timeout=create_timeout) <= 0:
                 yield Find(batch.key)
         case BatchState.SUBMITTED:
-            if not batch.wanted:
+            if not batch.wanted and batch.phase is not BatchPhase.CANCELLING:
                 yield Withdraw(batch.key)
             yield Poll(batch.key)
         case BatchState.ENDED:

@@ -18,7 +18,8 @@ OUTPUT_TOKENS_UNKNOWN = 500
 class Waiting:
     """A planned part that waits for a batch. The order is that of arrival: older jobs first, then row by row.
 
-    `since` is when it began to wait, in steady seconds; `size` the bytes of its request lines.
+    `since` is when it began to wait, in steady seconds; `size` the bytes of its request lines; `alone` keeps it
+    out of company.
     """
 
     claimed_at: float
@@ -29,6 +30,7 @@ class Waiting:
     input_tokens: int = 0
     output_tokens: int = 0
     since: float = 0.0
+    alone: bool = False
 
     @property
     def output_size(self) -> int:
@@ -73,6 +75,10 @@ def pack(
             # Later parts do not overtake: a large part would wait for ever behind a stream of small ones.
             # With nothing enqueued at all it goes, however large: only the service can say no now.
             break
+        if part.alone:
+            batches.append([part])
+            left = left - part.input_tokens if left is not None else None
+            continue
         if not group.takes(part):
             batches.append(group.parts)
             group = _Group(limits)

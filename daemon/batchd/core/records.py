@@ -74,6 +74,7 @@ class Job:
     claimed_at: float
     rows: int | None = None
     columns: Sequence[str] = ()
+    answer_columns: Sequence[str] = ()
     sha256: str | None = None
     description: Mapping[str, Json] = field(default_factory=dict)
     reason_code: str | None = None
@@ -94,8 +95,9 @@ class Job:
 class Part:
     """A run of consecutive rows of one job: `rows` rows from row `first`, `length` bytes at `offset` of rows.jsonl.
 
-    `attempt` is the current try, from 1. `results` says which results file is the valid one: 0 the plan's
-    own failures, n what was collected in attempt n. `ok` and `failed` count what stands in it.
+    `attempt` is the current try, from 1. `results` counts the results files; the last is the
+    valid one, 0 says that there is none yet. `ok` and `failed` count what stands in it. A `suspect` part
+    was in a batch that was refused without a reason, and travels alone.
     """
 
     job: str
@@ -114,6 +116,7 @@ class Part:
     output_tokens: int = 0
     batch: str | None = None
     deaths: int = 0
+    suspect: bool = False
     usage: Usage = Usage()
     wasted: Usage = Usage()
 

@@ -59,6 +59,19 @@ class Route:
         return {"model": self.model, **self.params}
 
 
+NO_ROUTE = Route(name="", match=(), provider="", model="", prompt=Asked(""))
+"""What a job carries whose file no route takes: enough to say so."""
+
+
+def no_route_reason(path: str, routes: Sequence[Route]) -> str:
+    """Why nothing takes the file, and where to drop it instead."""
+    places = ", ".join(f"{route.name} takes {' or '.join(route.match)}" for route in routes)
+    return (
+        f"No route takes a file at this place ({path}), so batchd does not know what to ask about its rows. "
+        f"Drop it into a folder that a route takes: {places}."
+    )
+
+
 def route_for(path: str, routes: Sequence[Route]) -> Route | None:
     """The first route, in the order of the config, with a pattern that matches `path` (relative to the inbox, `/`)."""
     for route in routes:

@@ -1,0 +1,1 @@
+"""What drives: looks at the folders and the database, decides by the core, acts through the adapters."""

@@ -11,6 +11,7 @@ CREATE TABLE jobs (
     route          TEXT NOT NULL,  -- JSON: the route as it was when the file was taken
     rows           INTEGER,        -- counted once, at intake; everything later must add up to it
     columns        TEXT NOT NULL DEFAULT '[]',
+    answer_columns TEXT NOT NULL DEFAULT '[]',
     sha256         TEXT,
     description    TEXT NOT NULL DEFAULT '{}',
     reason_code    TEXT,
@@ -52,12 +53,14 @@ CREATE TABLE parts (
     output_tokens  INTEGER NOT NULL DEFAULT 0,
     batch          TEXT REFERENCES batches (key),
     deaths         INTEGER NOT NULL DEFAULT 0,
-    usage          TEXT NOT NULL DEFAULT '[0,0,0]',
+    suspect        INTEGER NOT NULL DEFAULT 0,  -- was in a batch that was refused without a reason: travels alone
+    usage          TEXT NOT NULL DEFAULT '[0,0,0]',  -- JSON: input, cached input and output tokens
     wasted         TEXT NOT NULL DEFAULT '[0,0,0]',
     PRIMARY KEY (job, first)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX parts_by_state ON parts (state);
+CREATE INDEX parts_open ON parts (job) WHERE state != 'collected';
 CREATE INDEX parts_by_batch ON parts (batch) WHERE batch IS NOT NULL;
 
 CREATE TABLE batches (

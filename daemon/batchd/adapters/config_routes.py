@@ -1,0 +1,84 @@
+"""Routes: the tables `[routes.NAME]` as the core knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..core.routing import Asked, Route
+from .config_checks import check_json
+from .config_plugins import PluginTables
+from .config_tables import RouteTable, SinkTable
+from .plugins import Role
+from .toml_text import Keys
+from .validation import check
+from .words import proposal
+
+
+def read_route(
+    name: str,
+    written: Mapping[str, Any],
+    *,
+    providers: Mapping[str, Any],
+    sinks: dict[str, SinkTable],
+    plugins: PluginTables,
+) -> Route | None:
+    """The route, None if something about it was noted as wrong. Built-in sinks that it names are added to `sinks`."""
+    keys: Keys = ("routes", name)
+    problems = plugins.problems
+    table, faults = check(RouteTable, written)
+    problems.add_faults(keys, faults)
+    provider = written.get("provider")
+    if isinstance(provider, str) and provider.strip() and provider not in providers:
+        known = proposal(provider, providers, "there are")
+        problems.add((*keys, "provider"), f"there is no table [providers.{provider}]{known}")
+    params = written.get("params")
+    check_json((*keys, "params"), params, problems)
+    if isinstance(params, dict) and "model" in params:
+        problems.add((*keys, "params", "model"), f"belongs to the table [routes.{name}] itself, not to its params")
+    prompt = _prompt(keys, written, plugins)
+    if table is None:
+        return None
+    patterns = table.match or [f"{name}/**"]
+    reader = plugins.asked(Role.READER, (*keys, "reader"), table.reader)
+    if reader is not None and not reader.kind:
+        plugins.reader_by_suffix(reader, (*keys, "reader"), patterns)
+    _sinks(keys, table.sinks, sinks, plugins)
+    if prompt is None:
+        return None
+    return Route(
+        name=name,
+        match=tuple(patterns),
+        provider=table.provider,
+        model=table.model,
+        prompt=prompt,
+        endpoint=table.endpoint,
+        params=table.params,
+        sinks=tuple(table.sinks),
+        attempts=table.attempts,
+        part_rows=table.part_rows,
+        reader=reader,
+        reuse=table.reuse,
+        finish_within=table.finish_within,
+        max_failed=table.max_failed,
+    )
+
+
+def _prompt(keys: Keys, written: Mapping[str, Any], plugins: PluginTables) -> Asked | None:
+    table = (*keys, "prompt")
+    prompt = plugins.asked(Role.PROMPT_BUILDER, table, written.get("prompt"))
+    if prompt is not None and not prompt.kind:
+        plugins.problems.add(
+            (*table, "plugin"), 'is missing; write which kind of prompt it is, such as plugin = "template"'
+        )
+    return prompt
+
+
+def _sinks(keys: Keys, names: list[str], sinks: dict[str, SinkTable], plugins: PluginTables) -> None:
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            plugins.problems.add((*keys, "sinks"), f'names "{name}" more than once')
+        if name not in sinks:
+            table = plugins.built_in_sink(name, keys, sinks)
+            if table is not None:
+                sinks[name] = table

@@ -1,0 +1,233 @@
+"""The tables of config.toml as frozen models. What belongs to a plugin is checked by the plugin's own `Settings`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from ..contracts import Limits
+from ..core.pricing import Price
+from ..settings import Duration, seconds
+from .locations import DEFAULT_FOLDERS
+
+ROUTE_NAME = re.compile(r"[^\W_][\w .+-]*")
+"""What a table that people name may be called: routes give folders their names, so no slash and no leading dot."""
+
+
+class Table(BaseModel):
+    """Unknown keys are refused, and TOML's types are taken at their word: `"3"` is no number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _amount(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("write an amount of money as a number, such as 5.0")
+    if not math.isfinite(value):
+        raise ValueError("an amount of money cannot be infinite")
+    if value < 0:
+        raise ValueError("an amount of money cannot be negative")
+    return Decimal(str(value))
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError('write a duration, such as "500ms", "2s", "10m", "6h" or "30d"')
+    return value
+
+
+def _positive(value: float) -> float:
+    if _finite(value) == 0:
+        raise ValueError("a duration of zero will not do here")
+    return value
+
+
+def _currency(value: str) -> str:
+    if re.fullmatch(r"[A-Z]{3}", value) is None:
+        raise ValueError('write a currency as three capital letters, such as "USD"')
+    return value
+
+
+def _not_empty(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty")
+    return value
+
+
+def _share(value: Any) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip()) if isinstance(value, str) else None
+    if match is None or float(match[1]) > 100:
+        raise ValueError('write a percentage from "0%" to "100%"')
+    return float(match[1]) / 100
+
+
+def _reuse(value: Any) -> float | None:
+    if value == "off":
+        return None
+    try:
+        return _positive(seconds(value))
+    except ValueError:
+        raise ValueError('write "off", or a duration such as "30d"') from None
+
+
+def _pattern(value: str) -> str:
+    _not_empty(value)
+    if value.startswith(("/", "./")) or ".." in value.split("/") or "\\" in value:
+        raise ValueError(f'"{value}" is no pattern for files in the inbox; write one such as "reviews/**" or "*.csv"')
+    return value
+
+
+def _endpoint(value: str) -> str:
+    if re.fullmatch(r"/\S+", value) is None:
+        raise ValueError('write an endpoint such as "/v1/chat/completions"')
+    return value
+
+
+Amount = Annotated[Decimal, BeforeValidator(_amount)]
+Currency = Annotated[str, AfterValidator(_currency)]
+Length = Annotated[Duration, AfterValidator(_finite)]
+Interval = Annotated[Duration, AfterValidator(_positive)]
+Text = Annotated[str, AfterValidator(_not_empty)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class FolderNames(Table):
+    """`[folders]`, as written."""
+
+    inbox: Text = DEFAULT_FOLDERS["inbox"]
+    outbox: Text = DEFAULT_FOLDERS["outbox"]
+    archive: Text = DEFAULT_FOLDERS["archive"]
+    rejected: Text = DEFAULT_FOLDERS["rejected"]
+    held: Text = DEFAULT_FOLDERS["held"]
+    state: Text = DEFAULT_FOLDERS["state"]
+
+
+class Intake(Table):
+    """`[intake]`: when a dropped file is taken. Times are in seconds.
+
+    `keep_finished` is how long the spool of a finished job stays, for `batchd retry` and for delivering the
+    same file again.
+    """
+
+    settle: Length = 2.0
+    rescan: Interval = 5.0
+    observer: Literal["auto", "inotify", "polling"] = "auto"
+    duplicates: Literal["redeliver", "process", "reject"] = "redeliver"
+    keep_finished: Length = 7 * 86_400.0
+
+
+class Budget(Table):
+    """`[budget]`: what may be spent. None is no limit."""
+
+    currency: Currency = "USD"
+    per_job: Amount | None = None
+    per_day: Amount | None = None
+    per_month: Amount | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit to keep."""
+        return any(limit is not None for limit in (self.per_job, self.per_day, self.per_month))
+
+
+class PriceTable(Table):
+    """`[providers.NAME.prices.MODEL]`, per million tokens. `batch_discount` is what a batch takes off, 0.5: half."""
+
+    input: Amount
+    output: Amount
+    cached_input: Amount | None = None
+    batch_discount: Amount | None = None
+    batch_input: Amount | None = None
+    batch_output: Amount | None = None
+    currency: Currency | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> PriceTable:
+        given = (self.batch_input is not None, self.batch_output is not None)
+        if any(given) and self.batch_discount is not None:
+            raise ValueError("write either batch_discount, or batch_input and batch_output")
+        if any(given) and not all(given):
+            raise ValueError("batch_input and batch_output go together")
+        if self.batch_discount is not None and self.batch_discount > 1:
+            raise ValueError("batch_discount is the part that a batch takes off, from 0 to 1: 0.5 is half price")
+        return self
+
+    @property
+    def price(self) -> Price:
+        """What the core reckons with."""
+        terms = {} if self.batch_discount is None else {"batch_discount": self.batch_discount}
+        return Price(
+            input=self.input,
+            output=self.output,
+            cached_input=self.cached_input,
+            batch_input=self.batch_input,
+            batch_output=self.batch_output,
+            **terms,
+        )
+
+
+class ProviderTable(Table):
+    """`[providers.NAME]`: the plugin, and the operator's terms for it. Times in seconds; None is the plugin's limit.
+
+    `settings` are the keys that belong to the plugin, as written; they may hold secrets, so no repr shows them.
+    """
+
+    plugin: Text
+    mode: Literal["batch", "live", "auto"] = "auto"
+    poll: Interval = 30.0
+    create_timeout: Interval = 60.0
+    linger: Length = 5.0
+    max_requests: Count | None = None
+    max_bytes: Count | None = None
+    max_line_bytes: Count | None = None
+    max_enqueued_tokens: Count | None = None
+    prices: dict[str, PriceTable] = Field(default_factory=dict)
+    settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
+
+    def limits(self, offered: Limits) -> Limits:
+        """The plugin's limits where the operator set no others."""
+        return Limits(
+            max_requests=self.max_requests or offered.max_requests,
+            max_bytes=self.max_bytes or offered.max_bytes,
+            max_line_bytes=self.max_line_bytes or offered.max_line_bytes,
+            max_enqueued_tokens=self.max_enqueued_tokens or offered.max_enqueued_tokens,
+        )
+
+    def price_list(self) -> dict[str, Price]:
+        """What each model costs, for those that the config prices."""
+        return {model: table.price for model, table in self.prices.items()}
+
+
+PROVIDER_KEYS = frozenset(ProviderTable.model_fields) - {"settings"}
+"""The keys of a provider's table that batchd reads itself."""
+
+
+class SinkTable(Table):
+    """`[sinks.NAME]`: the plugin, and its settings as written."""
+
+    plugin: Text
+    settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
+
+
+class RouteTable(Table):
+    """`[routes.NAME]`, as written."""
+
+    match: list[Annotated[str, AfterValidator(_pattern)]] | None = Field(default=None, min_length=1)
+    provider: Text
+    model: Text
+    endpoint: Annotated[str, AfterValidator(_endpoint)] = "/v1/chat/completions"
+    params: dict[str, Any] = Field(default_factory=dict)
+    sinks: list[Text] = Field(default=["csv"], min_length=1)
+    attempts: Count = 3
+    # A part's results are held in memory while they are put in order.
+    part_rows: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    reuse: Annotated[float | None, BeforeValidator(_reuse)] = None
+    finish_within: Interval = 86_400.0
+    max_failed: Annotated[float, BeforeValidator(_share)] = 1.0
+    prompt: dict[str, Any]
+    reader: dict[str, Any] | None = None

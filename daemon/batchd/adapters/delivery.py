@@ -1,0 +1,126 @@
+"""A job's joined rows out of the spool, and the outbox that sinks write to."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from ..contracts import Outbox, ResultRow, ResultRows
+from ..core import rows
+from ..core.joining import ResultLine
+from ..core.records import Job, Part
+from ..errors import BatchdError
+from ..files import make_folder, publishing
+from ..model import BadRow, Failure, RowStatus, Usage
+from .spool import Spool
+from .work.part_files import lines_of, read_results
+
+SKIPPED = Failure("cancelled", "The job was cancelled before this row was answered.")
+READ_AHEAD = 500
+"""Rows per hop to the reading thread: some 10 ms of work, so that the event loop is never kept waiting."""
+
+
+class RowsDoNotAddUp(BatchdError):
+    """The rows to deliver are not those that came in. Nothing is delivered."""
+
+
+class SpoolRows(ResultRows):
+    """Rows and results of a job, merged part by part as they are gone through; never more than a row in memory."""
+
+    def __init__(self, spool: Spool, job: Job, parts: Sequence[Part], answer_columns: Sequence[str]) -> None:
+        self.columns = list(job.columns)
+        self.answer_columns = list(answer_columns)
+        self._spool = spool
+        self._job = job
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[ResultRow]:
+        number = 0
+        for part in self._parts:
+            results = self._results(part)
+            result = next(results, None)
+            for line in lines_of(self._spool.rows(self._job.id), part.offset, part.length):
+                if result is not None and result.row == number:
+                    yield self._joined(number, line, result)
+                    result = next(results, None)
+                elif self._job.cancelled:
+                    yield self._joined(number, line, None)
+                else:
+                    raise RowsDoNotAddUp(f"Row {number} of job {self._job.id} has no outcome; nothing is delivered.")
+                number += 1
+        if number != self._job.rows:
+            raise RowsDoNotAddUp(
+                f"Job {self._job.id} came in with {self._job.rows} rows and would go out with {number}; "
+                "nothing is delivered."
+            )
+
+    async def __aiter__(self) -> AsyncIterator[ResultRow]:
+        going = iter(self)
+        while ahead := await asyncio.to_thread(lambda: list(islice(going, READ_AHEAD))):
+            for row in ahead:
+                yield row
+
+    def _results(self, part: Part) -> Iterator[ResultLine]:
+        return read_results(self._spool.results(part)) if part.results else iter(())
+
+    def _joined(self, number: int, line: bytes, result: ResultLine | None) -> ResultRow:
+        record = rows.decode(line)
+        original = record.values if isinstance(record, BadRow) else record
+        values = rows.fitted(original, len(self.columns))
+        if result is None:
+            return ResultRow(number, values, original, RowStatus.SKIPPED, (), SKIPPED, None, None)
+        usage = Usage(*result.usage) if result.usage else None
+        raw = bytes(result.raw) if result.raw is not None else None
+        status = RowStatus.OK if result.ok else RowStatus.FAILED
+        return ResultRow(number, values, original, status, result.answer, result.failure(), usage, raw)
+
+
+class FolderOutbox(Outbox):
+    """The outbox folder under a job's reserved name. `published` collects the names of what was written."""
+
+    def __init__(self, folder: Path, stem: str) -> None:
+        self._folder = folder
+        self._stem = stem
+        self.published: list[str] = []
+
+    @contextmanager
+    def publishing(self, suffix: str) -> Iterator[IO[bytes]]:
+        """See Outbox."""
+        name = f"{self._stem}{suffix}"
+        target = self._folder / name
+        require_folder(self._folder)
+        make_folder(target.parent)
+        with publishing(target) as file:
+            yield file
+        self.published.append(name)
+
+
+def require_folder(folder: Path) -> None:
+    """OSError in words if one of the configured folders is not there.
+
+    It is not made anew: an outbox that is gone is most likely a share that is not mounted, and files written
+    below the mount point would be found by nobody.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "the folder is not there (is its share mounted?)", str(folder))
+
+
+RESERVED_SUFFIXES = (
+    ".report.json",
+    ".results.csv",
+    ".failed.csv",
+    ".results.jsonl",
+    ".failed.jsonl",
+)
+
+
+def is_taken(folder: Path, stem: str) -> bool:
+    """Whether the outbox has anything under this name already."""
+    return any(os.path.lexists(folder / f"{stem}{suffix}") for suffix in RESERVED_SUFFIXES)
+

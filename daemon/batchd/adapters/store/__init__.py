@@ -1,0 +1,24 @@
+"""What the daemon knows, in SQLite: jobs, parts, batches, deliveries, events, orders, conditions."""
+
+from __future__ import annotations
+
+from .batches import Batches
+from .database import Database, Transaction
+from .jobs import Jobs
+from .story import Story
+
+__all__ = ["Database", "Store", "Transaction"]
+
+
+class Store:
+    """The tables by subject, over one database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.jobs = Jobs(database)
+        self.batches = Batches(database)
+        self.story = Story(database)
+
+    async def close(self) -> None:
+        """Finish what is being written and let go of the file."""
+        await self.database.close()

@@ -1,0 +1,360 @@
+"""Jobs and their parts. Each write is one step of a job's way, and repeatable: a step taken twice changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...core.lifecycle import JobView
+from ...core.records import Job, JobState, Part, PartState
+from ...events import (
+    Event,
+    JobAccepted,
+    JobClaimed,
+    JobDelivered,
+    JobFailed,
+    JobFinished,
+    JobPlanned,
+    JobRejected,
+    PartSplit,
+    RowsReturned,
+    WorkerDied,
+)
+from ...model import Json
+from .database import Database, Transaction, as_sequence, to_json
+from .mapping import columns_of, job_of, part_of
+
+Stamp = tuple[int, int, int, int]
+
+PARTS_AT_A_TIME = 32
+"""How many workable parts of one job are looked at in one go: more than there are workers, fewer than cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The parts of a job added up."""
+
+    parts: int
+    rows: int
+    ok: int
+    failed: int
+
+
+class Jobs:
+    """The tables `jobs`, `parts` and `deliveries`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # --- looking ---------------------------------------------------------------------------------------------
+
+    async def find(self, job: str) -> Job | None:
+        """The job, None if there is none of this id."""
+        rows = await self._database.read(lambda tx: tx.fetch("job", id=job))
+        return job_of(rows[0]) if rows else None
+
+    async def get(self, job: str) -> Job:
+        """The job; KeyError if there is none."""
+        found = await self.find(job)
+        if found is None:
+            raise KeyError(job)
+        return found
+
+    async def part(self, job: str, first: int) -> Part:
+        """One part; KeyError if there is none (any more)."""
+        rows = await self._database.read(lambda tx: tx.fetch("part", job=job, first=first))
+        if not rows:
+            raise KeyError((job, first))
+        return part_of(rows[0])
+
+    async def parts(self, job: str) -> list[Part]:
+        """All parts of a job in row order."""
+        rows = await self._database.read(lambda tx: tx.fetch("parts", job=job))
+        return [part_of(row) for row in rows]
+
+    async def views(self, *, most: int = 200) -> list[JobView]:
+        """Jobs that there may be something to do for, the oldest first."""
+
+        async def look(tx: Transaction) -> list[JobView]:
+            return [await _view(tx, job_of(row)) for row in await tx.fetch("jobs_with_work", most=most)]
+
+        return await self._database.read(look)
+
+    async def view(self, job: str) -> JobView:
+        """One job as `next_actions` wants it."""
+
+        async def look(tx: Transaction) -> JobView:
+            [row] = await tx.fetch("job", id=job)
+            return await _view(tx, job_of(row))
+
+        return await self._database.read(look)
+
+    async def totals(self, job: str) -> Totals:
+        """The parts of a job added up."""
+        [row] = await self._database.read(lambda tx: tx.fetch("job_totals", job=job))
+        return Totals(row["parts"], row["rows"], row["ok"], row["failed"])
+
+    async def delivered(self, job: str) -> dict[str, Sequence[str]]:
+        """Sinks that have published the job, with the names of the files they made."""
+        rows = await self._database.read(lambda tx: tx.fetch("delivered_sinks", job=job))
+        return {row["sink"]: as_sequence(row["files"]) for row in rows}
+
+    async def ids(self) -> set[str]:
+        """All jobs there are."""
+        return {row["id"] for row in await self._database.read(lambda tx: tx.fetch("job_ids"))}
+
+    async def finished_ids(self) -> set[str]:
+        """Jobs that nothing more will happen to."""
+        return {row["id"] for row in await self._database.read(lambda tx: tx.fetch("finished_job_ids"))}
+
+    async def expired(self, before: float) -> list[str]:
+        """Finished jobs whose spool need not be kept any longer."""
+        return [row["id"] for row in await self._database.read(lambda tx: tx.fetch("expired_jobs", before=before))]
+
+    # --- intake ----------------------------------------------------------------------------------------------
+
+    async def begin_claims(self, jobs: Iterable[Job]) -> None:
+        """Commit that we mean to take these files, before any of them is touched."""
+        rows = [columns_of(job) for job in jobs]
+        await self._database.write(lambda tx: tx.insert("jobs", rows, otherwise="OR IGNORE"))
+
+    async def forget(self, job: str) -> None:
+        """The file was gone before we could take it: there is no such job."""
+        await self._database.write(lambda tx: tx.run("delete_job", id=job))
+
+    async def claimed(self, job: Job, stamp: Stamp) -> None:
+        """The file is in the spool, with this stamp."""
+        event = JobClaimed(job=job.id, source=job.source, route=job.route.name, size=stamp[1])
+        columns = {"stamp": to_json(stamp), "size": stamp[1]}
+        await self._step(job.id, JobState.CLAIMING, JobState.CLAIMED, event, **columns)
+
+    async def restamp(self, job: Job, stamp: Stamp) -> None:
+        """The claimed file is still being written; this is how it looks now."""
+        await self._step(job.id, JobState.CLAIMED, JobState.CLAIMED, stamp=to_json(stamp), size=stamp[1])
+
+    async def accepted(
+        self,
+        job: Job,
+        *,
+        rows: int,
+        columns: Sequence[str],
+        answer_columns: Sequence[str],
+        sha256: str,
+        description: Mapping[str, Json],
+        parts: Sequence[Part],
+    ) -> None:
+        """The file was read; these are its parts."""
+
+        async def change(tx: Transaction) -> None:
+            await tx.run("delete_parts", job=job.id)
+            await tx.insert("parts", (columns_of(part) for part in parts))
+            changed = await tx.update(
+                "jobs",
+                {"id": job.id, "state": JobState.CLAIMED},
+                state=JobState.PLANNING,
+                rows=rows,
+                columns=to_json(columns),
+                answer_columns=to_json(answer_columns),
+                sha256=sha256,
+                description=to_json(description),
+                accepted_at=tx.now,
+            )
+            if changed:
+                await tx.tell(
+                    JobAccepted(job=job.id, source=job.source, rows=rows, parts=len(parts), sha256=sha256)
+                )
+
+        await self._database.write(change)
+
+    async def rejecting(self, job: Job, code: str, reason: str, *, archive_name: str) -> None:
+        """The file cannot be taken; commit why and where it goes, before it is moved."""
+        await self._step(
+            job.id,
+            job.state,
+            JobState.REJECTING,
+            JobRejected(job=job.id, source=job.source, code=code, reason=reason),
+            reason_code=code,
+            reason=reason,
+            archive_name=archive_name,
+        )
+
+    async def rejected(self, job: Job, at: float) -> None:
+        """The file and the reason lie in the rejected folder."""
+        await self._step(job.id, JobState.REJECTING, JobState.REJECTED, finished_at=at)
+
+    # --- parts -----------------------------------------------------------------------------------------------
+
+    async def planned(self, part: Part, planned: Part) -> None:
+        """The request file of the part's attempt is written; `planned` says what is in it."""
+        await self._part_step(part, PartState.UNPLANNED, planned)
+
+    async def admitted(self, job: Job, *, estimated_cost: int | None, event: JobPlanned) -> None:
+        """The job may run."""
+
+        async def change(tx: Transaction) -> None:
+            if await tx.update(
+                "jobs",
+                {"id": job.id, "state": JobState.PLANNING},
+                state=JobState.RUNNING,
+                estimated_cost=estimated_cost,
+                planned_at=tx.now,
+            ):
+                await tx.tell(event)
+
+        await self._database.write(change)
+
+    async def collected(self, part: Part, collected: Part, reasons: Mapping[str, int]) -> None:
+        """The part's answers are in its results file; `collected` is the part after that."""
+        again = collected.state is PartState.UNPLANNED
+        event = RowsReturned(
+            job=part.job,
+            part=part.first,
+            rows=sum(reasons.values()),
+            attempt=collected.attempt,
+            reasons=dict(reasons),
+        )
+        await self._part_step(part, PartState.ANSWERED, collected, *([event] if again else []))
+
+    async def split(self, part: Part, pieces: Sequence[Part], reason: str) -> None:
+        """The part is cut; its pieces are planned anew, at the same attempt."""
+
+        async def change(tx: Transaction) -> None:
+            rows = await tx.fetch("part", job=part.job, first=part.first)
+            if not rows or part_of(rows[0]) != part:
+                return
+            await tx.insert("parts", (columns_of(piece) for piece in pieces), otherwise="OR REPLACE")
+            await tx.tell(PartSplit(job=part.job, part=part.first, pieces=len(pieces), reason=reason))
+
+        await self._database.write(change)
+
+    async def worker_died(self, job: str, first: int | None) -> int:
+        """A worker died over the part (None: over reading the file). How often that was."""
+
+        async def change(tx: Transaction) -> int:
+            if first is None:
+                [row] = await tx.fetch("job", id=job)
+                await tx.update("jobs", {"id": job}, deaths=row["deaths"] + 1)
+            else:
+                [row] = await tx.fetch("part", job=job, first=first)
+                await tx.update("parts", {"job": job, "first": first}, deaths=row["deaths"] + 1)
+            times: int = row["deaths"] + 1
+            await tx.tell(WorkerDied(job=job, part=first, times=times))
+            return times
+
+        return await self._database.write(change)
+
+    async def skip(self, job: str) -> None:
+        """End the parts of a cancelled job that no provider is working on."""
+        await self._database.write(lambda tx: tx.run("skip_open_parts", job=job))
+
+    # --- the end ---------------------------------------------------------------------------------------------
+
+    async def closing(self, job: Job, *, outbox_stem: str, archive_name: str) -> None:
+        """All outcomes are there; commit the names of the outputs before any of them is written."""
+        await self._step(
+            job.id,
+            job.state,
+            JobState.DELIVERING,
+            outbox_stem=outbox_stem,
+            archive_name=archive_name,
+            collected_at=self._database.now(),
+        )
+
+    async def renamed(self, job: Job, outbox_stem: str) -> None:
+        """Someone else took the reserved name; everything is delivered anew under this one."""
+
+        async def change(tx: Transaction) -> None:
+            await tx.run("delete_deliveries", job=job.id)
+            await tx.update("jobs", {"id": job.id, "state": JobState.DELIVERING}, outbox_stem=outbox_stem)
+
+        await self._database.write(change)
+
+    async def published(self, job: Job, sink: str, files: Sequence[str]) -> None:
+        """A sink has published the job."""
+
+        async def change(tx: Transaction) -> None:
+            row = {"job": job.id, "sink": sink, "files": to_json(files), "delivered_at": tx.now}
+            await tx.insert("deliveries", [row], otherwise="OR IGNORE")
+            await tx.tell(JobDelivered(job=job.id, sink=sink, files=list(files)))
+
+        await self._database.write(change)
+
+    async def finished(self, job: Job, event: JobFinished, at: float) -> None:
+        """Report and archive are in place."""
+        state = JobState.CANCELLED if job.cancelled else JobState.DONE
+        await self._step(job.id, JobState.DELIVERING, state, event, finished_at=at)
+
+    async def failed(self, job: Job, code: str, reason: str) -> None:
+        """The job stands still until a person does something."""
+        event = JobFailed(job=job.id, reason=reason)
+        await self._step(job.id, job.state, JobState.FAILED, event, reason_code=code, reason=reason)
+
+    async def swept(self, jobs: Sequence[str]) -> None:
+        """The spool of these jobs is gone."""
+
+        async def change(tx: Transaction) -> None:
+            for job in jobs:
+                await tx.run("delete_parts", job=job)
+                await tx.update("jobs", {"id": job}, size=-1)
+
+        await self._database.write(change)
+
+    async def revive(self, job: Job, *, state: JobState, event: Event, parts: Sequence[Part] = (), **columns: Any) -> None:
+        """By a person's order a job goes on from `state`, with these parts changed."""
+
+        async def change(tx: Transaction) -> None:
+            if await tx.update("jobs", {"id": job.id, "state": job.state}, state=state, **columns):
+                for part in parts:
+                    await tx.update("parts", {"job": part.job, "first": part.first}, **_changes(part))
+                await tx.run("delete_deliveries", job=job.id)
+                await tx.tell(event)
+
+        await self._database.write(change)
+
+    async def cancelled(self, job: Job, event: Event, *, state: JobState) -> None:
+        """By a person's order nothing more is asked; batches that nobody else is in are withdrawn."""
+
+        async def change(tx: Transaction) -> None:
+            if await tx.update("jobs", {"id": job.id, "state": job.state, "cancelled": 0}, cancelled=1, state=state):
+                await tx.run("unwanted_batches", job=job.id)
+                await tx.run("release_unwanted_parts")
+                await tx.run("return_unwanted_batches")
+                await tx.tell(event)
+
+        await self._database.write(change)
+
+    # --- how -------------------------------------------------------------------------------------------------
+
+    async def _step(self, job: str, before: JobState, after: JobState, *events: Event, **columns: Any) -> None:
+        async def change(tx: Transaction) -> None:
+            # An event belongs to the step: taken a second time, the step finds another state and says nothing.
+            if await tx.update("jobs", {"id": job, "state": before}, state=after, **columns):
+                await tx.tell(*events)
+
+        await self._database.write(change)
+
+    async def _part_step(self, part: Part, before: PartState, after: Part, *events: Event) -> None:
+        where = {"job": part.job, "first": part.first, "state": before, "attempt": part.attempt}
+
+        async def change(tx: Transaction) -> None:
+            if await tx.update("parts", where, **_changes(after)):
+                await tx.tell(*events)
+
+        await self._database.write(change)
+
+
+async def _view(tx: Transaction, job: Job) -> JobView:
+    if job.state not in {JobState.PLANNING, JobState.RUNNING, JobState.DELIVERING}:
+        return JobView(job)
+    counts = {PartState(row["state"]): row["number"] for row in await tx.fetch("part_counts", job=job.id)}
+    workable = [part_of(row) for row in await tx.fetch("workable_parts", job=job.id, most=PARTS_AT_A_TIME)]
+    delivered = frozenset(row["sink"] for row in await tx.fetch("delivered_sinks", job=job.id))
+    return JobView(job, counts, workable, delivered)
+
+
+def _changes(part: Part) -> dict[str, Any]:
+    columns = columns_of(part)
+    del columns["job"], columns["first"]
+    return columns
+

@@ -1,0 +1,72 @@
+"""Rows of the database from and to records."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sqlite3
+from typing import Any
+
+from ...core.records import Batch, BatchState, Intent, Job, JobState, Part, PartState
+from ...core.routing import Route
+from ...model import BatchPhase, Usage
+from .database import to_json
+
+_JSON_COLUMNS = {"stamp", "columns", "answer_columns", "description", "others", "details", "problems"}
+
+
+def job_of(row: sqlite3.Row) -> Job:
+    """A Job from its row."""
+    record = _loaded(row, Job)
+    record["state"] = JobState(record["state"])
+    record["route"] = Route.from_json(json.loads(record["route"]))
+    record["stamp"] = tuple(record["stamp"])
+    record["cancelled"] = bool(record["cancelled"])
+    return Job(**record)
+
+
+def part_of(row: sqlite3.Row) -> Part:
+    """A Part from its row."""
+    record = _loaded(row, Part)
+    record["state"] = PartState(record["state"])
+    record["suspect"] = bool(record["suspect"])
+    record["usage"] = Usage(*json.loads(record["usage"]))
+    record["wasted"] = Usage(*json.loads(record["wasted"]))
+    return Part(**record)
+
+
+def batch_of(row: sqlite3.Row) -> Batch:
+    """A Batch from its row."""
+    record = _loaded(row, Batch)
+    record["state"] = BatchState(record["state"])
+    record["phase"] = None if record["phase"] is None else BatchPhase(record["phase"])
+    record["intent"] = None if record["intent"] is None else Intent(**json.loads(record["intent"]))
+    record["wanted"] = bool(record["wanted"])
+    return Batch(**record)
+
+
+def columns_of(record: Job | Part | Batch) -> dict[str, Any]:
+    """A record as the columns of its table."""
+    columns = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    for name, value in columns.items():
+        if isinstance(value, Route):
+            columns[name] = to_json(value.to_json())
+        elif isinstance(value, Usage):
+            columns[name] = to_json(usage_columns(value))
+        elif isinstance(value, Intent):
+            columns[name] = to_json(dataclasses.asdict(value))
+        elif name in _JSON_COLUMNS:
+            columns[name] = to_json(value)
+    return columns
+
+
+def usage_columns(usage: Usage) -> list[int]:
+    """How Usage is stored."""
+    return [usage.input_tokens, usage.cached_tokens, usage.output_tokens]
+
+
+def _loaded(row: sqlite3.Row, record: type[Any]) -> dict[str, Any]:
+    names = {field.name for field in dataclasses.fields(record)}
+    return {
+        name: json.loads(row[name]) if name in _JSON_COLUMNS else row[name] for name in row.keys() if name in names  # noqa: SIM118
+    }

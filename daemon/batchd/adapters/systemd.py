@@ -1,0 +1,79 @@
+"""Telling systemd how we are by sd_notify, datagrams of `KEY=value` lines. Without NOTIFY_SOCKET it does nothing."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Mapping
+
+_log = logging.getLogger(__name__)
+
+
+class Notifier:
+    """Says ready, reloading, stopping, alive. Never raises: a service manager that is deaf must not stop the work."""
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        self._address = _address(environment.get("NOTIFY_SOCKET", ""))
+        self._watchdog = _watchdog(environment)
+
+    @property
+    def watchdog_seconds(self) -> float | None:
+        """systemd restarts us if `alive` is not called for this long; call it twice as often. None: nobody watches."""
+        return self._watchdog
+
+    def ready(self, status: str | None = None) -> None:
+        """Start-up or reload is over, whatever came of the reload."""
+        self._send("READY=1", *_status(status))
+
+    def reloading(self) -> None:
+        """The config is being read again; `ready` must follow."""
+        # systemd compares this with its own CLOCK_MONOTONIC, which stands still during suspend, unlike Clock.steady.
+        microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._send("RELOADING=1", f"MONOTONIC_USEC={microseconds}")
+
+    def stopping(self, status: str | None = None) -> None:
+        """We are on our way out."""
+        self._send("STOPPING=1", *_status(status))
+
+    def status(self, text: str) -> None:
+        """One line for `systemctl status`."""
+        self._send(*_status(text))
+
+    def alive(self) -> None:
+        """Feed the watchdog."""
+        self._send("WATCHDOG=1")
+
+    def _send(self, *lines: str) -> None:
+        if self._address is None:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+                # systemd's queue may be full for a moment; a READY that is dropped would get us killed.
+                sender.settimeout(1.0)
+                sender.sendto("\n".join(lines).encode(), self._address)
+        except OSError as error:
+            _log.debug("systemd did not hear %s: %s", lines[0], error, extra={"action": "notify"})
+
+
+def _address(named: str) -> str | None:
+    if named.startswith("@"):
+        return "\0" + named[1:]
+    # systemd also knows vsock: addresses, for whole virtual machines; those are not ours to answer.
+    return named if named.startswith("/") else None
+
+
+def _watchdog(environment: Mapping[str, str]) -> float | None:
+    microseconds, process = environment.get("WATCHDOG_USEC", ""), environment.get("WATCHDOG_PID", "")
+    if not microseconds.isdecimal() or int(microseconds) == 0:
+        return None
+    # The variables are inherited: a child of the watched process must not feed the watchdog in its place.
+    if process and process != str(os.getpid()):
+        return None
+    return int(microseconds) / 1_000_000
+
+
+def _status(text: str | None) -> tuple[str, ...]:
+    # A line break would begin another assignment, and file names of strangers may stand in a status.
+    return () if text is None else ("STATUS=" + " ".join(text.split()),)

@@ -1,0 +1,156 @@
+"""From a batch's answers to results: dealing the lines out to parts, then joining each part's with its rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...core.joining import join, owner
+from ...core.rows import row_of
+from ...files import replacing
+from ...model import Usage
+from . import tools
+from .part_files import decode_results, lines_of, write_results
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which lines are a part's, and where they go."""
+
+    job: str
+    first: int
+    rows: int
+    answers: str
+
+
+@dataclass(frozen=True, slots=True)
+class DealTask:
+    """Deal the lines of `answers` out to the parts of the batch; what is nobody's goes to `strays`."""
+
+    answers: str
+    shares: Sequence[Share]
+    strays: str
+
+
+@dataclass(frozen=True, slots=True)
+class DealDone:
+    """How many lines found their part, and how many did not."""
+
+    answers: int
+    strays: int
+
+
+# Open files are few in a service's limits, and a batch may hold thousands of small parts.
+OPEN_FILES_MOST = 200
+
+
+def deal(task: DealTask) -> DealDone:
+    """Give each part its lines, in the order they came."""
+    answers = 0
+    nobodys: list[bytes] = []
+    for start in range(0, len(task.shares), OPEN_FILES_MOST):
+        shares = task.shares[start : start + OPEN_FILES_MOST]
+        dealt, strays = _deal(task, shares, everyone=task.shares, keep_strays=start == 0)
+        answers += dealt
+        nobodys += strays
+    if nobodys:
+        with replacing(Path(task.strays)) as file:
+            file.writelines(nobodys)
+    return DealDone(answers, len(nobodys))
+
+
+STRAYS_KEPT = 10_000
+"""Enough to see what a service did; one that lies without end must not fill our memory."""
+
+
+def _deal(
+    task: DealTask, shares: Sequence[Share], *, everyone: Sequence[Share], keep_strays: bool
+) -> tuple[int, list[bytes]]:
+    answers = 0
+    strays: list[bytes] = []
+    owners = _Owners(everyone)
+    with ExitStack() as stack:
+        files = {share: stack.enter_context(replacing(Path(share.answers))) for share in shares}
+        for line in lines_of(Path(task.answers)):
+            stripped = line.strip(b"\r\n \t")
+            if not stripped:
+                continue
+            share = owners.of(owner(stripped))
+            if share is None:
+                if keep_strays and len(strays) < STRAYS_KEPT:
+                    strays.append(stripped + b"\n")
+            elif share in files:
+                answers += 1
+                files[share].write(stripped + b"\n")
+    return answers, strays
+
+
+class _Owners:
+    """Which share a custom_id belongs to."""
+
+    def __init__(self, shares: Sequence[Share]) -> None:
+        self._by_job: dict[str, list[Share]] = defaultdict(list)
+        for share in shares:
+            self._by_job[share.job].append(share)
+
+    def of(self, custom_id: str | None) -> Share | None:
+        place = row_of(custom_id) if custom_id is not None else None
+        if place is None:
+            return None
+        job, row = place
+        for share in self._by_job.get(job, ()):
+            if share.first <= row < share.first + share.rows:
+                return share
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class CollectTask:
+    """Join a part's answers with its rows. `settled` is its results file so far, `results` the one to write."""
+
+    first: int
+    rows: int
+    answers: str
+    settled: str | None
+    results: str
+    builder: tools.Recipe
+    attempt: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class CollectDone:
+    """What became of the part: outcomes in all, rows to ask again with the reasons, tokens of this attempt."""
+
+    ok: int
+    failed: int
+    leftovers: int
+    reasons: Mapping[str, int]
+    usage: Usage
+    wasted: Usage
+
+
+def collect(task: CollectTask) -> CollectDone:
+    """Write the part's new results file: what was settled before, and what this attempt has settled."""
+    settled = decode_results(Path(task.settled)) if task.settled else {}
+    answers: dict[int, list[bytes]] = defaultdict(list)
+    for line in lines_of(Path(task.answers)):
+        place = row_of(owner(line) or "")
+        if place is not None:
+            answers[place[1]].append(line.rstrip(b"\n"))
+    asked = (row for row in range(task.first, task.first + task.rows) if row not in settled)
+    joined = join(asked, answers, tools.builder(task.builder), attempt=task.attempt, attempts=task.attempts)
+    lines = sorted([*settled.values(), *joined.lines], key=lambda line: line.row)
+    write_results(Path(task.results), lines)
+    ok = sum(line.ok for line in lines)
+    return CollectDone(
+        ok=ok,
+        failed=len(lines) - ok,
+        leftovers=len(joined.leftovers),
+        reasons=dict(joined.reasons),
+        usage=joined.usage,
+        wasted=joined.wasted,
+    )

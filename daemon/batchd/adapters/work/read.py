@@ -1,0 +1,110 @@
+"""Reading a dropped file into rows.jsonl."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ...contracts import Source
+from ...core import rows
+from ...errors import FileRefused
+from ...files import replacing
+from ...model import BadRow, Json
+from . import tools
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTask:
+    """Read `source` into `target`. `name` is what it was called, for its suffix and for messages."""
+
+    source: str
+    name: str
+    target: str
+    part_rows: int
+    reader: tools.Recipe
+    builder: tools.Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDone:
+    """What was read. `parts` are (first row, rows, offset, length); `stamp` is the file's after the reading."""
+
+    columns: Sequence[str]
+    answer_columns: Sequence[str]
+    rows: int
+    sha256: str
+    description: Mapping[str, Json]
+    parts: Sequence[tuple[int, int, int, int]]
+    stamp: tuple[int, int, int, int]
+
+
+def read(task: ReadTask) -> ReadDone:
+    """Read the whole file. FileRefused, in words, if it cannot be taken."""
+    path = Path(task.source)
+    _regular(path)
+    reader = tools.reader(task.reader, os.path.splitext(task.name)[1].lower())
+    records = reader.read(Source(path, task.name))
+    columns = _columns(next(records, None))
+    builder = tools.builder(task.builder)
+    _needed(columns, builder.needs())
+    with replacing(Path(task.target)) as file:
+        sizes = _write(records, len(columns), file)
+        parts = list(rows.cut(sizes, task.part_rows))
+    count = sum(part[1] for part in parts)
+    if count == 0:
+        raise FileRefused("no_rows", "It has a header line but no rows below it. Add rows and drop it again.")
+    return ReadDone(columns, list(builder.columns), count, _sha256(path), dict(reader.describe()), parts, stamp_of(path))
+
+
+def stamp_of(path: Path) -> tuple[int, int, int, int]:
+    """Inode, size, mtime and ctime: changes whenever someone writes."""
+    found = path.lstat()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _regular(path: Path) -> None:
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        raise FileRefused("not_a_file", "It is not a regular file. Drop a copy of the file itself.")
+
+
+def _columns(header: object) -> list[str]:
+    if not isinstance(header, Sequence) or isinstance(header, str | bytes) or not header:
+        raise FileRefused("no_columns", "It has no columns. The first line must name them.")
+    columns = [str(name) for name in header]
+    if len(set(columns)) != len(columns):
+        double = next(name for name in columns if columns.count(name) > 1)
+        raise FileRefused("header", f"Two columns are called “{double}”. Rename one and drop it again.")
+    return columns
+
+
+def _needed(columns: Sequence[str], needed: Iterable[str]) -> None:
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        wanted = ", ".join(f"“{name}”" for name in missing)
+        there = ", ".join(f"“{name}”" for name in columns[:20])
+        raise FileRefused(
+            "columns",
+            f"The question asked about each row uses the column {wanted}, which this file does not have. "
+            f"Its columns are: {there}. Rename the column in the file, or the one in the prompt of the route.",
+        )
+
+
+def _write(records: Iterator[Sequence[Json] | BadRow], width: int, file: IO[bytes]) -> Iterator[int]:
+    write = file.write
+    for record in records:
+        if not isinstance(record, BadRow) and len(record) != width:
+            raise TypeError(f"The reader gave a row of {len(record)} values for {width} columns.")
+        line = rows.encode(record)
+        write(line)
+        yield len(line)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,317 @@
+"""The composition root: from a configuration to a running daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .adapters import config as configuration
+from .adapters.clock import Clock
+from .adapters.config import Config
+from .adapters.locations import plugin_folder
+from .adapters.mounts import is_network, refuse_network
+from .adapters.plugins import Catalogue
+from .adapters.spool import Spool
+from .adapters.store import Database, Store
+from .adapters.systemd import Notifier
+from .adapters.watcher import Watcher
+from .adapters.workers import Workers
+from .contracts import BatchProvider, Observer, Sink
+from .core.records import Job, JobState
+from .engine.context import Context, Folders, ProviderDesk
+from .engine.engine import Engine
+from .engine.intake import Intake
+from .engine.news import News
+from .engine.supervisor import Supervisor
+from .errors import BatchdError, ConfigError
+from .files import make_folder
+
+logger = logging.getLogger(__name__)
+
+RESCAN_ON_NETWORK = 15.0
+"""Seconds between looks at an inbox on a network file system, where each one costs the server work."""
+
+
+def load(path: Path) -> tuple[Config, Catalogue]:
+    """The checked configuration, and the plugins it was checked against."""
+    catalogue = Catalogue.load(plugin_folder(path))
+    return configuration.load(path, catalogue), catalogue
+
+
+@dataclass(slots=True)
+class Daemon:
+    """A daemon put together, ready to run."""
+
+    config: Config
+    context: Context
+    engine: Engine
+    supervisor: Supervisor
+    catalogue: Catalogue
+    _leaving: AsyncExitStack
+
+    async def reload(self) -> None:
+        """Read the configuration again; if it is broken, the old one stays and the error is logged."""
+        try:
+            config, catalogue = await asyncio.to_thread(load, self.config.path)
+            desks = await _desks(config, catalogue, self._leaving)
+            sinks = await _sinks(config, catalogue, self._leaving)
+        except BatchdError as error:
+            logger.error("The configuration was not reloaded; the old one stays. %s", error, extra={"action": "Reload"})
+            return
+        if config.folders != self.config.folders or config.intake != self.config.intake:
+            logger.warning(
+                "Changes to [folders] and [intake] take effect at the next start.", extra={"action": "Reload"}
+            )
+        self.context.desks, self.context.sinks, self.context.routes = desks, sinks, config.routes
+        self.context.currency = config.budget.currency
+        self.config = config
+        self.engine.patience.hurry()
+        self.supervisor.wake()
+        logger.info("The configuration was reloaded.", extra={"action": "Reload"})
+
+
+@asynccontextmanager
+async def daemon(
+    config: Config,
+    catalogue: Catalogue,
+    *,
+    clock: Clock | None = None,
+    workers: int | None = None,
+    watch: bool = True,
+    notifier: Notifier | None = None,
+) -> AsyncIterator[Daemon]:
+    """Everything a daemon needs, in the order it needs it, and let go of in the reverse.
+
+    StateLocked if another daemon owns the state folder; StateUnusable if that folder will not do.
+    """
+    clock = clock or Clock()
+    number = workers or max(1, (os.cpu_count() or 2))
+    async with AsyncExitStack() as leaving:
+        refuse_network(_existing(config.folders.state))
+        spool = Spool(config.folders.state)
+        leaving.enter_context(spool.locked())
+        news = News(_observers(catalogue))
+        database = await Database.open(spool.database, now=clock.now, on_event=news.heard)
+        store = Store(database)
+        leaving.push_async_callback(store.close)
+        news.start()
+        leaving.push_async_callback(news.close)
+        executor = Workers(number)
+        leaving.callback(executor.close)
+        context = Context(
+            store=store,
+            spool=spool,
+            executor=executor,
+            clock=clock,
+            folders=_folders(config),
+            desks=await _desks(config, catalogue, leaving),
+            sinks=await _sinks(config, catalogue, leaving),
+            routes=config.routes,
+            plugin_dir=str(config.plugin_dir) if config.plugin_dir else None,
+            currency=config.budget.currency,
+            keep=config.intake.keep_finished,
+        )
+        engine = Engine(context, workers=number)
+        supervisor = _supervisor(config, context, engine, watch=watch, notifier=notifier)
+        yield Daemon(config, context, engine, supervisor, catalogue, leaving)
+
+
+def _supervisor(
+    config: Config, context: Context, engine: Engine, *, watch: bool, notifier: Notifier | None
+) -> Supervisor:
+    inbox = config.folders.inbox
+
+    def rescan() -> float:
+        # Asked at each look: a share may be mounted over the folder while we run.
+        with contextlib.suppress(OSError):
+            if is_network(inbox):
+                return max(RESCAN_ON_NETWORK, config.intake.rescan)
+        return config.intake.rescan
+
+    supervisor = Supervisor(
+        context, engine, Intake(context, config.intake.settle), rescan=rescan, notifier=notifier
+    )
+    if watch:
+        supervisor.watch_with(Watcher(inbox, supervisor.dropped, mode=config.intake.observer))
+    return supervisor
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def _folders(config: Config) -> Folders:
+    folders = config.folders
+    return Folders(folders.inbox, folders.outbox, folders.archive, folders.rejected)
+
+
+def make_folders(config: Config) -> list[Path]:
+    """Make the folders that people see and the state; returns those that were not there."""
+    folders = config.folders
+    wanted = [folders.inbox, folders.outbox, folders.archive, folders.rejected, folders.state]
+    for route in config.routes:
+        for pattern in route.match:
+            folder, slash, rest = pattern.partition("/")
+            if slash and not any(sign in folder for sign in "*?["):
+                wanted.append(folders.inbox / folder)
+    made = [folder for folder in wanted if not folder.is_dir()]
+    for folder in made:
+        make_folder(folder, mode=0o700 if folder == folders.state else 0o770)
+    return made
+
+
+async def _desks(config: Config, catalogue: Catalogue, leaving: AsyncExitStack) -> dict[str, ProviderDesk]:
+    """The configured providers that routes need, and those that jobs under way may still need."""
+    desks = {}
+    for name, table in config.providers.items():
+        provider = catalogue.create("provider", table.plugin, table.settings)
+        if not isinstance(provider, BatchProvider):
+            raise ConfigError(
+                f"[providers.{name}]: the plugin {table.plugin} answers one request at a time, and this version of "
+                "batchd works with batch providers only."
+            )
+        leaving.push_async_callback(provider.aclose)
+        desks[name] = ProviderDesk(
+            name=name,
+            provider=provider,
+            limits=table.limits(provider.limits),
+            poll=table.poll,
+            create_timeout=table.create_timeout,
+            linger=table.linger,
+            prices={model: price.price for model, price in table.prices.items()},
+        )
+    return desks
+
+
+async def _sinks(config: Config, catalogue: Catalogue, leaving: AsyncExitStack) -> dict[str, Sink[Any]]:
+    sinks = {}
+    for name, table in config.sinks.items():
+        sink: Sink[Any] = catalogue.create("sink", table.plugin, table.settings)
+        leaving.push_async_callback(sink.aclose)
+        sinks[name] = sink
+    return sinks
+
+
+def _observers(catalogue: Catalogue) -> dict[str, Observer[Any]]:
+    return {kind: catalogue.create("observer", kind, {}) for kind in catalogue.kinds("observer")}
+
+
+# --- the two ways to run -------------------------------------------------------------------------------------------
+
+
+async def run(config: Config, catalogue: Catalogue, *, workers: int | None = None) -> int:
+    """The daemon, until a signal ends it. The exit status."""
+    notifier = Notifier()
+    async with daemon(config, catalogue, workers=workers, notifier=notifier) as ours:
+        reloads: set[asyncio.Task[None]] = set()
+
+        def reload() -> None:
+            notifier.reloading()
+
+            async def go() -> None:
+                await ours.reload()
+                notifier.ready()
+
+            task = asyncio.create_task(go())
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        with _signals({signal.SIGHUP: reload}, stop=ours.supervisor.stop):
+            logger.info("Watching %s.", config.folders.inbox, extra={"action": "Start"})
+            await ours.supervisor.run()
+        logger.info("Stopped. What is under way goes on at the next start.", extra={"action": "Stop"})
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What `once` came to: the jobs of this run, and whether it was interrupted."""
+
+    jobs: Sequence[tuple[Job, int]]
+    interrupted: bool
+
+    @property
+    def exit_status(self) -> int:
+        """As the table of exit statuses says, the worst first."""
+        states = {job.state for job, _ in self.jobs}
+        if self.interrupted:
+            return 130
+        if states & {JobState.FAILED, JobState.REJECTED}:
+            return 1
+        if JobState.HELD in states:
+            return 6
+        if any(failed for _, failed in self.jobs):
+            return 3
+        return 0
+
+
+async def once(
+    config: Config, catalogue: Catalogue, *, files: Mapping[Path, str] | None = None, workers: int | None = None
+) -> Outcome:
+    """Take what is in the inbox, after copying these files into it (path → place in the inbox); work until idle."""
+    interrupted = False
+    async with daemon(config, catalogue, workers=workers, watch=False) as ours:
+        before = await ours.context.store.jobs.finished_ids()
+
+        def stop() -> None:
+            nonlocal interrupted
+            interrupted = True
+            ours.supervisor.stop()
+
+        for file, place in (files or {}).items():
+            await asyncio.to_thread(drop, file, config.folders.inbox / place)
+        with _signals({}, stop=stop):
+            await ours.supervisor.run_until_idle()
+        jobs = []
+        for job_id in sorted(await ours.context.store.jobs.ids() - before):
+            job = await ours.context.store.jobs.get(job_id)
+            totals = await ours.context.store.jobs.totals(job_id)
+            jobs.append((job, totals.failed))
+    return Outcome(jobs, interrupted)
+
+
+def drop(file: Path, target: Path) -> None:
+    """Copy a file into the inbox so that it is whole when it appears, under a name that is free there."""
+    make_folder(target.parent, mode=0o770)
+    number, place = 1, target
+    while os.path.lexists(place):
+        number += 1
+        place = target.with_stem(f"{target.stem} ({number})")
+    draft = place.with_name(f".{place.name[:200]}.part")
+    shutil.copyfile(file, draft)
+    draft.rename(place)
+
+
+@contextlib.contextmanager
+def _signals(handlers: Mapping[signal.Signals, Callable[[], None]], *, stop: Callable[[], None]) -> Iterator[None]:
+    """The first SIGTERM or SIGINT asks, the second ends at once: a kill costs nothing but the work of a moment."""
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def end(number: int) -> None:
+        nonlocal asked
+        if asked:
+            os._exit(128 + number)
+        asked = True
+        stop()
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, end, int(each))
+    for each, handler in handlers.items():
+        loop.add_signal_handler(each, handler)
+    try:
+        yield
+    finally:
+        for each in (signal.SIGTERM, signal.SIGINT, *handlers):
+            loop.remove_signal_handler(each)

@@ -1,0 +1,92 @@
+"""What it means that a provider refused a batch as a whole: whose fault it is, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from ..model import Failure, Problem
+
+_QUOTA_CODES = frozenset({"token_limit_exceeded", "too_many_tokens", "enqueued_token_limit_exceeded"})
+_QUOTA_WORDS = ("enqueued token", "number of enqueued tokens")
+_SETTING_CODES = frozenset(
+    {
+        "model_not_found",
+        "model_not_supported",
+        "invalid_url",
+        "url_mismatch",
+        "invalid_endpoint",
+        "invalid_completion_window",
+        "billing_hard_limit_reached",
+    }
+)
+_LIMIT = re.compile(r"[Ll]imit(?:\s+of|:)?\s*([\d.,]+)\s*([KkMm])?\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Too much is enqueued at the provider. `limit` is what it takes at most (input tokens), if it said so."""
+
+    message: str
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BadLines:
+    """These lines (1-based) sink the batch; the others are fine."""
+
+    lines: Mapping[int, Failure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WrongSetting:
+    """No row of it can ever run with these settings: a person must change the route or the account."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bisect:
+    """Something in it is refused, and nobody says what: try halves."""
+
+    message: str
+    code: str = "batch_refused"
+
+
+Verdict: TypeAlias = Wait | BadLines | WrongSetting | Bisect
+
+
+def verdict(problems: Iterable[Problem]) -> Verdict:
+    """Judge by the code first, then by the words, since codes are not documented anywhere."""
+    problems = list(problems)
+    for problem in problems:
+        if problem.code in _QUOTA_CODES or any(words in problem.message.lower() for words in _QUOTA_WORDS):
+            return Wait(problem.message, _limit(problem.message))
+    lines = {
+        problem.line: Failure(problem.code or "refused", problem.message)
+        for problem in problems
+        if problem.line is not None and problem.line > 0
+    }
+    if lines and not any(problem.code in _SETTING_CODES for problem in problems):
+        return BadLines(lines)
+    for problem in problems:
+        if problem.code in _SETTING_CODES:
+            return WrongSetting(problem.message)
+    if problems:
+        return Bisect("; ".join(problem.message for problem in problems[:3]), problems[0].code or "batch_refused")
+    return Bisect("the provider gave no reason")
+
+
+def _limit(message: str) -> int | None:
+    """`Limit: 2,000,000 enqueued tokens` or `configured limit of 30K`."""
+    match = _LIMIT.search(message)
+    if match is None:
+        return None
+    try:
+        number = float(match[1].rstrip(".,").replace(",", ""))
+    except ValueError:
+        return None
+    factor = {"k": 1_000, "m": 1_000_000}.get((match[2] or "").lower(), 1)
+    return int(number * factor) or None

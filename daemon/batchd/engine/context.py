@@ -1,0 +1,82 @@
+"""What every action needs, put together once by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from ..adapters.clock import Clock
+from ..adapters.spool import Spool
+from ..adapters.store import Store
+from ..contracts import BatchProvider, Limits, Sink
+from ..core.pricing import Price
+from ..core.quota import Quotas
+from ..core.records import Intent, Job, Part
+from ..core.routing import Route
+
+TaskT = TypeVar("TaskT")
+DoneT = TypeVar("DoneT")
+
+
+class Executor(Protocol):
+    """Where a function over files of the spool runs: local worker processes, or others on a shared spool."""
+
+    async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
+        """Run it. WorkerLost if its process died; whatever it raises, otherwise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The folders that people see."""
+
+    inbox: Path
+    outbox: Path
+    archive: Path
+    rejected: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderDesk:
+    """One configured provider: the plugin's object, and the operator's terms for it. Times are in seconds."""
+
+    name: str
+    provider: BatchProvider[Any]
+    limits: Limits
+    poll: float = 30.0
+    create_timeout: float = 60.0
+    linger: float = 5.0
+    prices: Mapping[str, Price] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Context:
+    """The engine's surroundings. `desks` and `sinks` and `routes` change on a reload, nothing else does."""
+
+    store: Store
+    spool: Spool
+    executor: Executor
+    clock: Clock
+    folders: Folders
+    desks: Mapping[str, ProviderDesk]
+    sinks: Mapping[str, Sink[Any]]
+    routes: tuple[Route, ...]
+    quotas: Quotas = field(default_factory=Quotas)
+    plugin_dir: str | None = None
+    currency: str = "USD"
+    keep: float = 7 * 86_400.0
+
+    def intent(self) -> Intent:
+        """Now, by every clock that matters."""
+        return Intent(at=self.clock.now(), steady=self.clock.steady(), boot=self.clock.boot())
+
+    def settled_file(self, part: Part) -> str | None:
+        """The part's valid results file, None if there is none yet."""
+        return str(self.spool.results(part)) if part.results else None
+
+    def price(self, job: Job) -> Price | None:
+        """What the job's model costs at its provider, None if nobody said."""
+        desk = self.desks.get(job.route.provider)
+        return desk.prices.get(job.route.model) if desk is not None else None

@@ -1,0 +1,256 @@
+"""The end of a job: reconcile, publish through each sink, report, archive. And the other end: rejected, in words."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import count
+
+import msgspec
+
+from .. import __version__
+from ..adapters.claiming import move, reserve, write_why
+from ..adapters.delivery import FolderOutbox, SpoolRows, is_taken, require_folder
+from ..adapters.work.part_files import read_results
+from ..contracts import DeliveryJob
+from ..core.joining import answer_columns
+from ..core.lifecycle import Close, Deliver, Finish, Reject
+from ..core.names import numbered, outbox_stem
+from ..core.pricing import UNIT
+from ..core.records import Batch, Job, Part
+from ..events import JobFinished
+from ..files import make_folder, publishing
+from ..model import Json, RowStatus, Usage
+from .context import Context
+
+
+async def close(context: Context, action: Close) -> None:
+    """Check that every row has its outcome, and reserve the names of the outputs."""
+    job = await context.store.jobs.get(action.job)
+    totals = await context.store.jobs.totals(job.id)
+    settled = totals.ok + totals.failed
+    if totals.rows != job.rows or settled > totals.rows or (settled < totals.rows and not job.cancelled):
+        await context.store.jobs.failed(
+            job,
+            "rows_do_not_add_up",
+            f"the file came in with {job.rows} rows, its parts hold {totals.rows}, and {totals.ok} ok + "
+            f"{totals.failed} failed are settled. That is a fault of batchd: nothing is delivered, nothing is lost. "
+            "Please report it with the output of `batchd events`.",
+        )
+        return
+    path = job.inbox_path.decode("utf-8", "surrogateescape")
+    archive_name = await asyncio.to_thread(reserve, context.folders.archive, path)
+    await _reserve_outbox_name(context, job, archive_name, outbox_stem(path))
+
+
+async def _reserve_outbox_name(context: Context, job: Job, archive_name: str, stem: str) -> None:
+    for number in count(1):
+        candidate = numbered(stem, number)
+        if await asyncio.to_thread(is_taken, context.folders.outbox, candidate):
+            continue
+        try:
+            await context.store.jobs.closing(job, outbox_stem=candidate, archive_name=archive_name)
+        except sqlite3.IntegrityError:
+            continue  # another job under way has it
+        return
+
+
+async def deliver(context: Context, action: Deliver) -> None:
+    """Publish the job through one sink."""
+    job = await context.store.jobs.get(action.job)
+    parts = await context.store.jobs.parts(job.id)
+    assert job.outbox_stem is not None
+    outbox = FolderOutbox(context.folders.outbox, job.outbox_stem)
+    delivery = DeliveryJob(
+        id=job.id,
+        source=job.source,
+        route=job.route.name,
+        provider=job.route.provider,
+        model=job.route.model,
+        sha256=job.sha256 or "",
+        counts=_counts(job, parts),
+        outbox=outbox,
+    )
+    sink = context.sinks[action.sink]
+    try:
+        await sink.publish(delivery, SpoolRows(context.spool, job, parts, _answer_columns(job)))
+    except FileExistsError:
+        await _take_another_name(context, job)
+        return
+    await context.store.jobs.published(job, action.sink, outbox.published)
+
+
+async def _take_another_name(context: Context, job: Job) -> None:
+    """Somebody put a file where ours was to be, after we had looked."""
+    stem = outbox_stem(job.inbox_path.decode("utf-8", "surrogateescape"))
+    for number in count(2):
+        candidate = numbered(stem, number)
+        if candidate == job.outbox_stem or await asyncio.to_thread(is_taken, context.folders.outbox, candidate):
+            continue
+        try:
+            await context.store.jobs.renamed(job, candidate)
+        except sqlite3.IntegrityError:
+            continue
+        return
+
+
+async def finish(context: Context, action: Finish) -> None:
+    """Write the report, archive the original: the job is done."""
+    job = await context.store.jobs.get(action.job)
+    parts = await context.store.jobs.parts(job.id)
+    batches = await context.store.batches.of_job(job.id)
+    report = await asyncio.to_thread(_report, context, job, parts, batches)
+    assert job.archive_name is not None
+    try:
+        await asyncio.to_thread(_write_report, context, job, report)
+    except FileExistsError:
+        await _take_another_name(context, job)
+        return
+    await asyncio.to_thread(_archive, context, job)
+    counts = _counts(job, parts)
+    event = JobFinished(
+        job=job.id,
+        source=job.source,
+        outcome="cancelled" if job.cancelled else "done",
+        ok=counts[RowStatus.OK],
+        failed=counts[RowStatus.FAILED],
+        skipped=counts[RowStatus.SKIPPED],
+        report=f"{job.outbox_stem}.report.json",
+    )
+    await context.store.jobs.finished(job, event, context.clock.now())
+
+
+async def reject(context: Context, job: Job, code: str, reason: str) -> None:
+    """Decide that the file cannot be taken; the next action carries it out."""
+    path = job.inbox_path.decode("utf-8", "surrogateescape")
+    name = await asyncio.to_thread(reserve, context.folders.rejected, path)
+    await context.store.jobs.rejecting(job, code, reason, archive_name=name)
+
+
+async def put_into_rejected(context: Context, action: Reject) -> None:
+    """Put the file into the rejected folder with the reason beside it."""
+    job = await context.store.jobs.get(action.job)
+    assert job.archive_name is not None
+    text = (
+        f"batchd could not take this file: {job.source}\n\n{job.reason}\n\n"
+        "The file itself is unchanged and lies beside this note. Once it is mended, drop it into the inbox again.\n"
+        f"(reason: {job.reason_code}, job: {job.id})\n"
+    )
+    await asyncio.to_thread(_put_into_rejected, context, job, text)
+    await context.store.jobs.rejected(job, context.clock.now())
+    await asyncio.to_thread(context.spool.remove_job, job.id)
+
+
+def _put_into_rejected(context: Context, job: Job, text: str) -> None:
+    require_folder(context.folders.rejected)
+    target = context.folders.rejected / str(job.archive_name)
+    make_folder(target.parent)
+    # The reason first: whoever sees the file finds it explained.
+    write_why(target, text)
+    move(context.spool.source(job.id), target)
+
+
+def _archive(context: Context, job: Job) -> None:
+    require_folder(context.folders.archive)
+    target = context.folders.archive / str(job.archive_name)
+    make_folder(target.parent)
+    move(context.spool.source(job.id), target)
+
+
+def _write_report(context: Context, job: Job, report: Mapping[str, Json]) -> None:
+    require_folder(context.folders.outbox)
+    target = context.folders.outbox / f"{job.outbox_stem}.report.json"
+    make_folder(target.parent)
+    with publishing(target) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(report), indent=2))
+        file.write(b"\n")
+
+
+def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch]) -> dict[str, Json]:
+    """Everything in it comes from what is stored, so that a second try writes the same bytes."""
+    counts = _counts(job, parts)
+    usage = sum((part.usage for part in parts), Usage())
+    wasted = sum((part.wasted for part in parts), Usage())
+    price = context.price(job)
+    actual = None if price is None else price.rates(batch=True).cost(usage)
+    live = None if price is None else price.rates(batch=False).cost(usage)
+    return {
+        "job": job.id,
+        "source": job.source,
+        "sha256": job.sha256,
+        "outcome": "cancelled" if job.cancelled else "done",
+        "route": job.route.name,
+        "provider": job.route.provider,
+        "model": job.route.model,
+        "rows": {
+            "total": job.rows,
+            "ok": counts[RowStatus.OK],
+            "failed": counts[RowStatus.FAILED],
+            "skipped": counts[RowStatus.SKIPPED],
+            "reused": 0,
+        },
+        "tokens": {
+            "input": usage.input_tokens,
+            "cached_input": usage.cached_tokens,
+            "output": usage.output_tokens,
+            "wasted_input": wasted.input_tokens,
+            "wasted_output": wasted.output_tokens,
+        },
+        "cost": {
+            "estimated": _money(job.estimated_cost),
+            "actual": _money(actual),
+            "live_price": _money(live),
+            "currency": context.currency,
+        },
+        "batches": [
+            {"key": batch.key, "id": batch.remote, "requests": batch.requests, "outcome": batch.phase or batch.state}
+            for batch in batches
+        ],
+        "timestamps": {
+            "claimed": _time(job.claimed_at),
+            "accepted": _time(job.accepted_at),
+            "planned": _time(job.planned_at),
+            "collected": _time(job.collected_at),
+        },
+        "failures": _failures(context, parts),
+        "reading": dict(job.description),
+        "batchd": __version__,
+    }
+
+
+def _failures(context: Context, parts: list[Part]) -> list[dict[str, Json]]:
+    """Failed rows by code, the most frequent first, each with one sentence as an example."""
+    numbers: Counter[str] = Counter()
+    examples: dict[str, tuple[int, str]] = {}
+    for part in parts:
+        if not part.failed:
+            continue
+        for result in read_results(context.spool.results(part)):
+            if not result.ok:
+                code = result.code or "error"
+                numbers[code] += 1
+                examples.setdefault(code, (result.row, result.message or ""))
+    return [
+        {"code": code, "rows": number, "first_row": examples[code][0], "example": examples[code][1]}
+        for code, number in sorted(numbers.items(), key=lambda item: (-item[1], item[0]))
+    ]
+
+
+def _counts(job: Job, parts: list[Part]) -> dict[RowStatus, int]:
+    ok, failed = sum(part.ok for part in parts), sum(part.failed for part in parts)
+    return {RowStatus.OK: ok, RowStatus.FAILED: failed, RowStatus.SKIPPED: (job.rows or 0) - ok - failed}
+
+
+def _answer_columns(job: Job) -> list[str]:
+    return answer_columns(job.columns, job.answer_columns)
+
+
+def _money(trillionths: int | None) -> float | None:
+    return None if trillionths is None else trillionths / UNIT
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

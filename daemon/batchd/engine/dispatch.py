@@ -1,0 +1,247 @@
+"""The way of a batch to its provider and back.
+
+Between any two lines of it the process may die. What keeps money safe is the order of commits: see
+`adapters/store/batches.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO
+
+from ..contracts import RemoteBatch, Submission
+from ..core.lifecycle import Fetch, Find, Pack, Poll, Submit, Upload, Withdraw, outcome_wait
+from ..core.records import Batch, BatchState
+from ..errors import CannotFind, NotSent, RejectedError, RemoteMissing, SubmissionRefused, TransientError
+from ..files import replacing
+from ..model import BatchPhase, Problem
+from .context import Context, ProviderDesk
+from .refused import refused
+
+LOOKS = 2
+"""How often a batch of unknown outcome must be looked for in vain before it counts as not created."""
+MISSING_MOST = 3_600.0
+"""Seconds that a provider may say of a finished batch's answers that they are not there, before we believe it."""
+
+
+class ProviderNotConfigured(Exception):
+    """The config has no such provider (any more); what needs it waits."""
+
+
+class LookAgain(Exception):
+    """Nothing is wrong; the same is to be asked again after a pause."""
+
+    def __init__(self, pause: float) -> None:
+        super().__init__(pause)
+        self.pause = pause
+
+
+def desk_for(context: Context, name: str) -> ProviderDesk:
+    """The configured provider."""
+    try:
+        return context.desks[name]
+    except KeyError:
+        raise ProviderNotConfigured(
+            f"The configuration has no [providers.{name}] any more, and jobs under way need it. "
+            "Put it back and reload, or cancel those jobs."
+        ) from None
+
+
+async def pack(context: Context, action: Pack) -> None:
+    """Commit a batch with its parts, before anything is sent."""
+    batch = Batch(
+        key=context.clock.new_id(),
+        provider=action.provider,
+        model=action.model,
+        endpoint=action.endpoint,
+        state=BatchState.PACKED,
+        requests=sum(part.requests for part in action.parts),
+        size=sum(part.size for part in action.parts),
+        input_tokens=sum(part.input_tokens for part in action.parts),
+        created_at=context.clock.now(),
+    )
+    await context.store.batches.packed(batch, action.parts)
+
+
+async def upload(context: Context, action: Upload) -> None:
+    """Write the input file and send it ahead."""
+    batch = await context.store.batches.get(action.batch)
+    desk = desk_for(context, batch.provider)
+    await _write_input(context, batch)
+    attempt = await context.store.batches.uploading(batch)
+    token = await desk.provider.upload(_submission(context, batch, desk, attempt=attempt))
+    await context.store.batches.uploaded(batch, token)
+
+
+async def submit(context: Context, action: Submit) -> None:
+    """Commit the intent, create the batch, commit its id. The create call is made once and never repeated blindly."""
+    batch = await context.store.batches.get(action.batch)
+    desk = desk_for(context, batch.provider)
+    if not await context.store.batches.submitting(batch, context.intent()):
+        return
+    try:
+        async with asyncio.timeout(desk.create_timeout):
+            remote = await desk.provider.submit(_submission(context, batch, desk))
+    except (NotSent, RejectedError):
+        await context.store.batches.not_submitted(batch)
+        raise
+    except SubmissionRefused as refusal:
+        await refused(context, batch, refusal.problems, str(refusal))
+        return
+    except RemoteMissing:
+        # It answered that it does not know the input file: retention, or a deletion by hand.
+        await context.store.batches.upload_lost(batch)
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever happened, the service may have created the batch
+        current = await context.store.batches.get(batch.key)
+        wait = outcome_wait(current, context.intent(), create_timeout=desk.create_timeout)
+        await context.store.batches.outcome_unknown(batch, _words(error, desk), wait)
+        return
+    await context.store.batches.submitted(batch, remote, context.clock.now())
+
+
+async def find(context: Context, action: Find) -> None:
+    """Look whether a batch of unknown outcome exists; only looking twice in vain allows to create it again."""
+    batch = await context.store.batches.get(action.batch)
+    desk = desk_for(context, batch.provider)
+    try:
+        found = list(await desk.provider.find(_submission(context, batch, desk)))
+    except CannotFind as error:
+        await context.store.batches.held(
+            batch,
+            f"{error} Look at the provider whether a batch made from the file {batch.upload or 'batchd-' + batch.key} "
+            f"exists. If it does: `batchd resolve {batch.key} --found ID`. If not: `batchd resolve {batch.key} --absent`.",
+        )
+        return
+    if found:
+        for double in found[1:]:
+            await desk.provider.cancel(RemoteBatch(double, batch.key, {}))
+        await context.store.batches.found(batch, found[0], found[1:], context.clock.now())
+    elif batch.looks + 1 >= LOOKS:
+        await context.store.batches.not_found(batch)
+    else:
+        await context.store.batches.looked(batch, batch.looks + 1)
+        raise LookAgain(min(30.0, desk.create_timeout / 2))
+
+
+async def poll(context: Context, action: Poll) -> None:
+    """Ask how far the batch is."""
+    batch = await context.store.batches.get(action.batch)
+    desk = desk_for(context, batch.provider)
+    status = await desk.provider.poll(_remote(batch))
+    if status.phase in {BatchPhase.IN_PROGRESS, BatchPhase.FINALIZING, BatchPhase.COMPLETED}:
+        context.quotas.accepted((batch.provider, batch.model))
+    if not status.phase.ended:
+        await context.store.batches.polled(batch, status)
+        return
+    await context.store.batches.ended(batch, status, context.clock.now())
+
+
+async def withdraw(context: Context, action: Withdraw) -> None:
+    """Ask the provider to stop working on a batch that only cancelled jobs are in."""
+    batch = await context.store.batches.get(action.batch)
+    desk = desk_for(context, batch.provider)
+    await desk.provider.cancel(_remote(batch))
+    await context.store.batches.withdrawn(batch)
+
+
+async def fetch(context: Context, action: Fetch) -> None:
+    """Download every answer there is, of the batch and of its doubles; or judge why it never ran."""
+    batch = await context.store.batches.get(action.batch)
+    desk = desk_for(context, batch.provider)
+    if batch.phase is BatchPhase.FAILED and not batch.completed:
+        problems = [Problem(**record) for record in batch.problems]
+        await refused(context, batch, problems, "The provider failed the batch and gave no reason.")
+        await _forget(context, batch, desk)
+        return
+    await asyncio.to_thread(context.spool.make_batch, batch.key)
+    async with _replacing(context.spool.batch_answers(batch.key)) as file:
+        await _download(context, desk, batch, _remote(batch), file)
+        for double in batch.others:
+            remote = RemoteBatch(double, batch.key, {})
+            status = await desk.provider.poll(remote)
+            if not status.phase.ended:
+                raise TransientError(f"The double {double} of batch {batch.key} has not stopped yet.")
+            await _download(context, desk, batch, RemoteBatch(double, batch.key, status.details), file)
+    await context.store.batches.fetched(batch)
+    await _forget(context, batch, desk)
+
+
+async def _download(
+    context: Context, desk: ProviderDesk, batch: Batch, remote: RemoteBatch, file: IO[bytes]
+) -> None:
+    start = file.tell()
+    try:
+        await desk.provider.download(remote, file)
+    except RemoteMissing:
+        # Right after completion answers are not there for minutes; much later they will not come any more, and
+        # what is not there is asked again like any other silence.
+        ended_at = batch.ended_at if batch.ended_at is not None else context.clock.now()
+        if context.clock.now() - ended_at < MISSING_MOST:
+            raise
+        file.seek(start)
+        file.truncate()
+
+
+async def _forget(context: Context, batch: Batch, desk: ProviderDesk) -> None:
+    try:
+        async with asyncio.timeout(30):
+            await desk.provider.forget(_submission(context, batch, desk))
+    except Exception:  # noqa: BLE001, S110  # an input file left behind expires by itself; nothing waits for it
+        pass
+
+
+async def _write_input(context: Context, batch: Batch) -> None:
+    parts = await context.store.batches.parts(batch.key)
+    requests = [context.spool.requests(part) for part in parts]
+
+    def write() -> None:
+        context.spool.make_batch(batch.key)
+        with replacing(context.spool.batch_input(batch.key)) as target:
+            for path in requests:
+                with path.open("rb") as lines:
+                    shutil.copyfileobj(lines, target, 1 << 20)
+
+    await asyncio.to_thread(write)
+
+
+@asynccontextmanager
+async def _replacing(target: Path) -> AsyncIterator[IO[bytes]]:
+    """`replacing`, with its fsyncs off the event loop: a hundred megabytes take longer than the loop may stand."""
+    draft = replacing(target)
+    file = await asyncio.to_thread(draft.__enter__)
+    try:
+        yield file
+    except BaseException as error:
+        await asyncio.shield(asyncio.to_thread(draft.__exit__, type(error), error, error.__traceback__))
+        raise
+    await asyncio.shield(asyncio.to_thread(draft.__exit__, None, None, None))
+
+
+def _submission(context: Context, batch: Batch, desk: ProviderDesk, *, attempt: int | None = None) -> Submission:
+    return Submission(
+        key=batch.key,
+        file=context.spool.batch_input(batch.key),
+        requests=batch.requests,
+        size=batch.size,
+        model=batch.model,
+        endpoint=batch.endpoint,
+        attempt=batch.uploads if attempt is None else attempt,
+        upload=batch.upload,
+        timeout=desk.create_timeout,
+    )
+
+
+def _remote(batch: Batch) -> RemoteBatch:
+    assert batch.remote is not None
+    return RemoteBatch(batch.remote, batch.key, batch.details)
+
+
+def _words(error: Exception, desk: ProviderDesk) -> str:
+    if isinstance(error, TimeoutError):
+        return f"it did not answer within {desk.create_timeout:.0f} s"
+    return str(error) or type(error).__name__

@@ -1,0 +1,323 @@
+"""Look, decide, act. One look finds every action that is due; carrying one out leads to the next look.
+
+Start-up, a finished action, an order, a poll that is due: all of them only wake the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..adapters.workers import WorkerLost
+from ..core import backoff, lifecycle
+from ..core.lifecycle import Action, Pack, Split, next_actions, next_batch_actions, outcome_wait
+from ..core.packing import Waiting, pack, pieces
+from ..core.records import Batch, BatchState
+from ..errors import BatchdError, RejectedError, RemoteMissing, TransientError
+from . import deliver, dispatch, intake, local, orders
+from .context import Context, ProviderDesk
+from .dispatch import LookAgain, ProviderNotConfigured, desk_for
+from .patience import Patience
+
+logger = logging.getLogger(__name__)
+
+_CARRIED_OUT_BY: dict[type[Action], Callable[[Context, Any], Awaitable[None]]] = {
+    lifecycle.Claim: intake.take,
+    lifecycle.Read: local.read_source,
+    lifecycle.Reject: deliver.put_into_rejected,
+    lifecycle.Plan: local.plan_part,
+    lifecycle.Admit: local.admit,
+    lifecycle.Split: local.cut,
+    lifecycle.Pack: dispatch.pack,
+    lifecycle.Upload: dispatch.upload,
+    lifecycle.Submit: dispatch.submit,
+    lifecycle.Find: dispatch.find,
+    lifecycle.Poll: dispatch.poll,
+    lifecycle.Withdraw: dispatch.withdraw,
+    lifecycle.Fetch: dispatch.fetch,
+    lifecycle.Deal: local.deal_batch,
+    lifecycle.Collect: local.collect_part,
+    lifecycle.Skip: local.skip,
+    lifecycle.Close: deliver.close,
+    lifecycle.Deliver: deliver.deliver,
+    lifecycle.Finish: deliver.finish,
+}
+
+_WORKER_ACTIONS = (lifecycle.Read, lifecycle.Plan, lifecycle.Split, lifecycle.Deal, lifecycle.Collect)
+_REMOTE_ACTIONS = (
+    lifecycle.Upload,
+    lifecycle.Submit,
+    lifecycle.Find,
+    lifecycle.Poll,
+    lifecycle.Withdraw,
+    lifecycle.Fetch,
+)
+
+REMOTE_AT_A_TIME = 16
+LOCAL_AT_A_TIME = 16
+COMPLAIN_AFTER = 3
+"""A passing fault is said to people once it has not passed this many times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An action that may be carried out now, and the provider it concerns, if one."""
+
+    action: Action
+    provider: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a look found: what is due, in order of urgency, and when to look again at the latest (steady time)."""
+
+    due: Sequence[Due]
+    again_at: float | None
+
+
+class Engine:
+    """Decides what is due, and carries it out."""
+
+    def __init__(self, context: Context, *, workers: int) -> None:
+        self.context = context
+        self.patience = Patience(context.clock)
+        self._room = {"worker": workers * 2, "remote": REMOTE_AT_A_TIME, "local": LOCAL_AT_A_TIME}
+        self._since: dict[tuple[str, int], float] = {}
+        self._conditions: dict[str, str] | None = None
+        self._streaks: Counter[str] = Counter()
+        self._under_way: set[Action] = set()
+        self._busy_providers: Counter[str] = Counter()
+
+    # --- looking ---------------------------------------------------------------------------------------------
+
+    async def look(self) -> Outlook:
+        """Everything that is due now and not under way."""
+        for order in await self.context.store.story.orders():
+            await orders.obey(self.context, order)
+            self.patience.hurry()
+        candidates: list[Due] = []
+        again: list[float] = []
+        for batch in await self.context.store.batches.in_work():
+            candidates += self._of_batch(batch, again)
+        for view in await self.context.store.jobs.views():
+            candidates += [Due(action) for action in next_actions(view)]
+        candidates += await self._packing(again)
+        steady = self.context.clock.steady()
+        due = []
+        for candidate in candidates:
+            if candidate.action in self._under_way:
+                continue
+            until = max(self.patience.until(candidate.action), self._gate(candidate.provider))
+            if until <= steady:
+                due.append(candidate)
+            else:
+                again.append(until)
+        return Outlook(due, min(again, default=None))
+
+    def _of_batch(self, batch: Batch, again: list[float]) -> list[Due]:
+        desk = self.context.desks.get(batch.provider)
+        timeout = desk.create_timeout if desk is not None else 60.0
+        now = self.context.intent()
+        if batch.state is BatchState.SUBMITTING:
+            wait = outcome_wait(batch, now, create_timeout=timeout)
+            if wait > 0:
+                again.append(now.steady + wait)
+        actions = next_batch_actions(batch, now, create_timeout=timeout)
+        return [Due(action, batch.provider if isinstance(action, _REMOTE_ACTIONS) else None) for action in actions]
+
+    async def _packing(self, again: list[float]) -> list[Due]:
+        """Batches to make of the parts that wait, and parts to cut first."""
+        lanes: dict[tuple[str, str, str], list[Waiting]] = defaultdict(list)
+        steady = self.context.clock.steady()
+        waiting = await self.context.store.batches.waiting()
+        keys = {(entry.part.job, entry.part.first) for entry in waiting}
+        self._since = {key: since for key, since in self._since.items() if key in keys}
+        for entry in waiting:
+            part = entry.part
+            lanes[entry.provider, entry.model, entry.endpoint].append(
+                Waiting(
+                    claimed_at=entry.claimed_at,
+                    job=part.job,
+                    first=part.first,
+                    requests=part.requests,
+                    size=part.size,
+                    input_tokens=part.input_tokens,
+                    output_tokens=part.output_tokens,
+                    since=self._since.setdefault((part.job, part.first), steady),
+                    alone=part.suspect,
+                )
+            )
+        if not lanes:
+            return []
+        enqueued = await self.context.store.batches.enqueued_tokens()
+        found: list[Due] = []
+        for (provider, model, endpoint), parts in lanes.items():
+            try:
+                desk = desk_for(self.context, provider)
+            except ProviderNotConfigured as error:
+                await self._say(f"provider {provider}", str(error))
+                continue
+            found += self._pack_lane(desk, model, endpoint, parts, enqueued.get((provider, model), 0), again)
+        return found
+
+    def _pack_lane(
+        self, desk: ProviderDesk, model: str, endpoint: str, parts: list[Waiting], enqueued: int, again: list[float]
+    ) -> list[Due]:
+        quotas, lane, steady = self.context.quotas, (desk.name, model), self.context.clock.steady()
+        if quotas.paused_until(lane) > steady:
+            again.append(quotas.paused_until(lane))
+            return []
+        most = quotas.limit(lane, desk.limits.max_enqueued_tokens)
+        limits = replace(desk.limits, max_enqueued_tokens=most)
+        free = None if most is None else most - enqueued
+        packing = pack(parts, limits, linger=desk.linger, steady=steady, free_tokens=free)
+        if packing.again_at is not None:
+            again.append(packing.again_at)
+        found = [Due(Pack(desk.name, model, endpoint, tuple(batch))) for batch in packing.batches]
+        for part in packing.too_large:
+            action = Split(part.job, part.first, pieces(part, limits), f"it is more than {desk.name} takes at once")
+            found.append(Due(action))
+        return found
+
+    def _gate(self, provider: str | None) -> float:
+        """While a provider refuses us as a whole, one call at a time finds out whether it still does."""
+        if provider is None or not self.patience.failures(provider):
+            return 0.0
+        if self._busy_providers[provider]:
+            return self.context.clock.steady() + 1.0
+        return self.patience.until(provider)
+
+    # --- acting ----------------------------------------------------------------------------------------------
+
+    def room_for(self, due: Due) -> bool:
+        """Whether one more of its kind may be under way. At a provider that refuses us, one call is enough."""
+        kind = _kind(due.action)
+        if sum(_kind(action) == kind for action in self._under_way) >= self._room[kind]:
+            return False
+        provider = due.provider
+        return provider is None or not self.patience.failures(provider) or not self._busy_providers[provider]
+
+    def perform(self, due: Due) -> Coroutine[Any, Any, None]:
+        """Carry out one action; it counts as under way from this call on, before it is awaited.
+
+        What goes wrong becomes patience, and after a while words; nothing is raised.
+        """
+        self._under_way.add(due.action)
+        self._busy_providers[due.provider or ""] += 1
+        return self._perform(due)
+
+    async def _perform(self, due: Due) -> None:
+        action = due.action
+        try:
+            await _CARRIED_OUT_BY[type(action)](self.context, action)
+        except LookAgain as again:
+            self.patience.rest(action, again.pause)
+        except Exception as error:  # noqa: BLE001  # the border: every fault becomes patience and words
+            await self._complain(due, error)
+        else:
+            await self._went_well(due)
+        finally:
+            self._under_way.discard(action)
+            self._busy_providers[due.provider or ""] -= 1
+
+    async def _went_well(self, due: Due) -> None:
+        if isinstance(due.action, lifecycle.Poll):
+            self.patience.rest(due.action, await self._poll_pause(due.action))
+        else:
+            self.patience.forget(due.action)
+        if due.provider is not None:
+            self.patience.forget(due.provider)
+            await self._all_well(f"provider {due.provider}")
+        await self._all_well(_subject(due.action))
+
+    async def _poll_pause(self, action: lifecycle.Poll) -> float:
+        batch = await self.context.store.batches.get(action.batch)
+        desk = self.context.desks.get(batch.provider)
+        age = self.context.clock.now() - (batch.submitted_at or batch.created_at)
+        return backoff.poll_delay(max(age, 0.0), least=desk.poll if desk else 30.0, jitter=self.context.clock.jitter())
+
+    async def _complain(self, due: Due, error: Exception) -> None:
+        action, provider = due.action, due.provider
+        retry_after = error.retry_after if isinstance(error, TransientError) else None
+        failures = self.patience.failed(action, retry_after=retry_after)
+        name = type(action).__name__
+        logger.debug("%s failed", action, exc_info=error, extra={"action": name})
+        if isinstance(error, ProviderNotConfigured):
+            await self._say(f"provider {provider}", str(error))
+        elif provider is not None and isinstance(error, RejectedError):
+            self.patience.failed(provider, retry_after=retry_after)
+            await self._say(f"provider {provider}", f"{error} Jobs wait; nothing is lost.")
+        elif provider is not None and isinstance(error, TransientError) and not isinstance(error, RemoteMissing):
+            self._streaks[provider] += 1
+            if self._streaks[provider] >= COMPLAIN_AFTER:
+                await self._say(f"provider {provider}", f"{error} Trying again until it works; jobs wait.")
+        elif failures >= COMPLAIN_AFTER or not isinstance(error, OSError | BatchdError | sqlite3.Error):
+            await self._say(_subject(action), _in_words(error, name))
+        elif _is_disk(error):
+            await self._say(_subject(action), _in_words(error, name))
+
+    async def _say(self, subject: str, text: str) -> None:
+        said = await self._said()
+        if said.get(subject) == text:
+            return
+        said[subject] = text
+        try:
+            await self.context.store.story.raise_condition(subject, text)
+        except (sqlite3.Error, OSError) as error:
+            # The disk that the complaint is about may be the one it would be written to.
+            said.pop(subject)
+            logger.error("%s: %s (and this cannot be noted in the database: %s)", subject, text, error)
+
+    async def _all_well(self, subject: str) -> None:
+        self._streaks.pop(subject.removeprefix("provider "), None)
+        said = await self._said()
+        if subject in said:
+            del said[subject]
+            await self.context.store.story.clear_condition(subject)
+
+    async def _said(self) -> dict[str, str]:
+        if self._conditions is None:
+            self._conditions = await self.context.store.story.conditions()
+        return self._conditions
+
+
+def _kind(action: Action) -> str:
+    if isinstance(action, _WORKER_ACTIONS):
+        return "worker"
+    return "remote" if isinstance(action, _REMOTE_ACTIONS) else "local"
+
+
+def _subject(action: Action) -> str:
+    """Whom people know that an action is about."""
+    if isinstance(action, lifecycle.Deliver):
+        return f"sink {action.sink}"
+    if isinstance(action, Pack):
+        return f"provider {action.provider}"
+    job = getattr(action, "job", None)
+    return f"job {job}" if job is not None else f"batch {getattr(action, 'batch', '')}"
+
+
+def _is_disk(error: Exception) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return "full" in str(error) or "readonly" in str(error)
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOENT}
+
+
+def _in_words(error: Exception, name: str) -> str:
+    if isinstance(error, sqlite3.Error):
+        return f"The database cannot be written ({error}). Trying again until it can."
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror or error}{where}. Trying again until it works."
+    if isinstance(error, WorkerLost | BatchdError):
+        return f"{error} Trying again."
+    return (
+        f"A fault in batchd or in a plugin: {type(error).__name__}: {error} (while it was to {name.lower()}). "
+        "Trying again, more and more seldom; `batchd run --log-level debug` shows where."
+    )

@@ -1,0 +1,229 @@
+"""The loops of the daemon: looking at the inbox, working, sweeping; and how they end.
+
+Each waits for a wake-up or an interval, then looks. A loop that returns or dies ends the process, with the
+reason: a service manager starts it again, and a daemon that only seems alive is worse than none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from ..adapters.systemd import Notifier
+from ..adapters.watcher import Watcher
+from ..core import lifecycle
+from .context import Context
+from .engine import Engine, Outlook
+from .intake import Intake, Seen
+
+logger = logging.getLogger(__name__)
+
+LOOK_AT_LEAST = 1.0
+"""Seconds between looks when nothing wakes us: how soon an order from the command line is noticed."""
+BREATH = 0.01
+"""Seconds between looks at most: what finishes meanwhile is seen in one go."""
+CREATES_MAY_TAKE = 3.0
+"""Seconds that a stopping daemon gives create calls under way, so that their outcome need not be looked for."""
+SWEEP_EVERY = 3_600.0
+
+
+class Supervisor:
+    """Runs the daemon until it is asked to stop."""
+
+    def __init__(
+        self,
+        context: Context,
+        engine: Engine,
+        intake: Intake,
+        *,
+        rescan: Callable[[], float],
+        notifier: Notifier | None = None,
+    ) -> None:
+        self.context = context
+        self.engine = engine
+        self.intake = intake
+        self._rescan = rescan
+        self._watcher: Watcher | None = None
+        self._notifier = notifier
+        self._wake = asyncio.Event()
+        self._dropped = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._tasks: dict[asyncio.Task[None], lifecycle.Action] = {}
+        self._last_seen = Seen(0, 0, None)
+        self._scanned = asyncio.Event()
+
+    # --- from outside ----------------------------------------------------------------------------------------
+
+    def watch_with(self, watcher: Watcher) -> None:
+        """Let this watcher make looks at the inbox come sooner."""
+        self._watcher = watcher
+
+    def wake(self) -> None:
+        """Something may have changed: look."""
+        self._wake.set()
+
+    def dropped(self) -> None:
+        """Something may lie in the inbox: look there."""
+        self._dropped.set()
+
+    def stop(self) -> None:
+        """End in good order: nothing new is begun, what is under way is left to the next start."""
+        self._stopping.set()
+        self._wake.set()
+        self._dropped.set()
+
+    async def run(self) -> None:
+        """Until `stop`."""
+        if self._watcher is not None:
+            self._watcher.start()
+        try:
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(self._watch_inbox(), name="watch the inbox")
+                loops.create_task(self._work(), name="work")
+                loops.create_task(self._sweep(), name="sweep")
+                loops.create_task(self._report_to_systemd(), name="report to systemd")
+        finally:
+            if self._watcher is not None:
+                await asyncio.to_thread(self._watcher.stop)
+
+    async def run_until_idle(self) -> None:
+        """Work until nothing is left that can be done without a person, then stop."""
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(self._watch_inbox(), name="watch the inbox")
+            loops.create_task(self._work(until_idle=True), name="work")
+
+    # --- loops -----------------------------------------------------------------------------------------------
+
+    async def _watch_inbox(self) -> None:
+        subject, missing = "inbox", False
+        while not self._stopping.is_set():
+            self._dropped.clear()
+            pause = self._rescan()
+            try:
+                self._last_seen = await self.intake.look()
+                if self._watcher is not None:
+                    await asyncio.to_thread(self._watcher.check)
+                if missing:
+                    missing = False
+                    await self.context.store.story.clear_condition(subject)
+            except (OSError, sqlite3.Error) as error:
+                text = f"{error}. Looking again every {pause:.0f} s."
+                if not missing:
+                    missing = True
+                    with contextlib.suppress(sqlite3.Error):
+                        await self.context.store.story.raise_condition(subject, text)
+                self._last_seen = Seen(0, 0, None)
+            self._scanned.set()
+            if self._last_seen.claimed:
+                self._wake.set()
+            due = self._last_seen.again_in
+            await self._wait(self._dropped, min(pause, due + BREATH) if due is not None else pause)
+
+    async def _work(self, *, until_idle: bool = False) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._wake.clear()
+                outlook = await self._look()
+                begun = self._begin(outlook)
+                if until_idle and not begun and await self._idle(outlook):
+                    self.stop()
+                steady = self.context.clock.steady()
+                again = outlook.again_at if outlook.again_at is not None else steady + LOOK_AT_LEAST
+                await self._wait(self._wake, max(0.0, min(again - steady, LOOK_AT_LEAST)))
+                await asyncio.sleep(BREATH)
+        finally:
+            await asyncio.shield(self._wind_up())
+
+    async def _look(self) -> Outlook:
+        try:
+            return await self.engine.look()
+        except sqlite3.Error as error:
+            logger.error("The database cannot be read or written (%s). Trying again.", error, extra={"action": "Look"})
+            return Outlook([], self.context.clock.steady() + LOOK_AT_LEAST)
+
+    def _begin(self, outlook: Outlook) -> int:
+        begun = 0
+        for due in outlook.due:
+            if self.engine.room_for(due):
+                task = asyncio.create_task(self.engine.perform(due), name=str(due.action))
+                self._tasks[task] = due.action
+                task.add_done_callback(self._ended)
+                begun += 1
+        return begun
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        self._wake.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("A fault in batchd itself: %s", error, exc_info=error, extra={"action": "Perform"})
+
+    async def _idle(self, outlook: Outlook) -> bool:
+        """Nothing under way, nothing due now or later, nothing settling in the inbox."""
+        if self._tasks or outlook.due or outlook.again_at is not None or not self._scanned.is_set():
+            return False
+        seen = self._last_seen
+        if seen.settling or seen.claimed:
+            return False
+        return not await self.context.store.jobs.views(most=1) and not await self.context.store.batches.in_work()
+
+    async def _sweep(self) -> None:
+        """Remove what is kept of jobs long finished."""
+        while not self._stopping.is_set():
+            before = self.context.clock.now() - self.context.keep
+            with contextlib.suppress(sqlite3.Error, OSError):
+                jobs = await self.context.store.jobs.expired(before)
+                for job in jobs:
+                    await asyncio.to_thread(self.context.spool.remove_job, job)
+                if jobs:
+                    await self.context.store.jobs.swept(jobs)
+            await self._wait(self._stopping, SWEEP_EVERY)
+
+    async def _report_to_systemd(self) -> None:
+        """READY once the inbox was looked at; then signs of life, as long as the inbox and the database answer."""
+        notifier = self._notifier
+        if notifier is None:
+            await self._stopping.wait()
+            return
+        await self._wait(self._scanned, None)
+        notifier.ready()
+        pause = (notifier.watchdog_seconds or 90.0) / 3
+        while not self._stopping.is_set():
+            self._scanned.clear()
+            await self._wait(self._stopping, pause)
+            # A scan that hangs (a dead network share) or a database that does not answer must end in a restart.
+            await self._wait(self._scanned, None)
+            with contextlib.suppress(sqlite3.Error):
+                await self.context.store.story.beat(os.getpid())
+                notifier.alive()
+                notifier.status(f"{self._last_seen.settling} files settling, {len(self._tasks)} actions under way")
+        notifier.stopping()
+
+    # --- how -------------------------------------------------------------------------------------------------
+
+    async def _wait(self, event: asyncio.Event, seconds: float | None) -> None:
+        """Until the event, the time is over, or the end."""
+        waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(self._stopping.wait())]
+        pause: list[Coroutine[Any, Any, None]] = [] if seconds is None else [self.context.clock.sleep(seconds)]
+        waits += [asyncio.ensure_future(sleep) for sleep in pause]  # type: ignore[arg-type]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _wind_up(self) -> None:
+        """Let create calls come to their end for a moment; everything else is simply done again."""
+        creates = [task for task, action in self._tasks.items() if isinstance(action, lifecycle.Submit)]
+        for task in self._tasks.keys() - set(creates):
+            task.cancel()
+        if creates:
+            await asyncio.wait(creates, timeout=CREATES_MAY_TAKE)
+        rest = list(self._tasks)
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)

@@ -1,0 +1,67 @@
+"""What a dropped file really is, whatever its name says: text, or a workbook, a picture, an archive."""
+
+from __future__ import annotations
+
+import os
+from typing import IO
+
+from batchd import FileRefused
+
+HEAD = 4096
+"""Bytes at the beginning of a file that are looked at."""
+_TAIL = 65_536
+
+_SAVE_AS_CSV = "Open it in a spreadsheet program, save it as CSV (in Excel: Save As, “CSV UTF-8”) and drop that file."
+_UNPACK = "Unpack it and drop the file that is inside."
+_OTHER = "Drop a table saved as CSV UTF-8, or a JSON Lines file."
+
+# Each: how the file begins, what that is, what to do about it.
+_SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old or a protected Excel workbook (xls)", _SAVE_AS_CSV),
+    (b"PAR1", "a Parquet file", "Save it as CSV UTF-8 and drop that file."),
+    (b"SQLite format 3\x00", "an SQLite database", "Export the table as CSV UTF-8 and drop that file."),
+    (b"%PDF-", "a PDF document", _OTHER),
+    (b"{\\rtf", "a word processor's document (RTF)", _OTHER),
+    (b"\x89PNG\r\n\x1a\n", "a picture (PNG)", _OTHER),
+    (b"\xff\xd8\xff", "a picture (JPEG)", _OTHER),
+    (b"GIF8", "a picture (GIF)", _OTHER),
+    (b"\x1f\x8b", "a compressed file (gzip)", _UNPACK),
+    (b"BZh", "a compressed file (bzip2)", _UNPACK),
+    (b"\xfd7zXZ\x00", "a compressed file (xz)", _UNPACK),
+    (b"\x28\xb5\x2f\xfd", "a compressed file (zstd)", _UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "a compressed archive (7z)", _UNPACK),
+    (b"Rar!\x1a\x07", "a compressed archive (RAR)", _UNPACK),
+    (b"\x7fELF", "a program", _OTHER),
+    (b"MZ\x90\x00", "a program", _OTHER),
+)
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def refuse_other_kinds(file: IO[bytes]) -> bytes:
+    """The first bytes of a file; `FileRefused` if they are those of something that is not text."""
+    head = file.read(HEAD)
+    if head.startswith(_ZIP):
+        what, mend = _inside_zip(file, head)
+        raise _refusal(what, mend)
+    for signature, what, mend in _SIGNATURES:
+        if head.startswith(signature):
+            raise _refusal(what, mend)
+    return head
+
+
+def _refusal(what: str, mend: str) -> FileRefused:
+    return FileRefused("binary", f"This is {what}, not a text file. {mend}")
+
+
+def _inside_zip(file: IO[bytes], head: bytes) -> tuple[str, str]:
+    # The names stand at the end, in the archive's table of contents; nothing is unpacked to find them.
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _TAIL))
+    names = head + file.read(_TAIL)
+    if b"xl/workbook" in names:
+        return "an Excel workbook (xlsx)", _SAVE_AS_CSV
+    if b"opendocument.spreadsheet" in names:
+        return "a LibreOffice spreadsheet (ods)", _SAVE_AS_CSV
+    if b"word/document" in names:
+        return "a Word document (docx)", _OTHER
+    return "a compressed archive (zip)", _UNPACK

@@ -1,0 +1,196 @@
+"""The reader `csv`: tables as people save them, from Excel, LibreOffice, databases and by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+from pydantic import field_validator
+
+from batchd import BadRow, Failure, FileRefused, Json, Reader, Settings, Source
+
+from .content import refuse_other_kinds
+from .delimiter import SAMPLE, find_delimiter, named, told_by_first_line
+from .encoding import choose_encoding, known_encoding, undecodable
+from .quotes import refusal
+
+CELL_MOST = 10_000_000
+"""Characters in one cell; longer ones are nearly always the rest of the file behind a quote that is not closed."""
+_LINE_MOST = 2 * CELL_MOST
+
+
+class CsvSettings(Settings):
+    """The reader table of a route, for CSV files."""
+
+    encoding: str = "auto"
+    """`auto` takes UTF-8, and UTF-16 with its mark; else any of Python's names, such as `cp1252` or `cp1258`."""
+    delimiter: str = "auto"
+    """`auto` finds out which of `,` `;` tab and `|` it is; else one character."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return value if value == "auto" else known_encoding(value)
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, value: str) -> str:
+        if value != "auto" and (len(value) != 1 or value in '"\r\n\0'):
+            raise ValueError(f'{value!r} cannot separate cells; write "auto", ",", ";", "\\t" or "|"')
+        return value
+
+
+class CsvReader(Reader[CsvSettings]):
+    """Reads `.csv` and `.tsv`. The first line names the columns; lines that are entirely blank are no rows."""
+
+    Settings = CsvSettings
+    suffixes = (".csv", ".tsv")
+
+    def __init__(self, settings: CsvSettings) -> None:
+        super().__init__(settings)
+        self._found: dict[str, Json] = {}
+
+    def describe(self) -> Mapping[str, Json]:
+        """Encoding and delimiter of the file that was read last."""
+        return dict(self._found)
+
+    def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
+        """See Reader. Memory holds one record at a time."""
+        configured = None if self.settings.encoding == "auto" else self.settings.encoding
+        with source.open() as file:
+            encoding = choose_encoding(refuse_other_kinds(file), configured)
+        try:
+            with _open(source, encoding) as text:
+                sample = text.read(SAMPLE)
+            delimiter, skipped = self._delimiter(sample, source.suffix)
+            self._found = {"encoding": encoding, "delimiter": delimiter}
+            yield from _records(source, encoding, delimiter, skipped)
+        except UnicodeDecodeError:
+            raise undecodable(source, encoding) from None
+
+    def _delimiter(self, sample: str, suffix: str) -> tuple[str, int]:
+        """The delimiter, and how many lines at the beginning are no part of the table."""
+        told = told_by_first_line(sample)
+        if told is not None:
+            return told, 1
+        if self.settings.delimiter != "auto":
+            return self.settings.delimiter, 0
+        likely = "\t" if suffix == ".tsv" else ","
+        return find_delimiter(sample, complete=len(sample) < SAMPLE, first=likely), 0
+
+
+class _Lines:
+    """The lines of a text file for `csv.reader`, watched for what it would let pass."""
+
+    def __init__(self, text: io.TextIOWrapper, encoding: str) -> None:
+        self.last_nul = 0
+        """Number of the last line that contained a NUL."""
+        self._text = text
+        # Windows' Vietnamese code page writes tones as marks of their own; everybody else writes one letter.
+        self._compose = encoding == "cp1258"
+
+    def __iter__(self) -> Iterator[str]:
+        for number, line in enumerate(iter(partial(self._text.readline, _LINE_MOST), ""), start=1):
+            if len(line) == _LINE_MOST:
+                raise FileRefused(
+                    "too_long",
+                    f"Line {number:,} is longer than {_LINE_MOST:,} characters, which no table has. "
+                    "Check that the file is a CSV file with one row a line, and drop it again.",
+                )
+            if "\0" in line:
+                self.last_nul = number
+            yield unicodedata.normalize("NFC", line) if self._compose else line
+
+
+def _open(source: Source, encoding: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(source.open(), encoding, newline="")
+
+
+def _records(source: Source, encoding: str, delimiter: str, skipped: int) -> Iterator[Sequence[str] | BadRow]:
+    # The limit is the process's, and its default is too small for an article in a cell.
+    csv.field_size_limit(CELL_MOST)
+    with _open(source, encoding) as text:
+        lines = _Lines(text, encoding)
+        numbered = iter(lines)
+        for _ in range(skipped):
+            next(numbered)
+        reader = csv.reader(numbered, delimiter=delimiter, strict=True)
+        header: Sequence[str] | None = None
+        rows = 0
+        first, following = skipped, skipped + 1  # the lines where this record begins, and the next one
+        try:
+            for cells in reader:
+                first, following = following, reader.line_num + skipped + 1
+                if not cells:
+                    continue
+                if header is None:
+                    header = _names(cells, first)
+                    yield header
+                    continue
+                if len(cells) == 1 < len(header) and cells[0].isspace():
+                    continue
+                rows += 1
+                if lines.last_nul >= first:
+                    yield BadRow(cells, _nul(first))
+                elif len(cells) == len(header):
+                    yield cells
+                else:
+                    yield BadRow(cells, _ragged(first, len(cells), len(header), delimiter))
+        except csv.Error as error:
+            with _open(source, encoding) as again:
+                raise refusal(str(error), again, following, reader.line_num + skipped, delimiter) from None
+    if header is None:
+        raise FileRefused(
+            "empty",
+            "The file is empty. Write a line with the names of the columns and rows below it, and drop it again.",
+        )
+    if rows == 0:
+        raise FileRefused("no_rows", "The file has a header line but no rows below it. Add rows and drop it again.")
+
+
+def _names(cells: Sequence[str], line: int) -> list[str]:
+    """The names of the columns. One without a name is called after its position."""
+    names = [cell.strip() for cell in cells]
+    if not any(names):
+        raise FileRefused(
+            "header",
+            f"Line {line:,}, the first one, names no column. Write the names of the columns there, and drop the "
+            "file again.",
+        )
+    positions: dict[str, int] = {}
+    for position, name in enumerate(names, start=1):
+        if name and name in positions:
+            raise FileRefused(
+                "header",
+                f"Columns {positions[name]:,} and {position:,} are both called “{name}”. Rename one of them, and "
+                "drop the file again.",
+            )
+        positions.setdefault(name, position)
+    return [name or _invented(position, positions) for position, name in enumerate(names, start=1)]
+
+
+def _invented(position: int, taken: Mapping[str, int]) -> str:
+    name = f"column_{position}"
+    number = 1
+    while name in taken:
+        number += 1
+        name = f"column_{position} ({number})"
+    return name
+
+
+def _nul(line: int) -> Failure:
+    return Failure(
+        "nul", f"Line {line:,} contains a NUL character, which no text contains. Remove it and drop the row again."
+    )
+
+
+def _ragged(line: int, cells: int, columns: int, delimiter: str) -> Failure:
+    counted = f"{cells:,} cell{'' if cells == 1 else 's'}"
+    if cells > columns:
+        mend = f'If a cell contains a {named(delimiter)}, put quotes (") around that cell.'
+    else:
+        mend = f"Write a {named(delimiter)} for each cell that is empty."
+    return Failure("ragged", f"Line {line:,} has {counted}, but the header has {columns:,}. {mend}")

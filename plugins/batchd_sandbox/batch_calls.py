@@ -1,0 +1,140 @@
+"""The endpoints of /v1/batches."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from .answering import ENDPOINTS
+from .connections import reset
+from .context import CONTEXT, ORDER, Context, answer, json_asked, limit_asked, new_id, page_of
+from .lifecycle import answered_share, shown_counts
+from .records import BatchRecord, BatchView, Status
+from .refusals import Refusal, invalid_value, missing_parameter, no_such_batch, no_such_file
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+METADATA_PAIRS, METADATA_KEY, METADATA_VALUE = 16, 64, 512
+
+
+async def create(request: web.Request) -> web.StreamResponse:
+    """POST /batches. What is in the file is looked at later, in `validating`."""
+    context = request.app[CONTEXT]
+    asked = await json_asked(request)
+    order = request.get(ORDER)
+    late = order.delay if order is not None and order.kind == "late" else None
+    batch = _asked_for(context, asked, created_at=time.time() + (late or 0.0))
+    context.store.add_batch(batch)
+    context.runner.launch(batch.id)
+    return _shown(batch) if late is None else reset(request)
+
+
+def _asked_for(context: Context, asked: dict[str, Any], created_at: float) -> BatchRecord:
+    for name in ("input_file_id", "endpoint", "completion_window"):
+        if asked.get(name) is None:
+            raise missing_parameter(name)
+    if asked["completion_window"] != "24h":
+        raise invalid_value("completion_window", asked["completion_window"], ("24h",))
+    if asked["endpoint"] not in ENDPOINTS:
+        raise invalid_value("endpoint", asked["endpoint"], tuple(ENDPOINTS))
+    metadata = _metadata(asked.get("metadata"))
+    file_id = str(asked["input_file_id"])
+    file = context.store.file(file_id)
+    if file is None:
+        raise no_such_file(file_id)
+    if file.purpose != "batch":
+        raise Refusal(
+            400,
+            f"The file '{file_id}' has the purpose '{file.purpose}'; a batch takes files uploaded with 'batch'.",
+            param="input_file_id",
+            code="invalid_file_purpose",
+        )
+    return BatchRecord(
+        id=new_id("batch_"),
+        created_at=created_at,
+        input_file_id=file_id,
+        endpoint=asked["endpoint"],
+        metadata=metadata,
+        latency=0.0 if context.settings.instant else context.settings.latency,
+        faults=context.orders.take_for_batch(),
+        reserved_output_id=new_id("file-"),
+        reserved_error_id=new_id("file-"),
+    )
+
+
+def _metadata(asked: object) -> dict[str, str] | None:
+    if asked is None:
+        return None
+    if not isinstance(asked, dict):
+        raise Refusal(400, "Invalid type for 'metadata': expected an object.", param="metadata", code="invalid_type")
+    if len(asked) > METADATA_PAIRS:
+        raise Refusal(
+            400,
+            f"Invalid 'metadata': too many properties. Expected an object with at most {METADATA_PAIRS} properties,"
+            f" but got an object with {len(asked)} properties instead.",
+            param="metadata",
+            code="object_above_max_properties",
+        )
+    for key, value in asked.items():
+        if not isinstance(value, str):
+            raise Refusal(
+                400,
+                f"Invalid type for 'metadata.{key}': expected a string.",
+                param=f"metadata.{key}",
+                code="invalid_type",
+            )
+        for text, longest in ((key, METADATA_KEY), (value, METADATA_VALUE)):
+            if len(text) > longest:
+                raise Refusal(
+                    400,
+                    f"Invalid 'metadata': string too long. Expected a string with maximum length {longest}, but got"
+                    f" a string with length {len(text)} instead.",
+                    param="metadata",
+                    code="string_above_max_length",
+                )
+    return asked
+
+
+async def batches_list(request: web.Request) -> web.StreamResponse:
+    """GET /batches: by page, newest first."""
+    limit = limit_asked(request, usual=20, most=100)
+    now = time.time()
+    batches = request.app[CONTEXT].store.batches(now=now, after=request.query.get("after"), limit=limit + 1)
+    return answer(page_of([_view(batch, now) for batch in batches], limit))
+
+
+async def retrieve(request: web.Request) -> web.StreamResponse:
+    """GET /batches/{id}."""
+    return _shown(_known(request))
+
+
+async def cancel(request: web.Request) -> web.StreamResponse:
+    """POST /batches/{id}/cancel: what is answered by now is kept."""
+    context = request.app[CONTEXT]
+    batch = _known(request)
+    if batch.status in (Status.COMPLETED, Status.FAILED, Status.EXPIRED):
+        raise Refusal(409, f"Cannot cancel a batch with status '{batch.status}'.")
+    if batch.status not in (Status.CANCELLING, Status.CANCELLED):
+        now = time.time()
+        context.store.change_batch(
+            batch.id, status=Status.CANCELLING, cancelling_at=now, answered=answered_share(batch, now)
+        )
+        context.runner.wake(batch.id)
+    return _shown(_known(request))
+
+
+def _known(request: web.Request) -> BatchRecord:
+    batch_id = request.match_info["batch_id"]
+    batch = request.app[CONTEXT].store.batch(batch_id)
+    if batch is None or batch.created_at > time.time():
+        raise no_such_batch(batch_id)
+    return batch
+
+
+def _view(batch: BatchRecord, now: float) -> BatchView:
+    return BatchView(batch, shown_counts(batch, now))
+
+
+def _shown(batch: BatchRecord) -> web.Response:
+    return answer(_view(batch, time.time()).shown())

@@ -1,0 +1,161 @@
+"""`batchd sandbox`: the server as a command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import tempfile
+from pathlib import Path
+
+import click
+
+from . import faults
+from .fault_grammar import FaultNotUnderstood, parse
+from .settings import DEFAULT_MODELS, SandboxSettings, duration
+
+
+class _Duration(click.ParamType[float]):
+    """A duration as people write it; seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return duration(str(value))
+        except ValueError as reason:
+            self.fail(str(reason), param, ctx)
+
+
+class _Fault(click.ParamType[str]):
+    """An order for a fault; stays the text that it is."""
+
+    name = "fault"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return parse(str(value)).text
+        except FaultNotUnderstood as reason:
+            self.fail(str(reason), param, ctx)
+
+
+class _SandboxCommand(click.Command):
+    """Its help ends with the table of faults, as the server knows it."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        formatter.write_paragraph()
+        formatter.write_text(
+            "Faults are written operation:kind[:key=value,...], such as create:cut-after:count=2 or"
+            " line:500:fraction=0.1. CALL is any of " + ", ".join(faults.CALLS) + "."
+            " count=N is how many times (1 unless said otherwise), count=always until lifted; for chosen lines"
+            " it counts for each custom_id. lines=3+8+10-19 are line numbers of the input file; fraction=0.1 is a"
+            " share; marker=TEXT means only what contains the text (lines, and the calls with a body: "
+            + ", ".join(faults.WITH_BODY)
+            + "); delay=2s is a duration."
+        )
+        with formatter.section("Faults"):
+            formatter.write_dl(faults.table(), col_max=24)
+        formatter.write_paragraph()
+        formatter.write_text(
+            'While it runs: POST /sandbox/faults with {"faults": [...]} orders more, GET lists them, DELETE lifts'
+            " all. GET /sandbox/ledger tells what was created, executed and paid."
+        )
+
+
+@click.command(
+    cls=_SandboxCommand,
+    context_settings={"auto_envvar_prefix": "BATCHD_SANDBOX", "show_default": True, "max_content_width": 110},
+)
+@click.option("--host", default="127.0.0.1", show_envvar=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8089, show_envvar=True, help="Port; 0 takes a free one.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    show_envvar=True,
+    help="Where everything is kept; started again on it, the sandbox goes on. Without it nothing is kept.",
+)
+@click.option(
+    "--api-key", "api_keys", multiple=True, envvar="BATCHD_SANDBOX_API_KEY", show_envvar=True,
+    help="A key to accept; may be repeated. Without it any key is accepted.",
+)  # fmt: skip
+@click.option("--latency", type=_Duration(), default="2s", show_envvar=True, help="How long a batch takes to complete.")
+@click.option(
+    "--instant", is_flag=True, show_envvar=True,
+    help="As fast as possible, and answers in the order of the input: for benchmarks.",
+)  # fmt: skip
+@click.option("--max-requests", type=click.IntRange(1), default=50_000, show_envvar=True, help="Requests in a batch.")
+@click.option(
+    "--max-bytes", type=click.IntRange(1), default=209_715_200, show_envvar=True, help="Bytes in an input file."
+)
+@click.option(
+    "--max-enqueued-tokens", type=click.IntRange(1), default=None, show_envvar=True,
+    help="Prompt tokens in unfinished batches, for each model. Without it there is no limit.",
+)  # fmt: skip
+@click.option(
+    "--models", "models", multiple=True, default=DEFAULT_MODELS, show_envvar=True,
+    help="A model to list; may be repeated.",
+)  # fmt: skip
+@click.option(
+    "--any-model/--listed-models-only", default=True, show_envvar=True,
+    help="Whether models that are not listed are accepted.",
+)  # fmt: skip
+@click.option(
+    "--fault", "faults_ordered", type=_Fault(), multiple=True, envvar="BATCHD_SANDBOX_FAULT", show_envvar=True,
+    help="A fault to begin with; may be repeated. The table is below.",
+)  # fmt: skip
+def sandbox(
+    host: str,
+    port: int,
+    folder: Path | None,
+    api_keys: tuple[str, ...],
+    latency: float,
+    instant: bool,
+    max_requests: int,
+    max_bytes: int,
+    max_enqueued_tokens: int | None,
+    models: tuple[str, ...],
+    any_model: bool,
+    faults_ordered: tuple[str, ...],
+) -> None:
+    """A local server of the OpenAI Files, Batches, Models and Chat endpoints, to try things out and to test.
+
+    Its answers come from a few rules over word lists, not from a model: good enough to see a whole run, and
+    nothing more. No key and no network are needed. It fails on order: see the faults below.
+    """
+    with tempfile.TemporaryDirectory(prefix="batchd-sandbox-") as temporary:
+        settings = SandboxSettings(
+            folder=folder or Path(temporary),
+            host=host,
+            port=port,
+            api_keys=api_keys,
+            latency=latency,
+            instant=instant,
+            max_requests=max_requests,
+            max_bytes=max_bytes,
+            max_enqueued_tokens=max_enqueued_tokens,
+            models=models,
+            any_model=any_model,
+            faults=faults_ordered,
+        )
+        asyncio.run(_serve(settings))
+
+
+async def _serve(settings: SandboxSettings) -> None:
+    from .database import FolderTaken
+    from .server import serving
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with serving(settings) as address:
+            click.echo(f"sandbox: listening on {address} (rule-based answers, not a model)")
+            await stop.wait()
+    except FolderTaken as reason:
+        raise click.ClickException(str(reason)) from None
+    except OSError as reason:
+        message = f"Cannot listen on {settings.host}:{settings.port}: {os.strerror(reason.errno or 0)}."
+        raise click.ClickException(f"{message} Choose another --port; 0 takes a free one.") from None

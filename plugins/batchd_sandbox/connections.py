@@ -1,0 +1,94 @@
+"""Bad connections: reset, cut short, trickling."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from pathlib import Path
+
+from aiohttp import web
+
+_PIECES = 10
+_BLOCK = 1 << 16
+
+
+def reset(request: web.Request) -> web.Response:
+    """Resets the connection. The response is for the server stack alone: nobody is there to get it."""
+    transport = request.transport
+    if transport is not None:
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            # Lingering for no time makes the kernel send RST; an orderly end would look like an empty answer.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    return web.Response(status=503)
+
+
+async def send_half(request: web.Request, path: Path, start: int, end: int) -> web.StreamResponse:
+    """Promises the bytes from start to end, sends half of them, resets."""
+    response = web.StreamResponse(status=206 if start else 200, headers=_headers(path, start, end))
+    response.content_length = end - start
+    await response.prepare(request)
+    await _send(response, path, start, (start + end) // 2, pause=0.0)
+    # Without a moment to leave the kernel, the reset would overtake what was sent.
+    await asyncio.sleep(0.05)
+    reset(request)
+    return response
+
+
+async def send_short(request: web.Request, path: Path, start: int, end: int) -> web.StreamResponse:
+    """Sends half of the bytes without a length, then ends in good order."""
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError("The client has gone.")
+    # Written by hand: the server stack would send it in chunks, whose end a client can check.
+    transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\n")
+    with path.open("rb") as file:
+        file.seek(start)
+        left = (end - start) // 2
+        while left > 0 and (block := file.read(min(left, _BLOCK))):
+            transport.write(block)
+            left -= len(block)
+            await asyncio.sleep(0)
+    transport.close()
+    return web.Response(status=200)
+
+
+async def send_slowly(request: web.Request, path: Path, start: int, end: int, delay: float) -> web.StreamResponse:
+    """Sends all of the bytes, a tenth at a time."""
+    response = web.StreamResponse(status=206 if start else 200, headers=_headers(path, start, end))
+    response.content_length = end - start
+    await response.prepare(request)
+    await _send(response, path, start, end, pause=delay / _PIECES)
+    await response.write_eof()
+    return response
+
+
+async def send_whole(request: web.Request, path: Path, size: int) -> web.StreamResponse:
+    """Sends the file with a length, whatever part of it was asked for."""
+    response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
+    response.content_length = size
+    await response.prepare(request)
+    await _send(response, path, 0, size, pause=0.0)
+    await response.write_eof()
+    return response
+
+
+def _headers(path: Path, start: int, end: int) -> dict[str, str]:
+    headers = {"Content-Type": "application/octet-stream"}
+    if start:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{path.stat().st_size}"
+    return headers
+
+
+async def _send(response: web.StreamResponse, path: Path, start: int, end: int, *, pause: float) -> None:
+    block_size = max((end - start) // _PIECES, 1) if pause else _BLOCK
+    with path.open("rb") as file:
+        file.seek(start)
+        left = end - start
+        while left > 0 and (block := file.read(min(left, block_size, _BLOCK * 16))):
+            await response.write(block)
+            left -= len(block)
+            if pause:
+                await asyncio.sleep(pause)

@@ -1,0 +1,85 @@
+"""What every handler works with, and small things they share."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from .faults import Order
+from .orders import Orders
+from .refusals import Refusal
+from .runner import Runner
+from .settings import SandboxSettings
+from .store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One running sandbox."""
+
+    settings: SandboxSettings
+    store: Store
+    orders: Orders
+    runner: Runner
+
+
+CONTEXT = web.AppKey("context", Context)
+ORDER = web.RequestKey("order", Order)
+"""The fault that a handler has to carry out itself, if there is one."""
+
+
+def new_id(prefix: str) -> str:
+    """A new name that nobody can guess, such as `file-…`."""
+    return f"{prefix}{secrets.token_hex(16)}"
+
+
+def answer(body: object, status: int = 200) -> web.Response:
+    """A JSON answer."""
+    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
+
+
+def refuse(refusal: Refusal) -> web.Response:
+    """An error answer."""
+    response = answer(refusal.body, refusal.status)
+    response.headers.update(refusal.headers)
+    return response
+
+
+def page_of(items: list[Any], limit: int) -> dict[str, Any]:
+    """A page of a list, from one item more than fits on it."""
+    shown = [item.shown() for item in items[:limit]]
+    return {
+        "object": "list",
+        "data": shown,
+        "first_id": shown[0]["id"] if shown else None,
+        "last_id": shown[-1]["id"] if shown else None,
+        "has_more": len(items) > limit,
+    }
+
+
+def limit_asked(request: web.Request, *, usual: int, most: int) -> int:
+    """The page size that a client asks for."""
+    text = request.query.get("limit", str(usual))
+    if not text.isdigit() or not 1 <= int(text) <= most:
+        raise Refusal(
+            400,
+            f"Invalid 'limit': expected an integer from 1 to {most}, but got '{text}' instead.",
+            param="limit",
+            code="invalid_value",
+        )
+    return int(text)
+
+
+async def json_asked(request: web.Request) -> dict[str, Any]:
+    """The JSON object that came with a request."""
+    try:
+        body = msgspec.json.decode(await request.read())
+    except msgspec.DecodeError:
+        body = None
+    if not isinstance(body, dict):
+        raise Refusal(400, "We could not parse the JSON body of your request: a JSON object is expected.")
+    return body

@@ -1,0 +1,288 @@
+"""Reads an input file once: validates, answers, writes. Runs in the worker process."""
+
+from __future__ import annotations
+
+from array import array
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from . import output_lines
+from .answering import ENDPOINTS, Answer, Request, Twist, prompt_tokens
+from .faults import Order
+from .jobs import BatchError, Executed, ExecuteJob, Outcome
+from .line_faults import LineFaults, in_lines, refusal_for, twist_of
+from .line_files import LineFile, shuffled_ranks
+from .lines import REPORTED_ERRORS, BadBody, LineReader, LineRefused
+from .orders import marker_forms
+from .refusals import Refusal
+
+_BLOCK = 1 << 20
+_STRAIGHT = Twist()
+_ORDERED = "This request was refused by the sandbox, as ordered."
+
+
+def execute(job: ExecuteJob) -> Executed:
+    """Does the job; what it leaves behind is the same each time it is done."""
+    source = Path(job.source)
+    size = source.stat().st_size
+    if size > job.max_bytes:
+        message = (
+            f"The batch input file is larger than the {job.max_bytes} maximum for the {_first_model(source)} model."
+            " Please try again with a smaller batch."
+        )
+        return _refused(job, BatchError("file_too_large", message))
+    return _Execution(job).run()
+
+
+class _Execution:
+    """One pass over one input file."""
+
+    def __init__(self, job: ExecuteJob) -> None:
+        self._job = job
+        self._reader = LineReader(job.endpoint, job.models)
+        self._answer = ENDPOINTS[job.endpoint].answer
+        self._prefix = job.batch_id.removeprefix("batch_")[:16].encode()
+        whole_file = {one.order.kind for one in job.line_orders}
+        self._faults = LineFaults(job.line_orders)
+        self._all_fail = next((one for one in job.batch_orders if one.kind == "no-output"), None)
+        self._ordered = _OrderedRefusals(job.batch_orders)
+        self._with_unknown = "unknown" in whole_file
+        self._ranks: array[int] | None = None
+        shuffled = job.shuffled or "shuffled" in whole_file
+        total = _count_lines(Path(job.source)) if shuffled or job.share < 1 else None
+        if shuffled and total is not None:
+            self._ranks = shuffled_ranks(total, job.batch_id)
+        self._answerable = None if total is None else int(total * job.share)
+        ranked = total if shuffled else None
+        newline = b"\r\n" if "crlf" in whole_file else b"\n"
+        self._output = LineFile(job.output, job.drafts, ranked=ranked, newline=newline)
+        self._errors = LineFile(job.errors, job.drafts, ranked=ranked, newline=newline)
+        self._executed = LineFile(job.executed, job.drafts, ranked=ranked)
+        self._problems: list[BatchError] = []
+        self._total = self._failed = self._input_tokens = self._output_tokens = self._enqueued = 0
+
+    def run(self) -> Executed:
+        try:
+            self._read_all()
+            self._problems += self._ordered.at_the_end(self._reader.model)
+            if self._problems:
+                return _refused(self._job, *self._problems[:REPORTED_ERRORS], model=self._reader.model)
+            return Executed(self._publish(), dict(self._faults.met))
+        finally:
+            for file in (self._output, self._errors, self._executed):
+                file.discard()
+
+    def _read_all(self) -> None:
+        read, ranks, problems = self._reader.read, self._ranks, self._problems
+        answerable = self._answerable
+        faulty = bool(self._faults) or self._all_fail is not None
+        with Path(self._job.source).open("rb", buffering=_BLOCK) as source:
+            for number, raw in enumerate(source, 1):
+                try:
+                    custom_id, request = read(raw)
+                except LineRefused as refused:
+                    if raw.strip() and len(problems) < REPORTED_ERRORS:
+                        problems.append(refused.at(number))
+                    continue
+                position = self._total
+                self._total = position + 1
+                if self._total > self._job.max_requests:
+                    problems.append(_too_many(self._job.max_requests))
+                    return
+                if self._ordered:
+                    problems += self._ordered.at(number, raw)
+                if problems:
+                    continue
+                rank = position if ranks is None else ranks[position]
+                identity = b"%b%08x" % (self._prefix, number)
+                quoted = msgspec.json.encode(custom_id)
+                if answerable is not None and rank >= answerable:
+                    self._leave(rank, identity, quoted, request)
+                elif faulty:
+                    self._answer_with_faults(rank, identity, quoted, request, number, custom_id, raw)
+                else:
+                    self._answer_straight(rank, identity, quoted, request)
+        if not self._total and not problems:
+            problems.append(
+                BatchError(
+                    "empty_file",
+                    "The input file is empty. Please ensure that the batch contains at least one request.",
+                )
+            )
+
+    def _answer_straight(self, rank: int, identity: bytes, quoted: bytes, request: Request | BadBody) -> None:
+        try:
+            answer = self._answered(request, identity, _STRAIGHT)
+        except Refusal as refusal:
+            self._errors.write(rank, output_lines.refused(identity, quoted, refusal))
+            self._failed += 1
+            return
+        self._output.write(rank, output_lines.ANSWERED % (identity, quoted, identity, answer.body))
+        self._count(rank, quoted, answer)
+
+    def _answer_with_faults(
+        self,
+        rank: int,
+        identity: bytes,
+        quoted: bytes,
+        request: Request | BadBody,
+        number: int,
+        custom_id: str,
+        raw: bytes,
+    ) -> None:
+        befalling = self._faults.befalling(number, custom_id, raw)
+        if self._all_fail is not None:
+            befalling.insert(0, Order("line", "status", status=self._all_fail.status))
+        kinds = {order.kind: order for order in reversed(befalling)}
+        if "missing" in kinds:
+            return
+        if order := kinds.get("http-error-without-error-field"):
+            line = output_lines.refused_without_error_field(identity, quoted, refusal_for(order))
+            self._output.write(rank, line)
+            self._failed += 1
+            return
+        if order := kinds.get("status") or kinds.get("error"):
+            if order.kind == "status":
+                line = output_lines.refused(identity, quoted, refusal_for(order))
+            else:
+                line = output_lines.failed(identity, quoted, order.code or "server_error", _ORDERED)
+            self._errors.write(rank, line)
+            self._failed += 1
+            return
+        try:
+            answer = self._answered(request, identity, twist_of(befalling))
+        except Refusal as refusal:
+            self._errors.write(rank, output_lines.refused(identity, quoted, refusal))
+            self._failed += 1
+            return
+        line = output_lines.answered(identity, quoted, answer.body)
+        if "not-json" in kinds:
+            line = line[: len(line) * 2 // 3]
+        if "double" in kinds:
+            self._output.write(rank, line + self._output.joint + line, lines=2)
+        else:
+            self._output.write(rank, line)
+        self._count(rank, quoted, answer)
+
+    def _answered(self, request: Request | BadBody, identity: bytes, twist: Twist) -> Answer:
+        if isinstance(request, BadBody):
+            raise request.refusal
+        return self._answer(request, identity, self._job.created_at, twist)
+
+    def _count(self, rank: int, quoted: bytes, answer: Answer) -> None:
+        self._executed.write(rank, quoted)
+        self._input_tokens += answer.input_tokens
+        self._output_tokens += answer.output_tokens
+        self._enqueued += answer.input_tokens
+
+    def _leave(self, rank: int, identity: bytes, quoted: bytes, request: Request | BadBody) -> None:
+        """A request that the batch does not come to."""
+        if not isinstance(request, BadBody):
+            # What would be refused with a 4xx costs nothing.
+            with suppress(Refusal):
+                self._enqueued += prompt_tokens(request)
+        if code := self._job.rest:
+            self._errors.write(rank, output_lines.failed(identity, quoted, code, output_lines.REST[code]))
+
+    def _publish(self) -> Outcome:
+        completed = self._executed.lines
+        if self._with_unknown:
+            identity = b"%b%08x" % (self._prefix, 0)
+            custom_id = b'"nobody-sent-%b"' % self._prefix
+            self._output.write_last(output_lines.answered(identity, custom_id, b"{}"))
+        output_lines_count, error_lines_count = self._output.lines, self._errors.lines
+        self._executed.finish()
+        return Outcome(
+            share=self._job.share,
+            model=self._reader.model,
+            total=self._total,
+            completed=completed,
+            failed=self._failed,
+            input_tokens=self._input_tokens,
+            output_tokens=self._output_tokens,
+            enqueued_tokens=self._enqueued,
+            output_lines=output_lines_count,
+            output_bytes=self._output.finish(),
+            error_lines=error_lines_count,
+            error_bytes=self._errors.finish(),
+        )
+
+
+class _OrderedRefusals:
+    """Faults by which a batch is refused in validation."""
+
+    def __init__(self, orders: tuple[Order, ...]) -> None:
+        kinds = ("failed-lines", "failed", "model-not-found", "token-limit")
+        self._order = next((one for one in orders if one.kind in kinds), None)
+        marker = None if self._order is None else self._order.marker
+        self._forms = None if marker is None else marker_forms(marker)
+        self._marker_seen = False
+
+    def __bool__(self) -> bool:
+        return self._order is not None
+
+    def at(self, number: int, raw: bytes) -> list[BatchError]:
+        """What is wrong with this line."""
+        order = self._order
+        if order is None:
+            return []
+        marked = self._forms is not None and any(form in raw for form in self._forms)
+        self._marker_seen |= marked
+        if order.kind == "failed-lines" and (marked or in_lines(order, number)):
+            return [BatchError(order.code or "invalid_request", _ORDERED, None, number)]
+        return []
+
+    def at_the_end(self, model: str | None) -> list[BatchError]:
+        """What is wrong with the file as a whole."""
+        order = self._order
+        if order is None:
+            return []
+        match order.kind:
+            case "failed" if self._forms is None or self._marker_seen:
+                message = "The batch was refused by the sandbox, as ordered; it does not say which line is why."
+                return [BatchError(order.code or "invalid_request", message)]
+            case "model-not-found":
+                message = f"The provided model '{model}' is not supported by the Batch API."
+                return [BatchError("model_not_found", message, "body.model", 1)]
+            case "token-limit":
+                return [enqueued_token_limit(model, order.limit)]
+            case _:
+                return []
+
+
+def enqueued_token_limit(model: str | None, limit: int) -> BatchError:
+    """The refusal of a batch whose tokens are more than may be enqueued."""
+    return BatchError(
+        "token_limit_exceeded",
+        f"Enqueued token limit reached for {model} in organization org-sandbox. Limit: {limit:,} enqueued tokens."
+        " Please try again once some in_progress batches have been completed.",
+    )
+
+
+def _too_many(limit: int) -> BatchError:
+    return BatchError("too_many_tasks", f"The batch contains more than the maximum of {limit} requests.")
+
+
+def _refused(job: ExecuteJob, *errors: BatchError, model: str | None = None) -> Executed:
+    return Executed(Outcome(share=job.share, errors=errors, model=model), {})
+
+
+def _first_model(source: Path) -> str:
+    with source.open("rb") as file:
+        try:
+            return str(msgspec.json.decode(file.readline(_BLOCK))["body"]["model"])
+        except (msgspec.DecodeError, KeyError, TypeError):
+            return "requested"
+
+
+def _count_lines(source: Path) -> int:
+    """Lines that hold more than white space, roughly: an upper bound is all that is needed."""
+    lines = 0
+    last = b"\n"
+    with source.open("rb", buffering=0) as file:
+        while block := file.read(_BLOCK):
+            lines += block.count(b"\n")
+            last = block[-1:]
+    return lines + (last != b"\n")

@@ -1,0 +1,214 @@
+"""The faults that can be ordered. The table is all there is: help, parser and errors are made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CALLS = (
+    "upload", "files-list", "file", "content", "delete",
+    "create", "retrieve", "list", "cancel", "models", "chat",
+)  # fmt: skip
+"""The operations that are one HTTP call. `chat` stands for /responses and /embeddings too."""
+
+ALWAYS: int | None = None
+"""As a count: until it is lifted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One fault as ordered: where, what, how often, and its parameters."""
+
+    operation: str
+    kind: str
+    text: str = ""
+    """As it was written."""
+    count: int | None = 1
+    """How many times; None until lifted. Faults of chosen lines count for each custom_id on its own."""
+    fraction: float | None = None
+    """The share of requests, lines or answers, 0 to 1."""
+    delay: float = 0.0
+    lines: tuple[tuple[int, int], ...] = ()
+    """Ranges of line numbers of the input file, from 1, both ends included."""
+    marker: str | None = None
+    """Only what contains this text."""
+    retry_after: float | None = None
+    code: str | None = None
+    status: int = 0
+    limit: int = 0
+
+    @property
+    def chooses_lines(self) -> bool:
+        """True if the fault befalls single lines, so that its count is kept for each custom_id."""
+        return self.operation == "line" and self.kind not in WHOLE_FILE
+
+    @property
+    def ends_batch(self) -> bool:
+        """True if the fault decides how a batch ends: only one such is taken for a batch."""
+        return self.operation == "batch" and self.kind not in ("empty-ids", "counts-lie")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One row of the table: a kind of fault, what it does, what can be said about it."""
+
+    operations: tuple[str, ...]
+    kind: str
+    summary: str
+    parameters: tuple[str, ...] = ()
+    defaults: Order = Order("", "")
+
+    def takes(self, operation: str) -> tuple[str, ...]:
+        """The parameters that it takes there."""
+        return (*self.parameters, "marker") if operation in WITH_BODY else self.parameters
+
+    @property
+    def written(self) -> str:
+        """How it is ordered, with `CALL` for any of the calls."""
+        return f"{'CALL' if self.operations == CALLS else self.operations[0]}:{self.kind}"
+
+
+WHOLE_FILE = ("shuffled", "unknown", "crlf")
+STATUS = "STATUS"
+"""Stands in the table for any status number of a line."""
+
+WITH_BODY = ("create", "chat")
+"""Calls that have a JSON body, so that `marker` can be looked for in it."""
+
+_ANY_CALL = ("count", "fraction")
+_SOME_LINES = ("count", "fraction", "lines", "marker")
+_FIRST_LINE = Order("", "", lines=((1, 1),))
+_ONE_HALF = Order("", "", fraction=0.5)
+_UNTIL_LIFTED = Order("", "", count=ALWAYS)
+
+
+def _call(kind: str, summary: str, *parameters: str, defaults: Order = Order("", "")) -> Fault:
+    return Fault(CALLS, kind, summary, _ANY_CALL + parameters, defaults)
+
+
+def _one(where: str, kind: str, summary: str, *parameters: str, defaults: Order = Order("", "")) -> Fault:
+    return Fault((where,), kind, summary, parameters, defaults)
+
+
+FAULTS: tuple[Fault, ...] = (
+    # Particular ones stand before the general ones of the same name: the first match is taken.
+    _one("upload", "cut", "connection reset half-way through the upload; nothing is stored", *_ANY_CALL),
+    _one(
+        "create", "late",
+        "connection reset at once; the batch is created all the same, `delay` later",
+        *_ANY_CALL, "delay", defaults=Order("", "", delay=2.0),
+    ),
+    _one(
+        "content", "cut",
+        "connection reset half-way through the download; Content-Length said more", *_ANY_CALL,
+    ),
+    _one(
+        "content", "short",
+        "half of the download without Content-Length, then an orderly end: no error to see", *_ANY_CALL,
+    ),
+    _one(
+        "content", "slow", "the download trickles for `delay`",
+        *_ANY_CALL, "delay", defaults=Order("", "", delay=2.0),
+    ),
+    _one(
+        "content", "no-range", "Range is ignored: 200 and the whole file; goes together with the others",
+        *_ANY_CALL, defaults=_UNTIL_LIFTED,
+    ),
+    _call("cut", "connection reset before anything is done"),
+    _call("cut-after", "done, then the connection is reset instead of the answer"),
+    _call("400", "refused with status 400", "code"),
+    _call("401", "refused with status 401", "code"),
+    _call("403", "refused with status 403", "code"),
+    _call("404", "status 404: gone, not there yet, or not offered at all", "code"),
+    _call("500", "status 500, nothing is done", "code"),
+    _call("500-after", "done, but answered with status 500", "code"),
+    _call("503", "status 503, nothing is done", "code", "retry-after"),
+    _call(
+        "429", "status 429, nothing is done; says when to retry",
+        "code", "retry-after", defaults=Order("", "", retry_after=1.0),
+    ),
+    _call(
+        "429-after", "done, but answered with status 429",
+        "code", "retry-after", defaults=Order("", "", retry_after=1.0),
+    ),
+    _call("html", "status 200 with a page of HTML; nothing is done"),
+    _call("slow", "waits `delay`, then as usual", "delay", defaults=Order("", "", delay=2.0)),
+    _call("timeout", "done at once, answered only after `delay`", "delay", defaults=Order("", "", delay=30.0)),
+    _one("chat", "length", "the answer is cut: finish_reason is length", *_ANY_CALL),
+    _one("chat", "empty", "the answer's content is null", *_ANY_CALL),
+    _one("line", "shuffled", "output lines in another order than the input, also with --instant", "count"),
+    _one("line", "unknown", "one line more, with a custom_id that nobody sent", "count"),
+    _one("line", "crlf", "lines end in CR LF", "count"),
+    _one("line", "double", "the line comes twice (paid once)", *_SOME_LINES, defaults=_FIRST_LINE),
+    _one("line", "missing", "the line is in neither file (not paid)", *_SOME_LINES, defaults=_FIRST_LINE),
+    _one("line", "not-json", "the line breaks off, it is no JSON (paid)", *_SOME_LINES, defaults=_FIRST_LINE),
+    _one(
+        "line", "separators", "the answer contains U+2028, U+2029 and U+0085, unescaped",
+        *_SOME_LINES, defaults=_FIRST_LINE,
+    ),
+    _one("line", "length", "the answer is cut: finish_reason is length", *_SOME_LINES, defaults=_FIRST_LINE),
+    _one("line", "empty", "the answer's content is null (paid)", *_SOME_LINES, defaults=_FIRST_LINE),
+    _one(
+        "line", "error", "no response at all; top-level error with `code`",
+        *_SOME_LINES, "code", defaults=Order("", "", lines=((1, 1),), code="server_error"),
+    ),
+    _one(
+        "line", "http-error-without-error-field",
+        "in the output file: a response with `status`, and no error field on the line",
+        *_SOME_LINES, "status", defaults=Order("", "", lines=((1, 1),), status=400),
+    ),
+    _one(
+        "line", STATUS,
+        "the line is answered with that status, 400 to 599, or 0: `line:429`, `line:0`",
+        *_SOME_LINES, "code", defaults=_FIRST_LINE,
+    ),
+    _one(
+        "batch", "failed-lines",
+        "refused in validation, naming `lines`, or each line that contains `marker`",
+        "count", "lines", "marker", "code", defaults=Order("", "", lines=((1, 1),), code="invalid_request"),
+    ),
+    _one(
+        "batch", "failed",
+        "refused in validation without line numbers; with `marker`, as long as a line contains it",
+        "count", "marker", "code", defaults=Order("", "", code="invalid_request"),
+    ),
+    _one(
+        "batch", "model-not-found", "refused in validation: the model does not exist", "count",
+        defaults=Order("", "", code="model_not_found"),
+    ),
+    _one(
+        "batch", "token-limit", "refused in validation: over `limit` enqueued tokens",
+        "count", "limit", defaults=Order("", "", limit=2_000_000),
+    ),
+    _one(
+        "batch", "expired", "expires after answering `fraction` of the requests",
+        "count", "fraction", defaults=_ONE_HALF,
+    ),
+    _one(
+        "batch", "cancelled", "cancelled by the server after answering `fraction` of the requests",
+        "count", "fraction", defaults=_ONE_HALF,
+    ),
+    _one("batch", "stuck", "in progress for ever, with nothing answered", "count"),
+    _one(
+        "batch", "no-output", "completed, but every request failed with `status`: no output file",
+        "count", "status", defaults=Order("", "", status=400),
+    ),
+    _one("batch", "empty-ids", "file ids that should be null are empty strings", "count"),
+    _one("batch", "counts-lie", "request_counts do not tell of failures; without any, they are zeros", "count"),
+    _one("auth", "401", "the key is revoked, until this is lifted", "count", defaults=_UNTIL_LIFTED),
+    _one("all", "503", "down: status 503 on everything under /v1", "count", "retry-after", defaults=_UNTIL_LIFTED),
+    _one("all", "500", "status 500 on everything under /v1", "count", defaults=_UNTIL_LIFTED),
+    _one("all", "cut", "every connection under /v1 is reset", "count", defaults=_UNTIL_LIFTED),
+    _one(
+        "all", "refuse", "connections are refused for `delay`, the sandbox's own pages included",
+        "delay", defaults=Order("", "", delay=3.0),
+    ),
+)  # fmt: skip
+
+
+def table() -> list[tuple[str, str]]:
+    """For the help: how each fault is ordered, and what it does."""
+    rows = []
+    for fault in FAULTS:
+        parameters = ", ".join(fault.parameters if fault.operations == CALLS else fault.takes(fault.operations[0]))
+        rows.append((fault.written, f"{fault.summary} [{parameters}]" if parameters else fault.summary))
+    return rows

@@ -1,0 +1,110 @@
+"""The truth, for tests: what was created, executed and paid, whatever the answers said.
+
+A request is executed when a batch produced a 2xx answer for it: that is what is billed. A line that was left
+out on order (`line:missing`) was not; one that is damaged on the way (`line:not-json`) was.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .lifecycle import true_counts
+from .records import BatchRecord
+from .store import Store
+
+_PASS = 500_000
+"""Custom_ids held in memory at once: more than this are looked through in several passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    path: Path
+    number: int
+    """The first so many of the file."""
+
+
+def gathered(store: Store, now: float) -> tuple[dict[str, Any], list[_Answered]]:
+    """All that the database knows; and where the custom_ids are, for `distinct`."""
+    batches, answered = [], []
+    input_tokens = output_tokens = 0
+    for batch in reversed(store.batches(now=now)):
+        executed = true_counts(batch, now).completed
+        batches.append(_shown(batch, executed))
+        if executed:
+            answered.append(_Answered(store.executed(batch.id), executed))
+        if batch.outcome is not None and batch.finished and not batch.outcome.errors:
+            input_tokens += batch.outcome.input_tokens
+            output_tokens += batch.outcome.output_tokens
+    calls = store.calls()
+    answers, requests, live_input, live_output = store.live()
+    uploads = [
+        {
+            "id": file.id,
+            "filename": file.filename,
+            "bytes": file.bytes,
+            "created_at": file.created_at,
+            "deleted": file.deleted_at is not None,
+        }
+        for file in store.all_files()
+        if file.purpose != "batch_output"
+    ]
+    return {
+        "calls": calls,
+        "create_calls": calls.get("create", 0),
+        "upload_calls": calls.get("upload", 0),
+        "batches": batches,
+        "batches_to_come": store.batches_to_come(now),
+        "uploads": uploads,
+        "requests_executed": sum(one.number for one in answered),
+        "tokens": {"input": input_tokens, "output": output_tokens},
+        "live": {
+            "answers": answers,
+            "distinct": requests,
+            "input_tokens": live_input,
+            "output_tokens": live_output,
+        },
+    }, answered
+
+
+def distinct(answered: list[_Answered]) -> dict[str, Any]:
+    """How many different custom_ids were executed, and which of them more than once."""
+    total = sum(one.number for one in answered)
+    passes = total // _PASS + 1
+    number = 0
+    twice: list[str] = []
+    for turn in range(passes):
+        seen: set[bytes] = set()
+        again: set[bytes] = set()
+        for one in answered:
+            with one.path.open("rb") as lines:
+                for _, line in zip(range(one.number), lines, strict=False):
+                    if passes > 1 and zlib.crc32(line) % passes != turn:
+                        continue
+                    (again if line in seen else seen).add(line)
+        number += len(seen)
+        twice += [msgspec.json.decode(line) for line in again]
+    return {"distinct": number, "executed_twice": sorted(twice)}
+
+
+def _shown(batch: BatchRecord, executed: int) -> dict[str, Any]:
+    outcome = batch.outcome
+    return {
+        "id": batch.id,
+        "input_file_id": batch.input_file_id,
+        "endpoint": batch.endpoint,
+        "metadata": batch.metadata,
+        "status": batch.status,
+        "requests": outcome.total if outcome is not None else 0,
+        "executed": executed,
+        "failed": outcome.failed if outcome is not None and not outcome.errors else 0,
+        "model": outcome.model if outcome is not None else None,
+        "created_at": batch.created_at,
+        "output_file_id": batch.output_file_id,
+        "error_file_id": batch.error_file_id,
+        "faults": [order.text for _, order in batch.faults],
+    }

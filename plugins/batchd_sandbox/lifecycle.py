@@ -1,0 +1,139 @@
+"""How a batch goes through its states: pure functions of what is stored, and of the time.
+
+A batch spends its latency like this: a tenth in `validating`, three quarters in `in_progress`, the rest in
+`finalizing`. Nothing is remembered but moments, so a sandbox that was killed goes on where it would be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .records import BatchRecord, Counts, Status
+
+VALIDATING_SHARE = 0.1
+IN_PROGRESS_SHARE = 0.75
+FINALIZING_SHARE = 0.15
+CANCELLING_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before this moment; None: before somebody cancels."""
+
+    until: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """Have the worker read the input and answer this share of it."""
+
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Become:
+    """The next state."""
+
+    status: Status
+
+
+Step = Wait | Execute | Become
+
+
+def planned_share(batch: BatchRecord) -> float:
+    """How much of the batch will be answered if nobody cancels it."""
+    if batch.fault("stuck"):
+        return 0.0
+    for kind in ("expired", "cancelled"):
+        if order := batch.fault(kind):
+            return 0.5 if order.fraction is None else order.fraction
+    return 1.0
+
+
+def next_step(batch: BatchRecord, now: float) -> Step | None:
+    """What is to be done about a batch; None when it is finished."""
+    match batch.status:
+        case Status.VALIDATING:
+            return _validating(batch, now)
+        case Status.IN_PROGRESS:
+            return _in_progress(batch, now)
+        case Status.FINALIZING:
+            end = (batch.finalizing_at or now) + FINALIZING_SHARE * batch.latency
+            return Wait(end) if now < end else Become(Status.COMPLETED)
+        case Status.CANCELLING:
+            return _cancelling(batch, now)
+        case _:
+            return None
+
+
+def _validating(batch: BatchRecord, now: float) -> Step:
+    if now < batch.created_at:
+        return Wait(batch.created_at)
+    if batch.outcome is None:
+        return Execute(planned_share(batch))
+    end = batch.created_at + VALIDATING_SHARE * batch.latency
+    if now < end:
+        return Wait(end)
+    return Become(Status.FAILED if batch.outcome.errors else Status.IN_PROGRESS)
+
+
+def _in_progress(batch: BatchRecord, now: float) -> Step:
+    if batch.fault("stuck"):
+        return Wait(None)
+    end = _end_of_progress(batch, now)
+    if now < end:
+        return Wait(end)
+    if batch.fault("expired"):
+        return Become(Status.EXPIRED)
+    return Become(Status.CANCELLING if batch.fault("cancelled") else Status.FINALIZING)
+
+
+def _cancelling(batch: BatchRecord, now: float) -> Step:
+    answered = batch.answered or 0.0
+    # What was prepared answers more than had been answered when the order to cancel came.
+    if batch.outcome is not None and not batch.outcome.errors and batch.outcome.share != answered:
+        return Execute(answered)
+    end = (batch.cancelling_at or now) + CANCELLING_SHARE * batch.latency
+    return Wait(end) if now < end else Become(Status.CANCELLED)
+
+
+def _end_of_progress(batch: BatchRecord, now: float) -> float:
+    return (batch.in_progress_at or now) + IN_PROGRESS_SHARE * batch.latency
+
+
+def progress(batch: BatchRecord, now: float) -> float:
+    """How far the answering is, of what will be answered: 0 to 1."""
+    match batch.status:
+        case Status.VALIDATING | Status.FAILED:
+            return 0.0
+        case Status.IN_PROGRESS:
+            duration = IN_PROGRESS_SHARE * batch.latency
+            if duration <= 0:
+                return 1.0
+            return min(max((now - (batch.in_progress_at or now)) / duration, 0.0), 1.0)
+        case _:
+            return 1.0
+
+
+def answered_share(batch: BatchRecord, now: float) -> float:
+    """The share of all requests that is answered by now: what cancelling keeps."""
+    return progress(batch, now) * planned_share(batch)
+
+
+def true_counts(batch: BatchRecord, now: float) -> Counts:
+    """How many requests there are, are answered and have failed by now."""
+    outcome = batch.outcome
+    if outcome is None or outcome.errors or batch.status in (Status.VALIDATING, Status.FAILED):
+        return Counts()
+    share = progress(batch, now)
+    return Counts(outcome.total, int(outcome.completed * share), int(outcome.failed * share))
+
+
+def shown_counts(batch: BatchRecord, now: float) -> Counts:
+    """The counts that the API shows: the true ones, unless a lie was ordered."""
+    counts = true_counts(batch, now)
+    if batch.fault("counts-lie") is None:
+        return counts
+    if counts.failed:
+        return Counts(counts.total, counts.total, 0)
+    return Counts()

@@ -1,0 +1,89 @@
+"""Files of lines that appear whole, in the order of the input or shuffled; memory does not grow with the lines."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from array import array
+from pathlib import Path
+from random import Random
+
+_BUFFER = 1 << 20
+
+
+def shuffled_ranks(total: int, seed: str) -> array[int]:
+    """For each position of the input its place in the order of answering: the same for the same seed."""
+    ranks = array("I", range(total))
+    Random(seed).shuffle(ranks)
+    return ranks
+
+
+class LineFile:
+    """Takes lines in the order of the input and leaves them in the order of their ranks."""
+
+    def __init__(self, path: str, drafts: str, *, ranked: int | None, newline: bytes = b"\n") -> None:
+        self._path = Path(path)
+        self._draft = Path(drafts) / secrets.token_hex(12)
+        self._newline = newline
+        self._file = self._draft.open("w+b", buffering=_BUFFER)
+        # Where each piece is and how long, by rank: sixteen bytes for each request of the batch.
+        self._offsets = array("Q", bytes(8 * ranked)) if ranked is not None else None
+        self._lengths = array("Q", bytes(8 * ranked)) if ranked is not None else None
+        self._size = 0
+        self._tail: list[bytes] = []
+        self.lines = 0
+
+    def write(self, rank: int, line: bytes, lines: int = 1) -> None:
+        """Adds what stands at a rank: a line without its end, or `lines` of them joined by `joint`."""
+        self._file.write(line)
+        self._file.write(self._newline)
+        self.lines += lines
+        if self._offsets is not None and self._lengths is not None:
+            length = len(line) + len(self._newline)
+            self._offsets[rank] = self._size
+            self._lengths[rank] = length
+            self._size += length
+
+    def write_last(self, line: bytes) -> None:
+        """Adds a line that stands after all others."""
+        self._tail.append(line + self._newline)
+        self.lines += 1
+
+    @property
+    def joint(self) -> bytes:
+        """What stands between two lines."""
+        return self._newline
+
+    def finish(self) -> int:
+        """Puts the file in its place and returns its size; a file without lines is no file."""
+        self._path.unlink(missing_ok=True)
+        if not self.lines:
+            self.discard()
+            return 0
+        if self._offsets is not None:
+            self._reorder()
+        self._file.writelines(self._tail)
+        size = self._file.tell()
+        self._file.close()
+        self._draft.replace(self._path)
+        return size
+
+    def discard(self) -> None:
+        """Leaves nothing behind."""
+        self._file.close()
+        self._draft.unlink(missing_ok=True)
+
+    def _reorder(self) -> None:
+        assert self._offsets is not None
+        assert self._lengths is not None
+        self._file.flush()
+        source = os.dup(self._file.fileno())
+        self._file.close()
+        self._draft.unlink()
+        try:
+            self._file = self._draft.open("w+b", buffering=_BUFFER)
+            for offset, length in zip(self._offsets, self._lengths, strict=True):
+                if length:
+                    self._file.write(os.pread(source, length, offset))
+        finally:
+            os.close(source)

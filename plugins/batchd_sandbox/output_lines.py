@@ -1,0 +1,46 @@
+"""The lines of output and error files, as bytes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from .refusals import Refusal
+
+_encode = msgspec.json.encode
+
+ANSWERED = (
+    b'{"id":"batch_req_%b","custom_id":%b,"response":{"status_code":200,"request_id":"%b","body":%b},"error":null}'
+)
+_REFUSED = (
+    b'{"id":"batch_req_%b","custom_id":%b,"response":{"status_code":%d,"request_id":"%b","body":%b},"error":null}'
+)
+_BARE = b'{"id":"batch_req_%b","custom_id":%b,"response":{"status_code":%d,"request_id":"%b","body":%b}}'
+_ERROR = b'{"id":"batch_req_%b","custom_id":%b,"response":null,"error":{"code":%b,"message":%b}}'
+
+REST = {
+    "batch_expired": "This request could not be executed before the completion window expired.",
+    "batch_cancelled": "This request was not executed because the batch was cancelled.",
+}
+"""What the lines say that a batch did not come to."""
+
+
+def answered(identity: bytes, custom_id: bytes, body: bytes) -> bytes:
+    """A request with its answer; `custom_id` and `body` are JSON already."""
+    return ANSWERED % (identity, custom_id, identity, body)
+
+
+def refused(identity: bytes, custom_id: bytes, refusal: Refusal) -> bytes:
+    """A request that was answered with an HTTP error; status 0 comes with nothing else, as seen in the wild."""
+    if refusal.status == 0:
+        return _REFUSED % (identity, custom_id, 0, b"", b"{}")
+    return _REFUSED % (identity, custom_id, refusal.status, identity, _encode(refusal.body))
+
+
+def refused_without_error_field(identity: bytes, custom_id: bytes, refusal: Refusal) -> bytes:
+    """The same without the field `error`: only the status tells that it is no answer."""
+    return _BARE % (identity, custom_id, refusal.status, identity, _encode(refusal.body))
+
+
+def failed(identity: bytes, custom_id: bytes, code: str, message: str) -> bytes:
+    """A request that never came to a response."""
+    return _ERROR % (identity, custom_id, _encode(code), _encode(message))

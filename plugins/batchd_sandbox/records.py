@@ -1,0 +1,179 @@
+"""What the sandbox remembers of files and batches, and how the API shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from .faults import Order
+from .jobs import Outcome
+
+COMPLETION_WINDOW = 24 * 3600
+
+
+class Status(StrEnum):
+    """The states of a batch, as the real service names them."""
+
+    VALIDATING = "validating"
+    FAILED = "failed"
+    IN_PROGRESS = "in_progress"
+    FINALIZING = "finalizing"
+    COMPLETED = "completed"
+    EXPIRED = "expired"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+
+
+TERMINAL = frozenset({Status.FAILED, Status.COMPLETED, Status.EXPIRED, Status.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One uploaded or produced file."""
+
+    id: str
+    filename: str
+    bytes: int
+    purpose: str
+    created_at: int
+    expires_at: int | None = None
+    deleted_at: int | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """The file object of the API."""
+        return {
+            "id": self.id,
+            "object": "file",
+            "bytes": self.bytes,
+            "created_at": self.created_at,
+            "expires_at": self.expires_at,
+            "filename": self.filename,
+            "purpose": self.purpose,
+            "status": "processed",
+            "status_details": None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """One batch: what was asked, the faults it was born with, and how far it is. Times are unix seconds."""
+
+    id: str
+    created_at: float
+    """May lie ahead: a batch created late is not to be seen before."""
+    input_file_id: str
+    endpoint: str
+    metadata: Mapping[str, str] | None
+    latency: float
+    faults: tuple[tuple[int, Order], ...] = ()
+    """Number and order of each fault taken for it at its creation."""
+    status: Status = Status.VALIDATING
+    in_progress_at: float | None = None
+    finalizing_at: float | None = None
+    completed_at: float | None = None
+    failed_at: float | None = None
+    expired_at: float | None = None
+    cancelling_at: float | None = None
+    cancelled_at: float | None = None
+    outcome: Outcome | None = None
+    """What the worker made of the input file; None until it has been read."""
+    answered: float | None = None
+    """The share of requests answered when cancelling began."""
+    reserved_output_id: str = ""
+    reserved_error_id: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """True in a state that never changes again."""
+        return self.status in TERMINAL
+
+    def fault(self, kind: str) -> Order | None:
+        """The fault of this kind that the batch was born with."""
+        for _, order in self.faults:
+            if order.operation == "batch" and order.kind == kind:
+                return order
+        return None
+
+    @property
+    def output_file_id(self) -> str | None:
+        """Only a finished batch with answers has one."""
+        has_one = self._published and self.outcome is not None and self.outcome.output_lines > 0
+        return self.reserved_output_id if has_one else None
+
+    @property
+    def error_file_id(self) -> str | None:
+        """Only a finished batch with failures has one."""
+        has_one = self._published and self.outcome is not None and self.outcome.error_lines > 0
+        return self.reserved_error_id if has_one else None
+
+    @property
+    def _published(self) -> bool:
+        return self.finished and self.status is not Status.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many requests of a batch there are, are answered, have failed."""
+
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """A batch as it is to be shown at one moment."""
+
+    record: BatchRecord
+    counts: Counts = field(default_factory=Counts)
+
+    def shown(self) -> dict[str, Any]:
+        """The batch object of the API."""
+        record, outcome = self.record, self.record.outcome
+        nothing = "" if record.fault("empty-ids") else None
+        validated = record.status is not Status.VALIDATING
+        errors = outcome.errors if outcome is not None and record.status is Status.FAILED else ()
+        return {
+            "id": record.id,
+            "object": "batch",
+            "endpoint": record.endpoint,
+            "model": outcome.model if outcome is not None and validated else None,
+            "errors": {"object": "list", "data": list(errors)} if errors else None,
+            "input_file_id": record.input_file_id,
+            "completion_window": "24h",
+            "status": record.status,
+            "output_file_id": record.output_file_id or nothing,
+            "error_file_id": record.error_file_id or nothing,
+            "created_at": int(record.created_at),
+            "in_progress_at": _moment(record.in_progress_at),
+            "expires_at": int(record.created_at) + COMPLETION_WINDOW,
+            "finalizing_at": _moment(record.finalizing_at),
+            "completed_at": _moment(record.completed_at),
+            "failed_at": _moment(record.failed_at),
+            "expired_at": _moment(record.expired_at),
+            "cancelling_at": _moment(record.cancelling_at),
+            "cancelled_at": _moment(record.cancelled_at),
+            "request_counts": {
+                "total": self.counts.total,
+                "completed": self.counts.completed,
+                "failed": self.counts.failed,
+            },
+            "usage": _usage(outcome) if outcome is not None and record.finished else None,
+            "metadata": record.metadata,
+        }
+
+
+def _moment(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _usage(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "input_tokens": outcome.input_tokens,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": outcome.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": outcome.input_tokens + outcome.output_tokens,
+    }

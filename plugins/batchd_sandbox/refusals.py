@@ -1,0 +1,95 @@
+"""Error answers, with the words and codes of the real service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(eq=False)
+class Refusal(Exception):
+    """An error answer on its way to the client: `{"error": {message, type, param, code}}`.
+
+    Not frozen, as values are elsewhere here: Python writes the traceback into an exception.
+    """
+
+    status: int
+    message: str
+    type: str = "invalid_request_error"
+    param: str | None = None
+    code: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The JSON that the client gets."""
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+
+def missing_parameter(name: str) -> Refusal:
+    """A parameter that must be there is not."""
+    return Refusal(400, f"Missing required parameter: '{name}'.", param=name, code="missing_required_parameter")
+
+
+def invalid_value(name: str, value: object, supported: tuple[str, ...]) -> Refusal:
+    """A parameter has a value outside its list."""
+    choices = ", ".join(f"'{one}'" for one in supported)
+    return Refusal(
+        400,
+        f"Invalid value: '{value}'. Supported values are: {choices}.",
+        param=name,
+        code="invalid_value",
+    )
+
+
+def no_such_file(file_id: str) -> Refusal:
+    """The file is unknown, or deleted."""
+    return Refusal(404, f"No such File object: {file_id}", param="id")
+
+
+def no_such_batch(batch_id: str) -> Refusal:
+    """The batch is unknown."""
+    return Refusal(404, f"No batch found with id '{batch_id}'.", code="batch_not_found")
+
+
+def no_such_model(model: str) -> Refusal:
+    """The model is not offered to this key."""
+    return Refusal(
+        404,
+        f"The model `{model}` does not exist or you do not have access to it.",
+        code="model_not_found",
+    )
+
+
+def wrong_key(key: str) -> Refusal:
+    """The key is refused. Like the real service's answer it repeats the key's ends, and masks the rest."""
+    masked = f"{key[:3]}{'*' * max(len(key) - 7, 4)}{key[-4:]}" if len(key) > 11 else "*" * 8
+    return Refusal(401, f"Incorrect API key provided: {masked}.", code="invalid_api_key")
+
+
+def no_key() -> Refusal:
+    """No key came with the request."""
+    return Refusal(401, "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'.", code=None)
+
+
+_BY_STATUS: dict[int, tuple[str, str, str | None]] = {
+    400: ("The request was refused by the sandbox, as ordered.", "invalid_request_error", "invalid_request"),
+    401: ("Incorrect API key provided: ********.", "invalid_request_error", "invalid_api_key"),
+    403: ("Your account does not have access to this resource.", "permission_error", "permission_denied"),
+    404: ("The requested resource does not exist.", "invalid_request_error", None),
+    408: ("The request timed out before it could be processed.", "timeout", "request_timeout"),
+    409: ("The request conflicts with another one in progress.", "conflict", "conflict"),
+    429: ("Rate limit reached for requests. Please try again later.", "requests", "rate_limit_exceeded"),
+    500: ("The server had an error while processing your request. Sorry about that!", "server_error", None),
+    503: ("The server is currently overloaded with other requests. Please retry.", "server_error", None),
+}
+
+
+def ordered_refusal(status: int, *, code: str | None = None, retry_after: float | None = None) -> Refusal:
+    """The answer that an ordered fault gives for a status; `code` replaces the usual one."""
+    message, kind, usual = _BY_STATUS.get(status, (f"The request failed with status {status}.", "error", None))
+    if code == "insufficient_quota":
+        message, kind = "You exceeded your current quota, please check your plan and billing details.", code
+    headers = {} if retry_after is None else {"retry-after": f"{retry_after:g}"}
+    return Refusal(status, message, type=kind, code=code or usual, headers=headers)

@@ -1,0 +1,161 @@
+"""Drives batches from state to state: one task for each that is not finished."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import replace
+
+from .execution import enqueued_token_limit
+from .jobs import BatchError, ExecuteJob, LineOrder, Outcome
+from .lifecycle import Become, Execute, Wait, next_step
+from .records import BatchRecord, FileRecord, Status
+from .settings import SandboxSettings
+from .store import Store
+from .worker_process import JobFailed, Worker, WorkerGone
+
+_log = logging.getLogger("batchd_sandbox")
+
+OUTPUT_LIFETIME = 30 * 24 * 3600
+
+
+class Runner:
+    """Looks at what is stored, does the next step, looks again; a restart is nothing else."""
+
+    def __init__(self, store: Store, worker: Worker, settings: SandboxSettings) -> None:
+        self._store = store
+        self._worker = worker
+        self._settings = settings
+        self._wake: dict[str, asyncio.Event] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Goes on with all batches that are not finished."""
+        for batch in self._store.running():
+            self.launch(batch.id)
+
+    def launch(self, batch_id: str) -> None:
+        """Begins to drive a batch."""
+        self._wake[batch_id] = asyncio.Event()
+        task = asyncio.create_task(self._drive(batch_id), name=f"batch {batch_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def wake(self, batch_id: str) -> None:
+        """The batch was changed from outside: look again."""
+        if event := self._wake.get(batch_id):
+            event.set()
+
+    async def close(self) -> None:
+        """Stops driving; all that counts is stored."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _drive(self, batch_id: str) -> None:
+        try:
+            while (batch := self._store.batch(batch_id)) and (step := next_step(batch, time.time())):
+                match step:
+                    case Wait(until):
+                        await self._wait(batch_id, until)
+                    case Execute(share):
+                        await self._execute(batch, share)
+                    case Become(status):
+                        self._become(batch, status)
+        except WorkerGone:
+            # The process is killed again and again, or is being closed: the next start tries anew.
+            _log.warning("The worker process ended while it read a batch.", extra={"action": "worker_gone"})
+        finally:
+            self._wake.pop(batch_id, None)
+
+    async def _wait(self, batch_id: str, until: float | None) -> None:
+        event = self._wake[batch_id]
+        delay = None if until is None else max(until - time.time(), 0)
+        try:
+            async with asyncio.timeout(delay):
+                await event.wait()
+        except TimeoutError:
+            return
+        event.clear()
+
+    async def _execute(self, batch: BatchRecord, share: float) -> None:
+        if not self._store.content(batch.input_file_id).exists():
+            error = BatchError("invalid_file", f"The input file '{batch.input_file_id}' does not exist.")
+            self._store.keep_outcome(batch.id, Outcome(share=share, errors=(error,)), {})
+            return
+        try:
+            executed = await self._worker.execute(self._job(batch, share))
+        except JobFailed as reason:
+            error = BatchError("server_error", f"The sandbox could not read the input file: {reason}")
+            self._store.keep_outcome(batch.id, Outcome(share=share, errors=(error,)), {})
+            return
+        outcome = executed.outcome
+        limit = self._settings.max_enqueued_tokens
+        if limit is not None and not outcome.errors and self._enqueued(batch, outcome) > limit:
+            outcome = replace(outcome, errors=(enqueued_token_limit(outcome.model, limit),))
+        self._store.keep_outcome(batch.id, outcome, {} if outcome.errors else executed.met)
+
+    def _job(self, batch: BatchRecord, share: float) -> ExecuteJob:
+        store, settings = self._store, self._settings
+        expires = batch.fault("expired") and batch.status is not Status.CANCELLING
+        rest = "batch_expired" if expires else "batch_cancelled"
+        return ExecuteJob(
+            batch_id=batch.id,
+            endpoint=batch.endpoint,
+            created_at=int(batch.created_at),
+            source=str(store.content(batch.input_file_id)),
+            output=str(store.content(batch.reserved_output_id)),
+            errors=str(store.content(batch.reserved_error_id)),
+            executed=str(store.executed(batch.id)),
+            drafts=str(store.folder / "drafts"),
+            shuffled=not settings.instant,
+            share=share,
+            rest=rest,
+            max_requests=settings.max_requests,
+            max_bytes=settings.max_bytes,
+            models=None if settings.any_model else settings.models,
+            line_orders=tuple(
+                LineOrder(number, order, store.met(number, but_in=batch.id) if order.chooses_lines else {})
+                for number, order in batch.faults
+                if order.operation == "line"
+            ),
+            batch_orders=tuple(order for _, order in batch.faults if order.operation == "batch"),
+        )
+
+    def _enqueued(self, batch: BatchRecord, outcome: Outcome) -> int:
+        """Prompt tokens of this batch and all others of its model that are under way."""
+        return outcome.enqueued_tokens + sum(
+            other.outcome.enqueued_tokens
+            for other in self._store.running()
+            if other.id != batch.id
+            and other.outcome is not None
+            and not other.outcome.errors
+            and other.outcome.model == outcome.model
+        )
+
+    def _become(self, batch: BatchRecord, status: Status) -> None:
+        now = time.time()
+        changes: dict[str, float | str | None] = {"status": status, f"{status}_at": now}
+        if status is Status.CANCELLING:
+            changes["answered"] = None if batch.outcome is None else batch.outcome.share
+        then = replace(batch, status=status)
+        self._store.change_batch(batch.id, _produced(then, int(now)), **changes)
+        if then.finished:
+            self._store.sweep(batch.input_file_id)
+
+
+def _produced(batch: BatchRecord, now: int) -> list[FileRecord]:
+    """The files that a batch shows once it is finished."""
+    files = []
+    outcome = batch.outcome
+    if outcome is not None:
+        for file_id, kind, size in (
+            (batch.output_file_id, "output", outcome.output_bytes),
+            (batch.error_file_id, "error", outcome.error_bytes),
+        ):
+            if file_id is not None:
+                name = f"{batch.id}_{kind}.jsonl"
+                files.append(FileRecord(file_id, name, size, "batch_output", now, now + OUTPUT_LIFETIME))
+    return files

@@ -1,0 +1,207 @@
+"""The HTTP server: which call is answered by what, and which faults come between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from . import batch_calls, control_calls, file_calls, live_calls
+from .connections import reset
+from .context import CONTEXT, ORDER, Context, new_id, refuse
+from .faults import Order
+from .listening import LISTENER, Listener
+from .orders import Orders
+from .refusals import Refusal, no_key, no_such_batch, no_such_file, ordered_refusal, wrong_key
+from .runner import Runner
+from .settings import SandboxSettings
+from .store import Store
+from .worker_process import Worker
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# The faults that a handler carries out itself, because they befall the middle of its work.
+_INSIDE = {
+    ("upload", "cut"),
+    ("create", "late"),
+    ("content", "cut"),
+    ("content", "short"),
+    ("content", "slow"),
+    ("chat", "length"),
+    ("chat", "empty"),
+}
+
+_HTML = "<!DOCTYPE html><html><head><title>Welcome</title></head><body><h1>It works!</h1></body></html>"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One call under /v1; its operation is the name that faults and the ledger know it by."""
+
+    method: str
+    path: str
+    operation: str
+    handler: Handler
+
+
+ROUTES = (
+    Route("POST", "/v1/files", "upload", file_calls.upload),
+    Route("GET", "/v1/files", "files-list", file_calls.files_list),
+    Route("GET", "/v1/files/{file_id}", "file", file_calls.file),
+    Route("GET", "/v1/files/{file_id}/content", "content", file_calls.content),
+    Route("DELETE", "/v1/files/{file_id}", "delete", file_calls.delete),
+    Route("POST", "/v1/batches", "create", batch_calls.create),
+    Route("GET", "/v1/batches", "list", batch_calls.batches_list),
+    Route("GET", "/v1/batches/{batch_id}", "retrieve", batch_calls.retrieve),
+    Route("POST", "/v1/batches/{batch_id}/cancel", "cancel", batch_calls.cancel),
+    Route("GET", "/v1/models", "models", live_calls.models_list),
+    Route("GET", "/v1/models/{model}", "models", live_calls.model),
+    Route("POST", "/v1/chat/completions", "chat", live_calls.chat),
+    Route("POST", "/v1/responses", "chat", live_calls.chat),
+    Route("POST", "/v1/embeddings", "chat", live_calls.chat),
+)
+
+
+def _guarded(route: Route) -> Handler:
+    """The handler with all that can go wrong around it."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        context = request.app[CONTEXT]
+        context.store.count_call(route.operation)
+        if order := context.orders.take("all", but="refuse"):
+            return _instead(request, order)
+        if context.orders.take("auth"):
+            raise wrong_key(_key(request))
+        _check_key(request, context.settings)
+        body = await request.read() if request.content_type == "application/json" else None
+        order = context.orders.take(route.operation, but="no-range", body=body)
+        if order is None:
+            return await route.handler(request)
+        if (route.operation, order.kind) in _INSIDE:
+            request[ORDER] = order
+            return await route.handler(request)
+        return await _disturbed(request, route, order)
+
+    return handle
+
+
+async def _disturbed(request: web.Request, route: Route, order: Order) -> web.StreamResponse:
+    if order.kind == "slow":
+        await asyncio.sleep(order.delay)
+        return await route.handler(request)
+    if order.kind in ("cut-after", "500-after", "429-after", "timeout"):
+        response = await route.handler(request)
+        if order.kind == "timeout":
+            await asyncio.sleep(order.delay)
+            return response
+        return _instead(request, order)
+    return _instead(request, order)
+
+
+def _instead(request: web.Request, order: Order) -> web.Response:
+    """What comes instead of the answer."""
+    kind = order.kind.removesuffix("-after")
+    if kind == "cut":
+        return reset(request)
+    if kind == "html":
+        return web.Response(text=_HTML, content_type="text/html")
+    if kind == "404" and order.code is None:
+        return refuse(_not_found(request))
+    return refuse(ordered_refusal(int(kind), code=order.code, retry_after=order.retry_after))
+
+
+def _not_found(request: web.Request) -> Refusal:
+    if batch_id := request.match_info.get("batch_id"):
+        return no_such_batch(batch_id)
+    if file_id := request.match_info.get("file_id"):
+        return no_such_file(file_id)
+    return _unknown_address(request)
+
+
+def _unknown_address(request: web.Request) -> Refusal:
+    return Refusal(
+        404,
+        f"Unknown request URL: {request.method} {request.path}. Please check the URL for typos.",
+        code="unknown_url",
+    )
+
+
+def _key(request: web.Request) -> str:
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def _check_key(request: web.Request, settings: SandboxSettings) -> None:
+    if not settings.api_keys:
+        return
+    key = _key(request)
+    if not key:
+        raise no_key()
+    if key not in settings.api_keys:
+        raise wrong_key(key)
+
+
+@web.middleware
+async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Refusal as refusal:
+        return refuse(refusal)
+    except web.HTTPNotFound:
+        return refuse(_unknown_address(request))
+    except web.HTTPMethodNotAllowed:
+        return refuse(Refusal(405, f"Not allowed to {request.method} on {request.path}.", code="method_not_allowed"))
+
+
+async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.setdefault("x-request-id", new_id("req_"))
+
+
+def _application(context: Context) -> web.Application:
+    # Uploads are streamed, so the limit of what is read into memory is none of theirs.
+    application = web.Application(middlewares=[_errors_as_json], client_max_size=64 * 1024 * 1024)
+    application[CONTEXT] = context
+    application.on_response_prepare.append(_add_headers)
+    for route in ROUTES:
+        application.router.add_route(route.method, route.path, _guarded(route))
+    application.router.add_get("/sandbox/faults", control_calls.list_faults)
+    application.router.add_post("/sandbox/faults", control_calls.order_faults)
+    application.router.add_delete("/sandbox/faults", control_calls.lift_faults)
+    application.router.add_get("/sandbox/ledger", control_calls.ledger)
+    return application
+
+
+@asynccontextmanager
+async def serving(settings: SandboxSettings) -> AsyncIterator[str]:
+    """Serves while the block runs; yields the base URL, such as `http://127.0.0.1:8089/v1`.
+
+    Raises FolderTaken, FaultNotUnderstood, or OSError if the port is taken.
+    """
+    store = Store(settings.folder)
+    worker = Worker()
+    batches = Runner(store, worker, settings)
+    try:
+        orders = Orders(store, settings.faults)
+        application = _application(Context(settings, store, orders, batches))
+        server = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
+        listener = Listener(server, settings.host, settings.port)
+        application[LISTENER] = listener
+        try:
+            await server.setup()
+            await listener.open()
+            worker.start()
+            batches.start()
+            if refused := orders.take("all", only="refuse"):
+                listener.refuse(refused.delay)
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            yield f"http://{host}:{listener.port}/v1"
+        finally:
+            await listener.close()
+            await server.cleanup()
+    finally:
+        worker.close()
+        await batches.close()
+        store.close()

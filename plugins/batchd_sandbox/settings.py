@@ -1,0 +1,45 @@
+"""What a sandbox is started with."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_MODELS = ("sandbox-small", "sandbox-large", "gpt-4o-mini", "deepseek-v3.2")
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
+
+
+def duration(text: str) -> float:
+    """Seconds from `"500ms"`, `"2s"`, `"10m"`, `"6h"`, `"30d"` or a plain number of seconds."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f'"{text}" is not a duration: write it as "500ms", "2s", "10m", "6h" or "30d".')
+    return float(match[1]) * _UNITS[match[2] or "s"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSettings:
+    """Everything that can be chosen about one sandbox; durations are seconds."""
+
+    folder: Path
+    """Holds the database and the files; a sandbox started again on it continues."""
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0 takes a free port."""
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    """Empty: any key is accepted, and none too."""
+    latency: float = 2.0
+    """From create to completed."""
+    instant: bool = False
+    """No waiting at all, and answers in the order of the input."""
+    max_requests: int = 50_000
+    max_bytes: int = 209_715_200
+    max_enqueued_tokens: int | None = None
+    """Per model, over all batches that are not finished. None: no limit."""
+    models: tuple[str, ...] = DEFAULT_MODELS
+    any_model: bool = True
+    """False: models that are not listed are refused, as the real service does."""
+    faults: tuple[str, ...] = ()

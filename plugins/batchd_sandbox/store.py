@@ -1,0 +1,269 @@
+"""The sandbox's memory: one SQLite file and a folder of files. A kill -9 loses nothing that was answered.
+
+Every method is one short transaction on one connection, called from the event loop's thread only.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .database import locked, opened
+from .faults import Order
+from .jobs import Outcome
+from .records import BatchRecord, FileRecord, Status
+
+_FILES_OLDEST_FIRST = """
+select * from files where deleted_at is null and (:purpose is null or purpose = :purpose)
+and (:after is null or sequence > (select sequence from files where id = :after))
+order by sequence limit :limit
+"""
+_FILES_NEWEST_FIRST = """
+select * from files where deleted_at is null and (:purpose is null or purpose = :purpose)
+and (:after is null or sequence < (select sequence from files where id = :after))
+order by sequence desc limit :limit
+"""
+
+
+class Store:
+    """Files, batches, faults and counters of one sandbox folder."""
+
+    def __init__(self, folder: Path) -> None:
+        for name in ("files", "executed", "drafts"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._lock = locked(folder / "lock")
+        # The only writer is here, so a draft that is left is nobody's.
+        for draft in (folder / "drafts").iterdir():
+            draft.unlink(missing_ok=True)
+        self._connection = opened(folder / "sandbox.db")
+
+    def close(self) -> None:
+        """Closes the database and lets the next one in."""
+        self._connection.close()
+        self._lock.close()
+
+    # Files
+
+    def draft(self) -> Path:
+        """A new path for a file in the making."""
+        return self.folder / "drafts" / secrets.token_hex(12)
+
+    def content(self, file_id: str) -> Path:
+        """Where a file's bytes are."""
+        return self.folder / "files" / file_id
+
+    def executed(self, batch_id: str) -> Path:
+        """Where the custom_ids are that a batch answered."""
+        return self.folder / "executed" / batch_id
+
+    def add_file(self, file: FileRecord) -> None:
+        """Makes a file known; its bytes are in place already."""
+        self._connection.execute(
+            "insert into files (id, filename, bytes, purpose, created_at, expires_at) values (?, ?, ?, ?, ?, ?)",
+            (file.id, file.filename, file.bytes, file.purpose, file.created_at, file.expires_at),
+        )
+
+    def file(self, file_id: str) -> FileRecord | None:
+        """A file that is not deleted."""
+        row = self._one("select * from files where id = ? and deleted_at is null", file_id)
+        return None if row is None else _file(row)
+
+    def files(self, *, after: str | None, limit: int, ascending: bool, purpose: str | None) -> list[FileRecord]:
+        """A page of files; `after` is the id that the page before ended with."""
+        rows = self._connection.execute(
+            _FILES_OLDEST_FIRST if ascending else _FILES_NEWEST_FIRST,
+            {"purpose": purpose, "after": after, "limit": limit},
+        )
+        return [_file(row) for row in rows]
+
+    def all_files(self) -> list[FileRecord]:
+        """Every file there ever was, oldest first."""
+        return [_file(row) for row in self._connection.execute("select * from files order by sequence")]
+
+    def delete_file(self, file_id: str, now: int) -> None:
+        """Hides a file; its bytes go when no running batch reads them."""
+        self._connection.execute("update files set deleted_at = ? where id = ?", (now, file_id))
+        self.sweep(file_id)
+
+    def sweep(self, file_id: str) -> None:
+        """Removes the bytes of a deleted file that no running batch needs."""
+        needed = self._one(
+            "select 1 from batches where input_file_id = ?"
+            " and status not in ('failed', 'completed', 'expired', 'cancelled')",
+            file_id,
+        )
+        if needed is None and self.file(file_id) is None:
+            self.content(file_id).unlink(missing_ok=True)
+
+    # Batches
+
+    def add_batch(self, batch: BatchRecord) -> None:
+        """Makes a batch known."""
+        self._connection.execute(
+            "insert into batches (id, created_at, input_file_id, endpoint, metadata, latency, faults, status,"
+            " reserved_output_id, reserved_error_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                batch.id,
+                batch.created_at,
+                batch.input_file_id,
+                batch.endpoint,
+                None if batch.metadata is None else _encoded(batch.metadata),
+                batch.latency,
+                _encoded(batch.faults),
+                batch.status,
+                batch.reserved_output_id,
+                batch.reserved_error_id,
+            ),
+        )
+
+    def batch(self, batch_id: str) -> BatchRecord | None:
+        """A batch, also one that is created late and not to be seen yet."""
+        row = self._one("select * from batches where id = ?", batch_id)
+        return None if row is None else _batch(row)
+
+    def batches(self, *, now: float, after: str | None = None, limit: int = -1) -> list[BatchRecord]:
+        """Batches that can be seen now, newest first."""
+        rows = self._connection.execute(
+            "select * from batches where created_at <= :now and (:after is null or"
+            " (created_at, sequence) < (select created_at, sequence from batches where id = :after))"
+            " order by created_at desc, sequence desc limit :limit",
+            {"now": now, "after": after, "limit": limit},
+        )
+        return [_batch(row) for row in rows]
+
+    def batches_to_come(self, now: float) -> int:
+        """How many batches are created late and not to be seen yet."""
+        row = self._one("select count(*) from batches where created_at > ?", now)
+        return int(row[0]) if row is not None else 0
+
+    def running(self) -> list[BatchRecord]:
+        """Batches that are not finished, those to come included."""
+        rows = self._connection.execute(
+            "select * from batches where status not in ('failed', 'completed', 'expired', 'cancelled')"
+            " order by sequence"
+        )
+        return [_batch(row) for row in rows]
+
+    def change_batch(self, batch_id: str, files: Iterable[FileRecord] = (), **changes: float | str | None) -> None:
+        """Sets columns of a batch, and makes files known, at once."""
+        columns = ", ".join(f"{name} = :{name}" for name in changes)
+        self._connection.execute("begin immediate")
+        try:
+            self._connection.execute(
+                f"update batches set {columns} where id = :batch_id",  # noqa: S608 - names from our code
+                {**changes, "batch_id": batch_id},
+            )
+            for file in files:
+                self.add_file(file)
+        except BaseException:
+            self._connection.execute("rollback")
+            raise
+        self._connection.execute("commit")
+
+    def keep_outcome(self, batch_id: str, outcome: Outcome, met: dict[int, list[str]]) -> None:
+        """Stores what the worker found; an earlier finding about the same batch is replaced."""
+        self._connection.execute("begin immediate")
+        try:
+            self._connection.execute("delete from met where batch_id = ?", (batch_id,))
+            for number, custom_ids in met.items():
+                self._connection.executemany(
+                    "insert or ignore into met (fault, batch_id, custom_id) values (?, ?, ?)",
+                    ((number, batch_id, custom_id) for custom_id in custom_ids),
+                )
+            self._connection.execute("update batches set outcome = ? where id = ?", (_encoded(outcome), batch_id))
+        except BaseException:
+            self._connection.execute("rollback")
+            raise
+        self._connection.execute("commit")
+
+    # Faults
+
+    def add_fault(self, text: str, origin: str | None = None) -> int | None:
+        """Keeps an order and returns its number; None if one of this origin is kept already."""
+        cursor = self._connection.execute("insert or ignore into faults (origin, text) values (?, ?)", (origin, text))
+        return cursor.lastrowid if cursor.rowcount else None
+
+    def faults(self) -> list[tuple[int, str, int]]:
+        """Number, text and how often taken of each fault that is not lifted."""
+        rows = self._connection.execute("select number, text, taken from faults where not lifted order by number")
+        return [(row["number"], row["text"], row["taken"]) for row in rows]
+
+    def fault_taken(self, number: int, taken: int) -> None:
+        """Keeps how often a fault was taken."""
+        self._connection.execute("update faults set taken = ? where number = ?", (taken, number))
+
+    def lift_faults(self) -> None:
+        """Lifts all faults."""
+        self._connection.execute("update faults set lifted = 1")
+
+    def met(self, number: int, *, but_in: str) -> dict[str, int]:
+        """How often each custom_id met a fault in other batches."""
+        rows = self._connection.execute(
+            "select custom_id, count(*) from met where fault = ? and batch_id <> ? group by custom_id",
+            (number, but_in),
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def times_met(self, number: int) -> int:
+        """How often a fault of lines was met at all."""
+        row = self._one("select count(*) from met where fault = ?", number)
+        return int(row[0]) if row is not None else 0
+
+    # Counters
+
+    def count_call(self, operation: str) -> None:
+        """Counts one call."""
+        self._connection.execute(
+            "insert into calls values (?, 1) on conflict do update set number = number + 1", (operation,)
+        )
+
+    def calls(self) -> dict[str, int]:
+        """How many calls of each operation came in, whatever became of them."""
+        return {row[0]: row[1] for row in self._connection.execute("select operation, number from calls")}
+
+    def count_live(self, digest: bytes, input_tokens: int, output_tokens: int) -> None:
+        """Counts one live answer."""
+        self._connection.execute(
+            "insert into live values (?, 1, ?, ?) on conflict do update set answers = answers + 1,"
+            " input_tokens = input_tokens + excluded.input_tokens,"
+            " output_tokens = output_tokens + excluded.output_tokens",
+            (digest, input_tokens, output_tokens),
+        )
+
+    def live(self) -> tuple[int, int, int, int]:
+        """Live answers, distinct requests among them, input tokens, output tokens."""
+        row = self._one(
+            "select coalesce(sum(answers), 0), count(*), coalesce(sum(input_tokens), 0),"
+            " coalesce(sum(output_tokens), 0) from live"
+        )
+        assert row is not None
+        return row[0], row[1], row[2], row[3]
+
+    def _one(self, query: str, *values: Any) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self._connection.execute(query, values).fetchone()
+        return row
+
+
+def _encoded(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _file(row: sqlite3.Row) -> FileRecord:
+    return FileRecord(**{name: row[name] for name in FileRecord.__dataclass_fields__})
+
+
+def _batch(row: sqlite3.Row) -> BatchRecord:
+    values = {name: row[name] for name in BatchRecord.__dataclass_fields__}
+    values["status"] = Status(values["status"])
+    values["faults"] = msgspec.json.decode(values["faults"], type=tuple[tuple[int, Order], ...])
+    if values["metadata"] is not None:
+        values["metadata"] = msgspec.json.decode(values["metadata"], type=dict[str, str])
+    if values["outcome"] is not None:
+        values["outcome"] = msgspec.json.decode(values["outcome"], type=Outcome)
+    return BatchRecord(**values)

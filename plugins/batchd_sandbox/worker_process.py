@@ -1,0 +1,89 @@
+"""The server's side of its worker process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from contextlib import suppress
+
+import msgspec
+
+from .jobs import Executed, ExecuteJob, Reply
+
+
+class WorkerGone(Exception):
+    """The worker ended in the middle of a job."""
+
+
+class JobFailed(Exception):
+    """The worker could not do the job; the message says why."""
+
+
+class Worker:
+    """Does one job at a time in a process that is started when first needed, and again if it ends."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._turn = asyncio.Lock()
+        self._closed = False
+
+    async def execute(self, job: ExecuteJob) -> Executed:
+        """Raises JobFailed; a worker that was killed is replaced once."""
+        request = msgspec.json.encode(job) + b"\n"
+        async with self._turn:
+            try:
+                reply = await asyncio.to_thread(self._exchange, request)
+            except WorkerGone:
+                reply = await asyncio.to_thread(self._exchange, request)
+        if reply.executed is None:
+            raise JobFailed(reply.failed or "The worker gave no reason.")
+        return reply.executed
+
+    def start(self) -> None:
+        """Starts the process, so that the first job need not wait for it."""
+        if self._process is None and not self._closed:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "batchd_sandbox.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                # The same places to import from as here, also when they are not installed.
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+
+    def close(self) -> None:
+        """Ends the process; a job it was doing is done anew after the next start."""
+        self._closed = True
+        if self._process is not None:
+            self._process.kill()
+            self._reap()
+
+    def _exchange(self, request: bytes) -> Reply:
+        self.start()
+        process = self._process
+        if process is None or process.stdin is None or process.stdout is None:
+            raise WorkerGone
+        try:
+            process.stdin.write(request)
+            process.stdin.flush()
+            answer = process.stdout.readline()
+        except (OSError, ValueError):
+            answer = b""
+        if not answer.endswith(b"\n"):
+            if not self._closed:
+                self._reap()
+            raise WorkerGone
+        return msgspec.json.decode(answer, type=Reply)
+
+    def _reap(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                # What was still to be written went to a process that is gone.
+                with suppress(OSError):
+                    pipe.close()

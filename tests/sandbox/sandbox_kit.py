@@ -1,0 +1,190 @@
+"""What the tests of the sandbox share: a running one with a real client, requests, and waiting with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+import openai
+from openai.types import Batch
+
+from batchd_sandbox.server import serving
+from batchd_sandbox.settings import SandboxSettings
+
+Value = TypeVar("Value")
+TERMINAL = ("completed", "failed", "expired", "cancelled")
+LABELS = "You label product reviews. Answer as SENTIMENT|PUNCTUALITY|QUALITY."
+
+
+async def until(look: Callable[[], Awaitable[Value | None]], seconds: float = 15) -> Value:
+    """What `look` returns once it is not None or false; fails after the deadline."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if found := await look():
+            return found
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain for {look.__name__}"
+        await asyncio.sleep(0.01)
+
+
+def request_line(custom_id: str, text: str = "Great, arrived on time.", **changes: Any) -> dict[str, Any]:
+    """One line of an input file; `changes` go into the body."""
+    messages = [{"role": "system", "content": LABELS}, {"role": "user", "content": text}]
+    body = {"model": "sandbox-small", "messages": messages, "max_tokens": 50} | changes
+    return {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": body}
+
+
+def request_lines(count: int, **changes: Any) -> list[dict[str, Any]]:
+    """Lines with the custom_ids row-1, row-2, …: the number is the line's number in the file."""
+    return [request_line(f"row-{number}", **changes) for number in range(1, count + 1)]
+
+
+def as_jsonl(lines: list[dict[str, Any]]) -> bytes:
+    """The bytes of an input file."""
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+@dataclass
+class Running:
+    """A sandbox that runs, a client that never retries by itself, and the sandbox's own pages."""
+
+    url: str
+    client: openai.AsyncOpenAI
+    session: aiohttp.ClientSession
+
+    async def order(self, *faults: str) -> None:
+        """Orders faults."""
+        async with self.session.post(self._page("faults"), json={"faults": faults}) as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def lift(self) -> None:
+        """Lifts all faults."""
+        async with self.session.delete(self._page("faults")) as answer:
+            assert answer.status == 200
+
+    async def faults(self) -> list[dict[str, Any]]:
+        """The faults that stand."""
+        async with self.session.get(self._page("faults")) as answer:
+            return list((await answer.json())["faults"])
+
+    async def ledger(self) -> dict[str, Any]:
+        """The truth."""
+        async with self.session.get(self._page("ledger")) as answer:
+            assert answer.status == 200, await answer.text()
+            return dict(await answer.json())
+
+    async def upload(self, content: bytes, name: str = "input.jsonl") -> str:
+        """Uploads a file and returns its id."""
+        return (await self.client.files.create(file=(name, io.BytesIO(content)), purpose="batch")).id
+
+    async def create(self, file_id: str, **more: Any) -> Batch:
+        """Creates a batch of chat completions."""
+        given = {"endpoint": "/v1/chat/completions", "completion_window": "24h"} | more
+        return await self.client.batches.create(input_file_id=file_id, **given)
+
+    async def finished(self, batch_id: str) -> Batch:
+        """The batch once it is in a final state."""
+
+        async def final() -> Batch | None:
+            batch = await self.client.batches.retrieve(batch_id)
+            return batch if batch.status in TERMINAL else None
+
+        return await until(final)
+
+    async def run(self, lines: list[dict[str, Any]] | bytes, **more: Any) -> Batch:
+        """Uploads, creates, waits."""
+        content = lines if isinstance(lines, bytes) else as_jsonl(lines)
+        return await self.finished((await self.create(await self.upload(content), **more)).id)
+
+    async def content(self, file_id: str | None) -> bytes:
+        """The bytes of a file; none for no file."""
+        return (await self.client.files.content(file_id)).content if file_id else b""
+
+    async def results(self, batch: Batch) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Output and error lines of a batch, by custom_id."""
+        output, errors = [
+            {line["custom_id"]: line for line in map(json.loads, content.split(b"\n")[:-1])}
+            for content in (await self.content(batch.output_file_id), await self.content(batch.error_file_id))
+        ]
+        return output, errors
+
+    def _page(self, name: str) -> str:
+        return self.url.removesuffix("/v1") + f"/sandbox/{name}"
+
+
+@asynccontextmanager
+async def connected(url: str, api_key: str = "sk-any-key-will-do") -> AsyncIterator[Running]:
+    """A client of a sandbox that runs somewhere."""
+    async with (
+        aiohttp.ClientSession() as session,
+        openai.AsyncOpenAI(base_url=url, api_key=api_key, max_retries=0, timeout=20) as client,
+    ):
+        yield Running(url, client, session)
+
+
+@asynccontextmanager
+async def running(folder: Path, *, api_key: str = "sk-any-key-will-do", **settings: Any) -> AsyncIterator[Running]:
+    """A sandbox in this process, on a real port; instant unless a latency is given."""
+    settings.setdefault("instant", "latency" not in settings)
+    async with serving(SandboxSettings(folder=folder, **settings)) as url, connected(url, api_key) as sandbox:
+        yield sandbox
+
+
+@dataclass
+class SandboxProcess:
+    """A sandbox in a process of its own, started by its command, to be killed."""
+
+    folder: Path
+    options: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    url: str = ""
+    process: subprocess.Popen[str] | None = None
+
+    async def start(self) -> str:
+        """Starts it, or starts it again on the same folder; returns its base URL."""
+        await asyncio.to_thread(self._start)
+        return self.url
+
+    def _start(self) -> None:
+        self.process = subprocess.Popen(
+            [
+                sys.executable, "-c", "from batchd_sandbox.command import sandbox; sandbox()",
+                "--port", "0", "--folder", str(self.folder), *self.options,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **self.environment},
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("sandbox: listening on http://"), line + self.stop()[1]
+        self.url = line.split()[3]
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Ends it by a signal; its exit status, and what it said on standard error."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        try:
+            _, errors = self.process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        return self.process.returncode, errors
+
+    def end(self) -> None:
+        """Makes sure that nothing is left."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
