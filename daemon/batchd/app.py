@@ -162,9 +162,9 @@ def make_folders(config: Config) -> list[Path]:
     wanted = [folders.inbox, folders.outbox, folders.archive, folders.rejected, folders.state]
     for route in config.routes:
         for pattern in route.match:
-            folder, slash, rest = pattern.partition("/")
-            if slash and not any(sign in folder for sign in "*?["):
-                wanted.append(folders.inbox / folder)
+            name, slash, _ = pattern.partition("/")
+            if slash and not any(sign in name for sign in "*?["):
+                wanted.append(folders.inbox / name)
     made = [folder for folder in wanted if not folder.is_dir()]
     for folder in made:
         make_folder(folder, mode=0o700 if folder == folders.state else 0o770)

@@ -22,25 +22,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
+import filecmp
 import os
-import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import IO
 
-from ..core.names import archive_name, numbered_file, shortened
+from ..core.names import archive_name, numbered, numbered_file, shortened
 from ..core.settling import Stamp
-from ..errors import FileRefused
 from ..files import fsync_folder, make_folder, move_without_replacing, publishing
-from .inbox import ENTER
+from .plain_files import READ, copy_durably, is_plain, opened_folder, opened_in
+from .plain_files import open_source as open_source
+from .plain_files import stamp_of as stamp_of
 
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_DRAFT = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_CHUNK = 1 << 20
 _WHY = ".why.txt"
 
 
@@ -69,79 +64,57 @@ def claim(
     The folder of `target` exists and belongs to this job alone. OSError is a passing fault (no permission, no
     space, the inbox is not mounted): nothing is lost, and the call is to be repeated.
     """
-    taken, copied = target.with_name(f".{target.name}.taken"), target.with_name(f".{target.name}.copied")
     expected = Stamp(*stamp)
-    with _folder_of(inbox, relative) as (folder, name):
-        if os.path.lexists(target):
-            return Claimed(stamp_of(target))
-        if os.path.lexists(taken):
-            return _make_sure(taken, target, expected, folder, name)
-        if os.path.lexists(copied):
-            # Unless the original certainly still lies there, it is locked or removed already: by us, before a crash.
-            hidden = _status(f".{job}.claim", folder)
-            there = _status(name, folder)
-            if hidden is None and (there is None or Stamp.of(there) != expected):
-                return _finish_copy(copied, target, folder)
-            return _lock_and_finish(copied, target, expected, folder, name, job)
-        if not folder.found:
+    if os.path.lexists(target):
+        fsync_folder(target.parent)
+        return _claimed(target, expected)
+    with contextlib.ExitStack() as opened:
+        folder, found = opened_folder(opened, inbox, relative)
+        try_it = _Try(folder, relative, expected, target, job)
+        if os.path.lexists(try_it.taken):
+            return try_it.make_sure()
+        if os.path.lexists(try_it.copied):
+            return try_it.resume_copy()
+        if not found:
             return Gone()
-        with _opened(folder, name, expected) as descriptor:
-            if not isinstance(descriptor, int):
-                return descriptor
-            # The writer need not have synced it; what we say we have must survive a power cut.
-            os.fsync(descriptor)
-            try:
-                os.rename(name, taken, src_dir_fd=folder.descriptor)
-            except FileNotFoundError:
-                if _status(name, folder) is not None:
-                    raise
-                return Gone()
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-            else:
-                return _make_sure(taken, target, expected, folder, name)
-            _copy(descriptor, copied)
-            if Stamp.of(os.fstat(descriptor)) != expected:
-                copied.unlink()
-                return Changed()
-        return _lock_and_finish(copied, target, expected, folder, name, job)
-
-
-def open_source(path: Path) -> IO[bytes]:
-    """Open a file that strangers made: never through a link, never waiting. FileRefused unless it is a plain file."""
-    try:
-        descriptor = os.open(path, _READ)
-    except OSError as error:
-        if error.errno in {errno.ELOOP, errno.ENXIO}:
-            raise FileRefused("not_a_file", _NOT_PLAIN) from error
-        raise
-    if not _is_plain(os.fstat(descriptor)):
-        os.close(descriptor)
-        raise FileRefused("not_a_file", _NOT_PLAIN)
-    return os.fdopen(descriptor, "rb")
-
-
-def stamp_of(path: Path) -> Stamp:
-    """The stamp of what is at `path`; of a link itself, not of what it points to."""
-    return Stamp.of(path.lstat())
+        descriptor = try_it.open_original(opened)
+        if not isinstance(descriptor, int):
+            return descriptor
+        # The writer need not have synced it; what we say we have must survive a power cut.
+        os.fsync(descriptor)
+        try:
+            os.rename(try_it.name, try_it.taken, src_dir_fd=try_it.folder)
+        except FileNotFoundError:
+            if try_it.status(try_it.name) is not None:
+                raise
+            return Gone()
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return try_it.copy(descriptor)
+        return try_it.make_sure()
 
 
 # --- Out of the spool ------------------------------------------------------------------------------------------
 
 
-def reserve(folder: Path, relative: str, taken: Callable[[str], bool] = lambda name: False) -> str:
+def reserve(folder: Path, relative: str, taken: Callable[[str], bool] = lambda _: False) -> str:
     """A free name, relative to `folder`, for the file that was `relative` in the inbox; always valid UTF-8.
 
     `taken` tells of names that others have reserved but not used yet. Commit the name before moving to it.
     """
-    wanted = archive_name(relative)
-    for number in count(1):
-        name = numbered_file(wanted, number)
-        free = not os.path.lexists(folder / name) and not os.path.lexists(folder / (name + _WHY))
-        if free and not taken(name):
-            return name
-    raise AssertionError("count() does not end")
+    *folders, last = archive_name(relative).split("/")
+    above = ""
+    for part in folders:
+        # A file may be in the way of a folder: `reviews` was dropped and archived before `reviews/may.csv` came.
+        ways = (above + numbered(part, number) for number in count(1))
+        above = next(way for way in ways if (folder / way).is_dir() or not os.path.lexists(folder / way)) + "/"
+    names = (above + numbered_file(last, number) for number in count(1))
+    return next(
+        name
+        for name in names
+        if not any(os.path.lexists(folder / other) for other in (name, name + _WHY)) and not taken(name)
+    )
 
 
 def move(source: Path, target: Path) -> bool:
@@ -158,7 +131,7 @@ def move(source: Path, target: Path) -> bool:
     try:
         move_without_replacing(source, target)
     except FileExistsError:
-        if not _same_bytes(source, target):
+        if target.is_symlink() or not filecmp.cmp(source, target, shallow=False):
             raise
         # Killed between copying and unlinking.
         _remove(source)
@@ -166,10 +139,15 @@ def move(source: Path, target: Path) -> bool:
         if error.errno != errno.EXDEV:
             raise
         with open_source(source) as original:
-            _copy(original.fileno(), draft)
+            copy_durably(original.fileno(), draft)
         move_without_replacing(draft, target)
         _remove(source)
     return True
+
+
+def _remove(source: Path) -> None:
+    source.unlink()
+    fsync_folder(source.parent)
 
 
 def write_why(target: Path, text: str) -> Path:
@@ -188,140 +166,122 @@ def write_why(target: Path, text: str) -> Path:
 # --- Claiming, step by step ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Folder:
-    """The opened folder that the file lies in. `found` is False if that is gone; then it is the inbox itself."""
+class _Try:
+    """One try to claim one file, whose folder is open as `folder`."""
 
-    descriptor: int
-    found: bool
+    def __init__(self, folder: int, relative: str, expected: Stamp, target: Path, job: str) -> None:
+        self.folder = folder
+        self.name = relative.rpartition("/")[2]
+        self.expected = expected
+        self.target = target
+        self.hidden = f".{job}.claim"
+        self.draft, self.copied, self.taken = (
+            target.with_name(f".{target.name}.{step}") for step in ("draft", "copied", "taken")
+        )
 
-    @property
-    def path(self) -> Path:
-        """For functions that take paths: through the descriptor, so that nobody can slip a link in."""
-        return Path(f"/proc/self/fd/{self.descriptor}")
-
-
-@contextmanager
-def _folder_of(inbox: Path, relative: str) -> Iterator[tuple[_Folder, str]]:
-    *folders, name = relative.split("/")
-    if not name or {"", ".", ".."} & {*folders, name}:
-        raise ValueError(f"{relative!r} is no path within the inbox")
-    with contextlib.ExitStack() as opened:
-        here = root = _open(opened, inbox, ENTER & ~os.O_NOFOLLOW)
+    def status(self, name: str) -> os.stat_result | None:
         try:
-            for folder in folders:
-                here = _open(opened, folder, ENTER, here)
-        except OSError as error:
-            if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
-                raise
-            yield _Folder(root, found=False), name
-        else:
-            yield _Folder(here, found=True), name
+            return os.lstat(name, dir_fd=self.folder)
+        except FileNotFoundError:
+            return None
 
-
-def _open(opened: contextlib.ExitStack, path: str | Path, flags: int, folder: int | None = None) -> int:
-    descriptor = os.open(path, flags, dir_fd=folder)
-    opened.callback(os.close, descriptor)
-    return descriptor
-
-
-@contextmanager
-def _opened(folder: _Folder, name: str, expected: Stamp) -> Iterator[int | Gone | Changed]:
-    """The file opened for reading, if it is the one we had looked at."""
-    status = _status(name, folder)
-    if status is None:
-        yield Gone()
-        return
-    # Looked at before it is opened, since opening a device can do things.
-    if not _is_plain(status) or Stamp.of(status) != expected:
-        yield Changed()
-        return
-    with contextlib.ExitStack() as opened:
+    def open_original(self, opened: contextlib.ExitStack) -> int | Gone | Changed:
+        """The file opened for reading, if it is the one we had looked at."""
+        status = self.status(self.name)
+        if status is None:
+            return Gone()
+        # Looked at before it is opened, since opening a device can do things.
+        if not is_plain(status) or Stamp.of(status) != self.expected:
+            return Changed()
         try:
-            descriptor = _open(opened, name, _READ, folder.descriptor)
+            descriptor = opened_in(opened, self.name, READ, self.folder)
         except OSError as error:
             if error.errno not in {errno.ENOENT, errno.ELOOP, errno.ENXIO}:
                 raise
-            yield Changed()
+            return Changed()
+        return descriptor if Stamp.of(os.fstat(descriptor)) == self.expected else Changed()
+
+    def make_sure(self) -> Claimed | Changed:
+        """What we have renamed into the spool may be another file, which took the name after we had looked."""
+        if not self._is_ours(self.taken.lstat()):
+            self._give_back(self.taken)
+            return Changed()
+        self._sync_folder()
+        return self._finish(self.taken)
+
+    def copy(self, original: int) -> Claimed | Gone | Changed:
+        """Step 1 across file systems, and the rest."""
+        if not os.access(f"/proc/self/fd/{self.folder}", os.W_OK | os.X_OK):
+            # Known before gigabytes are copied in vain, again at every try.
+            raise PermissionError(errno.EACCES, "Files cannot be taken out of this folder", self.name)
+        copy_durably(original, self.draft)
+        if Stamp.of(os.fstat(original)) != self.expected:
+            self.draft.unlink()
+            return Changed()
+        self.draft.rename(self.copied)
+        return self._lock()
+
+    def resume_copy(self) -> Claimed | Gone | Changed:
+        """There was a crash after step 1: where?"""
+        there = self.status(self.name)
+        if self.status(self.hidden) or (there and Stamp.of(there) == self.expected):
+            return self._lock()
+        # Removed, most likely by us. If by someone else in that instant, we take what he has taken back; the other
+        # way round, we would lose what he gave us.
+        return self._finish(self.copied)
+
+    def _lock(self) -> Claimed | Gone | Changed:
+        """Steps 2 to 4."""
+        fsync_folder(self.copied.parent)
+        failure: OSError | None = None
+        if self.status(self.hidden) is None:
+            try:
+                os.rename(self.name, self.hidden, src_dir_fd=self.folder, dst_dir_fd=self.folder)
+            except OSError as error:
+                failure = error  # on NFS it may have been done all the same: look
+        status = self.status(self.hidden)
+        if status is None:
+            self.copied.unlink()
+            if failure and self.status(self.name):
+                raise failure
+            return Gone()
+        if not self._is_ours(status):
+            self._give_back(Path(f"/proc/self/fd/{self.folder}/{self.hidden}"))
+            self.copied.unlink()
+            return Changed()
+        os.unlink(self.hidden, dir_fd=self.folder)
+        self._sync_folder()
+        return self._finish(self.copied)
+
+    def _finish(self, ready: Path) -> Claimed:
+        ready.rename(self.target)
+        fsync_folder(self.target.parent)
+        return _claimed(self.target, self.expected)
+
+    def _is_ours(self, status: os.stat_result) -> bool:
+        return is_plain(status) and Stamp.of(status).moved() == self.expected.moved()
+
+    def _give_back(self, source: Path) -> None:
+        """Put into the inbox what we took by mistake, under its name or, if that is taken by now, one like it."""
+        folder = Path(f"/proc/self/fd/{self.folder}")
+        for number in count(1):
+            name = self.name if number == 1 else numbered_file(archive_name(self.name), number)
+            try:
+                move_without_replacing(source, folder / name)
+            except FileExistsError:
+                continue
+            except OSError:
+                if os.path.lexists(source):
+                    raise
             return
-        yield descriptor if Stamp.of(os.fstat(descriptor)) == expected else Changed()
+
+    def _sync_folder(self) -> None:
+        # Some network file systems have no fsync for folders. At worst the file lies in the inbox once more.
+        with contextlib.suppress(OSError):
+            os.fsync(self.folder)
 
 
-def _status(name: str, folder: _Folder) -> os.stat_result | None:
-    try:
-        return os.lstat(name, dir_fd=folder.descriptor)
-    except FileNotFoundError:
-        return None
-
-
-def _make_sure(taken: Path, target: Path, expected: Stamp, folder: _Folder, name: str) -> Claimed | Changed:
-    """What we have renamed into the spool may be another file, which took the name after we had looked."""
-    status = taken.lstat()
-    if not _is_plain(status) or Stamp.of(status).moved() != expected.moved():
-        _give_back(taken, folder, name)
-        return Changed()
-    taken.rename(target)
-    fsync_folder(target.parent)
-    _sync(folder)
-    # The first stamp has the ctime of the other rename; a write since would show in the rest of it.
-    final = stamp_of(target)
-    return Claimed(final) if final.moved() == expected.moved() else Claimed(Stamp.of(status))
-
-
-def _lock_and_finish(
-    copied: Path, target: Path, expected: Stamp, folder: _Folder, name: str, job: str
-) -> Claimed | Gone | Changed:
-    """Steps 2 to 4 across file systems."""
-    hidden = f".{job}.claim"
-    failure: OSError | None = None
-    if _status(hidden, folder) is None:
-        try:
-            os.rename(name, hidden, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
-        except OSError as error:
-            # On NFS a rename may have succeeded and report the opposite, so look.
-            failure = error
-    status = _status(hidden, folder)
-    if status is None:
-        copied.unlink()
-        if failure is not None and _status(name, folder) is not None:
-            raise failure
-        return Gone()
-    if not _is_plain(status) or Stamp.of(status).moved() != expected.moved():
-        _give_back(folder.path / hidden, folder, name)
-        copied.unlink()
-        return Changed()
-    os.unlink(hidden, dir_fd=folder.descriptor)
-    return _finish_copy(copied, target, folder)
-
-
-def _finish_copy(copied: Path, target: Path, folder: _Folder) -> Claimed:
-    _sync(folder)
-    copied.rename(target)
-    fsync_folder(target.parent)
-    return Claimed(stamp_of(target))
-
-
-def _give_back(source: Path, folder: _Folder, name: str) -> None:
-    """Put into the inbox what we took by mistake, under its name or, if that is taken by now, one like it."""
-    for number in count(1):
-        back = name if number == 1 else numbered_file(archive_name(name), number)
-        try:
-            move_without_replacing(source, folder.path / back)
-        except FileExistsError:
-            continue
-        return
-
-
-def _sync(folder: _Folder) -> None:
-    # Some network file systems have no fsync for folders. At worst the file shows up in the inbox once more.
-    with contextlib.suppress(OSError):
-        os.fsync(folder.descriptor)
-
-
-# --- Files -----------------------------------------------------------------------------------------------------
-
-_NOT_PLAIN = "This is not a plain file: a link, a pipe, a device, or a file with several names. Drop the file itself."
-
-
-def _is_plain(status: os.stat_result) -> bool:
-    return stat.S_ISREG(status.st_mode) and status.st_nlink <= 1
+def _claimed(target: Path, expected: Stamp) -> Claimed:
+    """With the ctime of now and the rest as it was expected: a write in between must not go unnoticed."""
+    now = stamp_of(target)
+    return Claimed(Stamp(*expected.moved(), now.ctime_ns) if now.inode == expected.inode else now)

@@ -76,9 +76,8 @@ class SpoolRows(ResultRows):
         if result is None:
             return ResultRow(number, values, original, RowStatus.SKIPPED, (), SKIPPED, None, None)
         usage = Usage(*result.usage) if result.usage else None
-        raw = bytes(result.raw) if result.raw is not None else None
         status = RowStatus.OK if result.ok else RowStatus.FAILED
-        return ResultRow(number, values, original, status, result.answer, result.failure(), usage, raw)
+        return ResultRow(number, values, original, status, result.answer, result.failure(), usage, result.output_line)
 
 
 class FolderOutbox(Outbox):

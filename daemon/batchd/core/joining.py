@@ -96,6 +96,9 @@ def _answers(body: Json) -> bool:
     return any(isinstance(body.get(key), list) and body[key] for key in ("choices", "output", "data", "results"))
 
 
+_NOTHING = msgspec.Raw(b"null")
+
+
 class ResultLine(msgspec.Struct, array_like=True, frozen=True):
     """A row's lasting outcome, as a line of a part's results file. `answer` is in the builder's column order."""
 
@@ -105,7 +108,12 @@ class ResultLine(msgspec.Struct, array_like=True, frozen=True):
     code: str | None = None
     message: str | None = None
     usage: tuple[int, int, int] | None = None
-    raw: msgspec.Raw | None = None
+    raw: msgspec.Raw = _NOTHING
+
+    @property
+    def output_line(self) -> bytes | None:
+        """The provider's own line, None if there was none that is JSON."""
+        return None if self.raw == _NOTHING else bytes(self.raw)
 
     def failure(self) -> Failure | None:
         """Why the row failed, None if it did not."""
@@ -185,7 +193,7 @@ def _line(
 
 def _failed(row: int, reason: Failure, lines: Sequence[bytes], attempt: int) -> ResultLine:
     times = f" (asked {attempt} times)" if reason.transient and attempt > 1 else ""
-    raw = next((msgspec.Raw(line) for line in lines if _is_json(line)), None)
+    raw = next((msgspec.Raw(line) for line in lines if _is_json(line)), _NOTHING)
     return ResultLine(row, False, code=reason.code, message=f"{reason.message}{times}", raw=raw)
 
 

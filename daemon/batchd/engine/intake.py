@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..adapters.claiming import Changed, Gone, claim, stamp_of
+from ..adapters.claiming import Changed, Claimed, Gone, claim
 from ..adapters.inbox import Entry, Listing, scan
 from ..adapters.lease import held_open_for_writing
 from ..core.lifecycle import Claim
@@ -71,7 +71,7 @@ class Intake:
             state=JobState.CLAIMING,
             source=path,
             inbox_path=entry.path.encode("utf-8", "surrogateescape"),
-            stamp=tuple(entry.stamp),
+            stamp=entry.stamp,
             route=route_for(entry.path, context.routes) or NO_ROUTE,
             size=entry.stamp.size,
             claimed_at=context.clock.now(),
@@ -96,7 +96,7 @@ async def take(context: Context, action: Claim) -> None:
     relative = job.inbox_path.decode("utf-8", "surrogateescape")
     source = context.spool.source(job.id)
 
-    def take_it() -> object:
+    def take_it() -> Claimed | Gone | Changed:
         context.spool.make_job(job.id)
         return claim(context.folders.inbox, relative, job.stamp, source, job.id)
 
@@ -106,4 +106,4 @@ async def take(context: Context, action: Claim) -> None:
         await context.store.jobs.forget(job.id)
         await asyncio.to_thread(context.spool.remove_job, job.id)
         return
-    await context.store.jobs.claimed(job, stamp_of(source))
+    await context.store.jobs.claimed(job, outcome.stamp)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from ...core import rows
 from ...errors import FileRefused
 from ...files import replacing
 from ...model import BadRow, Json
+from ..plain_files import open_source, stamp_of
 from . import tools
 
 
@@ -46,7 +46,7 @@ class ReadDone:
 def read(task: ReadTask) -> ReadDone:
     """Read the whole file. FileRefused, in words, if it cannot be taken."""
     path = Path(task.source)
-    _regular(path)
+    open_source(path).close()
     reader = tools.reader(task.reader, os.path.splitext(task.name)[1].lower())
     records = reader.read(Source(path, task.name))
     columns = _columns(next(records, None))
@@ -59,18 +59,6 @@ def read(task: ReadTask) -> ReadDone:
     if count == 0:
         raise FileRefused("no_rows", "It has a header line but no rows below it. Add rows and drop it again.")
     return ReadDone(columns, list(builder.columns), count, _sha256(path), dict(reader.describe()), parts, stamp_of(path))
-
-
-def stamp_of(path: Path) -> tuple[int, int, int, int]:
-    """Inode, size, mtime and ctime: changes whenever someone writes."""
-    found = path.lstat()
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def _regular(path: Path) -> None:
-    found = path.lstat()
-    if not stat.S_ISREG(found.st_mode):
-        raise FileRefused("not_a_file", "It is not a regular file. Drop a copy of the file itself.")
 
 
 def _columns(header: object) -> list[str]:

@@ -1,0 +1,154 @@
+"""A whole daemon in a temporary folder, one action at a time: for tests of crashes, plugins and routes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from ..adapters.plugins import Catalogue
+from ..adapters.spool import Spool
+from ..adapters.store import Database, Store
+from ..contracts import BatchProvider, Limits, Sink
+from ..core.lifecycle import Action
+from ..core.routing import Asked, Route
+from ..engine.context import Context, Folders, ProviderDesk
+from ..engine.engine import Engine
+from ..engine.intake import Intake
+from ..events import Event
+from .fakes import FakeClock, FakeProvider, FakeService, InlineExecutor
+
+REVIEWS = Route(
+    name="reviews",
+    match=("reviews/**",),
+    provider="fake",
+    model="small",
+    prompt=Asked("template", {"user": "Review: {{ review }}"}),
+)
+
+
+class Household:
+    """Folders that outlive any daemon on them, and the daemons one after the other.
+
+    `drop` puts a file into the inbox; `living` is a daemon on the folders; leaving the block is its death,
+    without any goodbye but the closing of its database.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        service: FakeService | None = None,
+        provider: BatchProvider[Any] | None = None,
+        routes: Sequence[Route] = (REVIEWS,),
+        limits: Limits | None = None,
+        sinks: Mapping[str, Sink[Any]] | None = None,
+        plugin_dir: Path | None = None,
+    ) -> None:
+        self.folder = folder
+        self.service = service or FakeService()
+        self.provider = provider or FakeProvider(self.service)
+        self.routes = tuple(routes)
+        self.limits = limits or Limits()
+        self.clock = FakeClock()
+        self.events: list[Event] = []
+        self.executor = InlineExecutor()
+        self.plugin_dir = plugin_dir
+        self.folders = Folders(folder / "inbox", folder / "outbox", folder / "archive", folder / "rejected")
+        for each in (self.folders.inbox, self.folders.outbox, self.folders.archive, self.folders.rejected):
+            each.mkdir(parents=True, exist_ok=True)
+        catalogue = Catalogue.load(plugin_dir)
+        names = {sink for route in self.routes for sink in route.sinks}
+        self.sinks = dict(sinks or {})
+        for name in names - self.sinks.keys():
+            self.sinks[name] = catalogue.create("sink", name, {})
+
+    def drop(self, path: str, content: str | bytes) -> Path:
+        """A whole file appears in the inbox."""
+        target = self.folders.inbox / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.encode() if isinstance(content, str) else content)
+        return target
+
+    @asynccontextmanager
+    async def living(self) -> AsyncIterator[Living]:
+        """A daemon on the folders."""
+        spool = Spool(self.folder / "state")
+        with spool.locked():
+            database = await Database.open(spool.database, now=self.clock.now, on_event=self.events.append)
+            try:
+                yield Living(self, self._context(Store(database), spool))
+            finally:
+                await database.close()
+
+    def _context(self, store: Store, spool: Spool) -> Context:
+        desk = ProviderDesk("fake", self.provider, self.limits, linger=0.0, poll=1.0, create_timeout=10.0)
+        return Context(
+            store=store,
+            spool=spool,
+            executor=self.executor,
+            clock=self.clock,
+            folders=self.folders,
+            desks={"fake": desk},
+            sinks=self.sinks,
+            routes=self.routes,
+            plugin_dir=str(self.plugin_dir) if self.plugin_dir else None,
+        )
+
+    def outbox(self) -> dict[str, bytes]:
+        """Every visible file in the outbox by its path there."""
+        return _files(self.folders.outbox)
+
+    def report(self, name: str) -> dict[str, Any]:
+        """A report in the outbox."""
+        report: dict[str, Any] = json.loads((self.folders.outbox / name).read_bytes())
+        return report
+
+
+class Living:
+    """One daemon's life."""
+
+    def __init__(self, household: Household, context: Context) -> None:
+        self.household = household
+        self.context = context
+        self.engine = Engine(context, workers=2)
+        self.intake = Intake(context, settle=1.0)
+
+    async def take_in(self) -> None:
+        """Look at the inbox until what lies there has settled and is to be claimed."""
+        await self.intake.look()
+        self.household.clock.advance(1.5)
+        await self.intake.look()
+
+    async def step(self) -> Action | None:
+        """Carry out the next due action; let time go by if nothing is due yet; None if nothing is left to do."""
+        for _ in range(1_000):
+            outlook = await self.engine.look()
+            if outlook.due:
+                due = outlook.due[0]
+                await self.engine.perform(due)
+                return due.action
+            if outlook.again_at is None:
+                return None
+            self.household.clock.advance(max(0.01, outlook.again_at - self.household.clock.steady()))
+        raise AssertionError("The daemon waits for ever.")
+
+    async def drain(self, *, most: int = 10_000) -> list[Action]:
+        """Everything that is left to do, an action at a time."""
+        done: list[Action] = []
+        for _ in range(most):
+            action = await self.step()
+            if action is None:
+                return done
+            done.append(action)
+        raise AssertionError(f"The daemon is not done after {most} actions; the last was {done[-1]}.")
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    }
