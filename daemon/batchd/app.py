@@ -137,9 +137,7 @@ def _supervisor(
                 return max(RESCAN_ON_NETWORK, config.intake.rescan)
         return config.intake.rescan
 
-    supervisor = Supervisor(
-        context, engine, Intake(context, config.intake.settle), rescan=rescan, notifier=notifier
-    )
+    supervisor = Supervisor(context, engine, Intake(context, config.intake.settle), rescan=rescan, notifier=notifier)
     if watch:
         supervisor.watch_with(Watcher(inbox, supervisor.dropped, mode=config.intake.observer))
     return supervisor

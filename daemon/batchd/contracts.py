@@ -50,7 +50,7 @@ class Settings(BaseModel):
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
-class Plugin(Generic[SettingsT], ABC):
+class Plugin(ABC, Generic[SettingsT]):
     """What every role shares: settings in, `self.settings` to read them from."""
 
     Settings: ClassVar[type[Settings]] = Settings
@@ -89,9 +89,9 @@ class Reader(Plugin[SettingsT]):
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """Yield the column names once, then each row's values in their order.
 
-        A generator. The names are non-empty and unique; each row has exactly as many values, of JSON types. A record that cannot be
-        a row is yielded as a `BadRow` and fails alone. A file that cannot be read at all is a
-        `FileRefused(code, sentence)`. Memory must not grow with the file. Called again after a crash, it
+        A generator. The names are non-empty and unique; each row has exactly as many values, of JSON types. A
+        record that cannot be a row is yielded as a `BadRow` and fails alone. A file that cannot be read at all
+        is a `FileRefused(code, sentence)`. Memory must not grow with the file. Called again after a crash, it
         yields the same.
         """
 
@@ -254,7 +254,7 @@ class BatchProvider(Plugin[SettingsT]):
             target.write(encode_result(result))
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:
-        """Call the service with the key and these models; return what is wrong, a sentence each, how to mend it included."""
+        """Call the service with the key and these models; return what is wrong and how to mend it, a sentence each."""
         return ()
 
     async def aclose(self) -> None:

@@ -1,19 +1,19 @@
 """What can go wrong, as classes. The message of each is a sentence for a person.
 
-    BatchdError
-    ├── ConfigError              the configuration cannot be used
-    ├── PluginError              a plugin is missing, broken or breaks its contract
-    ├── FileRefused              a dropped file cannot be taken; the sentence goes next to it
-    ├── StateError               the state folder cannot be used
-    │   ├── StateLocked          another daemon owns it
-    │   └── StateUnusable        wrong place, newer version, damaged
-    └── ProviderError            the service did not do what was asked
-        ├── TransientError       it may later: wait and ask again; from `submit`: the outcome is unknown
-        │   └── NotSent          the same, and the service certainly has not received the call
-        ├── RejectedError        it will not until a person acts: key, account, permission
-        ├── SubmissionRefused    it will never take this batch as it is
-        ├── RemoteMissing        it does not know this batch or file (any more)
-        └── CannotFind           it offers no way to look a batch up
+BatchdError
+├── ConfigError              the configuration cannot be used
+├── PluginError              a plugin is missing, broken or breaks its contract
+├── FileRefused              a dropped file cannot be taken; the sentence goes next to it
+├── StateError               the state folder cannot be used
+│   ├── StateLocked          another daemon owns it
+│   └── StateUnusable        wrong place, newer version, damaged
+└── ProviderError            the service did not do what was asked
+    ├── TransientError       it may later: wait and ask again; from `submit`: the outcome is unknown
+    │   └── NotSent          the same, and the service certainly has not received the call
+    ├── RejectedError        it will not until a person acts: key, account, permission
+    ├── SubmissionRefused    it will never take this batch as it is
+    ├── RemoteMissing        it does not know this batch or file (any more)
+    └── CannotFind           it offers no way to look a batch up
 """
 
 from __future__ import annotations

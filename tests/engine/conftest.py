@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from batchd.core.routing import Asked, Route
 from batchd.testing.household import Household
 
-ASKING = '''
+ASKING = """
 from batchd import Failure, PromptBuilder, hookimpl
 
 
@@ -29,7 +30,7 @@ class Ask(PromptBuilder):
 @hookimpl
 def register_prompt_builders(register):
     register("ask", Ask)
-'''
+"""
 
 MakeHousehold = Callable[..., Household]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+
 from batchd.contracts import Limits
 from batchd.model import Failure, Json
 from batchd.testing.fakes import FakeService

@@ -162,7 +162,7 @@ class _Reading:
         return made
 
     def _providers(self) -> dict[str, ProviderTable]:
-        used = {table.get("provider") for _, table in self._tables("routes")}
+        used = [table.get("provider") for _, table in self._tables("routes")]
         providers: dict[str, ProviderTable] = {}
         for name, table in self._tables("providers"):
             keys: Keys = ("providers", name)

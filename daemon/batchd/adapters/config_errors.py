@@ -58,7 +58,8 @@ class Problems:
     def _problem(self, keys: Keys, sentence: str, *, plugin: bool) -> Problem:
         line = self._document.line(keys)
         stop = "" if sentence.endswith(("?", ".")) else "."
-        return Problem(line, f"{self._document.path}:{line}: {self._place(keys)}: {sentence}{stop}", plugin)
+        item = f"item {keys[-1] + 1}: " if keys and isinstance(keys[-1], int) else ""
+        return Problem(line, f"{self._document.path}:{line}: {self._place(keys)}: {item}{sentence}{stop}", plugin)
 
     def _place(self, keys: Keys) -> str:
         """`[intake] settle`; `[intake]` alone if the whole table is meant; a bare key outside all tables."""

@@ -36,15 +36,14 @@ def read_route(
     check_json((*keys, "params"), params, problems)
     if isinstance(params, dict) and "model" in params:
         problems.add((*keys, "params", "model"), f"belongs to the table [routes.{name}] itself, not to its params")
+    # The rest looks at what is written, so that it is told of faults even where the table has others.
+    patterns = [each for each in _list(written.get("match", [])) if isinstance(each, str)] or [f"{name}/**"]
     prompt = _prompt(keys, written, plugins)
-    if table is None:
-        return None
-    patterns = table.match or [f"{name}/**"]
-    reader = plugins.asked(Role.READER, (*keys, "reader"), table.reader)
+    reader = plugins.asked(Role.READER, (*keys, "reader"), written.get("reader"))
     if reader is not None and not reader.kind:
         plugins.reader_by_suffix(reader, (*keys, "reader"), patterns)
-    _sinks(keys, table.sinks, sinks, plugins)
-    if prompt is None:
+    _sinks(keys, [each for each in _list(written.get("sinks", ["csv"])) if isinstance(each, str)], sinks, plugins)
+    if table is None or prompt is None:
         return None
     return Route(
         name=name,
@@ -62,6 +61,10 @@ def read_route(
         finish_within=table.finish_within,
         max_failed=table.max_failed,
     )
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _prompt(keys: Keys, written: Mapping[str, Any], plugins: PluginTables) -> Asked | None:

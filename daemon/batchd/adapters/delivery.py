@@ -122,4 +122,3 @@ RESERVED_SUFFIXES = (
 def is_taken(folder: Path, stem: str) -> bool:
     """Whether the outbox has anything under this name already."""
     return any(os.path.lexists(folder / f"{stem}{suffix}") for suffix in RESERVED_SUFFIXES)
-

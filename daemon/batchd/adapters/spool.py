@@ -1,15 +1,15 @@
 """The folder tree that the daemon owns. Names here are ours: a user's file name is never part of a path.
 
-    state/lock                                   held while a daemon runs
-    state/batchd.db
-    state/jobs/<job>/source                      the dropped file, byte for byte
-    state/jobs/<job>/rows.jsonl                  its rows in the one canonical form
-    state/jobs/<job>/parts/<first>.requests.<attempt>.jsonl
-    state/jobs/<job>/parts/<first>.answers.<attempt>.jsonl
-    state/jobs/<job>/parts/<first>.results.<version>.jsonl
-    state/batches/<key>/batchd-<key>.jsonl       what is uploaded: the parts' requests, one after the other
-    state/batches/<key>/answers.jsonl            what was downloaded
-    state/batches/<key>/strays.jsonl             lines that belong to no row of ours
+state/lock                                   held while a daemon runs
+state/batchd.db
+state/jobs/<job>/source                      the dropped file, byte for byte
+state/jobs/<job>/rows.jsonl                  its rows in the one canonical form
+state/jobs/<job>/parts/<first>.requests.<attempt>.jsonl
+state/jobs/<job>/parts/<first>.answers.<attempt>.jsonl
+state/jobs/<job>/parts/<first>.results.<version>.jsonl
+state/batches/<key>/batchd-<key>.jsonl       what is uploaded: the parts' requests, one after the other
+state/batches/<key>/answers.jsonl            what was downloaded
+state/batches/<key>/strays.jsonl             lines that belong to no row of ours
 """
 
 from __future__ import annotations

@@ -25,6 +25,23 @@ _SECRET_NAME = re.compile(
 )
 
 
+# pydantic speaks to Python programmers; the operator writes TOML.
+_TYPES = {
+    "bool_parsing": "should be true or false",
+    "bool_type": "should be true or false",
+    "dict_type": "should be a table",
+    "float_parsing": "should be a number",
+    "float_type": "should be a number",
+    "int_from_float": "should be a whole number",
+    "int_parsing": "should be a whole number",
+    "int_type": "should be a whole number",
+    "list_type": "should be a list",
+    "model_type": "should be a table",
+    "string_type": "should be text, in quotes",
+    "tuple_type": "should be a list",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What is wrong with a table: where in it, and a sentence without a full stop."""
@@ -106,6 +123,10 @@ def _sentence(detail: Any, keys: Keys, model: type[BaseModel], also_known: tuple
         if any(isinstance(key, str) and looks_secret(key) for key in keys):
             return "is not usable (the reason is not shown, as it may repeat a secret)"
         return str(detail["ctx"]["error"]).rstrip(".") or "is not usable"
+    if kind in _TYPES:
+        return _TYPES[kind]
+    if kind == "too_short" and detail["ctx"]["actual_length"] == 0:
+        return "is empty"
     sentence = message.replace("Input should be", "should be", 1).removesuffix(".")
     if kind == "literal_error" and isinstance(detail["input"], str):
         meant = nearest(detail["input"], re.findall(r"'([^']*)'", message))

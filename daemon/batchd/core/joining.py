@@ -75,7 +75,8 @@ def _of_error(error: Json) -> Failure:
     # Without a response nothing ran: expired, cancelled, or a fault of the service. Asking again may help.
     transient = error.get("transient", True) is not False if isinstance(error, Mapping) else True
     if error is None:
-        return Failure("empty_answer", "The service's answer to this row holds neither answer nor error.", transient=True)
+        message = "The service's answer to this row holds neither answer nor error."
+        return Failure("empty_answer", message, transient=True)
     return _failure(error, None, transient=transient)
 
 
@@ -127,8 +128,8 @@ class Joined:
     lines: list[ResultLine] = field(default_factory=list)
     leftovers: list[int] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
-    usage: Usage = Usage()
-    wasted: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
+    wasted: Usage = field(default_factory=Usage)
 
 
 def join(

@@ -8,7 +8,7 @@ from decimal import Decimal
 from ..model import Usage
 
 UNIT = 10**12
-"""Trillionths in one unit of the currency: a price per million tokens with six decimals is still a whole number per token."""
+"""Trillionths in one unit of the currency: a price per million with six decimals is a whole number per token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,7 @@ class Rates:
         """What this usage costs, in trillionths."""
         cached = min(usage.cached_tokens, usage.input_tokens)
         return (
-            (usage.input_tokens - cached) * self.input
-            + cached * self.cached_input
-            + usage.output_tokens * self.output
+            (usage.input_tokens - cached) * self.input + cached * self.cached_input + usage.output_tokens * self.output
         )
 
 

@@ -117,8 +117,8 @@ class Part:
     batch: str | None = None
     deaths: int = 0
     suspect: bool = False
-    usage: Usage = Usage()
-    wasted: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
+    wasted: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,9 +19,7 @@ def encode(record: Sequence[Json] | BadRow) -> bytes:
     """The record's line, newline included."""
     if isinstance(record, BadRow):
         failure = record.failure
-        return _encoder.encode(
-            {"values": record.values, "code": failure.code, "message": failure.message}
-        ) + b"\n"
+        return _encoder.encode({"values": record.values, "code": failure.code, "message": failure.message}) + b"\n"
     return _encoder.encode(record) + b"\n"
 
 

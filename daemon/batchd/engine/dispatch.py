@@ -83,6 +83,7 @@ async def submit(context: Context, action: Submit) -> None:
     desk = desk_for(context, batch.provider)
     if not await context.store.batches.submitting(batch, context.intent()):
         return
+    batch = await context.store.batches.get(batch.key)
     try:
         async with asyncio.timeout(desk.create_timeout):
             remote = await desk.provider.submit(_submission(context, batch, desk))
@@ -97,8 +98,7 @@ async def submit(context: Context, action: Submit) -> None:
         await context.store.batches.upload_lost(batch)
         raise
     except Exception as error:  # noqa: BLE001  # whatever happened, the service may have created the batch
-        current = await context.store.batches.get(batch.key)
-        wait = outcome_wait(current, context.intent(), create_timeout=desk.create_timeout)
+        wait = outcome_wait(batch, context.intent(), create_timeout=desk.create_timeout)
         await context.store.batches.outcome_unknown(batch, _words(error, desk), wait)
         return
     await context.store.batches.submitted(batch, remote, context.clock.now())
@@ -114,7 +114,8 @@ async def find(context: Context, action: Find) -> None:
         await context.store.batches.held(
             batch,
             f"{error} Look at the provider whether a batch made from the file {batch.upload or 'batchd-' + batch.key} "
-            f"exists. If it does: `batchd resolve {batch.key} --found ID`. If not: `batchd resolve {batch.key} --absent`.",
+            f"exists. If it does: `batchd resolve {batch.key} --found ID`. "
+            f"If not: `batchd resolve {batch.key} --absent`.",
         )
         return
     if found:
@@ -171,9 +172,7 @@ async def fetch(context: Context, action: Fetch) -> None:
     await _forget(context, batch, desk)
 
 
-async def _download(
-    context: Context, desk: ProviderDesk, batch: Batch, remote: RemoteBatch, file: IO[bytes]
-) -> None:
+async def _download(context: Context, desk: ProviderDesk, batch: Batch, remote: RemoteBatch, file: IO[bytes]) -> None:
     start = file.tell()
     try:
         await desk.provider.download(remote, file)

@@ -5,7 +5,6 @@ Start-up, a finished action, an order, a poll that is due: all of them only wake
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import sqlite3
@@ -257,9 +256,7 @@ class Engine:
             self._streaks[provider] += 1
             if self._streaks[provider] >= COMPLAIN_AFTER:
                 await self._say(f"provider {provider}", f"{error} Trying again until it works; jobs wait.")
-        elif failures >= COMPLAIN_AFTER or not isinstance(error, OSError | BatchdError | sqlite3.Error):
-            await self._say(_subject(action), _in_words(error, name))
-        elif _is_disk(error):
+        elif failures >= COMPLAIN_AFTER or _worth_saying_at_once(error):
             await self._say(_subject(action), _in_words(error, name))
 
     async def _say(self, subject: str, text: str) -> None:
@@ -303,10 +300,16 @@ def _subject(action: Action) -> str:
     return f"job {job}" if job is not None else f"batch {getattr(action, 'batch', '')}"
 
 
-def _is_disk(error: Exception) -> bool:
+_NEEDS_A_PERSON = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOENT})
+
+
+def _worth_saying_at_once(error: Exception) -> bool:
+    """Faults that seldom pass by themselves: a full disk, missing rights, a fault in batchd or in a plugin."""
     if isinstance(error, sqlite3.Error):
         return "full" in str(error) or "readonly" in str(error)
-    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOENT}
+    if isinstance(error, OSError):
+        return error.errno in _NEEDS_A_PERSON
+    return not isinstance(error, BatchdError)
 
 
 def _in_words(error: Exception, name: str) -> str:

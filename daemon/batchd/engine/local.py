@@ -32,7 +32,7 @@ class StillChanging(OSError):
 async def read_source(context: Context, action: Read) -> None:
     """Turn the source into rows.jsonl and parts."""
     job = await context.store.jobs.get(action.job)
-    if job.route == NO_ROUTE:
+    if job.route.name == NO_ROUTE.name:
         await reject(context, job, "no_route", no_route_reason(job.source, context.routes))
         return
     spool = context.spool
@@ -256,4 +256,3 @@ async def _died(context: Context, job: Job, first: int | None) -> None:
 
 def _builder(context: Context, job: Job) -> Recipe:
     return Recipe(context.plugin_dir, job.route.prompt.kind, job.route.prompt.settings)
-

@@ -39,7 +39,9 @@ class News:
             try:
                 queue.put_nowait(event)
             except asyncio.QueueFull:
-                logger.warning("The observer %s is too slow; it misses %s.", name, event.kind, extra={"action": "Notice"})
+                logger.warning(
+                    "The observer %s is too slow; it misses %s.", name, event.kind, extra={"action": "Notice"}
+                )
 
     async def close(self, grace: float = 2.0) -> None:
         """Give observers a moment to hear the last of it, then let go of them."""
@@ -58,7 +60,7 @@ class News:
             event = await queue.get()
             try:
                 await observer.notice(event)
-            except Exception as error:  # noqa: BLE001  # a broken observer changes nothing
+            except Exception as error:  # a broken observer changes nothing
                 logger.warning(
                     "The observer %s failed over %s: %s", name, event.kind, error, extra={"action": "Notice"}
                 )

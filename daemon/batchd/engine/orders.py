@@ -61,9 +61,7 @@ async def _go_on(context: Context, job: Job) -> str:
     state = JobState.CLAIMED if job.rows is None else JobState.RUNNING if job.planned_at else JobState.PLANNING
     parts = [replace(part, deaths=0) for part in await context.store.jobs.parts(job.id) if part.deaths]
     event = JobRetried(job=job.id, rows=job.rows or 0)
-    await context.store.jobs.revive(
-        job, state=state, event=event, parts=parts, reason=None, reason_code=None, deaths=0
-    )
+    await context.store.jobs.revive(job, state=state, event=event, parts=parts, reason=None, reason_code=None, deaths=0)
     return f"Job {job.id} goes on."
 
 

@@ -38,9 +38,7 @@ async def refused(context: Context, batch: Batch, problems: Sequence[Problem], o
             await _bisect(context, batch, Failure(said.code, said.message if problems else otherwise))
 
 
-async def _strike(
-    context: Context, batch: Batch, failures: Mapping[tuple[str, int], Failure], reason: str
-) -> None:
+async def _strike(context: Context, batch: Batch, failures: Mapping[tuple[str, int], Failure], reason: str) -> None:
     """These rows fail by name; their parts are planned again without them."""
     struck = []
     for part in await context.store.batches.parts(batch.key):

@@ -183,4 +183,3 @@ class FakeProvider(BatchProvider[Settings]):
             return self.service.batches[batch.id]
         except KeyError:
             raise RemoteMissing(f"There is no batch {batch.id}.") from None
-

@@ -42,7 +42,8 @@ QUERIES = _named_queries((_HERE / "queries.sql").read_text("utf-8"))
 def migrations() -> list[str]:
     """The schema's steps, oldest first; the database's `user_version` counts those that it has taken."""
     folder = _HERE / "migrations"
-    return [file.read_text("utf-8") for file in sorted(folder.iterdir(), key=lambda f: f.name) if file.name.endswith(".sql")]
+    steps = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return [step.read_text("utf-8") for step in steps]
 
 
 class Transaction:
@@ -87,7 +88,13 @@ class Transaction:
         await self.insert(
             "events",
             (
-                {"at": self.now, "kind": event.kind, "job": event.job, "batch": event.batch, "data": to_json(event.data())}
+                {
+                    "at": self.now,
+                    "kind": event.kind,
+                    "job": event.job,
+                    "batch": event.batch,
+                    "data": to_json(event.data()),
+                }
                 for event in events
             ),
         )
@@ -236,12 +243,11 @@ async def _migrate(connection: aiosqlite.Connection, path: Path) -> None:
 
 
 async def _back_up(connection: aiosqlite.Connection, target: Path) -> None:
-    if not target.exists():
-        draft = target.with_name(f".{target.name}.draft")
-        draft.unlink(missing_ok=True)
-        async with aiosqlite.connect(draft) as copy:
-            await connection.backup(copy)
-        await asyncio.to_thread(draft.replace, target)
+    draft = target.with_name(f".{target.name}.draft")
+    await asyncio.to_thread(draft.unlink, missing_ok=True)
+    async with aiosqlite.connect(draft) as copy:
+        await connection.backup(copy)
+    await asyncio.to_thread(draft.replace, target)
 
 
 async def _probe(connection: aiosqlite.Connection, path: Path, now: float) -> None:

@@ -161,9 +161,7 @@ class Jobs:
                 accepted_at=tx.now,
             )
             if changed:
-                await tx.tell(
-                    JobAccepted(job=job.id, source=job.source, rows=rows, parts=len(parts), sha256=sha256)
-                )
+                await tx.tell(JobAccepted(job=job.id, source=job.source, rows=rows, parts=len(parts), sha256=sha256))
 
         await self._database.write(change)
 
@@ -300,7 +298,9 @@ class Jobs:
 
         await self._database.write(change)
 
-    async def revive(self, job: Job, *, state: JobState, event: Event, parts: Sequence[Part] = (), **columns: Any) -> None:
+    async def revive(
+        self, job: Job, *, state: JobState, event: Event, parts: Sequence[Part] = (), **columns: Any
+    ) -> None:
         """By a person's order a job goes on from `state`, with these parts changed."""
 
         async def change(tx: Transaction) -> None:
@@ -357,4 +357,3 @@ def _changes(part: Part) -> dict[str, Any]:
     columns = columns_of(part)
     del columns["job"], columns["first"]
     return columns
-

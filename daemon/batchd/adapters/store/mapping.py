@@ -68,5 +68,7 @@ def usage_columns(usage: Usage) -> list[int]:
 def _loaded(row: sqlite3.Row, record: type[Any]) -> dict[str, Any]:
     names = {field.name for field in dataclasses.fields(record)}
     return {
-        name: json.loads(row[name]) if name in _JSON_COLUMNS else row[name] for name in row.keys() if name in names  # noqa: SIM118
+        name: json.loads(row[name]) if name in _JSON_COLUMNS else row[name]
+        for name in row.keys()
+        if name in names  # noqa: SIM118
     }

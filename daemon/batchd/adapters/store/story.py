@@ -37,9 +37,7 @@ class Story:
 
     async def answer(self, order: Order, answer: str) -> None:
         """The order is carried out, or will not be; say which in a sentence."""
-        await self._database.write(
-            lambda tx: tx.update("orders", {"id": order.id}, done_at=tx.now, answer=answer)
-        )
+        await self._database.write(lambda tx: tx.update("orders", {"id": order.id}, done_at=tx.now, answer=answer))
 
     async def conditions(self) -> dict[str, str]:
         """What keeps us waiting: subject to sentence."""

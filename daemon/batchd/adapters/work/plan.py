@@ -24,7 +24,7 @@ BYTES_PER_TOKEN = 3.5
 
 @dataclass(frozen=True, slots=True)
 class PlanTask:
-    """Plan the part of `job` from row `first`. `settled` is its results file so far, `failures` where to put a new one."""
+    """Plan the part of `job` from row `first`. `settled` are its results so far, `failures` where new ones go."""
 
     job: str
     first: int

@@ -58,7 +58,9 @@ def read(task: ReadTask) -> ReadDone:
     count = sum(part[1] for part in parts)
     if count == 0:
         raise FileRefused("no_rows", "It has a header line but no rows below it. Add rows and drop it again.")
-    return ReadDone(columns, list(builder.columns), count, _sha256(path), dict(reader.describe()), parts, stamp_of(path))
+    return ReadDone(
+        columns, list(builder.columns), count, _sha256(path), dict(reader.describe()), parts, stamp_of(path)
+    )
 
 
 def _columns(header: object) -> list[str]:

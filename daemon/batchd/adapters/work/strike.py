@@ -44,4 +44,3 @@ def reopen(task: ReopenTask) -> int:
     kept = [line for line in decode_results(Path(task.settled)).values() if line.ok]
     write_results(Path(task.results), kept)
     return len(kept)
-
