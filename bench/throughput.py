@@ -1,0 +1,151 @@
+"""One file of N rows through the whole daemon, against the sandbox at its fastest.
+
+Prints rows a second, the peak memory of all processes of batchd together, and the ratios to a straight script
+that does the same with the openai package, and to `cp` of the same bytes. The ratios are the claim: absolute
+numbers belong to the machine they were taken on.
+
+    python bench/throughput.py [--rows 10000 100000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from measuring import Measured, measure
+
+HERE = Path(__file__).parent
+WORDS = "good bad late early broken nice giao hàng nhanh chậm tốt hỏng sản phẩm đẹp the box was very well packed".split()
+
+CONFIG = """
+[intake]
+settle = "100ms"
+rescan = "100ms"
+
+[providers.sandbox]
+plugin = "openai"
+base_url = "{url}"
+api_key = "none"
+poll = "100ms"
+linger = "0s"
+
+[routes.reviews]
+provider = "sandbox"
+model = "sandbox-small"
+
+[routes.reviews.params]
+max_tokens = 50
+temperature = 0
+
+[routes.reviews.prompt]
+plugin = "template"
+system = "You label product reviews. Answer as SENTIMENT|PUNCTUALITY|QUALITY."
+user = "Review: {{{{ review }}}}"
+columns = ["sentiment", "punctuality", "quality"]
+separator = "|"
+"""
+
+
+def write_reviews(path: Path, rows: int) -> None:
+    """A file of made-up reviews, the same each time."""
+    chance = random.Random(7)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "product", "stars", "review"])
+        for number in range(rows):
+            text = " ".join(chance.choices(WORDS, k=chance.randint(8, 40)))
+            writer.writerow([number, f"product {number % 97}", chance.randint(1, 5), f'{text}, "{number}"'])
+
+
+@contextmanager
+def sandbox(folder: Path) -> Iterator[str]:
+    """A sandbox server of its own for each contender; gives its base URL."""
+    command = [sys.executable, "-m", "batchd", "sandbox", "--port", "0", "--instant", "--folder", str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.search(r"http://\S+", line)
+        if found is None:
+            raise SystemExit(f"The sandbox did not start: {line}")
+        yield found[0]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def batchd(folder: Path, source: Path) -> Measured:
+    """`batchd once` on the file."""
+    with sandbox(folder / "sandbox") as url:
+        config = folder / "config.toml"
+        config.write_text(CONFIG.format(url=url))
+        for name in ("inbox/reviews", "outbox", "archive", "rejected"):
+            (folder / name).mkdir(parents=True)
+        shutil.copyfile(source, folder / "inbox" / "reviews" / "may.csv")
+        measured = measure([sys.executable, "-m", "batchd", "--config", config, "once"])
+    check(folder / "outbox" / "reviews" / "may.results.csv", source, measured)
+    return measured
+
+
+def straight(folder: Path, source: Path) -> Measured:
+    """The straight script on the file."""
+    with sandbox(folder / "sandbox") as url:
+        results = folder / "results.csv"
+        measured = measure([sys.executable, HERE / "straight_script.py", source, results, url])
+    check(results, source, measured)
+    return measured
+
+
+def check(results: Path, source: Path, measured: Measured) -> None:
+    """A contender that loses rows is not measured."""
+    with results.open(newline="", encoding="utf-8-sig") as ours, source.open(newline="", encoding="utf-8") as theirs:
+        rows = list(csv.DictReader(ours))
+        expected = sum(1 for _ in csv.DictReader(theirs))
+    answered = sum(row["status"] == "ok" for row in rows)
+    if len(rows) != expected or answered < expected:
+        raise SystemExit(f"{results}: {len(rows)} rows, {answered} answered, {expected} expected\n{measured.output}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--rounds", type=int, default=3, help="the best of so many, taken in turns")
+    options = parser.parse_args()
+    print(f"{'rows':>9} {'':12} {'seconds':>8} {'rows/s':>8} {'cpu s':>6} {'peak MB':>8}")
+    for rows in options.rows:
+        with tempfile.TemporaryDirectory() as scratch:
+            source = Path(scratch, "reviews.csv")
+            write_reviews(source, rows)
+            best: dict[str, Measured] = {}
+            for number in range(options.rounds):
+                for contender in (batchd, straight):
+                    folder = Path(scratch, f"{contender.__name__}-{number}")
+                    folder.mkdir()
+                    measured = contender(folder, source)
+                    shutil.rmtree(folder)
+                    name = contender.__name__
+                    best[name] = min(best.get(name, measured), measured, key=lambda each: each.seconds)
+            best["cp"] = measure(["cp", source, Path(scratch, "copy.csv")])
+        for name, measured in best.items():
+            print(
+                f"{rows:>9,} {name:12} {measured.seconds:>8.2f} {rows / measured.seconds:>8,.0f} "
+                f"{measured.processor:>6.1f} {measured.peak / 1e6:>8.0f}"
+            )
+        ours = best["batchd"]
+        print(
+            f"{rows:>9,} ratio        batchd takes {ours.seconds / best['straight'].seconds:.2f} of the straight script's "
+            f"time, {ours.peak / best['straight'].peak:.2f} of its memory, {ours.seconds / best['cp'].seconds:,.0f} × cp"
+        )
+
+
+if __name__ == "__main__":
+    main()
