@@ -53,17 +53,19 @@ def move_without_replacing(source: Path, target: Path) -> None:
     try:
         os.link(source, target, follow_symlinks=False)
     except FileExistsError:
-        if not source.samefile(target):
+        # Not `samefile`, which follows links: the file must not be given up for a link to itself.
+        if not os.path.samestat(source.lstat(), target.lstat()):
             raise
         # A crash between link and unlink left both names: finish it.
-    except (PermissionError, OSError) as error:
+    except OSError as error:
         if not _no_links_here(error):
             raise
-        if target.exists():
-            raise FileExistsError(target) from None
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, "There is something of this name", str(target)) from None
         source.rename(target)
-    source.unlink(missing_ok=True)
+    # Before the old name goes: a power cut in between must leave at least one of the two.
     fsync_folder(target.parent)
+    source.unlink(missing_ok=True)
     fsync_folder(source.parent)
 
 
@@ -88,9 +90,9 @@ def make_folder(folder: Path, *, mode: int = 0o750) -> None:
 
 @contextmanager
 def _draft(draft: Path, mode: int) -> Iterator[IO[bytes]]:
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        with os.fdopen(descriptor, "wb", buffering=1 << 18) as file:
+        with os.fdopen(descriptor, "w+b", buffering=1 << 18) as file:
             yield file
     finally:
         draft.unlink(missing_ok=True)
@@ -107,18 +109,20 @@ def _link_or_compare(draft: Path, target: Path) -> None:
     except FileExistsError:
         if not _same_file(draft, target):
             raise
-    except (PermissionError, OSError) as error:
+    except OSError as error:
         if not _no_links_here(error):
             raise
         # FAT and some network file systems have no links; a look before the rename is the best there is.
-        if target.exists():
+        if os.path.lexists(target):
             if _same_file(draft, target):
                 return
-            raise FileExistsError(target) from None
+            raise FileExistsError(errno.EEXIST, "There is something of this name", str(target)) from None
         draft.rename(target)
 
 
 def _same_file(draft: Path, target: Path) -> bool:
+    # It remembers its answers by name, size and time, and a draft of another content may have the same of all three.
+    filecmp.clear_cache()
     return target.is_file() and not target.is_symlink() and filecmp.cmp(draft, target, shallow=False)
 
 

@@ -87,14 +87,18 @@ class Response:
         if choice is not None:
             message = choice.get("message")
             text = message.get("content") if isinstance(message, Mapping) else choice.get("text")
-            return text if isinstance(text, str) else None
-        return "".join(self._output_texts()) or None
+            if isinstance(text, str):
+                return text
+            return "".join(_said(text, "text")) or None
+        return "".join(self._output("text")) or None
 
     @property
     def refusal(self) -> str | None:
         """What the model said when it declined to answer, if it did."""
         choice = self._choice
-        message = choice.get("message") if choice is not None else None
+        if choice is None:
+            return "".join(self._output("refusal")) or None
+        message = choice.get("message")
         refusal = message.get("refusal") if isinstance(message, Mapping) else None
         return refusal if isinstance(refusal, str) and refusal else None
 
@@ -108,6 +112,8 @@ class Response:
         if self.body.get("status") == "incomplete":
             details = self.body.get("incomplete_details")
             reason = details.get("reason") if isinstance(details, Mapping) else None
+            if not isinstance(reason, str):
+                return None
             return "length" if reason == "max_output_tokens" else reason
         return None
 
@@ -120,9 +126,9 @@ class Response:
         details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
         cached = details.get("cached_tokens") if isinstance(details, Mapping) else 0
         return Usage(
-            input_tokens=_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
+            input_tokens=_count(usage.get("prompt_tokens")) or _count(usage.get("input_tokens")),
             cached_tokens=_count(cached),
-            output_tokens=_count(usage.get("completion_tokens", usage.get("output_tokens"))),
+            output_tokens=_count(usage.get("completion_tokens")) or _count(usage.get("output_tokens")),
         )
 
     @property
@@ -132,13 +138,19 @@ class Response:
             return choices[0]
         return None
 
-    def _output_texts(self) -> Iterator[str]:
+    def _output(self, kind: str) -> Iterator[str]:
         output = self.body.get("output")
         for item in output if isinstance(output, list) else ():
-            content = item.get("content") if isinstance(item, Mapping) else None
-            for piece in content if isinstance(content, list) else ():
-                if isinstance(piece, Mapping) and isinstance(piece.get("text"), str):
-                    yield piece["text"]
+            # Other items hold text as well: what the model thought, what it asked of a tool.
+            if isinstance(item, Mapping) and item.get("type", "message") == "message":
+                yield from _said(item.get("content"), kind)
+
+
+def _said(content: Json, kind: str) -> Iterator[str]:
+    """The texts (or refusals) in a message that comes in pieces."""
+    for piece in content if isinstance(content, list) else ():
+        if isinstance(piece, Mapping) and isinstance(piece.get(kind), str):
+            yield piece[kind]
 
 
 def _count(value: Json) -> int:

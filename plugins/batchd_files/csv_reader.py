@@ -39,7 +39,7 @@ class CsvSettings(Settings):
     @classmethod
     def _one_character(cls, value: str) -> str:
         if value != "auto" and (len(value) != 1 or value in '"\r\n\0'):
-            raise ValueError(f'{value!r} cannot separate cells; write "auto", ",", ";", "\\t" or "|"')
+            raise ValueError(f'{value!r} cannot separate cells. Write "auto", ",", ";", "\\t" or "|".')
         return value
 
 
@@ -59,6 +59,8 @@ class CsvReader(Reader[CsvSettings]):
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """See Reader. Memory holds one record at a time."""
+        # The limit is the process's, and its default is too small for an article in a cell.
+        csv.field_size_limit(CELL_MOST)
         configured = None if self.settings.encoding == "auto" else self.settings.encoding
         with source.open() as file:
             encoding = choose_encoding(refuse_other_kinds(file), configured)
@@ -110,8 +112,6 @@ def _open(source: Source, encoding: str) -> io.TextIOWrapper:
 
 
 def _records(source: Source, encoding: str, delimiter: str, skipped: int) -> Iterator[Sequence[str] | BadRow]:
-    # The limit is the process's, and its default is too small for an article in a cell.
-    csv.field_size_limit(CELL_MOST)
     with _open(source, encoding) as text:
         lines = _Lines(text, encoding)
         numbered = iter(lines)
@@ -124,13 +124,11 @@ def _records(source: Source, encoding: str, delimiter: str, skipped: int) -> Ite
         try:
             for cells in reader:
                 first, following = following, reader.line_num + skipped + 1
-                if not cells:
+                if not cells or (len(cells) == 1 and cells[0].isspace() and (header is None or len(header) > 1)):
                     continue
                 if header is None:
                     header = _names(cells, first)
                     yield header
-                    continue
-                if len(cells) == 1 < len(header) and cells[0].isspace():
                     continue
                 rows += 1
                 if lines.last_nul >= first:

@@ -28,7 +28,7 @@ class CsvSinkSettings(Settings):
     @classmethod
     def _one_character(cls, value: str) -> str:
         if len(value) != 1 or value.isalnum() or value in "\"'\r\n\0 .-+":
-            raise ValueError(f'{value!r} cannot separate cells; write ",", ";", "\\t" or "|"')
+            raise ValueError(f'{value!r} cannot separate cells. Write ",", ";", "\\t" or "|".')
         return value
 
 

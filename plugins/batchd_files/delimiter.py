@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,12 +31,15 @@ def told_by_first_line(sample: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """How a sample comes out with one delimiter: cells of the header, of most rows, and how many rows agree."""
+    """How a sample comes out with one delimiter: the cells of its header, and the share of rows with as many.
+
+    It is sound if every quote stands where quotes belong. (With a comma tried on `id;","` they do not.)
+    """
 
     delimiter: str
-    header: int
-    usual: int
-    agreeing: float
+    sound: bool = True
+    header: int = 0
+    agreeing: float = 0.0
 
 
 def find_delimiter(sample: str, *, complete: bool, first: str = ",") -> str:
@@ -45,22 +47,29 @@ def find_delimiter(sample: str, *, complete: bool, first: str = ",") -> str:
     order = sorted(CANDIDATES, key=lambda delimiter: delimiter != first)
     trials = [_try(sample, delimiter, complete=complete) for delimiter in order]
     tables = [trial for trial in trials if trial.header > 1]
-    whole = [trial for trial in tables if trial.usual == trial.header]
     # A header that no delimiter splits is the name of one column; then the best is what leaves the rows whole.
-    best = max(whole or tables or trials, key=lambda trial: (trial.agreeing, trial.header))
+    best = max(tables or trials, key=lambda trial: (trial.sound, trial.agreeing, trial.header))
     return best.delimiter
 
 
 def _try(sample: str, delimiter: str, *, complete: bool) -> _Trial:
-    records = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
-    widths: Sequence[int] = [len(cells) for cells in records if cells]
-    if not complete and len(widths) > 1:
-        widths = widths[:-1]  # cut off in the middle
+    names: Sequence[str] | None = None
+    widths: list[int] = []
+    sound = True
+    try:
+        for cells in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, strict=True):
+            if cells and names is None:
+                names = cells
+            elif cells:
+                widths.append(len(cells))
+        if not complete and widths:
+            del widths[-1]  # cut off in the middle
+    except csv.Error as error:
+        # A sample that ends within quotes is no fault of the delimiter, unless the file ends there too.
+        sound = not complete and str(error).startswith("unexpected end")
+    if names is None:
+        return _Trial(delimiter, sound)
+    sound = sound and not any('"' in name for name in names)
     if not widths:
-        return _Trial(delimiter, 0, 0, 0.0)
-    header, *others = widths
-    if not others:
-        return _Trial(delimiter, header, header, 1.0)
-    counted = Counter(others)
-    usual = max(counted, key=lambda width: (counted[width], width == header))
-    return _Trial(delimiter, header, usual, counted[header] / len(others))
+        return _Trial(delimiter, sound, len(names), 1.0)
+    return _Trial(delimiter, sound, len(names), widths.count(len(names)) / len(widths))

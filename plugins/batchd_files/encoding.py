@@ -39,7 +39,7 @@ def known_encoding(name: str) -> str:
         "".encode(name)
         return codecs.lookup(name).name
     except (LookupError, UnicodeError, ValueError):
-        raise ValueError(f'there is no encoding {name!r}; write one such as "utf-8", "cp1252" or "cp1258"') from None
+        raise ValueError(f'There is no encoding {name!r}. Write one such as "utf-8", "cp1252" or "cp1258".') from None
 
 
 def choose_encoding(head: bytes, configured: str | None) -> str:

@@ -56,6 +56,8 @@ def _columns(source: Source) -> list[str]:
         if isinstance(record, BadRow):
             bad += 1
             first_bad = first_bad or record
+            if rows == 0 and bad == 1 and record.values == ["["]:
+                break  # a list over many lines: its last object, having no comma behind it, is not all there is
             continue
         rows += 1
         if not record.keys() <= columns.keys():
@@ -88,7 +90,7 @@ def _nothing_readable(first: BadRow, lines: int) -> FileRefused:
         )
     return FileRefused(
         "no_rows",
-        f"None of the {lines:,} lines is a row. {first.failure.message} Each line must be one JSON object."
+        f"Not one of the {lines:,} lines is a row. {first.failure.message} Each line must be one JSON object."
         if lines > 1
         else f"The only line is not a row. {first.failure.message} Each line must be one JSON object.",
     )
@@ -140,14 +142,21 @@ def _record(number: int, line: bytes) -> dict[str, Json] | BadRow:
         double = _double_key(line, record)
     except UnicodeDecodeError:
         return bad_line(line, f"Line {number:,} is not valid UTF-8. Save the file as UTF-8. {_MENDED}")
-    except msgspec.DecodeError as error:
-        reason = str(error).removeprefix("JSON is malformed: ")
-        return bad_line(line, f"Line {number:,} is not valid JSON: {reason}. {_MENDED}")
+    except ValueError as error:  # msgspec's own, and Python's of a number with thousands of digits
+        return bad_line(line, f"Line {number:,} is not valid JSON: {_reason(line, error)}. {_MENDED}")
     except RecursionError:
         return bad_line(line, f"Line {number:,} is nested too deeply. {_MENDED}")
     if double is not None:
         return bad_line(line, f"Line {number:,} has the key “{double}” twice. {_MENDED}")
     return record
+
+
+def _reason(line: bytes, error: ValueError) -> str:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return str(error).removeprefix("JSON is malformed: ").partition(" - at ")[0]
+    return "it says NaN or Infinity, a number too great, or half a character such as \\ud800"
 
 
 class _DoubleKey(Exception):
@@ -157,7 +166,7 @@ class _DoubleKey(Exception):
 def _double_key(line: bytes, record: dict[str, Json]) -> str | None:
     """A key that one object of the line has twice: a decoder keeps the last of them in silence."""
     # As many keys as there are colons behind quotes: none is double. (More of these may also stand in texts.)
-    if line.count(b'":') == _keys(record) and b" :" not in line and b"\t:" not in line and b"\r:" not in line:
+    if line.count(b'":') == _keys(record) and b" :" not in line and b"\t" not in line and b"\r" not in line:
         return None
 
     def once(pairs: list[tuple[str, Json]]) -> None:

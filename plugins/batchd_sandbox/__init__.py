@@ -18,7 +18,14 @@ def _sandbox() -> click.Command:
     return sandbox
 
 
+def _demo() -> click.Command:
+    from .demo import demo
+
+    return demo
+
+
 @hookimpl
 def register_commands(register: Callable[[str, Callable[..., Any]], None]) -> None:
-    """Add `batchd sandbox`."""
+    """Add `batchd sandbox` and `batchd demo`."""
+    register("demo", _demo)
     register("sandbox", _sandbox)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -75,6 +76,8 @@ class Answer:
 
 
 _STRAIGHT = Twist()
+_MISSING = re.compile(r"missing required field `(\w+)`")
+_PLACE = re.compile(r"at `\$(?:\.body)?\.?(\S*)`$")
 _encode = msgspec.json.encode
 
 
@@ -284,11 +287,9 @@ ENDPOINTS = {
 }
 
 
-def unreadable_body(body: object, reason: str) -> Refusal:
-    """Why a request body is refused that has not the shape of its endpoint."""
-    if isinstance(body, dict):
-        for name in ("model", "messages", "input"):
-            if reason.endswith(f"missing required field `{name}`"):
-                return missing_parameter(name)
-    param = reason.rpartition(" - at `$")[2].removesuffix("`").removeprefix(".body").lstrip(".") or None
-    return Refusal(400, f"Invalid request: {reason}.", param=param, code="invalid_type")
+def unreadable_body(reason: str) -> Refusal:
+    """Why a request body is refused that has not the shape of its endpoint; `reason` is the decoder's."""
+    if missing := _MISSING.search(reason):
+        return missing_parameter(missing[1])
+    place = _PLACE.search(reason)
+    return Refusal(400, f"Invalid request: {reason}.", param=place[1] if place else None, code="invalid_type")

@@ -128,7 +128,7 @@ class LineReader:
         if not isinstance(body.get("model"), str):
             raise _missing("body.model")
         self._check(line["custom_id"], line["method"], line["url"], body["model"])
-        return line["custom_id"], BadBody(unreadable_body(body, reason))
+        return line["custom_id"], BadBody(unreadable_body(reason))
 
 
 def _missing(name: str) -> LineRefused:

@@ -25,7 +25,8 @@ async def chat(request: web.Request) -> web.StreamResponse:
     try:
         asked = _DECODERS[request.path].decode(raw)
     except msgspec.DecodeError as reason:
-        raise unreadable_body(await json_asked(request), str(reason)) from None
+        await json_asked(request)  # What is no JSON at all is refused as that.
+        raise unreadable_body(str(reason)) from None
     _check_model(context, asked.model)
     if getattr(asked, "stream", None):
         raise Refusal(

@@ -14,14 +14,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
 import openai
-from openai.types import Batch
 
 from batchd_sandbox.server import serving
 from batchd_sandbox.settings import SandboxSettings
+
+if TYPE_CHECKING:
+    from openai.types import Batch
 
 Value = TypeVar("Value")
 TERMINAL = ("completed", "failed", "expired", "cancelled")
@@ -126,9 +128,11 @@ class Running:
 @asynccontextmanager
 async def connected(url: str, api_key: str = "sk-any-key-will-do") -> AsyncIterator[Running]:
     """A client of a sandbox that runs somewhere."""
+    # No certificates are read for plain HTTP: that would take a third of a short test.
+    http = openai.DefaultAsyncHttpxClient(verify=False)
     async with (
         aiohttp.ClientSession() as session,
-        openai.AsyncOpenAI(base_url=url, api_key=api_key, max_retries=0, timeout=20) as client,
+        openai.AsyncOpenAI(base_url=url, api_key=api_key, max_retries=0, timeout=20, http_client=http) as client,
     ):
         yield Running(url, client, session)
 
@@ -156,17 +160,24 @@ class SandboxProcess:
         await asyncio.to_thread(self._start)
         return self.url
 
+    def command(self, *, keeping: bool = True) -> list[str]:
+        """The command line."""
+        folder = ["--folder", str(self.folder)] if keeping else []
+        code = "from batchd_sandbox.command import sandbox; sandbox()"
+        return [sys.executable, "-c", code, "--port", "0", *folder, *self.options]
+
+    def full_environment(self) -> dict[str, str]:
+        """The environment, with the same places to import from as here."""
+        return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **self.environment}
+
     def _start(self) -> None:
         self.process = subprocess.Popen(
-            [
-                sys.executable, "-c", "from batchd_sandbox.command import sandbox; sandbox()",
-                "--port", "0", "--folder", str(self.folder), *self.options,
-            ],
+            self.command(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **self.environment},
-        )  # fmt: skip
+            env=self.full_environment(),
+        )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line.startswith("sandbox: listening on http://"), line + self.stop()[1]

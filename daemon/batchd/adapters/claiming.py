@@ -219,10 +219,16 @@ class _Try:
             self.draft.unlink()
             return Changed()
         self.draft.rename(self.copied)
+        fsync_folder(self.copied.parent)
+        # Once more, as late as can be: what is written to the original from here on would be lost.
+        if Stamp.of(os.fstat(original)) != self.expected:
+            self.copied.unlink()
+            return Changed()
         return self._lock()
 
     def resume_copy(self) -> Claimed | Gone | Changed:
         """There was a crash after step 1: where?"""
+        fsync_folder(self.copied.parent)
         there = self.status(self.name)
         if self.status(self.hidden) or (there and Stamp.of(there) == self.expected):
             return self._lock()
@@ -232,7 +238,6 @@ class _Try:
 
     def _lock(self) -> Claimed | Gone | Changed:
         """Steps 2 to 4."""
-        fsync_folder(self.copied.parent)
         failure: OSError | None = None
         if self.status(self.hidden) is None:
             try:

@@ -128,7 +128,7 @@ class Catalogue:
             checked, faults = check(model, settings)
             if checked is None:
                 wrong = "; ".join(fault.in_table for fault in faults)
-                raise PluginError(f"{about} cannot use its settings: {wrong}.")
+                raise PluginError(f"{about} cannot use its settings: {wrong}{'' if wrong.endswith('?') else '.'}")
             made = offer.factory(checked)
         except BatchdError:
             raise
@@ -140,7 +140,7 @@ class Catalogue:
         contracts = _contracts(offer.role)
         if not isinstance(made, contracts):
             wanted = " or ".join(contract.__name__ for contract in contracts)
-            raise PluginError(f"{about} breaks its contract: it makes a {type(made).__name__}, not a {wanted}.")
+            raise PluginError(f"{about} breaks its contract: it makes {type(made).__name__}, not {wanted}.")
         return made
 
     def reader_for(self, suffix: str) -> str | None:

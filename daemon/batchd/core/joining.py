@@ -17,6 +17,7 @@ from ..contracts import PromptBuilder
 from ..model import Failure, Json, Response, Usage
 
 _decoder = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
 _CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _AGAIN = frozenset({0, 408, 409, 425, 429})
 
@@ -36,6 +37,8 @@ def owner(line: bytes) -> str | None:
     """The custom_id of an output line, even of one that is not valid JSON; None if it names none."""
     try:
         return _head_decoder.decode(line).custom_id
+    except msgspec.ValidationError:
+        return None  # JSON that names no id where it belongs; one somewhere inside of it is another's
     except (msgspec.DecodeError, UnicodeDecodeError):
         match = _CUSTOM_ID.search(line)
         return match[1].decode("utf-8", "replace") if match else None
@@ -66,7 +69,8 @@ def _of_response(response: Mapping[str, Json], error: Json) -> Response | Failur
         if isinstance(body, Mapping) and body.get("error"):
             return _failure(body["error"], status, transient=True)
         return Failure("empty_answer", "The service answered this row with an empty body.", transient=True)
-    transient = status in _AGAIN or status >= 500
+    # A redirect is no refusal either: something in between was not well.
+    transient = status in _AGAIN or not 400 <= status < 500
     inner = body.get("error") if isinstance(body, Mapping) else None
     return _failure(inner or error or body, status, transient=transient)
 
@@ -82,11 +86,12 @@ def _of_error(error: Json) -> Failure:
 
 def _failure(error: Json, status: int | None, *, transient: bool) -> Failure:
     fallback = "error" if status is None else f"http_{status}"
+    unsaid = "The service failed this row" + ("" if status is None else f" with status {status}") + " and gave no reason."
     if isinstance(error, Mapping):
         code = error.get("code") or error.get("type") or fallback
-        message = error.get("message") or f"The service answered with status {status} and no reason."
+        message = error.get("message") or unsaid
     else:
-        code, message = fallback, error or f"The service answered with status {status} and no reason."
+        code, message = fallback, error or unsaid
     return Failure(str(code)[:100], str(message)[:2_000], transient=transient)
 
 
@@ -160,7 +165,7 @@ def join(
             if best is None:
                 read = _parse(said, builder) if isinstance(said, Response) else said
                 if not isinstance(read, Failure):
-                    best = _line(row, read, builder, usage, raw)
+                    best = _line(row, read, usage, raw)
                     continue
                 if not lasting:
                     reason, lasting = read, not read.transient
@@ -176,19 +181,28 @@ def join(
     return joined
 
 
-def _parse(response: Response, builder: PromptBuilder[Any]) -> Mapping[str, Json] | Failure:
+def _parse(response: Response, builder: PromptBuilder[Any]) -> list[Json] | Failure:
+    """The answer in the builder's column order, checked to be one that can be stored."""
     try:
-        return builder.parse(response)
+        read = builder.parse(response)
+        if isinstance(read, Failure):
+            return Failure(_storable(read.code), _storable(read.message), transient=bool(read.transient))
+        answer = [read.get(column) for column in builder.columns]
+        _encoder.encode(answer)
     except Exception as error:  # noqa: BLE001  # one bad row is one bad row, whatever the plugin makes of it
         kind = type(builder).__name__
-        return Failure("parse", f"The answer could not be read by {kind}: {type(error).__name__}: {error}")
+        message = f"The answer could not be read by {kind}: {type(error).__name__}: {error}"
+        return Failure("parse", _storable(message))
+    return answer
 
 
-def _line(
-    row: int, read: Mapping[str, Json], builder: PromptBuilder[Any], usage: Usage | None, raw: bytes
-) -> ResultLine:
+def _storable(text: object) -> str:
+    """As text that UTF-8 can write: half of a surrogate pair, as a cut answer may end in, cannot be stored."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
+
+
+def _line(row: int, answer: list[Json], usage: Usage | None, raw: bytes) -> ResultLine:
     tokens = (usage.input_tokens, usage.cached_tokens, usage.output_tokens) if usage else None
-    answer = [read.get(column) for column in builder.columns]
     return ResultLine(row, True, answer, usage=tokens, raw=msgspec.Raw(raw))
 
 

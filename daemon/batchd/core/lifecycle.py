@@ -210,7 +210,7 @@ def _part_actions(view: JobView) -> Iterator[JobAction]:
         yield Skip(job.id)
     elif not view.open_parts:
         yield Close(job.id)
-    elif job.state is JobState.PLANNING and not view.parts.get(PartState.UNPLANNED):
+    elif job.state is JobState.PLANNING and not job.cancelled and not view.parts.get(PartState.UNPLANNED):
         yield Admit(job.id)
 
 

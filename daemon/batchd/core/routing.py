@@ -52,6 +52,8 @@ class Route:
         known["prompt"] = Asked(**record["prompt"])
         if record.get("reader") is not None:
             known["reader"] = Asked(**record["reader"])
+        # JSON has no tuples; a route that came back as lists would not be equal to itself, nor to NO_ROUTE.
+        known |= {key: tuple(known[key]) for key in ("match", "sinks") if key in known}
         return cls(**known)
 
     def common_body(self) -> dict[str, Json]:

@@ -14,6 +14,9 @@ from ..model import BadRow, Failure, Json
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 
+MOST_DIGITS = 18
+"""Of a row's number: more rows than any file has."""
+
 
 def encode(record: Sequence[Json] | BadRow) -> bytes:
     """The record's line, newline included."""
@@ -61,4 +64,6 @@ def row_of(custom_id: str) -> tuple[str, int] | None:
     job, dash, number = custom_id.rpartition("-")
     if not dash or not number.isascii() or not number.isdigit() or (number != "0" and number[0] == "0"):
         return None
+    if len(number) > MOST_DIGITS:
+        return None  # int() refuses thousands of digits with an error, and a stranger may send them
     return job, int(number)

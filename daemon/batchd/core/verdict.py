@@ -22,7 +22,7 @@ _SETTING_CODES = frozenset(
         "billing_hard_limit_reached",
     }
 )
-_LIMIT = re.compile(r"[Ll]imit(?:\s+of|:)?\s*([\d.,]+)\s*([KkMm])?\b")
+_LIMIT = re.compile(r"[Ll]imit(?:\s+of|:)?\s*(\d[\d.,]*)\s*([KkMm])?\b")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,245 @@
+"""The questions that people ask of the database: what is where, how far, since when, and what happened."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ...core.records import BatchState, JobState
+from ...model import Usage
+from .opening import connected
+from .records import BatchSummary, Condition, Delivery, JobSummary, Told
+
+_FINAL = "('done', 'cancelled', 'rejected')"
+
+_JOBS = """
+SELECT *, json_extract(route, '$.name') AS route_name, json_extract(route, '$.provider') AS provider,
+       json_extract(route, '$.model') AS model, json_extract(route, '$.sinks') AS sinks
+FROM jobs
+"""
+
+# Usage is stored as JSON: input, cached input and output tokens.
+_PARTS = """
+SELECT state, COUNT(*) AS number, SUM(rows) AS rows, SUM(ok) AS ok, SUM(failed) AS failed, SUM(requests) AS requests,
+       SUM(json_extract(usage, '$[0]')) AS input, SUM(json_extract(usage, '$[1]')) AS cached,
+       SUM(json_extract(usage, '$[2]')) AS output,
+       SUM(json_extract(wasted, '$[0]')) AS wasted_input, SUM(json_extract(wasted, '$[1]')) AS wasted_cached,
+       SUM(json_extract(wasted, '$[2]')) AS wasted_output
+FROM parts WHERE job = :job GROUP BY state
+"""
+
+_BATCHES_UNDER_WAY = """
+SELECT batches.*, SUM(parts.requests) AS ours
+FROM parts JOIN batches ON batches.key = parts.batch
+WHERE parts.job = :job AND parts.state = 'batched'
+GROUP BY batches.key ORDER BY batches.created_at, batches.key
+"""
+
+# What a batch of the past held of the job is not kept; of one under way it is what its parts say.
+_BATCHES = """
+SELECT batches.*, COALESCE((SELECT SUM(parts.requests) FROM parts
+                            WHERE parts.batch = batches.key AND parts.job = :job), 0) AS ours
+FROM batches
+WHERE batches.key IN (SELECT batch FROM batch_parts WHERE job = :job)
+ORDER BY batches.created_at, batches.key
+"""
+
+# The job's own events, those of its batches, and what kept it waiting while it was under way. Conditions belong to
+# no job; to look for them only from the job's first event on spares reading years of others.
+_EVENTS = """
+SELECT * FROM events WHERE job = :job
+UNION
+SELECT * FROM events WHERE batch IN (SELECT batch FROM batch_parts WHERE job = :job)
+UNION
+SELECT * FROM events
+WHERE id > (SELECT MIN(id) FROM events WHERE job = :job) AND at <= :until
+  AND kind IN ('ConditionRaised', 'ConditionCleared')
+  AND json_extract(data, '$.subject') IN (SELECT value FROM json_each(:subjects))
+ORDER BY id
+"""
+
+_LAST_WORD = "SELECT data FROM events WHERE job = :job AND kind = 'JobFinished' ORDER BY id DESC LIMIT 1"
+
+
+class State:
+    """One consistent look. Without a database there is nothing, which is no error: nothing has been dropped yet."""
+
+    def __init__(self, connection: sqlite3.Connection | None) -> None:
+        self._connection = connection
+
+    def unfinished(self) -> list[JobSummary]:
+        """Jobs that something will still happen to, the oldest first."""
+        return self._jobs(f"WHERE state NOT IN {_FINAL} ORDER BY claimed_at, id")
+
+    def finished(self, most: int) -> list[JobSummary]:
+        """The jobs that were finished last, the latest last; all of them if `most` is negative."""
+        where = f"WHERE state IN {_FINAL} ORDER BY finished_at DESC, claimed_at DESC, id LIMIT :most"
+        return self._jobs(where, most=most)[::-1]
+
+    def finished_count(self) -> int:
+        """How many finished jobs there are."""
+        rows = self._rows(f"SELECT COUNT(*) AS number FROM jobs WHERE state IN {_FINAL}")  # noqa: S608
+        return rows[0]["number"] if rows else 0
+
+    def job(self, job: str) -> JobSummary:
+        """One job; KeyError if there is none of this id."""
+        found = self._jobs("WHERE id = :job", job=job)
+        if not found:
+            raise KeyError(job)
+        return found[0]
+
+    def batches(self, job: str) -> list[BatchSummary]:
+        """Every batch that had rows of the job, the oldest first."""
+        return [_batch(row) for row in self._rows(_BATCHES, job=job)]
+
+    def deliveries(self, job: str) -> list[Delivery]:
+        """What was published of the job."""
+        rows = self._rows("SELECT * FROM deliveries WHERE job = :job ORDER BY delivered_at, sink", job=job)
+        return [Delivery(row["sink"], json.loads(row["files"]), row["delivered_at"]) for row in rows]
+
+    def conditions(self) -> list[Condition]:
+        """What keeps the daemon waiting, the oldest first."""
+        rows = self._rows("SELECT * FROM conditions ORDER BY since, subject")
+        return [Condition(row["subject"], row["text"], row["since"]) for row in rows]
+
+    def events(self, job: str) -> list[Told]:
+        """The story of a job, in order, with its batches' and what kept it waiting."""
+        from ...events import from_record  # two dozen classes, which no other command needs
+
+        asked = self.job(job)
+        subjects = [f"job {job}", f"provider {asked.provider}", *(f"sink {sink}" for sink in asked.sinks)]
+        subjects += [f"batch {batch.key}" for batch in self.batches(job)]
+        until = float("inf") if asked.finished_at is None else asked.finished_at
+        rows = self._rows(_EVENTS, job=job, until=until, subjects=json.dumps(subjects))
+        told = []
+        for row in rows:
+            data = json.loads(row["data"])
+            event = from_record(row["kind"], data, job=row["job"], batch=row["batch"])
+            told.append(Told(row["at"], row["kind"], row["job"], row["batch"], data, event))
+        return told
+
+    def jobs_called(self, word: str) -> list[JobSummary]:
+        """The jobs that `word` may mean: by id, by the beginning of an id, by the file's path or name. Oldest first."""
+        by_name = "source = :word OR substr(source, -length(:word) - 1) = '/' || :word"
+        for where in ("id = :word", "source = :word", "substr(id, 1, length(:word)) = :word", by_name):
+            found = self._jobs(f"WHERE {where} ORDER BY claimed_at, id", word=word)
+            if found:
+                return found
+        return []
+
+    def batches_called(self, word: str) -> list[BatchSummary]:
+        """The batches that `word` may mean: by key, by its beginning, by what the provider calls it."""
+        for where in ("key = :word", "remote = :word", "substr(key, 1, length(:word)) = :word"):
+            query = f"SELECT *, 0 AS ours FROM batches WHERE {where} ORDER BY created_at, key"  # noqa: S608
+            found = [_batch(row) for row in self._rows(query, word=word)]
+            if found:
+                return found
+        return []
+
+    def job_names(self, beginning: str, *, finished: bool) -> list[tuple[str, str]]:
+        """Ids that begin like this, with their files: for completion in a shell."""
+        state = "1" if finished else f"state NOT IN {_FINAL}"
+        query = "SELECT id, source FROM jobs WHERE substr(id, 1, length(:beginning)) = :beginning"
+        rows = self._rows(f"{query} AND {state} ORDER BY claimed_at DESC LIMIT 100", beginning=beginning)
+        return [(row["id"], row["source"]) for row in rows]
+
+    # --- how -------------------------------------------------------------------------------------------------
+
+    def _rows(self, query: str, **values: Any) -> list[sqlite3.Row]:
+        return [] if self._connection is None else self._connection.execute(query, values).fetchall()
+
+    def _jobs(self, where: str, **values: Any) -> list[JobSummary]:
+        return [self._job(row) for row in self._rows(_JOBS + where, **values)]
+
+    def _job(self, row: sqlite3.Row) -> JobSummary:
+        job, state = row["id"], JobState(row["state"])
+        parts = {part["state"]: part for part in self._rows(_PARTS, job=job)}
+        batches = [_batch(batch) for batch in self._rows(_BATCHES_UNDER_WAY, job=job)] if "batched" in parts else []
+        ok, failed = _sum(parts, "ok"), _sum(parts, "failed")
+        if state.final and not parts:
+            ok, failed = self._last_word(job)
+        under_way = sum(batch.answered for batch in batches)
+        under_way += parts["answered"]["requests"] if "answered" in parts else 0
+        return JobSummary(
+            id=job,
+            state=state,
+            source=row["source"],
+            route=row["route_name"],
+            provider=row["provider"],
+            model=row["model"],
+            sinks=json.loads(row["sinks"]),
+            rows=row["rows"],
+            ok=ok,
+            failed=failed,
+            answered=min(row["rows"] or 0, ok + failed + under_way),
+            parts={name: part["number"] for name, part in parts.items()},
+            usage=_usage(parts, "") if parts else None,
+            wasted=_usage(parts, "wasted_") if parts else None,
+            cancelled=bool(row["cancelled"]),
+            reason_code=row["reason_code"],
+            reason=row["reason"],
+            estimated_cost=row["estimated_cost"],
+            outbox_stem=row["outbox_stem"],
+            archive_name=row["archive_name"],
+            sha256=row["sha256"],
+            claimed_at=row["claimed_at"],
+            accepted_at=row["accepted_at"],
+            planned_at=row["planned_at"],
+            collected_at=row["collected_at"],
+            finished_at=row["finished_at"],
+            batches=batches,
+        )
+
+    def _last_word(self, job: str) -> tuple[int, int]:
+        """How many rows were ok and failed in the end, of a job whose parts are not kept any longer."""
+        for row in self._rows(_LAST_WORD, job=job):
+            data = json.loads(row["data"])
+            return data.get("ok", 0), data.get("failed", 0)
+        return 0, 0
+
+
+@contextmanager
+def looking(state: Path) -> Iterator[State]:
+    """Look at the database in this state folder: all that is asked in the block is of one moment."""
+    with connected(state) as connection:
+        if connection is not None:
+            connection.execute("BEGIN")
+        yield State(connection)
+
+
+def _sum(parts: dict[str, sqlite3.Row], column: str) -> int:
+    return sum(part[column] for part in parts.values())
+
+
+def _usage(parts: dict[str, sqlite3.Row], prefix: str) -> Usage:
+    return Usage(
+        input_tokens=_sum(parts, f"{prefix}input"),
+        cached_tokens=_sum(parts, f"{prefix}cached"),
+        output_tokens=_sum(parts, f"{prefix}output"),
+    )
+
+
+def _batch(row: sqlite3.Row) -> BatchSummary:
+    others: Sequence[str] = json.loads(row["others"])
+    return BatchSummary(
+        key=row["key"],
+        provider=row["provider"],
+        model=row["model"],
+        state=BatchState(row["state"]),
+        phase=row["phase"],
+        requests=row["requests"],
+        ours=row["ours"],
+        completed=row["completed"],
+        failed=row["failed"],
+        total=row["total"],
+        remote=row["remote"],
+        others=others,
+        reason=row["reason"],
+        created_at=row["created_at"],
+        submitted_at=row["submitted_at"],
+        ended_at=row["ended_at"],
+    )

@@ -1,0 +1,122 @@
+"""What a look at the database finds, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...core.records import BatchState, JobState
+from ...model import Usage
+
+if TYPE_CHECKING:
+    from ...events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSummary:
+    """A batch, from the side of one job: `ours` of its requests are that job's.
+
+    `completed`, `failed` and `total` are what the provider counts; good for showing, never for deciding.
+    """
+
+    key: str
+    provider: str
+    model: str
+    state: BatchState
+    phase: str | None
+    requests: int
+    ours: int
+    completed: int
+    failed: int
+    total: int
+    remote: str | None
+    others: Sequence[str]
+    reason: str | None
+    created_at: float
+    submitted_at: float | None
+    ended_at: float | None
+
+    @property
+    def answered(self) -> int:
+        """How many of the job's requests in it the provider has answered, as far as it says."""
+        share = (self.completed + self.failed) / (self.total or self.requests or 1)
+        return round(self.ours * min(1.0, share))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSummary:
+    """A job with its parts added up.
+
+    `ok` and `failed` are rows that have their outcome; `answered` counts those too, and what the provider says it
+    has answered beyond them. `parts` is how many there are in each state; `batches` are those under way. Once a
+    finished job is not kept any longer, `usage` is None.
+    """
+
+    id: str
+    state: JobState
+    source: str
+    route: str
+    provider: str
+    model: str
+    sinks: Sequence[str]
+    rows: int | None
+    ok: int
+    failed: int
+    answered: int
+    parts: Mapping[str, int]
+    usage: Usage | None
+    wasted: Usage | None
+    cancelled: bool
+    reason_code: str | None
+    reason: str | None
+    estimated_cost: int | None
+    outbox_stem: str | None
+    archive_name: str | None
+    sha256: str | None
+    claimed_at: float
+    accepted_at: float | None
+    planned_at: float | None
+    collected_at: float | None
+    finished_at: float | None
+    batches: Sequence[BatchSummary] = ()
+
+    @property
+    def skipped(self) -> int:
+        """Rows that will never have an answer, because the job was cancelled."""
+        return (self.rows or 0) - self.ok - self.failed if self.state is JobState.CANCELLED else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a sink has published of a job: the names of its files in the outbox."""
+
+    sink: str
+    files: Sequence[str]
+    delivered_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What keeps the daemon waiting, in a sentence, and since when."""
+
+    subject: str
+    text: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One stored event. `event` is None if this version does not know its kind."""
+
+    at: float
+    kind: str
+    job: str | None
+    batch: str | None
+    data: Mapping[str, Any]
+    event: Event | None
+
+    @property
+    def sentence(self) -> str:
+        """What happened, for a person."""
+        return self.event.sentence if self.event is not None else f"{self.kind}: {dict(self.data)}"

@@ -1,0 +1,70 @@
+"""What one call of the command line was told before its command: where the config is, and how much to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..adapters.config import Config
+    from ..adapters.plugins import Catalogue
+    from .places import Places
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(slots=True)
+class Call:
+    """The global options. Handed to every command; read again when the command has failed."""
+
+    config: str | None = None
+    log_level: str | None = None
+
+    @property
+    def config_path(self) -> Path:
+        """The config file. ConfigError if there is none."""
+        from ..adapters.locations import find_config
+
+        return find_config(self.config)
+
+    def places(self) -> Places:
+        """The folders, without checking the rest of the config."""
+        from .places import Places
+
+        return Places.of(self.config_path)
+
+    def load(self) -> tuple[Config, Catalogue]:
+        """The checked config and its plugins: for commands that work, since it takes its time."""
+        from ..app import load
+
+        return load(self.config_path)
+
+    def log(self, level: str, form: str = "text") -> None:
+        """Begin to log to standard error; a level that was asked for wins over this one."""
+        from ..adapters.logs import set_up
+
+        set_up(self.log_level or level, "json" if form == "json" else "text")
+
+
+pass_call = click.make_pass_decorator(Call)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="For machines: JSON, to which keys are only added.")
+
+
+def log_level_option(function: click.decorators.FC) -> click.decorators.FC:
+    """`--log-level`, which stands before the command or after it."""
+
+    def remember(context: click.Context, _: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            context.ensure_object(Call).log_level = value
+
+    return click.option(
+        "--log-level",
+        type=click.Choice(LOG_LEVELS),
+        expose_value=False,
+        callback=remember,
+        help="How much to log; debug shows tracebacks.",
+    )(function)

@@ -1,0 +1,100 @@
+"""One job as the cells of a table, and as one plain line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..core.records import JobState
+from .waiting import needs_a_person, state_in_words
+from .wording import clean, count, local_time, money, one_line, short_count, since, span
+
+if TYPE_CHECKING:
+    from ..adapters.state_view.records import JobSummary
+    from .survey import Survey
+
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """What a table shows of a job. `share` is how much of it is answered; `mood` chooses the colour."""
+
+    job: str
+    file: str
+    route: str
+    state: str
+    share: float | None
+    rows: str
+    failed: str
+    cost: str
+    when: str
+    waits: str | None
+    mood: str
+
+
+def cells(job: JobSummary, survey: Survey) -> Cells:
+    """The cells of a job."""
+    finished = job.finished_at
+    awake = survey.daemon is not None
+    # Without a daemon everything waits for one, which is said once, above.
+    waits = survey.waits_for(job) if awake or needs_a_person(job) else None
+    return Cells(
+        job=job.id,
+        file=one_line(job.source),
+        route=job.route or "–",
+        state=state_in_words(job),
+        share=None if not job.rows or job.state is JobState.REJECTED else job.answered / job.rows,
+        rows=_rows(job),
+        failed=f"{job.failed:,}" if job.failed else "",
+        cost=_cost(job, survey),
+        when=since(finished, survey.now) if finished is not None else span(survey.now - job.claimed_at),
+        waits=_why(job) if job.state.final else clean(waits) if waits else None,
+        mood=_mood(job),
+    )
+
+
+def plain_line(job: JobSummary, survey: Survey) -> str:
+    """The same as a sentence, for a pipe: nothing is shortened."""
+    facts = [state_in_words(job)]
+    if job.rows is not None:
+        done, rows = job.answered, count(job.rows, "row")
+        facts.append(f"{done:,} of {rows} answered" if not job.state.final else f"{rows}, {job.ok:,} ok")
+    facts += [f"{job.failed:,} failed"] if job.failed else []
+    facts += [f"{job.skipped:,} skipped"] if job.skipped else []
+    facts += [cost] if (cost := _cost(job, survey)) else []
+    facts.append(f"taken {local_time(job.claimed_at)}")
+    facts += [f"finished {local_time(job.finished_at)}"] if job.finished_at is not None else []
+    waits = survey.waits_for(job)
+    why = f"; waits for {waits}" if waits else f": {job.reason}" if job.state is JobState.REJECTED else ""
+    return one_line(f"job {job.id} {job.source} ({job.route or 'no route'}): {', '.join(facts)}{why}")
+
+
+def _why(job: JobSummary) -> str | None:
+    return clean(job.reason) if job.state is JobState.REJECTED and job.reason else None
+
+
+def _rows(job: JobSummary) -> str:
+    if job.rows is None:
+        return "–"
+    write = short_count if job.rows >= MILLION else "{:,}".format
+    if job.state.final:
+        return write(job.rows)
+    return f"{write(job.answered)}/{write(job.rows)}"
+
+
+def _cost(job: JobSummary, survey: Survey) -> str:
+    cost = survey.cost(job)
+    if cost is not None:
+        return money(cost, survey.places.currency)
+    if job.usage is None or not (job.usage.input_tokens or job.usage.output_tokens):
+        return ""
+    return f"{short_count(job.usage.input_tokens + job.usage.output_tokens)} tokens"
+
+
+def _mood(job: JobSummary) -> str:
+    if needs_a_person(job) or job.state is JobState.REJECTED:
+        return "red"
+    if job.state is JobState.DONE:
+        return "yellow" if job.failed else "green"
+    return "cyan" if not job.state.final else "yellow"

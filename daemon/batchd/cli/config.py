@@ -1,0 +1,84 @@
+"""`batchd config`: reading and writing single keys of config.toml."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from .call import Call, json_option, pass_call
+
+
+@click.group()
+def config() -> None:
+    """Read and write single keys of the configuration, checked before they are written."""
+
+
+@config.command("get")
+@click.argument("key")
+@json_option
+@pass_call
+def get_key(call: Call, key: str, *, as_json: bool) -> None:
+    """Print what the configuration says for KEY, a value or a table.
+
+    Defaults that the file does not mention are not printed. Secrets are covered.
+
+    \b
+    batchd config get budget.per_day
+    batchd config get 'providers.holysheep.prices."deepseek-v3.2"'
+    """
+    from ..adapters.config_edit import get
+
+    value = get(call.config_path, key)
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str) if as_json else _as_toml(value))
+
+
+@config.command("set")
+@click.argument("key")
+@click.argument("value")
+@json_option
+@pass_call
+def set_key(call: Call, key: str, value: str, *, as_json: bool) -> None:
+    """Set KEY to VALUE, a TOML value or else a text. Nothing is written if the whole would not pass its checks.
+
+    Comments and layout are kept. A running daemon takes the change on reload: systemctl reload batchd.
+
+    \b
+    batchd config set budget.per_day 50
+    batchd config set routes.reviews.match '["reviews/**", "*.csv"]'
+    """
+    from ..adapters.config_edit import get, set_value
+    from ..adapters.locations import plugin_folder
+    from ..adapters.plugins import Catalogue
+    from ..adapters.state_view.daemon import running
+
+    path = call.config_path
+    change = set_value(path, key, value, Catalogue.load(plugin_folder(path)))
+    daemon = running(change.config.folders.state)
+    if as_json:
+        record = {
+            "key": change.key,
+            "value": get(path, key),
+            "comments_kept": change.comments_kept,
+            "warnings": list(change.config.warnings),
+            "daemon_running": daemon is not None,
+        }
+        click.echo(json.dumps(record, ensure_ascii=False, indent=2, default=str))
+        return
+    click.echo(change.sentence)
+    for warning in change.config.warnings:
+        click.echo(f"Note: {warning}")
+    if daemon is not None:
+        how = f"kill -HUP {daemon.process}" if daemon.process is not None else "send it SIGHUP"
+        click.echo(f"The daemon still works with the old value. To let it read the new one: {how}")
+
+
+def _as_toml(value: Any) -> str:
+    if isinstance(value, str):
+        return value  # bare, so that a script can use it as it is
+    import tomli_w
+
+    if isinstance(value, dict):
+        return tomli_w.dumps(value).rstrip("\n")
+    return tomli_w.dumps({"value": value}).removeprefix("value = ").rstrip("\n")

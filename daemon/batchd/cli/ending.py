@@ -1,0 +1,72 @@
+"""From the first argument to the exit status: every way a command can end, in one place.
+
+0 done · 1 a job or check failed · 2 wrong use · 3 delivered, but some rows failed · 4 configuration ·
+5 provider or disk not available · 6 held for budget · 11 state locked by another daemon · 130 interrupted
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from ..errors import BatchdError
+from .call import Call
+from .wording import clean
+
+FAULT, WRONG_USE, NOT_AVAILABLE, INTERRUPTED = 1, 2, 5, 130
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; whatever happens becomes a sentence on standard error and an exit status."""
+    from .main import batchd
+
+    # A name that this terminal's encoding cannot show is no reason to fail.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    call = Call()
+    try:
+        status = batchd.main(arguments, prog_name="batchd", standalone_mode=False, obj=call)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. What is left in the buffer would fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except click.UsageError as error:
+        error.show()
+        return WRONG_USE
+    except Exception as error:  # noqa: BLE001  # the border: nobody sees a traceback who did not ask for it
+        return _explain(error, debug=call.log_level == "debug")
+
+
+def _explain(error: Exception, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    while isinstance(error, ExceptionGroup):
+        # One loop of the daemon ended by it and took the others along.
+        error = error.exceptions[0]
+    if isinstance(error, BatchdError):
+        _say(str(error))
+        return error.exit_status
+    if isinstance(error, click.ClickException):
+        _say(error.format_message())
+        return error.exit_code
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"{where}{error.strerror or error}.")
+        return NOT_AVAILABLE
+    hint = "" if debug else " To see where: batchd --log-level debug, then the same command."
+    _say(f"This is a fault in batchd itself: {type(error).__name__}: {error}.{hint}")
+    return FAULT
+
+
+def _say(text: str) -> None:
+    for line in clean(text).splitlines() or [""]:
+        click.echo(f"batchd: {line}", err=True)

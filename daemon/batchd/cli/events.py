@@ -1,0 +1,55 @@
+"""`batchd events`: the story of one job."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from .call import Call, json_option, pass_call
+from .naming import complete_any, find_job
+from .wording import clean, local_time, utc
+
+_COLOURS = {"warning": "yellow", "error": "red"}
+
+
+@click.command()
+@click.argument("job", shell_complete=complete_any)
+@json_option
+@pass_call
+def events(call: Call, job: str, *, as_json: bool) -> None:
+    """Tell the story of a job, a sentence a line, from drop to delivery.
+
+    JOB is its id, the first characters of it, or the name of the dropped file.
+
+    What is told is the job's own story, that of the batches its rows were in, and what kept it waiting meanwhile.
+
+    \b
+    batchd events k3j9x2ab
+    batchd events may.csv
+    """
+    from ..adapters.state_view.looking import looking
+
+    with looking(call.places().state) as state:
+        told = state.events(find_job(state, job).id)
+    if as_json:
+        records = [
+            {
+                "at": utc(each.at),
+                "kind": each.kind,
+                "job": each.job,
+                "batch": each.batch,
+                "severity": each.event.severity if each.event is not None else "info",
+                "sentence": each.sentence,
+                "data": dict(each.data),
+            }
+            for each in told
+        ]
+        click.echo(json.dumps(records, ensure_ascii=False, indent=2))
+        return
+    for each in told:
+        first, *rest = clean(each.sentence).splitlines() or [""]
+        colour = _COLOURS.get(each.event.severity if each.event is not None else "info")
+        click.echo(f"{local_time(each.at)}  {click.style(first, fg=colour) if colour else first}")
+        for line in rest:
+            click.echo(f"{'':21}{line}")

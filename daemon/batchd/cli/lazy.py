@@ -1,0 +1,101 @@
+"""A group of commands that imports a command when it is asked for, and asks plugins only for what is not built in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import BatchdError, PluginError
+from .call import Call
+
+if TYPE_CHECKING:
+    from ..adapters.plugins import Catalogue
+
+FROM_PLUGINS = "From plugins"
+
+
+class Commands(click.Group):
+    """Commands by section; `sections` has `module:attribute` for each name, below this package."""
+
+    def __init__(self, *arguments: Any, sections: Mapping[str, Mapping[str, str]], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._sections = sections
+        self._homes = {name: home for commands in sections.values() for name, home in commands.items()}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, the built-in ones first."""
+        return [*self._homes, *(name for name in _plugin_commands(ctx) if name not in self._homes)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, None if there is none."""
+        home = self._homes.get(cmd_name)
+        if home is not None:
+            module, _, attribute = home.partition(":")
+            command: click.Command = getattr(import_module(f".{module}", __package__), attribute)
+            return command
+        factory = _plugin_commands(ctx).get(cmd_name)
+        return None if factory is None else _made(cmd_name, factory)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it; a command that is missing may be one of a broken plugin."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if not _catalogue(ctx).broken:
+                raise
+            hint = "Some plugins are broken, and it may be theirs: batchd plugins"
+            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, by section."""
+        others = [name for name in self.list_commands(ctx) if name not in self._homes]
+        for section, names in {**self._sections, FROM_PLUGINS: others}.items():
+            rows = []
+            for name in names:
+                try:
+                    command = self.get_command(ctx, name)
+                except PluginError as error:
+                    rows.append((name, str(error)))
+                    continue
+                if command is not None and not command.hidden:
+                    rows.append((name, command.get_short_help_str(limit=formatter.width)))
+            if rows:
+                with formatter.section(section):
+                    formatter.write_dl(rows)
+
+
+def _catalogue(ctx: click.Context) -> Catalogue:
+    """The plugins, broken ones and all: looked up once a call."""
+    root = ctx.find_root()
+    found: Catalogue | None = root.meta.get(__name__)
+    if found is None:
+        from ..adapters.locations import find_config, plugin_folder
+        from ..adapters.plugins import Catalogue
+
+        try:
+            folder = plugin_folder(find_config(root.ensure_object(Call).config))
+        except BatchdError:
+            folder = None  # without a config, or with a broken one, there are still the installed plugins
+        found = root.meta[__name__] = Catalogue.load(folder, tolerant=True)
+    return found
+
+
+def _plugin_commands(ctx: click.Context) -> Mapping[str, Callable[[], click.Command]]:
+    return _catalogue(ctx).commands()
+
+
+def _made(name: str, factory: Callable[[], click.Command]) -> click.Command:
+    try:
+        command = factory()
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise PluginError(f"The plugin that offers `batchd {name}` is broken: {reason}") from error
+    if not isinstance(command, click.Command):
+        made = type(command).__name__
+        raise PluginError(f"The plugin that offers `batchd {name}` makes a {made}, not a click.Command.")
+    return command

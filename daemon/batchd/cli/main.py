@@ -1,0 +1,99 @@
+"""`batchd`: the global options, and the list of commands."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from .. import __version__
+from .call import Call, log_level_option
+from .lazy import Commands
+
+SECTIONS = {
+    "To begin": {
+        "init": "init:init",
+        "check": "check:check",
+    },
+    "To work": {
+        "run": "run:run",
+        "once": "once:once",
+    },
+    "To see what is where": {
+        "status": "status:status",
+        "events": "events:events",
+        "plugins": "plugins:plugins",
+        "state": "state:state",
+    },
+    "To give orders": {
+        "cancel": "orders:cancel",
+        "retry": "orders:retry",
+        "resolve": "orders:resolve",
+    },
+    "To set up": {
+        "config": "config:config",
+        "completion": "completion:completion",
+    },
+}
+"""Each command by its name: its module here, and its name in there."""
+
+EXIT_STATUSES = (
+    ("0", "done"),
+    ("1", "a job or a check failed"),
+    ("2", "wrong use"),
+    ("3", "delivered, but some rows failed"),
+    ("4", "the configuration, or a plugin it needs"),
+    ("5", "a provider or a disk is not available"),
+    ("6", "held for budget"),
+    ("11", "the state is locked by another daemon"),
+    ("130", "interrupted"),
+)
+
+
+class Batchd(Commands):
+    """The group, whose help ends with what every command has in common."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Options by environment, and the exit statuses."""
+        del ctx
+        with formatter.section("Exit statuses"):
+            formatter.write_dl(EXIT_STATUSES)
+        formatter.write_paragraph()
+        formatter.write_text(
+            "Every option can also be set in the environment: BATCHD_CONFIG for --config, BATCHD_STATUS_WATCH=1 for "
+            "status --watch. NO_COLOR=1 turns colours off."
+        )
+
+
+@click.group(
+    cls=Batchd,
+    sections=SECTIONS,
+    context_settings={
+        "auto_envvar_prefix": "BATCHD",
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+    },
+)
+@click.option(
+    "--config",
+    metavar="PATH",
+    # Plugin commands are looked up in the folder that it names, also for --help.
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, value: setattr(context.ensure_object(Call), "config", value),
+    help="The configuration.  [default: ./config.toml]",
+)
+@log_level_option
+@click.version_option(__version__, prog_name="batchd", message="%(prog)s %(version)s")
+@click.pass_context
+def batchd(context: click.Context) -> None:
+    """Drop a file of rows into a folder; get it back with a language model's answers.
+
+    \b
+    batchd init        write a configuration and the folders
+    batchd check       see whether all is well
+    batchd run         start; then drop a file into the inbox
+    batchd status      see how far it is
+    """
+    if os.environ.get("NO_COLOR"):
+        context.color = False

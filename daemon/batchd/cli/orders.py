@@ -1,0 +1,135 @@
+"""`batchd cancel`, `retry`, `resolve`: orders, left in the database for the daemon to carry out."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .call import Call, json_option, pass_call
+from .naming import complete_any, complete_unfinished, find_batch, find_job
+from .wording import clean
+
+if TYPE_CHECKING:
+    from .places import Places
+
+PATIENCE = 3.0
+"""Seconds to wait for the daemon's answer. It looks for orders once a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    kind: str
+    target: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@click.command()
+@click.argument("jobs", metavar="JOB…", nargs=-1, required=True, shell_complete=complete_unfinished)
+@json_option
+@pass_call
+def cancel(call: Call, jobs: Sequence[str], *, as_json: bool) -> None:
+    """Stop asking about a job's rows; what is answered already is delivered.
+
+    JOB is an id, the first characters of it, or the name of the dropped file. Rows without an answer are marked as
+    skipped; `batchd retry` asks them later.
+
+    A batch that the provider has is withdrawn there, unless other jobs share it.
+
+    \b
+    batchd cancel k3j9x2ab
+    """
+    _leave(call, [_Order("cancel", job) for job in _ids(call, jobs)], as_json=as_json)
+
+
+@click.command()
+@click.argument("jobs", metavar="JOB…", nargs=-1, required=True, shell_complete=complete_any)
+@json_option
+@pass_call
+def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> None:
+    """Ask a finished job's failed and skipped rows again, or let a job that stands still go on.
+
+    JOB is an id, the first characters of it, or the name of the dropped file. Rows that have their answer are not
+    asked, and not paid, again. The new results stand beside the first ones.
+
+    \b
+    batchd retry may.csv
+    """
+    _leave(call, [_Order("retry", job) for job in _ids(call, jobs)], as_json=as_json)
+
+
+@click.command()
+@click.argument("batch")
+@click.option("--found", metavar="REMOTE_ID", help="The provider has it, under this id: go on with that one.")
+@click.option("--absent", is_flag=True, help="The provider certainly does not have it: create it.")
+@json_option
+@pass_call
+def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json: bool) -> None:
+    """Say whether the provider has a batch that is held, because batchd would have to guess.
+
+    This happens with a provider that cannot look a batch up after its creation was cut off. Look into the
+    provider's own list first: a batch that is created twice is paid twice.
+
+    \b
+    batchd resolve 7f3k9x2a --found batch_68ab
+    batchd resolve 7f3k9x2a --absent
+    """
+    if absent == bool(found):
+        raise click.UsageError("Say either --found REMOTE_ID or --absent.")
+    from ..adapters.state_view.looking import looking
+
+    with looking(call.places().state) as state:
+        key = find_batch(state, batch).key
+    _leave(call, [_Order("resolve", key, {"found": found} if found else {"absent": True})], as_json=as_json)
+
+
+def _ids(call: Call, words: Sequence[str]) -> list[str]:
+    """All of them are found before the first order is left."""
+    from ..adapters.state_view.looking import looking
+
+    with looking(call.places().state) as state:
+        return list(dict.fromkeys(find_job(state, word).id for word in words))
+
+
+def _leave(call: Call, orders: Sequence[_Order], *, as_json: bool) -> None:
+    from ..adapters.state_view.daemon import answer_to, leave_order, running
+
+    places = call.places()
+    numbers = [leave_order(places.state, order.kind, order.target, order.data, at=time.time()) for order in orders]
+    awake = running(places.state) is not None
+    deadline = time.monotonic() + PATIENCE
+    told = []
+    for order, number in zip(orders, numbers, strict=True):
+        within = max(0.0, deadline - time.monotonic()) if awake else 0.0
+        answer = answer_to(places.state, number, within=within)
+        told.append(
+            {
+                "order": number,
+                "kind": order.kind,
+                "target": order.target,
+                "answered": answer is not None,
+                "answer": answer if answer is not None else _no_answer(order, places, awake=awake),
+            }
+        )
+    if as_json:
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        return
+    for each in told:
+        click.echo(clean(str(each["answer"])))
+
+
+def _no_answer(order: _Order, places: Places, *, awake: bool) -> str:
+    whom = f"{'batch' if order.kind == 'resolve' else 'job'} {order.target}"
+    if awake:
+        return (
+            f"The order to {order.kind} {whom} is left for the daemon, which has not answered within {PATIENCE:.0f} s. "
+            "It carries it out as soon as it can."
+        )
+    return (
+        f"The order to {order.kind} {whom} is left in {places.state}. No daemon is running; "
+        "it will be carried out at the next start: batchd run"
+    )

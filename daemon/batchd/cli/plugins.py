@@ -1,0 +1,85 @@
+"""`batchd plugins`: what is registered, by whom, and what is broken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import ConfigError
+from .call import Call, json_option, pass_call
+from .wording import clean, count
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..adapters.plugins import Catalogue
+
+
+@click.command()
+@json_option
+@pass_call
+def plugins(call: Call, *, as_json: bool) -> None:
+    """List what plugins offer: readers, prompt builders, providers, sinks, observers, commands.
+
+    Plugins are installed distributions with an entry point `batchd`, and the .py files of the plugin_dir that the
+    configuration names. A broken one is listed with the reason; it stops the daemon only if a route needs it.
+    """
+    from ..adapters.locations import plugin_folder
+    from ..adapters.plugins import Catalogue
+
+    folder: Path | None = None
+    try:
+        folder = plugin_folder(call.config_path)
+    except ConfigError:
+        if call.config is not None:
+            raise
+        # Without a configuration there is no plugin_dir, and the installed plugins are still worth a look.
+    catalogue = Catalogue.load(folder, tolerant=True)
+    if as_json:
+        click.echo(json.dumps(_record(catalogue), ensure_ascii=False, indent=2))
+        return
+    rows = [
+        (offer.role.noun, offer.kind, offer.plugin, offer.distribution or offer.where) for offer in catalogue.offers
+    ]
+    _echo_table(("role", "kind", "plugin", "from"), rows)
+    broken = catalogue.broken
+    if broken:
+        click.echo(f"\n{count(len(broken), 'plugin')} cannot be used:")
+        for each in broken:
+            click.echo(f"  {click.style('✗', fg='red')} {clean(each.sentence)}")
+
+
+def _record(catalogue: Catalogue) -> dict[str, object]:
+    return {
+        "offers": [
+            {
+                "role": offer.role,
+                "kind": offer.kind,
+                "plugin": offer.plugin,
+                "distribution": offer.distribution or None,
+                "where": offer.where,
+            }
+            for offer in catalogue.offers
+        ],
+        "broken": [
+            {
+                "plugin": each.plugin,
+                "distribution": each.distribution or None,
+                "where": each.where,
+                "role": each.role,
+                "kinds": list(each.kinds),
+                "reason": each.reason,
+            }
+            for each in catalogue.broken
+        ],
+    }
+
+
+def _echo_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
+    for number, row in enumerate((heads, *rows)):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        click.echo(click.style(clean(line), bold=True) if number == 0 else clean(line))

@@ -1,0 +1,32 @@
+"""`batchd state`: where the daemon keeps what it knows."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from .call import Call, json_option, pass_call
+
+
+@click.group()
+def state() -> None:
+    """Find the daemon's own database, which is open to look into."""
+
+
+@state.command()
+@json_option
+@pass_call
+def path(call: Call, *, as_json: bool) -> None:
+    """Print the path of the database: one SQLite file, to be read but not written.
+
+    \b
+    sqlite3 -readonly "$(batchd state path)" "SELECT source, state FROM jobs"
+    """
+    from ..adapters.state_view.opening import DATABASE
+
+    folder = call.places().state
+    if as_json:
+        click.echo(json.dumps({"folder": str(folder), "database": str(folder / DATABASE)}, indent=2))
+        return
+    click.echo(str(folder / DATABASE))

@@ -1,0 +1,133 @@
+"""`batchd status`: what is where, how far, how long, how much."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .call import Call, json_option, pass_call
+from .naming import NotFound, complete_any, find_job
+
+if TYPE_CHECKING:
+    from .places import Places
+    from .survey import JobSurvey, Survey
+
+LOOK_EVERY = 1.0
+
+
+@click.command()
+@click.argument("job", required=False, shell_complete=complete_any)
+@click.option("--watch", "-w", is_flag=True, help="Look again every second, until Ctrl-C or until JOB is finished.")
+@click.option("--all", "everything", is_flag=True, help="All finished jobs, not only the last few.")
+@json_option
+@pass_call
+def status(call: Call, job: str | None, *, watch: bool, everything: bool, as_json: bool) -> None:
+    """Show what is where: the jobs under way, how far they are, what they cost and what they wait for.
+
+    What keeps batchd waiting stands first: a provider that is down, a key that is refused, a disk that is full.
+
+    With JOB (its id, the first characters of it, or the name of the dropped file) everything about that job: its
+    batches, what the provider calls them, and where its results lie.
+
+    \b
+    batchd status
+    batchd status --watch
+    batchd status may.csv
+    batchd status --json | jq '.jobs[] | select(.rows.failed > 0)'
+    """
+    places = call.places()
+    take = _taker(places, job, everything=everything)
+    if not watch:
+        _show(take(), as_json=as_json)
+        return
+    with contextlib.suppress(KeyboardInterrupt):  # the way to end it
+        _watch(take, as_json=as_json)
+
+
+def _taker(places: Places, word: str | None, *, everything: bool) -> Callable[[], Survey | JobSurvey]:
+    from .survey import Survey
+
+    if word is None:
+        return lambda: Survey.take(places, everything=everything)
+    from ..adapters.state_view.looking import looking
+
+    with looking(places.state) as state:
+        job = find_job(state, word).id
+    return lambda: _survey_of(places, job)
+
+
+def _survey_of(places: Places, job: str) -> JobSurvey:
+    from .survey import JobSurvey
+
+    try:
+        return JobSurvey.take(places, job)
+    except KeyError:
+        raise NotFound(f"There is no job {job} any more: its file left the inbox before it could be taken.") from None
+
+
+def _show(survey: Survey | JobSurvey, *, as_json: bool) -> None:
+    from .survey import Survey
+
+    if as_json:
+        click.echo(json.dumps(survey.record(), ensure_ascii=False, indent=2))
+    elif isinstance(survey, Survey) and sys.stdout.isatty():
+        from rich.console import Console
+
+        from .status_table import tables
+
+        Console().print(tables(survey))
+    else:
+        click.echo("\n".join(_lines(survey)))
+
+
+def _watch(take: Callable[[], Survey | JobSurvey], *, as_json: bool) -> None:
+    from .survey import JobSurvey
+
+    if sys.stdout.isatty() and not as_json:
+        _watch_live(take)
+        return
+    # Elsewhere there is nothing to overwrite: what has changed is told anew, as JSON one document a line.
+    last: object = None
+    while True:
+        survey = take()
+        now: Any = survey.record() if as_json else list(_lines(survey))
+        if now != last:
+            click.echo(json.dumps(now, ensure_ascii=False) if as_json else "\n".join(now))
+            sys.stdout.flush()
+            last = now
+        if isinstance(survey, JobSurvey) and survey.job.state.final:
+            return
+        time.sleep(LOOK_EVERY)
+
+
+def _watch_live(take: Callable[[], Survey | JobSurvey]) -> None:
+    from rich.live import Live
+    from rich.text import Text
+
+    from .status_table import tables
+    from .survey import JobSurvey
+
+    with Live(auto_refresh=False) as live:
+        while True:
+            survey = take()
+            if isinstance(survey, JobSurvey):
+                live.update(Text.from_ansi("\n".join(_lines(survey))), refresh=True)
+                if survey.job.state.final:
+                    return
+            else:
+                live.update(tables(survey), refresh=True)
+            time.sleep(LOOK_EVERY)
+
+
+def _lines(survey: Survey | JobSurvey) -> list[str]:
+    from .status_job import job_lines
+    from .status_lines import plain_lines
+    from .survey import Survey
+
+    return list(plain_lines(survey) if isinstance(survey, Survey) else job_lines(survey))

@@ -1,0 +1,104 @@
+"""`batchd status JOB`: one job in every detail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from .cells import cells
+from .status_lines import daemon_line
+from .wording import clean, local_time, money, one_line, short_count, span
+
+if TYPE_CHECKING:
+    from ..adapters.state_view.records import BatchSummary
+    from .survey import JobSurvey
+
+_LABEL = 11
+
+
+def job_lines(survey: JobSurvey) -> Iterator[str]:
+    """The details, a line each; longer than the terminal is wide where a path is."""
+    job, around = survey.job, survey.around
+    row = cells(job, around)
+    state = click.style(row.state, fg=row.mood)
+    yield f"{click.style(job.id, bold=True)}  {one_line(job.source)}  {state}"
+    if not job.state.final:
+        yield _line("daemon", daemon_line(around))
+        yield _line("waits for", clean(around.waits_for(job) or "nothing"))
+        subjects = [f"job {job.id}", f"provider {job.provider}", *(f"sink {sink}" for sink in job.sinks)]
+        subjects += [f"batch {batch.key}" for batch in job.batches]
+        for each in around.conditions:
+            if each.subject in subjects:
+                yield _line("!", f"{each.subject}, since {local_time(each.since)}: {one_line(each.text)}")
+    elif job.reason:
+        yield _line("because", clean(job.reason))
+    if job.route:
+        yield _line("route", f"{job.route}: {job.provider}, {job.model}")
+    if job.rows is not None:
+        yield _line("rows", _rows(survey))
+    yield from _money(survey)
+    yield _line("taken", _moment(job.claimed_at, around.now))
+    if job.finished_at is not None:
+        yield _line("finished", f"{_moment(job.finished_at, around.now)}, {_took(survey)} after it was taken")
+    for number, batch in enumerate(survey.batches):
+        yield _line("batches" if number == 0 else "", _batch(batch))
+    for number, path in enumerate(survey.outputs()):
+        yield _line("results" if number == 0 else "", clean(path))
+    original = survey.original()
+    if original is not None:
+        yield _line("original", clean(original))
+    if job.sha256 is not None:
+        yield _line("sha256", job.sha256)
+    yield _line("story", f"batchd events {job.id}")
+
+
+def _line(label: str, text: str) -> str:
+    first, *rest = text.splitlines() or [""]
+    lines = [f"  {click.style(label.ljust(_LABEL), dim=True)}{first}", *(f"{'':{_LABEL + 2}}{line}" for line in rest)]
+    return "\n".join(lines)
+
+
+def _rows(survey: JobSurvey) -> str:
+    job = survey.job
+    facts = [f"{job.ok:,} ok"]
+    facts += [f"{job.failed:,} failed"] if job.failed else []
+    facts += [f"{job.skipped:,} skipped"] if job.skipped else []
+    open_rows = (job.rows or 0) - job.ok - job.failed - job.skipped
+    if open_rows and not job.state.final:
+        ahead = job.answered - job.ok - job.failed
+        facts.append(f"{open_rows:,} open{f' ({ahead:,} of them answered, to be fetched)' if ahead > 0 else ''}")
+    return f"{job.rows or 0:,}: {', '.join(facts)}"
+
+
+def _money(survey: JobSurvey) -> Iterator[str]:
+    job, places = survey.job, survey.around.places
+    cost = survey.around.cost(job)
+    facts = [] if cost is None else [f"{money(cost, places.currency)}{'' if job.state.final else ' so far'}"]
+    facts += [] if job.estimated_cost is None else [f"estimated at most {money(job.estimated_cost, places.currency)}"]
+    if facts:
+        yield _line("cost", ", ".join(facts))
+    if job.usage is not None and (job.usage.input_tokens or job.usage.output_tokens):
+        cached = f" ({job.usage.cached_tokens:,} cached)" if job.usage.cached_tokens else ""
+        text = f"{job.usage.input_tokens:,} in{cached}, {job.usage.output_tokens:,} out"
+        if job.wasted is not None and (lost := job.wasted.input_tokens + job.wasted.output_tokens):
+            text += f"; {short_count(lost)} of them answered no row"
+        yield _line("tokens", text)
+
+
+def _batch(batch: BatchSummary) -> str:
+    phase = f" ({batch.phase})" if batch.phase else ""
+    facts = [f"{batch.key}: {batch.state}{phase}, {batch.completed + batch.failed:,} of {batch.requests:,} answered"]
+    facts += [f"the provider calls it {one_line(batch.remote)}"] if batch.remote else []
+    facts += [f"and also {one_line(', '.join(batch.others))}"] if batch.others else []
+    facts += [f"sent {local_time(batch.submitted_at)}"] if batch.submitted_at is not None else []
+    return ", ".join(facts) + (f": {one_line(batch.reason)}" if batch.reason else "")
+
+
+def _moment(at: float, now: float) -> str:
+    return f"{local_time(at)}, {span(max(0.0, now - at))} ago"
+
+
+def _took(survey: JobSurvey) -> str:
+    return span(max(0.0, (survey.job.finished_at or 0.0) - survey.job.claimed_at))

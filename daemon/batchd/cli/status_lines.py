@@ -1,0 +1,43 @@
+"""`batchd status` for a pipe: a line for each thing, nothing shortened, nothing coloured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .cells import plain_line
+from .wording import count, local_time, one_line
+
+if TYPE_CHECKING:
+    from .survey import Survey
+
+
+def daemon_line(survey: Survey) -> str:
+    """Whether anything will happen at all."""
+    daemon = survey.daemon
+    if daemon is not None:
+        return f"The daemon is running{f' (process {daemon.process})' if daemon.process is not None else ''}."
+    if survey.unfinished:
+        return "No daemon is running. What is under way goes on at the next start: batchd run"
+    return "No daemon is running. To start it: batchd run"
+
+
+def older_line(survey: Survey) -> str | None:
+    """What is left out."""
+    if not survey.older:
+        return None
+    return f"{count(survey.older, 'older job')} {'is' if survey.older == 1 else 'are'} finished: batchd status --all"
+
+
+def plain_lines(survey: Survey) -> Iterator[str]:
+    """Conditions first, then what is under way, then what was finished last."""
+    yield daemon_line(survey)
+    for each in survey.conditions:
+        yield one_line(f"{each.subject}, since {local_time(each.since)}: {each.text}")
+    for job in (*survey.unfinished, *survey.finished):
+        yield plain_line(job, survey)
+    if not survey.unfinished and not survey.finished:
+        yield "No file has been taken yet."
+    older = older_line(survey)
+    if older is not None:
+        yield older

@@ -1,0 +1,148 @@
+"""`batchd status` on a terminal: tables that fit its width, in colour. The only module for which rich is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from .cells import Cells, cells
+from .status_lines import daemon_line, older_line
+from .wording import clean, since
+
+if TYPE_CHECKING:
+    from ..adapters.state_view.records import JobSummary
+    from .survey import Survey
+
+GAP = 2
+BAR = 10
+FILE_WANTED, FILE_LEAST = 22, 10
+_RIGHT = {"rows", "failed", "cost", "when"}
+_DROPPED_FIRST = ("route", "share", "when", "cost", "failed")
+
+
+class JobTable:
+    """Jobs in columns as wide as the terminal allows, each with what it waits for on a line below."""
+
+    def __init__(self, title: str, heads: Sequence[tuple[str, str]], rows: Sequence[Cells]) -> None:
+        self._title = title
+        self._heads = dict(heads)
+        self._rows = rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        widths = self._fitted(options.max_width)
+        yield Text(self._title, style="bold")
+        yield self._line({name: Text(head, style="dim") for name, head in self._heads.items()}, widths)
+        indent = widths["job"] + GAP
+        for row in self._rows:
+            yield self._line(self._texts(row, widths), widths)
+            if row.waits:
+                words = row.waits if row.state == "rejected" else f"waits for {row.waits}"
+                style = "red" if row.mood == "red" else "dim"
+                yield Padding(Text(words, style=style, overflow="fold"), (0, 0, 0, indent))
+
+    def _fitted(self, width: int) -> dict[str, int]:
+        """How wide each column is. What matters least is left out, then names of files are shortened."""
+        widths = {name: max(cell_len(head), *map(cell_len, self._column(name))) for name, head in self._heads.items()}
+        for name in (name for name in ("failed", "cost", "share") if not any(self._column(name))):
+            widths.pop(name, None)
+        for name in _DROPPED_FIRST:
+            if _total(widths) - max(0, widths["file"] - FILE_WANTED) <= width:
+                break
+            widths.pop(name, None)
+        excess = _total(widths) - width
+        if excess > 0:
+            widths["file"] = max(FILE_LEAST, widths["file"] - excess)
+        return widths
+
+    def _column(self, name: str) -> list[str]:
+        if name == "share":
+            return ["━" * BAR if row.share is not None else "" for row in self._rows]
+        return [getattr(row, name) for row in self._rows]
+
+    def _texts(self, row: Cells, widths: dict[str, int]) -> dict[str, Text]:
+        texts = {
+            "job": Text(row.job, style="bold"),
+            "file": Text(_shortened(row.file, widths["file"])),
+            "route": Text(row.route, style="dim"),
+            "state": Text(row.state, style=row.mood),
+            "share": _bar(row.share),
+            "rows": Text(row.rows),
+            "failed": Text(row.failed, style="red"),
+            "cost": Text(row.cost),
+            "when": Text(row.when, style="dim"),
+        }
+        return {name: texts[name] for name in widths}
+
+    def _line(self, texts: dict[str, Text], widths: dict[str, int]) -> Text:
+        line = Text(no_wrap=True, overflow="ellipsis")
+        for name, width in widths.items():
+            text = texts[name]
+            room = " " * (width - text.cell_len)
+            line.append_text(Text.assemble(room, text) if name in _RIGHT else Text.assemble(text, room))
+            line.append(" " * GAP)
+        line.rstrip()
+        return line
+
+
+def tables(survey: Survey, *, titles: tuple[str, str] = ("Under way", "Finished last")) -> RenderableType:
+    """Everything there is to say, from what needs a person down to what is over."""
+    return Group(*_pieces(survey, titles))
+
+
+def _pieces(survey: Survey, titles: tuple[str, str]) -> Iterator[RenderableType]:
+    yield Text(daemon_line(survey), style="green" if survey.daemon is not None else "yellow")
+    if survey.conditions:
+        notes = Table.grid(padding=(0, 1))
+        for each in survey.conditions:
+            head = Text(f"{clean(each.subject)}, since {since(each.since, survey.now)}: ", style="bold")
+            notes.add_row(Text("!", style="bold red"), head.append(clean(each.text), style="not bold"))
+        yield Text()
+        yield notes
+    if survey.unfinished:
+        yield Text()
+        yield JobTable(titles[0], _heads("age"), _cells(survey.unfinished, survey))
+    if survey.finished:
+        yield Text()
+        yield JobTable(titles[1], _heads("finished", bar=False), _cells(survey.finished, survey))
+    if not survey.unfinished and not survey.finished:
+        yield Text("No file has been taken yet.")
+    older = older_line(survey)
+    if older is not None:
+        yield Text(older, style="dim")
+
+
+def _heads(when: str, *, bar: bool = True) -> list[tuple[str, str]]:
+    heads = [("job", "job"), ("file", "file"), ("route", "route"), ("state", "state")]
+    heads += [("share", "")] if bar else []
+    return [*heads, ("rows", "answered" if bar else "rows"), ("failed", "failed"), ("cost", "cost"), ("when", when)]
+
+
+def _cells(jobs: Sequence[JobSummary], survey: Survey) -> list[Cells]:
+    return [cells(job, survey) for job in jobs]
+
+
+def _total(widths: dict[str, int]) -> int:
+    return sum(widths.values()) + GAP * (len(widths) - 1)
+
+
+def _shortened(name: str, width: int) -> str:
+    """The end of a path says more than its beginning."""
+    if cell_len(name) <= width:
+        return name
+    while cell_len(name) > width - 1:
+        name = name[1:]
+    return set_cell_size(f"…{name}", width)
+
+
+def _bar(share: float | None) -> Text:
+    if share is None:
+        return Text()
+    done = min(BAR, int(share * BAR))
+    # Heavy and light lines differ where there are no colours, too.
+    return Text.assemble(("━" * done, "cyan"), ("─" * (BAR - done), "dim"))

@@ -1,0 +1,206 @@
+"""What `batchd status` shows, gathered in one look; and the same for machines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..adapters.state_view.daemon import Running, running
+from ..adapters.state_view.looking import looking
+from .waiting import state_in_words, waits_for
+from .wording import utc
+
+if TYPE_CHECKING:
+    from ..adapters.state_view.records import BatchSummary, Condition, Delivery, JobSummary
+    from ..model import Usage
+    from .places import Places
+
+FINISHED_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """Everything at one moment. `older` is how many finished jobs are left out."""
+
+    places: Places
+    now: float
+    daemon: Running | None
+    conditions: Sequence[Condition]
+    unfinished: Sequence[JobSummary]
+    finished: Sequence[JobSummary]
+    older: int
+
+    @classmethod
+    def take(cls, places: Places, *, everything: bool = False) -> Survey:
+        """Look now."""
+        with looking(places.state) as state:
+            finished = state.finished(-1 if everything else FINISHED_SHOWN)
+            return cls(
+                places=places,
+                now=time.time(),
+                daemon=running(places.state),
+                conditions=state.conditions(),
+                unfinished=state.unfinished(),
+                finished=finished,
+                older=state.finished_count() - len(finished),
+            )
+
+    def waits_for(self, job: JobSummary) -> str | None:
+        """What the job waits for, in words."""
+        return waits_for(job, {each.subject for each in self.conditions}, awake=self.daemon is not None)
+
+    def cost(self, job: JobSummary) -> int | None:
+        """What the job has cost so far, in trillionths, if prices are known."""
+        return self.places.cost(job.provider, job.model, job.usage)
+
+    def record(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            **self.frame(),
+            "jobs": [self.job_record(job) for job in (*self.unfinished, *self.finished)],
+            "older_finished_jobs": self.older,
+        }
+
+    def frame(self) -> dict[str, Any]:
+        """What does not belong to a job."""
+        return {
+            "daemon": {"running": self.daemon is not None, "process": self.daemon.process if self.daemon else None},
+            "state": str(self.places.state),
+            "conditions": [
+                {"subject": each.subject, "text": each.text, "since": utc(each.since)} for each in self.conditions
+            ],
+        }
+
+    def job_record(self, job: JobSummary) -> dict[str, Any]:
+        """One job for `--json`. Money is in units of the currency."""
+        cost = self.cost(job)
+        return {
+            "id": job.id,
+            "source": job.source,
+            "state": job.state,
+            "finished": job.state.final,
+            "in_words": state_in_words(job),
+            "waits_for": self.waits_for(job),
+            "route": job.route,
+            "provider": job.provider,
+            "model": job.model,
+            "rows": {
+                "total": job.rows,
+                "ok": job.ok,
+                "failed": job.failed,
+                "skipped": job.skipped,
+                "answered": job.answered,
+            },
+            "tokens": _tokens(job.usage, job.wasted),
+            "cost": {
+                "so_far": _units(cost),
+                "estimated": _units(job.estimated_cost),
+                "currency": self.places.currency,
+            },
+            "reason_code": job.reason_code,
+            "reason": job.reason,
+            "sha256": job.sha256,
+            "timestamps": {
+                "claimed": utc(job.claimed_at),
+                "accepted": utc(job.accepted_at),
+                "planned": utc(job.planned_at),
+                "collected": utc(job.collected_at),
+                "finished": utc(job.finished_at),
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class JobSurvey:
+    """One job in every detail, and what is around it."""
+
+    around: Survey
+    job: JobSummary
+    batches: Sequence[BatchSummary]
+    deliveries: Sequence[Delivery]
+
+    @classmethod
+    def take(cls, places: Places, job: str) -> JobSurvey:
+        """Look now. KeyError if there is no job of this id."""
+        with looking(places.state) as state:
+            around = Survey(
+                places=places,
+                now=time.time(),
+                daemon=running(places.state),
+                conditions=state.conditions(),
+                unfinished=(),
+                finished=(),
+                older=0,
+            )
+            return cls(around, state.job(job), state.batches(job), state.deliveries(job))
+
+    def outputs(self) -> list[str]:
+        """The paths of everything that lies in the outbox for it, the report last."""
+        return [str(self.around.places.outbox / name) for name in _names(self.job, self.deliveries)]
+
+    def original(self) -> str | None:
+        """Where the dropped file lies in the end."""
+        places = self.around.places
+        if not self.job.state.final or self.job.archive_name is None:
+            return None
+        folder = places.rejected if self.job.state == "rejected" else places.archive
+        return str(folder / self.job.archive_name)
+
+    def record(self) -> dict[str, Any]:
+        """For `--json`."""
+        details = {
+            "parts": dict(self.job.parts),
+            "batches": [_batch_record(batch) for batch in self.batches],
+            "outputs": self.outputs(),
+            "original": self.original(),
+        }
+        return {**self.around.frame(), "job": {**self.around.job_record(self.job), **details}}
+
+
+def _names(job: JobSummary, deliveries: Sequence[Delivery]) -> list[str]:
+    names = [name for delivery in deliveries for name in delivery.files]
+    if job.state in {"done", "cancelled"} and job.outbox_stem is not None:
+        names.append(f"{job.outbox_stem}.report.json")
+    return names
+
+
+def _tokens(usage: Usage | None, wasted: Usage | None) -> Mapping[str, int | None]:
+    return {
+        "input": usage.input_tokens if usage else None,
+        "cached_input": usage.cached_tokens if usage else None,
+        "output": usage.output_tokens if usage else None,
+        "wasted_input": wasted.input_tokens if wasted else None,
+        "wasted_output": wasted.output_tokens if wasted else None,
+    }
+
+
+def _batch_record(batch: BatchSummary) -> dict[str, Any]:
+    return {
+        "key": batch.key,
+        "id": batch.remote,
+        "others": list(batch.others),
+        "provider": batch.provider,
+        "model": batch.model,
+        "state": batch.state,
+        "phase": batch.phase,
+        "requests": batch.requests,
+        "completed": batch.completed,
+        "failed": batch.failed,
+        "total": batch.total,
+        "reason": batch.reason,
+        "timestamps": {
+            "created": utc(batch.created_at),
+            "submitted": utc(batch.submitted_at),
+            "ended": utc(batch.ended_at),
+        },
+    }
+
+
+def _units(trillionths: int | None) -> float | None:
+    if trillionths is None:
+        return None
+    from ..core.pricing import UNIT
+
+    return trillionths / UNIT

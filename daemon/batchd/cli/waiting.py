@@ -1,0 +1,108 @@
+"""Where a job is and what it waits for, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from ..core.records import BatchState, JobState
+from .wording import count
+
+if TYPE_CHECKING:
+    from ..adapters.state_view.records import JobSummary
+
+_STATES = {
+    JobState.CLAIMING: "being taken",
+    JobState.CLAIMED: "being read",
+    JobState.PLANNING: "being planned",
+    JobState.HELD: "held",
+    JobState.DELIVERING: "being delivered",
+    JobState.REJECTING: "being rejected",
+    JobState.FAILED: "stands still",
+    JobState.DONE: "done",
+    JobState.CANCELLED: "cancelled",
+    JobState.REJECTED: "rejected",
+}
+_SENT = (BatchState.SUBMITTED, BatchState.ENDED, BatchState.FETCHED)
+
+
+def state_in_words(job: JobSummary) -> str:
+    """Two or three words for a column."""
+    if job.cancelled and not job.state.final:
+        return "being cancelled"
+    if job.state is not JobState.RUNNING:
+        return _STATES[job.state]
+    if any(batch.state is BatchState.HELD for batch in job.batches):
+        return "held"
+    if any(batch.state in _SENT for batch in job.batches):
+        return "at the provider"
+    if job.batches:
+        return "being sent"
+    if "answered" in job.parts:
+        return "being joined"
+    return "being planned" if "unplanned" in job.parts else "to be sent"
+
+
+def needs_a_person(job: JobSummary) -> bool:
+    """Whether nothing will happen until someone does something."""
+    return job.state in {JobState.HELD, JobState.FAILED} or any(batch.state is BatchState.HELD for batch in job.batches)
+
+
+def waits_for(job: JobSummary, subjects: Collection[str], *, awake: bool) -> str | None:
+    """What has to happen next, None if the job is finished. `subjects` are those of the conditions there are."""
+    if job.state.final:
+        return None
+    if job.state is JobState.FAILED:
+        return f"you, because {job.reason or 'it cannot go on.'}"
+    if job.state is JobState.HELD:
+        return f"your approval{f', because {job.reason}' if job.reason else ''}: batchd approve {job.id}"
+    for batch in job.batches:
+        if batch.state is BatchState.HELD:
+            return (
+                f"you: does {batch.provider} have batch {batch.key}? Look there, then "
+                f"batchd resolve {batch.key} --found ID, or --absent"
+            )
+    if not awake:
+        return "a daemon, and none is running: batchd run"
+    for subject in _relevant(job):
+        if subject in subjects:
+            return subject
+    return _RUNNING.get(job.state) or _of_batches(job)
+
+
+_RUNNING = {
+    JobState.CLAIMING: "the file to be taken out of the inbox",
+    JobState.CLAIMED: "the file to be read",
+    JobState.PLANNING: "its rows to be turned into requests",
+    JobState.DELIVERING: "its results to be delivered",
+    JobState.REJECTING: "the file to be put into the rejected folder",
+}
+
+
+def _relevant(job: JobSummary) -> list[str]:
+    """Whose conditions keep the job waiting, the most particular first."""
+    if job.state is JobState.RUNNING:
+        return [f"job {job.id}", *(f"batch {batch.key}" for batch in job.batches), f"provider {job.provider}"]
+    if job.state is JobState.DELIVERING:
+        return [f"job {job.id}", *(f"sink {sink}" for sink in job.sinks)]
+    return [f"job {job.id}"]
+
+
+def _of_batches(job: JobSummary) -> str:
+    unknown = [batch.key for batch in job.batches if batch.state is BatchState.SUBMITTING]
+    if unknown:
+        return f"certainty whether {job.provider} has batch {', '.join(unknown)}; it will not be created twice"
+    there = [batch for batch in job.batches if batch.state is BatchState.SUBMITTED]
+    if there:
+        ours, answered = sum(batch.ours for batch in there), sum(batch.answered for batch in there)
+        rest = f"{answered:,} of {count(ours, 'request')} answered"
+        return f"{job.provider}: {count(len(there), 'batch', 'batches')} there, {rest}"
+    if any(batch.state in _SENT for batch in job.batches):
+        return f"its answers to be fetched from {job.provider}"
+    if job.batches:
+        return f"its requests to be sent to {job.provider}"
+    if "answered" in job.parts:
+        return "its answers to be joined with its rows"
+    if "planned" in job.parts:
+        return f"a batch to {job.provider}, which others may share"
+    return "its rows to be turned into requests"

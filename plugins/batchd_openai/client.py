@@ -1,0 +1,215 @@
+"""Calls to one service: the SDK's client behind our own retries, our own reading of answers and our own errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+import msgspec
+import openai
+import tenacity
+from tenacity.wait import wait_base
+
+from batchd import BatchdError, Json, TransientError
+
+from .settings import Access, OpenAISettings
+from .translation import FOREIGN, Call, Party, not_json, redirected, translate, turned
+
+Send = Callable[[openai.AsyncOpenAI], Awaitable[httpx2.Response]]
+
+TRIES = 3
+WITHIN = 10.0
+"""Seconds after which a call is not tried again: the daemon waits better, and says that it does."""
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 4.0
+
+
+class Client:
+    """The service, as the rest of the plugin calls it. All that its methods raise is batchd's."""
+
+    def __init__(self, settings: OpenAISettings) -> None:
+        self.settings = settings
+        self._http: httpx2.AsyncClient | None = None
+        self._opened: tuple[Access, openai.AsyncOpenAI] | None = None
+
+    async def get(self, call: Call, *path: str, query: Mapping[str, str | int] | None = None) -> Json:
+        """The decoded answer to a GET, tried a few times."""
+        options: Any = {"params": dict(query or {})}
+        return await self._asked(call, lambda sdk: sdk.get(_joined(path), cast_to=httpx2.Response, options=options))
+
+    async def post(self, call: Call, *path: str) -> None:
+        """A POST that may be repeated and whose answer tells nothing."""
+        await self.repeated(self._answered, call, lambda sdk: sdk.post(_joined(path), cast_to=httpx2.Response))
+
+    async def delete(self, call: Call, *path: str) -> None:
+        """A DELETE."""
+        await self.repeated(self._answered, call, lambda sdk: sdk.delete(_joined(path), cast_to=httpx2.Response))
+
+    async def create(self, call: Call, path: str, body: Mapping[str, Json], *, within: float) -> Json:
+        """The decoded answer to the one POST that costs money: made exactly once, whatever comes of it."""
+        options: Any = {"timeout": self._timeout(within)}
+
+        async def send(sdk: openai.AsyncOpenAI) -> httpx2.Response:
+            async with asyncio.timeout(within):
+                return await sdk.post(path, cast_to=httpx2.Response, body=dict(body), options=options)
+
+        return self._decoded(call, await self._answered(call, send))
+
+    async def upload(self, call: Call, fields: Mapping[str, str], file: tuple[str, Any, str], *, within: float) -> Json:
+        """The decoded answer to a POST of a file, tried once: only who calls knows what a lost answer left behind.
+
+        The file is an open one: a path or bytes would be read whole into memory by the SDK.
+        """
+        options: Any = {"headers": {"Content-Type": "multipart/form-data"}, "timeout": self._timeout(within)}
+
+        async def send(sdk: openai.AsyncOpenAI) -> httpx2.Response:
+            # In all, since the transport has no time-out for writing.
+            async with asyncio.timeout(within):
+                return await sdk.post(
+                    "/files", cast_to=httpx2.Response, body=dict(fields), files=[("file", file)], options=options
+                )
+
+        return self._decoded(call, await self._answered(call, send))
+
+    @asynccontextmanager
+    async def streaming(self, call: Call, file: str, headers: Mapping[str, str]) -> AsyncIterator[Stream]:
+        """The content of a file as it arrives, tried once."""
+        sdk, party = self._open()
+        manager = sdk.files.with_streaming_response.content(file, extra_headers=headers)
+        failure: BatchdError | None = None
+        try:
+            answer = await manager.__aenter__()
+        except FOREIGN as error:
+            failure = translate(error, call, party)
+        if failure is not None:
+            raise failure
+        try:
+            yield Stream(answer.http_response, call, party)
+        finally:
+            await manager.__aexit__(None, None, None)
+
+    async def repeated(self, send: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        """Call it a few times within seconds, as long as it raises a `TransientError` that may soon be over."""
+        tries = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(_soon_over),
+            wait=_Pause(),
+            stop=tenacity.stop_after_attempt(TRIES) | tenacity.stop_before_delay(WITHIN),
+            reraise=True,
+        )
+        return await tries(send, *arguments)
+
+    async def aclose(self) -> None:
+        """Let go of the connections."""
+        http, self._http, self._opened = self._http, None, None
+        if http is not None:
+            await http.aclose()
+
+    async def _asked(self, call: Call, send: Send) -> Json:
+        async def once() -> Json:
+            return self._decoded(call, await self._answered(call, send))
+
+        return await self.repeated(once)
+
+    async def _answered(self, call: Call, send: Send) -> httpx2.Response:
+        sdk, party = self._open()
+        try:
+            response = await send(sdk)
+        except FOREIGN as error:
+            failure = translate(error, call, party)
+        else:
+            if not turned(response):
+                return response
+            failure = redirected(response, call, party)
+        # Out here, the original is not chained to it: a logged traceback would show what the service wrote.
+        raise failure
+
+    def _decoded(self, call: Call, response: httpx2.Response) -> Json:
+        party = self._party(self._opened[0] if self._opened else None)
+        try:
+            return party.decoded(response.content)
+        except msgspec.DecodeError:
+            pass
+        raise not_json(response, call, party)
+
+    def _open(self) -> tuple[openai.AsyncOpenAI, Party]:
+        access = Access.read(self.settings)
+        if self._opened is None or self._opened[0] != access:
+            self._opened = access, self._made(access)
+        return self._opened[1], self._party(access)
+
+    def _party(self, access: Access | None) -> Party:
+        return Party(self.settings.base_url, self.settings.api_key.where, access.secrets if access else ())
+
+    def _made(self, access: Access) -> openai.AsyncOpenAI:
+        settings = self.settings
+        if self._http is None:
+            self._http = openai.DefaultAioHttpClient(timeout=self._timeout(settings.request_timeout))
+        client = openai.AsyncOpenAI(
+            api_key=access.key,
+            base_url=settings.base_url,
+            default_query=access.query,
+            timeout=self._timeout(settings.request_timeout),
+            max_retries=0,
+            http_client=self._http,
+        )
+        # Where these are not given, the SDK takes them from the environment: OpenAI's organization, project, admin
+        # key and headers would go to whichever company this provider is.
+        client.organization, client.project, client.admin_api_key = settings.organization, settings.project, None
+        client._custom_headers = dict(access.headers)  # noqa: SLF001
+        return client
+
+    def _timeout(self, silence: float) -> httpx2.Timeout:
+        return httpx2.Timeout(silence, connect=min(silence, self.settings.connect_timeout))
+
+
+class Stream:
+    """What arrives of a file."""
+
+    def __init__(self, response: httpx2.Response, call: Call, party: Party) -> None:
+        self.response = response
+        self._call = call
+        self._party = party
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The bytes in the order they come, some kilobytes at a time."""
+        arriving = self.response.aiter_bytes()
+        while True:
+            try:
+                chunk = await anext(arriving)
+            except StopAsyncIteration:
+                return
+            except FOREIGN as error:
+                # These come as they are: the SDK translates nothing once the headers are there.
+                failure = translate(error, self._call, self._party)
+                break
+            # Outside of the `try`: what the reader raises, a full disk say, is not the service's fault.
+            yield chunk
+        raise failure
+
+    def not_content(self) -> TransientError:
+        """To raise when what arrives is no file."""
+        return not_json(self.response, self._call, self._party)
+
+
+class _Pause(wait_base):
+    """What the service asked for, else a random time that doubles."""
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> float:
+        outcome = retry_state.outcome
+        error = outcome.exception() if outcome is not None else None
+        if isinstance(error, TransientError) and error.retry_after is not None:
+            return error.retry_after
+        return tenacity.wait_random_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE)(retry_state)
+
+
+def _soon_over(error: BaseException) -> bool:
+    return isinstance(error, TransientError) and (error.retry_after is None or error.retry_after <= LONGEST_PAUSE)
+
+
+def _joined(path: tuple[str, ...]) -> str:
+    # Ids may hold a slash (Gemini's do); it must not become a step of the path.
+    return "".join(f"/{quote(step, safe='')}" for step in path)

@@ -1,0 +1,161 @@
+"""One shape for what many services answer: batches, their states, ids, errors and counts.
+
+"OpenAI-compatible" means that the SDK does not raise. Wrapped answers, upper-case states, ids that are an empty
+string, errors as a bare list: each of these has been seen in the wild, and each service believes it conforms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from batchd import BatchPhase, BatchStatus, Json, Problem, Usage
+
+_ENVELOPES = ("job", "batch", "data", "result")
+_PHASES = {phase.value: phase for phase in BatchPhase} | {
+    "validation": BatchPhase.VALIDATING,
+    "pending": BatchPhase.VALIDATING,
+    "queued": BatchPhase.VALIDATING,
+    "created": BatchPhase.VALIDATING,
+    "submitted": BatchPhase.VALIDATING,
+    "progress": BatchPhase.IN_PROGRESS,
+    "inprogress": BatchPhase.IN_PROGRESS,
+    "processing": BatchPhase.IN_PROGRESS,
+    "running": BatchPhase.IN_PROGRESS,
+    "canceling": BatchPhase.CANCELLING,
+    "canceled": BatchPhase.CANCELLED,
+    "complete": BatchPhase.COMPLETED,
+    "succeeded": BatchPhase.COMPLETED,
+}
+_MESSAGE_MOST = 2_000
+
+
+def unwrap(answer: Json) -> Mapping[str, Json]:
+    """The object that an answer is about, out of its envelopes (`{"job": {...}}`, `{"code": 0, "data": {...}}`)."""
+    while isinstance(answer, Mapping):
+        inner = next((answer[key] for key in _ENVELOPES if isinstance(answer.get(key), Mapping)), None)
+        if inner is None:
+            return answer
+        answer = inner
+    return {}
+
+
+def identifier(value: Json) -> str | None:
+    """An id, or None for all the ways to say that there is none."""
+    return value if isinstance(value, str) and value else None
+
+
+def phase_of(state: Json) -> BatchPhase | None:
+    """The phase that a service's word for it means; None for a word never heard."""
+    word = str(state).strip().lower().replace("-", "_").replace(" ", "_").removeprefix("job_state_")
+    return _PHASES.get(word)
+
+
+def status_of(batch: Mapping[str, Json]) -> BatchStatus:
+    """What an unwrapped batch object says."""
+    phase = phase_of(batch.get("status"))
+    details: dict[str, Json] = {
+        "output_file_id": identifier(batch.get("output_file_id")),
+        "error_file_id": identifier(batch.get("error_file_id")),
+    }
+    if phase is None:
+        # Not an end that we know: going on to ask costs little, giving up costs the answers.
+        details["unknown_status"] = str(batch.get("status"))[:100]
+    total, completed, failed = _counts(batch)
+    return BatchStatus(
+        phase=phase or BatchPhase.IN_PROGRESS,
+        total=total,
+        completed=completed,
+        failed=failed,
+        problems=problems_of(batch.get("errors")),
+        usage=_usage(batch.get("usage")),
+        details=details,
+    )
+
+
+def problems_of(errors: Json) -> tuple[Problem, ...]:
+    """Problems out of `errors`: OpenAI's list object, a bare list, one error, a sentence, or nothing."""
+    return tuple(_problem(error) for error in _flat(errors))
+
+
+def _flat(errors: Json) -> Iterator[Json]:
+    if isinstance(errors, Mapping) and isinstance(errors.get("data"), list):
+        errors = errors["data"]
+    if isinstance(errors, list):
+        yield from (error for error in errors if error)
+    elif errors:
+        yield errors
+
+
+def _problem(error: Json) -> Problem:
+    if not isinstance(error, Mapping):
+        return Problem("error", str(error)[:_MESSAGE_MOST])
+    code = error.get("code") or error.get("type") or "error"
+    message = error.get("message") or error.get("msg") or error.get("detail") or code
+    line = _number(error.get("line", error.get("line_number")))
+    return Problem(str(code)[:100], str(message)[:_MESSAGE_MOST], line or None)
+
+
+def _counts(batch: Mapping[str, Json]) -> tuple[int, int, int]:
+    counts = batch.get("request_counts")
+    if isinstance(counts, Mapping):
+        return _number(counts.get("total")), _number(counts.get("completed")), _number(counts.get("failed"))
+    return (
+        _number(counts) or _first(batch, "total_requests", "total"),
+        _first(batch, "completed_requests", "completed"),
+        _first(batch, "failed_requests", "failed"),
+    )
+
+
+def _first(batch: Mapping[str, Json], *names: str) -> int:
+    return next((number for name in names if (number := _number(batch.get(name)))), 0)
+
+
+def _usage(usage: Json) -> Usage | None:
+    if not isinstance(usage, Mapping):
+        return None
+    details = usage.get("input_tokens_details") or usage.get("prompt_tokens_details")
+    found = Usage(
+        input_tokens=_number(usage.get("input_tokens", usage.get("prompt_tokens"))),
+        cached_tokens=_number(details.get("cached_tokens")) if isinstance(details, Mapping) else 0,
+        output_tokens=_number(usage.get("output_tokens", usage.get("completion_tokens"))),
+    )
+    # Zeros throughout is how services write that they did not count.
+    return found if found != Usage() else None
+
+
+def _number(value: Any) -> int:
+    if isinstance(value, str) and value.isdecimal() and len(value) < 16:
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return 0
+    return max(0, int(value))
+
+
+def size_of(file: Mapping[str, Json]) -> int | None:
+    """The bytes that a file object says the file has. Zero is not believed: it is also how "not counted" is written."""
+    return _number(file.get("bytes")) or None
+
+
+def instant(value: Json) -> float:
+    """Seconds since 1970 of a timestamp, written as a number or in ISO 8601; infinity if it is neither."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        # Some count in milliseconds: 100,000,000,000 seconds are the year 5138.
+        return value / 1000 if value > 1e11 else float(value)
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value).timestamp()
+        except ValueError:
+            return math.inf
+    return math.inf
+
+
+def as_list(answer: Json) -> Sequence[Mapping[str, Json]] | None:
+    """The objects of a list, each out of its envelope: OpenAI's `data`, a bare list, either of them wrapped."""
+    while isinstance(answer, Mapping):
+        answer = answer.get("data", answer.get("batches"))
+    if not isinstance(answer, list):
+        return None
+    return [unwrap(item) for item in answer if isinstance(item, Mapping)]

@@ -1,0 +1,139 @@
+"""The table of a provider `openai` in config.toml, and the secrets in it, read at the moment they are needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, PlainValidator, field_validator, model_validator
+
+from batchd import Duration, Json, RejectedError, Secret, Settings
+
+OPENAI = "https://api.openai.com/v1"
+
+_REFERENCES = ("env:", "file:", "credential:")
+_SECRET_NAME = re.compile(r"(?i)key|token|secret|passw|auth|credential|signature|\bsig\b")
+_OURS = ("input_file_id", "endpoint", "completion_window")
+
+
+def _value(value: Any) -> str | Secret:
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
+        raise ValueError('should be plain text on one line, in quotes, or "env:NAME", "file:PATH" or "credential:NAME"')
+    return Secret(value) if value.startswith(_REFERENCES) else value
+
+
+Value = Annotated[str | Secret, PlainValidator(_value)]
+"""A header's or a query parameter's value: as it is, or where to read it."""
+
+
+class OpenAISettings(Settings):
+    """What can be set of a provider `openai`.
+
+    * `base_url`: where the service is, mostly ending in `/v1`
+    * `api_key`: where to read the key; needed unless `base_url` is OpenAI's, where it is `env:OPENAI_API_KEY`
+    * `organization`, `project`: OpenAI's, sent as headers
+    * `headers`, `query`: added to every call; values may be `env:NAME` and the like
+    * `completion_window`, `purpose`: what the service calls them (Together wants the purpose `batch-api`)
+    * `metadata`: whether to mark batches with our key; turn it off where the service refuses it
+    * `extra_body`: more for the create call, such as `output_expires_after`
+    * `request_timeout`, `connect_timeout`: the longest silence of the service; the time to reach it
+    * `slowest_upload`: bytes a second; an upload that is slower is given up and tried again later
+    """
+
+    base_url: str = OPENAI
+    api_key: Secret = Secret("env:OPENAI_API_KEY")
+    organization: str | None = None
+    project: str | None = None
+    headers: dict[str, Value] = Field(default_factory=dict)
+    query: dict[str, Value] = Field(default_factory=dict)
+    completion_window: str = "24h"
+    purpose: str = "batch"
+    metadata: bool = True
+    extra_body: dict[str, Json] = Field(default_factory=dict)
+    request_timeout: Duration = 60.0
+    connect_timeout: Duration = 10.0
+    slowest_upload: int = Field(default=200_000, gt=0)
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url(cls, text: str) -> str:
+        url = urlsplit(text.strip())
+        if url.scheme not in {"http", "https"} or not url.hostname:
+            raise ValueError('should be an address such as "https://api.openai.com/v1"')
+        if "?" in text or "#" in text:
+            # The SDK would put the path of each call behind it: .../v1?api-version=previewbatches
+            raise ValueError('must end before the `?`; write what comes after it as `query = { name = "value" }`')
+        if url.username or url.password:
+            raise ValueError("must not hold a user or a password; write the key as `api_key`")
+        return text.strip().rstrip("/")
+
+    @field_validator("headers", "query")
+    @classmethod
+    def _keep_secrets(cls, values: dict[str, str | Secret]) -> dict[str, str | Secret]:
+        # A value under such a name is a secret however it is written: it must not show either.
+        return {
+            name: Secret(value) if isinstance(value, str) and value and _SECRET_NAME.search(name) else value
+            for name, value in values.items()
+        }
+
+    @field_validator("extra_body")
+    @classmethod
+    def _extra_body(cls, extra: dict[str, Json]) -> dict[str, Json]:
+        taken = [key for key in _OURS if key in extra]
+        if taken:
+            raise ValueError(f"must not hold {', '.join(taken)}: batchd sets that")
+        if not isinstance(extra.get("metadata", {}), dict):
+            raise ValueError("should hold a table as `metadata`")
+        return extra
+
+    @model_validator(mode="after")
+    def _own_key(self) -> OpenAISettings:
+        host = urlsplit(self.base_url).hostname or ""
+        if "api_key" not in self.model_fields_set and not (host == "openai.com" or host.endswith(".openai.com")):
+            # Else whoever forgets the line hands OpenAI's key to another company.
+            raise ValueError('api_key is missing: a service other than OpenAI needs its own, such as "env:ACME_API_KEY"')
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What opens the service, as it is right now. Never shown, and read anew for each call."""
+
+    key: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    query: Mapping[str, str] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+
+    @classmethod
+    def read(cls, settings: OpenAISettings) -> Access:
+        """Read every secret now. RejectedError, in words, where one cannot be."""
+        key = _sendable(settings.api_key)
+        secrets = [key]
+        headers, query = (
+            {name: _revealed(value, secrets) for name, value in table.items()}
+            for table in (settings.headers, settings.query)
+        )
+        return cls(key, headers, query, tuple(secrets))
+
+
+def _revealed(value: str | Secret, secrets: list[str]) -> str:
+    if isinstance(value, str):
+        return value
+    secrets.append(_sendable(value))
+    return secrets[-1]
+
+
+def _sendable(secret: Secret) -> str:
+    text = secret.reveal().strip()
+    if not text or not text.isascii() or not text.isprintable():
+        # Else the HTTP library refuses the header, in words that quote it.
+        raise RejectedError(
+            f"What stands in {secret.where} cannot be a key: it is empty or holds line breaks or characters that no key "
+            "has. Copy the key there again; it is read each time, so no restart is needed."
+        )
+    return text

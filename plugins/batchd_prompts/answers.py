@@ -1,0 +1,110 @@
+"""Reading a model's answer into columns: as it is, in pieces, or as the JSON that was asked for."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from batchd import Failure, Json, Response
+
+_decode = msgspec.json.Decoder().decode
+_FENCED = re.compile(r"\s*```[A-Za-z]*[ \t]*\r?\n(.*?)\s*```\s*", re.DOTALL)
+_QUOTED = 200
+"""Characters of an answer that are quoted in a message."""
+
+
+class Answers(ABC):
+    """A way to read answers; `columns` are what it reads."""
+
+    columns: Sequence[str]
+
+    @abstractmethod
+    def read(self, text: str) -> Mapping[str, Json] | Failure:
+        """The columns' values out of the answer's text."""
+
+
+class WholeText(Answers):
+    """All of the text in one column."""
+
+    def __init__(self, column: str) -> None:
+        self.columns = (column,)
+
+    def read(self, text: str) -> Mapping[str, Json]:
+        """See Answers."""
+        return {self.columns[0]: text}
+
+
+class Separated(Answers):
+    """A piece for each column, with a separator between them."""
+
+    def __init__(self, columns: Sequence[str], separator: str) -> None:
+        self.columns = tuple(columns)
+        self._separator = separator
+
+    def read(self, text: str) -> Mapping[str, Json] | Failure:
+        """See Answers."""
+        pieces = text.strip().split(self._separator)
+        if len(pieces) != len(self.columns):
+            return unparsable(
+                f"expected {len(self.columns)} pieces separated by {self._separator!r}, got {len(pieces)}", text
+            )
+        return {column: piece.strip() for column, piece in zip(self.columns, pieces, strict=True)}
+
+
+class Structured(Answers):
+    """A JSON object whose properties are the columns."""
+
+    def __init__(self, schema: Mapping[str, Json]) -> None:
+        self.columns = tuple(schema["properties"])
+        self._required = tuple(schema.get("required", self.columns))
+
+    def read(self, text: str) -> Mapping[str, Json] | Failure:
+        """See Answers. Models that do not know structured output like to fence JSON as code; that is read as well."""
+        fenced = _FENCED.fullmatch(text)
+        try:
+            answer = _decode(fenced[1] if fenced else text)
+        except (ValueError, RecursionError):
+            return unparsable("expected JSON", text)
+        if not isinstance(answer, dict):
+            return unparsable("expected a JSON object", text)
+        missing = [name for name in self._required if name not in answer]
+        if missing:
+            return unparsable(f"it has no {_listed(missing)}", text)
+        extra = [name for name in answer if name not in self.columns]
+        if extra:
+            return unparsable(f"it has {_listed(extra)}, which was not asked for", text)
+        return {column: answer.get(column) for column in self.columns}
+
+
+def unanswered(response: Response) -> Failure | None:
+    """Why a response is no answer, although the service answered; None if it is one."""
+    refusal = response.refusal
+    if refusal is not None:
+        return Failure("refusal", f"The model declined to answer: {_quoted(refusal)}.")
+    if response.finish_reason == "content_filter":
+        return Failure("content_filter", "The service's content filter held the answer back.")
+    if response.finish_reason == "length":
+        return Failure(
+            "length",
+            "The answer was cut at max_tokens. Raise max_tokens in the table [routes.NAME.params] of this route, and "
+            "drop the failed rows again.",
+        )
+    if not (response.text or "").strip():
+        return Failure("no_text", "The model answered without any text.", transient=True)
+    return None
+
+
+def unparsable(what: str, text: str) -> Failure:
+    """An answer that is not in the form that was asked for. Models are random: asked again, it may be."""
+    return Failure("unparsable", f"The answer could not be read: {what}: {_quoted(text)}.", transient=True)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"“{name}”" for name in names[:10])
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…")

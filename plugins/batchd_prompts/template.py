@@ -1,0 +1,152 @@
+"""The prompt builder `template`: a text with places for the row's cells, and an answer read into columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from batchd import Body, Failure, Json, PromptBuilder, Response, Row, Settings
+
+from .answers import Answers, Separated, Structured, WholeText, unanswered
+from .json_text import BROKEN_TEXT
+from .schema import checked_schema, response_format
+
+if TYPE_CHECKING:
+    from .rendering import Template
+
+
+class TemplateSettings(Settings):
+    """The prompt table of a route."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    system: str | None = None
+    """What the model is told before every row; a template like `user`."""
+    user: str
+    """What the model is asked about each row: Jinja2, `{{ column }}` is the cell, `{{ row["Any name"] }}` as well."""
+    columns: tuple[str, ...] | None = None
+    """The columns that the answer fills; `answer` alone if nothing is said."""
+    separator: str | None = None
+    """What stands between the pieces of an answer with more than one column."""
+    json_schema: dict[str, Json] | None = Field(default=None, alias="schema")
+    """A JSON Schema, asked for as structured output; its properties become the columns."""
+
+    @field_validator("system", "user")
+    @classmethod
+    def _understood(cls, value: str | None) -> str | None:
+        if value is not None:
+            _template(value)
+        return value
+
+    @field_validator("user")
+    @classmethod
+    def _asks(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError('The prompt is empty. Write what is asked about each row, such as "Review: {{ review }}".')
+        return value
+
+    @field_validator("columns")
+    @classmethod
+    def _names(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is None:
+            return None
+        if not value:
+            raise ValueError("The list of columns is empty. Name the columns of the answer, or leave the list out.")
+        if not all(name.strip() for name in value):
+            raise ValueError("One of the columns has an empty name.")
+        double = next((name for name in value if value.count(name) > 1), None)
+        if double is not None:
+            raise ValueError(f"The column “{double}” is named twice.")
+        return value
+
+    @field_validator("json_schema")
+    @classmethod
+    def _of_an_object(cls, value: dict[str, Json] | None) -> dict[str, Json] | None:
+        if value is not None:
+            checked_schema(value)
+        return value
+
+    @model_validator(mode="after")
+    def _one_form(self) -> TemplateSettings:
+        columns, separator = self.columns, self.separator
+        if self.json_schema is not None:
+            if separator is not None:
+                raise ValueError("There are both a separator and a schema; an answer has one form. Remove one of them.")
+            if columns is not None:
+                raise ValueError("The columns are the properties of the schema. Remove columns, or the schema.")
+        elif separator == "":
+            raise ValueError('The separator is empty. Write what stands between the pieces, such as "|".')
+        elif separator is not None and (columns is None or len(columns) == 1):
+            raise ValueError(
+                "A separator needs two columns or more. Name them in columns, or remove the separator: the answer is "
+                "then one column."
+            )
+        elif columns is not None and len(columns) > 1 and separator is None:
+            raise ValueError(
+                f"An answer for {len(columns)} columns must be cut into pieces. Write the separator that the prompt "
+                'asks for, such as "|", or a schema.'
+            )
+        return self
+
+
+class TemplateBuilder(PromptBuilder[TemplateSettings]):
+    """Asks in chat form (`messages`), with the texts of its settings filled in."""
+
+    Settings = TemplateSettings
+
+    def __init__(self, settings: TemplateSettings) -> None:
+        super().__init__(settings)
+        self._roles = ("system", "user") if settings.system is not None else ("user",)
+        self._templates = [_template(text) for text in (settings.system, settings.user) if text is not None]
+        self._answers = _answers(settings)
+        self.columns = self._answers.columns
+        self._format = response_format(settings.json_schema) if settings.json_schema is not None else None
+
+    def needs(self) -> Iterable[str]:
+        """The columns that the texts name, but for those that are asked about with `is defined` or `default`."""
+        return tuple(dict.fromkeys(column for template in self._templates for column in template.needs))
+
+    def build(self, row: Row) -> Body | Failure:
+        """See PromptBuilder."""
+        texts = []
+        for template in self._templates:
+            text = template.render(row)
+            if isinstance(text, Failure):
+                return text
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                return BROKEN_TEXT
+            texts.append(text)
+        return self._body(texts)
+
+    def encode(self, rows: Iterable[Row], common: Body) -> Iterator[bytes | Failure]:
+        """See PromptBuilder."""
+        from .request_lines import encode_requests
+
+        return encode_requests(rows, self._templates, self._body, common)
+
+    def parse(self, response: Response) -> Mapping[str, Json] | Failure:
+        """See PromptBuilder."""
+        return unanswered(response) or self._answers.read(response.text or "")
+
+    def _body(self, texts: Sequence[str]) -> Body:
+        messages = [{"role": role, "content": text} for role, text in zip(self._roles, texts, strict=True)]
+        body: Body = {"messages": messages}
+        return body if self._format is None else {**body, "response_format": self._format}
+
+
+def _answers(settings: TemplateSettings) -> Answers:
+    if settings.json_schema is not None:
+        return Structured(settings.json_schema)
+    columns = settings.columns or ("answer",)
+    return WholeText(columns[0]) if settings.separator is None else Separated(columns, settings.separator)
+
+
+def _template(text: str) -> Template:
+    # Jinja is imported with the first prompt, not with the plugin.
+    from .rendering import Template
+
+    return Template(text)

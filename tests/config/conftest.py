@@ -1,0 +1,194 @@
+"""A catalogue of small plugins that stand in for the built-in ones, and a way to write configs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from batchd.adapters.plugins import Catalogue
+
+PLUGINS = """
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, field_validator
+
+import batchd
+from batchd import Duration, Secret, Settings, hookimpl
+
+
+class Answering(batchd.BatchProvider, batchd.LiveProvider):
+    class Settings(batchd.Settings):
+        base_url: str
+        api_key: Secret
+        region: Literal["north", "south"] = "north"
+        timeout: Duration = 10.0
+        headers: dict[str, Secret] = Field(default_factory=dict)
+
+    async def submit(self, submission): ...
+    async def poll(self, batch): ...
+    def results(self, batch): ...
+    async def complete(self, custom_id, body, *, endpoint): ...
+
+
+class LiveOnly(batchd.LiveProvider):
+    async def complete(self, custom_id, body, *, endpoint): ...
+
+
+class Template(batchd.PromptBuilder):
+    class Settings(batchd.Settings):
+        system: str | None = None
+        user: str
+        columns: list[str] | str = ("answer",)
+        separator: str | None = None
+        signing: Secret | None = None
+
+        @field_validator("user")
+        @classmethod
+        def _one_column(cls, user):
+            if "{{" not in user:
+                raise ValueError("names no column: write one as {{ review }}.")
+            return user
+
+    def build(self, row): ...
+
+
+class Csv(batchd.Reader):
+    suffixes = (".csv", ".tsv")
+
+    class Settings(batchd.Settings):
+        encoding: str | None = None
+        delimiter: str | None = None
+
+    def read(self, source): ...
+
+
+class Jsonl(batchd.Reader):
+    suffixes = (".jsonl",)
+
+    class Settings(batchd.Settings):
+        flatten: bool = False
+
+    def read(self, source): ...
+
+
+class CsvSink(batchd.Sink):
+    class Settings(batchd.Settings):
+        bom: bool = False
+
+    async def publish(self, job, rows): ...
+
+
+class JsonlSink(batchd.Sink):
+    async def publish(self, job, rows): ...
+
+
+class Webhook(batchd.Sink):
+    class Retry(BaseModel):
+        model_config = {"extra": "forbid"}
+        times: int = 3
+
+    class Settings(batchd.Settings):
+        url: str
+        token: str = ""
+        retry: "Webhook.Retry | None" = None
+
+        @field_validator("token")
+        @classmethod
+        def _refuse(cls, token):
+            if token == "":
+                return token
+            raise ValueError(f"{token!r} was refused")
+
+    async def publish(self, job, rows): ...
+
+
+class Clumsy(batchd.Sink):
+    class Settings(batchd.Settings):
+        size: int
+
+        @field_validator("size")
+        @classmethod
+        def _clumsy(cls, size):
+            return {}["nothing"]
+
+    async def publish(self, job, rows): ...
+
+
+Webhook.Settings.model_rebuild()
+
+
+@hookimpl
+def register_providers(register):
+    register("openai", Answering)
+    register("live-only", LiveOnly)
+
+
+@hookimpl
+def register_prompt_builders(register):
+    register("template", Template)
+
+
+@hookimpl
+def register_readers(register):
+    register("csv", Csv)
+    register("jsonl", Jsonl)
+
+
+@hookimpl
+def register_sinks(register):
+    register("csv", CsvSink)
+    register("jsonl", JsonlSink)
+    register("webhook", Webhook)
+    register("clumsy", Clumsy)
+"""
+
+GOOD = """
+[providers.acme]
+plugin = "openai"
+base_url = "https://acme.example/v1"
+api_key = "env:ACME_KEY"
+
+[routes.reviews]
+provider = "acme"
+model = "small"
+
+[routes.reviews.prompt]
+plugin = "template"
+user = "Review: {{ review }}"
+"""
+
+
+@pytest.fixture(scope="session")
+def plugin_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("plugins.d")
+    (folder / "standard.py").write_text(PLUGINS)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def catalogue(plugin_dir: Path) -> Catalogue:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metadata, "entry_points", lambda **_: ())
+        return Catalogue.load(plugin_dir)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a config (indented as the test likes) and return its path."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "config.toml"
+        path.write_text(dedent(text))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def good() -> str:
+    """The smallest config that will do, to be added to."""
+    return GOOD

@@ -1,0 +1,33 @@
+"""What batchd_files offers, and that offering it costs nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import batchd_files
+from batchd_files.csv_reader import CsvReader
+from batchd_files.csv_sink import CsvSink
+from batchd_files.jsonl_reader import JsonlReader
+from batchd_files.jsonl_sink import JsonlSink
+
+
+def test_offers_csv_and_jsonl_both_ways():
+    readers: dict[str, object] = {}
+    sinks: dict[str, object] = {}
+    batchd_files.register_readers(register=readers.__setitem__)
+    batchd_files.register_sinks(register=sinks.__setitem__)
+    assert readers == {"csv": CsvReader, "jsonl": JsonlReader}
+    assert sinks == {"csv": CsvSink, "jsonl": JsonlSink}
+    assert CsvReader.suffixes + JsonlReader.suffixes == (".csv", ".tsv", ".jsonl", ".ndjson")
+
+
+def test_importing_it_imports_next_to_nothing():
+    costly = "{'pydantic', 'msgspec', 'chardet', 'batchd_files.csv_reader'}"
+    code = f"import batchd_files, sys; print(*sorted({costly} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
+
+
+def test_the_detector_is_imported_only_for_files_that_need_it():
+    code = "import sys, batchd_files.csv_reader, batchd_files.jsonl_reader; print('chardet' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

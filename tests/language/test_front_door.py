@@ -1,0 +1,99 @@
+"""What plugins import: these names and no others, at the price of a blink."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+import batchd
+
+PUBLIC = [
+    "BadRow",
+    "BatchPhase",
+    "BatchProvider",
+    "BatchStatus",
+    "BatchdError",
+    "Body",
+    "CannotFind",
+    "ConfigError",
+    "DeliveryJob",
+    "Duration",
+    "Event",
+    "Failure",
+    "FileRefused",
+    "Json",
+    "Limits",
+    "LiveProvider",
+    "NotSent",
+    "Observer",
+    "Outbox",
+    "PluginError",
+    "Problem",
+    "PromptBuilder",
+    "ProviderError",
+    "Reader",
+    "RejectedError",
+    "RemoteBatch",
+    "RemoteMissing",
+    "Response",
+    "Result",
+    "ResultRow",
+    "ResultRows",
+    "Row",
+    "RowStatus",
+    "Secret",
+    "Settings",
+    "Sink",
+    "Source",
+    "Submission",
+    "SubmissionRefused",
+    "TransientError",
+    "Usage",
+    "__version__",
+    "hookimpl",
+]
+
+
+def test_the_public_names_are_pinned() -> None:
+    # A name added here is a promise to every author of a plugin; one taken away breaks theirs.
+    assert sorted(batchd.__all__) == sorted(PUBLIC)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(batchd, name) is not None
+
+
+def test_the_type_checker_sees_the_same_names_as_the_program() -> None:
+    source = importlib.util.find_spec("batchd")
+    assert source is not None
+    assert source.origin is not None
+    with open(source.origin, encoding="utf-8") as file:
+        checked = {line.split(" as ")[1].strip() for line in file if line.startswith("    from .")}
+    assert checked | {"__version__"} == set(PUBLIC)
+
+
+def test_what_is_not_there_is_an_attribute_error_with_its_name() -> None:
+    with pytest.raises(AttributeError, match="batchd.*nonsense"):
+        batchd.nonsense  # noqa: B018
+
+
+def imported_by(statement: str) -> set[str]:
+    """The top-level modules that a fresh Python has after the statement."""
+    program = f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_batchd_costs_neither_pydantic_nor_msgspec() -> None:
+    heavy = {"pydantic", "msgspec", "pluggy", "openai", "asyncio", "aiosqlite", "jinja2"}
+    assert not heavy & imported_by("import batchd; batchd.__version__, batchd.TransientError, batchd.BatchPhase")
+
+
+def test_a_star_import_gives_everything() -> None:
+    space: dict[str, object] = {}
+    exec("from batchd import *", space)
+    assert set(PUBLIC) <= space.keys()

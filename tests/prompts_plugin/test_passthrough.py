@@ -1,0 +1,131 @@
+"""The prompt builder `passthrough`: requests that are ready go out as they are, or fail by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from batchd import Failure, PromptBuilder, Response, Row
+from batchd_prompts.passthrough import PassthroughBuilder, PassthroughSettings
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no failure."""
+
+BUILDER = PassthroughBuilder(PassthroughSettings())
+GOOD = {
+    "custom_id": "mine",
+    "method": "POST",
+    "url": "/v1/chat/completions",
+    "body": {"model": "small", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9},
+}
+
+
+def row(**changes: Any) -> Row:
+    line = {**GOOD, **changes}
+    return Row(0, tuple(line), tuple(line.values()))
+
+
+def test_the_body_is_taken_as_it_is():
+    assert BUILDER.build(row()) == GOOD["body"]
+    assert BUILDER.build(row(note="extra columns do not matter")) == GOOD["body"]
+
+
+def test_what_the_body_says_wins_over_the_route():
+    (line,) = BUILDER.encode([row()], {"model": "small", "max_tokens": 1, "temperature": 0})
+    assert msgspec.json.decode(line) == {**GOOD["body"], "temperature": 0}
+
+
+def test_needs_what_makes_a_line_a_request():
+    assert set(BUILDER.needs()) == {"custom_id", "body"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "says"),
+    [
+        ({"custom_id": None}, "custom_id", "must be a text"),
+        ({"custom_id": ""}, "custom_id", "must be a text"),
+        ({"custom_id": 7}, "custom_id", "must be a text"),
+        ({"method": None}, "method", "not nothing"),
+        ({"method": "GET"}, "method", "not “GET”"),
+        ({"url": None}, "url", "not nothing"),
+        ({"url": "/v1/embeddings"}, "url", "not “/v1/embeddings”"),
+        ({"body": None}, "body", "not nothing"),
+        ({"body": {}}, "body", "not an empty object"),
+        ({"body": [1]}, "body", "not a list"),
+        ({"body": '{"messages": []}'}, "body", "must be a JSON object"),
+        ({"body": {"messages": "\ud800"}}, "text", "half of a character"),
+    ],
+)
+def test_a_line_that_is_no_request_fails_alone(changes, code, says):
+    failure = BUILDER.build(row(**changes))
+    assert isinstance(failure, Failure)
+    assert (failure.code, failure.transient) == (code, False)
+    assert says in failure.message
+    assert "drop" in failure.message
+    lines = list(BUILDER.encode([row(**changes), row()], {}))
+    assert lines[0] == failure
+    assert isinstance(lines[1], bytes)
+
+
+def test_columns_that_the_file_does_not_have_are_missing():
+    failure = BUILDER.build(Row(0, ("custom_id", "body"), ("a", {"x": 1})))
+    assert isinstance(failure, Failure)
+    assert failure.code == "method"
+
+
+def test_another_model_than_the_routes_fails_before_it_costs_anything():
+    (failure,) = BUILDER.encode([row()], {"model": "large"})
+    assert isinstance(failure, Failure)
+    assert (failure.code, failure.transient) == ("model", False)
+    assert "“small”" in failure.message
+    assert "“large”" in failure.message
+
+
+def test_a_body_without_a_model_is_asked_of_the_routes():
+    (line,) = BUILDER.encode([row(body={"messages": []})], {"model": "large"})
+    assert msgspec.json.decode(line) == {"model": "large", "messages": []}
+
+
+def test_another_endpoint_is_a_setting():
+    one = PassthroughBuilder(PassthroughSettings(url="/v1/embeddings"))
+    assert one.build(row(url="/v1/embeddings")) == GOOD["body"]
+    with pytest.raises(ValidationError, match="is the path of an endpoint"):
+        PassthroughSettings(url="https://api.example/v1/embeddings")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=10) | st.sampled_from(["\u2028", "\u2029", "\x85"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+BODIES = st.dictionaries(st.sampled_from(["messages", "n", "stop", "\u2028"]), JSON, min_size=1)
+
+
+@PATIENT
+@given(st.lists(BODIES, max_size=3), st.dictionaries(st.sampled_from(["model", "n", "temperature"]), JSON))
+def test_encoding_many_gives_what_building_each_gives(bodies, common):
+    rows = [row(body=body) for body in bodies]
+    lines = list(BUILDER.encode(rows, common))
+    plain = list(PromptBuilder.encode(BUILDER, rows, common))
+    assert [msgspec.json.decode(line) for line in lines] == [msgspec.json.decode(line) for line in plain]
+    for line in lines:
+        assert len(line.decode().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "answer"),
+    [({"content": "Hi"}, "Hi"), ({"content": None, "tool_calls": [{"id": "x"}]}, ""), ({"content": ""}, "")],
+)
+def test_the_text_is_the_answer_if_there_is_one(message, answer):
+    response = Response({"choices": [{"message": message, "finish_reason": "stop"}]})
+    assert BUILDER.parse(response) == {"answer": answer}
+    assert list(BUILDER.columns) == ["answer"]
+
+
+def test_embeddings_have_no_text():
+    assert BUILDER.parse(Response({"data": [{"embedding": [0.1]}]})) == {"answer": ""}
