@@ -17,6 +17,7 @@ from typing import Any
 from .adapters import config as configuration
 from .adapters.clock import Clock
 from .adapters.config import Config
+from .adapters.config_unbuilt import refuse_unbuilt
 from .adapters.locations import plugin_folder
 from .adapters.mounts import is_network, refuse_network
 from .adapters.plugins import Catalogue
@@ -42,9 +43,16 @@ RESCAN_ON_NETWORK = 15.0
 
 
 def load(path: Path) -> tuple[Config, Catalogue]:
-    """The checked configuration, and the plugins it was checked against."""
+    """The checked configuration, and the plugins it was checked against.
+
+    From here on relative paths in a plugin's table are relative to the config file, as its folders are: the
+    process, and with it its workers, moves there.
+    """
     catalogue = Catalogue.load(plugin_folder(path))
-    return configuration.load(path, catalogue), catalogue
+    config = configuration.load(path, catalogue)
+    refuse_unbuilt(path)
+    os.chdir(config.path.parent)
+    return config, catalogue
 
 
 @dataclass(slots=True)
@@ -245,7 +253,7 @@ class Outcome:
         states = {job.state for job, _ in self.jobs}
         if self.interrupted:
             return 130
-        if states & {JobState.FAILED, JobState.REJECTED}:
+        if states & {JobState.FAILED, JobState.REJECTED} or any(job.reason_code == "max_failed" for job, _ in self.jobs):
             return 1
         if JobState.HELD in states:
             return 6

@@ -159,7 +159,8 @@ class JobFinished(Event):
         counts = [f"{self.ok:,} ok"]
         counts += [f"{self.failed:,} failed"] if self.failed else []
         counts += [f"{self.skipped:,} skipped"] if self.skipped else []
-        return f"Finished {self.source}: {', '.join(counts)}. The report is {self.report}."
+        verdict = " That is more failures than max_failed allows." if self.outcome == "failed" else ""
+        return f"Finished {self.source}: {', '.join(counts)}.{verdict} The report is {self.report}."
 
 
 # --- Parts -----------------------------------------------------------------------------------------------------

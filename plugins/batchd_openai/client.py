@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import asynccontextmanager, suppress
+from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
 import httpx2
@@ -14,11 +14,13 @@ import openai
 import tenacity
 from tenacity.wait import wait_base
 
-from batchd import BatchdError, Json, TransientError
+from batchd import Json, TransientError
 
 from .settings import Access, OpenAISettings
-from .translation import FOREIGN, Call, Party, not_json, redirected, translate, turned
+from .speech import Call, Party
+from .translation import FOREIGN, not_json, redirected, translate, turned
 
+T = TypeVar("T")
 Send = Callable[[openai.AsyncOpenAI], Awaitable[httpx2.Response]]
 
 TRIES = 3
@@ -37,30 +39,37 @@ class Client:
         self._opened: tuple[Access, openai.AsyncOpenAI] | None = None
 
     async def get(self, call: Call, *path: str, query: Mapping[str, str | int] | None = None) -> Json:
-        """The decoded answer to a GET, tried a few times."""
+        """The answer to a GET, tried a few times."""
         options: Any = {"params": dict(query or {})}
-        return await self._asked(call, lambda sdk: sdk.get(_joined(path), cast_to=httpx2.Response, options=options))
+        address = _joined(path)
+        return await patiently(
+            lambda: self._asked(call, lambda sdk: sdk.get(address, cast_to=httpx2.Response, options=options))
+        )
 
     async def post(self, call: Call, *path: str) -> None:
         """A POST that may be repeated and whose answer tells nothing."""
-        await self.repeated(self._answered, call, lambda sdk: sdk.post(_joined(path), cast_to=httpx2.Response))
+        address = _joined(path)
+        await patiently(lambda: self._sent(call, lambda sdk: sdk.post(address, cast_to=httpx2.Response)))
 
     async def delete(self, call: Call, *path: str) -> None:
-        """A DELETE."""
-        await self.repeated(self._answered, call, lambda sdk: sdk.delete(_joined(path), cast_to=httpx2.Response))
+        """A DELETE, tried a few times."""
+        address = _joined(path)
+        await patiently(lambda: self._sent(call, lambda sdk: sdk.delete(address, cast_to=httpx2.Response)))
 
     async def create(self, call: Call, path: str, body: Mapping[str, Json], *, within: float) -> Json:
-        """The decoded answer to the one POST that costs money: made exactly once, whatever comes of it."""
+        """The answer to the one POST that costs money: made exactly once, whatever comes of it."""
         options: Any = {"timeout": self._timeout(within)}
 
         async def send(sdk: openai.AsyncOpenAI) -> httpx2.Response:
             async with asyncio.timeout(within):
                 return await sdk.post(path, cast_to=httpx2.Response, body=dict(body), options=options)
 
-        return self._decoded(call, await self._answered(call, send))
+        return await self._asked(call, send)
 
-    async def upload(self, call: Call, fields: Mapping[str, str], file: tuple[str, Any, str], *, within: float) -> Json:
-        """The decoded answer to a POST of a file, tried once: only who calls knows what a lost answer left behind.
+    async def upload(
+        self, call: Call, path: str, fields: Mapping[str, str], file: tuple[str, IO[bytes], str], *, within: float
+    ) -> Json:
+        """The answer to a POST of a file, tried once: only who calls knows what a lost answer left behind.
 
         The file is an open one: a path or bytes would be read whole into memory by the SDK.
         """
@@ -70,37 +79,29 @@ class Client:
             # In all, since the transport has no time-out for writing.
             async with asyncio.timeout(within):
                 return await sdk.post(
-                    "/files", cast_to=httpx2.Response, body=dict(fields), files=[("file", file)], options=options
+                    path, cast_to=httpx2.Response, body=dict(fields), files=[("file", file)], options=options
                 )
 
-        return self._decoded(call, await self._answered(call, send))
+        return await self._asked(call, send)
 
     @asynccontextmanager
     async def streaming(self, call: Call, file: str, headers: Mapping[str, str]) -> AsyncIterator[Stream]:
         """The content of a file as it arrives, tried once."""
         sdk, party = self._open()
-        manager = sdk.files.with_streaming_response.content(file, extra_headers=headers)
-        failure: BatchdError | None = None
+        manager = sdk.files.with_streaming_response.content(file, extra_headers=dict(headers))
         try:
             answer = await manager.__aenter__()
         except FOREIGN as error:
             failure = translate(error, call, party)
-        if failure is not None:
-            raise failure
-        try:
-            yield Stream(answer.http_response, call, party)
-        finally:
-            await manager.__aexit__(None, None, None)
-
-    async def repeated(self, send: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
-        """Call it a few times within seconds, as long as it raises a `TransientError` that may soon be over."""
-        tries = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(_soon_over),
-            wait=_Pause(),
-            stop=tenacity.stop_after_attempt(TRIES) | tenacity.stop_before_delay(WITHIN),
-            reraise=True,
-        )
-        return await tries(send, *arguments)
+        else:
+            try:
+                yield Stream(answer.http_response, call, party)
+            finally:
+                # What goes wrong while hanging up changes nothing of what was heard.
+                with suppress(*FOREIGN):
+                    await manager.__aexit__(None, None, None)
+            return
+        raise failure
 
     async def aclose(self) -> None:
         """Let go of the connections."""
@@ -109,12 +110,14 @@ class Client:
             await http.aclose()
 
     async def _asked(self, call: Call, send: Send) -> Json:
-        async def once() -> Json:
-            return self._decoded(call, await self._answered(call, send))
+        response, party = await self._sent(call, send)
+        try:
+            return party.decoded(response.content)
+        except msgspec.DecodeError:
+            pass
+        raise not_json(response, call, party)
 
-        return await self.repeated(once)
-
-    async def _answered(self, call: Call, send: Send) -> httpx2.Response:
+    async def _sent(self, call: Call, send: Send) -> tuple[httpx2.Response, Party]:
         sdk, party = self._open()
         try:
             response = await send(sdk)
@@ -122,37 +125,27 @@ class Client:
             failure = translate(error, call, party)
         else:
             if not turned(response):
-                return response
+                return response, party
             failure = redirected(response, call, party)
         # Out here, the original is not chained to it: a logged traceback would show what the service wrote.
         raise failure
-
-    def _decoded(self, call: Call, response: httpx2.Response) -> Json:
-        party = self._party(self._opened[0] if self._opened else None)
-        try:
-            return party.decoded(response.content)
-        except msgspec.DecodeError:
-            pass
-        raise not_json(response, call, party)
 
     def _open(self) -> tuple[openai.AsyncOpenAI, Party]:
         access = Access.read(self.settings)
         if self._opened is None or self._opened[0] != access:
             self._opened = access, self._made(access)
-        return self._opened[1], self._party(access)
-
-    def _party(self, access: Access | None) -> Party:
-        return Party(self.settings.base_url, self.settings.api_key.where, access.secrets if access else ())
+        return self._opened[1], Party(self.settings.base_url, self.settings.api_key.where, access.secrets)
 
     def _made(self, access: Access) -> openai.AsyncOpenAI:
         settings = self.settings
+        timeout = self._timeout(settings.request_timeout)
         if self._http is None:
-            self._http = openai.DefaultAioHttpClient(timeout=self._timeout(settings.request_timeout))
+            self._http = openai.DefaultAioHttpClient(timeout=timeout)
         client = openai.AsyncOpenAI(
             api_key=access.key,
             base_url=settings.base_url,
             default_query=access.query,
-            timeout=self._timeout(settings.request_timeout),
+            timeout=timeout,
             max_retries=0,
             http_client=self._http,
         )
@@ -195,7 +188,18 @@ class Stream:
         return not_json(self.response, self._call, self._party)
 
 
-class _Pause(wait_base):
+async def patiently(send: Callable[[], Awaitable[T]]) -> T:
+    """Call it a few times within seconds, as long as it raises a `TransientError` that may soon be over."""
+    tries = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception(_soon_over),
+        wait=Pause(),
+        stop=tenacity.stop_after_attempt(TRIES) | tenacity.stop_before_delay(WITHIN),
+        reraise=True,
+    )
+    return await tries(send)
+
+
+class Pause(wait_base):
     """What the service asked for, else a random time that doubles."""
 
     def __call__(self, retry_state: tenacity.RetryCallState) -> float:

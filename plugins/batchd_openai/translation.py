@@ -79,7 +79,7 @@ def translate(error: Exception, call: Call, party: Party) -> BatchdError:
         return RejectedError(f"{service} cannot be called: {text}. Mend base_url or the proxy settings.")
     if _nothing_sent(chain):
         return NotSent(f"{service} cannot be reached: {text}.{_advice(chain)}")
-    if any(isinstance(each, TimeoutError | httpx2.TimeoutException) and not _lost(each) for each in chain):
+    if _silent(chain):
         return TransientError(f"{service} did not answer in time when asked to {call.what}.")
     ours = isinstance(error, openai.OpenAIError) and not isinstance(
         error, openai.APIConnectionError | openai.APIResponseValidationError
@@ -189,11 +189,11 @@ def _nothing_sent(chain: list[BaseException]) -> bool:
     return isinstance(deepest, _NOTHING_SENT_BY_HTTPX)
 
 
-def _lost(error: BaseException) -> bool:
-    # What the transport calls a connect time-out is any connection that was lost; see the top.
-    return isinstance(error, httpx2.ConnectTimeout | openai.APITimeoutError) and any(
-        isinstance(each, aiohttp.ClientConnectionError) and not isinstance(each, aiohttp.ServerTimeoutError)
-        for each in _causes(error)
+def _silent(chain: list[BaseException]) -> bool:
+    # Again the cause decides: "connect time-out" is also what a connection lost at once is called.
+    by_aiohttp = [each for each in chain if isinstance(each, aiohttp.ClientError)]
+    return any(isinstance(each, TimeoutError | httpx2.TimeoutException) for each in by_aiohttp or chain) or isinstance(
+        chain[-1], openai.APITimeoutError
     )
 
 

@@ -322,3 +322,15 @@ async def test_small_jobs_share_a_batch_and_a_big_one_is_cut(make_household: Mak
     assert len(sizes) <= 5
     for name in "abc":
         assert set(statuses(household, f"reviews/{name}.results.csv")) == {"ok"}
+
+
+async def test_more_failed_rows_than_allowed_make_the_job_count_as_failed(make_household: MakeHousehold) -> None:
+    service = FakeService(lambda body: Failure("refused", "No.") if content({"body": body}) == "two" else "fine")
+    household = make_household(service=service, routes=(route(max_failed=0.4),))
+    await run(household, ["one", "two"])
+    assert statuses(household) == ["ok", "failed"]
+    assert household.report("reviews/may.report.json")["outcome"] == "failed"
+    async with household.living() as daemon:
+        [job_id] = await daemon.context.store.jobs.ids()
+        job = await daemon.context.store.jobs.get(job_id)
+    assert (job.state, job.reason_code) == ("done", "max_failed")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..core.records import JobState
 from .waiting import needs_a_person, state_in_words
 from .wording import clean, count, local_time, money, one_line, short_count, since, span
 
@@ -44,12 +43,12 @@ def cells(job: JobSummary, survey: Survey) -> Cells:
         file=one_line(job.source),
         route=job.route or "–",
         state=state_in_words(job),
-        share=None if not job.rows or job.state is JobState.REJECTED else job.answered / job.rows,
+        share=None if not job.rows or job.state == "rejected" else job.answered / job.rows,
         rows=_rows(job),
         failed=f"{job.failed:,}" if job.failed else "",
         cost=_cost(job, survey),
         when=since(finished, survey.now) if finished is not None else span(survey.now - job.claimed_at),
-        waits=_why(job) if job.state.final else clean(waits) if waits else None,
+        waits=_why(job) if job.final else clean(waits) if waits else None,
         mood=_mood(job),
     )
 
@@ -59,26 +58,26 @@ def plain_line(job: JobSummary, survey: Survey) -> str:
     facts = [state_in_words(job)]
     if job.rows is not None:
         done, rows = job.answered, count(job.rows, "row")
-        facts.append(f"{done:,} of {rows} answered" if not job.state.final else f"{rows}, {job.ok:,} ok")
+        facts.append(f"{done:,} of {rows} answered" if not job.final else f"{rows}, {job.ok:,} ok")
     facts += [f"{job.failed:,} failed"] if job.failed else []
     facts += [f"{job.skipped:,} skipped"] if job.skipped else []
     facts += [cost] if (cost := _cost(job, survey)) else []
     facts.append(f"taken {local_time(job.claimed_at)}")
     facts += [f"finished {local_time(job.finished_at)}"] if job.finished_at is not None else []
     waits = survey.waits_for(job)
-    why = f"; waits for {waits}" if waits else f": {job.reason}" if job.state is JobState.REJECTED else ""
+    why = f"; waits for {waits}" if waits else f": {job.reason}" if job.state == "rejected" else ""
     return one_line(f"job {job.id} {job.source} ({job.route or 'no route'}): {', '.join(facts)}{why}")
 
 
 def _why(job: JobSummary) -> str | None:
-    return clean(job.reason) if job.state is JobState.REJECTED and job.reason else None
+    return clean(job.reason) if job.state == "rejected" and job.reason else None
 
 
 def _rows(job: JobSummary) -> str:
     if job.rows is None:
         return "–"
     write = short_count if job.rows >= MILLION else "{:,}".format
-    if job.state.final:
+    if job.final:
         return write(job.rows)
     return f"{write(job.answered)}/{write(job.rows)}"
 
@@ -87,14 +86,14 @@ def _cost(job: JobSummary, survey: Survey) -> str:
     cost = survey.cost(job)
     if cost is not None:
         return money(cost, survey.places.currency)
-    if job.usage is None or not (job.usage.input_tokens or job.usage.output_tokens):
+    if job.tokens is None or not (job.tokens.input or job.tokens.output):
         return ""
-    return f"{short_count(job.usage.input_tokens + job.usage.output_tokens)} tokens"
+    return f"{short_count(job.tokens.input + job.tokens.output)} tokens"
 
 
 def _mood(job: JobSummary) -> str:
-    if needs_a_person(job) or job.state is JobState.REJECTED:
+    if needs_a_person(job) or job.state == "rejected":
         return "red"
-    if job.state is JobState.DONE:
+    if job.state == "done":
         return "yellow" if job.failed else "green"
-    return "cyan" if not job.state.final else "yellow"
+    return "cyan" if not job.final else "yellow"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 
 import click
@@ -48,6 +47,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _explain(error: Exception, *, debug: bool) -> int:
     if debug:
+        import traceback
+
         traceback.print_exception(error)
     while isinstance(error, ExceptionGroup):
         # One loop of the daemon ended by it and took the others along.

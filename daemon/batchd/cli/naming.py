@@ -27,7 +27,7 @@ class NotFound(BatchdError):
 def find_job(state: State, word: str) -> JobSummary:
     """The one job that `word` means: an id, the beginning of one, or a file. NotFound, in words."""
     found = state.jobs_called(word) if word else []
-    under_way = [job for job in found if not job.state.final]
+    under_way = [job for job in found if not job.final]
     if len(found) > 1 and len(under_way) == 1:
         return under_way[0]  # the same file was dropped again; who asks now means the one that is going on
     if len(found) == 1:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..adapters import toml_text
 from ..adapters.locations import DEFAULT_FOLDERS, resolved, state_folder
-from ..model import Usage
+
+if TYPE_CHECKING:
+    from ..adapters.state_view.records import Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +41,21 @@ class Places:
         currency = _table(data, "budget").get("currency", "USD")
         return cls(config, state_folder(config), outbox, archive, rejected, str(currency), _table(data, "providers"))
 
-    def cost(self, provider: str, model: str, usage: Usage | None) -> int | None:
+    def cost(self, provider: str, model: str, tokens: Tokens | None) -> int | None:
         """What so many tokens cost in batches, in trillionths; None if the config does not say."""
         terms = _table(_table(_table(self._providers, provider), "prices"), model)
-        if usage is None or not terms:
+        if tokens is None or not terms:
             return None
         from decimal import Decimal, InvalidOperation
 
         from ..core.pricing import Price
+        from ..model import Usage
 
         try:
             price = Price(**{name: Decimal(str(number)) for name, number in terms.items() if name != "currency"})
         except (InvalidOperation, TypeError):
             return None  # `batchd check` says what is wrong with it
-        return price.rates(batch=True).cost(usage)
+        return price.rates(batch=True).cost(Usage(tokens.input, tokens.cached, tokens.output))
 
 
 def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -101,7 +101,7 @@ def _watch(take: Callable[[], Survey | JobSurvey], *, as_json: bool) -> None:
             click.echo(json.dumps(now, ensure_ascii=False) if as_json else "\n".join(now))
             sys.stdout.flush()
             last = now
-        if isinstance(survey, JobSurvey) and survey.job.state.final:
+        if isinstance(survey, JobSurvey) and survey.job.final:
             return
         time.sleep(LOOK_EVERY)
 
@@ -118,7 +118,7 @@ def _watch_live(take: Callable[[], Survey | JobSurvey]) -> None:
             survey = take()
             if isinstance(survey, JobSurvey):
                 live.update(Text.from_ansi("\n".join(_lines(survey))), refresh=True)
-                if survey.job.state.final:
+                if survey.job.final:
                     return
             else:
                 live.update(tables(survey), refresh=True)

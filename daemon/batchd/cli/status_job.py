@@ -24,7 +24,7 @@ def job_lines(survey: JobSurvey) -> Iterator[str]:
     row = cells(job, around)
     state = click.style(row.state, fg=row.mood)
     yield f"{click.style(job.id, bold=True)}  {one_line(job.source)}  {state}"
-    if not job.state.final:
+    if not job.final:
         yield _line("daemon", daemon_line(around))
         yield _line("waits for", clean(around.waits_for(job) or "nothing"))
         subjects = [f"job {job.id}", f"provider {job.provider}", *(f"sink {sink}" for sink in job.sinks)]
@@ -66,7 +66,7 @@ def _rows(survey: JobSurvey) -> str:
     facts += [f"{job.failed:,} failed"] if job.failed else []
     facts += [f"{job.skipped:,} skipped"] if job.skipped else []
     open_rows = (job.rows or 0) - job.ok - job.failed - job.skipped
-    if open_rows and not job.state.final:
+    if open_rows and not job.final:
         ahead = job.answered - job.ok - job.failed
         facts.append(f"{open_rows:,} open{f' ({ahead:,} of them answered, to be fetched)' if ahead > 0 else ''}")
     return f"{job.rows or 0:,}: {', '.join(facts)}"
@@ -75,16 +75,16 @@ def _rows(survey: JobSurvey) -> str:
 def _money(survey: JobSurvey) -> Iterator[str]:
     job, places = survey.job, survey.around.places
     cost = survey.around.cost(job)
-    facts = [] if cost is None else [f"{money(cost, places.currency)}{'' if job.state.final else ' so far'}"]
+    facts = [] if cost is None else [f"{money(cost, places.currency)}{'' if job.final else ' so far'}"]
     facts += [] if job.estimated_cost is None else [f"estimated at most {money(job.estimated_cost, places.currency)}"]
     if facts:
         yield _line("cost", ", ".join(facts))
-    if job.usage is not None and (job.usage.input_tokens or job.usage.output_tokens):
-        cached = f" ({job.usage.cached_tokens:,} cached)" if job.usage.cached_tokens else ""
-        text = f"{job.usage.input_tokens:,} in{cached}, {job.usage.output_tokens:,} out"
-        if job.wasted is not None and (lost := job.wasted.input_tokens + job.wasted.output_tokens):
-            text += f"; {short_count(lost)} of them answered no row"
-        yield _line("tokens", text)
+    tokens = job.tokens
+    if tokens is not None and (tokens.input or tokens.output):
+        cached = f" ({tokens.cached:,} cached)" if tokens.cached else ""
+        lost = tokens.wasted_input + tokens.wasted_output
+        wasted = f"; {short_count(lost)} of them answered no row" if lost else ""
+        yield _line("tokens", f"{tokens.input:,} in{cached}, {tokens.output:,} out{wasted}")
 
 
 def _batch(batch: BatchSummary) -> str:

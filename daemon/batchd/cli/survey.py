@@ -13,8 +13,7 @@ from .waiting import state_in_words, waits_for
 from .wording import utc
 
 if TYPE_CHECKING:
-    from ..adapters.state_view.records import BatchSummary, Condition, Delivery, JobSummary
-    from ..model import Usage
+    from ..adapters.state_view.records import BatchSummary, Condition, Delivery, JobSummary, Tokens
     from .places import Places
 
 FINISHED_SHOWN = 5
@@ -53,7 +52,7 @@ class Survey:
 
     def cost(self, job: JobSummary) -> int | None:
         """What the job has cost so far, in trillionths, if prices are known."""
-        return self.places.cost(job.provider, job.model, job.usage)
+        return self.places.cost(job.provider, job.model, job.tokens)
 
     def record(self) -> dict[str, Any]:
         """For `--json`."""
@@ -80,7 +79,7 @@ class Survey:
             "id": job.id,
             "source": job.source,
             "state": job.state,
-            "finished": job.state.final,
+            "finished": job.final,
             "in_words": state_in_words(job),
             "waits_for": self.waits_for(job),
             "route": job.route,
@@ -93,7 +92,7 @@ class Survey:
                 "skipped": job.skipped,
                 "answered": job.answered,
             },
-            "tokens": _tokens(job.usage, job.wasted),
+            "tokens": _tokens(job.tokens),
             "cost": {
                 "so_far": _units(cost),
                 "estimated": _units(job.estimated_cost),
@@ -143,7 +142,7 @@ class JobSurvey:
     def original(self) -> str | None:
         """Where the dropped file lies in the end."""
         places = self.around.places
-        if not self.job.state.final or self.job.archive_name is None:
+        if not self.job.final or self.job.archive_name is None:
             return None
         folder = places.rejected if self.job.state == "rejected" else places.archive
         return str(folder / self.job.archive_name)
@@ -166,13 +165,13 @@ def _names(job: JobSummary, deliveries: Sequence[Delivery]) -> list[str]:
     return names
 
 
-def _tokens(usage: Usage | None, wasted: Usage | None) -> Mapping[str, int | None]:
+def _tokens(tokens: Tokens | None) -> Mapping[str, int | None]:
     return {
-        "input": usage.input_tokens if usage else None,
-        "cached_input": usage.cached_tokens if usage else None,
-        "output": usage.output_tokens if usage else None,
-        "wasted_input": wasted.input_tokens if wasted else None,
-        "wasted_output": wasted.output_tokens if wasted else None,
+        "input": tokens.input if tokens else None,
+        "cached_input": tokens.cached if tokens else None,
+        "output": tokens.output if tokens else None,
+        "wasted_input": tokens.wasted_input if tokens else None,
+        "wasted_output": tokens.wasted_output if tokens else None,
     }
 
 

@@ -5,34 +5,33 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from ..core.records import BatchState, JobState
 from .wording import count
 
 if TYPE_CHECKING:
     from ..adapters.state_view.records import JobSummary
 
-_STATES = {
-    JobState.CLAIMING: "being taken",
-    JobState.CLAIMED: "being read",
-    JobState.PLANNING: "being planned",
-    JobState.HELD: "held",
-    JobState.DELIVERING: "being delivered",
-    JobState.REJECTING: "being rejected",
-    JobState.FAILED: "stands still",
-    JobState.DONE: "done",
-    JobState.CANCELLED: "cancelled",
-    JobState.REJECTED: "rejected",
+STATES = {
+    "claiming": "being taken",
+    "claimed": "being read",
+    "planning": "being planned",
+    "held": "held",
+    "delivering": "being delivered",
+    "rejecting": "being rejected",
+    "failed": "stands still",
+    "done": "done",
+    "cancelled": "cancelled",
+    "rejected": "rejected",
 }
-_SENT = (BatchState.SUBMITTED, BatchState.ENDED, BatchState.FETCHED)
+_SENT = ("submitted", "ended", "fetched")
 
 
 def state_in_words(job: JobSummary) -> str:
     """Two or three words for a column."""
-    if job.cancelled and not job.state.final:
+    if job.cancelled and not job.final:
         return "being cancelled"
-    if job.state is not JobState.RUNNING:
-        return _STATES[job.state]
-    if any(batch.state is BatchState.HELD for batch in job.batches):
+    if job.state != "running":
+        return STATES.get(job.state, job.state)
+    if any(batch.state == "held" for batch in job.batches):
         return "held"
     if any(batch.state in _SENT for batch in job.batches):
         return "at the provider"
@@ -45,19 +44,19 @@ def state_in_words(job: JobSummary) -> str:
 
 def needs_a_person(job: JobSummary) -> bool:
     """Whether nothing will happen until someone does something."""
-    return job.state in {JobState.HELD, JobState.FAILED} or any(batch.state is BatchState.HELD for batch in job.batches)
+    return job.state in {"held", "failed"} or any(batch.state == "held" for batch in job.batches)
 
 
 def waits_for(job: JobSummary, subjects: Collection[str], *, awake: bool) -> str | None:
     """What has to happen next, None if the job is finished. `subjects` are those of the conditions there are."""
-    if job.state.final:
+    if job.final:
         return None
-    if job.state is JobState.FAILED:
+    if job.state == "failed":
         return f"you, because {job.reason or 'it cannot go on.'}"
-    if job.state is JobState.HELD:
+    if job.state == "held":
         return f"your approval{f', because {job.reason}' if job.reason else ''}: batchd approve {job.id}"
     for batch in job.batches:
-        if batch.state is BatchState.HELD:
+        if batch.state == "held":
             return (
                 f"you: does {batch.provider} have batch {batch.key}? Look there, then "
                 f"batchd resolve {batch.key} --found ID, or --absent"
@@ -71,28 +70,28 @@ def waits_for(job: JobSummary, subjects: Collection[str], *, awake: bool) -> str
 
 
 _RUNNING = {
-    JobState.CLAIMING: "the file to be taken out of the inbox",
-    JobState.CLAIMED: "the file to be read",
-    JobState.PLANNING: "its rows to be turned into requests",
-    JobState.DELIVERING: "its results to be delivered",
-    JobState.REJECTING: "the file to be put into the rejected folder",
+    "claiming": "the file to be taken out of the inbox",
+    "claimed": "the file to be read",
+    "planning": "its rows to be turned into requests",
+    "delivering": "its results to be delivered",
+    "rejecting": "the file to be put into the rejected folder",
 }
 
 
 def _relevant(job: JobSummary) -> list[str]:
     """Whose conditions keep the job waiting, the most particular first."""
-    if job.state is JobState.RUNNING:
+    if job.state == "running":
         return [f"job {job.id}", *(f"batch {batch.key}" for batch in job.batches), f"provider {job.provider}"]
-    if job.state is JobState.DELIVERING:
+    if job.state == "delivering":
         return [f"job {job.id}", *(f"sink {sink}" for sink in job.sinks)]
     return [f"job {job.id}"]
 
 
 def _of_batches(job: JobSummary) -> str:
-    unknown = [batch.key for batch in job.batches if batch.state is BatchState.SUBMITTING]
+    unknown = [batch.key for batch in job.batches if batch.state == "submitting"]
     if unknown:
         return f"certainty whether {job.provider} has batch {', '.join(unknown)}; it will not be created twice"
-    there = [batch for batch in job.batches if batch.state is BatchState.SUBMITTED]
+    there = [batch for batch in job.batches if batch.state == "submitted"]
     if there:
         ours, answered = sum(batch.ours for batch in there), sum(batch.answered for batch in there)
         rest = f"{answered:,} of {count(ours, 'request')} answered"

@@ -111,16 +111,19 @@ async def finish(context: Context, action: Finish) -> None:
         return
     await asyncio.to_thread(_archive, context, job)
     counts = _counts(job, parts)
+    reason = None
+    if report["outcome"] == "failed":
+        reason = f"{counts[RowStatus.FAILED]:,} of {job.rows:,} rows failed, more than max_failed allows"
     event = JobFinished(
         job=job.id,
         source=job.source,
-        outcome="cancelled" if job.cancelled else "done",
+        outcome=report["outcome"],
         ok=counts[RowStatus.OK],
         failed=counts[RowStatus.FAILED],
         skipped=counts[RowStatus.SKIPPED],
         report=f"{job.outbox_stem}.report.json",
     )
-    await context.store.jobs.finished(job, event, context.clock.now())
+    await context.store.jobs.finished(job, event, context.clock.now(), reason=reason)
 
 
 async def reject(context: Context, job: Job, code: str, reason: str) -> None:
@@ -181,7 +184,7 @@ def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch])
         "job": job.id,
         "source": job.source,
         "sha256": job.sha256,
-        "outcome": "cancelled" if job.cancelled else "done",
+        "outcome": _outcome(job, counts),
         "route": job.route.name,
         "provider": job.route.provider,
         "model": job.route.model,
@@ -237,6 +240,12 @@ def _failures(context: Context, parts: list[Part]) -> list[dict[str, Json]]:
         {"code": code, "rows": number, "first_row": examples[code][0], "example": examples[code][1]}
         for code, number in sorted(numbers.items(), key=lambda item: (-item[1], item[0]))
     ]
+
+
+def _outcome(job: Job, counts: Mapping[RowStatus, int]) -> str:
+    if job.cancelled:
+        return "cancelled"
+    return "failed" if counts[RowStatus.FAILED] > job.route.max_failed * (job.rows or 0) else "done"
 
 
 def _counts(job: Job, parts: list[Part]) -> dict[RowStatus, int]:

@@ -9,12 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...core.records import BatchState, JobState
-from ...model import Usage
 from .opening import connected
-from .records import BatchSummary, Condition, Delivery, JobSummary, Told
+from .records import FINAL, BatchSummary, Condition, Delivery, JobSummary, Tokens, Told
 
-_FINAL = "('done', 'cancelled', 'rejected')"
+_FINAL = "(" + ", ".join(f"'{state}'" for state in sorted(FINAL)) + ")"
 
 _JOBS = """
 SELECT *, json_extract(route, '$.name') AS route_name, json_extract(route, '$.provider') AS provider,
@@ -27,8 +25,7 @@ _PARTS = """
 SELECT state, COUNT(*) AS number, SUM(rows) AS rows, SUM(ok) AS ok, SUM(failed) AS failed, SUM(requests) AS requests,
        SUM(json_extract(usage, '$[0]')) AS input, SUM(json_extract(usage, '$[1]')) AS cached,
        SUM(json_extract(usage, '$[2]')) AS output,
-       SUM(json_extract(wasted, '$[0]')) AS wasted_input, SUM(json_extract(wasted, '$[1]')) AS wasted_cached,
-       SUM(json_extract(wasted, '$[2]')) AS wasted_output
+       SUM(json_extract(wasted, '$[0]')) AS wasted_input, SUM(json_extract(wasted, '$[2]')) AS wasted_output
 FROM parts WHERE job = :job GROUP BY state
 """
 
@@ -156,11 +153,11 @@ class State:
         return [self._job(row) for row in self._rows(_JOBS + where, **values)]
 
     def _job(self, row: sqlite3.Row) -> JobSummary:
-        job, state = row["id"], JobState(row["state"])
+        job, state = row["id"], row["state"]
         parts = {part["state"]: part for part in self._rows(_PARTS, job=job)}
         batches = [_batch(batch) for batch in self._rows(_BATCHES_UNDER_WAY, job=job)] if "batched" in parts else []
         ok, failed = _sum(parts, "ok"), _sum(parts, "failed")
-        if state.final and not parts:
+        if state in FINAL and not parts:
             ok, failed = self._last_word(job)
         under_way = sum(batch.answered for batch in batches)
         under_way += parts["answered"]["requests"] if "answered" in parts else 0
@@ -177,8 +174,7 @@ class State:
             failed=failed,
             answered=min(row["rows"] or 0, ok + failed + under_way),
             parts={name: part["number"] for name, part in parts.items()},
-            usage=_usage(parts, "") if parts else None,
-            wasted=_usage(parts, "wasted_") if parts else None,
+            tokens=Tokens(*(_sum(parts, column) for column in Tokens._fields)) if parts else None,
             cancelled=bool(row["cancelled"]),
             reason_code=row["reason_code"],
             reason=row["reason"],
@@ -215,21 +211,13 @@ def _sum(parts: dict[str, sqlite3.Row], column: str) -> int:
     return sum(part[column] for part in parts.values())
 
 
-def _usage(parts: dict[str, sqlite3.Row], prefix: str) -> Usage:
-    return Usage(
-        input_tokens=_sum(parts, f"{prefix}input"),
-        cached_tokens=_sum(parts, f"{prefix}cached"),
-        output_tokens=_sum(parts, f"{prefix}output"),
-    )
-
-
 def _batch(row: sqlite3.Row) -> BatchSummary:
     others: Sequence[str] = json.loads(row["others"])
     return BatchSummary(
         key=row["key"],
         provider=row["provider"],
         model=row["model"],
-        state=BatchState(row["state"]),
+        state=row["state"],
         phase=row["phase"],
         requests=row["requests"],
         ours=row["ours"],

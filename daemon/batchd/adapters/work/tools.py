@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ...contracts import PromptBuilder, Reader
-from ...errors import FileRefused
+from ...errors import FileRefused, PluginError
 from ...model import Json
 from ..plugins import Catalogue
 
@@ -55,8 +55,15 @@ def reader(recipe: Recipe, suffix: str) -> Reader[Any]:
             f"Its name {what}, and batchd does not know how to read that. It reads {known}. "
             "Save the table as CSV (in Excel: Save As, “CSV UTF-8”) and drop that file.",
         )
-    # A reader notes what it finds out about one file, so it is made anew for each.
-    made: Reader[Any] = catalogue.create("reader", kind, recipe.settings)
+    try:
+        # A reader notes what it finds out about one file, so it is made anew for each.
+        made: Reader[Any] = catalogue.create("reader", kind, recipe.settings)
+    except PluginError as error:
+        raise FileRefused(
+            "reader_settings",
+            f"The reader settings of its route do not fit this kind of file. {error} Drop it where another route "
+            "takes it, or let the operator mend the route.",
+        ) from None
     return made
 
 

@@ -1,0 +1,209 @@
+"""What a Reader is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..contracts import Reader, Source
+from ..errors import FileRefused
+from ..model import BadRow
+from .conformance_shared import PluginConformance, bad_row, grows, no_json, skip
+
+GARBAGE = bytes(range(256)) * 20
+
+
+class ReaderConformance(PluginConformance):
+    """Inherit it and write `make` and `samples`; `broken`, `refused` and `large` let it ask more.
+
+    class TestMyReader(ReaderConformance):
+        def make(self):
+            return MyReader(MyReader.Settings())
+
+        def samples(self):
+            return {"two.tab": b"id\\ttext\\n1\\tyes\\n2\\tno\\n"}
+    """
+
+    def make(self) -> Reader[Any]:
+        """A new reader."""
+        raise NotImplementedError("Write make(self): it returns a new reader.")
+
+    def samples(self) -> Mapping[str, bytes]:
+        """Good files: name to content, each with some rows."""
+        raise NotImplementedError("Write samples(self): it returns good files, name to content.")
+
+    def broken(self) -> Mapping[str, bytes]:
+        """Files of which some record cannot be a row, while others can."""
+        return {}
+
+    def refused(self) -> Mapping[str, bytes]:
+        """Files that cannot be read at all."""
+        return {}
+
+    def large(self, rows: int) -> tuple[str, Iterator[bytes]] | None:
+        """A file with so many rows: its name, and its content piece by piece."""
+        return None
+
+    def test_the_first_thing_it_yields_are_the_names_of_the_columns(self, tmp_path: Path) -> None:
+        """Once, non-empty, unique, text."""
+        for source in self._samples(tmp_path):
+            names = next(iter(self.make().read(source)), None)
+            where = f"The first thing that read() yields of {source.name}"
+            assert isinstance(names, Sequence), f"{where} is {names!r}; it must be the list of column names."
+            assert not isinstance(names, str | bytes), f"{where} is the text {names!r}; it must be a list of names."
+            assert names, f"{where} is an empty list; a table has columns."
+            for name in names:
+                assert isinstance(name, str), f"{where} names the column {name!r}, which is not text."
+                assert name, f"{where} has a column without a name: {list(names)!r}. Call it `column_2` or the like."
+            doubles = sorted({name for name in names if list(names).count(name) > 1})
+            assert not doubles, f"{where} names {doubles} twice. Refuse such a file, or give the second another name."
+
+    def test_every_row_has_one_value_for_each_column(self, tmp_path: Path) -> None:
+        """No fewer, no more; what does not fit is a BadRow."""
+        for source in (*self._samples(tmp_path), *_written(tmp_path, self.broken())):
+            names, *records = self._read(source)
+            for number, record in enumerate(records):
+                if isinstance(record, BadRow):
+                    continue
+                assert isinstance(record, Sequence), f"Row {number} of {source.name} is {record!r}; it must be a list."
+                assert not isinstance(record, str | bytes), f"Row {number} of {source.name} is the text {record!r}."
+                assert len(record) == len(names), (
+                    f"Row {number} of {source.name} has {len(record)} values for {len(names)} columns: {record!r}. "
+                    "Yield a BadRow for it."
+                )
+
+    def test_every_value_is_one_that_json_has(self, tmp_path: Path) -> None:
+        """None, bool, int, float, str, list, dict: what is read is kept as JSON."""
+        for source in self._samples(tmp_path):
+            for number, record in enumerate(self._read(source)[1:]):
+                if not isinstance(record, BadRow):
+                    no = no_json(list(record))
+                    assert no is None, f"Row {number} of {source.name} holds {no}. Turn it into text or a number."
+
+    def test_reading_again_yields_the_same(self, tmp_path: Path) -> None:
+        """By a new object as after a crash, and by the same one."""
+        for source in self._samples(tmp_path):
+            reader = self.make()
+            first = list(reader.read(source))
+            assert list(reader.read(source)) == first, f"Read again by the same object, {source.name} differs."
+            assert self._read(source) == first, f"Read again by a new object, as after a crash, {source.name} differs."
+
+    def test_samples_have_rows(self, tmp_path: Path) -> None:
+        """A sample without rows would leave all other questions unasked."""
+        for source in self._samples(tmp_path):
+            records = self._read(source)[1:]
+            good = sum(not isinstance(record, BadRow) for record in records)
+            assert good, f"No row came out of the sample {source.name}: {records!r}."
+
+    def test_bad_rows_say_what_was_there_and_why_it_will_not_do(self, tmp_path: Path) -> None:
+        """Values as a list, a Failure with a code and a sentence."""
+        for source in (*self._samples(tmp_path), *_written(tmp_path, self.broken())):
+            for number, record in enumerate(self._read(source)[1:]):
+                if isinstance(record, BadRow):
+                    bad_row(record, f"row {number} of {source.name}")
+
+    def test_a_broken_record_fails_alone(self, tmp_path: Path) -> None:
+        """In the files of `broken()` something is a BadRow and something is not."""
+        broken = list(_written(tmp_path, self.broken()))
+        if not broken:
+            skip("no broken() files to ask about")
+        for source in broken:
+            try:
+                records = self._read(source)[1:]
+            except Exception as error:
+                raise AssertionError(
+                    f"One broken record brought all of {source.name} down ({error!r}). Yield a BadRow for it and go on."
+                ) from error
+            bad = sum(isinstance(record, BadRow) for record in records)
+            assert bad, f"Nothing in {source.name} was found to be broken: {records!r}."
+            assert bad < len(records), f"Everything in {source.name} was found to be broken: {records!r}."
+
+    def test_a_file_it_cannot_read_is_refused_in_words(self, tmp_path: Path) -> None:
+        """Empty files, noise and those of `refused()`: a FileRefused, or rows after all; nothing else is raised."""
+        suffix = Path(next(iter(self.samples()))).suffix
+        may = {f"empty{suffix}": b"", f"noise{suffix}": GARBAGE, f"nul{suffix}": b"\0" * 100}
+        for source in _written(tmp_path, {**may, **self.refused()}):
+            try:
+                self._read(source)
+            except FileRefused as refusal:
+                told = f"The FileRefused of {source.name}"
+                assert isinstance(refusal.code, str) and refusal.code, f"{told} has no code for machines."  # noqa: PT018
+                assert " " in str(refusal), f"{told} must tell a person what to do; it says {str(refusal)!r}."
+                assert not no_json(str(refusal)), f"{told} cannot be written down: {no_json(str(refusal))}."
+            except Exception as error:
+                raise AssertionError(
+                    f"Reading {source.name} raised {error!r}. A file that cannot be read is a FileRefused(code, "
+                    "sentence), which is put next to the file for whoever dropped it."
+                ) from error
+            else:
+                assert source.name not in self.refused(), f"{source.name} was to be refused, and was read."
+
+    def test_memory_does_not_grow_with_the_file(self, tmp_path: Path) -> None:
+        """Ten times the rows take no more memory."""
+        if self.large(1) is None:
+            skip("no large() file to ask about")
+
+        def run(rows: int) -> None:
+            named = self.large(rows)
+            assert named is not None
+            path = tmp_path / f"{rows}{Path(named[0]).suffix}"
+            with path.open("wb") as file:
+                file.writelines(named[1])
+            count = sum(1 for _ in self.make().read(Source(path, named[0])))
+            assert count == rows + 1, f"large({rows}) came out as {count - 1} rows."
+
+        much = grows(run)
+        assert much is None, f"Memory grows with the file: {much}. Yield each row as it is read; keep none."
+
+    def test_the_dropped_file_stays_as_it_is(self, tmp_path: Path) -> None:
+        """The original goes to the archive byte for byte."""
+        for source in self._samples(tmp_path):
+            before = source.path.read_bytes()
+            self._read(source)
+            assert source.path.read_bytes() == before, f"Reading {source.name} has changed it."
+
+    def test_its_suffixes_are_those_of_its_samples(self) -> None:
+        """Lower case, with the dot; a reader without any is only used where a route names it."""
+        suffixes = type(self.make()).suffixes
+        assert isinstance(suffixes, tuple), f"`suffixes` is {suffixes!r}; write a tuple, with a comma: (\".tab\",)."
+        for suffix in suffixes:
+            assert isinstance(suffix, str), f"The suffix {suffix!r} is not text."
+            good = suffix.startswith(".") and suffix == suffix.lower() and len(suffix) > 1
+            assert good, f"The suffix {suffix!r} must be in lower case and begin with its dot, as in \".tab\"."
+        for name in self.samples() if suffixes else ():
+            own = Source(Path(name), name).suffix
+            assert own in suffixes, f"The sample {name} ends in none of {suffixes}, so the reader would not be asked."
+
+    def test_what_it_says_of_a_file_is_json(self, tmp_path: Path) -> None:
+        """`describe` goes into the report."""
+        for source in self._samples(tmp_path):
+            reader = self.make()
+            list(reader.read(source))
+            said = reader.describe()
+            assert isinstance(said, Mapping), f"describe() returned {said!r}; it must be a mapping."
+            assert not no_json(dict(said)), f"describe() returned {no_json(dict(said))}, which a report cannot hold."
+
+    def _samples(self, folder: Path) -> Iterator[Source]:
+        samples = self.samples()
+        assert samples, "samples() returned no files; there is nothing to ask about."
+        return _written(folder, samples)
+
+    def _read(self, source: Source) -> list[Any]:
+        return list(self.make().read(source))
+
+
+def _written(folder: Path, files: Mapping[str, bytes]) -> Iterator[Source]:
+    for number, (name, content) in enumerate(files.items()):
+        # In the spool every dropped file is called `source`: a reader must go by `name` for the suffix.
+        path = folder / f"{number}-{len(content)}" / "source"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+        yield Source(path, name)
+
+
+def as_line(values: Sequence[Any]) -> bytes:
+    """How a row is kept; for authors who want to compare."""
+    return msgspec.json.encode(values)

@@ -1,0 +1,208 @@
+"""What plugins of every role are asked, and how questions are put."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import math
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import cache
+from importlib import metadata
+from typing import Any, ClassVar
+from unittest import SkipTest
+
+from ..contracts import Plugin, Settings
+from ..model import BadRow, Failure
+
+PATIENCE = 20.0
+"""Seconds after which something that should have ended counts as standing still."""
+
+
+class PluginConformance:
+    """The questions to a plugin of any role. Inherit the class of your role, not this one."""
+
+    module: ClassVar[str | None] = None
+    """What is imported to find the plugin: the value of its entry point. Found out by itself where it is installed."""
+
+    def make(self) -> Any:
+        """A new plugin object, with settings to test by."""
+        raise NotImplementedError(f"{type(self).__name__} must have a method make() that returns a new plugin object.")
+
+    def test_its_settings_are_a_table_of_batchd(self) -> None:
+        """`Settings` is a class of batchd.Settings and refuses keys that it does not know."""
+        plugin = self.make()
+        settings = getattr(type(plugin), "Settings", None)
+        assert isinstance(settings, type), f"{_name(plugin)}.Settings is {settings!r}; nest a class of batchd.Settings."
+        assert issubclass(settings, Settings), f"{_name(plugin)}.Settings does not inherit from batchd.Settings."
+        extra = settings.model_config.get("extra")
+        assert extra == "forbid", (
+            f"{_name(plugin)}.Settings takes keys that it does not know (extra={extra!r}), so a mistyped key in the "
+            "config would be passed over in silence. Leave `extra` as batchd.Settings has it."
+        )
+
+    def test_importing_it_is_cheap(self) -> None:
+        """What is imported at every start brings in nothing that only the object needs."""
+        module = self.module or _entry_module(type(self.make()))
+        heavy = _brought_in_by(module)
+        assert not heavy, (
+            f"Importing {module} brings in {', '.join(heavy)}, and every `batchd status` would pay for that. Import it "
+            "where it is used: in the hook that registers the class, or in the method."
+        )
+
+
+@cache
+def _brought_in_by(module: str) -> Sequence[str]:
+    """The top-level modules, of others, that importing the module brings in beyond what batchd itself does."""
+    program = (
+        "import importlib, runpy, sys\n"
+        "import batchd.contracts, batchd.hookspecs\n"
+        "tops = lambda: {name.partition('.')[0] for name in sys.modules}\n"
+        "before = tops()\n"
+        "where = sys.argv[1]\n"
+        "runpy.run_path(where) if where.endswith('.py') else importlib.import_module(where)\n"
+        "print(*sorted(tops() - before - sys.stdlib_module_names - {where.partition('.')[0]}))\n"
+    )
+    environment = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
+    done = subprocess.run(  # noqa: S603  # our own program, in the Python that runs the tests
+        [sys.executable, "-c", program, module], capture_output=True, text=True, env=environment, check=False
+    )
+    if done.returncode != 0:
+        raise AssertionError(f"{module} cannot be imported by itself:\n{done.stderr}")
+    return done.stdout.split()
+
+
+def _entry_module(plugin: type[Any]) -> str:
+    home = plugin.__module__
+    for point in metadata.entry_points(group="batchd"):
+        if home == point.module or home.startswith(f"{point.module}."):
+            return point.module
+    file = getattr(sys.modules.get(home), "__file__", None)
+    return str(file) if home.startswith("batchd_local_") and file else home
+
+
+def skip(reason: str) -> None:
+    """Leave out a question that this plugin gives no means to put."""
+    raise SkipTest(reason)
+
+
+def sentences(found: object, what: str) -> None:
+    """Check that `found` is what a `check` method may return."""
+    assert not isinstance(found, str), (
+        f"{what} returned the text {found!r}, of which every letter would be taken for a sentence. Return a list."
+    )
+    assert isinstance(found, Sequence), f"{what} returned {found!r}; return a list of sentences, empty if all is well."
+    for sentence in found:
+        assert isinstance(sentence, str), f"{what} returned {sentence!r} in its list; each must be a sentence."
+        assert sentence.strip(), f"{what} returned an empty sentence; leave it out."
+
+
+def failure(found: Failure, what: str) -> None:
+    """Check that a Failure tells people something, and can be stored."""
+    for name in ("code", "message"):
+        said = getattr(found, name)
+        assert isinstance(said, str), f"The {name} of the Failure of {what} is {said!r}; it must be text."
+        assert said.strip(), f"The Failure of {what} has an empty {name}. People must be told what is wrong."
+        assert not no_json(said), f"The {name} of the Failure of {what} cannot be stored: {no_json(said)}."
+    assert isinstance(found.transient, bool), f"`transient` of the Failure of {what} is {found.transient!r}."
+
+
+def bad_row(found: BadRow, what: str) -> None:
+    """Check that a BadRow says what was there, and what is wrong with it."""
+    assert isinstance(found.failure, Failure), f"The failure of {what} is {found.failure!r}; it must be a Failure."
+    failure(found.failure, what)
+    assert isinstance(found.values, Sequence), f"The values of {what} are {found.values!r}; they must be a list."
+    assert not isinstance(found.values, str | bytes), (
+        f"The values of {what} are the text {found.values!r}; put it into a list, or every letter is a cell."
+    )
+    assert not no_json(found.values), f"The values of {what} cannot be stored: {no_json(found.values)}."
+
+
+def no_json(value: object, place: str = "") -> str | None:
+    """Where and why JSON cannot say this value, None if it can."""
+    at = f" at {place}" if place else ""
+    match value:
+        case None | bool() | int():
+            return None
+        case float():
+            return None if math.isfinite(value) else f"{value}{at}, which JSON has no number for"
+        case str():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return f"{value!r}{at}, which holds half of a surrogate pair"
+            return None
+        case list() | tuple():
+            return next((no for number, item in enumerate(value) if (no := no_json(item, f"{place}[{number}]"))), None)
+        case dict():
+            odd = next((key for key in value if not isinstance(key, str)), None)
+            if odd is not None:
+                return f"the key {odd!r}{at}, which is not text"
+            return next((no for key, item in value.items() if (no := no_json(item, f"{place}.{key}"))), None)
+        case _:
+            return f"{value!r}{at}, a {type(value).__name__}"
+
+
+def grows(run: Callable[[int], object], *, few: int = 2_000, many: int = 20_000) -> str | None:
+    """Whether memory grows with the number of rows: says by how much, None if it does not."""
+    run(10)  # what is imported or kept for good the first time is not to be counted
+    small, large = _peak(run, few), _peak(run, many)
+    if large <= 2 * small + 1_000_000:
+        return None
+    return f"{small / 1e6:.1f} MB for {few:,} rows, {large / 1e6:.1f} MB for {many:,}"
+
+
+def _peak(run: Callable[[int], object], rows: int) -> int:
+    ours = not tracemalloc.is_tracing()
+    if ours:
+        tracemalloc.start()
+    try:
+        gc.collect()
+        tracemalloc.reset_peak()
+        before, _ = tracemalloc.get_traced_memory()
+        run(rows)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        if ours:
+            tracemalloc.stop()
+    return peak - before
+
+
+def ask(question: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Put a question that takes an event loop. One that is not answered in time fails."""
+
+    async def asking() -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await question()
+        except TimeoutError:
+            raise AssertionError(f"Nothing has come back after {PATIENCE:.0f} s.") from None
+
+    asyncio.run(asking())
+
+
+async def passes_cancellation(call: Awaitable[object], what: str, *, release: Callable[[], None] = lambda: None) -> None:
+    """Cancel the call where it first waits (or waits now): nothing but the cancellation may come out of it."""
+    task = asyncio.ensure_future(call)
+    await asyncio.sleep(0)
+    if task.done():
+        task.exception()
+        return  # it never waited, so there was nothing to cancel
+    task.cancel()
+    release()
+    await asyncio.wait([task], timeout=PATIENCE)
+    assert task.done(), f"{what} goes on {PATIENCE:.0f} s after it was cancelled; batchd could not stop."
+    if task.cancelled():
+        return
+    error = task.exception()
+    became = f"it returned {task.result()!r}" if error is None else f"it raised {error!r}"
+    raise AssertionError(
+        f"{what} swallowed its cancellation: {became}. Let asyncio.CancelledError pass: catch `Exception`, not "
+        "`BaseException`, and raise again what a `finally` or `except` has tidied up after."
+    )
+
+
+def _name(plugin: Plugin[Any]) -> str:
+    return type(plugin).__name__

@@ -1,0 +1,178 @@
+"""A job to publish and a place to publish it to, in memory: what a test of a sink needs."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import IO, Any
+
+from ..contracts import DeliveryJob, Outbox, ResultRow, ResultRows
+from ..model import Failure, Json, RowStatus, Usage
+
+READ_AHEAD = 100
+
+
+class MemoryOutbox(Outbox):
+    """An outbox whose files are in a dict, by suffix. It keeps to the rules of the real one.
+
+    The same bytes a second time are success, others a FileExistsError; nothing shows of a block that failed.
+    `on_write` is called with the suffix before every write: a test may raise there.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.drafts: set[str] = set()
+        self.on_write: Callable[[str], None] = lambda _: None
+
+    @contextmanager
+    def publishing(self, suffix: str) -> Iterator[IO[bytes]]:
+        """See Outbox."""
+        if not suffix.startswith(".") or "/" in suffix:
+            raise ValueError(f"A suffix begins with a dot and names no folder; {suffix!r} does not do so.")
+        if suffix in self.drafts:
+            raise RuntimeError(f"Two drafts of {suffix} at once: one would take away the other's bytes.")
+        self.drafts.add(suffix)
+        try:
+            with _Draft(lambda: self.on_write(suffix)) as draft:
+                yield draft
+                content = draft.getvalue()
+        finally:
+            self.drafts.discard(suffix)
+        if self.files.setdefault(suffix, content) != content:
+            raise FileExistsError(f"There is another {suffix} already.")
+
+
+class CountingOutbox(Outbox):
+    """An outbox that throws everything away but the number of bytes, for tests of memory."""
+
+    def __init__(self) -> None:
+        self.sizes: dict[str, int] = {}
+
+    @contextmanager
+    def publishing(self, suffix: str) -> Iterator[IO[bytes]]:
+        """See Outbox."""
+        drain = _Drain()
+        yield drain
+        self.sizes[suffix] = drain.size
+
+
+class FakeRows(ResultRows):
+    """The rows of a job, made anew each time they are gone through.
+
+    `before` is called with a row's number before it is handed out, in a thread if it is on the event loop: a test
+    may raise or wait there. `on_loop` counts how often they were gone through by a plain `for` on the event loop,
+    which would stand still meanwhile.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[str],
+        answer_columns: Sequence[str],
+        make: Callable[[], Iterator[ResultRow]],
+        *,
+        before: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self.columns = list(columns)
+        self.answer_columns = list(answer_columns)
+        self.before = before
+        self.on_loop = 0
+        self._make = make
+
+    def __iter__(self) -> Iterator[ResultRow]:
+        if _on_event_loop():
+            self.on_loop += 1
+        return self._handed_out()
+
+    async def __aiter__(self) -> AsyncIterator[ResultRow]:
+        going = self._handed_out()
+        while ahead := await asyncio.to_thread(lambda: list(islice(going, READ_AHEAD))):
+            for row in ahead:
+                yield row
+
+    def _handed_out(self) -> Iterator[ResultRow]:
+        for row in self._make():
+            self.before(row.number)
+            yield row
+
+
+def sample_rows() -> FakeRows:
+    """Rows of every status, with all that people put into cells."""
+    ok, failed, skipped = RowStatus.OK, RowStatus.FAILED, RowStatus.SKIPPED
+    usage = Usage(10, 2, 5)
+    raw = b'{"custom_id":"job-0","response":{"status_code":200,"body":{"choices":[]}},"error":null}'
+    refused = Failure("content_policy", 'This will not be answered, "ever".\nAsk\u2028something else.')
+    late = Failure("cancelled", "The job was cancelled before this row was answered.")
+
+    def row(number: int, values: Sequence[Json], status: RowStatus, **more: Any) -> ResultRow:
+        given = {"original": values, "answer": (), "failure": None, "usage": None, "raw": None} | more
+        return ResultRow(number=number, values=values, status=status, **given)
+
+    rows = (
+        row(0, ["1", "Great, really."], ok, answer=["good", 3], usage=usage, raw=raw),
+        row(1, ["2", 'Quotes ", commas; and\nlines\r\nof\u2028all\x85kinds'], ok, answer=["bad\n", None], usage=usage),
+        row(2, ["3", "=1+1"], ok, answer=["@SUM(A1)", -0.5], usage=usage, raw=raw),
+        row(3, ["4", None], failed, failure=refused, original=["4"]),
+        row(4, ["5", "Đẹp 👍🏽 ñ \ufeff\x00"], ok, answer=[["a", {"b": None}], True], usage=usage),
+        row(5, ["6", "one too many"], failed, failure=refused, original=["6", "one too many", "cells"], raw=raw),
+        row(6, [7, {"nested": [1, 2.5, None]}], skipped, failure=late),
+    )
+    return FakeRows(["id", "review"], ["answer", "score"], lambda: iter(rows))
+
+
+def many_rows(number: int) -> FakeRows:
+    """So many plain rows, made one by one."""
+
+    def make() -> Iterator[ResultRow]:
+        for row in range(number):
+            values = [str(row), f"Review number {row}, which is as long as reviews of such things usually are."]
+            yield ResultRow(row, values, values, RowStatus.OK, [f"answer {row}", row], None, Usage(10, 0, 5), None)
+
+    return FakeRows(["id", "review"], ["answer", "score"], make)
+
+
+def sample_job(outbox: Outbox, *, job: str = "job", counts: Mapping[RowStatus, int] | None = None) -> DeliveryJob:
+    """A job to be published into this outbox; `counts` are those of `sample_rows` unless given."""
+    return DeliveryJob(
+        id=job,
+        source="reviews/may.csv",
+        route="reviews",
+        provider="acme",
+        model="small",
+        sha256="0" * 64,
+        counts=counts or {RowStatus.OK: 4, RowStatus.FAILED: 2, RowStatus.SKIPPED: 1},
+        outbox=outbox,
+    )
+
+
+class _Draft(io.BytesIO):
+    def __init__(self, before: Callable[[], None]) -> None:
+        super().__init__()
+        self._before = before
+
+    def write(self, chunk: Any, /) -> int:
+        self._before()
+        return super().write(chunk)
+
+
+class _Drain(io.RawIOBase, IO[bytes]):  # type: ignore[misc]  # the two declare the same methods a little differently
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, chunk: Any, /) -> int:
+        self.size += len(chunk)
+        return len(chunk)
+
+
+def _on_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
