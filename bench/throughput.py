@@ -41,6 +41,7 @@ linger = "0s"
 [routes.reviews]
 provider = "sandbox"
 model = "sandbox-small"
+part_rows = 5_000
 
 [routes.reviews.params]
 max_tokens = 50

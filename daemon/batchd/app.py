@@ -125,6 +125,7 @@ async def daemon(
             sinks=await _sinks(config, catalogue, leaving),
             routes=config.routes,
             plugin_dir=str(config.plugin_dir) if config.plugin_dir else None,
+            duplicates=config.intake.duplicates,
             currency=config.budget.currency,
             keep=config.intake.keep_finished,
         )
@@ -253,7 +254,9 @@ class Outcome:
         states = {job.state for job, _ in self.jobs}
         if self.interrupted:
             return 130
-        if states & {JobState.FAILED, JobState.REJECTED} or any(job.reason_code == "max_failed" for job, _ in self.jobs):
+        if states & {JobState.FAILED, JobState.REJECTED} or any(
+            job.reason_code == "max_failed" for job, _ in self.jobs
+        ):
             return 1
         if JobState.HELD in states:
             return 6

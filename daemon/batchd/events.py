@@ -62,10 +62,26 @@ class JobAccepted(Event):
     rows: int
     parts: int
     sha256: str
+    twin: str | None = None
 
     @property
     def sentence(self) -> str:
-        return f"Read {self.source}: {count(self.rows, 'row')} in {count(self.parts, 'part')}."
+        twin = f" It is the same as job {self.twin}, whose answers will be delivered again." if self.twin else ""
+        return f"Read {self.source}: {count(self.rows, 'row')} in {count(self.parts, 'part')}.{twin}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRedelivered(Event):
+    """The same bytes were asked about before by the same route: the answers of then are delivered, at no cost."""
+
+    twin: str
+    rows: int
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"Took the answers to {count(self.rows, 'row')} from job {self.twin}; nothing was asked, nothing is paid."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

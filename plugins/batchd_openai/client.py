@@ -5,29 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 from urllib.parse import quote
 
 import httpx2
 import msgspec
 import openai
-import tenacity
-from tenacity.wait import wait_base
 
 from batchd import Json, TransientError
 
+from .patience import patiently
 from .settings import Access, OpenAISettings
 from .speech import Call, Party
 from .translation import FOREIGN, not_json, redirected, translate, turned
 
-T = TypeVar("T")
 Send = Callable[[openai.AsyncOpenAI], Awaitable[httpx2.Response]]
-
-TRIES = 3
-WITHIN = 10.0
-"""Seconds after which a call is not tried again: the daemon waits better, and says that it does."""
-FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 4.0
 
 
 class Client:
@@ -186,32 +178,6 @@ class Stream:
     def not_content(self) -> TransientError:
         """To raise when what arrives is no file."""
         return not_json(self.response, self._call, self._party)
-
-
-async def patiently(send: Callable[[], Awaitable[T]]) -> T:
-    """Call it a few times within seconds, as long as it raises a `TransientError` that may soon be over."""
-    tries = tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception(_soon_over),
-        wait=Pause(),
-        stop=tenacity.stop_after_attempt(TRIES) | tenacity.stop_before_delay(WITHIN),
-        reraise=True,
-    )
-    return await tries(send)
-
-
-class Pause(wait_base):
-    """What the service asked for, else a random time that doubles."""
-
-    def __call__(self, retry_state: tenacity.RetryCallState) -> float:
-        outcome = retry_state.outcome
-        error = outcome.exception() if outcome is not None else None
-        if isinstance(error, TransientError) and error.retry_after is not None:
-            return error.retry_after
-        return tenacity.wait_random_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE)(retry_state)
-
-
-def _soon_over(error: BaseException) -> bool:
-    return isinstance(error, TransientError) and (error.retry_after is None or error.retry_after <= LONGEST_PAUSE)
 
 
 def _joined(path: tuple[str, ...]) -> str:

@@ -11,15 +11,18 @@ import asyncio
 import random
 import re
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from batchd import Json, RemoteMissing, TransientError
+from batchd import Json, ProviderError, RemoteMissing, TransientError
 
-from .client import FIRST_PAUSE, LONGEST_PAUSE, Client, Stream
 from .normalise import size_of, unwrap
+from .patience import FIRST_PAUSE, LONGEST_PAUSE
 from .speech import Call, is_html
+
+if TYPE_CHECKING:
+    from .client import Client, Stream
 
 TRIES = 6
 """Tries in a row that bring nothing new before the daemon is left to wait."""
@@ -101,7 +104,7 @@ async def fetch(client: Client, file: str, target: IO[bytes]) -> None:
                 if fruitless >= TRIES:
                     raise
                 pause = error.retry_after
-            await asyncio.sleep(random.uniform(0, FIRST_PAUSE * 2**fruitless) if pause is None else pause)
+            await asyncio.sleep(_pause(fruitless) if pause is None else pause)
     except BaseException:
         draft.restart()
         raise
@@ -109,15 +112,20 @@ async def fetch(client: Client, file: str, target: IO[bytes]) -> None:
         target.write(b"\n")
 
 
+def _pause(fruitless: int) -> float:
+    return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**fruitless))
+
+
 async def _try(client: Client, file: str, draft: _Draft) -> None:
     """One request for what is still missing. Returns if the file is whole."""
     if not draft.resumable:
         draft.restart()
+    resuming = draft.arrived
     call = Call(f"hand out the file {file}", about=file)
     # A length is only that of the content where nothing is compressed on the way.
     headers = {"Accept-Encoding": "identity"}
-    if draft.arrived:
-        headers["Range"] = f"bytes={draft.arrived}-"
+    if resuming:
+        headers["Range"] = f"bytes={resuming}-"
     try:
         async with client.streaming(call, file, headers) as stream:
             _begin(stream, draft)
@@ -126,13 +134,16 @@ async def _try(client: Client, file: str, draft: _Draft) -> None:
                     raise stream.not_content()
                 draft.write(chunk)
     except RemoteMissing as error:
-        failure = NotThereYet(
+        raise NotThereYet(
             f"{error} Answers may appear minutes after a batch has ended; if this file was deleted, they will not."
-        )
-    else:
-        await _check(client, file, draft)
-        return
-    raise failure
+        ) from None
+    except ProviderError as error:
+        if type(error) is not ProviderError or not resuming:
+            raise
+        # It refuses to go on from there (416, mostly): from the beginning, then.
+        draft.resumable = False
+        raise _Cut(str(error)) from None
+    await _check(client, file, draft)
 
 
 def _begin(stream: Stream, draft: _Draft) -> None:
@@ -153,7 +164,7 @@ def _begin(stream: Stream, draft: _Draft) -> None:
     encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
     length = response.headers.get("content-length", "")
     draft.length = int(length) if length.isdecimal() and not encoded else None
-    draft.resumable = not encoded
+    draft.resumable = draft.resumable and not encoded
 
 
 async def _check(client: Client, file: str, draft: _Draft) -> None:
@@ -175,6 +186,6 @@ async def _size(client: Client, file: str) -> int | None:
         answer: Json = await client.get(Call(f"describe the file {file}", about=file), "files", file)
     except TransientError:
         raise
-    except Exception:  # noqa: BLE001  # a service that does not describe its files: then the last line must do
-        return None
+    except ProviderError:
+        return None  # It does not describe its files; the last line must do.
     return size_of(unwrap(answer))

@@ -35,10 +35,10 @@ def _outcome(response: Mapping[str, Json], error: Json) -> Response | Failure:
         # Left out by some gateways; then a body that answers speaks for itself.
         status = 200 if _answers(body) else 0
     if not 200 <= status < 300:
-        # An HTTP failure stands in the body, with `error: null` beside it: whoever reads only that takes it for an answer.
+        # An HTTP failure stands in the body, and beside it `error: null`, which must not be taken for an answer.
         inner = body.get("error") if isinstance(body, Mapping) else None
         return _failure(inner or error or body, f"http_{status}", transient=status in _AGAIN or status >= 500)
-    if _answers(body):
+    if isinstance(body, Mapping) and _answers(body):
         return Response(body, status)
     inner = body.get("error") if isinstance(body, Mapping) else None
     return _failure(inner, "empty_answer", transient=True)

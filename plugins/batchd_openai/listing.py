@@ -7,12 +7,15 @@ more is an error, not an end. And some lists never end: one service's pages made
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from batchd import CannotFind, Json
 
-from .client import Client
 from .normalise import as_list, identifier
 from .speech import Call
+
+if TYPE_CHECKING:
+    from .client import Client
 
 PAGES_MOST = 2_000
 

@@ -44,6 +44,8 @@ def unwrap(answer: Json) -> Mapping[str, Json]:
 
 def identifier(value: Json) -> str | None:
     """An id, or None for all the ways to say that there is none."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return str(value)
     return value if isinstance(value, str) and value else None
 
 

@@ -96,7 +96,9 @@ class OpenAISettings(Settings):
         host = urlsplit(self.base_url).hostname or ""
         if "api_key" not in self.model_fields_set and not (host == "openai.com" or host.endswith(".openai.com")):
             # Else whoever forgets the line hands OpenAI's key to another company.
-            raise ValueError('api_key is missing: a service other than OpenAI needs its own, such as "env:ACME_API_KEY"')
+            raise ValueError(
+                'api_key is missing: a service other than OpenAI needs its own, such as "env:ACME_API_KEY"'
+            )
         return self
 
 
@@ -133,7 +135,7 @@ def _sendable(secret: Secret) -> str:
     if not text or not text.isascii() or not text.isprintable():
         # Else the HTTP library refuses the header, in words that quote it.
         raise RejectedError(
-            f"What stands in {secret.where} cannot be a key: it is empty or holds line breaks or characters that no key "
-            "has. Copy the key there again; it is read each time, so no restart is needed."
+            f"What stands in {secret.where} cannot be a key: it is empty, or holds line breaks or characters that no "
+            "key has. Copy the key there again; it is read each time, so no restart is needed."
         )
     return text

@@ -9,14 +9,17 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import httpx2
 import msgspec
 
 from batchd import Json, Problem
 
 from .normalise import problems_of
+
+if TYPE_CHECKING:
+    import httpx2
 
 _STARRED = re.compile(r"[\w-]*\*{3,}[\w*-]*")
 _TEXT_MOST = 500
@@ -54,7 +57,7 @@ class Party:
         return _STARRED.sub("…", self._secret.sub("…", text))
 
     def decoded(self, content: bytes) -> Json:
-        """JSON without our secrets; DecodeError if it is none. Before all else, so that nothing cuts a secret in two."""
+        """JSON without our secrets, before anything may cut one in two. DecodeError if it is no JSON."""
         return msgspec.json.decode(self._secret.sub("…", content.decode("utf-8", "replace")))
 
     @cached_property
@@ -76,10 +79,7 @@ class Said:
     @classmethod
     def read(cls, response: httpx2.Response, party: Party) -> Said:
         """Out of an answer of any shape."""
-        try:
-            content = response.content
-        except httpx2.StreamError:
-            content = b""
+        content = content_of(response)
         raw = " ".join(party.masked(content.decode("utf-8", "replace")).split())
         try:
             body = party.decoded(content)
@@ -101,6 +101,14 @@ class Said:
         text = text[:_TEXT_MOST]
         text += "" if text.endswith((".", "!", "?", "…")) else "."
         return cls(text, codes, raw.lower(), problems or (Problem(unnamed, text),))
+
+
+def content_of(response: httpx2.Response) -> bytes:
+    """The body, nothing if it was not read."""
+    try:
+        return response.content
+    except RuntimeError:  # httpx2.StreamError, without importing it here
+        return b""
 
 
 def is_html(response: httpx2.Response, beginning: bytes) -> bool:

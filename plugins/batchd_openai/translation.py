@@ -36,7 +36,7 @@ from batchd import (
     TransientError,
 )
 
-from .speech import Call, Kind, Party, Said, is_html, retry_after
+from .speech import Call, Kind, Party, Said, content_of, is_html, retry_after
 
 FOREIGN: tuple[type[Exception], ...] = (
     openai.OpenAIError,
@@ -101,8 +101,9 @@ def of_response(response: httpx2.Response, call: Call, party: Party) -> BatchdEr
         return SubmissionRefused(refusal, problems=(problem,)) if call.kind is Kind.CREATE else TransientError(refusal)
     if status in {401, 403, 407} or said.codes & _BAD_KEY:
         return RejectedError(
-            f"{service} refused the key from {party.key_where} when asked to {call.what} (status {status}: {said.text}) "
-            "Put a key there that is valid and may use files and batches; it is read each time, so no restart is needed."
+            f"{service} refused the key from {party.key_where} when asked to {call.what} "
+            f"(status {status}: {said.text}) Put a key there that is valid and may use files and batches; it is read "
+            "each time, so no restart is needed."
         )
     if status == 402 or said.codes & _EMPTY_ACCOUNT:
         return RejectedError(
@@ -144,11 +145,7 @@ def _cannot_look(refusal: str) -> CannotFind:
 
 def not_json(response: httpx2.Response, call: Call, party: Party) -> TransientError:
     """A success that holds no JSON: a login page, a maintenance page, a proxy's words."""
-    try:
-        content = response.content
-    except httpx2.ResponseNotRead:
-        content = b""
-    kind = "an HTML page" if is_html(response, content) else "something that is not JSON"
+    kind = "an HTML page" if is_html(response, content_of(response)) else "something that is not JSON"
     return TransientError(
         f"{party.base_url} answered with {kind} when asked to {call.what}. "
         "If it keeps doing so, check base_url (most end in /v1) and what stands between here and there."
@@ -165,7 +162,8 @@ def redirected(response: httpx2.Response, call: Call, party: Party) -> RejectedE
     first = response.history[0] if response.history else response
     target = party.masked(first.headers.get("location", "elsewhere"))[:200]
     return RejectedError(
-        f"{party.base_url} redirects to {target} when asked to {call.what}. Set base_url to where the service really is."
+        f"{party.base_url} redirects to {target} when asked to {call.what}. "
+        "Set base_url to where the service really is."
     )
 
 

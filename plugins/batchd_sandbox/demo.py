@@ -91,7 +91,9 @@ def _show(folder: Path, report: Path) -> None:
     _show_rows(results)
     told = json.loads(report.read_text("utf-8"))
     rows, cost = told["rows"], told["cost"]
-    click.echo(f"\n{rows['total']} rows: {rows['ok']} ok, {rows['failed']} failed, {rows['skipped']} skipped.", nl=False)
+    click.echo(
+        f"\n{rows['total']} rows: {rows['ok']} ok, {rows['failed']} failed, {rows['skipped']} skipped.", nl=False
+    )
     if cost["actual"] is not None:
         live, actual, currency = cost["live_price"], cost["actual"], cost["currency"]
         click.echo(f" At the demo's made-up prices: {actual:.4f} {currency}; asked live, {live:.4f}.", nl=False)

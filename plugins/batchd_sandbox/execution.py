@@ -53,7 +53,7 @@ class _Execution:
         shuffled = job.shuffled or "shuffled" in whole_file
         total = _count_lines(Path(job.source)) if shuffled or job.share < 1 else None
         if shuffled and total is not None:
-            self._ranks = shuffled_ranks(total, job.batch_id)
+            self._ranks = shuffled_ranks(total)
         self._answerable = None if total is None else int(total * job.share)
         ranked = total if shuffled else None
         newline = b"\r\n" if "crlf" in whole_file else b"\n"
@@ -161,9 +161,8 @@ class _Execution:
         if "not-json" in kinds:
             line = line[: len(line) * 2 // 3]
         if "double" in kinds:
-            self._output.write(rank, line + self._output.joint + line, lines=2)
-        else:
-            self._output.write(rank, line)
+            line += self._output.joint + line
+        self._output.write(rank, line)
         self._count(rank, quoted, answer)
 
     def _answered(self, request: Request | BadBody, identity: bytes, twist: Twist) -> Answer:

@@ -11,10 +11,10 @@ from random import Random
 _BUFFER = 1 << 20
 
 
-def shuffled_ranks(total: int, seed: str) -> array[int]:
-    """For each position of the input its place in the order of answering: the same for the same seed."""
+def shuffled_ranks(total: int) -> array[int]:
+    """For each position of the input its place in the order of answering: the same for files of one length."""
     ranks = array("I", range(total))
-    Random(seed).shuffle(ranks)
+    Random(total).shuffle(ranks)
     return ranks
 
 
@@ -33,11 +33,11 @@ class LineFile:
         self._tail: list[bytes] = []
         self.lines = 0
 
-    def write(self, rank: int, line: bytes, lines: int = 1) -> None:
-        """Adds what stands at a rank: a line without its end, or `lines` of them joined by `joint`."""
+    def write(self, rank: int, line: bytes) -> None:
+        """Adds the line that stands at a rank, without its end."""
         self._file.write(line)
         self._file.write(self._newline)
-        self.lines += lines
+        self.lines += 1
         if self._offsets is not None and self._lengths is not None:
             length = len(line) + len(self._newline)
             self._offsets[rank] = self._size
@@ -51,14 +51,14 @@ class LineFile:
 
     @property
     def joint(self) -> bytes:
-        """What stands between two lines."""
+        """What stands between two lines: to write two at one rank."""
         return self._newline
 
     def finish(self) -> int:
         """Puts the file in its place and returns its size; a file without lines is no file."""
-        self._path.unlink(missing_ok=True)
         if not self.lines:
             self.discard()
+            self._path.unlink(missing_ok=True)
             return 0
         if self._offsets is not None:
             self._reorder()

@@ -40,7 +40,7 @@ class Runner:
         self._wake[batch_id] = asyncio.Event()
         task = asyncio.create_task(self._drive(batch_id), name=f"batch {batch_id}")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
 
     def wake(self, batch_id: str) -> None:
         """The batch was changed from outside: look again."""
@@ -53,6 +53,11 @@ class Runner:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (reason := task.exception()):
+            _log.error("A batch is not driven any more.", exc_info=reason, extra={"action": "batch_abandoned"})
 
     async def _drive(self, batch_id: str) -> None:
         try:

@@ -202,6 +202,6 @@ async def serving(settings: SandboxSettings) -> AsyncIterator[str]:
             await listener.close()
             await server.cleanup()
     finally:
-        worker.close()
         await batches.close()
+        worker.close()
         store.close()

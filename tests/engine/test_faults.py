@@ -311,7 +311,7 @@ async def test_a_name_that_is_taken_gets_a_number_and_nothing_is_overwritten(mak
 async def test_small_jobs_share_a_batch_and_a_big_one_is_cut(make_household: MakeHousehold) -> None:
     household = make_household(limits=Limits(max_requests=4), routes=(route(part_rows=2),))
     for name in ("a", "b"):
-        household.drop(f"reviews/{name}.csv", csv_of(["one"]))
+        household.drop(f"reviews/{name}.csv", csv_of([name]))
     household.drop("reviews/c.csv", csv_of(NINE))
     async with household.living() as daemon:
         await daemon.take_in()

@@ -20,8 +20,7 @@ from batchd.core.settling import Stamp
 NOBODY = 65534
 
 # A time limit for each example fails on a busy machine, and finds nothing in functions of a few lines.
-settings.register_profile("intake", deadline=None)
-settings.load_profile("intake")
+unhurried = settings(deadline=None)
 
 
 @dataclass

@@ -20,6 +20,8 @@ from batchd.core.names import (
     shortened,
 )
 
+from .conftest import unhurried
+
 # Everything a Linux file name can hold, odd bytes included.
 names = st.one_of(
     st.binary(min_size=1, max_size=255).filter(lambda raw: b"/" not in raw and b"\0" not in raw).map(os.fsdecode),
@@ -113,6 +115,7 @@ def test_display(path, shown):
     assert display(path) == shown
 
 
+@unhurried
 @given(paths)
 def test_display_can_always_be_stored_and_printed_on_one_line(path):
     shown = display(path)
@@ -182,6 +185,7 @@ def is_safe(path: str) -> bool:
     return True
 
 
+@unhurried
 @given(paths)
 @example("..")
 @example("a/../../b.csv")
@@ -200,6 +204,7 @@ def test_what_we_make_of_a_name_is_always_safe(path):
         assert make(path).count("/") == path.count("/"), "folders are kept"
 
 
+@unhurried
 @given(paths)
 def test_a_safe_name_is_kept(path):
     safe = archive_name(path)
@@ -249,12 +254,14 @@ def test_numbered_file(name, result):
     assert numbered_file(name, 2) == result
 
 
+@unhurried
 @given(paths, st.integers(2, 9999))
 def test_numbered_names_leave_room_for_a_note_and_a_draft(path, number):
     last = numbered_file(archive_name(path), number).rpartition("/")[2]
     assert len(f".{last}.why.txt.draft".encode()) <= 255
 
 
+@unhurried
 @given(st.text(), st.integers(0, 40))
 def test_shortened_cuts_between_characters(text, room):
     text = text.encode("utf-8", "ignore").decode()

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from batchd.core.settling import Settling, Stamp
 
+from .conftest import unhurried
+
 A = Stamp(1, 10, 100, 100)
 
 
@@ -144,6 +146,7 @@ stamps = st.builds(Stamp, st.integers(1, 2), st.integers(0, 2), st.integers(0, 1
 looks = st.lists(st.tuples(st.integers(0, 3), st.dictionaries(st.sampled_from("abc"), stamps, max_size=3)), max_size=30)
 
 
+@unhurried
 @given(looks, st.integers(0, 5))
 def test_agrees_with_the_model(looks, settle):
     settling = Settling(settle=float(settle))

@@ -90,6 +90,12 @@ def test_fills_in(template, text):
     assert asked(template, row(**cells)) == text
 
 
+def test_the_whole_row_is_json():
+    one = row(a="x", b=None, row=[1])
+    assert asked("{{ row }}", one) == '{"a":"x","b":"","row":[1]}'
+    assert asked("{{ row['row'] }}", one) == "[1]"
+
+
 @pytest.mark.parametrize(
     ("template", "needs"),
     [
@@ -238,6 +244,11 @@ def test_by_default_the_text_is_the_answer():
     assert one.columns == ("answer",)
     assert one.parse(chat(" as | it is\n")) == {"answer": " as | it is\n"}
     assert builder(user="x", columns=["label"]).parse(chat("a")) == {"label": "a"}
+
+
+def test_lines_may_be_the_pieces():
+    one = builder(user="x", columns=["a", "b"], separator="\n")
+    assert one.parse(chat("\nPOS\n on time\n")) == {"a": "POS", "b": "on time"}
 
 
 def test_pieces_become_columns():

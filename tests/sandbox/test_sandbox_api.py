@@ -63,11 +63,12 @@ async def test_the_ledger_tells_what_was_paid(sandbox: Running) -> None:
 
 
 async def test_progress_is_seen_and_lines_come_shuffled(tmp_path: Path) -> None:
-    async with running(tmp_path, latency=0.6) as sandbox:
+    async with running(tmp_path, latency=1.0) as sandbox:
         batch = await sandbox.create(await sandbox.upload(as_jsonl(request_lines(40))))
         assert batch.status == "validating"
         seen: list[str] = []
         completed: list[int] = []
+        paid: list[int] = []
 
         async def watched() -> bool:
             now = await sandbox.client.batches.retrieve(batch.id)
@@ -78,10 +79,15 @@ async def test_progress_is_seen_and_lines_come_shuffled(tmp_path: Path) -> None:
                 completed.append(now.request_counts.completed)
                 assert now.request_counts.total == 40
                 assert now.output_file_id is None
+            if now.status == "in_progress" and len(completed) % 10 == 0:
+                ledger = await sandbox.ledger()
+                assert completed[-1] <= ledger["requests_executed"] == ledger["distinct"] <= 40
+                paid.append(ledger["distinct"])
             return now.status == "completed"
 
         await until(watched)
         assert seen == ["validating", "in_progress", "finalizing", "completed"]
+        assert paid[0] < 40
         assert completed == sorted(completed)
         assert len(set(completed)) > 3
         output, _ = await sandbox.results(await sandbox.client.batches.retrieve(batch.id))
@@ -273,7 +279,7 @@ async def test_too_many_requests_are_refused(tmp_path: Path) -> None:
 
 
 async def test_enqueued_tokens_are_limited_over_all_batches_of_a_model(tmp_path: Path) -> None:
-    async with running(tmp_path, latency=0.5, max_enqueued_tokens=150) as sandbox:
+    async with running(tmp_path, latency=1.0, max_enqueued_tokens=150) as sandbox:
         file_id = await sandbox.upload(as_jsonl(request_lines(3)))
         other = await sandbox.upload(as_jsonl(request_lines(3, model="sandbox-large")))
         first = await sandbox.create(file_id)

@@ -115,11 +115,11 @@ async def test_create_400_has_the_code_that_was_ordered(sandbox: Running) -> Non
 
 async def test_create_late_takes_effect_when_the_client_is_gone(sandbox: Running) -> None:
     file_id = await sandbox.upload(ONE)
-    await sandbox.order("create:late:delay=500ms")
+    await sandbox.order("create:late:delay=1s")
     begun = time.time()
     with pytest.raises(openai.APIConnectionError):
         await sandbox.create(file_id, metadata={"key": "mine"})
-    assert time.time() - begun < 0.5
+    assert time.time() - begun < 1
     before = await sandbox.ledger()
     assert (before["batches"], before["batches_to_come"], before["create_calls"]) == ([], 1, 1)
     assert [one async for one in sandbox.client.batches.list()] == []
@@ -128,7 +128,7 @@ async def test_create_late_takes_effect_when_the_client_is_gone(sandbox: Running
         return [one async for one in sandbox.client.batches.list()]
 
     (batch,) = await until(appeared)
-    assert time.time() - begun >= 0.5
+    assert time.time() - begun >= 1
     assert batch.metadata == {"key": "mine"}
     assert (await sandbox.finished(batch.id)).status == "completed"
     after = await sandbox.ledger()
@@ -293,8 +293,7 @@ async def test_content_slow_trickles(sandbox: Running) -> None:
     async with sandbox.client.files.with_streaming_response.content(file_id) as answer:
         pieces = [(time.monotonic() - begun, block) async for block in answer.iter_bytes()]
     assert b"".join(block for _, block in pieces) == CONTENT
-    assert pieces[0][0] < 0.2
-    assert pieces[-1][0] >= 0.3
+    assert pieces[-1][0] - pieces[0][0] >= 0.3
 
 
 async def test_delete_and_cancel_fail(sandbox: Running) -> None:
@@ -419,7 +418,7 @@ async def test_all_down_until_lifted(sandbox: Running, fault: str, error: type[o
 
 async def test_all_refuse_closes_the_port_for_a_while(sandbox: Running) -> None:
     await sandbox.client.models.list()
-    await sandbox.order("all:refuse:delay=600ms")
+    await sandbox.order("all:refuse:delay=1s")
     host, port = sandbox.url.removeprefix("http://").removesuffix("/v1").split(":")
 
     async def refused() -> bool:
@@ -431,7 +430,7 @@ async def test_all_refuse_closes_the_port_for_a_while(sandbox: Running) -> None:
         await writer.wait_closed()
         return False
 
-    await until(refused, 0.5)
+    await until(refused, 1)
     with pytest.raises(openai.APIConnectionError):
         await sandbox.client.models.list()
 

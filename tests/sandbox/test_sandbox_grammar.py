@@ -145,7 +145,7 @@ def test_registering_imports_no_server() -> None:
         "import sys, batchd_sandbox as plugin\n"
         "names = {}\n"
         "plugin.register_commands(lambda name, factory: names.update({name: factory}))\n"
-        "assert list(names) == ['sandbox'], names\n"
+        "assert 'sandbox' in names, names\n"
         "assert 'aiohttp' not in sys.modules and 'msgspec' not in sys.modules and 'click' not in sys.modules\n"
         "assert names['sandbox']().name == 'sandbox'\n"
         "assert 'aiohttp' not in sys.modules\n"

@@ -83,11 +83,11 @@ def _rows(job: JobSummary) -> str:
 
 
 def _cost(job: JobSummary, survey: Survey) -> str:
+    if job.tokens is None or not (job.tokens.input or job.tokens.output):
+        return ""
     cost = survey.cost(job)
     if cost is not None:
         return money(cost, survey.places.currency)
-    if job.tokens is None or not (job.tokens.input or job.tokens.output):
-        return ""
     return f"{short_count(job.tokens.input + job.tokens.output)} tokens"
 
 

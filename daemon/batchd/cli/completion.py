@@ -15,14 +15,17 @@ _INSTALL = {
 @click.argument("shell", type=click.Choice(sorted(_INSTALL)))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print a script that lets SHELL complete commands, options and job ids.
+    """Print a script for completion in SHELL.
+
+    It completes commands, options and the ids of jobs.
 
     The script begins with a comment that says where to put it. To try it out first:
 
     \b
-    source <(batchd completion bash)
-    source <(batchd completion zsh)
-    batchd completion fish | source
+    Examples:
+      source <(batchd completion bash)
+      source <(batchd completion zsh)
+      batchd completion fish | source
     """
     from click.shell_completion import get_completion_class
 

@@ -12,7 +12,7 @@ from .call import Call, json_option, pass_call
 
 @click.group()
 def config() -> None:
-    """Read and write single keys of the configuration, checked before they are written."""
+    """Read and write single keys of the configuration."""
 
 
 @config.command("get")
@@ -25,8 +25,9 @@ def get_key(call: Call, key: str, *, as_json: bool) -> None:
     Defaults that the file does not mention are not printed. Secrets are covered.
 
     \b
-    batchd config get budget.per_day
-    batchd config get 'providers.holysheep.prices."deepseek-v3.2"'
+    Examples:
+      batchd config get intake.settle
+      batchd config get 'providers.holysheep.prices."deepseek-v3.2"'
     """
     from ..adapters.config_edit import get
 
@@ -45,8 +46,9 @@ def set_key(call: Call, key: str, value: str, *, as_json: bool) -> None:
     Comments and layout are kept. A running daemon takes the change on reload: systemctl reload batchd.
 
     \b
-    batchd config set budget.per_day 50
-    batchd config set routes.reviews.match '["reviews/**", "*.csv"]'
+    Examples:
+      batchd config set providers.holysheep.poll 1m
+      batchd config set routes.reviews.match '["reviews/**", "*.csv"]'
     """
     from ..adapters.config_edit import get, set_value
     from ..adapters.locations import plugin_folder

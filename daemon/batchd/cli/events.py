@@ -18,15 +18,16 @@ _COLOURS = {"warning": "yellow", "error": "red"}
 @json_option
 @pass_call
 def events(call: Call, job: str, *, as_json: bool) -> None:
-    """Tell the story of a job, a sentence a line, from drop to delivery.
+    """Tell the story of a job, a sentence a line.
 
     JOB is its id, the first characters of it, or the name of the dropped file.
 
     What is told is the job's own story, that of the batches its rows were in, and what kept it waiting meanwhile.
 
     \b
-    batchd events k3j9x2ab
-    batchd events may.csv
+    Examples:
+      batchd events k3j9x2ab
+      batchd events may.csv
     """
     from ..adapters.state_view.looking import looking
 

@@ -53,17 +53,19 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, by section."""
-        others = [name for name in self.list_commands(ctx) if name not in self._homes]
-        for section, names in {**self._sections, FROM_PLUGINS: others}.items():
+        names = self.list_commands(ctx)
+        room = formatter.width - 6 - max(map(len, names))
+        others = [name for name in names if name not in self._homes]
+        for section, members in {**self._sections, FROM_PLUGINS: others}.items():
             rows = []
-            for name in names:
+            for name in members:
                 try:
                     command = self.get_command(ctx, name)
                 except PluginError as error:
                     rows.append((name, str(error)))
                     continue
                 if command is not None and not command.hidden:
-                    rows.append((name, command.get_short_help_str(limit=formatter.width)))
+                    rows.append((name, command.get_short_help_str(limit=room)))
             if rows:
                 with formatter.section(section):
                     formatter.write_dl(rows)

@@ -90,10 +90,11 @@ def batchd(context: click.Context) -> None:
     """Drop a file of rows into a folder; get it back with a language model's answers.
 
     \b
-    batchd init        write a configuration and the folders
-    batchd check       see whether all is well
-    batchd run         start; then drop a file into the inbox
-    batchd status      see how far it is
+    Begin with:
+      batchd demo      see it work: no key, no network
+      batchd init      write a configuration and the folders
+      batchd check     see whether all is well
+      batchd run       start; then drop a file into the inbox
     """
     if os.environ.get("NO_COLOR"):
         context.color = False

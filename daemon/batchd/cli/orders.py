@@ -33,7 +33,7 @@ class _Order:
 @json_option
 @pass_call
 def cancel(call: Call, jobs: Sequence[str], *, as_json: bool) -> None:
-    """Stop asking about a job's rows; what is answered already is delivered.
+    """Cancel jobs; what is answered already is delivered.
 
     JOB is an id, the first characters of it, or the name of the dropped file. Rows without an answer are marked as
     skipped; `batchd retry` asks them later.
@@ -41,7 +41,8 @@ def cancel(call: Call, jobs: Sequence[str], *, as_json: bool) -> None:
     A batch that the provider has is withdrawn there, unless other jobs share it.
 
     \b
-    batchd cancel k3j9x2ab
+    Examples:
+      batchd cancel k3j9x2ab
     """
     _leave(call, [_Order("cancel", job) for job in _ids(call, jobs)], as_json=as_json)
 
@@ -51,13 +52,15 @@ def cancel(call: Call, jobs: Sequence[str], *, as_json: bool) -> None:
 @json_option
 @pass_call
 def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> None:
-    """Ask a finished job's failed and skipped rows again, or let a job that stands still go on.
+    """Ask failed and skipped rows again.
 
-    JOB is an id, the first characters of it, or the name of the dropped file. Rows that have their answer are not
-    asked, and not paid, again. The new results stand beside the first ones.
+    A job that stands still goes on where it stood. Rows that have their answer are not asked, and not paid, again;
+    the new results stand beside the first ones. JOB is an id, the first characters of it, or the name of the dropped
+    file.
 
     \b
-    batchd retry may.csv
+    Examples:
+      batchd retry may.csv
     """
     _leave(call, [_Order("retry", job) for job in _ids(call, jobs)], as_json=as_json)
 
@@ -69,14 +72,15 @@ def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> None:
 @json_option
 @pass_call
 def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json: bool) -> None:
-    """Say whether the provider has a batch that is held, because batchd would have to guess.
+    """Say whether the provider has a batch that is held.
 
-    This happens with a provider that cannot look a batch up after its creation was cut off. Look into the
-    provider's own list first: a batch that is created twice is paid twice.
+    A batch is held where batchd would have to guess: with a provider that cannot look a batch up after its creation
+    was cut off. Look into the provider's own list first: a batch that is created twice is paid twice.
 
     \b
-    batchd resolve 7f3k9x2a --found batch_68ab
-    batchd resolve 7f3k9x2a --absent
+    Examples:
+      batchd resolve 7f3k9x2a --found batch_68ab
+      batchd resolve 7f3k9x2a --absent
     """
     if absent == bool(found):
         raise click.UsageError("Say either --found REMOTE_ID or --absent.")

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @json_option
 @pass_call
 def plugins(call: Call, *, as_json: bool) -> None:
-    """List what plugins offer: readers, prompt builders, providers, sinks, observers, commands.
+    """List what plugins offer, and which are broken.
+
+    They offer readers, prompt builders, providers, sinks, observers and commands.
 
     Plugins are installed distributions with an entry point `batchd`, and the .py files of the plugin_dir that the
     configuration names. A broken one is listed with the reason; it stops the daemon only if a route needs it.

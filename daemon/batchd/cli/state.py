@@ -11,7 +11,7 @@ from .call import Call, json_option, pass_call
 
 @click.group()
 def state() -> None:
-    """Find the daemon's own database, which is open to look into."""
+    """Find the database, which is open to look into."""
 
 
 @state.command()
@@ -21,7 +21,8 @@ def path(call: Call, *, as_json: bool) -> None:
     """Print the path of the database: one SQLite file, to be read but not written.
 
     \b
-    sqlite3 -readonly "$(batchd state path)" "SELECT source, state FROM jobs"
+    Examples:
+      sqlite3 -readonly "$(batchd state path)" "SELECT source, state FROM jobs"
     """
     from ..adapters.state_view.opening import DATABASE
 

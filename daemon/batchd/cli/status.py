@@ -28,18 +28,20 @@ LOOK_EVERY = 1.0
 @json_option
 @pass_call
 def status(call: Call, job: str | None, *, watch: bool, everything: bool, as_json: bool) -> None:
-    """Show what is where: the jobs under way, how far they are, what they cost and what they wait for.
+    """Show what is where, how far, how long, how much.
 
-    What keeps batchd waiting stands first: a provider that is down, a key that is refused, a disk that is full.
+    Each job that is under way is shown with how far it is, what it costs and what it waits for. What keeps
+    batchd waiting stands first: a provider that is down, a key that is refused, a disk that is full.
 
     With JOB (its id, the first characters of it, or the name of the dropped file) everything about that job: its
     batches, what the provider calls them, and where its results lie.
 
     \b
-    batchd status
-    batchd status --watch
-    batchd status may.csv
-    batchd status --json | jq '.jobs[] | select(.rows.failed > 0)'
+    Examples:
+      batchd status
+      batchd status --watch
+      batchd status may.csv
+      batchd status --json | jq '.jobs[] | select(.rows.failed > 0)'
     """
     places = call.places()
     take = _taker(places, job, everything=everything)

@@ -90,13 +90,16 @@ class JobTable:
         return line
 
 
-def tables(survey: Survey, *, titles: tuple[str, str] = ("Under way", "Finished last")) -> RenderableType:
+def tables(
+    survey: Survey, *, titles: tuple[str, str] = ("Under way", "Finished last"), daemon: bool = True
+) -> RenderableType:
     """Everything there is to say, from what needs a person down to what is over."""
-    return Group(*_pieces(survey, titles))
+    return Group(*_pieces(survey, titles, daemon=daemon))
 
 
-def _pieces(survey: Survey, titles: tuple[str, str]) -> Iterator[RenderableType]:
-    yield Text(daemon_line(survey), style="green" if survey.daemon is not None else "yellow")
+def _pieces(survey: Survey, titles: tuple[str, str], *, daemon: bool) -> Iterator[RenderableType]:
+    if daemon:
+        yield Text(daemon_line(survey), style="green" if survey.daemon is not None else "yellow")
     if survey.conditions:
         notes = Table.grid(padding=(0, 1))
         for each in survey.conditions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,14 +33,14 @@ class Survey:
     older: int
 
     @classmethod
-    def take(cls, places: Places, *, everything: bool = False) -> Survey:
-        """Look now."""
+    def take(cls, places: Places, *, everything: bool = False, ours: bool = False) -> Survey:
+        """Look now. `ours` says that the daemon is this very process, so that it need not be looked for."""
         with looking(places.state) as state:
             finished = state.finished(-1 if everything else FINISHED_SHOWN)
             return cls(
                 places=places,
                 now=time.time(),
-                daemon=running(places.state),
+                daemon=Running(os.getpid()) if ours else running(places.state),
                 conditions=state.conditions(),
                 unfinished=state.unfinished(),
                 finished=finished,

@@ -46,6 +46,13 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Redeliver:
+    """Take the answers of an earlier job with the same bytes and route, once it has them."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
 class Admit:
     """All parts are planned: price the job and let it run, or hold it."""
 
@@ -158,7 +165,7 @@ class Split:
     reason: str
 
 
-JobAction: TypeAlias = Claim | Read | Reject | Plan | Admit | Collect | Skip | Close | Deliver | Finish
+JobAction: TypeAlias = Claim | Read | Reject | Redeliver | Plan | Admit | Collect | Skip | Close | Deliver | Finish
 BatchAction: TypeAlias = Upload | Submit | Find | Poll | Withdraw | Fetch | Deal
 Action: TypeAlias = JobAction | BatchAction | Pack | Split
 
@@ -201,6 +208,9 @@ def next_actions(view: JobView) -> Iterator[JobAction]:
 
 def _part_actions(view: JobView) -> Iterator[JobAction]:
     job = view.job
+    if job.twin is not None and job.state is JobState.PLANNING:
+        yield Redeliver(job.id)
+        return
     for part in view.workable:
         if part.state is PartState.ANSWERED:
             yield Collect(job.id, part.first)

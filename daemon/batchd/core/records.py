@@ -82,6 +82,7 @@ class Job:
     cancelled: bool = False
     deaths: int = 0
     round: int = 1
+    twin: str | None = None
     outbox_stem: str | None = None
     archive_name: str | None = None
     estimated_cost: int | None = None

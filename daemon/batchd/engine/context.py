@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from ..adapters.clock import Clock
 from ..adapters.spool import Spool
 from ..adapters.store import Store
+from ..adapters.store.jobs import Duplicates
 from ..contracts import BatchProvider, Limits, Sink
 from ..core.pricing import Price
 from ..core.quota import Quotas
@@ -65,6 +66,7 @@ class Context:
     routes: tuple[Route, ...]
     quotas: Quotas = field(default_factory=Quotas)
     plugin_dir: str | None = None
+    duplicates: Duplicates = "process"
     currency: str = "USD"
     keep: float = 7 * 86_400.0
 

@@ -182,6 +182,7 @@ def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch])
     live = None if price is None else price.rates(batch=False).cost(usage)
     return {
         "job": job.id,
+        "redelivered_from": job.twin,
         "source": job.source,
         "sha256": job.sha256,
         "outcome": _outcome(job, counts),
@@ -193,7 +194,7 @@ def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch])
             "ok": counts[RowStatus.OK],
             "failed": counts[RowStatus.FAILED],
             "skipped": counts[RowStatus.SKIPPED],
-            "reused": 0,
+            "reused": job.rows if job.twin else 0,
         },
         "tokens": {
             "input": usage.input_tokens,

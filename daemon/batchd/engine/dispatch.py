@@ -21,6 +21,7 @@ from ..files import replacing
 from ..model import BatchPhase, Problem
 from .context import Context, ProviderDesk
 from .refused import refused
+from .waiting import LookAgain
 
 LOOKS = 2
 """How often a batch of unknown outcome must be looked for in vain before it counts as not created."""
@@ -30,14 +31,6 @@ MISSING_MOST = 3_600.0
 
 class ProviderNotConfigured(Exception):
     """The config has no such provider (any more); what needs it waits."""
-
-
-class LookAgain(Exception):
-    """Nothing is wrong; the same is to be asked again after a pause."""
-
-    def __init__(self, pause: float) -> None:
-        super().__init__(pause)
-        self.pause = pause
 
 
 def desk_for(context: Context, name: str) -> ProviderDesk:

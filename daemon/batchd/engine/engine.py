@@ -19,10 +19,11 @@ from ..core.lifecycle import Action, Pack, Split, next_actions, next_batch_actio
 from ..core.packing import Waiting, pack, pieces
 from ..core.records import Batch, BatchState
 from ..errors import BatchdError, RejectedError, RemoteMissing, TransientError
-from . import deliver, dispatch, intake, local, orders
+from . import deliver, dispatch, duplicates, intake, local, orders
 from .context import Context, ProviderDesk
-from .dispatch import LookAgain, ProviderNotConfigured, desk_for
+from .dispatch import ProviderNotConfigured, desk_for
 from .patience import Patience
+from .waiting import LookAgain
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ _CARRIED_OUT_BY: dict[type[Action], Callable[[Context, Any], Awaitable[None]]] =
     lifecycle.Claim: intake.take,
     lifecycle.Read: local.read_source,
     lifecycle.Reject: deliver.put_into_rejected,
+    lifecycle.Redeliver: duplicates.redeliver,
     lifecycle.Plan: local.plan_part,
     lifecycle.Admit: local.admit,
     lifecycle.Split: local.cut,

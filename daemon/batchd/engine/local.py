@@ -20,6 +20,7 @@ from ..events import JobPlanned
 from ..model import Usage
 from .context import Context
 from .deliver import reject
+from .duplicates import duplicate_reason
 
 DEATHS_MOST = 3
 """A file or part that kills its worker this often is what kills it; the job stands still instead of the daemon."""
@@ -58,7 +59,7 @@ async def read_source(context: Context, action: Read) -> None:
         await context.store.jobs.restamp(job, done.stamp)
         raise StillChanging(f"{job.source} changed while it was being read; it is read again when it is quiet.")
     parts = [Part(job=job.id, first=f, rows=n, offset=o, length=b) for f, n, o, b in done.parts]
-    await context.store.jobs.accepted(
+    earlier = await context.store.jobs.accepted(
         job,
         rows=done.rows,
         columns=done.columns,
@@ -66,7 +67,10 @@ async def read_source(context: Context, action: Read) -> None:
         sha256=done.sha256,
         description=done.description,
         parts=parts,
+        duplicates=context.duplicates,
     )
+    if earlier is not None:
+        await reject(context, job, "duplicate", await duplicate_reason(context, earlier))
 
 
 async def plan_part(context: Context, action: Plan) -> None:

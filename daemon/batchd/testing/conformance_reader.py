@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from ..contracts import Reader, Source
 from ..errors import FileRefused
 from ..model import BadRow
@@ -45,11 +43,12 @@ class ReaderConformance(PluginConformance):
 
     def large(self, rows: int) -> tuple[str, Iterator[bytes]] | None:
         """A file with so many rows: its name, and its content piece by piece."""
+        del rows
         return None
 
-    def test_the_first_thing_it_yields_are_the_names_of_the_columns(self, tmp_path: Path) -> None:
+    def test_the_first_thing_it_yields_are_the_names_of_the_columns(self) -> None:
         """Once, non-empty, unique, text."""
-        for source in self._samples(tmp_path):
+        for source in self._samples():
             names = next(iter(self.make().read(source)), None)
             where = f"The first thing that read() yields of {source.name}"
             assert isinstance(names, Sequence), f"{where} is {names!r}; it must be the list of column names."
@@ -61,9 +60,9 @@ class ReaderConformance(PluginConformance):
             doubles = sorted({name for name in names if list(names).count(name) > 1})
             assert not doubles, f"{where} names {doubles} twice. Refuse such a file, or give the second another name."
 
-    def test_every_row_has_one_value_for_each_column(self, tmp_path: Path) -> None:
+    def test_every_row_has_one_value_for_each_column(self) -> None:
         """No fewer, no more; what does not fit is a BadRow."""
-        for source in (*self._samples(tmp_path), *_written(tmp_path, self.broken())):
+        for source in (*self._samples(), *_written(self.folder, self.broken())):
             names, *records = self._read(source)
             for number, record in enumerate(records):
                 if isinstance(record, BadRow):
@@ -75,39 +74,39 @@ class ReaderConformance(PluginConformance):
                     "Yield a BadRow for it."
                 )
 
-    def test_every_value_is_one_that_json_has(self, tmp_path: Path) -> None:
+    def test_every_value_is_one_that_json_has(self) -> None:
         """None, bool, int, float, str, list, dict: what is read is kept as JSON."""
-        for source in self._samples(tmp_path):
+        for source in self._samples():
             for number, record in enumerate(self._read(source)[1:]):
                 if not isinstance(record, BadRow):
                     no = no_json(list(record))
                     assert no is None, f"Row {number} of {source.name} holds {no}. Turn it into text or a number."
 
-    def test_reading_again_yields_the_same(self, tmp_path: Path) -> None:
+    def test_reading_again_yields_the_same(self) -> None:
         """By a new object as after a crash, and by the same one."""
-        for source in self._samples(tmp_path):
+        for source in self._samples():
             reader = self.make()
             first = list(reader.read(source))
             assert list(reader.read(source)) == first, f"Read again by the same object, {source.name} differs."
             assert self._read(source) == first, f"Read again by a new object, as after a crash, {source.name} differs."
 
-    def test_samples_have_rows(self, tmp_path: Path) -> None:
+    def test_samples_have_rows(self) -> None:
         """A sample without rows would leave all other questions unasked."""
-        for source in self._samples(tmp_path):
+        for source in self._samples():
             records = self._read(source)[1:]
             good = sum(not isinstance(record, BadRow) for record in records)
             assert good, f"No row came out of the sample {source.name}: {records!r}."
 
-    def test_bad_rows_say_what_was_there_and_why_it_will_not_do(self, tmp_path: Path) -> None:
+    def test_bad_rows_say_what_was_there_and_why_it_will_not_do(self) -> None:
         """Values as a list, a Failure with a code and a sentence."""
-        for source in (*self._samples(tmp_path), *_written(tmp_path, self.broken())):
+        for source in (*self._samples(), *_written(self.folder, self.broken())):
             for number, record in enumerate(self._read(source)[1:]):
                 if isinstance(record, BadRow):
                     bad_row(record, f"row {number} of {source.name}")
 
-    def test_a_broken_record_fails_alone(self, tmp_path: Path) -> None:
+    def test_a_broken_record_fails_alone(self) -> None:
         """In the files of `broken()` something is a BadRow and something is not."""
-        broken = list(_written(tmp_path, self.broken()))
+        broken = list(_written(self.folder, self.broken()))
         if not broken:
             skip("no broken() files to ask about")
         for source in broken:
@@ -121,18 +120,15 @@ class ReaderConformance(PluginConformance):
             assert bad, f"Nothing in {source.name} was found to be broken: {records!r}."
             assert bad < len(records), f"Everything in {source.name} was found to be broken: {records!r}."
 
-    def test_a_file_it_cannot_read_is_refused_in_words(self, tmp_path: Path) -> None:
+    def test_a_file_it_cannot_read_is_refused_in_words(self) -> None:
         """Empty files, noise and those of `refused()`: a FileRefused, or rows after all; nothing else is raised."""
         suffix = Path(next(iter(self.samples()))).suffix
         may = {f"empty{suffix}": b"", f"noise{suffix}": GARBAGE, f"nul{suffix}": b"\0" * 100}
-        for source in _written(tmp_path, {**may, **self.refused()}):
+        for source in _written(self.folder, {**may, **self.refused()}):
             try:
                 self._read(source)
             except FileRefused as refusal:
-                told = f"The FileRefused of {source.name}"
-                assert isinstance(refusal.code, str) and refusal.code, f"{told} has no code for machines."  # noqa: PT018
-                assert " " in str(refusal), f"{told} must tell a person what to do; it says {str(refusal)!r}."
-                assert not no_json(str(refusal)), f"{told} cannot be written down: {no_json(str(refusal))}."
+                _check_refusal(refusal, f"The FileRefused of {source.name}")
             except Exception as error:
                 raise AssertionError(
                     f"Reading {source.name} raised {error!r}. A file that cannot be read is a FileRefused(code, "
@@ -141,7 +137,7 @@ class ReaderConformance(PluginConformance):
             else:
                 assert source.name not in self.refused(), f"{source.name} was to be refused, and was read."
 
-    def test_memory_does_not_grow_with_the_file(self, tmp_path: Path) -> None:
+    def test_memory_does_not_grow_with_the_file(self) -> None:
         """Ten times the rows take no more memory."""
         if self.large(1) is None:
             skip("no large() file to ask about")
@@ -149,7 +145,7 @@ class ReaderConformance(PluginConformance):
         def run(rows: int) -> None:
             named = self.large(rows)
             assert named is not None
-            path = tmp_path / f"{rows}{Path(named[0]).suffix}"
+            path = self.folder / f"{rows}{Path(named[0]).suffix}"
             with path.open("wb") as file:
                 file.writelines(named[1])
             count = sum(1 for _ in self.make().read(Source(path, named[0])))
@@ -158,9 +154,9 @@ class ReaderConformance(PluginConformance):
         much = grows(run)
         assert much is None, f"Memory grows with the file: {much}. Yield each row as it is read; keep none."
 
-    def test_the_dropped_file_stays_as_it_is(self, tmp_path: Path) -> None:
+    def test_the_dropped_file_stays_as_it_is(self) -> None:
         """The original goes to the archive byte for byte."""
-        for source in self._samples(tmp_path):
+        for source in self._samples():
             before = source.path.read_bytes()
             self._read(source)
             assert source.path.read_bytes() == before, f"Reading {source.name} has changed it."
@@ -168,28 +164,28 @@ class ReaderConformance(PluginConformance):
     def test_its_suffixes_are_those_of_its_samples(self) -> None:
         """Lower case, with the dot; a reader without any is only used where a route names it."""
         suffixes = type(self.make()).suffixes
-        assert isinstance(suffixes, tuple), f"`suffixes` is {suffixes!r}; write a tuple, with a comma: (\".tab\",)."
+        assert isinstance(suffixes, tuple), f'`suffixes` is {suffixes!r}; write a tuple, with a comma: (".tab",).'
         for suffix in suffixes:
             assert isinstance(suffix, str), f"The suffix {suffix!r} is not text."
             good = suffix.startswith(".") and suffix == suffix.lower() and len(suffix) > 1
-            assert good, f"The suffix {suffix!r} must be in lower case and begin with its dot, as in \".tab\"."
+            assert good, f'The suffix {suffix!r} must be in lower case and begin with its dot, as in ".tab".'
         for name in self.samples() if suffixes else ():
             own = Source(Path(name), name).suffix
             assert own in suffixes, f"The sample {name} ends in none of {suffixes}, so the reader would not be asked."
 
-    def test_what_it_says_of_a_file_is_json(self, tmp_path: Path) -> None:
+    def test_what_it_says_of_a_file_is_json(self) -> None:
         """`describe` goes into the report."""
-        for source in self._samples(tmp_path):
+        for source in self._samples():
             reader = self.make()
             list(reader.read(source))
             said = reader.describe()
             assert isinstance(said, Mapping), f"describe() returned {said!r}; it must be a mapping."
             assert not no_json(dict(said)), f"describe() returned {no_json(dict(said))}, which a report cannot hold."
 
-    def _samples(self, folder: Path) -> Iterator[Source]:
+    def _samples(self) -> Iterator[Source]:
         samples = self.samples()
         assert samples, "samples() returned no files; there is nothing to ask about."
-        return _written(folder, samples)
+        return _written(self.folder, samples)
 
     def _read(self, source: Source) -> list[Any]:
         return list(self.make().read(source))
@@ -204,6 +200,9 @@ def _written(folder: Path, files: Mapping[str, bytes]) -> Iterator[Source]:
         yield Source(path, name)
 
 
-def as_line(values: Sequence[Any]) -> bytes:
-    """How a row is kept; for authors who want to compare."""
-    return msgspec.json.encode(values)
+def _check_refusal(refusal: FileRefused, what: str) -> None:
+    code: object = refusal.code
+    assert isinstance(code, str), f"The code of {what} is {code!r}; it must be a word for machines."
+    assert code, f"{what} has no code for machines."
+    assert " " in str(refusal), f"{what} must tell a person what to do; it says {str(refusal)!r}."
+    assert not no_json(str(refusal)), f"{what} cannot be written down: {no_json(str(refusal))}."

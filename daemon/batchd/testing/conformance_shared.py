@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
+import shutil
 import subprocess
 import sys
+import tempfile
 import tracemalloc
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from functools import cache
+from functools import cache, cached_property
 from importlib import metadata
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
 from unittest import SkipTest
 
 from ..contracts import Plugin, Settings
@@ -26,6 +29,15 @@ class PluginConformance:
 
     module: ClassVar[str | None] = None
     """What is imported to find the plugin: the value of its entry point. Found out by itself where it is installed."""
+
+    @cached_property
+    def folder(self) -> Path:
+        """A folder for this test alone, to write to; empty when the test begins."""
+        return Path(tempfile.mkdtemp(prefix="batchd-conformance-"))
+
+    def teardown_method(self) -> None:
+        """What pytest calls at the end of a test."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def make(self) -> Any:
         """A new plugin object, with settings to test by."""
@@ -83,7 +95,7 @@ def _entry_module(plugin: type[Any]) -> str:
     return str(file) if home.startswith("batchd_local_") and file else home
 
 
-def skip(reason: str) -> None:
+def skip(reason: str) -> NoReturn:
     """Leave out a question that this plugin gives no means to put."""
     raise SkipTest(reason)
 
@@ -183,7 +195,9 @@ def ask(question: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(asking())
 
 
-async def passes_cancellation(call: Awaitable[object], what: str, *, release: Callable[[], None] = lambda: None) -> None:
+async def passes_cancellation(
+    call: Awaitable[object], what: str, *, release: Callable[[], None] = lambda: None
+) -> None:
     """Cancel the call where it first waits (or waits now): nothing but the cancellation may come out of it."""
     task = asyncio.ensure_future(call)
     await asyncio.sleep(0)

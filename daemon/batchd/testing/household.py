@@ -11,6 +11,7 @@ from typing import Any
 from ..adapters.plugins import Catalogue
 from ..adapters.spool import Spool
 from ..adapters.store import Database, Store
+from ..adapters.store.jobs import Duplicates
 from ..contracts import BatchProvider, Limits, Sink
 from ..core.lifecycle import Action
 from ..core.routing import Asked, Route
@@ -46,6 +47,7 @@ class Household:
         limits: Limits | None = None,
         sinks: Mapping[str, Sink[Any]] | None = None,
         plugin_dir: Path | None = None,
+        duplicates: Duplicates = "redeliver",
     ) -> None:
         self.folder = folder
         self.service = service or FakeService()
@@ -56,6 +58,7 @@ class Household:
         self.events: list[Event] = []
         self.executor = InlineExecutor()
         self.plugin_dir = plugin_dir
+        self.duplicates: Duplicates = duplicates
         self.folders = Folders(folder / "inbox", folder / "outbox", folder / "archive", folder / "rejected")
         for each in (self.folders.inbox, self.folders.outbox, self.folders.archive, self.folders.rejected):
             each.mkdir(parents=True, exist_ok=True)
@@ -95,6 +98,7 @@ class Household:
             sinks=self.sinks,
             routes=self.routes,
             plugin_dir=str(self.plugin_dir) if self.plugin_dir else None,
+            duplicates=self.duplicates,
         )
 
     def outbox(self) -> dict[str, bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ...core.lifecycle import JobView
 from ...core.records import Job, JobState, Part, PartState
@@ -16,6 +16,7 @@ from ...events import (
     JobFailed,
     JobFinished,
     JobPlanned,
+    JobRedelivered,
     JobRejected,
     PartSplit,
     RowsReturned,
@@ -25,6 +26,7 @@ from ...model import Json
 from .database import Database, Transaction, as_sequence, to_json
 from .mapping import columns_of, job_of, part_of
 
+Duplicates = Literal["redeliver", "process", "reject"]
 Stamp = tuple[int, int, int, int]
 
 PARTS_AT_A_TIME = 32
@@ -143,10 +145,19 @@ class Jobs:
         sha256: str,
         description: Mapping[str, Json],
         parts: Sequence[Part],
-    ) -> None:
-        """The file was read; these are its parts."""
+        duplicates: Duplicates = "process",
+    ) -> str | None:
+        """The file was read; these are its parts.
 
-        async def change(tx: Transaction) -> None:
+        An earlier job with the same bytes and route becomes the job's twin to `redeliver`; to `reject`, nothing
+        is changed and the earlier job is returned. Looked for in the same transaction, so that of two that are
+        read at once one sees the other.
+        """
+
+        async def change(tx: Transaction) -> str | None:
+            twin = None if duplicates == "process" else await _twin(tx, job, sha256)
+            if twin is not None and duplicates == "reject":
+                return twin
             await tx.run("delete_parts", job=job.id)
             await tx.insert("parts", (columns_of(part) for part in parts))
             changed = await tx.update(
@@ -159,11 +170,30 @@ class Jobs:
                 sha256=sha256,
                 description=to_json(description),
                 accepted_at=tx.now,
+                twin=twin,
             )
             if changed:
-                await tx.tell(JobAccepted(job=job.id, source=job.source, rows=rows, parts=len(parts), sha256=sha256))
+                await tx.tell(
+                    JobAccepted(job=job.id, source=job.source, rows=rows, parts=len(parts), sha256=sha256, twin=twin)
+                )
+            return None
+
+        return await self._database.write(change)
+
+    async def redelivered(self, job: Job, parts: Sequence[Part]) -> None:
+        """The twin's answers are the job's own now: `parts` are all collected, at no cost."""
+
+        async def change(tx: Transaction) -> None:
+            if await tx.update("jobs", {"id": job.id, "state": job.state}, state=JobState.RUNNING, planned_at=tx.now):
+                await tx.run("delete_parts", job=job.id)
+                await tx.insert("parts", (columns_of(part) for part in parts))
+                await tx.tell(JobRedelivered(job=job.id, twin=str(job.twin), rows=sum(part.rows for part in parts)))
 
         await self._database.write(change)
+
+    async def without_twin(self, job: Job) -> None:
+        """The twin came to nothing: the job is worked on like any other."""
+        await self._step(job.id, job.state, job.state, twin=None)
 
     async def rejecting(self, job: Job, code: str, reason: str, *, archive_name: str) -> None:
         """The file cannot be taken; commit why and where it goes, before it is moved."""
@@ -282,9 +312,7 @@ class Jobs:
         """Report and archive are in place; with a `reason`, the job counts as failed all the same."""
         state = JobState.CANCELLED if job.cancelled else JobState.DONE
         code = "max_failed" if reason is not None else None
-        await self._step(
-            job.id, JobState.DELIVERING, state, event, finished_at=at, reason=reason, reason_code=code
-        )
+        await self._step(job.id, JobState.DELIVERING, state, event, finished_at=at, reason=reason, reason_code=code)
 
     async def failed(self, job: Job, code: str, reason: str) -> None:
         """The job stands still until a person does something."""
@@ -354,6 +382,11 @@ async def _view(tx: Transaction, job: Job) -> JobView:
     workable = [part_of(row) for row in await tx.fetch("workable_parts", job=job.id, most=PARTS_AT_A_TIME)]
     delivered = frozenset(row["sink"] for row in await tx.fetch("delivered_sinks", job=job.id))
     return JobView(job, counts, workable, delivered)
+
+
+async def _twin(tx: Transaction, job: Job, sha256: str) -> str | None:
+    rows = await tx.fetch("twin", sha256=sha256, route=columns_of(job)["route"], id=job.id)
+    return str(rows[0]["id"]) if rows else None
 
 
 def _changes(part: Part) -> dict[str, Any]:

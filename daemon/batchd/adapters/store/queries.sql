@@ -34,6 +34,14 @@ SELECT * FROM parts WHERE job = :job ORDER BY first
 -- name: part
 SELECT * FROM parts WHERE job = :job AND first = :first
 
+-- name: twin
+-- The first accepted job with the same bytes and the very same route, if its answers are there or on their way.
+SELECT id FROM jobs
+WHERE sha256 = :sha256 AND route = :route AND id != :id AND size >= 0 AND NOT cancelled
+  AND state NOT IN ('rejecting', 'rejected', 'cancelled', 'failed')
+ORDER BY accepted_at, id
+LIMIT 1
+
 -- name: delivered_sinks
 SELECT sink, files FROM deliveries WHERE job = :job ORDER BY delivered_at, sink
 

@@ -19,6 +19,7 @@ CREATE TABLE jobs (
     cancelled      INTEGER NOT NULL DEFAULT 0,
     deaths         INTEGER NOT NULL DEFAULT 0,
     round          INTEGER NOT NULL DEFAULT 1,  -- grows with each `retry` of a finished job
+    twin           TEXT,           -- an earlier job with the same bytes and route, whose answers are delivered again
     outbox_stem    TEXT,           -- reserved before anything is published, so that a second try finds its own
     archive_name   TEXT,
     estimated_cost INTEGER,

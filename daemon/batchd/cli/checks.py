@@ -1,0 +1,194 @@
+"""What `batchd check` looks at. Each finding says what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from ..adapters.config import Config
+from ..adapters.mounts import is_network, refuse_network
+from ..adapters.plugins import Catalogue
+from ..adapters.state_view.daemon import running
+from ..adapters.state_view.looking import looking
+from ..adapters.validation import check as validated
+from ..errors import BatchdError, ConfigError, PluginError, RejectedError
+from ..settings import Secret
+from .wording import count, join
+
+CALL_MAY_TAKE = 60.0
+SCARCE, NONE_LEFT = 2 * 10**9, 200 * 10**6
+"""Bytes free on the state's disk: below the first it is said, below the second nothing can be trusted to work."""
+
+
+class Level(StrEnum):
+    """How a finding is meant."""
+
+    OK = "ok"
+    NOTE = "note"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `config` says that a wrong one is to be mended in the configuration."""
+
+    subject: str
+    level: Level
+    text: str
+    config: bool = False
+
+
+def read_config(path: Path) -> tuple[tuple[Config, Catalogue] | None, list[Finding]]:
+    """The configuration with what there is to say about it; None if it cannot be used."""
+    from ..app import load
+
+    try:
+        config, catalogue = load(path)
+    except (ConfigError, PluginError) as error:
+        return None, [Finding("config", Level.WRONG, line, config=True) for line in str(error).splitlines()]
+    routes = join([route.name for route in config.routes])
+    found = [Finding("config", Level.OK, f"{path} is fine: {count(len(config.routes), 'route')}, {routes}.")]
+    found += [Finding("config", Level.NOTE, warning) for warning in config.warnings]
+    found += [Finding("plugins", Level.NOTE, f"{each.sentence} No route needs it.") for each in catalogue.broken]
+    return (config, catalogue), found
+
+
+def local_findings(config: Config, catalogue: Catalogue) -> Iterator[Finding]:
+    """Everything that can be seen without calling anyone."""
+    folders = config.folders
+    yield from _state(folders.state)
+    for name in ("inbox", "outbox", "archive", "rejected"):
+        yield from _folder(name, getattr(folders, name), folders.state)
+    if folders.inbox.is_dir() and is_network(folders.inbox):
+        text = f"{folders.inbox} is on a network file system: new files are noticed within 15 s instead of at once."
+        yield Finding("inbox", Level.NOTE, text)
+    for name, table in config.providers.items():
+        made, _ = validated(catalogue.settings_type("provider", table.plugin), table.settings)
+        for secret in _secrets(made):
+            yield _key(f"provider {name}", secret)
+
+
+async def remote_findings(config: Config, catalogue: Catalogue, hopeless: Collection[str]) -> AsyncIterator[Finding]:
+    """What providers and sinks say when they are called; `hopeless` ones, whose key is missing, are not."""
+    for name, table in config.providers.items():
+        if f"provider {name}" in hopeless:
+            continue
+        models = sorted({route.model for route in config.routes if route.provider == name})
+        if not models:
+            yield Finding(f"provider {name}", Level.NOTE, "No route uses it, so it was not called.")
+            continue
+        well = f"It answers, and it has {join(models)}."
+        async for finding in _asked(f"provider {name}", catalogue, "provider", table, well, models):
+            yield finding
+    for name, sink in config.sinks.items():
+        async for finding in _asked(f"sink {name}", catalogue, "sink", sink, "It can be written to."):
+            yield finding
+
+
+async def _asked(
+    subject: str, catalogue: Catalogue, role: str, table: Any, well: str, *arguments: Sequence[str]
+) -> AsyncIterator[Finding]:
+    """Call the `check` of a provider or a sink; a stranger's code, so anything may come of it."""
+    problems: Sequence[str]
+    try:
+        asked = catalogue.create(role, table.plugin, table.settings)
+        try:
+            async with asyncio.timeout(CALL_MAY_TAKE):
+                problems = list(await asked.check(*arguments))
+        finally:
+            await asked.aclose()
+    except BatchdError as error:
+        problems = [str(error)]
+    except TimeoutError:
+        problems = [f"It has not answered within {CALL_MAY_TAKE:.0f} s. Is its address right, is it up?"]
+    except Exception as error:  # noqa: BLE001
+        problems = [f"The plugin {table.plugin} broke over it: {type(error).__name__}: {error}"]
+    for problem in problems:
+        yield Finding(subject, Level.WRONG, problem)
+    if not problems:
+        yield Finding(subject, Level.OK, well)
+
+
+def _state(state: Path) -> Iterator[Finding]:
+    there = state
+    while not there.exists():
+        there = there.parent
+    try:
+        refuse_network(there)
+        if state.is_dir():
+            yield _writable("state", state)
+        else:
+            yield Finding("state", Level.NOTE, f"{state} is not there yet; the daemon makes it.")
+        with looking(state) as look:
+            under_way = len(look.unfinished())
+        daemon = running(state)
+    except BatchdError as error:
+        yield Finding("state", Level.WRONG, str(error))
+        return
+    yield _room(there)
+    who = "no daemon is running" if daemon is None else f"a daemon is running (process {daemon.process})"
+    yield Finding("state", Level.OK, f"{count(under_way, 'job')} under way, {who}.")
+
+
+def _room(folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free
+    text = f"{free / 10**9:.1f} GB are free on the disk of {folder}."
+    if free < NONE_LEFT:
+        return Finding("disk", Level.WRONG, f"Only {text} Make room: work stops when it is full.")
+    if free < SCARCE:
+        return Finding("disk", Level.NOTE, f"Only {text} A job needs about three times its file's size.")
+    return Finding("disk", Level.OK, text)
+
+
+def _folder(name: str, folder: Path, state: Path) -> Iterator[Finding]:
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "is not there"
+        yield Finding(name, Level.WRONG, f"{folder} {what}. Mount it, or make it: mkdir -p '{folder}'")
+        return
+    yield _writable(name, folder)
+    if state.is_dir() and folder.stat().st_dev != state.stat().st_dev:
+        text = (
+            f"{folder} is on another file system than the state: files are copied instead of moved, slower and as safe."
+        )
+        yield Finding(name, Level.NOTE, text)
+
+
+def _writable(name: str, folder: Path) -> Finding:
+    try:
+        # A file without a name, where the file system has such: nobody sees it.
+        with tempfile.TemporaryFile(dir=folder, prefix=".batchd-check-") as file:
+            file.write(b"batchd")
+            file.flush()
+        os.listdir(folder)
+    except OSError as error:
+        who = f"the user {os.geteuid()} that this runs as"
+        return Finding(name, Level.WRONG, f"{folder} cannot be used: {error.strerror}. Give {who} the right to.")
+    return Finding(name, Level.OK, f"{folder} can be read and written.")
+
+
+def _key(subject: str, secret: Secret) -> Finding:
+    try:
+        secret.reveal()
+    except RejectedError as error:
+        return Finding(subject, Level.WRONG, str(error))
+    return Finding(subject, Level.OK, f"The key is in {secret.where}.")
+
+
+def _secrets(value: Any) -> Iterator[Secret]:
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _secrets(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _secrets(item)
+    elif hasattr(value, "model_fields_set"):
+        yield from _secrets(dict(value))

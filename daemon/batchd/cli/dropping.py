@@ -1,0 +1,54 @@
+"""Where in the inbox a file goes that was named on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from ..core.routing import Route, matches, route_for
+
+
+def places(files: Iterable[Path], inbox: Path, routes: Sequence[Route], wanted: str | None) -> Mapping[Path, str]:
+    """For each file its place in the inbox. Files that lie in the inbox are taken from there, so they are left out."""
+    inbox = inbox.resolve()
+    outside = [file for file in files if not file.resolve().is_relative_to(inbox)]
+    return {file: _place(file.name, routes, wanted) for file in outside}
+
+
+def _place(name: str, routes: Sequence[Route], wanted: str | None) -> str:
+    if wanted is None:
+        if route_for(name, routes) is not None:
+            return name
+        if len(routes) > 1:
+            raise click.UsageError(f"No route takes a file by the name {name} alone. Say which: {_choice(routes)}.")
+        route = routes[0]
+    else:
+        named = [route for route in routes if route.name == wanted]
+        if not named:
+            raise click.UsageError(f'There is no route "{wanted}". There are: {_choice(routes)}.')
+        [route] = named
+    for pattern in route.match:
+        place = _folder(pattern) + name
+        # Another route that stands above may take it first; a pattern may want more than a folder.
+        if matches(place, pattern) and route_for(place, routes) is route:
+            return place
+    raise click.UsageError(
+        f"There is no folder in which the route {route.name} would take a file called {name}; "
+        f"it takes {' and '.join(route.match)}. Rename the file, or change the route's match."
+    )
+
+
+def _folder(pattern: str) -> str:
+    """What stands before the first wildcard, as a folder: `reviews/` of `reviews/**`, nothing of `*.csv`."""
+    folders = []
+    for name in pattern.split("/")[:-1]:
+        if any(sign in name for sign in "*?["):
+            break
+        folders.append(f"{name}/")
+    return "".join(folders)
+
+
+def _choice(routes: Sequence[Route]) -> str:
+    return ", ".join(f"--route {route.name} (takes {' and '.join(route.match)})" for route in routes)

@@ -1,0 +1,100 @@
+"""`batchd init`: a configuration to begin with, and the folders."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .call import Call, json_option, pass_call
+from .wording import join
+
+if TYPE_CHECKING:
+    from ..adapters.config import Config
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", type=click.Path(file_okay=False, path_type=Path), required=False)
+@json_option
+@pass_call
+def init(call: Call, folder: Path | None, *, as_json: bool) -> None:
+    """Write a commented config.toml and make the folders.
+
+    In DIR, or here. A configuration that is there already is never overwritten; folders that it names and that are
+    missing are made.
+
+    \b
+    Examples:
+      batchd init
+      batchd init /srv/batchd
+    """
+    path = folder.absolute() / "config.toml" if folder is not None else Path(call.config or "config.toml").absolute()
+    written = _write(path)
+    here = Path.cwd()
+    from ..app import load, make_folders
+
+    config, _ = load(path)
+    made = make_folders(config)
+    steps = _steps(config, here)
+    if as_json:
+        record = {
+            "config": str(path),
+            "written": written,
+            "folders_made": [str(each) for each in made],
+            "next": [command for command, _ in steps],
+        }
+        click.echo(json.dumps(record, ensure_ascii=False, indent=2))
+        return
+    click.echo(f"Wrote {path}." if written else f"{path} is there already and was left as it is.")
+    if made:
+        click.echo(f"Made {join([os.path.relpath(each, path.parent) for each in made])} beside it.")
+    click.echo("\nNext:")
+    width = max(len(command) for command, _ in steps)
+    for number, (command, why) in enumerate(steps, start=1):
+        click.echo(f"  {number}. {click.style(command.ljust(width), bold=True)}   {why}")
+
+
+def _write(path: Path) -> bool:
+    """Put the packaged configuration there; False if there is one already."""
+    from ..files import make_folder, publishing
+
+    if path.exists():
+        return False
+    make_folder(path.parent)
+    text = importlib.resources.files("batchd").joinpath("config.toml").read_bytes()
+    try:
+        with publishing(path) as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _steps(config: Config, here: Path) -> list[tuple[str, str]]:
+    """What to do next, as commands, each with why."""
+    folder = config.path.parent
+    steps = [] if folder == here else [(f"cd {folder}", "batchd looks for config.toml where you are")]
+    batchd = "batchd" if config.path.name == "config.toml" else f"batchd --config {config.path.name}"
+    steps.append(
+        (f"${{EDITOR:-nano}} {config.path.name}", "say what is asked ([routes]) and who answers ([providers])")
+    )
+    for name, provider in config.providers.items():
+        kind, _, variable = str(provider.settings.get("api_key", "")).partition(":")
+        if kind == "env" and not os.environ.get(variable):
+            steps.append((f"export {variable}=…", f"your key for {name}"))
+    inboxes = [
+        config.folders.inbox / pattern.partition("/")[0]
+        for route in config.routes
+        for pattern in route.match
+        if pattern.endswith("/**") and "*" not in pattern.partition("/")[0]
+    ]
+    drop = os.path.relpath(inboxes[0] if inboxes else config.folders.inbox, folder)
+    return [
+        *steps,
+        (f"{batchd} check", "see whether all is well"),
+        (f"{batchd} run", f"start; then drop a file into {drop}"),
+    ]

@@ -1,0 +1,135 @@
+"""`batchd once`: take what is there, work until nothing is left, say what it came to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .call import Call, json_option, log_level_option, pass_call
+from .run import log_format_option, workers_option
+
+if TYPE_CHECKING:
+    from .places import Places
+    from .survey import JobSurvey
+
+_KINDS = {".report.json": "report", ".failed.csv": "failed", ".failed.jsonl": "failed"}
+
+
+@click.command()
+@click.argument(
+    "files", metavar="[FILE…]", nargs=-1, type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+)
+@click.option("--route", metavar="NAME", help="The route that is to take the FILEs, where their names do not say it.")
+@log_level_option
+@log_format_option
+@workers_option
+@json_option
+@pass_call
+def once(
+    call: Call,
+    files: Sequence[Path],
+    *,
+    route: str | None,
+    log_format: str,
+    workers: int | None,
+    as_json: bool,
+) -> int:
+    """Take what is in the inbox, work until nothing is left, exit.
+
+    FILEs are copied into the inbox first, to a place that a route takes.
+
+    Jobs of earlier runs that are not finished go on, too. A provider that is down or busy is waited for; Ctrl-C
+    stops in good order, and what is under way goes on at the next start.
+
+    On a terminal it shows how far it is; elsewhere it logs to standard error. At the end it prints what became of
+    each file and where the results lie.
+
+    Exits with 1 if a job failed or a file was rejected, with 3 if all was delivered but some rows failed, with 6 if
+    a job is held.
+
+    \b
+    Examples:
+      batchd once
+      batchd once may.csv june.csv --route reviews
+    """
+    # Loading the configuration changes the working directory to where it lies.
+    absolute = [file.absolute() for file in files]
+    where = call.places()
+    config, catalogue = call.load()
+    from .. import app
+    from .dropping import places as places_in_inbox
+
+    drops = places_in_inbox(absolute, config.folders.inbox, config.routes, route)
+    with _watched(call, where, log_format):
+        outcome = asyncio.run(app.once(config, catalogue, files=drops, workers=workers))
+    from .survey import JobSurvey
+
+    jobs = [JobSurvey.take(where, job.id) for job, _ in outcome.jobs]
+    if as_json:
+        record = {
+            "exit_status": outcome.exit_status,
+            "interrupted": outcome.interrupted,
+            "jobs": [job.record()["job"] for job in jobs],
+        }
+        click.echo(json.dumps(record, ensure_ascii=False, indent=2))
+        return outcome.exit_status
+    for line in _lines(jobs, interrupted=outcome.interrupted):
+        click.echo(line)
+    return outcome.exit_status
+
+
+@contextmanager
+def _watched(call: Call, where: Places, log_format: str) -> Iterator[None]:
+    """Live progress on a terminal, with warnings above it; else the log."""
+    if not sys.stderr.isatty() or log_format == "json" or call.log_level is not None:
+        call.log("info", log_format)
+        yield
+        return
+    from .progress import progress
+
+    with progress(where):
+        call.log("warning")
+        yield
+
+
+def _lines(jobs: Sequence[JobSurvey], *, interrupted: bool) -> Iterator[str]:
+    from .wording import clean, money
+
+    if not jobs and not interrupted:
+        yield "There was nothing to do: the inbox holds no file, and no job was under way."
+    for each in jobs:
+        job = each.job
+        cost = each.around.cost(job)
+        price = f" {money(cost, each.around.places.currency)}." if cost is not None else ""
+        yield clean(f"{job.source}: {_what_became(job)}{price}")
+        for path in each.outputs():
+            kind = next((kind for ending, kind in _KINDS.items() if path.endswith(ending)), "results")
+            yield clean(f"  {kind:9}{path}")
+        original = each.original()
+        if original is not None:
+            yield clean(f"  {'original':9}{original}")
+    if interrupted:
+        yield "Interrupted. What is under way goes on at the next start; nothing is lost, nothing is paid twice."
+
+
+def _what_became(job: Any) -> str:
+    from .waiting import needs_a_person, state_in_words, waits_for
+    from .wording import count
+
+    if job.state == "rejected":
+        return f"rejected. {job.reason}"
+    if needs_a_person(job):
+        return f"{state_in_words(job)}; waits for {waits_for(job, (), awake=True)}"
+    if not job.final:
+        return f"{state_in_words(job)}."
+    counts = [f"{job.ok:,} ok"]
+    counts += [f"{job.failed:,} failed"] if job.failed else []
+    counts += [f"{job.skipped:,} skipped"] if job.skipped else []
+    return f"{job.state}. {count(job.rows or 0, 'row')}: {', '.join(counts)}."

@@ -1,0 +1,52 @@
+"""Progress on a terminal, while the daemon works in this very process."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..errors import BatchdError
+from .survey import Survey
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from .places import Places
+
+LOOK_EVERY = 0.5
+
+
+@contextmanager
+def progress(places: Places) -> Iterator[None]:
+    """Show on standard error what is under way, and what was finished since now."""
+    from rich.console import Console
+    from rich.live import Live
+
+    stop = threading.Event()
+    # Transient: what it came to is said in full when all is over.
+    with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
+        # A thread, so that it moves even while the event loop is busy. It only reads.
+        thread = threading.Thread(target=_show, args=(live, places, time.time(), stop), name="progress", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+
+def _show(live: Live, places: Places, started: float, stop: threading.Event) -> None:
+    from .status_table import tables
+
+    while not stop.wait(LOOK_EVERY):
+        # A disk that fails for a moment is the daemon's to complain about, not ours.
+        with contextlib.suppress(BatchdError):
+            survey = Survey.take(places, ours=True)
+            new = [job for job in survey.finished if (job.finished_at or 0.0) >= started]
+            survey = replace(survey, finished=new, older=0)
+            live.update(tables(survey, titles=("Under way", "Finished"), daemon=False), refresh=True)

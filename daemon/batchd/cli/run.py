@@ -1,0 +1,52 @@
+"""`batchd run`: the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import click
+
+from .call import Call, log_level_option, pass_call
+
+logger = logging.getLogger(__name__)
+
+log_format_option = click.option(
+    "--log-format",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="Lines for people, or one JSON object a line. Under systemd text carries the journal's priorities.",
+)
+workers_option = click.option(
+    "--workers", type=click.IntRange(1), metavar="N", help="Worker processes.  [default: one a processor]"
+)
+
+
+@click.command()
+@log_level_option
+@log_format_option
+@workers_option
+@pass_call
+def run(call: Call, *, log_format: str, workers: int | None) -> int:
+    """Run the daemon: take what is dropped, deliver the answers.
+
+    Runs until SIGTERM or Ctrl-C, which lets it stop in good order; a second one ends it at once. Neither loses
+    anything: what is under way goes on at the next start, and nothing is paid twice.
+
+    SIGHUP reads the configuration again; if it is broken, the old one stays.
+
+    The log goes to standard error.
+
+    \b
+    Examples:
+      batchd run
+      batchd run --log-format json --workers 2
+    """
+    call.log("info", log_format)
+    config, catalogue = call.load()
+    for warning in config.warnings:
+        logger.warning("%s", warning, extra={"action": "Configure"})
+    from .. import app
+
+    return asyncio.run(app.run(config, catalogue, workers=workers))

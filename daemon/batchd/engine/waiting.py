@@ -1,0 +1,11 @@
+"""Not a fault: something that is to be looked at again after a pause."""
+
+from __future__ import annotations
+
+
+class LookAgain(Exception):
+    """Nothing is wrong; the same is to be asked again after `pause` seconds."""
+
+    def __init__(self, pause: float) -> None:
+        super().__init__(pause)
+        self.pause = pause

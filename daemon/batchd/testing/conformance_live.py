@@ -1,0 +1,114 @@
+"""What a LiveProvider is asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, ClassVar
+
+from ..contracts import LiveProvider
+from ..model import Body, Failure
+from .conformance_provider import outcome_is_sound
+from .conformance_shared import PluginConformance, ask, passes_cancellation, sentences, skip
+
+Question = Callable[[LiveProvider[Any]], Awaitable[None]]
+
+
+class LiveProviderConformance(PluginConformance):
+    """Inherit it and write `make`; `refused` lets it ask more.
+
+    class TestMyProvider(LiveProviderConformance):
+        def make(self):
+            return MyProvider(MyProvider.Settings(base_url=..., api_key="env:KEY"))
+    """
+
+    model: ClassVar[str] = "sandbox-small"
+    endpoint: ClassVar[str] = "/v1/chat/completions"
+
+    def make(self) -> LiveProvider[Any]:
+        """A new provider object, connected to the test service."""
+        raise NotImplementedError("Write make(self): it returns a new provider, connected to a service to test by.")
+
+    def bodies(self) -> Sequence[Body]:
+        """Bodies of requests that the service answers."""
+        return [
+            {"model": self.model, "messages": [{"role": "user", "content": text}], "max_tokens": 20}
+            for text in ("Say one.", "Say two.\u2028Or three?", "Đẹp 👍🏽")
+        ]
+
+    def refused(self) -> Body | None:
+        """The body of a request that the service refuses, None if it refuses none."""
+        return None
+
+    def test_an_answer_is_a_result_under_its_custom_id(self) -> None:
+        """A Response or a Failure, and whose it is."""
+
+        async def question(provider: LiveProvider[Any]) -> None:
+            for number, body in enumerate(self.bodies()):
+                result = await provider.complete(f"job-{number}", dict(body), endpoint=self.endpoint)
+                outcome_is_sound(result)
+                assert result.custom_id == f"job-{number}", f"Asked as job-{number}, answered as {result.custom_id!r}."
+
+        self._ask(question)
+
+    def test_many_at_a_time_keep_their_own_answers(self) -> None:
+        """Hundreds are under way at a time."""
+
+        async def question(provider: LiveProvider[Any]) -> None:
+            bodies = self.bodies()
+            calls = [
+                provider.complete(f"job-{number}", dict(bodies[number % len(bodies)]), endpoint=self.endpoint)
+                for number in range(20)
+            ]
+            results = await asyncio.gather(*calls)
+            got = [getattr(result, "custom_id", None) for result in results]
+            wrong = [f"job-{number} as {each}" for number, each in enumerate(got) if each != f"job-{number}"]
+            assert not wrong, f"Of twenty calls at a time these came back under another's name: {', '.join(wrong)}."
+
+        self._ask(question)
+
+    def test_a_refused_request_is_a_failure(self) -> None:
+        """Nobody can help it, so it fails that row alone and is not raised."""
+        body = self.refused()
+        if body is None:
+            skip("no refused() body to ask about")
+
+        async def question(provider: LiveProvider[Any]) -> None:
+            try:
+                result = await provider.complete("job-0", dict(body or {}), endpoint=self.endpoint)
+            except Exception as error:
+                raise AssertionError(
+                    f"complete() of a request that the service refuses raised {error!r}. Return a Result with a "
+                    "Failure; TransientError is for a busy service, RejectedError for a bad key."
+                ) from error
+            assert isinstance(result.outcome, Failure), f"A refused request came back as {result.outcome!r}."
+            assert not result.outcome.transient, f"{result.outcome!r} would be asked again, and refused again."
+
+        self._ask(question)
+
+    def test_a_cancellation_passes_through(self) -> None:
+        """The daemon stops by cancelling what is under way."""
+
+        async def question(provider: LiveProvider[Any]) -> None:
+            call = provider.complete("job-0", dict(self.bodies()[0]), endpoint=self.endpoint)
+            await passes_cancellation(call, "complete()")
+
+        self._ask(question)
+
+    def test_a_check_says_what_is_wrong_in_sentences(self) -> None:
+        """`check` returns a list, empty if all is well."""
+
+        async def question(provider: LiveProvider[Any]) -> None:
+            sentences(await provider.check([self.model]), "check()")
+
+        self._ask(question)
+
+    def _ask(self, question: Question) -> None:
+        async def asking() -> None:
+            provider = self.make()
+            try:
+                await question(provider)
+            finally:
+                await provider.aclose()
+
+        ask(asking)

@@ -1,0 +1,242 @@
+"""What a PromptBuilder is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+import msgspec
+
+from ..contracts import PromptBuilder
+from ..model import Body, Failure, Json, Response, Row
+from .conformance_shared import PluginConformance, failure, no_json
+
+COMMON: Body = {"model": "small", "max_tokens": 50, "temperature": 0, "metadata": {"a": [1, "é"]}}
+
+# What people put where a text was expected; a row that cannot be asked about is a Failure, not an exception.
+ODD_VALUES: Sequence[Json] = (
+    None,
+    "",
+    " ",
+    0,
+    -1,
+    1.5,
+    True,
+    [],
+    {},
+    ["a", {"b": None}],
+    {"c": [1]},
+    "\u2028\x85\x0b",
+    "\x00",
+    "{{ x }} {% if %}",
+    "</system>",
+    "Đẹp 👍🏽",
+    "x" * 20_000,
+)
+
+# What services answer that is no plain text.
+ODD_BODIES: Sequence[Body] = (
+    {},
+    {"choices": []},
+    {"choices": [{"message": {"content": None}, "finish_reason": "stop"}]},
+    {"choices": [{"message": {"content": ""}, "finish_reason": "stop"}]},
+    {"choices": [{"message": {"content": "cut off in the mid"}, "finish_reason": "length"}]},
+    {"choices": [{"message": {"content": None, "refusal": "I cannot."}, "finish_reason": "stop"}]},
+    {"choices": [{"message": {"content": None, "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}}]},
+    {"choices": [{"message": {"content": None, "tool_calls": "none"}}]},
+    {"choices": [{"message": {"content": '```json\n{"a": 1}\n```'}}]},
+    {"choices": [{"message": {"content": '{"a": NaN, "b": "\\ud83d"}'}}]},
+    {"choices": [{"message": {"content": "[1, 2"}}]},
+    {"choices": [{"message": {"content": "a|b|c|d|e|f|g|h"}}]},
+    {"choices": [{"message": {"content": "null"}}]},
+    {"output": [{"type": "message", "content": [{"type": "output_text", "text": "Yes."}]}]},
+    {"data": [{"embedding": [0.5, 0.25]}]},
+    {"results": [{"flagged": True}]},
+)
+
+
+class PromptBuilderConformance(PluginConformance):
+    """Inherit it and write `make`, `rows` and, unless any text is a good answer, `answers`.
+
+    class TestMyPrompt(PromptBuilderConformance):
+        def make(self):
+            return MyPrompt(MyPrompt.Settings())
+
+        def rows(self):
+            return [Row(0, ["review"], ["Great."]), Row(1, ["review"], ["Awful."])]
+    """
+
+    def make(self) -> PromptBuilder[Any]:
+        """A new prompt builder."""
+        raise NotImplementedError("Write make(self): it returns a new prompt builder.")
+
+    def rows(self) -> Sequence[Row]:
+        """Rows of one file that can be asked about."""
+        raise NotImplementedError("Write rows(self): it returns rows of one file that can be asked about.")
+
+    def answers(self) -> Sequence[str]:
+        """Texts that are good answers."""
+        return ["An answer."]
+
+    def test_a_row_becomes_a_body(self) -> None:
+        """A JSON object, or a Failure; for rows() a body."""
+        builder = self.make()
+        for row in self._rows():
+            body = builder.build(row)
+            assert isinstance(body, dict), f"build() of row {row.number} returned {body!r}; it must be a dict."
+            assert not no_json(body), f"The body of row {row.number} holds {no_json(body)}, which JSON cannot say."
+
+    def test_the_same_row_always_becomes_the_same_body(self) -> None:
+        """By the same object, by a new one, in any order: or a crash would ask something else."""
+        builder = self.make()
+        first = [builder.build(row) for row in self._rows()]
+        again = [builder.build(row) for row in reversed(self._rows())][::-1]
+        anew = [self.make().build(row) for row in self._rows()]
+        for row, *bodies in zip(self._rows(), first, again, anew, strict=True):
+            assert bodies[0] == bodies[1] == bodies[2], (
+                f"build() gave row {row.number} different bodies: {bodies!r}. It must depend on the row and the "
+                "settings alone: no clock, no chance, no counter."
+            )
+
+    def test_building_leaves_the_row_alone(self) -> None:
+        """Others read the same row."""
+        builder = self.make()
+        for row in self._rows():
+            given = Row(row.number, list(row.columns), deepcopy(list(row.values)))
+            builder.build(given)
+            same = (list(given.columns), list(given.values)) == (list(row.columns), list(row.values))
+            assert same, f"build() has changed row {row.number}: {given!r} was {row!r}."
+
+    def test_odd_values_are_failures_at_worst(self) -> None:
+        """Whatever stands in a cell, the row gets a body or a Failure; nothing is raised."""
+        builder = self.make()
+        for row in self._odd_rows():
+            try:
+                body = builder.build(row)
+            except Exception as error:
+                raise AssertionError(
+                    f"build() raised {error!r} for the row {str(row.values)[:200]}. Return a Failure(code, sentence): "
+                    "it fails that row alone."
+                ) from error
+            if isinstance(body, Failure):
+                failure(body, f"the row {str(row.values)[:200]}")
+
+    def test_many_rows_are_encoded_as_each_is_built(self) -> None:
+        """`encode` gives what `build` gives, the route's share added, in order, one for each row."""
+        rows = [*self._rows(), *self._buildable_odd_rows(), *self._rows()]
+        for common in ({}, COMMON):
+            builder = self.make()
+            encoded = list(builder.encode(iter(rows), dict(common)))
+            assert len(encoded) == len(rows), f"encode() gave {len(encoded)} bodies for {len(rows)} rows."
+            for row, got in zip(rows, encoded, strict=True):
+                built = builder.build(row)
+                if isinstance(built, Failure) or isinstance(got, Failure):
+                    assert got == built, f"encode() gave row {row.number} {got!r}, build() {built!r}."
+                    continue
+                body = _decoded(got, row)
+                wanted = msgspec.json.decode(msgspec.json.encode({**common, **built}))
+                assert body == wanted, (
+                    f"encode() asks something else about row {row.number} than build() does: {body!r} instead of "
+                    f"{wanted!r} (the route adds {common!r}; a key of the body wins)."
+                )
+
+    def test_it_needs_columns_by_their_names(self) -> None:
+        """`needs` are names; `rows()` have them."""
+        needs = self.make().needs()
+        assert not isinstance(needs, str), f"needs() returned the text {needs!r}; return a list of names."
+        assert isinstance(needs, Iterable), f"needs() returned {needs!r}; return a list of names."
+        wanted = list(needs)
+        for row in self._rows():
+            missing = [name for name in wanted if name not in row.columns]
+            assert not missing, f"needs() asks for {missing}, which row {row.number} of rows() does not have."
+
+    def test_its_columns_are_names(self) -> None:
+        """Non-empty, unique; a list and no text."""
+        columns: Any = self.make().columns
+        assert not isinstance(columns, str), f"`columns` is the text {columns!r}; write a tuple: ({columns!r},)."
+        assert list(columns), "`columns` is empty; an answer fills at least one."
+        assert all(isinstance(name, str) and name for name in columns), f"`columns` are {columns!r}; each is a name."
+        assert len(set(columns)) == len(columns), f"`columns` names one twice: {columns!r}."
+
+    def test_a_good_answer_fills_exactly_the_columns(self) -> None:
+        """Every column of `columns` and no other, with values that can be stored."""
+        builder = self.make()
+        for text in self.answers():
+            read = builder.parse(_said(text))
+            assert isinstance(read, Mapping), f"parse() of the answer {text!r} returned {read!r}; it must be columns."
+            assert set(read) == set(builder.columns), (
+                f"parse() of the answer {text!r} filled {sorted(read)}; `columns` promises {sorted(builder.columns)}."
+            )
+            no = no_json(dict(read))
+            assert no is None, f"parse() of the answer {text!r} returned {no}, which JSON cannot say."
+
+    def test_reading_an_answer_again_gives_the_same(self) -> None:
+        """After a crash it is read again, by another process."""
+        builder = self.make()
+        for response in self._responses():
+            try:
+                first = builder.parse(response)
+            except Exception:  # noqa: BLE001, S112  # whether it raises is the question of another test
+                continue
+            for reader in (builder, self.make()):
+                again = reader.parse(response)
+                assert repr(again) == repr(first), f"parse() of {response.body!r} gave {first!r}, then {again!r}."
+
+    def test_an_odd_answer_is_a_failure_at_worst(self) -> None:
+        """No text, a refusal, a cut, nonsense: columns or a Failure; nothing is raised, the answer is paid for."""
+        builder = self.make()
+        for body in ODD_BODIES:
+            try:
+                read = builder.parse(Response(deepcopy(body)))
+            except Exception as error:
+                raise AssertionError(
+                    f"parse() raised {error!r} for the body {body!r}. Return a Failure(code, sentence, "
+                    "transient=True) to have it asked again, or without `transient` to fail the row."
+                ) from error
+            if isinstance(read, Failure):
+                failure(read, f"the body {body!r}")
+            else:
+                assert isinstance(read, Mapping), (
+                    f"parse() of {body!r} returned {read!r}; columns or a Failure, please."
+                )
+
+    def _rows(self) -> Sequence[Row]:
+        rows = self.rows()
+        assert rows, "rows() returned nothing; there is nothing to ask about."
+        return rows
+
+    def _odd_rows(self) -> Iterator[Row]:
+        [row, *_] = self._rows()
+        for number, value in enumerate(ODD_VALUES):
+            yield Row(number, row.columns, [value] * len(row.columns))
+
+    def _buildable_odd_rows(self) -> Iterator[Row]:
+        builder = self.make()
+        for row in self._odd_rows():
+            try:
+                builder.build(row)
+            except Exception:  # noqa: BLE001, S112  # whether it raises is the question of another test
+                continue
+            yield row
+
+    def _responses(self) -> Iterator[Response]:
+        yield from map(_said, self.answers())
+        yield from map(Response, ODD_BODIES)
+
+
+def _said(text: str) -> Response:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 10, "completion_tokens": 5}
+    return Response({"object": "chat.completion", "choices": [choice], "usage": usage})
+
+
+def _decoded(encoded: object, row: Row) -> Json:
+    assert isinstance(encoded, bytes | bytearray), f"encode() gave row {row.number} {encoded!r}; it must be bytes."
+    assert b"\n" not in encoded, f"encode() gave row {row.number} a body of several lines; a request is one line."
+    try:
+        body = msgspec.json.decode(encoded)
+    except msgspec.DecodeError as error:
+        raise AssertionError(f"encode() gave row {row.number} no JSON ({error}): {bytes(encoded)!r}.") from error
+    assert isinstance(body, dict), f"encode() gave row {row.number} {body!r}; it must be a JSON object."
+    return body

@@ -1,0 +1,351 @@
+"""What a BatchProvider is asked. Give it a service to test by: a sandbox, a recording, a fake."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import io
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+from ..contracts import BatchProvider, Limits, RemoteBatch, Submission
+from ..core.joining import owner
+from ..errors import CannotFind, RemoteMissing
+from ..model import BatchPhase, BatchStatus, Body, Failure, Response, Result
+from .conformance_shared import PATIENCE, PluginConformance, ask, failure, no_json, passes_cancellation, sentences
+
+Question = Callable[[BatchProvider[Any]], Awaitable[None]]
+NOBODYS = "batchd-conformance-no-such-batch"
+
+
+class BatchProviderConformance(PluginConformance):
+    """Inherit it and write `make`, which connects to a service that answers within seconds.
+
+    class TestMyProvider(BatchProviderConformance):
+        def make(self):
+            return MyProvider(MyProvider.Settings(base_url=..., api_key="env:KEY"))
+
+    `make` is called several times in one test, and all that it returns must reach the same service: that is what a
+    restarted daemon has to go on with.
+    """
+
+    model: ClassVar[str] = "sandbox-small"
+    endpoint: ClassVar[str] = "/v1/chat/completions"
+    pause: ClassVar[float] = 0.05
+    """Seconds between two polls."""
+
+    def make(self) -> BatchProvider[Any]:
+        """A new provider object, connected to the test service."""
+        raise NotImplementedError("Write make(self): it returns a new provider, connected to a service to test by.")
+
+    def bodies(self) -> Sequence[Body]:
+        """Bodies of requests that the service answers."""
+        return [
+            {"model": self.model, "messages": [{"role": "user", "content": text}], "max_tokens": 20}
+            for text in ("Say one.", "Say two.\u2028Or three?", "Đẹp 👍🏽")
+        ]
+
+    # --- results ---------------------------------------------------------------------------------------------
+
+    def test_every_request_is_answered_by_its_custom_id(self) -> None:
+        """All that were asked, nothing else, whatever the order."""
+
+        async def question(provider: BatchProvider[Any]) -> None:
+            submission, results = await self._answered(provider)
+            asked = {request["custom_id"] for request in submission.requests_in_file()}
+            got = {result.custom_id for result in results}
+            assert got == asked, (
+                f"Asked under {sorted(asked)}, answered under {sorted(map(str, got))}. A Result carries the custom_id "
+                "of its request as it stands in the file, never a number or an id of the service."
+            )
+
+        self._ask(question)
+
+    def test_no_request_is_answered_twice(self) -> None:
+        """One Result for each request."""
+
+        async def question(provider: BatchProvider[Any]) -> None:
+            _, results = await self._answered(provider)
+            ids = [result.custom_id for result in results]
+            doubles = sorted({each for each in ids if ids.count(each) > 1})
+            assert not doubles, f"results() answers {doubles} more than once; the first would win, the rest is waste."
+
+        self._ask(question)
+
+    def test_an_outcome_is_a_response_or_a_failure(self) -> None:
+        """Never both, never neither; a response holds the body as it came."""
+
+        async def question(provider: BatchProvider[Any]) -> None:
+            _, results = await self._answered(provider)
+            for result in results:
+                outcome_is_sound(result)
+
+        self._ask(question)
+
+    def test_results_can_be_fetched_again(self) -> None:
+        """A download that was cut is made again, from its beginning."""
+
+        async def question(provider: BatchProvider[Any]) -> None:
+            submission, remote = await self._ended(provider)
+            first = [result.custom_id async for result in provider.results(remote)]
+            again = [result.custom_id async for result in provider.results(remote)]
+            assert sorted(map(str, first)) == sorted(map(str, again)), (
+                f"Fetched again, batch {remote.id} of {submission.requests} requests gave {len(again)} answers instead "
+                f"of {len(first)}. Fetching must not use answers up."
+            )
+
+        self._ask(question)
+
+    def test_a_download_is_lines_of_the_batch_format(self) -> None:
+        """One JSON object a line, each with its newline and its custom_id."""
+
+        async def question(provider: BatchProvider[Any]) -> None:
+            submission, remote = await self._ended(provider)
+            target = io.BytesIO()
+            await provider.download(remote, target)
+            content = target.getvalue()
+            assert content.endswith(b"\n"), f"The download ends in {content[-20:]!r}; every line ends in a newline."
+            asked = {request["custom_id"] for request in submission.requests_in_file()}
+            for line in content.splitlines():
+                whose = owner(line)
+                assert whose in asked, f"The downloaded line {line[:200]!r} is nobody's: its custom_id is {whose!r}."
+
+        self._ask(question)
+
+    # --- submitting and finding ------------------------------------------------------------------------------
+
+    def test_a_submitted_batch_is_found_and_there_is_one(self) -> None:
+        """`find` names the batch that `submit` made, and `submit` made one. Or it raises CannotFind."""
+
+        async def question(provider: BatchProvider[Any]) -> None:
+            submission, remote = await self._submitted(provider)
+            assert isinstance(remote, str), f"submit() returned {remote!r}; it must return the provider's id, as text."
+            assert remote, "submit() returned an empty id; nothing could be asked about the batch any more."
+            found = await self._find(provider, submission)
+            assert found is None or found == [remote], (
+                f"submit() returned {remote!r}, find() looked up {found!r}. More than one id: submit() repeats the "
+                "call that costs money. None: batchd would create the batch again, and it would be paid twice."
+            )
+
+        self._ask(question)
+
+    def test_what_was_never_submitted_is_not_found(self) -> None:
+        """An empty answer says that there is none; only CannotFind says that nobody knows."""
+
+        async def question(provider: BatchProvider[Any]) -> None:
+            await self._submitted(provider)
+            submission = self._submission()
+            submission = dataclasses.replace(submission, upload=await provider.upload(submission))
+            try:
+                found = await self._find(provider, submission)
+            except Exception as error:
+                raise AssertionError(
+                    f"find() of a submission that has no batch raised {error!r}. Return [] if there is none, raise "
+                    "CannotFind if the service cannot tell."
+                ) from error
+            assert not found, f"find() of a submission that was never made into a batch returned {found!r}."
+
+        self._ask(question)
+
+    def test_an_upload_may_be_repeated(self) -> None:
+        """Its answer may be lost: the same file again, then the batch out of the second one."""
+
+        async def question(provider: BatchProvider[Any]) -> None:
+            submission = self._submission()
+            uploads: list[Any] = [
+                await provider.upload(dataclasses.replace(submission, attempt=number)) for number in (1, 2)
+            ]
+            for upload in uploads:
+                assert upload is None or (isinstance(upload, str) and upload), (
+                    f"upload() returned {upload!r}; return the file's id as text, or None if there is nothing to keep."
+                )
+            submission = dataclasses.replace(submission, attempt=2, upload=uploads[1])
+            remote = await provider.submit(submission)
+            status = await provider.poll(RemoteBatch(remote, submission.key, {}))
+            assert status.phase is not BatchPhase.FAILED, f"A batch of a file that was uploaded twice: {status!r}."
+
+        self._ask(question)
+
+    def test_many_batches_at_a_time_do_not_mix(self) -> None:
+        """Everything may be called many at a time."""
+
+        async def question(provider: BatchProvider[Any]) -> None:
+            async with asyncio.TaskGroup() as tasks:
+                going = [tasks.create_task(self._answered(provider)) for _ in range(4)]
+            for submission, results in (task.result() for task in going):
+                strangers = [str(each.custom_id) for each in results if str(each.custom_id).startswith("batchd-")]
+                mixed = [each for each in strangers if not each.startswith(submission.key)]
+                assert not mixed, f"Of four batches at a time, {submission.key} was given the answers {mixed}."
+
+        self._ask(question)
+
+    # --- polling ---------------------------------------------------------------------------------------------
+
+    def test_a_status_can_be_stored(self) -> None:
+        """A phase of ours, counts that are numbers, details that are JSON."""
+
+        async def question(provider: BatchProvider[Any]) -> None:
+            submission, remote = await self._submitted(provider)
+            status = await provider.poll(RemoteBatch(remote, submission.key, {}))
+            assert isinstance(status, BatchStatus), f"poll() returned {status!r}; it must return a BatchStatus."
+            assert isinstance(status.phase, BatchPhase), f"The phase is {status.phase!r}; use batchd.BatchPhase."
+            for name in ("total", "completed", "failed"):
+                count = getattr(status, name)
+                whole = isinstance(count, int) and not isinstance(count, bool)
+                assert whole, f"`{name}` is {count!r}; it must be a whole number, 0 if it is not known."
+            details = dict(status.details)
+            assert not no_json(details), f"`details` hold {no_json(details)}; they are kept as JSON."
+
+        self._ask(question)
+
+    def test_a_batch_that_is_not_there_is_missing(self) -> None:
+        """`RemoteMissing`, so that its rows are asked again instead of waited for."""
+
+        async def question(provider: BatchProvider[Any]) -> None:
+            try:
+                status = await provider.poll(RemoteBatch(NOBODYS, "nobodys", {}))
+            except RemoteMissing:
+                return
+            except Exception as error:
+                told = f"poll() of a batch that there is not raised {error!r}, not RemoteMissing."
+                raise AssertionError(told) from error
+            raise AssertionError(f"poll() of a batch that there is not returned {status!r}; raise RemoteMissing.")
+
+        self._ask(question)
+
+    def test_another_object_goes_on_where_one_left_off(self) -> None:
+        """The daemon may be killed at any time: id, key and details are all that is left of a batch."""
+
+        async def question(provider: BatchProvider[Any]) -> None:
+            submission, remote = await self._submitted(provider)
+            another = self.make()
+            try:
+                details = msgspec.json.decode(msgspec.json.encode(await self._details(provider, remote, submission)))
+                ended = await self._until_ended(another, RemoteBatch(remote, submission.key, details))
+                count = len([result async for result in another.results(ended)])
+            except Exception as error:
+                raise AssertionError(
+                    f"A new provider object, as after a restart, could not go on with the batch: {error!r}. Keep "
+                    "nothing about a batch in the object; what is needed later goes into `details`."
+                ) from error
+            finally:
+                await another.aclose()
+            assert count >= submission.requests, f"After a restart {count} of {submission.requests} answers were there."
+
+        self._ask(question)
+
+    # --- the rest --------------------------------------------------------------------------------------------
+
+    def test_a_cancelled_batch_can_still_be_polled_and_forgotten(self) -> None:
+        """`cancel` asks, `poll` says what came of it; `forget` twice is as good as once."""
+
+        async def question(provider: BatchProvider[Any]) -> None:
+            submission, remote = await self._submitted(provider)
+            details = await self._details(provider, remote, submission)
+            await provider.cancel(RemoteBatch(remote, submission.key, details))
+            await self._until_ended(provider, RemoteBatch(remote, submission.key, details))
+            await provider.forget(submission)
+            await provider.forget(submission)
+
+        self._ask(question)
+
+    def test_a_cancellation_passes_through(self) -> None:
+        """The daemon stops by cancelling what is under way."""
+
+        async def question(provider: BatchProvider[Any]) -> None:
+            submission, remote = await self._submitted(provider)
+            batch = RemoteBatch(remote, submission.key, {})
+            await passes_cancellation(provider.poll(batch), "poll()")
+            await passes_cancellation(provider.upload(self._submission()), "upload()")
+            await passes_cancellation(provider.find(submission), "find()")
+            ended = await self._until_ended(provider, batch)
+            await passes_cancellation(provider.download(ended, io.BytesIO()), "download()")
+
+        self._ask(question)
+
+    def test_its_limits_let_something_through(self) -> None:
+        """Positive numbers, or None where there is none."""
+        limits = self.make().limits
+        assert isinstance(limits, Limits), f"`limits` is {limits!r}; it must be batchd.Limits."
+        for name, value in dataclasses.asdict(limits).items():
+            optional = name in {"max_line_bytes", "max_enqueued_tokens"}
+            good = (optional and value is None) or (isinstance(value, int) and value > 0)
+            assert good, f"`limits.{name}` is {value!r}, so nothing could ever be sent."
+
+    def test_a_check_says_what_is_wrong_in_sentences(self) -> None:
+        """`check` returns a list, empty if all is well."""
+
+        async def question(provider: BatchProvider[Any]) -> None:
+            sentences(await provider.check([self.model]), "check()")
+
+        self._ask(question)
+
+    # --- how -------------------------------------------------------------------------------------------------
+
+    def _ask(self, question: Question) -> None:
+        async def asking() -> None:
+            provider = self.make()
+            try:
+                await question(provider)
+            finally:
+                await provider.aclose()
+
+        ask(asking)
+
+    def _submission(self) -> Submission:
+        key = f"batchd-{secrets.token_hex(4)}"
+        file = self.folder / f"batchd-{key}.jsonl"
+        bodies = self.bodies()
+        with file.open("wb") as lines:
+            for number, body in enumerate(bodies):
+                line = {"custom_id": f"{key}-{number}", "method": "POST", "url": self.endpoint, "body": body}
+                lines.write(msgspec.json.encode(line) + b"\n")
+        size = file.stat().st_size
+        return Submission(key, file, len(bodies), size, self.model, self.endpoint, timeout=PATIENCE)
+
+    async def _submitted(self, provider: BatchProvider[Any]) -> tuple[Submission, str]:
+        submission = self._submission()
+        submission = dataclasses.replace(submission, upload=await provider.upload(submission))
+        return submission, await provider.submit(submission)
+
+    async def _ended(self, provider: BatchProvider[Any]) -> tuple[Submission, RemoteBatch]:
+        submission, remote = await self._submitted(provider)
+        return submission, await self._until_ended(provider, RemoteBatch(remote, submission.key, {}))
+
+    async def _answered(self, provider: BatchProvider[Any]) -> tuple[Submission, list[Result]]:
+        submission, remote = await self._ended(provider)
+        return submission, [result async for result in provider.results(remote)]
+
+    async def _until_ended(self, provider: BatchProvider[Any], batch: RemoteBatch) -> RemoteBatch:
+        while True:
+            status = await provider.poll(batch)
+            batch = RemoteBatch(batch.id, batch.key, status.details)
+            if status.phase.ended:
+                return batch
+            await asyncio.sleep(self.pause)
+
+    async def _details(self, provider: BatchProvider[Any], remote: str, submission: Submission) -> dict[str, Any]:
+        status = await provider.poll(RemoteBatch(remote, submission.key, {}))
+        return {} if no_json(dict(status.details)) else dict(status.details)
+
+    async def _find(self, provider: BatchProvider[Any], submission: Submission) -> list[str] | None:
+        try:
+            return list(await provider.find(submission))
+        except CannotFind:
+            return None
+
+
+def outcome_is_sound(result: Result) -> None:
+    """Check that a Result holds an answer or a Failure that can be stored."""
+    assert isinstance(result, Result), f"{result!r} is no batchd.Result."
+    outcome = result.outcome
+    if isinstance(outcome, Failure):
+        failure(outcome, f"request {result.custom_id}")
+        return
+    assert isinstance(outcome, Response), (
+        f"The outcome of {result.custom_id} is {outcome!r}; wrap the body of the answer: Response(body)."
+    )
+    assert not no_json(dict(outcome.body)), f"The answer to {result.custom_id} holds {no_json(dict(outcome.body))}."

@@ -1,0 +1,230 @@
+"""What a Sink is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import threading
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from ..contracts import Sink
+from ..model import RowStatus
+from .conformance_shared import PATIENCE, PluginConformance, ask, grows, passes_cancellation, sentences
+from .outbox import CountingOutbox, FakeRows, MemoryOutbox, many_rows, sample_job, sample_rows
+
+Question = Callable[[Sink[Any]], Awaitable[None]]
+
+
+class SinkConformance(PluginConformance):
+    """Inherit it and write `make`, and `seen` for a sink that writes elsewhere than into the outbox.
+
+    class TestMySink(SinkConformance):
+        def make(self):
+            return MySink(MySink.Settings(path=str(self.folder / "results.db")))
+
+        def seen(self):
+            return read_the_whole_of(self.folder / "results.db")
+    """
+
+    def make(self) -> Sink[Any]:
+        """A new sink."""
+        raise NotImplementedError("Write make(self): it returns a new sink.")
+
+    def seen(self) -> Any:
+        """What people see of what was published elsewhere; something that compares equal if it has not changed."""
+        return None
+
+    def test_rows_of_every_kind_are_published(self) -> None:
+        """Failed, skipped, too long, with empty cells, formulas, line breaks, numbers, lists; and no rows at all."""
+
+        async def question(sink: Sink[Any]) -> None:
+            try:
+                await sink.publish(sample_job(MemoryOutbox()), sample_rows())
+            except Exception as error:
+                raise AssertionError(
+                    f"Publishing rows as people drop them raised {error!r}. Values are anything that JSON can say; "
+                    "`original` may be shorter or longer than `columns`; `answer` is empty unless the status is ok."
+                ) from error
+            nothing = FakeRows(["id"], ["answer"], lambda: iter(()))
+            counts = dict.fromkeys(RowStatus, 0)
+            await sink.publish(sample_job(MemoryOutbox(), job="empty", counts=counts), nothing)
+
+        self._ask(question)
+
+    def test_publishing_again_does_not_differ(self) -> None:
+        """The daemon may be killed before it could note that the job was published."""
+
+        async def question(sink: Sink[Any]) -> None:
+            outbox = MemoryOutbox()
+            await sink.publish(sample_job(outbox), sample_rows())
+            first = (dict(outbox.files), self.seen())
+            try:
+                await sink.publish(sample_job(outbox), sample_rows())
+            except FileExistsError as error:
+                raise AssertionError(
+                    f"Published again, the same job came out with other bytes ({error}). What is written must depend "
+                    "on the job and its rows alone: no clock, no chance, no counter."
+                ) from error
+            assert (outbox.files, self.seen()) == first, "Published again, the same job can be seen to differ."
+
+        self._ask(question)
+
+    def test_publishing_after_a_crash_gives_what_it_always_gives(self) -> None:
+        """Half-way through the rows it ends; another object begins anew."""
+        whole = self.folder
+        published = []
+        for crashes in (False, True):
+            outbox = MemoryOutbox()
+            self.folder = whole / ("crashed" if crashes else "undisturbed")
+            self.folder.mkdir()
+            if crashes:
+                self._ask(partial(_crash, outbox))
+            self._ask(partial(_publish_after_a_crash, outbox))
+            published.append((outbox.files, self.seen()))
+        self.folder = whole
+        assert published[0] == published[1], (
+            "After a crash half-way through the rows, the job came out with something else than it always does. Begin "
+            "from the beginning: what a first try has left must be taken back, not added to or taken for the whole."
+        )
+
+    def test_a_fault_is_not_hidden(self) -> None:
+        """What cannot be read or written comes out of `publish`; or the job would be taken for delivered."""
+
+        async def question(sink: Sink[Any]) -> None:
+            outbox = MemoryOutbox()
+            outbox.on_write = _disk_full
+            [fault] = await asyncio.gather(sink.publish(sample_job(outbox), sample_rows()), return_exceptions=True)
+            hidden = fault is None and outbox.begun
+            assert not hidden, "The disk was full, and publish() ended well. Let OSError out: it is tried again later."
+            reached, rows = threading.Event(), sample_rows()
+
+            def fail(number: int) -> None:
+                if number == 2:
+                    reached.set()
+                    raise OSError(errno.EIO, "Input/output error")
+
+            rows.before = fail
+            [fault] = await asyncio.gather(sink.publish(sample_job(MemoryOutbox()), rows), return_exceptions=True)
+            hidden = fault is None and reached.is_set()
+            assert not hidden, "A row could not be read, and publish() ended well. Let what it raises out."
+
+        self._ask(question)
+
+    def test_the_event_loop_does_not_stand_still(self) -> None:
+        """Rows are gone through in a thread, or by `async for`."""
+
+        async def question(sink: Sink[Any]) -> None:
+            rows = sample_rows()
+            await sink.publish(sample_job(MemoryOutbox()), rows)
+            assert rows.on_loop == 0, (
+                "publish() goes through the rows by a plain `for` on the event loop, and everything else in the daemon "
+                "stands still meanwhile. Use `async for`, or do the work in `asyncio.to_thread`."
+            )
+
+        self._ask(question)
+
+    def test_memory_does_not_grow_with_the_job(self) -> None:
+        """Ten times the rows take no more memory."""
+
+        whole = self.folder
+
+        def run(rows: int) -> None:
+            self.folder = whole / str(rows)
+            self.folder.mkdir()
+
+            async def question(sink: Sink[Any]) -> None:
+                counts = dict.fromkeys(RowStatus, 0) | {RowStatus.OK: rows}
+                await sink.publish(sample_job(CountingOutbox(), counts=counts), many_rows(rows))
+
+            self._ask(question)
+
+        much = grows(run)
+        self.folder = whole
+        assert much is None, f"Memory grows with the job: {much}. Write each row as it comes; keep none."
+
+    def test_two_jobs_at_a_time_do_not_mix(self) -> None:
+        """Several jobs are published at a time, by one object."""
+
+        async def question(sink: Sink[Any]) -> None:
+            alone, first, second = MemoryOutbox(), MemoryOutbox(), MemoryOutbox()
+            await sink.publish(sample_job(alone, job="alone"), sample_rows())
+            few = FakeRows(["id"], ["answer"], lambda: iter(list(many_rows(2))))
+            counts = dict.fromkeys(RowStatus, 0) | {RowStatus.OK: 2}
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(sink.publish(sample_job(first, job="alone"), sample_rows()))
+                tasks.create_task(sink.publish(sample_job(second, job="other", counts=counts), few))
+            assert first.files == alone.files, (
+                "Published beside another, a job came out differently. Keep what belongs to a job out of `self`."
+            )
+
+        self._ask(question)
+
+    def test_a_cancellation_passes_through(self) -> None:
+        """The daemon stops by cancelling what is under way, and nothing half-written may be seen then."""
+
+        async def question(sink: Sink[Any]) -> None:
+            reached, gate = threading.Event(), threading.Event()
+
+            def wait(number: int) -> None:
+                if number == 3:
+                    reached.set()
+                    gate.wait(PATIENCE)
+
+            outbox, rows = MemoryOutbox(), sample_rows()
+            rows.before = wait
+            publishing = asyncio.ensure_future(sink.publish(sample_job(outbox), rows))
+            arriving = asyncio.ensure_future(asyncio.to_thread(reached.wait, PATIENCE))
+            await asyncio.wait([publishing, arriving], return_when=asyncio.FIRST_COMPLETED)
+            try:
+                if not publishing.done():
+                    visible = dict(outbox.files)
+                    await passes_cancellation(publishing, "publish()", release=gate.set)
+                    assert not visible, f"Before the last row was read, {sorted(visible)} could be seen already."
+            finally:
+                reached.set()
+                gate.set()
+                await arriving
+
+        self._ask(question)
+
+    def test_a_check_says_what_is_wrong_in_sentences(self) -> None:
+        """`check` returns a list, empty if all is well."""
+
+        async def question(sink: Sink[Any]) -> None:
+            sentences(await sink.check(), "check()")
+
+        self._ask(question)
+
+    def _ask(self, question: Question) -> None:
+        async def asking() -> None:
+            sink = self.make()
+            try:
+                await question(sink)
+            finally:
+                await sink.aclose()
+
+        ask(asking)
+
+
+async def _crash(outbox: MemoryOutbox, sink: Sink[Any]) -> None:
+    def crash(number: int) -> None:
+        if number == 3:
+            raise OSError(errno.EIO, "Input/output error")
+
+    rows = sample_rows()
+    rows.before = crash
+    # Whether it lets the fault out is the question of another test.
+    await asyncio.gather(sink.publish(sample_job(outbox), rows), return_exceptions=True)
+
+
+async def _publish_after_a_crash(outbox: MemoryOutbox, sink: Sink[Any]) -> None:
+    try:
+        await sink.publish(sample_job(outbox), sample_rows())
+    except FileExistsError as error:
+        raise AssertionError(f"After a crash half-way, the job came out with other bytes ({error}).") from error
+
+
+def _disk_full(_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")

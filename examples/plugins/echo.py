@@ -1,0 +1,51 @@
+"""A provider. The service is a folder, and answers every request with its own question."""
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+
+from batchd import BatchPhase, BatchProvider, BatchStatus, RemoteMissing, Response, Result, Settings, hookimpl
+
+
+class EchoSettings(Settings):
+    folder: Path = Path("echo")
+
+
+class EchoProvider(BatchProvider):
+    Settings = EchoSettings
+
+    async def submit(self, submission):
+        await asyncio.to_thread(keep, submission.file, self.settings.folder / submission.key)
+        return submission.key
+
+    async def find(self, submission):
+        return [submission.key] if (self.settings.folder / submission.key).exists() else []
+
+    async def poll(self, batch):
+        if not (self.settings.folder / batch.id).exists():
+            raise RemoteMissing(f"There is no batch {batch.id}.")
+        return BatchStatus(BatchPhase.COMPLETED)
+
+    async def results(self, batch):
+        for line in lines_of(self.settings.folder / batch.id):
+            request = json.loads(line)
+            message = {"content": request["body"]["messages"][-1]["content"]}
+            yield Result(request["custom_id"], Response({"choices": [{"message": message}]}))
+
+
+def keep(file, place):
+    place.parent.mkdir(exist_ok=True)
+    draft = place.with_suffix(".draft")
+    shutil.copyfile(file, draft)
+    draft.rename(place)
+
+
+def lines_of(path):
+    with path.open("rb") as lines:
+        yield from lines
+
+
+@hookimpl
+def register_providers(register):
+    register("echo", EchoProvider)

@@ -1,0 +1,22 @@
+"""An observer. It notes every finished job in a file."""
+
+import asyncio
+from pathlib import Path
+
+from batchd import Observer, hookimpl
+
+
+class FinishedNotes(Observer):
+    async def notice(self, event):
+        if event.kind == "JobFinished":
+            await asyncio.to_thread(append, f"{event.job}: {event.sentence}\n")
+
+
+def append(text):
+    with Path("finished.txt").open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+@hookimpl
+def register_observers(register):
+    register("finished", FinishedNotes)

@@ -1,0 +1,27 @@
+"""A prompt builder. It asks which language a text is in, and takes one word for an answer."""
+
+from batchd import Failure, PromptBuilder, hookimpl
+
+
+class LanguagePrompt(PromptBuilder):
+    columns = ("language",)
+
+    def needs(self):
+        return ("text",)
+
+    def build(self, row):
+        if not row["text"]:
+            return Failure("no_text", "There is no text in this row.")
+        question = f"Which language is this? Answer with one word.\n\n{row['text']}"
+        return {"messages": [{"role": "user", "content": question}]}
+
+    def parse(self, response):
+        words = (response.text or "").split()
+        if len(words) != 1:
+            return Failure("not_one_word", "The model did not answer with one word.", transient=True)
+        return {"language": words[0].strip(".")}
+
+
+@hookimpl
+def register_prompt_builders(register):
+    register("language", LanguagePrompt)

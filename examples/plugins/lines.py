@@ -1,0 +1,21 @@
+"""A reader. Each line of a text file is a row."""
+
+from batchd import BadRow, Failure, Reader, hookimpl
+
+
+class LinesReader(Reader):
+    suffixes = (".txt",)
+
+    def read(self, source):
+        yield ["text"]
+        with source.open() as lines:
+            for line in lines:
+                try:
+                    yield [line.decode("utf-8").rstrip("\r\n")]
+                except UnicodeDecodeError:
+                    yield BadRow([line.decode("utf-8", "replace")], Failure("encoding", "This line is not UTF-8."))
+
+
+@hookimpl
+def register_readers(register):
+    register("lines", LinesReader)

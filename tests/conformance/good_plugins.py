@@ -1,0 +1,161 @@
+"""The least that a plugin of each role has to be: ten lines or so, and nothing that the conformance kit minds."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import ClassVar
+
+from batchd import (
+    BadRow,
+    BatchPhase,
+    BatchProvider,
+    BatchStatus,
+    Body,
+    DeliveryJob,
+    Event,
+    Failure,
+    FileRefused,
+    Json,
+    LiveProvider,
+    Observer,
+    PromptBuilder,
+    Reader,
+    RemoteBatch,
+    RemoteMissing,
+    Response,
+    Result,
+    ResultRows,
+    Row,
+    Settings,
+    Sink,
+    Source,
+    Submission,
+)
+
+
+class TabReader(Reader[Settings]):
+    """Lines of cells with tabs between them."""
+
+    suffixes = (".tab",)
+
+    def read(self, source: Source) -> Iterator[Sequence[Json] | BadRow]:
+        with source.open() as lines:
+            records = (line.decode().rstrip("\r\n").split("\t") for line in lines)
+            try:
+                names = next(records, [""])
+                if "" in names or len(set(names)) < len(names):
+                    raise FileRefused("header", "Its first line must give each column a name of its own.")
+                yield names
+                for cells in records:
+                    ragged = Failure("ragged", f"This line has {len(cells)} cells for {len(names)} columns.")
+                    yield cells if len(cells) == len(names) else BadRow(cells, ragged)
+            except UnicodeDecodeError:
+                raise FileRefused("encoding", "It is not UTF-8. Save it as UTF-8 and drop it again.") from None
+
+
+class Label(PromptBuilder[Settings]):
+    """Asks for a label."""
+
+    columns = ("label",)
+
+    def needs(self) -> Sequence[str]:
+        return ["review"]
+
+    def build(self, row: Row) -> Body | Failure:
+        return {"messages": [{"role": "user", "content": f"Label this: {row['review']}"}]}
+
+    def parse(self, response: Response) -> Mapping[str, Json] | Failure:
+        if not response.text:
+            return Failure("no_label", "The model gave no label.", transient=True)
+        return {"label": response.text.strip()}
+
+
+def answer(body: Body) -> Response:
+    """What the shops below answer."""
+    text = str(body["messages"][-1]["content"]).upper()
+    return Response({"choices": [{"message": {"content": text}}], "usage": {"prompt_tokens": 3}})
+
+
+class Shop(BatchProvider[Settings]):
+    """A service that is a dict, and outlives the objects that call it."""
+
+    batches: ClassVar[dict[str, tuple[str, list[Result]]]] = {}
+
+    async def submit(self, submission: Submission) -> str:
+        results = [Result(each["custom_id"], answer(each["body"])) for each in submission.requests_in_file()]
+        remote = f"batch-{len(self.batches)}"
+        self.batches[remote] = (submission.key, results)
+        return remote
+
+    async def poll(self, batch: RemoteBatch) -> BatchStatus:
+        await asyncio.sleep(0)
+        if batch.id not in self.batches:
+            raise RemoteMissing(f"There is no batch {batch.id}.")
+        return BatchStatus(BatchPhase.COMPLETED)
+
+    async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
+        for result in self.batches[batch.id][1]:
+            yield result
+
+    async def find(self, submission: Submission) -> Sequence[str]:
+        return [remote for remote, (key, _) in self.batches.items() if key == submission.key]
+
+
+class Blind(Shop):
+    """The same, but it cannot look a batch up."""
+
+    find = BatchProvider.find
+
+
+class Echo(LiveProvider[Settings]):
+    """Says it louder."""
+
+    async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
+        await asyncio.sleep(0)
+        if "messages" not in body:
+            return Result(custom_id, Failure("messages", "There is nothing to answer."))
+        return Result(custom_id, answer(body))
+
+
+class Lines(Sink[Settings]):
+    """A line a row."""
+
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
+        with job.outbox.publishing(".lines") as file:
+            async for row in rows:
+                file.write(f"{row.number} {row.status} {row.failure.code if row.failure else '-'}\n".encode())
+
+
+class Table(Sink[Settings]):
+    """A row a row, in a database elsewhere; the whole job in one transaction."""
+
+    class Settings(Settings):
+        path: str
+
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
+        await asyncio.to_thread(self._publish, job.id, rows)
+
+    def _publish(self, job: str, rows: ResultRows) -> None:
+        database = sqlite3.connect(self.settings.path, timeout=60)  # type: ignore[attr-defined]
+        try:
+            with database:
+                database.execute("CREATE TABLE IF NOT EXISTS results (job, number, status, PRIMARY KEY (job, number))")
+                database.execute("DELETE FROM results WHERE job = ?", (job,))
+                lines = ((job, row.number, row.status.value) for row in rows)
+                database.executemany("INSERT INTO results VALUES (?, ?, ?)", lines)
+        finally:
+            database.close()
+
+
+class Notebook(Observer[Settings]):
+    """Writes down what it is told."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.said: list[str] = []
+
+    async def notice(self, event: Event) -> None:
+        await asyncio.sleep(0)
+        self.said.append(event.sentence)

@@ -1,0 +1,116 @@
+"""The conformance classes of the good plugins; the hostile ones are asked by the same, with another `make`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from batchd import Body, Row
+from batchd.testing.conformance import (
+    BatchProviderConformance,
+    LiveProviderConformance,
+    ObserverConformance,
+    PromptBuilderConformance,
+    ReaderConformance,
+    SinkConformance,
+)
+
+from . import good_plugins as good
+
+
+class OfReader(ReaderConformance):
+    """Files with tabs."""
+
+    plugin: type[Any] = good.TabReader
+
+    def make(self) -> Any:
+        return self.plugin(self.plugin.Settings())
+
+    def samples(self) -> Mapping[str, bytes]:
+        return {
+            "two.tab": "id\treview\n1\tGood.\r\n2\tĐẹp\u2028 \x85 👍🏽\n".encode(),
+            "one bad.TAB": b"id\treview\n1\tGood.\n2\n3\tFine.\n",
+        }
+
+    def broken(self) -> Mapping[str, bytes]:
+        return {"ragged.tab": b"id\treview\n1\n2\tGood.\n3\tToo\tmany\n"}
+
+    def refused(self) -> Mapping[str, bytes]:
+        return {"double.tab": b"id\tid\n1\t2\n", "latin.tab": b"id\treview\n1\t\xe9\n"}
+
+    def large(self, rows: int) -> tuple[str, Iterator[bytes]]:
+        def lines() -> Iterator[bytes]:
+            yield b"id\treview\n"
+            for number in range(rows):
+                yield f"{number}\tReview number {number}, as long as reviews of such things usually are.\n".encode()
+
+        return "large.tab", lines()
+
+
+class OfPromptBuilder(PromptBuilderConformance):
+    """Reviews."""
+
+    plugin: type[Any] = good.Label
+
+    def make(self) -> Any:
+        return self.plugin(self.plugin.Settings())
+
+    def rows(self) -> Sequence[Row]:
+        return [Row(0, ["id", "review"], ["1", "Good."]), Row(5, ["id", "review"], ["2", "Đẹp\u2028👍🏽"])]
+
+
+class OfBatchProvider(BatchProviderConformance):
+    """A service that is a dict."""
+
+    plugin: type[Any] = good.Shop
+    pause = 0.0
+
+    def make(self) -> Any:
+        return self.plugin(self.plugin.Settings())
+
+
+class OfLiveProvider(LiveProviderConformance):
+    """A service that echoes."""
+
+    plugin: type[Any] = good.Echo
+
+    def make(self) -> Any:
+        return self.plugin(self.plugin.Settings())
+
+    def refused(self) -> Body:
+        return {"model": "small"}
+
+
+class OfSink(SinkConformance):
+    """Into the outbox."""
+
+    plugin: type[Any] = good.Lines
+
+    def make(self) -> Any:
+        return self.plugin(self.plugin.Settings())
+
+
+class OfTable(SinkConformance):
+    """Into a database elsewhere."""
+
+    plugin: type[Any] = good.Table
+
+    def make(self) -> Any:
+        return self.plugin(self.plugin.Settings(path=str(self.folder / "results.db")))
+
+    def seen(self) -> Any:
+        database = sqlite3.connect(self.folder / "results.db")
+        try:
+            return database.execute("SELECT * FROM results ORDER BY job, number").fetchall()
+        finally:
+            database.close()
+
+
+class OfObserver(ObserverConformance):
+    """Of everything."""
+
+    plugin: type[Any] = good.Notebook
+
+    def make(self) -> Any:
+        return self.plugin(self.plugin.Settings())

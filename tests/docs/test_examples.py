@@ -1,0 +1,157 @@
+"""The plugins in examples/plugins do what they say, one by one and together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from batchd import BatchProvider, Observer, PromptBuilder, Reader, Row, Sink
+from batchd.adapters.plugins import Catalogue
+from batchd.core.routing import Asked, Route
+from batchd.testing.conformance import (
+    BatchProviderConformance,
+    ObserverConformance,
+    PromptBuilderConformance,
+    ReaderConformance,
+    SinkConformance,
+)
+from batchd.testing.household import Household
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PLUGINS = EXAMPLES / "plugins"
+
+
+def made(role: str, kind: str, **settings: Any) -> Any:
+    return Catalogue.load(PLUGINS).create(role, kind, settings)
+
+
+class TestEcho(BatchProviderConformance):
+    def make(self) -> BatchProvider[Any]:
+        provider: BatchProvider[Any] = made("provider", "echo", folder=str(self.folder / "echo"))
+        return provider
+
+
+class TestLanguage(PromptBuilderConformance):
+    def make(self) -> PromptBuilder[Any]:
+        builder: PromptBuilder[Any] = made("prompt_builder", "language")
+        return builder
+
+    def rows(self) -> Sequence[Row]:
+        return [Row(0, ["text"], ["Good morning."]), Row(1, ["text"], ["Chào buổi sáng."])]
+
+    def answers(self) -> Sequence[str]:
+        return ["Vietnamese", " English.\n"]
+
+
+class TestMarkdown(SinkConformance):
+    def make(self) -> Sink[Any]:
+        sink: Sink[Any] = made("sink", "markdown")
+        return sink
+
+
+class TestLines(ReaderConformance):
+    def make(self) -> Reader[Any]:
+        reader: Reader[Any] = made("reader", "lines")
+        return reader
+
+    def samples(self) -> Mapping[str, bytes]:
+        return {"two.txt": "Good morning.\nChào buổi sáng.\n".encode(), "crlf.txt": b"one\r\ntwo"}
+
+    def broken(self) -> Mapping[str, bytes]:
+        return {"bad.txt": b"good\n\xff\xfe\ngood again\n"}
+
+    def large(self, rows: int) -> tuple[str, Iterator[bytes]]:
+        return "large.txt", (b"a line of text\n" for _ in range(rows))
+
+
+class TestFinished(ObserverConformance):
+    def make(self) -> Observer[Any]:
+        observer: Observer[Any] = made("observer", "finished")
+        return observer
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The observer writes where the process is; in a daemon that is beside the config."""
+    monkeypatch.chdir(tmp_path)
+
+
+async def test_a_file_goes_all_the_way_through_reader_prompt_provider_and_sink(tmp_path: Path) -> None:
+    household = Household(
+        tmp_path / "house",
+        provider=made("provider", "echo", folder=str(tmp_path / "echo")),
+        routes=[
+            Route(
+                name="texts",
+                match=("*.txt",),
+                provider="fake",
+                model="any",
+                prompt=Asked("language"),
+                sinks=("markdown", "csv"),
+                attempts=1,
+            )
+        ],
+        plugin_dir=PLUGINS,
+    )
+    household.drop("may.txt", "Bonjour\n\nfür|dich\n")
+    async with household.living() as living:
+        await living.take_in()
+        await living.drain()
+    outbox = household.outbox()
+    assert sorted(outbox) == ["may.failed.csv", "may.report.json", "may.results.csv", "may.results.md"]
+    table = outbox["may.results.md"].decode().splitlines()
+    # Echoed, the question is no word; so the rows fail, by name. The empty line is never asked.
+    assert table[0] == "| text | language | status |"
+    assert table[2:] == ["| Bonjour |  | failed |", "|  |  | failed |", "| für\\|dich |  | failed |"]
+    codes = {failure["code"]: failure["rows"] for failure in household.report("may.report.json")["failures"]}
+    assert codes == {"not_one_word": 2, "no_text": 1}
+
+
+async def test_the_echo_answers_with_the_question(tmp_path: Path) -> None:
+    household = Household(
+        tmp_path / "house",
+        provider=made("provider", "echo", folder=str(tmp_path / "echo")),
+        routes=[
+            Route(
+                name="texts",
+                match=("*.txt",),
+                provider="fake",
+                model="any",
+                prompt=Asked("template", {"user": "{{ text }}?"}),
+                sinks=("markdown",),
+            )
+        ],
+        plugin_dir=PLUGINS,
+    )
+    household.drop("may.txt", "Bonjour\n")
+    async with household.living() as living:
+        await living.take_in()
+        await living.drain()
+    assert household.outbox()["may.results.md"].decode().splitlines()[2] == "| Bonjour | Bonjour? | ok |"
+
+
+def test_the_tally_counts(tmp_path: Path) -> None:
+    results = tmp_path / "may.results.csv"
+    results.write_text("\ufefftext,status\na,ok\nb,failed\nc,ok\n", "utf-8")
+    command = Catalogue.load(PLUGINS).commands()["tally"]()
+    done = CliRunner().invoke(command, [str(results)])
+    assert (done.exit_code, done.output) == (0, "failed: 1\nok: 2\n")
+
+
+def test_each_example_is_a_plugin_of_its_own() -> None:
+    catalogue = Catalogue.load(PLUGINS, tolerant=True)
+    assert catalogue.broken == ()
+    offered = {offer.plugin for offer in catalogue.offers if offer.where.startswith(str(PLUGINS))}
+    assert offered == {path.stem for path in PLUGINS.glob("*.py")}
+
+
+def test_there_is_an_example_for_each_hook() -> None:
+    catalogue = Catalogue.load(PLUGINS)
+    roles = {offer.role for offer in catalogue.offers if offer.where.startswith(str(PLUGINS))}
+    assert {role.hook for role in roles} == {
+        f"register_{each}s" for each in ("reader", "prompt_builder", "provider", "sink", "observer", "command")
+    }

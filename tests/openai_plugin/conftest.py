@@ -1,0 +1,50 @@
+"""A service, and providers connected to it, all let go of at the end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from openai_support import KEY, FakeService, serving
+
+from batchd_openai import download, patience
+from batchd_openai.provider import OpenAIProvider
+
+Connect = Callable[..., OpenAIProvider]
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (patience, download):
+        monkeypatch.setattr(module, "FIRST_PAUSE", 0.01)
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[FakeService]:
+    """A service that knows nothing until the test tells it what to answer."""
+    fake = FakeService()
+    async with serving(fake.handle) as url:
+        fake.url = url
+        yield fake
+
+
+@pytest.fixture
+async def connect(service: FakeService) -> AsyncIterator[Connect]:
+    """Makes providers; connected to the service unless told otherwise."""
+    made: list[OpenAIProvider] = []
+
+    def make(**settings: Any) -> OpenAIProvider:
+        values = {"base_url": service.url, "api_key": KEY, "request_timeout": 5, **settings}
+        made.append(OpenAIProvider(OpenAIProvider.Settings.model_validate(values)))
+        return made[-1]
+
+    yield make
+    for provider in made:
+        await provider.aclose()
+
+
+@pytest.fixture
+def provider(connect: Connect) -> OpenAIProvider:
+    """A provider with the settings of everybody."""
+    return connect()
