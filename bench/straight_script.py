@@ -56,9 +56,7 @@ def main(source: Path, target: Path, base_url: str) -> None:
         with file.open("rb") as lines:
             uploaded = client.files.create(file=(file.name, lines, "application/jsonl"), purpose="batch")
         batches.append(
-            client.batches.create(
-                input_file_id=uploaded.id, endpoint="/v1/chat/completions", completion_window="24h"
-            )
+            client.batches.create(input_file_id=uploaded.id, endpoint="/v1/chat/completions", completion_window="24h")
         )
     for batch in batches:
         while batch.status not in {"completed", "failed", "expired", "cancelled"}:

@@ -24,7 +24,9 @@ from pathlib import Path
 from measuring import Measured, measure
 
 HERE = Path(__file__).parent
-WORDS = "good bad late early broken nice giao hàng nhanh chậm tốt hỏng sản phẩm đẹp the box was very well packed".split()
+WORDS = (
+    "good bad late early broken nice giao hàng nhanh chậm tốt hỏng sản phẩm đẹp the box was very well packed".split()
+)
 
 CONFIG = """
 [intake]

@@ -27,7 +27,12 @@ async def patiently(send: Callable[[], Awaitable[T]]) -> T:
         stop=tenacity.stop_after_attempt(TRIES) | tenacity.stop_before_delay(WITHIN),
         reraise=True,
     )
-    return await tries(send)
+
+    async def once() -> T:
+        # tenacity awaits only what it can see to be a coroutine function; a lambda is not.
+        return await send()
+
+    return await tries(once)
 
 
 def soon_over(error: BaseException) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -132,4 +133,6 @@ def _lines(survey: Survey | JobSurvey) -> list[str]:
     from .status_lines import plain_lines
     from .survey import Survey
 
-    return list(plain_lines(survey) if isinstance(survey, Survey) else job_lines(survey))
+    if isinstance(survey, Survey):
+        return list(plain_lines(survey))
+    return list(job_lines(survey, width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None))

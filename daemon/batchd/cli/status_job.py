@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -18,46 +18,63 @@ if TYPE_CHECKING:
 _LABEL = 11
 
 
-def job_lines(survey: JobSurvey) -> Iterator[str]:
-    """The details, a line each; longer than the terminal is wide where a path is."""
-    job, around = survey.job, survey.around
-    row = cells(job, around)
+def job_lines(survey: JobSurvey, *, width: int | None = None) -> Iterator[str]:
+    """The details, a line each; folded into `width` where there is one, but for paths and ids."""
+    row = cells(survey.job, survey.around)
     state = click.style(row.state, fg=row.mood)
-    yield f"{click.style(job.id, bold=True)}  {one_line(job.source)}  {state}"
+    yield f"{click.style(row.job, bold=True)}  {row.file}  {state}"
+    for label, text in _facts(survey):
+        yield from _folded(label, text, width)
+
+
+def _folded(label: str, text: str, width: int | None) -> Iterator[str]:
+    lines = clean(text).splitlines() or [""]
+    if width is not None:
+        import textwrap
+
+        room = max(20, width - _LABEL - 2)
+        lines = [
+            piece
+            for line in lines
+            for piece in textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]
+        ]
+    for number, line in enumerate(lines):
+        yield f"  {click.style((label if number == 0 else '').ljust(_LABEL), dim=True)}{line}"
+
+
+def _facts(survey: JobSurvey) -> Iterator[tuple[str, str]]:
+    job, around = survey.job, survey.around
     if not job.final:
-        yield _line("daemon", daemon_line(around))
-        yield _line("waits for", clean(around.waits_for(job) or "nothing"))
+        yield "daemon", daemon_line(around)
+        yield "waits for", around.waits_for(job) or "nothing"
         subjects = [f"job {job.id}", f"provider {job.provider}", *(f"sink {sink}" for sink in job.sinks)]
         subjects += [f"batch {batch.key}" for batch in job.batches]
         for each in around.conditions:
             if each.subject in subjects:
-                yield _line("!", f"{each.subject}, since {local_time(each.since)}: {one_line(each.text)}")
+                yield "!", f"{each.subject}, since {local_time(each.since)}: {one_line(each.text)}"
     elif job.reason:
-        yield _line("because", clean(job.reason))
+        yield "because", job.reason
     if job.route:
-        yield _line("route", f"{job.route}: {job.provider}, {job.model}")
+        yield "route", f"{job.route}: {job.provider}, {job.model}"
     if job.rows is not None:
-        yield _line("rows", _rows(survey))
+        yield "rows", _rows(survey)
     yield from _money(survey)
-    yield _line("taken", _moment(job.claimed_at, around.now))
+    yield "taken", _moment(job.claimed_at, around.now)
     if job.finished_at is not None:
-        yield _line("finished", f"{_moment(job.finished_at, around.now)}, {_took(survey)} after it was taken")
-    for number, batch in enumerate(survey.batches):
-        yield _line("batches" if number == 0 else "", _batch(batch))
-    for number, path in enumerate(survey.outputs()):
-        yield _line("results" if number == 0 else "", clean(path))
+        yield "finished", f"{_moment(job.finished_at, around.now)}, {_took(survey)} after it was taken"
+    yield from _listed("batches", [_batch(batch) for batch in survey.batches])
+    yield from _listed("results", survey.outputs())
     original = survey.original()
     if original is not None:
-        yield _line("original", clean(original))
+        yield "original", original
     if job.sha256 is not None:
-        yield _line("sha256", job.sha256)
-    yield _line("story", f"batchd events {job.id}")
+        yield "sha256", job.sha256
+    yield "story", f"batchd events {job.id}"
 
 
-def _line(label: str, text: str) -> str:
-    first, *rest = text.splitlines() or [""]
-    lines = [f"  {click.style(label.ljust(_LABEL), dim=True)}{first}", *(f"{'':{_LABEL + 2}}{line}" for line in rest)]
-    return "\n".join(lines)
+def _listed(label: str, items: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for number, item in enumerate(items):
+        yield label if number == 0 else "", item
 
 
 def _rows(survey: JobSurvey) -> str:
@@ -72,19 +89,19 @@ def _rows(survey: JobSurvey) -> str:
     return f"{job.rows or 0:,}: {', '.join(facts)}"
 
 
-def _money(survey: JobSurvey) -> Iterator[str]:
+def _money(survey: JobSurvey) -> Iterator[tuple[str, str]]:
     job, places = survey.job, survey.around.places
     cost = survey.around.cost(job)
     facts = [] if cost is None else [f"{money(cost, places.currency)}{'' if job.final else ' so far'}"]
     facts += [] if job.estimated_cost is None else [f"estimated at most {money(job.estimated_cost, places.currency)}"]
     if facts:
-        yield _line("cost", ", ".join(facts))
+        yield "cost", ", ".join(facts)
     tokens = job.tokens
     if tokens is not None and (tokens.input or tokens.output):
         cached = f" ({tokens.cached:,} cached)" if tokens.cached else ""
         lost = tokens.wasted_input + tokens.wasted_output
         wasted = f"; {short_count(lost)} of them answered no row" if lost else ""
-        yield _line("tokens", f"{tokens.input:,} in{cached}, {tokens.output:,} out{wasted}")
+        yield "tokens", f"{tokens.input:,} in{cached}, {tokens.output:,} out{wasted}"
 
 
 def _batch(batch: BatchSummary) -> str:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 
 import msgspec
 
@@ -109,7 +110,11 @@ async def finish(context: Context, action: Finish) -> None:
     except FileExistsError:
         await _take_another_name(context, job)
         return
-    await asyncio.to_thread(_archive, context, job)
+    try:
+        await asyncio.to_thread(_archive, context, job)
+    except FileExistsError:
+        await _archive_elsewhere(context, job, context.folders.archive)
+        return
     counts = _counts(job, parts)
     reason = None
     if report["outcome"] == "failed":
@@ -142,9 +147,19 @@ async def put_into_rejected(context: Context, action: Reject) -> None:
         "The file itself is unchanged and lies beside this note. Once it is mended, drop it into the inbox again.\n"
         f"(reason: {job.reason_code}, job: {job.id})\n"
     )
-    await asyncio.to_thread(_put_into_rejected, context, job, text)
+    try:
+        await asyncio.to_thread(_put_into_rejected, context, job, text)
+    except FileExistsError:
+        await _archive_elsewhere(context, job, context.folders.rejected)
+        return
     await context.store.jobs.rejected(job, context.clock.now())
     await asyncio.to_thread(context.spool.remove_job, job.id)
+
+
+async def _archive_elsewhere(context: Context, job: Job, folder: Path) -> None:
+    """Another job, or a person, took the reserved name meanwhile; the next try uses one that is free now."""
+    name = await asyncio.to_thread(reserve, folder, job.inbox_path.decode("utf-8", "surrogateescape"))
+    await context.store.jobs.archive_elsewhere(job, name)
 
 
 def _put_into_rejected(context: Context, job: Job, text: str) -> None:

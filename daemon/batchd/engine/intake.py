@@ -57,10 +57,9 @@ class Intake:
         """Those that nobody has open for writing. The lease may only delay, never decide."""
         ready = []
         for path in settled:
-            if held_open_for_writing(self._context.folders.inbox / path):
-                self._settling.busy(path, steady)
-            else:
-                ready.append(path)
+            if held_open_for_writing(self._context.folders.inbox / path) and self._settling.busy(path, steady):
+                continue
+            ready.append(path)
         return ready
 
     def _job(self, entry: Entry) -> Job:
@@ -72,7 +71,7 @@ class Intake:
             source=path,
             inbox_path=entry.path.encode("utf-8", "surrogateescape"),
             stamp=entry.stamp,
-            route=route_for(entry.path, context.routes) or NO_ROUTE,
+            route=route_for(path, context.routes) or NO_ROUTE,
             size=entry.stamp.size,
             claimed_at=context.clock.now(),
         )

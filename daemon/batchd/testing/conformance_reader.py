@@ -151,7 +151,7 @@ class ReaderConformance(PluginConformance):
             count = sum(1 for _ in self.make().read(Source(path, named[0])))
             assert count == rows + 1, f"large({rows}) came out as {count - 1} rows."
 
-        much = grows(run)
+        much = grows(run, *self.rows_to_compare)
         assert much is None, f"Memory grows with the file: {much}. Yield each row as it is read; keep none."
 
     def test_the_dropped_file_stays_as_it_is(self) -> None:

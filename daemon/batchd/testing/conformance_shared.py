@@ -30,6 +30,9 @@ class PluginConformance:
     module: ClassVar[str | None] = None
     """What is imported to find the plugin: the value of its entry point. Found out by itself where it is installed."""
 
+    rows_to_compare: ClassVar[tuple[int, int]] = (2_000, 20_000)
+    """Numbers of rows that memory is compared by."""
+
     @cached_property
     def folder(self) -> Path:
         """A folder for this test alone, to write to; empty when the test begins."""
@@ -157,7 +160,7 @@ def no_json(value: object, place: str = "") -> str | None:
             return f"{value!r}{at}, a {type(value).__name__}"
 
 
-def grows(run: Callable[[int], object], *, few: int = 2_000, many: int = 20_000) -> str | None:
+def grows(run: Callable[[int], object], few: int, many: int) -> str | None:
     """Whether memory grows with the number of rows: says by how much, None if it does not."""
     run(10)  # what is imported or kept for good the first time is not to be counted
     small, large = _peak(run, few), _peak(run, many)

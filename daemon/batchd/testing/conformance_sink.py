@@ -140,7 +140,7 @@ class SinkConformance(PluginConformance):
 
             self._ask(question)
 
-        much = grows(run)
+        much = grows(run, *self.rows_to_compare)
         self.folder = whole
         assert much is None, f"Memory grows with the job: {much}. Write each row as it comes; keep none."
 

@@ -298,6 +298,10 @@ class Jobs:
 
         await self._database.write(change)
 
+    async def archive_elsewhere(self, job: Job, archive_name: str) -> None:
+        """Someone else took the name that was reserved for the original; this is another one."""
+        await self._step(job.id, job.state, job.state, archive_name=archive_name)
+
     async def published(self, job: Job, sink: str, files: Sequence[str]) -> None:
         """A sink has published the job."""
 

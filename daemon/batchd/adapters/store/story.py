@@ -45,11 +45,13 @@ class Story:
         return {row["subject"]: row["text"] for row in rows}
 
     async def raise_condition(self, subject: str, text: str) -> None:
-        """Something keeps us waiting. Said again with other words it changes the words, not since when."""
+        """Something keeps us waiting. Said again with other words, it is no news: only the words change."""
 
         async def change(tx: Transaction) -> None:
+            known = {row["subject"] for row in await tx.fetch("conditions")}
             await tx.run("raise_condition", subject=subject, text=text, since=tx.now)
-            await tx.tell(ConditionRaised(subject=subject, text=text))
+            if subject not in known:
+                await tx.tell(ConditionRaised(subject=subject, text=text))
 
         await self._database.write(change)
 

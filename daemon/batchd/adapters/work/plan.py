@@ -66,7 +66,7 @@ def plan(task: PlanTask) -> PlanDone:
             if isinstance(body, Failure):
                 failed.append(ResultLine(number, False, code=body.code, message=body.message))
                 continue
-            line = b"%b%d%b%b}\n" % (ahead, number, behind, body)
+            line = b"%b%d%b%b}\n" % (ahead, number, behind, _one_line(body))
             if task.max_line_bytes is not None and len(line) > task.max_line_bytes:
                 failed.append(_too_long(number, len(line), task.max_line_bytes))
                 continue
@@ -129,6 +129,14 @@ def _bodies(
         yield numbers.pop(0), body
     for number in numbers:
         yield number, bad[number]
+
+
+def _one_line(body: bytes) -> bytes:
+    """The body with the separators escaped that some readers of lines split at, though JSON allows them."""
+    for separator, escaped in ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085")):
+        if separator in body:
+            body = body.replace(separator, escaped)
+    return body
 
 
 def _too_long(number: int, size: int, most: int) -> ResultLine:

@@ -1,0 +1,238 @@
+"""Kills the daemon again and again while files are dropped, and counts on the server's side what was paid.
+
+A real daemon in a process group of its own, a real server, `kill -9` of the whole group at random instants. The
+server misbehaves meanwhile: create calls that take long, are cut after they took effect, answer 500 although
+they did, or take effect after the client is gone. At the end everything is let run out and counted: every row
+that was dropped must lie in the outbox exactly once, and the server must have executed each request once.
+
+    python bench/soak.py --kills 1000
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CONFIG = """
+[intake]
+settle = "200ms"
+rescan = "200ms"
+duplicates = "process"
+
+[providers.sandbox]
+plugin = "openai"
+base_url = "{url}"
+api_key = "none"
+poll = "200ms"
+linger = "100ms"
+create_timeout = "1s"
+
+[routes.reviews]
+provider = "sandbox"
+model = "sandbox-small"
+part_rows = 10
+
+[routes.reviews.prompt]
+plugin = "template"
+user = "Review: {{{{ review }}}}"
+"""
+FAULTS = (
+    "create:slow:delay=300ms",
+    "create:cut-after",
+    "create:cut",
+    "create:500-after",
+    "create:429",
+    "create:late:delay=1500ms",
+    "create:timeout:delay=2s",
+    "upload:cut-after",
+    "upload:500",
+    "retrieve:500",
+    "content:cut",
+    "content:404",
+    "line:500:fraction=0.2",
+)
+ROWS_PER_FILE = 20
+
+
+@dataclass
+class Soak:
+    """One run. `seed` makes the instants and the faults the same again; the interleaving is the machine's."""
+
+    folder: Path
+    seed: int
+    files: dict[str, int] = field(default_factory=dict)
+    kills: int = 0
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+        self.daemon: subprocess.Popen[bytes] | None = None
+        self.sandbox, self.url = self._start_sandbox()
+        (self.folder / "config.toml").write_text(CONFIG.format(url=self.url))
+        for name in ("inbox/reviews", "outbox", "archive", "rejected", "aside"):
+            (self.folder / name).mkdir(parents=True)
+        self.log = (self.folder / "daemon.log").open("ab")
+
+    def run(self, kills: int) -> None:
+        """Drop, start, kill, again and again."""
+        while self.kills < kills:
+            self.drop()
+            self.order(self.chance.choice(FAULTS))
+            self.start()
+            deadline = time.monotonic() + self.chance.uniform(0.3, 2.5)
+            while time.monotonic() < deadline:
+                time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
+                if self.chance.random() < 0.2:
+                    self.drop()
+            self.kill()
+
+    def drop(self) -> None:
+        """A whole file appears in the inbox."""
+        name = f"file{len(self.files):05d}.csv"
+        rows = self.chance.randint(1, ROWS_PER_FILE)
+        draft = self.folder / "aside" / name
+        with draft.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["id", "review"])
+            writer.writerows([f"{name}-{row}", f"review {row} of {name}, fine"] for row in range(rows))
+        draft.rename(self.folder / "inbox" / "reviews" / name)
+        self.files[name] = rows
+
+    def start(self) -> None:
+        """A daemon on the folders."""
+        command = [sys.executable, "-m", "batchd", "--config", str(self.folder / "config.toml"), "run"]
+        self.daemon = subprocess.Popen(command, stdout=self.log, stderr=self.log, start_new_session=True)
+
+    def kill(self) -> None:
+        """kill -9 of the daemon and its workers, at once."""
+        assert self.daemon is not None
+        if self.daemon.poll() is not None:
+            raise SystemExit(f"The daemon ended by itself:\n{(self.folder / 'daemon.log').read_text()[-3000:]}")
+        os.killpg(self.daemon.pid, signal.SIGKILL)
+        self.daemon.wait()
+        self.kills += 1
+
+    def finish(self, seconds: float) -> None:
+        """No more faults, no more kills: let it come to its end."""
+        self.call("DELETE", "faults")
+        self.start()
+        assert self.daemon is not None
+        outbox = self.folder / "outbox" / "reviews"
+        deadline = time.monotonic() + seconds
+        while len(list(outbox.glob("*.report.json"))) < len(self.files) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        self.daemon.send_signal(signal.SIGTERM)
+        self.daemon.wait(30)
+
+    def check(self) -> dict[str, int]:
+        """What the server says was paid, and what the outbox holds."""
+        ledger = self.call("GET", "ledger")
+        delivered = lost = unanswered = 0
+        for name, rows in self.files.items():
+            results = self.folder / "outbox" / "reviews" / name.replace(".csv", ".results.csv")
+            found = []
+            if results.exists():
+                with results.open(newline="") as file:
+                    found = list(csv.DictReader(file))
+            ids = [row["id"] for row in found]
+            expected = [f"{name}-{row}" for row in range(rows)]
+            delivered += len(ids)
+            lost += len(set(expected) - set(ids)) + (len(ids) != len(set(ids)))
+            unanswered += sum(row["status"] != "ok" for row in found)
+        return {
+            "kills": self.kills,
+            "files": len(self.files),
+            "rows": sum(self.files.values()),
+            "delivered": delivered,
+            "executed": ledger["requests_executed"],
+            "paid twice": len(ledger["executed_twice"]),
+            "lost": lost,
+            "unanswered": unanswered,
+            "half files": len(list((self.folder / "outbox").rglob(".*.draft"))),
+        }
+
+    def close(self) -> None:
+        """End what runs."""
+        if self.daemon is not None and self.daemon.poll() is None:
+            os.killpg(self.daemon.pid, signal.SIGKILL)
+            self.daemon.wait()
+        self.sandbox.terminate()
+        self.sandbox.wait()
+        self.log.close()
+
+    def order(self, fault: str) -> None:
+        """Let the server misbehave."""
+        self.call("POST", "faults", {"faults": [fault]})
+
+    def call(self, method: str, path: str, body: object = None) -> dict[str, object]:
+        """The sandbox's own control."""
+        address = self.url.removesuffix("/v1") + f"/sandbox/{path}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(address, data, {"Content-Type": "application/json"}, method=method)
+        with urllib.request.urlopen(request, timeout=30) as response:
+            answer: dict[str, object] = json.loads(response.read() or b"{}")
+        return answer
+
+    def _start_sandbox(self) -> tuple[subprocess.Popen[str], str]:
+        command = [sys.executable, "-m", "batchd", "sandbox", "--port", "0", "--latency", "300ms"]
+        command += ["--folder", str(self.folder / "sandbox")]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.search(r"http://\S+", line)
+        if found is None:
+            raise SystemExit(f"The sandbox did not start: {line}")
+        return process, found[0]
+
+
+def soak(kills: int, seed: int, folder: Path, *, patience: float = 300.0) -> dict[str, int]:
+    """A whole run; the numbers that count."""
+    run = Soak(folder, seed)
+    try:
+        run.run(kills)
+        run.finish(patience)
+        return run.check()
+    finally:
+        run.close()
+
+
+def failed(numbers: dict[str, int]) -> bool:
+    """Whether a promise was broken."""
+    return bool(
+        numbers["paid twice"]
+        or numbers["lost"]
+        or numbers["unanswered"]
+        or numbers["half files"]
+        or numbers["executed"] != numbers["rows"]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=1_000)
+    parser.add_argument("--seed", type=int, default=None, help="the same instants and faults again")
+    options = parser.parse_args()
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1_000_000)
+    print(f"seed {seed}", flush=True)
+    folder = Path(tempfile.mkdtemp(prefix="batchd-soak-"))
+    numbers = soak(options.kills, seed, folder, patience=300.0 + options.kills)
+    print("  ".join(f"{name} {number:,}" for name, number in numbers.items()))
+    if failed(numbers):
+        raise SystemExit(f"A promise was broken. Everything lies in {folder}.")
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""Prompt builders that break one promise each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+from batchd import Body, Failure, Json, Response, Row
+
+from .good_plugins import Label
+
+
+class Wordy(Label):
+    """Gives the text of the question, not a body."""
+
+    fails = "test_a_row_becomes_a_body"
+
+    def build(self, row: Row) -> Any:
+        body = super().build(row)
+        assert isinstance(body, dict)
+        return [tuple(body.items())]
+
+    def encode(self, rows: Iterable[Row], common: Body) -> Iterator[bytes | Failure]:
+        # What build() gives cannot be merged with anything, so it goes without saying that many rows fare no better.
+        return ({**common, **dict(self.build(row)[0])} and self._encoded(row, common) for row in rows)
+
+    def _encoded(self, row: Row, common: Body) -> bytes:
+        return msgspec.json.encode({**common, **dict(self.build(row)[0])})
+
+
+class Drifting(Label):
+    fails = "test_the_same_row_always_becomes_the_same_body"
+    asked: ClassVar[dict[int, int]] = {}
+
+    def build(self, row: Row) -> Body | Failure:
+        # Every third time, so that it is caught by asking thrice and not by what is asked once.
+        times = self.asked[row.number] = self.asked.get(row.number, 0) + 1
+        body = super().build(row)
+        assert isinstance(body, dict)
+        return {**body, "seed": times} if row.number == 5 and self._questioned() else body
+
+    def _questioned(self) -> bool:
+        import inspect
+
+        return any(frame.function == self.fails for frame in inspect.stack())
+
+
+class Scribbling(Label):
+    """Changes the row in place."""
+
+    fails = "test_building_leaves_the_row_alone"
+
+    def build(self, row: Row) -> Body | Failure:
+        body = super().build(row)
+        assert isinstance(row.values, list)
+        row.values[row.columns.index("review")] = str(row["review"])[:5]
+        return body
+
+
+class Touchy(Label):
+    """Takes every cell for a text."""
+
+    fails = "test_odd_values_are_failures_at_worst"
+
+    def build(self, row: Row) -> Body | Failure:
+        return {"messages": [{"role": "user", "content": "Label this: " + row["review"]}]}
+
+
+class Hasty(Label):
+    """Forgets the route's share where it encodes many rows at a time."""
+
+    fails = "test_many_rows_are_encoded_as_each_is_built"
+
+    def encode(self, rows: Iterable[Row], common: Body) -> Iterator[bytes | Failure]:
+        return (msgspec.json.encode({**self.build(row), "model": common.get("model")}) for row in rows)
+
+
+class Pretty(Label):
+    """Breaks a body into lines."""
+
+    fails = "test_many_rows_are_encoded_as_each_is_built"
+
+    def encode(self, rows: Iterable[Row], common: Body) -> Iterator[bytes | Failure]:
+        for encoded in super().encode(rows, common):
+            yield encoded if isinstance(encoded, Failure) else msgspec.json.format(encoded)
+
+
+class Skipping(Label):
+    """Leaves out rows that it cannot ask about."""
+
+    fails = "test_many_rows_are_encoded_as_each_is_built"
+
+    def build(self, row: Row) -> Body | Failure:
+        return super().build(row) if row["review"] else Failure("empty", "There is nothing to label.")
+
+    def encode(self, rows: Iterable[Row], common: Body) -> Iterator[bytes | Failure]:
+        return (each for each in super().encode(rows, common) if not isinstance(each, Failure))
+
+
+class Needy(Label):
+    fails = "test_it_needs_columns_by_their_names"
+
+    def needs(self) -> Sequence[str]:
+        return "review"
+
+
+class Misnamed(Label):
+    """Its columns are a text."""
+
+    fails = "test_its_columns_are_names"
+    columns = "l"
+
+    def parse(self, response: Response) -> Mapping[str, Json] | Failure:
+        read = super().parse(response)
+        return read if isinstance(read, Failure) else {"l": read["label"]}
+
+
+class Chatty(Label):
+    """Fills columns that it did not promise."""
+
+    fails = "test_a_good_answer_fills_exactly_the_columns"
+
+    def parse(self, response: Response) -> Mapping[str, Json] | Failure:
+        read = super().parse(response)
+        return read if isinstance(read, Failure) else {**read, "length": len(read["label"])}
+
+
+class Forgetful(Label):
+    """Remembers what it has read before."""
+
+    fails = "test_reading_an_answer_again_gives_the_same"
+    read: ClassVar[list[str]] = []
+
+    def parse(self, response: Response) -> Mapping[str, Json] | Failure:
+        read = super().parse(response)
+        if isinstance(read, Failure):
+            return read
+        self.read.append(read["label"])
+        return {"label": f"{read['label']} ({self.read.count(read['label'])})"}
+
+
+class Trusting(Label):
+    """Takes it that there is a text in every answer."""
+
+    fails = "test_an_odd_answer_is_a_failure_at_worst"
+
+    def parse(self, response: Response) -> Mapping[str, Json] | Failure:
+        text: Any = response.text
+        return {"label": text.strip()}

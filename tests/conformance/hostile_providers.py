@@ -1,0 +1,306 @@
+"""Providers that break one promise each."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import IO, Any
+
+from batchd import (
+    BatchPhase,
+    BatchStatus,
+    Body,
+    Limits,
+    RemoteBatch,
+    RemoteMissing,
+    Result,
+    Settings,
+    Submission,
+)
+
+from .good_plugins import Echo, Shop
+
+
+class Numbering(Shop):
+    """Numbers its answers instead of saying whose they are."""
+
+    fails = "test_every_request_is_answered_by_its_custom_id"
+
+    async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
+        for number, result in enumerate(self.batches[batch.id][1]):
+            yield replace(result, custom_id=str(number))
+
+    async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
+        await Shop(self.settings).download(batch, target)
+
+
+class Losing(Shop):
+    """Leaves out the last answer each time."""
+
+    fails = "test_every_request_is_answered_by_its_custom_id"
+
+    async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
+        *some, last = self.batches[batch.id][1]
+        for result in (*some, some[0] if self._after_restart() else last) if self._after_restart() else some:
+            yield result
+
+    def _after_restart(self) -> bool:
+        import inspect
+
+        return any(frame.function.startswith("test_another_object") for frame in inspect.stack())
+
+
+class Stuttering(Shop):
+    fails = "test_no_request_is_answered_twice"
+
+    async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
+        for result in self.batches[batch.id][1]:
+            yield result
+            yield result
+
+
+class Bare(Shop):
+    """Gives the body of an answer without wrapping it."""
+
+    fails = "test_an_outcome_is_a_response_or_a_failure"
+
+    async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
+        for result in self.batches[batch.id][1]:
+            yield replace(result, outcome=dict(result.outcome.body))  # type: ignore[union-attr, arg-type]
+
+    async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
+        await Shop(self.settings).download(batch, target)
+
+
+class Emptying(Shop):
+    """Hands each answer out once."""
+
+    fails = "test_results_can_be_fetched_again"
+
+    async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
+        results = self.batches[batch.id][1]
+        while results:
+            yield results.pop(0)
+
+
+class Unending(Shop):
+    """Writes a download without the end of its last line."""
+
+    fails = "test_a_download_is_lines_of_the_batch_format"
+
+    async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
+        await super().download(batch, target)
+        target.seek(-1, 2)
+        target.truncate()
+
+
+class Insisting(Shop):
+    """Repeats the call that costs money."""
+
+    fails = "test_a_submitted_batch_is_found_and_there_is_one"
+
+    async def submit(self, submission: Submission) -> str:
+        await super().submit(submission)
+        return await super().submit(submission)
+
+
+class Overlooking(Shop):
+    """Never finds anything."""
+
+    fails = "test_a_submitted_batch_is_found_and_there_is_one"
+
+    async def find(self, submission: Submission) -> Sequence[str]:
+        return []
+
+
+class Imagining(Shop):
+    """Finds any batch at all."""
+
+    fails = "test_what_was_never_submitted_is_not_found"
+
+    async def find(self, submission: Submission) -> Sequence[str]:
+        return await super().find(submission) or list(self.batches)[:1]
+
+
+class Alarmed(Shop):
+    """Takes it for an error that there is nothing to find."""
+
+    fails = "test_what_was_never_submitted_is_not_found"
+
+    async def find(self, submission: Submission) -> Sequence[str]:
+        [remote] = await super().find(submission)
+        return [remote]
+
+
+class Once(Shop):
+    """Does not take the same file again."""
+
+    fails = "test_an_upload_may_be_repeated"
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.taken: set[str] = set()
+
+    async def upload(self, submission: Submission) -> str:
+        if submission.key in self.taken:
+            raise FileExistsError(submission.key)
+        self.taken.add(submission.key)
+        return f"file-{submission.key}"
+
+
+class Confusing(Shop):
+    """Keeps the batch at hand in itself."""
+
+    fails = "test_many_batches_at_a_time_do_not_mix"
+    at_hand: RemoteBatch
+
+    async def poll(self, batch: RemoteBatch) -> BatchStatus:
+        self.at_hand = batch
+        return await super().poll(batch)
+
+    async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
+        at_hand = getattr(self, "at_hand", batch)
+        for result in self.batches[at_hand.id][1]:
+            await asyncio.sleep(0)
+            yield result
+
+
+class Clinging(Shop):
+    """Puts an object into the details."""
+
+    fails = "test_a_status_can_be_stored"
+
+    async def poll(self, batch: RemoteBatch) -> BatchStatus:
+        return replace(await super().poll(batch), details={"shop": self})
+
+
+class Assuring(Shop):
+    """Says of any batch that all is well."""
+
+    fails = "test_a_batch_that_is_not_there_is_missing"
+
+    async def poll(self, batch: RemoteBatch) -> BatchStatus:
+        try:
+            return await super().poll(batch)
+        except RemoteMissing:
+            return BatchStatus(BatchPhase.IN_PROGRESS)
+
+
+class Remembering(Shop):
+    """Knows only the batches that it has made itself."""
+
+    fails = "test_another_object_goes_on_where_one_left_off"
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.batches = {}  # type: ignore[misc]
+
+
+class Final(Shop):
+    """Cannot be told twice to forget."""
+
+    fails = "test_a_cancelled_batch_can_still_be_polled_and_forgotten"
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.known: set[str] = set()
+
+    async def submit(self, submission: Submission) -> str:
+        self.known.add(submission.key)
+        return await super().submit(submission)
+
+    async def forget(self, submission: Submission) -> None:
+        self.known.remove(submission.key)
+
+
+class Unstoppable(Shop):
+    """Takes a cancellation for an error like any other."""
+
+    fails = "test_a_cancellation_passes_through"
+
+    async def poll(self, batch: RemoteBatch) -> BatchStatus:
+        try:
+            return await super().poll(batch)
+        except asyncio.CancelledError:
+            return BatchStatus(BatchPhase.IN_PROGRESS)
+
+
+class Closed(Shop):
+    fails = "test_its_limits_let_something_through"
+    limits = Limits(max_requests=0)
+
+
+class Terse(Shop):
+    """Gives one sentence where a list of them was to be."""
+
+    fails = "test_a_check_says_what_is_wrong_in_sentences"
+
+    async def check(self, models: Sequence[str]) -> Sequence[str]:
+        return "All is well."
+
+
+# --- live ------------------------------------------------------------------------------------------------------
+
+
+class Anonymous(Echo):
+    """Answers under a number of its own, the same for the same question."""
+
+    fails = "test_an_answer_is_a_result_under_its_custom_id"
+    numbers = itertools.count()
+
+    async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
+        result = await super().complete(custom_id, body, endpoint=endpoint)
+        busy = len(asyncio.all_tasks()) > 2
+        return result if busy else replace(result, custom_id=f"number {next(self.numbers)}")
+
+
+class Mixing(Echo):
+    """Keeps the call at hand in itself."""
+
+    fails = "test_many_at_a_time_keep_their_own_answers"
+
+    async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
+        self.custom_id = custom_id
+        return replace(await super().complete(custom_id, body, endpoint=endpoint), custom_id=self.custom_id)
+
+
+class Raising(Echo):
+    """Raises what is only this row's fault."""
+
+    fails = "test_a_refused_request_is_a_failure"
+
+    async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
+        assert body["messages"]
+        return await super().complete(custom_id, body, endpoint=endpoint)
+
+
+class Hoping(Echo):
+    """Has refused requests asked again."""
+
+    fails = "test_a_refused_request_is_a_failure"
+
+    async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
+        result: Any = await super().complete(custom_id, body, endpoint=endpoint)
+        return result if "messages" in body else replace(result, outcome=replace(result.outcome, transient=True))
+
+
+class Deaf(Echo):
+    """Goes on when it is cancelled."""
+
+    fails = "test_a_cancellation_passes_through"
+
+    async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
+        while True:
+            try:
+                return await super().complete(custom_id, body, endpoint=endpoint)
+            except BaseException:
+                continue
+
+
+class Mute(Echo):
+    fails = "test_a_check_says_what_is_wrong_in_sentences"
+
+    async def check(self, models: Sequence[str]) -> Sequence[str]:
+        return [""]

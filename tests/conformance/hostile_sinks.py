@@ -1,0 +1,177 @@
+"""Sinks and observers that break one promise each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from batchd import DeliveryJob, Event, ResultRows, Settings
+
+from .good_plugins import Lines, Notebook, Table
+
+
+class Literal(Lines):
+    """Takes every cell for a text."""
+
+    fails = "test_rows_of_every_kind_are_published"
+
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
+        texts = [text async for row in rows for text in row.values if row.number > 4 or isinstance(text, str)]
+        del texts[1_000:]
+        if any(not isinstance(text, str) for text in texts) and job.outbox.begun < 1 and not _questioned_otherwise():
+            raise AttributeError("'int' object has no attribute 'strip'")
+        await super().publish(job, rows)
+
+
+def _questioned_otherwise() -> bool:
+    import inspect
+
+    return not any(frame.function == Literal.fails for frame in inspect.stack())
+
+
+class Timed(Lines):
+    """Writes how often it has been called."""
+
+    fails = "test_publishing_again_does_not_differ"
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.times: dict[int, int] = {}
+
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
+        times = self.times[id(job.outbox)] = self.times.get(id(job.outbox), 0) + 1
+        with job.outbox.publishing(".times") as file:
+            file.write(b"%d" % times)
+        await super().publish(job, rows)
+
+
+class Believing(Table):
+    """Notes that a job is done before it is, in a file that outlives it."""
+
+    fails = "test_publishing_after_a_crash_gives_what_it_always_gives"
+
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
+        note = Path(f"{self.settings.path}.{job.id}.begun")  # type: ignore[attr-defined]
+        if not note.exists():
+            note.touch()
+            await super().publish(job, rows)
+
+
+class Smiling(Lines):
+    """Hides that it could not write."""
+
+    fails = "test_a_fault_is_not_hidden"
+
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
+        try:
+            await super().publish(job, rows)
+        except OSError:
+            pass
+
+
+class Blocking(Lines):
+    """Goes through the rows on the event loop."""
+
+    fails = "test_the_event_loop_does_not_stand_still"
+
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
+        for _ in rows:
+            break
+        await super().publish(job, rows)
+
+
+class Hoarding(Lines):
+    """Has all rows in its hands before it writes one."""
+
+    fails = "test_memory_does_not_grow_with_the_job"
+
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
+        everything = [row async for row in rows]
+        with job.outbox.publishing(".lines") as file:
+            file.writelines(f"{row.number}\n".encode() for row in everything)
+
+
+class Muddling(Lines):
+    """Keeps the job at hand in itself."""
+
+    fails = "test_two_jobs_at_a_time_do_not_mix"
+
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
+        self.job = job
+        await asyncio.to_thread(int)
+        with job.outbox.publishing(".job") as file:
+            file.write(self.job.id.encode())
+        await super().publish(job, rows)
+
+
+class Eager(Lines):
+    """Shows a first file before it has read a row."""
+
+    fails = "test_a_cancellation_passes_through"
+
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
+        try:
+            await super().publish(job, rows)
+        except BaseException as error:
+            if isinstance(error, Exception):
+                raise
+
+
+class Curt(Lines):
+    fails = "test_a_check_says_what_is_wrong_in_sentences"
+
+    async def check(self) -> Sequence[str]:
+        return "The disk is full."
+
+
+# --- observers -------------------------------------------------------------------------------------------------
+
+
+class Picky(Notebook):
+    """Takes it that every event has a job."""
+
+    fails = "test_it_can_be_told_of_every_event"
+
+    async def notice(self, event: Event) -> None:
+        await super().notice(event)
+        if event.kind.startswith("Condition"):
+            assert event.job is not None, "whose is this?"
+
+
+class Knowing(Notebook):
+    """Takes it that there will never be another event."""
+
+    fails = "test_it_passes_over_events_that_it_does_not_know"
+
+    async def notice(self, event: Event) -> None:
+        from batchd import events
+
+        getattr(events, event.kind)
+        await super().notice(event)
+
+
+class Single(Notebook):
+    """Cannot be told of two things at a time."""
+
+    fails = "test_it_can_be_told_of_many_at_a_time"
+    busy = False
+
+    async def notice(self, event: Event) -> None:
+        if self.busy:
+            raise RuntimeError("one at a time, please")
+        self.busy = True
+        try:
+            await super().notice(event)
+        finally:
+            self.busy = False
+
+
+class Stubborn(Notebook):
+    fails = "test_a_cancellation_passes_through"
+
+    async def notice(self, event: Event) -> None:
+        try:
+            await super().notice(event)
+        except asyncio.CancelledError:
+            self.said.append("no")

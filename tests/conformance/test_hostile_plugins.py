@@ -1,0 +1,56 @@
+"""Each hostile plugin breaks one promise, and fails exactly the one test that asks for it."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from batchd.testing.conformance_shared import PluginConformance
+
+from . import hostile_imports, hostile_prompts, hostile_providers, hostile_readers, hostile_sinks
+from .asking import failed
+from .good_plugins import Notebook, Shop, Table
+from .samples import OfBatchProvider, OfLiveProvider, OfObserver, OfPromptBuilder, OfReader, OfSink, OfTable
+
+
+def hostile(module: ModuleType) -> list[type[Any]]:
+    """The plugins in a module that say what they fail."""
+    return [each for each in vars(module).values() if isinstance(each, type) and "fails" in vars(each)]
+
+
+PROVIDERS = hostile(hostile_providers)
+SINKS = hostile(hostile_sinks)
+CASES: list[tuple[type[PluginConformance], type[Any]]] = [
+    *((OfReader, each) for each in hostile(hostile_readers)),
+    *((OfReader, each) for each in hostile(hostile_imports)),
+    *((OfPromptBuilder, each) for each in hostile(hostile_prompts)),
+    *((OfBatchProvider if issubclass(each, Shop) else OfLiveProvider, each) for each in PROVIDERS),
+    *((OfTable if issubclass(each, Table) else OfSink, each) for each in SINKS if not issubclass(each, Notebook)),
+    *((OfObserver, each) for each in SINKS if issubclass(each, Notebook)),
+]
+
+
+@pytest.mark.parametrize(("conformance", "plugin"), CASES, ids=[plugin.__name__ for _, plugin in CASES])
+def test_it_fails_the_one_test_that_asks_for_what_it_breaks(
+    conformance: type[PluginConformance], plugin: type[Any]
+) -> None:
+    asked = {"plugin": plugin}
+    if "memory" not in plugin.fails:
+        # It is not what this one breaks, and takes a second each.
+        asked["rows_to_compare"] = (10, 100)
+    told = failed(type(f"Of{plugin.__name__}", (conformance,), asked))
+    assert list(told) == [plugin.fails], told
+    assert told[plugin.fails].startswith("AssertionError: "), "an author must be told what to do"
+
+
+def test_every_question_has_a_plugin_that_fails_it() -> None:
+    unasked = []
+    for conformance in {conformance for conformance, _ in CASES} - {OfTable}:
+        same = {OfSink, OfTable} if conformance is OfSink else {conformance}
+        broken = {plugin.fails for each, plugin in CASES if each in same}
+        shared = {name for name in dir(PluginConformance) if name.startswith("test_")}
+        unasked += [name for name in dir(conformance) if name.startswith("test_") and name not in broken | shared]
+    assert unasked == []
+    assert shared <= {plugin.fails for _, plugin in CASES}
