@@ -44,6 +44,7 @@ create_timeout = "1s"
 provider = "sandbox"
 model = "sandbox-small"
 part_rows = 10
+attempts = 20
 
 [routes.reviews.prompt]
 plugin = "template"

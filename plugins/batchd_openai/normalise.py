@@ -83,7 +83,7 @@ def problems_of(errors: Json) -> tuple[Problem, ...]:
 
 
 def _flat(errors: Json) -> Iterator[Json]:
-    if isinstance(errors, Mapping) and isinstance(errors.get("data"), list):
+    if isinstance(errors, Mapping) and "data" in errors and not errors.get("message"):
         errors = errors["data"]
     if isinstance(errors, list):
         yield from (error for error in errors if error)

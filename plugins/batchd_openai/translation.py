@@ -56,7 +56,13 @@ _NOTHING_SENT = (
 )
 _NOTHING_SENT_BY_SYSTEM = (ssl.SSLCertVerificationError, socket.gaierror, ConnectionRefusedError)
 _NOTHING_SENT_BY_HTTPX = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
-_UNUSABLE = (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError, aiohttp.InvalidURL)
+_UNUSABLE = (
+    httpx2.UnsupportedProtocol,
+    httpx2.InvalidURL,
+    httpx2.LocalProtocolError,
+    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+)
 
 _PASSING = frozenset({408, 409, 425, 429})
 _NO_SUCH_CALL = frozenset({404, 405, 410, 501})

@@ -55,6 +55,7 @@ columns = ["sentiment", "punctuality", "quality"]
 separator = "|"
 """
 ROWS_SHOWN = 8
+COLUMNS_SHOWN = ("review", "sentiment", "punctuality", "quality", "status")
 FOLDERS = ("inbox/reviews", "outbox", "archive", "rejected")
 
 
@@ -69,7 +70,7 @@ def demo(folder: Path) -> None:
     folder = folder.absolute()
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
-    click.echo("A sandbox server answers in place of a paid service: a few rules over word lists, not a model.")
+    click.echo("A sandbox server on this machine answers by a few rules. Nothing is paid.")
     with _sandbox(folder) as url:
         config = folder / "config.toml"
         config.write_text(CONFIG.format(url=url), encoding="utf-8")
@@ -87,27 +88,18 @@ def demo(folder: Path) -> None:
 
 def _show(folder: Path, report: Path) -> None:
     stem = report.name.removesuffix(".report.json")
-    results = report.with_name(f"{stem}.results.csv")
-    _show_rows(results)
+    _show_rows(report.with_name(f"{stem}.results.csv"))
     told = json.loads(report.read_text("utf-8"))
     rows, cost = told["rows"], told["cost"]
-    click.echo(
-        f"\n{rows['total']} rows: {rows['ok']} ok, {rows['failed']} failed, {rows['skipped']} skipped.", nl=False
-    )
+    told_cost = ""
     if cost["actual"] is not None:
-        live, actual, currency = cost["live_price"], cost["actual"], cost["currency"]
-        click.echo(f" At the demo's made-up prices: {actual:.4f} {currency}; asked live, {live:.4f}.", nl=False)
-    failures = "; ".join(f"{failure['code']} × {failure['rows']}" for failure in told["failures"])
-    click.echo(f"\nFailures: {failures}." if failures else "")
-    click.echo("\nWhere the files lie:")
-    for label, path in (
-        ("results", results),
-        ("report", report),
-        ("original", folder / "archive" / "reviews"),
-        ("config", folder / "config.toml"),
-    ):
-        click.echo(f"  {label:9} {_short(path)}")
-    click.echo("\nNext: batchd init writes a configuration for a real service; the README tells the rest.")
+        told_cost = f"\nAt made-up prices {cost['actual']:.4f} {cost['currency']}, asked live {cost['live_price']:.4f}."
+    failures = "".join(f"\n  {failure['rows']} × {failure['code']}" for failure in told["failures"])
+    click.echo(
+        f"\nThe report: {rows['total']} rows, {rows['ok']} ok, {rows['failed']} failed.{failures}{told_cost}\n"
+        f"\nEverything lies in {_short(folder)}: results and report in outbox/reviews, the original in\n"
+        "archive/reviews, what it ran with in config.toml. Next: batchd init, for a real service."
+    )
 
 
 def _show_rows(results: Path) -> None:
@@ -115,14 +107,14 @@ def _show_rows(results: Path) -> None:
     from rich.table import Table
 
     with results.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
-        header = next(reader)
+        reader = csv.DictReader(file)
         first = [row for row, _ in zip(reader, range(ROWS_SHOWN), strict=False)]
-    table = Table(title=f"The first rows of {results.name}", title_justify="left")
-    for name in header:
-        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=34 if name == "review" else 14)
+    table = Table(title=f"The first rows of {results.name} (some of its columns)", title_justify="left")
+    for name in COLUMNS_SHOWN:
+        widest = 20 if name == "review" else None
+        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=widest)
     for row in first:
-        table.add_row(*(" ".join(cell.split()) for cell in row))
+        table.add_row(*(" ".join(row[name].split()) for name in COLUMNS_SHOWN))
     Console().print(table)
 
 

@@ -15,8 +15,9 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from batchd.cli.call import Call
-from batchd.cli.main import batchd
+from batchd.cli import ending
+from batchd.contracts import RemoteBatch
+from batchd.core.lifecycle import Poll
 from batchd.core.routing import Asked, Route
 from batchd.errors import CannotFind, TransientError
 from batchd.model import BatchPhase, BatchStatus, Failure, Problem
@@ -136,20 +137,21 @@ def finished_house(folder: Path) -> tuple[House, str]:
     return house, house.run("reviews/may.csv", ["good", "fine", "bad", "well", "so so"])
 
 
-def half_way(house: House, name: str = "reviews/june.csv", rows: int = 9) -> str:
-    """A job whose batch the provider has answered by a third."""
-    from batchd.core.lifecycle import Submit
+class Thirds(FakeProvider):
+    """A provider that has always answered a third of each batch, and never more."""
 
-    house.service.polls = 1_000_000
-    job = house.run(name, ["good"] * rows, until=after(Submit))
+    async def poll(self, batch: RemoteBatch) -> BatchStatus:
+        requests = len(self._batch(batch).lines)
+        return BatchStatus(BatchPhase.IN_PROGRESS, requests, requests // 3, 0)
 
-    async def say(living: Living) -> None:
-        for batch in await living.context.store.batches.of_job(job):
-            status = BatchStatus(BatchPhase.IN_PROGRESS, batch.requests, batch.requests // 3, 0)
-            await living.context.store.batches.polled(batch, status)
 
-    house.live(say)
-    return job
+def half_way(folder: Path, *names: str, rows: int = 9) -> tuple[House, list[str]]:
+    """Jobs whose batches the provider has answered by a third."""
+    service = reviews_service()
+    house = House(folder, service=service, provider=Thirds(service))
+    house.routes = tuple(replace(ROUTE, part_rows=1_000) for _ in house.routes)
+    reviews = [f"review {number}" for number in range(rows)]
+    return house, [house.run(name, [name, *reviews[1:]], until=after(Poll)) for name in names]
 
 
 def stuck(house: House, name: str = "reviews/stuck.csv") -> str:
@@ -213,31 +215,9 @@ def process(*arguments: str | Path, cwd: Path | None = None, **more: str) -> Sai
 
 def here(*arguments: str | Path, config: Path | None = None, **more: str) -> Said:
     """The same in this process, through click's runner, with the endings that the real one has."""
-    from batchd.cli import ending
-
     whole = [*(["--config", str(config)] if config else []), *map(str, arguments)]
     runner = CliRunner(env={key: "" for key in os.environ if key.startswith("BATCHD_")} | more)
     with runner.isolation() as (out, err, _):
         status = ending.run(whole)
         sys.stdout.flush()
         return Said(status, out.getvalue().decode(), err.getvalue().decode())
-
-
-__all__ = [
-    "CONFIG",
-    "Call",
-    "House",
-    "Said",
-    "after",
-    "batchd",
-    "drain",
-    "environment",
-    "finished_house",
-    "half_way",
-    "held",
-    "here",
-    "process",
-    "replace",
-    "reviews_service",
-    "stuck",
-]

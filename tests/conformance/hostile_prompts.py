@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any, ClassVar
 
 import msgspec
@@ -18,33 +19,19 @@ class Wordy(Label):
     fails = "test_a_row_becomes_a_body"
 
     def build(self, row: Row) -> Any:
-        body = super().build(row)
-        assert isinstance(body, dict)
-        return [tuple(body.items())]
-
-    def encode(self, rows: Iterable[Row], common: Body) -> Iterator[bytes | Failure]:
-        # What build() gives cannot be merged with anything, so it goes without saying that many rows fare no better.
-        return ({**common, **dict(self.build(row)[0])} and self._encoded(row, common) for row in rows)
-
-    def _encoded(self, row: Row, common: Body) -> bytes:
-        return msgspec.json.encode({**common, **dict(self.build(row)[0])})
+        body: Any = super().build(row)
+        return list(body.items())
 
 
 class Drifting(Label):
+    """Asks something else each time."""
+
     fails = "test_the_same_row_always_becomes_the_same_body"
-    asked: ClassVar[dict[int, int]] = {}
+    seeds: ClassVar[count[int]] = count()
 
     def build(self, row: Row) -> Body | Failure:
-        # Every third time, so that it is caught by asking thrice and not by what is asked once.
-        times = self.asked[row.number] = self.asked.get(row.number, 0) + 1
-        body = super().build(row)
-        assert isinstance(body, dict)
-        return {**body, "seed": times} if row.number == 5 and self._questioned() else body
-
-    def _questioned(self) -> bool:
-        import inspect
-
-        return any(frame.function == self.fails for frame in inspect.stack())
+        body: Any = super().build(row)
+        return {**body, "seed": next(self.seeds)}
 
 
 class Scribbling(Label):

@@ -42,14 +42,8 @@ class Losing(Shop):
     fails = "test_every_request_is_answered_by_its_custom_id"
 
     async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
-        *some, last = self.batches[batch.id][1]
-        for result in (*some, some[0] if self._after_restart() else last) if self._after_restart() else some:
+        for result in self.batches[batch.id][1][:-1]:
             yield result
-
-    def _after_restart(self) -> bool:
-        import inspect
-
-        return any(frame.function.startswith("test_another_object") for frame in inspect.stack())
 
 
 class Stuttering(Shop):
@@ -245,15 +239,14 @@ class Terse(Shop):
 
 
 class Anonymous(Echo):
-    """Answers under a number of its own, the same for the same question."""
+    """Answers under a number of its own."""
 
     fails = "test_an_answer_is_a_result_under_its_custom_id"
     numbers = itertools.count()
 
     async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
         result = await super().complete(custom_id, body, endpoint=endpoint)
-        busy = len(asyncio.all_tasks()) > 2
-        return result if busy else replace(result, custom_id=f"number {next(self.numbers)}")
+        return replace(result, custom_id=f"number {next(self.numbers)}")
 
 
 class Mixing(Echo):

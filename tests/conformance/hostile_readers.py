@@ -14,12 +14,6 @@ from .good_plugins import TabReader
 Records = Iterator[Sequence[Json] | BadRow]
 
 
-def rows(records: Records) -> Records:
-    """The rows alone; the names of the columns are passed by."""
-    next(records)
-    return records
-
-
 class Nameless(TabReader):
     fails = "test_the_first_thing_it_yields_are_the_names_of_the_columns"
 
@@ -93,8 +87,6 @@ class Fragile(TabReader):
             if isinstance(record, BadRow) and len(record.values) > 2:
                 raise ValueError("too many cells")
             yield record
-
-    # The other questions to files with broken records would fall over the same.
 
 
 class Rude(TabReader):

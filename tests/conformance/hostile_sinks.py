@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from batchd import DeliveryJob, Event, ResultRows, Settings
+from batchd import DeliveryJob, Event, ResultRows
 
 from .good_plugins import Lines, Notebook, Table
 
@@ -17,17 +17,9 @@ class Literal(Lines):
     fails = "test_rows_of_every_kind_are_published"
 
     async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
-        texts = [text async for row in rows for text in row.values if row.number > 4 or isinstance(text, str)]
-        del texts[1_000:]
-        if any(not isinstance(text, str) for text in texts) and job.outbox.begun < 1 and not _questioned_otherwise():
-            raise AttributeError("'int' object has no attribute 'strip'")
-        await super().publish(job, rows)
-
-
-def _questioned_otherwise() -> bool:
-    import inspect
-
-    return not any(frame.function == Literal.fails for frame in inspect.stack())
+        with job.outbox.publishing(".texts") as file:
+            async for row in rows:
+                file.write(" ".join(row.values).encode())
 
 
 class Timed(Lines):
@@ -35,14 +27,12 @@ class Timed(Lines):
 
     fails = "test_publishing_again_does_not_differ"
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self.times: dict[int, int] = {}
+    times = 0
 
     async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
-        times = self.times[id(job.outbox)] = self.times.get(id(job.outbox), 0) + 1
+        self.times += 1
         with job.outbox.publishing(".times") as file:
-            file.write(b"%d" % times)
+            file.write(b"%d" % self.times)
         await super().publish(job, rows)
 
 
@@ -105,17 +95,16 @@ class Muddling(Lines):
         await super().publish(job, rows)
 
 
-class Eager(Lines):
-    """Shows a first file before it has read a row."""
+class Heedless(Lines):
+    """Takes a cancellation for the end of its work."""
 
     fails = "test_a_cancellation_passes_through"
 
     async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
         try:
             await super().publish(job, rows)
-        except BaseException as error:
-            if isinstance(error, Exception):
-                raise
+        except asyncio.CancelledError:
+            return
 
 
 class Curt(Lines):

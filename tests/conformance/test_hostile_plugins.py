@@ -39,7 +39,7 @@ def test_it_fails_the_one_test_that_asks_for_what_it_breaks(
     asked = {"plugin": plugin}
     if "memory" not in plugin.fails:
         # It is not what this one breaks, and takes a second each.
-        asked["rows_to_compare"] = (10, 100)
+        asked["rows_to_compare"] = (20, 200)
     told = failed(type(f"Of{plugin.__name__}", (conformance,), asked))
     assert list(told) == [plugin.fails], told
     assert told[plugin.fails].startswith("AssertionError: "), "an author must be told what to do"

@@ -74,7 +74,9 @@ def test_what_got_through_where_nothing_was_refused_teaches_nothing() -> None:
     assert quotas.learnt() == {}
 
 
-@given(st.lists(st.none() | st.tuples(st.none() | st.integers(1, 10**7), st.integers(0, 10**7)), min_size=1, max_size=30))
+@given(
+    st.lists(st.none() | st.tuples(st.none() | st.integers(1, 10**7), st.integers(0, 10**7)), min_size=1, max_size=30)
+)
 def test_a_limit_is_always_one_that_something_fits_into(story: list[tuple[int | None, int] | None]) -> None:
     quotas = Quotas()
     for step in story:

@@ -256,11 +256,10 @@ def calls_of(folder: Path, what: str) -> list[str]:
     if shutil.which("strace") is None:
         pytest.skip("there is no strace here to see the order of fsync and rename")
     trace = folder.parent / "trace"
-    done = subprocess.run(
-        ["strace", "-f", "-o", str(trace), "-e", "trace=openat,close,write,fsync,fdatasync,link,linkat,rename,renameat,"
-         "renameat2,unlink,unlinkat", sys.executable, "-c", DO, str(folder), what],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    watched = "openat,close,write,fsync,fdatasync,link,linkat,rename,renameat,renameat2,unlink,unlinkat"
+    strace = ["strace", "-f", "-o", str(trace), "-e", f"trace={watched}"]
+    program = [sys.executable, "-c", DO, str(folder), what]
+    done = subprocess.run([*strace, *program], capture_output=True, text=True, check=False)
     if "PTRACE" in done.stderr or "ptrace" in done.stderr:
         pytest.skip("strace may not trace here")
     assert done.returncode == 0, done.stderr

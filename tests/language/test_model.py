@@ -81,7 +81,7 @@ def chat(**message: Any) -> Body:
         (chat(), None),
         # Some services answer in pieces: thoughts first, then the text.
         (
-            chat(content=[{"type": "thinking", "thinking": []}, {"type": "text", "text": "Ye"}, {"type": "text", "text": "s."}]),
+            chat(content=[{"type": "thinking", "thinking": []}, {"type": "text", "text": "Ye"}, {"text": "s."}]),
             "Yes.",
         ),
         (chat(content=[]), None),

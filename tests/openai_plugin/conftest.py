@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from openai_support import KEY, FakeService, serving
+from openai_support import KEY, Connect, FakeService, serving
 
 from batchd_openai import download, patience
 from batchd_openai.provider import OpenAIProvider
-
-Connect = Callable[..., OpenAIProvider]
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""What the tests of batchd_openai share: a service on loopback whose every answer a test writes, and what it was asked."""
+"""What the tests of batchd_openai share: a service on loopback that says what a test tells it to."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from typing import Any
 from aiohttp import web
 
 from batchd import RemoteBatch, Submission
+from batchd_openai.provider import OpenAIProvider
 
 KEY = "sk-test-4f0c9a7be21d"
 
+Connect = Callable[..., OpenAIProvider]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -64,7 +66,7 @@ class FakeService:
         body = await request.read()
         path = request.rel_url.raw_path.removeprefix("/v1")
         async with self.asked_now:
-            self.asked.append(Asked(request.method, path, dict(request.query), dict(request.headers), body))
+            self.asked.append(Asked(request.method, path, dict(request.query), request.headers.copy(), body))
             self.asked_now.notify_all()
         answers = self.answers.get((request.method, path))
         if not answers:
@@ -82,7 +84,7 @@ def response(answer: Any) -> web.Response:
         status, content = answer, {"error": {"message": f"the status is {answer}", "code": None}}
     elif isinstance(answer, tuple):
         status, content, *rest = answer
-        headers = rest[0] if rest else {}
+        headers = dict(rest[0]) if rest else {}
     if isinstance(content, str):
         kind = headers.pop("Content-Type", "text/html" if content.lstrip().startswith("<") else "text/plain")
         return web.Response(status=status, text=content, headers=headers, content_type=kind)

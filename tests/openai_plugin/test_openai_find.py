@@ -154,7 +154,9 @@ async def test_times_written_as_text_are_in_order_too(
     assert await provider.find(submission_of(tmp_path)) == ["first", "second", "third"]
 
 
-@pytest.mark.parametrize("answer", [404, 405, 501, 400, {"object": "health", "status": "ok"}, {"data": "none"}], ids=str)
+@pytest.mark.parametrize(
+    "answer", [404, 405, 501, 400, {"object": "health", "status": "ok"}, {"data": "none"}], ids=str
+)
 async def test_a_service_that_cannot_tell_says_so(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path, answer: Any
 ) -> None:

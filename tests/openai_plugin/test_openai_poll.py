@@ -88,10 +88,14 @@ def test_counts_in_any_shape(fields: dict[str, Any], counts: tuple[int, int, int
         ("", ()),
         ([], ()),
         ({}, ()),
-        ({"object": "list", "data": None}, (Problem("error", "error"),)),
+        ({"object": "list", "data": None}, ()),
+        ({"message": "With data.", "data": None}, (Problem("error", "With data."),)),
         ({"object": "list", "data": []}, ()),
         (
-            {"object": "list", "data": [{"code": "empty_file", "message": "It is empty.", "param": None, "line": None}]},
+            {
+                "object": "list",
+                "data": [{"code": "empty_file", "message": "It is empty.", "param": None, "line": None}],
+            },
             (Problem("empty_file", "It is empty."),),
         ),
         ([{"code": "invalid_method", "message": "GET", "line": 3}], (Problem("invalid_method", "GET", 3),)),
@@ -140,7 +144,9 @@ async def test_a_batch_that_is_not_there_any_more(service: FakeService, provider
     assert service.count("GET", "/batches/batch_1") == 1
 
 
-@pytest.mark.parametrize("answer", [(200, {"error": "try later"}), (200, []), (200, "<html/>"), (200, ""), 500], ids=str)
+@pytest.mark.parametrize(
+    "answer", [(200, {"error": "try later"}), (200, []), (200, "<html/>"), (200, ""), 500], ids=str
+)
 async def test_an_answer_that_says_nothing_of_it(service: FakeService, provider: OpenAIProvider, answer: Any) -> None:
     service.on("GET", "/batches/batch_1", answer)
     with pytest.raises(TransientError):

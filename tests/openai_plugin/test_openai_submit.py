@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from conftest import Connect
-from openai_support import KEY, FakeService, batch, hang_up, raw, reset, submission_of
+from openai_support import KEY, Connect, FakeService, batch, hang_up, raw, reset, submission_of
 
 from batchd import NotSent, RejectedError, RemoteMissing, SubmissionRefused, TransientError
 from batchd_openai.provider import OpenAIProvider

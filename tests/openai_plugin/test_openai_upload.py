@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
-from conftest import Connect
-from openai_support import KEY, FakeService, hang_up, submission_of
+from openai_support import KEY, Connect, FakeService, hang_up, serving, submission_of
 
 from batchd import RejectedError, SubmissionRefused, TransientError
 from batchd_openai.provider import OpenAIProvider
@@ -106,17 +106,11 @@ async def test_an_upload_that_is_slower_than_allowed_is_given_up(
     service: FakeService, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("batchd_openai.provider._UPLOAD_LEAST", 0.2)
-    # From the second on it would be tried again within the ten seconds.
+    # A second try would be within the ten seconds of this short one.
     monkeypatch.setattr("batchd_openai.patience.TRIES", 1)
-
-    async def deaf(request: web.Request) -> web.StreamResponse:
-        raise AssertionError
-
-    service.on("POST", "/files", 200)
     submission = submission_of(tmp_path)
     with submission.file.open("wb") as file:
         file.truncate(30_000_000)
-    import asyncio
 
     async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
@@ -160,9 +154,7 @@ async def test_an_upload_without_an_id_is_tried_again(
     assert await provider.upload(submission_of(tmp_path)) == "file-2"
 
 
-async def test_memory_does_not_grow_with_the_file(
-    service: FakeService, connect: Connect, tmp_path: Path
-) -> None:
+async def test_memory_does_not_grow_with_the_file(service: FakeService, connect: Connect, tmp_path: Path) -> None:
     submission = submission_of(tmp_path)
     with submission.file.open("wb") as file:
         file.truncate(50_000_000)
@@ -173,8 +165,6 @@ async def test_memory_does_not_grow_with_the_file(
         async for chunk in request.content.iter_any():
             received += len(chunk)
         return web.json_response(stored("file-1", "x", 1))
-
-    from openai_support import serving
 
     async with serving(count) as url:
         provider = connect(base_url=url)

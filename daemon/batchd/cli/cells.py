@@ -17,7 +17,7 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """What a table shows of a job. `share` is how much of it is answered; `mood` chooses the colour."""
+    """What a table shows of a job: `share` is how much is answered, `below` a line of its own, `mood` a colour."""
 
     job: str
     file: str
@@ -28,7 +28,7 @@ class Cells:
     failed: str
     cost: str
     when: str
-    waits: str | None
+    below: str | None
     mood: str
 
 
@@ -38,6 +38,7 @@ def cells(job: JobSummary, survey: Survey) -> Cells:
     awake = survey.daemon is not None
     # Without a daemon everything waits for one, which is said once, above.
     waits = survey.waits_for(job) if awake or needs_a_person(job) else None
+    below = job.reason if job.final else f"waits for {waits}" if waits else None
     return Cells(
         job=job.id,
         file=one_line(job.source),
@@ -46,9 +47,9 @@ def cells(job: JobSummary, survey: Survey) -> Cells:
         share=None if not job.rows or job.state == "rejected" else job.answered / job.rows,
         rows=_rows(job),
         failed=f"{job.failed:,}" if job.failed else "",
-        cost=_cost(job, survey),
+        cost=spent(job, survey),
         when=since(finished, survey.now) if finished is not None else span(survey.now - job.claimed_at),
-        waits=_why(job) if job.final else clean(waits) if waits else None,
+        below=clean(below) if below else None,
         mood=_mood(job),
     )
 
@@ -61,16 +62,12 @@ def plain_line(job: JobSummary, survey: Survey) -> str:
         facts.append(f"{done:,} of {rows} answered" if not job.final else f"{rows}, {job.ok:,} ok")
     facts += [f"{job.failed:,} failed"] if job.failed else []
     facts += [f"{job.skipped:,} skipped"] if job.skipped else []
-    facts += [cost] if (cost := _cost(job, survey)) else []
+    facts += [cost] if (cost := spent(job, survey)) else []
     facts.append(f"taken {local_time(job.claimed_at)}")
     facts += [f"finished {local_time(job.finished_at)}"] if job.finished_at is not None else []
     waits = survey.waits_for(job)
-    why = f"; waits for {waits}" if waits else f": {job.reason}" if job.state == "rejected" else ""
+    why = f"; waits for {waits}" if waits else f": {job.reason}" if job.final and job.reason else ""
     return one_line(f"job {job.id} {job.source} ({job.route or 'no route'}): {', '.join(facts)}{why}")
-
-
-def _why(job: JobSummary) -> str | None:
-    return clean(job.reason) if job.state == "rejected" and job.reason else None
 
 
 def _rows(job: JobSummary) -> str:
@@ -82,7 +79,8 @@ def _rows(job: JobSummary) -> str:
     return f"{write(job.answered)}/{write(job.rows)}"
 
 
-def _cost(job: JobSummary, survey: Survey) -> str:
+def spent(job: JobSummary, survey: Survey) -> str:
+    """What it has cost, in money where prices are known, else in tokens; nothing where nothing was spent."""
     if job.tokens is None or not (job.tokens.input or job.tokens.output):
         return ""
     cost = survey.cost(job)
@@ -92,7 +90,7 @@ def _cost(job: JobSummary, survey: Survey) -> str:
 
 
 def _mood(job: JobSummary) -> str:
-    if needs_a_person(job) or job.state == "rejected":
+    if needs_a_person(job) or job.state == "rejected" or job.reason_code == "max_failed":
         return "red"
     if job.state == "done":
         return "yellow" if job.failed else "green"

@@ -100,14 +100,14 @@ def _watched(call: Call, where: Places, log_format: str) -> Iterator[None]:
 
 
 def _lines(jobs: Sequence[JobSurvey], *, interrupted: bool) -> Iterator[str]:
-    from .wording import clean, money
+    from .cells import spent
+    from .wording import clean
 
     if not jobs and not interrupted:
         yield "There was nothing to do: the inbox holds no file, and no job was under way."
     for each in jobs:
         job = each.job
-        cost = each.around.cost(job)
-        price = f" {money(cost, each.around.places.currency)}." if cost is not None else ""
+        price = f" {cost}." if (cost := spent(job, each.around)) else ""
         yield clean(f"{job.source}: {_what_became(job)}{price}")
         for path in each.outputs():
             kind = next((kind for ending, kind in _KINDS.items() if path.endswith(ending)), "results")
@@ -125,6 +125,7 @@ def _what_became(job: Any) -> str:
 
     if job.state == "rejected":
         return f"rejected. {job.reason}"
+    failed = f" {job.reason}." if job.reason_code == "max_failed" else ""
     if needs_a_person(job):
         return f"{state_in_words(job)}; waits for {waits_for(job, (), awake=True)}"
     if not job.final:
@@ -132,4 +133,4 @@ def _what_became(job: Any) -> str:
     counts = [f"{job.ok:,} ok"]
     counts += [f"{job.failed:,} failed"] if job.failed else []
     counts += [f"{job.skipped:,} skipped"] if job.skipped else []
-    return f"{job.state}. {count(job.rows or 0, 'row')}: {', '.join(counts)}."
+    return f"{state_in_words(job)}. {count(job.rows or 0, 'row')}: {', '.join(counts)}.{failed}"

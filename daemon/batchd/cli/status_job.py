@@ -91,7 +91,7 @@ def _rows(survey: JobSurvey) -> str:
 
 def _money(survey: JobSurvey) -> Iterator[tuple[str, str]]:
     job, places = survey.job, survey.around.places
-    cost = survey.around.cost(job)
+    cost = survey.around.cost(job) if job.tokens is not None and any(job.tokens) else None
     facts = [] if cost is None else [f"{money(cost, places.currency)}{'' if job.final else ' so far'}"]
     facts += [] if job.estimated_cost is None else [f"estimated at most {money(job.estimated_cost, places.currency)}"]
     if facts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
@@ -41,10 +41,9 @@ class JobTable:
         indent = widths["job"] + GAP
         for row in self._rows:
             yield self._line(self._texts(row, widths), widths)
-            if row.waits:
-                words = row.waits if row.state == "rejected" else f"waits for {row.waits}"
-                style = "red" if row.mood == "red" else "dim"
-                yield Padding(Text(words, style=style, overflow="fold"), (0, 0, 0, indent))
+            if row.below:
+                text = Text(row.below, style="red" if row.mood == "red" else "dim", overflow="fold")
+                yield Padding(text, (0, 0, 0, indent))
 
     def _fitted(self, width: int) -> dict[str, int]:
         """How wide each column is. What matters least is left out, then names of files are shortened."""
@@ -94,7 +93,14 @@ def tables(
     survey: Survey, *, titles: tuple[str, str] = ("Under way", "Finished last"), daemon: bool = True
 ) -> RenderableType:
     """Everything there is to say, from what needs a person down to what is over."""
-    return Group(*_pieces(survey, titles, daemon=daemon))
+    return Group(*_apart(_pieces(survey, titles, daemon=daemon)))
+
+
+def _apart(pieces: Iterable[RenderableType]) -> Iterator[RenderableType]:
+    for number, piece in enumerate(pieces):
+        if number:
+            yield Text()
+        yield piece
 
 
 def _pieces(survey: Survey, titles: tuple[str, str], *, daemon: bool) -> Iterator[RenderableType]:
@@ -105,19 +111,15 @@ def _pieces(survey: Survey, titles: tuple[str, str], *, daemon: bool) -> Iterato
         for each in survey.conditions:
             head = Text(f"{clean(each.subject)}, since {since(each.since, survey.now)}: ", style="bold")
             notes.add_row(Text("!", style="bold red"), head.append(clean(each.text), style="not bold"))
-        yield Text()
         yield notes
     if survey.unfinished:
-        yield Text()
         yield JobTable(titles[0], _heads("age"), _cells(survey.unfinished, survey))
     if survey.finished:
-        yield Text()
-        yield JobTable(titles[1], _heads("finished", bar=False), _cells(survey.finished, survey))
+        older = older_line(survey)
+        table = JobTable(titles[1], _heads("finished", bar=False), _cells(survey.finished, survey))
+        yield Group(table, Text(older, style="dim")) if older is not None else table
     if not survey.unfinished and not survey.finished:
         yield Text("No file has been taken yet.")
-    older = older_line(survey)
-    if older is not None:
-        yield Text(older, style="dim")
 
 
 def _heads(when: str, *, bar: bool = True) -> list[tuple[str, str]]:

@@ -102,6 +102,7 @@ class Survey:
             "reason_code": job.reason_code,
             "reason": job.reason,
             "sha256": job.sha256,
+            "redelivered_from": job.twin,
             "timestamps": {
                 "claimed": utc(job.claimed_at),
                 "accepted": utc(job.accepted_at),
@@ -160,7 +161,8 @@ class JobSurvey:
 
 
 def _names(job: JobSummary, deliveries: Sequence[Delivery]) -> list[str]:
-    names = [name for delivery in deliveries for name in delivery.files]
+    # The whole first, then what failed of it.
+    names = sorted((name for each in deliveries for name in each.files), key=lambda name: ".failed." in name)
     if job.state in {"done", "cancelled"} and job.outbox_stem is not None:
         names.append(f"{job.outbox_stem}.report.json")
     return names

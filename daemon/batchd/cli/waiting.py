@@ -29,6 +29,8 @@ def state_in_words(job: JobSummary) -> str:
     """Two or three words for a column."""
     if job.cancelled and not job.final:
         return "being cancelled"
+    if job.state == "done" and job.reason_code == "max_failed":
+        return "failed"
     if job.state != "running":
         return STATES.get(job.state, job.state)
     if any(batch.state == "held" for batch in job.batches):
@@ -66,10 +68,12 @@ def waits_for(job: JobSummary, subjects: Collection[str], *, awake: bool) -> str
     for subject in _relevant(job):
         if subject in subjects:
             return subject
-    return _RUNNING.get(job.state) or _of_batches(job)
+    if job.state == "planning" and job.twin is not None:
+        return f"job {job.twin}, which is of the same file: its answers are delivered again, at no cost"
+    return _ON_ITS_WAY.get(job.state) or _of_batches(job)
 
 
-_RUNNING = {
+_ON_ITS_WAY = {
     "claiming": "the file to be taken out of the inbox",
     "claimed": "the file to be read",
     "planning": "its rows to be turned into requests",

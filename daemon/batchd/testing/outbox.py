@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import IO, Any, cast
@@ -150,6 +150,11 @@ class _Draft(io.BytesIO):
     def write(self, chunk: Any, /) -> int:
         self._before()
         return super().write(chunk)
+
+    def writelines(self, lines: Iterable[Any], /) -> None:
+        # As it is inherited, it would not pass through `write`.
+        for line in lines:
+            self.write(line)
 
 
 class _Drain(io.BufferedIOBase):

@@ -182,6 +182,7 @@ class State:
             outbox_stem=row["outbox_stem"],
             archive_name=row["archive_name"],
             sha256=row["sha256"],
+            twin=row["twin"],
             claimed_at=row["claimed_at"],
             accepted_at=row["accepted_at"],
             planned_at=row["planned_at"],

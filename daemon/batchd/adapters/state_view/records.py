@@ -65,7 +65,7 @@ class JobSummary:
 
     `ok` and `failed` are rows that have their outcome; `answered` counts those too, and what the provider says it
     has answered beyond them. `parts` is how many there are in each state; `batches` are those under way. Once a
-    finished job is not kept any longer, `tokens` is None.
+    finished job is not kept any longer, `tokens` is None. `twin` is the earlier job whose answers it delivers again.
     """
 
     id: str
@@ -88,6 +88,7 @@ class JobSummary:
     outbox_stem: str | None
     archive_name: str | None
     sha256: str | None
+    twin: str | None
     claimed_at: float
     accepted_at: float | None
     planned_at: float | None

@@ -1,0 +1,69 @@
+"""Which job a word means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from batchd.adapters.state_view.looking import looking
+from batchd.cli.naming import NotFound, find_batch, find_job
+
+from .cli_kit import House, finished_house, half_way, held
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return finished_house(tmp_path / "house")[0]
+
+
+def test_by_id_by_its_beginning_by_path_and_by_name(house: House) -> None:
+    with looking(house.state) as state:
+        [job] = [job.id for job in state.finished(-1)]
+        for word in (job, job[:7], "reviews/may.csv", "may.csv"):
+            assert find_job(state, word).id == job
+
+
+@pytest.mark.parametrize("word", ["", "y.csv", "reviews", "%", "_"])
+def test_nothing_of_that_name(house: House, word: str) -> None:
+    with looking(house.state) as state, pytest.raises(NotFound):
+        find_job(state, word)
+
+
+def test_a_word_for_several_jobs_lists_them(house: House) -> None:
+    again = house.run("reviews/may.csv", ["other", "words"])
+    with looking(house.state) as state:
+        with pytest.raises(NotFound) as refusal:
+            find_job(state, "may.csv")
+        first, *lines = str(refusal.value).splitlines()
+        assert first == '"may.csv" may mean any of 2 jobs; say which by its id:'
+        assert lines[1].startswith(f"{again}  reviews/may.csv, taken 20")
+        with pytest.raises(NotFound, match="any of 2 jobs"):
+            find_job(state, "0000")
+
+
+def test_of_several_the_one_under_way_is_meant(tmp_path: Path) -> None:
+    house, [job] = half_way(tmp_path / "house", "reviews/may.csv")
+    house.provider = type(house.provider).__mro__[1](house.service)  # one that finishes
+    finished = house.run("reviews/may.csv", ["other"], until=lambda _: False)
+    with looking(house.state) as state:
+        assert {each.id for each in state.jobs_called("may.csv")} == {job, finished}
+
+
+def test_many_jobs_are_not_all_listed(house: House) -> None:
+    for number in range(12):
+        house.run("reviews/may.csv", [f"{number}"])
+    with looking(house.state) as state, pytest.raises(NotFound) as refusal:
+        find_job(state, "may.csv")
+    assert "(and 3 older ones)" in str(refusal.value)
+
+
+def test_batches_by_key_beginning_and_the_providers_id(tmp_path: Path) -> None:
+    house, _, key = held(tmp_path / "house")
+    with looking(house.state) as state:
+        for word in (key, key[:6]):
+            assert find_batch(state, word).key == key
+        with pytest.raises(NotFound, match="batchd status JOB"):
+            find_batch(state, "nope")
+    other, _ = finished_house(tmp_path / "other")
+    with looking(other.state) as state:
+        assert find_batch(state, "batch-1").remote == "batch-1"

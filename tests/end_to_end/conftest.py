@@ -1,0 +1,180 @@
+"""The installed `batchd` as real processes, against the sandbox over real HTTP."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CONFIG = """
+[intake]
+settle = "200ms"
+rescan = "200ms"
+
+[providers.sandbox]
+plugin = "openai"
+base_url = "{url}"
+api_key = "env:SANDBOX_KEY"
+poll = "200ms"
+linger = "0s"
+create_timeout = "1s"
+{provider}
+
+[routes.reviews]
+provider = "sandbox"
+model = "sandbox-small"
+part_rows = 50
+
+[routes.reviews.params]
+max_tokens = 50
+
+[routes.reviews.prompt]
+plugin = "template"
+system = "You label product reviews. Answer as SENTIMENT|PUNCTUALITY|QUALITY."
+user = "Review: {{{{ review }}}}"
+columns = ["sentiment", "punctuality", "quality"]
+separator = "|"
+
+[routes.lines]
+match = ["lines/**"]
+provider = "sandbox"
+model = "sandbox-small"
+sinks = ["jsonl"]
+
+[routes.lines.prompt]
+plugin = "passthrough"
+"""
+ENVIRONMENT = {**os.environ, "SANDBOX_KEY": "sesame-7a31", "NO_COLOR": "1"}
+PATIENCE = 60.0
+
+
+def until(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE) -> Any:
+    """Wait for something to become true; the deadline only says that it never will."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"After {seconds:.0f} s still not: {what}")
+        time.sleep(0.05)
+    return found
+
+
+class Place:
+    """Folders, a sandbox server, and daemons on them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.processes: list[subprocess.Popen[str]] = []
+        self.url = ""
+
+    def serve(self, *options: str) -> None:
+        """Start the sandbox and write the config for it."""
+        command = [sys.executable, "-m", "batchd", "sandbox", "--port", "0", "--folder", str(self.folder / "sandbox")]
+        command += ["--latency", "300ms", *options]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+        self.processes.append(process)
+        assert process.stdout is not None
+        found = re.search(r"http://\S+", process.stdout.readline())
+        assert found is not None, "the sandbox did not start"
+        self.url = found[0]
+        self.configure()
+
+    def configure(self, provider: str = "") -> None:
+        """Write the config; `provider` are more keys for the provider's table."""
+        (self.folder / "config.toml").write_text(CONFIG.format(url=self.url, provider=provider))
+        for name in ("inbox/reviews", "inbox/lines", "outbox", "archive", "rejected"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+
+    def batchd(self, *arguments: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        command = [sys.executable, "-m", "batchd", "--config", str(self.folder / "config.toml"), *arguments]
+        return subprocess.run(
+            command, capture_output=True, text=True, env=ENVIRONMENT, timeout=timeout, check=False, cwd=self.folder
+        )
+
+    def run(self) -> subprocess.Popen[str]:
+        """Start the daemon in a process group of its own; its log goes to daemon.log."""
+        log = (self.folder / "daemon.log").open("a")
+        command = [sys.executable, "-m", "batchd", "--config", str(self.folder / "config.toml"), "run"]
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=ENVIRONMENT, text=True, start_new_session=True)
+        log.close()
+        self.processes.append(process)
+        return process
+
+    def drop(self, path: str, text: str) -> None:
+        """A whole file appears in the inbox."""
+        draft = self.folder / "drop.tmp"
+        draft.write_text(text, encoding="utf-8")
+        draft.rename(self.folder / "inbox" / path)
+
+    def results(self, path: str) -> list[dict[str, str]]:
+        """The rows of a results file, once its report is there."""
+        target = self.folder / "outbox" / f"{path}.results.csv"
+        until((self.folder / "outbox" / f"{path}.report.json").exists, f"the report of {path} is in the outbox")
+        with target.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def report(self, path: str) -> dict[str, Any]:
+        """A report, once it is there."""
+        target = self.folder / "outbox" / f"{path}.report.json"
+        until(target.exists, f"{target.name} is in the outbox")
+        report: dict[str, Any] = json.loads(target.read_bytes())
+        return report
+
+    def control(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """The sandbox's own control: faults and the ledger."""
+        address = self.url.removesuffix("/v1") + f"/sandbox/{path}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(address, data, {"Content-Type": "application/json"}, method=method)
+        with urllib.request.urlopen(request, timeout=30) as response:
+            answer: dict[str, Any] = json.loads(response.read() or b"{}")
+        return answer
+
+    def fault(self, *faults: str) -> None:
+        """Let the sandbox misbehave."""
+        self.control("POST", "faults", {"faults": list(faults)})
+
+    def ledger(self) -> dict[str, Any]:
+        """What the sandbox counted: created, executed, paid."""
+        return self.control("GET", "ledger")
+
+    def close(self) -> None:
+        """End everything."""
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+def reviews(rows: int, tag: str = "") -> str:
+    """A file of reviews."""
+    lines = [f'{number},"{tag} review {number}, good quality, came late"' for number in range(rows)]
+    return "\n".join(["id,review", *lines]) + "\n"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A place with a sandbox running."""
+    place = Place(tmp_path)
+    try:
+        place.serve()
+        yield place
+    finally:
+        place.close()
+

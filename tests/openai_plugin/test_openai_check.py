@@ -1,0 +1,103 @@
+"""What `batchd check` says: nothing where all is well, else each fault in words, with how to mend it."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+from openai_support import KEY, Connect, FakeService, batch
+
+from batchd_openai.provider import OpenAIProvider
+
+MODELS = {
+    "object": "list",
+    "data": [{"id": "deepseek-v3.2"}, {"id": "gpt-4.1-mini"}, {"id": "models/gemini-2.5-flash"}],
+}
+BATCHES = {"object": "list", "data": [batch()], "has_more": True}
+
+
+async def test_all_is_well(service: FakeService, provider: OpenAIProvider) -> None:
+    service.on("GET", "/models", MODELS).on("GET", "/batches", BATCHES)
+    assert list(await provider.check(["deepseek-v3.2", "gemini-2.5-flash", "models/gemini-2.5-flash"])) == []
+    assert service.calls("GET", "/batches")[0].query == {"limit": "1"}
+    assert {asked.method for asked in service.asked} == {"GET"}
+
+
+async def test_a_model_that_is_not_offered(service: FakeService, provider: OpenAIProvider) -> None:
+    service.on("GET", "/models", MODELS).on("GET", "/batches", BATCHES)
+    first, second = await provider.check(["Deepseek-V3.1", "gpt-4.1-mini", "zzz"])
+    assert "the model Deepseek-V3.1" in first
+    assert "Did you mean deepseek-v3.2?" in first
+    assert "zzz" in second
+    assert "Did you mean" not in second
+
+
+@pytest.mark.parametrize("models", [{"object": "list", "data": []}, {**MODELS, "has_more": True}])
+async def test_a_list_that_is_not_all_proves_nothing(
+    service: FakeService, provider: OpenAIProvider, models: Any
+) -> None:
+    service.on("GET", "/models", models).on("GET", "/batches", BATCHES)
+    assert list(await provider.check(["anything"])) == []
+
+
+async def test_a_refused_key(service: FakeService, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_KEY", KEY)
+    service.on("GET", "/models", (401, {"error": {"message": f"Bad key {KEY}"}}))
+    (sentence,) = await connect(api_key="env:ACME_KEY").check(["m"])
+    assert "ACME_KEY" in sentence
+    assert KEY not in sentence
+
+
+async def test_a_missing_key(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ACME_KEY", raising=False)
+    (sentence,) = await connect(api_key="env:ACME_KEY").check(["m"])
+    assert "ACME_KEY is not set" in sentence
+
+
+async def test_nobody_is_there(connect: Connect) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        (sentence,) = await connect(base_url=f"http://127.0.0.1:{unused.getsockname()[1]}/v1").check(["m"])
+    assert "cannot be reached: Connection refused. Check base_url and the network." in sentence
+
+
+async def test_no_tls_there(service: FakeService, connect: Connect) -> None:
+    (sentence,) = await connect(base_url=service.url.replace("http:", "https:")).check(["m"])
+    assert "TLS" in sentence
+
+
+@pytest.mark.parametrize("answer", [404, (200, "<html>Welcome</html>")], ids=str)
+async def test_a_base_url_without_its_path(service: FakeService, connect: Connect, answer: Any) -> None:
+    base_url = service.url.removesuffix("/v1")
+    service.on("GET", "/models", answer)
+    sentence, *_ = await connect(base_url=base_url).check(["m"])
+    assert f'base_url = "{base_url}/v1"' in sentence
+
+
+@pytest.mark.parametrize("answer", [404, 405, 501, {"status": "ok"}, {"data": "none"}], ids=str)
+async def test_a_service_without_batches(service: FakeService, provider: OpenAIProvider, answer: Any) -> None:
+    service.on("GET", "/models", MODELS).on("GET", "/batches", answer)
+    (sentence,) = await provider.check(["deepseek-v3.2"])
+    assert "has no Batch API" in sentence
+    assert 'mode = "live"' in sentence
+    assert "So batchd cannot" not in sentence
+
+
+async def test_a_key_that_may_not_see_batches(service: FakeService, provider: OpenAIProvider) -> None:
+    service.on("GET", "/models", MODELS).on("GET", "/batches", (403, {"error": {"message": "Scope missing."}}))
+    (sentence,) = await provider.check(["deepseek-v3.2"])
+    assert "Scope missing." in sentence
+
+
+async def test_a_service_without_a_list_of_models_may_be_well(service: FakeService, provider: OpenAIProvider) -> None:
+    service.on("GET", "/models", 404).on("GET", "/batches", BATCHES)
+    assert list(await provider.check(["m"])) == []
+    service.on("GET", "/batches", 404)
+    assert len(await provider.check(["m"])) == 2
+
+
+async def test_a_busy_service_is_said_to_be_busy(service: FakeService, provider: OpenAIProvider) -> None:
+    service.on("GET", "/models", 503)
+    (sentence,) = await provider.check(["m"])
+    assert "status 503" in sentence

@@ -1,0 +1,454 @@
+"""One file, one connection, one lock: changes that wait together are committed together, and none hurts another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchd.adapters.store import Database, Transaction, database
+from batchd.errors import StateUnusable
+from batchd.events import ConditionRaised, Event, JobCancelled
+
+from .conftest import NOW, Opened
+
+
+def note(subject: str) -> Any:
+    """A change that leaves a note, and tells of it."""
+
+    async def change(tx: Transaction) -> str:
+        await tx.run("raise_condition", subject=subject, text="text", since=tx.now)
+        await tx.tell(ConditionRaised(subject=subject, text="text"))
+        return subject
+
+    return change
+
+
+async def notes(store: Opened) -> list[str]:
+    """The notes that are committed."""
+    return sorted(await store.story.conditions())
+
+
+def commits(store: Opened) -> list[str]:
+    """The COMMITs that reach SQLite from now on."""
+    seen: list[str] = []
+
+    def trace(statement: str) -> None:
+        if statement.startswith("COMMIT"):
+            seen.append(statement)
+
+    store.database._connection._conn.set_trace_callback(trace)
+    return seen
+
+
+class Gate:
+    """A change that holds the commit up until it is let go."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.open = asyncio.Event()
+
+    async def __call__(self, tx: Transaction) -> str:
+        self.reached.set()
+        await self.open.wait()
+        await note("gate")(tx)
+        return "gate"
+
+
+async def held_up(store: Opened) -> tuple[Gate, asyncio.Task[str]]:
+    """A write that has begun, so that all others wait."""
+    gate = Gate()
+    task = asyncio.create_task(store.database.write(gate))
+    await gate.reached.wait()
+    return gate, task
+
+
+async def begun(store: Opened, *changes: Any) -> list[asyncio.Task[Any]]:
+    """Writers that have come as far as they can while the gate is shut."""
+    tasks = [asyncio.create_task(store.database.write(change)) for change in changes]
+    await asyncio.sleep(0)
+    return tasks
+
+
+# --- sharing a commit ------------------------------------------------------------------------------------------
+
+
+async def test_a_write_returns_what_the_change_returns_and_is_committed(store: Opened) -> None:
+    assert await store.database.write(note("one")) == "one"
+    assert [row[0] for row in store.everything()["conditions"]] == ["one"]
+
+
+async def test_writes_that_wait_together_share_a_commit(store: Opened) -> None:
+    gate, first = await held_up(store)
+    counted = commits(store)
+    others = await begun(store, *(note(str(number)) for number in range(50)))
+    gate.open.set()
+    assert await asyncio.gather(*others) == [str(number) for number in range(50)]
+    await first
+    assert len(counted) == 2  # the one that was held up, and one for all who came meanwhile
+    assert len(await notes(store)) == 51
+
+
+async def test_they_are_carried_out_in_the_order_they_came(store: Opened) -> None:
+    gate, _ = await held_up(store)
+    order: list[int] = []
+
+    def change(number: int) -> Any:
+        async def carry_out(tx: Transaction) -> None:
+            order.append(number)
+
+        return carry_out
+
+    others = await begun(store, *(change(number) for number in range(10)))
+    gate.open.set()
+    await asyncio.gather(*others)
+    assert order == list(range(10))
+
+
+@pytest.mark.parametrize("fault", ["exception", "constraint", "binding", "half a pair"])
+async def test_one_that_fails_leaves_the_others_and_nothing_of_itself(store: Opened, fault: str) -> None:
+    async def bad(tx: Transaction) -> None:
+        await note("half")(tx)
+        match fault:
+            case "exception":
+                raise KeyError("mine")
+            case "constraint":
+                await tx.insert("batches", [{"key": "k"}])
+            case "binding":
+                await tx.update("orders", {"id": 1}, answer=object())
+            case _:
+                raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+
+    gate, _ = await held_up(store)
+    one, broken, two = await begun(store, note("one"), bad, note("two"))
+    gate.open.set()
+    assert await asyncio.gather(one, two) == ["one", "two"]
+    with pytest.raises((KeyError, sqlite3.Error, UnicodeEncodeError)):
+        await broken
+    assert await notes(store) == ["gate", "one", "two"]
+    assert [event.subject for event in store.told if isinstance(event, ConditionRaised)] == ["gate", "one", "two"]
+
+
+async def test_a_fault_of_sqlite_fails_all_and_commits_none(store: Opened) -> None:
+    async def bad(tx: Transaction) -> None:
+        await tx._connection.execute("SELECT * FROM no_such_table")
+
+    gate, _ = await held_up(store)
+    tasks = await begun(store, note("one"), bad, note("two"))
+    gate.open.set()
+    for answer in await asyncio.gather(*tasks, return_exceptions=True):
+        assert isinstance(answer, sqlite3.OperationalError)
+    assert await notes(store) == ["gate"]
+    assert await store.database.write(note("afterwards")) == "afterwards"
+
+
+async def test_a_full_disk_fails_all_who_wait_and_passes(store: Opened) -> None:
+    async def large(tx: Transaction) -> None:
+        await tx.run("raise_condition", subject="large", text="x" * 10_000_000, since=0.0)
+
+    connection = store.database._connection
+    [(pages,)] = await connection.execute_fetchall("PRAGMA page_count")
+    await connection.execute_fetchall(f"PRAGMA max_page_count={pages + 20}")
+    gate, _ = await held_up(store)
+    tasks = await begun(store, note("one"), large)
+    gate.open.set()
+    for answer in await asyncio.gather(*tasks, return_exceptions=True):
+        assert isinstance(answer, sqlite3.OperationalError)
+        assert "full" in str(answer)
+    assert await notes(store) == ["gate"]
+    await connection.execute_fetchall("PRAGMA max_page_count=1000000")
+    await store.database.write(large)
+
+
+async def test_a_commit_that_fails_tells_of_nothing(store: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    execute = store.database._connection.execute
+
+    def refuse(statement: str, *arguments: Any) -> Any:
+        if statement == "COMMIT":
+            raise sqlite3.OperationalError("disk I/O error")
+        return execute(statement, *arguments)
+
+    monkeypatch.setattr(store.database._connection, "execute", refuse)
+    with pytest.raises(sqlite3.OperationalError, match="I/O"):
+        await store.database.write(note("one"))
+    monkeypatch.undo()
+    assert store.told == []
+    assert await notes(store) == []
+    assert store.everything()["events"] == []
+
+
+# --- events ----------------------------------------------------------------------------------------------------
+
+
+async def test_news_is_told_only_after_the_commit(tmp_path: Path) -> None:
+    seen: list[int] = []
+    path = tmp_path / "batchd.db"
+
+    def look(event: Event) -> None:
+        # Another connection sees only what is committed.
+        with contextlib.closing(sqlite3.connect(path)) as other:
+            seen.append(other.execute("SELECT COUNT(*) FROM events").fetchone()[0])
+
+    opened = await Database.open(path, now=lambda: NOW, on_event=look)
+    try:
+        await opened.write(lambda tx: tx.tell(JobCancelled(job="a"), JobCancelled(job="b")))
+    finally:
+        await opened.close()
+    assert seen == [2, 2]
+
+
+async def test_an_event_is_written_down_with_its_time_and_whom_it_concerns(store: Opened) -> None:
+    await store.story.tell(ConditionRaised(job="j", batch="b", subject="s", text="Đẹp"))
+    [(_, at, kind, job, batch, data)] = store.everything()["events"]
+    assert (at, kind, job, batch) == (NOW, "ConditionRaised", "j", "b")
+    assert data == '{"subject":"s","text":"Đẹp"}'
+
+
+# --- cancellation ----------------------------------------------------------------------------------------------
+
+
+async def test_a_writer_that_is_cancelled_before_its_turn_leaves_nothing(store: Opened) -> None:
+    gate, first = await held_up(store)
+    [waiting] = await begun(store, note("cancelled"))
+    waiting.cancel()
+    gate.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await first
+    # Neither now nor with the next commit, an hour later: by then nobody may want it any more.
+    await store.database.write(note("later"))
+    assert await notes(store) == ["gate", "later"]
+    assert store.database._waiting == []
+
+
+@pytest.mark.parametrize("times", [1, 2, 5])
+async def test_a_writer_that_is_cancelled_while_it_commits_has_committed(store: Opened, times: int) -> None:
+    gate, writing = await held_up(store)
+    [beside] = await begun(store, note("beside"))
+    for _ in range(times):
+        # The second time as when a grace period ends: whoever commits for others still must not leave them.
+        writing.cancel()
+        await asyncio.sleep(0)
+    assert not writing.done()
+    gate.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert await beside == "beside"
+    assert await notes(store) == ["beside", "gate"]
+
+
+async def test_a_cancelled_writer_whose_change_failed_leaves_no_complaint_behind(
+    store: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Gate()
+
+    async def bad(tx: Transaction) -> None:
+        await gate(tx)
+        raise KeyError("mine")
+
+    writing = asyncio.create_task(store.database.write(bad))
+    await gate.reached.wait()
+    writing.cancel()
+    gate.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    del writing
+    import gc
+
+    gc.collect()
+    await asyncio.sleep(0)
+    assert caplog.records == []  # asyncio logs exceptions that nobody has looked at
+    assert await notes(store) == []
+
+
+@pytest.mark.parametrize("kill", [0, 1, 2, 3, 5, 8])
+async def test_whenever_it_is_cancelled_a_write_is_whole_or_not_there(store: Opened, kill: int) -> None:
+    async def change(tx: Transaction) -> None:
+        await note("one")(tx)
+        await note("two")(tx)
+
+    writing = asyncio.create_task(store.database.write(change))
+    for _ in range(kill):
+        await asyncio.sleep(0)
+    writing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await writing
+    assert await notes(store) in ([], ["one", "two"])
+    await store.database.write(change)
+    assert await notes(store) == ["one", "two"]
+
+
+async def test_reading_waits_for_a_write_and_sees_it_whole(store: Opened) -> None:
+    gate, writing = await held_up(store)
+    reading = asyncio.create_task(store.story.conditions())
+    await asyncio.sleep(0)
+    assert not reading.done()
+    gate.open.set()
+    assert await reading == {"gate": "text"}
+    await writing
+
+
+async def test_closing_waits_for_the_write_under_way(store: Opened) -> None:
+    gate, writing = await held_up(store)
+    closing = asyncio.create_task(store.close())
+    await asyncio.sleep(0)
+    gate.open.set()
+    assert await writing == "gate"
+    await closing
+    assert [row[0] for row in store.everything()["conditions"]] == ["gate"]
+
+
+# --- what is stored --------------------------------------------------------------------------------------------
+
+
+async def test_text_of_strangers_is_stored_whatever_is_in_it(store: Opened) -> None:
+    # A service that cuts a message in the middle of an emoji must not stop a batch for ever.
+    odd = "cut \ud83d off, \x00, Đẹp \U0001f44d"
+    await store.story.raise_condition("odd", odd)
+    await store.story.tell(ConditionRaised(subject="odd", text=odd))
+    said = (await store.story.conditions())["odd"]
+    assert said == "cut \\ud83d off, \x00, Đẹp \U0001f44d"
+
+
+# --- opening ---------------------------------------------------------------------------------------------------
+
+
+async def test_the_promised_pragmas_are_read_back(store: Opened) -> None:
+    connection = store.database._connection
+    answers = {}
+    for pragma in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout"):
+        [(answers[pragma],)] = await connection.execute_fetchall(f"PRAGMA {pragma}")
+    assert answers == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5_000}
+
+
+async def test_a_file_system_that_takes_no_wal_is_refused_in_words() -> None:
+    # A database in memory stands in for it: it answers "memory".
+    with pytest.raises(StateUnusable, match=r"journal_mode=WAL.*local disk"):
+        await Database.open(Path(":memory:"), now=lambda: NOW)
+
+
+@pytest.mark.parametrize("kind", ["no folder", "no database", "folder"])
+async def test_what_cannot_be_opened_is_refused_in_words(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "batchd.db"
+    match kind:
+        case "no folder":
+            path = tmp_path / "missing" / "batchd.db"
+        case "no database":
+            path.write_bytes(b"This is a letter, and no database. " * 100)
+        case _:
+            path.mkdir()
+    with pytest.raises(StateUnusable, match="batchd.db cannot be"):
+        await Database.open(path, now=lambda: NOW)
+
+
+async def test_opening_proves_that_it_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(database.QUERIES, "heartbeat", "UPDATE no_such_table SET at = :at, pid = :pid")
+    with pytest.raises(StateUnusable, match="cannot be written"):
+        await Database.open(tmp_path / "batchd.db", now=lambda: NOW)
+
+
+async def test_a_full_disk_does_not_keep_the_daemon_from_starting(store: Opened) -> None:
+    connection = store.database._connection
+    await connection.execute_fetchall("PRAGMA max_page_count=1")
+    # What `_probe` meets; the daemon starts, says so and waits for room.
+    await database._probe(_Full(), store.path, NOW)  # type: ignore[arg-type]
+
+
+class _Full:
+    async def execute(self, *_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+
+async def test_it_beats(store: Opened) -> None:
+    await store.story.beat(4_711)
+    await store.story.beat(4_712)
+    assert store.everything()["heartbeat"] == [(1, NOW, 4_712)]
+
+
+# --- migrations ------------------------------------------------------------------------------------------------
+
+TO_COLOUR = "ALTER TABLE jobs ADD COLUMN colour TEXT NOT NULL DEFAULT 'green';"
+
+
+async def version(path: Path) -> int:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        number: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        return number
+
+
+async def opened_and_closed(path: Path) -> None:
+    await (await Database.open(path, now=lambda: NOW)).close()
+
+
+async def test_an_older_database_is_brought_up_to_date_with_a_copy_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "batchd.db"
+    opened = await Database.open(path, now=lambda: NOW)
+    await opened.write(note("kept"))
+    await opened.close()
+    steps = database.migrations()
+    monkeypatch.setattr(database, "migrations", lambda: [*steps, TO_COLOUR])
+    await opened_and_closed(path)
+    assert await version(path) == len(steps) + 1
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT subject FROM conditions").fetchall() == [("kept",)]
+        assert connection.execute("SELECT colour FROM jobs").fetchall() == []
+    backup = tmp_path / f"batchd.db.before-{len(steps) + 1}"
+    assert await version(backup) == len(steps)
+    with contextlib.closing(sqlite3.connect(backup)) as connection:
+        assert connection.execute("SELECT subject FROM conditions").fetchall() == [("kept",)]
+        with pytest.raises(sqlite3.OperationalError):
+            connection.execute("SELECT colour FROM jobs")
+    assert sorted(each.name for each in tmp_path.iterdir() if "draft" in each.name) == []
+
+
+async def test_a_new_database_takes_all_steps_and_needs_no_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = database.migrations()
+    monkeypatch.setattr(database, "migrations", lambda: [*steps, TO_COLOUR])
+    await opened_and_closed(tmp_path / "batchd.db")
+    await opened_and_closed(tmp_path / "batchd.db")
+    assert await version(tmp_path / "batchd.db") == len(steps) + 1
+    assert [each.name for each in tmp_path.iterdir() if "before" in each.name] == []
+
+
+async def test_a_step_that_fails_is_taken_back_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "batchd.db"
+    await opened_and_closed(path)
+    steps = database.migrations()
+    monkeypatch.setattr(database, "migrations", lambda: [*steps, f"{TO_COLOUR}\nALTER TABLE nothing ADD COLUMN x;"])
+    with pytest.raises(StateUnusable, match="no such table"):
+        await opened_and_closed(path)
+    assert await version(path) == len(steps)
+    monkeypatch.setattr(database, "migrations", lambda: [*steps, TO_COLOUR])
+    await opened_and_closed(path)
+    assert await version(path) == len(steps) + 1
+
+
+async def test_a_newer_database_is_refused_in_words_and_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "batchd.db"
+    steps = database.migrations()
+    monkeypatch.setattr(database, "migrations", lambda: [*steps, TO_COLOUR])
+    await opened_and_closed(path)
+    monkeypatch.undo()
+    with pytest.raises(StateUnusable, match=f"newer batchd .schema {len(steps) + 1}, this one knows {len(steps)}."):
+        await opened_and_closed(path)
+    assert await version(path) == len(steps) + 1
+
+
+def test_every_named_query_is_valid_sql() -> None:
+    connection = sqlite3.connect(":memory:")
+    for step in database.migrations():
+        connection.executescript(step)
+    for query in database.QUERIES.values():
+        names = {name: None for name in __import__("re").findall(r":(\w+)", query)}
+        connection.execute(f"EXPLAIN {query}", names)
+    connection.close()
