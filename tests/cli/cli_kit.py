@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from batchd.cli import ending
 from batchd.contracts import RemoteBatch
-from batchd.core.lifecycle import Poll
+from batchd.core.lifecycle import Claim
 from batchd.core.routing import Asked, Route
 from batchd.errors import CannotFind, TransientError
 from batchd.model import BatchPhase, BatchStatus, Failure, Problem
@@ -148,10 +148,17 @@ class Thirds(FakeProvider):
 def half_way(folder: Path, *names: str, rows: int = 9) -> tuple[House, list[str]]:
     """Jobs whose batches the provider has answered by a third."""
     service = reviews_service()
-    house = House(folder, service=service, provider=Thirds(service))
-    house.routes = tuple(replace(ROUTE, part_rows=1_000) for _ in house.routes)
+    house = House(folder, service=service, provider=Thirds(service), routes=(replace(ROUTE, part_rows=1_000),))
     reviews = [f"review {number}" for number in range(rows)]
-    return house, [house.run(name, [name, *reviews[1:]], until=after(Poll)) for name in names]
+    jobs = [house.run(name, [name, *reviews[1:]], until=after(Claim)) for name in names]
+
+    async def until_all_are_polled(living: Living) -> None:
+        batches = living.context.store.batches
+        while not all([any(batch.completed for batch in await batches.of_job(job)) for job in jobs]):
+            await living.step()
+
+    house.live(until_all_are_polled)
+    return house, jobs
 
 
 def stuck(house: House, name: str = "reviews/stuck.csv") -> str:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from batchd.adapters.spool import Spool
 from batchd.testing.household import Living
 
@@ -62,7 +63,7 @@ def test_the_keys_of_the_json_are_a_promise(tmp_path: Path) -> None:
 
 
 def test_how_far_a_job_is_counts_what_the_provider_says(tmp_path: Path) -> None:
-    house, [job] = half_way(tmp_path / "house", "reviews/june.csv")
+    house, _ = half_way(tmp_path / "house", "reviews/june.csv")
     with Spool(house.state).locked():
         [record] = here("status", "--json", config=house.config).json()["jobs"]
         line = here("status", config=house.config).out.splitlines()[1]
@@ -74,7 +75,7 @@ def test_how_far_a_job_is_counts_what_the_provider_says(tmp_path: Path) -> None:
 
 
 def test_whether_a_daemon_runs(tmp_path: Path) -> None:
-    house, [job] = half_way(tmp_path / "house", "reviews/june.csv")
+    house, _ = half_way(tmp_path / "house", "reviews/june.csv")
     first = here("status", config=house.config).out.splitlines()[0]
     assert first == "No daemon is running. What is under way goes on at the next start: batchd run"
     with Spool(house.state).locked():
@@ -89,7 +90,7 @@ def test_whether_a_daemon_runs(tmp_path: Path) -> None:
 
 
 def test_conditions_come_first_and_say_since_when(tmp_path: Path) -> None:
-    house, [job] = half_way(tmp_path / "house", "reviews/june.csv")
+    house, _ = half_way(tmp_path / "house", "reviews/june.csv")
 
     async def complain(living: Living) -> None:
         await living.context.store.story.raise_condition("provider fake", "The key is\x1b[31m refused.\nJobs wait.")
@@ -115,7 +116,7 @@ def test_a_job_that_stands_still_says_what_to_do(tmp_path: Path) -> None:
 def test_a_held_batch_says_what_to_look_for(tmp_path: Path) -> None:
     house, job, batch = held(tmp_path / "house")
     said = here("status", config=house.config).out
-    assert f"held, 0 of 1 row answered, taken" in said.replace("  ", " ")
+    assert "held, 0 of 1 row answered, taken" in said.replace("  ", " ")
     assert f"batchd resolve {batch} --found ID, or --absent" in said
     assert job in said
 
@@ -170,7 +171,7 @@ def test_tokens_where_no_price_is_known(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("broken", ["input = 'much'", "input = 1000\nsurprise = 1", "output = 1"])
 def test_a_broken_price_list_keeps_nobody_from_looking(tmp_path: Path, broken: str) -> None:
-    house, job = finished_house(tmp_path / "house")
+    house, _ = finished_house(tmp_path / "house")
     text = house.config.read_text().replace("input = 1000\noutput = 3000\nbatch_discount = 0.5", broken)
     house.config.write_text(text + "\n[nonsense]\n")
     assert "60 tokens" in here("status", config=house.config).out

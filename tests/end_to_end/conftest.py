@@ -177,4 +177,3 @@ def place(tmp_path: Path) -> Iterator[Place]:
         yield place
     finally:
         place.close()
-

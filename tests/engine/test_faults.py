@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+
 from batchd.contracts import Limits, RemoteBatch, Submission
 from batchd.errors import CannotFind, RejectedError, SubmissionRefused, TransientError
 from batchd.model import BatchPhase, BatchStatus, Failure, Json, Problem

@@ -11,13 +11,14 @@ from collections import Counter
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
 from batchd.contracts import Limits
 from batchd.model import Failure, Json
 from batchd.testing.fakes import FakeService
 from batchd.testing.household import Household, Living
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from .conftest import ASKING, csv_of, route
 from .test_faults import order

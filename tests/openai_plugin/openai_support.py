@@ -77,6 +77,11 @@ class FakeService:
         return response(answer)
 
 
+def named(value: Any) -> str:
+    """A test's id, the same in every process, which the address of a function is not."""
+    return getattr(value, "__name__", None) or (type(value).__name__ if isinstance(value, Exception) else str(value))
+
+
 def response(answer: Any) -> web.Response:
     """An answer in short as an answer in full."""
     status, content, headers = 200, answer, {}

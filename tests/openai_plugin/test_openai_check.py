@@ -6,7 +6,7 @@ import socket
 from typing import Any
 
 import pytest
-from openai_support import KEY, Connect, FakeService, batch
+from openai_support import KEY, Connect, FakeService, batch, named
 
 from batchd_openai.provider import OpenAIProvider
 
@@ -67,7 +67,7 @@ async def test_no_tls_there(service: FakeService, connect: Connect) -> None:
     assert "TLS" in sentence
 
 
-@pytest.mark.parametrize("answer", [404, (200, "<html>Welcome</html>")], ids=str)
+@pytest.mark.parametrize("answer", [404, (200, "<html>Welcome</html>")], ids=named)
 async def test_a_base_url_without_its_path(service: FakeService, connect: Connect, answer: Any) -> None:
     base_url = service.url.removesuffix("/v1")
     service.on("GET", "/models", answer)
@@ -75,7 +75,7 @@ async def test_a_base_url_without_its_path(service: FakeService, connect: Connec
     assert f'base_url = "{base_url}/v1"' in sentence
 
 
-@pytest.mark.parametrize("answer", [404, 405, 501, {"status": "ok"}, {"data": "none"}], ids=str)
+@pytest.mark.parametrize("answer", [404, 405, 501, {"status": "ok"}, {"data": "none"}], ids=named)
 async def test_a_service_without_batches(service: FakeService, provider: OpenAIProvider, answer: Any) -> None:
     service.on("GET", "/models", MODELS).on("GET", "/batches", answer)
     (sentence,) = await provider.check(["deepseek-v3.2"])

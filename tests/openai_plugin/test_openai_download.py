@@ -20,6 +20,7 @@ from openai_support import (
     cut,
     hang_up,
     lengthless,
+    named,
     ranged,
     raw,
     remote,
@@ -172,7 +173,7 @@ async def test_a_short_file_without_any_error_is_found_out_by_its_description(
     assert service.count("GET", OUT) == 2
 
 
-@pytest.mark.parametrize("description", [404, 405, described(0), described(None), 403], ids=str)
+@pytest.mark.parametrize("description", [404, 405, described(0), described(None), 403], ids=named)
 async def test_without_a_description_the_last_line_must_be_whole(
     service: FakeService, provider: OpenAIProvider, description: Any
 ) -> None:

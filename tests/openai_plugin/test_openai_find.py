@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from openai_support import FakeService, batch, submission_of
+from openai_support import FakeService, batch, named, submission_of
 
 from batchd import CannotFind, RejectedError, TransientError
 from batchd_openai import listing
@@ -155,7 +155,7 @@ async def test_times_written_as_text_are_in_order_too(
 
 
 @pytest.mark.parametrize(
-    "answer", [404, 405, 501, 400, {"object": "health", "status": "ok"}, {"data": "none"}], ids=str
+    "answer", [404, 405, 501, 400, {"object": "health", "status": "ok"}, {"data": "none"}], ids=named
 )
 async def test_a_service_that_cannot_tell_says_so(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path, answer: Any

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from openai_support import KEY, FakeService, batch, remote
+from openai_support import KEY, FakeService, batch, named, remote
 
 from batchd import BatchPhase, Problem, ProviderError, RejectedError, RemoteBatch, RemoteMissing, TransientError, Usage
 from batchd_openai.normalise import problems_of, status_of, unwrap
@@ -136,7 +136,7 @@ def test_no_usage_is_none(usage: Any) -> None:
     assert status_of(batch(usage=usage)).usage is None
 
 
-@pytest.mark.parametrize("answer", [404, 410, (200, {"error": {"message": "Batch not found", "code": "x"}})], ids=str)
+@pytest.mark.parametrize("answer", [404, 410, (200, {"error": {"message": "Batch not found", "code": "x"}})], ids=named)
 async def test_a_batch_that_is_not_there_any_more(service: FakeService, provider: OpenAIProvider, answer: Any) -> None:
     service.on("GET", "/batches/batch_1", answer)
     with pytest.raises(RemoteMissing):
@@ -145,7 +145,7 @@ async def test_a_batch_that_is_not_there_any_more(service: FakeService, provider
 
 
 @pytest.mark.parametrize(
-    "answer", [(200, {"error": "try later"}), (200, []), (200, "<html/>"), (200, ""), 500], ids=str
+    "answer", [(200, {"error": "try later"}), (200, []), (200, "<html/>"), (200, ""), 500], ids=named
 )
 async def test_an_answer_that_says_nothing_of_it(service: FakeService, provider: OpenAIProvider, answer: Any) -> None:
     service.on("GET", "/batches/batch_1", answer)

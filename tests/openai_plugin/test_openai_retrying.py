@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import tenacity
-from openai_support import Connect, FakeService, batch, hang_up, remote, reset
+from openai_support import Connect, FakeService, batch, hang_up, named, remote, reset
 
 from batchd import NotSent, RejectedError, TransientError
 from batchd_openai import patience
@@ -15,7 +15,7 @@ from batchd_openai.provider import OpenAIProvider
 BATCH = "/batches/batch_1"
 
 
-@pytest.mark.parametrize("fault", [500, 429, 408, 409, hang_up, reset, (200, "<html/>")], ids=str)
+@pytest.mark.parametrize("fault", [500, 429, 408, 409, hang_up, reset, (200, "<html/>")], ids=named)
 async def test_a_passing_fault_passes(service: FakeService, provider: OpenAIProvider, fault: Any) -> None:
     service.on("GET", BATCH, fault, fault, batch())
     await provider.poll(remote())

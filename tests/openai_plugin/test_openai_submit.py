@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from openai_support import KEY, Connect, FakeService, batch, hang_up, raw, reset, submission_of
+from openai_support import KEY, Connect, FakeService, batch, hang_up, named, raw, reset, submission_of
 
 from batchd import NotSent, RejectedError, RemoteMissing, SubmissionRefused, TransientError
 from batchd_openai.provider import OpenAIProvider
@@ -83,7 +83,7 @@ async def test_a_number_is_an_id_too(service: FakeService, provider: OpenAIProvi
         raw("HTTP/1.1 200 OK", "Content-Length: 100", body=b'{"id": "ba'),
         raw("this is not HTTP"),
     ],
-    ids=str,
+    ids=named,
 )
 async def test_after_these_the_batch_may_exist_so_it_is_neither_repeated_nor_called_unsent(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path, answer: Any

@@ -17,6 +17,7 @@ import openai
 import pytest
 from aiohttp.client_reqrep import ConnectionKey, RequestInfo
 from multidict import CIMultiDict, CIMultiDictProxy
+from openai_support import named
 from yarl import URL
 
 from batchd import (
@@ -215,7 +216,7 @@ def caused(*chain: BaseException) -> Exception:
 
 @pytest.mark.parametrize("shown", [httpx2.ConnectTimeout("x"), httpx2.ConnectError("x")])
 @pytest.mark.parametrize(
-    "beneath", [aiohttp.ServerDisconnectedError(), aiohttp.ClientOSError(errno.ECONNRESET, "x")], ids=type
+    "beneath", [aiohttp.ServerDisconnectedError(), aiohttp.ClientOSError(errno.ECONNRESET, "x")], ids=named
 )
 def test_a_connection_that_was_lost_later_is_shown_as_never_made_and_is_not_believed(
     shown: Exception, beneath: Exception

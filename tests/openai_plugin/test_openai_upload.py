@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from openai_support import KEY, Connect, FakeService, hang_up, serving, submission_of
+from openai_support import KEY, Connect, FakeService, hang_up, named, serving, submission_of
 
 from batchd import RejectedError, SubmissionRefused, TransientError
 from batchd_openai.provider import OpenAIProvider
@@ -82,7 +82,7 @@ async def test_the_next_attempt_takes_what_the_last_one_left(
     assert deleted == {"/files/file-cut", "/files/file-broken"}
 
 
-@pytest.mark.parametrize("answer", [listed(), 404, 405, {"object": "nothing"}, 400], ids=str)
+@pytest.mark.parametrize("answer", [listed(), 404, 405, {"object": "nothing"}, 400], ids=named)
 async def test_the_next_attempt_sends_again_where_nothing_is_found(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path, answer: Any
 ) -> None:

@@ -33,7 +33,7 @@ async def notes(store: Opened) -> list[str]:
     return sorted(await store.story.conditions())
 
 
-def commits(store: Opened) -> list[str]:
+async def commits(store: Opened) -> list[str]:
     """The COMMITs that reach SQLite from now on."""
     seen: list[str] = []
 
@@ -41,7 +41,7 @@ def commits(store: Opened) -> list[str]:
         if statement.startswith("COMMIT"):
             seen.append(statement)
 
-    store.database._connection._conn.set_trace_callback(trace)
+    await store.database._connection.set_trace_callback(trace)
     return seen
 
 
@@ -54,7 +54,8 @@ class Gate:
 
     async def __call__(self, tx: Transaction) -> str:
         self.reached.set()
-        await self.open.wait()
+        async with asyncio.timeout(5):  # so that a test that fails before it opens the gate fails, and does not hang
+            await self.open.wait()
         await note("gate")(tx)
         return "gate"
 
@@ -84,7 +85,7 @@ async def test_a_write_returns_what_the_change_returns_and_is_committed(store: O
 
 async def test_writes_that_wait_together_share_a_commit(store: Opened) -> None:
     gate, first = await held_up(store)
-    counted = commits(store)
+    counted = await commits(store)
     others = await begun(store, *(note(str(number)) for number in range(50)))
     gate.open.set()
     assert await asyncio.gather(*others) == [str(number) for number in range(50)]
@@ -422,7 +423,7 @@ async def test_a_step_that_fails_is_taken_back_whole(tmp_path: Path, monkeypatch
     path = tmp_path / "batchd.db"
     await opened_and_closed(path)
     steps = database.migrations()
-    monkeypatch.setattr(database, "migrations", lambda: [*steps, f"{TO_COLOUR}\nALTER TABLE nothing ADD COLUMN x;"])
+    monkeypatch.setattr(database, "migrations", lambda: [*steps, f"{TO_COLOUR}\nALTER TABLE no_such_table ADD COLUMN x;"])
     with pytest.raises(StateUnusable, match="no such table"):
         await opened_and_closed(path)
     assert await version(path) == len(steps)

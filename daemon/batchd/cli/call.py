@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,9 +50,20 @@ class Call:
         set_up(self.log_level or level, "json" if form == "json" else "text")
 
 
+class Option(click.Option):
+    """For options whose parameter cannot be called as they are: the environment variable still is, `…_JSON`."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Its value in the environment, if there is one."""
+        name = max(self.opts, key=len).lstrip("-").replace("-", "_").upper()
+        return os.environ.get(f"{ctx.auto_envvar_prefix}_{name}") or None
+
+
 pass_call = click.make_pass_decorator(Call)
 
-json_option = click.option("--json", "as_json", is_flag=True, help="For machines: JSON, to which keys are only added.")
+json_option = click.option(
+    "--json", "as_json", cls=Option, is_flag=True, help="For machines: JSON, to which keys are only added."
+)
 
 
 def log_level_option(function: click.decorators.FC) -> click.decorators.FC:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
+import sys
+from typing import Any
 
 import click
 
@@ -53,6 +56,17 @@ EXIT_STATUSES = (
 class Batchd(Commands):
     """The group, whose help ends with what every command has in common."""
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Whoever reads our output may stop reading; click would take that for a failure."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            if not _nobody_reads(sys.stdout.fileno()):
+                raise
+            # What is left in the buffer would fail again when the process ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(0) from None
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Options by environment, and the exit statuses."""
         del ctx
@@ -63,6 +77,12 @@ class Batchd(Commands):
             "Every option can also be set in the environment: BATCHD_CONFIG for --config, BATCHD_STATUS_WATCH=1 for "
             "status --watch. NO_COLOR=1 turns colours off."
         )
+
+
+def _nobody_reads(descriptor: int) -> bool:
+    asked = select.poll()
+    asked.register(descriptor, 0)
+    return bool(asked.poll(0))
 
 
 @click.group(

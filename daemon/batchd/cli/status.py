@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .call import Call, json_option, pass_call
+from .call import Call, Option, json_option, pass_call
 from .naming import NotFound, complete_any, find_job
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ LOOK_EVERY = 1.0
 @click.command()
 @click.argument("job", required=False, shell_complete=complete_any)
 @click.option("--watch", "-w", is_flag=True, help="Look again every second, until Ctrl-C or until JOB is finished.")
-@click.option("--all", "everything", is_flag=True, help="All finished jobs, not only the last few.")
+@click.option("--all", "everything", cls=Option, is_flag=True, help="All finished jobs, not only the last few.")
 @json_option
 @pass_call
 def status(call: Call, job: str | None, *, watch: bool, everything: bool, as_json: bool) -> None:

@@ -86,7 +86,8 @@ def _of_error(error: Json) -> Failure:
 
 def _failure(error: Json, status: int | None, *, transient: bool) -> Failure:
     fallback = "error" if status is None else f"http_{status}"
-    unsaid = "The service failed this row" + ("" if status is None else f" with status {status}") + " and gave no reason."
+    with_status = "" if status is None else f" with status {status}"
+    unsaid = f"The service failed this row{with_status} and gave no reason."
     if isinstance(error, Mapping):
         code = error.get("code") or error.get("type") or fallback
         message = error.get("message") or unsaid

@@ -88,11 +88,15 @@ class Batches:
     # --- on the way there ------------------------------------------------------------------------------------
 
     async def packed(self, batch: Batch, waiting: Sequence[Waiting]) -> None:
-        """Commit the batch, its key and its parts. Nothing happens if one of the parts does not wait any more."""
+        """Commit the batch, its key and its parts. Nothing happens if one of the parts does not wait any more.
+
+        It may have been cut, batched or skipped since, or its job cancelled: what nobody wants is not paid for.
+        """
 
         async def change(tx: Transaction) -> None:
-            parts = [part_of((await tx.fetch("part", job=part.job, first=part.first))[0]) for part in waiting]
-            if any(part.state != "planned" for part in parts):
+            found = [await tx.fetch("waiting_part", job=part.job, first=part.first) for part in waiting]
+            parts = [part_of(rows[0]) for rows in found if rows]
+            if [(part.requests, part.size) for part in parts] != [(part.requests, part.size) for part in waiting]:
                 return
             await tx.insert("batches", [columns_of(batch)])
             for part in parts:
@@ -137,7 +141,9 @@ class Batches:
         False if it must not go out: the batch was taken back meanwhile.
         """
         record = to_json(dataclasses.asdict(intent))
-        return await self._step(batch, BatchState.UPLOADED, state=BatchState.SUBMITTING, intent=record, looks=0)
+        return await self._step(
+            batch, BatchState.UPLOADED, state=BatchState.SUBMITTING, intent=record, looks=0, reason=None
+        )
 
     async def submitted(self, batch: Batch, remote: str, at: float) -> None:
         """The provider has the batch under this id."""
@@ -148,8 +154,16 @@ class Batches:
 
     async def outcome_unknown(self, batch: Batch, reason: str, wait: float) -> None:
         """Say so in the story; the state says it already."""
-        event = BatchOutcomeUnknown(batch=batch.key, reason=reason, wait=wait)
-        await self._step(batch, BatchState.SUBMITTING, event, reason=reason)
+
+        async def change(tx: Transaction) -> None:
+            found = await tx.fetch("batch", key=batch.key)
+            # `submitting` has taken the reason of an earlier try away: one that stands there was told already.
+            if found and found[0]["reason"] is None:
+                where = {"key": batch.key, "state": BatchState.SUBMITTING}
+                if await tx.update("batches", where, reason=reason):
+                    await tx.tell(BatchOutcomeUnknown(batch=batch.key, reason=reason, wait=wait))
+
+        await self._database.write(change)
 
     async def not_submitted(self, batch: Batch) -> None:
         """The create call certainly did not arrive, or was certainly refused: it may be made again."""
@@ -250,6 +264,10 @@ class Batches:
             changed = await tx.update("batches", {"key": batch.key, "state": before}, **columns) > 0
             if changed:
                 await tx.tell(*events)
+            if changed and columns.get("state") in {BatchState.PACKED, BatchState.UPLOADED}:
+                # Cancelled while it was not known whether it was sent: now it is, and need not be sent any more.
+                await tx.run("release_unwanted_parts")
+                await tx.run("return_unwanted_batches")
             return changed
 
         return await self._database.write(change)

@@ -15,7 +15,7 @@ import json
 import os
 import re
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,6 +46,10 @@ def migrations() -> list[str]:
     return [step.read_text("utf-8") for step in steps]
 
 
+_FAULTS_OF_ONE = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+"""A row that is refused, a value that cannot be bound: the fault of one change. All others are of the file."""
+
+
 class Transaction:
     """What a change may do. Events told here become news once the commit has succeeded."""
 
@@ -61,7 +65,7 @@ class Transaction:
 
     async def run(self, query: str, **values: Any) -> int:
         """Run a named query; how many rows it changed."""
-        async with self._connection.execute(QUERIES[query], values) as cursor:
+        async with self._connection.execute(QUERIES[query], _storable(values)) as cursor:
             return cursor.rowcount
 
     async def update(self, table: str, where: Mapping[str, Any], **values: Any) -> int:
@@ -70,18 +74,19 @@ class Transaction:
         conditions = " AND ".join(f"{column} = :{column}" for column in where)
         arguments = {f"set_{column}": value for column, value in values.items()} | dict(where)
         statement = f"UPDATE {table} SET {assignments} WHERE {conditions}"  # noqa: S608
-        async with self._connection.execute(statement, arguments) as cursor:
+        async with self._connection.execute(statement, _storable(arguments)) as cursor:
             return cursor.rowcount
 
-    async def insert(self, table: str, rows: Iterable[Mapping[str, Any]], *, otherwise: str = "") -> None:
-        """Insert rows that all have the same columns; `otherwise` is what follows INSERT: `OR IGNORE`, `OR REPLACE`."""
-        rows = list(rows)
+    async def insert(self, table: str, rows: Iterable[Mapping[str, Any]], *, otherwise: str = "") -> int:
+        """Insert rows that all have the same columns; how many. `otherwise` is `OR IGNORE` or `OR REPLACE`."""
+        rows = [_storable(row) for row in rows]
         if not rows:
-            return
+            return 0
         columns = ", ".join(f'"{column}"' for column in rows[0])
         values = ", ".join(f":{column}" for column in rows[0])
         statement = f"INSERT {otherwise} INTO {table} ({columns}) VALUES ({values})"  # noqa: S608
-        await self._connection.executemany(statement, rows)
+        async with self._connection.executemany(statement, rows) as cursor:
+            return cursor.rowcount
 
     async def tell(self, *events: Event) -> None:
         """Write events into the story."""
@@ -119,6 +124,9 @@ class Database:
     ) -> Database:
         """Open or make the database, bring it up to date, prove that it can be written. StateUnusable in words."""
         try:
+            # By itself first: where aiosqlite cannot open a file, it leaves a thread behind that falls over a closed
+            # event loop and prints that below our words.
+            await asyncio.to_thread(lambda: sqlite3.connect(path).close())
             connection = await aiosqlite.connect(path, isolation_level=None)
         except sqlite3.Error as error:
             raise StateUnusable(f"The database {path} cannot be opened: {error}.") from None
@@ -147,15 +155,16 @@ class Database:
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((change, future))
-        async with self._lock:
-            if not future.done():
-                # Shielded: whoever commits for the others must not leave them half-way when it is cancelled.
-                task = asyncio.ensure_future(self._commit())
-                try:
-                    await asyncio.shield(task)
-                except asyncio.CancelledError:
-                    await asyncio.wait([task])
-                    raise
+        try:
+            async with self._lock:
+                if not future.done():
+                    await _to_its_end(self._commit())
+        except asyncio.CancelledError:
+            # One that waits in vain must not be committed with the next write, an hour later. Of one that was
+            # committed, or failed, nobody will ask any more.
+            if not future.cancel():
+                future.exception()
+            raise
         return await future
 
     async def read(self, look: Change[T]) -> T:
@@ -181,12 +190,9 @@ class Database:
                 await self._connection.execute("SAVEPOINT change")
                 try:
                     result = await change(transaction)
-                except sqlite3.IntegrityError as error:
-                    await self._connection.execute("ROLLBACK TO change")
-                    done.append((future, None, error))
-                except sqlite3.Error:
-                    raise
-                except Exception as error:  # noqa: BLE001  # handed to the one whose change it was
+                except Exception as error:  # handed to the one whose change it was
+                    if isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_ONE):
+                        raise
                     await self._connection.execute("ROLLBACK TO change")
                     done.append((future, None, error))
                 else:
@@ -210,6 +216,28 @@ class Database:
                 future.set_exception(problem)
         for event in news:
             self._on_event(event)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await work that others depend on: a cancellation, or several, is passed on once it is done."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        raise
+
+
+def _storable(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same, with halves of surrogate pairs spelt out: strangers send them, and UTF-8 cannot write them."""
+    odd = {
+        name: value.encode("utf-8", "backslashreplace").decode()
+        for name, value in values.items()
+        if isinstance(value, str) and not value.isascii()
+    }
+    return {**values, **odd} if odd else values
 
 
 async def _configure(connection: aiosqlite.Connection, path: Path) -> None:

@@ -158,8 +158,6 @@ class Jobs:
             twin = None if duplicates == "process" else await _twin(tx, job, sha256)
             if twin is not None and duplicates == "reject":
                 return twin
-            await tx.run("delete_parts", job=job.id)
-            await tx.insert("parts", (columns_of(part) for part in parts))
             changed = await tx.update(
                 "jobs",
                 {"id": job.id, "state": JobState.CLAIMED},
@@ -173,6 +171,9 @@ class Jobs:
                 twin=twin,
             )
             if changed:
+                # Only then: parts of a job that is past this may be in a batch, and would be paid again.
+                await tx.run("delete_parts", job=job.id)
+                await tx.insert("parts", (columns_of(part) for part in parts))
                 await tx.tell(
                     JobAccepted(job=job.id, source=job.source, rows=rows, parts=len(parts), sha256=sha256, twin=twin)
                 )
@@ -293,8 +294,8 @@ class Jobs:
         """Someone else took the reserved name; everything is delivered anew under this one."""
 
         async def change(tx: Transaction) -> None:
-            await tx.run("delete_deliveries", job=job.id)
-            await tx.update("jobs", {"id": job.id, "state": JobState.DELIVERING}, outbox_stem=outbox_stem)
+            if await tx.update("jobs", {"id": job.id, "state": JobState.DELIVERING}, outbox_stem=outbox_stem):
+                await tx.run("delete_deliveries", job=job.id)
 
         await self._database.write(change)
 
@@ -306,9 +307,12 @@ class Jobs:
         """A sink has published the job."""
 
         async def change(tx: Transaction) -> None:
+            found = await tx.fetch("job", id=job.id)
+            if not found or found[0]["state"] != JobState.DELIVERING or found[0]["outbox_stem"] != job.outbox_stem:
+                return  # what was published stands under a name that was given up
             row = {"job": job.id, "sink": sink, "files": to_json(files), "delivered_at": tx.now}
-            await tx.insert("deliveries", [row], otherwise="OR IGNORE")
-            await tx.tell(JobDelivered(job=job.id, sink=sink, files=list(files)))
+            if await tx.insert("deliveries", [row], otherwise="OR IGNORE"):
+                await tx.tell(JobDelivered(job=job.id, sink=sink, files=list(files)))
 
         await self._database.write(change)
 
@@ -370,7 +374,8 @@ class Jobs:
         await self._database.write(change)
 
     async def _part_step(self, part: Part, before: PartState, after: Part, *events: Event) -> None:
-        where = {"job": part.job, "first": part.first, "state": before, "attempt": part.attempt}
+        # The rows too: a part that was cut meanwhile begins at the same row, in the same state and attempt.
+        where = {"job": part.job, "first": part.first, "rows": part.rows, "state": before, "attempt": part.attempt}
 
         async def change(tx: Transaction) -> None:
             if await tx.update("parts", where, **_changes(after)):

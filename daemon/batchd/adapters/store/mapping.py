@@ -69,6 +69,6 @@ def _loaded(row: sqlite3.Row, record: type[Any]) -> dict[str, Any]:
     names = {field.name for field in dataclasses.fields(record)}
     return {
         name: json.loads(row[name]) if name in _JSON_COLUMNS else row[name]
-        for name in row.keys()
-        if name in names  # noqa: SIM118
+        for name in row.keys()  # noqa: SIM118  # iterating a Row gives values
+        if name in names
     }

@@ -58,12 +58,18 @@ DELETE FROM parts WHERE job = :job
 -- A cancelled job's parts that no provider is working on: their rows without an answer will be skipped.
 UPDATE parts SET state = 'collected', batch = NULL
 WHERE job = :job AND state IN ('unplanned', 'planned')
+  AND EXISTS (SELECT 1 FROM jobs WHERE id = :job AND cancelled)
 
 -- name: waiting_parts
 -- Planned parts that wait for a batch, with what packing needs to know. Oldest job first.
 SELECT parts.*, jobs.claimed_at, jobs.route FROM parts JOIN jobs ON jobs.id = parts.job
 WHERE parts.state = 'planned' AND jobs.state = 'running' AND NOT jobs.cancelled
 ORDER BY jobs.claimed_at, jobs.id, parts.first
+
+-- name: waiting_part
+SELECT parts.* FROM parts JOIN jobs ON jobs.id = parts.job
+WHERE parts.job = :job AND parts.first = :first
+  AND parts.state = 'planned' AND jobs.state = 'running' AND NOT jobs.cancelled
 
 -- name: enqueued_tokens
 -- What is enqueued or about to be, by provider and model.

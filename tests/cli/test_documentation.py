@@ -1,0 +1,75 @@
+"""docs/commands.md has every command with every option, and none that there is not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from batchd.cli.call import Call
+from batchd.cli.main import EXIT_STATUSES, SECTIONS
+from batchd.cli.main import batchd as group
+
+TEXT = (Path(__file__).parents[2] / "docs" / "commands.md").read_text("utf-8")
+SECTION = re.compile(r"^#{2,3} (batchd .+)$", re.MULTILINE)
+OPTION = re.compile(r"^- (`-.+?):", re.MULTILINE)
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Every built-in command, `batchd config get` and so on."""
+    for names in SECTIONS.values():
+        for name in names:
+            command = group.get_command(click.Context(group, obj=Call()), name)
+            assert command is not None
+            yield f"batchd {name}", command
+            if isinstance(command, click.Group):
+                for inner, each in command.commands.items():
+                    yield f"batchd {name} {inner}", each
+
+
+def sections() -> dict[str, str]:
+    """What stands under each heading, up to the next one."""
+    pieces = SECTION.split(TEXT)
+    return dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+
+def test_there_is_a_section_for_each_command_and_for_nothing_else() -> None:
+    assert set(sections()) == {name for name, _ in commands()}
+
+
+@pytest.mark.parametrize(("name", "command"), [pytest.param(*each, id=each[0]) for each in commands()])
+def test_each_section_has_the_options(name: str, command: click.Command) -> None:
+    written = {option for line in OPTION.findall(sections()[name]) for option in re.findall(r"`(-[^`]+)`", line)}
+    there = {option for each in command.params if isinstance(each, click.Option) for option in each.opts}
+    assert written == there
+
+
+@pytest.mark.parametrize(("name", "command"), [pytest.param(*each, id=each[0]) for each in commands()])
+def test_each_section_has_the_arguments(name: str, command: click.Command) -> None:
+    arguments = [
+        each.make_metavar(click.Context(command)) for each in command.params if each.param_type_name != "option"
+    ]
+    text = sections().get(name, "") + sections()[" ".join(name.split()[:2])]
+    for argument in arguments:
+        choice = "bash | zsh | fish" if argument.startswith("{") else argument
+        assert choice in text, argument
+
+
+def test_the_options_that_stand_before_the_command() -> None:
+    common = TEXT.partition("## Exit statuses")[0]
+    for each in group.params:
+        assert f"`{each.opts[0]}" in common
+
+
+def test_the_exit_statuses() -> None:
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", TEXT, re.MULTILINE)
+    assert rows == list(EXIT_STATUSES)
+
+
+def test_commands_of_the_built_in_plugins_are_mentioned() -> None:
+    known = {name.split()[1] for name, _ in commands()}
+    for name in set(group.list_commands(click.Context(group, obj=Call()))) - known:
+        assert re.search(rf"\b{name}\b", TEXT.partition("## Exit statuses")[0]), name

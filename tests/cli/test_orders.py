@@ -1,0 +1,157 @@
+"""`batchd cancel`, `retry`, `resolve`: orders are left for the daemon, and it says what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from batchd.adapters.spool import Spool
+from batchd.adapters.state_view.daemon import answer_to, leave_order
+from batchd.adapters.state_view.looking import looking
+from batchd.adapters.store.story import Order
+from batchd.cli import orders as orders_module
+from batchd.errors import StateUnusable
+from batchd.testing.household import Living
+
+from .cli_kit import House, drain, finished_house, half_way, held, here, stuck
+
+
+@contextmanager
+def a_daemon(house: House) -> Iterator[None]:
+    """One that lives in a thread, looks all the time, and does nothing but carry out orders."""
+    ready, stop = threading.Event(), threading.Event()
+
+    async def look(living: Living) -> None:
+        ready.set()
+        while not stop.is_set():
+            await living.engine.look()
+            await asyncio.sleep(0.01)
+
+    thread = threading.Thread(target=house.live, args=(look,))
+    thread.start()
+    try:
+        assert ready.wait(30)
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def open_orders(house: House) -> list[Order]:
+    found: list[Order] = []
+
+    async def look(living: Living) -> None:
+        found.extend(await living.context.store.story.orders())
+
+    house.live(look)
+    return found
+
+
+def test_without_a_daemon_the_order_waits_for_the_next_start(tmp_path: Path) -> None:
+    house, [job] = half_way(tmp_path / "house", "reviews/june.csv")
+    said = here("cancel", "june.csv", config=house.config)
+    assert said.status == 0
+    assert said.out == (
+        f"The order to cancel job {job} is left in {house.state}. No daemon is running; "
+        "it will be carried out at the next start: batchd run\n"
+    )
+    assert [(order.kind, order.target, order.data) for order in open_orders(house)] == [("cancel", job, {})]
+
+
+def test_the_daemon_answers(tmp_path: Path) -> None:
+    house, jobs = half_way(tmp_path / "house", "reviews/june.csv", "reviews/july.csv")
+    with a_daemon(house):
+        said = here("cancel", *jobs, config=house.config)
+    assert said.out.splitlines() == [
+        f"Job {job} is being cancelled; rows that are answered already are delivered." for job in jobs
+    ]
+    assert open_orders(house) == []
+
+
+def test_for_machines(tmp_path: Path) -> None:
+    house, job = finished_house(tmp_path / "house")
+    with a_daemon(house):
+        [record] = here("retry", job, "--json", config=house.config).json()
+    assert record == {
+        "order": 1,
+        "kind": "retry",
+        "target": job,
+        "answered": True,
+        "answer": f"1 rows of job {job} are asked again; the results will stand beside the first ones.",
+    }
+
+
+def test_a_daemon_that_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orders_module, "PATIENCE", 0.1)
+    house, [job] = half_way(tmp_path / "house", "reviews/june.csv")
+    with Spool(house.state).locked():
+        said = here("cancel", job, config=house.config)
+    assert said.status == 0
+    assert said.out.startswith(f"The order to cancel job {job} is left for the daemon, which has not answered within")
+
+
+def test_retry_of_a_job_that_stands_still(tmp_path: Path) -> None:
+    house = House(tmp_path / "house")
+    job = stuck(house)
+    assert here("retry", "stuck.csv", config=house.config).status == 0
+    house.live(drain)
+    [record] = here("status", "--json", config=house.config).json()["jobs"]
+    assert (record["id"], record["state"], record["rows"]["ok"]) == (job, "done", 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "data"), [(("--found", "batch-1"), {"found": "batch-1"}), (("--absent",), {"absent": True})]
+)
+def test_resolve(tmp_path: Path, arguments: tuple[str, ...], data: dict[str, object]) -> None:
+    house, job, batch = held(tmp_path / "house")
+    assert here("resolve", batch, *arguments, config=house.config).status == 0
+    [order] = open_orders(house)
+    assert (order.kind, order.target, order.data) == ("resolve", batch, data)
+    house.live(drain)
+    [record] = here("status", "--json", config=house.config).json()["jobs"]
+    assert (record["id"], record["state"]) == (job, "done")
+    # Who says that it is there pays once; who says that it is not, though it was, pays twice.
+    assert house.service.creates == (1 if arguments[0] == "--found" else 2)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--found", "batch-1", "--absent"), ("--found", "")])
+def test_resolve_wants_to_know_one_thing(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    house, _, batch = held(tmp_path / "house")
+    said = here("resolve", batch, *arguments, config=house.config)
+    assert said.status == 2
+    assert "Say either --found REMOTE_ID or --absent." in said.err
+    assert open_orders(house) == []
+
+
+def test_nothing_is_ordered_if_one_name_is_wrong(tmp_path: Path) -> None:
+    house, [job] = half_way(tmp_path / "house", "reviews/june.csv")
+    said = here("cancel", job, "nope", config=house.config)
+    assert said.status == 2
+    assert open_orders(house) == []
+
+
+def test_a_job_named_twice_is_ordered_once(tmp_path: Path) -> None:
+    house, [job] = half_way(tmp_path / "house", "reviews/june.csv")
+    here("cancel", job, "june.csv", config=house.config)
+    assert len(open_orders(house)) == 1
+
+
+def test_no_database_no_order(tmp_path: Path) -> None:
+    house = House(tmp_path / "house")
+    assert here("cancel", "may.csv", config=house.config).status == 2
+    with pytest.raises(StateUnusable, match="There is no database"):
+        leave_order(house.state, "cancel", "x", {}, at=0.0)
+    assert not house.state.exists()
+
+
+def test_an_order_is_not_answered_by_looking(tmp_path: Path) -> None:
+    house, job = finished_house(tmp_path / "house")
+    number = leave_order(house.state, "cancel", job, {}, at=0.0)
+    assert answer_to(house.state, number, within=0.0) is None
+    with looking(house.state) as state:
+        assert state.job(job).state == "done"

@@ -1,0 +1,419 @@
+"""`batchd init`, `check`, `once`, `run`: real processes, a real daemon, a provider of a few lines."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from batchd.adapters.state_view.daemon import running
+from batchd.adapters.state_view.looking import looking
+
+from .cli_kit import environment, here, process
+
+SERVICE = """
+from pathlib import Path
+
+from batchd import Failure, RejectedError, Secret, hookimpl
+from batchd import Settings as BaseSettings
+from batchd.testing.fakes import FakeProvider, FakeService
+
+
+def answer(body):
+    text = body["messages"][-1]["content"]
+    return Failure("refused", "The model declined.") if text.endswith("bad") else f"re: {text}"
+
+
+SERVICE = FakeService(answer)
+
+
+class Fake(FakeProvider):
+    class Settings(BaseSettings):
+        polls: int = 1
+        api_key: Secret = Secret("env:FAKE_KEY")
+        says: str = ""
+
+    def __init__(self, settings):
+        super().__init__(SERVICE)
+        self.mine = settings
+        SERVICE.polls = settings.polls
+
+    async def check(self, models):
+        if self.mine.says == "raise":
+            raise RejectedError("The key is refused.")
+        if self.mine.says == "break":
+            raise KeyError("oops")
+        return [self.mine.says.format(models=models)] if self.mine.says else []
+
+
+@hookimpl
+def register_providers(register):
+    register("fake", Fake)
+"""
+
+CONFIG = """\
+plugin_dir = "plugins.d"
+
+[intake]
+settle = "100ms"
+rescan = "200ms"
+
+[providers.fake]
+polls = {polls}
+poll = "200ms"
+linger = "50ms"
+
+[providers.fake.prices.small]
+input = 1000
+output = 3000
+
+[routes.reviews]
+provider = "fake"
+model = "small"
+
+[routes.reviews.prompt]
+plugin = "template"
+user = "Review: {{{{ review }}}}"
+"""
+
+
+def real_house(folder: Path, *, polls: int = 1) -> Path:
+    """A folder with a config that works by itself."""
+    (folder / "plugins.d").mkdir(parents=True)
+    (folder / "plugins.d" / "service.py").write_text(SERVICE)
+    (folder / "config.toml").write_text(CONFIG.format(polls=polls))
+    for name in ("inbox/reviews", "outbox", "archive", "rejected"):
+        (folder / name).mkdir(parents=True)
+    return folder
+
+
+def reviews(path: Path, *rows: str) -> Path:
+    path.write_text("id,review\n" + "".join(f"{number},{row}\n" for number, row in enumerate(rows)))
+    return path
+
+
+def wait_for(what: Callable[[], bool], *, within: float = 60.0) -> None:
+    """Look until it is so."""
+    deadline = time.monotonic() + within
+    while not what():
+        assert time.monotonic() < deadline, "It has not come to that."
+        time.sleep(0.02)
+
+
+# --- init ----------------------------------------------------------------------------------------------------------
+
+
+def test_init_writes_the_packaged_config_and_the_folders(tmp_path: Path) -> None:
+    said = here("init", "new", HOLYSHEEP_API_KEY="")
+    assert said.status == 0, said.err
+    folder = tmp_path / "new"
+    packaged = (Path(__file__).parents[2] / "config.toml").read_text()
+    assert (folder / "config.toml").read_text() == packaged
+    for name in ("inbox/reviews", "outbox", "archive", "rejected", "state"):
+        assert (folder / name).is_dir(), name
+    assert said.out.splitlines()[0] == f"Wrote {folder}/config.toml."
+    for step in (f"cd {folder}", "export HOLYSHEEP_API_KEY=…", "batchd check", "batchd run"):
+        assert step in said.out
+
+
+def test_init_never_overwrites(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    (house / "outbox").rmdir()
+    before = (house / "config.toml").read_text()
+    record = here("init", house, "--json").json()
+    assert (house / "config.toml").read_text() == before
+    assert record["written"] is False
+    assert record["folders_made"] == [str(house / "outbox"), str(house / "state")]
+    assert record["next"][0] == f"cd {house}"
+    assert "is there already and was left as it is." in here("init", house).out
+
+
+def test_init_beside_a_config_that_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[folders]\ninbx = 'x'\n")
+    said = here("init")
+    assert said.status == 4
+    assert 'did you mean "inbox"?' in said.err
+
+
+def test_init_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    said = here("init", tmp_path / "file" / "below")
+    assert said.status in {2, 5}
+    assert "Traceback" not in said.err
+
+
+# --- check ---------------------------------------------------------------------------------------------------------
+
+
+def levels(house: Path, *more: str, **environment: str) -> dict[str, list[tuple[str, str]]]:
+    """What check finds, by subject."""
+    said = here("check", "--json", *more, config=house / "config.toml", **environment)
+    record = json.loads(said.out)
+    assert record["exit_status"] == said.status
+    found: dict[str, list[tuple[str, str]]] = {}
+    for finding in record["findings"]:
+        found.setdefault(finding["subject"], []).append((finding["level"], finding["text"]))
+    return found
+
+
+def test_check_of_a_house_in_order(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    said = here("check", config=house / "config.toml", FAKE_KEY="secret-key-0815")
+    assert said.status == 0, said.out
+    assert said.out.splitlines()[-1] == "All is well."
+    assert "✗" not in said.out
+    assert "✓ provider fake: The key is in the environment variable FAKE_KEY." in said.out
+    assert "✓ provider fake: It answers, and it has small." in said.out
+    assert "secret-key-0815" not in said.out
+
+
+def test_check_offline_calls_nobody(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    said = here("check", "--offline", config=house / "config.toml", FAKE_KEY="x")
+    assert said.status == 0
+    assert "It answers" not in said.out
+    assert said.out.splitlines()[-1] == "All is well, as far as can be seen without calling anyone."
+
+
+def test_check_of_a_config_that_is_wrong(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    path = house / "config.toml"
+    path.write_text(path.read_text().replace("rescan", "rescn").replace('"small"', '""'))
+    said = here("check", config=path)
+    assert said.status == 4
+    assert said.out.count("✗ config: ") == 2
+    assert 'did you mean "rescan"?' in said.out
+    assert said.out.splitlines()[-1] == "2 to mend. Then: batchd check"
+
+
+@pytest.mark.parametrize(
+    ("says", "text"),
+    [
+        ("There is no model {models[0]}.", "There is no model small."),
+        ("raise", "The key is refused."),
+        ("break", "The plugin fake broke over it: KeyError: 'oops'"),
+    ],
+)
+def test_check_of_a_provider_that_is_not_well(tmp_path: Path, says: str, text: str) -> None:
+    house = real_house(tmp_path / "house")
+    path = house / "config.toml"
+    path.write_text(path.read_text().replace("polls = 1", f'polls = 1\nsays = "{says}"'))
+    assert ("wrong", text) in levels(house, FAKE_KEY="x")["provider fake"]
+    assert here("check", config=path, FAKE_KEY="x").status == 5
+
+
+def test_check_does_not_call_a_provider_without_its_key(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    [(level, text)] = levels(house, FAKE_KEY="")["provider fake"]
+    assert level == "wrong"
+    assert "FAKE_KEY is not set" in text
+
+
+def test_check_of_folders_that_are_missing_or_no_folders(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    (house / "outbox").rmdir()
+    (house / "archive").rmdir()
+    (house / "archive").touch()
+    found = levels(house, FAKE_KEY="x")
+    assert found["outbox"] == [
+        ("wrong", f"{house}/outbox is not there. Mount it, or make it: mkdir -p '{house}/outbox'")
+    ]
+    assert found["archive"][0][0] == "wrong"
+    assert "is not a folder" in found["archive"][0][1]
+    assert found["inbox"][0][0] == "ok"
+    assert found["state"][0] == ("note", f"{house}/state is not there yet; the daemon makes it.")
+    assert here("check", config=house / "config.toml", FAKE_KEY="x").status == 5
+
+
+def test_check_of_a_disk_that_is_almost_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = real_house(tmp_path / "house")
+    for free, level in ((10**8, "wrong"), (10**9, "note"), (10**12, "ok")):
+        monkeypatch.setattr("shutil.disk_usage", lambda _, free=free: type("Usage", (), {"free": free}))
+        [(found, _)] = levels(house, "--offline", FAKE_KEY="x")["disk"]
+        assert found == level
+
+
+def test_check_of_a_state_on_a_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = real_house(tmp_path / "house")
+    monkeypatch.setattr("batchd.adapters.mounts.file_system", lambda _: "nfs4")
+    found = levels(house, "--offline", FAKE_KEY="x")
+    assert found["state"][0][0] == "wrong"
+    assert "network file system (nfs4)" in found["state"][0][1]
+    assert any(level == "note" and "within 15 s" in text for level, text in found["inbox"])
+
+
+def test_check_leaves_nothing_behind(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    before = sorted(house.rglob("*"))
+    levels(house, FAKE_KEY="x")
+    assert [path for path in sorted(house.rglob("*")) if "__pycache__" not in path.parts] == before
+
+
+# --- once ----------------------------------------------------------------------------------------------------------
+
+
+def test_once_says_what_lies_where(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    reviews(tmp_path / "may.csv", "good", "bad", "fine")
+    said = process("--config", house / "config.toml", "once", "may.csv", cwd=tmp_path)
+    assert said.status == 3, said
+    outbox = house / "outbox" / "reviews"
+    assert said.out.splitlines() == [
+        "reviews/may.csv: done. 3 rows: 2 ok, 1 failed. 0.025 USD.",
+        f"  results  {outbox}/may.results.csv",
+        f"  failed   {outbox}/may.failed.csv",
+        f"  report   {outbox}/may.report.json",
+        f"  original {house}/archive/reviews/may.csv",
+    ]
+    with (outbox / "may.results.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["status"] for row in rows] == ["ok", "failed", "ok"]
+    assert "Took reviews/may.csv" in said.err
+    assert (tmp_path / "may.csv").exists(), "the file is copied, not taken"
+
+
+def test_once_for_machines(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    reviews(house / "inbox" / "reviews" / "may.csv", "good")
+    said = process("--config", house / "config.toml", "once", "--json", "--log-format", "json")
+    assert said.status == 0
+    record = json.loads(said.out)
+    assert set(record) == {"exit_status", "interrupted", "jobs"}
+    [job] = record["jobs"]
+    assert (job["source"], job["state"], job["rows"]["ok"]) == ("reviews/may.csv", "done", 1)
+    assert all(Path(path).exists() for path in job["outputs"])
+    assert all(json.loads(line)["level"] for line in said.err.splitlines())
+
+
+def test_once_with_nothing_to_do(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    said = process("--config", house / "config.toml", "once")
+    assert (said.status, said.out) == (
+        0,
+        "There was nothing to do: the inbox holds no file, and no job was under way.\n",
+    )
+
+
+def test_once_with_a_file_that_is_rejected(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    (tmp_path / "odd.xyz").write_text("?")
+    said = process("--config", house / "config.toml", "once", tmp_path / "odd.xyz")
+    assert said.status == 1
+    assert said.out.startswith("reviews/odd.xyz: rejected. ")
+    assert f"  original {house}/rejected/reviews/odd.xyz" in said.out
+
+
+def test_once_takes_a_file_in_the_inbox_from_there(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    file = reviews(house / "inbox" / "reviews" / "may.csv", "good")
+    said = process("--config", house / "config.toml", "once", file)
+    assert said.status == 0
+    assert said.out.count("reviews/may.csv: done.") == 1
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("arguments", [("missing.csv",), ("may.csv", "--route", "nope"), (".",)])
+def test_once_used_wrongly(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    house = real_house(tmp_path / "house")
+    reviews(tmp_path / "may.csv", "good")
+    said = process("--config", house / "config.toml", "once", *arguments, cwd=tmp_path)
+    assert said.status == 2
+    assert not (house / "state").exists()
+
+
+def started(house: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "batchd", "--config", str(house / "config.toml"), *arguments]
+    return subprocess.Popen(
+        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def is_at_the_provider(house: Path) -> bool:
+    with looking(house / "state") as state:
+        return any(batch.remote for job in state.unfinished() for batch in job.batches)
+
+
+def test_once_interrupted(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house", polls=1_000_000)
+    reviews(house / "inbox" / "reviews" / "may.csv", "good")
+    with started(house, "once") as daemon:
+        wait_for(lambda: is_at_the_provider(house))
+        daemon.send_signal(signal.SIGINT)
+        out, err = daemon.communicate(timeout=60)
+    assert daemon.returncode == 130
+    assert out.splitlines()[0] == "reviews/may.csv: at the provider."
+    assert out.splitlines()[-1].startswith("Interrupted. What is under way goes on at the next start;")
+    assert "Traceback" not in err
+
+
+# --- run -----------------------------------------------------------------------------------------------------------
+
+
+def test_run_orders_and_stops(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house", polls=1_000_000)
+    config = house / "config.toml"
+    with started(house, "run", "--log-format", "json", "--workers", "1") as daemon:
+        reviews(house / "inbox" / "reviews" / ".may.part", "good", "fine").rename(
+            house / "inbox" / "reviews" / "may.csv"
+        )
+        wait_for(lambda: is_at_the_provider(house))
+        found = running(house / "state")
+        assert found is not None
+        assert found.process == daemon.pid
+        record = process("--config", config, "status", "--json").json()
+        assert record["daemon"] == {"running": True, "process": daemon.pid}
+        [job] = record["jobs"]
+        assert job["in_words"] == "at the provider"
+        [answer] = process("--config", config, "cancel", "may.csv", "--json").json()
+        assert answer["answered"] is True
+        assert answer["answer"] == f"Job {job['id']} is being cancelled; rows that are answered already are delivered."
+        wait_for(lambda: here("status", "--json", config=config).json()["jobs"][0]["finished"])
+        hint = process("--config", config, "config", "set", "providers.fake.polls", "2").out
+        assert f"kill -HUP {daemon.pid}" in hint
+        daemon.send_signal(signal.SIGTERM)
+        _, err = daemon.communicate(timeout=60)
+    assert daemon.returncode == 0
+    entries = [json.loads(line) for line in err.splitlines()]
+    assert {"JobClaimed", "JobCancelled", "Stop"} <= {entry["action"] for entry in entries}
+
+
+def test_status_after_a_kill(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house", polls=1_000_000)
+    reviews(house / "inbox" / "reviews" / "may.csv", "good")
+    with started(house, "run") as daemon:
+        wait_for(lambda: is_at_the_provider(house))
+        os.killpg(daemon.pid, signal.SIGKILL)
+        daemon.communicate(timeout=60)
+    said = process("--config", house / "config.toml", "status")
+    assert said.status == 0
+    assert "No daemon is running. What is under way goes on at the next start: batchd run" in said.out
+    assert "at the provider" in said.out
+
+
+def test_run_with_a_config_that_is_wrong(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    (house / "config.toml").write_text("[intak]\n")
+    said = process("--config", house / "config.toml", "run")
+    assert said.status == 4
+    assert 'did you mean "intake"?' in said.err
+    assert "Traceback" not in said.err
+
+
+def test_warnings_of_the_config_are_in_the_log(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    path = house / "config.toml"
+    path.write_text(path.read_text().replace("polls = 1", 'polls = 1\napi_key = "sk-literal-key-0123456789"'))
+    with started(house, "run") as daemon:
+        wait_for(lambda: running(house / "state") is not None)
+        daemon.send_signal(signal.SIGTERM)
+        _, err = daemon.communicate(timeout=60)
+    assert "warning" in err
+    assert "sk-literal" not in err

@@ -1,0 +1,88 @@
+"""Commands that call no provider start in a blink, and import nothing that they do not need."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .cli_kit import environment, finished_house
+
+TIMES_MOST = 3.0
+RUNS = 9
+
+
+def cpu_of(command: list[str], cwd: Path) -> float:
+    """Seconds of processor that a process takes, its own and the system's for it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, cwd=cwd, env=environment(), stdout=subprocess.DEVNULL, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
+
+
+def test_status_takes_less_than_three_times_importing_click(tmp_path: Path) -> None:
+    house, _ = finished_house(tmp_path / "house")
+    click = [sys.executable, "-c", "import click"]
+    status = [sys.executable, "-m", "batchd", "status"]
+    # Taken in turns and the least of each, so that what else the machine does hits both alike.
+    times = [(cpu_of(click, house.folder), cpu_of(status, house.folder)) for _ in range(RUNS)]
+    least, ours = min(one for one, _ in times), min(other for _, other in times)
+    assert ours < TIMES_MOST * least, f"{ours * 1000:.0f} ms against {least * 1000:.0f} ms for click"
+
+
+def imported_by(cwd: Path, *arguments: str) -> set[str]:
+    """The top-level packages that a call imports, ours with their modules."""
+    command = [sys.executable, "-X", "importtime", "-m", "batchd", *arguments]
+    done = subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 5}, done.stderr[-2000:]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines}
+
+
+QUICK = [
+    ("status",),
+    ("status", "may.csv"),
+    ("status", "--json"),
+    ("events", "may.csv"),
+    ("cancel", "may.csv"),
+    ("retry", "may.csv"),
+    ("state", "path"),
+    ("completion", "bash"),
+    ("--version",),
+    ("--help",),
+    ("status", "--help"),
+]
+
+
+@pytest.mark.parametrize("arguments", QUICK, ids=" ".join)
+def test_quick_commands_import_nothing_heavy(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    house, _ = finished_house(tmp_path / "house")
+    modules = imported_by(house.folder, *arguments)
+    packages = {name.partition(".")[0] for name in modules}
+    assert packages.isdisjoint({"openai", "pydantic", "aiosqlite", "rich", "msgspec", "jinja2", "watchdog"})
+    if arguments != ("--help",):  # which asks plugins for their commands
+        plugins = {"batchd_files", "batchd_openai", "batchd_prompts", "batchd_sandbox"}
+        assert packages.isdisjoint({"asyncio", "pluggy", *plugins})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("init", "elsewhere"),
+        ("plugins",),
+        ("config", "get", "routes"),
+        ("check", "--offline"),
+        ("sandbox", "--help"),
+        ("demo", "--help"),
+    ],
+    ids=" ".join,
+)
+def test_nothing_that_calls_no_provider_imports_openai(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "config.toml").write_text(DEFAULT)
+    assert "openai" not in imported_by(tmp_path, *arguments)
+
+
+DEFAULT = (Path(__file__).parents[2] / "config.toml").read_text()

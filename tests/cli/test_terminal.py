@@ -1,0 +1,175 @@
+"""On a terminal: tables that fit its width, colours, and nothing left over when it is done."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from batchd.adapters.spool import Spool
+from batchd.core.lifecycle import Poll
+from batchd.testing.household import Living
+
+from .cli_kit import House, Thirds, after, environment, finished_house, half_way, stuck
+from .test_running import real_house, reviews
+
+_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Terminal:
+    """A process on a terminal of its own."""
+
+    def __init__(self, *arguments: str | Path, columns: int = 80, cwd: Path | None = None, **more: str) -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        plain = {key: value for key, value in environment(**more).items() if key not in {"COLUMNS", "LINES"}}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "batchd", *map(str, arguments)],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=plain,
+            cwd=cwd,
+            start_new_session=True,
+        )
+        os.close(slave)
+        self.raw = ""
+
+    def read(self, until: Callable[[str], bool] = lambda _: False) -> str:
+        """What it has written, up to its end or until this is so."""
+        while not until(self.raw):
+            try:
+                piece = os.read(self._master, 65_536)
+            except OSError:  # the other side is closed
+                break
+            if not piece:
+                break
+            self.raw += piece.decode()
+        return self.raw
+
+    def end(self) -> tuple[int, str]:
+        """The exit status and all that was written."""
+        self.read()
+        status = self.process.wait(60)
+        os.close(self._master)
+        return status, self.raw
+
+
+def shown(*arguments: str | Path, columns: int = 80, **more: str) -> str:
+    """What a command that ends by itself leaves on the terminal."""
+    status, raw = Terminal(*arguments, columns=columns, **more).end()
+    assert status == 0, raw
+    return raw
+
+
+def plain(raw: str) -> list[str]:
+    return [line.rstrip() for line in _SEQUENCE.sub("", raw).replace("\r", "").splitlines()]
+
+
+@pytest.fixture
+def busy(tmp_path: Path) -> House:
+    """Jobs in most states, some with long names."""
+    house, _ = finished_house(tmp_path / "house")
+    stuck(house)
+    house.run("reviews/2026/05/đánh-giá-của-khách-hàng-tháng-năm.csv", ["fine"])
+    house.provider = Thirds(house.service)
+    house.clock.advance(1)
+    house.run("reviews/2026/06/a-rather-long-name-of-a-file-from-a-shared-folder.csv", ["x", "y"], until=after(Poll))
+
+    async def complain(living: Living) -> None:
+        await living.context.store.story.raise_condition("provider fake", "The service refuses the key. " * 4)
+
+    house.live(complain)
+    return house
+
+
+@pytest.mark.parametrize("columns", [50, 80, 120, 200])
+def test_status_fits_the_terminal(busy: House, columns: int) -> None:
+    with Spool(busy.state).locked():
+        lines = plain(shown("--config", busy.config, "status", columns=columns))
+    assert max(map(cell_len, lines)) <= columns
+    text = "\n".join(lines)
+    assert "The daemon is running" in text
+    assert "! provider fake, since" in text
+    assert "Under way" in text
+    assert "Finished last" in text
+    assert "stands still" in text
+    assert "at the provider" in text
+    # However narrow it is: which job, whose file (its end says most), how far.
+    [line] = [line for line in lines if "lder.csv" in line and "0/2" in line]
+    assert ("reviews/2026/06/a-rather-long-name" in line) == (columns >= 200)
+    assert ("EUR" in text) == (columns >= 80)
+
+
+def test_columns_stand_in_line_with_wide_characters(tmp_path: Path) -> None:
+    house = House(tmp_path / "house")
+    for name in ("日本語のレビュー.csv", "plain.csv", "e\u0301te\u0301.csv"):
+        house.run(f"reviews/{name}", [name])
+    lines = plain(shown("--config", house.config, "status", columns=100))
+    places = {cell_len(line[: line.index("reviews  done")]) for line in lines if "reviews  done" in line}
+    assert len(places) == 1
+
+
+def test_colours_unless_no_color(busy: House) -> None:
+    # Styles such as bold stay, as no-color.org has it; what must be gone are the colours.
+    colour = re.compile(r"\x1b\[[0-9;]*3[1-7]m")
+    assert colour.search(shown("--config", busy.config, "status"))
+    assert not colour.search(shown("--config", busy.config, "status", NO_COLOR="1"))
+    assert colour.search(shown("--config", busy.config, "status", "may.csv"))
+    assert not colour.search(shown("--config", busy.config, "status", "may.csv", NO_COLOR="1"))
+
+
+def test_details_are_folded_but_paths_are_not_broken(busy: House) -> None:
+    lines = plain(shown("--config", busy.config, "status", "stuck.csv"))
+    assert max(map(len, (line for line in lines if "/" not in line))) <= 80
+    lines = plain(shown("--config", busy.config, "status", "may.csv", columns=60))
+    assert any(line.endswith(f"{busy.folder}/outbox/reviews/may.results.csv") for line in lines)
+
+
+def test_watch_shows_again_and_again_until_ctrl_c(tmp_path: Path) -> None:
+    house, _ = half_way(tmp_path / "house", "reviews/june.csv")
+    terminal = Terminal("--config", house.config, "status", "--watch")
+    terminal.read(until=lambda text: text.count("june.csv") >= 2)
+    terminal.process.send_signal(signal.SIGINT)
+    status, raw = terminal.end()
+    assert status == 0
+    assert "Traceback" not in raw
+    assert "3/9" in raw
+    # The cursor was hidden meanwhile, and is back.
+    assert raw.rindex("\x1b[?25h") > raw.rindex("\x1b[?25l")
+
+
+def test_watching_a_job_that_is_finished(tmp_path: Path) -> None:
+    house, job = finished_house(tmp_path / "house")
+    assert job in shown("--config", house.config, "status", job, "--watch")
+
+
+def test_once_shows_how_far_it_is_and_then_what_lies_where(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house", polls=5)
+    reviews(house / "inbox" / "reviews" / "may.csv", "good", "fine")
+    status, raw = Terminal("--config", house / "config.toml", "once", columns=100).end()
+    assert status == 0, raw
+    assert "at the provider" in raw
+    assert "waits for fake: 1 batch there, 0 of 2 requests answered" in raw
+    assert "Took reviews" not in raw, "the log would tear the display"
+    assert plain(raw)[-4].endswith("reviews/may.csv: done. 2 rows: 2 ok. 0.025 USD.")
+
+
+def test_once_with_a_log_level_logs_instead(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    reviews(house / "inbox" / "reviews" / "may.csv", "good")
+    status, raw = Terminal("--config", house / "config.toml", "once", "--log-level", "info").end()
+    assert status == 0
+    assert "Took reviews/may.csv" in raw
+    assert "Under way" not in raw

@@ -1,0 +1,181 @@
+"""Times, amounts, states and places in words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from batchd.adapters.state_view.records import BatchSummary, JobSummary
+from batchd.cli.dropping import places
+from batchd.cli.waiting import needs_a_person, state_in_words, waits_for
+from batchd.cli.wording import clean, count, join, local_time, money, short_count, since, span, utc
+from batchd.core.routing import Asked, Route
+
+
+@pytest.fixture
+def hanoi(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A clock on the wall seven hours ahead of UTC."""
+    monkeypatch.setenv("TZ", "Asia/Ho_Chi_Minh")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("hanoi")
+def test_times_are_local_for_people_and_utc_for_machines() -> None:
+    at = 1_800_000_000.0
+    assert utc(at) == "2027-01-15T08:00:00Z"
+    assert local_time(at) == "2027-01-15 15:00:00"
+    assert since(at, at + 3_600) == "15:00"
+    assert since(at, at + 86_400) == "2027-01-15 15:00"
+    assert utc(None) is None
+
+
+def test_spans_and_amounts() -> None:
+    assert [span(seconds) for seconds in (-5, 0, 59.9, 60, 7_199, 7_200, 200_000)] == [
+        "0 s", "0 s", "59 s", "1 min", "1 h", "2 h", "2 d",
+    ]  # fmt: skip
+    assert [money(number, "EUR") for number in (0, 12_340_000_000_000, 2_100_000_000)] == [
+        "0.00 EUR", "12.34 EUR", "0.0021 EUR",
+    ]  # fmt: skip
+    assert [short_count(number) for number in (0, 999, 12_345, 4_500_000)] == ["0", "999", "12.3 k", "4.5 M"]
+    assert [count(number, "row") for number in (0, 1, 2_000)] == ["0 rows", "1 row", "2,000 rows"]
+    assert count(2, "batch", "batches") == "2 batches"
+    assert [join(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_control_characters_are_shown_as_what_they_are() -> None:
+    assert clean("a\x1b[31mb\u202ec\x9bd\ne") == "a\\x1b[31mb\\u202ec\\x9bd\ne"
+
+
+# --- what a job waits for --------------------------------------------------------------------------------------------
+
+
+def job(**changes: Any) -> JobSummary:
+    values: dict[str, Any] = {
+        "id": "k3j9x2ab", "state": "running", "source": "reviews/may.csv", "route": "reviews", "provider": "acme",
+        "model": "small", "sinks": ("csv",), "rows": 10, "ok": 0, "failed": 0, "answered": 0, "parts": {},
+        "tokens": None, "cancelled": False, "reason_code": None, "reason": None, "estimated_cost": None,
+        "outbox_stem": None, "archive_name": None, "sha256": None, "twin": None, "claimed_at": 0.0,
+        "accepted_at": None, "planned_at": None, "collected_at": None, "finished_at": None,
+    }  # fmt: skip
+    return JobSummary(**(values | changes))
+
+
+def batch(**changes: Any) -> BatchSummary:
+    values: dict[str, Any] = {
+        "key": "b1", "provider": "acme", "model": "small", "state": "submitted", "phase": "in_progress",
+        "requests": 10, "ours": 5, "completed": 4, "failed": 1, "total": 10, "remote": "r1", "others": (),
+        "reason": None, "created_at": 0.0, "submitted_at": None, "ended_at": None,
+    }  # fmt: skip
+    return BatchSummary(**(values | changes))
+
+
+@pytest.mark.parametrize(
+    ("about", "words", "waits"),
+    [
+        (job(state="claiming"), "being taken", "the file to be taken out of the inbox"),
+        (job(state="claimed"), "being read", "the file to be read"),
+        (job(state="planning"), "being planned", "its rows to be turned into requests"),
+        (job(state="planning", twin="t1"), "being planned", "job t1, which is of the same file: its answers are"),
+        (job(parts={"unplanned": 1}), "being planned", "its rows to be turned into requests"),
+        (job(parts={"planned": 1}), "to be sent", "a batch to acme, which others may share"),
+        (job(batches=[batch(state="packed")]), "being sent", "its requests to be sent to acme"),
+        (job(batches=[batch(state="submitting")]), "being sent", "certainty whether acme has batch b1; it will not be"),
+        (job(batches=[batch()]), "at the provider", "acme: 1 batch there, 2 of 5 requests answered"),
+        (job(batches=[batch(state="ended")]), "at the provider", "its answers to be fetched from acme"),
+        (job(batches=[batch(state="held")]), "held", "you: does acme have batch b1? Look there, then"),
+        (job(parts={"answered": 1}), "being joined", "its answers to be joined with its rows"),
+        (job(state="delivering"), "being delivered", "its results to be delivered"),
+        (job(state="rejecting"), "being rejected", "the file to be put into the rejected folder"),
+        (job(state="failed", reason="it broke."), "stands still", "you, because it broke."),
+        (job(state="held"), "held", "your approval: batchd approve k3j9x2ab"),
+        (job(cancelled=True), "being cancelled", "its rows to be turned into requests"),
+        (job(state="done"), "done", None),
+        (job(state="done", reason_code="max_failed", reason="3 of 4 rows failed"), "failed", None),
+        (job(state="cancelled", cancelled=True), "cancelled", None),
+        (job(state="a-state-of-tomorrow"), "a-state-of-tomorrow", "its rows to be turned into requests"),
+    ],
+    ids=lambda value: value.state if isinstance(value, JobSummary) else None,
+)
+def test_where_a_job_is_and_what_it_waits_for(about: JobSummary, words: str, waits: str | None) -> None:
+    assert state_in_words(about) == words
+    said = waits_for(about, (), awake=True)
+    assert said is None if waits is None else said is not None and said.startswith(waits), said
+
+
+def test_a_condition_that_concerns_the_job_is_what_it_waits_for() -> None:
+    running = job(batches=[batch()])
+    everything = ["inbox", "provider acme", "sink csv", "batch b1", "job k3j9x2ab"]
+    assert waits_for(running, everything, awake=True) == "job k3j9x2ab"
+    assert waits_for(running, everything[:4], awake=True) == "batch b1"
+    assert waits_for(running, everything[:3], awake=True) == "provider acme"
+    assert waits_for(replace(running, state="delivering"), everything[:3], awake=True) == "sink csv"
+    assert waits_for(running, ["provider other", "inbox"], awake=True) == (
+        "acme: 1 batch there, 2 of 5 requests answered"
+    )
+
+
+def test_without_a_daemon_all_wait_for_one_but_what_needs_a_person() -> None:
+    assert waits_for(job(), (), awake=False) == "a daemon, and none is running: batchd run"
+    broken = job(state="failed", reason="it broke.")
+    assert waits_for(broken, (), awake=False) == "you, because it broke."
+    assert needs_a_person(broken)
+    assert needs_a_person(job(batches=[batch(state="held")]))
+    assert not needs_a_person(job(batches=[batch()]))
+
+
+# --- where a file of the command line goes ---------------------------------------------------------------------------
+
+
+def route(name: str, *match: str) -> Route:
+    return Route(name=name, match=match or (f"{name}/**",), provider="p", model="m", prompt=Asked("template"))
+
+
+REVIEWS, BY_NAME, DEEP = route("reviews"), route("names", "*tweet*.csv"), route("deep", "a/b/*/x-*.csv", "a/c/*.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "routes", "wanted", "place"),
+    [
+        ("may.csv", [REVIEWS], None, "reviews/may.csv"),
+        ("may.csv", [REVIEWS, BY_NAME], "reviews", "reviews/may.csv"),
+        ("tweets.csv", [REVIEWS, BY_NAME], None, "tweets.csv"),
+        ("tweets.csv", [REVIEWS, BY_NAME], "reviews", "reviews/tweets.csv"),
+        ("tweets.csv", [BY_NAME], "names", "tweets.csv"),
+        ("may.csv", [DEEP], None, "a/c/may.csv"),
+        ("may.csv", [route("all", "**")], None, "may.csv"),
+    ],
+)
+def test_places(tmp_path: Path, name: str, routes: list[Route], wanted: str | None, place: str) -> None:
+    file = tmp_path / name
+    assert places([file], tmp_path / "inbox", routes, wanted) == {file: place}
+
+
+@pytest.mark.parametrize(
+    ("name", "routes", "wanted", "says"),
+    [
+        ("may.csv", [REVIEWS, BY_NAME], None, "--route reviews (takes reviews/**), --route names (takes *tweet*.csv)"),
+        ("may.csv", [REVIEWS], "nope", 'There is no route "nope".'),
+        ("may.csv", [BY_NAME], None, "There is no folder in which the route names would take a file called may.csv"),
+        ("may.csv", [route("all", "**"), REVIEWS], "reviews", "There is no folder in which the route reviews"),
+    ],
+)
+def test_no_place(tmp_path: Path, name: str, routes: list[Route], wanted: str | None, says: str) -> None:
+    with pytest.raises(click.UsageError) as refusal:
+        places([tmp_path / name], tmp_path / "inbox", routes, wanted)
+    assert says in refusal.value.message
+
+
+def test_files_in_the_inbox_stay_where_they_are(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (tmp_path / "link").symlink_to(inbox)
+    assert places([inbox / "a.csv", tmp_path / "link" / "b.csv"], inbox, [REVIEWS], None) == {}

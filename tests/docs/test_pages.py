@@ -1,0 +1,297 @@
+"""What the pages show is so: links lead somewhere, code is that of the examples, configurations are accepted."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+import batchd
+from batchd import hookspecs
+from batchd.adapters import config
+from batchd.adapters.config_unbuilt import refuse_unbuilt
+from batchd.adapters.plugins import Catalogue
+from batchd.cli.main import batchd as command_line
+
+from .pages import DOCS, PAGES, ROOT, Block, blocks, code, headings, prose, tables
+
+_LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+_INCLUDED = re.compile(r"^<!-- (examples/\S+) -->\n```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings as GitHub links to them."""
+    kept = (re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings(page))
+    return set(kept)
+
+
+# --- links -------------------------------------------------------------------------------------------------------
+
+
+def links() -> Iterator[tuple[str, str]]:
+    for page in PAGES:
+        for match in _LINK.finditer(prose(page)):
+            yield name(page), match[1]
+
+
+@pytest.mark.parametrize(("page", "link"), sorted(set(links())))
+def test_a_link_leads_somewhere(page: str, link: str) -> None:
+    if re.match(r"https?://", link):
+        return
+    path, _, anchor = link.partition("#")
+    target = (ROOT / page).parent / path if path else ROOT / page
+    assert target.exists(), f"{page} links to {link}, which is not there"
+    if anchor:
+        assert anchor in anchors(target), f"{page} links to {link}, and there is no such heading"
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached, open_ = set(), [ROOT / "README.md"]
+    while open_:
+        page = open_.pop()
+        reached.add(page)
+        found = {(page.parent / link.partition("#")[0]).resolve() for link in _LINK.findall(prose(page))}
+        open_ += [each for each in found if each.suffix == ".md" and each not in reached]
+    assert set(PAGES) <= reached
+
+
+# --- code --------------------------------------------------------------------------------------------------------
+
+
+def included() -> Iterator[tuple[str, str, str]]:
+    for page in PAGES:
+        for match in _INCLUDED.finditer(page.read_text("utf-8")):
+            yield name(page), match[1], match[3]
+
+
+@pytest.mark.parametrize(("page", "path", "text"), list(included()), ids=lambda value: str(value)[:40])
+def test_code_on_a_page_is_that_of_the_example(page: str, path: str, text: str) -> None:
+    assert text == (ROOT / path).read_text("utf-8"), f"{page} shows an older {path}; copy it there again"
+
+
+def test_every_block_of_python_is_included() -> None:
+    for page in PAGES:
+        shown = [text for where, _, text in included() if where == name(page)]
+        assert [block.text for block in blocks(page, "python") if block.text not in shown] == []
+
+
+def test_a_provider_a_prompt_builder_and_a_sink_are_shown() -> None:
+    shown = {path for _, path, _ in included()}
+    assert {f"examples/plugins/{plugin}.py" for plugin in ("echo", "language", "markdown")} <= shown
+
+
+def test_every_example_is_mentioned() -> None:
+    text = (DOCS / "plugins.md").read_text("utf-8")
+    assert "(../examples/plugins)" in text
+    assert "(../examples/package)" in text
+
+
+# --- configurations ----------------------------------------------------------------------------------------------
+
+HEAD: dict[str, Any] = {
+    "providers": {"holysheep": {"plugin": "openai", "base_url": "https://x.test/v1", "api_key": "env:K"}},
+    "routes": {
+        "reviews": {
+            "provider": "holysheep",
+            "model": "m",
+            "prompt": {"plugin": "template", "user": "Review: {{ review }}"},
+        }
+    },
+}
+
+
+def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`above` laid over `below`, table by table; a table that names another plugin replaces the one below."""
+    if above.get("plugin", below.get("plugin")) != below.get("plugin"):
+        return above
+    both = {**below, **above}
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(below.get(key), dict):
+            both[key] = merged(below[key], value)
+    return both
+
+
+def snippets() -> Iterator[Any]:
+    for page in PAGES:
+        for block in blocks(page, "toml"):
+            if not block.text.startswith("[build-system]"):
+                yield pytest.param(block, id=f"{name(page)}:{block.line}")
+
+
+@pytest.fixture
+def plugins(tmp_path: Path) -> Path:
+    """A folder for a config, with the examples as its plugins."""
+    shutil.copytree(ROOT / "examples" / "plugins", tmp_path / "plugins.d", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "examples" / "package" / "batchd_translate.py", tmp_path / "plugins.d")
+    return tmp_path
+
+
+@pytest.mark.parametrize("block", snippets())
+def test_a_configuration_on_a_page_is_accepted(plugins: Path, block: Block) -> None:
+    import tomli_w
+
+    data = merged({"plugin_dir": "plugins.d", **HEAD}, tomllib.loads(block.text))
+    file = plugins / "config.toml"
+    file.write_text(tomli_w.dumps(data), "utf-8")
+    loaded = config.load(file, Catalogue.load(plugins / "plugins.d"))
+    refuse_unbuilt(file)
+    assert loaded.warnings == ()
+
+
+def test_the_services_of_the_example_are_accepted() -> None:
+    file = ROOT / "examples" / "services.toml"
+    loaded = config.load(file, Catalogue.load())
+    refuse_unbuilt(file)
+    assert loaded.warnings == ()
+    assert {route.provider for route in loaded.routes} == set(loaded.providers)
+
+
+def test_no_key_stands_in_the_example_of_services() -> None:
+    data = tomllib.loads((ROOT / "examples" / "services.toml").read_text("utf-8"))
+    keys = [table["api_key"] for table in data["providers"].values() if "api_key" in table]
+    assert len(keys) == len(data["providers"]) - 1
+    assert all(key.startswith("env:") for key in keys)
+
+
+def test_the_configuration_to_run_runs(plugins: Path) -> None:
+    match = re.search(r"<!-- run -->\n```toml\n(.*?)^```$", (DOCS / "plugins.md").read_text("utf-8"), re.M | re.S)
+    assert match is not None
+    (plugins / "config.toml").write_text(match[1].replace("[providers", '[intake]\nsettle = "100ms"\n\n[providers', 1))
+    (plugins / "may.txt").write_text("Good morning.\n")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "batchd", *arguments]
+        done = subprocess.run(command, cwd=plugins, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    run("init")
+    run("once", "--workers", "1", "may.txt")
+    with (plugins / "outbox" / "may.results.csv").open(newline="") as file:
+        assert list(csv.DictReader(file)) == [
+            {"text": "Good morning.", "answer": "Good morning.", "status": "ok", "error": ""}
+        ]
+    assert "| Good morning. | Good morning. | ok |" in (plugins / "outbox" / "may.results.md").read_text()
+    assert run("tally", "outbox/may.results.csv").stdout == "ok: 1\n"
+    assert "Finished may.txt: 1 ok." in (plugins / "finished.txt").read_text()
+
+
+def test_the_package_of_the_example_passes_its_own_tests(tmp_path: Path) -> None:
+    package = ROOT / "examples" / "package"
+    shutil.copytree(package, tmp_path / "package", ignore=shutil.ignore_patterns("__pycache__"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "test_translate.py"],
+        cwd=tmp_path / "package",
+        env={**os.environ, "PYTHONPATH": ":".join([str(tmp_path / "package"), *filter(None, sys.path)])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"\b1\d passed", done.stdout)
+
+
+def test_the_package_of_the_example_has_an_entry_point_that_leads_to_its_hooks() -> None:
+    package = ROOT / "examples" / "package"
+    project = tomllib.loads((package / "pyproject.toml").read_text("utf-8"))
+    [(_, module)] = project["project"]["entry-points"]["batchd"].items()
+    assert project["project"]["name"] == module.replace("_", "-")
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["include"] == [f"{module}.py"]
+    assert (package / f"{module}.py").exists()
+
+
+# --- commands ----------------------------------------------------------------------------------------------------
+
+
+def shell_lines() -> Iterator[Any]:
+    for page in PAGES:
+        for block in blocks(page, "sh"):
+            joined = block.text.replace("\\\n", " ")
+            for line in joined.splitlines():
+                for match in re.finditer(r"(?:^|[\s/(])batchd((?: [^|;&#)\n]+)?)", line):
+                    if re.match(
+                        r"(?:.*\s)?(?:pip install|uv tool install|-f|gpasswd.*)\s*$", line[: match.start() + 1]
+                    ):
+                        continue
+                    yield pytest.param(match[1].strip(), id=f"{name(page)}: batchd{match[1].rstrip()}")
+
+
+@pytest.mark.parametrize("arguments", shell_lines())
+def test_a_command_on_a_page_is_understood(arguments: str) -> None:
+    _understood(command_line, shlex.split(arguments))
+
+
+def _understood(command: click.Command, arguments: list[str]) -> None:
+    """UsageError if the command line would not take them; nothing is run."""
+    callback, command.callback = command.callback, None
+    try:
+        if isinstance(command, click.Group):
+            context = click.Context(command, info_name=command.name)
+            with context:
+                command.parse_args(context, arguments)
+                rest = [*context._protected_args, *context.args]
+                if not rest:
+                    return
+                inner = command.get_command(context, rest[0])
+                assert inner is not None, f"there is no command {rest[0]}"
+                _understood(inner, rest[1:])
+        else:
+            command.make_context(command.name, arguments)
+    finally:
+        command.callback = callback
+
+
+# --- plugins.md ---------------------------------------------------------------------------------------------------
+
+PLUGINS_TABLES = tables(DOCS / "plugins.md")
+
+
+def test_every_hook_is_described() -> None:
+    hooks = {name for name in vars(hookspecs) if name.startswith("register_")}
+    assert {code(row[0]) for row in PLUGINS_TABLES["The hooks"]} == hooks
+
+
+def test_each_hook_is_described_with_what_its_contract_has() -> None:
+    rows = PLUGINS_TABLES["The hooks"]
+    assert len(rows) == 6
+    for _, registers, must, may, _ in rows:
+        contract = getattr(batchd, registers.partition("`")[2].partition("`")[0], None)
+        if contract is None:
+            continue
+        abstract = contract.__abstractmethods__
+        own = {name for name in vars(contract) if not name.startswith("_")} - abstract
+        assert set(re.findall(r"`(\w+)`", must)) == abstract
+        assert set(re.findall(r"`(\w+)`", may)) == own
+
+
+def test_every_name_of_the_front_door_is_described() -> None:
+    names = [name for row in PLUGINS_TABLES["What `batchd` exports"] for name in re.findall(r"`(\w+)`", row[0])]
+    assert sorted(names) == sorted(batchd.__all__)
+
+
+def test_every_error_that_a_plugin_may_raise_is_described() -> None:
+    from batchd.errors import BatchdError, ConfigError, PluginError, ProviderError, StateError
+
+    def below(kind: type[BatchdError]) -> set[type[BatchdError]]:
+        return {kind}.union(*(below(each) for each in kind.__subclasses__() if each.__module__ == "batchd.errors"))
+
+    ours = below(ConfigError) | below(PluginError) | below(StateError) | {BatchdError, ProviderError}
+    assert {code(row[0]) for row in PLUGINS_TABLES["What to raise"]} == {
+        kind.__name__ for kind in below(BatchdError) - ours
+    }
