@@ -133,8 +133,6 @@ def _records(source: Source, encoding: str, delimiter: str, skipped: int) -> Ite
                 rows += 1
                 if lines.last_nul >= first:
                     yield BadRow(cells, _nul(first))
-                elif len(header) > 1 and not any(cells):
-                    yield BadRow(cells, _blank(first))
                 elif len(cells) == len(header):
                     yield cells
                 else:
@@ -185,11 +183,6 @@ def _nul(line: int) -> Failure:
     return Failure(
         "nul", f"Line {line:,} contains a NUL character, which no text contains. Remove it and drop the row again."
     )
-
-
-def _blank(line: int) -> Failure:
-    # Spreadsheets write such lines below a table; asking about them would cost money.
-    return Failure("blank", f"Line {line:,} has nothing in any of its cells, so there is nothing to ask about.")
 
 
 def _ragged(line: int, cells: int, columns: int, delimiter: str) -> Failure:
