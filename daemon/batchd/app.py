@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .adapters import config as configuration
+from .adapters import toml_text
 from .adapters.clock import Clock
 from .adapters.config import Config
 from .adapters.config_unbuilt import refuse_unbuilt
@@ -50,7 +51,7 @@ def load(path: Path) -> tuple[Config, Catalogue]:
     """
     catalogue = Catalogue.load(plugin_folder(path))
     config = configuration.load(path, catalogue)
-    refuse_unbuilt(path)
+    refuse_unbuilt(toml_text.read(path))
     os.chdir(config.path.parent)
     return config, catalogue
 
@@ -131,7 +132,11 @@ async def daemon(
         )
         engine = Engine(context, workers=number)
         supervisor = _supervisor(config, context, engine, watch=watch, notifier=notifier)
-        yield Daemon(config, context, engine, supervisor, catalogue, leaving)
+        opening = [asyncio.create_task(desk.provider.aopen()) for desk in context.desks.values()]
+        try:
+            yield Daemon(config, context, engine, supervisor, catalogue, leaving)
+        finally:
+            await asyncio.gather(*opening, return_exceptions=True)
 
 
 def _supervisor(

@@ -253,6 +253,12 @@ class BatchProvider(Plugin[SettingsT]):
         async for result in self.results(batch):
             target.write(encode_result(result))
 
+    async def aopen(self) -> None:
+        """Make ready what takes long, such as an import. Called once when batchd starts, while it does other things.
+
+        Calls may come before it is done. What it raises is not heard: the first call that needs it will say so.
+        """
+
     async def check(self, models: Sequence[str]) -> Sequence[str]:
         """Call the service with the key and these models; return what is wrong and how to mend it, a sentence each."""
         return ()

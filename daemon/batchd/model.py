@@ -86,7 +86,7 @@ class Response:
         choice = self._choice
         if choice is not None:
             message = choice.get("message")
-            text = message.get("content") if isinstance(message, Mapping) else choice.get("text")
+            text = message.get("content") if isinstance(message, dict) else choice.get("text")
             if isinstance(text, str):
                 return text
             return "".join(_said(text, "text")) or None
@@ -99,7 +99,7 @@ class Response:
         if choice is None:
             return "".join(self._output("refusal")) or None
         message = choice.get("message")
-        refusal = message.get("refusal") if isinstance(message, Mapping) else None
+        refusal = message.get("refusal") if isinstance(message, dict) else None
         return refusal if isinstance(refusal, str) and refusal else None
 
     @property
@@ -111,7 +111,7 @@ class Response:
             return reason if isinstance(reason, str) else None
         if self.body.get("status") == "incomplete":
             details = self.body.get("incomplete_details")
-            reason = details.get("reason") if isinstance(details, Mapping) else None
+            reason = details.get("reason") if isinstance(details, dict) else None
             if not isinstance(reason, str):
                 return None
             return "length" if reason == "max_output_tokens" else reason
@@ -121,10 +121,10 @@ class Response:
     def usage(self) -> Usage | None:
         """The tokens the service counted, None where it does not say."""
         usage = self.body.get("usage")
-        if not isinstance(usage, Mapping):
+        if not isinstance(usage, dict):
             return None
         details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
-        cached = details.get("cached_tokens") if isinstance(details, Mapping) else 0
+        cached = details.get("cached_tokens") if isinstance(details, dict) else 0
         return Usage(
             input_tokens=_count(usage.get("prompt_tokens")) or _count(usage.get("input_tokens")),
             cached_tokens=_count(cached),
@@ -134,7 +134,7 @@ class Response:
     @property
     def _choice(self) -> Mapping[str, Json] | None:
         choices = self.body.get("choices")
-        if isinstance(choices, Sequence) and choices and isinstance(choices[0], Mapping):
+        if isinstance(choices, list) and choices and isinstance(choices[0], dict):
             return choices[0]
         return None
 
@@ -142,14 +142,14 @@ class Response:
         output = self.body.get("output")
         for item in output if isinstance(output, list) else ():
             # Other items hold text as well: what the model thought, what it asked of a tool.
-            if isinstance(item, Mapping) and item.get("type", "message") == "message":
+            if isinstance(item, dict) and item.get("type", "message") == "message":
                 yield from _said(item.get("content"), kind)
 
 
 def _said(content: Json, kind: str) -> Iterator[str]:
     """The texts (or refusals) in a message that comes in pieces."""
     for piece in content if isinstance(content, list) else ():
-        if isinstance(piece, Mapping) and isinstance(piece.get(kind), str):
+        if isinstance(piece, dict) and isinstance(piece.get(kind), str):
             yield piece[kind]
 
 

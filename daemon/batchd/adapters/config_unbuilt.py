@@ -6,20 +6,18 @@ A limit that is silently not kept is worse than none, so they are refused until 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from . import toml_text
+from .toml_text import Document
 
 _BUDGET = ("per_job", "per_day", "per_month")
 
 
-def refuse_unbuilt(path: Path) -> None:
+def refuse_unbuilt(document: Document) -> None:
     """ConfigError if the config relies on something that this version does not do."""
-    document = toml_text.read(path)
     lines = [
-        f"{path}:{document.line(keys)}: {'.'.join(keys)}: this version of batchd does not {what}; remove the line."
+        f"{document.path}:{document.line(keys)}: {'.'.join(keys)}: this version of batchd does not {what}; remove the line."
         for keys, what in _found(document.data)
     ]
     if lines:

@@ -71,8 +71,9 @@ class SpoolRows(ResultRows):
 
     def _joined(self, number: int, line: bytes, result: ResultLine | None) -> ResultRow:
         record = rows.decode(line)
-        original = record.values if isinstance(record, BadRow) else record
-        values = rows.fitted(original, len(self.columns))
+        # Asked in the order of what is frequent: this runs once a row, on the way out of every job.
+        original = record if type(record) is list else record.values if isinstance(record, BadRow) else record
+        values = original if len(original) == len(self.columns) else rows.fitted(original, len(self.columns))
         if result is None:
             return ResultRow(number, values, original, RowStatus.SKIPPED, (), SKIPPED, None, None)
         usage = Usage(*result.usage) if result.usage else None

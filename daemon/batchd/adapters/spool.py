@@ -17,6 +17,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,19 @@ from pathlib import Path
 from ..core.records import Part
 from ..errors import StateLocked
 from ..files import fsync_folder, make_folder
+
+
+def _own(descriptor: int) -> bool:
+    """Take the lock. `batchd status` holds it for some microseconds to see whether a daemon runs; so look again."""
+    for pause in (0.01, 0.03, 0.1, None):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if pause is not None:
+                time.sleep(pause)
+        else:
+            return True
+    return False
 
 
 class Spool:
@@ -110,14 +124,12 @@ class Spool:
         path = self.state / "lock"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _own(descriptor):
                 holder = os.pread(descriptor, 100, 0).decode("ascii", "replace").strip() or "unknown"
                 raise StateLocked(
                     f"Another batchd (process {holder}) works on {self.state}. Two would pay twice, so this one "
                     "leaves it alone. Stop the other first, or give this one its own [folders] state."
-                ) from None
+                )
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             fsync_folder(self.state)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..adapters.state_view.daemon import Running, running
 from ..adapters.state_view.looking import looking
-from .waiting import state_in_words, waits_for
+from .waiting import needs_a_person, state_in_words, waits_for
 from .wording import utc
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class Survey:
                 now=time.time(),
                 daemon=Running(os.getpid()) if ours else running(places.state),
                 conditions=state.conditions(),
-                unfinished=state.unfinished(),
+                # Stable: within each half the oldest first.
+                unfinished=sorted(state.unfinished(), key=lambda job: not needs_a_person(job)),
                 finished=finished,
                 older=state.finished_count() - len(finished),
             )

@@ -53,7 +53,7 @@ def outcome(line: bytes) -> Response | Failure:
     if not isinstance(record, dict):
         return Failure("unreadable_line", "The service's answer to this row is no JSON object.", transient=True)
     response, error = record.get("response"), record.get("error")
-    if isinstance(response, Mapping):
+    if isinstance(response, dict):
         return _of_response(response, error)
     return _of_error(error)
 
@@ -64,20 +64,20 @@ def _of_response(response: Mapping[str, Json], error: Json) -> Response | Failur
         # Some gateways leave the status out; a body that answers speaks for itself.
         status = 200 if _answers(body) else 0
     if 200 <= status < 300:
-        if isinstance(body, Mapping) and _answers(body):
+        if isinstance(body, dict) and _answers(body):
             return Response(body, status)
-        if isinstance(body, Mapping) and body.get("error"):
+        if isinstance(body, dict) and body.get("error"):
             return _failure(body["error"], status, transient=True)
         return Failure("empty_answer", "The service answered this row with an empty body.", transient=True)
     # A redirect is no refusal either: something in between was not well.
     transient = status in _AGAIN or not 400 <= status < 500
-    inner = body.get("error") if isinstance(body, Mapping) else None
+    inner = body.get("error") if isinstance(body, dict) else None
     return _failure(inner or error or body, status, transient=transient)
 
 
 def _of_error(error: Json) -> Failure:
     # Without a response nothing ran: expired, cancelled, or a fault of the service. Asking again may help.
-    transient = error.get("transient", True) is not False if isinstance(error, Mapping) else True
+    transient = error.get("transient", True) is not False if isinstance(error, dict) else True
     if error is None:
         message = "The service's answer to this row holds neither answer nor error."
         return Failure("empty_answer", message, transient=True)
@@ -88,7 +88,7 @@ def _failure(error: Json, status: int | None, *, transient: bool) -> Failure:
     fallback = "error" if status is None else f"http_{status}"
     with_status = "" if status is None else f" with status {status}"
     unsaid = f"The service failed this row{with_status} and gave no reason."
-    if isinstance(error, Mapping):
+    if isinstance(error, dict):
         code = error.get("code") or error.get("type") or fallback
         message = error.get("message") or unsaid
     else:
@@ -98,7 +98,7 @@ def _failure(error: Json, status: int | None, *, transient: bool) -> Failure:
 
 def _answers(body: Json) -> bool:
     """Whether a body holds an answer of any of the endpoints: chat, completions, responses, embeddings."""
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         return False
     return any(isinstance(body.get(key), list) and body[key] for key in ("choices", "output", "data", "results"))
 
@@ -120,7 +120,8 @@ class ResultLine(msgspec.Struct, array_like=True, frozen=True):
     @property
     def output_line(self) -> bytes | None:
         """The provider's own line, None if there was none that is JSON."""
-        return None if self.raw == _NOTHING else bytes(self.raw)
+        raw = bytes(self.raw)
+        return None if raw == b"null" else raw
 
     def failure(self) -> Failure | None:
         """Why the row failed, None if it did not."""
@@ -187,18 +188,18 @@ def _parse(response: Response, builder: PromptBuilder[Any]) -> list[Json] | Fail
     try:
         read = builder.parse(response)
         if isinstance(read, Failure):
-            return Failure(_storable(read.code), _storable(read.message), transient=bool(read.transient))
+            return Failure(storable(read.code), storable(read.message), transient=bool(read.transient))
         answer = [read.get(column) for column in builder.columns]
         _encoder.encode(answer)
     except Exception as error:  # noqa: BLE001  # one bad row is one bad row, whatever the plugin makes of it
         kind = type(builder).__name__
         message = f"The answer could not be read by {kind}: {type(error).__name__}: {error}"
-        return Failure("parse", _storable(message))
+        return Failure("parse", storable(message))
     return answer
 
 
-def _storable(text: object) -> str:
-    """As text that UTF-8 can write: half of a surrogate pair, as a cut answer may end in, cannot be stored."""
+def storable(text: object) -> str:
+    """As text that UTF-8 can write, which half of a surrogate pair, as a cut answer may end in, is not."""
     return str(text).encode("utf-8", "backslashreplace").decode()
 
 

@@ -29,7 +29,7 @@ def encode(record: Sequence[Json] | BadRow) -> bytes:
 def decode(line: bytes) -> Sequence[Json] | BadRow:
     """The record of a line."""
     record = _decoder.decode(line)
-    if isinstance(record, dict):
+    if type(record) is dict:
         return BadRow(record["values"], Failure(record["code"], record["message"]))
     return record  # type: ignore[no-any-return]  # what `encode` wrote: an array
 

@@ -93,12 +93,14 @@ class Engine:
         self._conditions: dict[str, str] | None = None
         self._streaks: Counter[str] = Counter()
         self._under_way: set[Action] = set()
+        self._ended_meanwhile: set[Action] = set()
         self._busy_providers: Counter[str] = Counter()
 
     # --- looking ---------------------------------------------------------------------------------------------
 
     async def look(self) -> Outlook:
         """Everything that is due now and not under way."""
+        self._ended_meanwhile.clear()
         for order in await self.context.store.story.orders():
             await orders.obey(self.context, order)
             self.patience.hurry()
@@ -112,7 +114,8 @@ class Engine:
         steady = self.context.clock.steady()
         due = []
         for candidate in candidates:
-            if candidate.action in self._under_way:
+            # What has ended since we began to look may have been read as it was before; its end leads to another look.
+            if candidate.action in self._under_way or candidate.action in self._ended_meanwhile:
                 continue
             until = max(self.patience.until(candidate.action), self._gate(candidate.provider))
             if until <= steady:
@@ -225,6 +228,7 @@ class Engine:
             await self._went_well(due)
         finally:
             self._under_way.discard(action)
+            self._ended_meanwhile.add(action)
             self._busy_providers[due.provider or ""] -= 1
 
     async def _went_well(self, due: Due) -> None:

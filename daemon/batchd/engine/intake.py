@@ -90,7 +90,7 @@ class Intake:
 async def take(context: Context, action: Claim) -> None:
     """Take the file into the spool, or forget the job if it is not there any more as it was."""
     job = await context.store.jobs.find(action.job)
-    if job is None:
+    if job is None or job.state is not JobState.CLAIMING:
         return
     relative = job.inbox_path.decode("utf-8", "surrogateescape")
     source = context.spool.source(job.id)

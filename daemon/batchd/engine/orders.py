@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..adapters.store.story import Order
 from ..adapters.work.strike import ReopenTask, reopen
 from ..core.records import BatchState, Job, JobState, Part, PartState
-from ..events import JobCancelled, JobRetried
+from ..events import JobCancelled, JobRetried, count
 from .context import Context
 from .deliver import reject
 
@@ -83,7 +83,7 @@ async def _ask_again(context: Context, job: Job) -> str:
         outbox_stem=None,
         finished_at=None,
     )
-    return f"{rows:,} rows of job {job.id} are asked again; the results will stand beside the first ones."
+    return f"{count(rows, 'row')} of job {job.id} will be asked again; the results will stand beside the first ones."
 
 
 async def _reopened(context: Context, part: Part) -> Part:

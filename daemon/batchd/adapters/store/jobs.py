@@ -123,7 +123,7 @@ class Jobs:
 
     async def forget(self, job: str) -> None:
         """The file was gone before we could take it: there is no such job."""
-        await self._database.write(lambda tx: tx.run("delete_job", id=job))
+        await self._database.write(lambda tx: tx.run("forget_job", id=job))
 
     async def claimed(self, job: Job, stamp: Stamp) -> None:
         """The file is in the spool, with this stamp."""

@@ -48,8 +48,8 @@ SELECT sink, files FROM deliveries WHERE job = :job ORDER BY delivered_at, sink
 -- name: claiming_paths
 SELECT inbox_path FROM jobs WHERE state = 'claiming'
 
--- name: delete_job
-DELETE FROM jobs WHERE id = :id
+-- name: forget_job
+DELETE FROM jobs WHERE id = :id AND state = 'claiming'
 
 -- name: delete_parts
 DELETE FROM parts WHERE job = :job

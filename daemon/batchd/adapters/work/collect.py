@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -75,7 +77,7 @@ def _deal(
     with ExitStack() as stack:
         files = {share: stack.enter_context(replacing(Path(share.answers))) for share in shares}
         for line in lines_of(Path(task.answers)):
-            stripped = line.strip(b"\r\n \t")
+            stripped = line.removeprefix(codecs.BOM_UTF8).strip(b"\r\n \t")
             if not stripped:
                 continue
             share = owners.of(owner(stripped))
@@ -93,18 +95,18 @@ class _Owners:
 
     def __init__(self, shares: Sequence[Share]) -> None:
         self._by_job: dict[str, list[Share]] = defaultdict(list)
-        for share in shares:
+        for share in sorted(shares, key=lambda share: share.first):
             self._by_job[share.job].append(share)
+        self._firsts = {job: [share.first for share in shares] for job, shares in self._by_job.items()}
 
     def of(self, custom_id: str | None) -> Share | None:
         place = row_of(custom_id) if custom_id is not None else None
-        if place is None:
+        if place is None or place[0] not in self._by_job:
             return None
         job, row = place
-        for share in self._by_job.get(job, ()):
-            if share.first <= row < share.first + share.rows:
-                return share
-        return None
+        number = bisect_right(self._firsts[job], row) - 1
+        share = self._by_job[job][max(number, 0)]
+        return share if share.first <= row < share.first + share.rows else None
 
 
 @dataclass(frozen=True, slots=True)

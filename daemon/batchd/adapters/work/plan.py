@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,9 @@ import msgspec
 
 from ...contracts import PromptBuilder
 from ...core import rows
-from ...core.joining import ResultLine
+from ...core.joining import ResultLine, storable
 from ...core.rows import custom_id
+from ...errors import PluginError
 from ...files import replacing
 from ...model import BadRow, Body, Failure, Json, Row
 from . import tools
@@ -59,12 +61,11 @@ def plan(task: PlanTask) -> PlanDone:
     settled = decode_results(Path(task.settled)) if task.settled else {}
     failed: list[ResultLine] = []
     requests = size = input_bytes = output_tokens = 0
-    default_output = most_output_tokens(task.common)
     ahead, behind = _frame(task.job, task.endpoint)
     with replacing(Path(task.requests)) as file:
         for number, body in _bodies(task, builder, settled):
             if isinstance(body, Failure):
-                failed.append(ResultLine(number, False, code=body.code, message=body.message))
+                failed.append(ResultLine(number, False, code=storable(body.code), message=storable(body.message)))
                 continue
             line = b"%b%d%b%b}\n" % (ahead, number, behind, _one_line(body))
             if task.max_line_bytes is not None and len(line) > task.max_line_bytes:
@@ -74,7 +75,7 @@ def plan(task: PlanTask) -> PlanDone:
             requests += 1
             size += len(line)
             input_bytes += len(body)
-            output_tokens += default_output
+            output_tokens += most_output_tokens(body)
     if failed:
         write_results(Path(task.failures), sorted([*settled.values(), *failed], key=lambda line: line.row))
     return PlanDone(
@@ -87,13 +88,27 @@ def plan(task: PlanTask) -> PlanDone:
     )
 
 
-def most_output_tokens(body: Mapping[str, Json]) -> int:
-    """The most tokens a request lets the model write; 0 if it sets no limit."""
-    for key in ("max_completion_tokens", "max_output_tokens", "max_tokens"):
-        value = body.get(key)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-    return 0
+class _Lengths(msgspec.Struct):
+    """As much of a body as says how long its answers may get."""
+
+    max_completion_tokens: Any = None
+    max_output_tokens: Any = None
+    max_tokens: Any = None
+    n: Any = None
+
+
+_lengths = msgspec.json.Decoder(_Lengths)
+
+
+def most_output_tokens(body: bytes) -> int:
+    """The most tokens a request lets the model write, in all its answers; 0 if it sets no limit.
+
+    Of the body and not of the route: a builder's own limit wins, and nothing may cost more than was said.
+    """
+    lengths = _lengths.decode(body)
+    limits = (lengths.max_completion_tokens, lengths.max_output_tokens, lengths.max_tokens)
+    most = next((limit for limit in limits if isinstance(limit, int) and not isinstance(limit, bool)), 0)
+    return most * (lengths.n if isinstance(lengths.n, int) and lengths.n > 1 else 1)
 
 
 def _frame(job: str, endpoint: str) -> tuple[bytes, bytes]:
@@ -106,29 +121,63 @@ def _bodies(
     task: PlanTask, builder: PromptBuilder[Any], settled: Mapping[int, ResultLine]
 ) -> Iterator[tuple[int, bytes | Failure]]:
     """The body or the Failure of each row that has no outcome yet, in row order."""
-    bad: dict[int, Failure] = {}
-    numbers: list[int] = []
+    pulled: deque[tuple[int, Row | Failure]] = deque()
+    trouble: list[BaseException] = []
 
     def askable() -> Iterator[Row]:
-        lines = lines_of(Path(task.rows), task.offset, task.length)
-        for number, line in enumerate(lines, start=task.first):
-            if number in settled:
-                continue
-            record = rows.decode(line)
-            numbers.append(number)
-            if isinstance(record, BadRow):
-                bad[number] = record.failure
-            else:
-                yield Row(number, task.columns, record)
+        try:
+            lines = lines_of(Path(task.rows), task.offset, task.length)
+            for number, line in enumerate(lines, start=task.first):
+                if number in settled:
+                    continue
+                record = rows.decode(line)
+                if isinstance(record, BadRow):
+                    pulled.append((number, record.failure))
+                else:
+                    row = Row(number, task.columns, record)
+                    pulled.append((number, row))
+                    yield row
+        except Exception as error:
+            trouble.append(error)
+            raise
 
-    bodies = builder.encode(askable(), task.common)
-    for body in bodies:
+    waiting = askable()
+    bodies = iter(builder.encode(waiting, task.common))
+    while True:
+        try:
+            body = next(bodies, None)
+        except Exception:
+            if trouble or not any(isinstance(what, Row) for _, what in pulled):
+                raise  # no row's fault: the file cannot be read, or the builder fails at nothing
+            # The rows that it had in hand are asked about one by one, so that the one at fault fails alone.
+            for number, what in pulled:
+                yield number, what if isinstance(what, Failure) else _alone(builder, what, task.common)
+            pulled.clear()
+            bodies = iter(builder.encode(waiting, task.common))
+            continue
         # The builder pulls one row for each body it gives; bad rows were passed over on the way to it.
-        while numbers and numbers[0] in bad:
-            yield numbers[0], bad[numbers.pop(0)]
-        yield numbers.pop(0), body
-    for number in numbers:
-        yield number, bad[number]
+        while pulled and isinstance(bad := pulled[0][1], Failure):
+            yield pulled.popleft()[0], bad
+        if body is None:
+            break
+        if not pulled or b"\n" in (body if isinstance(body, bytes) else b""):
+            raise _broken(builder, "gave more bodies than it was given rows" if not pulled else "gave several lines")
+        yield pulled.popleft()[0], body
+    if pulled:
+        raise _broken(builder, "gave fewer bodies than it was given rows")
+
+
+def _alone(builder: PromptBuilder[Any], row: Row, common: Body) -> bytes | Failure:
+    try:
+        body = builder.build(row)
+        return body if isinstance(body, Failure) else msgspec.json.encode({**common, **body})
+    except Exception as error:  # noqa: BLE001  # one bad row is one bad row, whatever the plugin makes of it
+        kind = type(builder).__name__
+        return Failure("build", f"The request could not be made by {kind}: {type(error).__name__}: {error}")
+
+
+def _broken(builder: PromptBuilder[Any], how: str) -> PluginError:
+    return PluginError(f"The prompt builder {type(builder).__name__} breaks its contract: its `encode` {how}.")
 
 
 def _one_line(body: bytes) -> bytes:

@@ -11,9 +11,9 @@ from typing import IO
 
 from ...contracts import Source
 from ...core import rows
-from ...errors import FileRefused
+from ...errors import FileRefused, PluginError
 from ...files import replacing
-from ...model import BadRow, Json
+from ...model import BadRow, Failure, Json
 from ..plain_files import open_source, stamp_of
 from . import tools
 
@@ -88,11 +88,22 @@ def _needed(columns: Sequence[str], needed: Iterable[str]) -> None:
 def _write(records: Iterator[Sequence[Json] | BadRow], width: int, file: IO[bytes]) -> Iterator[int]:
     write = file.write
     for record in records:
-        if not isinstance(record, BadRow) and len(record) != width:
-            raise TypeError(f"The reader gave a row of {len(record)} values for {width} columns.")
-        line = rows.encode(record)
+        if not isinstance(record, BadRow) and (len(record) != width or isinstance(record, str | bytes)):
+            raise PluginError(f"The reader breaks its contract: for {width} columns it gave the row {record!r}."[:500])
+        try:
+            line = rows.encode(record)
+        except (TypeError, ValueError, OverflowError) as error:
+            line = rows.encode(_unkeepable(record, error))
         write(line)
         yield len(line)
+
+
+def _unkeepable(record: Sequence[Json] | BadRow, error: Exception) -> BadRow:
+    """What holds something that JSON cannot say, such as half of a surrogate pair: that row fails alone."""
+    values = record.values if isinstance(record, BadRow) else record
+    texts = [str(value).encode("utf-8", "backslashreplace").decode() for value in values]
+    reason = str(error).encode("utf-8", "backslashreplace").decode()
+    return BadRow(texts, Failure("unreadable", f"This row holds something that cannot be kept: {reason}."))
 
 
 def _sha256(path: Path) -> str:
