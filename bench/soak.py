@@ -171,6 +171,8 @@ class Soak:
             self.daemon.wait()
         self.sandbox.terminate()
         self.sandbox.wait()
+        if self.sandbox.stdout is not None:
+            self.sandbox.stdout.close()
         self.log.close()
 
     def order(self, fault: str) -> None:

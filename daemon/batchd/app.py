@@ -132,11 +132,15 @@ async def daemon(
         )
         engine = Engine(context, workers=number)
         supervisor = _supervisor(config, context, engine, watch=watch, notifier=notifier)
-        opening = [asyncio.create_task(desk.provider.aopen()) for desk in context.desks.values()]
+        context.opening = {name: asyncio.create_task(_open(desk)) for name, desk in context.desks.items()}
         try:
             yield Daemon(config, context, engine, supervisor, catalogue, leaving)
         finally:
-            await asyncio.gather(*opening, return_exceptions=True)
+            await asyncio.gather(*context.opening.values(), return_exceptions=True)
+
+
+async def _open(desk: ProviderDesk) -> None:
+    await desk.provider.aopen()
 
 
 def _supervisor(

@@ -44,7 +44,7 @@ class Settings(BaseModel):
     Use `batchd.Secret` for anything that must not be seen and `batchd.Duration` for times such as `"30s"`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -256,7 +256,7 @@ class BatchProvider(Plugin[SettingsT]):
     async def aopen(self) -> None:
         """Make ready what takes long, such as an import. Called once when batchd starts, while it does other things.
 
-        Calls may come before it is done. What it raises is not heard: the first call that needs it will say so.
+        No other call comes before it is done. What it raises is not heard: the first call that needs it will say so.
         """
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:

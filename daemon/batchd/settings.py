@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -27,6 +28,8 @@ def seconds(text: str | float) -> float:
         if match is None:
             raise ValueError(f'{text!r} is no duration; write one such as "500ms", "2s", "10m", "6h" or "30d"')
         number = float(match[1]) * _UNITS[match[2]]
+    if math.isnan(number):
+        raise ValueError('write a duration, such as "500ms", "2s", "10m", "6h" or "30d"')
     if number < 0:
         raise ValueError("a duration cannot be negative")
     return number

@@ -14,7 +14,7 @@ _encode = msgspec.json.Encoder().encode
 # Every character that any CSV reader might take for a delimiter: a file that is dropped again has its delimiter
 # found out, and must come out with the same cells. A byte order mark would be taken off the first cell.
 _MUST_BE_QUOTED = re.compile('[",;\t|\r\n\ufeff]')
-_FORMULA = re.compile("[=+\\-@\t\r\n＝＋－＠]")
+_FORMULA_SIGNS = frozenset("=+-@\t\r\n＝＋－＠")
 _NUMBER = re.compile(r"[+-](?:\d+(?:[.,]\d+)*|\.\d+)(?:[eE][+-]?\d+)?%?")
 
 
@@ -27,7 +27,7 @@ def as_text(value: Json) -> str:
 
 def harmless(text: str) -> str:
     """The text with a ' before it if a spreadsheet would run it as a formula. Plain numbers are left alone."""
-    if _FORMULA.match(text) is None or _NUMBER.fullmatch(text) is not None:
+    if text[:1] not in _FORMULA_SIGNS or _NUMBER.fullmatch(text) is not None:
         return text
     return f"'{text}"
 

@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from typing import IO, TYPE_CHECKING
 
 from batchd import (
@@ -58,6 +59,10 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
 
             self._made = Client(self.settings)
         return self._made
+
+    async def aopen(self) -> None:
+        """Import the SDK, beside the event loop: it takes more than a second."""
+        await asyncio.to_thread(import_module, f"{__package__}.client")
 
     async def upload(self, submission: Submission) -> str:
         """The id of the uploaded file; a file that an earlier try has left there is taken instead of another one."""

@@ -150,6 +150,9 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
         return await handler(request)
     except Refusal as refusal:
         return refuse(refusal)
+    except ConnectionResetError:
+        # The client is gone in the middle of its call: nobody is left to answer, and it is no fault of ours.
+        return web.Response(status=499)
     except web.HTTPNotFound:
         return refuse(_unknown_address(request))
     except web.HTTPMethodNotAllowed:

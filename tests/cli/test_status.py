@@ -113,6 +113,17 @@ def test_a_job_that_stands_still_says_what_to_do(tmp_path: Path) -> None:
     assert f"`batchd retry {job}`" in record["waits_for"]
 
 
+def test_what_needs_a_person_stands_before_what_does_not(tmp_path: Path) -> None:
+    house, [first, second] = half_way(tmp_path / "house", "reviews/june.csv", "reviews/july.csv")
+
+    async def fail(living: Living) -> None:
+        await living.context.store.jobs.failed(await living.context.store.jobs.get(second), "odd", "it broke.")
+
+    house.live(fail)
+    jobs = here("status", "--json", config=house.config).json()["jobs"]
+    assert [job["id"] for job in jobs] == [second, first]
+
+
 def test_a_held_batch_says_what_to_look_for(tmp_path: Path) -> None:
     house, job, batch = held(tmp_path / "house")
     said = here("status", config=house.config).out

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tomli_w
 
+from batchd import app
 from batchd.adapters import config
 from batchd.adapters.config_tables import Budget, FolderNames, Intake, PriceTable, ProviderTable, RouteTable, SinkTable
-from batchd.adapters.config_unbuilt import refuse_unbuilt
 from batchd.adapters.plugins import Catalogue, Role
 from batchd.adapters.validation import check
 from batchd.errors import ConfigError
@@ -147,10 +147,10 @@ EXAMPLES: Mapping[str, Any] = {
 }
 
 
-def start(file: Path) -> None:
-    """What the daemon checks of its config."""
-    config.load(file, Catalogue.load())
-    refuse_unbuilt(file)
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading goes to the folder of the config; this comes back."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("row", TABLES["Not yet"], ids=lambda row: row[0])
@@ -166,15 +166,15 @@ def test_what_is_refused_is_refused_and_what_is_accepted_is_accepted(tmp_path: P
     file.write_text(tomli_w.dumps(data))
     if row[1].startswith("refused"):
         with pytest.raises(ConfigError, match=key):
-            start(file)
+            app.load(file)
     else:
-        start(file)
+        app.load(file)
 
 
 def test_a_provider_and_a_sink_may_be_named_after_their_plugin(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     route = {**HEAD["routes"]["reviews"], "provider": "openai", "sinks": ["csv"]}
     file.write_text(tomli_w.dumps({"providers": {"openai": {}}, "sinks": {"csv": {}}, "routes": {"r": route}}))
-    loaded = config.load(file, Catalogue.load())
+    loaded, _ = app.load(file)
     assert (loaded.providers["openai"].plugin, loaded.sinks["csv"].plugin) == ("openai", "csv")
     assert loaded.routes[0].match == ("r/**",)

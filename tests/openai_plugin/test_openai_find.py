@@ -94,6 +94,14 @@ async def test_a_list_that_always_has_more_ends_and_is_no_proof(
     assert await provider.find(submission_of(tmp_path)) == ["ours"]
 
 
+async def test_an_empty_page_is_the_end_whatever_it_says(
+    service: FakeService, provider: OpenAIProvider, tmp_path: Path
+) -> None:
+    service.on("GET", "/batches", {"data": others(1), "has_more": True}, {"data": [], "has_more": True})
+    assert await provider.find(submission_of(tmp_path)) == []
+    assert service.count("GET", "/batches") == 2
+
+
 async def test_ever_new_pages_end_too(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -145,6 +145,15 @@ async def test_a_rotated_key_needs_no_restart(service: FakeService, connect: Con
     ]
 
 
+async def test_a_newline_behind_a_key_is_no_part_of_it(
+    service: FakeService, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACME_KEY", f" {KEY}\n")
+    service.on("GET", "/batches/batch_1", batch())
+    await connect(api_key="env:ACME_KEY").poll(remote())
+    assert service.asked[0].headers["Authorization"] == f"Bearer {KEY}"
+
+
 async def test_a_key_that_no_header_can_hold_is_refused_without_showing_it(
     service: FakeService, connect: Connect, tmp_path: Path
 ) -> None:

@@ -59,7 +59,7 @@ async def test_the_next_attempt_takes_what_the_last_one_left(
     submission = submission_of(tmp_path, attempt=2)
     service.on("POST", "/files", 500)
     service.on("DELETE", "/files/file-cut", {"deleted": True})
-    service.on("DELETE", "/files/file-broken", 500)
+    service.on("DELETE", "/files/file-broken", 405)
     service.on(
         "GET",
         "/files",

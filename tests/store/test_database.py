@@ -423,7 +423,9 @@ async def test_a_step_that_fails_is_taken_back_whole(tmp_path: Path, monkeypatch
     path = tmp_path / "batchd.db"
     await opened_and_closed(path)
     steps = database.migrations()
-    monkeypatch.setattr(database, "migrations", lambda: [*steps, f"{TO_COLOUR}\nALTER TABLE no_such_table ADD COLUMN x;"])
+    monkeypatch.setattr(
+        database, "migrations", lambda: [*steps, f"{TO_COLOUR}\nALTER TABLE no_such_table ADD COLUMN x;"]
+    )
     with pytest.raises(StateUnusable, match="no such table"):
         await opened_and_closed(path)
     assert await version(path) == len(steps)
@@ -450,6 +452,6 @@ def test_every_named_query_is_valid_sql() -> None:
     for step in database.migrations():
         connection.executescript(step)
     for query in database.QUERIES.values():
-        names = {name: None for name in __import__("re").findall(r":(\w+)", query)}
+        names = dict.fromkeys(__import__("re").findall(r":(\w+)", query))
         connection.execute(f"EXPLAIN {query}", names)
     connection.close()

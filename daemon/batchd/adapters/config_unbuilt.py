@@ -17,7 +17,8 @@ _BUDGET = ("per_job", "per_day", "per_month")
 def refuse_unbuilt(document: Document) -> None:
     """ConfigError if the config relies on something that this version does not do."""
     lines = [
-        f"{document.path}:{document.line(keys)}: {'.'.join(keys)}: this version of batchd does not {what}; remove the line."
+        f"{document.path}:{document.line(keys)}: {'.'.join(keys)}: this version of batchd does not {what}; "
+        "remove the line."
         for keys, what in _found(document.data)
     ]
     if lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +55,10 @@ class ProviderDesk:
 
 @dataclass(slots=True)
 class Context:
-    """The engine's surroundings. `desks` and `sinks` and `routes` change on a reload, nothing else does."""
+    """The engine's surroundings. `desks` and `sinks` and `routes` change on a reload, nothing else does.
+
+    `opening` has a task for each provider that makes itself ready; no call is made to it before.
+    """
 
     store: Store
     spool: Spool
@@ -64,6 +68,7 @@ class Context:
     desks: Mapping[str, ProviderDesk]
     sinks: Mapping[str, Sink[Any]]
     routes: tuple[Route, ...]
+    opening: Mapping[str, asyncio.Task[None]] = field(default_factory=dict)
     quotas: Quotas = field(default_factory=Quotas)
     plugin_dir: str | None = None
     duplicates: Duplicates = "process"

@@ -5,6 +5,7 @@ Start-up, a finished action, an order, a poll that is due: all of them only wake
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import sqlite3
@@ -88,6 +89,7 @@ class Engine:
     def __init__(self, context: Context, *, workers: int) -> None:
         self.context = context
         self.patience = Patience(context.clock)
+        self.workers = workers
         self._room = {"worker": workers * 2, "remote": REMOTE_AT_A_TIME, "local": LOCAL_AT_A_TIME}
         self._since: dict[tuple[str, int], float] = {}
         self._conditions: dict[str, str] | None = None
@@ -219,6 +221,9 @@ class Engine:
     async def _perform(self, due: Due) -> None:
         action = due.action
         try:
+            opening = self.context.opening.get(due.provider or "")
+            if opening is not None:
+                await asyncio.wait([opening])
             await _CARRIED_OUT_BY[type(action)](self.context, action)
         except LookAgain as again:
             self.patience.rest(action, again.pause)

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..adapters.systemd import Notifier
 from ..adapters.watcher import Watcher
+from ..adapters.work.tools import prepare
 from ..core import lifecycle
 from .context import Context
 from .engine import Engine, Outlook
@@ -56,6 +57,7 @@ class Supervisor:
         self._tasks: dict[asyncio.Task[None], lifecycle.Action] = {}
         self._last_seen = Seen(0, 0, None)
         self._scanned = asyncio.Event()
+        self._warming: asyncio.Task[None] | None = None
 
     # --- from outside ----------------------------------------------------------------------------------------
 
@@ -119,6 +121,8 @@ class Supervisor:
                         await self.context.store.story.raise_condition(subject, text)
                 self._last_seen = Seen(0, 0, None)
             self._scanned.set()
+            if self._last_seen.settling and self._warming is None:
+                self._warming = asyncio.create_task(self._warm_up(), name="start workers")
             if self._last_seen.claimed:
                 self._wake.set()
             due = self._last_seen.again_in
@@ -170,6 +174,13 @@ class Supervisor:
         if seen.settling or seen.claimed:
             return False
         return not await self.context.store.jobs.views(most=1) and not await self.context.store.batches.in_work()
+
+    async def _warm_up(self) -> None:
+        """Work is coming: let the workers start and load their plugins while the file settles."""
+        starting = (self.context.executor.run(prepare, self.context.plugin_dir) for _ in range(self.engine.workers))
+        for outcome in await asyncio.gather(*starting, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                logger.debug("A worker did not start: %s", outcome, extra={"action": "Start"})
 
     async def _sweep(self) -> None:
         """Remove what is kept of jobs long finished."""
@@ -223,7 +234,7 @@ class Supervisor:
             task.cancel()
         if creates:
             await asyncio.wait(creates, timeout=CREATES_MAY_TAKE)
-        rest = list(self._tasks)
+        rest = [*self._tasks, *([self._warming] if self._warming is not None else [])]
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)

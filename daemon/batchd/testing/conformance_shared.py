@@ -81,7 +81,7 @@ def _brought_in_by(module: str) -> Sequence[str]:
         "print(*sorted(tops() - before - sys.stdlib_module_names - {where.partition('.')[0]}))\n"
     )
     environment = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
-    done = subprocess.run(  # noqa: S603  # our own program, in the Python that runs the tests
+    done = subprocess.run(  # our own program, in the Python that runs the tests
         [sys.executable, "-c", program, module], capture_output=True, text=True, env=environment, check=False
     )
     if done.returncode != 0:

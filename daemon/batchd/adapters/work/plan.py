@@ -16,7 +16,7 @@ from ...core.joining import ResultLine, storable
 from ...core.rows import custom_id
 from ...errors import PluginError
 from ...files import replacing
-from ...model import BadRow, Body, Failure, Json, Row
+from ...model import BadRow, Body, Failure, Row
 from . import tools
 from .part_files import decode_results, lines_of, write_results
 

@@ -37,6 +37,11 @@ def _catalogue(plugin_dir: str | None) -> Catalogue:
 _made: dict[tuple[str, tuple[str | None, str, bytes]], Any] = {}
 
 
+def prepare(plugin_dir: str | None) -> None:
+    """Load the plugins, ahead of the first task."""
+    _catalogue(plugin_dir)
+
+
 def builder(recipe: Recipe) -> PromptBuilder[Any]:
     """The PromptBuilder of the recipe."""
     made: PromptBuilder[Any] = _make("prompt_builder", recipe)

@@ -1,0 +1,260 @@
+"""batchd's own plugins are asked what strangers' are, found by the same door, and tested against a real server."""
+
+from __future__ import annotations
+
+import os
+import re
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchd import BatchProvider, Body, LiveProvider, Row
+from batchd.adapters.plugins import Catalogue
+from batchd.testing.conformance import (
+    BatchProviderConformance,
+    LiveProviderConformance,
+    PromptBuilderConformance,
+    ReaderConformance,
+    SinkConformance,
+)
+
+CATALOGUE = Catalogue.load()
+PATIENCE = 30.0
+
+
+def review_lines(rows: int, line: str) -> Iterator[bytes]:
+    """So many lines of a file."""
+    for number in range(rows):
+        yield line.format(number=number).encode()
+
+
+# --- readers ---------------------------------------------------------------------------------------------------
+
+
+class TestCsvReader(ReaderConformance):
+    """CSV, as people save it."""
+
+    module = "batchd_files"
+
+    def make(self) -> Any:
+        return CATALOGUE.create("reader", "csv", {})
+
+    def samples(self) -> Mapping[str, bytes]:
+        return {
+            "plain.csv": b'id,review\n1,Good.\n2,"two\nlines, ""quoted"""\n',
+            "bom.CSV": "\ufeffid,review\r\n1,Đẹp\u2028\x85👍🏽\r\n".encode(),
+            "semicolons.csv": b"id;review;stars\n1;Good;5\n2;Bad;1\n",
+            "wide.tsv": b"id\treview\n1\tGood.\n",
+            "utf16.csv": "id,review\n1,Đẹp\n".encode("utf-16"),
+        }
+
+    def broken(self) -> Mapping[str, bytes]:
+        return {"ragged.csv": b"id,review\n1\n2,Good.\n3,Too,many\n"}
+
+    def refused(self) -> Mapping[str, bytes]:
+        return {
+            "double.csv": b"id,id\n1,2\n",
+            "header.csv": b"id,review\n",
+            "latin.csv": b"id,review\n1,caf\xe9\n",
+            "workbook.csv": b"PK\x03\x04" + b"\x00" * 60,
+        }
+
+    def large(self, rows: int) -> tuple[str, Iterator[bytes]]:
+        def lines() -> Iterator[bytes]:
+            yield b"id,review\n"
+            yield from review_lines(rows, '{number},"Review number {number}, as long as such reviews usually are."\n')
+
+        return "large.csv", lines()
+
+
+class TestJsonlReader(ReaderConformance):
+    """JSON Lines."""
+
+    module = "batchd_files"
+
+    def make(self) -> Any:
+        return CATALOGUE.create("reader", "jsonl", {})
+
+    def samples(self) -> Mapping[str, bytes]:
+        return {
+            "plain.jsonl": b'{"id": 1, "review": "Good."}\n{"id": 2, "review": null}\n',
+            "nested.jsonl": '{"id": 1, "body": {"a": [1, 2.5, {"b": "\u2028"}]}}\r\n'.encode(),
+        }
+
+    def broken(self) -> Mapping[str, bytes]:
+        return {"broken.jsonl": b'{"id": 1}\n{"id": 2\n{"id": 3}\n'}
+
+    def large(self, rows: int) -> tuple[str, Iterator[bytes]]:
+        line = '{{"id": {number}, "review": "Review number {number}, as long as such reviews usually are."}}\n'
+        return "large.jsonl", review_lines(rows, line)
+
+
+# --- prompt builders -------------------------------------------------------------------------------------------
+
+ROWS = [
+    Row(0, ["id", "review"], ["1", "Good."]),
+    Row(1, ["id", "review"], ["2", 'Quotes ", {{ braces }}, lines\nand\u2028separators']),
+    Row(7, ["id", "review"], ["3", "Đẹp 👍🏽"]),
+]
+
+
+class TestTemplate(PromptBuilderConformance):
+    """A text with places for cells; any text is an answer."""
+
+    module = "batchd_prompts"
+    settings: Mapping[str, Any] = {"user": "Review: {{ review }}"}
+
+    def make(self) -> Any:
+        return CATALOGUE.create("prompt_builder", "template", dict(self.settings))
+
+    def rows(self) -> Sequence[Row]:
+        return ROWS
+
+
+class TestTemplateWithPieces(TestTemplate):
+    """An answer in pieces."""
+
+    settings = {
+        "system": "Answer as SENTIMENT|QUALITY.",
+        "user": "Review {{ id }}: {{ review }}",
+        "columns": ["sentiment", "quality"],
+        "separator": "|",
+    }
+
+    def answers(self) -> Sequence[str]:
+        return ["good|bad", " good | bad "]
+
+
+class TestTemplateWithSchema(TestTemplate):
+    """Structured output."""
+
+    settings = {
+        "user": "Review: {{ review }}",
+        "schema": {
+            "type": "object",
+            "properties": {"label": {"type": "string"}, "score": {"type": "number"}},
+            "required": ["label", "score"],
+        },
+    }
+
+    def answers(self) -> Sequence[str]:
+        return ['{"label": "good", "score": 1.5}']
+
+
+class TestPassthrough(PromptBuilderConformance):
+    """Requests that are ready as they are."""
+
+    module = "batchd_prompts"
+
+    def make(self) -> Any:
+        return CATALOGUE.create("prompt_builder", "passthrough", {})
+
+    def rows(self) -> Sequence[Row]:
+        columns = ["custom_id", "method", "url", "body"]
+        body: Body = {"messages": [{"role": "user", "content": "Good."}], "max_tokens": 5}
+        return [Row(0, columns, ["mine-1", "POST", "/v1/chat/completions", body])]
+
+
+# --- sinks -----------------------------------------------------------------------------------------------------
+
+
+class TestCsvSink(SinkConformance):
+    """The table with its answers."""
+
+    module = "batchd_files"
+
+    def make(self) -> Any:
+        return CATALOGUE.create("sink", "csv", {"bom": True, "delimiter": ";"})
+
+
+class TestJsonlSink(SinkConformance):
+    """The provider's own lines."""
+
+    module = "batchd_files"
+
+    def make(self) -> Any:
+        return CATALOGUE.create("sink", "jsonl", {})
+
+
+# --- providers -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A sandbox server in a process of its own: the address of its API."""
+    folder = tmp_path_factory.mktemp("sandbox")
+    command = [sys.executable, "-m", "batchd", "sandbox", "--port", "0", "--instant", "--folder", str(folder)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BATCHD_")}
+    environment["PYTHONUNBUFFERED"] = "1"
+    with (folder / "stderr").open("wb") as errors:
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment)
+    try:
+        yield _address(server, folder / "stderr")
+    finally:
+        server.terminate()
+        server.wait(PATIENCE)
+        assert server.stdout is not None
+        server.stdout.close()
+
+
+def _address(server: subprocess.Popen[bytes], errors: Path) -> str:
+    assert server.stdout is not None
+    deadline = time.monotonic() + PATIENCE
+    said = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(server.stdout, selectors.EVENT_READ)
+        while time.monotonic() < deadline and selector.select(deadline - time.monotonic()):
+            chunk = os.read(server.stdout.fileno(), 1_000)
+            said += chunk
+            found = re.search(rb"listening on (http://\S+)", said)
+            if found is not None:
+                return found[1].decode().rstrip("/").removesuffix("/v1") + "/v1"
+            if not chunk:
+                break
+    raise AssertionError(f"The sandbox did not start: {said!r} {errors.read_text()}")
+
+
+def provider(address: str) -> Any:
+    """The provider `openai`, connected to the sandbox."""
+    return CATALOGUE.create("provider", "openai", {"base_url": address, "api_key": "sandbox-key"})
+
+
+class TestOpenAI(BatchProviderConformance):
+    """As a batch provider."""
+
+    module = "batchd_openai"
+    address: str
+
+    @pytest.fixture(autouse=True)
+    def _connected(self, sandbox: str) -> None:
+        self.address = sandbox
+        if not isinstance(provider(sandbox), BatchProvider):
+            pytest.skip("it is no batch provider")
+
+    def make(self) -> Any:
+        return provider(self.address)
+
+
+class TestOpenAILive(LiveProviderConformance):
+    """As a live provider."""
+
+    module = "batchd_openai"
+    address: str
+
+    @pytest.fixture(autouse=True)
+    def _connected(self, sandbox: str) -> None:
+        self.address = sandbox
+        if not isinstance(provider(sandbox), LiveProvider):
+            pytest.skip("batchd_openai offers no live calls")
+
+    def make(self) -> Any:
+        return provider(self.address)
+
+    def refused(self) -> Body:
+        return {"model": "sandbox-small", "messages": "not a list"}

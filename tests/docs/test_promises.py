@@ -1,0 +1,63 @@
+"""Each promise is there with tests that show it, and those tests exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+
+import pytest
+
+from .pages import DOCS, ROOT, headings, prose
+
+PAGE = DOCS / "promises.md"
+_TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+KEPT = [heading for heading in headings(PAGE) if heading not in {"Promises", "What is not promised"}]
+
+
+def section(heading: str) -> str:
+    """What stands under a heading."""
+    return prose(PAGE).partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+@cache
+def names(path: str) -> set[str]:
+    """What a test module defines: functions, classes and names at its top."""
+    found: set[str] = set()
+    for node in ast.parse((ROOT / path).read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign):
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return found
+
+
+def test_the_promises_are_those_that_are_kept_now() -> None:
+    assert KEPT == [
+        "Nothing is lost",
+        "Nothing is paid twice",
+        "Whole or not at all",
+        "Bounded memory",
+        "One bad row is one bad row",
+        "No secret leaves",
+    ]
+
+
+@pytest.mark.parametrize(("path", "test"), sorted(set(_TEST.findall(prose(PAGE)))))
+def test_a_test_that_is_named_exists(path: str, test: str) -> None:
+    assert (ROOT / path).exists()
+    assert test in names(path)
+    assert test.lower().startswith("test")
+
+
+@pytest.mark.parametrize("heading", KEPT)
+def test_each_promise_is_shown_by_tests(heading: str) -> None:
+    how, _, shown = section(heading).partition("\nShown by:\n")
+    assert "\n- " in how
+    assert len(_TEST.findall(shown)) >= 3
+
+
+def test_everything_that_looks_like_a_test_is_one() -> None:
+    assert re.findall(r"`(tests/[^`]*)`", prose(PAGE)) == [
+        f"{path}::{test}" for path, test in _TEST.findall(prose(PAGE))
+    ]

@@ -1,0 +1,182 @@
+"""Records come out of the database as they went in."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchd.adapters.store import Database
+from batchd.adapters.store.mapping import batch_of, columns_of, job_of, part_of
+from batchd.core.records import Batch, BatchState, Intent, Job, JobState, Part, PartState
+from batchd.core.routing import Asked, Route
+from batchd.model import BatchPhase, Usage
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+NAME = st.text(alphabet="abcdef0123456789", min_size=1, max_size=8)
+COUNT = st.integers(0, 2**62)
+TIME = st.floats(0, 4e9)
+SOMETIME = st.none() | TIME
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=5,
+)
+TABLE = st.dictionaries(TEXT, JSON, max_size=3)
+USAGE = st.builds(Usage, COUNT, COUNT, COUNT)
+ASKED = st.builds(Asked, TEXT, TABLE)
+ROUTES = st.builds(
+    Route,
+    name=TEXT,
+    match=st.lists(TEXT, max_size=2).map(tuple),
+    provider=TEXT,
+    model=TEXT,
+    prompt=ASKED,
+    params=TABLE,
+    sinks=st.lists(TEXT, max_size=2).map(tuple),
+    reader=st.none() | ASKED,
+    reuse=st.none() | st.floats(0, 1e9),
+)
+JOBS = st.builds(
+    Job,
+    id=NAME,
+    state=st.sampled_from(JobState),
+    source=TEXT,
+    inbox_path=st.binary(max_size=20),
+    stamp=st.tuples(COUNT, COUNT, COUNT, COUNT),
+    route=ROUTES,
+    size=COUNT,
+    claimed_at=TIME,
+    rows=st.none() | COUNT,
+    columns=st.lists(TEXT, max_size=3),
+    answer_columns=st.lists(TEXT, max_size=3),
+    sha256=st.none() | NAME,
+    description=TABLE,
+    reason_code=st.none() | TEXT,
+    reason=st.none() | TEXT,
+    cancelled=st.booleans(),
+    deaths=COUNT,
+    round=COUNT,
+    outbox_stem=st.none() | TEXT,
+    archive_name=st.none() | TEXT,
+    estimated_cost=st.none() | COUNT,
+    accepted_at=SOMETIME,
+    planned_at=SOMETIME,
+    collected_at=SOMETIME,
+    finished_at=SOMETIME,
+)
+PARTS = st.builds(
+    Part,
+    job=st.just("job"),
+    first=COUNT,
+    rows=COUNT,
+    offset=COUNT,
+    length=COUNT,
+    state=st.sampled_from(PartState),
+    attempt=COUNT,
+    results=COUNT,
+    ok=COUNT,
+    failed=COUNT,
+    requests=COUNT,
+    size=COUNT,
+    input_tokens=COUNT,
+    output_tokens=COUNT,
+    deaths=COUNT,
+    suspect=st.booleans(),
+    usage=USAGE,
+    wasted=USAGE,
+)
+BATCHES = st.builds(
+    Batch,
+    key=NAME,
+    provider=TEXT,
+    model=TEXT,
+    endpoint=TEXT,
+    state=st.sampled_from(BatchState),
+    requests=COUNT,
+    size=COUNT,
+    input_tokens=COUNT,
+    created_at=TIME,
+    uploads=COUNT,
+    upload=st.none() | TEXT,
+    intent=st.none() | st.builds(Intent, at=TIME, steady=TIME, boot=TEXT),
+    looks=COUNT,
+    remote=st.none() | TEXT,
+    others=st.lists(TEXT, max_size=3),
+    phase=st.none() | st.sampled_from(BatchPhase),
+    completed=COUNT,
+    failed=COUNT,
+    total=COUNT,
+    details=TABLE,
+    problems=st.lists(TABLE, max_size=2),
+    wanted=st.booleans(),
+    reason=st.none() | TEXT,
+    submitted_at=SOMETIME,
+    ended_at=SOMETIME,
+)
+OWNER = Job(
+    id="job",
+    state=JobState.RUNNING,
+    source="",
+    inbox_path=b"",
+    stamp=(0, 0, 0, 0),
+    route=Route(name="", match=(), provider="", model="", prompt=Asked("")),
+    size=0,
+    claimed_at=0.0,
+)
+
+
+def stored(table: str, query: str, record: Any, of: Any, **key: Any) -> Any:
+    """The record after a visit to the disk."""
+
+    async def visit(folder: Path) -> Any:
+        database = await Database.open(folder / "batchd.db", now=lambda: 0.0)
+        try:
+
+            async def change(tx: Any) -> None:
+                if table == "parts":
+                    await tx.insert("jobs", [columns_of(OWNER)])
+                await tx.insert(table, [columns_of(record)])
+
+            await database.write(change)
+            [row] = await database.read(lambda tx: tx.fetch(query, **key))
+            return of(row)
+        finally:
+            await database.close()
+
+    with tempfile.TemporaryDirectory() as folder:
+        return asyncio.run(visit(Path(folder)))
+
+
+FEW = settings(deadline=None, max_examples=25)
+
+
+@FEW
+@given(JOBS)
+def test_jobs(job: Job) -> None:
+    assert stored("jobs", "job", job, job_of, id=job.id) == job
+
+
+@FEW
+@given(PARTS)
+def test_parts(part: Part) -> None:
+    assert stored("parts", "part", part, part_of, job="job", first=part.first) == part
+
+
+@FEW
+@given(BATCHES)
+def test_batches(batch: Batch) -> None:
+    assert stored("batches", "batch", batch, batch_of, key=batch.key) == batch
+
+
+def test_every_field_is_drawn() -> None:
+    # A field that is added and not mapped would come out as its default, and nobody would see it.
+    import dataclasses
+
+    for record, strategy in ((Job, JOBS), (Part, PARTS), (Batch, BATCHES)):
+        drawn = set(strategy.wrapped_strategy.kwargs)  # type: ignore[attr-defined]
+        assert {field.name for field in dataclasses.fields(record)} - drawn <= {"batch", "twin"}

@@ -1,0 +1,549 @@
+"""Each write is one step of a way: taken a second time, or from somewhere else, it changes nothing and tells nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from batchd.core.packing import Waiting
+from batchd.core.records import Batch, BatchState, Intent, Job, JobState, Part, PartState
+from batchd.events import JobCancelled, JobFinished, JobPlanned, JobRetried
+from batchd.model import BatchPhase, BatchStatus, Problem, Usage
+
+from .conftest import NOW, Opened, batch, job, part
+
+Call = Callable[[Opened], Awaitable[Any]]
+Record = Job | Part | Batch
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step: what is there before, the call, what it tells, and which job, part or batch it moves."""
+
+    name: str
+    before: tuple[Record, ...]
+    call: Call
+    told: tuple[str, ...] = ()
+    moves: Record | None = None
+    changes: bool = True
+
+
+RUNNING = job(JobState.RUNNING)
+PLANNED = part(0, PartState.PLANNED, requests=10, size=1_000, input_tokens=100)
+BATCHED = replace(PLANNED, state=PartState.BATCHED, batch="batch")
+ANSWERED = replace(PLANNED, state=PartState.ANSWERED, batch="batch")
+WAITING = Waiting(1.0, "job", 0, requests=10, size=1_000, input_tokens=100)
+INTENT = Intent(at=1.0, steady=2.0, boot="boot")
+SUBMITTING = batch(BatchState.SUBMITTING, upload="file-1", intent=INTENT)
+SUBMITTED = batch(BatchState.SUBMITTED, remote="batch-1")
+FINISHED = JobFinished(job="job", source="job.csv", outcome="done", ok=1, failed=0, skipped=0, report="r")
+ACCEPTED: dict[str, Any] = {
+    "rows": 20,
+    "columns": ["id"],
+    "answer_columns": ["answer"],
+    "sha256": "abc",
+    "description": {"encoding": "utf-8"},
+    "parts": [part(0), part(10)],
+}
+DELIVERING = job(JobState.DELIVERING, outbox_stem="may")
+STATUS = BatchStatus(
+    BatchPhase.COMPLETED, 10, 9, 1, problems=(Problem("c", "m", 2),), usage=Usage(1, 2, 3), details={"a": [1]}
+)
+
+
+def jobs_step(name: str, state: JobState, call: Call, *told: str, parts: tuple[Part, ...] = (), **more: Any) -> Step:
+    """A step that moves a job from this state."""
+    given = job(state, **more)
+    return Step(name, (given, *parts), call, told, given)
+
+
+def batches_step(name: str, state: BatchState, call: Call, *told: str, parts: tuple[Part, ...] = ()) -> Step:
+    """A step that moves a batch from this state."""
+    given = batch(state)
+    return Step(name, (RUNNING, given, *parts), call, told, given)
+
+
+STEPS = [
+    # --- jobs
+    Step("begin_claims", (), lambda s: s.jobs.begin_claims([job(JobState.CLAIMING)])),
+    jobs_step("forget", JobState.CLAIMING, lambda s: s.jobs.forget("job")),
+    jobs_step(
+        "claimed", JobState.CLAIMING, lambda s: s.jobs.claimed(job(JobState.CLAIMING), (9, 8, 7, 6)), "JobClaimed"
+    ),
+    jobs_step("restamp", JobState.CLAIMED, lambda s: s.jobs.restamp(job(), (9, 8, 7, 6))),
+    jobs_step("accepted", JobState.CLAIMED, lambda s: s.jobs.accepted(job(), **ACCEPTED), "JobAccepted"),
+    jobs_step(
+        "accepted again, parts cut otherwise",
+        JobState.CLAIMED,
+        lambda s: s.jobs.accepted(job(), **ACCEPTED),
+        "JobAccepted",
+        parts=(part(5),),
+    ),
+    jobs_step(
+        "redelivered",
+        JobState.PLANNING,
+        lambda s: s.jobs.redelivered(job(JobState.PLANNING, twin="other"), [part(0, PartState.COLLECTED, ok=10)]),
+        "JobRedelivered",
+        parts=(part(0), part(10)),
+        twin="other",
+    ),
+    jobs_step("without_twin", JobState.PLANNING, lambda s: s.jobs.without_twin(job(JobState.PLANNING)), twin="other"),
+    jobs_step("archive_elsewhere", JobState.DELIVERING, lambda s: s.jobs.archive_elsewhere(DELIVERING, "may (2).csv")),
+    jobs_step(
+        "rejecting",
+        JobState.CLAIMED,
+        lambda s: s.jobs.rejecting(job(), "empty", "It is empty.", archive_name="may.csv"),
+        "JobRejected",
+    ),
+    jobs_step("rejected", JobState.REJECTING, lambda s: s.jobs.rejected(job(JobState.REJECTING), 5.0)),
+    jobs_step(
+        "admitted",
+        JobState.PLANNING,
+        lambda s: s.jobs.admitted(
+            job(JobState.PLANNING), estimated_cost=5, event=JobPlanned(job="job", requests=1, failed=0)
+        ),
+        "JobPlanned",
+    ),
+    jobs_step(
+        "closing", JobState.RUNNING, lambda s: s.jobs.closing(RUNNING, outbox_stem="may", archive_name="may.csv")
+    ),
+    jobs_step("renamed", JobState.DELIVERING, lambda s: s.jobs.renamed(DELIVERING, "may (2)"), outbox_stem="may"),
+    jobs_step(
+        "published",
+        JobState.DELIVERING,
+        lambda s: s.jobs.published(DELIVERING, "csv", ["may.results.csv"]),
+        "JobDelivered",
+        outbox_stem="may",
+    ),
+    jobs_step("finished", JobState.DELIVERING, lambda s: s.jobs.finished(DELIVERING, FINISHED, 5.0), "JobFinished"),
+    jobs_step("failed", JobState.RUNNING, lambda s: s.jobs.failed(RUNNING, "code", "Reason."), "JobFailed"),
+    jobs_step(
+        "revive",
+        JobState.FAILED,
+        lambda s: s.jobs.revive(
+            job(JobState.FAILED),
+            state=JobState.RUNNING,
+            event=JobRetried(job="job", rows=10),
+            parts=[replace(part(0), attempt=2)],
+            round=2,
+        ),
+        "JobRetried",
+        parts=(part(0, PartState.COLLECTED),),
+    ),
+    jobs_step(
+        "cancelled",
+        JobState.RUNNING,
+        lambda s: s.jobs.cancelled(RUNNING, JobCancelled(job="job"), state=JobState.RUNNING),
+        "JobCancelled",
+    ),
+    Step(
+        "skip",
+        (job(JobState.RUNNING, cancelled=True), part(0), replace(PLANNED, first=10), part(20, PartState.BATCHED)),
+        lambda s: s.jobs.skip("job"),
+    ),
+    Step("swept", (job(JobState.DONE), part(0, PartState.COLLECTED)), lambda s: s.jobs.swept(["job"])),
+    # --- parts
+    Step("planned", (RUNNING, part()), lambda s: s.jobs.planned(part(), PLANNED), (), part()),
+    Step(
+        "collected",
+        (RUNNING, batch(BatchState.DONE), ANSWERED),
+        lambda s: s.jobs.collected(ANSWERED, replace(ANSWERED, state=PartState.COLLECTED, ok=10, results=1), {}),
+        (),
+        ANSWERED,
+    ),
+    Step(
+        "collected, with leftovers",
+        (RUNNING, batch(BatchState.DONE), ANSWERED),
+        lambda s: s.jobs.collected(
+            ANSWERED, replace(ANSWERED, state=PartState.UNPLANNED, attempt=2, results=1, batch=None), {"no_answer": 3}
+        ),
+        ("RowsReturned",),
+        ANSWERED,
+    ),
+    Step(
+        "split",
+        (RUNNING, PLANNED),
+        lambda s: s.jobs.split(PLANNED, [replace(part(0), rows=5), replace(part(5), rows=5)], "it is too large"),
+        ("PartSplit",),
+        PLANNED,
+    ),
+    # --- batches
+    Step("packed", (RUNNING, PLANNED), lambda s: s.batches.packed(batch(), [WAITING]), ("BatchPacked",), PLANNED),
+    batches_step("uploaded", BatchState.PACKED, lambda s: s.batches.uploaded(batch(), "file-1"), "BatchUploaded"),
+    batches_step("uploaded, nothing kept", BatchState.PACKED, lambda s: s.batches.uploaded(batch(), None)),
+    batches_step("submitting", BatchState.UPLOADED, lambda s: s.batches.submitting(batch(BatchState.UPLOADED), INTENT)),
+    batches_step(
+        "submitted", BatchState.SUBMITTING, lambda s: s.batches.submitted(SUBMITTING, "batch-1", 5.0), "BatchSubmitted"
+    ),
+    batches_step(
+        "outcome_unknown",
+        BatchState.SUBMITTING,
+        lambda s: s.batches.outcome_unknown(SUBMITTING, "timed out", 30.0),
+        "BatchOutcomeUnknown",
+    ),
+    batches_step("not_submitted", BatchState.SUBMITTING, lambda s: s.batches.not_submitted(SUBMITTING)),
+    batches_step("upload_lost", BatchState.SUBMITTING, lambda s: s.batches.upload_lost(SUBMITTING)),
+    batches_step("looked", BatchState.SUBMITTING, lambda s: s.batches.looked(SUBMITTING, 1)),
+    batches_step("not_found", BatchState.SUBMITTING, lambda s: s.batches.not_found(SUBMITTING), "BatchNotFound"),
+    batches_step(
+        "found",
+        BatchState.SUBMITTING,
+        lambda s: s.batches.found(SUBMITTING, "batch-1", ["batch-2"], 5.0),
+        "BatchFound",
+    ),
+    batches_step(
+        "found by a person",
+        BatchState.HELD,
+        lambda s: s.batches.found(batch(BatchState.HELD), "batch-1", [], 5.0),
+        "BatchFound",
+    ),
+    batches_step("held", BatchState.SUBMITTING, lambda s: s.batches.held(SUBMITTING, "Look."), "BatchHeld"),
+    batches_step(
+        "resolved_absent",
+        BatchState.HELD,
+        lambda s: s.batches.resolved_absent(batch(BatchState.HELD)),
+        "BatchNotFound",
+    ),
+    batches_step("polled", BatchState.SUBMITTED, lambda s: s.batches.polled(SUBMITTED, STATUS)),
+    batches_step("ended", BatchState.SUBMITTED, lambda s: s.batches.ended(SUBMITTED, STATUS, 5.0), "BatchEnded"),
+    batches_step("withdrawn", BatchState.SUBMITTED, lambda s: s.batches.withdrawn(SUBMITTED)),
+    batches_step("fetched", BatchState.ENDED, lambda s: s.batches.fetched(batch(BatchState.ENDED))),
+    batches_step(
+        "dealt",
+        BatchState.FETCHED,
+        lambda s: s.batches.dealt(batch(BatchState.FETCHED), answers=9, strays=1),
+        "BatchDownloaded",
+        parts=(BATCHED,),
+    ),
+    batches_step(
+        "returned",
+        BatchState.ENDED,
+        lambda s: s.batches.returned(batch(BatchState.ENDED), "quota"),
+        "BatchReturned",
+        parts=(BATCHED,),
+    ),
+    batches_step(
+        "returned, its part cut",
+        BatchState.ENDED,
+        lambda s: s.batches.returned(
+            batch(BatchState.ENDED), "bad lines", [replace(part(0), rows=5), replace(part(5), rows=5)]
+        ),
+        "BatchReturned",
+        parts=(BATCHED,),
+    ),
+    # --- the story
+    Step("clear_condition", (), lambda s: s.story.clear_condition("disk"), changes=False),
+]
+
+COUNTS = {"worker_died", "uploading"}
+"""These count how often they are called, which is what they are for."""
+
+
+async def before(store: Opened, step: Step) -> dict[str, Any]:
+    """What the step begins with is stored."""
+    owners = sorted(step.before, key=lambda record: isinstance(record, Part))
+    await store.put(*owners)
+    return store.everything()
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+async def test_a_step_changes_something_once_and_is_told_once(store: Opened, step: Step) -> None:
+    begun = await before(store, step)
+    await step.call(store)
+    once = store.everything()
+    assert (once != begun) is step.changes
+    assert tuple(event.kind for event in store.told) == step.told
+    await step.call(store)
+    assert store.everything() == once
+    assert tuple(event.kind for event in store.told) == step.told
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+async def test_a_step_from_another_state_changes_nothing(store: Opened, step: Step) -> None:
+    if step.moves is None:
+        pytest.skip("it is a step from anywhere")
+    await before(store, step)
+    states: Any = type(step.moves.state)
+    table, where = {
+        Job: ("jobs", {"id": "job"}),
+        Part: ("parts", {"job": "job", "first": 0}),
+        Batch: ("batches", {"key": "batch"}),
+    }[type(step.moves)]
+    for state in states:
+        if state is step.moves.state:
+            continue
+        await store.set(table, where, state=state)
+        elsewhere = store.everything()
+        await step.call(store)
+        assert store.everything() == elsewhere, f"from {state}"
+    assert store.told == []
+
+
+def test_every_write_is_looked_at_here() -> None:
+    looks = {"find", "get", "part", "parts", "views", "view", "totals", "delivered", "ids", "finished_ids", "expired",
+             "in_work", "of_job", "waiting", "enqueued_tokens"}  # fmt: skip
+    from batchd.adapters.store import Batches, Jobs
+
+    public = {name for kind in (Jobs, Batches) for name in vars(kind) if not name.startswith("_")}
+    looked_at = {step.name.split(" ")[0].rstrip(",") for step in STEPS}
+    assert public - looks - COUNTS <= looked_at
+
+
+# --- what the steps leave ----------------------------------------------------------------------------------------
+
+
+async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> None:
+    jobs, batches = store.jobs, store.batches
+    await jobs.begin_claims([job(JobState.CLAIMING)])
+    await jobs.claimed(await jobs.get("job"), (1, 99, 3, 4))
+    await jobs.accepted(await jobs.get("job"), **(ACCEPTED | {"rows": 10, "parts": [part()]}))
+    await jobs.planned(await jobs.part("job", 0), PLANNED)
+    await jobs.admitted(await jobs.get("job"), estimated_cost=5, event=JobPlanned(job="job", requests=10, failed=0))
+    [waiting] = await batches.waiting()
+    assert (waiting.part, waiting.provider, waiting.model, waiting.endpoint, waiting.claimed_at) == (
+        PLANNED,
+        "acme",
+        "small",
+        "/v1/chat/completions",
+        1.0,
+    )
+    await batches.packed(batch(), [WAITING])
+    assert await batches.waiting() == []
+    assert await batches.parts("batch") == [BATCHED]
+    assert await batches.enqueued_tokens() == {("acme", "small"): 100}
+    assert await batches.uploading(batch()) == 1
+    assert await batches.uploading(batch()) == 2
+    await batches.uploaded(batch(), "file-1")
+    assert await batches.submitting(await batches.get("batch"), INTENT)
+    assert not await batches.submitting(await batches.get("batch"), INTENT)
+    assert (await batches.get("batch")).intent == INTENT
+    await batches.submitted(await batches.get("batch"), "batch-1", 5.0)
+    await batches.polled(await batches.get("batch"), STATUS)
+    await batches.ended(await batches.get("batch"), STATUS, 6.0)
+    ended = await batches.get("batch")
+    assert (ended.phase, ended.completed, ended.failed, ended.total) == (BatchPhase.COMPLETED, 9, 1, 10)
+    assert (ended.details, ended.problems) == ({"a": [1]}, [{"code": "c", "message": "m", "line": 2}])
+    assert await batches.enqueued_tokens() == {}
+    await batches.fetched(ended)
+    await batches.dealt(await batches.get("batch"), answers=10, strays=0)
+    answered = await jobs.part("job", 0)
+    assert answered == ANSWERED
+    await jobs.collected(answered, replace(answered, state=PartState.COLLECTED, ok=9, failed=1, results=1), {})
+    totals = await jobs.totals("job")
+    assert (totals.parts, totals.rows, totals.ok, totals.failed) == (1, 10, 9, 1)
+    await jobs.closing(await jobs.get("job"), outbox_stem="may", archive_name="may.csv")
+    await jobs.published(await jobs.get("job"), "csv", ["may.results.csv"])
+    await jobs.published(await jobs.get("job"), "db", [])
+    assert await jobs.delivered("job") == {"csv": ["may.results.csv"], "db": []}
+    assert [each.key for each in await batches.of_job("job")] == ["batch"]
+    await jobs.finished(await jobs.get("job"), FINISHED, 7.0)
+    done = await jobs.get("job")
+    assert (done.state, done.finished_at, done.accepted_at, done.size) == (JobState.DONE, 7.0, NOW, 99)
+    assert await jobs.finished_ids() == {"job"} == await jobs.ids()
+    assert await jobs.expired(8.0) == ["job"]
+    assert await jobs.expired(7.0) == []
+    await jobs.swept(["job"])
+    assert await jobs.expired(8.0) == []
+    assert await jobs.parts("job") == []
+    assert [event.kind for event in store.told] == [
+        "JobClaimed", "JobAccepted", "JobPlanned", "BatchPacked", "BatchUploaded", "BatchSubmitted", "BatchEnded",
+        "BatchDownloaded", "JobDelivered", "JobDelivered", "JobFinished",
+    ]  # fmt: skip
+
+
+async def test_deaths_are_counted(store: Opened) -> None:
+    await store.put(job(), part())
+    assert [await store.jobs.worker_died("job", None) for _ in range(2)] == [1, 2]
+    assert [await store.jobs.worker_died("job", 0) for _ in range(3)] == [1, 2, 3]
+    assert (await store.jobs.get("job")).deaths == 2
+    assert (await store.jobs.part("job", 0)).deaths == 3
+
+
+async def test_an_unknown_outcome_is_told_again_for_another_try(store: Opened) -> None:
+    await store.put(batch(BatchState.UPLOADED))
+    for _ in range(2):
+        await store.batches.submitting(batch(BatchState.UPLOADED), INTENT)
+        await store.batches.outcome_unknown(SUBMITTING, "timed out", 30.0)
+        await store.batches.not_found(SUBMITTING)
+    assert [event.kind for event in store.told] == ["BatchOutcomeUnknown", "BatchNotFound"] * 2
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        {"state": "batched"},
+        {"state": "unplanned"},
+        {"requests": 4},  # cut and planned anew
+        None,
+    ],
+    ids=["batched", "being planned", "cut", "gone"],
+)
+async def test_a_part_that_waits_no_more_goes_into_no_batch(store: Opened, since: dict[str, Any] | None) -> None:
+    await store.put(RUNNING, PLANNED, replace(PLANNED, first=10))
+    if since is None:
+        await store.database.write(lambda tx: tx.run("delete_parts", job="job"))
+    else:
+        await store.set("parts", {"job": "job", "first": 10}, **since)
+    before = store.everything()
+    await store.batches.packed(batch(), [WAITING, replace(WAITING, first=10)])
+    assert store.everything() == before
+
+
+@pytest.mark.parametrize("since", [{"cancelled": 1}, {"state": "failed"}, {"state": "held"}, {"state": "delivering"}])
+async def test_a_job_that_was_stopped_meanwhile_goes_into_no_batch(store: Opened, since: dict[str, Any]) -> None:
+    # Or a batch would be paid for that nobody wants any more.
+    await store.put(RUNNING, PLANNED)
+    await store.set("jobs", {"id": "job"}, **since)
+    await store.batches.packed(batch(), [WAITING])
+    assert store.everything()["batches"] == []
+    assert store.told == []
+
+
+async def test_a_part_that_was_cut_is_not_whole_again_because_its_plan_came_late(store: Opened) -> None:
+    await store.put(RUNNING, replace(part(0), rows=5), replace(part(5), rows=5))
+    before = store.everything()
+    await store.jobs.planned(part(0), PLANNED)
+    assert store.everything() == before
+
+
+async def test_parts_of_a_job_that_goes_on_are_not_skipped(store: Opened) -> None:
+    # Between the look that found it cancelled and the step, it was retried by order.
+    await store.put(RUNNING, part(0), part(10))
+    await store.jobs.skip("job")
+    assert [each.state for each in await store.jobs.parts("job")] == [PartState.UNPLANNED] * 2
+
+
+async def test_what_was_published_under_a_name_that_was_given_up_does_not_count(store: Opened) -> None:
+    await store.put(DELIVERING)
+    await store.jobs.renamed(DELIVERING, "may (2)")
+    await store.jobs.published(DELIVERING, "csv", ["may.results.csv"])
+    assert await store.jobs.delivered("job") == {}
+    assert store.told == []
+
+
+# --- cancelling ------------------------------------------------------------------------------------------------
+
+
+async def cancel(store: Opened, name: str = "job") -> None:
+    """Cancel a running job by order."""
+    await store.jobs.cancelled(job(JobState.RUNNING, name), JobCancelled(job=name), state=JobState.RUNNING)
+
+
+@pytest.mark.parametrize("state", [BatchState.PACKED, BatchState.UPLOADED])
+async def test_a_batch_of_cancelled_jobs_that_was_not_sent_goes_back(store: Opened, state: BatchState) -> None:
+    await store.put(RUNNING, batch(state), BATCHED)
+    await cancel(store)
+    assert (await store.batches.get("batch")).state is BatchState.RETURNED
+    assert (await store.jobs.part("job", 0)).state is PartState.PLANNED
+
+
+@pytest.mark.parametrize("state", [BatchState.SUBMITTING, BatchState.SUBMITTED, BatchState.HELD])
+async def test_a_batch_that_may_be_at_the_provider_is_only_marked(store: Opened, state: BatchState) -> None:
+    await store.put(RUNNING, batch(state), BATCHED)
+    await cancel(store)
+    after = await store.batches.get("batch")
+    assert (after.state, after.wanted) == (state, False)
+    assert (await store.jobs.part("job", 0)).state is PartState.BATCHED
+
+
+async def test_a_batch_that_another_job_is_in_goes_on_until_that_is_cancelled_too(store: Opened) -> None:
+    await store.put(RUNNING, job(JobState.RUNNING, "other"), batch(), BATCHED, replace(BATCHED, job="other"))
+    await cancel(store)
+    assert (await store.batches.get("batch")).wanted
+    assert (await store.jobs.part("job", 0)).state is PartState.BATCHED
+    await cancel(store, "other")
+    assert (await store.batches.get("batch")).state is BatchState.RETURNED
+
+
+@pytest.mark.parametrize("step", ["not_submitted", "not_found", "upload_lost", "resolved_absent"])
+async def test_a_batch_that_was_cancelled_and_turns_out_not_to_be_there_is_not_sent_again(
+    store: Opened, step: str
+) -> None:
+    held = step == "resolved_absent"
+    at = batch(BatchState.HELD if held else BatchState.SUBMITTING, upload="file-1")
+    await store.put(RUNNING, at, BATCHED)
+    await cancel(store)
+    await getattr(store.batches, step)(at)
+    assert (await store.batches.get("batch")).state is BatchState.RETURNED
+    assert (await store.jobs.part("job", 0)).state is PartState.PLANNED
+
+
+# --- looking ---------------------------------------------------------------------------------------------------
+
+
+async def test_only_jobs_with_something_to_do_are_looked_at_the_oldest_first(store: Opened) -> None:
+    states = dict.fromkeys(JobState, 0.0)
+    await store.put(*(job(state, state.value, claimed_at=9.0 - number) for number, state in enumerate(states)))
+    waits = job(JobState.RUNNING, "waits for a batch")
+    skips = job(JobState.RUNNING, "to be skipped", cancelled=True, claimed_at=0.5)
+    await store.put(waits, skips)
+    await store.put(*(replace(PLANNED, job=each.id) for each in (waits, skips)))
+    seen = [view.job.id for view in await store.jobs.views()]
+    # Running without an open part is one to close; the one that waits for a batch costs nothing.
+    assert set(seen) == {"claiming", "claimed", "planning", "running", "delivering", "rejecting", "to be skipped"}
+    claimed = [(await store.jobs.get(name)).claimed_at for name in seen]
+    assert claimed == sorted(claimed)
+    assert len(await store.jobs.views(most=2)) == 2
+
+
+async def test_a_view_counts_parts_and_shows_answers_first(store: Opened) -> None:
+    await store.put(RUNNING, part(0), replace(ANSWERED, first=10, batch=None), replace(PLANNED, first=20))
+    view = await store.jobs.view("job")
+    assert view.parts == {PartState.UNPLANNED: 1, PartState.ANSWERED: 1, PartState.PLANNED: 1}
+    assert [each.first for each in view.workable] == [10, 0]
+    assert view.open_parts == 3
+
+
+async def test_what_is_not_there_is_a_key_error(store: Opened) -> None:
+    assert await store.jobs.find("nothing") is None
+    for looking in (store.jobs.get("nothing"), store.jobs.part("nothing", 0), store.batches.get("nothing")):
+        with pytest.raises(KeyError):
+            await looking
+
+
+async def test_one_file_in_the_inbox_is_one_job(store: Opened) -> None:
+    await store.jobs.begin_claims([job(JobState.CLAIMING, "one", inbox_path=b"may.csv")])
+    await store.jobs.begin_claims(
+        [job(JobState.CLAIMING, "two", inbox_path=b"may.csv"), job(JobState.CLAIMING, "three")]
+    )
+    assert await store.jobs.ids() == {"one", "three"}
+
+
+async def test_two_jobs_under_way_never_share_a_name_in_the_outbox(store: Opened) -> None:
+    import sqlite3
+
+    await store.put(RUNNING, job(JobState.RUNNING, "other"))
+    await store.jobs.closing(RUNNING, outbox_stem="may", archive_name="may.csv")
+    with pytest.raises(sqlite3.IntegrityError):
+        await store.jobs.closing(job(JobState.RUNNING, "other"), outbox_stem="may", archive_name="may.csv")
+    await store.jobs.finished(await store.jobs.get("job"), FINISHED, 5.0)
+    await store.jobs.closing(job(JobState.RUNNING, "other"), outbox_stem="may", archive_name="may.csv")
+    assert (await store.jobs.get("other")).outbox_stem == "may"
+
+
+# --- the story -------------------------------------------------------------------------------------------------
+
+
+async def test_orders_are_carried_out_in_the_order_they_came_and_answered_once(store: Opened) -> None:
+    async def leave(tx: Any) -> None:
+        rows = [{"at": 1.0, "kind": kind, "target": "job", "data": '{"found":"x"}'} for kind in ("cancel", "retry")]
+        await tx.insert("orders", rows)
+
+    await store.database.write(leave)
+    first, second = await store.story.orders()
+    assert (first.kind, first.target, first.data, second.kind) == ("cancel", "job", {"found": "x"}, "retry")
+    await store.story.answer(first, "Done.")
+    assert await store.story.orders() == [second]
+
+
+async def test_a_condition_is_news_once_and_again_after_it_was_over(store: Opened) -> None:
+    await store.story.raise_condition("disk", "It is full.")
+    await store.story.raise_condition("disk", "It is still full.")
+    assert await store.story.conditions() == {"disk": "It is still full."}
+    await store.story.clear_condition("disk")
+    await store.story.clear_condition("disk")
+    await store.story.raise_condition("disk", "It is full.")
+    assert [event.kind for event in store.told] == ["ConditionRaised", "ConditionCleared", "ConditionRaised"]

@@ -1,0 +1,61 @@
+"""What the worker processes of these tests are told to do; top-level functions, so that another process finds them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from batchd.errors import FileRefused
+
+
+def double(number: int) -> int:
+    """Work."""
+    return 2 * number
+
+
+def own_pid(_: object) -> int:
+    """Which process this is."""
+    return os.getpid()
+
+
+def leave(status: int) -> None:
+    """End the process at once, as a fault in C code does."""
+    os._exit(status)
+
+
+def be_killed(_: object) -> None:
+    """End the process as the kernel does when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def refuse(code: str) -> None:
+    """Raise what a worker says of a file."""
+    raise FileRefused(code, "It cannot be read.")
+
+
+def wait_for_ever(folder: str) -> None:
+    """Say who this is, and never end."""
+    note = Path(folder, f".{os.getpid()}")
+    note.touch()
+    note.rename(Path(folder, str(os.getpid())))
+    while True:
+        signal.pause()
+
+
+def wait_for(pipe: str) -> str:
+    """Wait until somebody opens the pipe and writes."""
+    return Path(pipe).read_text()
+
+
+class Unsendable(Exception):
+    """An exception that cannot be made again out of what was pickled of it."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def raise_unsendable(_: object) -> None:
+    """Raise what the other side cannot read."""
+    raise Unsendable(5, "the reason in words")

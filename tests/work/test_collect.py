@@ -1,0 +1,218 @@
+"""A batch's answers are dealt out to its parts and joined with their rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from batchd.adapters.work import collect as module
+from batchd.adapters.work.collect import CollectTask, DealDone, DealTask, Share, collect, deal
+from batchd.adapters.work.part_files import decode_results, read_results, write_results
+from batchd.core.joining import ResultLine
+from batchd.model import Usage
+
+from .conftest import Desk
+
+
+def answered(custom_id: str, text: str = "yes", status: int = 200) -> bytes:
+    """An output line of OpenAI's."""
+    body = {
+        "choices": [{"message": {"content": text}}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 2}},
+    }
+    response = {"status_code": status, "body": body if status == 200 else {"error": {"code": "bad", "message": "No."}}}
+    return json.dumps({"custom_id": custom_id, "response": response, "error": None}, ensure_ascii=False).encode()
+
+
+def dealing(desk: Desk, lines: list[bytes], *shares: tuple[str, int, int], end: bytes = b"\n") -> DealTask:
+    """Deal these lines out to parts: (job, first row, rows) each."""
+    answers = desk.write("answers.jsonl", b"".join(line + end for line in lines))
+    return DealTask(
+        answers,
+        [Share(job, first, rows, desk.path(f"{job}.{first}")) for job, first, rows in shares],
+        desk.path("strays.jsonl"),
+    )
+
+
+def dealt(desk: Desk, name: str) -> list[bytes]:
+    """The lines that a part was given."""
+    return desk.read(name).split(b"\n")[:-1]
+
+
+def test_each_part_gets_its_lines_in_the_order_they_came(desk: Desk) -> None:
+    lines = [answered(each) for each in ("b-0", "a-12", "a-3", "a-0", "b-1", "a-12", "a-10")]
+    done = deal(dealing(desk, lines, ("a", 0, 10), ("a", 10, 10), ("b", 0, 2)))
+    assert dealt(desk, "a.0") == [answered("a-3"), answered("a-0")]
+    assert dealt(desk, "a.10") == [answered("a-12"), answered("a-12"), answered("a-10")]
+    assert dealt(desk, "b.0") == [answered("b-0"), answered("b-1")]
+    assert done == DealDone(7, 0)
+    assert "strays.jsonl" not in desk.everything()
+
+
+def test_a_part_without_an_answer_gets_an_empty_file(desk: Desk) -> None:
+    assert deal(dealing(desk, [], ("a", 0, 10))) == DealDone(0, 0)
+    assert desk.read("a.0") == b""
+
+
+def test_what_is_nobodys_is_set_aside(desk: Desk) -> None:
+    strays = [answered("c-0"), answered("a-10"), answered("a-00"), answered("request-1"), b'{"no": "id"}', b"<html>"]
+    done = deal(dealing(desk, [strays[0], answered("a-0"), *strays[1:]], ("a", 0, 10)))
+    assert done == DealDone(1, 6)
+    assert dealt(desk, "strays.jsonl") == strays
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n", b" \t\r\n\r\n"])
+def test_however_lines_end(desk: Desk, end: bytes) -> None:
+    done = deal(dealing(desk, [answered("a-0"), answered("a-1")], ("a", 0, 10), end=end))
+    assert dealt(desk, "a.0") == [answered("a-0"), answered("a-1")]
+    assert done == DealDone(2, 0)
+
+
+def test_a_last_line_without_its_end_and_a_mark_at_the_beginning(desk: Desk) -> None:
+    given = dealing(desk, [], ("a", 0, 10))
+    desk.write("answers.jsonl", b"\xef\xbb\xbf" + answered("a-0") + b"\n" + answered("a-1"))
+    assert deal(given) == DealDone(2, 0)
+    assert dealt(desk, "a.0") == [answered("a-0"), answered("a-1")]
+
+
+@pytest.mark.parametrize("text", ["\u2028", "\u2029", "\x85", "\x0b", "\x1c", "\x1e"])
+def test_separators_inside_of_an_answer_cut_nothing(desk: Desk, text: str) -> None:
+    line = answered("a-0", f"one{text}two")
+    deal(dealing(desk, [line, answered("a-1")], ("a", 0, 10)))
+    assert dealt(desk, "a.0") == [line, answered("a-1")]
+
+
+def test_a_line_that_is_no_json_goes_to_the_part_it_names(desk: Desk) -> None:
+    broken = answered("a-12")[:-30]
+    done = deal(dealing(desk, [broken], ("a", 0, 10), ("a", 10, 10)))
+    assert (dealt(desk, "a.10"), done) == ([broken], DealDone(1, 0))
+
+
+def test_more_parts_than_files_may_be_open(desk: Desk) -> None:
+    number = module.OPEN_FILES_MOST * 2 + 50
+    lines = [answered(f"a-{row}") for row in reversed(range(number * 3))] + [answered("b-0")]
+    done = deal(dealing(desk, lines, *(("a", first * 3, 3) for first in range(number))))
+    assert done == DealDone(number * 3, 1)
+    assert dealt(desk, "strays.jsonl") == [answered("b-0")]
+    for first in (0, 3, 597, 600, 603, number * 3 - 3):
+        assert dealt(desk, f"a.{first}") == [answered(f"a-{first + row}") for row in (2, 1, 0)]
+
+
+def test_no_more_files_are_open_than_a_service_may_have(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from contextlib import contextmanager
+
+    now = most = 0
+    real = module.replacing
+
+    @contextmanager
+    def counted(target: Any) -> Any:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        with real(target) as file:
+            yield file
+        now -= 1
+
+    monkeypatch.setattr(module, "replacing", counted)
+    monkeypatch.setattr(module, "OPEN_FILES_MOST", 5)
+    deal(dealing(desk, [answered(f"a-{row}") for row in range(12)], *(("a", row, 1) for row in range(12))))
+    assert (now, most) == (0, 5)
+
+
+def test_a_service_that_lies_without_end_does_not_fill_the_memory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STRAYS_KEPT", 3)
+    deal(dealing(desk, [answered(f"b-{row}") for row in range(50)], ("a", 0, 1)))
+    assert len(dealt(desk, "strays.jsonl")) == 3
+
+
+def test_dealt_again_every_file_has_the_same_bytes(desk: Desk) -> None:
+    given = dealing(desk, [answered("a-1"), answered("b-5"), answered("a-0"), b"x"], ("a", 0, 1), ("a", 1, 1))
+    first = deal(given)
+    everything = desk.everything()
+    assert deal(given) == first
+    assert desk.everything() == everything
+
+
+# --- collecting ------------------------------------------------------------------------------------------------
+
+
+def collecting(desk: Desk, lines: list[bytes], *, first: int = 10, **more: Any) -> CollectTask:
+    """Collect a part of four rows."""
+    given: dict[str, Any] = {
+        "first": first,
+        "rows": 4,
+        "answers": desk.write("answers", b"".join(line + b"\n" for line in lines)),
+        "settled": None,
+        "results": desk.path("results.2.jsonl"),
+        "builder": desk.recipe("ask"),
+        "attempt": 1,
+        "attempts": 3,
+    }
+    return CollectTask(**(given | more))
+
+
+def outcomes(desk: Desk) -> dict[int, tuple[bool, Any]]:
+    """What the new results file says of each row."""
+    lines = list(read_results(desk.folder / "results.2.jsonl"))
+    assert [line.row for line in lines] == sorted({line.row for line in lines})
+    return {line.row: (line.ok, line.answer[0] if line.ok else line.code) for line in lines}
+
+
+def test_rows_are_joined_with_their_answers_in_row_order(desk: Desk) -> None:
+    lines = [answered("a-13", "last"), answered("a-10", "first"), answered("a-11", status=400)]
+    done = collect(collecting(desk, lines))
+    assert outcomes(desk) == {10: (True, "first"), 11: (False, "bad"), 13: (True, "last")}
+    assert (done.ok, done.failed, done.leftovers, done.reasons) == (2, 1, 1, {"no_answer": 1})
+    assert (done.usage, done.wasted) == (Usage(20, 4, 10), Usage())
+    [line, *_] = read_results(desk.folder / "results.2.jsonl")
+    assert line.output_line == answered("a-10", "first")
+    assert line.usage == (10, 2, 5)
+
+
+def test_what_was_settled_before_is_kept_and_not_settled_again(desk: Desk) -> None:
+    before = [ResultLine(10, True, ["kept"], usage=(1, 0, 1)), ResultLine(12, False, code="old", message="Old.")]
+    write_results(desk.folder / "results.1.jsonl", before)
+    lines = [answered("a-10", "again"), answered("a-12", "late"), answered("a-11", "new")]
+    done = collect(collecting(desk, lines, settled=desk.path("results.1.jsonl"), attempt=2))
+    assert outcomes(desk) == {10: (True, "kept"), 11: (True, "new"), 12: (False, "old")}
+    assert decode_results(desk.folder / "results.2.jsonl")[10] == before[0]
+    assert (done.ok, done.failed, done.leftovers) == (2, 1, 1)
+    # Of the attempt alone; what the others cost was counted then.
+    assert done.usage == Usage(10, 2, 5)
+
+
+def test_the_last_attempt_leaves_nothing_open(desk: Desk) -> None:
+    done = collect(collecting(desk, [answered("a-10"), answered("a-11", "useless")], attempt=3))
+    assert (done.ok, done.failed, done.leftovers) == (1, 3, 0)
+    assert outcomes(desk) == {
+        10: (True, "yes"),
+        11: (False, "useless"),
+        12: (False, "no_answer"),
+        13: (False, "no_answer"),
+    }
+    assert done.wasted == Usage(10, 2, 5)
+
+
+@pytest.mark.parametrize("text", ["\u2028", "\x85", "\x00", "\r"])
+def test_an_answer_is_whole_whatever_is_in_it(desk: Desk, text: str) -> None:
+    collect(collecting(desk, [answered("a-10", f"one{text}two"), answered("a-11")]))
+    assert outcomes(desk) == {10: (True, f"one{text}two"), 11: (True, "yes")}
+
+
+def test_lines_of_no_row_of_the_part_change_nothing(desk: Desk) -> None:
+    done = collect(collecting(desk, [answered("a-9"), answered("a-14"), b"noise", b"[]"]))
+    assert (done.ok, done.failed, done.leftovers, outcomes(desk)) == (0, 0, 4, {})
+
+
+def test_collected_again_the_results_have_the_same_bytes(desk: Desk) -> None:
+    write_results(desk.folder / "results.1.jsonl", [ResultLine(12, True, ["kept"])])
+    lines = [answered("a-11", status=400), answered("a-10"), answered("a-10", "double"), answered("a-13")[:-9]]
+    given = collecting(desk, lines, settled=desk.path("results.1.jsonl"))
+    first = collect(given)
+    everything = desk.everything()
+    assert collect(given) == first
+    assert desk.everything() == everything
+    assert replace(given, attempt=3) != given

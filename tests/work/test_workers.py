@@ -1,0 +1,187 @@
+"""Worker processes: one that dies takes its own task with it and nothing else; none outlives the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from batchd.adapters.workers import WorkerLost, Workers
+from batchd.errors import FileRefused, PluginError
+
+from .tasks import Unsendable, be_killed, double, leave, own_pid, raise_unsendable, refuse, wait_for, wait_for_ever
+
+PATIENCE = 20.0
+
+
+@pytest.fixture
+async def workers() -> AsyncIterator[Workers]:
+    """Two workers."""
+    pool = Workers(2)
+    yield pool
+    pool.close()
+
+
+@contextmanager
+def watched(pid: int) -> Iterator[int]:
+    """A handle on a process, which stays that one's even if its number is given to another."""
+    handle = os.pidfd_open(pid)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def ended(handle: int) -> bool:
+    """Whether the process ends in good time."""
+    readable, _, _ = select.select([handle], [], [], PATIENCE)
+    return bool(readable)
+
+
+async def announced(folder: Path, number: int = 1) -> list[int]:
+    """The processes that have said who they are, once there are so many."""
+    async with asyncio.timeout(PATIENCE):
+        while len(found := [int(path.name) for path in folder.iterdir() if path.name.isdigit()]) < number:
+            await asyncio.sleep(0.01)
+    return found
+
+
+async def test_work_is_done_elsewhere_and_its_result_comes_back(workers: Workers) -> None:
+    assert await asyncio.gather(*(workers.run(double, number) for number in range(10))) == list(range(0, 20, 2))
+    pids = set(await asyncio.gather(*(workers.run(own_pid, None) for _ in range(10))))
+    assert os.getpid() not in pids
+    assert 1 <= len(pids) <= 2
+
+
+async def test_processes_start_when_there_is_something_to_do() -> None:
+    pool = Workers(5)
+    try:
+        assert await pool.run(double, 1) == 2
+        assert len(pool._all) == 1
+    finally:
+        pool.close()
+
+
+@pytest.mark.parametrize(("task", "argument"), [(leave, 0), (leave, 3), (be_killed, None)])
+async def test_a_task_that_ends_its_process_is_lost_and_no_other(
+    workers: Workers, tmp_path: Path, task: object, argument: object
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    beside = asyncio.create_task(workers.run(wait_for, str(tmp_path / "pipe")))
+    with pytest.raises(WorkerLost, match=task.__name__):  # type: ignore[attr-defined]
+        await workers.run(task, argument)  # type: ignore[arg-type]
+    # Both places are there again: one goes on with what it was at, the other has a new process.
+    assert await workers.run(double, 4) == 8
+    assert not beside.done()
+    await asyncio.to_thread((tmp_path / "pipe").write_text, "done")
+    assert await beside == "done"
+    assert await asyncio.gather(*(workers.run(double, number) for number in range(6))) == list(range(0, 12, 2))
+
+
+async def test_however_many_die_the_pool_goes_on(workers: Workers) -> None:
+    outcomes = await asyncio.gather(
+        *(workers.run(be_killed if number % 2 else double, number) for number in range(8)), return_exceptions=True
+    )
+    assert [isinstance(outcome, WorkerLost) for outcome in outcomes] == [False, True] * 4
+    assert outcomes[::2] == [0, 4, 8, 12]
+    assert len(workers._all) <= 2
+
+
+async def test_what_a_task_raises_comes_back_whole(workers: Workers) -> None:
+    with pytest.raises(FileRefused, match="It cannot be read") as caught:
+        await workers.run(refuse, "encoding")
+    assert caught.value.code == "encoding"
+    assert await workers.run(double, 1) == 2
+
+
+@pytest.mark.xfail(strict=True, reason="adapters/workers.py takes it for the death of the process: reported")
+async def test_an_exception_that_cannot_travel_is_told_in_words_and_kills_nobody(workers: Workers) -> None:
+    with pytest.raises((PluginError, Unsendable), match="the reason in words"):
+        await workers.run(raise_unsendable, None)
+
+
+@pytest.mark.xfail(strict=True, reason="adapters/workers.py blames the next task for it: reported")
+async def test_a_worker_that_dies_while_it_is_idle_is_nobodys_fault() -> None:
+    pool = Workers(1)
+    try:
+        pid = await pool.run(own_pid, None)
+        with watched(pid) as handle:
+            os.kill(pid, signal.SIGKILL)
+            assert await asyncio.to_thread(ended, handle)
+        [worker] = pool._all
+        # Until its manager has noticed as well, the task would be lost with the process.
+        async with asyncio.timeout(PATIENCE):
+            while not worker._broken:  # type: ignore[attr-defined]
+                await asyncio.sleep(0.01)
+        assert await pool.run(double, 1) == 2
+    finally:
+        pool.close()
+
+
+async def test_a_cancelled_task_ends_its_process_and_makes_room(tmp_path: Path) -> None:
+    pool = Workers(1)
+    try:
+        going = asyncio.create_task(pool.run(wait_for_ever, str(tmp_path)))
+        [pid] = await announced(tmp_path)
+        with watched(pid) as handle:
+            going.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await going
+            assert await asyncio.to_thread(ended, handle)
+        assert await pool.run(double, 1) == 2
+    finally:
+        pool.close()
+
+
+async def test_closing_ends_what_is_under_way(tmp_path: Path) -> None:
+    pool = Workers(1)
+    going = asyncio.create_task(pool.run(wait_for_ever, str(tmp_path)))
+    [pid] = await announced(tmp_path)
+    with watched(pid) as handle:
+        pool.close()
+        assert await asyncio.to_thread(ended, handle)
+    with pytest.raises(WorkerLost):
+        await going
+
+
+DAEMON = """
+import asyncio, sys
+from batchd.adapters.workers import Workers
+from tests.work.tasks import wait_for_ever
+
+async def main():
+    workers = Workers(2)
+    await asyncio.gather(*(workers.run(wait_for_ever, sys.argv[1]) for _ in range(2)))
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+async def test_workers_do_not_outlive_a_daemon_that_was_killed(tmp_path: Path, how: signal.Signals) -> None:
+    program = tmp_path / "daemon.py"
+    program.write_text(DAEMON)
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    daemon = subprocess.Popen([sys.executable, str(program), str(notes)], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        first, second = await announced(notes, 2)
+        with watched(first) as one, watched(second) as two:
+            daemon.send_signal(how)
+            assert daemon.wait(PATIENCE) == -how
+            assert await asyncio.to_thread(ended, one)
+            assert await asyncio.to_thread(ended, two)
+    finally:
+        daemon.kill()
+        daemon.wait()
