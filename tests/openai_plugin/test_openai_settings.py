@@ -33,6 +33,19 @@ def test_neither_the_plugin_nor_its_settings_import_the_sdk() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_opening_imports_the_sdk_before_any_call() -> None:
+    script = (
+        "import asyncio, sys\n"
+        "from batchd_openai.provider import OpenAIProvider\n"
+        "provider = OpenAIProvider(OpenAIProvider.Settings())\n"
+        "before = 'openai' in sys.modules\n"
+        "asyncio.run(provider.aopen())\n"
+        "sys.exit(0 if not before and 'openai' in sys.modules else 'not by opening')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_it_is() -> None:
     assert issubclass(OpenAIProvider, BatchProvider)
     assert OpenAIProvider.limits == Limits(50_000, 95_000_000, 1_000_000, None)

@@ -19,7 +19,7 @@ from ..model import Failure, Json, Response, Usage
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 _CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"((?:[^"\\]|\\.)*)"')
-_AGAIN = frozenset({0, 408, 409, 425, 429})
+_AGAIN = frozenset({408, 409, 425, 429})
 
 NO_ANSWER = Failure("no_answer", "The service returned no answer for this row.", transient=True)
 
@@ -69,7 +69,7 @@ def _of_response(response: Mapping[str, Json], error: Json) -> Response | Failur
         if isinstance(body, dict) and body.get("error"):
             return _failure(body["error"], status, transient=True)
         return Failure("empty_answer", "The service answered this row with an empty body.", transient=True)
-    # A redirect is no refusal either: something in between was not well.
+    # Only a client's error is a refusal; a redirect, or the 0 of a request that never ran, is something in between.
     transient = status in _AGAIN or not 400 <= status < 500
     inner = body.get("error") if isinstance(body, dict) else None
     return _failure(inner or error or body, status, transient=transient)

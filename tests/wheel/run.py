@@ -1,0 +1,209 @@
+"""Builds the wheel, installs it into an environment of its own, and tests it there with the source out of the way.
+
+An editable install works although a file or a whole plugin is missing from the wheel. So: the wheel alone in a new
+environment, the dependencies of this one beside it (all but batchd itself), a copy of the tests in a temporary
+folder, and nothing of the repository on any path.
+
+    python tests/wheel/run.py [--keep] [ARGUMENT OF PYTEST…]
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import venv
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TESTS = (
+    "language",
+    "core",
+    "work",
+    "store",
+    "config",
+    "plugins",
+    "adapters",
+    "cli",
+    "prompts_plugin",
+    "end_to_end/__init__.py",
+    "end_to_end/conftest.py",
+    "end_to_end/test_main_job.py",
+)
+"""What of the tests is run: what a wheel can break by what it lacks, and one way through all of it."""
+BESIDE = ("pyproject.toml", "config.toml", "docs")
+"""What these tests compare the installed package with. None of it is code of batchd."""
+LEFT_OUT = (
+    "tests/config/test_config_default.py::test_the_package_s_copy_is_a_link_that_survives_a_checkout_elsewhere",
+)
+"""What is about the repository."""
+PACKAGES = ("batchd", *sorted(path.name for path in (ROOT / "plugins").glob("batchd_*")))
+
+LOOK = """
+import importlib, json, sys
+from importlib import metadata
+print(json.dumps({
+    "files": {name: importlib.import_module(name).__file__ for name in sys.argv[1:]},
+    "points": sorted(point.value for point in metadata.entry_points(group="batchd")),
+    "distributions": [str(each.locate_file("")) for each in metadata.distributions(name="batchd")],
+    "path": sys.path,
+}))
+"""
+
+
+def main() -> int:
+    """The exit status: that of pytest, or 1 if the wheel is wrong before that."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keep", action="store_true", help="leave the temporary folder for a look")
+    options, rest = parser.parse_known_args()
+    folder = Path(tempfile.mkdtemp(prefix="batchd-wheel-"))
+    try:
+        wheel = build(folder / "dist")
+        check_content(wheel)
+        python = install(wheel, folder)
+        environment = surroundings(python)
+        check_source_is_gone(python, folder, environment)
+        check_demo(python, folder, environment)
+        return test(python, folder, environment, rest)
+    except (subprocess.CalledProcessError, WrongWheel) as error:
+        say(f"FAILED: {error}")
+        return 1
+    finally:
+        if options.keep:
+            say(f"left in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class WrongWheel(Exception):
+    """The wheel, or the place that it is tested in, is not as it should be."""
+
+
+def say(text: str) -> None:
+    """To whoever waits."""
+    print(f"wheel: {text}", flush=True)  # noqa: T201
+
+
+def build(target: Path) -> Path:
+    """The wheel, built without network where the build backend is installed."""
+    uv = shutil.which("uv")
+    if importlib.util.find_spec("hatchling") is not None:
+        command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(ROOT)]
+    elif uv is not None:
+        command = [uv, "build", "--quiet", "--wheel", "--out-dir", str(target), str(ROOT)]
+    else:
+        command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(target), str(ROOT)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    [wheel] = target.glob("*.whl")
+    say(f"built {wheel.name}")
+    return wheel
+
+
+def check_content(wheel: Path) -> None:
+    """Every file of the packages is in it, as it is, and nothing else but its metadata."""
+    sources = {"batchd": ROOT / "daemon"} | {name: ROOT / "plugins" for name in PACKAGES[1:]}
+    wanted = {
+        str(path.relative_to(source)): path.read_bytes()
+        for name, source in sources.items()
+        for path in (source / name).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        there = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
+    missing, surplus = sorted(wanted.keys() - there.keys()), sorted(there.keys() - wanted.keys())
+    other = sorted(name for name in wanted.keys() & there.keys() if wanted[name] != there[name])
+    if missing or surplus or other:
+        raise WrongWheel(f"missing: {missing}; not of batchd: {surplus}; with another content: {other}")
+    say(f"it holds all {len(wanted)} files of {', '.join(PACKAGES)}")
+
+
+def install(wheel: Path, folder: Path) -> Path:
+    """A new environment with the wheel, and the dependencies of this one; its Python."""
+    place = folder / "environment"
+    venv.create(place, symlinks=True)
+    python = place / "bin" / "python"
+    if importlib.util.find_spec("pip") is not None:
+        command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps"]
+    else:
+        command = [shutil.which("uv") or "uv", "pip", "install", "--quiet", "--no-deps", "--python", str(python)]
+    subprocess.run([*command, "--no-index", str(wheel)], check=True)
+    dependencies = folder / "dependencies"
+    dependencies.mkdir()
+    for packages in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        for entry in Path(packages).iterdir():
+            # Neither batchd itself, in whatever way it is installed, nor the .pth files that lead to its source.
+            ours = entry.name.removeprefix("__editable__.").removeprefix("_editable_impl_").startswith("batchd")
+            if not ours and entry.suffix != ".pth" and entry.name != "__pycache__":
+                (dependencies / entry.name).symlink_to(entry)
+    [packages_of_new] = (place / "lib").glob("python*/site-packages")
+    (packages_of_new / "dependencies.pth").write_text(f"{dependencies}\n")
+    return python
+
+
+def surroundings(python: Path) -> dict[str, str]:
+    """The environment of all that is run: the new one's commands come first, and no path leads elsewhere."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    environment["PATH"] = f"{python.parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    return environment
+
+
+def check_source_is_gone(python: Path, folder: Path, environment: dict[str, str]) -> None:
+    """What is imported is the wheel's, once, and the plugins are found."""
+    done = subprocess.run(
+        [str(python), "-c", LOOK, *PACKAGES], cwd=folder, env=environment, check=True, capture_output=True, text=True
+    )
+    seen = json.loads(done.stdout)
+    strangers = {name: file for name, file in seen["files"].items() if not Path(file).is_relative_to(folder)}
+    if strangers or any(Path(entry).is_relative_to(ROOT) for entry in seen["path"] if entry):
+        raise WrongWheel(f"the source is still in the way: {strangers or seen['path']}")
+    if len(seen["distributions"]) != 1 or not Path(seen["distributions"][0]).is_relative_to(folder):
+        raise WrongWheel(f"there should be one batchd, the wheel's: {seen['distributions']}")
+    if seen["points"] != list(PACKAGES[1:]):
+        raise WrongWheel(f"its entry points are {seen['points']}")
+    say("it is installed, and the source is out of the way")
+
+
+def check_demo(python: Path, folder: Path, environment: dict[str, str]) -> None:
+    """The command is there, and does the main job."""
+    command = [str(python.with_name("batchd")), "demo", str(folder / "demo")]
+    done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
+    if done.returncode != 0 or not list((folder / "demo" / "outbox").rglob("*.report.json")):
+        raise WrongWheel(f"batchd demo ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    say("batchd demo works")
+
+
+def test(python: Path, folder: Path, environment: dict[str, str], rest: Sequence[str]) -> int:
+    """Run the copied tests; pytest's exit status."""
+    place = folder / "place"
+    (place / "tests").mkdir(parents=True)
+    ignored = shutil.ignore_patterns("__pycache__", ".hypothesis")
+    for name in ("__init__.py", "conftest.py", *TESTS):
+        source, target = ROOT / "tests" / name, place / "tests" / name
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=ignored)
+        else:
+            target.parent.mkdir(exist_ok=True)
+            shutil.copy(source, target)
+    for name in BESIDE:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, place / name)
+        else:
+            shutil.copy(source, place / name)
+    say(f"testing it with {', '.join(name for name in TESTS if not name.endswith(('__init__.py', 'conftest.py')))}")
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "auto", "--dist", "loadgroup"]
+    command += [argument for left_out in LEFT_OUT for argument in ("--deselect", left_out)]
+    return subprocess.run([*command, *rest, "tests"], cwd=place, env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
