@@ -247,8 +247,8 @@ class BatchProvider(Plugin[SettingsT]):
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
         """Write every answer to `target`, one JSON line each in OpenAI's batch output format.
 
-        By default the `results`. Override it to stream bytes. On any exception batchd throws away what was
-        written and asks again later.
+        By default the `results`. Override it to stream bytes. After any exception batchd asks again later, from
+        the start; only when it has been `RemoteMissing` for an hour does it make do with what was written.
         """
         async for result in self.results(batch):
             target.write(encode_result(result))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx2
 import pytest
 from openai_support import KEY, Connect, FakeService, serving
 
@@ -15,7 +17,18 @@ from batchd_openai.provider import OpenAIProvider
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (patience, download):
-        monkeypatch.setattr(module, "FIRST_PAUSE", 0.01)
+        monkeypatch.setattr(module, "FIRST_PAUSE", 0.002)
+
+
+@pytest.fixture(scope="session")
+def trust() -> ssl.SSLContext:
+    """The machine's trust store, which takes longer to read than most of these tests."""
+    return httpx2.create_ssl_context()
+
+
+@pytest.fixture(autouse=True)
+def _read_trust_once(monkeypatch: pytest.MonkeyPatch, trust: ssl.SSLContext) -> None:
+    monkeypatch.setattr(httpx2, "create_ssl_context", lambda **_: trust)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ import venv
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = (
@@ -73,7 +74,7 @@ def main() -> int:
         check_source_is_gone(python, folder, environment)
         check_demo(python, folder, environment)
         return test(python, folder, environment, rest)
-    except (subprocess.CalledProcessError, WrongWheel) as error:
+    except WrongWheel as error:
         say(f"FAILED: {error}")
         return 1
     finally:
@@ -89,7 +90,15 @@ class WrongWheel(Exception):
 
 def say(text: str) -> None:
     """To whoever waits."""
-    print(f"wheel: {text}", flush=True)  # noqa: T201
+    print(f"wheel: {text}", flush=True)
+
+
+def do(command: Sequence[str], **options: Any) -> str:
+    """Run a command to its end; what it printed. WrongWheel with all of it if it fails."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True, **options)
+    if done.returncode != 0:
+        raise WrongWheel(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def build(target: Path) -> Path:
@@ -101,7 +110,7 @@ def build(target: Path) -> Path:
         command = [uv, "build", "--quiet", "--wheel", "--out-dir", str(target), str(ROOT)]
     else:
         command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(target), str(ROOT)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    do(command)
     [wheel] = target.glob("*.whl")
     say(f"built {wheel.name}")
     return wheel
@@ -109,7 +118,7 @@ def build(target: Path) -> Path:
 
 def check_content(wheel: Path) -> None:
     """Every file of the packages is in it, as it is, and nothing else but its metadata."""
-    sources = {"batchd": ROOT / "daemon"} | {name: ROOT / "plugins" for name in PACKAGES[1:]}
+    sources = {"batchd": ROOT / "daemon"} | dict.fromkeys(PACKAGES[1:], ROOT / "plugins")
     wanted = {
         str(path.relative_to(source)): path.read_bytes()
         for name, source in sources.items()
@@ -134,7 +143,7 @@ def install(wheel: Path, folder: Path) -> Path:
         command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps"]
     else:
         command = [shutil.which("uv") or "uv", "pip", "install", "--quiet", "--no-deps", "--python", str(python)]
-    subprocess.run([*command, "--no-index", str(wheel)], check=True)
+    do([*command, "--no-index", str(wheel)])
     dependencies = folder / "dependencies"
     dependencies.mkdir()
     for packages in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
@@ -158,10 +167,7 @@ def surroundings(python: Path) -> dict[str, str]:
 
 def check_source_is_gone(python: Path, folder: Path, environment: dict[str, str]) -> None:
     """What is imported is the wheel's, once, and the plugins are found."""
-    done = subprocess.run(
-        [str(python), "-c", LOOK, *PACKAGES], cwd=folder, env=environment, check=True, capture_output=True, text=True
-    )
-    seen = json.loads(done.stdout)
+    seen = json.loads(do([str(python), "-c", LOOK, *PACKAGES], cwd=folder, env=environment))
     strangers = {name: file for name, file in seen["files"].items() if not Path(file).is_relative_to(folder)}
     if strangers or any(Path(entry).is_relative_to(ROOT) for entry in seen["path"] if entry):
         raise WrongWheel(f"the source is still in the way: {strangers or seen['path']}")
@@ -174,10 +180,9 @@ def check_source_is_gone(python: Path, folder: Path, environment: dict[str, str]
 
 def check_demo(python: Path, folder: Path, environment: dict[str, str]) -> None:
     """The command is there, and does the main job."""
-    command = [str(python.with_name("batchd")), "demo", str(folder / "demo")]
-    done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
-    if done.returncode != 0 or not list((folder / "demo" / "outbox").rglob("*.report.json")):
-        raise WrongWheel(f"batchd demo ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    said = do([str(python.with_name("batchd")), "demo", str(folder / "demo")], cwd=folder, env=environment)
+    if not list((folder / "demo" / "outbox").rglob("*.report.json")):
+        raise WrongWheel(f"batchd demo left nothing in its outbox:\n{said}")
     say("batchd demo works")
 
 

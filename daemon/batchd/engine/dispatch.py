@@ -66,7 +66,11 @@ async def upload(context: Context, action: Upload) -> None:
     desk = desk_for(context, batch.provider)
     await _write_input(context, batch)
     attempt = await context.store.batches.uploading(batch)
-    token = await desk.provider.upload(_submission(context, batch, desk, attempt=attempt))
+    try:
+        token = await desk.provider.upload(_submission(context, batch, desk, attempt=attempt))
+    except SubmissionRefused as refusal:
+        await refused(context, batch, refusal.problems, str(refusal))
+        return
     await context.store.batches.uploaded(batch, token)
 
 
@@ -166,17 +170,14 @@ async def fetch(context: Context, action: Fetch) -> None:
 
 
 async def _download(context: Context, desk: ProviderDesk, batch: Batch, remote: RemoteBatch, file: IO[bytes]) -> None:
-    start = file.tell()
     try:
         await desk.provider.download(remote, file)
     except RemoteMissing:
-        # Right after completion answers are not there for minutes; much later they will not come any more, and
-        # what is not there is asked again like any other silence.
+        # Right after completion answers are not there for minutes; much later they will not come any more. What
+        # was written counts, and what is not there is asked again like any other silence.
         ended_at = batch.ended_at if batch.ended_at is not None else context.clock.now()
         if context.clock.now() - ended_at < MISSING_MOST:
             raise
-        file.seek(start)
-        file.truncate()
 
 
 async def _forget(context: Context, batch: Batch, desk: ProviderDesk) -> None:
