@@ -38,9 +38,6 @@ class Event:
         return record
 
 
-# --- Jobs ------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobClaimed(Event):
     """A dropped file was taken out of the inbox; from here on it is safe in the spool."""
@@ -179,9 +176,6 @@ class JobFinished(Event):
         return f"Finished {self.source}: {', '.join(counts)}.{verdict} The report is {self.report}."
 
 
-# --- Parts -----------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowsReturned(Event):
     """Some rows of a part came back without a lasting answer and are asked again."""
@@ -225,9 +219,6 @@ class WorkerDied(Event):
     def sentence(self) -> str:
         what = "reading the file" if self.part is None else f"the part from row {self.part}"
         return f"A worker process died while working on {what} ({count(self.times, 'time')} so far)."
-
-
-# --- Batches ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,9 +352,6 @@ class BatchReturned(Event):
     @property
     def sentence(self) -> str:
         return f"Batch {self.batch} did not run and goes back in the queue: {self.reason}"
-
-
-# --- The daemon ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

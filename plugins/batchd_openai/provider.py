@@ -184,8 +184,8 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
     async def _upload(self, submission: Submission, name: str) -> str:
 
         within = _UPLOAD_LEAST + submission.size / self.settings.slowest_upload
-        file = await asyncio.to_thread(submission.file.open, "rb")
-        try:
+        # Opened here and not in a thread: a cancellation must not come between the opening and the closing.
+        with submission.file.open("rb") as file:  # a local file opens at once
             answer = await self._client.upload(
                 Call("take a file", Kind.UPLOAD),
                 "/files",
@@ -193,8 +193,6 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
                 (name, file, "application/jsonl"),
                 within=within,
             )
-        finally:
-            file.close()
         uploaded = identifier(unwrap(answer).get("id"))
         if uploaded is None:
             raise TransientError(f"{self.settings.base_url} answered to an upload, but without an id of the file.")

@@ -82,7 +82,7 @@ def test_for_machines(tmp_path: Path) -> None:
         "kind": "retry",
         "target": job,
         "answered": True,
-        "answer": f"1 rows of job {job} are asked again; the results will stand beside the first ones.",
+        "answer": f"1 row of job {job} will be asked again; the results will stand beside the first ones.",
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from batchd.adapters.store import Database, Store
+from batchd.adapters.store.mapping import columns_of
 from batchd.core.records import Batch, BatchState, Job, JobState, Part, PartState
 from batchd.core.routing import Asked, Route
 from batchd.events import Event
@@ -30,8 +31,6 @@ class Opened(Store):
 
     async def put(self, *records: Job | Part | Batch) -> None:
         """Store records as they are, past all steps."""
-        from batchd.adapters.store.mapping import columns_of
-
         tables = {Job: "jobs", Part: "parts", Batch: "batches"}
 
         async def change(tx: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -258,8 +260,6 @@ async def test_a_cancelled_writer_whose_change_failed_leaves_no_complaint_behind
     with pytest.raises(asyncio.CancelledError):
         await writing
     del writing
-    import gc
-
     gc.collect()
     await asyncio.sleep(0)
     assert caplog.records == []  # asyncio logs exceptions that nobody has looked at
@@ -452,6 +452,6 @@ def test_every_named_query_is_valid_sql() -> None:
     for step in database.migrations():
         connection.executescript(step)
     for query in database.QUERIES.values():
-        names = dict.fromkeys(__import__("re").findall(r":(\w+)", query))
+        names = dict.fromkeys(re.findall(r":(\w+)", query))
         connection.execute(f"EXPLAIN {query}", names)
     connection.close()

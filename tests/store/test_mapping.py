@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -175,8 +176,6 @@ def test_batches(batch: Batch) -> None:
 
 def test_every_field_is_drawn() -> None:
     # A field that is added and not mapped would come out as its default, and nobody would see it.
-    import dataclasses
-
     for record, strategy in ((Job, JOBS), (Part, PARTS), (Batch, BATCHES)):
         drawn = set(strategy.wrapped_strategy.kwargs)  # type: ignore[attr-defined]
         assert {field.name for field in dataclasses.fields(record)} - drawn <= {"batch", "twin"}

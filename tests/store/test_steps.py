@@ -1,13 +1,15 @@
-"""Each write is one step of a way: taken a second time, or from somewhere else, it changes nothing and tells nothing."""
+"""Each write is a step of a way: taken a second time, or from somewhere else, it changes nothing and tells nothing."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
+from batchd.adapters.store import Batches, Jobs
 from batchd.core.packing import Waiting
 from batchd.core.records import Batch, BatchState, Intent, Job, JobState, Part, PartState
 from batchd.events import JobCancelled, JobFinished, JobPlanned, JobRetried
@@ -285,8 +287,6 @@ async def test_a_step_from_another_state_changes_nothing(store: Opened, step: St
 def test_every_write_is_looked_at_here() -> None:
     looks = {"find", "get", "part", "parts", "views", "view", "totals", "delivered", "ids", "finished_ids", "expired",
              "in_work", "of_job", "waiting", "enqueued_tokens"}  # fmt: skip
-    from batchd.adapters.store import Batches, Jobs
-
     public = {name for kind in (Jobs, Batches) for name in vars(kind) if not name.startswith("_")}
     looked_at = {step.name.split(" ")[0].rstrip(",") for step in STEPS}
     assert public - looks - COUNTS <= looked_at
@@ -513,8 +513,6 @@ async def test_one_file_in_the_inbox_is_one_job(store: Opened) -> None:
 
 
 async def test_two_jobs_under_way_never_share_a_name_in_the_outbox(store: Opened) -> None:
-    import sqlite3
-
     await store.put(RUNNING, job(JobState.RUNNING, "other"))
     await store.jobs.closing(RUNNING, outbox_stem="may", archive_name="may.csv")
     with pytest.raises(sqlite3.IntegrityError):

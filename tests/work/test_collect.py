@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -102,8 +102,6 @@ def test_more_parts_than_files_may_be_open(desk: Desk) -> None:
 
 
 def test_no_more_files_are_open_than_a_service_may_have(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from contextlib import contextmanager
-
     now = most = 0
     real = module.replacing
 
@@ -215,4 +213,3 @@ def test_collected_again_the_results_have_the_same_bytes(desk: Desk) -> None:
     everything = desk.everything()
     assert collect(given) == first
     assert desk.everything() == everything
-    assert replace(given, attempt=3) != given

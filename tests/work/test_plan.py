@@ -179,10 +179,11 @@ def test_a_builder_that_never_works_is_no_rows_fault(desk: Desk) -> None:
         plan(task(desk, texts("one", "two"), "broken"))
 
 
-def test_a_file_that_cannot_be_read_is_no_rows_fault(desk: Desk) -> None:
-    given = task(desk, texts("one", "two", "three"))
+@pytest.mark.parametrize("builder", ["ask", "ahead"])
+def test_a_file_that_cannot_be_read_is_no_rows_fault(desk: Desk, builder: str) -> None:
+    given = task(desk, texts("one", "two", "three", "four", "five"), builder)
     content = desk.read("rows.jsonl")
-    desk.write("rows.jsonl", content.replace(b'["1","two"]', b'["1","two"['))
+    desk.write("rows.jsonl", content.replace(b'["4","five"]', b'["4","five"['))
     with pytest.raises(msgspec.DecodeError):
         plan(given)
     assert set(desk.everything()) == {"rows.jsonl"}

@@ -128,7 +128,7 @@ def test_what_is_no_plain_file_is_not_read(desk: Desk, kind: str) -> None:
 
 
 def test_a_reader_that_breaks_its_contract_is_named_and_leaves_no_rows(desk: Desk) -> None:
-    with pytest.raises(PluginError, match="for 2 columns it gave the row .*'wider'"):
+    with pytest.raises(PluginError, match=r"for 2 columns it gave the row .*'wider'"):
         read(task(desk, "id,text\n1,one\n2,wide\n"))
     assert set(desk.everything()) == {"source"}
 

@@ -172,8 +172,8 @@ async def test_workers_do_not_outlive_a_daemon_that_was_killed(tmp_path: Path, h
     program.write_text(DAEMON)
     notes = tmp_path / "notes"
     notes.mkdir()
-    root = Path(__file__).parents[2]
-    environment = os.environ | {"PYTHONPATH": str(root)}
+    # Where these tests are found, and batchd, whichever of them is being tested.
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
     daemon = subprocess.Popen([sys.executable, str(program), str(notes)], env=environment, stderr=subprocess.DEVNULL)
     try:
         first, second = await announced(notes, 2)

@@ -25,12 +25,10 @@ from ...events import (
 from ...model import Json
 from .database import Database, Transaction, as_sequence, to_json
 from .mapping import columns_of, job_of, part_of
+from .views import view_of
 
 Duplicates = Literal["redeliver", "process", "reject"]
 Stamp = tuple[int, int, int, int]
-
-PARTS_AT_A_TIME = 32
-"""How many workable parts of one job are looked at in one go: more than there are workers, fewer than cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ class Jobs:
         """Jobs that there may be something to do for, the oldest first."""
 
         async def look(tx: Transaction) -> list[JobView]:
-            return [await _view(tx, job_of(row)) for row in await tx.fetch("jobs_with_work", most=most)]
+            return [await view_of(tx, job_of(row)) for row in await tx.fetch("jobs_with_work", most=most)]
 
         return await self._database.read(look)
 
@@ -88,7 +86,7 @@ class Jobs:
 
         async def look(tx: Transaction) -> JobView:
             [row] = await tx.fetch("job", id=job)
-            return await _view(tx, job_of(row))
+            return await view_of(tx, job_of(row))
 
         return await self._database.read(look)
 
@@ -382,15 +380,6 @@ class Jobs:
                 await tx.tell(*events)
 
         await self._database.write(change)
-
-
-async def _view(tx: Transaction, job: Job) -> JobView:
-    if job.state not in {JobState.PLANNING, JobState.RUNNING, JobState.DELIVERING}:
-        return JobView(job)
-    counts = {PartState(row["state"]): row["number"] for row in await tx.fetch("part_counts", job=job.id)}
-    workable = [part_of(row) for row in await tx.fetch("workable_parts", job=job.id, most=PARTS_AT_A_TIME)]
-    delivered = frozenset(row["sink"] for row in await tx.fetch("delivered_sinks", job=job.id))
-    return JobView(job, counts, workable, delivered)
 
 
 async def _twin(tx: Transaction, job: Job, sha256: str) -> str | None:

@@ -1,0 +1,112 @@
+"""README, architecture, glossary, service and changelog say what is so."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import xml.etree.ElementTree as ET
+
+import pytest
+
+import batchd
+from batchd.cli.main import batchd as command_line
+from batchd.core.records import BatchState, JobState
+
+from .pages import DOCS, PAGES, ROOT, blocks, code, prose, tables
+
+GLOSSARY = tables(DOCS / "glossary.md")
+ARCHITECTURE = DOCS / "architecture.md"
+
+
+def test_the_readme_begins_with_the_two_commands() -> None:
+    [first, *_] = blocks(ROOT / "README.md", "sh")
+    assert first.line <= 5
+    assert [line.partition("#")[0].split() for line in first.text.splitlines()] == [["make", "demo"], ["make", "test"]]
+
+
+def test_the_targets_of_make_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    text = "\n".join(page.read_text("utf-8") for page in PAGES)
+    named = set(re.findall(r"^make ([a-z]+)", text, re.MULTILINE)) | set(re.findall(r"`make ([a-z]+)`", text))
+    assert {"demo", "test", "lint", "bench", "soak"} <= named <= targets
+    assert (ROOT / "bench" / "soak.py").exists()
+
+
+def test_the_number_of_reviews_in_the_demo() -> None:
+    import csv
+
+    with (ROOT / "plugins" / "batchd_sandbox" / "reviews.csv").open(newline="", encoding="utf-8") as file:
+        rows = sum(1 for _ in csv.DictReader(file))
+    assert f"a sample of {rows} reviews" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_recording_is_a_picture_that_loads_nothing() -> None:
+    picture = (DOCS / "demo.svg").read_text("utf-8")
+    assert ET.fromstring(picture).tag == "{http://www.w3.org/2000/svg}svg"
+    assert set(re.findall(r"https?://[^\s\"')]+", picture)) == {"http://www.w3.org/2000/svg"}
+    assert "<script" not in picture
+    # A terminal's spaces do not break.
+    said = re.sub(r"<[^>]+>", "", picture).replace("&#160;", " ")
+    assert "$ batchd demo" in said
+    assert "240 ok" in said
+
+
+def test_the_states_are_in_the_glossary() -> None:
+    assert {code(row[0]) for row in GLOSSARY["States of a job"]} == {state.value for state in JobState}
+    assert {code(row[0]) for row in GLOSSARY["States of a batch"]} == {state.value for state in BatchState}
+
+
+def test_no_word_is_in_the_glossary_twice() -> None:
+    words = [row[0] for row in GLOSSARY["Glossary"]]
+    assert len(words) == len(set(words)) > 20
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set(re.findall(r"`((?:[a-z_]+/)+(?:[a-z_]+\.py)?|[a-z_]+\.py)`", prose(ARCHITECTURE))))
+)
+def test_a_place_that_is_named_is_there(path: str) -> None:
+    places = (ROOT / "daemon" / "batchd", ROOT)
+    assert any((place / path).exists() for place in places)
+
+
+def test_the_floors_are_those_of_the_import_contracts() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    modules = {part.removeprefix("batchd.") for layer in layers for part in layer.split(" | ")} - {"__main__"}
+    named = {
+        module.rstrip("/").removesuffix(".py")
+        for row in tables(ARCHITECTURE)["The floors"]
+        for module in re.findall(r"`([\w/.]+)`", row[1])
+    }
+    assert named == modules
+
+
+def test_the_version_of_the_changelog_is_the_one_that_is_built() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert f"To be {batchd.__version__}" in text or f"## [{batchd.__version__}]" in text
+
+
+def test_the_changelog_names_the_commands_there_are() -> None:
+    context = command_line.make_context("batchd", ["status"])
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    named = set(re.findall(r"`([a-z]+)`", text.partition("- Commands ")[2].partition(", with exit")[0]))
+    assert named == set(command_line.list_commands(context))
+
+
+def test_what_the_service_page_installs_is_there() -> None:
+    text = (DOCS / "service.md").read_text("utf-8")
+    for name in re.findall(r"install -D -m 644 (\S+)", text):
+        assert (ROOT / "systemd" / name).exists()
+    unit = (ROOT / "systemd" / "batchd.service").read_text("utf-8")
+    for path in ("/usr/bin/batchd", "/etc/batchd/config.toml", "/etc/batchd/api_key", "/srv/batchd"):
+        assert path in text
+        assert path in unit
+
+
+def test_the_service_page_does_as_the_readme_of_the_units() -> None:
+    theirs = {line for block in blocks(ROOT / "systemd" / "README.md", "sh") for line in block.text.splitlines()}
+    ours = {line for block in blocks(DOCS / "service.md", "sh") for line in block.text.splitlines()}
+    systemd = {
+        line for line in ours if line.startswith(("install", "systemd-", "systemctl enable", "systemctl daemon"))
+    }
+    assert systemd <= theirs
