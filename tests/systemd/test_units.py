@@ -109,7 +109,7 @@ def test_tmpfiles_makes_the_folders(tmp_path: Path) -> None:
     lines = [line.split() for line in (FOLDER / "batchd.tmpfiles").read_text().splitlines() if line[:1] == "d"]
     made = {path: (mode, user, group) for _, path, mode, user, group, _ in lines}
     folders = tomllib.loads((FOLDER / "examples" / "folders.toml").read_text())["folders"]
-    for name in ("inbox", "outbox", "archive", "rejected", "held"):
+    for name in ("inbox", "outbox", "archive", "rejected"):
         mode, user, group = made[folders[name]]
         assert mode.startswith("2"), "setgid, or batchd cannot read what is dropped"
         assert (user, group) == ("batchd", "batchd")

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,11 @@ def ended(handle: int) -> bool:
     """Whether the process ends in good time."""
     readable, _, _ = select.select([handle], [], [], PATIENCE)
     return bool(readable)
+
+
+def parent_of(pid: int) -> int:
+    """The process that a process was forked from."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 async def announced(folder: Path, number: int = 1) -> list[int]:
@@ -176,12 +181,15 @@ async def test_workers_do_not_outlive_a_daemon_that_was_killed(tmp_path: Path, h
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
     daemon = subprocess.Popen([sys.executable, str(program), str(notes)], env=environment, stderr=subprocess.DEVNULL)
     try:
-        first, second = await announced(notes, 2)
-        with watched(first) as one, watched(second) as two:
+        workers = await announced(notes, 2)
+        # Their parent too, which is the process that forks them.
+        helpers = {*workers, *map(parent_of, workers)} - {daemon.pid}
+        with ExitStack() as stack:
+            handles = [stack.enter_context(watched(pid)) for pid in helpers]
             daemon.send_signal(how)
             assert daemon.wait(PATIENCE) == -how
-            assert await asyncio.to_thread(ended, one)
-            assert await asyncio.to_thread(ended, two)
+            for handle in handles:
+                assert await asyncio.to_thread(ended, handle)
     finally:
         daemon.kill()
         daemon.wait()
