@@ -11,7 +11,7 @@ from .conftest import MakeHousehold, csv_of
 
 NAMES = [
     "with space.csv",
-    'quotes "and\' more.csv',
+    "quotes \"and' more.csv",
     "new\nline.csv",
     "-rf.csv",
     "..csv",

@@ -107,13 +107,11 @@ async def test_what_a_task_raises_comes_back_whole(workers: Workers) -> None:
     assert await workers.run(double, 1) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="adapters/workers.py takes it for the death of the process: reported")
 async def test_an_exception_that_cannot_travel_is_told_in_words_and_kills_nobody(workers: Workers) -> None:
     with pytest.raises((PluginError, Unsendable), match="the reason in words"):
         await workers.run(raise_unsendable, None)
 
 
-@pytest.mark.xfail(strict=True, reason="adapters/workers.py blames the next task for it: reported")
 async def test_a_worker_that_dies_while_it_is_idle_is_nobodys_fault() -> None:
     pool = Workers(1)
     try:

@@ -10,14 +10,15 @@ import asyncio
 import gc
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
-from ..errors import BatchdError
+from ..errors import BatchdError, PluginError
 
 TaskT = TypeVar("TaskT")
 DoneT = TypeVar("DoneT")
@@ -46,22 +47,21 @@ class Workers:
 
     async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
         """Run the function in a worker; WorkerLost if its process dies, else whatever the function does."""
-        worker = await self._idle.get() or self._start()
+        worker = await self._idle.get()
         try:
-            result = await asyncio.wrap_future(worker.submit(function, task))
+            worker, future = await self._submit(worker, function, task)
+            result = await asyncio.wrap_future(future)
         except BrokenProcessPool:
             self._drop(worker)
-            self._idle.put_nowait(None)
+            worker = None
             raise WorkerLost(f"The worker process died while it ran {function.__name__}.") from None
         except asyncio.CancelledError:
             # It may still be at it; its output is harmless, but nobody must be made to wait for it.
             self._drop(worker)
-            self._idle.put_nowait(None)
+            worker = None
             raise
-        except BaseException:
+        finally:
             self._idle.put_nowait(worker)
-            raise
-        self._idle.put_nowait(worker)
         return result
 
     def close(self) -> None:
@@ -69,17 +69,40 @@ class Workers:
         for worker in list(self._all):
             self._drop(worker)
 
-    def _start(self) -> ProcessPoolExecutor:
+    async def _submit(
+        self, worker: ProcessPoolExecutor | None, function: Callable[[TaskT], DoneT], task: TaskT
+    ) -> tuple[ProcessPoolExecutor, Future[DoneT]]:
+        if worker is not None:
+            try:
+                return worker, worker.submit(_run, function, task)
+            except BrokenProcessPool:
+                # It died while it had nothing to do: that is not the fault of the task that comes next.
+                self._drop(worker)
         worker = ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin)
         self._all.add(worker)
-        return worker
+        # In a thread: it waits until the fork server has imported everything.
+        return worker, await asyncio.to_thread(worker.submit, _run, function, task)
 
-    def _drop(self, worker: ProcessPoolExecutor) -> None:
+    def _drop(self, worker: ProcessPoolExecutor | None) -> None:
+        if worker is None:
+            return
         self._all.discard(worker)
         processes = list((worker._processes or {}).values())  # noqa: SLF001  # 3.14 has kill_workers() for this
         worker.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.kill()
+
+
+def _run(function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
+    """The task, in the worker. What a plugin raises may not survive the way back; then its words do."""
+    try:
+        return function(task)
+    except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))  # noqa: S301  # our own, a moment old
+        except Exception:  # noqa: BLE001  # whatever is wrong with it, it cannot travel
+            raise PluginError(f"{type(error).__name__}: {error}") from None
+        raise
 
 
 def _begin() -> None:
