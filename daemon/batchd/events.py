@@ -338,7 +338,7 @@ class BatchDownloaded(Event):
 
     @property
     def sentence(self) -> str:
-        strays = f" {count(self.strays, 'line')} belonged to no row of ours and was set aside." if self.strays else ""
+        strays = f" Set aside, since no row asked for it: {count(self.strays, 'line')}." if self.strays else ""
         return f"Fetched {count(self.answers, 'answer')} of batch {self.batch}.{strays}"
 
 

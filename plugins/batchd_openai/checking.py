@@ -49,7 +49,7 @@ async def _batches(client: Client) -> list[str]:
 def _no_batches(client: Client, why: str) -> str:
     return (
         f"{client.settings.base_url} has no Batch API, or none that this key may use. {why} "
-        'Set mode = "live" for this provider, or choose a service that has one.'
+        "Choose a service that has one."
     )
 
 

@@ -138,7 +138,7 @@ def _not_there(status: int, said: Said, refusal: str, call: Call, party: Party) 
         # Uploading again would mend a missing file; nothing but a person mends a service without batches.
         return RejectedError(
             f"{party.base_url} has no Batch API: it answered with status {status} when asked to {call.what}. "
-            'Check base_url (most end in /v1), or set mode = "live" for this provider.'
+            "Check base_url; most end in /v1."
         )
     if missing:
         return RemoteMissing(refusal)

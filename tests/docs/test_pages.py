@@ -261,7 +261,7 @@ def _understood(command: click.Command, arguments: list[str], parent: click.Cont
     except click.exceptions.Exit:
         return  # --version and --help
     if isinstance(command, click.Group):
-        rest = [*context._protected_args, *context.args]
+        rest = [*getattr(context, "_protected_args", []), *context.args]
         _, inner, left = command.resolve_command(context, rest)
         assert inner is not None
         _understood(inner, left, context)

@@ -80,7 +80,7 @@ async def test_a_service_without_batches(service: FakeService, provider: OpenAIP
     service.on("GET", "/models", MODELS).on("GET", "/batches", answer)
     (sentence,) = await provider.check(["deepseek-v3.2"])
     assert "has no Batch API" in sentence
-    assert 'mode = "live"' in sentence
+    assert "Choose a service that has one" in sentence
     assert "So batchd cannot" not in sentence
 
 

@@ -21,10 +21,10 @@ _HOMES = re.compile(r"(?<![\w./~-])/(?:home|Users)/(?!alice\b|you\b)\w+")
 
 
 def tracked() -> list[Path]:
-    """The files that git keeps, or would keep; without git, all that is not hidden or built."""
+    """The files that git keeps; without git, all that is not made by building or testing."""
     try:
         listed = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            ["git", "ls-files", "-z"],
             cwd=ROOT,
             capture_output=True,
             check=True,

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -55,12 +56,23 @@ def _explain(error: Exception, *, debug: bool) -> int:
         _say(error.format_message())
         return error.exit_code
     if isinstance(error, OSError):
+        _give_up_output()
         where = f"{error.filename}: " if error.filename else ""
         _say(f"{where}{error.strerror or error}.")
         return NOT_AVAILABLE
     hint = "" if debug else " To see where: batchd --log-level debug, then the same command."
     _say(f"This is a fault in batchd itself: {type(error).__name__}: {error}.{hint}")
     return FAULT
+
+
+def _give_up_output() -> None:
+    """The output may be what failed: what is buffered for it would fail again while Python ends, with status 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _say(text: str) -> None:

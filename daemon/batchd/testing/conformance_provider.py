@@ -7,6 +7,7 @@ import dataclasses
 import io
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import msgspec
@@ -226,7 +227,7 @@ class BatchProviderConformance(PluginConformance):
 
         async def question(provider: BatchProvider[Any]) -> None:
             submission, remote = await self._submitted(provider)
-            another = self.make()
+            another = await self._opened()
             try:
                 details = msgspec.json.decode(msgspec.json.encode(await self._details(provider, remote, submission)))
                 ended = await self._until_ended(another, RemoteBatch(remote, submission.key, details))
@@ -298,13 +299,20 @@ class BatchProviderConformance(PluginConformance):
 
     def _ask(self, question: Question) -> None:
         async def asking() -> None:
-            provider = self.make()
+            provider = await self._opened()
             try:
                 await question(provider)
             finally:
                 await provider.aclose()
 
         ask(asking)
+
+    async def _opened(self) -> BatchProvider[Any]:
+        provider = self.make()
+        with suppress(Exception):
+            # As the daemon does it: what this raises, the first call that needs it will say.
+            await provider.aopen()
+        return provider
 
     def _submission(self) -> Submission:
         key = f"batchd-{secrets.token_hex(4)}"

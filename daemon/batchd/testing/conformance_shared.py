@@ -36,11 +36,16 @@ class PluginConformance:
     @cached_property
     def folder(self) -> Path:
         """A folder for this test alone, to write to; empty when the test begins."""
+        return self._root
+
+    @cached_property
+    def _root(self) -> Path:
+        # `folder` may be another for a while, below this one.
         return Path(tempfile.mkdtemp(prefix="batchd-conformance-"))
 
     def teardown_method(self) -> None:
         """What pytest calls at the end of a test."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self._root, ignore_errors=True)
 
     def make(self) -> Any:
         """A new plugin object, with settings to test by."""
