@@ -100,6 +100,8 @@ async def _asked(
     try:
         asked = catalogue.create(role, table.plugin, table.settings)
         try:
+            if role == "provider":
+                await asked.aopen()
             async with asyncio.timeout(CALL_MAY_TAKE):
                 problems = list(await asked.check(*arguments))
         finally:

@@ -131,7 +131,8 @@ async def poll(context: Context, action: Poll) -> None:
     batch = await context.store.batches.get(action.batch)
     desk = desk_for(context, batch.provider)
     status = await desk.provider.poll(_remote(batch))
-    if status.phase in {BatchPhase.IN_PROGRESS, BatchPhase.FINALIZING, BatchPhase.COMPLETED}:
+    was_new = batch.phase in {None, BatchPhase.VALIDATING}
+    if was_new and status.phase in {BatchPhase.IN_PROGRESS, BatchPhase.FINALIZING, BatchPhase.COMPLETED}:
         context.quotas.accepted((batch.provider, batch.model))
     if not status.phase.ended:
         await context.store.batches.polled(batch, status)
@@ -151,11 +152,6 @@ async def fetch(context: Context, action: Fetch) -> None:
     """Download every answer there is, of the batch and of its doubles; or judge why it never ran."""
     batch = await context.store.batches.get(action.batch)
     desk = desk_for(context, batch.provider)
-    if batch.phase is BatchPhase.FAILED and not batch.completed:
-        problems = [Problem(**record) for record in batch.problems]
-        await refused(context, batch, problems, "The provider failed the batch and gave no reason.")
-        await _forget(context, batch, desk)
-        return
     await asyncio.to_thread(context.spool.make_batch, batch.key)
     async with _replacing(context.spool.batch_answers(batch.key)) as file:
         await _download(context, desk, batch, _remote(batch), file)
@@ -165,7 +161,13 @@ async def fetch(context: Context, action: Fetch) -> None:
             if not status.phase.ended:
                 raise TransientError(f"The double {double} of batch {batch.key} has not stopped yet.")
             await _download(context, desk, batch, RemoteBatch(double, batch.key, status.details), file)
-    await context.store.batches.fetched(batch)
+        empty = file.tell() == 0
+    if batch.phase is BatchPhase.FAILED and empty:
+        # Counts are not to be trusted: a service that calls a batch failed may have answered rows all the same.
+        problems = [Problem(**record) for record in batch.problems]
+        await refused(context, batch, problems, "The provider failed the batch and gave no reason.")
+    else:
+        await context.store.batches.fetched(batch)
     await _forget(context, batch, desk)
 
 
