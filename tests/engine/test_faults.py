@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import IO
 
 import pytest
 
 from batchd.contracts import Limits, RemoteBatch, Submission
-from batchd.errors import CannotFind, RejectedError, SubmissionRefused, TransientError
+from batchd.errors import CannotFind, RejectedError, RemoteMissing, SubmissionRefused, TransientError
 from batchd.model import BatchPhase, BatchStatus, Failure, Json, Problem
 from batchd.testing.fakes import FakeProvider, FakeService
 from batchd.testing.household import Household, Living
@@ -335,3 +336,40 @@ async def test_more_failed_rows_than_allowed_make_the_job_count_as_failed(make_h
         [job_id] = await daemon.context.store.jobs.ids()
         job = await daemon.context.store.jobs.get(job_id)
     assert (job.state, job.reason_code) == ("done", "max_failed")
+
+
+async def test_a_batch_that_vanishes_is_waited_for_and_then_asked_again(make_household: MakeHousehold) -> None:
+    class Losing(FakeProvider):
+        async def poll(self, batch: RemoteBatch) -> BatchStatus:
+            if batch.id == "batch-1":
+                raise RemoteMissing("No such batch.")
+            return await super().poll(batch)
+
+        async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
+            if batch.id != "batch-1":
+                await super().download(batch, target)
+
+    service = FakeService()
+    household = make_household(service=service, provider=Losing(service))
+    before = household.clock.steady()
+    await run(household)
+    assert household.clock.steady() - before > 3_600, "believed too soon"
+    assert statuses(household) == ["ok"] * 9
+    assert service.creates == 2
+
+
+async def test_a_batch_that_is_missing_for_a_moment_is_not_given_up(make_household: MakeHousehold) -> None:
+    class Blinking(FakeProvider):
+        missing = 3
+
+        async def poll(self, batch: RemoteBatch) -> BatchStatus:
+            if self.missing:
+                self.missing -= 1
+                raise RemoteMissing("No such batch.")
+            return await super().poll(batch)
+
+    service = FakeService()
+    household = make_household(service=service, provider=Blinking(service))
+    await run(household)
+    assert statuses(household) == ["ok"] * 9
+    assert service.creates == 1

@@ -18,7 +18,7 @@ from ..core.lifecycle import Fetch, Find, Pack, Poll, Submit, Upload, Withdraw, 
 from ..core.records import Batch, BatchState
 from ..errors import CannotFind, NotSent, RejectedError, RemoteMissing, SubmissionRefused, TransientError
 from ..files import replacing
-from ..model import BatchPhase, Problem
+from ..model import BatchPhase, BatchStatus, Problem
 from .context import Context, ProviderDesk
 from .refused import refused
 from .waiting import LookAgain
@@ -26,7 +26,8 @@ from .waiting import LookAgain
 LOOKS = 2
 """How often a batch of unknown outcome must be looked for in vain before it counts as not created."""
 MISSING_MOST = 3_600.0
-"""Seconds that a provider may say of a finished batch's answers that they are not there, before we believe it."""
+"""Seconds that a provider may say of a batch, or of its answers, that it is not there, before we believe it."""
+MISSING_SINCE = "batchd_missing_since"
 
 
 class ProviderNotConfigured(Exception):
@@ -130,7 +131,10 @@ async def poll(context: Context, action: Poll) -> None:
     """Ask how far the batch is."""
     batch = await context.store.batches.get(action.batch)
     desk = desk_for(context, batch.provider)
-    status = await desk.provider.poll(_remote(batch))
+    try:
+        status = await desk.provider.poll(_remote(batch))
+    except RemoteMissing:
+        status = await _vanished(context, batch)
     was_new = batch.phase in {None, BatchPhase.VALIDATING}
     if was_new and status.phase in {BatchPhase.IN_PROGRESS, BatchPhase.FINALIZING, BatchPhase.COMPLETED}:
         context.quotas.accepted((batch.provider, batch.model))
@@ -138,6 +142,25 @@ async def poll(context: Context, action: Poll) -> None:
         await context.store.batches.polled(batch, status)
         return
     await context.store.batches.ended(batch, status, context.clock.now())
+
+
+async def _vanished(context: Context, batch: Batch) -> BatchStatus:
+    """The provider does not know the batch: a passing fault, or, once it has said so for an hour, the end of it.
+
+    Its rows are asked again then, like those of a batch that expired, less those whose answers can still be had.
+    """
+    now = context.clock.now()
+    since = batch.details.get(MISSING_SINCE)
+    if since is None:
+        phase = batch.phase or BatchPhase.VALIDATING
+        noted = BatchStatus(
+            phase, batch.total, batch.completed, batch.failed, details={**batch.details, MISSING_SINCE: now}
+        )
+        await context.store.batches.polled(batch, noted)
+    if since is None or now - since < MISSING_MOST:
+        raise RemoteMissing(f"The provider does not know batch {batch.remote} at the moment; it is asked about again.")
+    gone = Problem("batch_missing", "the provider has not known this batch for an hour")
+    return BatchStatus(BatchPhase.EXPIRED, batch.total, batch.completed, problems=(gone,), details=batch.details)
 
 
 async def withdraw(context: Context, action: Withdraw) -> None:
