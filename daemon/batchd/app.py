@@ -83,7 +83,7 @@ class Daemon:
         self.context.desks, self.context.sinks, self.context.routes = desks, sinks, config.routes
         self.context.currency = config.budget.currency
         self.config = config
-        self.engine.patience.hurry()
+        self.engine.hurry()
         self.supervisor.wake()
         logger.info("The configuration was reloaded.", extra={"action": "Reload"})
 
