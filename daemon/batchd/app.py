@@ -29,12 +29,14 @@ from .adapters.watcher import Watcher
 from .adapters.workers import Workers
 from .contracts import BatchProvider, Observer, Sink
 from .core.records import Job, JobState
+from .core.routing import Asked
 from .engine.context import Context, Folders, ProviderDesk
 from .engine.engine import Engine
 from .engine.intake import Intake
 from .engine.news import News
 from .engine.supervisor import Supervisor
 from .errors import BatchdError, ConfigError
+from .file_sink import FileSink
 from .files import make_folder
 
 logger = logging.getLogger(__name__)
@@ -81,6 +83,8 @@ class Daemon:
                 "Changes to [folders] and [intake] take effect at the next start.", extra={"action": "Reload"}
             )
         self.context.desks, self.context.sinks, self.context.routes = desks, sinks, config.routes
+        self.context.file_sinks = _file_sinks(config, sinks)
+        self.context.pieces.clear()
         self.context.currency = config.budget.currency
         self.config = config
         self.engine.patience.hurry()
@@ -123,7 +127,8 @@ async def daemon(
             clock=clock,
             folders=_folders(config),
             desks=await _desks(config, catalogue, leaving),
-            sinks=await _sinks(config, catalogue, leaving),
+            sinks=(sinks := await _sinks(config, catalogue, leaving)),
+            file_sinks=_file_sinks(config, sinks),
             routes=config.routes,
             plugin_dir=str(config.plugin_dir) if config.plugin_dir else None,
             duplicates=config.intake.duplicates,
@@ -217,6 +222,13 @@ async def _sinks(config: Config, catalogue: Catalogue, leaving: AsyncExitStack) 
         leaving.push_async_callback(sink.aclose)
         sinks[name] = sink
     return sinks
+
+
+def _file_sinks(config: Config, sinks: Mapping[str, Sink[Any]]) -> dict[str, Asked]:
+    tables = config.sinks
+    return {
+        name: Asked(tables[name].plugin, tables[name].settings) for name in sinks if isinstance(sinks[name], FileSink)
+    }
 
 
 def _observers(catalogue: Catalogue) -> dict[str, Observer[Any]]:

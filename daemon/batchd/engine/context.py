@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -16,7 +16,7 @@ from ..contracts import BatchProvider, Limits, Sink
 from ..core.pricing import Price
 from ..core.quota import Quotas
 from ..core.records import Intent, Job, Part
-from ..core.routing import Route
+from ..core.routing import Asked, Route
 
 TaskT = TypeVar("TaskT")
 DoneT = TypeVar("DoneT")
@@ -57,7 +57,9 @@ class ProviderDesk:
 class Context:
     """The engine's surroundings. `desks` and `sinks` and `routes` change on a reload, nothing else does.
 
-    `opening` has a task for each provider that makes itself ready; no call is made to it before.
+    `opening` has a task for each provider that makes itself ready; no call is made to it before. `file_sinks` says
+    how a worker makes those of the sinks that write files, and `pieces` what workers have made for which part (see
+    `engine/render.py`).
     """
 
     store: Store
@@ -68,6 +70,8 @@ class Context:
     desks: Mapping[str, ProviderDesk]
     sinks: Mapping[str, Sink[Any]]
     routes: tuple[Route, ...]
+    file_sinks: Mapping[str, Asked] = field(default_factory=dict)
+    pieces: dict[tuple[str, int, int, int], Sequence[str]] = field(default_factory=dict)
     opening: Mapping[str, asyncio.Task[None]] = field(default_factory=dict)
     quotas: Quotas = field(default_factory=Quotas)
     plugin_dir: str | None = None

@@ -21,6 +21,7 @@ from ..model import Usage
 from .context import Context
 from .deliver import reject
 from .duplicates import duplicate_reason
+from .render import note_rendered, render_tasks
 
 DEATHS_MOST = 3
 """A file or part that kills its worker this often is what kills it; the job stands still instead of the daemon."""
@@ -202,6 +203,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         builder=_builder(context, job),
         attempt=part.attempt,
         attempts=job.route.attempts * job.round,
+        renders=render_tasks(context, job, part, version),
     )
     try:
         done = await context.executor.run(collect, task)
@@ -221,6 +223,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         wasted=part.wasted + done.wasted,
         deaths=0,
     )
+    note_rendered(context, job, part, version, done.rendered)
     await context.store.jobs.collected(part, collected, done.reasons)
     await asyncio.to_thread(_remove_attempt, context, part)
 
