@@ -116,8 +116,8 @@ async def admit(context: Context, action: Admit) -> None:
     """All parts are planned: say what the job can cost at most, and let it run."""
     job = await context.store.jobs.get(action.job)
     parts = await context.store.jobs.parts(job.id)
-    price = context.price(job)
-    cost = None if price is None else most_cost(parts, price.rates(batch=True))
+    terms = await asyncio.to_thread(context.terms, job)
+    cost = None if terms is None else most_cost(parts, terms.batch)
     event = JobPlanned(
         job=job.id,
         requests=sum(part.requests for part in parts),
@@ -133,7 +133,7 @@ def most_cost(parts: list[Part], rates: Rates) -> int:
     usage = Usage(
         input_tokens=sum(part.input_tokens for part in parts), output_tokens=sum(part.output_tokens for part in parts)
     )
-    return rates.cost(usage)
+    return rates.most(usage)
 
 
 async def cut(context: Context, action: Split) -> None:
