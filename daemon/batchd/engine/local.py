@@ -93,6 +93,7 @@ async def plan_part(context: Context, action: Plan) -> None:
         common=job.route.common_body(),
         endpoint=job.route.endpoint,
         max_line_bytes=desk.limits.max_line_bytes if desk else None,
+        model=job.route.model,
     )
     try:
         done = await context.executor.run(plan, task)
