@@ -22,12 +22,13 @@ from batchd.contracts import PromptBuilder
 from batchd.core import rows
 from batchd.model import Row
 
-WORDS = (
+TEXT = (
     "the a of and to in is it was for on that with as this but be have not they you at or from had his are were by "
     "good bad late early broken giao hàng nhanh chậm tốt hỏng box colour ordered again never arrived days weeks "
     "package customer service replied friendly refund cheap quality disappointed wonderful recommend everyone "
     "delivery courier scratched Verpackung Lieferung schnell zufrieden enttäuscht très bien livraison rapide cassé"
-).split(" ")
+)
+WORDS = TEXT.split()
 COMMON = {"model": "gpt-4o-mini", "max_tokens": 50, "temperature": 0}
 PROMPT = {
     "system": "You label product reviews. Answer as SENTIMENT|PUNCTUALITY|QUALITY.",
