@@ -22,6 +22,7 @@ from .adapters.config_unbuilt import refuse_unbuilt
 from .adapters.locations import plugin_folder
 from .adapters.mounts import is_network, refuse_network
 from .adapters.plugins import Catalogue
+from .adapters.price_book import PriceBook
 from .adapters.spool import Spool
 from .adapters.store import Database, Store
 from .adapters.systemd import Notifier
@@ -210,7 +211,12 @@ async def _desks(config: Config, catalogue: Catalogue, leaving: AsyncExitStack) 
             poll=table.poll,
             create_timeout=table.create_timeout,
             linger=table.linger,
-            prices={model: price.price for model, price in table.prices.items()},
+            prices=PriceBook(
+                table.price_list(),
+                currency=config.budget.currency,
+                known=table.prices_of or getattr(provider.settings, "base_url", None),
+                discount=table.batch_discount,
+            ),
         )
     return desks
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ..adapters.clock import Clock
+from ..adapters.price_book import PriceBook
 from ..adapters.spool import Spool
 from ..adapters.store import Store
 from ..adapters.store.jobs import Duplicates
 from ..contracts import BatchProvider, Limits, Sink
-from ..core.pricing import Price
+from ..core.pricing import Terms
 from ..core.quota import Quotas
 from ..core.records import Intent, Job, Part
 from ..core.routing import Asked, Route
@@ -50,7 +51,7 @@ class ProviderDesk:
     poll: float = 30.0
     create_timeout: float = 60.0
     linger: float = 5.0
-    prices: Mapping[str, Price] = field(default_factory=dict)
+    prices: PriceBook = field(default_factory=lambda: PriceBook({}))
 
 
 @dataclass(slots=True)
@@ -87,7 +88,7 @@ class Context:
         """The part's valid results file, None if there is none yet."""
         return str(self.spool.results(part)) if part.results else None
 
-    def price(self, job: Job) -> Price | None:
-        """What the job's model costs at its provider, None if nobody said."""
+    def terms(self, job: Job) -> Terms | None:
+        """What the job's model costs at its provider, None if that is not known. To be asked in a thread."""
         desk = self.desks.get(job.route.provider)
-        return desk.prices.get(job.route.model) if desk is not None else None
+        return desk.prices.terms(job.route.model, job.planned_at or self.clock.now()) if desk is not None else None

@@ -197,9 +197,9 @@ def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch])
     counts = _counts(job, parts)
     usage = sum((part.usage for part in parts), Usage())
     wasted = sum((part.wasted for part in parts), Usage())
-    price = context.price(job)
-    actual = None if price is None else price.rates(batch=True).cost(usage)
-    live = None if price is None else price.rates(batch=False).cost(usage)
+    terms = context.terms(job)
+    actual = None if terms is None else terms.batch.cost(usage)
+    live = None if terms is None else terms.live.cost(usage)
     return {
         "job": job.id,
         "redelivered_from": job.twin,

@@ -94,6 +94,7 @@ async def plan_part(context: Context, action: Plan) -> None:
         common=job.route.common_body(),
         endpoint=job.route.endpoint,
         max_line_bytes=desk.limits.max_line_bytes if desk else None,
+        model=job.route.model,
     )
     try:
         done = await context.executor.run(plan, task)
@@ -117,8 +118,8 @@ async def admit(context: Context, action: Admit) -> None:
     """All parts are planned: say what the job can cost at most, and let it run."""
     job = await context.store.jobs.get(action.job)
     parts = await context.store.jobs.parts(job.id)
-    price = context.price(job)
-    cost = None if price is None else most_cost(parts, price.rates(batch=True))
+    terms = await asyncio.to_thread(context.terms, job)
+    cost = None if terms is None else most_cost(parts, terms.batch)
     event = JobPlanned(
         job=job.id,
         requests=sum(part.requests for part in parts),
@@ -134,7 +135,7 @@ def most_cost(parts: list[Part], rates: Rates) -> int:
     usage = Usage(
         input_tokens=sum(part.input_tokens for part in parts), output_tokens=sum(part.output_tokens for part in parts)
     )
-    return rates.cost(usage)
+    return rates.most(usage)
 
 
 async def cut(context: Context, action: Split) -> None:
