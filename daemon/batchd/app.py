@@ -22,6 +22,7 @@ from .adapters.config_unbuilt import refuse_unbuilt
 from .adapters.locations import plugin_folder
 from .adapters.mounts import is_network, refuse_network
 from .adapters.plugins import Catalogue
+from .adapters.price_book import PriceBook
 from .adapters.spool import Spool
 from .adapters.store import Database, Store
 from .adapters.systemd import Notifier
@@ -29,12 +30,14 @@ from .adapters.watcher import Watcher
 from .adapters.workers import Workers
 from .contracts import BatchProvider, Observer, Sink
 from .core.records import Job, JobState
+from .core.routing import Asked
 from .engine.context import Context, Folders, ProviderDesk
 from .engine.engine import Engine
 from .engine.intake import Intake
 from .engine.news import News
 from .engine.supervisor import Supervisor
 from .errors import BatchdError, ConfigError
+from .file_sink import FileSink
 from .files import make_folder
 
 logger = logging.getLogger(__name__)
@@ -81,6 +84,8 @@ class Daemon:
                 "Changes to [folders] and [intake] take effect at the next start.", extra={"action": "Reload"}
             )
         self.context.desks, self.context.sinks, self.context.routes = desks, sinks, config.routes
+        self.context.file_sinks = _file_sinks(config, sinks)
+        self.context.pieces.clear()
         self.context.currency = config.budget.currency
         self.config = config
         self.engine.hurry()
@@ -123,7 +128,8 @@ async def daemon(
             clock=clock,
             folders=_folders(config),
             desks=await _desks(config, catalogue, leaving),
-            sinks=await _sinks(config, catalogue, leaving),
+            sinks=(sinks := await _sinks(config, catalogue, leaving)),
+            file_sinks=_file_sinks(config, sinks),
             routes=config.routes,
             plugin_dir=str(config.plugin_dir) if config.plugin_dir else None,
             duplicates=config.intake.duplicates,
@@ -205,7 +211,12 @@ async def _desks(config: Config, catalogue: Catalogue, leaving: AsyncExitStack) 
             poll=table.poll,
             create_timeout=table.create_timeout,
             linger=table.linger,
-            prices={model: price.price for model, price in table.prices.items()},
+            prices=PriceBook(
+                table.price_list(),
+                currency=config.budget.currency,
+                known=table.prices_of or getattr(provider.settings, "base_url", None),
+                discount=table.batch_discount,
+            ),
         )
     return desks
 
@@ -217,6 +228,13 @@ async def _sinks(config: Config, catalogue: Catalogue, leaving: AsyncExitStack) 
         leaving.push_async_callback(sink.aclose)
         sinks[name] = sink
     return sinks
+
+
+def _file_sinks(config: Config, sinks: Mapping[str, Sink[Any]]) -> dict[str, Asked]:
+    tables = config.sinks
+    return {
+        name: Asked(tables[name].plugin, tables[name].settings) for name in sinks if isinstance(sinks[name], FileSink)
+    }
 
 
 def _observers(catalogue: Catalogue) -> dict[str, Observer[Any]]:

@@ -74,6 +74,7 @@ linger = "50ms"
 [providers.fake.prices.small]
 input = 1000
 output = 3000
+batch_discount = 0.5
 
 [routes.reviews]
 provider = "fake"

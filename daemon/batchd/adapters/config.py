@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from ..contracts import BatchProvider, LiveProvider
 from ..core.routing import Route
 from . import toml_text
-from .config_checks import check_currencies, check_folders, check_reach
+from .config_checks import check_currencies, check_folders, check_reach, check_services
 from .config_errors import Problems
 from .config_plugins import PluginTables
 from .config_routes import read_route
@@ -126,6 +126,7 @@ class _Reading:
             check_folders(folders, path, plugin_dir, problems)
         if budget is not None:
             check_currencies(budget, providers, problems)
+            check_services(budget, providers, problems)
         check_reach(routes, problems)
         if problems or intake is None or budget is None or names is None:
             problems.stop()

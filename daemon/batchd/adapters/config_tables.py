@@ -35,6 +35,12 @@ def _amount(value: Any) -> Decimal:
     return Decimal(str(value))
 
 
+def _discount(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("write the part that a batch takes off, from 0 to 1: 0.5 is half price")
+    return Decimal(str(value))
+
+
 def _finite(value: float) -> float:
     if not math.isfinite(value):
         raise ValueError('write a duration, such as "500ms", "2s", "10m", "6h" or "30d"')
@@ -89,6 +95,7 @@ def _endpoint(value: str) -> str:
 
 
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
+Discount = Annotated[Decimal, BeforeValidator(_discount)]
 Currency = Annotated[str, AfterValidator(_currency)]
 Length = Annotated[Duration, AfterValidator(_finite)]
 Interval = Annotated[Duration, AfterValidator(_positive)]
@@ -141,7 +148,7 @@ class PriceTable(Table):
     input: Amount
     output: Amount
     cached_input: Amount | None = None
-    batch_discount: Amount | None = None
+    batch_discount: Discount | None = None
     batch_input: Amount | None = None
     batch_output: Amount | None = None
     currency: Currency | None = None
@@ -153,21 +160,17 @@ class PriceTable(Table):
             raise ValueError("write either batch_discount, or batch_input and batch_output")
         if any(given) and not all(given):
             raise ValueError("batch_input and batch_output go together")
-        if self.batch_discount is not None and self.batch_discount > 1:
-            raise ValueError("batch_discount is the part that a batch takes off, from 0 to 1: 0.5 is half price")
         return self
 
-    @property
-    def price(self) -> Price:
-        """What the core reckons with."""
-        terms = {} if self.batch_discount is None else {"batch_discount": self.batch_discount}
+    def price(self, discount: Decimal | None) -> Price:
+        """What the core reckons with. `discount` is what a batch takes off at this provider, unless said here."""
         return Price(
             input=self.input,
             output=self.output,
             cached_input=self.cached_input,
+            batch_discount=next(each for each in (self.batch_discount, discount, Decimal(0)) if each is not None),
             batch_input=self.batch_input,
             batch_output=self.batch_output,
-            **terms,
         )
 
 
@@ -186,6 +189,8 @@ class ProviderTable(Table):
     max_bytes: Count | None = None
     max_line_bytes: Count | None = None
     max_enqueued_tokens: Count | None = None
+    prices_of: Text | None = None
+    batch_discount: Discount | None = None
     prices: dict[str, PriceTable] = Field(default_factory=dict)
     settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
 
@@ -200,7 +205,7 @@ class ProviderTable(Table):
 
     def price_list(self) -> dict[str, Price]:
         """What each model costs, for those that the config prices."""
-        return {model: table.price for model, table in self.prices.items()}
+        return {model: table.price(self.batch_discount) for model, table in self.prices.items()}
 
 
 PROVIDER_KEYS = frozenset(ProviderTable.model_fields) - {"settings"}

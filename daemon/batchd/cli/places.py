@@ -43,9 +43,12 @@ class Places:
 
     def cost(self, provider: str, model: str, tokens: Tokens | None) -> int | None:
         """What so many tokens cost in batches, in trillionths; None if the config does not say."""
-        terms = _table(_table(_table(self._providers, provider), "prices"), model)
+        table = _table(self._providers, provider)
+        terms = _table(_table(table, "prices"), model)
         if tokens is None or not terms:
             return None
+        if "batch_discount" in table:
+            terms = {"batch_discount": table["batch_discount"], **terms}
         from decimal import Decimal, InvalidOperation
 
         from ..core.pricing import Price

@@ -155,6 +155,7 @@ def join(
     """
     joined = Joined()
     last = attempt >= attempts
+    tokens, wasted = [0, 0, 0], [0, 0, 0]
     for row in asked:
         best: ResultLine | None = None
         reason = NO_ANSWER
@@ -163,7 +164,7 @@ def join(
             said = outcome(raw)
             usage = said.usage if isinstance(said, Response) else None
             if usage is not None:
-                joined.usage += usage
+                _add(tokens, usage)
             if best is None:
                 read = _parse(said, builder) if isinstance(said, Response) else said
                 if not isinstance(read, Failure):
@@ -172,7 +173,7 @@ def join(
                 if not lasting:
                     reason, lasting = read, not read.transient
             if usage is not None:
-                joined.wasted += usage
+                _add(wasted, usage)
         if best is not None:
             joined.lines.append(best)
         elif lasting or last:
@@ -180,7 +181,14 @@ def join(
         else:
             joined.leftovers.append(row)
             joined.reasons[reason.code] += 1
+    joined.usage, joined.wasted = Usage(*tokens), Usage(*wasted)
     return joined
+
+
+def _add(sums: list[int], usage: Usage) -> None:
+    sums[0] += usage.input_tokens
+    sums[1] += usage.cached_tokens
+    sums[2] += usage.output_tokens
 
 
 def _parse(response: Response, builder: PromptBuilder[Any]) -> list[Json] | Failure:

@@ -17,15 +17,16 @@ from ..adapters.claiming import move, reserve, write_why
 from ..adapters.delivery import FolderOutbox, SpoolRows, is_taken, require_folder
 from ..adapters.work.part_files import read_results
 from ..contracts import DeliveryJob
-from ..core.joining import answer_columns
 from ..core.lifecycle import Close, Deliver, Finish, Reject
 from ..core.names import numbered, outbox_stem
 from ..core.pricing import UNIT
 from ..core.records import Batch, Job, Part
 from ..events import JobFinished
+from ..file_sink import FileSink
 from ..files import make_folder, publishing
 from ..model import Json, RowStatus, Usage
 from .context import Context
+from .render import forget_pieces, publish_files, shape_of
 
 
 async def close(context: Context, action: Close) -> None:
@@ -77,7 +78,10 @@ async def deliver(context: Context, action: Deliver) -> None:
     )
     sink = context.sinks[action.sink]
     try:
-        await sink.publish(delivery, SpoolRows(context.spool, job, parts, _answer_columns(job)))
+        if isinstance(sink, FileSink) and action.sink in context.file_sinks:
+            await publish_files(context, job, parts, action.sink, sink, outbox)
+        else:
+            await sink.publish(delivery, SpoolRows(context.spool, job, parts, shape_of(job).answer_columns))
     except FileExistsError:
         await _take_another_name(context, job)
         return
@@ -129,6 +133,7 @@ async def finish(context: Context, action: Finish) -> None:
         report=f"{job.outbox_stem}.report.json",
     )
     await context.store.jobs.finished(job, event, context.clock.now(), reason=reason)
+    await asyncio.to_thread(forget_pieces, context, job)
 
 
 async def reject(context: Context, job: Job, code: str, reason: str) -> None:
@@ -192,9 +197,9 @@ def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch])
     counts = _counts(job, parts)
     usage = sum((part.usage for part in parts), Usage())
     wasted = sum((part.wasted for part in parts), Usage())
-    price = context.price(job)
-    actual = None if price is None else price.rates(batch=True).cost(usage)
-    live = None if price is None else price.rates(batch=False).cost(usage)
+    terms = context.terms(job)
+    actual = None if terms is None else terms.batch.cost(usage)
+    live = None if terms is None else terms.live.cost(usage)
     return {
         "job": job.id,
         "redelivered_from": job.twin,
@@ -267,10 +272,6 @@ def _outcome(job: Job, counts: Mapping[RowStatus, int]) -> str:
 def _counts(job: Job, parts: list[Part]) -> dict[RowStatus, int]:
     ok, failed = sum(part.ok for part in parts), sum(part.failed for part in parts)
     return {RowStatus.OK: ok, RowStatus.FAILED: failed, RowStatus.SKIPPED: (job.rows or 0) - ok - failed}
-
-
-def _answer_columns(job: Job) -> list[str]:
-    return answer_columns(job.columns, job.answer_columns)
 
 
 def _money(trillionths: int | None) -> float | None:

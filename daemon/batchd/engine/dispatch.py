@@ -139,9 +139,20 @@ async def poll(context: Context, action: Poll) -> None:
     if was_new and status.phase in {BatchPhase.IN_PROGRESS, BatchPhase.FINALIZING, BatchPhase.COMPLETED}:
         context.quotas.accepted((batch.provider, batch.model))
     if not status.phase.ended:
-        await context.store.batches.polled(batch, status)
+        if status != _last_status(batch):
+            await context.store.batches.polled(batch, status)
         return
     await context.store.batches.ended(batch, status, context.clock.now())
+
+
+def _last_status(batch: Batch) -> BatchStatus | None:
+    """What was noted at the last poll: most polls bring nothing new, and need not be synced to the disk."""
+    if batch.phase is None:
+        return None
+    problems = tuple(Problem(**record) for record in batch.problems)
+    return BatchStatus(
+        batch.phase, batch.total, batch.completed, batch.failed, problems=problems, details=dict(batch.details)
+    )
 
 
 async def _vanished(context: Context, batch: Batch) -> BatchStatus:

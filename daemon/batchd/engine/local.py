@@ -21,6 +21,7 @@ from ..model import Usage
 from .context import Context
 from .deliver import reject
 from .duplicates import duplicate_reason
+from .render import note_rendered, render_tasks
 
 DEATHS_MOST = 3
 """A file or part that kills its worker this often is what kills it; the job stands still instead of the daemon."""
@@ -93,6 +94,7 @@ async def plan_part(context: Context, action: Plan) -> None:
         common=job.route.common_body(),
         endpoint=job.route.endpoint,
         max_line_bytes=desk.limits.max_line_bytes if desk else None,
+        model=job.route.model,
     )
     try:
         done = await context.executor.run(plan, task)
@@ -116,8 +118,8 @@ async def admit(context: Context, action: Admit) -> None:
     """All parts are planned: say what the job can cost at most, and let it run."""
     job = await context.store.jobs.get(action.job)
     parts = await context.store.jobs.parts(job.id)
-    price = context.price(job)
-    cost = None if price is None else most_cost(parts, price.rates(batch=True))
+    terms = await asyncio.to_thread(context.terms, job)
+    cost = None if terms is None else most_cost(parts, terms.batch)
     event = JobPlanned(
         job=job.id,
         requests=sum(part.requests for part in parts),
@@ -133,7 +135,7 @@ def most_cost(parts: list[Part], rates: Rates) -> int:
     usage = Usage(
         input_tokens=sum(part.input_tokens for part in parts), output_tokens=sum(part.output_tokens for part in parts)
     )
-    return rates.cost(usage)
+    return rates.most(usage)
 
 
 async def cut(context: Context, action: Split) -> None:
@@ -202,6 +204,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         builder=_builder(context, job),
         attempt=part.attempt,
         attempts=job.route.attempts * job.round,
+        renders=render_tasks(context, job, part, version),
     )
     try:
         done = await context.executor.run(collect, task)
@@ -221,6 +224,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         wasted=part.wasted + done.wasted,
         deaths=0,
     )
+    note_rendered(context, job, part, version, done.rendered)
     await context.store.jobs.collected(part, collected, done.reasons)
     await asyncio.to_thread(_remove_attempt, context, part)
 

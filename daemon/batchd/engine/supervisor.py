@@ -95,6 +95,8 @@ class Supervisor:
 
     async def run_until_idle(self) -> None:
         """Work until nothing is left that can be done without a person, then stop."""
+        # Whoever starts this has work for it.
+        self._warming = asyncio.create_task(self._warm_up(), name="start workers")
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._watch_inbox(), name="watch the inbox")
             loops.create_task(self._work(until_idle=True), name="work")
@@ -141,7 +143,7 @@ class Supervisor:
                 steady = self.context.clock.steady()
                 again = outlook.again_at if outlook.again_at is not None else steady + LOOK_AT_LEAST
                 await self._wait(self._wake, max(0.0, min(again - steady, LOOK_AT_LEAST)))
-                await asyncio.sleep(BREATH)
+                await asyncio.sleep(max(0.0, steady + BREATH - self.context.clock.steady()))
         finally:
             await asyncio.shield(self._wind_up())
 

@@ -19,6 +19,7 @@ from ..engine.context import Context, Folders, ProviderDesk
 from ..engine.engine import Engine
 from ..engine.intake import Intake
 from ..events import Event
+from ..file_sink import FileSink
 from .fakes import FakeClock, FakeProvider, FakeService, InlineExecutor
 
 REVIEWS = Route(
@@ -96,6 +97,7 @@ class Household:
             folders=self.folders,
             desks={"fake": desk},
             sinks=self.sinks,
+            file_sinks={name: Asked(name) for name, sink in self.sinks.items() if isinstance(sink, FileSink)},
             routes=self.routes,
             plugin_dir=str(self.plugin_dir) if self.plugin_dir else None,
             duplicates=self.duplicates,
