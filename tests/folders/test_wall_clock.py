@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from batchd.contracts import RemoteBatch
 from batchd.core.lifecycle import Poll, Submit
+from batchd.errors import RemoteMissing
+from batchd.model import BatchStatus
+from batchd.testing.fakes import FakeProvider, FakeService
 from batchd.testing.household import Household, Living
 
 from ..engine.conftest import MakeHousehold, csv_of
@@ -110,3 +114,24 @@ async def test_an_unknown_outcome_is_waited_out_by_a_clock_that_does_not_jump(
     assert looked
     assert 29.0 < looked[0] - asked < 32.0
     assert household.service.creates == 1
+
+
+async def test_a_batch_that_is_missing_for_a_moment_is_not_given_up_by_a_jump(make_household: MakeHousehold) -> None:
+    class Blinking(FakeProvider):
+        missing = 4
+
+        async def poll(self, batch: RemoteBatch) -> BatchStatus:
+            if self.missing:
+                self.missing -= 1
+                household.clock.wall += DAY
+                raise RemoteMissing("No such batch.")
+            return await super().poll(batch)
+
+    service = FakeService()
+    household = make_household(service=service, provider=Blinking(service))
+    household.drop("reviews/may.csv", csv_of(NINE))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        await daemon.drain()
+    assert household.report("reviews/may.report.json")["rows"]["ok"] == len(NINE)
+    assert service.creates == 1, "given up, asked again and paid twice"
