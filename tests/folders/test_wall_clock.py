@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import IO
+
 import pytest
 
 from batchd.contracts import RemoteBatch
@@ -126,6 +128,10 @@ async def test_a_batch_that_is_missing_for_a_moment_is_not_given_up_by_a_jump(ma
                 household.clock.wall += DAY
                 raise RemoteMissing("No such batch.")
             return await super().poll(batch)
+
+        async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
+            if not self.missing:
+                await super().download(batch, target)
 
     service = FakeService()
     household = make_household(service=service, provider=Blinking(service))
