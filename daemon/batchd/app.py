@@ -88,7 +88,7 @@ class Daemon:
         self.context.pieces.clear()
         self.context.currency = config.budget.currency
         self.config = config
-        self.engine.hurry()
+        self.engine.patience.hurry()
         self.supervisor.wake()
         logger.info("The configuration was reloaded.", extra={"action": "Reload"})
 

@@ -66,7 +66,7 @@ time.sleep(3600)
 def test_files_that_sit_in_the_inbox_cost_next_to_nothing(shared: Shared) -> None:
     """Half of them under names of files on their way, half held open by a program that does not close them."""
     number = size(400, 10_000)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < number + 200:
         pytest.skip(f"a process may not have {number:,} files open here")
     reviews = shared.inbox / "reviews"

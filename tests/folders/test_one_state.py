@@ -58,8 +58,8 @@ def older(path: Path) -> None:
     connection.executescript(f"{migrations()[0]}\nPRAGMA user_version = 1;")
     connection.execute(
         "INSERT INTO jobs (id, state, source, inbox_path, stamp, size, route, claimed_at) VALUES "
-        "('abcd1234', 'rejected', 'reviews/old.csv', ?, '[1,2,3,4]', 5, '{\"name\":\"\",\"match\":[],\"provider\":\"\","
-        "\"model\":\"\",\"sinks\":[\"csv\"],\"prompt\":{\"kind\":\"\"}}', 1.0)",
+        '(\'abcd1234\', \'rejected\', \'reviews/old.csv\', ?, \'[1,2,3,4]\', 5, \'{"name":"","match":[],"provider":"",'
+        '"model":"","sinks":["csv"],"prompt":{"kind":""}}\', 1.0)',
         (b"reviews/old.csv",),
     )
     connection.execute("UPDATE jobs SET finished_at = 2.0, size = -1, archive_name = 'reviews/old.csv'")

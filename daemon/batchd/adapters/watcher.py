@@ -133,6 +133,7 @@ def _observe(inbox: Path, notice: Callable[[], None]) -> BaseObserver:
     # It keeps back each name that goes away for half a second, in case it comes again under another, and whatever
     # happens meanwhile with it: a file that is renamed in would be noticed that much later. Both come in one breath.
     InotifyMoveEventGrouper.delay = _PAIRING
+
     class Handler(events.FileSystemEventHandler):
         def on_any_event(self, _event: events.FileSystemEvent) -> None:
             notice()

@@ -93,6 +93,7 @@ class Engine:
         self._room = {"worker": workers * 2, "remote": REMOTE_AT_A_TIME, "local": LOCAL_AT_A_TIME}
         self._since: dict[tuple[str, int], float] = {}
         self._resting: dict[str, tuple[float, bool]] = {}
+        self._hurries = 0
         self._conditions: dict[str, str] | None = None
         self._streaks: Counter[str] = Counter()
         self._under_way: set[Action] = set()
@@ -106,7 +107,7 @@ class Engine:
         self._ended_meanwhile.clear()
         for order in await self.context.store.story.orders():
             await orders.obey(self.context, order)
-            self.hurry()
+            self.patience.hurry()
         candidates: list[Due] = []
         again: list[float] = []
         for batch in await self.context.store.batches.in_work():
@@ -132,7 +133,8 @@ class Engine:
         Or those of a route whose prompt is broken, or files that may not be read, would keep all others waiting.
         """
         steady = self.context.clock.steady()
-        self._resting = {job: rest for job, rest in self._resting.items() if rest[0] > steady}
+        hurried, self._hurries = self._hurries != self.patience.hurries, self.patience.hurries
+        self._resting = {job: rest for job, rest in self._resting.items() if rest[0] > steady and not hurried}
         while True:
             found: list[Due] = []
             before = len(self._resting)
@@ -225,11 +227,6 @@ class Engine:
         if self._busy_providers[provider]:
             return self.context.clock.steady() + 1.0
         return self.patience.until(provider)
-
-    def hurry(self) -> None:
-        """Someone has changed something: whatever waits is tried now."""
-        self.patience.hurry()
-        self._resting.clear()
 
     # --- acting ----------------------------------------------------------------------------------------------
 
