@@ -89,7 +89,7 @@ class Daemon:
         self.context.budget = config.spending_limits()
         self.context.approve_in_folder = config.budget.approve_in_folder
         self.config = config
-        self.engine.patience.hurry()
+        self.engine.hurry()
         self.supervisor.wake()
         logger.info("The configuration was reloaded.", extra={"action": "Reload"})
 

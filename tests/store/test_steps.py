@@ -323,7 +323,7 @@ async def test_a_step_from_another_state_changes_nothing(store: Opened, step: St
 
 
 def test_every_write_is_looked_at_here() -> None:
-    looks = {"find", "get", "part", "parts", "views", "view", "totals", "delivered", "ids", "finished_ids", "expired",
+    looks = {"find", "get", "part", "parts", "views", "view", "totals", "delivered", "claiming", "ids", "finished_ids", "expired",
              "in_work", "of_job", "waiting", "enqueued_tokens", "account", "calibration", "held"}  # fmt: skip
     public = {name for kind in (Jobs, Batches, Money) for name in vars(kind) if not name.startswith("_")}
     looked_at = {step.name.split(" ")[0].rstrip(",") for step in STEPS}
@@ -526,7 +526,15 @@ async def test_only_jobs_with_something_to_do_are_looked_at_the_oldest_first(sto
                          "to be skipped"}  # fmt: skip
     claimed = [(await store.jobs.get(name)).claimed_at for name in seen]
     assert claimed == sorted(claimed)
-    assert len(await store.jobs.views(most=2)) == 2
+    await store.put(*(job(JobState.CLAIMED, f"more {number}", claimed_at=10.0 + number) for number in range(3)))
+
+    async def claimed_ones(**options: Any) -> list[str]:
+        return [view.job.id for view in await store.jobs.views(**options) if view.job.state is JobState.CLAIMED]
+
+    # So many of each state, and those that rest make room for the next in the line.
+    assert await claimed_ones(most=2) == ["claimed", "more 0"]
+    assert await claimed_ones(most=2, resting=["claimed", "more 1"]) == ["more 0", "more 2"]
+    assert len(await store.jobs.views(most=1)) == 7
 
 
 async def test_a_view_counts_parts_and_shows_answers_first(store: Opened) -> None:

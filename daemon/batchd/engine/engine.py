@@ -93,6 +93,7 @@ class Engine:
         self.workers = workers
         self._room = {"worker": workers * 2, "remote": REMOTE_AT_A_TIME, "local": LOCAL_AT_A_TIME}
         self._since: dict[tuple[str, int], float] = {}
+        self._resting: dict[str, tuple[float, bool]] = {}
         self._conditions: dict[str, str] | None = None
         self._streaks: Counter[str] = Counter()
         self._under_way: set[Action] = set()
@@ -106,13 +107,12 @@ class Engine:
         self._ended_meanwhile.clear()
         for order in await self.context.store.story.orders():
             await orders.obey(self.context, order)
-            self.patience.hurry()
+            self.hurry()
         candidates: list[Due] = []
         again: list[float] = []
         for batch in await self.context.store.batches.in_work():
             candidates += self._of_batch(batch, again)
-        for view in await self.context.store.jobs.views():
-            candidates += [Due(action) for action in next_actions(view)]
+        candidates += await self._of_jobs(again)
         candidates += await self._packing(again)
         candidates += [Due(lifecycle.Admit(job)) for job in await self.context.store.money.waiting()]
         steady = self.context.clock.steady()
@@ -128,6 +128,33 @@ class Engine:
                 # A job that waits for money is looked at again, but `batchd once` does not wait with it.
                 again.append(until)
         return Outlook(due, min(again, default=None))
+
+    async def _of_jobs(self, again: list[float]) -> list[Due]:
+        """What can be done for jobs. A job whose every action has to wait makes room for the next in the line.
+
+        Or those of a route whose prompt is broken, or files that may not be read, would keep all others waiting.
+        """
+        steady = self.context.clock.steady()
+        self._resting = {job: rest for job, rest in self._resting.items() if rest[0] > steady}
+        while True:
+            found: list[Due] = []
+            before = len(self._resting)
+            for view in await self.context.store.jobs.views(resting=self._resting):
+                actions = list(next_actions(view))
+                waits = [self._wait_of(action) for action in actions]
+                if waits and min(waits) > steady:
+                    self._resting[view.job.id] = min(waits), view.open_parts > 0
+                else:
+                    found += [Due(action) for action in actions]
+            if len(self._resting) == before:
+                again += [until for until, _ in self._resting.values()]
+                return found
+
+    def _wait_of(self, action: Action) -> float:
+        """Steady time before which the action must not be tried; 0 if it is under way, or was a moment ago."""
+        if action in self._under_way or action in self._ended_meanwhile:
+            return 0.0
+        return self.patience.until(action)
 
     def _of_batch(self, batch: Batch, again: list[float]) -> list[Due]:
         desk = self.context.desks.get(batch.provider)
@@ -202,6 +229,11 @@ class Engine:
             return self.context.clock.steady() + 1.0
         return self.patience.until(provider)
 
+    def hurry(self) -> None:
+        """Someone has changed something: whatever waits is tried now."""
+        self.patience.hurry()
+        self._resting.clear()
+
     # --- acting ----------------------------------------------------------------------------------------------
 
     def room_for(self, due: Due) -> bool:
@@ -238,6 +270,9 @@ class Engine:
             self._under_way.discard(action)
             self._ended_meanwhile.add(action)
             self._busy_providers[due.provider or ""] -= 1
+            if not hasattr(action, "job"):
+                # What became of a batch may be work for jobs whose own has to wait.
+                self._resting = {job: rest for job, rest in self._resting.items() if not rest[1]}
 
     async def _went_well(self, due: Due) -> None:
         if isinstance(due.action, lifecycle.Poll):
@@ -252,7 +287,8 @@ class Engine:
     async def _poll_pause(self, action: lifecycle.Poll) -> float:
         batch = await self.context.store.batches.get(action.batch)
         desk = self.context.desks.get(batch.provider)
-        age = self.context.clock.now() - (batch.submitted_at or batch.created_at)
+        # By the clock that does not jump: one set forward by a day would have a batch looked at every five minutes.
+        age = batch.intent.age(self.context.intent()) if batch.intent is not None else 0.0
         return backoff.poll_delay(max(age, 0.0), least=desk.poll if desk else 30.0, jitter=self.context.clock.jitter())
 
     async def _complain(self, due: Due, error: Exception) -> None:

@@ -105,16 +105,18 @@ class Supervisor:
     # --- loops -----------------------------------------------------------------------------------------------
 
     async def _watch_inbox(self) -> None:
-        subject, missing = "inbox", False
+        # At first nobody knows: an earlier daemon may have said that it is missing.
+        subject, missing = "inbox", None
         while not self._stopping.is_set():
             self._dropped.clear()
-            pause = self._rescan()
+            # In a thread like all that follows: a share that hangs must not hold up the rest.
+            pause = await asyncio.to_thread(self._rescan)
             try:
                 self._last_seen = await self.intake.look()
                 await held.approvals(self.context)
                 if self._watcher is not None:
                     await asyncio.to_thread(self._watcher.check)
-                if missing:
+                if missing is not False:
                     missing = False
                     await self.context.store.story.clear_condition(subject)
             except (OSError, sqlite3.Error) as error:

@@ -72,13 +72,23 @@ class Jobs:
         rows = await self._database.read(lambda tx: tx.fetch("parts", job=job))
         return [part_of(row) for row in rows]
 
-    async def views(self, *, most: int = 200) -> list[JobView]:
-        """Jobs that there may be something to do for, the oldest first."""
+    async def views(self, *, most: int = 64, resting: Iterable[str] = ()) -> list[JobView]:
+        """Jobs that there may be something to do for, the oldest first; at most so many of each state.
+
+        `resting` are jobs for which nothing can be done just now; others come forward in their place.
+        """
+        known = to_json(list(resting))
 
         async def look(tx: Transaction) -> list[JobView]:
-            return [await view_of(tx, job_of(row)) for row in await tx.fetch("jobs_with_work", most=most)]
+            # One with a note to take away and other work as well is found twice.
+            found = {row["id"]: row for row in await tx.fetch("jobs_with_work", most=most, resting=known)}
+            return [await view_of(tx, job_of(row)) for row in found.values()]
 
         return await self._database.read(look)
+
+    async def claiming(self) -> set[bytes]:
+        """The paths in the inbox of files that are just being taken."""
+        return {row["inbox_path"] for row in await self._database.read(lambda tx: tx.fetch("claiming_paths"))}
 
     async def view(self, job: str) -> JobView:
         """One job as `next_actions` wants it."""

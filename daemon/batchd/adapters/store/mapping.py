@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sqlite3
+from functools import lru_cache
 from typing import Any
 
 from ...core.pricing import Terms
@@ -13,6 +14,9 @@ from ...core.routing import Route
 from ...model import BatchPhase, Usage
 from .database import to_json
 
+_NAMES: dict[type, tuple[str, ...]] = {
+    record: tuple(field.name for field in dataclasses.fields(record)) for record in (Job, Part, Batch)
+}
 _JSON_COLUMNS = {"stamp", "columns", "answer_columns", "description", "others", "details", "problems"}
 
 
@@ -20,11 +24,17 @@ def job_of(row: sqlite3.Row) -> Job:
     """A Job from its row."""
     record = _loaded(row, Job)
     record["state"] = JobState(record["state"])
-    record["route"] = Route.from_json(json.loads(record["route"]))
+    record["route"] = route_of(record["route"])
     record["stamp"] = tuple(record["stamp"])
     record["cancelled"] = bool(record["cancelled"])
     record["terms"] = None if record["terms"] is None else Terms.from_json(json.loads(record["terms"]))
     return Job(**record)
+
+
+@lru_cache(maxsize=256)
+def route_of(text: str) -> Route:
+    """A Route from the snapshot that is stored: thousands of jobs carry the very same one."""
+    return Route.from_json(json.loads(text))
 
 
 def part_of(row: sqlite3.Row) -> Part:
@@ -50,7 +60,7 @@ def batch_of(row: sqlite3.Row) -> Batch:
 
 def columns_of(record: Job | Part | Batch) -> dict[str, Any]:
     """A record as the columns of its table."""
-    columns = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    columns = {name: getattr(record, name) for name in _NAMES[type(record)]}
     for name, value in columns.items():
         if isinstance(value, Route):
             columns[name] = to_json(value.to_json())
@@ -73,10 +83,5 @@ def usage_of(text: str) -> Usage:
     return Usage(*json.loads(text))
 
 
-def _loaded(row: sqlite3.Row, record: type[Any]) -> dict[str, Any]:
-    names = {field.name for field in dataclasses.fields(record)}
-    return {
-        name: json.loads(row[name]) if name in _JSON_COLUMNS else row[name]
-        for name in row.keys()  # noqa: SIM118  # iterating a Row gives values
-        if name in names
-    }
+def _loaded(row: sqlite3.Row, record: type[Job | Part | Batch]) -> dict[str, Any]:
+    return {name: json.loads(row[name]) if name in _JSON_COLUMNS else row[name] for name in _NAMES[record]}

@@ -9,20 +9,39 @@ SELECT * FROM jobs WHERE id = :id
 
 -- name: jobs_with_work
 -- A superset of the jobs that `next_actions` has something for: those that only wait for a batch or a person are
--- left out, so that ten thousand waiting jobs cost nothing. The oldest first.
-SELECT * FROM jobs
-WHERE state IN ('claiming', 'claimed', 'rejecting', 'planning', 'delivering')
-   OR (state = 'running'
-       AND (EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id
-                    AND (parts.state IN ('unplanned', 'answered') OR (jobs.cancelled AND parts.state = 'planned')))
-            OR NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state != 'collected')))
-   -- What a provider works on for a held job is collected all the same.
-   OR (state = 'held'
-       AND (note IS NULL OR EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state = 'answered')
-            OR NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state != 'collected')))
-   OR (state != 'held' AND note IS NOT NULL)
+-- left out, so that ten thousand waiting jobs cost nothing. The oldest first, and so many of each state: a thousand
+-- files that wait to be read must not keep others from being taken out of the inbox.
+SELECT * FROM (SELECT * FROM jobs WHERE state = 'claiming' AND id NOT IN (SELECT value FROM json_each(:resting))
+               ORDER BY claimed_at, id LIMIT :most)
+UNION ALL
+SELECT * FROM (SELECT * FROM jobs WHERE state = 'claimed' AND id NOT IN (SELECT value FROM json_each(:resting))
+               ORDER BY claimed_at, id LIMIT :most)
+UNION ALL
+SELECT * FROM (SELECT * FROM jobs WHERE state = 'rejecting' AND id NOT IN (SELECT value FROM json_each(:resting))
+               ORDER BY claimed_at, id LIMIT :most)
+UNION ALL
+SELECT * FROM (SELECT * FROM jobs WHERE state = 'planning' AND id NOT IN (SELECT value FROM json_each(:resting))
+               ORDER BY claimed_at, id LIMIT :most)
+UNION ALL
+SELECT * FROM (SELECT * FROM jobs WHERE state = 'delivering' AND id NOT IN (SELECT value FROM json_each(:resting))
+               ORDER BY claimed_at, id LIMIT :most)
+UNION ALL
+SELECT * FROM (SELECT * FROM jobs WHERE state = 'running' AND id NOT IN (SELECT value FROM json_each(:resting))
+               AND (EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id
+                            AND (parts.state IN ('unplanned', 'answered') OR (jobs.cancelled AND parts.state = 'planned')))
+                    OR NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state != 'collected'))
+               ORDER BY claimed_at, id LIMIT :most)
+UNION ALL
+-- What a provider works on for a held job is collected all the same.
+SELECT * FROM (SELECT * FROM jobs WHERE state = 'held' AND id NOT IN (SELECT value FROM json_each(:resting))
+               AND (note IS NULL
+                    OR EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state = 'answered')
+                    OR NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state != 'collected'))
+               ORDER BY claimed_at, id LIMIT :most)
+UNION ALL
+SELECT * FROM (SELECT * FROM jobs WHERE note IS NOT NULL AND state != 'held'
+               AND id NOT IN (SELECT value FROM json_each(:resting)) ORDER BY claimed_at, id LIMIT :most)
 ORDER BY claimed_at, id
-LIMIT :most
 
 -- name: part_counts
 SELECT state, COUNT(*) AS number FROM parts WHERE job = :job GROUP BY state
@@ -51,6 +70,7 @@ LIMIT 1
 SELECT sink, files FROM deliveries WHERE job = :job ORDER BY delivered_at, sink
 
 -- name: claiming_paths
+-- What is to be taken out of the inbox and still lies there.
 SELECT inbox_path FROM jobs WHERE state = 'claiming'
 
 -- name: forget_job

@@ -47,3 +47,4 @@ CREATE TABLE calibration (
     actual         INTEGER NOT NULL,
     PRIMARY KEY (provider, model)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX jobs_with_a_note ON jobs (id) WHERE note IS NOT NULL;
