@@ -86,7 +86,8 @@ class Daemon:
         self.context.desks, self.context.sinks, self.context.routes = desks, sinks, config.routes
         self.context.file_sinks = _file_sinks(config, sinks)
         self.context.pieces.clear()
-        self.context.currency = config.budget.currency
+        self.context.budget = config.spending_limits()
+        self.context.approve_in_folder = config.budget.approve_in_folder
         self.config = config
         self.engine.patience.hurry()
         self.supervisor.wake()
@@ -133,7 +134,8 @@ async def daemon(
             routes=config.routes,
             plugin_dir=str(config.plugin_dir) if config.plugin_dir else None,
             duplicates=config.intake.duplicates,
-            currency=config.budget.currency,
+            budget=config.spending_limits(),
+            approve_in_folder=config.budget.approve_in_folder,
             keep=config.intake.keep_finished,
         )
         engine = Engine(context, workers=number)
@@ -175,13 +177,13 @@ def _existing(folder: Path) -> Path:
 
 def _folders(config: Config) -> Folders:
     folders = config.folders
-    return Folders(folders.inbox, folders.outbox, folders.archive, folders.rejected)
+    return Folders(folders.inbox, folders.outbox, folders.archive, folders.rejected, folders.held)
 
 
 def make_folders(config: Config) -> list[Path]:
     """Make the folders that people see and the state; returns those that were not there."""
     folders = config.folders
-    wanted = [folders.inbox, folders.outbox, folders.archive, folders.rejected, folders.state]
+    wanted = [folders.inbox, folders.outbox, folders.archive, folders.rejected, folders.held, folders.state]
     for route in config.routes:
         for pattern in route.match:
             name, slash, _ = pattern.partition("/")

@@ -152,7 +152,7 @@ def _last_status(batch: Batch) -> BatchStatus | None:
         return None
     problems = tuple(Problem(**record) for record in batch.problems)
     return BatchStatus(
-        batch.phase, batch.total, batch.completed, batch.failed, problems=problems, details=dict(batch.details)
+        batch.phase, batch.total, batch.completed, batch.failed, problems, batch.usage, dict(batch.details)
     )
 
 

@@ -20,7 +20,7 @@ from ..core.lifecycle import Action, Pack, Split, next_actions, next_batch_actio
 from ..core.packing import Waiting, pack, pieces
 from ..core.records import Batch, BatchState
 from ..errors import BatchdError, RejectedError, RemoteMissing, TransientError
-from . import deliver, dispatch, duplicates, intake, local, orders
+from . import admission, deliver, dispatch, duplicates, held, intake, local, orders
 from .context import Context, ProviderDesk
 from .dispatch import ProviderNotConfigured, desk_for
 from .patience import Patience
@@ -34,7 +34,8 @@ _CARRIED_OUT_BY: dict[type[Action], Callable[[Context, Any], Awaitable[None]]] =
     lifecycle.Reject: deliver.put_into_rejected,
     lifecycle.Redeliver: duplicates.redeliver,
     lifecycle.Plan: local.plan_part,
-    lifecycle.Admit: local.admit,
+    lifecycle.Admit: admission.admit,
+    lifecycle.Note: held.note,
     lifecycle.Split: local.cut,
     lifecycle.Pack: dispatch.pack,
     lifecycle.Upload: dispatch.upload,
@@ -114,6 +115,7 @@ class Engine:
             candidates += self._of_batch(batch, again)
         candidates += await self._of_jobs(again)
         candidates += await self._packing(again)
+        candidates += [Due(lifecycle.Admit(job)) for job in await self.context.store.money.waiting()]
         steady = self.context.clock.steady()
         due = []
         for candidate in candidates:
@@ -123,7 +125,8 @@ class Engine:
             until = max(self.patience.until(candidate.action), self._gate(candidate.provider))
             if until <= steady:
                 due.append(candidate)
-            else:
+            elif not isinstance(candidate.action, lifecycle.Admit):
+                # A job that waits for money is looked at again, but `batchd once` does not wait with it.
                 again.append(until)
         return Outlook(due, min(again, default=None))
 

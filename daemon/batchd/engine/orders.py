@@ -8,19 +8,27 @@ from ..adapters.store.story import Order
 from ..adapters.work.strike import ReopenTask, reopen
 from ..core.records import BatchState, Job, JobState, Part, PartState
 from ..events import JobCancelled, JobRetried, count
+from . import admission
 from .context import Context
 from .deliver import reject
 
 
 async def obey(context: Context, order: Order) -> None:
     """Carry out an order and answer it. One that cannot be carried out is answered with why."""
-    known = {"cancel": _cancel, "retry": _retry, "resolve": _resolve}
+    known = {"approve": _approve, "cancel": _cancel, "retry": _retry, "resolve": _resolve}
     carry_out = known.get(order.kind)
     if carry_out is None:
         answer = f"This version of batchd does not know the order “{order.kind}”."
     else:
         answer = await carry_out(context, order)
     await context.store.story.answer(order, answer)
+
+
+async def _approve(context: Context, order: Order) -> str:
+    job = await context.store.jobs.find(order.target)
+    if job is None:
+        return f"There is no job {order.target}."
+    return await admission.approve(context, job, order.data.get("up_to"))
 
 
 async def _cancel(context: Context, order: Order) -> str:
@@ -75,7 +83,8 @@ async def _ask_again(context: Context, job: Job) -> str:
     rows = sum(part.rows - part.ok for part in open_parts)
     await context.store.jobs.revive(
         job,
-        state=JobState.RUNNING,
+        # Asking again costs again, so it is admitted again.
+        state=JobState.PLANNING,
         event=JobRetried(job=job.id, rows=rows),
         parts=reopened,
         round=job.round + 1,

@@ -28,7 +28,7 @@ from ...events import (
 )
 from ...model import BatchPhase, BatchStatus
 from .database import Database, Transaction, to_json
-from .mapping import batch_of, columns_of, part_of, route_of
+from .mapping import batch_of, columns_of, part_of, route_of, usage_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,4 +279,5 @@ def _status_columns(status: BatchStatus) -> dict[str, Any]:
         "total": status.total,
         "details": to_json(dict(status.details)),
         "problems": to_json([dataclasses.asdict(problem) for problem in status.problems]),
+        "usage": to_json(usage_columns(status.usage)) if status.usage is not None else None,
     }

@@ -8,6 +8,7 @@ import sqlite3
 from functools import lru_cache
 from typing import Any
 
+from ...core.pricing import Terms
 from ...core.records import Batch, BatchState, Intent, Job, JobState, Part, PartState
 from ...core.routing import Route
 from ...model import BatchPhase, Usage
@@ -26,6 +27,7 @@ def job_of(row: sqlite3.Row) -> Job:
     record["route"] = route_of(record["route"])
     record["stamp"] = tuple(record["stamp"])
     record["cancelled"] = bool(record["cancelled"])
+    record["terms"] = None if record["terms"] is None else Terms.from_json(json.loads(record["terms"]))
     return Job(**record)
 
 
@@ -40,8 +42,8 @@ def part_of(row: sqlite3.Row) -> Part:
     record = _loaded(row, Part)
     record["state"] = PartState(record["state"])
     record["suspect"] = bool(record["suspect"])
-    record["usage"] = Usage(*json.loads(record["usage"]))
-    record["wasted"] = Usage(*json.loads(record["wasted"]))
+    record["usage"] = usage_of(record["usage"])
+    record["wasted"] = usage_of(record["wasted"])
     return Part(**record)
 
 
@@ -51,6 +53,7 @@ def batch_of(row: sqlite3.Row) -> Batch:
     record["state"] = BatchState(record["state"])
     record["phase"] = None if record["phase"] is None else BatchPhase(record["phase"])
     record["intent"] = None if record["intent"] is None else Intent(**json.loads(record["intent"]))
+    record["usage"] = None if record["usage"] is None else usage_of(record["usage"])
     record["wanted"] = bool(record["wanted"])
     return Batch(**record)
 
@@ -63,7 +66,7 @@ def columns_of(record: Job | Part | Batch) -> dict[str, Any]:
             columns[name] = to_json(value.to_json())
         elif isinstance(value, Usage):
             columns[name] = to_json(usage_columns(value))
-        elif isinstance(value, Intent):
+        elif isinstance(value, Intent | Terms):
             columns[name] = to_json(dataclasses.asdict(value))
         elif name in _JSON_COLUMNS:
             columns[name] = to_json(value)
@@ -73,6 +76,11 @@ def columns_of(record: Job | Part | Batch) -> dict[str, Any]:
 def usage_columns(usage: Usage) -> list[int]:
     """How Usage is stored."""
     return [usage.input_tokens, usage.cached_tokens, usage.output_tokens]
+
+
+def usage_of(text: str) -> Usage:
+    """Usage as it was stored."""
+    return Usage(*json.loads(text))
 
 
 def _loaded(row: sqlite3.Row, record: type[Job | Part | Batch]) -> dict[str, Any]:
