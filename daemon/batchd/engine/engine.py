@@ -91,7 +91,8 @@ class Engine:
         self.context = context
         self.patience = Patience(context.clock)
         self.workers = workers
-        self._room = {"worker": workers * 2, "remote": REMOTE_AT_A_TIME, "local": LOCAL_AT_A_TIME}
+        # Packing has room of its own: twenty thousand files that are to be taken must not keep others from being asked.
+        self._room = {"worker": workers * 2, "remote": REMOTE_AT_A_TIME, "local": LOCAL_AT_A_TIME, "pack": 1}
         self._since: dict[tuple[str, int], float] = {}
         self._resting: dict[str, tuple[float, bool]] = {}
         self._hurries = 0
@@ -332,6 +333,8 @@ class Engine:
 
 
 def _kind(action: Action) -> str:
+    if isinstance(action, Pack):
+        return "pack"
     if isinstance(action, _WORKER_ACTIONS):
         return "worker"
     return "remote" if isinstance(action, _REMOTE_ACTIONS) else "local"
