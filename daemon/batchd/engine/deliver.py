@@ -54,9 +54,9 @@ async def _stand_still(context: Context, job: Job, reason: str) -> None:
     await context.store.jobs.failed(
         job,
         "rows_do_not_add_up",
-        f"its rows do not add up. {reason} Nothing is delivered, and the original is kept. Either a file in the state folder was changed or "
-        f"damaged, or this is a fault of batchd: please report it with the output of `batchd events {job.id}`. "
-        f"Once the state folder is mended: `batchd retry {job.id}`.",
+        f"its rows do not add up. {reason} Nothing is delivered, and the original is kept. Either a file in the state "
+        f"folder was changed or damaged, or this is a fault of batchd: please report it with the output of "
+        f"`batchd events {job.id}`. Once the state folder is mended: `batchd retry {job.id}`.",
     )
 
 
