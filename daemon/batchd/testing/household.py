@@ -66,8 +66,8 @@ class Household:
         self.executor = InlineExecutor()
         self.plugin_dir = plugin_dir
         self.duplicates: Duplicates = duplicates
-        self.prices = PriceBook(prices or {})
         self.budget = budget or Budget()
+        self.prices = PriceBook(prices or {}, currency=self.budget.currency)
         self.approve_in_folder = approve_in_folder
         names = ("inbox", "outbox", "archive", "rejected", "held")
         self.folders = Folders(**{name: folder / name for name in names})
