@@ -198,7 +198,6 @@ def test_what_is_left_out_has_the_defaults_of_the_design(write: Write, catalogue
         "beyond": "hold",
         "approve_in_folder": False,
     }
-    assert not config.budget.limited
     acme = config.providers["acme"]
     assert (acme.mode, acme.poll, acme.create_timeout, acme.linger) == ("auto", 30.0, 60.0, 5.0)
     offered = Limits(7, 8, 9, 10)
