@@ -71,3 +71,88 @@ def test_broken_configurations_while_files_come(shared: Shared) -> None:
     finally:
         manager.close()
     assert shared.ledger()["executed_twice"] == []
+
+
+ASKING = """
+import _tag
+from batchd import PromptBuilder, hookimpl
+
+
+class Ask(PromptBuilder):
+    columns = ("answer",)
+
+    def needs(self):
+        return ("review",)
+
+    def build(self, row):
+        return {"messages": [{"role": "user", "content": row["review"]}]}
+
+    def parse(self, response):
+        return {"answer": _tag.TAG}
+
+
+@hookimpl
+def register_prompt_builders(register):
+    register("ask", Ask)
+"""
+OBSERVING = """
+from pathlib import Path
+from batchd import Observer, hookimpl
+
+
+class Note(Observer):
+    async def notice(self, event):
+        with Path("{file}").open("a") as file:
+            file.write(event.kind + "\\n")
+
+
+@hookimpl
+def register_observers(register):
+    register("note", Note)
+"""
+
+
+def test_changed_plugins_of_the_folder_are_taken_up(shared: Shared) -> None:
+    """By the workers that have loaded them before, and by those who are told of events; another folder as well."""
+    plugins = shared.folder / "plugins.d"
+    plugins.mkdir()
+    (plugins / "_tag.py").write_text("TAG = 'one'\n")
+    (plugins / "asking.py").write_text(ASKING)
+    config = shared.folder / "config.toml"
+    route = '\n[routes.asked]\nprovider = "sandbox"\nmodel = "sandbox-small"\n[routes.asked.prompt]\nplugin = "ask"\n'
+    shared.write_config(top='plugin_dir = "plugins.d"')
+    config.write_text(config.read_text() + route)
+    (shared.inbox / "asked").mkdir()
+    daemon = shared.start()
+    reloaded = 0
+
+    def answers(name: str) -> set[str]:
+        shared.drop(f"asked/{name}.csv", "\n".join(rows_of(name, 3)) + "\n")
+        until(lambda: name in shared.reports("asked"), f"{name} is through")
+        lines = (shared.folder / "outbox" / "asked" / f"{name}.results.csv").read_text().splitlines()
+        return {line.split(",")[2] for line in lines[1:]}
+
+    def reload() -> None:
+        nonlocal reloaded
+        reloaded += 1
+        daemon.send_signal(signal.SIGHUP)
+        until(lambda: shared.log.count("The configuration was reloaded.") == reloaded, "it is reloaded")
+
+    assert answers("first") == {"one"}
+    (plugins / "_tag.py").write_text("TAG = 'two, and longer'.partition(',')[0]\n")
+    (plugins / "noting.py").write_text(OBSERVING.format(file=shared.folder / "noted"))
+    reload()
+    assert answers("second") == {"two"}
+    until(lambda: (shared.folder / "noted").exists(), "the new observer is told")
+    # Another folder, without the observer.
+    elsewhere = shared.folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "_tag.py").write_text("TAG = 'three'\n")
+    (elsewhere / "asking.py").write_text(ASKING)
+    config.write_text(config.read_text().replace('"plugins.d"', '"elsewhere"'))
+    reload()
+    (shared.folder / "noted").unlink()
+    assert answers("third") == {"three"}
+    assert not (shared.folder / "noted").exists(), "an observer that is gone is still told"
+    shared.stop(daemon)
+    assert "Traceback" not in shared.log

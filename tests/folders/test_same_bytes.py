@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import signal
 
+from ..engine.conftest import MakeHousehold, csv_of
+from ..engine.conftest import make_household as make_household
+from ..engine.test_faults import order
 from .conftest import Shared, rows_of, size, until
 
 ROWS = 7
@@ -60,3 +63,21 @@ def test_rejected_or_processed_if_the_operator_wants_it_so(shared: Shared) -> No
     assert shared.reports()["again"]["redelivered_from"] is None
     assert shared.ledger()["requests_executed"] == 2 * ROWS
     shared.stop(daemon)
+
+
+async def test_when_the_first_comes_to_nothing_one_of_the_others_is_asked(make_household: MakeHousehold) -> None:
+    household = make_household()
+    nine = csv_of([f"review {number}" for number in range(9)])
+    async with household.living() as daemon:
+        for name in ("first", *(f"copy{number}" for number in range(6))):
+            household.drop(f"reviews/{name}.csv", nine)
+            await daemon.take_in()
+            for _ in range(2):  # taken and read, in the order in which they came
+                await daemon.step()
+        first, *_ = sorted(await daemon.context.store.jobs.ids())
+        await order(daemon, "cancel", first)
+        await daemon.drain()
+    reports = [household.report(f"reviews/copy{number}.report.json") for number in range(6)]
+    assert [report["rows"]["ok"] for report in reports] == [9] * 6
+    assert household.service.executed.total() == 9, "more than one of them was paid for"
+    assert [report["redelivered_from"] for report in reports] == [None, *[reports[0]["job"]] * 5]

@@ -531,6 +531,11 @@ async def test_only_jobs_with_something_to_do_are_looked_at_the_oldest_first(sto
     async def claimed_ones(**options: Any) -> list[str]:
         return [view.job.id for view in await store.jobs.views(**options) if view.job.state is JobState.CLAIMED]
 
+    # The same bytes again wait for the first to be through, and for nothing else.
+    await store.put(job(JobState.PLANNING, "twin", twin="running"), job(JobState.PLANNING, "twin of done", twin="done"))
+    planning = {view.job.id for view in await store.jobs.views() if view.job.state is JobState.PLANNING}
+    assert planning == {"planning", "twin of done"}
+
     # So many of each state, and those that rest make room for the next in the line.
     assert await claimed_ones(most=2) == ["claimed", "more 0"]
     assert await claimed_ones(most=2, resting=["claimed", "more 1"]) == ["more 0", "more 2"]

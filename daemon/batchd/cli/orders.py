@@ -54,7 +54,7 @@ def approve(call: Call, jobs: Sequence[str], up_to: str | None, *, as_json: bool
 @click.argument("jobs", metavar="JOB…", nargs=-1, required=True, shell_complete=complete_unfinished)
 @json_option
 @pass_call
-def cancel(call: Call, jobs: Sequence[str], *, as_json: bool) -> None:
+def cancel(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
     """Cancel jobs; what is answered already is delivered.
 
     JOB is an id, the first characters of it, or the name of the dropped file. Rows without an answer are marked as
@@ -66,14 +66,14 @@ def cancel(call: Call, jobs: Sequence[str], *, as_json: bool) -> None:
     Examples:
       batchd cancel k3j9x2ab
     """
-    _leave(call, [_Order("cancel", job) for job in _ids(call, jobs)], as_json=as_json)
+    return _leave(call, [_Order("cancel", job) for job in _ids(call, jobs)], as_json=as_json)
 
 
 @click.command()
 @click.argument("jobs", metavar="JOB…", nargs=-1, required=True, shell_complete=complete_any)
 @json_option
 @pass_call
-def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> None:
+def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
     """Ask failed and skipped rows again.
 
     A job that stands still goes on where it stood. Rows that have their answer are not asked, and not paid, again;
@@ -84,7 +84,7 @@ def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> None:
     Examples:
       batchd retry may.csv
     """
-    _leave(call, [_Order("retry", job) for job in _ids(call, jobs)], as_json=as_json)
+    return _leave(call, [_Order("retry", job) for job in _ids(call, jobs)], as_json=as_json)
 
 
 @click.command()
@@ -93,7 +93,7 @@ def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> None:
 @click.option("--absent", is_flag=True, help="The provider certainly does not have it: create it.")
 @json_option
 @pass_call
-def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json: bool) -> None:
+def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json: bool) -> int:
     """Say whether the provider has a batch that is held.
 
     A batch is held where batchd would have to guess: with a provider that cannot look a batch up after its creation
@@ -110,7 +110,7 @@ def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json:
 
     with looking(call.places().state) as state:
         key = find_batch(state, batch).key
-    _leave(call, [_Order("resolve", key, {"found": found} if found else {"absent": True})], as_json=as_json)
+    return _leave(call, [_Order("resolve", key, {"found": found} if found else {"absent": True})], as_json=as_json)
 
 
 def _amount(text: str) -> str:
@@ -133,7 +133,8 @@ def _ids(call: Call, words: Sequence[str]) -> list[str]:
         return list(dict.fromkeys(find_job(state, word).id for word in words))
 
 
-def _leave(call: Call, orders: Sequence[_Order], *, as_json: bool) -> None:
+def _leave(call: Call, orders: Sequence[_Order], *, as_json: bool) -> int:
+    """Leave them and say what became of them: 1 if the daemon refused one."""
     from ..adapters.state_view.daemon import answer_to, leave_order, running
 
     places = call.places()
@@ -150,14 +151,17 @@ def _leave(call: Call, orders: Sequence[_Order], *, as_json: bool) -> None:
                 "kind": order.kind,
                 "target": order.target,
                 "answered": answer is not None,
-                "answer": answer if answer is not None else _no_answer(order, places, awake=awake),
+                "refused": answer is not None and answer.refused,
+                "answer": answer.text if answer is not None else _no_answer(order, places, awake=awake),
             }
         )
     if as_json:
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
-        return
-    for each in told:
-        click.echo(clean(str(each["answer"])))
+    else:
+        for each in told:
+            text = clean(str(each["answer"]))
+            click.echo(f"batchd: {text}" if each["refused"] else text, err=bool(each["refused"]))
+    return 1 if any(each["refused"] for each in told) else 0
 
 
 def _no_answer(order: _Order, places: Places, *, awake: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -74,7 +74,7 @@ class Context:
     sinks: Mapping[str, Sink[Any]]
     routes: tuple[Route, ...]
     file_sinks: Mapping[str, Asked] = field(default_factory=dict)
-    pieces: dict[tuple[str, int, int, int], Sequence[str]] = field(default_factory=dict)
+    pieces: dict[tuple[str, int, int, int], Mapping[str, int]] = field(default_factory=dict)
     opening: Mapping[str, asyncio.Task[None]] = field(default_factory=dict)
     quotas: Quotas = field(default_factory=Quotas)
     plugin_dir: str | None = None

@@ -16,6 +16,7 @@ import msgspec
 from .. import __version__
 from ..adapters.claiming import move, reserve, write_why
 from ..adapters.delivery import FolderOutbox, SpoolRows, is_taken, require_folder
+from ..adapters.work.joined import RowsDoNotAddUp
 from ..adapters.work.part_files import read_results
 from ..contracts import DeliveryJob
 from ..core.lifecycle import Close, Deliver, Finish, Reject
@@ -37,17 +38,26 @@ async def close(context: Context, action: Close) -> None:
     totals = await context.store.jobs.totals(job.id)
     settled = totals.ok + totals.failed
     if totals.rows != job.rows or settled > totals.rows or (settled < totals.rows and not job.cancelled):
-        await context.store.jobs.failed(
-            job,
-            "rows_do_not_add_up",
-            f"the file came in with {job.rows} rows, its parts hold {totals.rows}, and {totals.ok} ok + "
-            f"{totals.failed} failed are settled. That is a fault of batchd: nothing is delivered, nothing is lost. "
-            "Please report it with the output of `batchd events`.",
+        reason = (
+            f"The file came in with {job.rows} rows, its parts hold {totals.rows}, and {totals.ok} ok + "
+            f"{totals.failed} failed are settled."
         )
+        await _stand_still(context, job, reason)
         return
     path = job.inbox_path.decode("utf-8", "surrogateescape")
     archive_name = await asyncio.to_thread(reserve, context.folders.archive, path)
     await _reserve_outbox_name(context, job, archive_name, outbox_stem(path))
+
+
+async def _stand_still(context: Context, job: Job, reason: str) -> None:
+    """The rows do not add up. Louder than a wait: somebody would take what there is for the whole."""
+    await context.store.jobs.failed(
+        job,
+        "rows_do_not_add_up",
+        f"{reason} Nothing is delivered, and the original is kept. Either a file in the state folder was changed or "
+        f"damaged, or this is a fault of batchd: please report it with the output of `batchd events {job.id}`. "
+        f"Once the state folder is mended: `batchd retry {job.id}`.",
+    )
 
 
 async def _reserve_outbox_name(context: Context, job: Job, archive_name: str, stem: str) -> None:
@@ -86,6 +96,9 @@ async def deliver(context: Context, action: Deliver) -> None:
             await sink.publish(delivery, SpoolRows(context.spool, job, parts, shape_of(job).answer_columns))
     except FileExistsError:
         await _take_another_name(context, job)
+        return
+    except RowsDoNotAddUp as error:
+        await _stand_still(context, job, str(error))
         return
     await context.store.jobs.published(job, action.sink, outbox.published)
 

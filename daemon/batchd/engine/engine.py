@@ -91,9 +91,11 @@ class Engine:
         self.context = context
         self.patience = Patience(context.clock)
         self.workers = workers
-        self._room = {"worker": workers * 2, "remote": REMOTE_AT_A_TIME, "local": LOCAL_AT_A_TIME}
+        # Packing has room of its own: twenty thousand files that are to be taken must not keep others from being asked.
+        self._room = {"worker": workers * 2, "remote": REMOTE_AT_A_TIME, "local": LOCAL_AT_A_TIME, "pack": 1}
         self._since: dict[tuple[str, int], float] = {}
         self._resting: dict[str, tuple[float, bool]] = {}
+        self._hurries = 0
         self._conditions: dict[str, str] | None = None
         self._streaks: Counter[str] = Counter()
         self._under_way: set[Action] = set()
@@ -107,7 +109,7 @@ class Engine:
         self._ended_meanwhile.clear()
         for order in await self.context.store.story.orders():
             await orders.obey(self.context, order)
-            self.hurry()
+            self.patience.hurry()
         candidates: list[Due] = []
         again: list[float] = []
         for batch in await self.context.store.batches.in_work():
@@ -135,7 +137,8 @@ class Engine:
         Or those of a route whose prompt is broken, or files that may not be read, would keep all others waiting.
         """
         steady = self.context.clock.steady()
-        self._resting = {job: rest for job, rest in self._resting.items() if rest[0] > steady}
+        hurried, self._hurries = self._hurries != self.patience.hurries, self.patience.hurries
+        self._resting = {job: rest for job, rest in self._resting.items() if rest[0] > steady and not hurried}
         while True:
             found: list[Due] = []
             before = len(self._resting)
@@ -228,11 +231,6 @@ class Engine:
         if self._busy_providers[provider]:
             return self.context.clock.steady() + 1.0
         return self.patience.until(provider)
-
-    def hurry(self) -> None:
-        """Someone has changed something: whatever waits is tried now."""
-        self.patience.hurry()
-        self._resting.clear()
 
     # --- acting ----------------------------------------------------------------------------------------------
 
@@ -335,6 +333,8 @@ class Engine:
 
 
 def _kind(action: Action) -> str:
+    if isinstance(action, Pack):
+        return "pack"
     if isinstance(action, _WORKER_ACTIONS):
         return "worker"
     return "remote" if isinstance(action, _REMOTE_ACTIONS) else "local"

@@ -105,8 +105,7 @@ class Supervisor:
     # --- loops -----------------------------------------------------------------------------------------------
 
     async def _watch_inbox(self) -> None:
-        # At first nobody knows: an earlier daemon may have said that it is missing.
-        subject, missing = "inbox", None
+        subject, missing = "inbox", False
         while not self._stopping.is_set():
             self._dropped.clear()
             # In a thread like all that follows: a share that hangs must not hold up the rest.
@@ -116,7 +115,7 @@ class Supervisor:
                 await held.approvals(self.context)
                 if self._watcher is not None:
                     await asyncio.to_thread(self._watcher.check)
-                if missing is not False:
+                if missing:
                     missing = False
                     await self.context.store.story.clear_condition(subject)
             except (OSError, sqlite3.Error) as error:

@@ -162,7 +162,7 @@ class Jobs:
         """
 
         async def change(tx: Transaction) -> str | None:
-            twin = None if duplicates == "process" else await _twin(tx, job, sha256)
+            twin = earlier[0]["id"] if earlier else None if duplicates == "process" else await _twin(tx, job, sha256)
             if twin is not None and duplicates == "reject":
                 return twin
             changed = await tx.update(
@@ -200,8 +200,23 @@ class Jobs:
         await self._database.write(change)
 
     async def without_twin(self, job: Job) -> None:
-        """The twin came to nothing: the job is worked on like any other."""
-        await self._step(job.id, job.state, job.state, twin=None)
+        """The twin came to nothing: another of the same bytes takes its place, or the job is worked on like any other.
+
+        Or all of fifty copies would be paid for, once the first was cancelled.
+        """
+
+        async def change(tx: Transaction) -> None:
+            earlier = await tx.fetch(
+                "earlier_twin",
+                sha256=job.sha256,
+                route=columns_of(job)["route"],
+                id=job.id,
+                accepted_at=job.accepted_at,
+            )
+            twin = earlier[0]["id"] if earlier else None
+            await tx.update("jobs", {"id": job.id, "state": job.state}, twin=twin)
+
+        await self._database.write(change)
 
     async def rejecting(self, job: Job, code: str, reason: str, *, archive_name: str) -> None:
         """The file cannot be taken; commit why and where it goes, before it is moved."""

@@ -21,6 +21,9 @@ SELECT * FROM (SELECT * FROM jobs WHERE state = 'rejecting' AND id NOT IN (SELEC
                ORDER BY claimed_at, id LIMIT :most)
 UNION ALL
 SELECT * FROM (SELECT * FROM jobs WHERE state = 'planning' AND id NOT IN (SELECT value FROM json_each(:resting))
+               -- The same bytes under many names wait for the first of them.
+               AND NOT EXISTS (SELECT 1 FROM jobs AS first WHERE first.id = jobs.twin
+                               AND first.state NOT IN ('done', 'cancelled', 'rejected', 'failed'))
                ORDER BY claimed_at, id LIMIT :most)
 UNION ALL
 SELECT * FROM (SELECT * FROM jobs WHERE state = 'delivering' AND id NOT IN (SELECT value FROM json_each(:resting))
@@ -62,6 +65,15 @@ SELECT * FROM parts WHERE job = :job AND first = :first
 -- The first accepted job with the same bytes and the very same route, if its answers are there or on their way.
 SELECT id FROM jobs
 WHERE sha256 = :sha256 AND route = :route AND id != :id AND size >= 0 AND NOT cancelled
+  AND state NOT IN ('rejecting', 'rejected', 'cancelled', 'failed')
+ORDER BY accepted_at, id
+LIMIT 1
+
+-- name: earlier_twin
+-- The same, of those that were accepted before this one: so no two wait for each other.
+SELECT id FROM jobs
+WHERE sha256 = :sha256 AND route = :route AND size >= 0 AND NOT cancelled
+  AND (accepted_at, id) < (:accepted_at, :id)
   AND state NOT IN ('rejecting', 'rejected', 'cancelled', 'failed')
 ORDER BY accepted_at, id
 LIMIT 1

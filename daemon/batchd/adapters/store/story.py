@@ -36,9 +36,11 @@ class Story:
         rows = await self._database.read(lambda tx: tx.fetch("open_orders"))
         return [Order(row["id"], row["kind"], row["target"], json.loads(row["data"])) for row in rows]
 
-    async def answer(self, order: Order, answer: str) -> None:
-        """The order is carried out, or will not be; say which in a sentence."""
-        await self._database.write(lambda tx: tx.update("orders", {"id": order.id}, done_at=tx.now, answer=answer))
+    async def answer(self, order: Order, answer: str, *, refused: bool = False) -> None:
+        """The order is carried out, or will not be (`refused`); say which in a sentence."""
+        await self._database.write(
+            lambda tx: tx.update("orders", {"id": order.id}, done_at=tx.now, answer=answer, refused=int(refused))
+        )
 
     async def conditions(self) -> dict[str, str]:
         """What keeps us waiting: subject to sentence."""

@@ -138,7 +138,7 @@ class CollectTask:
 class CollectDone:
     """What became of the part: outcomes in all, rows to ask again with the reasons, the bill for this attempt.
 
-    `rendered` are the suffixes of the pieces that each of `renders` came to, where that was done.
+    `rendered` are the suffixes and sizes of the pieces that each of `renders` came to, where that was done.
     """
 
     ok: int
@@ -146,7 +146,7 @@ class CollectDone:
     leftovers: int
     reasons: Mapping[str, int]
     bill: Bill
-    rendered: Sequence[Sequence[str]] = ()
+    rendered: Sequence[Mapping[str, int]] = ()
 
 
 def collect(task: CollectTask) -> CollectDone:
@@ -163,7 +163,7 @@ def collect(task: CollectTask) -> CollectDone:
     lines = sorted([*settled.values(), *joined.lines], key=lambda line: line.row)
     write_results(Path(task.results), lines)
     ok = sum(line.ok for line in lines)
-    rendered: list[Sequence[str]] = []
+    rendered: list[Mapping[str, int]] = []
     if len(lines) == task.rows:
         # While the outcomes are at hand. A sink that fails here does so again when it is its turn, and is named then.
         with contextlib.suppress(Exception):
