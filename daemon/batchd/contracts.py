@@ -11,6 +11,7 @@ what comes in, what must come out, what may be raised, and what batchd does abou
 
 from __future__ import annotations
 
+import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -294,7 +295,11 @@ def encode_result(result: Result) -> bytes:
     else:
         error = {"code": outcome.code, "message": outcome.message, "transient": outcome.transient}
         line = {"custom_id": result.custom_id, "response": None, "error": error}
-    return msgspec.json.encode(line) + b"\n"
+    try:
+        return msgspec.json.encode(line) + b"\n"
+    except UnicodeEncodeError:
+        # Half of a surrogate pair: read by Python's own json, written by nothing but it, and mended where it is joined.
+        return json.dumps(line).encode() + b"\n"
 
 
 # --- Sink ------------------------------------------------------------------------------------------------------

@@ -189,6 +189,14 @@ async def test_without_a_description_the_last_line_must_be_whole(
     assert service.count("GET", OUT) == 2
 
 
+async def test_a_last_line_that_is_only_nearly_json_is_whole_all_the_same(
+    service: FakeService, provider: OpenAIProvider
+) -> None:
+    service.on("GET", OUT, lengthless(b'{"custom_id":"j-0","logprobs":NaN}')).on("GET", "/files/file-out", 404)
+    assert await fetched(provider) == b'{"custom_id":"j-0","logprobs":NaN}\n'
+    assert service.count("GET", OUT) == 1
+
+
 async def test_a_file_that_never_comes_whole_is_left_to_the_daemon(
     service: FakeService, provider: OpenAIProvider
 ) -> None:
