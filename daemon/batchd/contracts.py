@@ -202,6 +202,10 @@ class BatchProvider(Plugin[SettingsT]):
 
     limits: Limits = Limits()
 
+    completion_window: float = 86_400.0
+    """Seconds that the service may take for a batch, by its own word. One that does not move any more is cancelled
+    long after that, never before."""
+
     @abstractmethod
     async def submit(self, submission: Submission) -> str:
         """Create the batch; return the provider's id of it. This is the call that costs money.

@@ -311,6 +311,26 @@ class BatchHeld(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchStalled(Event):
+    """A batch stands still long after its window: it is cancelled, and what has no answer is asked again."""
+
+    phase: str
+    completed: int
+    failed: int
+    total: int
+    quiet: float
+    severity: ClassVar[str] = "warning"
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"Batch {self.batch} has not moved for {self.quiet / 3_600:.0f} h, long after it should have ended "
+            f"({self.phase}, {self.completed + self.failed:,} of {self.total:,} answered). It is cancelled: what is "
+            "answered is kept, the rest is asked again."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchEnded(Event):
     """The provider has stopped working on the batch, however that ended."""
 

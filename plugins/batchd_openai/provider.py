@@ -49,6 +49,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
 
     def __init__(self, settings: OpenAISettings) -> None:
         super().__init__(settings)
+        self.completion_window = settings.window
         self._made: Client | None = None
 
     @property

@@ -28,6 +28,7 @@ JSON = st.recursive(
     max_leaves=5,
 )
 TABLE = st.dictionaries(TEXT, JSON, max_size=3)
+MOMENT = st.none() | st.builds(Intent, at=TIME, steady=TIME, boot=TEXT)
 USAGE = st.builds(Usage, COUNT, COUNT, COUNT)
 ASKED = st.builds(Asked, TEXT, TABLE)
 ROUTES = st.builds(
@@ -104,7 +105,7 @@ BATCHES = st.builds(
     created_at=TIME,
     uploads=COUNT,
     upload=st.none() | TEXT,
-    intent=st.none() | st.builds(Intent, at=TIME, steady=TIME, boot=TEXT),
+    intent=MOMENT,
     looks=COUNT,
     remote=st.none() | TEXT,
     others=st.lists(TEXT, max_size=3),
@@ -118,6 +119,8 @@ BATCHES = st.builds(
     reason=st.none() | TEXT,
     submitted_at=SOMETIME,
     ended_at=SOMETIME,
+    progress=MOMENT,
+    stopping=MOMENT,
 )
 OWNER = Job(
     id="job",

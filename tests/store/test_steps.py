@@ -211,7 +211,13 @@ STEPS = [
     ),
     batches_step("polled", BatchState.SUBMITTED, lambda s: s.batches.polled(SUBMITTED, STATUS)),
     batches_step("ended", BatchState.SUBMITTED, lambda s: s.batches.ended(SUBMITTED, STATUS, 5.0), "BatchEnded"),
-    batches_step("withdrawn", BatchState.SUBMITTED, lambda s: s.batches.withdrawn(SUBMITTED)),
+    batches_step(
+        "stalled",
+        BatchState.SUBMITTED,
+        lambda s: s.batches.stalled(SUBMITTED, STATUS, INTENT, quiet=9.0),
+        "BatchStalled",
+    ),
+    batches_step("withdrawn", BatchState.SUBMITTED, lambda s: s.batches.withdrawn(SUBMITTED, INTENT)),
     batches_step("fetched", BatchState.ENDED, lambda s: s.batches.fetched(batch(BatchState.ENDED))),
     batches_step(
         "dealt",
@@ -321,7 +327,12 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     assert not await batches.submitting(await batches.get("batch"), INTENT)
     assert (await batches.get("batch")).intent == INTENT
     await batches.submitted(await batches.get("batch"), "batch-1", 5.0)
+    await batches.polled(await batches.get("batch"), STATUS, INTENT)
     await batches.polled(await batches.get("batch"), STATUS)
+    assert (await batches.get("batch")).progress == INTENT
+    await batches.withdrawn(await batches.get("batch"), INTENT)
+    await batches.withdrawn(await batches.get("batch"), replace(INTENT, steady=INTENT.steady + 1))
+    assert (await batches.get("batch")).stopping == INTENT, "since it was first to be stopped"
     await batches.ended(await batches.get("batch"), STATUS, 6.0)
     ended = await batches.get("batch")
     assert (ended.phase, ended.completed, ended.failed, ended.total) == (BatchPhase.COMPLETED, 9, 1, 10)

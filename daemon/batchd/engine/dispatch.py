@@ -10,12 +10,14 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 from ..contracts import RemoteBatch, Submission
 from ..core.lifecycle import Fetch, Find, Pack, Poll, Submit, Upload, Withdraw, outcome_wait
 from ..core.records import Batch, BatchState
+from ..core.stalling import Judgement, judge, moved
 from ..errors import CannotFind, NotSent, RejectedError, RemoteMissing, SubmissionRefused, TransientError
 from ..files import replacing
 from ..model import BatchPhase, BatchStatus, Problem
@@ -139,9 +141,31 @@ async def poll(context: Context, action: Poll) -> None:
     if was_new and status.phase in {BatchPhase.IN_PROGRESS, BatchPhase.FINALIZING, BatchPhase.COMPLETED}:
         context.quotas.accepted((batch.provider, batch.model))
     if not status.phase.ended:
-        await context.store.batches.polled(batch, status)
-        return
+        left = await _still_there(context, batch, status, desk)
+        if left is None:
+            return
+        status = left
     await context.store.batches.ended(batch, status, context.clock.now())
+
+
+async def _still_there(context: Context, batch: Batch, status: BatchStatus, desk: ProviderDesk) -> BatchStatus | None:
+    """Note how far it is, and have it stopped once it has stood still for too long. How it counts as ended, if it does.
+
+    Judged right after its provider has answered, so that no outage, theirs or ours, is taken for a standstill of
+    the batch.
+    """
+    now = context.intent()
+    progress = now if batch.progress is None or moved(batch, status) else batch.progress
+    said = judge(batch, status.phase, progress=progress, now=now, window=desk.provider.completion_window)
+    match said:
+        case Judgement.STOP:
+            await context.store.batches.stalled(batch, status, now, quiet=progress.elapsed(now))
+        case Judgement.WAIT:
+            await context.store.batches.polled(batch, status, progress)
+        case Judgement.LEAVE:
+            deaf = Problem("batch_abandoned", "the provider was asked to stop it and did not in six hours")
+            return replace(status, phase=BatchPhase.EXPIRED, problems=(*status.problems, deaf))
+    return None
 
 
 async def _vanished(context: Context, batch: Batch) -> BatchStatus:
@@ -164,11 +188,11 @@ async def _vanished(context: Context, batch: Batch) -> BatchStatus:
 
 
 async def withdraw(context: Context, action: Withdraw) -> None:
-    """Ask the provider to stop working on a batch that only cancelled jobs are in."""
+    """Ask the provider to stop working on a batch that only cancelled jobs are in, or that stands still."""
     batch = await context.store.batches.get(action.batch)
     desk = desk_for(context, batch.provider)
     await desk.provider.cancel(_remote(batch))
-    await context.store.batches.withdrawn(batch)
+    await context.store.batches.withdrawn(batch, context.intent())
 
 
 async def fetch(context: Context, action: Fetch) -> None:

@@ -24,6 +24,7 @@ from ...events import (
     BatchOutcomeUnknown,
     BatchPacked,
     BatchReturned,
+    BatchStalled,
     BatchSubmitted,
     BatchUploaded,
     Event,
@@ -140,9 +141,8 @@ class Batches:
 
         False if it must not go out: the batch was taken back meanwhile.
         """
-        record = to_json(dataclasses.asdict(intent))
         return await self._step(
-            batch, BatchState.UPLOADED, state=BatchState.SUBMITTING, intent=record, looks=0, reason=None
+            batch, BatchState.UPLOADED, state=BatchState.SUBMITTING, intent=_moment(intent), looks=0, reason=None
         )
 
     async def submitted(self, batch: Batch, remote: str, at: float) -> None:
@@ -207,9 +207,30 @@ class Batches:
 
     # --- at the provider and back ----------------------------------------------------------------------------
 
-    async def polled(self, batch: Batch, status: BatchStatus) -> None:
-        """What the provider says of it, for people to see."""
-        await self._step(batch, BatchState.SUBMITTED, **_status_columns(status))
+    async def polled(self, batch: Batch, status: BatchStatus, progress: Intent | None = None) -> None:
+        """What the provider says of it, for people to see; `progress` is when it last said anything new."""
+        moment = {} if progress is None else {"progress": _moment(progress)}
+        await self._step(batch, BatchState.SUBMITTED, **_status_columns(status), **moment)
+
+    async def stalled(self, batch: Batch, status: BatchStatus, now: Intent, *, quiet: float) -> None:
+        """It has stood still for so many seconds: commit that it is to be stopped."""
+        event = BatchStalled(
+            batch=batch.key,
+            phase=status.phase,
+            completed=status.completed,
+            failed=status.failed,
+            total=status.total or batch.requests,
+            quiet=quiet,
+        )
+
+        async def change(tx: Transaction) -> None:
+            [row] = await tx.fetch("batch", key=batch.key)
+            if row["state"] == BatchState.SUBMITTED and row["stopping"] is None:
+                columns = _status_columns(status) | {"stopping": _moment(now)}
+                await tx.update("batches", {"key": batch.key}, **columns)
+                await tx.tell(event)
+
+        await self._database.write(change)
 
     async def ended(self, batch: Batch, status: BatchStatus, at: float) -> None:
         """The provider has stopped working on it."""
@@ -226,9 +247,10 @@ class Batches:
             batch, BatchState.SUBMITTED, event, state=BatchState.ENDED, ended_at=at, **_status_columns(status)
         )
 
-    async def withdrawn(self, batch: Batch) -> None:
-        """The provider was asked to stop; asked once is enough."""
-        await self._step(batch, BatchState.SUBMITTED, phase=BatchPhase.CANCELLING)
+    async def withdrawn(self, batch: Batch, now: Intent) -> None:
+        """The provider was asked to stop; it need not be asked again while it says that it does."""
+        first = batch.stopping or now
+        await self._step(batch, BatchState.SUBMITTED, phase=BatchPhase.CANCELLING, stopping=_moment(first))
 
     async def fetched(self, batch: Batch) -> None:
         """Its answers are on our disk."""
@@ -271,6 +293,10 @@ class Batches:
             return changed
 
         return await self._database.write(change)
+
+
+def _moment(intent: Intent) -> str:
+    return to_json(dataclasses.asdict(intent))
 
 
 def _status_columns(status: BatchStatus) -> dict[str, Any]:
