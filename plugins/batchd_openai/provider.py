@@ -29,7 +29,7 @@ from .checking import check
 from .download import NotThereYet, fetch
 from .lines import result_of
 from .listing import everything
-from .normalise import identifier, instant, size_of, status_of, unwrap
+from .normalise import OWED, identifier, instant, size_of, status_of, unwrap
 from .patience import patiently
 from .settings import OpenAISettings
 from .speech import Call, Kind
@@ -131,12 +131,17 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
 
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
         """Stream the answers and then the errors into `target`. Either file may be missing; both are tried."""
-        files = _files(batch.details)
-        if not files:
+        details = batch.details
+        if not _files(details) or details.get(OWED):
             # Ids have been seen to appear later than the end of the batch, and a double comes without any.
-            files = _files((await self.poll(batch)).details)
+            details = (await self.poll(batch)).details
         missing: NotThereYet | None = None
-        for file in files:
+        if details.get(OWED):
+            missing = NotThereYet(
+                f"{self.settings.base_url} says that it has answers of the batch {batch.id} and names no file. "
+                "It may do so in some minutes."
+            )
+        for file in _files(details):
             try:
                 await fetch(self._client, file, target)
             except NotThereYet as error:

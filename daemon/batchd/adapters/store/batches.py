@@ -72,6 +72,10 @@ class Batches:
         """Every batch that had rows of the job."""
         return [batch_of(row) for row in await self._database.read(lambda tx: tx.fetch("batches_of_job", job=job))]
 
+    async def returned_before(self, key: str) -> list[Batch]:
+        """Batches that came back and had parts that are in this one, at the same attempt."""
+        return [batch_of(row) for row in await self._database.read(lambda tx: tx.fetch("returned_before", batch=key))]
+
     async def waiting(self) -> list[WaitingPart]:
         """Planned parts that wait for a batch, the oldest job first."""
         rows = await self._database.read(lambda tx: tx.fetch("waiting_parts"))
