@@ -115,7 +115,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
                 raise
         if silent and not found:
             raise CannotFind(f"{self.settings.base_url} lists its batches without saying which file each is made from.")
-        return sorted(found, key=lambda remote: found[remote])
+        return _oldest_first(found)
 
     async def poll(self, batch: RemoteBatch) -> BatchStatus:
         """The batch's state, in OpenAI's words whatever the service's are."""
@@ -239,6 +239,14 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
         except RemoteMissing:
             return True
         return phase.ended or phase is BatchPhase.CANCELLING
+
+
+def _oldest_first(created: Mapping[str, float]) -> list[str]:
+    """By the second, which is all that is told; within it against the order of a list that begins with the newest."""
+    listed = list(created)
+    if listed and created[listed[0]] >= created[listed[-1]]:
+        listed.reverse()
+    return sorted(listed, key=lambda remote: created[remote])
 
 
 def _is_of(batch: Mapping[str, Json], submission: Submission) -> bool:

@@ -144,6 +144,6 @@ def _sendable(secret: Secret) -> str:
         # Else the HTTP library refuses the header, in words that quote it.
         raise RejectedError(
             f"What stands in {secret.where} cannot be a key: it is empty, or holds line breaks or characters that no "
-            "key has. Copy the key there again; it is read each time, so no restart is needed."
+            f"key has. Copy the key there again; {secret.renewal}."
         )
     return text

@@ -18,7 +18,15 @@ from ..contracts import RemoteBatch, Submission
 from ..core.lifecycle import Fetch, Find, Pack, Poll, Submit, Upload, Withdraw, outcome_wait
 from ..core.records import Batch, BatchState
 from ..core.stalling import Judgement, judge, moved
-from ..errors import CannotFind, NotSent, RejectedError, RemoteMissing, SubmissionRefused, TransientError
+from ..errors import (
+    CannotFind,
+    NotSent,
+    ProviderError,
+    RejectedError,
+    RemoteMissing,
+    SubmissionRefused,
+    TransientError,
+)
 from ..files import replacing
 from ..model import BatchPhase, BatchStatus, Problem
 from .context import Context, ProviderDesk
@@ -120,7 +128,12 @@ async def find(context: Context, action: Find) -> None:
         return
     if found:
         for double in found[1:]:
-            await desk.provider.cancel(RemoteBatch(double, batch.key, {}))
+            try:
+                await desk.provider.cancel(RemoteBatch(double, batch.key, {}))
+            except (TransientError, RejectedError):
+                raise
+            except ProviderError:  # it runs to its end then, and its answers are used
+                pass
         await context.store.batches.found(batch, found[0], found[1:], context.clock.now())
     elif batch.looks + 1 >= LOOKS:
         await context.store.batches.not_found(batch)
@@ -203,11 +216,7 @@ async def fetch(context: Context, action: Fetch) -> None:
     async with _replacing(context.spool.batch_answers(batch.key)) as file:
         await _download(context, desk, batch, _remote(batch), file)
         for double in batch.others:
-            remote = RemoteBatch(double, batch.key, {})
-            status = await desk.provider.poll(remote)
-            if not status.phase.ended:
-                raise TransientError(f"The double {double} of batch {batch.key} has not stopped yet.")
-            await _download(context, desk, batch, RemoteBatch(double, batch.key, status.details), file)
+            await _download_double(context, desk, batch, double, file)
         empty = file.tell() == 0
     if batch.phase is BatchPhase.FAILED and empty:
         # Counts are not to be trusted: a service that calls a batch failed may have answered rows all the same.
@@ -218,15 +227,33 @@ async def fetch(context: Context, action: Fetch) -> None:
     await _forget(context, batch, desk)
 
 
+async def _download_double(context: Context, desk: ProviderDesk, batch: Batch, double: str, file: IO[bytes]) -> None:
+    """The answers of a double, once it has stopped; after an hour, those that there are."""
+    late = _since_end(context, batch) >= MISSING_MOST
+    try:
+        status = await desk.provider.poll(RemoteBatch(double, batch.key, {}))
+    except RemoteMissing:
+        if late:
+            return
+        raise
+    if not status.phase.ended and not late:
+        raise LookAgain(desk.poll)
+    await _download(context, desk, batch, RemoteBatch(double, batch.key, status.details), file)
+
+
 async def _download(context: Context, desk: ProviderDesk, batch: Batch, remote: RemoteBatch, file: IO[bytes]) -> None:
     try:
         await desk.provider.download(remote, file)
     except RemoteMissing:
         # Right after completion answers are not there for minutes; much later they will not come any more. What
         # was written counts, and what is not there is asked again like any other silence.
-        ended_at = batch.ended_at if batch.ended_at is not None else context.clock.now()
-        if context.clock.now() - ended_at < MISSING_MOST:
+        if _since_end(context, batch) < MISSING_MOST:
             raise
+
+
+def _since_end(context: Context, batch: Batch) -> float:
+    """Seconds since the provider was through with it."""
+    return context.clock.now() - batch.ended_at if batch.ended_at is not None else 0.0
 
 
 async def _forget(context: Context, batch: Batch, desk: ProviderDesk) -> None:

@@ -15,7 +15,7 @@ from ..adapters.store.jobs import Duplicates
 from ..contracts import BatchProvider, Limits, Sink
 from ..core.lifecycle import Action
 from ..core.routing import Asked, Route
-from ..engine.context import Context, Folders, ProviderDesk
+from ..engine.context import Context, Executor, Folders, ProviderDesk
 from ..engine.engine import Engine
 from ..engine.intake import Intake
 from ..events import Event
@@ -48,6 +48,8 @@ class Household:
         sinks: Mapping[str, Sink[Any]] | None = None,
         plugin_dir: Path | None = None,
         duplicates: Duplicates = "redeliver",
+        executor: Executor | None = None,
+        create_timeout: float = 10.0,
     ) -> None:
         self.folder = folder
         self.service = service or FakeService()
@@ -56,7 +58,8 @@ class Household:
         self.limits = limits or Limits()
         self.clock = FakeClock()
         self.events: list[Event] = []
-        self.executor = InlineExecutor()
+        self.executor = executor or InlineExecutor()
+        self.create_timeout = create_timeout
         self.plugin_dir = plugin_dir
         self.duplicates: Duplicates = duplicates
         self.folders = Folders(folder / "inbox", folder / "outbox", folder / "archive", folder / "rejected")
@@ -87,7 +90,9 @@ class Household:
                 await database.close()
 
     def _context(self, store: Store, spool: Spool) -> Context:
-        desk = ProviderDesk("fake", self.provider, self.limits, linger=0.0, poll=1.0, create_timeout=10.0)
+        desk = ProviderDesk(
+            "fake", self.provider, self.limits, linger=0.0, poll=1.0, create_timeout=self.create_timeout
+        )
         return Context(
             store=store,
             spool=spool,
