@@ -119,6 +119,7 @@ BATCHES = st.builds(
     reason=st.none() | TEXT,
     submitted_at=SOMETIME,
     ended_at=SOMETIME,
+    heard=MOMENT,
     progress=MOMENT,
     stopping=MOMENT,
 )

@@ -209,7 +209,10 @@ STEPS = [
         lambda s: s.batches.resolved_absent(batch(BatchState.HELD)),
         "BatchNotFound",
     ),
-    batches_step("polled", BatchState.SUBMITTED, lambda s: s.batches.polled(SUBMITTED, STATUS)),
+    batches_step(
+        "polled", BatchState.SUBMITTED, lambda s: s.batches.polled(SUBMITTED, STATUS, INTENT, progress=INTENT)
+    ),
+    batches_step("missing", BatchState.SUBMITTED, lambda s: s.batches.missing(SUBMITTED, {"since": 5.0})),
     batches_step("ended", BatchState.SUBMITTED, lambda s: s.batches.ended(SUBMITTED, STATUS, 5.0), "BatchEnded"),
     batches_step(
         "stalled",
@@ -292,7 +295,7 @@ async def test_a_step_from_another_state_changes_nothing(store: Opened, step: St
 
 def test_every_write_is_looked_at_here() -> None:
     looks = {"find", "get", "part", "parts", "views", "view", "totals", "delivered", "ids", "finished_ids", "expired",
-             "in_work", "of_job", "waiting", "enqueued_tokens"}  # fmt: skip
+             "in_work", "of_job", "returned_before", "waiting", "enqueued_tokens"}  # fmt: skip
     public = {name for kind in (Jobs, Batches) for name in vars(kind) if not name.startswith("_")}
     looked_at = {step.name.split(" ")[0].rstrip(",") for step in STEPS}
     assert public - looks - COUNTS <= looked_at
@@ -327,11 +330,12 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     assert not await batches.submitting(await batches.get("batch"), INTENT)
     assert (await batches.get("batch")).intent == INTENT
     await batches.submitted(await batches.get("batch"), "batch-1", 5.0)
-    await batches.polled(await batches.get("batch"), STATUS, INTENT)
-    await batches.polled(await batches.get("batch"), STATUS)
-    assert (await batches.get("batch")).progress == INTENT
+    later = replace(INTENT, steady=INTENT.steady + 1)
+    await batches.polled(await batches.get("batch"), STATUS, later, progress=INTENT)
+    polled = await batches.get("batch")
+    assert (polled.heard, polled.progress) == (later, INTENT)
     await batches.withdrawn(await batches.get("batch"), INTENT)
-    await batches.withdrawn(await batches.get("batch"), replace(INTENT, steady=INTENT.steady + 1))
+    await batches.withdrawn(await batches.get("batch"), later)
     assert (await batches.get("batch")).stopping == INTENT, "since it was first to be stopped"
     await batches.ended(await batches.get("batch"), STATUS, 6.0)
     ended = await batches.get("batch")

@@ -150,7 +150,8 @@ class Intent:
 class Batch:
     """One or more parts, of one or more jobs, submitted together to a batch provider.
 
-    `progress` is when the provider last said anything new of it, `stopping` when it was first to be stopped there.
+    `heard` is when the provider last said anything of it, `progress` since when that has been the same, `stopping`
+    when it was first to be stopped there.
     """
 
     key: str
@@ -178,5 +179,6 @@ class Batch:
     reason: str | None = None
     submitted_at: float | None = None
     ended_at: float | None = None
+    heard: Intent | None = None
     progress: Intent | None = None
     stopping: Intent | None = None

@@ -18,6 +18,8 @@ QUIET = 6 * 3_600.0
 """Seconds without any progress after which a batch that is past its window is cancelled."""
 QUIET_FINALIZING = 24 * 3_600.0
 """The same for one that is finalizing: all of it is answered and paid, and only the files are awaited."""
+OUT_OF_REACH = 3_600.0
+"""Seconds of silence after which what a service said before counts for nothing."""
 DEAF = 6 * 3_600.0
 """Seconds in which a service must have ended a batch that it was asked to stop."""
 
@@ -32,10 +34,17 @@ class Judgement(Enum):
     """It was asked to, and nothing came of it: fetch what there is and wait no longer."""
 
 
-def moved(batch: Batch, status: BatchStatus) -> bool:
-    """Whether the service says anything else than the last time. Its counts may be wrong, but not by themselves."""
+def unmoved_since(batch: Batch, status: BatchStatus, now: Intent, *, poll: float) -> Intent:
+    """Since when the service has been saying of the batch what it says now.
+
+    Its counts may be wrong, but they do not change by themselves. A service that was out of reach for long may have
+    had other things to do than our batch, so its time begins anew.
+    """
     before = (batch.phase, batch.total, batch.completed, batch.failed)
-    return batch.progress is None or before != (status.phase, status.total, status.completed, status.failed)
+    if batch.progress is None or before != (status.phase, status.total, status.completed, status.failed):
+        return now
+    out_of_reach = batch.heard is None or batch.heard.elapsed(now) >= max(OUT_OF_REACH, 3 * poll)
+    return now if out_of_reach else batch.progress
 
 
 def judge(batch: Batch, phase: BatchPhase, *, progress: Intent, now: Intent, window: float) -> Judgement:

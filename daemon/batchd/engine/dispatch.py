@@ -17,7 +17,7 @@ from typing import IO
 from ..contracts import RemoteBatch, Submission
 from ..core.lifecycle import Fetch, Find, Pack, Poll, Submit, Upload, Withdraw, outcome_wait
 from ..core.records import Batch, BatchState
-from ..core.stalling import Judgement, judge, moved
+from ..core.stalling import Judgement, judge, unmoved_since
 from ..errors import (
     CannotFind,
     NotSent,
@@ -164,17 +164,16 @@ async def poll(context: Context, action: Poll) -> None:
 async def _still_there(context: Context, batch: Batch, status: BatchStatus, desk: ProviderDesk) -> BatchStatus | None:
     """Note how far it is, and have it stopped once it has stood still for too long. How it counts as ended, if it does.
 
-    Judged right after its provider has answered, so that no outage, theirs or ours, is taken for a standstill of
-    the batch.
+    Judged right after its provider has answered: whoever does not answer may be at work all the same.
     """
     now = context.intent()
-    progress = now if batch.progress is None or moved(batch, status) else batch.progress
+    progress = unmoved_since(batch, status, now, poll=desk.poll)
     said = judge(batch, status.phase, progress=progress, now=now, window=desk.provider.completion_window)
     match said:
         case Judgement.STOP:
             await context.store.batches.stalled(batch, status, now, quiet=progress.elapsed(now))
         case Judgement.WAIT:
-            await context.store.batches.polled(batch, status, progress)
+            await context.store.batches.polled(batch, status, now, progress=progress)
         case Judgement.LEAVE:
             deaf = Problem("batch_abandoned", "the provider was asked to stop it and did not in six hours")
             return replace(status, phase=BatchPhase.EXPIRED, problems=(*status.problems, deaf))
@@ -189,11 +188,7 @@ async def _vanished(context: Context, batch: Batch) -> BatchStatus:
     now = context.clock.now()
     since = batch.details.get(MISSING_SINCE)
     if since is None:
-        phase = batch.phase or BatchPhase.VALIDATING
-        noted = BatchStatus(
-            phase, batch.total, batch.completed, batch.failed, details={**batch.details, MISSING_SINCE: now}
-        )
-        await context.store.batches.polled(batch, noted)
+        await context.store.batches.missing(batch, {**batch.details, MISSING_SINCE: now})
     if since is None or now - since < MISSING_MOST:
         raise RemoteMissing(f"The provider does not know batch {batch.remote} at the moment; it is asked about again.")
     gone = Problem("batch_missing", "the provider has not known this batch for an hour")

@@ -249,6 +249,9 @@ class Engine:
             self.patience.forget(due.action)
         await self._answered(due)
         await self._all_well(_subject(due.action))
+        if isinstance(due.action, lifecycle.Fetch):
+            # Whether it could be cancelled does not matter any more.
+            await self._all_well(_subject(lifecycle.Withdraw(due.action.batch)))
 
     async def _answered(self, due: Due) -> None:
         if due.provider is not None:
@@ -322,6 +325,8 @@ def _subject(action: Action) -> str:
         return f"sink {action.sink}"
     if isinstance(action, Pack):
         return f"provider {action.provider}"
+    if isinstance(action, lifecycle.Withdraw):
+        return f"cancelling batch {action.batch}"  # by itself, since polls of the batch go well meanwhile
     job = getattr(action, "job", None)
     return f"job {job}" if job is not None else f"batch {getattr(action, 'batch', '')}"
 

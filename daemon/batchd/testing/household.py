@@ -50,6 +50,7 @@ class Household:
         duplicates: Duplicates = "redeliver",
         executor: Executor | None = None,
         create_timeout: float = 10.0,
+        poll: float = 1.0,
     ) -> None:
         self.folder = folder
         self.service = service or FakeService()
@@ -60,6 +61,7 @@ class Household:
         self.events: list[Event] = []
         self.executor = executor or InlineExecutor()
         self.create_timeout = create_timeout
+        self.poll = poll
         self.plugin_dir = plugin_dir
         self.duplicates: Duplicates = duplicates
         self.folders = Folders(folder / "inbox", folder / "outbox", folder / "archive", folder / "rejected")
@@ -91,7 +93,7 @@ class Household:
 
     def _context(self, store: Store, spool: Spool) -> Context:
         desk = ProviderDesk(
-            "fake", self.provider, self.limits, linger=0.0, poll=1.0, create_timeout=self.create_timeout
+            "fake", self.provider, self.limits, linger=0.0, poll=self.poll, create_timeout=self.create_timeout
         )
         return Context(
             store=store,

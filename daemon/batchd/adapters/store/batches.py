@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ from ...events import (
     BatchUploaded,
     Event,
 )
-from ...model import BatchPhase, BatchStatus
+from ...model import BatchPhase, BatchStatus, Json
 from .database import Database, Transaction, to_json
 from .mapping import batch_of, columns_of, part_of
 
@@ -211,10 +211,14 @@ class Batches:
 
     # --- at the provider and back ----------------------------------------------------------------------------
 
-    async def polled(self, batch: Batch, status: BatchStatus, progress: Intent | None = None) -> None:
-        """What the provider says of it, for people to see; `progress` is when it last said anything new."""
-        moment = {} if progress is None else {"progress": _moment(progress)}
-        await self._step(batch, BatchState.SUBMITTED, **_status_columns(status), **moment)
+    async def polled(self, batch: Batch, status: BatchStatus, now: Intent, *, progress: Intent) -> None:
+        """What the provider says of it now, and since when that has been the same."""
+        moments = {"heard": _moment(now), "progress": _moment(progress)}
+        await self._step(batch, BatchState.SUBMITTED, **_status_columns(status), **moments)
+
+    async def missing(self, batch: Batch, details: Mapping[str, Json]) -> None:
+        """The provider does not know it, at least for the moment."""
+        await self._step(batch, BatchState.SUBMITTED, details=to_json(dict(details)))
 
     async def stalled(self, batch: Batch, status: BatchStatus, now: Intent, *, quiet: float) -> None:
         """It has stood still for so many seconds: commit that it is to be stopped."""

@@ -40,7 +40,7 @@ def batch_of(row: sqlite3.Row) -> Batch:
     record = _loaded(row, Batch)
     record["state"] = BatchState(record["state"])
     record["phase"] = None if record["phase"] is None else BatchPhase(record["phase"])
-    for name in ("intent", "progress", "stopping"):
+    for name in ("intent", "heard", "progress", "stopping"):
         record[name] = None if record[name] is None else Intent(**json.loads(record[name]))
     record["wanted"] = bool(record["wanted"])
     return Batch(**record)
