@@ -68,10 +68,15 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
     async def upload(self, submission: Submission) -> str:
         """The id of the uploaded file; a file that an earlier try has left there is taken instead of another one."""
         attempt = submission.attempt
+        # Not among the tries below: each look is tried a few times by itself, and a service that is down would get
+        # the product of both.
+        found = await self._uploaded(submission) if attempt > 1 else None
+        if found is not None:
+            return found
 
         async def once() -> str:
             nonlocal attempt
-            found = await self._uploaded(submission) if attempt > 1 else None
+            found = await self._uploaded(submission) if attempt > submission.attempt else None
             if found is None:
                 name, attempt = f"batchd-{submission.key}-{attempt}.jsonl", attempt + 1
                 found = await self._upload(submission, name)

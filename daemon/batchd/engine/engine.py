@@ -324,7 +324,8 @@ def _subject(action: Action) -> str:
     if isinstance(action, lifecycle.Deliver):
         return f"sink {action.sink}"
     if isinstance(action, Pack):
-        return f"provider {action.provider}"
+        # Not the provider itself: it is not called for this, so this proves nothing about it.
+        return f"batches for {action.provider}"
     if isinstance(action, lifecycle.Withdraw):
         return f"cancelling batch {action.batch}"  # by itself, since polls of the batch go well meanwhile
     job = getattr(action, "job", None)
