@@ -26,7 +26,7 @@ from batchd_openai import download, patience
 from batchd_openai.provider import OpenAIProvider
 
 from ..engine.conftest import ASKING, csv_of, route
-from ..sandbox.sandbox_kit import Running, running
+from ..sandbox.sandbox_kit import Running, running, until
 
 KEY = "sk-any-key-will-do"
 NINE = [f"review {number}" for number in range(9)]
@@ -77,6 +77,15 @@ class Pair:
             await self.drain(daemon)
             assert await daemon.context.store.story.conditions() == {}
 
+    async def at_work(self, *batches: tuple[str, int]) -> None:
+        """Wait until the sandbox, which lives by the real clock, has each batch in this state with so many executed."""
+
+        async def caught_up() -> bool:
+            there = (await self.sandbox.ledger())["batches"]
+            return [(batch["status"], batch["executed"]) for batch in there] == list(batches)
+
+        await until(caught_up, 60)
+
     def rows(self, name: str = "may") -> list[dict[str, str]]:
         """The delivered rows of a file."""
         text = self.household.outbox()[f"reviews/{name}.results.csv"].decode()
@@ -102,6 +111,11 @@ class Pair:
         assert all(row["answer"] for row in self.rows(name))
         assert (ledger["requests_executed"], ledger["distinct"]) == (rows, rows)
         return ledger
+
+
+async def told(pair: Pair, kind: str) -> bool:
+    """Whether such an event has happened; for `until`."""
+    return kind in pair.told
 
 
 MakePair = Callable[..., Awaitable[Pair]]

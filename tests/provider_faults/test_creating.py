@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from .conftest import MakePair
+from ..engine.conftest import csv_of
+from ..sandbox.sandbox_kit import as_jsonl, request_lines
+from .conftest import NINE, MakePair, told
 
 NOTHING_DONE = [
     "create:cut",
@@ -68,12 +72,35 @@ async def test_a_create_that_fails_again_and_again_is_paid_once(make_pair: MakeP
     assert pair.told.count("BatchFound") == 1
 
 
+async def test_it_is_found_behind_pages_of_others(make_pair: MakePair) -> None:
+    pair = await make_pair("create:cut-after")
+    pair.household.drop("reviews/may.csv", csv_of(NINE))
+    async with pair.household.living() as daemon:
+        await daemon.take_in()
+        await pair.until(daemon, lambda: told(pair, "BatchOutcomeUnknown"))
+        # Somebody else uses the account: lists begin with the newest, and a page holds a hundred.
+        await pair.sandbox.order("batch:failed:count=120")
+        others = await pair.sandbox.upload(as_jsonl(request_lines(1)))
+        await asyncio.gather(*(pair.sandbox.create(others) for _ in range(120)))
+        await pair.drain(daemon)
+    ledger = await pair.all_well()
+    assert ledger["calls"]["list"] == 2
+    [ours] = [batch for batch in ledger["batches"] if batch["input_file_id"] != others]
+    [found] = [event.data() for event in pair.household.events if event.kind == "BatchFound"]
+    assert found == {"remote": ours["id"], "others": []}
+
+
 async def test_of_doubles_the_older_is_kept_the_other_cancelled_and_the_answers_of_both_are_used(
     make_pair: MakePair,
 ) -> None:
     # The older one expires half-way, the younger gets no further than two thirds: none has all, both have.
     pair = await make_pair("create:twice", "batch:expired:fraction=0.5", "batch:stuck:fraction=0.7")
-    await pair.ask()
+    pair.household.drop("reviews/may.csv", csv_of(NINE))
+    async with pair.household.living() as daemon:
+        await daemon.take_in()
+        await pair.until(daemon, lambda: told(pair, "BatchOutcomeUnknown"))
+        await pair.at_work(("expired", 4), ("in_progress", 6))
+        await pair.drain(daemon)
     ledger = await pair.sandbox.ledger()
     older, younger = ledger["batches"][:2]
     [found] = [event for event in pair.household.events if event.kind == "BatchFound"]

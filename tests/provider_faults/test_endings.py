@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from ..engine.conftest import csv_of, route
-from .conftest import NINE, MakePair, Pair
+from .conftest import NINE, MakePair, Pair, told
 
 HOUR = 3_600.0
 
@@ -147,7 +147,7 @@ async def test_another_model_is_not_paced_by_it(make_pair: MakePair) -> None:
         pair.household.drop(f"{folder}/may.csv", csv_of(NINE))
     async with pair.household.living() as daemon:
         await daemon.take_in()
-        await pair.until(daemon, lambda: _told(pair, "BatchReturned"))
+        await pair.until(daemon, lambda: told(pair, "BatchReturned"))
         quotas, steady = daemon.context.quotas, daemon.context.clock.steady()
         [paused] = [model for model in ("small", "large") if quotas.paused_until(("fake", model)) > steady]
         other = {"small": "large", "large": "small"}[paused]
@@ -156,7 +156,3 @@ async def test_another_model_is_not_paced_by_it(make_pair: MakePair) -> None:
         await pair.drain(daemon)
     ledger = await pair.paid()
     assert ledger["requests_executed"] == 18
-
-
-async def _told(pair: Pair, kind: str) -> bool:
-    return kind in pair.told

@@ -11,7 +11,7 @@ from batchd.settings import Secret
 from batchd.testing.household import Living
 
 from ..engine.conftest import csv_of
-from .conftest import NINE, MakePair, Pair
+from .conftest import NINE, MakePair, Pair, told
 
 HOUR = 3_600.0
 THREE_AT_A_TIME = Limits(max_requests=3)
@@ -104,7 +104,7 @@ async def test_one_kind_of_call_that_always_fails_keeps_no_other_waiting(make_pa
     pair = await make_pair("content:500:count=always", limits=THREE_AT_A_TIME)
     async with pair.household.living() as daemon:
         await under_way(pair, daemon)
-        await pair.until(daemon, lambda: _told(pair, "ConditionRaised"))
+        await pair.until(daemon, lambda: told(pair, "ConditionRaised"))
         pair.household.clock.advance(HOUR)
         for _ in range(20):
             await pair.step(daemon)
@@ -157,9 +157,9 @@ async def test_another_key_counts_from_the_next_call_on(
     pair.household.drop("reviews/may.csv", csv_of(NINE))
     async with pair.household.living() as daemon:
         await daemon.take_in()
-        await pair.until(daemon, lambda: _told(pair, "BatchSubmitted"))
+        await pair.until(daemon, lambda: told(pair, "BatchSubmitted"))
         await pair.sandbox.order("auth:401:marker=of-last-year")
-        await pair.until(daemon, lambda: _told(pair, "ConditionRaised"))
+        await pair.until(daemon, lambda: told(pair, "ConditionRaised"))
         said = (await daemon.context.store.story.conditions())["provider fake"]
         assert f"Put a key there that is valid and may use files and batches; {Secret(where).renewal}." in said
         hand_out("sk-of-this-year")
@@ -179,7 +179,3 @@ async def test_another_key_counts_from_the_next_call_on(
 )
 def test_how_another_key_comes_to_count_is_told_as_it_is(reference: str, words: str) -> None:
     assert Secret(reference).renewal == words
-
-
-async def _told(pair: Pair, kind: str) -> bool:
-    return kind in pair.told
