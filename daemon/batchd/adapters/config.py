@@ -71,7 +71,7 @@ class Config:
         return SpendingLimits(
             currency=self.budget.currency,
             overall=self.budget.ceilings(),
-            providers={name: table.budget.ceilings() for name, table in self.providers.items()},
+            providers={name: table.budget.ceilings() for name, table in self.providers.items() if table.budget},
             beyond=self.budget.beyond,
         )
 

@@ -200,7 +200,7 @@ class ProviderTable(Table):
     prices_of: Text | None = None
     batch_discount: Discount | None = None
     prices: dict[str, PriceTable] = Field(default_factory=dict)
-    budget: CeilingsTable = Field(default_factory=CeilingsTable)
+    budget: CeilingsTable | None = None
     settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
 
     def limits(self, offered: Limits) -> Limits:

@@ -1,4 +1,4 @@
-"""`batchd cancel`, `retry`, `resolve`: orders, left in the database for the daemon to carry out."""
+"""`batchd approve`, `cancel`, `retry`, `resolve`: orders, left in the database for the daemon to carry out."""
 
 from __future__ import annotations
 
@@ -26,6 +26,28 @@ class _Order:
     kind: str
     target: str
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@click.command()
+@click.argument("jobs", metavar="JOB…", nargs=-1, required=True, shell_complete=complete_unfinished)
+@click.option("--up-to", metavar="AMOUNT", help="Allow no more than this in all, in units of the currency.")
+@json_option
+@pass_call
+def approve(call: Call, jobs: Sequence[str], up_to: str | None, *, as_json: bool) -> None:
+    """Let jobs go on that are held for what they could cost.
+
+    A job is held before anything of it is sent where it could take a job, a day or a month over its budget, or where
+    nobody can say what it costs. Approved is what it can cost at most, as `batchd status JOB` shows it, and not a cent
+    more: should answers have to be asked for again and that cost more, it is held again. JOB is an id, the first
+    characters of it, or the name of the dropped file.
+
+    \b
+    Examples:
+      batchd approve may.csv
+      batchd approve k3j9x2ab --up-to 12.50
+    """
+    data = {} if up_to is None else {"up_to": _amount(up_to)}
+    _leave(call, [_Order("approve", job, data) for job in _ids(call, jobs)], as_json=as_json)
 
 
 @click.command()
@@ -89,6 +111,18 @@ def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json:
     with looking(call.places().state) as state:
         key = find_batch(state, batch).key
     return _leave(call, [_Order("resolve", key, {"found": found} if found else {"absent": True})], as_json=as_json)
+
+
+def _amount(text: str) -> str:
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("nan")
+    if not amount.is_finite() or amount < 0:
+        raise click.BadParameter("Write an amount of money such as 12.50.", param_hint="'--up-to'")
+    return str(amount)
 
 
 def _ids(call: Call, words: Sequence[str]) -> list[str]:

@@ -59,6 +59,9 @@ WHERE id > (SELECT MIN(id) FROM events WHERE job = :job) AND at <= :until
 ORDER BY id
 """
 
+# What was spent; nothing where the price of a part of it was not known.
+_MONEY = "SELECT CASE WHEN COUNT(cost) = COUNT(*) THEN SUM(cost) END AS cost FROM spending WHERE job = :job"
+
 _LAST_WORD = "SELECT data FROM events WHERE job = :job AND kind = 'JobFinished' ORDER BY id DESC LIMIT 1"
 
 
@@ -159,6 +162,7 @@ class State:
         ok, failed = _sum(parts, "ok"), _sum(parts, "failed")
         if state in FINAL and not parts:
             ok, failed = self._last_word(job)
+        [money] = self._rows(_MONEY, job=job)
         under_way = sum(batch.answered for batch in batches)
         under_way += parts["answered"]["requests"] if "answered" in parts else 0
         return JobSummary(
@@ -179,6 +183,7 @@ class State:
             reason_code=row["reason_code"],
             reason=row["reason"],
             estimated_cost=row["estimated_cost"],
+            cost=money["cost"],
             outbox_stem=row["outbox_stem"],
             archive_name=row["archive_name"],
             sha256=row["sha256"],
@@ -231,4 +236,10 @@ def _batch(row: sqlite3.Row) -> BatchSummary:
         created_at=row["created_at"],
         submitted_at=row["submitted_at"],
         ended_at=row["ended_at"],
+        progress_at=_at(row["progress"]),
+        stopping_at=_at(row["stopping"]),
     )
+
+
+def _at(moment: str | None) -> float | None:
+    return None if moment is None else json.loads(moment)["at"]
