@@ -50,6 +50,10 @@ def test_a_price_for_batches_holds_from_its_day_on() -> None:
     terms = PriceBook({}, known="openai").terms("gpt-4o-mini", BEFORE_BATCH_PRICES)
     assert terms is not None
     assert terms.batch == terms.live
+    # Until then it is one of those of which only the operator may know better.
+    known_better = PriceBook({}, known="openai", discount=Decimal("0.5")).terms("gpt-4o-mini", BEFORE_BATCH_PRICES)
+    assert known_better is not None
+    assert known_better.batch.input * 2 == known_better.live.input
 
 
 def test_a_model_without_a_price_for_batches_is_not_promised_a_discount() -> None:

@@ -149,6 +149,8 @@ def test_of_a_large_file_a_sample_is_counted(desk: Desk, ending: str, multi_line
 def test_a_sample_is_the_same_each_time(desk: Desk) -> None:
     source, _ = many(desk.folder / "in")
     assert counted(desk, source, large=1_000_000) == counted(desk, source, large=1_000_000)
+    cells = source.rename(source.with_suffix(".cells"))
+    assert counted(desk, cells, "cells", large=1_000_000) == counted(desk, cells, "cells", large=1_000_000)
 
 
 @pytest.mark.usefixtures("small_pieces")

@@ -190,22 +190,25 @@ class _OneByOne:
         self._same = same
         self._changes += 1
         self._ahead, self._behind = _cut_back(same[0]), _cut_ahead(same[1])
-        self.constant = None
-        constants = [
-            whole - self._encode(text)
-            for each, whole in ((body, count), (self._first, self._whole(self._first)))
-            if len(each) >= len(self._ahead) + len(self._behind)
-            and (text := _text(each[len(self._ahead) : len(each) - len(self._behind)])) is not None
-        ]
-        # What differs must be text that counts, or both bodies would not have the same tokens around it.
-        if len(constants) == 2 and abs(constants[0] - constants[1]) <= 1.5:
-            self.constant = constants[0]
+        text = None
+        if len(body) >= len(self._ahead) + len(self._behind) and self._is_read():
+            text = _text(body[len(self._ahead) : len(body) - len(self._behind)])
+        self.constant = None if text is None else count - self._encode(text)
+
+    def _is_read(self) -> bool:
+        """Whether a model reads what stands in the frame: another text may be there, such as who asks."""
+        try:
+            return any(isinstance(each, str) and _MARK in each for each in texts(self._ahead + _MARKED + self._behind))
+        except msgspec.DecodeError:
+            return False
 
     def _whole(self, body: bytes) -> float:
         return sum(text if isinstance(text, int) else self._encode(text) for text in texts(body))
 
 
 _CHANGES_MOST, _ODD_MOST = 40, 20
+_MARK = "\N{REPLACEMENT CHARACTER}a text of batchd\N{REPLACEMENT CHARACTER}"
+_MARKED = _MARK.encode()
 
 
 def _text(inside: bytes) -> str | None:
