@@ -423,6 +423,25 @@ def test_answers_without_a_limit_break_any_budget(config: Path) -> None:
     assert "It would be held: it can cost without a limit, as some answers have none" in said.out
 
 
+@pytest.mark.usefixtures("budgets")
+def test_with_a_budget_an_unknown_price_holds_the_job(config: Path) -> None:
+    changed(config, (PRICES, "\n[budget]\nper_month = 1000\n"), ('model = "gpt-4o"', 'model = "my-own"'))
+    said = here("estimate", file_of(config.parent, "good"), config=config)
+    assert said.status == 6
+    assert "It would be held: [budget] sets limits, and what its model costs is not known.\n" in said.out
+    assert "Add [providers.openai.prices.my-own]" in said.out
+
+
+@pytest.mark.usefixtures("budgets")
+def test_a_budget_of_zero_lets_through_what_is_free(config: Path) -> None:
+    zero = ("input = 2.50\noutput = 10.00", "input = 0\noutput = 0")
+    changed(config, (PRICES, PRICES + "\n[budget]\nper_job = 0\n"))
+    path = file_of(config.parent, "good")
+    assert here("estimate", path, config=config).status == 6
+    changed(config, zero)
+    assert here("estimate", path, config=config).status == 0
+
+
 # --- how -----------------------------------------------------------------------------------------------------------
 
 

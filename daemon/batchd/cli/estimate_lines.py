@@ -58,6 +58,8 @@ def closing(made: Estimate) -> Iterator[str]:
     """What is to be known after the prices: prices that are missing, limits that break, what costs."""
     for sentence in made.unknown:
         yield clean(sentence)
+    if made.unreckoned:
+        yield "It would be held: [budget] sets limits, and what its model costs is not known."
     for name, limit in made.broken:
         most = "without a limit, as some answers have none" if made.most is None else _money(made.most, made)
         yield (

@@ -59,7 +59,7 @@ class Estimate:
     """What there is to say. Without a `file`, `counted` is None and the requests are made up.
 
     `unknown` has a sentence for each model without a price, `broken` the limits of the budget that the route's own
-    model breaks, in trillionths.
+    model breaks, in trillionths; `unreckoned` says that there are limits, and no price to hold against them.
     """
 
     file: str | None
@@ -77,11 +77,12 @@ class Estimate:
     advice: Sequence[Advice] = ()
     broken: Sequence[tuple[str, int]] = ()
     most: int | None = None
+    unreckoned: bool = False
 
     @property
     def held(self) -> bool:
-        """Whether the job would be held for its cost."""
-        return bool(self.broken)
+        """Whether the job would be held for its cost, or because nobody knows it."""
+        return bool(self.broken) or self.unreckoned
 
 
 @dataclass(slots=True)
@@ -147,6 +148,7 @@ class Estimating:
             advice=list(advice(habits, own, requests=requests)),
             broken=[] if own.terms is None else broken_limits(self._limits(), most),
             most=most,
+            unreckoned=own.terms is None and any(limit is not None for limit in self._limits().values()),
         )
 
     def of_numbers(
