@@ -222,12 +222,7 @@ async def _desks(config: Config, catalogue: Catalogue, leaving: AsyncExitStack) 
             poll=table.poll,
             create_timeout=table.create_timeout,
             linger=table.linger,
-            prices=PriceBook(
-                table.price_list(),
-                currency=config.budget.currency,
-                known=table.prices_of or getattr(provider.settings, "base_url", None),
-                discount=table.batch_discount,
-            ),
+            prices=PriceBook.of(table, provider.settings, currency=config.budget.currency),
         )
     return desks
 

@@ -22,6 +22,9 @@ SECTIONS = {
         "run": "run:run",
         "once": "once:once",
     },
+    "To know the cost": {
+        "estimate": "estimate:estimate",
+    },
     "To see what is where": {
         "status": "status:status",
         "events": "events:events",
