@@ -13,7 +13,6 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .contracts import BatchProvider as BatchProvider
     from .contracts import DeliveryJob as DeliveryJob
-    from .contracts import Limits as Limits
     from .contracts import LiveProvider as LiveProvider
     from .contracts import Observer as Observer
     from .contracts import Outbox as Outbox
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from .model import Body as Body
     from .model import Failure as Failure
     from .model import Json as Json
+    from .model import Limits as Limits
     from .model import Problem as Problem
     from .model import Response as Response
     from .model import Result as Result
@@ -58,7 +58,6 @@ _HOMES = {
     "contracts": (
         "BatchProvider",
         "DeliveryJob",
-        "Limits",
         "LiveProvider",
         "Observer",
         "Outbox",
@@ -94,6 +93,7 @@ _HOMES = {
         "Body",
         "Failure",
         "Json",
+        "Limits",
         "Problem",
         "Response",
         "Result",

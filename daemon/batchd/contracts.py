@@ -36,6 +36,7 @@ from .model import (
     RowStatus,
     Usage,
 )
+from .model import Limits as Limits  # a part of BatchProvider's contract, and wanted where pydantic is not
 
 
 class Settings(BaseModel):
@@ -144,20 +145,6 @@ class PromptBuilder(Plugin[SettingsT]):
 
 
 # --- Providers -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The most a provider takes. None is no limit. The operator's config overrides each one.
-
-    `max_bytes` and `max_line_bytes` are of the input file and of one line of it; `max_enqueued_tokens` is the
-    sum of input tokens in all unfinished batches of one model.
-    """
-
-    max_requests: int = 50_000
-    max_bytes: int = 95_000_000
-    max_line_bytes: int | None = 1_000_000
-    max_enqueued_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
