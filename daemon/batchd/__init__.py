@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .contracts import Sink as Sink
     from .contracts import Source as Source
     from .contracts import Submission as Submission
+    from .core.json_lines import read_json_line as read_json_line
+    from .core.requests import request_failure as request_failure
     from .errors import BatchdError as BatchdError
     from .errors import CannotFind as CannotFind
     from .errors import ConfigError as ConfigError
@@ -71,6 +73,8 @@ _HOMES = {
         "Source",
         "Submission",
     ),
+    "core.json_lines": ("read_json_line",),
+    "core.requests": ("request_failure",),
     "errors": (
         "BatchdError",
         "CannotFind",

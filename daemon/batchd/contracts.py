@@ -110,6 +110,17 @@ class PromptBuilder(Plugin[SettingsT]):
     columns: Sequence[str] = ("answer",)
     """The columns that `parse` fills, in order."""
 
+    endpoints: Sequence[str] = ()
+    """The endpoints that its bodies are for, such as `("/v1/chat/completions",)`; empty if it does not matter.
+
+    A route with another endpoint is refused when the configuration is read, as a service would refuse each row.
+    """
+
+    unique: str | None = None
+    """A column by which whoever dropped the file tells the answers apart; a row that has there what an earlier
+    row has fails alone, unasked.
+    """
+
     @abstractmethod
     def build(self, row: Row) -> Body | Failure:
         """The body of the request for this row, without `model` and the route's `params`, which batchd adds.

@@ -54,6 +54,8 @@ PUBLIC = [
     "Usage",
     "__version__",
     "hookimpl",
+    "read_json_line",
+    "request_failure",
 ]
 
 

@@ -61,6 +61,15 @@ def operation(endpoint: str) -> str | None:
     return bare if bare in _OPERATIONS else None
 
 
+def fits(endpoint: str, written: Collection[str]) -> bool:
+    """Whether requests that are written for some endpoints can be sent to this one.
+
+    What batchd does not know is for the operator to know; and what is written for nothing in particular fits all.
+    """
+    what = operation(endpoint)
+    return not written or endpoint in written or what is None or what in map(operation, written)
+
+
 # --- one line of a file ------------------------------------------------------------------------------------------
 
 
