@@ -62,7 +62,7 @@ def _request_file(_: click.Context, parameter: click.Parameter, value: Path | No
     is_flag=True,
     help="With --repair: give another custom_id to a line that uses an earlier one's for something else.",
 )
-@click.option("--endpoint", "endpoints", metavar="PATH", multiple=True, help="An endpoint to allow beside the known.")
+@click.option("--endpoint", metavar="PATH", multiple=True, help="An endpoint to allow beside the known.")
 @click.option("--provider", metavar="NAME", help="Take the limits of this provider of the configuration.")
 @json_option
 @pass_call
@@ -73,7 +73,7 @@ def validate(
     repair: Path | None,
     split: int | None,
     rename_doubles: bool,
-    endpoints: tuple[str, ...],
+    endpoint: tuple[str, ...],
     provider: str | None,
     as_json: bool,
 ) -> int:
@@ -83,7 +83,7 @@ def validate(
     nothing is sent. No configuration is needed.
 
     With --repair what can be saved is written to OUT, and what was changed is said: never what is asked. Where that is
-    more than fits into one batch, or with --split, there are parts instead: OUT.part-001.jsonl and so on.
+    more than fits into one batch, or with --split, there are numbered parts instead: mended.part-001.jsonl and so on.
 
     Exits with 0 if all is fine, with 1 if there are bad lines in FILE, or too many of them.
 
@@ -91,7 +91,7 @@ def validate(
     Examples:
       batchd validate may.jsonl
       batchd validate may.jsonl --repair mended.jsonl
-      batchd validate may.jsonl --repair may.parts.jsonl --split 10000 --provider holysheep
+      batchd validate may.jsonl --repair mended.jsonl --split 10000
     """
     if repair is None and (split is not None or rename_doubles):
         option = "--split" if split is not None else "--rename-doubles"
@@ -107,7 +107,7 @@ def validate(
             raise click.UsageError(f"There is no folder {repair.parent} to write to. Make it first.")
         with _nothing_replaced():
             request_repair.refuse_to_replace(repair)
-    with RequestFile(file, limits, allowed=endpoints) as looked:
+    with RequestFile(file, limits, allowed=endpoint) as looked:
         with _progress("Looking through it", file) as told:
             account = looked.look(told)
         if as_json:
