@@ -26,7 +26,7 @@ from batchd.adapters.work.tools import Recipe
 from batchd.core import rows
 
 WORDS = ["good", "bad", "late", "early", "broken", "giao", "hàng", "nhanh", "chậm", "tốt", "hỏng", "the", "box", "was"]
-CACHES = 24_000_000
+CACHES = 8_000_000
 """Bytes that may be added between a small file and a large one: SQLite's cache, its sort's, and what surrounds them."""
 PLANNED = 100_000
 ROUNDS = 7

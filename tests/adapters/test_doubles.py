@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +12,8 @@ from hypothesis import strategies as st
 
 from batchd.adapters import doubles
 from batchd.adapters.doubles import Double, Names
+
+from .memory import peak_of
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -94,24 +94,19 @@ def test_a_folder_that_is_not_there_is_too(tmp_path: Path) -> None:
         Names(tmp_path / "gone" / "names")
 
 
-PEAK = """
-import resource, sys
+LOOKING = """
+import sys
 from batchd.adapters.doubles import Names
+count = int(sys.argv[1])
 with Names() as table:
-    for number in range(int(sys.argv[1])):
-        table.add(number, f"request-{number % (int(sys.argv[1]) // 2)}")
+    for number in range(count):
+        table.add(number, f"request-{number % (count // 2)}")
     table.find()
-    assert sum(1 for _ in table.doubles()) == int(sys.argv[1]) // 2
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    assert sum(1 for _ in table.doubles()) == count // 2
 """
 
 
-def peak(names: int) -> int:
-    """Kilobytes that a process takes which looks for doubles among so many, half of them doubles."""
-    done = subprocess.run([sys.executable, "-c", PEAK, str(names)], capture_output=True, text=True, check=True)
-    return int(done.stdout)
-
-
 def test_memory_does_not_grow_with_the_names() -> None:
-    # Below the first, the caches are still filling.
-    assert peak(900_000) < peak(300_000) + 4_000
+    # Below the first, the caches are still filling. Half of the names are doubles.
+    (small, _), (large, _) = peak_of(LOOKING, "100000"), peak_of(LOOKING, "300000")
+    assert large < small + 2_000, f"{small} kB for 100,000 names, {large} kB for 300,000"

@@ -261,9 +261,9 @@ def test_what_is_written_is_fine_and_asks_what_was_asked(
     dropped = done.changed["blank_line"] + done.changed["double"]
     assert len(written) + dropped + sum(done.left_out.values()) == account.lines
     # In the order of the file, what is written are its good lines and those that could be saved.
-    content = before.split(end)
+    content = before.split(b"\n")
     kept = [
-        msgspec.json.decode(content[number - 1].removeprefix(MARK))
+        msgspec.json.decode(content[number - 1].removeprefix(MARK).strip())
         for number in range(1, account.lines + 1)
         if number not in findings
         or findings[number].mend == "rewrite"

@@ -278,6 +278,46 @@ def test_it_imports_neither_openai_nor_pydantic_nor_any_plugin(tmp_path: Path) -
     assert packages.isdisjoint({"openai", "pydantic", "rich", "asyncio", "pluggy", "jinja2", "aiosqlite", *plugins})
 
 
+def test_killed_at_any_instant_it_has_written_all_or_nothing(tmp_path: Path) -> None:
+    line = request("a", body={"model": "small", "messages": [{"role": "user", "content": "x" * 400_000}]})
+    write(*(line.replace('"a"', f'"{number}"') for number in range(100)))
+    whole = (tmp_path / "may.jsonl").read_bytes()
+    out, draft = tmp_path / "out.jsonl", tmp_path / ".out.jsonl.draft"
+    arguments = [sys.executable, "-m", "batchd", "validate", "may.jsonl", "--repair", "out.jsonl"]
+    caught = 0
+    # When it begins to write, in the middle of it, and the moment that anything can be seen.
+    moments = (draft.exists, lambda: size_of(draft) > len(whole) // 2, out.exists)
+    for moment in moments:
+        running = subprocess.Popen(arguments, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL)
+        while running.poll() is None and not moment():
+            pass
+        running.kill()
+        running.wait()
+        caught += draft.exists()
+        assert not out.exists() or out.read_bytes() == whole
+        out.unlink(missing_ok=True)
+    assert caught, "it was never killed while it wrote"
+    assert process("validate", "may.jsonl", "--repair", "out.jsonl", cwd=tmp_path).status == 0
+    assert out.read_bytes() == whole
+    assert not draft.exists()
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of what is in it by now."""
+    try:
+        return sum(each.stat().st_size for each in folder.iterdir())
+    except FileNotFoundError:
+        return 0
+
+
+def test_with_a_provider_it_imports_its_plugin_and_not_openai(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(CONFIG.replace("plugin_dir", "# "))
+    write(request("a"))
+    modules = imported_by(tmp_path, "validate", "may.jsonl", "--provider", "tight")
+    assert "batchd_openai.provider" in modules
+    assert "openai" not in modules
+
+
 def test_on_a_terminal_a_large_file_shows_how_far_it_is(tmp_path: Path) -> None:
     line = request("a", body={"model": "small", "messages": [{"role": "user", "content": "x" * 900_000}]})
     write(*(line.replace('"a"', f'"{number}"') for number in range(command.LARGE // len(line) + 1)))

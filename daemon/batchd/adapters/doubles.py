@@ -24,7 +24,7 @@ pragma journal_mode = off;   -- it is thrown away in any case
 pragma synchronous = off;
 pragma locking_mode = exclusive;
 pragma temp_store = file;    -- what the sort needs must not be memory either
-pragma cache_size = -8000;   -- kilobytes; the sort takes as much again
+pragma cache_size = -2000;   -- kilobytes; the sort takes as much again
 create table names (number integer primary key, name text, kind integer, place integer);
 begin;
 """

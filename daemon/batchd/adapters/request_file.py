@@ -113,7 +113,6 @@ class RequestFile:
         self._allowed = allowed
         self._longest = min(limits.max_line_bytes or limits.max_bytes, limits.max_bytes)
         self._file: IO[bytes] = path.open("rb")
-        self._again: IO[bytes] = path.open("rb", buffering=0)
         self._own: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the others
         self.names = Names()
         self._stamp = self._now()
@@ -126,7 +125,7 @@ class RequestFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for each in (self._file, self._again, self._own, self.names):
+        for each in (self._file, self._own, self.names):
             each.close()
 
     def look(self, told: Callable[[int], object] = lambda _: None) -> Account:
@@ -282,9 +281,8 @@ class RequestFile:
 
     def _record(self, place: int) -> dict[str, Any]:
         """The request of a line that was read before."""
-        self._again.seek(place)
-        raw = self._again.read(_HEAD)
-        while b"\n" not in raw and (more := self._again.read(len(raw))):
+        raw, descriptor = b"", self._file.fileno()
+        while b"\n" not in raw and (more := os.pread(descriptor, len(raw) or _HEAD, place + len(raw))):
             raw += more
         record = read_json_line(_line(0, place, 0, raw.partition(b"\n")[0]).text or b"")
         if isinstance(record, Failure):
