@@ -218,7 +218,7 @@ async def _desks(config: Config, catalogue: Catalogue, leaving: AsyncExitStack) 
         desks[name] = ProviderDesk(
             name=name,
             provider=provider,
-            limits=table.limits(provider.limits),
+            limits=table.packing(provider.limits),
             poll=table.poll,
             create_timeout=table.create_timeout,
             linger=table.linger,

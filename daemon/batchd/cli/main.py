@@ -18,6 +18,9 @@ SECTIONS = {
         "init": "init:init",
         "check": "check:check",
     },
+    "To prepare": {
+        "validate": "validate:validate",
+    },
     "To work": {
         "run": "run:run",
         "once": "once:once",
