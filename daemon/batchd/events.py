@@ -103,12 +103,49 @@ class JobPlanned(Event):
     failed: int
     estimated_cost: str | None = None
     currency: str | None = None
+    unlimited: int = 0
 
     @property
     def sentence(self) -> str:
         failed = f" {count(self.failed, 'row')} could not be asked." if self.failed else ""
         cost = f", at most {self.estimated_cost} {self.currency}" if self.estimated_cost else ""
+        if self.unlimited:
+            cost = f"; what they can cost at most is not known, since {self.unlimited:,} set no max_tokens"
         return f"Planned {count(self.requests, 'request')}{cost}.{failed}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobHeld(Event):
+    """A job is not sent, or not sent again, because of what it could cost."""
+
+    source: str
+    reason: str
+    waits: bool = False
+    severity: ClassVar[str] = "warning"
+
+    @property
+    def sentence(self) -> str:
+        then = (
+            "It goes on by itself once there is room in the budget."
+            if self.waits
+            else f"It waits for you: batchd approve {self.job}, or batchd cancel {self.job}."
+        )
+        return f"Held {self.source}: {self.reason}. {then}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobApproved(Event):
+    """A person allows a job that was held to cost what it may."""
+
+    amount: str | None = None
+    currency: str | None = None
+    where: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        how = f" by the file {self.where}" if self.where else ""
+        most = f"up to {self.amount} {self.currency} in all" if self.amount else "whatever it costs"
+        return f"Approved{how}: {most}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,6 +377,26 @@ class BatchDownloaded(Event):
     def sentence(self) -> str:
         strays = f" Set aside, since no row asked for it: {count(self.strays, 'line')}." if self.strays else ""
         return f"Fetched {count(self.answers, 'answer')} of batch {self.batch}.{strays}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageDiffers(Event):
+    """The provider counts other tokens for a batch than its answers say; its own count is what it bills."""
+
+    input_tokens: int
+    output_tokens: int
+    provider_input: int
+    provider_output: int
+    severity: ClassVar[str] = "warning"
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"The answers of batch {self.batch} add up to {self.input_tokens:,} tokens of input and "
+            f"{self.output_tokens:,} of output; the provider counts {self.provider_input:,} and "
+            f"{self.provider_output:,}. "
+            "Its bill may differ from the report."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

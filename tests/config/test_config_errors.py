@@ -46,7 +46,7 @@ def refused(path: Path, catalogue: Catalogue) -> list[str]:
         ("[intaek]\n", '9: [intaek]: there is no such key here; did you mean "intake"?'),
         (
             "[budget]\nxyzzy = 1",
-            "10: [budget] xyzzy: there is no such key here; the keys are: currency, per_day, per_job, per_month.",
+            "10: [budget] xyzzy: there is no such key here; the keys are: approve_in_folder, beyond, currency, per_day, per_job, per_month.",
         ),
         ('[folders]\nInbox = "x"', '10: [folders] Inbox: there is no such key here; did you mean "inbox"?'),
         # Types and ranges.

@@ -182,7 +182,7 @@ def test_rows_are_joined_with_their_answers_in_row_order(desk: Desk) -> None:
     done = collect(collecting(desk, lines))
     assert outcomes(desk) == {10: (True, "first"), 11: (False, "bad"), 13: (True, "last")}
     assert (done.ok, done.failed, done.leftovers, done.reasons) == (2, 1, 1, {"no_answer": 1})
-    assert (done.usage, done.wasted) == (Usage(20, 4, 10), Usage())
+    assert (done.bill.usage, done.bill.wasted) == (Usage(20, 4, 10), Usage())
     [line, *_] = read_results(desk.folder / "results.2.jsonl")
     assert line.output_line == answered("a-10", "first")
     assert line.usage == (10, 2, 5)
@@ -197,7 +197,7 @@ def test_what_was_settled_before_is_kept_and_not_settled_again(desk: Desk) -> No
     assert decode_results(desk.folder / "results.2.jsonl")[10] == before[0]
     assert (done.ok, done.failed, done.leftovers) == (2, 1, 1)
     # Of the attempt alone; what the others cost was counted then.
-    assert done.usage == Usage(10, 2, 5)
+    assert done.bill.usage == Usage(10, 2, 5)
 
 
 def test_the_last_attempt_leaves_nothing_open(desk: Desk) -> None:
@@ -209,7 +209,7 @@ def test_the_last_attempt_leaves_nothing_open(desk: Desk) -> None:
         12: (False, "no_answer"),
         13: (False, "no_answer"),
     }
-    assert done.wasted == Usage(10, 2, 5)
+    assert done.bill.wasted == Usage(10, 2, 5)
 
 
 @pytest.mark.parametrize("text", ["\u2028", "\x85", "\x00", "\r"])

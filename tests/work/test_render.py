@@ -117,7 +117,7 @@ def collecting(desk: Desk, sink: str) -> CollectTask:
 
 def test_a_piece_is_made_while_the_outcomes_are_at_hand(desk: Desk) -> None:
     done = collect(collecting(desk, "csv"))
-    assert (done.ok, list(done.rendered)) == (2, [[".results.csv"]])
+    assert (done.ok, list(done.rendered)) == (2, [{".results.csv": 44}])
     assert desk.read("early.results.csv") == b'1,fine,yes,ok,\n2,"a ""quoted"" one",yes,ok,\n'
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field
 
 from ..contracts import BatchProvider, LiveProvider
+from ..core.budget import Budget as SpendingLimits
 from ..core.routing import Route
 from . import toml_text
 from .config_checks import check_currencies, check_folders, check_reach, check_services
@@ -64,6 +65,15 @@ class Config:
     sinks: Mapping[str, SinkTable]
     plugin_dir: Path | None
     warnings: tuple[str, ...]
+
+    def spending_limits(self) -> SpendingLimits:
+        """What may be spent, as the core reckons with it."""
+        return SpendingLimits(
+            currency=self.budget.currency,
+            overall=self.budget.ceilings(),
+            providers={name: table.budget.ceilings() for name, table in self.providers.items() if table.budget},
+            beyond=self.budget.beyond,
+        )
 
 
 def load(path: Path, catalogue: Catalogue) -> Config:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ..contracts import Limits
+from ..core.budget import Ceilings, trillionths
 from ..core.pricing import Price
 from ..settings import Duration, seconds
 from .locations import DEFAULT_FOLDERS
@@ -128,18 +129,25 @@ class Intake(Table):
     keep_finished: Length = 7 * 86_400.0
 
 
-class Budget(Table):
-    """`[budget]`: what may be spent. None is no limit."""
+class CeilingsTable(Table):
+    """`[providers.NAME.budget]`: the most to spend there on a job, in a day, in a month. None is no limit."""
 
-    currency: Currency = "USD"
     per_job: Amount | None = None
     per_day: Amount | None = None
     per_month: Amount | None = None
 
-    @property
-    def limited(self) -> bool:
-        """Whether there is any limit to keep."""
-        return any(limit is not None for limit in (self.per_job, self.per_day, self.per_month))
+    def ceilings(self) -> Ceilings:
+        """The same in trillionths."""
+        limits = (self.per_job, self.per_day, self.per_month)
+        return Ceilings(*(None if limit is None else trillionths(limit) for limit in limits))
+
+
+class Budget(CeilingsTable):
+    """`[budget]`: what may be spent in all, and what becomes of a job that is beyond it."""
+
+    currency: Currency = "USD"
+    beyond: Literal["hold", "wait"] = "hold"
+    approve_in_folder: bool = False
 
 
 class PriceTable(Table):
@@ -192,6 +200,7 @@ class ProviderTable(Table):
     prices_of: Text | None = None
     batch_discount: Discount | None = None
     prices: dict[str, PriceTable] = Field(default_factory=dict)
+    budget: CeilingsTable | None = None
     settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
 
     def limits(self, offered: Limits) -> Limits:

@@ -57,6 +57,7 @@ class Workers:
         for _ in range(number):
             self._idle.put_nowait(None)
         self._all: set[ProcessPoolExecutor] = set()
+        self._outdated: set[ProcessPoolExecutor] = set()
 
     async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
         """Run the function in a worker; WorkerLost if its process dies, else whatever the function does."""
@@ -74,8 +75,15 @@ class Workers:
             worker = None
             raise
         finally:
+            if worker in self._outdated:
+                self._drop(worker)
+                worker = None
             self._idle.put_nowait(worker)
         return result
+
+    def renew(self) -> None:
+        """Let the next tasks run in new processes, which load their plugins anew; none is interrupted."""
+        self._outdated |= self._all
 
     def close(self) -> None:
         """End the processes, without waiting for what they are at: all of it may be done again."""
@@ -85,6 +93,9 @@ class Workers:
     async def _submit(
         self, worker: ProcessPoolExecutor | None, function: Callable[[TaskT], DoneT], task: TaskT
     ) -> tuple[ProcessPoolExecutor, Future[DoneT]]:
+        if worker in self._outdated:
+            self._drop(worker)
+            worker = None
         if worker is not None:
             try:
                 return worker, worker.submit(_run, function, task)
@@ -100,6 +111,7 @@ class Workers:
         if worker is None:
             return
         self._all.discard(worker)
+        self._outdated.discard(worker)
         processes = list((worker._processes or {}).values())  # noqa: SLF001  # 3.14 has kill_workers() for this
         worker.shutdown(wait=False, cancel_futures=True)
         for process in processes:

@@ -28,10 +28,12 @@ SECTIONS = {
     "To see what is where": {
         "status": "status:status",
         "events": "events:events",
+        "spending": "spending:spending",
         "plugins": "plugins:plugins",
         "state": "state:state",
     },
     "To give orders": {
+        "approve": "orders:approve",
         "cancel": "orders:cancel",
         "retry": "orders:retry",
         "resolve": "orders:resolve",

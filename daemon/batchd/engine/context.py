@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -14,6 +14,7 @@ from ..adapters.spool import Spool
 from ..adapters.store import Store
 from ..adapters.store.jobs import Duplicates
 from ..contracts import BatchProvider, Limits, Sink
+from ..core.budget import Budget
 from ..core.pricing import Terms
 from ..core.quota import Quotas
 from ..core.records import Intent, Job, Part
@@ -39,6 +40,7 @@ class Folders:
     outbox: Path
     archive: Path
     rejected: Path
+    held: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,13 @@ class Context:
     sinks: Mapping[str, Sink[Any]]
     routes: tuple[Route, ...]
     file_sinks: Mapping[str, Asked] = field(default_factory=dict)
-    pieces: dict[tuple[str, int, int, int], Sequence[str]] = field(default_factory=dict)
+    pieces: dict[tuple[str, int, int, int], Mapping[str, int]] = field(default_factory=dict)
     opening: Mapping[str, asyncio.Task[None]] = field(default_factory=dict)
     quotas: Quotas = field(default_factory=Quotas)
     plugin_dir: str | None = None
     duplicates: Duplicates = "process"
-    currency: str = "USD"
+    budget: Budget = field(default_factory=Budget)
+    approve_in_folder: bool = False
     keep: float = 7 * 86_400.0
 
     def intent(self) -> Intent:
@@ -91,4 +94,4 @@ class Context:
     def terms(self, job: Job) -> Terms | None:
         """What the job's model costs at its provider, None if that is not known. To be asked in a thread."""
         desk = self.desks.get(job.route.provider)
-        return desk.prices.terms(job.route.model, job.planned_at or self.clock.now()) if desk is not None else None
+        return desk.prices.terms(job.route.model, self.clock.now()) if desk is not None else None

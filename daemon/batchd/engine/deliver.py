@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -15,12 +16,14 @@ import msgspec
 from .. import __version__
 from ..adapters.claiming import move, reserve, write_why
 from ..adapters.delivery import FolderOutbox, SpoolRows, is_taken, require_folder
+from ..adapters.work.joined import RowsDoNotAddUp
 from ..adapters.work.part_files import read_results
 from ..contracts import DeliveryJob
 from ..core.lifecycle import Close, Deliver, Finish, Reject
 from ..core.names import numbered, outbox_stem
 from ..core.pricing import UNIT
 from ..core.records import Batch, Job, Part
+from ..core.spending import Bill
 from ..events import JobFinished
 from ..file_sink import FileSink
 from ..files import make_folder, publishing
@@ -35,17 +38,26 @@ async def close(context: Context, action: Close) -> None:
     totals = await context.store.jobs.totals(job.id)
     settled = totals.ok + totals.failed
     if totals.rows != job.rows or settled > totals.rows or (settled < totals.rows and not job.cancelled):
-        await context.store.jobs.failed(
-            job,
-            "rows_do_not_add_up",
-            f"the file came in with {job.rows} rows, its parts hold {totals.rows}, and {totals.ok} ok + "
-            f"{totals.failed} failed are settled. That is a fault of batchd: nothing is delivered, nothing is lost. "
-            "Please report it with the output of `batchd events`.",
+        reason = (
+            f"The file came in with {job.rows} rows, its parts hold {totals.rows}, and {totals.ok} ok + "
+            f"{totals.failed} failed are settled."
         )
+        await _stand_still(context, job, reason)
         return
     path = job.inbox_path.decode("utf-8", "surrogateescape")
     archive_name = await asyncio.to_thread(reserve, context.folders.archive, path)
     await _reserve_outbox_name(context, job, archive_name, outbox_stem(path))
+
+
+async def _stand_still(context: Context, job: Job, reason: str) -> None:
+    """The rows do not add up. Louder than a wait: somebody would take what there is for the whole."""
+    await context.store.jobs.failed(
+        job,
+        "rows_do_not_add_up",
+        f"{reason} Nothing is delivered, and the original is kept. Either a file in the state folder was changed or "
+        f"damaged, or this is a fault of batchd: please report it with the output of `batchd events {job.id}`. "
+        f"Once the state folder is mended: `batchd retry {job.id}`.",
+    )
 
 
 async def _reserve_outbox_name(context: Context, job: Job, archive_name: str, stem: str) -> None:
@@ -85,6 +97,9 @@ async def deliver(context: Context, action: Deliver) -> None:
     except FileExistsError:
         await _take_another_name(context, job)
         return
+    except RowsDoNotAddUp as error:
+        await _stand_still(context, job, str(error))
+        return
     await context.store.jobs.published(job, action.sink, outbox.published)
 
 
@@ -107,7 +122,8 @@ async def finish(context: Context, action: Finish) -> None:
     job = await context.store.jobs.get(action.job)
     parts = await context.store.jobs.parts(job.id)
     batches = await context.store.batches.of_job(job.id)
-    report = await asyncio.to_thread(_report, context, job, parts, batches)
+    bill = await context.store.money.of_job(job.id)
+    report = await asyncio.to_thread(_report, context, job, parts, batches, bill)
     assert job.archive_name is not None
     try:
         await asyncio.to_thread(_write_report, context, job, report)
@@ -192,14 +208,12 @@ def _write_report(context: Context, job: Job, report: Mapping[str, Json]) -> Non
         file.write(b"\n")
 
 
-def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch]) -> dict[str, Json]:
+def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch], bill: Bill) -> dict[str, Json]:
     """Everything in it comes from what is stored, so that a second try writes the same bytes."""
     counts = _counts(job, parts)
-    usage = sum((part.usage for part in parts), Usage())
-    wasted = sum((part.wasted for part in parts), Usage())
-    terms = context.terms(job)
-    actual = None if terms is None else terms.batch.cost(usage)
-    live = None if terms is None else terms.live.cost(usage)
+    # Nothing was spent on it: then that is known, whatever its price.
+    spent = bill if bill.answers else replace(bill, cost=0, wasted_cost=0, live_cost=0)
+    usage, wasted = spent.usage, spent.wasted
     return {
         "job": job.id,
         "redelivered_from": job.twin,
@@ -225,12 +239,20 @@ def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch])
         },
         "cost": {
             "estimated": _money(job.estimated_cost),
-            "actual": _money(actual),
-            "live_price": _money(live),
-            "currency": context.currency,
+            "actual": _money(spent.cost),
+            "wasted": _money(spent.wasted_cost),
+            "live_price": _money(spent.live_cost),
+            "currency": job.terms.currency if job.terms else context.budget.currency,
+            "prices": job.terms.source if job.terms else None,
         },
         "batches": [
-            {"key": batch.key, "id": batch.remote, "requests": batch.requests, "outcome": batch.phase or batch.state}
+            {
+                "key": batch.key,
+                "id": batch.remote,
+                "requests": batch.requests,
+                "outcome": batch.phase or batch.state,
+                "provider_usage": _usage(batch.usage),
+            }
             for batch in batches
         ],
         "timestamps": {
@@ -272,6 +294,13 @@ def _outcome(job: Job, counts: Mapping[RowStatus, int]) -> str:
 def _counts(job: Job, parts: list[Part]) -> dict[RowStatus, int]:
     ok, failed = sum(part.ok for part in parts), sum(part.failed for part in parts)
     return {RowStatus.OK: ok, RowStatus.FAILED: failed, RowStatus.SKIPPED: (job.rows or 0) - ok - failed}
+
+
+def _usage(usage: Usage | None) -> dict[str, Json] | None:
+    """What the provider itself counts for a batch, where it says so."""
+    if usage is None:
+        return None
+    return {"input": usage.input_tokens, "cached_input": usage.cached_tokens, "output": usage.output_tokens}
 
 
 def _money(trillionths: int | None) -> float | None:

@@ -10,12 +10,13 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
 from ..contracts import RemoteBatch, Submission
 from ..core.lifecycle import Fetch, Find, Pack, Poll, Submit, Upload, Withdraw, outcome_wait
-from ..core.records import Batch, BatchState
+from ..core.records import Batch, BatchState, Intent
 from ..errors import CannotFind, NotSent, RejectedError, RemoteMissing, SubmissionRefused, TransientError
 from ..files import replacing
 from ..model import BatchPhase, BatchStatus, Problem
@@ -151,7 +152,7 @@ def _last_status(batch: Batch) -> BatchStatus | None:
         return None
     problems = tuple(Problem(**record) for record in batch.problems)
     return BatchStatus(
-        batch.phase, batch.total, batch.completed, batch.failed, problems=problems, details=dict(batch.details)
+        batch.phase, batch.total, batch.completed, batch.failed, problems, batch.usage, dict(batch.details)
     )
 
 
@@ -160,15 +161,17 @@ async def _vanished(context: Context, batch: Batch) -> BatchStatus:
 
     Its rows are asked again then, like those of a batch that expired, less those whose answers can still be had.
     """
-    now = context.clock.now()
-    since = batch.details.get(MISSING_SINCE)
+    now = context.intent()
+    noted_since = batch.details.get(MISSING_SINCE)
+    # By a clock that does not jump: rows that are given up too soon are paid twice.
+    since = Intent(**noted_since) if isinstance(noted_since, dict) else None
     if since is None:
         phase = batch.phase or BatchPhase.VALIDATING
         noted = BatchStatus(
-            phase, batch.total, batch.completed, batch.failed, details={**batch.details, MISSING_SINCE: now}
+            phase, batch.total, batch.completed, batch.failed, details={**batch.details, MISSING_SINCE: asdict(now)}
         )
         await context.store.batches.polled(batch, noted)
-    if since is None or now - since < MISSING_MOST:
+    if since is None or since.age(now) < MISSING_MOST:
         raise RemoteMissing(f"The provider does not know batch {batch.remote} at the moment; it is asked about again.")
     gone = Problem("batch_missing", "the provider has not known this batch for an hour")
     return BatchStatus(BatchPhase.EXPIRED, batch.total, batch.completed, problems=(gone,), details=batch.details)

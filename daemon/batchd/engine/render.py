@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ def render_tasks(context: Context, job: Job, part: Part, version: int) -> list[R
     return tasks
 
 
-def note_rendered(context: Context, job: Job, part: Part, version: int, rendered: Sequence[Sequence[str]]) -> None:
+def note_rendered(context: Context, job: Job, part: Part, version: int, rendered: Sequence[Mapping[str, int]]) -> None:
     """Remember what the workers made. Forgotten with the process: then it is made again."""
     numbers = [number for number, name in enumerate(job.route.sinks) if _recipe(context, name) is not None]
     for number, suffixes in zip(numbers, rendered, strict=False):
@@ -81,19 +82,26 @@ def forget_pieces(context: Context, job: Job) -> None:
             piece.unlink(missing_ok=True)
 
 
-async def _piece(context: Context, job: Job, part: Part, name: str, number: int) -> Sequence[str]:
+async def _piece(context: Context, job: Job, part: Part, name: str, number: int) -> Mapping[str, int]:
+    """The suffixes of a part's pieces. What is not there any more as it was made is made again."""
     key = (job.id, part.first, part.results, number)
-    made = context.pieces.get(key)
-    if made is None:
+    made, target = context.pieces.get(key), context.spool.piece(part, number)
+    if made is None or not await asyncio.to_thread(_are_whole, target, made):
         recipe = _recipe(context, name)
         assert recipe is not None, "asked only of sinks that have one"
-        target = context.spool.piece(part, number)
         task = RenderTask(context.spool.run(job, part), shape_of(job), recipe, target)
         made = context.pieces[key] = await context.executor.run(render, task)
     return made
 
 
-def _put_together(outbox: Outbox, heads: Mapping[str, bytes], pieces: Sequence[tuple[str, Sequence[str]]]) -> None:
+def _are_whole(target: str, made: Mapping[str, int]) -> bool:
+    try:
+        return all(os.stat(f"{target}{suffix}").st_size == size for suffix, size in made.items())
+    except FileNotFoundError:
+        return False
+
+
+def _put_together(outbox: Outbox, heads: Mapping[str, bytes], pieces: Sequence[tuple[str, Mapping[str, int]]]) -> None:
     for suffix, head in heads.items():
         mine = [Path(f"{path}{suffix}") for path, suffixes in pieces if suffix in suffixes]
         if not mine:

@@ -18,6 +18,7 @@ from ..adapters.systemd import Notifier
 from ..adapters.watcher import Watcher
 from ..adapters.work.tools import prepare
 from ..core import lifecycle
+from . import held
 from .context import Context
 from .engine import Engine, Outlook
 from .intake import Intake, Seen
@@ -107,9 +108,11 @@ class Supervisor:
         subject, missing = "inbox", False
         while not self._stopping.is_set():
             self._dropped.clear()
-            pause = self._rescan()
+            # In a thread like all that follows: a share that hangs must not hold up the rest.
+            pause = await asyncio.to_thread(self._rescan)
             try:
                 self._last_seen = await self.intake.look()
+                await held.approvals(self.context)
                 if self._watcher is not None:
                     await asyncio.to_thread(self._watcher.check)
                 if missing:

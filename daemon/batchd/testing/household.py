@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..adapters.plugins import Catalogue
+from ..adapters.price_book import PriceBook
 from ..adapters.spool import Spool
 from ..adapters.store import Database, Store
 from ..adapters.store.jobs import Duplicates
 from ..contracts import BatchProvider, Limits, Sink
+from ..core.budget import Budget
 from ..core.lifecycle import Action
+from ..core.pricing import Price
 from ..core.routing import Asked, Route
 from ..engine.context import Context, Folders, ProviderDesk
 from ..engine.engine import Engine
@@ -49,6 +52,9 @@ class Household:
         sinks: Mapping[str, Sink[Any]] | None = None,
         plugin_dir: Path | None = None,
         duplicates: Duplicates = "redeliver",
+        prices: Mapping[str, Price] | None = None,
+        budget: Budget | None = None,
+        approve_in_folder: bool = False,
     ) -> None:
         self.folder = folder
         self.service = service or FakeService()
@@ -60,13 +66,17 @@ class Household:
         self.executor = InlineExecutor()
         self.plugin_dir = plugin_dir
         self.duplicates: Duplicates = duplicates
-        self.folders = Folders(folder / "inbox", folder / "outbox", folder / "archive", folder / "rejected")
-        for each in (self.folders.inbox, self.folders.outbox, self.folders.archive, self.folders.rejected):
+        self.budget = budget or Budget()
+        self.prices = PriceBook(prices or {}, currency=self.budget.currency)
+        self.approve_in_folder = approve_in_folder
+        names = ("inbox", "outbox", "archive", "rejected", "held")
+        self.folders = Folders(**{name: folder / name for name in names})
+        for each in (folder / name for name in names):
             each.mkdir(parents=True, exist_ok=True)
         catalogue = Catalogue.load(plugin_dir)
-        names = {sink for route in self.routes for sink in route.sinks}
+        sink_names = {sink for route in self.routes for sink in route.sinks}
         self.sinks = dict(sinks or {})
-        for name in names - self.sinks.keys():
+        for name in sink_names - self.sinks.keys():
             self.sinks[name] = catalogue.create("sink", name, {})
 
     def drop(self, path: str, content: str | bytes) -> Path:
@@ -88,7 +98,9 @@ class Household:
                 await database.close()
 
     def _context(self, store: Store, spool: Spool) -> Context:
-        desk = ProviderDesk("fake", self.provider, self.limits, linger=0.0, poll=1.0, create_timeout=10.0)
+        desk = ProviderDesk(
+            "fake", self.provider, self.limits, linger=0.0, poll=1.0, create_timeout=10.0, prices=self.prices
+        )
         return Context(
             store=store,
             spool=spool,
@@ -101,6 +113,8 @@ class Household:
             routes=self.routes,
             plugin_dir=str(self.plugin_dir) if self.plugin_dir else None,
             duplicates=self.duplicates,
+            budget=self.budget,
+            approve_in_folder=self.approve_in_folder,
         )
 
     def outbox(self) -> dict[str, bytes]:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.joining import join, owner
+from ...core.pricing import Terms
 from ...core.rows import row_of
+from ...core.spending import Bill
 from ...files import replacing
-from ...model import Usage
 from . import tools
 from .part_files import decode_results, lines_of, write_results
 from .render import RenderTask, render_lines
@@ -116,7 +117,10 @@ class _Owners:
 
 @dataclass(frozen=True, slots=True)
 class CollectTask:
-    """Join a part's answers with its rows. `settled` is its results file so far, `results` the one to write."""
+    """Join a part's answers with its rows. `settled` is its results file so far, `results` the one to write.
+
+    `terms` are what answers cost, None if that is not known.
+    """
 
     first: int
     rows: int
@@ -127,22 +131,22 @@ class CollectTask:
     attempt: int
     attempts: int
     renders: Sequence[RenderTask] = ()
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CollectDone:
-    """What became of the part: outcomes in all, rows to ask again with the reasons, tokens of this attempt.
+    """What became of the part: outcomes in all, rows to ask again with the reasons, the bill for this attempt.
 
-    `rendered` are the suffixes of the pieces that each of `renders` came to, where that was done.
+    `rendered` are the suffixes and sizes of the pieces that each of `renders` came to, where that was done.
     """
 
     ok: int
     failed: int
     leftovers: int
     reasons: Mapping[str, int]
-    usage: Usage
-    wasted: Usage
-    rendered: Sequence[Sequence[str]] = ()
+    bill: Bill
+    rendered: Sequence[Mapping[str, int]] = ()
 
 
 def collect(task: CollectTask) -> CollectDone:
@@ -153,11 +157,13 @@ def collect(task: CollectTask) -> CollectDone:
         row, _, said = line.partition(b" ")
         answers[int(row)].append(said.rstrip(b"\n"))
     asked = (row for row in range(task.first, task.first + task.rows) if row not in settled)
-    joined = join(asked, answers, tools.builder(task.builder), attempt=task.attempt, attempts=task.attempts)
+    joined = join(
+        asked, answers, tools.builder(task.builder), attempt=task.attempt, attempts=task.attempts, terms=task.terms
+    )
     lines = sorted([*settled.values(), *joined.lines], key=lambda line: line.row)
     write_results(Path(task.results), lines)
     ok = sum(line.ok for line in lines)
-    rendered: list[Sequence[str]] = []
+    rendered: list[Mapping[str, int]] = []
     if len(lines) == task.rows:
         # While the outcomes are at hand. A sink that fails here does so again when it is its turn, and is named then.
         with contextlib.suppress(Exception):
@@ -167,7 +173,6 @@ def collect(task: CollectTask) -> CollectDone:
         failed=len(lines) - ok,
         leftovers=len(joined.leftovers),
         reasons=dict(joined.reasons),
-        usage=joined.usage,
-        wasted=joined.wasted,
+        bill=joined.bill,
         rendered=rendered,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO
@@ -23,12 +23,12 @@ class RenderTask:
     target: str
 
 
-def render(task: RenderTask) -> Sequence[str]:
-    """Write the pieces; the suffixes of those that there are."""
+def render(task: RenderTask) -> Mapping[str, int]:
+    """Write the pieces; the suffixes of those that there are, with their sizes."""
     return render_lines(task, None)
 
 
-def render_lines(task: RenderTask, results: Iterable[ResultLine] | None) -> Sequence[str]:
+def render_lines(task: RenderTask, results: Iterable[ResultLine] | None) -> Mapping[str, int]:
     """The same with the outcomes at hand."""
     sink = tools.file_sink(task.sink)
     # No fsync: a piece lives for the moment between two processes, and one that is lost is made again.
@@ -39,4 +39,4 @@ def render_lines(task: RenderTask, results: Iterable[ResultLine] | None) -> Sequ
             if piece is None:
                 piece = pieces[suffix] = stack.enter_context(open(f"{task.target}{suffix}", "wb", buffering=1 << 18))
             piece.write(line)
-    return list(pieces)
+        return {suffix: piece.tell() for suffix, piece in pieces.items()}
