@@ -11,6 +11,7 @@ what comes in, what must come out, what may be raised, and what batchd does abou
 
 from __future__ import annotations
 
+import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -205,6 +206,10 @@ class BatchProvider(Plugin[SettingsT]):
 
     limits: Limits = Limits()
 
+    completion_window: float = 86_400.0
+    """Seconds that the service may take for a batch, by its own word. One that does not move any more is cancelled
+    long after that, never before."""
+
     @abstractmethod
     async def submit(self, submission: Submission) -> str:
         """Create the batch; return the provider's id of it. This is the call that costs money.
@@ -298,7 +303,11 @@ def encode_result(result: Result) -> bytes:
     else:
         error = {"code": outcome.code, "message": outcome.message, "transient": outcome.transient}
         line = {"custom_id": result.custom_id, "response": None, "error": error}
-    return msgspec.json.encode(line) + b"\n"
+    try:
+        return msgspec.json.encode(line) + b"\n"
+    except UnicodeEncodeError:
+        # Half of a surrogate pair: read by Python's own json, written by nothing but it, and mended where it is joined.
+        return json.dumps(line).encode() + b"\n"
 
 
 # --- Sink ------------------------------------------------------------------------------------------------------

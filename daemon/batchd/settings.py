@@ -68,6 +68,18 @@ class Secret:
             "credential": f"the systemd credential {name}",
         }[kind]
 
+    @property
+    def renewal(self) -> str:
+        """What makes another secret there count, to end a sentence with."""
+        if self.literal:
+            return "then reload the configuration"
+        return {
+            # Nobody can change the environment of a process that runs, and systemd hands credentials out at the start.
+            "env": "then start batchd again",
+            "file": "no restart is needed",
+            "credential": "then restart the service",
+        }[self._reference.partition(":")[0]]
+
     def reveal(self) -> str:
         """The secret. RejectedError, in words, where it cannot be read."""
         kind, _, name = self._reference.partition(":")

@@ -131,7 +131,10 @@ class Client:
         access = Access.read(self.settings)
         if self._opened is None or self._opened[0] != access:
             self._opened = access, self._made(access)
-        return self._opened[1], Party(self.settings.base_url, self.settings.api_key.where, access.secrets)
+        settings = self.settings
+        return self._opened[1], Party(
+            settings.base_url, settings.api_key.where, access.secrets, settings.api_key.renewal
+        )
 
     def _made(self, access: Access) -> openai.AsyncOpenAI:
         settings = self.settings

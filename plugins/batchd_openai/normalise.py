@@ -31,6 +31,9 @@ _PHASES = {phase.value: phase for phase in BatchPhase} | {
 }
 _MESSAGE_MOST = 2_000
 
+OWED = "owed"
+"""In a batch's details: the service says that there are answers, and not where."""
+
 
 def unwrap(answer: Json) -> Mapping[str, Json]:
     """The object that an answer is about, out of its envelopes (`{"job": {...}}`, `{"code": 0, "data": {...}}`)."""
@@ -66,6 +69,10 @@ def status_of(batch: Mapping[str, Json]) -> BatchStatus:
         # Not an end that we know: going on to ask costs little, giving up costs the answers.
         details["unknown_status"] = str(batch.get("status"))[:100]
     total, completed, failed = _counts(batch)
+    if phase is not None and phase.ended and not details["output_file_id"]:
+        # Paid, or about to be: to ask again at once would be to pay again.
+        nothing = phase is BatchPhase.COMPLETED and not details["error_file_id"]
+        details |= {OWED: True} if completed or nothing else {}
     return BatchStatus(
         phase=phase or BatchPhase.IN_PROGRESS,
         total=total,

@@ -28,7 +28,7 @@ from .checking import check
 from .download import NotThereYet, fetch
 from .lines import result_of
 from .listing import everything
-from .normalise import identifier, instant, size_of, status_of, unwrap
+from .normalise import OWED, identifier, instant, size_of, status_of, unwrap
 from .patience import patiently
 from .settings import OpenAISettings
 from .speech import Call, Kind
@@ -48,6 +48,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
 
     def __init__(self, settings: OpenAISettings) -> None:
         super().__init__(settings)
+        self.completion_window = settings.window
         self._made: Client | None = None
 
     @property
@@ -66,10 +67,15 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
     async def upload(self, submission: Submission) -> str:
         """The id of the uploaded file; a file that an earlier try has left there is taken instead of another one."""
         attempt = submission.attempt
+        # Not among the tries below: each look is tried a few times by itself, and a service that is down would get
+        # the product of both.
+        found = await self._uploaded(submission) if attempt > 1 else None
+        if found is not None:
+            return found
 
         async def once() -> str:
             nonlocal attempt
-            found = await self._uploaded(submission) if attempt > 1 else None
+            found = await self._uploaded(submission) if attempt > submission.attempt else None
             if found is None:
                 name, attempt = f"batchd-{submission.key}-{attempt}.jsonl", attempt + 1
                 found = await self._upload(submission, name)
@@ -113,7 +119,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
                 raise
         if silent and not found:
             raise CannotFind(f"{self.settings.base_url} lists its batches without saying which file each is made from.")
-        return sorted(found, key=lambda remote: found[remote])
+        return _oldest_first(found)
 
     async def poll(self, batch: RemoteBatch) -> BatchStatus:
         """The batch's state, in OpenAI's words whatever the service's are."""
@@ -129,12 +135,17 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
 
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
         """Stream the answers and then the errors into `target`. Either file may be missing; both are tried."""
-        files = _files(batch.details)
-        if not files:
+        details = batch.details
+        if not _files(details) or details.get(OWED):
             # Ids have been seen to appear later than the end of the batch, and a double comes without any.
-            files = _files((await self.poll(batch)).details)
+            details = (await self.poll(batch)).details
         missing: NotThereYet | None = None
-        for file in files:
+        if details.get(OWED):
+            missing = NotThereYet(
+                f"{self.settings.base_url} says that it has answers of the batch {batch.id} and names no file. "
+                "It may do so in some minutes."
+            )
+        for file in _files(details):
             try:
                 await fetch(self._client, file, target)
             except NotThereYet as error:
@@ -232,6 +243,14 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
         except RemoteMissing:
             return True
         return phase.ended or phase is BatchPhase.CANCELLING
+
+
+def _oldest_first(created: Mapping[str, float]) -> list[str]:
+    """By the second, which is all that is told; within it against the order of a list that begins with the newest."""
+    listed = list(created)
+    if listed and created[listed[0]] >= created[listed[-1]]:
+        listed.reverse()
+    return sorted(listed, key=lambda remote: created[remote])
 
 
 def _is_of(batch: Mapping[str, Json], submission: Submission) -> bool:

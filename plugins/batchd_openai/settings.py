@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, PlainValidator, field_validator, model_validator
+from pydantic import Field, PlainValidator, TypeAdapter, ValidationError, field_validator, model_validator
 
 from batchd import Duration, Json, RejectedError, Secret, Settings
 
@@ -58,6 +58,14 @@ class OpenAISettings(Settings):
     request_timeout: Duration = 60.0
     connect_timeout: Duration = 10.0
     slowest_upload: int = Field(default=200_000, gt=0)
+
+    @property
+    def window(self) -> float:
+        """`completion_window` in seconds; a day for those who have other words for it."""
+        try:
+            return TypeAdapter[float](Duration).validate_python(self.completion_window)
+        except ValidationError:
+            return 86_400.0
 
     @field_validator("base_url")
     @classmethod
@@ -136,6 +144,6 @@ def _sendable(secret: Secret) -> str:
         # Else the HTTP library refuses the header, in words that quote it.
         raise RejectedError(
             f"What stands in {secret.where} cannot be a key: it is empty, or holds line breaks or characters that no "
-            "key has. Copy the key there again; it is read each time, so no restart is needed."
+            f"key has. Copy the key there again; {secret.renewal}."
         )
     return text

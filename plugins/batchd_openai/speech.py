@@ -51,6 +51,7 @@ class Party:
     base_url: str
     key_where: str
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    key_renewal: str = "then start batchd again"
 
     def masked(self, text: str) -> str:
         """The text without our secrets, whole or starred as some services quote them."""

@@ -108,8 +108,8 @@ def of_response(response: httpx2.Response, call: Call, party: Party) -> BatchdEr
     if status in {401, 403, 407} or said.codes & _BAD_KEY:
         return RejectedError(
             f"{service} refused the key from {party.key_where} when asked to {call.what} "
-            f"(status {status}: {said.text}) Put a key there that is valid and may use files and batches; it is read "
-            "each time, so no restart is needed."
+            f"(status {status}: {said.text}) Put a key there that is valid and may use files and batches; "
+            f"{party.key_renewal}."
         )
     if status == 402 or said.codes & _EMPTY_ACCOUNT:
         return RejectedError(

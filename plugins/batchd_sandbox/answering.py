@@ -64,6 +64,7 @@ class Twist:
     separators: bool = False
     length: bool = False
     empty: bool = False
+    half_pair: bool = False
 
 
 @dataclass(slots=True)
@@ -74,6 +75,9 @@ class Answer:
     input_tokens: int
     output_tokens: int
 
+
+HALF_PAIR = "\ue000"
+"""Stands in a text for half of a surrogate pair, which cannot stand there itself."""
 
 _STRAIGHT = Twist()
 _MISSING = re.compile(r"missing required field `(\w+)`")
@@ -251,6 +255,8 @@ def _cut(text: str, limit: int, twist: Twist) -> tuple[str, int, bool]:
     """The text as far as the limit allows, its tokens, and whether anything was cut."""
     if twist.separators:
         text = f"{text}\u2028{text}\u2029{text}\u0085."
+    if twist.half_pair:
+        text = f"{text}{HALF_PAIR}"
     tokens = tokens_in(text)
     if twist.length:
         limit = min(limit, max(1, tokens // 2))

@@ -23,11 +23,13 @@ async def create(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
     asked = await json_asked(request)
     order = request.get(ORDER)
-    late = order.delay if order is not None and order.kind == "late" else None
-    batch = _asked_for(context, asked, created_at=time.time() + (late or 0.0))
-    context.store.add_batch(batch)
-    context.runner.launch(batch.id)
-    return _shown(batch) if late is None else reset(request)
+    kind = None if order is None else order.kind
+    late = order.delay if order is not None and kind == "late" else 0.0
+    for _ in range(2 if kind == "twice" else 1):
+        batch = _asked_for(context, asked, created_at=time.time() + late)
+        context.store.add_batch(batch)
+        context.runner.launch(batch.id)
+    return _shown(batch) if kind is None else reset(request)
 
 
 def _asked_for(context: Context, asked: dict[str, Any], created_at: float) -> BatchRecord:
@@ -101,12 +103,15 @@ async def batches_list(request: web.Request) -> web.StreamResponse:
     limit = limit_asked(request, usual=20, most=100)
     now = time.time()
     batches = request.app[CONTEXT].store.batches(now=now, after=request.query.get("after"), limit=limit + 1)
-    return answer(page_of([_view(batch, now) for batch in batches], limit))
+    page = page_of([_view(batch, now) for batch in batches], limit)
+    gone = {batch.id for batch in batches if batch.fault("vanish")}
+    return answer(page | {"data": [shown for shown in page["data"] if shown["id"] not in gone]})
 
 
 async def retrieve(request: web.Request) -> web.StreamResponse:
     """GET /batches/{id}."""
-    return _shown(_known(request))
+    order = request.get(ORDER)
+    return _shown(_known(request), without_files=order is not None and order.kind == "no-files")
 
 
 async def cancel(request: web.Request) -> web.StreamResponse:
@@ -127,7 +132,7 @@ async def cancel(request: web.Request) -> web.StreamResponse:
 def _known(request: web.Request) -> BatchRecord:
     batch_id = request.match_info["batch_id"]
     batch = request.app[CONTEXT].store.batch(batch_id)
-    if batch is None or batch.created_at > time.time():
+    if batch is None or batch.created_at > time.time() or batch.fault("vanish"):
         raise no_such_batch(batch_id)
     return batch
 
@@ -136,5 +141,6 @@ def _view(batch: BatchRecord, now: float) -> BatchView:
     return BatchView(batch, shown_counts(batch, now))
 
 
-def _shown(batch: BatchRecord) -> web.Response:
-    return answer(_view(batch, time.time()).shown())
+def _shown(batch: BatchRecord, *, without_files: bool = False) -> web.Response:
+    shown = _view(batch, time.time()).shown()
+    return answer(shown | {"output_file_id": None, "error_file_id": None} if without_files else shown)

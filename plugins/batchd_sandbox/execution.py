@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from . import output_lines
-from .answering import ENDPOINTS, Answer, Request, Twist, prompt_tokens
+from .answering import ENDPOINTS, HALF_PAIR, Answer, Request, Twist, prompt_tokens
 from .faults import Order
 from .jobs import BatchError, Executed, ExecuteJob, Outcome
 from .line_faults import LineFaults, in_lines, refusal_for, twist_of
@@ -158,6 +158,10 @@ class _Execution:
             self._failed += 1
             return
         line = output_lines.answered(identity, quoted, answer.body)
+        if "half-pair" in kinds:
+            line = line.replace(HALF_PAIR.encode(), rb"\ud83d")
+        if "nan" in kinds:
+            line = line.replace(b'"body":{', b'"body":{"logprob":NaN,"floor":-Infinity,', 1)
         if "not-json" in kinds:
             line = line[: len(line) * 2 // 3]
         if "double" in kinds:

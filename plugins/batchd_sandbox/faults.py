@@ -97,6 +97,8 @@ FAULTS: tuple[Fault, ...] = (
         "connection reset at once; the batch is created all the same, `delay` later",
         *_ANY_CALL, "delay", defaults=Order("", "", delay=2.0),
     ),
+    _one("create", "twice", "two batches are created, then the connection is reset instead of the answer", *_ANY_CALL),
+    _one("retrieve", "no-files", "a finished batch is shown without the ids of its files", *_ANY_CALL),
     _one(
         "content", "cut",
         "connection reset half-way through the download; Content-Length said more", *_ANY_CALL,
@@ -133,6 +135,10 @@ FAULTS: tuple[Fault, ...] = (
     _call("html", "status 200 with a page of HTML; nothing is done"),
     _call("slow", "waits `delay`, then as usual", "delay", defaults=Order("", "", delay=2.0)),
     _call("timeout", "done at once, answered only after `delay`", "delay", defaults=Order("", "", delay=30.0)),
+    _call(
+        "silence", "nothing is done; after `delay` without a word the connection is reset",
+        "delay", defaults=Order("", "", delay=30.0),
+    ),
     _one("chat", "length", "the answer is cut: finish_reason is length", *_ANY_CALL),
     _one("chat", "empty", "the answer's content is null", *_ANY_CALL),
     _one("line", "shuffled", "output lines in another order than the input, also with --instant", "count"),
@@ -143,6 +149,14 @@ FAULTS: tuple[Fault, ...] = (
     _one("line", "not-json", "the line breaks off, it is no JSON (paid)", *_SOME_LINES, defaults=_FIRST_LINE),
     _one(
         "line", "separators", "the answer contains U+2028, U+2029 and U+0085, unescaped",
+        *_SOME_LINES, defaults=_FIRST_LINE,
+    ),
+    _one(
+        "line", "nan", "the answer holds NaN and -Infinity, which is no JSON (paid)",
+        *_SOME_LINES, defaults=_FIRST_LINE,
+    ),
+    _one(
+        "line", "half-pair", "the answer ends in half of a surrogate pair, which no text can be (paid)",
         *_SOME_LINES, defaults=_FIRST_LINE,
     ),
     _one("line", "length", "the answer is cut: finish_reason is length", *_SOME_LINES, defaults=_FIRST_LINE),
@@ -187,14 +201,23 @@ FAULTS: tuple[Fault, ...] = (
         "batch", "cancelled", "cancelled by the server after answering `fraction` of the requests",
         "count", "fraction", defaults=_ONE_HALF,
     ),
-    _one("batch", "stuck", "in progress for ever, with nothing answered", "count"),
+    _one(
+        "batch", "stuck", "in progress for ever, after answering `fraction` of the requests",
+        "count", "fraction", defaults=Order("", "", fraction=0.0),
+    ),
+    _one("batch", "stuck-finalizing", "all answered, and finalizing for ever", "count"),
+    _one("batch", "vanish", "not known any more once it is created, and nothing is answered", "count"),
+    _one("batch", "no-files", "completed, with nothing answered: neither an output nor an error file", "count"),
     _one(
         "batch", "no-output", "completed, but every request failed with `status`: no output file",
         "count", "status", defaults=Order("", "", status=400),
     ),
     _one("batch", "empty-ids", "file ids that should be null are empty strings", "count"),
     _one("batch", "counts-lie", "request_counts do not tell of failures; without any, they are zeros", "count"),
-    _one("auth", "401", "the key is revoked, until this is lifted", "count", defaults=_UNTIL_LIFTED),
+    _one(
+        "auth", "401", "the key is revoked, until this is lifted; with `marker`, any key that contains it",
+        "count", "marker", defaults=_UNTIL_LIFTED,
+    ),
     _one("all", "503", "down: status 503 on everything under /v1", "count", "retry-after", defaults=_UNTIL_LIFTED),
     _one("all", "500", "status 500 on everything under /v1", "count", defaults=_UNTIL_LIFTED),
     _one("all", "cut", "every connection under /v1 is reset", "count", defaults=_UNTIL_LIFTED),

@@ -139,6 +139,8 @@ async def content(request: web.Request) -> web.StreamResponse:
     path = context.store.content(known.id)
     ignores_range = context.orders.take("content", only="no-range") is not None
     start, end = (0, known.bytes) if ignores_range else _range(request, known.bytes)
+    if start:
+        context.store.count_call("content-resumed")
     order = request.get(ORDER)
     if order is not None and order.kind == "cut":
         return await send_half(request, path, start, end)

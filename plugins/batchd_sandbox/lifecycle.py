@@ -42,11 +42,11 @@ Step = Wait | Execute | Become
 
 def planned_share(batch: BatchRecord) -> float:
     """How much of the batch will be answered if nobody cancels it."""
-    if batch.fault("stuck"):
+    if batch.fault("vanish") or batch.fault("no-files"):
         return 0.0
-    for kind in ("expired", "cancelled"):
+    for kind, usual in (("expired", 0.5), ("cancelled", 0.5), ("stuck", 0.0)):
         if order := batch.fault(kind):
-            return 0.5 if order.fraction is None else order.fraction
+            return usual if order.fraction is None else order.fraction
     return 1.0
 
 
@@ -57,6 +57,8 @@ def next_step(batch: BatchRecord, now: float) -> Step | None:
             return _validating(batch, now)
         case Status.IN_PROGRESS:
             return _in_progress(batch, now)
+        case Status.FINALIZING if batch.fault("stuck-finalizing"):
+            return Wait(None)
         case Status.FINALIZING:
             end = (batch.finalizing_at or now) + FINALIZING_SHARE * batch.latency
             return Wait(end) if now < end else Become(Status.COMPLETED)
@@ -78,7 +80,7 @@ def _validating(batch: BatchRecord, now: float) -> Step:
 
 
 def _in_progress(batch: BatchRecord, now: float) -> Step:
-    if batch.fault("stuck"):
+    if batch.fault("stuck") or batch.fault("vanish"):
         return Wait(None)
     end = _end_of_progress(batch, now)
     if now < end:

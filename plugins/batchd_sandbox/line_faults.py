@@ -56,7 +56,12 @@ def in_lines(order: Order, number: int) -> bool:
 def twist_of(orders: list[Order]) -> Twist:
     """How these faults bend the answer's text."""
     kinds = {order.kind for order in orders}
-    return Twist(separators="separators" in kinds, length="length" in kinds, empty="empty" in kinds)
+    return Twist(
+        separators="separators" in kinds,
+        length="length" in kinds,
+        empty="empty" in kinds,
+        half_pair="half-pair" in kinds,
+    )
 
 
 def refusal_for(order: Order) -> Refusal:

@@ -110,7 +110,7 @@ class BatchRecord:
 
     @property
     def _published(self) -> bool:
-        return self.finished and self.status is not Status.FAILED
+        return self.finished and self.status is not Status.FAILED and self.fault("no-files") is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _INSIDE = {
     ("upload", "cut"),
     ("create", "late"),
+    ("create", "twice"),
+    ("retrieve", "no-files"),
     ("content", "cut"),
     ("content", "short"),
     ("content", "slow"),
@@ -73,7 +75,7 @@ def _guarded(route: Route) -> Handler:
         context.store.count_call(route.operation)
         if order := context.orders.take("all", but="refuse"):
             return _instead(request, order)
-        if context.orders.take("auth"):
+        if context.orders.take("auth", body=_key(request).encode()):
             raise wrong_key(_key(request))
         _check_key(request, context.settings)
         body = await request.read() if request.content_type == "application/json" else None
@@ -92,6 +94,9 @@ async def _disturbed(request: web.Request, route: Route, order: Order) -> web.St
     if order.kind == "slow":
         await asyncio.sleep(order.delay)
         return await route.handler(request)
+    if order.kind == "silence":
+        await asyncio.sleep(order.delay)
+        return reset(request)
     if order.kind in ("cut-after", "500-after", "429-after", "timeout"):
         response = await route.handler(request)
         if order.kind == "timeout":

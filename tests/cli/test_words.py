@@ -90,6 +90,21 @@ def batch(**changes: Any) -> BatchSummary:
         (job(batches=[batch(state="packed")]), "being sent", "its requests to be sent to acme"),
         (job(batches=[batch(state="submitting")]), "being sent", "certainty whether acme has batch b1; it will not be"),
         (job(batches=[batch()]), "at the provider", "acme: 1 batch there, 2 of 5 requests answered"),
+        (
+            job(batches=[batch(progress_at=86_400.0)]),
+            "at the provider",
+            "acme: 1 batch there, 2 of 5 requests answered, unc",
+        ),
+        (
+            job(batches=[batch(), batch(progress_at=9.0)]),
+            "at the provider",
+            "acme: 2 batches there, 4 of 10 requests answ",
+        ),
+        (
+            job(batches=[batch(stopping_at=9.0)]),
+            "at the provider",
+            "acme: 1 batch there, 2 of 5 requests answered; batch b1",
+        ),
         (job(batches=[batch(state="ended")]), "at the provider", "its answers to be fetched from acme"),
         (job(batches=[batch(state="held")]), "held", "you: does acme have batch b1? Look there, then"),
         (job(parts={"answered": 1}), "being joined", "its answers to be joined with its rows"),
@@ -121,6 +136,19 @@ def test_a_condition_that_concerns_the_job_is_what_it_waits_for() -> None:
     assert waits_for(running, ["provider other", "inbox"], awake=True) == (
         "acme: 1 batch there, 2 of 5 requests answered"
     )
+
+
+def test_a_batch_that_stands_still_is_said_to() -> None:
+    now, earlier = batch(progress_at=86_400.0), batch(key="b2", progress_at=43_200.0)
+    assert str(waits_for(job(batches=[now, earlier]), (), awake=True)).endswith(
+        f"4 of 10 requests answered, one of them unchanged since {local_time(43_200.0)}"
+    )
+    stopped = job(batches=[now, replace(earlier, stopping_at=86_400.0)])
+    assert str(waits_for(stopped, (), awake=True)).endswith(
+        "; batch b2 stood still too long and is being stopped there"
+    )
+    by_order = replace(stopped, cancelled=True)
+    assert str(waits_for(by_order, (), awake=True)).endswith("; batch b2 is being stopped there")
 
 
 def test_without_a_daemon_all_wait_for_one_but_what_needs_a_person() -> None:

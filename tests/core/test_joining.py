@@ -90,6 +90,13 @@ SHAPES: dict[str, tuple[bytes, str]] = {
         "40001 permanent",
     ),
     "a code that is null": (failed(400, ERROR | {"code": None}), "invalid_request_error permanent"),
+    # --- JSON but for what some services write into it: paid, and readable
+    "NaN": (line({"status_code": 200, "body": chat("yes", logprobs=float("nan"))}), "ok"),
+    "infinity": (line({"status_code": 200, "body": chat("yes", logprobs=[float("-inf")])}), "ok"),
+    "half a surrogate pair": (answered("yes \ud83d"), "ok"),
+    "half a surrogate pair, unescaped": (answered().replace(b"yes", b"yes \xed\xa0\xbd"), "ok"),
+    "a tab in a string, unescaped": (answered().replace(b"yes", b"y\tes"), "ok"),
+    "a refusal with NaN": (failed(400, ERROR | {"param": float("nan")}), "too_long permanent"),
     # --- asking again may help
     "408": (failed(408), "http_408 transient"),
     "409": (failed(409), "http_409 transient"),
@@ -126,6 +133,7 @@ SHAPES: dict[str, tuple[bytes, str]] = {
     # --- 5 and 6: no JSON, or none of the shape
     "cut off": (answered()[:-20], "unreadable_line transient"),
     "two objects": (answered() + answered(), "unreadable_line transient"),
+    "nested without end": (b'{"custom_id":"job-3","response":' + b"[" * 100_000, "unreadable_line transient"),
     "odd bytes": (answered().replace(b"yes", b"\xff\xfe"), "unreadable_line transient"),
     "a list": (b'["custom_id", "job-3"]', "unreadable_line transient"),
     "a number": (b"5", "unreadable_line transient"),
@@ -321,6 +329,24 @@ def test_only_rows_that_were_asked_are_settled() -> None:
     done = join([1, 3], {n: [answered()] for n in range(5)}, BUILDER, attempt=1, attempts=1)
     assert [each.row for each in done.lines] == [1, 3]
     assert done.bill.usage == Usage(20, 0, 10)
+
+
+@pytest.mark.parametrize(
+    ("raw", "answer", "told"),
+    [
+        (line({"status_code": 200, "body": chat("yes", logprobs=float("nan"))}), "YES", b'"logprobs": null'),
+        (answered("yes \ud83d"), "YES \ufffd", "yes \ufffd".encode()),
+        (answered("\ud83d\ude00"), "😀", b"\\ud83d\\ude00"),  # a whole pair is left as it was written
+    ],
+)
+def test_what_is_nearly_json_is_read_and_kept_as_json(raw: bytes, answer: str, told: bytes) -> None:
+    joined = join([3], {3: [raw]}, BUILDER, attempt=1, attempts=3)
+    [result] = joined.lines
+    assert (result.answer[0], joined.leftovers) == (answer, [])
+    assert result.usage == (10, 0, 5)
+    stored = msgspec.json.decode(msgspec.json.encode(result), type=ResultLine)
+    assert told in (stored.output_line or b"")
+    assert json.loads(stored.output_line or b"")["custom_id"] == "job-3"
 
 
 def test_a_line_that_is_no_json_is_not_kept_as_such() -> None:

@@ -29,7 +29,7 @@ from openai_support import (
     serving,
 )
 
-from batchd import RejectedError, RemoteMissing, TransientError
+from batchd import RejectedError, RemoteBatch, RemoteMissing, TransientError
 from batchd_openai import download
 from batchd_openai.provider import OpenAIProvider
 
@@ -84,8 +84,45 @@ async def test_an_empty_file_adds_nothing(service: FakeService, provider: OpenAI
 
 
 async def test_without_ids_nothing_is_written(service: FakeService, provider: OpenAIProvider) -> None:
-    service.on("GET", "/batches/batch_1", batch(output_file_id="", error_file_id=None))
+    service.on("GET", "/batches/batch_1", batch(status="expired", output_file_id="", error_file_id=None))
     assert await fetched(provider, output=None) == b""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        batch(output_file_id=None, error_file_id=""),
+        batch(status="expired", request_counts={"total": 9, "completed": 1, "failed": 0}),
+        batch(error_file_id="file-err", request_counts={"total": 9, "completed": 8, "failed": 1}),
+    ],
+)
+async def test_answers_that_no_file_is_named_for_may_come(
+    service: FakeService, provider: OpenAIProvider, said: dict[str, Any]
+) -> None:
+    service.on("GET", "/batches/batch_1", said).on("GET", ERR, body(ERRORS))
+    details = (await provider.poll(remote())).details
+    target = io.BytesIO()
+    with pytest.raises(TransientError, match="names no file") as raised:
+        await provider.download(RemoteBatch("batch_1", "01key", details), target)
+    assert isinstance(raised.value, RemoteMissing)
+    assert target.getvalue() == (ERRORS if said.get("error_file_id") else b"")
+    service.on("GET", "/batches/batch_1", said | {"output_file_id": "file-out"}).on("GET", OUT, body(ANSWERS))
+    target = io.BytesIO()
+    await provider.download(RemoteBatch("batch_1", "01key", details), target)
+    assert target.getvalue().startswith(ANSWERS)
+
+
+async def test_a_batch_of_which_every_request_failed_is_owed_nothing(
+    service: FakeService, provider: OpenAIProvider
+) -> None:
+    counts = {"total": 9, "completed": 0, "failed": 9}
+    service.on("GET", "/batches/batch_1", batch(error_file_id="file-err", request_counts=counts))
+    service.on("GET", ERR, body(ERRORS))
+    details = (await provider.poll(remote())).details
+    target = io.BytesIO()
+    await provider.download(RemoteBatch("batch_1", "01key", details), target)
+    assert target.getvalue() == ERRORS
+    assert service.count("GET", "/batches/batch_1") == 1
 
 
 async def test_ids_that_appeared_later_are_looked_up(service: FakeService, provider: OpenAIProvider) -> None:
@@ -187,6 +224,14 @@ async def test_without_a_description_the_last_line_must_be_whole(
     service.on("GET", "/files/file-out", description)
     assert await fetched(provider) == ANSWERS
     assert service.count("GET", OUT) == 2
+
+
+async def test_a_last_line_that_is_only_nearly_json_is_whole_all_the_same(
+    service: FakeService, provider: OpenAIProvider
+) -> None:
+    service.on("GET", OUT, lengthless(b'{"custom_id":"j-0","logprobs":NaN}')).on("GET", "/files/file-out", 404)
+    assert await fetched(provider) == b'{"custom_id":"j-0","logprobs":NaN}\n'
+    assert service.count("GET", OUT) == 1
 
 
 async def test_a_file_that_never_comes_whole_is_left_to_the_daemon(

@@ -59,7 +59,9 @@ def test_an_unknown_word_is_no_end_and_is_noted() -> None:
 
 def test_azures_empty_ids_and_counts_are_none() -> None:
     counts = {"total": None, "completed": None, "failed": None}
-    status = status_of(batch(output_file_id="", error_file_id="", endpoint=None, request_counts=counts))
+    status = status_of(
+        batch("b", "validating", output_file_id="", error_file_id="", endpoint=None, request_counts=counts)
+    )
     assert status.details == {"output_file_id": None, "error_file_id": None}
     assert (status.total, status.completed, status.failed) == (0, 0, 0)
 

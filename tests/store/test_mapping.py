@@ -29,6 +29,7 @@ JSON = st.recursive(
     max_leaves=5,
 )
 TABLE = st.dictionaries(TEXT, JSON, max_size=3)
+MOMENT = st.none() | st.builds(Intent, at=TIME, steady=TIME, boot=TEXT)
 USAGE = st.builds(Usage, COUNT, COUNT, COUNT)
 STEPS = st.lists(st.builds(Step, COUNT, COUNT, COUNT, COUNT), max_size=2).map(tuple)
 RATES = st.builds(Rates, COUNT, COUNT, COUNT, STEPS)
@@ -115,7 +116,7 @@ BATCHES = st.builds(
     created_at=TIME,
     uploads=COUNT,
     upload=st.none() | TEXT,
-    intent=st.none() | st.builds(Intent, at=TIME, steady=TIME, boot=TEXT),
+    intent=MOMENT,
     looks=COUNT,
     remote=st.none() | TEXT,
     others=st.lists(TEXT, max_size=3),
@@ -130,6 +131,9 @@ BATCHES = st.builds(
     reason=st.none() | TEXT,
     submitted_at=SOMETIME,
     ended_at=SOMETIME,
+    heard=MOMENT,
+    progress=MOMENT,
+    stopping=MOMENT,
 )
 OWNER = Job(
     id="job",

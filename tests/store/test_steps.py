@@ -247,9 +247,18 @@ STEPS = [
         lambda s: s.batches.resolved_absent(batch(BatchState.HELD)),
         "BatchNotFound",
     ),
-    batches_step("polled", BatchState.SUBMITTED, lambda s: s.batches.polled(SUBMITTED, STATUS)),
+    batches_step(
+        "polled", BatchState.SUBMITTED, lambda s: s.batches.polled(SUBMITTED, STATUS, INTENT, progress=INTENT)
+    ),
+    batches_step("missing", BatchState.SUBMITTED, lambda s: s.batches.missing(SUBMITTED, {"since": 5.0})),
     batches_step("ended", BatchState.SUBMITTED, lambda s: s.batches.ended(SUBMITTED, STATUS, 5.0), "BatchEnded"),
-    batches_step("withdrawn", BatchState.SUBMITTED, lambda s: s.batches.withdrawn(SUBMITTED)),
+    batches_step(
+        "stalled",
+        BatchState.SUBMITTED,
+        lambda s: s.batches.stalled(SUBMITTED, STATUS, INTENT, quiet=9.0),
+        "BatchStalled",
+    ),
+    batches_step("withdrawn", BatchState.SUBMITTED, lambda s: s.batches.withdrawn(SUBMITTED, INTENT)),
     batches_step("fetched", BatchState.ENDED, lambda s: s.batches.fetched(batch(BatchState.ENDED))),
     batches_step(
         "dealt",
@@ -324,7 +333,7 @@ async def test_a_step_from_another_state_changes_nothing(store: Opened, step: St
 
 def test_every_write_is_looked_at_here() -> None:
     looks = {"find", "get", "part", "parts", "views", "view", "totals", "delivered", "claiming", "ids", "finished_ids", "expired",
-             "in_work", "of_job", "waiting", "enqueued_tokens", "account", "calibration", "held"}  # fmt: skip
+             "in_work", "of_job", "returned_before", "waiting", "enqueued_tokens", "account", "calibration", "held"}  # fmt: skip
     public = {name for kind in (Jobs, Batches, Money) for name in vars(kind) if not name.startswith("_")}
     looked_at = {step.name.split(" ")[0].rstrip(",") for step in STEPS}
     assert public - looks - COUNTS <= looked_at
@@ -359,7 +368,13 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     assert not await batches.submitting(await batches.get("batch"), INTENT)
     assert (await batches.get("batch")).intent == INTENT
     await batches.submitted(await batches.get("batch"), "batch-1", 5.0)
-    await batches.polled(await batches.get("batch"), STATUS)
+    later = replace(INTENT, steady=INTENT.steady + 1)
+    await batches.polled(await batches.get("batch"), STATUS, later, progress=INTENT)
+    polled = await batches.get("batch")
+    assert (polled.heard, polled.progress) == (later, INTENT)
+    await batches.withdrawn(await batches.get("batch"), INTENT)
+    await batches.withdrawn(await batches.get("batch"), later)
+    assert (await batches.get("batch")).stopping == INTENT, "since it was first to be stopped"
     await batches.ended(await batches.get("batch"), STATUS, 6.0)
     ended = await batches.get("batch")
     assert (ended.phase, ended.completed, ended.failed, ended.total) == (BatchPhase.COMPLETED, 9, 1, 10)

@@ -13,6 +13,7 @@ from typing import IO
 
 from ..contracts import Outbox, ResultRow, ResultRows
 from ..core.records import Job, Part
+from ..errors import PluginError
 from ..files import make_folder, publishing
 from .spool import Spool
 from .work.joined import RowsDoNotAddUp, joined
@@ -52,12 +53,16 @@ class SpoolRows(ResultRows):
 
 
 class FolderOutbox(Outbox):
-    """The outbox folder under a job's reserved name. `published` collects the names of what was written."""
+    """The outbox folder under a job's reserved name.
+
+    `published` collects the names of what was written; `taken` is the one that could not be, as another file has it.
+    """
 
     def __init__(self, folder: Path, stem: str) -> None:
         self._folder = folder
         self._stem = stem
         self.published: list[str] = []
+        self.taken: str | None = None
 
     @contextmanager
     def publishing(self, suffix: str) -> Iterator[IO[bytes]]:
@@ -66,8 +71,15 @@ class FolderOutbox(Outbox):
         target = self._folder / name
         require_folder(self._folder)
         make_folder(target.parent)
-        with publishing(target) as file:
-            yield file
+        try:
+            with publishing(target) as file:
+                yield file
+        except FileExistsError as error:
+            if name in self.published:
+                raise PluginError(f"The sink publishes two files as {name}; each needs a suffix of its own.") from None
+            if str(target) in {error.filename, error.filename2}:
+                self.taken = name
+            raise
         self.published.append(name)
 
 

@@ -69,6 +69,11 @@ class Workers:
             self._drop(worker)
             worker = None
             raise WorkerLost(f"The worker process died while it ran {function.__name__}.") from None
+        except MemoryError:
+            # Where memory is limited and not overcommitted, this comes in place of the kernel's kill.
+            self._drop(worker)
+            worker = None
+            raise WorkerLost(f"The worker process ran out of memory while it ran {function.__name__}.") from None
         except asyncio.CancelledError:
             # It may still be at it; its output is harmless, but nobody must be made to wait for it.
             self._drop(worker)

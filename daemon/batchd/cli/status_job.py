@@ -110,6 +110,9 @@ def _batch(batch: BatchSummary) -> str:
     facts += [f"the provider calls it {one_line(batch.remote)}"] if batch.remote else []
     facts += [f"and also {one_line(', '.join(batch.others))}"] if batch.others else []
     facts += [f"sent {local_time(batch.submitted_at)}"] if batch.submitted_at is not None else []
+    if batch.state == "submitted":
+        facts += [f"unchanged since {local_time(batch.progress_at)}"] if batch.progress_at is not None else []
+        facts += [f"being stopped since {local_time(batch.stopping_at)}"] if batch.stopping_at is not None else []
     return ", ".join(facts) + (f": {one_line(batch.reason)}" if batch.reason else "")
 
 

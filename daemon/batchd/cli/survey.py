@@ -197,6 +197,8 @@ def _batch_record(batch: BatchSummary) -> dict[str, Any]:
             "created": utc(batch.created_at),
             "submitted": utc(batch.submitted_at),
             "ended": utc(batch.ended_at),
+            "progress": utc(batch.progress_at),
+            "stopping": utc(batch.stopping_at),
         },
     }
 

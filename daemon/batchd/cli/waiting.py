@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from .wording import count
+from .wording import count, local_time
 
 if TYPE_CHECKING:
-    from ..adapters.state_view.records import JobSummary
+    from ..adapters.state_view.records import BatchSummary, JobSummary
 
 STATES = {
     "claiming": "being taken",
@@ -99,7 +99,7 @@ def _of_batches(job: JobSummary) -> str:
     if there:
         ours, answered = sum(batch.ours for batch in there), sum(batch.answered for batch in there)
         rest = f"{answered:,} of {count(ours, 'request')} answered"
-        return f"{job.provider}: {count(len(there), 'batch', 'batches')} there, {rest}"
+        return f"{job.provider}: {count(len(there), 'batch', 'batches')} there, {rest}{_standstill(job, there)}"
     if any(batch.state in _SENT for batch in job.batches):
         return f"its answers to be fetched from {job.provider}"
     if job.batches:
@@ -109,3 +109,15 @@ def _of_batches(job: JobSummary) -> str:
     if "planned" in job.parts:
         return f"a batch to {job.provider}, which others may share"
     return "its rows to be turned into requests"
+
+
+def _standstill(job: JobSummary, there: Sequence[BatchSummary]) -> str:
+    """Since when nothing has moved, for people to judge; and which batches are not waited for any longer."""
+    stopping = [batch.key for batch in there if batch.stopping_at is not None]
+    if stopping:
+        stood_still = "" if job.cancelled else "stood still too long and "
+        return f"; batch {', '.join(stopping)} {stood_still}is being stopped there"
+    since = min((batch.progress_at for batch in there if batch.progress_at is not None), default=None)
+    if since is None:
+        return ""
+    return f", {'' if len(there) == 1 else 'one of them '}unchanged since {local_time(since)}"

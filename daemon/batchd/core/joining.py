@@ -5,6 +5,7 @@ Only the custom_ids decide. Counts, states and the order of lines are known to b
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 _CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _AGAIN = frozenset({408, 409, 425, 429})
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 NO_ANSWER = Failure("no_answer", "The service returned no answer for this row.", transient=True)
 
@@ -41,17 +43,48 @@ def owner(line: bytes) -> str | None:
         return _head_decoder.decode(line).custom_id
     except msgspec.ValidationError:
         return None  # JSON that names no id where it belongs; one somewhere inside of it is another's
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         match = _CUSTOM_ID.search(line)
         return match[1].decode("utf-8", "replace") if match else None
 
 
 def outcome(line: bytes) -> Response | Failure:
     """What an output line says: a billed answer, or why there is none."""
+    return _outcome(line)[0]
+
+
+def _outcome(line: bytes) -> tuple[Response | Failure, bytes]:
+    """The same with the line as everybody can read it; as it is, if nobody can."""
     try:
-        record = _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Failure("unreadable_line", "The service's answer to this row is not valid JSON.", transient=True)
+        return _of_record(_decoder.decode(line)), line
+    except _UNREADABLE:
+        mended = mend(line)
+    if mended is None:
+        message = "The service's answer to this row is not valid JSON."
+        return Failure("unreadable_line", message, transient=True), line
+    return _of_record(_decoder.decode(mended)), mended
+
+
+_lenient = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
+
+
+def mend(line: bytes) -> bytes | None:
+    """The line as JSON, if it is JSON but for what some services write into it; None if it cannot be read.
+
+    NaN and infinity become null, half of a surrogate pair becomes U+FFFD. Such an answer was paid: to ask
+    again would pay for another one that may be no better.
+    """
+    try:
+        record = _lenient.decode(line.decode("utf-8", "surrogatepass"))
+        text = json.dumps(record, ensure_ascii=False, allow_nan=False)
+        mended = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+        _decoder.decode(mended)
+    except (ValueError, RecursionError):  # of which msgspec's and Unicode's are kinds
+        return None
+    return mended
+
+
+def _of_record(record: Json) -> Response | Failure:
     if not isinstance(record, dict):
         return Failure("unreadable_line", "The service's answer to this row is no JSON object.", transient=True)
     response, error = record.get("response"), record.get("error")
@@ -162,8 +195,8 @@ def join(
         best: ResultLine | None = None
         reason = NO_ANSWER
         lasting = False
-        for raw in answers.get(row, ()):
-            said = outcome(raw)
+        for line in answers.get(row, ()):
+            said, raw = _outcome(line)
             usage = said.usage if isinstance(said, Response) else None
             if best is None:
                 read = _parse(said, builder) if isinstance(said, Response) else said
@@ -214,16 +247,16 @@ def _line(row: int, answer: list[Json], usage: Usage | None, raw: bytes) -> Resu
 
 def _failed(row: int, reason: Failure, lines: Sequence[bytes], attempt: int) -> ResultLine:
     times = f" (asked {attempt} times)" if reason.transient and attempt > 1 else ""
-    raw = next((msgspec.Raw(line) for line in lines if _is_json(line)), _NOTHING)
+    raw = next((msgspec.Raw(read) for line in lines if (read := _readable(line)) is not None), _NOTHING)
     return ResultLine(row, False, code=reason.code, message=f"{reason.message}{times}", raw=raw)
 
 
-def _is_json(line: bytes) -> bool:
+def _readable(line: bytes) -> bytes | None:
     try:
         _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    return True
+    except _UNREADABLE:
+        return mend(line)
+    return line
 
 
 def answer_columns(columns: Sequence[str], answers: Sequence[str]) -> list[str]:

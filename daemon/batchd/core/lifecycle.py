@@ -133,7 +133,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Ask the provider to stop working on a batch that nobody wants any more."""
+    """Ask the provider to stop working on a batch that nobody wants any more, or that stands still."""
 
     batch: str
 
@@ -246,7 +246,7 @@ def next_batch_actions(batch: Batch, now: Intent, *, create_timeout: float) -> I
             if outcome_wait(batch, now, create_timeout=create_timeout) <= 0:
                 yield Find(batch.key)
         case BatchState.SUBMITTED:
-            if not batch.wanted and batch.phase is not BatchPhase.CANCELLING:
+            if (not batch.wanted or batch.stopping is not None) and batch.phase is not BatchPhase.CANCELLING:
                 yield Withdraw(batch.key)
             yield Poll(batch.key)
         case BatchState.ENDED:

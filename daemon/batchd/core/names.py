@@ -84,6 +84,16 @@ def numbered(stem: str, number: int) -> str:
     return stem if number < 2 else f"{stem} ({number})"
 
 
+def number_of(stem: str, plain: str) -> int:
+    """Which output of the name `plain` has this stem.
+
+    >>> number_of("reviews/may", "reviews/may"), number_of("reviews/may (12)", "reviews/may")
+    (1, 12)
+    """
+    match = re.fullmatch(r" \((\d+)\)", stem.removeprefix(plain))
+    return int(match[1]) if match else 1
+
+
 def numbered_file(name: str, number: int) -> str:
     """The same for a whole file name: the number goes before the suffixes. A date is no suffix.
 

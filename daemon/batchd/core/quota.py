@@ -16,9 +16,9 @@ SMALLEST_SHARE = 20
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What refusals taught: a limit in our own count of tokens, and until when to leave the lane alone."""
+    """What refusals taught: a limit in our own count of tokens, if any, and until when to leave the lane alone."""
 
-    limit: int
+    limit: int | None
     refusals: int
     paused_until: float
 
@@ -35,24 +35,33 @@ class Quotas:
         Our count is a guess. Where it was below the limit that the provider named, the guess was too low, so
         the same again would be refused again: what was refused, less a fifth, is the limit then.
         """
-        before = self._learnt.get(lane)
-        refusals = before.refusals + 1 if before else 1
         below = max(1, enqueued * 4 // 5)
         limit = below if said is None or enqueued <= said else said
         floor = said // SMALLEST_SHARE if said else 1
+        self._pause(lane, max(limit, floor, 1), steady)
+
+    def broke_down(self, lane: Lane, *, steady: float) -> None:
+        """The provider broke down over a batch: it gets time to come round, and no limit is learnt."""
+        before = self._learnt.get(lane)
+        self._pause(lane, before.limit if before else None, steady)
+
+    def _pause(self, lane: Lane, limit: int | None, steady: float) -> None:
+        before = self._learnt.get(lane)
+        refusals = before.refusals + 1 if before else 1
         pause = min(MOST_PAUSE, FIRST_PAUSE * 2.0 ** min(refusals - 1, 10))
-        self._learnt[lane] = Learnt(max(limit, floor, 1), refusals, steady + pause)
+        self._learnt[lane] = Learnt(limit, refusals, steady + pause)
 
     def accepted(self, lane: Lane) -> None:
         """A batch got past validation: the limit may be a little higher than we think."""
         learnt = self._learnt.get(lane)
         if learnt is not None:
-            self._learnt[lane] = Learnt(learnt.limit + max(1, learnt.limit // 20), 0, 0.0)
+            higher = None if learnt.limit is None else learnt.limit + max(1, learnt.limit // 20)
+            self._learnt[lane] = Learnt(higher, 0, 0.0)
 
     def limit(self, lane: Lane, configured: int | None) -> int | None:
         """The most to enqueue: what the operator said, or less if that was refused."""
         learnt = self._learnt.get(lane)
-        if learnt is None:
+        if learnt is None or learnt.limit is None:
             return configured
         return learnt.limit if configured is None else min(configured, learnt.limit)
 

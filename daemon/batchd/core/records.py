@@ -140,7 +140,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """When the create call was allowed to go out: wall clock, and a clock that never jumps with its boot's id."""
+    """A moment, such as when a create call was allowed to go out: by the wall, and by a clock that never jumps."""
 
     at: float
     steady: float
@@ -157,10 +157,18 @@ class Intent:
             return now.steady - self.steady
         return max(0.0, min(now.steady, now.at - self.at))
 
+    def elapsed(self, now: Intent) -> float:
+        """Seconds gone by as far as can be told: across a reboot the wall clock must do."""
+        return max(0.0, now.steady - self.steady if self.boot == now.boot else now.at - self.at)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One or more parts, of one or more jobs, submitted together to a batch provider."""
+    """One or more parts, of one or more jobs, submitted together to a batch provider.
+
+    `heard` is when the provider last said anything of it, `progress` since when that has been the same, `stopping`
+    when it was first to be stopped there.
+    """
 
     key: str
     provider: str
@@ -188,3 +196,6 @@ class Batch:
     reason: str | None = None
     submitted_at: float | None = None
     ended_at: float | None = None
+    heard: Intent | None = None
+    progress: Intent | None = None
+    stopping: Intent | None = None

@@ -22,6 +22,17 @@ _SETTING_CODES = frozenset(
         "billing_hard_limit_reached",
     }
 )
+_PASSING_CODES = frozenset(
+    {
+        "runner_lost",  # LiteLLM, when its proxy was restarted
+        "server_error",
+        "internal_error",
+        "internal_server_error",
+        "service_unavailable",
+        "overloaded",
+        "rate_limit_exceeded",
+    }
+)
 _LIMIT = re.compile(r"[Ll]imit(?:\s+of|:)?\s*(\d[\d.,]*)\s*([KkMm])?\b")
 
 
@@ -48,6 +59,14 @@ class WrongSetting:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """The service broke down over it, by no fault of what is in it: the same again, after a while."""
+
+    message: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bisect:
     """Something in it is refused, and nobody says what: try halves."""
 
@@ -55,7 +74,7 @@ class Bisect:
     code: str = "batch_refused"
 
 
-Verdict: TypeAlias = Wait | BadLines | WrongSetting | Bisect
+Verdict: TypeAlias = Wait | BadLines | WrongSetting | Again | Bisect
 
 
 def verdict(problems: Iterable[Problem]) -> Verdict:
@@ -74,6 +93,9 @@ def verdict(problems: Iterable[Problem]) -> Verdict:
     for problem in problems:
         if problem.code in _SETTING_CODES:
             return WrongSetting(problem.message)
+    for problem in problems:
+        if problem.code in _PASSING_CODES:
+            return Again(problem.message, problem.code)
     if problems:
         return Bisect("; ".join(problem.message for problem in problems[:3]), problems[0].code or "batch_refused")
     return Bisect("the provider gave no reason")

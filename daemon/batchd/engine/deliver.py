@@ -20,16 +20,21 @@ from ..adapters.work.joined import RowsDoNotAddUp
 from ..adapters.work.part_files import read_results
 from ..contracts import DeliveryJob
 from ..core.lifecycle import Close, Deliver, Finish, Reject
-from ..core.names import numbered, outbox_stem
+from ..core.names import number_of, numbered, outbox_stem
 from ..core.pricing import UNIT
 from ..core.records import Batch, Job, Part
 from ..core.spending import Bill
+from ..errors import BatchdError
 from ..events import JobFinished
 from ..file_sink import FileSink
 from ..files import make_folder, publishing
 from ..model import Json, RowStatus, Usage
 from .context import Context
 from .render import forget_pieces, publish_files, shape_of
+
+
+class SinksCollide(BatchdError):
+    """Two sinks of a route would write the same file."""
 
 
 async def close(context: Context, action: Close) -> None:
@@ -95,6 +100,15 @@ async def deliver(context: Context, action: Deliver) -> None:
         else:
             await sink.publish(delivery, SpoolRows(context.spool, job, parts, shape_of(job).answer_columns))
     except FileExistsError:
+        if outbox.taken is None:
+            raise  # not in the outbox: another name there changes nothing
+        for other, files in (await context.store.jobs.delivered(job.id)).items():
+            if outbox.taken in files:
+                raise SinksCollide(
+                    f"The sinks {other} and {action.sink} of route {job.route.name} both publish {outbox.taken}, and "
+                    "each would have it hold something else. Take one of them out of the route's `sinks`, or set "
+                    "them up to differ."
+                ) from None
         await _take_another_name(context, job)
         return
     except RowsDoNotAddUp as error:
@@ -104,11 +118,14 @@ async def deliver(context: Context, action: Deliver) -> None:
 
 
 async def _take_another_name(context: Context, job: Job) -> None:
-    """Somebody put a file where ours was to be, after we had looked."""
+    """There is a file where ours was to be, of a kind that we do not look for or put there after we had looked.
+
+    Never a name before the one that is given up: that one may be in the way of a sink as well.
+    """
     stem = outbox_stem(job.inbox_path.decode("utf-8", "surrogateescape"))
-    for number in count(2):
+    for number in count(number_of(job.outbox_stem or stem, stem) + 1):
         candidate = numbered(stem, number)
-        if candidate == job.outbox_stem or await asyncio.to_thread(is_taken, context.folders.outbox, candidate):
+        if await asyncio.to_thread(is_taken, context.folders.outbox, candidate):
             continue
         try:
             await context.store.jobs.renamed(job, candidate)

@@ -10,14 +10,23 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO
 
 from ..contracts import RemoteBatch, Submission
 from ..core.lifecycle import Fetch, Find, Pack, Poll, Submit, Upload, Withdraw, outcome_wait
 from ..core.records import Batch, BatchState, Intent
-from ..errors import CannotFind, NotSent, RejectedError, RemoteMissing, SubmissionRefused, TransientError
+from ..core.stalling import Judgement, judge, unmoved_since
+from ..errors import (
+    CannotFind,
+    NotSent,
+    ProviderError,
+    RejectedError,
+    RemoteMissing,
+    SubmissionRefused,
+    TransientError,
+)
 from ..files import replacing
 from ..model import BatchPhase, BatchStatus, Problem
 from .context import Context, ProviderDesk
@@ -28,6 +37,8 @@ LOOKS = 2
 """How often a batch of unknown outcome must be looked for in vain before it counts as not created."""
 MISSING_MOST = 3_600.0
 """Seconds that a provider may say of a batch, or of its answers, that it is not there, before we believe it."""
+NOTED_EVERY = 60.0
+"""Seconds after which it is noted that a provider still says the same of a batch."""
 MISSING_SINCE = "batchd_missing_since"
 
 
@@ -119,7 +130,12 @@ async def find(context: Context, action: Find) -> None:
         return
     if found:
         for double in found[1:]:
-            await desk.provider.cancel(RemoteBatch(double, batch.key, {}))
+            try:
+                await desk.provider.cancel(RemoteBatch(double, batch.key, {}))
+            except (TransientError, RejectedError):
+                raise
+            except ProviderError:  # it runs to its end then, and its answers are used
+                pass
         await context.store.batches.found(batch, found[0], found[1:], context.clock.now())
     elif batch.looks + 1 >= LOOKS:
         await context.store.batches.not_found(batch)
@@ -140,20 +156,42 @@ async def poll(context: Context, action: Poll) -> None:
     if was_new and status.phase in {BatchPhase.IN_PROGRESS, BatchPhase.FINALIZING, BatchPhase.COMPLETED}:
         context.quotas.accepted((batch.provider, batch.model))
     if not status.phase.ended:
-        if status != _last_status(batch):
-            await context.store.batches.polled(batch, status)
-        return
+        left = await _still_there(context, batch, status, desk)
+        if left is None:
+            return
+        status = left
     await context.store.batches.ended(batch, status, context.clock.now())
 
 
-def _last_status(batch: Batch) -> BatchStatus | None:
-    """What was noted at the last poll: most polls bring nothing new, and need not be synced to the disk."""
-    if batch.phase is None:
-        return None
+async def _still_there(context: Context, batch: Batch, status: BatchStatus, desk: ProviderDesk) -> BatchStatus | None:
+    """Note how far it is, and have it stopped once it has stood still for too long. How it counts as ended, if it does.
+
+    Judged right after its provider has answered: whoever does not answer may be at work all the same.
+    """
+    now = context.intent()
+    progress = unmoved_since(batch, status, now, poll=desk.poll)
+    said = judge(batch, status.phase, progress=progress, now=now, window=desk.provider.completion_window)
+    match said:
+        case Judgement.STOP:
+            await context.store.batches.stalled(batch, status, now, quiet=progress.elapsed(now))
+        case Judgement.WAIT if _said_lately(batch, status, now):
+            pass
+        case Judgement.WAIT:
+            await context.store.batches.polled(batch, status, now, progress=progress)
+        case Judgement.LEAVE:
+            deaf = Problem("batch_abandoned", "the provider was asked to stop it and did not in six hours")
+            return replace(status, phase=BatchPhase.EXPIRED, problems=(*status.problems, deaf))
+    return None
+
+
+def _said_lately(batch: Batch, status: BatchStatus, now: Intent) -> bool:
+    """Whether the same was noted a moment ago: most polls bring nothing new, and need not be synced to the disk."""
+    if batch.phase is None or batch.heard is None or batch.heard.elapsed(now) >= NOTED_EVERY:
+        return False
     problems = tuple(Problem(**record) for record in batch.problems)
-    return BatchStatus(
-        batch.phase, batch.total, batch.completed, batch.failed, problems, batch.usage, dict(batch.details)
-    )
+    details = dict(batch.details)
+    noted = BatchStatus(batch.phase, batch.total, batch.completed, batch.failed, problems, batch.usage, details)
+    return status == noted
 
 
 async def _vanished(context: Context, batch: Batch) -> BatchStatus:
@@ -166,11 +204,7 @@ async def _vanished(context: Context, batch: Batch) -> BatchStatus:
     # By a clock that does not jump: rows that are given up too soon are paid twice.
     since = Intent(**noted_since) if isinstance(noted_since, dict) else None
     if since is None:
-        phase = batch.phase or BatchPhase.VALIDATING
-        noted = BatchStatus(
-            phase, batch.total, batch.completed, batch.failed, details={**batch.details, MISSING_SINCE: asdict(now)}
-        )
-        await context.store.batches.polled(batch, noted)
+        await context.store.batches.missing(batch, {**batch.details, MISSING_SINCE: asdict(now)})
     if since is None or since.age(now) < MISSING_MOST:
         raise RemoteMissing(f"The provider does not know batch {batch.remote} at the moment; it is asked about again.")
     gone = Problem("batch_missing", "the provider has not known this batch for an hour")
@@ -178,11 +212,11 @@ async def _vanished(context: Context, batch: Batch) -> BatchStatus:
 
 
 async def withdraw(context: Context, action: Withdraw) -> None:
-    """Ask the provider to stop working on a batch that only cancelled jobs are in."""
+    """Ask the provider to stop working on a batch that only cancelled jobs are in, or that stands still."""
     batch = await context.store.batches.get(action.batch)
     desk = desk_for(context, batch.provider)
     await desk.provider.cancel(_remote(batch))
-    await context.store.batches.withdrawn(batch)
+    await context.store.batches.withdrawn(batch, context.intent())
 
 
 async def fetch(context: Context, action: Fetch) -> None:
@@ -193,11 +227,7 @@ async def fetch(context: Context, action: Fetch) -> None:
     async with _replacing(context.spool.batch_answers(batch.key)) as file:
         await _download(context, desk, batch, _remote(batch), file)
         for double in batch.others:
-            remote = RemoteBatch(double, batch.key, {})
-            status = await desk.provider.poll(remote)
-            if not status.phase.ended:
-                raise TransientError(f"The double {double} of batch {batch.key} has not stopped yet.")
-            await _download(context, desk, batch, RemoteBatch(double, batch.key, status.details), file)
+            await _download_double(context, desk, batch, double, file)
         empty = file.tell() == 0
     if batch.phase is BatchPhase.FAILED and empty:
         # Counts are not to be trusted: a service that calls a batch failed may have answered rows all the same.
@@ -208,15 +238,33 @@ async def fetch(context: Context, action: Fetch) -> None:
     await _forget(context, batch, desk)
 
 
+async def _download_double(context: Context, desk: ProviderDesk, batch: Batch, double: str, file: IO[bytes]) -> None:
+    """The answers of a double, once it has stopped; after an hour, those that there are."""
+    late = _since_end(context, batch) >= MISSING_MOST
+    try:
+        status = await desk.provider.poll(RemoteBatch(double, batch.key, {}))
+    except RemoteMissing:
+        if late:
+            return
+        raise
+    if not status.phase.ended and not late:
+        raise LookAgain(desk.poll)
+    await _download(context, desk, batch, RemoteBatch(double, batch.key, status.details), file)
+
+
 async def _download(context: Context, desk: ProviderDesk, batch: Batch, remote: RemoteBatch, file: IO[bytes]) -> None:
     try:
         await desk.provider.download(remote, file)
     except RemoteMissing:
         # Right after completion answers are not there for minutes; much later they will not come any more. What
         # was written counts, and what is not there is asked again like any other silence.
-        ended_at = batch.ended_at if batch.ended_at is not None else context.clock.now()
-        if context.clock.now() - ended_at < MISSING_MOST:
+        if _since_end(context, batch) < MISSING_MOST:
             raise
+
+
+def _since_end(context: Context, batch: Batch) -> float:
+    """Seconds since the provider was through with it."""
+    return context.clock.now() - batch.ended_at if batch.ended_at is not None else 0.0
 
 
 async def _forget(context: Context, batch: Batch, desk: ProviderDesk) -> None:

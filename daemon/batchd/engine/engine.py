@@ -129,6 +129,8 @@ class Engine:
             elif not isinstance(candidate.action, lifecycle.Admit):
                 # A job that waits for money is looked at again, but `batchd once` does not wait with it.
                 again.append(until)
+        # Whose turn it is at a provider that fails us: else one call that never works would keep all others waiting.
+        due.sort(key=lambda each: self.patience.until(each.action) if self._shut(each.provider) else 0.0)
         return Outlook(due, min(again, default=None))
 
     async def _of_jobs(self, again: list[float]) -> list[Due]:
@@ -224,9 +226,13 @@ class Engine:
             found.append(Due(action))
         return found
 
+    def _shut(self, provider: str | None) -> bool:
+        """Whether a provider fails us as a whole: it is down, or refuses our key."""
+        return provider is not None and self.patience.failures(provider) > 0
+
     def _gate(self, provider: str | None) -> float:
-        """While a provider refuses us as a whole, one call at a time finds out whether it still does."""
-        if provider is None or not self.patience.failures(provider):
+        """While a provider fails us as a whole, one call at a time finds out whether it still does."""
+        if provider is None or not self._shut(provider):
             return 0.0
         if self._busy_providers[provider]:
             return self.context.clock.steady() + 1.0
@@ -235,12 +241,11 @@ class Engine:
     # --- acting ----------------------------------------------------------------------------------------------
 
     def room_for(self, due: Due) -> bool:
-        """Whether one more of its kind may be under way. At a provider that refuses us, one call is enough."""
+        """Whether one more of its kind may be under way. At a provider that fails us, one call is enough."""
         kind = _kind(due.action)
         if sum(_kind(action) == kind for action in self._under_way) >= self._room[kind]:
             return False
-        provider = due.provider
-        return provider is None or not self.patience.failures(provider) or not self._busy_providers[provider]
+        return not self._shut(due.provider) or not self._busy_providers[due.provider or ""]
 
     def perform(self, due: Due) -> Coroutine[Any, Any, None]:
         """Carry out one action; it counts as under way from this call on, before it is awaited.
@@ -260,6 +265,7 @@ class Engine:
             await _CARRIED_OUT_BY[type(action)](self.context, action)
         except LookAgain as again:
             self.patience.rest(action, again.pause)
+            await self._answered(due)
         except Exception as error:  # noqa: BLE001  # the border: every fault becomes patience and words
             await self._complain(due, error)
         else:
@@ -277,10 +283,16 @@ class Engine:
             self.patience.rest(due.action, await self._poll_pause(due.action))
         else:
             self.patience.forget(due.action)
+        await self._answered(due)
+        await self._all_well(_subject(due.action))
+        if isinstance(due.action, lifecycle.Fetch):
+            # Whether it could be cancelled does not matter any more.
+            await self._all_well(_subject(lifecycle.Withdraw(due.action.batch)))
+
+    async def _answered(self, due: Due) -> None:
         if due.provider is not None:
             self.patience.forget(due.provider)
             await self._all_well(f"provider {due.provider}")
-        await self._all_well(_subject(due.action))
 
     async def _poll_pause(self, action: lifecycle.Poll) -> float:
         batch = await self.context.store.batches.get(action.batch)
@@ -298,14 +310,20 @@ class Engine:
         if isinstance(error, ProviderNotConfigured):
             await self._say(f"provider {provider}", str(error))
         elif provider is not None and isinstance(error, RejectedError):
-            self.patience.failed(provider, retry_after=retry_after)
+            self._shut_for_longer(provider)
             await self._say(f"provider {provider}", f"{error} Jobs wait; nothing is lost.")
         elif provider is not None and isinstance(error, TransientError) and not isinstance(error, RemoteMissing):
             self._streaks[provider] += 1
             if self._streaks[provider] >= COMPLAIN_AFTER:
+                self._shut_for_longer(provider)
                 await self._say(f"provider {provider}", f"{error} Trying again until it works; jobs wait.")
         elif failures >= COMPLAIN_AFTER or _worth_saying_at_once(error):
             await self._say(_subject(action), _in_words(error, name))
+
+    def _shut_for_longer(self, provider: str) -> None:
+        # Calls that were under way when the first of them failed tell nothing new.
+        if self.patience.until(provider) <= self.context.clock.steady():
+            self.patience.failed(provider)
 
     async def _say(self, subject: str, text: str) -> None:
         said = await self._said()
@@ -345,7 +363,10 @@ def _subject(action: Action) -> str:
     if isinstance(action, lifecycle.Deliver):
         return f"sink {action.sink}"
     if isinstance(action, Pack):
-        return f"provider {action.provider}"
+        # Not the provider itself: it is not called for this, so this proves nothing about it.
+        return f"batches for {action.provider}"
+    if isinstance(action, lifecycle.Withdraw):
+        return f"cancelling batch {action.batch}"  # by itself, since polls of the batch go well meanwhile
     job = getattr(action, "job", None)
     return f"job {job}" if job is not None else f"batch {getattr(action, 'batch', '')}"
 

@@ -12,10 +12,13 @@ from ..adapters.work.strike import StrikeTask, strike
 from ..core.joining import owner
 from ..core.records import Batch, Part, PartState
 from ..core.rows import row_of
-from ..core.verdict import BadLines, Bisect, Wait, WrongSetting, verdict
+from ..core.verdict import Again, BadLines, Bisect, Wait, WrongSetting, verdict
 from ..model import Failure, Problem
 from .context import Context
 from .local import pieces_of
+
+BREAKDOWNS_MOST = 5
+"""How often the same rows are simply sent again after a breakdown, before they are suspected of causing it."""
 
 
 async def refused(context: Context, batch: Batch, problems: Sequence[Problem], otherwise: str) -> None:
@@ -34,8 +37,17 @@ async def refused(context: Context, batch: Batch, problems: Sequence[Problem], o
             await _strike(context, batch, failures, f"{len(said.lines)} of its lines were refused.")
         case WrongSetting():
             await _stop_jobs(context, batch, said.message)
-        case Bisect():
+        case Again() if batch.ended_at is not None and await _breakdowns(context, batch) < BREAKDOWNS_MOST:
+            context.quotas.broke_down((batch.provider, batch.model), steady=context.clock.steady())
+            await context.store.batches.returned(batch, said.message)
+        case Again() | Bisect():
             await _bisect(context, batch, Failure(said.code, said.message if problems else otherwise))
+
+
+async def _breakdowns(context: Context, batch: Batch) -> int:
+    """How often batches with rows of this one have come back for a breakdown of the provider."""
+    before = await context.store.batches.returned_before(batch.key)
+    return sum(isinstance(verdict([Problem(**each) for each in one.problems]), Again) for one in before)
 
 
 async def _strike(context: Context, batch: Batch, failures: Mapping[tuple[str, int], Failure], reason: str) -> None:

@@ -18,7 +18,7 @@ from ..core.budget import Budget
 from ..core.lifecycle import Action
 from ..core.pricing import Price
 from ..core.routing import Asked, Route
-from ..engine.context import Context, Folders, ProviderDesk
+from ..engine.context import Context, Executor, Folders, ProviderDesk
 from ..engine.engine import Engine
 from ..engine.intake import Intake
 from ..events import Event
@@ -55,6 +55,9 @@ class Household:
         prices: Mapping[str, Price] | None = None,
         budget: Budget | None = None,
         approve_in_folder: bool = False,
+        executor: Executor | None = None,
+        create_timeout: float = 10.0,
+        poll: float = 1.0,
     ) -> None:
         self.folder = folder
         self.service = service or FakeService()
@@ -63,7 +66,9 @@ class Household:
         self.limits = limits or Limits()
         self.clock = FakeClock()
         self.events: list[Event] = []
-        self.executor = InlineExecutor()
+        self.executor = executor or InlineExecutor()
+        self.create_timeout = create_timeout
+        self.poll = poll
         self.plugin_dir = plugin_dir
         self.duplicates: Duplicates = duplicates
         self.budget = budget or Budget()
@@ -99,7 +104,13 @@ class Household:
 
     def _context(self, store: Store, spool: Spool) -> Context:
         desk = ProviderDesk(
-            "fake", self.provider, self.limits, linger=0.0, poll=1.0, create_timeout=10.0, prices=self.prices
+            "fake",
+            self.provider,
+            self.limits,
+            linger=0.0,
+            poll=self.poll,
+            create_timeout=self.create_timeout,
+            prices=self.prices,
         )
         return Context(
             store=store,

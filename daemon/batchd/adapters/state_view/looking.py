@@ -236,4 +236,10 @@ def _batch(row: sqlite3.Row) -> BatchSummary:
         created_at=row["created_at"],
         submitted_at=row["submitted_at"],
         ended_at=row["ended_at"],
+        progress_at=_at(row["progress"]),
+        stopping_at=_at(row["stopping"]),
     )
+
+
+def _at(moment: str | None) -> float | None:
+    return None if moment is None else json.loads(moment)["at"]

@@ -32,6 +32,7 @@ class Tokens(NamedTuple):
 class BatchSummary:
     """A batch, from the side of one job: `ours` of its requests are that job's.
 
+    `progress_at` is when the provider last said anything new of it, `stopping_at` when it was first to be stopped.
     `completed`, `failed` and `total` are what the provider counts; good for showing, never for deciding.
     """
 
@@ -51,6 +52,8 @@ class BatchSummary:
     created_at: float
     submitted_at: float | None
     ended_at: float | None
+    progress_at: float | None = None
+    stopping_at: float | None = None
 
     @property
     def answered(self) -> int:

@@ -7,7 +7,7 @@ intent before the create call, the provider's id before anything else is asked o
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +22,12 @@ from ...events import (
     BatchOutcomeUnknown,
     BatchPacked,
     BatchReturned,
+    BatchStalled,
     BatchSubmitted,
     BatchUploaded,
     Event,
 )
-from ...model import BatchPhase, BatchStatus
+from ...model import BatchPhase, BatchStatus, Json
 from .database import Database, Transaction, to_json
 from .mapping import batch_of, columns_of, part_of, route_of, usage_columns
 
@@ -68,6 +69,10 @@ class Batches:
     async def of_job(self, job: str) -> list[Batch]:
         """Every batch that had rows of the job."""
         return [batch_of(row) for row in await self._database.read(lambda tx: tx.fetch("batches_of_job", job=job))]
+
+    async def returned_before(self, key: str) -> list[Batch]:
+        """Batches that came back and had parts that are in this one, at the same attempt."""
+        return [batch_of(row) for row in await self._database.read(lambda tx: tx.fetch("returned_before", batch=key))]
 
     async def waiting(self) -> list[WaitingPart]:
         """Planned parts that wait for a batch, the oldest job first."""
@@ -138,9 +143,8 @@ class Batches:
 
         False if it must not go out: the batch was taken back meanwhile.
         """
-        record = to_json(dataclasses.asdict(intent))
         return await self._step(
-            batch, BatchState.UPLOADED, state=BatchState.SUBMITTING, intent=record, looks=0, reason=None
+            batch, BatchState.UPLOADED, state=BatchState.SUBMITTING, intent=_moment(intent), looks=0, reason=None
         )
 
     async def submitted(self, batch: Batch, remote: str, at: float) -> None:
@@ -205,9 +209,34 @@ class Batches:
 
     # --- at the provider and back ----------------------------------------------------------------------------
 
-    async def polled(self, batch: Batch, status: BatchStatus) -> None:
-        """What the provider says of it, for people to see."""
-        await self._step(batch, BatchState.SUBMITTED, **_status_columns(status))
+    async def polled(self, batch: Batch, status: BatchStatus, now: Intent, *, progress: Intent) -> None:
+        """What the provider says of it now, and since when that has been the same."""
+        moments = {"heard": _moment(now), "progress": _moment(progress)}
+        await self._step(batch, BatchState.SUBMITTED, **_status_columns(status), **moments)
+
+    async def missing(self, batch: Batch, details: Mapping[str, Json]) -> None:
+        """The provider does not know it, at least for the moment."""
+        await self._step(batch, BatchState.SUBMITTED, details=to_json(dict(details)))
+
+    async def stalled(self, batch: Batch, status: BatchStatus, now: Intent, *, quiet: float) -> None:
+        """It has stood still for so many seconds: commit that it is to be stopped."""
+        event = BatchStalled(
+            batch=batch.key,
+            phase=status.phase,
+            completed=status.completed,
+            failed=status.failed,
+            total=status.total or batch.requests,
+            quiet=quiet,
+        )
+
+        async def change(tx: Transaction) -> None:
+            [row] = await tx.fetch("batch", key=batch.key)
+            if row["state"] == BatchState.SUBMITTED and row["stopping"] is None:
+                columns = _status_columns(status) | {"stopping": _moment(now)}
+                await tx.update("batches", {"key": batch.key}, **columns)
+                await tx.tell(event)
+
+        await self._database.write(change)
 
     async def ended(self, batch: Batch, status: BatchStatus, at: float) -> None:
         """The provider has stopped working on it."""
@@ -224,9 +253,10 @@ class Batches:
             batch, BatchState.SUBMITTED, event, state=BatchState.ENDED, ended_at=at, **_status_columns(status)
         )
 
-    async def withdrawn(self, batch: Batch) -> None:
-        """The provider was asked to stop; asked once is enough."""
-        await self._step(batch, BatchState.SUBMITTED, phase=BatchPhase.CANCELLING)
+    async def withdrawn(self, batch: Batch, now: Intent) -> None:
+        """The provider was asked to stop; it need not be asked again while it says that it does."""
+        first = batch.stopping or now
+        await self._step(batch, BatchState.SUBMITTED, phase=BatchPhase.CANCELLING, stopping=_moment(first))
 
     async def fetched(self, batch: Batch) -> None:
         """Its answers are on our disk."""
@@ -269,6 +299,10 @@ class Batches:
             return changed
 
         return await self._database.write(change)
+
+
+def _moment(intent: Intent) -> str:
+    return to_json(dataclasses.asdict(intent))
 
 
 def _status_columns(status: BatchStatus) -> dict[str, Any]:

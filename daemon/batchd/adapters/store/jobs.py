@@ -162,7 +162,7 @@ class Jobs:
         """
 
         async def change(tx: Transaction) -> str | None:
-            twin = earlier[0]["id"] if earlier else None if duplicates == "process" else await _twin(tx, job, sha256)
+            twin = None if duplicates == "process" else await _twin(tx, job, sha256)
             if twin is not None and duplicates == "reject":
                 return twin
             changed = await tx.update(

@@ -52,7 +52,8 @@ def batch_of(row: sqlite3.Row) -> Batch:
     record = _loaded(row, Batch)
     record["state"] = BatchState(record["state"])
     record["phase"] = None if record["phase"] is None else BatchPhase(record["phase"])
-    record["intent"] = None if record["intent"] is None else Intent(**json.loads(record["intent"]))
+    for name in ("intent", "heard", "progress", "stopping"):
+        record[name] = None if record[name] is None else Intent(**json.loads(record[name]))
     record["usage"] = None if record["usage"] is None else usage_of(record["usage"])
     record["wanted"] = bool(record["wanted"])
     return Batch(**record)

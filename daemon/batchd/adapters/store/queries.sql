@@ -174,6 +174,12 @@ FROM parts WHERE job = :job
 SELECT DISTINCT batches.* FROM batches JOIN batch_parts ON batch_parts.batch = batches.key
 WHERE batch_parts.job = :job ORDER BY batches.created_at, batches.key
 
+-- name: returned_before
+SELECT DISTINCT batches.* FROM batch_parts AS ours
+JOIN batch_parts AS before USING (job, first, attempt)
+JOIN batches ON batches.key = before.batch
+WHERE ours.batch = :batch AND before.batch != :batch AND batches.state = 'returned'
+
 -- name: delete_deliveries
 DELETE FROM deliveries WHERE job = :job
 

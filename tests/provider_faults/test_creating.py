@@ -1,0 +1,114 @@
+"""The one call that costs money, failing in every way: how often it was made is counted by whoever received it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ..engine.conftest import csv_of
+from ..sandbox.sandbox_kit import as_jsonl, request_lines
+from .conftest import NINE, MakePair, told
+
+NOTHING_DONE = [
+    "create:cut",
+    "create:500",
+    "create:503:retry-after=0.01",
+    "create:429:retry-after=0.01",
+    "create:html",
+    "create:silence",
+]
+DONE_ALL_THE_SAME = ["create:cut-after", "create:500-after", "create:429-after:retry-after=0.01", "create:timeout"]
+TIME_OUTS = {"create:silence", "create:timeout"}
+
+
+@pytest.mark.parametrize("fault", [*NOTHING_DONE, *DONE_ALL_THE_SAME])
+async def test_a_create_of_unknown_outcome_is_looked_for_before_it_is_made_again(
+    make_pair: MakePair, fault: str
+) -> None:
+    pair = await make_pair(fault, create_timeout=0.5 if fault in TIME_OUTS else 10.0)
+    await pair.ask()
+    ledger = await pair.all_well()
+    assert len(ledger["batches"]) == 1
+    assert "BatchOutcomeUnknown" in pair.told
+    if fault in NOTHING_DONE:
+        assert ledger["create_calls"] == 2, "one that failed, and one after it was looked for twice"
+        assert ledger["calls"]["list"] == 2
+        assert "BatchNotFound" in pair.told
+    else:
+        assert ledger["create_calls"] == 1, "it was there, and was found"
+        assert "BatchFound" in pair.told
+
+
+@pytest.mark.parametrize(
+    ("fault", "creates"),
+    [
+        ("create:401", 2),
+        ("create:403", 2),
+        ("create:404:code=unknown_url", 2),
+        # Refused for what is in it: the three parts go alone after that.
+        ("create:400", 1 + 3),
+        # Azure refuses at once what OpenAI accepts and fails later; four fifths at a time after that.
+        ("create:400:code=token_limit_exceeded", 1 + 2),
+    ],
+)
+async def test_a_create_that_was_certainly_refused_is_made_again_and_not_looked_for(
+    make_pair: MakePair, fault: str, creates: int
+) -> None:
+    pair = await make_pair(fault)
+    await pair.ask()
+    ledger = await pair.all_well()
+    assert ledger["create_calls"] == creates
+    assert len(ledger["batches"]) == creates - 1
+    assert "list" not in ledger["calls"]
+
+
+async def test_a_create_that_fails_again_and_again_is_paid_once(make_pair: MakePair) -> None:
+    pair = await make_pair("create:500:count=3", "create:cut:count=2", "create:500-after")
+    await pair.ask()
+    ledger = await pair.all_well()
+    assert ledger["create_calls"] == 6
+    assert pair.told.count("BatchNotFound") == 5
+    assert pair.told.count("BatchFound") == 1
+
+
+async def test_it_is_found_behind_pages_of_others(make_pair: MakePair) -> None:
+    pair = await make_pair("create:cut-after")
+    pair.household.drop("reviews/may.csv", csv_of(NINE))
+    async with pair.household.living() as daemon:
+        await daemon.take_in()
+        await pair.until(daemon, lambda: told(pair, "BatchOutcomeUnknown"))
+        # Somebody else uses the account: lists begin with the newest, and a page holds a hundred.
+        await pair.sandbox.order("batch:failed:count=120")
+        others = await pair.sandbox.upload(as_jsonl(request_lines(1)))
+        await asyncio.gather(*(pair.sandbox.create(others) for _ in range(120)))
+        await pair.drain(daemon)
+    ledger = await pair.all_well()
+    assert ledger["calls"]["list"] == 2
+    [ours] = [batch for batch in ledger["batches"] if batch["input_file_id"] != others]
+    [found] = [event.data() for event in pair.household.events if event.kind == "BatchFound"]
+    assert found == {"remote": ours["id"], "others": []}
+
+
+async def test_of_doubles_the_older_is_kept_the_other_cancelled_and_the_answers_of_both_are_used(
+    make_pair: MakePair,
+) -> None:
+    # The older one expires half-way, the younger gets no further than two thirds: none has all, both have.
+    pair = await make_pair("create:twice", "batch:expired:fraction=0.5", "batch:stuck:fraction=0.7")
+    pair.household.drop("reviews/may.csv", csv_of(NINE))
+    async with pair.household.living() as daemon:
+        await daemon.take_in()
+        await pair.until(daemon, lambda: told(pair, "BatchOutcomeUnknown"))
+        await pair.at_work(("expired", 4), ("in_progress", 6))
+        await pair.drain(daemon)
+    ledger = await pair.sandbox.ledger()
+    older, younger = ledger["batches"][:2]
+    [found] = [event for event in pair.household.events if event.kind == "BatchFound"]
+    assert found.data() == {"remote": older["id"], "others": [younger["id"]]}
+    assert (older["status"], younger["status"]) == ("expired", "cancelled")
+    assert pair.statuses() == ["ok"] * 9
+    # The service made two of one call, and that is what it billed twice; nothing was asked again that either had.
+    assert (older["executed"], younger["executed"]) == (4, 6)
+    asked_again = sum(batch["requests"] for batch in ledger["batches"][2:])
+    assert asked_again == 9 - (4 + 6 - len(ledger["executed_twice"]))
+    assert ledger["create_calls"] == 1 + (asked_again > 0)
