@@ -20,7 +20,6 @@ from batchd.core.estimating import (
     Span,
     advice,
     answers,
-    broken_limits,
     cheapest_first,
     quote,
 )
@@ -113,14 +112,21 @@ def test_the_cheapest_comes_first_and_the_unknown_last() -> None:
     assert [each.model for each in cheapest_first(quotes)] == ["free", "cheap", "dear", "unknown"]
 
 
-def test_limits_that_a_job_breaks_by_itself() -> None:
-    limits = {"per_job": 5, "per_day": 20, "per_month": None}
-    assert broken_limits(limits, 5) == []
-    assert broken_limits(limits, 6) == [("per_job", 5)]
-    assert broken_limits(limits, 21) == [("per_job", 5), ("per_day", 20)]
-    assert broken_limits(limits, None) == [("per_job", 5), ("per_day", 20)]
-    assert broken_limits({"per_job": 0}, 1) == [("per_job", 0)]
-    assert broken_limits({"per_job": 0}, 0) == []
+def test_the_most_has_what_is_added_because_counting_is_a_guess() -> None:
+    load = Load(3, 2_001, (1_001,))
+    made = quote("p", "m", TERMS, load, Answers(300, 150, Basis.HALF), margin=1.25)
+    plain = quote("p", "m", TERMS, load, Answers(300, 150, Basis.HALF))
+    assert made.batch is not None
+    assert plain.batch is not None
+    assert made.batch.likely == plain.batch.likely
+    assert made.batch.most == HALF.cost(Usage(2_502, 0, 300))  # 2,001 and a quarter, rounded up
+    assert made.input_tokens == plain.input_tokens == 2_001
+    # It may lift a request over a step.
+    lifted = quote(
+        "p", "m", Terms(STEPS, STEPS, "USD", "x"), Load(1, 900, (900,)), Answers(0, 0, Basis.NONE), margin=1.25
+    )
+    assert lifted.batch is not None
+    assert lifted.batch.most == STEPS.cost(Usage(1_125, 0, 0))
 
 
 # --- what costs ----------------------------------------------------------------------------------------------------

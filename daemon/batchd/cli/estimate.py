@@ -29,6 +29,7 @@ HELD = 6
 @click.option(
     "--model",
     "models",
+    cls=Option,
     metavar="[PROVIDER/]MODEL",
     multiple=True,
     help="Another model to compare with; may be given several times.",
@@ -36,11 +37,17 @@ HELD = 6
 @click.option("--all", "everything", cls=Option, is_flag=True, help="All models of the provider that have a price.")
 @click.option("--requests", metavar="NUMBER", type=click.IntRange(min=1), help="Without a FILE: so many requests,")
 @click.option(
-    "--input", "input_tokens", metavar="TOKENS", type=click.IntRange(min=0), help="with so many input tokens each."
+    "--input",
+    "input_tokens",
+    cls=Option,
+    metavar="TOKENS",
+    type=click.IntRange(min=0),
+    help="with so many input tokens each.",
 )
 @click.option(
     "--output",
     "output_tokens",
+    cls=Option,
     metavar="TOKENS",
     type=click.IntRange(min=0),
     help="Output tokens that you expect of one answer.",
@@ -59,14 +66,14 @@ def estimate(
     output_tokens: int | None,
     as_json: bool,
 ) -> int:
-    """Say what a file would cost, with which model, as a batch and live; the cheapest first.
+    """Say what a file would cost, with which model; cheapest first.
 
-    FILE is read and its requests are built as its route says. Nothing is sent anywhere. Of a large file a sample is
-    counted, from all over it.
+    FILE is read and its requests are built as its route says, then priced as a batch and live. Nothing is sent. Of
+    a large file a sample is counted, from all over it.
 
     Without FILE, requests of one size are reckoned: --requests, --input and --output.
 
-    Exits with 6 if the job would be held, because alone it can cost more than [budget] allows.
+    Exits with 6 if [budget] would have the job held.
 
     \b
     Examples:

@@ -55,17 +55,13 @@ def opening(made: Estimate) -> Iterator[str]:
 
 
 def closing(made: Estimate) -> Iterator[str]:
-    """What is to be known after the prices: prices that are missing, limits that break, what costs."""
+    """What is to be known after the prices: prices that are missing, a budget that refuses, what costs."""
+    refusal = made.refusal
     for sentence in made.unknown:
-        yield clean(sentence)
-    if made.unreckoned:
-        yield "It would be held: [budget] sets limits, and what its model costs is not known."
-    for name, limit in made.broken:
-        most = "without a limit, as some answers have none" if made.most is None else _money(made.most, made)
-        yield (
-            f"It would be held: it can cost {'' if made.most is None else 'up to '}{most}, and [budget] {name} is "
-            f"{_money(limit, made)}."
-        )
+        if refusal is None or sentence not in refusal.reason:
+            yield clean(sentence)
+    if refusal is not None:
+        yield clean(f"It would {'wait' if refusal.passes else 'be held'}: {refusal.reason.removesuffix('.')}.")
     for each in made.advice:
         yield clean(each.text)
 
@@ -124,9 +120,7 @@ def _output(made: Estimate) -> str:
     past = made.past
     basis = {
         Basis.GIVEN: "as you said",
-        Basis.PAST: ""
-        if past is None
-        else f"{past.each:,.0f} a row, as {past.rows:,} answered rows of this route used",
+        Basis.PAST: "" if past is None else f"{past.each:,.0f} each, as {past.answers:,} answers to this route had",
         Basis.HALF: "half of it, as no finished job of this route tells better",
         Basis.GUESS: f"a guess of {GUESS} a request without limit, as no finished job of this route tells better",
     }[answers.basis]
@@ -160,7 +154,9 @@ def record(made: Estimate) -> dict[str, Any]:
         "models": [_record(each, made) for each in made.quotes],
         "unknown": list(made.unknown),
         "held": made.held,
-        "breaks": [{"limit": name, "amount": amount_of(limit)} for name, limit in made.broken],
+        "refusal": None
+        if made.refusal is None
+        else {"code": made.refusal.code, "reason": made.refusal.reason, "passes": made.refusal.passes},
         "advice": [{"code": each.code, "text": each.text} for each in made.advice],
     }
 

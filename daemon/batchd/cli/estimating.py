@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -15,12 +15,13 @@ from ..adapters.clock import Clock
 from ..adapters.config import Config
 from ..adapters.plugins import Catalogue
 from ..adapters.price_book import PriceBook
-from ..adapters.state_view.looking import looking
+from ..adapters.state_view.past import remembering
 from ..adapters.validation import check as validated
 from ..adapters.words import proposal
 from ..adapters.work.estimate import LARGE, Counted, CountTask, count
 from ..adapters.work.tools import Recipe
 from ..contracts import Limits
+from ..core.budget import SURE, UNSURE, Account, Refusal, judge
 from ..core.calibration import MOST, correction
 from ..core.estimating import (
     Advice,
@@ -32,16 +33,14 @@ from ..core.estimating import (
     Quote,
     advice,
     answers,
-    broken_limits,
     cheapest_first,
     quote,
 )
-from ..core.pricing import UNIT, Terms
+from ..core.pricing import Terms
 from ..core.routing import Route
 from ..errors import StateError
 from .dropping import named_route, route_of
 
-_LIMITS = ("per_job", "per_day", "per_month")
 _BYTES = "bytes"
 
 
@@ -58,8 +57,7 @@ class Choice:
 class Estimate:
     """What there is to say. Without a `file`, `counted` is None and the requests are made up.
 
-    `unknown` has a sentence for each model without a price, `broken` the limits of the budget that the route's own
-    model breaks, in trillionths; `unreckoned` says that there are limits, and no price to hold against them.
+    `unknown` has a sentence for each model without a price; `refusal` is why the job would not be sent as it is.
     """
 
     file: str | None
@@ -75,14 +73,12 @@ class Estimate:
     quotes: Sequence[Quote]
     unknown: Sequence[str] = ()
     advice: Sequence[Advice] = ()
-    broken: Sequence[tuple[str, int]] = ()
-    most: int | None = None
-    unreckoned: bool = False
+    refusal: Refusal | None = None
 
     @property
     def held(self) -> bool:
-        """Whether the job would be held for its cost, or because nobody knows it."""
-        return bool(self.broken) or self.unreckoned
+        """Whether the job would be held, or wait, for its cost."""
+        return self.refusal is not None
 
 
 @dataclass(slots=True)
@@ -99,7 +95,7 @@ class Estimating:
         """What a file would cost. FileRefused, in words, if its route cannot take it."""
         route = route_of(file, self.config.folders.inbox, self.config.routes, wanted)
         choices = self._choices(route, models, everything=everything, providers=[route.provider])
-        factors = self._corrections(choices)
+        factors, taught = self._corrections(choices)
         counted = self._count(file, route, choices)
         requests = round(counted.requests / counted.share)
         past = self._past(route)
@@ -115,7 +111,17 @@ class Estimating:
             choice: counted.loads[_way(choice.model)].corrected(factors[choice.provider, choice.model])
             for choice in choices
         }
-        quotes = [quote(each.provider, each.model, each.terms, loads[each], answered) for each in choices]
+        quotes = [
+            quote(
+                each.provider,
+                each.model,
+                each.terms,
+                loads[each],
+                answered,
+                margin=SURE if (each.provider, each.model) in taught else UNSURE,
+            )
+            for each in choices
+        ]
         own = quotes[0]
         factor = factors[own.provider, own.model]
         same = counted.same[_way(own.model)]
@@ -129,9 +135,6 @@ class Estimating:
             past=past,
             whole=counted.share == 1,
         )
-        live = self.config.providers[route.provider].mode == "live"
-        span = own.live if live else own.batch
-        most = None if span is None else span.most
         return Estimate(
             file=file.name,
             route=route.name,
@@ -146,9 +149,7 @@ class Estimating:
             quotes=cheapest_first(quotes),
             unknown=self._unknown(quotes),
             advice=list(advice(habits, own, requests=requests)),
-            broken=[] if own.terms is None else broken_limits(self._limits(), most),
-            most=most,
-            unreckoned=own.terms is None and any(limit is not None for limit in self._limits().values()),
+            refusal=self._refusal(own, unlimited=round(counted.unlimited / counted.share)),
         )
 
     def of_numbers(
@@ -223,10 +224,17 @@ class Estimating:
     def _unknown(self, quotes: Iterable[Quote]) -> list[str]:
         return [self._book(each.provider).unknown(each.provider, each.model) for each in quotes if each.terms is None]
 
-    def _limits(self) -> Mapping[str, int | None]:
-        budget = self.config.budget
-        amounts = {name: getattr(budget, name, None) for name in _LIMITS}
-        return {name: None if amount is None else int(amount * UNIT) for name, amount in amounts.items()}
+    def _refusal(self, own: Quote, *, unlimited: int) -> Refusal | None:
+        """Why the daemon would not send such a job right now."""
+        limits = self.config.spending_limits()
+        span = own.live if self.config.providers[own.provider].mode == "live" else own.batch
+        account = Account()
+        with suppress(StateError), remembering(self.config.folders.state) as past:
+            account = past.account(own.provider, limits.currency, Clock().now())
+        most = 0 if span is None or span.most is None else span.most
+        unknown = None if own.terms else self._book(own.provider).unknown(own.provider, own.model)
+        account = replace(account, own=most, unlimited=unlimited)
+        return judge(limits, own.provider, account, approved=None, price_unknown=unknown)
 
     # --- the file and the past -----------------------------------------------------------------------------------
 
@@ -258,16 +266,18 @@ class Estimating:
 
     def _past(self, route: Route) -> Past | None:
         # A state that cannot be looked at keeps nobody from reckoning.
-        with suppress(StateError), looking(self.config.folders.state) as state:
-            rows, output = state.answered(route.name, route.provider, route.model)
-            return Past(rows, output) if rows else None
+        with suppress(StateError), remembering(self.config.folders.state) as past:
+            number, output = past.answered(route.name, route.provider, route.model)
+            return Past(number, output) if number else None
         return None
 
-    def _corrections(self, choices: Sequence[Choice]) -> dict[tuple[str, str], float]:
-        factors = {(each.provider, each.model): 1.0 for each in choices}
-        with suppress(StateError), looking(self.config.folders.state) as state:
-            factors = {pair: correction(*state.calibration(*pair)) for pair in factors}
-        return factors
+    def _corrections(self, choices: Sequence[Choice]) -> tuple[dict[tuple[str, str], float], set[tuple[str, str]]]:
+        """What counts are multiplied with, by provider and model; and those of which that was learnt."""
+        pairs = [(each.provider, each.model) for each in choices]
+        sums = dict.fromkeys(pairs, (0, 0))
+        with suppress(StateError), remembering(self.config.folders.state) as past:
+            sums = {pair: past.calibration(*pair) for pair in pairs}
+        return {pair: correction(*each) for pair, each in sums.items()}, {pair for pair in pairs if sums[pair][0]}
 
 
 def _embeds(route: Route) -> bool:

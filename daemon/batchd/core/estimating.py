@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import ceil
 
 from ..model import Usage
 from .pricing import Rates, Terms, amount
@@ -25,15 +26,15 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What answered rows of a route have used so far: their number, and the tokens of their answers."""
+    """Answers to a route so far: their number, and the tokens they have in all."""
 
-    rows: int
+    answers: int
     output_tokens: int
 
     @property
     def each(self) -> float:
         """Tokens of one answer, on average."""
-        return self.output_tokens / self.rows
+        return self.output_tokens / self.answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def answers(
     most = None if unlimited else limits
     if given is not None:
         likely, basis = given * requests, Basis.GIVEN
-    elif past is not None and past.rows:
+    elif past is not None and past.answers:
         likely, basis = round(past.each * requests), Basis.PAST
     elif unlimited:
         likely, basis = round(limits / 2) + unlimited * GUESS, Basis.GUESS
@@ -89,6 +90,11 @@ class Load:
         """With the tokens that past batches say such a count comes to."""
         long = tuple(round(each * factor) for each in self.long)
         return replace(self, input_tokens=round(self.input_tokens * factor), long=long)
+
+    def at_most(self, margin: float) -> Load:
+        """With what is added because counting is a guess."""
+        long = tuple(ceil(each * margin) for each in self.long)
+        return replace(self, input_tokens=ceil(self.input_tokens * margin), long=long)
 
     def cost(self, rates: Rates, output_tokens: int) -> int:
         """What they all cost, in trillionths, with so much output in all, which is spread evenly over them."""
@@ -128,13 +134,19 @@ class Quote:
         return 1 - self.batch.likely / self.live.likely
 
 
-def quote(provider: str, model: str, terms: Terms | None, load: Load, answered: Answers) -> Quote:
-    """The cost of the load with a model on these terms."""
+def quote(
+    provider: str, model: str, terms: Terms | None, load: Load, answered: Answers, *, margin: float = 1.0
+) -> Quote:
+    """The cost of the load with a model on these terms; `margin` is what its input is multiplied with at most."""
     tokens = round(load.input_tokens / load.share)
     if terms is None:
         return Quote(provider=provider, model=model, input_tokens=tokens, terms=None)
+    dearest = load.at_most(margin)
     batch, live = (
-        Span(load.cost(rates, answered.likely), None if answered.most is None else load.cost(rates, answered.most))
+        Span(
+            load.cost(rates, answered.likely),
+            None if answered.most is None else dearest.cost(rates, answered.most),
+        )
         for rates in (terms.batch, terms.live)
     )
     return Quote(provider=provider, model=model, input_tokens=tokens, terms=terms, batch=batch, live=live)
@@ -143,14 +155,6 @@ def quote(provider: str, model: str, terms: Terms | None, load: Load, answered: 
 def cheapest_first(quotes: Sequence[Quote]) -> list[Quote]:
     """By what a batch likely costs; those whose price is not known at the end."""
     return sorted(quotes, key=lambda each: (each.batch is None, each.batch.likely if each.batch else 0))
-
-
-def broken_limits(limits: Mapping[str, int | None], most: int | None) -> list[tuple[str, int]]:
-    """The limits (trillionths, None is none) that a job costing at most so much breaks by itself, with their names.
-
-    What nothing limits breaks every one.
-    """
-    return [(name, limit) for name, limit in limits.items() if limit is not None and (most is None or most > limit)]
 
 
 # --- what costs ----------------------------------------------------------------------------------------------------
@@ -198,7 +202,7 @@ def advice(habits: Habits, quoted: Quote, *, requests: int) -> Iterator[Advice]:
 
 def _limit(habits: Habits, quoted: Quote, requests: int) -> Iterator[Advice]:
     past, limit = habits.past, habits.limit
-    if past is None or not past.rows:
+    if past is None or not past.answers:
         return
     used = f"Answers of this route have used {past.each:,.0f} tokens on average"
     if limit is None:
