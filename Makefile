@@ -40,8 +40,10 @@ format: $(STAMP)  ## mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## throughput and memory against a straight script and cp
+bench: $(STAMP)  ## throughput, memory, checks and counting, against straight scripts and cp
 	$(BIN)/python bench/throughput.py
+	$(BIN)/python bench/tokens.py
+	$(BIN)/python bench/validating.py
 
 soak: $(STAMP)  ## a thousand kills at random instants; takes long
 	$(BIN)/python bench/soak.py --kills 1000

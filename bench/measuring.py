@@ -6,7 +6,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,13 @@ class Measured:
     output: str
 
 
-def measure(command: Sequence[str | Path], *, environment: Mapping[str, str] | None = None) -> Measured:
-    """Run the command to its end; CalledProcessError, with its output shown, if it fails."""
+def measure(
+    command: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str] | None = None,
+    fine: Container[int] = frozenset({0, 3}),
+) -> Measured:
+    """Run the command to its end; SystemExit, with its output shown, if its status is none of the `fine` ones."""
     started = time.monotonic()
     before = os.times()
     process = subprocess.Popen(
@@ -38,7 +43,7 @@ def measure(command: Sequence[str | Path], *, environment: Mapping[str, str] | N
     seconds = time.monotonic() - started
     watch.stop()
     after = os.times()
-    if process.returncode not in {0, 3}:
+    if process.returncode not in fine:
         raise SystemExit(f"{command[0]} ended with status {process.returncode}:\n{output}")
     processor = after.children_user + after.children_system - before.children_user - before.children_system
     return Measured(seconds, processor, watch.peak, output)

@@ -13,7 +13,6 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .contracts import BatchProvider as BatchProvider
     from .contracts import DeliveryJob as DeliveryJob
-    from .contracts import Limits as Limits
     from .contracts import LiveProvider as LiveProvider
     from .contracts import Observer as Observer
     from .contracts import Outbox as Outbox
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from .contracts import Sink as Sink
     from .contracts import Source as Source
     from .contracts import Submission as Submission
+    from .core.json_lines import read_json_line as read_json_line
+    from .core.requests import request_failure as request_failure
     from .errors import BatchdError as BatchdError
     from .errors import CannotFind as CannotFind
     from .errors import ConfigError as ConfigError
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from .model import Body as Body
     from .model import Failure as Failure
     from .model import Json as Json
+    from .model import Limits as Limits
     from .model import Problem as Problem
     from .model import Response as Response
     from .model import Result as Result
@@ -60,7 +62,6 @@ _HOMES = {
     "contracts": (
         "BatchProvider",
         "DeliveryJob",
-        "Limits",
         "LiveProvider",
         "Observer",
         "Outbox",
@@ -74,6 +75,8 @@ _HOMES = {
         "Source",
         "Submission",
     ),
+    "core.json_lines": ("read_json_line",),
+    "core.requests": ("request_failure",),
     "errors": (
         "BatchdError",
         "CannotFind",
@@ -97,6 +100,7 @@ _HOMES = {
         "Body",
         "Failure",
         "Json",
+        "Limits",
         "Problem",
         "Response",
         "Result",

@@ -229,16 +229,11 @@ async def _desks(config: Config, catalogue: Catalogue, leaving: AsyncExitStack) 
         desks[name] = ProviderDesk(
             name=name,
             provider=provider,
-            limits=table.limits(provider.limits),
+            limits=table.packing(provider.limits),
             poll=table.poll,
             create_timeout=table.create_timeout,
             linger=table.linger,
-            prices=PriceBook(
-                table.price_list(),
-                currency=config.budget.currency,
-                known=table.prices_of or getattr(provider.settings, "base_url", None),
-                discount=table.batch_discount,
-            ),
+            prices=PriceBook.of(table, provider.settings, currency=config.budget.currency),
         )
     return desks
 

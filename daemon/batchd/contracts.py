@@ -37,6 +37,7 @@ from .model import (
     RowStatus,
     Usage,
 )
+from .model import Limits as Limits  # a part of BatchProvider's contract, and wanted where pydantic is not
 
 
 class Settings(BaseModel):
@@ -110,6 +111,17 @@ class PromptBuilder(Plugin[SettingsT]):
     columns: Sequence[str] = ("answer",)
     """The columns that `parse` fills, in order."""
 
+    endpoints: Sequence[str] = ()
+    """The endpoints that its bodies are for, such as `("/v1/chat/completions",)`; empty if it does not matter.
+
+    A route with another endpoint is refused when the configuration is read, as a service would refuse each row.
+    """
+
+    unique: str | None = None
+    """A column by which whoever dropped the file tells the answers apart; a row that has there what an earlier
+    row has fails alone, unasked.
+    """
+
     @abstractmethod
     def build(self, row: Row) -> Body | Failure:
         """The body of the request for this row, without `model` and the route's `params`, which batchd adds.
@@ -145,24 +157,6 @@ class PromptBuilder(Plugin[SettingsT]):
 
 
 # --- Providers -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The most a provider takes. None is no limit. The operator's config overrides each one.
-
-    `max_bytes` and `max_line_bytes` are of the input file and of one line of it; `max_enqueued_tokens` is the
-    sum of input tokens in all unfinished batches of one model.
-
-    Services take 50,000 requests and more, but answers come only with a whole batch: of smaller ones the first are
-    collected while the last are still worked on, less has to be asked again when one expires, and the downloads
-    are not cut.
-    """
-
-    max_requests: int = 10_000
-    max_bytes: int = 95_000_000
-    max_line_bytes: int | None = 1_000_000
-    max_enqueued_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,20 @@ class BatchStatus:
     details: Mapping[str, Json] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most a provider takes. None is no limit. The operator's config overrides each one.
+
+    `max_bytes` and `max_line_bytes` are of the input file and of one line of it; `max_enqueued_tokens` is the
+    sum of input tokens in all unfinished batches of one model.
+    """
+
+    max_requests: int = 50_000
+    max_bytes: int = 95_000_000
+    max_line_bytes: int | None = 1_000_000
+    max_enqueued_tokens: int | None = None
+
+
 class RowStatus(StrEnum):
     """What became of a row."""
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO
 
-import msgspec
+from batchd import BadRow, Failure, FileRefused, Json, Reader, Settings, Source, read_json_line
 
-from batchd import BadRow, FileRefused, Json, Reader, Settings, Source
-
-from .bad_lines import bad_line
+from .bad_lines import TOO_LONG, bad_line
 from .content import refuse_other_kinds
 
 LINE_MOST = 10_000_000
@@ -20,9 +17,6 @@ COLUMNS_MOST = 1_000
 """Different keys in one file. Every row has every column, so a key of its own in each row would fill the disk."""
 _SHOWN = 1_000
 """Characters that come back of a line that is too long; the rest is in the archived original."""
-
-_decoder = msgspec.json.Decoder()
-_MENDED = "Mend it and drop the line again."
 
 
 class JsonlReader(Reader[Settings]):
@@ -124,6 +118,7 @@ def _numbered(file: IO[bytes]) -> Iterator[tuple[int, bytes | BadRow]]:
                 number,
                 bad_line(
                     f"{shown}…".encode(),
+                    TOO_LONG,
                     f"Line {number:,} is longer than {LINE_MOST:,} bytes. Only its beginning is given back; the "
                     "whole line is in the original file, in the archive.",
                 ),
@@ -133,63 +128,9 @@ def _numbered(file: IO[bytes]) -> Iterator[tuple[int, bytes | BadRow]]:
 
 
 def _record(number: int, line: bytes) -> dict[str, Json] | BadRow:
-    try:
-        record = _decoder.decode(line)
-        if not isinstance(record, dict):
-            return bad_line(line, f"Line {number:,} is not a JSON object in braces. {_MENDED}")
-        if "" in record:
-            return bad_line(line, f"Line {number:,} has a key without a name. {_MENDED}")
-        double = _double_key(line, record)
-    except UnicodeDecodeError:
-        return bad_line(line, f"Line {number:,} is not valid UTF-8. Save the file as UTF-8. {_MENDED}")
-    except ValueError as error:  # msgspec's own, and Python's of a number with thousands of digits
-        return bad_line(line, f"Line {number:,} is not valid JSON: {_reason(line, error)}. {_MENDED}")
-    except RecursionError:
-        return bad_line(line, f"Line {number:,} is nested too deeply. {_MENDED}")
-    if double is not None:
-        return bad_line(line, f"Line {number:,} has the key “{double}” twice. {_MENDED}")
+    record = read_json_line(line)
+    if isinstance(record, Failure):
+        return bad_line(line, record.code, f"Line {number:,}: {record.message}")
+    if "" in record:
+        return bad_line(line, "invalid_json_line", f"Line {number:,}: This line has a key without a name. Write one.")
     return record
-
-
-def _reason(line: bytes, error: ValueError) -> str:
-    try:
-        json.loads(line)
-    except (ValueError, RecursionError):
-        return str(error).removeprefix("JSON is malformed: ").partition(" - at ")[0]
-    return "it says NaN or Infinity, a number too great, or half a character such as \\ud800"
-
-
-class _DoubleKey(Exception):
-    """Carries the key out of the decoder."""
-
-
-def _double_key(line: bytes, record: dict[str, Json]) -> str | None:
-    """A key that one object of the line has twice: a decoder keeps the last of them in silence."""
-    # As many keys as there are colons behind quotes: none is double. (More of these may also stand in texts.)
-    if line.count(b'":') == _keys(record) and b" :" not in line and b"\t" not in line and b"\r" not in line:
-        return None
-
-    def once(pairs: list[tuple[str, Json]]) -> None:
-        seen = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise _DoubleKey(key)
-            seen.add(key)
-
-    try:
-        json.loads(line, object_pairs_hook=once)
-    except _DoubleKey as double:
-        return str(double)
-    return None
-
-
-def _keys(value: Json) -> int:
-    """How many keys there are in it, at any depth."""
-    count = 0
-    if type(value) is dict:
-        count = len(value)
-        value = value.values()
-    for one in value:
-        if type(one) is dict or type(one) is list:
-            count += _keys(one)
-    return count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,13 +14,15 @@ from .bad_lines import line_again
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_BEGINNING = re.compile(rb'\s*\{\s*"custom_id"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 class JsonlSink(FileSink[Settings]):
     """Publishes `.results.jsonl`, a line a row in input order, and, only if rows failed, `.failed.jsonl`.
 
-    The lines are in OpenAI's batch output format. Where the dropped file has a column `custom_id`, that is what
-    they are called; else they keep the id that batchd asked under, which is the job's name and the row's number.
+    The lines are in OpenAI's batch output format, those of rows that never got an answer too: they have an `error`
+    with code and message. Where the dropped file has a column `custom_id`, that is what they are called; else they
+    keep the id that batchd asked under, which is the job's name and the row's number.
     The failed rows are written as they were dropped, an object a line.
     """
 
@@ -32,10 +35,23 @@ class JsonlSink(FileSink[Settings]):
         columns = list(shape.columns)
         place = columns.index("custom_id") if "custom_id" in columns else None
         for row in rows:
-            theirs = row.values[place] if place is not None else None
-            yield ".results.jsonl", _result_line(shape, row, theirs if isinstance(theirs, str) else None)
+            yield ".results.jsonl", _result_line(shape, row, _theirs(row, place))
             if row.status is RowStatus.FAILED:
                 yield ".failed.jsonl", _input_line(columns, row)
+
+
+def _theirs(row: ResultRow, place: int | None) -> str | None:
+    """What the row is called by whoever dropped it, as far as that can be read."""
+    line = line_again(row.original, row.failure)
+    if line is None:
+        theirs = row.values[place] if place is not None else None
+        return theirs if isinstance(theirs, str) and theirs else None
+    # Of a line that is broken further on, this much is certain if it stands first.
+    found = _BEGINNING.match(line)
+    try:
+        return msgspec.json.decode(found[1], type=str) or None if found else None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _result_line(shape: Shape, row: ResultRow, theirs: str | None) -> bytes:
@@ -44,8 +60,8 @@ def _result_line(shape: Shape, row: ResultRow, theirs: str | None) -> bytes:
         return line
     failure = row.failure
     error = {"code": failure.code, "message": failure.message} if failure is not None else None
-    custom_id = f"{shape.job}-{row.number}" if theirs is None else theirs
-    return _encode({"custom_id": custom_id, "response": None, "error": error}) + b"\n"
+    ours = f"{shape.job}-{row.number}"
+    return _encode({"id": ours, "custom_id": theirs or ours, "response": None, "error": error}) + b"\n"
 
 
 def _raw_line(raw: bytes, theirs: str | None) -> bytes | None:

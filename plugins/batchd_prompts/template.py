@@ -95,6 +95,7 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
     """Asks in chat form (`messages`), with the texts of its settings filled in."""
 
     Settings = TemplateSettings
+    endpoints = ("/v1/chat/completions",)
 
     def __init__(self, settings: TemplateSettings) -> None:
         super().__init__(settings)

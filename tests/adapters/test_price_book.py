@@ -6,13 +6,15 @@ import subprocess
 import sys
 from datetime import UTC, datetime, time
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
 from batchd.adapters import known_prices
 from batchd.adapters.known_prices import Service
 from batchd.adapters.price_book import OPERATOR, PriceBook
-from batchd.core.pricing import Price, Rates
+from batchd.core.pricing import UNIT, Price, Rates
+from batchd.model import Usage
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC).timestamp()
 BEFORE_BATCH_PRICES = datetime(2026, 10, 1, tzinfo=UTC).timestamp()
@@ -48,6 +50,10 @@ def test_a_price_for_batches_holds_from_its_day_on() -> None:
     terms = PriceBook({}, known="openai").terms("gpt-4o-mini", BEFORE_BATCH_PRICES)
     assert terms is not None
     assert terms.batch == terms.live
+    # Until then it is one of those of which only the operator may know better.
+    known_better = PriceBook({}, known="openai", discount=Decimal("0.5")).terms("gpt-4o-mini", BEFORE_BATCH_PRICES)
+    assert known_better is not None
+    assert known_better.batch.input * 2 == known_better.live.input
 
 
 def test_a_model_without_a_price_for_batches_is_not_promised_a_discount() -> None:
@@ -153,6 +159,35 @@ def test_every_published_price_can_be_kept_and_a_batch_is_never_dearer() -> None
             tiered += terms.live.tiered
     assert seen > 1_500
     assert tiered > 20
+
+
+SOLD = ["openai", "google", "anthropic", "mistral", "groq", "x-ai", "perplexity", "zai"]
+
+
+@pytest.mark.parametrize("name", SOLD)
+def test_rates_come_to_what_the_package_itself_comes_to(name: str) -> None:
+    """For each model, at lengths on both sides of every step, with and without cached tokens."""
+    import genai_prices
+
+    service, moment = Service(name), datetime.fromtimestamp(NOW, UTC)
+    for model in service.models():
+        terms = service.terms(model, NOW)
+        assert terms is not None
+        lengths = {1_000, *(step.above + more for step in terms.live.steps for more in (0, 1))}
+        for given, rates, context in [
+            (each, rates, context)
+            for each in lengths
+            for rates, context in ((terms.live, None), (terms.batch, {"processing": "batch"}))
+        ]:
+            theirs = genai_prices.calc_price(
+                genai_prices.Usage(input_tokens=given, cache_read_tokens=given // 3, output_tokens=77),
+                model,
+                provider_id=name,
+                genai_request_timestamp=moment,
+                price_context=context,
+            )
+            ours = Fraction(rates.cost(Usage(given, given // 3, 77)), UNIT)
+            assert ours == pytest.approx(Fraction(theirs.total_price), rel=1e-6), (model, given, context)
 
 
 def test_a_lookup_is_made_once_a_model() -> None:

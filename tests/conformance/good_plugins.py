@@ -59,6 +59,8 @@ class Label(PromptBuilder[Settings]):
     """Asks for a label."""
 
     columns = ("label",)
+    endpoints = ("/v1/chat/completions",)
+    unique = "id"
 
     def needs(self) -> Sequence[str]:
         return ["review"]

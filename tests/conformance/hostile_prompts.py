@@ -93,6 +93,34 @@ class Needy(Label):
         return "review"
 
 
+class Misplaced(Label):
+    """Says that its chats are for another endpoint."""
+
+    fails = "test_its_requests_are_for_its_endpoints"
+    endpoints = ("/v1/embeddings",)
+
+
+class Addressed(Label):
+    """Gives the whole address in place of the path."""
+
+    fails = "test_its_requests_are_for_its_endpoints"
+    endpoints = ("https://api.example/v1/chat/completions",)
+
+
+class Lettered(Label):
+    """Its endpoints are a text."""
+
+    fails = "test_its_requests_are_for_its_endpoints"
+    endpoints = "/v1/chat/completions"
+
+
+class Apart(Label):
+    """Tells its rows apart by a column that there is not."""
+
+    fails = "test_what_tells_its_rows_apart_is_a_column"
+    unique = "number"
+
+
 class Misnamed(Label):
     """Its columns are a text."""
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchd import BadRow, Settings, Source
-from batchd_files import jsonl_reader
+from batchd.core.json_lines import UNREADABLE
+from batchd_files import bad_lines, jsonl_reader
 from batchd_files.bad_lines import line_again
 from batchd_files.jsonl_reader import JsonlReader
 
@@ -53,23 +54,23 @@ def test_reads(drop, content, columns, rows):
 @pytest.mark.parametrize(
     ("line", "code", "says"),
     [
-        (b'{"a":1', "bad_line", "not valid JSON"),
-        (b"oops", "bad_line", "not valid JSON"),
-        (b'{"a":NaN}', "bad_line", "NaN"),
-        (b'{"a":"\\ud800"}', "bad_line", "half a character"),
-        (b'{"a":1e999}', "bad_line", "too great"),
-        (b'{"a":' + b"1" * 5_000 + b"}", "bad_line", "not valid JSON"),
-        (b"[1,2]", "bad_line", "not a JSON object"),
-        (b'"text"', "bad_line", "not a JSON object"),
-        (b'{"a":1,"a":2}', "bad_line", "“a” twice"),
-        (b'{"a":1,"a" :2}', "bad_line", "“a” twice"),
-        (b'{"a":1,"a"\r:2}', "bad_line", "“a” twice"),
-        (b'{"a":1,"a"\t:2}', "bad_line", "“a” twice"),
-        (b'{"a":1,"\\u0061":2}', "bad_line", "“a” twice"),
-        (b'{"a":{"b":[{"c":1,"c":2}]}}', "bad_line", "“c” twice"),
-        (b'{"":1}', "bad_line", "key without a name"),
+        (b'{"a":1', "invalid_json_line", "not valid JSON"),
+        (b"oops", "invalid_json_line", "not valid JSON"),
+        (b'{"a":NaN}', "invalid_json_line", "NaN"),
+        (b'{"a":"\\ud800"}', "invalid_json_line", "half a character"),
+        (b'{"a":1e999}', "invalid_json_line", "too great"),
+        (b'{"a":' + b"1" * 5_000 + b"}", "invalid_json_line", "not valid JSON"),
+        (b"[1,2]", "invalid_json_line", "not a JSON object"),
+        (b'"text"', "invalid_json_line", "not a JSON object"),
+        (b'{"a":1,"a":2}', "duplicate_key", "“a” twice"),
+        (b'{"a":1,"a" :2}', "duplicate_key", "“a” twice"),
+        (b'{"a":1,"a"\r:2}', "duplicate_key", "“a” twice"),
+        (b'{"a":1,"a"\t:2}', "duplicate_key", "“a” twice"),
+        (b'{"a":1,"\\u0061":2}', "duplicate_key", "“a” twice"),
+        (b'{"a":{"b":[{"c":1,"c":2}]}}', "duplicate_key", "“c” twice"),
+        (b'{"":1}', "invalid_json_line", "key without a name"),
         (b'{"a":"\xe9"}', "not_utf8", "not valid UTF-8"),
-        (b'{"a":' * 2_000 + b"1" + b"}" * 2_000, "bad_line", "nested too deeply"),
+        (b'{"a":' * 2_000 + b"1" + b"}" * 2_000, "invalid_json_line", "nested too deeply"),
     ],
 )
 def test_a_bad_line_fails_alone_and_comes_back_as_it_was(drop, line, code, says):
@@ -78,11 +79,15 @@ def test_a_bad_line_fails_alone_and_comes_back_as_it_was(drop, line, code, says)
     assert isinstance(records[1], BadRow)
     failure = records[1].failure
     assert (failure.code, failure.transient) == (code, False)
-    assert failure.message.startswith("Line 2 ")
+    assert failure.message.startswith("Line 2: ")
     assert says in failure.message
     assert_tells_what_to_do(failure.message)
     assert line_again(records[1].values, failure) == line
     assert msgspec.json.decode(msgspec.json.encode(records[1].values)) == records[1].values
+
+
+def test_every_code_of_a_line_that_cannot_be_read_is_known_to_bring_it_back():
+    assert bad_lines._BAD | {bad_lines.NOT_UTF8} >= UNREADABLE
 
 
 def test_a_line_too_long_fails_alone(drop, monkeypatch):
@@ -103,7 +108,7 @@ def test_a_line_too_long_fails_alone(drop, monkeypatch):
         (b"\n\r\n", "empty", "empty"),
         (b"\xef\xbb\xbf", "empty", "empty"),
         (b"{}\n{}\n", "no_columns", "has a key"),
-        (b"id,text\n1,good\n", "no_rows", "Not one of the 2 lines is a row. Line 1 "),
+        (b"id,text\n1,good\n", "no_rows", "Not one of the 2 lines is a row. Line 1: "),
         (b"hello", "no_rows", "The only line is not a row."),
         (b'[\n{"a":1},\n{"a":2}\n]\n', "no_rows", "one JSON list"),
         (b'[{"a":1},{"a":2}]', "no_rows", "one JSON list"),

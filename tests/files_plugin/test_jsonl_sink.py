@@ -43,7 +43,7 @@ def test_their_ids_take_the_place_of_ours_and_nothing_else_changes():
     assert b'"logprob": 1.0000000000000000001' in files[".results.jsonl"]
 
 
-@pytest.mark.parametrize("theirs", [None, 7, ["x"]])
+@pytest.mark.parametrize("theirs", [None, 7, ["x"], ""])
 def test_an_id_that_is_no_text_is_not_used(theirs):
     rows = [answered(0, [theirs], ["a"], RAW), skipped(1, [theirs])]
     ids = [line["custom_id"] for line in lines(publish(Rows(["custom_id"], ["answer"], rows))[".results.jsonl"])]
@@ -53,8 +53,18 @@ def test_an_id_that_is_no_text_is_not_used(theirs):
 def test_rows_that_were_never_answered_have_a_line_of_the_same_shape():
     rows = [failed(0, ["a"], Failure("template", "It cannot be asked.")), skipped(1, ["b"])]
     assert lines(publish(Rows(["custom_id"], ["answer"], rows))[".results.jsonl"]) == [
-        {"custom_id": "a", "response": None, "error": {"code": "template", "message": "It cannot be asked."}},
-        {"custom_id": "b", "response": None, "error": {"code": "cancelled", "message": "The job was cancelled."}},
+        {
+            "id": "20261123-abc-0",
+            "custom_id": "a",
+            "response": None,
+            "error": {"code": "template", "message": "It cannot be asked."},
+        },
+        {
+            "id": "20261123-abc-1",
+            "custom_id": "b",
+            "response": None,
+            "error": {"code": "cancelled", "message": "The job was cancelled."},
+        },
     ]
 
 
@@ -67,7 +77,33 @@ def test_a_failed_row_keeps_the_answer_it_got():
 def test_a_line_that_is_no_object_does_not_hold_up_the_job(raw):
     rows = Rows(["custom_id"], ["answer"], [failed(0, ["a"], Failure("unreadable_line", "No JSON."), raw=raw)])
     (line,) = lines(publish(rows)[".results.jsonl"])
-    assert line == {"custom_id": "a", "response": None, "error": {"code": "unreadable_line", "message": "No JSON."}}
+    error = {"code": "unreadable_line", "message": "No JSON."}
+    assert line == {"id": "20261123-abc-0", "custom_id": "a", "response": None, "error": error}
+
+
+@pytest.mark.parametrize(
+    ("broken", "theirs"),
+    [
+        (b'{"custom_id": "b", "body": {"x": 1}', "b"),
+        (b' { "custom_id"\t: "\\u0062 \\"", "body": NaN}', 'b "'),
+        (b'{"custom_id": "b", "x": "\xe9"}', "b"),
+        (b'{"custom_id": "b', None),
+        (b'{"custom_id": "", "body"', None),
+        (b'{"custom_id": "\\x", "body"', None),
+        (b'{"custom_id": "\xe9", "body"', None),
+        (b'{"method": "POST", "custom_id": "b", "body"', None),
+        (b"[1, 2]", None),
+        (b"oops", None),
+    ],
+)
+def test_a_line_that_could_not_be_read_is_called_what_it_certainly_says(tmp_path, broken, theirs):
+    dropped = tmp_path / "requests.jsonl"
+    dropped.write_bytes(b'{"custom_id": "a", "body": {}}\n' + broken + b"\n")
+    columns, (_, one) = read(JsonlReader(Settings()), dropped)
+    rows = [failed(1, [*one.values, None], one.failure, original=one.values)]
+    (line,) = lines(publish(Rows(columns, ["answer"], rows))[".results.jsonl"])
+    assert line["custom_id"] == (theirs or "20261123-abc-1")
+    assert line["error"]["code"] == one.failure.code
 
 
 def test_failed_rows_dropped_again_are_the_same_rows(tmp_path):

@@ -56,6 +56,8 @@ PUBLIC = [
     "Usage",
     "__version__",
     "hookimpl",
+    "read_json_line",
+    "request_failure",
 ]
 
 

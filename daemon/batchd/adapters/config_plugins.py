@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..core.requests import fits
 from ..core.routing import Asked
 from ..errors import PluginError
 from .config_checks import check_json
@@ -75,6 +76,20 @@ class PluginTables:
             self._snapshot(table, secrets, faults)
             return Asked(kind, settings)
         return None
+
+    def check_endpoint(self, prompt: Asked, endpoint: str, route: Keys) -> None:
+        """Refuse an endpoint for which the prompt does not write: the service would refuse every single row."""
+        try:
+            written = tuple(self._catalogue.create(Role.PROMPT_BUILDER, prompt.kind, prompt.settings).endpoints)
+            fitting = fits(endpoint, written)
+        except (PluginError, TypeError):
+            return  # what is wrong with its settings has been said, and of its code its own tests must tell
+        if not fitting:
+            self.problems.add(
+                (*route, "endpoint"),
+                f'is "{endpoint}", but the prompt "{prompt.kind}" writes requests for {" or ".join(written)}, and the '
+                "service would refuse every row; write that endpoint, or another prompt",
+            )
 
     def reader_by_suffix(self, asked: Asked, table: Keys, patterns: Sequence[str]) -> None:
         """Check settings for whichever reader takes a file: one that the patterns let through must know them."""

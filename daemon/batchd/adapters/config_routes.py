@@ -36,6 +36,8 @@ def read_route(
     check_json((*keys, "params"), params, problems)
     if isinstance(params, dict) and "model" in params:
         problems.add((*keys, "params", "model"), f"belongs to the table [routes.{name}] itself, not to its params")
+    if isinstance(params, dict) and params.get("stream"):
+        problems.add((*keys, "params", "stream"), "cannot be had in a batch, and the service would refuse every row")
     # The rest looks at what is written, so that it is told of faults even where the table has others.
     patterns = [each for each in _list(written.get("match", [])) if isinstance(each, str)] or [f"{name}/**"]
     prompt = _prompt(keys, written, plugins)
@@ -45,6 +47,8 @@ def read_route(
     _sinks(keys, [each for each in _list(written.get("sinks", ["csv"])) if isinstance(each, str)], sinks, plugins)
     if table is None or prompt is None:
         return None
+    if prompt.kind:
+        plugins.check_endpoint(prompt, table.endpoint, keys)
     return Route(
         name=name,
         match=tuple(patterns),

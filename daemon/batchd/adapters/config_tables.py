@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -182,6 +183,11 @@ class PriceTable(Table):
         )
 
 
+BATCH_REQUESTS = 10_000
+"""Services take 50,000 and more, but answers come only with a whole batch: of smaller ones the first are collected
+while the last are still worked on, less has to be asked again when one expires, and the downloads are not cut."""
+
+
 class ProviderTable(Table):
     """`[providers.NAME]`: the plugin, and the operator's terms for it. Times in seconds; None is the plugin's limit.
 
@@ -211,6 +217,13 @@ class ProviderTable(Table):
             max_line_bytes=self.max_line_bytes or offered.max_line_bytes,
             max_enqueued_tokens=self.max_enqueued_tokens or offered.max_enqueued_tokens,
         )
+
+    def packing(self, offered: Limits) -> Limits:
+        """The same for making batches: no larger than is good, unless the operator says so."""
+        limits = self.limits(offered)
+        if self.max_requests is not None:
+            return limits
+        return replace(limits, max_requests=min(limits.max_requests, BATCH_REQUESTS))
 
     def price_list(self) -> dict[str, Price]:
         """What each model costs, for those that the config prices."""

@@ -72,7 +72,10 @@ class Service:
         return [
             info.id
             for info in _provider(self.name).models
-            if _rates(info.get_prices(now)) is not None and _find(self.name, info.id) == (info, True)
+            if _rates(info.get_prices(now)) is not None
+            # Some are only the beginning of a name, as of models that were tuned.
+            and info.id[-1].isalnum()
+            and _find(self.name, info.id) == (info, True)
         ]
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ..core.pricing import Price, Terms
 from . import known_prices
 from .known_prices import Service
 from .toml_text import show_key
+
+if TYPE_CHECKING:
+    from .config_tables import ProviderTable
 
 OPERATOR = "configuration"
 """The source of terms that the operator wrote."""
@@ -37,6 +41,12 @@ class PriceBook:
         self._operator = operator
         self._known = known
         self._discount = discount
+
+    @classmethod
+    def of(cls, table: ProviderTable, settings: object, *, currency: str) -> PriceBook:
+        """The prices of a configured provider; `settings` are its plugin's, whose `base_url` tells the service."""
+        known = table.prices_of or getattr(settings, "base_url", None)
+        return cls(table.price_list(), currency=currency, known=known, discount=table.batch_discount)
 
     def terms(self, model: str, at: float) -> Terms | None:
         """What the model costs when it is asked at this time; None where that is not known, never zero."""

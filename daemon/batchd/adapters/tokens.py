@@ -48,19 +48,17 @@ VOCABULARIES = (
 STAND_IN = "o200k_base"
 """For models whose vocabulary is not there: it knows the languages, where a number of bytes does not."""
 
-Counter = Callable[[bytes], int]
-
 COUNTED_FIRST, COUNTED_SHARE = 1_000, 0.25
 """So many requests of a run are counted one by one, then this share of them, and the others by their size."""
 
 
-def counter(model: str, correction: float = 1.0) -> Counter:
+def counter(model: str, correction: float = 1.0) -> TokenCounter:
     """A function from an encoded request body to its input tokens, for bodies that follow each other.
 
     `correction` is what past batches of the model say such counts are to be multiplied with. Made anew for each
     part; making it is cheap once the process has the vocabulary.
     """
-    return _Counting(_encoder(model), correction)
+    return TokenCounter(_encoder(model), correction)
 
 
 def vocabulary(model: str) -> str | None:
@@ -108,7 +106,7 @@ def _by_bytes(text: str) -> float:
     return len(text.encode()) / BYTES_PER_TOKEN
 
 
-class _Counting:
+class TokenCounter:
     """Counts the first bodies, and then a share of them; the others have as many tokens a byte as those had.
 
     A share is enough for the sum, which is what counts: of 10,000 rows it is right to a few parts in a thousand.
@@ -136,6 +134,12 @@ class _Counting:
         self._bytes += size
         return round(count * self._correction)
 
+    @property
+    def same(self) -> float | None:
+        """The tokens that all bodies so far have in common, None if they have no such frame (or there was but one)."""
+        same = self._one_by_one.constant
+        return None if same is None else same * self._correction
+
 
 class _OneByOne:
     """Counts bodies of which all but one stretch of text is always the same: that is counted once.
@@ -149,11 +153,11 @@ class _OneByOne:
         self._first: bytes | None = None
         self._same: tuple[bytes, bytes] = (b"", b"")
         self._ahead = self._behind = b""
-        self._constant: float | None = None
+        self.constant: float | None = None
         self._changes = self._odd = 0
 
     def __call__(self, body: bytes) -> float:
-        count = self._in_frame(body) if self._constant is not None else None
+        count = self._in_frame(body) if self.constant is not None else None
         if count is None:
             count = self._whole(body)
             if self._changes < _CHANGES_MOST:
@@ -170,10 +174,10 @@ class _OneByOne:
             # More than one stretch differs. Where it is always so, looking for it is given up.
             self._odd += 1
             if self._odd > _ODD_MOST:
-                self._constant, self._changes = None, _CHANGES_MOST
+                self.constant, self._changes = None, _CHANGES_MOST
             return None
-        assert self._constant is not None
-        return self._constant + self._encode(text)
+        assert self.constant is not None
+        return self.constant + self._encode(text)
 
     def _learn(self, body: bytes, count: float) -> None:
         """Find the frame that all bodies so far fit into."""
@@ -186,22 +190,25 @@ class _OneByOne:
         self._same = same
         self._changes += 1
         self._ahead, self._behind = _cut_back(same[0]), _cut_ahead(same[1])
-        self._constant = None
-        constants = [
-            whole - self._encode(text)
-            for each, whole in ((body, count), (self._first, self._whole(self._first)))
-            if len(each) >= len(self._ahead) + len(self._behind)
-            and (text := _text(each[len(self._ahead) : len(each) - len(self._behind)])) is not None
-        ]
-        # What differs must be text that counts, or both bodies would not have the same tokens around it.
-        if len(constants) == 2 and abs(constants[0] - constants[1]) <= 1.5:
-            self._constant = constants[0]
+        text = None
+        if len(body) >= len(self._ahead) + len(self._behind) and self._is_read():
+            text = _text(body[len(self._ahead) : len(body) - len(self._behind)])
+        self.constant = None if text is None else count - self._encode(text)
+
+    def _is_read(self) -> bool:
+        """Whether a model reads what stands in the frame: another text may be there, such as who asks."""
+        try:
+            return any(isinstance(each, str) and _MARK in each for each in texts(self._ahead + _MARKED + self._behind))
+        except msgspec.DecodeError:
+            return False
 
     def _whole(self, body: bytes) -> float:
         return sum(text if isinstance(text, int) else self._encode(text) for text in texts(body))
 
 
 _CHANGES_MOST, _ODD_MOST = 40, 20
+_MARK = "\N{REPLACEMENT CHARACTER}a text of batchd\N{REPLACEMENT CHARACTER}"
+_MARKED = _MARK.encode()
 
 
 def _text(inside: bytes) -> str | None:

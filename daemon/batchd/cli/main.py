@@ -18,9 +18,15 @@ SECTIONS = {
         "init": "init:init",
         "check": "check:check",
     },
+    "To prepare": {
+        "validate": "validate:validate",
+    },
     "To work": {
         "run": "run:run",
         "once": "once:once",
+    },
+    "To know the cost": {
+        "estimate": "estimate:estimate",
     },
     "To see what is where": {
         "status": "status:status",

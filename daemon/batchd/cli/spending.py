@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .call import Call, json_option, pass_call
+from .call import Call, Option, json_option, pass_call
 from .wording import clean, count, money, short_count
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _since(context: click.Context, parameter: click.Parameter, value: str) -> fl
 @click.option(
     "--since", callback=_since, metavar="WHEN", default="30d", show_default=True, help="A day, or how long ago."
 )
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--csv", "as_csv", cls=Option, is_flag=True, help="Print CSV.")
 @json_option
 @pass_call
 def spending(call: Call, by: str, since: float, *, as_csv: bool, as_json: bool) -> None:

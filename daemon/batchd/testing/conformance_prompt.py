@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ..contracts import PromptBuilder
+from ..core.requests import body_faults
 from ..model import Body, Failure, Json, Response, Row
 from .conformance_shared import PluginConformance, failure, no_json
 
@@ -158,6 +159,28 @@ class PromptBuilderConformance(PluginConformance):
         assert list(columns), "`columns` is empty; an answer fills at least one."
         assert all(isinstance(name, str) and name for name in columns), f"`columns` are {columns!r}; each is a name."
         assert len(set(columns)) == len(columns), f"`columns` names one twice: {columns!r}."
+
+    def test_its_requests_are_for_its_endpoints(self) -> None:
+        """`endpoints` are paths, and what is built for `rows()` has what they ask for."""
+        builder: Any = self.make()
+        endpoints = builder.endpoints
+        assert not isinstance(endpoints, str), (
+            f"`endpoints` is the text {endpoints!r}; write a tuple: ({endpoints!r},)."
+        )
+        for endpoint in endpoints:
+            assert isinstance(endpoint, str), f"`endpoints` holds {endpoint!r}; write paths."
+            assert endpoint.startswith("/"), f"`endpoints` holds {endpoint!r}; write the path alone, from its slash on."
+            for row in self._rows():
+                body = builder.build(row)
+                faults = body_faults({"model": "small", **body}, endpoint) if isinstance(body, dict) else ()
+                assert not faults, f"A service would refuse row {row.number} at {endpoint}: {faults[0].message}"
+
+    def test_what_tells_its_rows_apart_is_a_column(self) -> None:
+        """`unique` is None or the name of a column that `rows()` have."""
+        unique: Any = self.make().unique
+        for row in self._rows():
+            there = unique is None or unique in row.columns
+            assert there, f"`unique` is {unique!r}, and row {row.number} of rows() has no such column."
 
     def test_a_good_answer_fills_exactly_the_columns(self) -> None:
         """Every column of `columns` and no other, with values that can be stored."""

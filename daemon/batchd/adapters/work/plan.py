@@ -13,6 +13,8 @@ import msgspec
 from ...contracts import PromptBuilder
 from ...core import rows
 from ...core.joining import ResultLine, storable
+from ...core.json_lines import on_one_line
+from ...core.requests import BodyRules, too_long
 from ...core.rows import custom_id
 from ...errors import PluginError
 from ...files import replacing
@@ -74,14 +76,18 @@ def plan(task: PlanTask) -> PlanDone:
     count = tokens.counter(task.model)
     requests = size = counted = longest = output_tokens = unlimited = 0
     ahead, behind = _frame(task.job, task.endpoint)
+    rules = BodyRules(task.endpoint, task.common.get("model"))
     with replacing(Path(task.requests)) as file:
         for number, body in _bodies(task, builder, settled):
             if isinstance(body, Failure):
                 failed.append(ResultLine(number, False, code=storable(body.code), message=storable(body.message)))
                 continue
-            line = b"%b%d%b%b}\n" % (ahead, number, behind, _one_line(body))
+            line = b"%b%d%b%b}\n" % (ahead, number, behind, on_one_line(body))
+            fault = rules.fault(body)
             if task.max_line_bytes is not None and len(line) > task.max_line_bytes:
-                failed.append(_too_long(number, len(line), task.max_line_bytes))
+                fault = too_long(len(line), task.max_line_bytes)
+            if fault is not None:
+                failed.append(ResultLine(number, False, code=fault.code, message=fault.message))
                 continue
             file.write(line)
             requests += 1
@@ -197,16 +203,3 @@ def _alone(builder: PromptBuilder[Any], row: Row, common: Body) -> bytes | Failu
 
 def _broken(builder: PromptBuilder[Any], how: str) -> PluginError:
     return PluginError(f"The prompt builder {type(builder).__name__} breaks its contract: its `encode` {how}.")
-
-
-def _one_line(body: bytes) -> bytes:
-    """The body with the separators escaped that some readers of lines split at, though JSON allows them."""
-    for separator, escaped in ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085")):
-        if separator in body:
-            body = body.replace(separator, escaped)
-    return body
-
-
-def _too_long(number: int, size: int, most: int) -> ResultLine:
-    message = f"The request for this row is {size:,} bytes long; the provider takes at most {most:,}. Shorten the row."
-    return ResultLine(number, False, code="too_long", message=message)

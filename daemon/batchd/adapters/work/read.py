@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from ...contracts import Source
 from ...core import rows
+from ...core.requests import duplicate
 from ...errors import FileRefused, PluginError
 from ...files import replacing
 from ...model import BadRow, Failure, Json
+from ..doubles import Names
 from ..plain_files import open_source, stamp_of
 from . import tools
+from .part_files import lines_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,7 @@ def read(task: ReadTask) -> ReadDone:
     columns = _columns(next(records, None))
     builder = tools.builder(task.builder)
     _needed(columns, builder.needs())
-    with replacing(Path(task.target)) as file:
-        sizes = _write(records, len(columns), file)
-        parts = list(rows.cut(sizes, task.part_rows))
+    parts = _kept(records, columns, builder.unique, task)
     count = sum(part[1] for part in parts)
     if count == 0:
         raise FileRefused("no_rows", "It has a header line but no rows below it. Add rows and drop it again.")
@@ -85,14 +86,46 @@ def _needed(columns: Sequence[str], needed: Iterable[str]) -> None:
         )
 
 
-def _write(records: Iterator[Sequence[Json] | BadRow], width: int, file: IO[bytes]) -> Iterator[int]:
+def _kept(
+    records: Iterator[Sequence[Json] | BadRow], columns: Sequence[str], unique: str | None, task: ReadTask
+) -> Sequence[tuple[int, int, int, int]]:
+    """Write rows.jsonl; a row that repeats a value of the column `unique` is one that fails. The parts of it."""
+    target = Path(task.target)
+    if unique is None or unique not in columns:
+        with replacing(target) as file:
+            return list(rows.cut(_write(records, len(columns), file), task.part_rows))
+    place = columns.index(unique)
+    with Names(target.with_suffix(".names")) as names:
+
+        def note(number: int, record: Sequence[Json]) -> None:
+            if isinstance(record[place], str):
+                names.add(number, record[place])
+
+        with replacing(target) as file:
+            parts = list(rows.cut(_write(records, len(columns), file, note), task.part_rows))
+        names.find()
+        if next(names.doubles(), None) is None:
+            return parts
+        with replacing(target) as file:
+            return list(rows.cut(_rewrite(target, names, unique, file), task.part_rows))
+
+
+def _write(
+    records: Iterator[Sequence[Json] | BadRow],
+    width: int,
+    file: IO[bytes],
+    note: Callable[[int, Sequence[Json]], None] | None = None,
+) -> Iterator[int]:
+    """The length of each line. `note` is told of every row that can be kept."""
     write = file.write
-    for record in records:
+    for number, record in enumerate(records):
         # The first question answers it for a list of the right length, which nearly all are.
         if (type(record) is not list or len(record) != width) and _breaks_contract(record, width):
             raise PluginError(f"The reader breaks its contract: for {width} columns it gave the row {record!r}."[:500])
         try:
             line = rows.encode(record)
+            if note is not None and not isinstance(record, BadRow):
+                note(number, record)
         except (TypeError, ValueError, OverflowError) as error:
             line = rows.encode(_unkeepable(record, error))
         write(line)
@@ -101,6 +134,21 @@ def _write(records: Iterator[Sequence[Json] | BadRow], width: int, file: IO[byte
 
 def _breaks_contract(record: Sequence[Json] | BadRow, width: int) -> bool:
     return not isinstance(record, BadRow) and (len(record) != width or isinstance(record, str | bytes))
+
+
+def _rewrite(written: Path, names: Names, unique: str, file: IO[bytes]) -> Iterator[int]:
+    """The rows once more, the doubles among them as rows that fail."""
+    doubles = names.doubles()
+    double = next(doubles, None)
+    for number, line in enumerate(lines_of(written)):
+        if double is not None and double.number == number:
+            fault = duplicate(double.name, f"row {double.first + 1:,} of this file", field=unique)
+            record = rows.decode(line)
+            values = record.values if isinstance(record, BadRow) else record
+            line = rows.encode(BadRow(values, Failure(fault.code, fault.message)))
+            double = next(doubles, None)
+        file.write(line)
+        yield len(line)
 
 
 def _unkeepable(record: Sequence[Json] | BadRow, error: Exception) -> BadRow:

@@ -1,0 +1,145 @@
+"""Checking requests: a file of them with `batchd validate`, and those that batchd builds while it plans a part.
+
+For the file: time and peak memory against a straight script that decodes each line, looks at its fields and keeps the
+custom_ids in a set, at each number of lines; and how much memory grows from the first number to the last, which ends
+the program with status 1 if it is more than the caches that fill meanwhile. For the planning: time with the rules
+against time without them.
+
+    python bench/validating.py [--lines 10000 1000000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from measuring import Measured, measure
+
+from batchd.adapters.work import plan
+from batchd.adapters.work.tools import Recipe
+from batchd.core import rows
+
+WORDS = ["good", "bad", "late", "early", "broken", "giao", "hàng", "nhanh", "chậm", "tốt", "hỏng", "the", "box", "was"]
+CACHES = 8_000_000
+"""Bytes that may be added between a small file and a large one: SQLite's cache, its sort's, and what surrounds them."""
+PLANNED = 100_000
+ROUNDS = 7
+
+SCRIPT = """
+import json, sys
+seen, bad = set(), 0
+for line in open(sys.argv[1], encoding="utf-8"):
+    try:
+        request = json.loads(line)
+        body = request["body"]
+        good = request["method"] == "POST" and request["custom_id"] not in seen and body["model"] and body["messages"]
+        seen.add(request["custom_id"])
+    except (ValueError, KeyError, TypeError):
+        good = False
+    bad += not good
+print(bad)
+"""
+
+
+def text(chance: random.Random) -> str:
+    """A made-up review."""
+    return " ".join(chance.choices(WORDS, k=chance.randint(8, 40)))
+
+
+def write_requests(path: Path, lines: int) -> None:
+    """A file of requests, the same each time. One in a thousand has the custom_id of the one before it."""
+    chance = random.Random(7)
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(lines):
+            messages = [{"role": "system", "content": "Label it."}, {"role": "user", "content": text(chance)}]
+            request = {
+                "custom_id": f"request-{number - (number % 1_000 == 999)}",
+                "method": "POST",
+                "url": "/v1/chat/completions",
+                "body": {"model": "small", "messages": messages, "max_tokens": 50},
+            }
+            file.write(json.dumps(request, ensure_ascii=False) + "\n")
+
+
+def checked(path: Path, lines: int) -> tuple[Measured, Measured]:
+    """`batchd validate` and the straight script on the same file."""
+    ours = measure([sys.executable, "-m", "batchd", "validate", path], fine={0, 1})
+    script = measure([sys.executable, "-c", SCRIPT, path])
+    if f": {lines // 1_000:,} bad line" not in ours.output or script.output.strip() != str(lines // 1_000):
+        raise SystemExit(f"{lines} lines were judged otherwise than expected:\n{ours.output}\n{script.output}")
+    return ours, script
+
+
+class NoRules(plan.BodyRules):
+    """Takes everything."""
+
+    def fault(self, body: bytes) -> None:
+        """Nothing."""
+
+
+def planning(folder: Path) -> float:
+    """How many times the time that planning takes without the rules it takes with them: the median of pairs."""
+    chance = random.Random(7)
+    with (folder / "rows.jsonl").open("wb") as file:
+        file.writelines(rows.encode([str(number), "a product", 3, text(chance)]) for number in range(PLANNED))
+    prompt = {"system": "You label product reviews. Answer as A|B|C.", "user": "Review: {{ review }}"}
+    task = plan.PlanTask(
+        job="abcd1234",
+        first=0,
+        offset=0,
+        length=(folder / "rows.jsonl").stat().st_size,
+        columns=["id", "product", "stars", "review"],
+        rows=str(folder / "rows.jsonl"),
+        requests=str(folder / "requests.jsonl"),
+        settled=None,
+        failures=str(folder / "failures.jsonl"),
+        builder=Recipe(None, "template", prompt),
+        common={"model": "small", "max_tokens": 50},
+        endpoint="/v1/chat/completions",
+        max_line_bytes=1_000_000,
+    )
+    usual = plan.BodyRules
+
+    def seconds(rules: type[plan.BodyRules]) -> float:
+        plan.BodyRules = rules  # type: ignore[misc]
+        try:
+            before = time.process_time()
+            plan.plan(task)
+            return time.process_time() - before
+        finally:
+            plan.BodyRules = usual  # type: ignore[misc]
+
+    seconds(usual)
+    return statistics.median(seconds(usual) / seconds(NoRules) for _ in range(ROUNDS))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lines", type=int, nargs="+", default=[10_000, 1_000_000])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        print(f"planning     {planning(Path(scratch)):.2f} of the time without the rules")
+        peaks = []
+        for lines in options.lines:
+            path = Path(scratch, f"{lines}.jsonl")
+            write_requests(path, lines)
+            ours, script = checked(path, lines)
+            peaks.append(ours.peak)
+            print(
+                f"{lines:>10,} lines  {ours.processor / script.processor:.2f} of the straight script's processor time, "
+                f"{ours.peak / script.peak:.2f} of its memory"
+            )
+    more = peaks[-1] - peaks[0]
+    print(f"{options.lines[-1] / options.lines[0]:,.0f} times the lines take {peaks[-1] / peaks[0]:.2f} of the memory")
+    if more > CACHES:
+        raise SystemExit(f"Memory grew by {more:,} bytes, and no more than {CACHES:,} were expected.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Finding names that occur twice among any number of them, without holding them in memory.
+
+The names go into a SQLite file that nobody else sees, and its own sort on disk finds the doubles: exactly, since the
+names themselves are compared and not a hash of them. What it takes is room on the disk, about 20 bytes a name and the
+name itself, twice that while it sorts; memory is that of the caches below, whatever the number.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeAlias
+
+AT_ONCE = 5_000
+"""Names that are handed to SQLite together; one by one they take four times as long."""
+
+_SCHEMA = """
+pragma journal_mode = off;   -- it is thrown away in any case
+pragma synchronous = off;
+pragma locking_mode = exclusive;
+pragma temp_store = file;    -- what the sort needs must not be memory either
+pragma cache_size = -2000;   -- kilobytes; the sort takes as much again
+create table names (number integer primary key, name text, kind integer, place integer);
+begin;
+"""
+_DOUBLED = """
+create table doubled as
+    select name, min(number) as first, kind from names where kind = ? group by name having count(*) > 1;
+create unique index doubled_by_name on doubled (name);
+"""
+# In the order of the numbers: the table of doubles is small, so the other is gone through and asks it.
+_DOUBLES = """
+select names.number, names.place, names.name, first.number, first.place
+from names cross join doubled using (name) join names as first on first.number = doubled.first
+where names.kind = ? and names.number > doubled.first
+order by names.number
+"""
+_OTHERS = "select number, place from names where kind <> ? order by number"
+
+_Entry: TypeAlias = tuple[int, str, int, int]
+
+
+class Double(NamedTuple):
+    """A name that stood at the number `first` already. The places are what was noted with the two."""
+
+    number: int
+    place: int
+    name: str
+    first: int
+    first_place: int
+
+
+class Names:
+    """Names by number, each with what is to be known of it later: a kind, within which it must be unique, and a place.
+
+    `file` is where they are kept meanwhile; without it SQLite makes one of its own that has no name.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._waiting: list[_Entry] = []
+        if file is not None:
+            file.unlink(missing_ok=True)
+        with self._disk():
+            self._database = sqlite3.connect("" if file is None else file, isolation_level=None)
+            self._database.executescript(_SCHEMA)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget all of it."""
+        self._database.close()
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+
+    def add(self, number: int, name: str, kind: int = 0, place: int = 0) -> None:
+        """Note a name. Numbers grow."""
+        self._waiting.append((number, name, kind, place))
+        if len(self._waiting) >= AT_ONCE:
+            self._flush()
+
+    def find(self, kind: int = 0) -> None:
+        """Look for doubles among the names of a kind: once, after the last was added."""
+        self._flush()
+        create, index, _ = _DOUBLED.split(";")
+        with self._disk():
+            self._database.execute(create, (kind,))
+            self._database.execute(index)
+
+    def doubles(self, kind: int = 0) -> Iterator[Double]:
+        """Every name of the kind but the first of each, by number. After `find`."""
+        for row in self._rows(_DOUBLES, (kind,)):
+            yield Double(*row)
+
+    def others(self, kind: int) -> Iterator[tuple[int, int]]:
+        """Number and place of every name that is not of this kind, by number."""
+        yield from self._rows(_OTHERS, (kind,))
+
+    def prepare_search(self) -> None:
+        """Make `has` quick. After the last name was added, and before anything is gone through."""
+        with self._disk():
+            self._database.execute("create index if not exists names_by_name on names (name)")
+
+    def has(self, name: str) -> bool:
+        """Whether a name was noted, of whatever kind."""
+        with self._disk():
+            found = self._database.execute("select 1 from names where name = ?", (name,)).fetchone()
+        return found is not None
+
+    def _rows(self, query: str, values: Sequence[int]) -> Iterator[Any]:
+        with self._disk():
+            yield from self._database.execute(query, values)
+
+    def _flush(self) -> None:
+        with self._disk():
+            self._database.executemany("insert into names values (?, ?, ?, ?)", self._waiting)
+        self._waiting.clear()
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        """What can go wrong with a file of one's own is the disk."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
+            number, reason = (errno.ENOSPC, os.strerror(errno.ENOSPC)) if full else (errno.EIO, str(error))
+            if self._file is not None:
+                raise OSError(number, reason, str(self._file)) from error
+            raise OSError(number, f"{reason} (TMPDIR names another folder for temporary files)") from error

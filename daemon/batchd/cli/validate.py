@@ -1,0 +1,256 @@
+"""`batchd validate`: what a batch service would refuse of a file of requests, and what can be saved of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .call import Call, json_option, pass_call
+from .wording import clean, count, join
+
+if TYPE_CHECKING:
+    from ..adapters.request_file import Account, Finding, RequestFile
+    from ..adapters.request_repair import Repaired
+    from ..model import Limits
+
+SHOWN = 20
+"""Bad lines that are shown one by one; `--json` has all of them."""
+LARGE = 20_000_000
+"""Bytes of a file that takes long enough to show how far it is."""
+BAD = 1
+
+_NOTES = {
+    "crlf": "CR LF at the end, as on Windows",
+    "line_separators": "U+2028, U+2029 or U+0085 in a text, where some programs cut lines",
+}
+_CHANGES = {
+    "byte_order_mark": "Removed a byte order mark",
+    "crlf": "Ended with LF in place of CR LF",
+    "line_separators": "Wrote line separators in texts as escapes",
+    "blank_line": "Removed, being blank",
+    "double": "Removed, saying the same as an earlier line",
+    "renamed": "Gave another custom_id, as an earlier line has theirs",
+}
+
+
+def _request_file(_: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    if value is not None and value.suffix != ".jsonl":
+        raise click.BadParameter("name a file that ends in .jsonl: services refuse others.", param=parameter)
+    return value
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
+@click.option(
+    "--repair",
+    metavar="OUT",
+    type=click.Path(path_type=Path),
+    callback=_request_file,
+    help="Write what can be saved to OUT.",
+)
+@click.option(
+    "--split", metavar="N", type=click.IntRange(min=1), help="With --repair: write parts of at most N requests."
+)
+@click.option(
+    "--rename-doubles",
+    is_flag=True,
+    help="With --repair: give another custom_id to a line that uses an earlier one's for something else.",
+)
+@click.option("--endpoint", metavar="PATH", multiple=True, help="An endpoint to allow beside the known.")
+@click.option("--provider", metavar="NAME", help="Take the limits of this provider of the configuration.")
+@json_option
+@pass_call
+def validate(
+    call: Call,
+    file: Path,
+    *,
+    repair: Path | None,
+    split: int | None,
+    rename_doubles: bool,
+    endpoint: tuple[str, ...],
+    provider: str | None,
+    as_json: bool,
+) -> int:
+    """See what a batch service would refuse of FILE.
+
+    FILE holds batch requests in OpenAI's format, one JSON object a line. Every bad line is told by number and reason;
+    nothing is sent. No configuration is needed.
+
+    With --repair what can be saved is written to OUT, and what was changed is said: never what is asked. Where that is
+    more than fits into one batch, or with --split, there are numbered parts instead: mended.part-001.jsonl and so on.
+
+    Exits with 0 if all is fine, with 1 if there are bad lines in FILE, or too many of them.
+
+    \b
+    Examples:
+      batchd validate may.jsonl
+      batchd validate may.jsonl --repair mended.jsonl
+      batchd validate may.jsonl --repair mended.jsonl --split 10000
+    """
+    if repair is None and (split is not None or rename_doubles):
+        option = "--split" if split is not None else "--rename-doubles"
+        raise click.UsageError(f"{option} needs a place for what it writes: --repair OUT.")
+    if not file.is_file():
+        raise click.UsageError(f"{file} is no plain file, and is gone through more than once. Write it to one.")
+    limits = _limits(call, provider)
+    from ..adapters import request_repair
+    from ..adapters.request_file import RequestFile
+
+    if repair is not None:
+        if not repair.parent.is_dir():
+            raise click.UsageError(f"There is no folder {repair.parent} to write to. Make it first.")
+        with _nothing_replaced():
+            request_repair.refuse_to_replace(repair)
+    with RequestFile(file, limits, allowed=endpoint) as looked:
+        with _progress("Looking through it", file) as told:
+            account = looked.look(told)
+        if as_json:
+            for record in _records(looked.findings()):
+                click.echo(json.dumps(record, ensure_ascii=False))
+        else:
+            for line in _lines(file, looked):
+                click.echo(clean(line))
+        repaired = None
+        if repair is not None:
+            with _nothing_replaced(), _progress("Writing", file) as told:
+                repaired = request_repair.repair(looked, repair, split=split, rename=rename_doubles, told=told)
+            if not as_json:
+                click.echo()
+                for line in _said_of(repaired, account):
+                    click.echo(clean(line))
+        if as_json:
+            click.echo(json.dumps({"summary": _summary(file, looked, repaired)}, ensure_ascii=False))
+    return 0 if account.fine else BAD
+
+
+def _limits(call: Call, provider: str | None) -> Limits:
+    from ..model import Limits
+
+    if provider is None:
+        return Limits()
+    from ..adapters.config_limits import provider_limits
+
+    return provider_limits(call.config_path, provider)
+
+
+@contextmanager
+def _nothing_replaced() -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError as error:
+        raise click.UsageError(f"{error.filename} is there already, and is not written over. Name another.") from None
+
+
+@contextmanager
+def _progress(what: str, file: Path) -> Iterator[Callable[[int], object]]:
+    """How far it is, on a terminal, for files that take their time."""
+    size = file.stat().st_size
+    if size < LARGE or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with click.progressbar(length=size, label=what, file=sys.stderr, update_min_steps=size // 200) as bar:
+        yield bar.update
+
+
+# --- for people ----------------------------------------------------------------------------------------------------
+
+
+def _lines(file: Path, looked: RequestFile) -> Iterator[str]:
+    account = looked.account
+    whole = f"{count(account.lines, 'line')}, {account.size:,} bytes"
+    if account.fine:
+        yield f"{file} is fine: {count(account.good, 'request')} to {account.model} at {account.url}, {whole}."
+    else:
+        yield f"{file}: {count(account.bad, 'bad line')}, {account.good:,} good, of {whole}."
+    for fault in account.faulty:
+        yield f"  {fault.message} [{fault.code}]"
+    for number, finding in enumerate(looked.findings()):
+        if number == SHOWN:
+            yield f"  … and {count(account.bad - SHOWN, 'more bad line')}. With --json there are all."
+            break
+        for fault in finding.faults:
+            yield f"  line {finding.line:,}: {fault.message} [{fault.code}]"
+    if account.faults:
+        yield ""
+        yield "By reason:"
+        yield from (f"  {number:>9,}  {code}" for code, number in account.faults.most_common())
+    notes = _notes(file, account)
+    if notes:
+        yield ""
+        yield from (f"Note: {note}" for note in notes)
+
+
+def _notes(file: Path, account: Account) -> list[str]:
+    taken = "Services take that; a repair writes it otherwise."
+    notes = [f"{_NOTES[note]}: {count(number, 'line')}. {taken}" for note, number in account.notes.items()]
+    if file.suffix != ".jsonl":
+        notes.append("Services take only files whose names end in .jsonl.")
+    return notes
+
+
+def _said_of(repaired: Repaired, account: Account) -> Iterator[str]:
+    if not repaired.written:
+        yield "Nothing was written: no line can be saved."
+    for each in repaired.written:
+        yield f"Wrote {each.path}: {count(each.requests, 'request')}, {each.size:,} bytes."
+    for change, number in repaired.changed.items():
+        yield f"  {_CHANGES[change]}: {_named(repaired, change, number)}."
+    for code, number in repaired.left_out.items():
+        yield f"  Left out: {_named(repaired, code, number)}. [{code}]"
+    if repaired.written and not repaired.changed and not repaired.left_out and account.fine:
+        yield "  Nothing had to be changed."
+
+
+def _named(repaired: Repaired, what: str, number: int) -> str:
+    """`3 lines (4, 17 and 20)`, or the first few of them."""
+    numbers = [f"{each:,}" for each in repaired.numbers[what]]
+    listed = join(numbers) if number == len(numbers) else f"{', '.join(numbers)}, …"
+    return f"{count(number, 'line')} ({listed})"
+
+
+# --- for machines --------------------------------------------------------------------------------------------------
+
+
+def _records(findings: Iterator[Finding]) -> Iterator[Mapping[str, Any]]:
+    """One for each fault, in the order of the lines."""
+    for finding in findings:
+        for fault in finding.faults:
+            yield {"line": finding.line, "code": fault.code, "param": fault.param, "message": fault.message}
+
+
+def _summary(file: Path, looked: RequestFile, repaired: Repaired | None) -> Mapping[str, Any]:
+    account, limits = looked.account, looked.limits
+    return {
+        "ok": account.fine,
+        "exit_status": 0 if account.fine else BAD,
+        "file": str(file),
+        "bytes": account.size,
+        "lines": {"total": account.lines, "good": account.good, "bad": account.bad},
+        "model": account.model,
+        "url": account.url,
+        "faults": dict(account.faults.most_common()),
+        "file_faults": [{"code": fault.code, "message": fault.message} for fault in account.faulty],
+        "notes": dict(account.notes),
+        "limits": {
+            "max_requests": limits.max_requests,
+            "max_bytes": limits.max_bytes,
+            "max_line_bytes": limits.max_line_bytes,
+        },
+        "repair": None if repaired is None else _repair_record(repaired),
+    }
+
+
+def _repair_record(repaired: Repaired) -> Mapping[str, Any]:
+    return {
+        "written": [
+            {"path": str(each.path), "requests": each.requests, "bytes": each.size} for each in repaired.written
+        ],
+        "changed": dict(repaired.changed),
+        "left_out": dict(repaired.left_out),
+    }

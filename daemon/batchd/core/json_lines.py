@@ -1,0 +1,129 @@
+"""A line of JSON Lines: the object that it holds, or why it holds none that every reader understands alike.
+
+Stricter than most decoders. A key that stands twice, NaN, or half a character are read in one way here and in
+another there, and a service that reads them otherwise than their author did is paid for a wrong answer.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+
+import msgspec
+
+from ..model import Failure, Json
+
+INVALID = "invalid_json_line"
+"""The line is no JSON object: OpenAI's word for it."""
+DOUBLE_KEY = "duplicate_key"
+"""An object of the line has a key twice."""
+NOT_UTF8 = "not_utf8"
+"""The line is not UTF-8, so it cannot be shown as text either."""
+BYTE_ORDER_MARK = "byte_order_mark"
+"""The line begins with a mark that no JSON may begin with."""
+
+UNREADABLE = frozenset({INVALID, DOUBLE_KEY, NOT_UTF8, BYTE_ORDER_MARK})
+"""The codes of `read_json_line`: of nothing else, so that they tell a line that is no record."""
+
+BLANKS = b" \t\r\n"
+"""What may stand around a JSON value."""
+
+MARKED = Failure(
+    BYTE_ORDER_MARK,
+    "There is a byte order mark before this line, which some services take for a part of it. Save the file as UTF-8 "
+    "without a mark.",
+)
+_NO_TEXT = Failure(NOT_UTF8, "This line is not valid UTF-8. Save the file as UTF-8.")
+_decoder = msgspec.json.Decoder()
+_SEPARATORS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
+_KINDS = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "true or false"}
+
+
+def read_json_line(line: bytes) -> dict[str, Json] | Failure:
+    """The object of a line, of which the blanks around it are taken off; or why there is none."""
+    if line.startswith(codecs.BOM_UTF8):
+        return MARKED
+    try:
+        record = _decoder.decode(line)
+        if type(record) is not dict:
+            kind = _KINDS.get(type(record), "null")
+            return _invalid(f"This line is {kind}, not a JSON object. Write an object in braces.")
+        double = _double_key(line, record)
+    except UnicodeDecodeError:
+        return _NO_TEXT
+    except ValueError as error:  # msgspec's own, and Python's of a number with thousands of digits
+        return _unparsable(line, error)
+    except RecursionError:
+        return _invalid("This line is nested too deeply. Write it with fewer brackets within brackets.")
+    if double is not None:
+        return Failure(DOUBLE_KEY, f"This line has the key “{double}” twice in one object. Remove one of the two.")
+    return record
+
+
+def on_one_line(encoded: bytes) -> bytes:
+    """The JSON with the separators escaped at which some readers of lines would cut it, though JSON allows them."""
+    if encoded.isascii():
+        return encoded
+    for separator, escaped in _SEPARATORS:
+        if separator in encoded:
+            encoded = encoded.replace(separator, escaped)
+    return encoded
+
+
+def _invalid(message: str) -> Failure:
+    return Failure(INVALID, message)
+
+
+def _unparsable(line: bytes, error: ValueError) -> Failure:
+    if not line:
+        return _invalid("This line is blank, which some services take for a broken request. Remove it.")
+    try:
+        # Python's own decoder takes what is no JSON, and so tells the two kinds of fault apart.
+        json.loads(line.decode())
+    except UnicodeDecodeError:
+        return _NO_TEXT
+    except (ValueError, RecursionError):
+        reason = str(error).removeprefix("JSON is malformed: ").partition(" - at ")[0]
+        return _invalid(
+            f"This line is not valid JSON: {reason[:1].lower()}{reason[1:]}. Write it as one JSON object on one line."
+        )
+    return _invalid(
+        "This line is not valid JSON: it says NaN or Infinity, a number too great, or half a character such as "
+        "\\ud800. Write null, a smaller number, or the whole character."
+    )
+
+
+class _DoubleKey(Exception):
+    """Carries the key out of the decoder."""
+
+
+def _double_key(line: bytes, record: dict[str, Json]) -> str | None:
+    """A key that one object of the line has twice: a decoder keeps the last of them in silence."""
+    # As many keys as there are colons behind quotes: none is double. (More of these may also stand in texts.)
+    if line.count(b'":') == _keys(record) and b" :" not in line and b"\t" not in line and b"\r" not in line:
+        return None
+
+    def once(pairs: list[tuple[str, Json]]) -> None:
+        seen = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _DoubleKey(key)
+            seen.add(key)
+
+    try:
+        json.loads(line, object_pairs_hook=once)
+    except _DoubleKey as double:
+        return str(double)
+    return None
+
+
+def _keys(value: Json) -> int:
+    """How many keys there are in it, at any depth."""
+    count = 0
+    if type(value) is dict:
+        count = len(value)
+        value = value.values()
+    for one in value:
+        if type(one) is dict or type(one) is list:
+            count += _keys(one)
+    return count

@@ -1,0 +1,331 @@
+"""What a request must be for a batch service to take it: the one place for these rules.
+
+A service looks at every line of a batch's input file before it runs any, and at most services one line that breaks a
+rule sinks the whole batch, minutes or hours later. So all that can be known beforehand is asked here: of a file that
+a person checks, of lines that are dropped, and of each request that batchd builds itself.
+
+The codes are OpenAI's, or where it has none those of a service that speaks its API; the sentences are ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any
+
+import msgspec
+
+from ..model import Failure, Json
+from .json_lines import read_json_line
+
+CUSTOM_ID_MOST = 256
+"""Characters of a custom_id: the least of what services document."""
+
+ENDPOINTS = (
+    "/v1/chat/completions",
+    "/v1/responses",
+    "/v1/embeddings",
+    "/v1/completions",
+    "/v1/moderations",
+    "/v1/images/generations",
+    "/v1/images/edits",
+    "/v1/videos",
+)
+"""What batches are for at OpenAI. Others have a part of it, and some another version, or none, before it."""
+
+_VERSION = re.compile(r"/v\d+(?=/)")
+_OPERATIONS = frozenset(endpoint.removeprefix("/v1") for endpoint in ENDPOINTS)
+_MISSING, _INVALID = "missing_required_parameter", "invalid_request"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One rule that a request breaks: a code, a sentence that says how to mend it, and the field it is about."""
+
+    code: str
+    message: str
+    param: str | None = None
+
+
+@lru_cache(maxsize=64)
+def operation(endpoint: str) -> str | None:
+    """What an endpoint does, whatever version is named before it; None if batchd does not know it.
+
+    >>> operation("/v1/chat/completions"), operation("/chat/completions"), operation("/v1/chat/other")
+    ('/chat/completions', '/chat/completions', None)
+    """
+    version = _VERSION.match(endpoint)
+    bare = endpoint[version.end() :] if version else endpoint
+    return bare if bare in _OPERATIONS else None
+
+
+def fits(endpoint: str, written: Collection[str]) -> bool:
+    """Whether requests that are written for some endpoints can be sent to this one.
+
+    What batchd does not know is for the operator to know; and what is written for nothing in particular fits all.
+    """
+    what = operation(endpoint)
+    return not written or endpoint in written or what is None or what in map(operation, written)
+
+
+# --- one line of a file ------------------------------------------------------------------------------------------
+
+
+def request_failure(line: Mapping[str, Json], url: str) -> Failure | None:
+    """Why a line is no request for the endpoint `url`, None if it is one. Its body's own fields are not looked at."""
+    fault = next(_envelope(line, url=url), None)
+    return None if fault is None else Failure(fault.code, fault.message)
+
+
+def request_faults(line: Mapping[str, Json], *, allowed: Collection[str] = ()) -> list[Fault]:
+    """All that is wrong with a line by itself. `allowed` are endpoints that batchd does not know."""
+    url, body = line.get("url"), line.get("body")
+    faults = list(_envelope(line, allowed=allowed))
+    if isinstance(body, dict):
+        faults += _body(body, operation(url) if isinstance(url, str) else None)
+    return faults
+
+
+def _envelope(line: Mapping[str, Json], *, url: str | None = None, allowed: Collection[str] = ()) -> Iterator[Fault]:
+    yield from _custom_id(line.get("custom_id"))
+    method = line.get("method")
+    if method is None:
+        yield Fault(_MISSING, 'method is missing. Write "method": "POST".', "method")
+    elif method != "POST":
+        message = f'method is {shown(method)}, and batches know only POST. Write "method": "POST".'
+        yield Fault("invalid_method", message, "method")
+    yield from _url(line.get("url"), url, allowed)
+    body = line.get("body")
+    if body is None:
+        yield Fault(_MISSING, "body is missing. Write the request into it, as a JSON object.", "body")
+    elif not isinstance(body, dict):
+        yield Fault(_INVALID, f"body is {shown(body)}. Write the request there, as a JSON object.", "body")
+
+
+def _custom_id(custom_id: Json) -> Iterator[Fault]:
+    if custom_id is None:
+        yield Fault(_MISSING, "custom_id is missing. Write one that no other line has.", "custom_id")
+    elif not isinstance(custom_id, str):
+        message = f"custom_id is {shown(custom_id)}, and must be text. Put it in quotes."
+        yield Fault(_INVALID, message, "custom_id")
+    elif not custom_id:
+        yield Fault(_MISSING, "custom_id is empty. Write one that no other line has.", "custom_id")
+    elif len(custom_id) > CUSTOM_ID_MOST:
+        message = f"custom_id has {len(custom_id):,} characters, and may have {CUSTOM_ID_MOST}. Shorten it."
+        yield Fault("string_above_max_length", message, "custom_id")
+
+
+def _url(url: Json, wanted: str | None, allowed: Collection[str]) -> Iterator[Fault]:
+    if url is None:
+        yield Fault(_MISSING, f'url is missing. Write "url": "{wanted or ENDPOINTS[0]}".', "url")
+    elif not isinstance(url, str):
+        yield Fault(_INVALID, f"url is {shown(url)}. Write the path of an endpoint, in quotes.", "url")
+    elif wanted is not None:
+        if url != wanted:
+            yield Fault("invalid_url", f"url is {shown(url)}, and must be “{wanted}” here. Write that.", "url")
+    elif operation(url) is None and url not in allowed:
+        whole = " without the address before it" if "://" in url else ""
+        message = f"url is {shown(url)}, which is no endpoint for batches. Write one{whole}, such as “{ENDPOINTS[0]}”."
+        yield Fault("invalid_url", message, "url")
+
+
+# --- the body ------------------------------------------------------------------------------------------------------
+
+
+def body_faults(body: Mapping[str, Json], endpoint: str) -> list[Fault]:
+    """All that is wrong with a request's body for this endpoint."""
+    return list(_body(body, operation(endpoint)))
+
+
+def _body(body: Mapping[str, Json], what: str | None) -> Iterator[Fault]:
+    model = body.get("model")
+    if model is None or model == "":
+        yield Fault(_MISSING, "body.model is missing. Write the name of the model.", "body.model")
+    elif not isinstance(model, str):
+        yield Fault(_INVALID, f"body.model is {shown(model)}. Write the name of the model, in quotes.", "body.model")
+    stream = body.get("stream")
+    if stream is True:
+        message = "body.stream is true, and a batch cannot stream. Remove it."
+        yield Fault("streaming_unsupported", message, "body.stream")
+    elif stream is not None and stream is not False:
+        yield Fault(_INVALID, f"body.stream is {shown(stream)}. Remove it.", "body.stream")
+    match what:
+        case "/chat/completions":
+            yield from _messages(body.get("messages"))
+        case "/responses":
+            # A prompt that is kept at the service may hold all of the input.
+            if not isinstance(body.get("prompt"), dict):
+                yield from _given(body, "input", "what is asked")
+        case "/embeddings" | "/moderations":
+            yield from _given(body, "input", "the text")
+        case "/completions":
+            yield from _given(body, "prompt", "the text to go on from", may_be_empty=True)
+        case "/images/generations" | "/images/edits" | "/videos":
+            yield from _given(body, "prompt", "what is to be shown")
+
+
+def _messages(messages: Json) -> Iterator[Fault]:
+    what = 'Write a list such as [{"role": "user", "content": "…"}].'
+    if messages is None:
+        yield Fault(_MISSING, f"body.messages is missing. {what}", "body.messages")
+    elif not isinstance(messages, list) or not messages:
+        yield Fault(_INVALID, f"body.messages is {shown(messages)}. {what}", "body.messages")
+    else:
+        for number, message in enumerate(messages):
+            place = f"body.messages[{number}]"
+            if not isinstance(message, dict):
+                yield Fault(_INVALID, f"{place} is {shown(message)}. Write an object with role and content.", place)
+            elif not isinstance(message.get("role"), str) or not message["role"]:
+                fault = _MISSING if message.get("role") in (None, "") else _INVALID
+                yield Fault(fault, f"{place} has no role. Write who speaks, such as “user”.", f"{place}.role")
+
+
+def _given(body: Mapping[str, Json], name: str, meaning: str, *, may_be_empty: bool = False) -> Iterator[Fault]:
+    value, place = body.get(name), f"body.{name}"
+    if value is None:
+        yield Fault(_MISSING, f"{place} is missing. Write {meaning} there, as text or a list.", place)
+    elif not isinstance(value, str | list) or (not value and not (may_be_empty and value == "")):
+        yield Fault(_INVALID, f"{place} is {shown(value)}. Write {meaning} there, as text or a list.", place)
+
+
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+_Items = Annotated[list[Any], msgspec.Meta(min_length=1)]
+
+
+class _Body(msgspec.Struct, kw_only=True):
+    """The least of any body, typed: what decodes as its endpoint's breaks no rule, at a third of the time."""
+
+    model: _Text
+    stream: bool | None = None
+
+
+class _Message(msgspec.Struct):
+    role: _Text
+
+
+class _Messages(_Body, kw_only=True):
+    messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
+
+
+class _Input(_Body, kw_only=True):
+    input: _Text | _Items
+
+
+class _Prompt(_Body, kw_only=True):
+    prompt: _Text | _Items
+
+
+_TYPED: Mapping[str | None, type[_Body]] = {
+    None: _Body,
+    "/chat/completions": _Messages,
+    "/responses": _Input,
+    "/embeddings": _Input,
+    "/moderations": _Input,
+    "/completions": _Prompt,
+    "/images/generations": _Prompt,
+    "/images/edits": _Prompt,
+    "/videos": _Prompt,
+}
+
+
+class BodyRules:
+    """The same rules for encoded bodies of one endpoint and model, as batchd builds them by the million."""
+
+    def __init__(self, endpoint: str, model: Json) -> None:
+        self._endpoint = endpoint
+        self._model = model
+        self._decode = msgspec.json.Decoder(_TYPED[operation(endpoint)]).decode
+
+    def fault(self, body: bytes) -> Fault | None:
+        """The first rule that the body breaks, None if a service will take it."""
+        try:
+            head = self._decode(body)
+        except (ValueError, RecursionError):
+            return self._found(body)
+        return self._found(body) if head.stream or head.model != self._model else None
+
+    def _found(self, body: bytes) -> Fault | None:
+        read = read_json_line(body)
+        if isinstance(read, Failure):
+            return Fault("build", f"The request that was built is of no use. {read.message}")
+        for fault in body_faults(read, self._endpoint):
+            return fault
+        model = read["model"]
+        return None if model == self._model else mismatched_model(model, self._model)
+
+
+# --- lines beside each other ---------------------------------------------------------------------------------------
+
+
+def mismatched_model(model: str, wanted: str) -> Fault:
+    """A batch holds one model."""
+    return Fault(
+        "mismatched_model",
+        f"The request is for the model {shown(model)}, the others are for {shown(wanted)}, and a batch holds one. Put "
+        "it into a file, or a folder, of its own model.",
+        "body.model",
+    )
+
+
+def mismatched_url(url: str, wanted: str) -> Fault:
+    """A batch holds one endpoint."""
+    return Fault(
+        "invalid_url",
+        f"url is {shown(url)}, the others have {shown(wanted)}, and a batch holds one endpoint. Put it into a file of "
+        "its own.",
+        "url",
+    )
+
+
+def duplicate(name: str, first: str, *, same: bool | None = None, field: str = "custom_id") -> Fault:
+    """A name that stands at `first` already. `same` tells whether both ask the same, where that is known."""
+    mend = {
+        None: "Write one that no other line has.",
+        True: "Both lines say the same: remove one of them.",
+        False: "The two ask different things: write another one in this line.",
+    }[same]
+    code = "duplicate_custom_id" if field == "custom_id" else "duplicate"
+    return Fault(code, f"{field} {shown(name)} was used before, in {first}. {mend}", field)
+
+
+def too_long(size: int, most: int) -> Fault:
+    """A line of so many bytes."""
+    message = f"The request is {size:,} bytes long, and at most {most:,} are taken. Shorten what is asked."
+    return Fault("too_long", message)
+
+
+# --- the file as a whole -------------------------------------------------------------------------------------------
+
+EMPTY = Fault("empty_file", "The file holds no request. Write one on each line.")
+
+
+def no_text(what: str) -> Fault:
+    """The file is something else than UTF-8 text, and no line of it can be read."""
+    return Fault("not_utf8", f"The file is {what}, and batches are in UTF-8. Save it as UTF-8 text.")
+
+
+def too_many(requests: int, most: int) -> Fault:
+    """More requests than a batch may hold."""
+    message = f"The file holds {requests:,} requests, and a batch at most {most:,}. Split it."
+    return Fault("too_many_tasks", message)
+
+
+def too_large(size: int, most: int) -> Fault:
+    """More bytes than a batch's file may have."""
+    return Fault("file_too_large", f"The file has {size:,} bytes, and at most {most:,} are taken. Split it.")
+
+
+def shown(value: Json) -> str:
+    """A value as a message shows it: in short."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f"“{value if len(value) <= 100 else f'{value[:100]}…'}”"
+    if isinstance(value, Sequence | Mapping):
+        kind = "a list" if isinstance(value, Sequence) else "an object"
+        return kind if value else f"an empty {kind.rpartition(' ')[2]}"
+    return str(value)[:100]
