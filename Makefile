@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test lint format bench soak wheel clean help
+.PHONY: demo test lint format bench soak folders wheel clean help
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ bench: $(STAMP)  ## throughput, memory, checks and counting, against straight sc
 
 soak: $(STAMP)  ## a thousand kills at random instants; takes long
 	$(BIN)/python bench/soak.py --kills 1000
+
+folders: $(STAMP)  ## the tests of the folders in their long form: 20,000 files, 200 stops; takes an hour
+	BATCHD_LONG=1 $(BIN)/python -m pytest -q -rs -s tests/folders
 
 wheel: $(STAMP)  ## the wheel and the source archive, in dist/
 	$(BIN)/python -m build

@@ -19,7 +19,10 @@ def test_a_sentence_a_line_with_the_time(tmp_path: Path) -> None:
     sentences = [line[21:] for line in lines]
     assert sentences[0] == "Took reviews/may.csv (45 bytes) for route reviews."
     assert any(sentence.startswith("Submitted batch ") for sentence in sentences)
-    assert sentences[-1] == "Finished reviews/may.csv: 4 ok, 1 failed. The report is reviews/may.report.json."
+    assert (
+        sentences[-1]
+        == "Finished reviews/may.csv: 4 ok, 1 failed (refused × 1). The report is reviews/may.report.json."
+    )
 
 
 def test_for_machines(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_where_a_job_is_and_what_it_waits_for(about: JobSummary, words: str, wai
 def test_a_condition_that_concerns_the_job_is_what_it_waits_for() -> None:
     running = job(batches=[batch()])
     everything = ["inbox", "provider acme", "sink csv", "batch b1", "job k3j9x2ab"]
-    assert waits_for(running, everything, awake=True) == "job k3j9x2ab"
+    assert waits_for(running, everything, awake=True) == "what is said of it above"
     assert waits_for(running, everything[:4], awake=True) == "batch b1"
     assert waits_for(running, everything[:3], awake=True) == "provider acme"
     assert waits_for(replace(running, state="delivering"), everything[:3], awake=True) == "sink csv"

@@ -41,6 +41,7 @@ SAMPLES: dict[str, list[Event]] = {
             failed=2,
             skipped=0,
             report="reviews/may.report.json",
+            failures={"refused": 2},
         ),
     ],
     "Parts": [

@@ -87,8 +87,8 @@ def test_files_that_sit_in_the_inbox_cost_next_to_nothing(shared: Shared) -> Non
     shared.configure(settle='"2s"', rescan='"5s"')
     daemon = shared.start()
     until(lambda: len(family(daemon.pid)) > 1, "it has begun to look at files")
-    time.sleep(size(3, 60))  # the first looks cost what they cost; it is the rest that is measured
-    share, megabytes = cost(daemon.pid, size(5, 60)), resident(daemon.pid)
+    time.sleep(size(2, 60))  # the first looks cost what they cost; it is the rest that is measured
+    share, megabytes = cost(daemon.pid, size(3, 60)), resident(daemon.pid)
     print(f"\n{number:,} files sit there: {share:.2%} of a processor, {megabytes:.0f} MB")
     assert len(list(reviews.iterdir())) == number, "one of them was taken"
     assert megabytes < 120

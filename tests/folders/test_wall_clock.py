@@ -141,3 +141,26 @@ async def test_a_batch_that_is_missing_for_a_moment_is_not_given_up_by_a_jump(ma
         await daemon.drain()
     assert household.report("reviews/may.report.json")["rows"]["ok"] == len(NINE)
     assert service.creates == 1, "given up, asked again and paid twice"
+
+
+async def test_answers_that_are_not_there_yet_are_not_given_up_by_a_jump(make_household: MakeHousehold) -> None:
+    """Services have been seen to say that a batch is completed minutes before its answers can be had."""
+
+    class Late(FakeProvider):
+        missing = 4
+
+        async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
+            if self.missing:
+                self.missing -= 1
+                household.clock.wall += DAY
+                raise RemoteMissing("No such file.")
+            await super().download(batch, target)
+
+    service = FakeService()
+    household = make_household(service=service, provider=Late(service))
+    household.drop("reviews/may.csv", csv_of(NINE))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        await daemon.drain()
+    assert household.report("reviews/may.report.json")["rows"]["ok"] == len(NINE)
+    assert service.creates == 1, "given up, asked again and paid twice"

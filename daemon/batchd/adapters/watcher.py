@@ -37,7 +37,7 @@ class Watcher:
     """Calls `wake` in the event loop, soon after something has come into the inbox.
 
     Mode `auto` watches unless the inbox is on a network file system, `inotify` watches in any case, `polling` never.
-    `start` belongs in the event loop; `check` and `stop` may wait for threads and the disk, so call them in one.
+    `start`, `check` and `stop` may wait for imports, threads and the disk, so call them in a thread.
     """
 
     def __init__(self, inbox: Path, wake: Callable[[], None], *, mode: Mode = "auto") -> None:
@@ -57,9 +57,9 @@ class Watcher:
         observer = self._observer
         return observer is not None and _is_alive(observer)
 
-    def start(self) -> None:
-        """Begin to watch, if that is possible here. Never fails: the rescan is the truth."""
-        self._loop = asyncio.get_running_loop()
+    def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Begin to watch for this event loop, or the one that runs. Never fails: the rescan is the truth."""
+        self._loop = loop or asyncio.get_running_loop()
         self.check()
 
     def check(self) -> None:

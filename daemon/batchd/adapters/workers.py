@@ -26,6 +26,7 @@ TaskT = TypeVar("TaskT")
 DoneT = TypeVar("DoneT")
 
 
+_GRACE = 2.0
 _WORK = f"{__package__}.work"
 _PRELOADED = [f"{_WORK}.{module}" for module in ("read", "plan", "collect", "render", "split", "strike")]
 
@@ -58,6 +59,7 @@ class Workers:
             self._idle.put_nowait(None)
         self._all: set[ProcessPoolExecutor] = set()
         self._outdated: set[ProcessPoolExecutor] = set()
+        self._ending: list[threading.Thread] = []
 
     async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
         """Run the function in a worker; WorkerLost if its process dies, else whatever the function does."""
@@ -94,6 +96,9 @@ class Workers:
         """End the processes, without waiting for what they are at: all of it may be done again."""
         for worker in list(self._all):
             self._drop(worker)
+        # The threads that managed them: where one is just ending while the interpreter does, a traceback is printed.
+        for thread in self._ending:
+            thread.join(_GRACE)
 
     async def _submit(
         self, worker: ProcessPoolExecutor | None, function: Callable[[TaskT], DoneT], task: TaskT
@@ -110,14 +115,24 @@ class Workers:
         worker = ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin, initargs=(os.getcwd(),))
         self._all.add(worker)
         # In a thread: it waits until the fork server has imported everything.
-        return worker, await asyncio.to_thread(worker.submit, _run, function, task)
+        starting = asyncio.ensure_future(asyncio.to_thread(worker.submit, _run, function, task))
+        try:
+            return worker, await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # Its thread goes on: without a wait the process would come after all have been ended.
+            await asyncio.wait([starting], timeout=_GRACE)
+            self._drop(worker)
+            raise
 
     def _drop(self, worker: ProcessPoolExecutor | None) -> None:
         if worker is None:
             return
         self._all.discard(worker)
         self._outdated.discard(worker)
-        processes = list((worker._processes or {}).values())  # noqa: SLF001  # 3.14 has kill_workers() for this
+        # 3.14 has kill_workers() for this; until then, names that are not public.
+        thread: threading.Thread | None = getattr(worker, "_executor_manager_thread", None)
+        self._ending = [each for each in self._ending if each.is_alive()] + ([thread] if thread is not None else [])
+        processes = list((worker._processes or {}).values())  # noqa: SLF001
         worker.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.kill()

@@ -67,7 +67,7 @@ def waits_for(job: JobSummary, subjects: Collection[str], *, awake: bool) -> str
         return "a daemon, and none is running: batchd run"
     for subject in _relevant(job):
         if subject in subjects:
-            return subject
+            return subject if subject != f"job {job.id}" else "what is said of it above"
     if job.state == "planning" and job.twin is not None:
         return f"job {job.twin}, which is of the same file: its answers are delivered again, at no cost"
     return _ON_ITS_WAY.get(job.state) or _of_batches(job)

@@ -59,9 +59,9 @@ async def _stand_still(context: Context, job: Job, reason: str) -> None:
     await context.store.jobs.failed(
         job,
         "rows_do_not_add_up",
-        f"{reason} Nothing is delivered, and the original is kept. Either a file in the state folder was changed or "
-        f"damaged, or this is a fault of batchd: please report it with the output of `batchd events {job.id}`. "
-        f"Once the state folder is mended: `batchd retry {job.id}`.",
+        f"its rows do not add up. {reason} Nothing is delivered, and the original is kept. Either a file in the state "
+        f"folder was changed or damaged, or this is a fault of batchd: please report it with the output of "
+        f"`batchd events {job.id}`. Once the state folder is mended: `batchd retry {job.id}`.",
     )
 
 
@@ -164,6 +164,7 @@ async def finish(context: Context, action: Finish) -> None:
         failed=counts[RowStatus.FAILED],
         skipped=counts[RowStatus.SKIPPED],
         report=f"{job.outbox_stem}.report.json",
+        failures={failure["code"]: failure["rows"] for failure in report["failures"]},
     )
     await context.store.jobs.finished(job, event, context.clock.now(), reason=reason)
     await asyncio.to_thread(forget_pieces, context, job)

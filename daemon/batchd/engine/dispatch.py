@@ -40,6 +40,7 @@ MISSING_MOST = 3_600.0
 NOTED_EVERY = 60.0
 """Seconds after which it is noted that a provider still says the same of a batch."""
 MISSING_SINCE = "batchd_missing_since"
+ENDED = "batchd_ended"
 
 
 class ProviderNotConfigured(Exception):
@@ -160,7 +161,8 @@ async def poll(context: Context, action: Poll) -> None:
         if left is None:
             return
         status = left
-    await context.store.batches.ended(batch, status, context.clock.now())
+    noted = replace(status, details={**status.details, ENDED: asdict(context.intent())})
+    await context.store.batches.ended(batch, noted, context.clock.now())
 
 
 async def _still_there(context: Context, batch: Batch, status: BatchStatus, desk: ProviderDesk) -> BatchStatus | None:
@@ -263,8 +265,9 @@ async def _download(context: Context, desk: ProviderDesk, batch: Batch, remote: 
 
 
 def _since_end(context: Context, batch: Batch) -> float:
-    """Seconds since the provider was through with it."""
-    return context.clock.now() - batch.ended_at if batch.ended_at is not None else 0.0
+    """Seconds since the provider was through with it, by a clock that does not jump: see `_vanished`."""
+    noted = batch.details.get(ENDED)
+    return Intent(**noted).age(context.intent()) if isinstance(noted, dict) else 0.0
 
 
 async def _forget(context: Context, batch: Batch, desk: ProviderDesk) -> None:

@@ -84,7 +84,7 @@ class Supervisor:
     async def run(self) -> None:
         """Until `stop`."""
         if self._watcher is not None:
-            self._watcher.start()
+            await asyncio.to_thread(self._watcher.start, asyncio.get_running_loop())
         try:
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(self._watch_inbox(), name="watch the inbox")

@@ -59,7 +59,7 @@ class BatchOutcomeUnknown(Event):
     @property
     def sentence(self) -> str:
         return (
-            f"It is not known whether the provider has created batch {self.batch} ({self.reason}). "
+            f"It is not known whether the provider has created batch {self.batch} ({self.reason.rstrip('.')}). "
             f"Looking for it in {self.wait:.0f} s; it will not be created twice."
         )
 
@@ -131,10 +131,9 @@ class BatchEnded(Event):
     @property
     def sentence(self) -> str:
         problems = f" It says: {'; '.join(self.problems)}" if self.problems else ""
-        return (
-            f"Batch {self.batch} is {self.phase} at the provider, "
-            f"which counts {self.completed:,} of {self.total:,} answered.{problems}"
-        )
+        failed = f", {self.failed:,} failed" if self.failed else ""
+        counts = f"it counts {self.completed:,} of {count(self.total, 'request')} answered{failed}"
+        return f"The provider says that batch {self.batch} is {self.phase}; {counts}.{problems}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +146,7 @@ class BatchDownloaded(Event):
     @property
     def sentence(self) -> str:
         strays = f" Set aside, since no row asked for it: {count(self.strays, 'line')}." if self.strays else ""
-        return f"Fetched {count(self.answers, 'answer')} of batch {self.batch}.{strays}"
+        return f"Fetched what became of {count(self.answers, 'request')} of batch {self.batch}.{strays}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

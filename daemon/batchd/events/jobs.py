@@ -174,11 +174,13 @@ class JobFinished(Event):
     failed: int
     skipped: int
     report: str
+    failures: dict[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def sentence(self) -> str:
         counts = [f"{self.ok:,} ok"]
-        counts += [f"{self.failed:,} failed"] if self.failed else []
+        codes = ", ".join(f"{code} × {number:,}" for code, number in self.failures.items())
+        counts += [f"{self.failed:,} failed{f' ({codes})' if codes else ''}"] if self.failed else []
         counts += [f"{self.skipped:,} skipped"] if self.skipped else []
         verdict = " That is more failures than max_failed allows." if self.outcome == "failed" else ""
         return f"Finished {self.source}: {', '.join(counts)}.{verdict} The report is {self.report}."

@@ -1,0 +1,55 @@
+"""`batchd events` of a job that went through a good deal: the whole of it, for whoever was woken by it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+
+from .conftest import Shared, rows_of, until
+
+
+def test_the_story_of_a_job_with_faults(shared: Shared) -> None:
+    shared.fault("create:cut-after", "line:500:fraction=0.3,count=1", "line:400:lines=2", "auth:401")
+    shared.drop("reviews/may.csv", "\n".join(rows_of("may", 120)) + "\n")
+    daemon = shared.start()
+    until(lambda: "provider sandbox" in shared.status(), "a refused key is said")
+    os.killpg(daemon.pid, signal.SIGKILL)
+    daemon.wait()
+    shared.control("DELETE", "faults")
+    shared.fault("create:cut-after", "line:500:fraction=0.3,count=1", "line:400:lines=2")
+    daemon = shared.start()
+    until(lambda: "may" in shared.reports(), "it is through")
+    shared.stop(daemon)
+    told = shared.batchd("events", "may.csv").stdout.splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  [A-Z0-9p]", line) for line in told), told
+    sentences = [line[21:] for line in told]
+
+    def place(*words: str) -> int:
+        """Which sentence has all of these in it."""
+        found = [number for number, sentence in enumerate(sentences) if all(word in sentence for word in words)]
+        assert found, f"nothing is said of {words}:\n" + "\n".join(sentences)
+        return found[0]
+
+    order = [
+        place("Took reviews/may.csv", "for route reviews"),
+        place("Read reviews/may.csv: 120 rows in 3 parts"),
+        place("Planned 120 requests"),
+        place("provider sandbox", "SANDBOX_KEY", "Jobs wait; nothing is lost"),
+        place("provider sandbox: all is well again"),
+        place("It is not known whether the provider has created batch", "it will not be created twice"),
+        place("Found batch", "at the provider"),
+        place("The provider says that batch", "is completed; it counts", "of 120 requests answered"),
+        place("Fetched what became of 120 requests"),
+        place("will be asked again (attempt 2): server_error ×"),
+        place("Delivered through csv: reviews/may.results.csv, reviews/may.failed.csv."),
+        place("Finished reviews/may.csv:", "failed (invalid_request × ", "The report is reviews/may.report.json."),
+    ]
+    assert order == sorted(order), "\n".join(sentences)
+    assert order[-1] == len(sentences) - 1
+    # As sentences: no doubled full stops, nothing of Python.
+    for sentence in sentences:
+        assert ".." not in sentence
+        assert "Error:" not in sentence
+        assert "None" not in sentence
+        assert sentence.rstrip()[-1] in ".…", sentence
