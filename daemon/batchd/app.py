@@ -98,6 +98,7 @@ class Daemon:
         self.context.pieces.clear()
         self.context.budget = config.spending_limits()
         self.context.approve_in_folder = config.budget.approve_in_folder
+        self.context.reuse_bytes = config.reuse.max_bytes
         self.config, self.catalogue = config, catalogue
         self.engine.patience.hurry()
         self.supervisor.wake()
@@ -146,6 +147,7 @@ async def daemon(
             duplicates=config.intake.duplicates,
             budget=config.spending_limits(),
             approve_in_folder=config.budget.approve_in_folder,
+            reuse_bytes=config.reuse.max_bytes,
             keep=config.intake.keep_finished,
         )
         engine = Engine(context, workers=number)

@@ -66,12 +66,12 @@ def test_with_every_comment_made_a_setting_it_is_accepted_too(tmp_path: Path, ca
 def test_every_setting_is_in_it() -> None:
     data = uncommented()
     provider, route = data["providers"]["holysheep"], data["routes"]["reviews"]
-    assert set(data) == {"plugin_dir", "folders", "intake", "budget", "providers", "routes", "sinks"}
+    assert set(data) == {"plugin_dir", "folders", "intake", "budget", "reuse", "providers", "routes", "sinks"}
     assert set(data["folders"]) == set(FolderNames.model_fields)
     assert set(data["intake"]) == set(Intake.model_fields)
     assert set(data["budget"]) == set(Budget.model_fields)
     assert set(provider) - {"base_url", "api_key"} == PROVIDER_KEYS - {"mode", "budget"}
-    assert set(route) == set(RouteTable.model_fields) - {"reuse", "finish_within"}
+    assert set(route) == set(RouteTable.model_fields) - {"finish_within"}
     assert set(provider["prices"]["deepseek-v3.2"]) <= set(PriceTable.model_fields)
 
 
@@ -82,7 +82,9 @@ def test_what_it_says_are_the_defaults_are_the_defaults(config: Config, tmp_path
     defaults = type(provider)(plugin="openai")
     assert provider == defaults.model_copy(update={"settings": provider.settings})
     route = uncommented()["routes"]["reviews"]
-    written = RouteTable.model_validate({**route, "provider": "x", "model": "y", "params": {}, "prompt": {}})
+    written = RouteTable.model_validate(
+        {**route, "provider": "x", "model": "y", "params": {}, "prompt": {}, "reuse": "off"}
+    )
     plain = RouteTable.model_validate({"provider": "x", "model": "y", "prompt": {}})
     assert written.model_copy(update={"match": None, "reader": None}) == plain
 

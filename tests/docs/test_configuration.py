@@ -19,6 +19,7 @@ from batchd.adapters.config_tables import (
     Intake,
     PriceTable,
     ProviderTable,
+    ReuseTable,
     RouteTable,
     SinkTable,
 )
@@ -38,6 +39,7 @@ OWN: Mapping[str, type[BaseModel]] = {
     "`[folders]`": FolderNames,
     "`[intake]`": Intake,
     "`[budget]`": Budget,
+    "`[reuse]`": ReuseTable,
     "`[providers.NAME]`": ProviderTable,
     "`[providers.NAME.budget]`": CeilingsTable,
     '`[providers.NAME.prices."MODEL"]`': PriceTable,

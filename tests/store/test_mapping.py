@@ -102,6 +102,8 @@ PARTS = st.builds(
     suspect=st.booleans(),
     usage=USAGE,
     wasted=USAGE,
+    reused=COUNT,
+    saved=USAGE,
 )
 BATCHES = st.builds(
     Batch,

@@ -24,6 +24,7 @@ from .config_tables import (
     FolderNames,
     Intake,
     ProviderTable,
+    ReuseTable,
     SinkTable,
     Table,
     Text,
@@ -60,6 +61,7 @@ class Config:
     folders: Folders
     intake: Intake
     budget: Budget
+    reuse: ReuseTable
     providers: Mapping[str, ProviderTable]
     routes: tuple[Route, ...]
     sinks: Mapping[str, SinkTable]
@@ -94,6 +96,7 @@ class _RootTable(Table):
     folders: dict[str, Any] = Field(default_factory=dict)
     intake: dict[str, Any] = Field(default_factory=dict)
     budget: dict[str, Any] = Field(default_factory=dict)
+    reuse: dict[str, Any] = Field(default_factory=dict)
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sinks: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -115,6 +118,7 @@ class _Reading:
         names = self._table(FolderNames, ("folders",), self._section("folders"))
         intake = self._table(Intake, ("intake",), self._section("intake"))
         budget = self._table(Budget, ("budget",), self._section("budget"))
+        reuse = self._table(ReuseTable, ("reuse",), self._section("reuse"))
         providers = self._providers()
         sinks = self._sinks()
         routes = [
@@ -138,13 +142,14 @@ class _Reading:
             check_currencies(budget, providers, problems)
             check_services(budget, providers, problems)
         check_reach(routes, problems)
-        if problems or intake is None or budget is None or names is None:
+        if problems or intake is None or budget is None or reuse is None or names is None:
             problems.stop()
         return Config(
             path=path,
             folders=Folders(**folders),
             intake=intake,
             budget=budget,
+            reuse=reuse,
             providers=providers,
             routes=tuple(routes),
             sinks=sinks,

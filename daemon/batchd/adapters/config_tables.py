@@ -151,6 +151,12 @@ class Budget(CeilingsTable):
     approve_in_folder: bool = False
 
 
+class ReuseTable(Table):
+    """`[reuse]`: what is kept of answers for the routes that reuse them."""
+
+    max_bytes: Count = 1_000_000_000
+
+
 class PriceTable(Table):
     """`[providers.NAME.prices.MODEL]`, per million tokens. `batch_discount` is what a batch takes off, 0.5: half."""
 

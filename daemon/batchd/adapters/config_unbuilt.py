@@ -28,7 +28,5 @@ def _found(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
         if table.get("mode") == "live":
             yield ("providers", name, "mode"), "make live calls yet"
     for name, table in data.get("routes", {}).items():
-        if table.get("reuse", "off") != "off":
-            yield ("routes", name, "reuse"), "reuse answers yet"
         if "finish_within" in table:
             yield ("routes", name, "finish_within"), "keep deadlines yet"

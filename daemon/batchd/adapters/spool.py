@@ -2,9 +2,11 @@
 
 state/lock                                   held while a daemon runs
 state/batchd.db
+state/answers.db                             answers that may be reused; may be deleted at any time
 state/jobs/<job>/source                      the dropped file, byte for byte
 state/jobs/<job>/rows.jsonl                  its rows in the one canonical form
 state/jobs/<job>/parts/<first>.requests.<attempt>.jsonl
+state/jobs/<job>/parts/<first>.keys.<attempt>
 state/jobs/<job>/parts/<first>.answers.<attempt>.jsonl
 state/jobs/<job>/parts/<first>.results.<version>.jsonl
 state/jobs/<job>/parts/<first>.piece.<version>.<n><suffix>  the part's share of a file of the n-th sink
@@ -49,6 +51,11 @@ class Spool:
         self.state = state
 
     @property
+    def answer_book(self) -> Path:
+        """The answers that may be reused. It may be deleted at any time."""
+        return self.state / "answers.db"
+
+    @property
     def database(self) -> Path:
         """The SQLite file."""
         return self.state / "batchd.db"
@@ -68,6 +75,10 @@ class Spool:
     def requests(self, part: Part) -> Path:
         """The request lines of the part's current attempt."""
         return self._part(part, f"requests.{part.attempt}")
+
+    def keys(self, part: Part) -> Path:
+        """What the part's requests ask, as keys, where answers are reused."""
+        return self.job(part.job) / "parts" / f"{part.first}.keys.{part.attempt}"
 
     def answers(self, part: Part) -> Path:
         """The provider's lines for the part's current attempt."""

@@ -235,6 +235,15 @@ def _parse(response: Response, builder: PromptBuilder[Any]) -> list[Json] | Fail
     return answer
 
 
+def read_again(row: int, raw: bytes, builder: PromptBuilder[Any]) -> tuple[ResultLine, Usage] | None:
+    """An answer of before as the outcome of a row that is not asked, and what it was billed at; None if it is unfit."""
+    said, readable = _outcome(raw)
+    if isinstance(said, Failure):
+        return None
+    read = _parse(said, builder)
+    return None if isinstance(read, Failure) else (_line(row, read, None, readable), said.usage or Usage())
+
+
 def storable(text: object) -> str:
     """As text that UTF-8 can write, which half of a surrogate pair, as a cut answer may end in, is not."""
     return str(text).encode("utf-8", "backslashreplace").decode()

@@ -111,6 +111,8 @@ class Part:
     Of the current attempt: `counted_tokens` are the input tokens before any correction, `longest` those of the
     longest request, `unlimited` the requests that set no limit to their answers, and `most_cost` what it can cost
     at most, which it has reserved until it is collected.
+
+    `reused` rows have the answer to the same request, of before or of this part, which was billed at `saved`.
     """
 
     job: str
@@ -136,6 +138,8 @@ class Part:
     suspect: bool = False
     usage: Usage = field(default_factory=Usage)
     wasted: Usage = field(default_factory=Usage)
+    reused: int = 0
+    saved: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,6 +81,7 @@ class Context:
     duplicates: Duplicates = "process"
     budget: Budget = field(default_factory=Budget)
     approve_in_folder: bool = False
+    reuse_bytes: int = 1_000_000_000
     keep: float = 7 * 86_400.0
 
     def intent(self) -> Intent:

@@ -232,6 +232,7 @@ def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch],
     # Nothing was spent on it: then that is known, whatever its price.
     spent = bill if bill.answers else replace(bill, cost=0, wasted_cost=0, live_cost=0)
     usage, wasted = spent.usage, spent.wasted
+    saved = sum((part.saved for part in parts), Usage())
     return {
         "job": job.id,
         "redelivered_from": job.twin,
@@ -246,7 +247,7 @@ def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch],
             "ok": counts[RowStatus.OK],
             "failed": counts[RowStatus.FAILED],
             "skipped": counts[RowStatus.SKIPPED],
-            "reused": job.rows if job.twin else 0,
+            "reused": job.rows if job.twin else sum(part.reused for part in parts),
         },
         "tokens": {
             "input": usage.input_tokens,
@@ -260,6 +261,7 @@ def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch],
             "actual": _money(spent.cost),
             "wasted": _money(spent.wasted_cost),
             "live_price": _money(spent.live_cost),
+            "saved": _money(job.terms.batch.cost(saved)) if job.terms else None,
             "currency": job.terms.currency if job.terms else context.budget.currency,
             "prices": job.terms.source if job.terms else None,
         },

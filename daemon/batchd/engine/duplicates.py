@@ -37,6 +37,8 @@ async def redeliver(context: Context, action: Redeliver) -> None:
             batch=None,
             usage=Usage(),
             wasted=Usage(),
+            reused=0,
+            saved=Usage(),
             requests=0,
         )
         for part in theirs

@@ -9,6 +9,7 @@ from ..adapters.store.money import Collected
 from ..adapters.work.collect import CollectTask, DealTask, Share, collect, deal
 from ..adapters.work.plan import PlanTask, plan
 from ..adapters.work.read import ReadTask, read
+from ..adapters.work.recall import Reuse
 from ..adapters.work.split import SplitTask, split
 from ..adapters.work.tools import Recipe
 from ..adapters.workers import WorkerLost
@@ -96,6 +97,7 @@ async def plan_part(context: Context, action: Plan) -> None:
         max_line_bytes=desk.limits.max_line_bytes if desk else None,
         model=job.route.model,
         correction=(await admission.correction_of(context, job)).factor,
+        reuse=_reuse(context, job, part),
     )
     try:
         done = await context.executor.run(plan, task)
@@ -112,7 +114,10 @@ async def plan_part(context: Context, action: Plan) -> None:
         counted_tokens=done.counted_tokens,
         longest=done.longest,
         unlimited=done.unlimited,
+        ok=part.ok + done.reused,
         failed=part.failed + done.failed,
+        reused=part.reused + done.reused,
+        saved=part.saved + done.saved,
         results=version if done.new_results else part.results,
     )
     await admission.planned(context, job, part, planned)
@@ -155,6 +160,8 @@ async def pieces_of(context: Context, job: Job, part: Part, pieces: int) -> list
             # What was spent so far stays with the first piece: sums over the job must not change by a cut.
             usage=part.usage if piece.first == part.first else Usage(),
             wasted=part.wasted if piece.first == part.first else Usage(),
+            reused=part.reused if piece.first == part.first else 0,
+            saved=part.saved if piece.first == part.first else Usage(),
         )
         for piece in done
     ]
@@ -188,6 +195,10 @@ async def collect_part(context: Context, action: Collect) -> None:
         attempts=job.route.attempts * job.round,
         renders=render_tasks(context, job, part, version),
         terms=job.terms,
+        job=job.id,
+        keys=str(spool.keys(part)) if job.route.reuse is not None else None,
+        book=str(spool.answer_book) if job.route.reuse is not None else None,
+        at=context.clock.now(),
     )
     try:
         done = await context.executor.run(collect, task)
@@ -205,6 +216,8 @@ async def collect_part(context: Context, action: Collect) -> None:
         failed=done.failed,
         usage=part.usage + done.bill.usage,
         wasted=part.wasted + done.bill.wasted,
+        reused=part.reused + done.reused,
+        saved=part.saved + done.saved,
         deaths=0,
     )
     note_rendered(context, job, part, version, done.rendered)
@@ -219,7 +232,7 @@ async def skip(context: Context, action: Skip) -> None:
 
 def _remove_attempt(context: Context, part: Part) -> None:
     spool = context.spool
-    files = [spool.requests(part), spool.answers(part)]
+    files = [spool.requests(part), spool.answers(part), spool.keys(part)]
     files += [spool.results(part)] if part.results else []
     for file in files:
         file.unlink(missing_ok=True)
@@ -243,6 +256,13 @@ async def _died(context: Context, job: Job, first: int | None) -> None:
         f"Give batchd more memory or make the route's part_rows smaller, then `batchd retry {job.id}`; "
         f"or `batchd cancel {job.id}` to have what there is.",
     )
+
+
+def _reuse(context: Context, job: Job, part: Part) -> Reuse | None:
+    if job.route.reuse is None:
+        return None
+    spool, since = context.spool, context.clock.now() - job.route.reuse
+    return Reuse(str(spool.answer_book), job.route.provider, since, str(spool.keys(part)))
 
 
 def _builder(context: Context, job: Job) -> Recipe:

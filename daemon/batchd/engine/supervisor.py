@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from ..adapters.answer_book import AnswerBook
 from ..adapters.systemd import Notifier
 from ..adapters.watcher import Watcher
 from ..adapters.work.tools import prepare
@@ -197,7 +198,17 @@ class Supervisor:
                     await asyncio.to_thread(self.context.spool.remove_job, job)
                 if jobs:
                     await self.context.store.jobs.swept(jobs)
+            with contextlib.suppress(sqlite3.Error, OSError):
+                await asyncio.to_thread(self._sweep_answers)
             await self._wait(self._stopping, SWEEP_EVERY)
+
+    def _sweep_answers(self) -> None:
+        """Forget answers that no route would reuse any more, and more than may be kept."""
+        context = self.context
+        if context.spool.answer_book.exists():
+            longest = max((route.reuse or 0.0 for route in context.routes), default=0.0)
+            with AnswerBook.opened(context.spool.answer_book) as book:
+                book.sweep(before=context.clock.now() - longest, most_bytes=context.reuse_bytes)
 
     async def _report_to_systemd(self) -> None:
         """READY once the inbox was looked at; then signs of life, as long as the inbox and the database answer."""

@@ -44,6 +44,7 @@ def part_of(row: sqlite3.Row) -> Part:
     record["suspect"] = bool(record["suspect"])
     record["usage"] = usage_of(record["usage"])
     record["wasted"] = usage_of(record["wasted"])
+    record["saved"] = usage_of(record["saved"])
     return Part(**record)
 
 

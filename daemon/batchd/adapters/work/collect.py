@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...core.joining import join, owner
@@ -16,8 +16,10 @@ from ...core.pricing import Terms
 from ...core.rows import row_of
 from ...core.spending import Bill
 from ...files import replacing
+from ...model import Usage
 from . import tools
 from .part_files import decode_results, lines_of, write_results
+from .recall import follow, read_keys, remember
 from .render import RenderTask, render_lines
 
 
@@ -119,7 +121,8 @@ class _Owners:
 class CollectTask:
     """Join a part's answers with its rows. `settled` is its results file so far, `results` the one to write.
 
-    `terms` are what answers cost, None if that is not known.
+    `terms` are what answers cost, None if that is not known. With `keys`, rows that asked the same share an answer,
+    and answers are remembered in the `book` as of this time.
     """
 
     first: int
@@ -132,6 +135,10 @@ class CollectTask:
     attempts: int
     renders: Sequence[RenderTask] = ()
     terms: Terms | None = None
+    job: str = ""
+    keys: str | None = None
+    book: str | None = None
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +154,8 @@ class CollectDone:
     reasons: Mapping[str, int]
     bill: Bill
     rendered: Sequence[Mapping[str, int]] = ()
+    reused: int = 0
+    saved: Usage = field(default_factory=Usage)
 
 
 def collect(task: CollectTask) -> CollectDone:
@@ -156,12 +165,19 @@ def collect(task: CollectTask) -> CollectDone:
     for line in lines_of(Path(task.answers)):
         row, _, said = line.partition(b" ")
         answers[int(row)].append(said.rstrip(b"\n"))
-    asked = (row for row in range(task.first, task.first + task.rows) if row not in settled)
-    joined = join(
-        asked, answers, tools.builder(task.builder), attempt=task.attempt, attempts=task.attempts, terms=task.terms
-    )
-    lines = sorted([*settled.values(), *joined.lines], key=lambda line: line.row)
+    keys = read_keys(task.keys)
+    rows = range(task.first, task.first + task.rows)
+    asked = (row for row in rows if row not in settled and row not in keys.followers)
+    builder = tools.builder(task.builder)
+    joined = join(asked, answers, builder, attempt=task.attempt, attempts=task.attempts, terms=task.terms)
+    followed = follow(keys, {line.row: line for line in joined.lines}, task.job)
+    lines = sorted([*settled.values(), *joined.lines, *followed.lines], key=lambda line: line.row)
     write_results(Path(task.results), lines)
+    if task.book is not None:
+        remember(task.book, keys, joined.lines, at=task.at)
+    reasons = dict(joined.reasons)
+    if followed.waiting:
+        reasons["same_request"] = len(followed.waiting)
     ok = sum(line.ok for line in lines)
     rendered: list[Mapping[str, int]] = []
     if len(lines) == task.rows:
@@ -171,8 +187,10 @@ def collect(task: CollectTask) -> CollectDone:
     return CollectDone(
         ok=ok,
         failed=len(lines) - ok,
-        leftovers=len(joined.leftovers),
-        reasons=dict(joined.reasons),
+        leftovers=len(joined.leftovers) + len(followed.waiting),
+        reasons=reasons,
         bill=joined.bill,
         rendered=rendered,
+        reused=followed.reused,
+        saved=followed.saved,
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -18,10 +19,11 @@ from ...core.requests import BodyRules, too_long
 from ...core.rows import custom_id
 from ...errors import PluginError
 from ...files import replacing
-from ...model import BadRow, Body, Failure, Row
+from ...model import BadRow, Body, Failure, Row, Usage
 from .. import tokens
 from . import tools
 from .part_files import decode_results, lines_of, write_results
+from .recall import Keyed, Recalled, Reuse, key_record, recalled
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class PlanTask:
     max_line_bytes: int | None
     model: str = ""
     correction: float = 1.0
+    reuse: Reuse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,8 @@ class PlanDone:
 
     `input_tokens` are corrected, `counted_tokens` are not: only those may be compared with what was really used, to
     correct the next count. `longest` are the input tokens of the longest request, `unlimited` the requests that
-    set no limit to their answers, so that `output_tokens` is not the most they can have.
+    set no limit to their answers, so that `output_tokens` is not the most they can have. `reused` rows have the
+    answer to the same request of before, which was billed at `saved`.
     """
 
     requests: int
@@ -66,51 +70,102 @@ class PlanDone:
     counted_tokens: int = 0
     longest: int = 0
     unlimited: int = 0
+    reused: int = 0
+    saved: Usage = field(default_factory=Usage)
 
 
 def plan(task: PlanTask) -> PlanDone:
-    """Write the request file; rows that cannot be asked about become failed results."""
-    builder = tools.builder(task.builder)
+    """Write the request file; rows that cannot be asked about, or were asked before, have their outcome at once."""
     settled = decode_results(Path(task.settled)) if task.settled else {}
-    failed: list[ResultLine] = []
-    count = tokens.counter(task.model)
-    requests = size = counted = longest = output_tokens = unlimited = 0
-    ahead, behind = _frame(task.job, task.endpoint)
-    rules = BodyRules(task.endpoint, task.common.get("model"))
-    with replacing(Path(task.requests)) as file:
-        for number, body in _bodies(task, builder, settled):
-            if isinstance(body, Failure):
-                failed.append(ResultLine(number, False, code=storable(body.code), message=storable(body.message)))
-                continue
-            line = b"%b%d%b%b}\n" % (ahead, number, behind, on_one_line(body))
-            fault = rules.fault(body)
-            if task.max_line_bytes is not None and len(line) > task.max_line_bytes:
-                fault = too_long(len(line), task.max_line_bytes)
-            if fault is not None:
-                failed.append(ResultLine(number, False, code=fault.code, message=fault.message))
-                continue
-            file.write(line)
-            requests += 1
-            size += len(line)
-            read = count(body)
-            counted += read
-            longest = max(longest, read)
-            most = most_output_tokens(body)
-            output_tokens += most
-            unlimited += not most
-    if failed:
-        write_results(Path(task.failures), sorted([*settled.values(), *failed], key=lambda line: line.row))
-    return PlanDone(
-        requests=requests,
-        size=size,
-        input_tokens=round(counted * task.correction),
-        output_tokens=output_tokens,
-        failed=len(failed),
-        new_results=bool(failed),
-        counted_tokens=counted,
-        longest=round(longest * task.correction),
-        unlimited=unlimited,
-    )
+    with ExitStack() as stack:
+        file = stack.enter_context(replacing(Path(task.requests)))
+        keys = stack.enter_context(replacing(Path(task.reuse.keys))) if task.reuse else None
+        planned = _Planned(task, file, keys)
+        builder = tools.builder(task.builder)
+        bodies = _bodies(task, builder, settled)
+        if task.reuse is not None:
+            for number, found in recalled(bodies, task.reuse, builder, job=task.job, endpoint=task.endpoint):
+                planned.add(number, found)
+        else:
+            for number, body in bodies:
+                planned.add(number, body)
+    if planned.outcomes:
+        lines = sorted([*settled.values(), *planned.outcomes], key=lambda line: line.row)
+        write_results(Path(task.failures), lines)
+    return planned.done()
+
+
+class _Planned:
+    """What has been planned of a part so far."""
+
+    def __init__(self, task: PlanTask, file: IO[bytes], keys: IO[bytes] | None) -> None:
+        self.outcomes: list[ResultLine] = []
+        self._task = task
+        self._file = file
+        self._keys = keys
+        self._asked: set[bytes] = set()
+        self._ahead, self._behind = _frame(task.job, task.endpoint)
+        self._rules = BodyRules(task.endpoint, task.common.get("model"))
+        self._count = tokens.counter(task.model)
+        self._requests = self._size = self._counted = self._longest = self._output_tokens = self._unlimited = 0
+        self._reused, self._saved = 0, Usage()
+
+    def add(self, number: int, what: bytes | Failure | Keyed | Recalled) -> None:
+        """The next row: its request, or what became of it without one."""
+        if type(what) is bytes:
+            self._ask(number, what)
+        elif type(what) is Keyed:
+            body, key = what
+            if key in self._asked or self._ask(number, body):
+                assert self._keys is not None, "there are keys only where answers are reused"
+                self._keys.write(key_record(number, key))
+                self._asked.add(key)
+        elif isinstance(what, Recalled):
+            self.outcomes.append(what.outcome)
+            self._reused += 1
+            self._saved += what.usage
+        elif isinstance(what, Failure):
+            self._fail(number, storable(what.code), storable(what.message))
+
+    def _ask(self, number: int, body: bytes) -> bool:
+        """Write the request; False if it breaks a rule, and the row fails."""
+        line = b"%b%d%b%b}\n" % (self._ahead, number, self._behind, on_one_line(body))
+        fault = self._rules.fault(body)
+        if self._task.max_line_bytes is not None and len(line) > self._task.max_line_bytes:
+            fault = too_long(len(line), self._task.max_line_bytes)
+        if fault is not None:
+            self._fail(number, fault.code, fault.message)
+            return False
+        self._file.write(line)
+        self._requests += 1
+        self._size += len(line)
+        read = self._count(body)
+        self._counted += read
+        self._longest = max(self._longest, read)
+        most = most_output_tokens(body)
+        self._output_tokens += most
+        self._unlimited += not most
+        return True
+
+    def _fail(self, number: int, code: str, message: str) -> None:
+        self.outcomes.append(ResultLine(number, False, code=code, message=message))
+
+    def done(self) -> PlanDone:
+        """All of it."""
+        correction = self._task.correction
+        return PlanDone(
+            requests=self._requests,
+            size=self._size,
+            input_tokens=round(self._counted * correction),
+            output_tokens=self._output_tokens,
+            failed=len(self.outcomes) - self._reused,
+            new_results=bool(self.outcomes),
+            counted_tokens=self._counted,
+            longest=round(self._longest * correction),
+            unlimited=self._unlimited,
+            reused=self._reused,
+            saved=self._saved,
+        )
 
 
 class _Lengths(msgspec.Struct):

@@ -1,0 +1,127 @@
+"""Answers that were paid for, by what was asked, so that the same request need not be paid again.
+
+A file of its own: it grows with rows, which the database does not, and it may be deleted at any time. Worker processes
+read and write it. It is not synced to the disk at every commit, since an answer that a power cut takes is only asked
+again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+_SCHEMA = """
+PRAGMA auto_vacuum = INCREMENTAL;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS answers (
+    key    BLOB NOT NULL PRIMARY KEY,  -- of provider, endpoint and canonical body
+    at     REAL NOT NULL,     -- when it was answered, by the wall clock
+    line   BLOB NOT NULL      -- the provider's output line
+) STRICT;
+CREATE INDEX IF NOT EXISTS answers_by_age ON answers (at);
+"""
+_PATIENCE = 10.0
+_AT_A_TIME = 500
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class Questions:
+    """Makes the keys of requests to one endpoint of one provider."""
+
+    def __init__(self, provider: str, endpoint: str) -> None:
+        self._begun = hashlib.blake2b(f"{provider}\0{endpoint}\0".encode(), digest_size=16)
+
+    def key(self, body: bytes) -> bytes:
+        """Sixteen bytes that two requests share only if they ask the same, whatever the order of their keys."""
+        digest = self._begun.copy()
+        digest.update(_encode(_decode(body)))
+        return digest.digest()
+
+
+class AnswerBook:
+    """The file, opened by `opened`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    @contextmanager
+    def opened(cls, path: Path) -> Iterator[AnswerBook]:
+        """Open it for the block. One that is damaged is put aside: it is a memory, not a record."""
+        try:
+            connection = _connected(path)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+                each.unlink(missing_ok=True)
+            connection = _connected(path)
+        try:
+            yield cls(connection)
+        finally:
+            connection.close()
+
+    def recall(self, keys: Sequence[bytes], *, since: float) -> Mapping[bytes, bytes]:
+        """The lines that were answered to these since then."""
+        found: dict[bytes, bytes] = {}
+        for start in range(0, len(keys), _AT_A_TIME):
+            some = keys[start : start + _AT_A_TIME]
+            marks = ",".join("?" * len(some))
+            query = f"SELECT key, line FROM answers WHERE key IN ({marks}) AND at >= ?"  # noqa: S608
+            found.update(self._connection.execute(query, (*some, since)))
+        return found
+
+    def keep(self, answers: Iterable[tuple[bytes, bytes]], *, at: float) -> None:
+        """Remember lines by their keys; a later answer takes the place of an earlier one."""
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            statement = "INSERT OR REPLACE INTO answers (key, at, line) VALUES (?, ?, ?)"
+            self._connection.executemany(statement, ((key, at, line) for key, line in answers))
+
+    def sweep(self, *, before: float, most_bytes: int) -> int:
+        """Forget what is older, and the oldest of the rest until the file is no larger than this; how many were."""
+        forgotten = self._forget("DELETE FROM answers WHERE at < ?", before)
+        while self._size() > most_bytes:
+            share = max(1, self._number() // 10)
+            query = "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY at LIMIT ?)"
+            gone = self._forget(query, share)
+            if not gone:
+                break
+            forgotten += gone
+        return forgotten
+
+    def _forget(self, query: str, value: float) -> int:
+        forgotten = self._connection.execute(query, (value,)).rowcount
+        if forgotten:
+            # As a script, which goes on to the end of it: `execute` gives one page back to the disk, and stops.
+            self._connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
+        return forgotten
+
+    def _size(self) -> int:
+        [pages] = self._connection.execute("PRAGMA page_count").fetchone()
+        [size] = self._connection.execute("PRAGMA page_size").fetchone()
+        return int(pages * size)
+
+    def _number(self) -> int:
+        [number] = self._connection.execute("SELECT COUNT(*) FROM answers").fetchone()
+        return int(number)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+    try:
+        connection.executescript(_SCHEMA)
+    except sqlite3.Error:
+        with contextlib.suppress(sqlite3.Error):
+            connection.close()
+        raise
+    return connection
