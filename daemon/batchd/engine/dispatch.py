@@ -38,6 +38,7 @@ LOOKS = 2
 MISSING_MOST = 3_600.0
 """Seconds that a provider may say of a batch, or of its answers, that it is not there, before we believe it."""
 MISSING_SINCE = "batchd_missing_since"
+VANISHED = "batch_missing"
 
 
 class ProviderNotConfigured(Exception):
@@ -191,7 +192,7 @@ async def _vanished(context: Context, batch: Batch) -> BatchStatus:
         await context.store.batches.missing(batch, {**batch.details, MISSING_SINCE: now})
     if since is None or now - since < MISSING_MOST:
         raise RemoteMissing(f"The provider does not know batch {batch.remote} at the moment; it is asked about again.")
-    gone = Problem("batch_missing", "the provider has not known this batch for an hour")
+    gone = Problem(VANISHED, "the provider has not known this batch for an hour")
     return BatchStatus(BatchPhase.EXPIRED, batch.total, batch.completed, problems=(gone,), details=batch.details)
 
 
@@ -224,7 +225,7 @@ async def fetch(context: Context, action: Fetch) -> None:
 
 async def _download_double(context: Context, desk: ProviderDesk, batch: Batch, double: str, file: IO[bytes]) -> None:
     """The answers of a double, once it has stopped; after an hour, those that there are."""
-    late = _since_end(context, batch) >= MISSING_MOST
+    late = _too_late(context, batch)
     try:
         status = await desk.provider.poll(RemoteBatch(double, batch.key, {}))
     except RemoteMissing:
@@ -242,13 +243,15 @@ async def _download(context: Context, desk: ProviderDesk, batch: Batch, remote: 
     except RemoteMissing:
         # Right after completion answers are not there for minutes; much later they will not come any more. What
         # was written counts, and what is not there is asked again like any other silence.
-        if _since_end(context, batch) < MISSING_MOST:
+        if not _too_late(context, batch):
             raise
 
 
-def _since_end(context: Context, batch: Batch) -> float:
-    """Seconds since the provider was through with it."""
-    return context.clock.now() - batch.ended_at if batch.ended_at is not None else 0.0
+def _too_late(context: Context, batch: Batch) -> bool:
+    """Whether answers that are not there by now will not come any more."""
+    if any(problem["code"] == VANISHED for problem in batch.problems):
+        return True  # that was believed only after an hour
+    return batch.ended_at is not None and context.clock.now() - batch.ended_at >= MISSING_MOST
 
 
 async def _forget(context: Context, batch: Batch, desk: ProviderDesk) -> None:
