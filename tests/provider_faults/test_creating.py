@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ..engine.conftest import csv_of
+from ..engine.test_faults import order
 from ..sandbox.sandbox_kit import as_jsonl, request_lines
 from .conftest import NINE, MakePair, told
 
@@ -72,6 +74,24 @@ async def test_a_create_that_fails_again_and_again_is_paid_once(make_pair: MakeP
     assert ledger["create_calls"] == 6
     assert pair.told.count("BatchNotFound") == 5
     assert pair.told.count("BatchFound") == 1
+
+
+async def test_a_service_that_cannot_list_its_batches_is_not_guessed_about(make_pair: MakePair) -> None:
+    pair = await make_pair("create:cut-after", "list:404:count=always")
+    pair.household.drop("reviews/may.csv", csv_of(NINE))
+    async with pair.household.living() as daemon:
+        await daemon.take_in()
+        await pair.drain(daemon)
+        [held] = [event for event in pair.household.events if event.kind == "BatchHeld"]
+        [batch] = (await pair.sandbox.ledger())["batches"]
+        assert f"batchd resolve {held.batch} --found ID" in held.sentence
+        assert f"batchd resolve {held.batch} --absent" in held.sentence
+        assert batch["input_file_id"] in held.sentence, "which is what to look for"
+        await order(daemon, "resolve", str(held.batch), json.dumps({"found": batch["id"]}))
+        await pair.drain(daemon)
+    ledger = await pair.sandbox.ledger()
+    assert pair.statuses() == ["ok"] * 9
+    assert (ledger["create_calls"], ledger["requests_executed"]) == (1, 9)
 
 
 async def test_it_is_found_behind_pages_of_others(make_pair: MakePair) -> None:
