@@ -40,8 +40,9 @@ format: $(STAMP)  ## mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## throughput and memory against a straight script and cp
+bench: $(STAMP)  ## throughput and memory against a straight script and cp; counting of tokens
 	$(BIN)/python bench/throughput.py
+	$(BIN)/python bench/tokens.py
 
 soak: $(STAMP)  ## a thousand kills at random instants; takes long
 	$(BIN)/python bench/soak.py --kills 1000

@@ -28,20 +28,19 @@ WORDS = ["good", "bad", "late", "early", "broken", "giao", "hàng", "nhanh", "ch
 
 CONFIG = """
 [intake]
-settle = "100ms"
+settle = "1ms"  # nobody is writing to it any more
 rescan = "100ms"
 
 [providers.sandbox]
 plugin = "openai"
 base_url = "{url}"
 api_key = "none"
-poll = "100ms"
+poll = "250ms"
 linger = "0s"
 
 [routes.reviews]
 provider = "sandbox"
 model = "sandbox-small"
-part_rows = 5_000
 
 [routes.reviews.params]
 max_tokens = 50

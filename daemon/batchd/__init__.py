@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from .errors import SubmissionRefused as SubmissionRefused
     from .errors import TransientError as TransientError
     from .events import Event as Event
+    from .file_sink import FileSink as FileSink
+    from .file_sink import Shape as Shape
     from .hookspecs import hookimpl as hookimpl
     from .model import BadRow as BadRow
     from .model import BatchPhase as BatchPhase
@@ -86,6 +88,7 @@ _HOMES = {
         "TransientError",
     ),
     "events": ("Event",),
+    "file_sink": ("FileSink", "Shape"),
     "hookspecs": ("hookimpl",),
     "model": (
         "BadRow",

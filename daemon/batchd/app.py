@@ -22,6 +22,7 @@ from .adapters.config_unbuilt import refuse_unbuilt
 from .adapters.locations import plugin_folder
 from .adapters.mounts import is_network, refuse_network
 from .adapters.plugins import Catalogue
+from .adapters.price_book import PriceBook
 from .adapters.spool import Spool
 from .adapters.store import Database, Store
 from .adapters.systemd import Notifier
@@ -29,12 +30,14 @@ from .adapters.watcher import Watcher
 from .adapters.workers import Workers
 from .contracts import BatchProvider, Observer, Sink
 from .core.records import Job, JobState
+from .core.routing import Asked
 from .engine.context import Context, Folders, ProviderDesk
 from .engine.engine import Engine
 from .engine.intake import Intake
 from .engine.news import News
 from .engine.supervisor import Supervisor
 from .errors import BatchdError, ConfigError
+from .file_sink import FileSink
 from .files import make_folder
 
 logger = logging.getLogger(__name__)
@@ -65,6 +68,8 @@ class Daemon:
     engine: Engine
     supervisor: Supervisor
     catalogue: Catalogue
+    news: News
+    workers: Workers
     _leaving: AsyncExitStack
 
     async def reload(self) -> None:
@@ -73,6 +78,7 @@ class Daemon:
             config, catalogue = await asyncio.to_thread(load, self.config.path)
             desks = await _desks(config, catalogue, self._leaving)
             sinks = await _sinks(config, catalogue, self._leaving)
+            observers = _observers(catalogue, self.news.observers)
         except BatchdError as error:
             logger.error("The configuration was not reloaded; the old one stays. %s", error, extra={"action": "Reload"})
             return
@@ -80,9 +86,18 @@ class Daemon:
             logger.warning(
                 "Changes to [folders] and [intake] take effect at the next start.", extra={"action": "Reload"}
             )
+        self.context.opening = {name: asyncio.create_task(_open(desk)) for name, desk in desks.items()}
         self.context.desks, self.context.sinks, self.context.routes = desks, sinks, config.routes
-        self.context.currency = config.budget.currency
-        self.config = config
+        if config.plugin_dir or self.config.plugin_dir:
+            # What they have loaded of the folder may be another plugin by now, or the same one mended.
+            self.workers.renew()
+        self.context.plugin_dir = str(config.plugin_dir) if config.plugin_dir else None
+        await self.news.change(observers)
+        self.context.file_sinks = _file_sinks(config, sinks)
+        self.context.pieces.clear()
+        self.context.budget = config.spending_limits()
+        self.context.approve_in_folder = config.budget.approve_in_folder
+        self.config, self.catalogue = config, catalogue
         self.engine.patience.hurry()
         self.supervisor.wake()
         logger.info("The configuration was reloaded.", extra={"action": "Reload"})
@@ -108,7 +123,7 @@ async def daemon(
         refuse_network(_existing(config.folders.state))
         spool = Spool(config.folders.state)
         leaving.enter_context(spool.locked())
-        news = News(_observers(catalogue))
+        news = News(_observers(catalogue, {}))
         database = await Database.open(spool.database, now=clock.now, on_event=news.heard)
         store = Store(database)
         leaving.push_async_callback(store.close)
@@ -123,18 +138,20 @@ async def daemon(
             clock=clock,
             folders=_folders(config),
             desks=await _desks(config, catalogue, leaving),
-            sinks=await _sinks(config, catalogue, leaving),
+            sinks=(sinks := await _sinks(config, catalogue, leaving)),
+            file_sinks=_file_sinks(config, sinks),
             routes=config.routes,
             plugin_dir=str(config.plugin_dir) if config.plugin_dir else None,
             duplicates=config.intake.duplicates,
-            currency=config.budget.currency,
+            budget=config.spending_limits(),
+            approve_in_folder=config.budget.approve_in_folder,
             keep=config.intake.keep_finished,
         )
         engine = Engine(context, workers=number)
         supervisor = _supervisor(config, context, engine, watch=watch, notifier=notifier)
         context.opening = {name: asyncio.create_task(_open(desk)) for name, desk in context.desks.items()}
         try:
-            yield Daemon(config, context, engine, supervisor, catalogue, leaving)
+            yield Daemon(config, context, engine, supervisor, catalogue, news, executor, leaving)
         finally:
             await asyncio.gather(*context.opening.values(), return_exceptions=True)
 
@@ -169,13 +186,13 @@ def _existing(folder: Path) -> Path:
 
 def _folders(config: Config) -> Folders:
     folders = config.folders
-    return Folders(folders.inbox, folders.outbox, folders.archive, folders.rejected)
+    return Folders(folders.inbox, folders.outbox, folders.archive, folders.rejected, folders.held)
 
 
 def make_folders(config: Config) -> list[Path]:
     """Make the folders that people see and the state; returns those that were not there."""
     folders = config.folders
-    wanted = [folders.inbox, folders.outbox, folders.archive, folders.rejected, folders.state]
+    wanted = [folders.inbox, folders.outbox, folders.archive, folders.rejected, folders.held, folders.state]
     for route in config.routes:
         for pattern in route.match:
             name, slash, _ = pattern.partition("/")
@@ -205,7 +222,7 @@ async def _desks(config: Config, catalogue: Catalogue, leaving: AsyncExitStack) 
             poll=table.poll,
             create_timeout=table.create_timeout,
             linger=table.linger,
-            prices={model: price.price for model, price in table.prices.items()},
+            prices=PriceBook.of(table, provider.settings, currency=config.budget.currency),
         )
     return desks
 
@@ -219,8 +236,21 @@ async def _sinks(config: Config, catalogue: Catalogue, leaving: AsyncExitStack) 
     return sinks
 
 
-def _observers(catalogue: Catalogue) -> dict[str, Observer[Any]]:
-    return {kind: catalogue.create("observer", kind, {}) for kind in catalogue.kinds("observer")}
+def _file_sinks(config: Config, sinks: Mapping[str, Sink[Any]]) -> dict[str, Asked]:
+    tables = config.sinks
+    return {
+        name: Asked(tables[name].plugin, tables[name].settings) for name in sinks if isinstance(sinks[name], FileSink)
+    }
+
+
+def _observers(catalogue: Catalogue, before: Mapping[str, Observer[Any]]) -> dict[str, Observer[Any]]:
+    """An observer of each kind. One of an installed plugin stays as it is: its code does not change while we run."""
+    observers = {}
+    for kind in catalogue.kinds("observer"):
+        offer = catalogue.find("observer", kind)
+        stays = kind in before and offer is not None and bool(offer.distribution)
+        observers[kind] = before[kind] if stays else catalogue.create("observer", kind, {})
+    return observers
 
 
 # --- the two ways to run -------------------------------------------------------------------------------------------
@@ -236,8 +266,14 @@ async def run(config: Config, catalogue: Catalogue, *, workers: int | None = Non
             notifier.reloading()
 
             async def go() -> None:
-                await ours.reload()
-                notifier.ready()
+                try:
+                    await ours.reload()
+                except Exception as error:  # the old one stays, whatever this is
+                    logger.error("The configuration was not reloaded: %s", error, extra={"action": "Reload"})
+                    logger.debug("where", exc_info=error)
+                finally:
+                    # RELOADING without READY would have the service manager give us up.
+                    notifier.ready()
 
             task = asyncio.create_task(go())
             reloads.add(task)

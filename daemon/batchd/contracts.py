@@ -153,9 +153,13 @@ class Limits:
 
     `max_bytes` and `max_line_bytes` are of the input file and of one line of it; `max_enqueued_tokens` is the
     sum of input tokens in all unfinished batches of one model.
+
+    Services take 50,000 requests and more, but answers come only with a whole batch: of smaller ones the first are
+    collected while the last are still worked on, less has to be asked again when one expires, and the downloads
+    are not cut.
     """
 
-    max_requests: int = 50_000
+    max_requests: int = 10_000
     max_bytes: int = 95_000_000
     max_line_bytes: int | None = 1_000_000
     max_enqueued_tokens: int | None = None
@@ -309,8 +313,7 @@ def encode_result(result: Result) -> bytes:
 # --- Sink ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ResultRow:
+class ResultRow(msgspec.Struct, frozen=True):
     """One row of the dropped file with what became of it.
 
     `values` are the input's, in the order of its columns and as many; `original` is the record as it was

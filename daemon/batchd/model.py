@@ -134,9 +134,8 @@ class Response:
     @property
     def _choice(self) -> Mapping[str, Json] | None:
         choices = self.body.get("choices")
-        if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-            return choices[0]
-        return None
+        first = choices[0] if choices and isinstance(choices, list) else None
+        return first if isinstance(first, dict) else None
 
     def _output(self, kind: str) -> Iterator[str]:
         output = self.body.get("output")

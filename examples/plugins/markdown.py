@@ -1,22 +1,17 @@
 """A sink. It puts a table in Markdown into the outbox."""
 
-import asyncio
-
-from batchd import Sink, hookimpl
+from batchd import FileSink, hookimpl
 
 
-class MarkdownSink(Sink):
-    async def publish(self, job, rows):
-        await asyncio.to_thread(write, job.outbox, rows)
+class MarkdownSink(FileSink):
+    def heads(self, shape):
+        names = [*shape.columns, *shape.answer_columns, "status"]
+        return {".results.md": line(names) + line("---" for _ in names)}
 
-
-def write(outbox, rows):
-    with outbox.publishing(".results.md") as file:
-        names = [*rows.columns, *rows.answer_columns, "status"]
-        file.write(line(names) + line("---" for _ in names))
+    def lines(self, shape, rows):
         for row in rows:
-            answer = row.answer or [""] * len(rows.answer_columns)
-            file.write(line([*row.values, *answer, row.status]))
+            answer = row.answer or [""] * len(shape.answer_columns)
+            yield ".results.md", line([*row.values, *answer, row.status])
 
 
 def line(cells):

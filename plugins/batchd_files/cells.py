@@ -14,7 +14,7 @@ _encode = msgspec.json.Encoder().encode
 # Every character that any CSV reader might take for a delimiter: a file that is dropped again has its delimiter
 # found out, and must come out with the same cells. A byte order mark would be taken off the first cell.
 _MUST_BE_QUOTED = re.compile('[",;\t|\r\n\ufeff]')
-_FORMULA_SIGNS = frozenset("=+-@\t\r\n＝＋－＠")
+FORMULA_SIGNS = frozenset("=+-@\t\r\n＝＋－＠")
 _NUMBER = re.compile(r"[+-](?:\d+(?:[.,]\d+)*|\.\d+)(?:[eE][+-]?\d+)?%?")
 
 
@@ -27,7 +27,7 @@ def as_text(value: Json) -> str:
 
 def harmless(text: str) -> str:
     """The text with a ' before it if a spreadsheet would run it as a formula. Plain numbers are left alone."""
-    if text[:1] not in _FORMULA_SIGNS or _NUMBER.fullmatch(text) is not None:
+    if text[:1] not in FORMULA_SIGNS or _NUMBER.fullmatch(text) is not None:
         return text
     return f"'{text}"
 
@@ -43,19 +43,25 @@ class Table:
     def line(self, values: Sequence[Json]) -> str:
         """The values as a line, its end included. RFC 4180, but with a plain newline."""
         delimiter = self._delimiter
-        # Each `in` is a memchr: on a text of some sentences, ten times as fast as a regular expression.
+        # Each `in` is a memchr: on a text of some sentences, ten times as fast as a regular expression. One word or
+        # number, as most cells are, needs but one look.
         cells = [
             value
             if type(value) is str
-            and '"' not in value
-            and "," not in value
-            and "\n" not in value
-            and ";" not in value
-            and "\t" not in value
-            and "|" not in value
-            and "\r" not in value
-            and "\ufeff" not in value
-            and delimiter not in value
+            and (
+                value.isalnum()
+                or (
+                    '"' not in value
+                    and "," not in value
+                    and "\n" not in value
+                    and ";" not in value
+                    and "\t" not in value
+                    and "|" not in value
+                    and "\r" not in value
+                    and "\ufeff" not in value
+                    and delimiter not in value
+                )
+            )
             else self._cell(as_text(value))
             for value in values
         ]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from pydantic import field_validator
 
-from batchd import DeliveryJob, ResultRows, RowStatus, Settings, Sink
+from batchd import FileSink, ResultRow, RowStatus, Settings, Shape
 
-from .cells import Table, as_text, harmless
-from .writing import Draft, Wanted, in_thread
+from .cells import FORMULA_SIGNS, Table, as_text, harmless
 
 
 class CsvSinkSettings(Settings):
@@ -32,7 +30,7 @@ class CsvSinkSettings(Settings):
         return value
 
 
-class CsvSink(Sink[CsvSinkSettings]):
+class CsvSink(FileSink[CsvSinkSettings]):
     """Publishes `.results.csv` and, only if rows failed, `.failed.csv` with those rows as they were dropped.
 
     Input cells are written as they came, formulas included: the failed rows are dropped again, and must still be
@@ -42,34 +40,33 @@ class CsvSink(Sink[CsvSinkSettings]):
 
     Settings = CsvSinkSettings
 
-    async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
-        """See Sink."""
-
-        def write(wanted: Wanted) -> None:
-            with ExitStack() as stack:
-                results = Draft(stack, job.outbox, ".results.csv", wanted)
-                failed = Draft(stack, job.outbox, ".failed.csv", wanted)
-                self._write(rows, results, failed)
-
-        await in_thread(write)
-
-    def _write(self, rows: ResultRows, results: Draft, failed: Draft) -> None:
+    def heads(self, shape: Shape) -> Mapping[str, bytes]:
+        """See FileSink."""
         table = Table(self.settings.delimiter)
-        safe = self._safe
         start = "\ufeff" if self.settings.bom else ""
-        own = own_columns([*rows.columns, *rows.answer_columns])
-        results.add(_encoded(start + table.header([*rows.columns, *rows.answer_columns, *own])))
-        nothing = [""] * len(rows.answer_columns)
+        columns = [*shape.columns, *shape.answer_columns]
+        return {
+            ".results.csv": _encoded(start + table.header([*columns, *own_columns(columns)])),
+            ".failed.csv": _encoded(start + table.header(shape.columns)),
+        }
+
+    def lines(self, shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
+        """See FileSink."""
+        table = Table(self.settings.delimiter)
+        safe, signs = self._safe, FORMULA_SIGNS
+        nothing = [""] * len(shape.answer_columns)
         for row in rows:
-            answer = [safe(as_text(value)) for value in row.answer] if row.status is RowStatus.OK else nothing
+            answer = nothing
+            if row.status is RowStatus.OK:
+                # Nearly all values are texts that no spreadsheet would run, and this is done for each one there is.
+                answer = [
+                    value if type(value) is str and value[:1] not in signs else safe(as_text(value))
+                    for value in row.answer
+                ]
             error = safe(row.failure.message) if row.failure is not None else ""
-            results.add(_encoded(table.line([*row.values, *answer, row.status.value, error])))
+            yield ".results.csv", _encoded(table.line([*row.values, *answer, row.status.value, error]))
             if row.status is RowStatus.FAILED:
-                if not failed.begun:
-                    failed.add(_encoded(start + table.header(rows.columns)))
-                failed.add(_encoded(table.line(row.original)))
-        failed.flush()
-        results.flush()
+                yield ".failed.csv", _encoded(table.line(row.original))
 
     def _safe(self, text: str) -> str:
         return harmless(text) if self.settings.formulas == "escape" else text

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from batchd import DeliveryJob, ResultRow, ResultRows, RowStatus, Settings, Sink
+from batchd import FileSink, ResultRow, RowStatus, Settings, Shape
 
 from .bad_lines import line_again
-from .writing import Draft, Wanted, in_thread
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class JsonlSink(Sink[Settings]):
+class JsonlSink(FileSink[Settings]):
     """Publishes `.results.jsonl`, a line a row in input order, and, only if rows failed, `.failed.jsonl`.
 
     The lines are in OpenAI's batch output format. Where the dropped file has a column `custom_id`, that is what
@@ -24,37 +23,28 @@ class JsonlSink(Sink[Settings]):
     The failed rows are written as they were dropped, an object a line.
     """
 
-    async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
-        """See Sink."""
+    def heads(self, shape: Shape) -> Mapping[str, bytes]:  # noqa: ARG002  # lines alone, no head
+        """See FileSink."""
+        return {".results.jsonl": b"", ".failed.jsonl": b""}
 
-        def write(wanted: Wanted) -> None:
-            with ExitStack() as stack:
-                results = Draft(stack, job.outbox, ".results.jsonl", wanted)
-                failed = Draft(stack, job.outbox, ".failed.jsonl", wanted)
-                _write(job, rows, results, failed)
-
-        await in_thread(write)
-
-
-def _write(job: DeliveryJob, rows: ResultRows, results: Draft, failed: Draft) -> None:
-    columns = list(rows.columns)
-    place = columns.index("custom_id") if "custom_id" in columns else None
-    for row in rows:
-        theirs = row.values[place] if place is not None else None
-        results.add(_result_line(job, row, theirs if isinstance(theirs, str) else None))
-        if row.status is RowStatus.FAILED:
-            failed.add(_input_line(columns, row))
-    failed.flush()
-    results.flush()
+    def lines(self, shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
+        """See FileSink."""
+        columns = list(shape.columns)
+        place = columns.index("custom_id") if "custom_id" in columns else None
+        for row in rows:
+            theirs = row.values[place] if place is not None else None
+            yield ".results.jsonl", _result_line(shape, row, theirs if isinstance(theirs, str) else None)
+            if row.status is RowStatus.FAILED:
+                yield ".failed.jsonl", _input_line(columns, row)
 
 
-def _result_line(job: DeliveryJob, row: ResultRow, theirs: str | None) -> bytes:
+def _result_line(shape: Shape, row: ResultRow, theirs: str | None) -> bytes:
     line = _raw_line(row.raw, theirs) if row.raw is not None else None
     if line is not None:
         return line
     failure = row.failure
     error = {"code": failure.code, "message": failure.message} if failure is not None else None
-    custom_id = f"{job.id}-{row.number}" if theirs is None else theirs
+    custom_id = f"{shape.job}-{row.number}" if theirs is None else theirs
     return _encode({"custom_id": custom_id, "response": None, "error": error}) + b"\n"
 
 

@@ -30,6 +30,11 @@ class Client:
         self._http: httpx2.AsyncClient | None = None
         self._opened: tuple[Access, openai.AsyncOpenAI] | None = None
 
+    def prepare(self) -> None:
+        """Make what takes long to make: the certificates of the world are read in, for some 40 ms."""
+        if self._http is None:
+            self._http = openai.DefaultAioHttpClient(timeout=self._timeout(self.settings.request_timeout))
+
     async def get(self, call: Call, *path: str, query: Mapping[str, str | int] | None = None) -> Json:
         """The answer to a GET, tried a few times."""
         options: Any = {"params": dict(query or {})}
@@ -134,8 +139,7 @@ class Client:
     def _made(self, access: Access) -> openai.AsyncOpenAI:
         settings = self.settings
         timeout = self._timeout(settings.request_timeout)
-        if self._http is None:
-            self._http = openai.DefaultAioHttpClient(timeout=timeout)
+        self.prepare()
         client = openai.AsyncOpenAI(
             api_key=access.key,
             base_url=settings.base_url,

@@ -7,7 +7,6 @@ import re
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from importlib import import_module
 from typing import IO, TYPE_CHECKING
 
 from batchd import (
@@ -62,8 +61,8 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
         return self._made
 
     async def aopen(self) -> None:
-        """Import the SDK, beside the event loop: it takes more than a second."""
-        await asyncio.to_thread(import_module, f"{__package__}.client")
+        """Import the SDK and make its connections ready, beside the event loop: it takes more than a second."""
+        await asyncio.to_thread(lambda: self._client.prepare())
 
     async def upload(self, submission: Submission) -> str:
         """The id of the uploaded file; a file that an earlier try has left there is taken instead of another one."""

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from click.testing import CliRunner
 
 from batchd.cli import ending
 from batchd.contracts import RemoteBatch
+from batchd.core.budget import Budget
 from batchd.core.lifecycle import Claim
+from batchd.core.pricing import Price
 from batchd.core.routing import Asked, Route
 from batchd.errors import CannotFind, TransientError
 from batchd.model import BatchPhase, BatchStatus, Failure, Problem
@@ -60,6 +63,10 @@ ROUTE = Route(
 )
 
 
+PRICES = {"small": Price(Decimal(1000), Decimal(3000), batch_discount=Decimal("0.5"))}
+"""Those of the config."""
+
+
 class NeverFinds(FakeProvider):
     """A provider that cannot look a batch up."""
 
@@ -72,7 +79,8 @@ class House(Household):
 
     def __init__(self, folder: Path, **options: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        super().__init__(folder, **{"routes": (ROUTE,), **options})
+        terms = {"prices": PRICES, "budget": Budget(currency="EUR")}
+        super().__init__(folder, **{"routes": (ROUTE,), **terms, **options})
         self.config = folder / "config.toml"
         self.config.write_text(CONFIG)
         # A little in the past, so that ages are ages.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,8 +83,32 @@ def test_for_machines(tmp_path: Path) -> None:
         "kind": "retry",
         "target": job,
         "answered": True,
+        "refused": False,
         "answer": f"1 row of job {job} will be asked again; the results will stand beside the first ones.",
     }
+
+
+def test_an_order_that_is_refused_ends_with_status_1(tmp_path: Path) -> None:
+    house, job = finished_house(tmp_path / "house")
+    with a_daemon(house):
+        said = here("cancel", job, config=house.config)
+        assert (said.status, said.out) == (1, "")
+        assert said.err == f"batchd: Job {job} is done already; nothing was changed.\n"
+        machine = here("cancel", job, "--json", config=house.config)
+    assert machine.status == 1
+    [record] = json.loads(machine.out)
+    assert record["answered"] is True
+    assert record["refused"] is True
+
+
+def test_one_refusal_among_several_is_enough(tmp_path: Path) -> None:
+    house, [june] = half_way(tmp_path / "house", "reviews/june.csv")
+    with a_daemon(house):
+        assert here("retry", june, config=house.config).status == 1
+        assert here("cancel", june, config=house.config).status == 0
+        said = here("cancel", june, config=house.config)
+    assert said.status == 1
+    assert said.err == f"batchd: Job {june} is being cancelled already; nothing was changed.\n"
 
 
 def test_a_daemon_that_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

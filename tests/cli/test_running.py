@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,7 @@ linger = "50ms"
 [providers.fake.prices.small]
 input = 1000
 output = 3000
+batch_discount = 0.5
 
 [routes.reviews]
 provider = "fake"
@@ -131,7 +133,7 @@ def test_init_never_overwrites(tmp_path: Path) -> None:
     record = here("init", house, "--json").json()
     assert (house / "config.toml").read_text() == before
     assert record["written"] is False
-    assert record["folders_made"] == [str(house / "outbox"), str(house / "state")]
+    assert record["folders_made"] == [str(house / "outbox"), str(house / "held"), str(house / "state")]
     assert record["next"][0] == f"cd {house}"
     assert "is there already and was left as it is." in here("init", house).out
 
@@ -329,11 +331,17 @@ def test_once_used_wrongly(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert not (house / "state").exists()
 
 
-def started(house: Path, *arguments: str) -> subprocess.Popen[str]:
+@contextmanager
+def started(house: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A daemon that does not outlive the block, however that ends."""
     command = [sys.executable, "-m", "batchd", "--config", str(house / "config.toml"), *arguments]
-    return subprocess.Popen(
+    with subprocess.Popen(
         command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    ) as daemon:
+        try:
+            yield daemon
+        finally:
+            daemon.kill()
 
 
 def is_at_the_provider(house: Path) -> bool:

@@ -67,10 +67,10 @@ def test_every_setting_is_in_it() -> None:
     data = uncommented()
     provider, route = data["providers"]["holysheep"], data["routes"]["reviews"]
     assert set(data) == {"plugin_dir", "folders", "intake", "budget", "providers", "routes", "sinks"}
-    assert set(data["folders"]) == set(FolderNames.model_fields) - {"held"}
+    assert set(data["folders"]) == set(FolderNames.model_fields)
     assert set(data["intake"]) == set(Intake.model_fields)
-    assert set(data["budget"]) == set(Budget.model_fields) - {"per_job", "per_day", "per_month"}
-    assert set(provider) - {"base_url", "api_key"} == PROVIDER_KEYS - {"mode"}
+    assert set(data["budget"]) == set(Budget.model_fields)
+    assert set(provider) - {"base_url", "api_key"} == PROVIDER_KEYS - {"mode", "budget"}
     assert set(route) == set(RouteTable.model_fields) - {"reuse", "finish_within"}
     assert set(provider["prices"]["deepseek-v3.2"]) <= set(PriceTable.model_fields)
 

@@ -68,7 +68,7 @@ HOW = 'Write it as table.key; a name with a dot or a space stands in quotes: pri
         ("budget.per_day", "0.1", "per_day = 20.0", "per_day = 0.1"),
         ("budget.per_job", "5", "per_day = 20.0\n", "per_day = 20.0\nper_job = 5\n"),
         ('providers.acme.prices."gpt-4.1".input', "0.5", "input = 0.42", "input = 0.5"),
-        ("providers . acme . 'mode'", '"live"', '"env:ACME_KEY"\n', '"env:ACME_KEY"\nmode = "live"\n'),
+        ("providers . acme . 'mode'", '"batch"', '"env:ACME_KEY"\n', '"env:ACME_KEY"\nmode = "batch"\n'),
         ("providers.acme.api_key", "file:/run/key", '"env:ACME_KEY"', '"file:/run/key"'),
         (
             "routes.reviews.match",

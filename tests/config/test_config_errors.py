@@ -46,7 +46,7 @@ def refused(path: Path, catalogue: Catalogue) -> list[str]:
         ("[intaek]\n", '9: [intaek]: there is no such key here; did you mean "intake"?'),
         (
             "[budget]\nxyzzy = 1",
-            "10: [budget] xyzzy: there is no such key here; the keys are: currency, per_day, per_job, per_month.",
+            "10: [budget] xyzzy: there is no such key here; the keys are: approve_in_folder, beyond, currency, per_day, per_job, per_month.",
         ),
         ('[folders]\nInbox = "x"', '10: [folders] Inbox: there is no such key here; did you mean "inbox"?'),
         # Types and ranges.
@@ -104,7 +104,7 @@ def refused(path: Path, catalogue: Catalogue) -> list[str]:
         (
             "[providers.acme.prices.small]\ninput = 1\noutput = 1\nbatch_discount = 50",
             (
-                "9: [providers.acme.prices.small]: batch_discount is the part that a batch takes off, from 0 to 1: "
+                "12: [providers.acme.prices.small] batch_discount: write the part that a batch takes off, from 0 to 1: "
                 "0.5 is half price."
             ),
         ),
@@ -120,8 +120,38 @@ def refused(path: Path, catalogue: Catalogue) -> list[str]:
             "9: [providers.acme.prices.small]: write either batch_discount, or batch_input and batch_output.",
         ),
         (
-            '[providers.acme.prices.small]\ninput = 1\noutput = 1\ncurrency = "CNY"\n[budget]\nper_day = 1',
-            "12: [providers.acme.prices.small] currency: is CNY, but the budget counts in USD; convert the prices.",
+            '[providers.acme.prices.small]\ninput = 1\noutput = 1\ncurrency = "CNY"',
+            (
+                "12: [providers.acme.prices.small] currency: is CNY, but [budget] currency is USD: all sums are in one "
+                "currency, and nothing is converted; write these prices in it."
+            ),
+        ),
+        (
+            '[budget]\ncurrency = "CNY"\n[providers.acme.prices.small]\ninput = 1\noutput = 1\ncurrency = "USD"',
+            (
+                "14: [providers.acme.prices.small] currency: is USD, but [budget] currency is CNY: all sums are in one "
+                "currency, and nothing is converted; write these prices in it."
+            ),
+        ),
+        ("[providers.acme.prices.small]\noutput = 1", "9: [providers.acme.prices.small] input: is missing."),
+        (
+            "[providers.acme.prices.small]\ninput = 1\noutput = -0.001",
+            "11: [providers.acme.prices.small] output: an amount of money cannot be negative.",
+        ),
+        (
+            '[providers.acme.prices.small]\ninput = "1"\noutput = 1',
+            "10: [providers.acme.prices.small] input: write an amount of money as a number, such as 5.0.",
+        ),
+        (
+            '[providers.live-only]\nprices_of = "opnai"',
+            '10: [providers.live-only] prices_of: there are no published prices of "opnai"; did you mean "openai"?',
+        ),
+        (
+            "[providers.live-only]\nbatch_discount = -0.1",
+            (
+                "10: [providers.live-only] batch_discount: write the part that a batch takes off, from 0 to 1: 0.5 is "
+                "half price."
+            ),
         ),
         # Providers.
         (

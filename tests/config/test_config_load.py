@@ -38,6 +38,8 @@ currency = "EUR"
 per_job = 5
 per_day = 0.1
 per_month = 0
+beyond = "wait"
+approve_in_folder = true
 
 [providers.acme]
 plugin = "openai"
@@ -134,6 +136,8 @@ def test_every_key_arrives(write: Write, catalogue: Catalogue) -> None:
         "per_job": Decimal(5),
         "per_day": Decimal("0.1"),
         "per_month": Decimal(0),
+        "beyond": "wait",
+        "approve_in_folder": True,
     }
     acme = config.providers["acme"]
     assert (acme.plugin, acme.mode, acme.poll, acme.create_timeout, acme.linger) == ("openai", "batch", 60.0, 90.0, 0.0)
@@ -186,8 +190,14 @@ def test_what_is_left_out_has_the_defaults_of_the_design(write: Write, catalogue
         "duplicates": "redeliver",
         "keep_finished": 7 * 86_400.0,
     }
-    assert config.budget.model_dump() == {"currency": "USD", "per_job": None, "per_day": None, "per_month": None}
-    assert not config.budget.limited
+    assert config.budget.model_dump() == {
+        "currency": "USD",
+        "per_job": None,
+        "per_day": None,
+        "per_month": None,
+        "beyond": "hold",
+        "approve_in_folder": False,
+    }
     acme = config.providers["acme"]
     assert (acme.mode, acme.poll, acme.create_timeout, acme.linger) == ("auto", 30.0, 60.0, 5.0)
     offered = Limits(7, 8, 9, 10)

@@ -247,7 +247,7 @@ def test_an_answer_becomes_a_line_with_the_builders_columns_in_order() -> None:
         ResultLine(3, True, ["YES", 3], usage=(10, 0, 5), raw=msgspec.Raw(raw)),
     ]
     assert done.lines[0].failure() is None
-    assert (done.leftovers, done.usage, done.wasted) == ([], Usage(10, 0, 5), Usage())
+    assert (done.leftovers, done.bill.usage, done.bill.wasted) == ([], Usage(10, 0, 5), Usage())
 
 
 def test_silence_is_asked_again_until_attempts_are_used_up() -> None:
@@ -280,8 +280,8 @@ def test_the_first_usable_answer_wins_whatever_came_before_and_after() -> None:
     done = joined(*raws)
     assert [each.answer for each in done.lines] == [["FIRST", 5]]
     # Three answers were billed; two of them answered no row.
-    assert done.usage == Usage(30, 0, 15)
-    assert done.wasted == Usage(20, 0, 10)
+    assert done.bill.usage == Usage(30, 0, 15)
+    assert done.bill.wasted == Usage(20, 0, 10)
 
 
 def test_a_lasting_refusal_counts_more_than_a_passing_one() -> None:
@@ -293,7 +293,7 @@ def test_a_lasting_refusal_counts_more_than_a_passing_one() -> None:
 
 def test_an_answer_that_the_builder_cannot_use_is_wasted_and_asked_again_if_it_says_so() -> None:
     done = joined(answered("unusable for now"))
-    assert (done.leftovers, done.usage, done.wasted) == ([3], Usage(10, 0, 5), Usage(10, 0, 5))
+    assert (done.leftovers, done.bill.usage, done.bill.wasted) == ([3], Usage(10, 0, 5), Usage(10, 0, 5))
     done = joined(answered("unusable"))
     assert [each.message for each in done.lines] == ["Cannot use unusable."]
 
@@ -321,14 +321,14 @@ def test_a_builder_at_fault_fails_this_row_alone_and_is_named(text: str, told: s
     assert gone.message is not None
     assert "Upper" in gone.message
     assert told in gone.message
-    assert done.wasted == Usage(10, 0, 5)
+    assert done.bill.wasted == Usage(10, 0, 5)
     msgspec.json.encode(done.lines)
 
 
 def test_only_rows_that_were_asked_are_settled() -> None:
     done = join([1, 3], {n: [answered()] for n in range(5)}, BUILDER, attempt=1, attempts=1)
     assert [each.row for each in done.lines] == [1, 3]
-    assert done.usage == Usage(20, 0, 10)
+    assert done.bill.usage == Usage(20, 0, 10)
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ def test_every_row_asked_has_exactly_one_end(lines: list[tuple[int, bytes]], att
     assert sum(done.reasons.values()) == len(done.leftovers)
     assert attempt < 3 or not done.leftovers
     answered_usage = sum((Usage(*each.usage) for each in done.lines if each.usage), Usage())
-    assert answered_usage + done.wasted == done.usage
+    assert answered_usage + done.bill.wasted == done.bill.usage
     for each in done.lines:
         assert each.ok == any(said(raw) == "ok" and _usable(raw) for raw in answers.get(each.row, ()))
 

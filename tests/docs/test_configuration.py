@@ -12,7 +12,16 @@ import tomli_w
 
 from batchd import app
 from batchd.adapters import config
-from batchd.adapters.config_tables import Budget, FolderNames, Intake, PriceTable, ProviderTable, RouteTable, SinkTable
+from batchd.adapters.config_tables import (
+    Budget,
+    CeilingsTable,
+    FolderNames,
+    Intake,
+    PriceTable,
+    ProviderTable,
+    RouteTable,
+    SinkTable,
+)
 from batchd.adapters.plugins import Catalogue, Role
 from batchd.adapters.validation import check
 from batchd.errors import ConfigError
@@ -30,6 +39,7 @@ OWN: Mapping[str, type[BaseModel]] = {
     "`[intake]`": Intake,
     "`[budget]`": Budget,
     "`[providers.NAME]`": ProviderTable,
+    "`[providers.NAME.budget]`": CeilingsTable,
     '`[providers.NAME.prices."MODEL"]`': PriceTable,
     "`[routes.NAME]`": RouteTable,
     "`[sinks.NAME]`": SinkTable,

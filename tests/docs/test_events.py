@@ -22,7 +22,13 @@ SAMPLES: dict[str, list[Event]] = {
             job=JOB, source="reviews/may.csv", code="empty", reason="The file is empty. Write a line with …"
         ),
         events.JobRedelivered(job=JOB, twin="p8w2n4cd", rows=25_000),
-        events.JobPlanned(job=JOB, requests=24_998, failed=2, estimated_cost="1.7500", currency="USD"),
+        events.JobPlanned(job=JOB, requests=24_998, failed=2, estimated_cost="1.75", currency="USD"),
+        events.JobHeld(
+            job=JOB,
+            source="reviews/may.csv",
+            reason="it can cost at most 12.40 USD, and [budget] per_job allows 5.00",
+        ),
+        events.JobApproved(job=JOB, amount="12.40", currency="USD"),
         events.JobFailed(job=JOB, reason="the provider holysheep refuses every request of it: …"),
         events.JobCancelled(job=JOB),
         events.JobRetried(job=JOB, rows=2),
@@ -53,6 +59,9 @@ SAMPLES: dict[str, list[Event]] = {
         events.BatchStalled(batch=BATCH, phase="in_progress", completed=3, failed=0, total=12_400, quiet=25_200.0),
         events.BatchEnded(batch=BATCH, phase="completed", completed=12_399, failed=1, total=12_400),
         events.BatchDownloaded(batch=BATCH, answers=12_400),
+        events.UsageDiffers(
+            batch=BATCH, input_tokens=812_400, output_tokens=60_120, provider_input=812_400, provider_output=61_000
+        ),
         events.BatchReturned(batch=BATCH, reason="Enqueued token limit reached for deepseek-v3.2 …"),
     ],
     "The daemon": [

@@ -37,6 +37,7 @@ def test_the_promises_are_those_that_are_kept_now() -> None:
         "Nothing is lost",
         "Nothing is paid twice",
         "Whole or not at all",
+        "Never over budget",
         "Bounded memory",
         "One bad row is one bad row",
         "No secret leaves",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from textwrap import dedent
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -98,6 +100,48 @@ def test_entry_points_and_files_come_in_by_the_same_door(folder: Folder, install
     assert catalogue.factory("sink", "line") is Line
     assert isinstance(catalogue.find("sink", "shop"), Offer)
     assert catalogue.find("sink", "csv") is None
+
+
+def test_plugins_share_a_module_beside_them(folder: Folder) -> None:
+    sharing = """
+        from _shared import KIND
+        from _kit.deep import also
+        from batchd import hookimpl
+
+        class Sink: ...
+
+        @hookimpl
+        def register_sinks(register):
+            register(KIND + also + __name__[-1], Sink)
+    """
+    plugin_dir = folder(a=sharing, b=sharing, _shared="KIND = 'one'")
+    (plugin_dir / "_kit").mkdir()
+    (plugin_dir / "_kit" / "__init__.py").write_text("from _shared import KIND")
+    (plugin_dir / "_kit" / "deep.py").write_text("from . import KIND\nalso = '-' + KIND + '-'")
+    assert Catalogue.load(plugin_dir).kinds("sink") == ["one-one-a", "one-one-b"]
+    # Changed, it is read again with them.
+    folder(_shared="KIND = 'two, longer'.partition(',')[0]")
+    assert Catalogue.load(plugin_dir).kinds("sink") == ["two-two-a", "two-two-b"]
+
+
+def test_a_shared_module_is_for_its_folder_alone_and_takes_nobodys_name(folder: Folder, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    shop = f"import _shared, json, _thread\n{dedent(SHOP)}"
+    folder(_shared="x = 1", json="raise SystemExit", _thread="raise SystemExit", shop=shop)
+    assert [each.plugin for each in Catalogue.load(tmp_path).broken] == ["json"]
+    (other / "shop.py").write_text(shop)
+    [broken] = Catalogue.load(other).broken
+    assert "_shared" in broken.reason
+    assert not Catalogue.load(None).broken
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("_shared")
+
+
+def test_a_shared_module_that_is_broken_is_named(folder: Folder) -> None:
+    [broken] = Catalogue.load(folder(shop="import _shared", _shared="x = 1 / 0")).broken
+    assert "ZeroDivisionError" in broken.reason
+    assert "_shared.py, line 1" in broken.reason
 
 
 def test_shared_modules_and_leftovers_are_no_plugins(folder: Folder) -> None:

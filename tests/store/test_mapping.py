@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from batchd.adapters.store import Database
 from batchd.adapters.store.mapping import batch_of, columns_of, job_of, part_of
+from batchd.core.pricing import Rates, Step, Terms
 from batchd.core.records import Batch, BatchState, Intent, Job, JobState, Part, PartState
 from batchd.core.routing import Asked, Route
 from batchd.model import BatchPhase, Usage
@@ -30,6 +31,9 @@ JSON = st.recursive(
 TABLE = st.dictionaries(TEXT, JSON, max_size=3)
 MOMENT = st.none() | st.builds(Intent, at=TIME, steady=TIME, boot=TEXT)
 USAGE = st.builds(Usage, COUNT, COUNT, COUNT)
+STEPS = st.lists(st.builds(Step, COUNT, COUNT, COUNT, COUNT), max_size=2).map(tuple)
+RATES = st.builds(Rates, COUNT, COUNT, COUNT, STEPS)
+TERMS = st.builds(Terms, RATES, RATES, TEXT, TEXT)
 ASKED = st.builds(Asked, TEXT, TABLE)
 ROUTES = st.builds(
     Route,
@@ -66,6 +70,9 @@ JOBS = st.builds(
     outbox_stem=st.none() | TEXT,
     archive_name=st.none() | TEXT,
     estimated_cost=st.none() | COUNT,
+    terms=st.none() | TERMS,
+    approved=st.none() | COUNT,
+    note=st.none() | TEXT,
     accepted_at=SOMETIME,
     planned_at=SOMETIME,
     collected_at=SOMETIME,
@@ -87,6 +94,10 @@ PARTS = st.builds(
     size=COUNT,
     input_tokens=COUNT,
     output_tokens=COUNT,
+    counted_tokens=COUNT,
+    longest=COUNT,
+    unlimited=COUNT,
+    most_cost=COUNT,
     deaths=COUNT,
     suspect=st.booleans(),
     usage=USAGE,
@@ -115,6 +126,7 @@ BATCHES = st.builds(
     total=COUNT,
     details=TABLE,
     problems=st.lists(TABLE, max_size=2),
+    usage=st.none() | USAGE,
     wanted=st.booleans(),
     reason=st.none() | TEXT,
     submitted_at=SOMETIME,

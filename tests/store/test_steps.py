@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from batchd.adapters.store import Batches, Jobs
+from batchd.adapters.store.money import Collected, Money
+from batchd.core.budget import Refusal
 from batchd.core.packing import Waiting
 from batchd.core.records import Batch, BatchState, Intent, Job, JobState, Part, PartState
-from batchd.events import JobCancelled, JobFinished, JobPlanned, JobRetried
+from batchd.core.spending import Bill
+from batchd.events import JobApproved, JobCancelled, JobFinished, JobPlanned, JobRetried
 from batchd.model import BatchPhase, BatchStatus, Problem, Usage
 
 from .conftest import NOW, Opened, batch, job, part
@@ -54,6 +57,22 @@ DELIVERING = job(JobState.DELIVERING, outbox_stem="may")
 STATUS = BatchStatus(
     BatchPhase.COMPLETED, 10, 9, 1, problems=(Problem("c", "m", 2),), usage=Usage(1, 2, 3), details={"a": [1]}
 )
+
+
+BILL = Bill(10, Usage(100, 0, 50), Usage(10, 0, 5), 1_000, 100, 2_000)
+
+
+async def admit(store: Opened) -> None:
+    """Whatever it costs."""
+    event = JobPlanned(job="job", requests=10, failed=0)
+    await store.money.admit(
+        await store.jobs.get("job"), terms=None, most={}, currency="USD", judge=lambda _: None, event=event
+    )
+
+
+async def approve(store: Opened) -> None:
+    """A person allows it."""
+    await store.money.approved(job(JobState.HELD), 5, JobApproved(job="job"))
 
 
 def jobs_step(name: str, state: JobState, call: Call, *told: str, parts: tuple[Part, ...] = (), **more: Any) -> Step:
@@ -101,13 +120,21 @@ STEPS = [
         "JobRejected",
     ),
     jobs_step("rejected", JobState.REJECTING, lambda s: s.jobs.rejected(job(JobState.REJECTING), 5.0)),
-    jobs_step(
-        "admitted",
-        JobState.PLANNING,
-        lambda s: s.jobs.admitted(
-            job(JobState.PLANNING), estimated_cost=5, event=JobPlanned(job="job", requests=1, failed=0)
+    Step("admit", (job(JobState.PLANNING), PLANNED), admit, ("JobPlanned",)),
+    Step("approved", (job(JobState.HELD),), approve, ("JobApproved",), job(JobState.HELD)),
+    Step("noted", (job(JobState.HELD),), lambda s: s.money.noted(job(JobState.HELD), "job.csv.held.txt")),
+    Step(
+        "planned_again",
+        (RUNNING, replace(part(), attempt=2)),
+        lambda s: s.money.planned_again(
+            RUNNING,
+            replace(part(), attempt=2),
+            replace(PLANNED, attempt=2),
+            currency="USD",
+            judge=lambda _: Refusal("per_job", "it is too dear"),
         ),
-        "JobPlanned",
+        ("JobHeld",),
+        part(),
     ),
     jobs_step(
         "closing", JobState.RUNNING, lambda s: s.jobs.closing(RUNNING, outbox_stem="may", archive_name="may.csv")
@@ -152,15 +179,26 @@ STEPS = [
     Step(
         "collected",
         (RUNNING, batch(BatchState.DONE), ANSWERED),
-        lambda s: s.jobs.collected(ANSWERED, replace(ANSWERED, state=PartState.COLLECTED, ok=10, results=1), {}),
+        lambda s: s.money.collected(
+            RUNNING,
+            ANSWERED,
+            Collected(replace(ANSWERED, state=PartState.COLLECTED, ok=10, results=1), "batch", BILL, {}),
+        ),
         (),
         ANSWERED,
     ),
     Step(
         "collected, with leftovers",
         (RUNNING, batch(BatchState.DONE), ANSWERED),
-        lambda s: s.jobs.collected(
-            ANSWERED, replace(ANSWERED, state=PartState.UNPLANNED, attempt=2, results=1, batch=None), {"no_answer": 3}
+        lambda s: s.money.collected(
+            RUNNING,
+            ANSWERED,
+            Collected(
+                replace(ANSWERED, state=PartState.UNPLANNED, attempt=2, results=1, batch=None),
+                "batch",
+                BILL,
+                {"no_answer": 3},
+            ),
         ),
         ("RowsReturned",),
         ANSWERED,
@@ -294,9 +332,9 @@ async def test_a_step_from_another_state_changes_nothing(store: Opened, step: St
 
 
 def test_every_write_is_looked_at_here() -> None:
-    looks = {"find", "get", "part", "parts", "views", "view", "totals", "delivered", "ids", "finished_ids", "expired",
-             "in_work", "of_job", "returned_before", "waiting", "enqueued_tokens"}  # fmt: skip
-    public = {name for kind in (Jobs, Batches) for name in vars(kind) if not name.startswith("_")}
+    looks = {"find", "get", "part", "parts", "views", "view", "totals", "delivered", "claiming", "ids", "finished_ids", "expired",
+             "in_work", "of_job", "returned_before", "waiting", "enqueued_tokens", "account", "calibration", "held"}  # fmt: skip
+    public = {name for kind in (Jobs, Batches, Money) for name in vars(kind) if not name.startswith("_")}
     looked_at = {step.name.split(" ")[0].rstrip(",") for step in STEPS}
     assert public - looks - COUNTS <= looked_at
 
@@ -310,7 +348,7 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     await jobs.claimed(await jobs.get("job"), (1, 99, 3, 4))
     await jobs.accepted(await jobs.get("job"), **(ACCEPTED | {"rows": 10, "parts": [part()]}))
     await jobs.planned(await jobs.part("job", 0), PLANNED)
-    await jobs.admitted(await jobs.get("job"), estimated_cost=5, event=JobPlanned(job="job", requests=10, failed=0))
+    await admit(store)
     [waiting] = await batches.waiting()
     assert (waiting.part, waiting.provider, waiting.model, waiting.endpoint, waiting.claimed_at) == (
         PLANNED,
@@ -346,7 +384,8 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     await batches.dealt(await batches.get("batch"), answers=10, strays=0)
     answered = await jobs.part("job", 0)
     assert answered == ANSWERED
-    await jobs.collected(answered, replace(answered, state=PartState.COLLECTED, ok=9, failed=1, results=1), {})
+    collected = replace(answered, state=PartState.COLLECTED, ok=9, failed=1, results=1)
+    await store.money.collected(await jobs.get("job"), answered, Collected(collected, "batch", BILL, {}))
     totals = await jobs.totals("job")
     assert (totals.parts, totals.rows, totals.ok, totals.failed) == (1, 10, 9, 1)
     await jobs.closing(await jobs.get("job"), outbox_stem="may", archive_name="may.csv")
@@ -365,7 +404,7 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     assert await jobs.parts("job") == []
     assert [event.kind for event in store.told] == [
         "JobClaimed", "JobAccepted", "JobPlanned", "BatchPacked", "BatchUploaded", "BatchSubmitted", "BatchEnded",
-        "BatchDownloaded", "JobDelivered", "JobDelivered", "JobFinished",
+        "BatchDownloaded", "UsageDiffers", "JobDelivered", "JobDelivered", "JobFinished",
     ]  # fmt: skip
 
 
@@ -498,10 +537,24 @@ async def test_only_jobs_with_something_to_do_are_looked_at_the_oldest_first(sto
     await store.put(*(replace(PLANNED, job=each.id) for each in (waits, skips)))
     seen = [view.job.id for view in await store.jobs.views()]
     # Running without an open part is one to close; the one that waits for a batch costs nothing.
-    assert set(seen) == {"claiming", "claimed", "planning", "running", "delivering", "rejecting", "to be skipped"}
+    assert set(seen) == {"claiming", "claimed", "planning", "running", "delivering", "rejecting", "held",
+                         "to be skipped"}  # fmt: skip
     claimed = [(await store.jobs.get(name)).claimed_at for name in seen]
     assert claimed == sorted(claimed)
-    assert len(await store.jobs.views(most=2)) == 2
+    await store.put(*(job(JobState.CLAIMED, f"more {number}", claimed_at=10.0 + number) for number in range(3)))
+
+    async def claimed_ones(**options: Any) -> list[str]:
+        return [view.job.id for view in await store.jobs.views(**options) if view.job.state is JobState.CLAIMED]
+
+    # The same bytes again wait for the first to be through, and for nothing else.
+    await store.put(job(JobState.PLANNING, "twin", twin="running"), job(JobState.PLANNING, "twin of done", twin="done"))
+    planning = {view.job.id for view in await store.jobs.views() if view.job.state is JobState.PLANNING}
+    assert planning == {"planning", "twin of done"}
+
+    # So many of each state, and those that rest make room for the next in the line.
+    assert await claimed_ones(most=2) == ["claimed", "more 0"]
+    assert await claimed_ones(most=2, resting=["claimed", "more 1"]) == ["more 0", "more 2"]
+    assert len(await store.jobs.views(most=1)) == 7
 
 
 async def test_a_view_counts_parts_and_shows_answers_first(store: Opened) -> None:

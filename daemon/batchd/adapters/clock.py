@@ -34,7 +34,8 @@ class Clock:
 
     def new_id(self) -> str:
         """Eight characters that people can read out to each other: Crockford's base 32, forty random bits."""
-        return "".join(secrets.choice(_CROCKFORD) for _ in range(8))
+        number = secrets.randbits(40)
+        return "".join(_CROCKFORD[number >> shift & 31] for shift in range(35, -1, -5))
 
     def jitter(self) -> float:
         """Anything from 0 up to, not including, 1."""

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field
 
 from ..contracts import BatchProvider, LiveProvider
+from ..core.budget import Budget as SpendingLimits
 from ..core.routing import Route
 from . import toml_text
-from .config_checks import check_currencies, check_folders, check_reach
+from .config_checks import check_currencies, check_folders, check_reach, check_services
 from .config_errors import Problems
 from .config_plugins import PluginTables
 from .config_routes import read_route
@@ -64,6 +65,15 @@ class Config:
     sinks: Mapping[str, SinkTable]
     plugin_dir: Path | None
     warnings: tuple[str, ...]
+
+    def spending_limits(self) -> SpendingLimits:
+        """What may be spent, as the core reckons with it."""
+        return SpendingLimits(
+            currency=self.budget.currency,
+            overall=self.budget.ceilings(),
+            providers={name: table.budget.ceilings() for name, table in self.providers.items() if table.budget},
+            beyond=self.budget.beyond,
+        )
 
 
 def load(path: Path, catalogue: Catalogue) -> Config:
@@ -126,6 +136,7 @@ class _Reading:
             check_folders(folders, path, plugin_dir, problems)
         if budget is not None:
             check_currencies(budget, providers, problems)
+            check_services(budget, providers, problems)
         check_reach(routes, problems)
         if problems or intake is None or budget is None or names is None:
             problems.stop()

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ..core.routing import Route
+from . import known_prices
 from .config_errors import Problems
 from .config_tables import Budget, ProviderTable
+from .known_prices import Service
 from .toml_text import Keys
+from .words import proposal
 
 _PUBLIC = ("inbox", "outbox", "archive", "rejected", "held")
 
@@ -45,14 +48,33 @@ def check_folders(folders: Mapping[str, Path], config: Path, plugin_dir: Path | 
 
 
 def check_currencies(budget: Budget, providers: Mapping[str, ProviderTable], problems: Problems) -> None:
-    """A limit in one currency cannot be kept by prices in another."""
+    """One currency for everything: sums of two mean nothing, and nothing is converted."""
     for name, provider in providers.items():
         for model, table in provider.prices.items():
-            if budget.limited and table.currency not in {None, budget.currency}:
+            if table.currency not in {None, budget.currency}:
                 keys = ("providers", name, "prices", model, "currency")
                 problems.add(
-                    keys, f"is {table.currency}, but the budget counts in {budget.currency}; convert the prices"
+                    keys,
+                    f"is {table.currency}, but [budget] currency is {budget.currency}: all sums are in one currency, "
+                    "and nothing is converted; write these prices in it",
                 )
+
+
+def check_services(budget: Budget, providers: Mapping[str, ProviderTable], problems: Problems) -> None:
+    """Published prices are only of services that publish them, and in their currency."""
+    for name, provider in providers.items():
+        keys = ("providers", name, "prices_of")
+        if provider.prices_of is None:
+            continue
+        if Service.named(provider.prices_of) is None:
+            known = proposal(provider.prices_of, known_prices.names(), "there are")
+            problems.add(keys, f'there are no published prices of "{provider.prices_of}"{known}')
+        elif budget.currency != known_prices.CURRENCY:
+            problems.warn(
+                keys,
+                f"does nothing: published prices are in {known_prices.CURRENCY}, [budget] currency is "
+                f"{budget.currency}, and nothing is converted",
+            )
 
 
 def check_reach(routes: Sequence[Route], problems: Problems) -> None:

@@ -18,6 +18,7 @@ from ..files import replacing
 from ..settings import Secret
 from . import toml_text
 from .config import Config, check_document
+from .config_unbuilt import refuse_unbuilt
 from .masking import COVER
 from .plugins import Catalogue
 from .toml_text import Document, Keys, Statement, show_key
@@ -65,7 +66,9 @@ def set_value(path: Path, dotted_key: str, text: str, catalogue: Catalogue) -> C
     if edited is None or not comments_kept:
         edited = tomli_w.dumps(wanted)
         comments_kept = comments_kept or "#" not in document.text
-    config = check_document(toml_text.parse(edited, path), catalogue)
+    new = toml_text.parse(edited, path)
+    config = check_document(new, catalogue)
+    refuse_unbuilt(new)
     _write(path, edited)
     return Change(show_key(keys), value, comments_kept, config)
 

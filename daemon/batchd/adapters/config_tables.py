@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ..contracts import Limits
+from ..core.budget import Ceilings, trillionths
 from ..core.pricing import Price
 from ..settings import Duration, seconds
 from .locations import DEFAULT_FOLDERS
@@ -32,6 +33,12 @@ def _amount(value: Any) -> Decimal:
         raise ValueError("an amount of money cannot be infinite")
     if value < 0:
         raise ValueError("an amount of money cannot be negative")
+    return Decimal(str(value))
+
+
+def _discount(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("write the part that a batch takes off, from 0 to 1: 0.5 is half price")
     return Decimal(str(value))
 
 
@@ -89,6 +96,7 @@ def _endpoint(value: str) -> str:
 
 
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
+Discount = Annotated[Decimal, BeforeValidator(_discount)]
 Currency = Annotated[str, AfterValidator(_currency)]
 Length = Annotated[Duration, AfterValidator(_finite)]
 Interval = Annotated[Duration, AfterValidator(_positive)]
@@ -121,18 +129,25 @@ class Intake(Table):
     keep_finished: Length = 7 * 86_400.0
 
 
-class Budget(Table):
-    """`[budget]`: what may be spent. None is no limit."""
+class CeilingsTable(Table):
+    """`[providers.NAME.budget]`: the most to spend there on a job, in a day, in a month. None is no limit."""
 
-    currency: Currency = "USD"
     per_job: Amount | None = None
     per_day: Amount | None = None
     per_month: Amount | None = None
 
-    @property
-    def limited(self) -> bool:
-        """Whether there is any limit to keep."""
-        return any(limit is not None for limit in (self.per_job, self.per_day, self.per_month))
+    def ceilings(self) -> Ceilings:
+        """The same in trillionths."""
+        limits = (self.per_job, self.per_day, self.per_month)
+        return Ceilings(*(None if limit is None else trillionths(limit) for limit in limits))
+
+
+class Budget(CeilingsTable):
+    """`[budget]`: what may be spent in all, and what becomes of a job that is beyond it."""
+
+    currency: Currency = "USD"
+    beyond: Literal["hold", "wait"] = "hold"
+    approve_in_folder: bool = False
 
 
 class PriceTable(Table):
@@ -141,7 +156,7 @@ class PriceTable(Table):
     input: Amount
     output: Amount
     cached_input: Amount | None = None
-    batch_discount: Amount | None = None
+    batch_discount: Discount | None = None
     batch_input: Amount | None = None
     batch_output: Amount | None = None
     currency: Currency | None = None
@@ -153,21 +168,17 @@ class PriceTable(Table):
             raise ValueError("write either batch_discount, or batch_input and batch_output")
         if any(given) and not all(given):
             raise ValueError("batch_input and batch_output go together")
-        if self.batch_discount is not None and self.batch_discount > 1:
-            raise ValueError("batch_discount is the part that a batch takes off, from 0 to 1: 0.5 is half price")
         return self
 
-    @property
-    def price(self) -> Price:
-        """What the core reckons with."""
-        terms = {} if self.batch_discount is None else {"batch_discount": self.batch_discount}
+    def price(self, discount: Decimal | None) -> Price:
+        """What the core reckons with. `discount` is what a batch takes off at this provider, unless said here."""
         return Price(
             input=self.input,
             output=self.output,
             cached_input=self.cached_input,
+            batch_discount=next(each for each in (self.batch_discount, discount, Decimal(0)) if each is not None),
             batch_input=self.batch_input,
             batch_output=self.batch_output,
-            **terms,
         )
 
 
@@ -186,7 +197,10 @@ class ProviderTable(Table):
     max_bytes: Count | None = None
     max_line_bytes: Count | None = None
     max_enqueued_tokens: Count | None = None
+    prices_of: Text | None = None
+    batch_discount: Discount | None = None
     prices: dict[str, PriceTable] = Field(default_factory=dict)
+    budget: CeilingsTable | None = None
     settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
 
     def limits(self, offered: Limits) -> Limits:
@@ -200,7 +214,7 @@ class ProviderTable(Table):
 
     def price_list(self) -> dict[str, Price]:
         """What each model costs, for those that the config prices."""
-        return {model: table.price for model, table in self.prices.items()}
+        return {model: table.price(self.batch_discount) for model, table in self.prices.items()}
 
 
 PROVIDER_KEYS = frozenset(ProviderTable.model_fields) - {"settings"}

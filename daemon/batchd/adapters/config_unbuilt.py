@@ -11,8 +11,6 @@ from typing import Any
 from ..errors import ConfigError
 from .toml_text import Document
 
-_BUDGET = ("per_job", "per_day", "per_month")
-
 
 def refuse_unbuilt(document: Document) -> None:
     """ConfigError if the config relies on something that this version does not do."""
@@ -26,9 +24,6 @@ def refuse_unbuilt(document: Document) -> None:
 
 
 def _found(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    for key in _BUDGET:
-        if key in data.get("budget", {}):
-            yield ("budget", key), "keep budgets yet"
     for name, table in data.get("providers", {}).items():
         if table.get("mode") == "live":
             yield ("providers", name, "mode"), "make live calls yet"

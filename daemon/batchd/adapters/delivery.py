@@ -12,22 +12,14 @@ from pathlib import Path
 from typing import IO
 
 from ..contracts import Outbox, ResultRow, ResultRows
-from ..core import rows
-from ..core.joining import ResultLine
 from ..core.records import Job, Part
-from ..errors import BatchdError, PluginError
+from ..errors import PluginError
 from ..files import make_folder, publishing
-from ..model import BadRow, Failure, RowStatus, Usage
 from .spool import Spool
-from .work.part_files import lines_of, read_results
+from .work.joined import RowsDoNotAddUp, joined
 
-SKIPPED = Failure("cancelled", "The job was cancelled before this row was answered.")
 READ_AHEAD = 500
 """Rows per hop to the reading thread: some 10 ms of work, so that the event loop is never kept waiting."""
-
-
-class RowsDoNotAddUp(BatchdError):
-    """The rows to deliver are not those that came in. Nothing is delivered."""
 
 
 class SpoolRows(ResultRows):
@@ -43,17 +35,10 @@ class SpoolRows(ResultRows):
     def __iter__(self) -> Iterator[ResultRow]:
         number = 0
         for part in self._parts:
-            results = self._results(part)
-            result = next(results, None)
-            for line in lines_of(self._spool.rows(self._job.id), part.offset, part.length):
-                if result is not None and result.row == number:
-                    yield self._joined(number, line, result)
-                    result = next(results, None)
-                elif self._job.cancelled:
-                    yield self._joined(number, line, None)
-                else:
-                    raise RowsDoNotAddUp(f"Row {number} of job {self._job.id} has no outcome; nothing is delivered.")
-                number += 1
+            if part.first != number:
+                break
+            yield from joined(self._spool.run(self._job, part))
+            number += part.rows
         if number != self._job.rows:
             raise RowsDoNotAddUp(
                 f"Job {self._job.id} came in with {self._job.rows} rows and would go out with {number}; "
@@ -65,20 +50,6 @@ class SpoolRows(ResultRows):
         while ahead := await asyncio.to_thread(lambda: list(islice(going, READ_AHEAD))):
             for row in ahead:
                 yield row
-
-    def _results(self, part: Part) -> Iterator[ResultLine]:
-        return read_results(self._spool.results(part)) if part.results else iter(())
-
-    def _joined(self, number: int, line: bytes, result: ResultLine | None) -> ResultRow:
-        record = rows.decode(line)
-        # Asked in the order of what is frequent: this runs once a row, on the way out of every job.
-        original = record if type(record) is list else record.values if isinstance(record, BadRow) else record
-        values = original if len(original) == len(self.columns) else rows.fitted(original, len(self.columns))
-        if result is None:
-            return ResultRow(number, values, original, RowStatus.SKIPPED, (), SKIPPED, None, None)
-        usage = Usage(*result.usage) if result.usage else None
-        status = RowStatus.OK if result.ok else RowStatus.FAILED
-        return ResultRow(number, values, original, status, result.answer, result.failure(), usage, result.output_line)
 
 
 class FolderOutbox(Outbox):

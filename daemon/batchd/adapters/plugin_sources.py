@@ -74,7 +74,8 @@ def _files(plugin_dir: Path | None) -> Iterator[Origin]:
     if plugin_dir is None or not plugin_dir.is_dir():
         return
     for path in sorted(plugin_dir.glob("*.py")):
-        # A leading underscore marks a module that plugins share, a leading dot what an editor left behind.
+        # A leading underscore marks a module that plugins share (see plugin_neighbours), a leading dot what an editor
+        # left behind.
         if not path.name.startswith(("_", ".")):
             yield Origin(path.stem, "", str(path))
 

@@ -16,6 +16,7 @@ from ..errors import BatchdError, PluginError
 from .plugin_hooks import Offer as Offer
 from .plugin_hooks import Role as Role
 from .plugin_hooks import ask, registered, rivals
+from .plugin_neighbours import share
 from .plugin_sources import Origin, origins, what_was_raised
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Catalogue:
         is first asked for. With `tolerant` they are listed as broken instead, so that they can be shown.
         """
         catalogue = cls(plugin_dir, tolerant=tolerant)
+        share(plugin_dir)
         single, clashes = origins(plugin_dir)
         for same, reason in clashes:
             catalogue._refuse((BrokenPlugin(each.name, each.distribution, each.where, reason) for each in same), reason)

@@ -7,6 +7,7 @@ state/jobs/<job>/rows.jsonl                  its rows in the one canonical form
 state/jobs/<job>/parts/<first>.requests.<attempt>.jsonl
 state/jobs/<job>/parts/<first>.answers.<attempt>.jsonl
 state/jobs/<job>/parts/<first>.results.<version>.jsonl
+state/jobs/<job>/parts/<first>.piece.<version>.<n><suffix>  the part's share of a file of the n-th sink
 state/batches/<key>/batchd-<key>.jsonl       what is uploaded: the parts' requests, one after the other
 state/batches/<key>/answers.jsonl            what was downloaded
 state/batches/<key>/strays.jsonl             lines that belong to no row of ours
@@ -22,9 +23,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..core.records import Part
+from ..core.records import Job, Part
 from ..errors import StateLocked
 from ..files import fsync_folder, make_folder
+from .work.joined import Run
 
 
 def _own(descriptor: int) -> bool:
@@ -78,6 +80,27 @@ class Spool:
     def results_pattern(self, part: Part, version: int) -> str:
         """Where the results of pieces of the part go: a path with `{first}` in it."""
         return f"{self.job(part.job)}/parts/{{first}}.results.{version}.jsonl"
+
+    def piece(self, part: Part, sink: int, version: int | None = None) -> str:
+        """Where the part's share of the files of the job's n-th sink goes: a path to put their suffixes behind."""
+        return f"{self.job(part.job)}/parts/{part.first}.piece.{part.results if version is None else version}.{sink}"
+
+    def pieces(self, job: str) -> Iterator[Path]:
+        """All pieces of the job's files."""
+        return (self.job(job) / "parts").glob("*.piece.*")
+
+    def run(self, job: Job, part: Part) -> Run:
+        """The part's rows and outcomes, to be joined."""
+        return Run(
+            rows=str(self.rows(job.id)),
+            offset=part.offset,
+            length=part.length,
+            first=part.first,
+            number=part.rows,
+            columns=list(job.columns),
+            results=str(self.results(part)) if part.results else None,
+            cancelled=job.cancelled,
+        )
 
     def batch(self, key: str) -> Path:
         """Everything of one batch."""

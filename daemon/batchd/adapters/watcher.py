@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 Mode: TypeAlias = Literal["auto", "inotify", "polling"]
 
 _PATIENCE = 2.0
+_PAIRING = 0.05
 _LIMITS = {
     errno.EMFILE: "the system's limit of inotify instances is reached (sysctl fs.inotify.max_user_instances)",
     errno.ENOSPC: "the system's limit of watched folders is reached (sysctl fs.inotify.max_user_watches)",
@@ -127,6 +128,11 @@ def _observe(inbox: Path, notice: Callable[[], None]) -> BaseObserver:
     # Imported here: without watchdog, the daemon is slower to notice, nothing else.
     from watchdog import events
     from watchdog.observers.inotify import InotifyObserver
+    from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper
+
+    # It keeps back each name that goes away for half a second, in case it comes again under another, and whatever
+    # happens meanwhile with it: a file that is renamed in would be noticed that much later. Both come in one breath.
+    InotifyMoveEventGrouper.delay = _PAIRING
 
     class Handler(events.FileSystemEventHandler):
         def on_any_event(self, _event: events.FileSystemEvent) -> None:

@@ -16,6 +16,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
 from typing import TypeVar
 
 from ..errors import BatchdError, PluginError
@@ -25,7 +27,20 @@ DoneT = TypeVar("DoneT")
 
 
 _WORK = f"{__package__}.work"
-_PRELOADED = [f"{_WORK}.{module}" for module in ("read", "plan", "collect", "split", "strike")]
+_PRELOADED = [f"{_WORK}.{module}" for module in ("read", "plan", "collect", "render", "split", "strike")]
+
+
+def _context() -> ForkServerContext:
+    # Fork with threads is unsafe, so a process without any forks the workers. It imports once for all of them.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    return context
+
+
+def start_fork_server() -> None:
+    """Let the process that will fork the workers begin with its imports, for a command that will need them."""
+    _context()
+    forkserver.ensure_running()
 
 
 class WorkerLost(BatchdError):
@@ -37,13 +52,12 @@ class Workers:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        # Fork with threads is unsafe, so a process without any forks the workers. It imports once for all of them.
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(_PRELOADED)
+        self._context = _context()
         self._idle: asyncio.LifoQueue[ProcessPoolExecutor | None] = asyncio.LifoQueue()
         for _ in range(number):
             self._idle.put_nowait(None)
         self._all: set[ProcessPoolExecutor] = set()
+        self._outdated: set[ProcessPoolExecutor] = set()
 
     async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
         """Run the function in a worker; WorkerLost if its process dies, else whatever the function does."""
@@ -66,8 +80,15 @@ class Workers:
             worker = None
             raise
         finally:
+            if worker in self._outdated:
+                self._drop(worker)
+                worker = None
             self._idle.put_nowait(worker)
         return result
+
+    def renew(self) -> None:
+        """Let the next tasks run in new processes, which load their plugins anew; none is interrupted."""
+        self._outdated |= self._all
 
     def close(self) -> None:
         """End the processes, without waiting for what they are at: all of it may be done again."""
@@ -77,13 +98,16 @@ class Workers:
     async def _submit(
         self, worker: ProcessPoolExecutor | None, function: Callable[[TaskT], DoneT], task: TaskT
     ) -> tuple[ProcessPoolExecutor, Future[DoneT]]:
+        if worker in self._outdated:
+            self._drop(worker)
+            worker = None
         if worker is not None:
             try:
                 return worker, worker.submit(_run, function, task)
             except BrokenProcessPool:
                 # It died while it had nothing to do: that is not the fault of the task that comes next.
                 self._drop(worker)
-        worker = ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin)
+        worker = ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin, initargs=(os.getcwd(),))
         self._all.add(worker)
         # In a thread: it waits until the fork server has imported everything.
         return worker, await asyncio.to_thread(worker.submit, _run, function, task)
@@ -92,6 +116,7 @@ class Workers:
         if worker is None:
             return
         self._all.discard(worker)
+        self._outdated.discard(worker)
         processes = list((worker._processes or {}).values())  # noqa: SLF001  # 3.14 has kill_workers() for this
         worker.shutdown(wait=False, cancel_futures=True)
         for process in processes:
@@ -110,8 +135,9 @@ def _run(function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
         raise
 
 
-def _begin() -> None:
-    """In each worker: leave signals to the daemon, and do not outlive it."""
+def _begin(folder: str) -> None:
+    """In each worker: stand where the daemon stands, leave signals to it, and do not outlive it."""
+    os.chdir(folder)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Rows make many objects and no cycles: looking for cycles after every 700 of them is a tenth of the work.
     gc.freeze()

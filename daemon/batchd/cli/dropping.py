@@ -17,18 +17,39 @@ def places(files: Iterable[Path], inbox: Path, routes: Sequence[Route], wanted: 
     return {file: _place(file.name, routes, wanted) for file in outside}
 
 
+def route_of(file: Path, inbox: Path, routes: Sequence[Route], wanted: str | None) -> Route:
+    """The route that would take the file: the wanted one, that of its place in the inbox, or that of its name."""
+    inbox, real = inbox.resolve(), file.resolve()
+    if wanted is None and real.is_relative_to(inbox):
+        place = real.relative_to(inbox).as_posix()
+        found = route_for(place, routes)
+        if found is None:
+            raise click.UsageError(f"No route takes {place} in the inbox. Say which to ask: {_choice(routes)}.")
+        return found
+    return _named(file.name, routes, wanted)
+
+
+def named_route(routes: Sequence[Route], wanted: str) -> Route:
+    """The route of that name."""
+    found = next((route for route in routes if route.name == wanted), None)
+    if found is None:
+        raise click.UsageError(f'There is no route "{wanted}". There are: {_choice(routes)}.')
+    return found
+
+
+def _named(name: str, routes: Sequence[Route], wanted: str | None) -> Route:
+    if wanted is not None:
+        return named_route(routes, wanted)
+    found = route_for(name, routes)
+    if found is None and len(routes) > 1:
+        raise click.UsageError(f"No route takes a file by the name {name} alone. Say which: {_choice(routes)}.")
+    return found or routes[0]
+
+
 def _place(name: str, routes: Sequence[Route], wanted: str | None) -> str:
-    if wanted is None:
-        if route_for(name, routes) is not None:
-            return name
-        if len(routes) > 1:
-            raise click.UsageError(f"No route takes a file by the name {name} alone. Say which: {_choice(routes)}.")
-        route = routes[0]
-    else:
-        named = [route for route in routes if route.name == wanted]
-        if not named:
-            raise click.UsageError(f'There is no route "{wanted}". There are: {_choice(routes)}.')
-        [route] = named
+    route = _named(name, routes, wanted)
+    if wanted is None and route_for(name, routes) is route:
+        return name
     for pattern in route.match:
         place = _folder(pattern) + name
         # Another route that stands above may take it first; a pattern may want more than a folder.

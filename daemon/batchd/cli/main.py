@@ -22,13 +22,18 @@ SECTIONS = {
         "run": "run:run",
         "once": "once:once",
     },
+    "To know the cost": {
+        "estimate": "estimate:estimate",
+    },
     "To see what is where": {
         "status": "status:status",
         "events": "events:events",
+        "spending": "spending:spending",
         "plugins": "plugins:plugins",
         "state": "state:state",
     },
     "To give orders": {
+        "approve": "orders:approve",
         "cancel": "orders:cancel",
         "retry": "orders:retry",
         "resolve": "orders:resolve",

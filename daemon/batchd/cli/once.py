@@ -62,6 +62,10 @@ def once(
     # Loading the configuration changes the working directory to where it lies.
     absolute = [file.absolute() for file in files]
     where = call.places()
+    # First of all: it imports beside us, on another core.
+    from ..adapters.workers import start_fork_server
+
+    start_fork_server()
     config, catalogue = call.load()
     from .. import app
     from .dropping import places as places_in_inbox

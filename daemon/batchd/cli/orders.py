@@ -1,4 +1,4 @@
-"""`batchd cancel`, `retry`, `resolve`: orders, left in the database for the daemon to carry out."""
+"""`batchd approve`, `cancel`, `retry`, `resolve`: orders, left in the database for the daemon to carry out."""
 
 from __future__ import annotations
 
@@ -30,9 +30,31 @@ class _Order:
 
 @click.command()
 @click.argument("jobs", metavar="JOB…", nargs=-1, required=True, shell_complete=complete_unfinished)
+@click.option("--up-to", metavar="AMOUNT", help="Allow no more than this in all, in units of the currency.")
 @json_option
 @pass_call
-def cancel(call: Call, jobs: Sequence[str], *, as_json: bool) -> None:
+def approve(call: Call, jobs: Sequence[str], up_to: str | None, *, as_json: bool) -> None:
+    """Let jobs go on that are held for what they could cost.
+
+    A job is held before anything of it is sent where it could take a job, a day or a month over its budget, or where
+    nobody can say what it costs. Approved is what it can cost at most, as `batchd status JOB` shows it, and not a cent
+    more: should answers have to be asked for again and that cost more, it is held again. JOB is an id, the first
+    characters of it, or the name of the dropped file.
+
+    \b
+    Examples:
+      batchd approve may.csv
+      batchd approve k3j9x2ab --up-to 12.50
+    """
+    data = {} if up_to is None else {"up_to": _amount(up_to)}
+    _leave(call, [_Order("approve", job, data) for job in _ids(call, jobs)], as_json=as_json)
+
+
+@click.command()
+@click.argument("jobs", metavar="JOB…", nargs=-1, required=True, shell_complete=complete_unfinished)
+@json_option
+@pass_call
+def cancel(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
     """Cancel jobs; what is answered already is delivered.
 
     JOB is an id, the first characters of it, or the name of the dropped file. Rows without an answer are marked as
@@ -44,14 +66,14 @@ def cancel(call: Call, jobs: Sequence[str], *, as_json: bool) -> None:
     Examples:
       batchd cancel k3j9x2ab
     """
-    _leave(call, [_Order("cancel", job) for job in _ids(call, jobs)], as_json=as_json)
+    return _leave(call, [_Order("cancel", job) for job in _ids(call, jobs)], as_json=as_json)
 
 
 @click.command()
 @click.argument("jobs", metavar="JOB…", nargs=-1, required=True, shell_complete=complete_any)
 @json_option
 @pass_call
-def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> None:
+def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
     """Ask failed and skipped rows again.
 
     A job that stands still goes on where it stood. Rows that have their answer are not asked, and not paid, again;
@@ -62,7 +84,7 @@ def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> None:
     Examples:
       batchd retry may.csv
     """
-    _leave(call, [_Order("retry", job) for job in _ids(call, jobs)], as_json=as_json)
+    return _leave(call, [_Order("retry", job) for job in _ids(call, jobs)], as_json=as_json)
 
 
 @click.command()
@@ -71,7 +93,7 @@ def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> None:
 @click.option("--absent", is_flag=True, help="The provider certainly does not have it: create it.")
 @json_option
 @pass_call
-def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json: bool) -> None:
+def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json: bool) -> int:
     """Say whether the provider has a batch that is held.
 
     A batch is held where batchd would have to guess: with a provider that cannot look a batch up after its creation
@@ -88,7 +110,19 @@ def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json:
 
     with looking(call.places().state) as state:
         key = find_batch(state, batch).key
-    _leave(call, [_Order("resolve", key, {"found": found} if found else {"absent": True})], as_json=as_json)
+    return _leave(call, [_Order("resolve", key, {"found": found} if found else {"absent": True})], as_json=as_json)
+
+
+def _amount(text: str) -> str:
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("nan")
+    if not amount.is_finite() or amount < 0:
+        raise click.BadParameter("Write an amount of money such as 12.50.", param_hint="'--up-to'")
+    return str(amount)
 
 
 def _ids(call: Call, words: Sequence[str]) -> list[str]:
@@ -99,7 +133,8 @@ def _ids(call: Call, words: Sequence[str]) -> list[str]:
         return list(dict.fromkeys(find_job(state, word).id for word in words))
 
 
-def _leave(call: Call, orders: Sequence[_Order], *, as_json: bool) -> None:
+def _leave(call: Call, orders: Sequence[_Order], *, as_json: bool) -> int:
+    """Leave them and say what became of them: 1 if the daemon refused one."""
     from ..adapters.state_view.daemon import answer_to, leave_order, running
 
     places = call.places()
@@ -116,14 +151,17 @@ def _leave(call: Call, orders: Sequence[_Order], *, as_json: bool) -> None:
                 "kind": order.kind,
                 "target": order.target,
                 "answered": answer is not None,
-                "answer": answer if answer is not None else _no_answer(order, places, awake=awake),
+                "refused": answer is not None and answer.refused,
+                "answer": answer.text if answer is not None else _no_answer(order, places, awake=awake),
             }
         )
     if as_json:
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
-        return
-    for each in told:
-        click.echo(clean(str(each["answer"])))
+    else:
+        for each in told:
+            text = clean(str(each["answer"]))
+            click.echo(f"batchd: {text}" if each["refused"] else text, err=bool(each["refused"]))
+    return 1 if any(each["refused"] for each in told) else 0
 
 
 def _no_answer(order: _Order, places: Places, *, awake: bool) -> str:

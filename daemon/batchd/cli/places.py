@@ -1,4 +1,4 @@
-"""What a command needs of the config that only looks: folders and prices, read without checking the rest.
+"""What a command needs of the config that only looks: folders and the currency, read without checking the rest.
 
 A config that does not pass its checks must not keep anyone from seeing what the daemon does.
 """
@@ -6,20 +6,17 @@ A config that does not pass its checks must not keep anyone from seeing what the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..adapters import toml_text
 from ..adapters.locations import DEFAULT_FOLDERS, resolved, state_folder
 
-if TYPE_CHECKING:
-    from ..adapters.state_view.records import Tokens
-
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The folders of a config, and what its models cost."""
+    """The folders of a config, and the currency it counts in."""
 
     config: Path
     state: Path
@@ -27,7 +24,6 @@ class Places:
     archive: Path
     rejected: Path
     currency: str
-    _providers: Mapping[str, Any] = field(repr=False)
 
     @classmethod
     def of(cls, config: Path) -> Places:
@@ -39,23 +35,7 @@ class Places:
             for name in ("outbox", "archive", "rejected")
         )
         currency = _table(data, "budget").get("currency", "USD")
-        return cls(config, state_folder(config), outbox, archive, rejected, str(currency), _table(data, "providers"))
-
-    def cost(self, provider: str, model: str, tokens: Tokens | None) -> int | None:
-        """What so many tokens cost in batches, in trillionths; None if the config does not say."""
-        terms = _table(_table(_table(self._providers, provider), "prices"), model)
-        if tokens is None or not terms:
-            return None
-        from decimal import Decimal, InvalidOperation
-
-        from ..core.pricing import Price
-        from ..model import Usage
-
-        try:
-            price = Price(**{name: Decimal(str(number)) for name, number in terms.items() if name != "currency"})
-        except (InvalidOperation, TypeError):
-            return None  # `batchd check` says what is wrong with it
-        return price.rates(batch=True).cost(Usage(tokens.input, tokens.cached, tokens.output))
+        return cls(config, state_folder(config), outbox, archive, rejected, str(currency))
 
 
 def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:

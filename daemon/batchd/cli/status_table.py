@@ -1,4 +1,4 @@
-"""`batchd status` on a terminal: tables that fit its width, in colour. The only module for which rich is imported."""
+"""`batchd status` on a terminal: tables that fit its width, in colour. Imported there only, as it brings rich."""
 
 from __future__ import annotations
 

@@ -53,8 +53,8 @@ class Survey:
         return waits_for(job, {each.subject for each in self.conditions}, awake=self.daemon is not None)
 
     def cost(self, job: JobSummary) -> int | None:
-        """What the job has cost so far, in trillionths, if prices are known."""
-        return self.places.cost(job.provider, job.model, job.tokens)
+        """What the job has cost so far, in trillionths, if its price was known."""
+        return job.cost
 
     def record(self) -> dict[str, Any]:
         """For `--json`."""

@@ -16,6 +16,8 @@ import msgspec
 
 from ..contracts import PromptBuilder
 from ..model import Failure, Json, Response, Usage
+from .pricing import Terms
+from .spending import Bill, Tally
 
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
@@ -168,8 +170,7 @@ class Joined:
     lines: list[ResultLine] = field(default_factory=list)
     leftovers: list[int] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
-    usage: Usage = field(default_factory=Usage)
-    wasted: Usage = field(default_factory=Usage)
+    bill: Bill = field(default_factory=Bill)
 
 
 def join(
@@ -179,15 +180,17 @@ def join(
     *,
     attempt: int,
     attempts: int,
+    terms: Terms | None = None,
 ) -> Joined:
     """Settle the rows that were asked: `answers` holds every output line of each row, in order of arrival.
 
     The first usable answer of a row wins. A refusal that will not change fails the row by name; anything
-    else, silence included, is a leftover while attempts last. `usage` sums what was billed for all of it,
-    `wasted` the part of it that answered no row.
+    else, silence included, is a leftover while attempts last. The bill sums up every answer, those that answered
+    no row as well, at these terms.
     """
     joined = Joined()
     last = attempt >= attempts
+    tally = Tally(terms)
     for row in asked:
         best: ResultLine | None = None
         reason = NO_ANSWER
@@ -195,17 +198,17 @@ def join(
         for line in answers.get(row, ()):
             said, raw = _outcome(line)
             usage = said.usage if isinstance(said, Response) else None
-            if usage is not None:
-                joined.usage += usage
             if best is None:
                 read = _parse(said, builder) if isinstance(said, Response) else said
                 if not isinstance(read, Failure):
                     best = _line(row, read, usage, raw)
+                    if usage is not None:
+                        tally.add(usage, wasted=False)
                     continue
                 if not lasting:
                     reason, lasting = read, not read.transient
             if usage is not None:
-                joined.wasted += usage
+                tally.add(usage, wasted=True)
         if best is not None:
             joined.lines.append(best)
         elif lasting or last:
@@ -213,6 +216,7 @@ def join(
         else:
             joined.leftovers.append(row)
             joined.reasons[reason.code] += 1
+    joined.bill = tally.bill()
     return joined
 
 

@@ -60,6 +60,13 @@ class Admit:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Write the note about a held job into the held folder, or take it away once the job is not held any more."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
 class Collect:
     """Turn a part's answers into results; what is left over is the next attempt."""
 
@@ -165,7 +172,9 @@ class Split:
     reason: str
 
 
-JobAction: TypeAlias = Claim | Read | Reject | Redeliver | Plan | Admit | Collect | Skip | Close | Deliver | Finish
+JobAction: TypeAlias = (
+    Claim | Read | Reject | Redeliver | Plan | Admit | Note | Collect | Skip | Close | Deliver | Finish
+)
 BatchAction: TypeAlias = Upload | Submit | Find | Poll | Withdraw | Fetch | Deal
 Action: TypeAlias = JobAction | BatchAction | Pack | Split
 
@@ -188,6 +197,8 @@ class JobView:
 def next_actions(view: JobView) -> Iterator[JobAction]:
     """What can be done for a job now, most urgent first. Nothing, if it waits for a batch or for a person."""
     job = view.job
+    if (job.state is JobState.HELD) != (job.note is not None):
+        yield Note(job.id)
     match job.state:
         case JobState.CLAIMING:
             yield Claim(job.id)
@@ -195,7 +206,7 @@ def next_actions(view: JobView) -> Iterator[JobAction]:
             yield Read(job.id)
         case JobState.REJECTING:
             yield Reject(job.id)
-        case JobState.PLANNING | JobState.RUNNING:
+        case JobState.PLANNING | JobState.RUNNING | JobState.HELD:
             yield from _part_actions(view)
         case JobState.DELIVERING:
             waiting = [sink for sink in job.route.sinks if sink not in view.delivered]
@@ -208,13 +219,13 @@ def next_actions(view: JobView) -> Iterator[JobAction]:
 
 def _part_actions(view: JobView) -> Iterator[JobAction]:
     job = view.job
-    if job.twin is not None and job.state is JobState.PLANNING:
+    if job.twin is not None and job.planned_at is None:
         yield Redeliver(job.id)
         return
     for part in view.workable:
         if part.state is PartState.ANSWERED:
             yield Collect(job.id, part.first)
-        elif part.state is PartState.UNPLANNED and not job.cancelled:
+        elif part.state is PartState.UNPLANNED and not job.cancelled and job.state is not JobState.HELD:
             yield Plan(job.id, part.first)
     if job.cancelled and (view.parts.get(PartState.UNPLANNED) or view.parts.get(PartState.PLANNED)):
         yield Skip(job.id)

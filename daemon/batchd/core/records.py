@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ..model import BatchPhase, Json, Usage
+from .pricing import Terms
 from .routing import Route
 
 
@@ -62,7 +63,11 @@ class BatchState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One accepted file, from claim to archive."""
+    """One accepted file, from claim to archive.
+
+    Money is in trillionths. `terms` are what its model cost when it was admitted, which is what all of it is priced
+    at; `approved` what a person allows it to cost in all; `note` the name of the note about it in the held folder.
+    """
 
     id: str
     state: JobState
@@ -86,6 +91,9 @@ class Job:
     outbox_stem: str | None = None
     archive_name: str | None = None
     estimated_cost: int | None = None
+    terms: Terms | None = None
+    approved: int | None = None
+    note: str | None = None
     accepted_at: float | None = None
     planned_at: float | None = None
     collected_at: float | None = None
@@ -99,6 +107,10 @@ class Part:
     `attempt` is the current try, from 1. `results` counts the results files; the last is the
     valid one, 0 says that there is none yet. `ok` and `failed` count what stands in it. A `suspect` part
     was in a batch that was refused without a reason, and travels alone.
+
+    Of the current attempt: `counted_tokens` are the input tokens before any correction, `longest` those of the
+    longest request, `unlimited` the requests that set no limit to their answers, and `most_cost` what it can cost
+    at most, which it has reserved until it is collected.
     """
 
     job: str
@@ -115,6 +127,10 @@ class Part:
     size: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    counted_tokens: int = 0
+    longest: int = 0
+    unlimited: int = 0
+    most_cost: int = 0
     batch: str | None = None
     deaths: int = 0
     suspect: bool = False
@@ -175,6 +191,7 @@ class Batch:
     total: int = 0
     details: Mapping[str, Json] = field(default_factory=dict)
     problems: Sequence[Mapping[str, Json]] = ()
+    usage: Usage | None = None
     wanted: bool = True
     reason: str | None = None
     submitted_at: float | None = None

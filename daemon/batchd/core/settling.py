@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 BUSY_MAX = 600.0
 BUSY_SETTLE = 60.0
+BUSY_ASK = 30.0
+"""Seconds at most between two questions whether a file that does not change is still open."""
 
 
 class Stamp(NamedTuple):
@@ -89,7 +91,8 @@ class Settling:
     def busy(self, path: str, steady: float) -> bool:
         """Somebody has the settled file open for writing: True to wait, False to take it all the same.
 
-        After True it is named again once `settle` has passed.
+        After True it is named again once `settle` has passed; the longer nothing has changed, the later, since
+        thousands of files may be held open for days.
         """
         file = self._files.get(path)
         if file is None:
@@ -98,7 +101,7 @@ class Settling:
             file.busy_since = steady
         if steady - file.busy_since >= self._busy_max and steady - file.since >= self._busy_settle:
             return False
-        file.ask_at = steady + self._settle
+        file.ask_at = steady + max(self._settle, min(BUSY_ASK, (steady - file.since) / 4))
         self._expect(file.ask_at)
         return True
 

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ..adapters.clock import Clock
+from ..adapters.price_book import PriceBook
 from ..adapters.spool import Spool
 from ..adapters.store import Store
 from ..adapters.store.jobs import Duplicates
 from ..contracts import BatchProvider, Limits, Sink
-from ..core.pricing import Price
+from ..core.budget import Budget
+from ..core.pricing import Terms
 from ..core.quota import Quotas
 from ..core.records import Intent, Job, Part
-from ..core.routing import Route
+from ..core.routing import Asked, Route
 
 TaskT = TypeVar("TaskT")
 DoneT = TypeVar("DoneT")
@@ -38,6 +40,7 @@ class Folders:
     outbox: Path
     archive: Path
     rejected: Path
+    held: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,16 @@ class ProviderDesk:
     poll: float = 30.0
     create_timeout: float = 60.0
     linger: float = 5.0
-    prices: Mapping[str, Price] = field(default_factory=dict)
+    prices: PriceBook = field(default_factory=lambda: PriceBook({}))
 
 
 @dataclass(slots=True)
 class Context:
     """The engine's surroundings. `desks` and `sinks` and `routes` change on a reload, nothing else does.
 
-    `opening` has a task for each provider that makes itself ready; no call is made to it before.
+    `opening` has a task for each provider that makes itself ready; no call is made to it before. `file_sinks` says
+    how a worker makes those of the sinks that write files, and `pieces` what workers have made for which part (see
+    `engine/render.py`).
     """
 
     store: Store
@@ -68,11 +73,14 @@ class Context:
     desks: Mapping[str, ProviderDesk]
     sinks: Mapping[str, Sink[Any]]
     routes: tuple[Route, ...]
+    file_sinks: Mapping[str, Asked] = field(default_factory=dict)
+    pieces: dict[tuple[str, int, int, int], Mapping[str, int]] = field(default_factory=dict)
     opening: Mapping[str, asyncio.Task[None]] = field(default_factory=dict)
     quotas: Quotas = field(default_factory=Quotas)
     plugin_dir: str | None = None
     duplicates: Duplicates = "process"
-    currency: str = "USD"
+    budget: Budget = field(default_factory=Budget)
+    approve_in_folder: bool = False
     keep: float = 7 * 86_400.0
 
     def intent(self) -> Intent:
@@ -83,7 +91,7 @@ class Context:
         """The part's valid results file, None if there is none yet."""
         return str(self.spool.results(part)) if part.results else None
 
-    def price(self, job: Job) -> Price | None:
-        """What the job's model costs at its provider, None if nobody said."""
+    def terms(self, job: Job) -> Terms | None:
+        """What the job's model costs at its provider, None if that is not known. To be asked in a thread."""
         desk = self.desks.get(job.route.provider)
-        return desk.prices.get(job.route.model) if desk is not None else None
+        return desk.prices.terms(job.route.model, self.clock.now()) if desk is not None else None

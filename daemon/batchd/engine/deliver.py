@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -15,18 +16,21 @@ import msgspec
 from .. import __version__
 from ..adapters.claiming import move, reserve, write_why
 from ..adapters.delivery import FolderOutbox, SpoolRows, is_taken, require_folder
+from ..adapters.work.joined import RowsDoNotAddUp
 from ..adapters.work.part_files import read_results
 from ..contracts import DeliveryJob
-from ..core.joining import answer_columns
 from ..core.lifecycle import Close, Deliver, Finish, Reject
 from ..core.names import number_of, numbered, outbox_stem
 from ..core.pricing import UNIT
 from ..core.records import Batch, Job, Part
+from ..core.spending import Bill
 from ..errors import BatchdError
 from ..events import JobFinished
+from ..file_sink import FileSink
 from ..files import make_folder, publishing
 from ..model import Json, RowStatus, Usage
 from .context import Context
+from .render import forget_pieces, publish_files, shape_of
 
 
 class SinksCollide(BatchdError):
@@ -39,17 +43,26 @@ async def close(context: Context, action: Close) -> None:
     totals = await context.store.jobs.totals(job.id)
     settled = totals.ok + totals.failed
     if totals.rows != job.rows or settled > totals.rows or (settled < totals.rows and not job.cancelled):
-        await context.store.jobs.failed(
-            job,
-            "rows_do_not_add_up",
-            f"the file came in with {job.rows} rows, its parts hold {totals.rows}, and {totals.ok} ok + "
-            f"{totals.failed} failed are settled. That is a fault of batchd: nothing is delivered, nothing is lost. "
-            "Please report it with the output of `batchd events`.",
+        reason = (
+            f"The file came in with {job.rows} rows, its parts hold {totals.rows}, and {totals.ok} ok + "
+            f"{totals.failed} failed are settled."
         )
+        await _stand_still(context, job, reason)
         return
     path = job.inbox_path.decode("utf-8", "surrogateescape")
     archive_name = await asyncio.to_thread(reserve, context.folders.archive, path)
     await _reserve_outbox_name(context, job, archive_name, outbox_stem(path))
+
+
+async def _stand_still(context: Context, job: Job, reason: str) -> None:
+    """The rows do not add up. Louder than a wait: somebody would take what there is for the whole."""
+    await context.store.jobs.failed(
+        job,
+        "rows_do_not_add_up",
+        f"{reason} Nothing is delivered, and the original is kept. Either a file in the state folder was changed or "
+        f"damaged, or this is a fault of batchd: please report it with the output of `batchd events {job.id}`. "
+        f"Once the state folder is mended: `batchd retry {job.id}`.",
+    )
 
 
 async def _reserve_outbox_name(context: Context, job: Job, archive_name: str, stem: str) -> None:
@@ -82,7 +95,10 @@ async def deliver(context: Context, action: Deliver) -> None:
     )
     sink = context.sinks[action.sink]
     try:
-        await sink.publish(delivery, SpoolRows(context.spool, job, parts, _answer_columns(job)))
+        if isinstance(sink, FileSink) and action.sink in context.file_sinks:
+            await publish_files(context, job, parts, action.sink, sink, outbox)
+        else:
+            await sink.publish(delivery, SpoolRows(context.spool, job, parts, shape_of(job).answer_columns))
     except FileExistsError:
         if outbox.taken is None:
             raise  # not in the outbox: another name there changes nothing
@@ -94,6 +110,9 @@ async def deliver(context: Context, action: Deliver) -> None:
                     "them up to differ."
                 ) from None
         await _take_another_name(context, job)
+        return
+    except RowsDoNotAddUp as error:
+        await _stand_still(context, job, str(error))
         return
     await context.store.jobs.published(job, action.sink, outbox.published)
 
@@ -120,7 +139,8 @@ async def finish(context: Context, action: Finish) -> None:
     job = await context.store.jobs.get(action.job)
     parts = await context.store.jobs.parts(job.id)
     batches = await context.store.batches.of_job(job.id)
-    report = await asyncio.to_thread(_report, context, job, parts, batches)
+    bill = await context.store.money.of_job(job.id)
+    report = await asyncio.to_thread(_report, context, job, parts, batches, bill)
     assert job.archive_name is not None
     try:
         await asyncio.to_thread(_write_report, context, job, report)
@@ -146,6 +166,7 @@ async def finish(context: Context, action: Finish) -> None:
         report=f"{job.outbox_stem}.report.json",
     )
     await context.store.jobs.finished(job, event, context.clock.now(), reason=reason)
+    await asyncio.to_thread(forget_pieces, context, job)
 
 
 async def reject(context: Context, job: Job, code: str, reason: str) -> None:
@@ -204,14 +225,12 @@ def _write_report(context: Context, job: Job, report: Mapping[str, Json]) -> Non
         file.write(b"\n")
 
 
-def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch]) -> dict[str, Json]:
+def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch], bill: Bill) -> dict[str, Json]:
     """Everything in it comes from what is stored, so that a second try writes the same bytes."""
     counts = _counts(job, parts)
-    usage = sum((part.usage for part in parts), Usage())
-    wasted = sum((part.wasted for part in parts), Usage())
-    price = context.price(job)
-    actual = None if price is None else price.rates(batch=True).cost(usage)
-    live = None if price is None else price.rates(batch=False).cost(usage)
+    # Nothing was spent on it: then that is known, whatever its price.
+    spent = bill if bill.answers else replace(bill, cost=0, wasted_cost=0, live_cost=0)
+    usage, wasted = spent.usage, spent.wasted
     return {
         "job": job.id,
         "redelivered_from": job.twin,
@@ -237,12 +256,20 @@ def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch])
         },
         "cost": {
             "estimated": _money(job.estimated_cost),
-            "actual": _money(actual),
-            "live_price": _money(live),
-            "currency": context.currency,
+            "actual": _money(spent.cost),
+            "wasted": _money(spent.wasted_cost),
+            "live_price": _money(spent.live_cost),
+            "currency": job.terms.currency if job.terms else context.budget.currency,
+            "prices": job.terms.source if job.terms else None,
         },
         "batches": [
-            {"key": batch.key, "id": batch.remote, "requests": batch.requests, "outcome": batch.phase or batch.state}
+            {
+                "key": batch.key,
+                "id": batch.remote,
+                "requests": batch.requests,
+                "outcome": batch.phase or batch.state,
+                "provider_usage": _usage(batch.usage),
+            }
             for batch in batches
         ],
         "timestamps": {
@@ -286,8 +313,11 @@ def _counts(job: Job, parts: list[Part]) -> dict[RowStatus, int]:
     return {RowStatus.OK: ok, RowStatus.FAILED: failed, RowStatus.SKIPPED: (job.rows or 0) - ok - failed}
 
 
-def _answer_columns(job: Job) -> list[str]:
-    return answer_columns(job.columns, job.answer_columns)
+def _usage(usage: Usage | None) -> dict[str, Json] | None:
+    """What the provider itself counts for a batch, where it says so."""
+    if usage is None:
+        return None
+    return {"input": usage.input_tokens, "cached_input": usage.cached_tokens, "output": usage.output_tokens}
 
 
 def _money(trillionths: int | None) -> float | None:

@@ -10,13 +10,13 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO
 
 from ..contracts import RemoteBatch, Submission
 from ..core.lifecycle import Fetch, Find, Pack, Poll, Submit, Upload, Withdraw, outcome_wait
-from ..core.records import Batch, BatchState
+from ..core.records import Batch, BatchState, Intent
 from ..core.stalling import Judgement, judge, unmoved_since
 from ..errors import (
     CannotFind,
@@ -37,6 +37,8 @@ LOOKS = 2
 """How often a batch of unknown outcome must be looked for in vain before it counts as not created."""
 MISSING_MOST = 3_600.0
 """Seconds that a provider may say of a batch, or of its answers, that it is not there, before we believe it."""
+NOTED_EVERY = 60.0
+"""Seconds after which it is noted that a provider still says the same of a batch."""
 MISSING_SINCE = "batchd_missing_since"
 VANISHED = "batch_missing"
 
@@ -173,6 +175,8 @@ async def _still_there(context: Context, batch: Batch, status: BatchStatus, desk
     match said:
         case Judgement.STOP:
             await context.store.batches.stalled(batch, status, now, quiet=progress.elapsed(now))
+        case Judgement.WAIT if _said_lately(batch, status, now):
+            pass
         case Judgement.WAIT:
             await context.store.batches.polled(batch, status, now, progress=progress)
         case Judgement.LEAVE:
@@ -181,16 +185,28 @@ async def _still_there(context: Context, batch: Batch, status: BatchStatus, desk
     return None
 
 
+def _said_lately(batch: Batch, status: BatchStatus, now: Intent) -> bool:
+    """Whether the same was noted a moment ago: most polls bring nothing new, and need not be synced to the disk."""
+    if batch.phase is None or batch.heard is None or batch.heard.elapsed(now) >= NOTED_EVERY:
+        return False
+    problems = tuple(Problem(**record) for record in batch.problems)
+    details = dict(batch.details)
+    noted = BatchStatus(batch.phase, batch.total, batch.completed, batch.failed, problems, batch.usage, details)
+    return status == noted
+
+
 async def _vanished(context: Context, batch: Batch) -> BatchStatus:
     """The provider does not know the batch: a passing fault, or, once it has said so for an hour, the end of it.
 
     Its rows are asked again then, like those of a batch that expired, less those whose answers can still be had.
     """
-    now = context.clock.now()
-    since = batch.details.get(MISSING_SINCE)
+    now = context.intent()
+    noted_since = batch.details.get(MISSING_SINCE)
+    # By a clock that does not jump: rows that are given up too soon are paid twice.
+    since = Intent(**noted_since) if isinstance(noted_since, dict) else None
     if since is None:
-        await context.store.batches.missing(batch, {**batch.details, MISSING_SINCE: now})
-    if since is None or now - since < MISSING_MOST:
+        await context.store.batches.missing(batch, {**batch.details, MISSING_SINCE: asdict(now)})
+    if since is None or since.age(now) < MISSING_MOST:
         raise RemoteMissing(f"The provider does not know batch {batch.remote} at the moment; it is asked about again.")
     gone = Problem(VANISHED, "the provider has not known this batch for an hour")
     return BatchStatus(BatchPhase.EXPIRED, batch.total, batch.completed, problems=(gone,), details=batch.details)

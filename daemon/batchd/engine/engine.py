@@ -20,7 +20,7 @@ from ..core.lifecycle import Action, Pack, Split, next_actions, next_batch_actio
 from ..core.packing import Waiting, pack, pieces
 from ..core.records import Batch, BatchState
 from ..errors import BatchdError, RejectedError, RemoteMissing, TransientError
-from . import deliver, dispatch, duplicates, intake, local, orders
+from . import admission, deliver, dispatch, duplicates, held, intake, local, orders
 from .context import Context, ProviderDesk
 from .dispatch import ProviderNotConfigured, desk_for
 from .patience import Patience
@@ -34,7 +34,8 @@ _CARRIED_OUT_BY: dict[type[Action], Callable[[Context, Any], Awaitable[None]]] =
     lifecycle.Reject: deliver.put_into_rejected,
     lifecycle.Redeliver: duplicates.redeliver,
     lifecycle.Plan: local.plan_part,
-    lifecycle.Admit: local.admit,
+    lifecycle.Admit: admission.admit,
+    lifecycle.Note: held.note,
     lifecycle.Split: local.cut,
     lifecycle.Pack: dispatch.pack,
     lifecycle.Upload: dispatch.upload,
@@ -90,8 +91,11 @@ class Engine:
         self.context = context
         self.patience = Patience(context.clock)
         self.workers = workers
-        self._room = {"worker": workers * 2, "remote": REMOTE_AT_A_TIME, "local": LOCAL_AT_A_TIME}
+        # Packing has room of its own: twenty thousand files that are to be taken must not keep others from being asked.
+        self._room = {"worker": workers * 2, "remote": REMOTE_AT_A_TIME, "local": LOCAL_AT_A_TIME, "pack": 1}
         self._since: dict[tuple[str, int], float] = {}
+        self._resting: dict[str, tuple[float, bool]] = {}
+        self._hurries = 0
         self._conditions: dict[str, str] | None = None
         self._streaks: Counter[str] = Counter()
         self._under_way: set[Action] = set()
@@ -110,9 +114,9 @@ class Engine:
         again: list[float] = []
         for batch in await self.context.store.batches.in_work():
             candidates += self._of_batch(batch, again)
-        for view in await self.context.store.jobs.views():
-            candidates += [Due(action) for action in next_actions(view)]
+        candidates += await self._of_jobs(again)
         candidates += await self._packing(again)
+        candidates += [Due(lifecycle.Admit(job)) for job in await self.context.store.money.waiting()]
         steady = self.context.clock.steady()
         due = []
         for candidate in candidates:
@@ -122,11 +126,40 @@ class Engine:
             until = max(self.patience.until(candidate.action), self._gate(candidate.provider))
             if until <= steady:
                 due.append(candidate)
-            else:
+            elif not isinstance(candidate.action, lifecycle.Admit):
+                # A job that waits for money is looked at again, but `batchd once` does not wait with it.
                 again.append(until)
         # Whose turn it is at a provider that fails us: else one call that never works would keep all others waiting.
         due.sort(key=lambda each: self.patience.until(each.action) if self._shut(each.provider) else 0.0)
         return Outlook(due, min(again, default=None))
+
+    async def _of_jobs(self, again: list[float]) -> list[Due]:
+        """What can be done for jobs. A job whose every action has to wait makes room for the next in the line.
+
+        Or those of a route whose prompt is broken, or files that may not be read, would keep all others waiting.
+        """
+        steady = self.context.clock.steady()
+        hurried, self._hurries = self._hurries != self.patience.hurries, self.patience.hurries
+        self._resting = {job: rest for job, rest in self._resting.items() if rest[0] > steady and not hurried}
+        while True:
+            found: list[Due] = []
+            before = len(self._resting)
+            for view in await self.context.store.jobs.views(resting=self._resting):
+                actions = list(next_actions(view))
+                waits = [self._wait_of(action) for action in actions]
+                if waits and min(waits) > steady:
+                    self._resting[view.job.id] = min(waits), view.open_parts > 0
+                else:
+                    found += [Due(action) for action in actions]
+            if len(self._resting) == before:
+                again += [until for until, _ in self._resting.values()]
+                return found
+
+    def _wait_of(self, action: Action) -> float:
+        """Steady time before which the action must not be tried; 0 if it is under way, or was a moment ago."""
+        if action in self._under_way or action in self._ended_meanwhile:
+            return 0.0
+        return self.patience.until(action)
 
     def _of_batch(self, batch: Batch, again: list[float]) -> list[Due]:
         desk = self.context.desks.get(batch.provider)
@@ -241,6 +274,9 @@ class Engine:
             self._under_way.discard(action)
             self._ended_meanwhile.add(action)
             self._busy_providers[due.provider or ""] -= 1
+            if not hasattr(action, "job"):
+                # What became of a batch may be work for jobs whose own has to wait.
+                self._resting = {job: rest for job, rest in self._resting.items() if not rest[1]}
 
     async def _went_well(self, due: Due) -> None:
         if isinstance(due.action, lifecycle.Poll):
@@ -261,7 +297,8 @@ class Engine:
     async def _poll_pause(self, action: lifecycle.Poll) -> float:
         batch = await self.context.store.batches.get(action.batch)
         desk = self.context.desks.get(batch.provider)
-        age = self.context.clock.now() - (batch.submitted_at or batch.created_at)
+        # By the clock that does not jump: one set forward by a day would have a batch looked at every five minutes.
+        age = batch.intent.age(self.context.intent()) if batch.intent is not None else 0.0
         return backoff.poll_delay(max(age, 0.0), least=desk.poll if desk else 30.0, jitter=self.context.clock.jitter())
 
     async def _complain(self, due: Due, error: Exception) -> None:
@@ -314,6 +351,8 @@ class Engine:
 
 
 def _kind(action: Action) -> str:
+    if isinstance(action, Pack):
+        return "pack"
     if isinstance(action, _WORKER_ACTIONS):
         return "worker"
     return "remote" if isinstance(action, _REMOTE_ACTIONS) else "local"

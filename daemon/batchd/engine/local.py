@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from ..adapters.store.money import Collected
 from ..adapters.work.collect import CollectTask, DealTask, Share, collect, deal
 from ..adapters.work.plan import PlanTask, plan
 from ..adapters.work.read import ReadTask, read
 from ..adapters.work.split import SplitTask, split
 from ..adapters.work.tools import Recipe
 from ..adapters.workers import WorkerLost
-from ..core.lifecycle import Admit, Collect, Deal, Plan, Read, Skip, Split
-from ..core.pricing import UNIT, Rates
+from ..core.lifecycle import Collect, Deal, Plan, Read, Skip, Split
 from ..core.records import Job, Part, PartState
 from ..core.routing import NO_ROUTE, no_route_reason
 from ..errors import FileRefused
-from ..events import JobPlanned
 from ..model import Usage
+from . import admission
 from .context import Context
 from .deliver import reject
 from .duplicates import duplicate_reason
+from .render import note_rendered, render_tasks
 
 DEATHS_MOST = 3
 """A file or part that kills its worker this often is what kills it; the job stands still instead of the daemon."""
@@ -93,6 +94,8 @@ async def plan_part(context: Context, action: Plan) -> None:
         common=job.route.common_body(),
         endpoint=job.route.endpoint,
         max_line_bytes=desk.limits.max_line_bytes if desk else None,
+        model=job.route.model,
+        correction=(await admission.correction_of(context, job)).factor,
     )
     try:
         done = await context.executor.run(plan, task)
@@ -106,34 +109,13 @@ async def plan_part(context: Context, action: Plan) -> None:
         size=done.size,
         input_tokens=done.input_tokens,
         output_tokens=done.output_tokens,
+        counted_tokens=done.counted_tokens,
+        longest=done.longest,
+        unlimited=done.unlimited,
         failed=part.failed + done.failed,
         results=version if done.new_results else part.results,
     )
-    await context.store.jobs.planned(part, planned)
-
-
-async def admit(context: Context, action: Admit) -> None:
-    """All parts are planned: say what the job can cost at most, and let it run."""
-    job = await context.store.jobs.get(action.job)
-    parts = await context.store.jobs.parts(job.id)
-    price = context.price(job)
-    cost = None if price is None else most_cost(parts, price.rates(batch=True))
-    event = JobPlanned(
-        job=job.id,
-        requests=sum(part.requests for part in parts),
-        failed=sum(part.failed for part in parts),
-        estimated_cost=None if cost is None else f"{cost / UNIT:.4f}",
-        currency=context.currency,
-    )
-    await context.store.jobs.admitted(job, estimated_cost=cost, event=event)
-
-
-def most_cost(parts: list[Part], rates: Rates) -> int:
-    """What these parts' requests can cost at most, in trillionths, as far as their output is limited."""
-    usage = Usage(
-        input_tokens=sum(part.input_tokens for part in parts), output_tokens=sum(part.output_tokens for part in parts)
-    )
-    return rates.cost(usage)
+    await admission.planned(context, job, part, planned)
 
 
 async def cut(context: Context, action: Split) -> None:
@@ -172,6 +154,8 @@ async def pieces_of(context: Context, job: Job, part: Part, pieces: int) -> list
             results=version if part.results else 0,
             ok=piece.ok,
             failed=piece.failed,
+            # What it has reserved is shared by size, until each is planned and it is known.
+            most_cost=-(-part.most_cost * piece.length // max(part.length, 1)),
             # What was spent so far stays with the first piece: sums over the job must not change by a cut.
             usage=part.usage if piece.first == part.first else Usage(),
             wasted=part.wasted if piece.first == part.first else Usage(),
@@ -206,6 +190,8 @@ async def collect_part(context: Context, action: Collect) -> None:
         builder=_builder(context, job),
         attempt=part.attempt,
         attempts=job.route.attempts * job.round,
+        renders=render_tasks(context, job, part, version),
+        terms=job.terms,
     )
     try:
         done = await context.executor.run(collect, task)
@@ -221,11 +207,12 @@ async def collect_part(context: Context, action: Collect) -> None:
         results=version,
         ok=done.ok,
         failed=done.failed,
-        usage=part.usage + done.usage,
-        wasted=part.wasted + done.wasted,
+        usage=part.usage + done.bill.usage,
+        wasted=part.wasted + done.bill.wasted,
         deaths=0,
     )
-    await context.store.jobs.collected(part, collected, done.reasons)
+    note_rendered(context, job, part, version, done.rendered)
+    await context.store.money.collected(job, part, Collected(collected, part.batch, done.bill, done.reasons))
     await asyncio.to_thread(_remove_attempt, context, part)
 
 

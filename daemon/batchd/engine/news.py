@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..adapters.logs import log_event
@@ -21,16 +21,25 @@ class News:
     """Hears of every committed event. Observers are told one after the other, each at its own pace."""
 
     def __init__(self, observers: Mapping[str, Observer[Any]]) -> None:
+        self.observers = observers
         self._queues: dict[str, asyncio.Queue[Event]] = {name: asyncio.Queue(BACKLOG_MOST) for name in observers}
-        self._observers = observers
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self) -> None:
         """Begin to tell observers."""
-        self._tasks = [
-            asyncio.create_task(self._tell(name, observer), name=f"tell {name}")
-            for name, observer in self._observers.items()
-        ]
+        for name, observer in self.observers.items():
+            self._begin(name, observer)
+
+    async def change(self, observers: Mapping[str, Observer[Any]]) -> None:
+        """Tell these from now on. One that was told before and is the same object misses nothing."""
+        over = [name for name, observer in self.observers.items() if observers.get(name) is not observer]
+        queues = [(self._queues.pop(name), self._tasks.pop(name)) for name in over]
+        fresh = [name for name in observers if name not in self._queues]
+        self._queues |= {name: asyncio.Queue(BACKLOG_MOST) for name in fresh}
+        self.observers = observers
+        for name in fresh:
+            self._begin(name, observers[name])
+        await _end(queues)
 
     def heard(self, event: Event) -> None:
         """An event was committed. Never fails, never waits."""
@@ -45,17 +54,13 @@ class News:
 
     async def close(self, grace: float = 2.0) -> None:
         """Give observers a moment to hear the last of it, then let go of them."""
-        waits = [asyncio.create_task(queue.join()) for queue in self._queues.values()]
-        if waits:
-            _, late = await asyncio.wait(waits, timeout=grace)
-            for wait in late:
-                wait.cancel()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _end([(self._queues[name], task) for name, task in self._tasks.items()], grace)
 
-    async def _tell(self, name: str, observer: Observer[Any]) -> None:
-        queue = self._queues[name]
+    def _begin(self, name: str, observer: Observer[Any]) -> None:
+        telling = self._tell(name, observer, self._queues[name])
+        self._tasks[name] = asyncio.create_task(telling, name=f"tell {name}")
+
+    async def _tell(self, name: str, observer: Observer[Any], queue: asyncio.Queue[Event]) -> None:
         while True:
             event = await queue.get()
             try:
@@ -67,3 +72,15 @@ class News:
                 logger.debug("where", exc_info=error)
             finally:
                 queue.task_done()
+
+
+async def _end(told: Sequence[tuple[asyncio.Queue[Event], asyncio.Task[None]]], grace: float = 2.0) -> None:
+    waits = [asyncio.create_task(queue.join()) for queue, _ in told]
+    if waits:
+        _, late = await asyncio.wait(waits, timeout=grace)
+        for wait in late:
+            wait.cancel()
+    tasks = [task for _, task in told]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -8,30 +8,54 @@ from ..adapters.store.story import Order
 from ..adapters.work.strike import ReopenTask, reopen
 from ..core.records import BatchState, Job, JobState, Part, PartState
 from ..events import JobCancelled, JobRetried, count
+from . import admission
 from .context import Context
 from .deliver import reject
 
 
+class NotCarriedOut(Exception):
+    """The order cannot be carried out, and nothing was changed; the words are the answer to whoever gave it."""
+
+
 async def obey(context: Context, order: Order) -> None:
     """Carry out an order and answer it. One that cannot be carried out is answered with why."""
-    known = {"cancel": _cancel, "retry": _retry, "resolve": _resolve}
-    carry_out = known.get(order.kind)
-    if carry_out is None:
-        answer = f"This version of batchd does not know the order “{order.kind}”."
-    else:
+    known = {"approve": _approve, "cancel": _cancel, "retry": _retry, "resolve": _resolve}
+    carry_out = known.get(order.kind, _unknown)
+    refused = False
+    try:
         answer = await carry_out(context, order)
-    await context.store.story.answer(order, answer)
+    except NotCarriedOut as refusal:
+        answer, refused = str(refusal), True
+    await context.store.story.answer(order, answer, refused=refused)
+
+
+async def _unknown(_: Context, order: Order) -> str:
+    raise NotCarriedOut(f"This version of batchd does not know the order “{order.kind}”.")
+
+
+async def _approve(context: Context, order: Order) -> str:
+    job = await _job(context, order)
+    answer = await admission.approve(context, job, order.data.get("up_to"))
+    if job.state is not JobState.HELD or (await context.store.jobs.get(job.id)).state is JobState.HELD:
+        raise NotCarriedOut(answer)
+    return answer
+
+
+async def _job(context: Context, order: Order) -> Job:
+    job = await context.store.jobs.find(order.target)
+    if job is None:
+        raise NotCarriedOut(f"There is no job {order.target}.")
+    return job
 
 
 async def _cancel(context: Context, order: Order) -> str:
-    job = await context.store.jobs.find(order.target)
-    if job is None:
-        return f"There is no job {order.target}."
+    job = await _job(context, order)
     if job.state.final or job.cancelled or job.state in {JobState.DELIVERING, JobState.REJECTING}:
-        return f"Job {job.id} is {'being cancelled' if job.cancelled else job.state} already; nothing was changed."
+        now = "being cancelled" if job.cancelled and not job.state.final else job.state
+        raise NotCarriedOut(f"Job {job.id} is {now} already; nothing was changed.")
     if job.rows is None:
         if job.state is JobState.CLAIMING:
-            return f"Job {job.id} is just being taken; cancel it again in a moment."
+            raise NotCarriedOut(f"Job {job.id} is just being taken; cancel it again in a moment.")
         await reject(context, job, "cancelled", "It was cancelled before it was read.")
         return f"Job {job.id} was cancelled before it was read; the file goes to the rejected folder."
     await context.store.jobs.cancelled(job, JobCancelled(job=job.id), state=JobState.RUNNING)
@@ -39,17 +63,15 @@ async def _cancel(context: Context, order: Order) -> str:
 
 
 async def _retry(context: Context, order: Order) -> str:
-    job = await context.store.jobs.find(order.target)
-    if job is None:
-        return f"There is no job {order.target}."
+    job = await _job(context, order)
     if job.state is JobState.FAILED:
         return await _go_on(context, job)
     if job.state is JobState.REJECTED:
-        return f"Job {job.id} was rejected: {job.reason} Mend the file and drop it again."
+        raise NotCarriedOut(f"Job {job.id} was rejected: {job.reason} Mend the file and drop it again.")
     if job.state not in {JobState.DONE, JobState.CANCELLED}:
-        return f"Job {job.id} is {job.state}; there is nothing to retry yet."
+        raise NotCarriedOut(f"Job {job.id} is {job.state}; there is nothing to retry yet.")
     if job.size < 0:
-        return (
+        raise NotCarriedOut(
             f"Job {job.id} finished too long ago: its rows are not kept any more. Drop its failed.csv again "
             "to ask about the failed rows."
         )
@@ -70,12 +92,13 @@ async def _ask_again(context: Context, job: Job) -> str:
     parts = await context.store.jobs.parts(job.id)
     open_parts = [part for part in parts if part.ok < part.rows]
     if not open_parts:
-        return f"Every row of job {job.id} has its answer; there is nothing to retry."
+        raise NotCarriedOut(f"Every row of job {job.id} has its answer; there is nothing to retry.")
     reopened = [await _reopened(context, part) for part in open_parts]
     rows = sum(part.rows - part.ok for part in open_parts)
     await context.store.jobs.revive(
         job,
-        state=JobState.RUNNING,
+        # Asking again costs again, so it is admitted again.
+        state=JobState.PLANNING,
         event=JobRetried(job=job.id, rows=rows),
         parts=reopened,
         round=job.round + 1,
@@ -105,9 +128,9 @@ async def _resolve(context: Context, order: Order) -> str:
     try:
         batch = await context.store.batches.get(order.target)
     except KeyError:
-        return f"There is no batch {order.target}."
+        raise NotCarriedOut(f"There is no batch {order.target}.") from None
     if batch.state is not BatchState.HELD:
-        return f"Batch {batch.key} is {batch.state}; only a batch that is held can be resolved."
+        raise NotCarriedOut(f"Batch {batch.key} is {batch.state}; only a batch that is held can be resolved.")
     remote = order.data.get("found")
     if remote:
         await context.store.batches.found(batch, str(remote), [], context.clock.now())

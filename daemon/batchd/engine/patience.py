@@ -24,6 +24,7 @@ class Patience:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._waits: dict[Hashable, _Wait] = {}
+        self.hurries = 0
 
     def failed(self, key: Hashable, *, retry_after: float | None = None) -> int:
         """It went wrong: wait longer each time. How often in a row that was."""
@@ -53,5 +54,6 @@ class Patience:
 
     def hurry(self) -> None:
         """Someone has changed something: try everything now."""
+        self.hurries += 1
         for wait in self._waits.values():
             wait.until = 0.0

@@ -18,6 +18,7 @@ from ..adapters.systemd import Notifier
 from ..adapters.watcher import Watcher
 from ..adapters.work.tools import prepare
 from ..core import lifecycle
+from . import held
 from .context import Context
 from .engine import Engine, Outlook
 from .intake import Intake, Seen
@@ -95,6 +96,8 @@ class Supervisor:
 
     async def run_until_idle(self) -> None:
         """Work until nothing is left that can be done without a person, then stop."""
+        # Whoever starts this has work for it.
+        self._warming = asyncio.create_task(self._warm_up(), name="start workers")
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._watch_inbox(), name="watch the inbox")
             loops.create_task(self._work(until_idle=True), name="work")
@@ -105,9 +108,11 @@ class Supervisor:
         subject, missing = "inbox", False
         while not self._stopping.is_set():
             self._dropped.clear()
-            pause = self._rescan()
+            # In a thread like all that follows: a share that hangs must not hold up the rest.
+            pause = await asyncio.to_thread(self._rescan)
             try:
                 self._last_seen = await self.intake.look()
+                await held.approvals(self.context)
                 if self._watcher is not None:
                     await asyncio.to_thread(self._watcher.check)
                 if missing:
@@ -139,7 +144,7 @@ class Supervisor:
                 steady = self.context.clock.steady()
                 again = outlook.again_at if outlook.again_at is not None else steady + LOOK_AT_LEAST
                 await self._wait(self._wake, max(0.0, min(again - steady, LOOK_AT_LEAST)))
-                await asyncio.sleep(BREATH)
+                await asyncio.sleep(max(0.0, steady + BREATH - self.context.clock.steady()))
         finally:
             await asyncio.shield(self._wind_up())
 

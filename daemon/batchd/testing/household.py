@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from ..adapters.plugins import Catalogue
+from ..adapters.price_book import PriceBook
 from ..adapters.spool import Spool
 from ..adapters.store import Database, Store
 from ..adapters.store.jobs import Duplicates
 from ..contracts import BatchProvider, Limits, Sink
+from ..core.budget import Budget
 from ..core.lifecycle import Action
+from ..core.pricing import Price
 from ..core.routing import Asked, Route
 from ..engine.context import Context, Executor, Folders, ProviderDesk
 from ..engine.engine import Engine
 from ..engine.intake import Intake
 from ..events import Event
+from ..file_sink import FileSink
 from .fakes import FakeClock, FakeProvider, FakeService, InlineExecutor
 
 REVIEWS = Route(
@@ -48,6 +52,9 @@ class Household:
         sinks: Mapping[str, Sink[Any]] | None = None,
         plugin_dir: Path | None = None,
         duplicates: Duplicates = "redeliver",
+        prices: Mapping[str, Price] | None = None,
+        budget: Budget | None = None,
+        approve_in_folder: bool = False,
         executor: Executor | None = None,
         create_timeout: float = 10.0,
         poll: float = 1.0,
@@ -64,13 +71,17 @@ class Household:
         self.poll = poll
         self.plugin_dir = plugin_dir
         self.duplicates: Duplicates = duplicates
-        self.folders = Folders(folder / "inbox", folder / "outbox", folder / "archive", folder / "rejected")
-        for each in (self.folders.inbox, self.folders.outbox, self.folders.archive, self.folders.rejected):
+        self.budget = budget or Budget()
+        self.prices = PriceBook(prices or {}, currency=self.budget.currency)
+        self.approve_in_folder = approve_in_folder
+        names = ("inbox", "outbox", "archive", "rejected", "held")
+        self.folders = Folders(**{name: folder / name for name in names})
+        for each in (folder / name for name in names):
             each.mkdir(parents=True, exist_ok=True)
         catalogue = Catalogue.load(plugin_dir)
-        names = {sink for route in self.routes for sink in route.sinks}
+        sink_names = {sink for route in self.routes for sink in route.sinks}
         self.sinks = dict(sinks or {})
-        for name in names - self.sinks.keys():
+        for name in sink_names - self.sinks.keys():
             self.sinks[name] = catalogue.create("sink", name, {})
 
     def drop(self, path: str, content: str | bytes) -> Path:
@@ -93,7 +104,13 @@ class Household:
 
     def _context(self, store: Store, spool: Spool) -> Context:
         desk = ProviderDesk(
-            "fake", self.provider, self.limits, linger=0.0, poll=self.poll, create_timeout=self.create_timeout
+            "fake",
+            self.provider,
+            self.limits,
+            linger=0.0,
+            poll=self.poll,
+            create_timeout=self.create_timeout,
+            prices=self.prices,
         )
         return Context(
             store=store,
@@ -103,9 +120,12 @@ class Household:
             folders=self.folders,
             desks={"fake": desk},
             sinks=self.sinks,
+            file_sinks={name: Asked(name) for name, sink in self.sinks.items() if isinstance(sink, FileSink)},
             routes=self.routes,
             plugin_dir=str(self.plugin_dir) if self.plugin_dir else None,
             duplicates=self.duplicates,
+            budget=self.budget,
+            approve_in_folder=self.approve_in_folder,
         )
 
     def outbox(self) -> dict[str, bytes]:

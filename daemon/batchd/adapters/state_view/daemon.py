@@ -24,6 +24,14 @@ class Running:
     process: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of an order: a sentence, and whether it was refused."""
+
+    text: str
+    refused: bool
+
+
 def running(state: Path) -> Running | None:
     """The daemon that works on `state`, None if there is none."""
     try:
@@ -57,15 +65,15 @@ def leave_order(state: Path, kind: str, target: str, data: Mapping[str, Any], *,
         return cursor.lastrowid
 
 
-def answer_to(state: Path, order: int, *, within: float) -> str | None:
+def answer_to(state: Path, order: int, *, within: float) -> Answer | None:
     """What the daemon says of an order, None if it has not said anything within so many seconds."""
     deadline = time.monotonic() + within
     while True:
         with connected(state) as connection:
             assert connection is not None
-            row = connection.execute("SELECT answer FROM orders WHERE id = ?", (order,)).fetchone()
+            row = connection.execute("SELECT answer, refused FROM orders WHERE id = ?", (order,)).fetchone()
         if row is not None and row["answer"] is not None:
-            return str(row["answer"])
+            return Answer(str(row["answer"]), bool(row["refused"]))
         if time.monotonic() >= deadline:
             return None
         time.sleep(ASK_EVERY)

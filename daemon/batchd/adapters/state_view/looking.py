@@ -59,6 +59,18 @@ WHERE id > (SELECT MIN(id) FROM events WHERE job = :job) AND at <= :until
 ORDER BY id
 """
 
+# What was spent; nothing where the price of a part of it was not known.
+_MONEY = "SELECT CASE WHEN COUNT(cost) = COUNT(*) THEN SUM(cost) END AS cost FROM spending WHERE job = :job"
+
+# What was asked anew cost nothing where an earlier job's answers were delivered again.
+_ANSWERED = """
+SELECT SUM(parts.ok) AS rows,
+       SUM(json_extract(parts.usage, '$[2]') - json_extract(parts.wasted, '$[2]')) AS output
+FROM jobs JOIN parts ON parts.job = jobs.id
+WHERE json_extract(jobs.route, '$.name') = :route AND json_extract(jobs.route, '$.provider') = :provider
+  AND json_extract(jobs.route, '$.model') = :model AND jobs.twin IS NULL AND parts.ok > 0
+"""
+
 _LAST_WORD = "SELECT data FROM events WHERE job = :job AND kind = 'JobFinished' ORDER BY id DESC LIMIT 1"
 
 
@@ -119,6 +131,21 @@ class State:
             told.append(Told(row["at"], row["kind"], row["job"], row["batch"], data, event))
         return told
 
+    def answered(self, route: str, provider: str, model: str) -> tuple[int, int]:
+        """Rows of this route that this model has answered, and the tokens of their answers; of jobs that are kept."""
+        for row in self._rows(_ANSWERED, route=route, provider=provider, model=model):
+            return row["rows"] or 0, max(0, row["output"] or 0)
+        return 0, 0
+
+    def calibration(self, provider: str, model: str) -> tuple[int, int]:
+        """Input tokens of answered requests: as they were counted before any correction, and as they were used."""
+        if not self._rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'calibration'"):
+            return 0, 0
+        query = "SELECT SUM(estimated) AS estimated, SUM(actual) AS actual FROM calibration"
+        for row in self._rows(f"{query} WHERE provider = :provider AND model = :model", provider=provider, model=model):
+            return row["estimated"] or 0, row["actual"] or 0
+        return 0, 0
+
     def jobs_called(self, word: str) -> list[JobSummary]:
         """The jobs that `word` may mean: by id, by the beginning of an id, by the file's path or name. Oldest first."""
         by_name = "source = :word OR substr(source, -length(:word) - 1) = '/' || :word"
@@ -159,6 +186,7 @@ class State:
         ok, failed = _sum(parts, "ok"), _sum(parts, "failed")
         if state in FINAL and not parts:
             ok, failed = self._last_word(job)
+        [money] = self._rows(_MONEY, job=job)
         under_way = sum(batch.answered for batch in batches)
         under_way += parts["answered"]["requests"] if "answered" in parts else 0
         return JobSummary(
@@ -179,6 +207,7 @@ class State:
             reason_code=row["reason_code"],
             reason=row["reason"],
             estimated_cost=row["estimated_cost"],
+            cost=money["cost"],
             outbox_stem=row["outbox_stem"],
             archive_name=row["archive_name"],
             sha256=row["sha256"],

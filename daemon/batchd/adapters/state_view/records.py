@@ -88,6 +88,7 @@ class JobSummary:
     reason_code: str | None
     reason: str | None
     estimated_cost: int | None
+    cost: int | None
     outbox_stem: str | None
     archive_name: str | None
     sha256: str | None

@@ -1,10 +1,11 @@
-"""What the daemon knows, in SQLite: jobs, parts, batches, deliveries, events, orders, conditions."""
+"""What the daemon knows, in SQLite: jobs, parts, batches, spending, deliveries, events, orders, conditions."""
 
 from __future__ import annotations
 
 from .batches import Batches
 from .database import Database, Transaction
 from .jobs import Jobs
+from .money import Money
 from .story import Story
 
 __all__ = ["Database", "Store", "Transaction"]
@@ -17,6 +18,7 @@ class Store:
         self.database = database
         self.jobs = Jobs(database)
         self.batches = Batches(database)
+        self.money = Money(database)
         self.story = Story(database)
 
     async def close(self) -> None:

@@ -7,14 +7,12 @@ intent before the create call, the provider's id before anything else is asked o
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...core.packing import Waiting
 from ...core.records import Batch, BatchState, Intent, Part
-from ...core.routing import Route
 from ...events import (
     BatchDownloaded,
     BatchEnded,
@@ -31,7 +29,7 @@ from ...events import (
 )
 from ...model import BatchPhase, BatchStatus, Json
 from .database import Database, Transaction, to_json
-from .mapping import batch_of, columns_of, part_of
+from .mapping import batch_of, columns_of, part_of, route_of, usage_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ class Batches:
         rows = await self._database.read(lambda tx: tx.fetch("waiting_parts"))
         waiting = []
         for row in rows:
-            route = Route.from_json(json.loads(row["route"]))
+            route = route_of(row["route"])
             waiting.append(WaitingPart(part_of(row), row["claimed_at"], route.provider, route.model, route.endpoint))
         return waiting
 
@@ -315,4 +313,5 @@ def _status_columns(status: BatchStatus) -> dict[str, Any]:
         "total": status.total,
         "details": to_json(dict(status.details)),
         "problems": to_json([dataclasses.asdict(problem) for problem in status.problems]),
+        "usage": to_json(usage_columns(status.usage)) if status.usage is not None else None,
     }

@@ -266,8 +266,10 @@ async def _migrate(connection: aiosqlite.Connection, path: Path) -> None:
         )
     if 0 < version < len(steps):
         await _back_up(connection, path.with_name(f"{path.name}.before-{len(steps)}"))
-    for number, step in enumerate(steps[version:], start=version + 1):
-        await connection.executescript(f"BEGIN IMMEDIATE;\n{step}\nPRAGMA user_version = {number};\nCOMMIT;")
+    if version < len(steps):
+        # In one transaction: whoever looks meanwhile sees the old schema or the new one.
+        script = "\n".join(["BEGIN IMMEDIATE;", *steps[version:], f"PRAGMA user_version = {len(steps)};", "COMMIT;"])
+        await connection.executescript(script)
 
 
 async def _back_up(connection: aiosqlite.Connection, target: Path) -> None:

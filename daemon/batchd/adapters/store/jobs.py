@@ -15,16 +15,15 @@ from ...events import (
     JobDelivered,
     JobFailed,
     JobFinished,
-    JobPlanned,
     JobRedelivered,
     JobRejected,
     PartSplit,
-    RowsReturned,
     WorkerDied,
 )
 from ...model import Json
 from .database import Database, Transaction, as_sequence, to_json
 from .mapping import columns_of, job_of, part_of
+from .steps import change_job, change_part, part_columns
 from .views import view_of
 
 Duplicates = Literal["redeliver", "process", "reject"]
@@ -73,13 +72,23 @@ class Jobs:
         rows = await self._database.read(lambda tx: tx.fetch("parts", job=job))
         return [part_of(row) for row in rows]
 
-    async def views(self, *, most: int = 200) -> list[JobView]:
-        """Jobs that there may be something to do for, the oldest first."""
+    async def views(self, *, most: int = 64, resting: Iterable[str] = ()) -> list[JobView]:
+        """Jobs that there may be something to do for, the oldest first; at most so many of each state.
+
+        `resting` are jobs for which nothing can be done just now; others come forward in their place.
+        """
+        known = to_json(list(resting))
 
         async def look(tx: Transaction) -> list[JobView]:
-            return [await view_of(tx, job_of(row)) for row in await tx.fetch("jobs_with_work", most=most)]
+            # One with a note to take away and other work as well is found twice.
+            found = {row["id"]: row for row in await tx.fetch("jobs_with_work", most=most, resting=known)}
+            return [await view_of(tx, job_of(row)) for row in found.values()]
 
         return await self._database.read(look)
+
+    async def claiming(self) -> set[bytes]:
+        """The paths in the inbox of files that are just being taken."""
+        return {row["inbox_path"] for row in await self._database.read(lambda tx: tx.fetch("claiming_paths"))}
 
     async def view(self, job: str) -> JobView:
         """One job as `next_actions` wants it."""
@@ -191,8 +200,23 @@ class Jobs:
         await self._database.write(change)
 
     async def without_twin(self, job: Job) -> None:
-        """The twin came to nothing: the job is worked on like any other."""
-        await self._step(job.id, job.state, job.state, twin=None)
+        """The twin came to nothing: another of the same bytes takes its place, or the job is worked on like any other.
+
+        Or all of fifty copies would be paid for, once the first was cancelled.
+        """
+
+        async def change(tx: Transaction) -> None:
+            earlier = await tx.fetch(
+                "earlier_twin",
+                sha256=job.sha256,
+                route=columns_of(job)["route"],
+                id=job.id,
+                accepted_at=job.accepted_at,
+            )
+            twin = earlier[0]["id"] if earlier else None
+            await tx.update("jobs", {"id": job.id, "state": job.state}, twin=twin)
+
+        await self._database.write(change)
 
     async def rejecting(self, job: Job, code: str, reason: str, *, archive_name: str) -> None:
         """The file cannot be taken; commit why and where it goes, before it is moved."""
@@ -214,34 +238,7 @@ class Jobs:
 
     async def planned(self, part: Part, planned: Part) -> None:
         """The request file of the part's attempt is written; `planned` says what is in it."""
-        await self._part_step(part, PartState.UNPLANNED, planned)
-
-    async def admitted(self, job: Job, *, estimated_cost: int | None, event: JobPlanned) -> None:
-        """The job may run."""
-
-        async def change(tx: Transaction) -> None:
-            if await tx.update(
-                "jobs",
-                {"id": job.id, "state": JobState.PLANNING},
-                state=JobState.RUNNING,
-                estimated_cost=estimated_cost,
-                planned_at=tx.now,
-            ):
-                await tx.tell(event)
-
-        await self._database.write(change)
-
-    async def collected(self, part: Part, collected: Part, reasons: Mapping[str, int]) -> None:
-        """The part's answers are in its results file; `collected` is the part after that."""
-        again = collected.state is PartState.UNPLANNED
-        event = RowsReturned(
-            job=part.job,
-            part=part.first,
-            rows=sum(reasons.values()),
-            attempt=collected.attempt,
-            reasons=dict(reasons),
-        )
-        await self._part_step(part, PartState.ANSWERED, collected, *([event] if again else []))
+        await self._database.write(lambda tx: change_part(tx, part, PartState.UNPLANNED, planned))
 
     async def split(self, part: Part, pieces: Sequence[Part], reason: str) -> None:
         """The part is cut; its pieces are planned anew, at the same attempt."""
@@ -343,7 +340,7 @@ class Jobs:
         async def change(tx: Transaction) -> None:
             if await tx.update("jobs", {"id": job.id, "state": job.state}, state=state, **columns):
                 for part in parts:
-                    await tx.update("parts", {"job": part.job, "first": part.first}, **_changes(part))
+                    await tx.update("parts", {"job": part.job, "first": part.first}, **part_columns(part))
                 await tx.run("delete_deliveries", job=job.id)
                 await tx.tell(event)
 
@@ -364,30 +361,9 @@ class Jobs:
     # --- how -------------------------------------------------------------------------------------------------
 
     async def _step(self, job: str, before: JobState, after: JobState, *events: Event, **columns: Any) -> None:
-        async def change(tx: Transaction) -> None:
-            # An event belongs to the step: taken a second time, the step finds another state and says nothing.
-            if await tx.update("jobs", {"id": job, "state": before}, state=after, **columns):
-                await tx.tell(*events)
-
-        await self._database.write(change)
-
-    async def _part_step(self, part: Part, before: PartState, after: Part, *events: Event) -> None:
-        # The rows too: a part that was cut meanwhile begins at the same row, in the same state and attempt.
-        where = {"job": part.job, "first": part.first, "rows": part.rows, "state": before, "attempt": part.attempt}
-
-        async def change(tx: Transaction) -> None:
-            if await tx.update("parts", where, **_changes(after)):
-                await tx.tell(*events)
-
-        await self._database.write(change)
+        await self._database.write(lambda tx: change_job(tx, job, before, after, *events, **columns))
 
 
 async def _twin(tx: Transaction, job: Job, sha256: str) -> str | None:
     rows = await tx.fetch("twin", sha256=sha256, route=columns_of(job)["route"], id=job.id)
     return str(rows[0]["id"]) if rows else None
-
-
-def _changes(part: Part) -> dict[str, Any]:
-    columns = columns_of(part)
-    del columns["job"], columns["first"]
-    return columns

@@ -9,15 +9,42 @@ SELECT * FROM jobs WHERE id = :id
 
 -- name: jobs_with_work
 -- A superset of the jobs that `next_actions` has something for: those that only wait for a batch or a person are
--- left out, so that ten thousand waiting jobs cost nothing. The oldest first.
-SELECT * FROM jobs
-WHERE state IN ('claiming', 'claimed', 'rejecting', 'planning', 'delivering')
-   OR (state = 'running'
-       AND (EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id
-                    AND (parts.state IN ('unplanned', 'answered') OR (jobs.cancelled AND parts.state = 'planned')))
-            OR NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state != 'collected')))
+-- left out, so that ten thousand waiting jobs cost nothing. The oldest first, and so many of each state: a thousand
+-- files that wait to be read must not keep others from being taken out of the inbox.
+SELECT * FROM (SELECT * FROM jobs WHERE state = 'claiming' AND id NOT IN (SELECT value FROM json_each(:resting))
+               ORDER BY claimed_at, id LIMIT :most)
+UNION ALL
+SELECT * FROM (SELECT * FROM jobs WHERE state = 'claimed' AND id NOT IN (SELECT value FROM json_each(:resting))
+               ORDER BY claimed_at, id LIMIT :most)
+UNION ALL
+SELECT * FROM (SELECT * FROM jobs WHERE state = 'rejecting' AND id NOT IN (SELECT value FROM json_each(:resting))
+               ORDER BY claimed_at, id LIMIT :most)
+UNION ALL
+SELECT * FROM (SELECT * FROM jobs WHERE state = 'planning' AND id NOT IN (SELECT value FROM json_each(:resting))
+               -- The same bytes under many names wait for the first of them.
+               AND NOT EXISTS (SELECT 1 FROM jobs AS first WHERE first.id = jobs.twin
+                               AND first.state NOT IN ('done', 'cancelled', 'rejected', 'failed'))
+               ORDER BY claimed_at, id LIMIT :most)
+UNION ALL
+SELECT * FROM (SELECT * FROM jobs WHERE state = 'delivering' AND id NOT IN (SELECT value FROM json_each(:resting))
+               ORDER BY claimed_at, id LIMIT :most)
+UNION ALL
+SELECT * FROM (SELECT * FROM jobs WHERE state = 'running' AND id NOT IN (SELECT value FROM json_each(:resting))
+               AND (EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id
+                            AND (parts.state IN ('unplanned', 'answered') OR (jobs.cancelled AND parts.state = 'planned')))
+                    OR NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state != 'collected'))
+               ORDER BY claimed_at, id LIMIT :most)
+UNION ALL
+-- What a provider works on for a held job is collected all the same.
+SELECT * FROM (SELECT * FROM jobs WHERE state = 'held' AND id NOT IN (SELECT value FROM json_each(:resting))
+               AND (note IS NULL
+                    OR EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state = 'answered')
+                    OR NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state != 'collected'))
+               ORDER BY claimed_at, id LIMIT :most)
+UNION ALL
+SELECT * FROM (SELECT * FROM jobs WHERE note IS NOT NULL AND state != 'held'
+               AND id NOT IN (SELECT value FROM json_each(:resting)) ORDER BY claimed_at, id LIMIT :most)
 ORDER BY claimed_at, id
-LIMIT :most
 
 -- name: part_counts
 SELECT state, COUNT(*) AS number FROM parts WHERE job = :job GROUP BY state
@@ -42,10 +69,20 @@ WHERE sha256 = :sha256 AND route = :route AND id != :id AND size >= 0 AND NOT ca
 ORDER BY accepted_at, id
 LIMIT 1
 
+-- name: earlier_twin
+-- The same, of those that were accepted before this one: so no two wait for each other.
+SELECT id FROM jobs
+WHERE sha256 = :sha256 AND route = :route AND size >= 0 AND NOT cancelled
+  AND (accepted_at, id) < (:accepted_at, :id)
+  AND state NOT IN ('rejecting', 'rejected', 'cancelled', 'failed')
+ORDER BY accepted_at, id
+LIMIT 1
+
 -- name: delivered_sinks
 SELECT sink, files FROM deliveries WHERE job = :job ORDER BY delivered_at, sink
 
 -- name: claiming_paths
+-- What is to be taken out of the inbox and still lies there.
 SELECT inbox_path FROM jobs WHERE state = 'claiming'
 
 -- name: forget_job
@@ -151,3 +188,62 @@ SELECT id FROM jobs
 
 -- name: finished_job_ids
 SELECT id FROM jobs WHERE state IN ('done', 'cancelled', 'rejected')
+
+-- name: account
+-- What is spent, and what is promised: an open part of a job that may be sent, or a part that is at a provider, has
+-- reserved what it can cost at most until it is collected. Of a job that is held only what is at a provider counts.
+-- What is stamped later than now counts as of today.
+SELECT
+    (SELECT COALESCE(SUM(cost), 0) FROM spending WHERE job = :job) AS job,
+    (SELECT COALESCE(SUM(cost), 0) FROM spending WHERE at >= :day AND currency = :currency) AS today,
+    (SELECT COALESCE(SUM(cost), 0) FROM spending WHERE at >= :month AND currency = :currency) AS month,
+    (SELECT COALESCE(SUM(cost), 0) FROM spending
+     WHERE at >= :day AND currency = :currency AND provider = :provider) AS provider_today,
+    (SELECT COALESCE(SUM(cost), 0) FROM spending
+     WHERE at >= :month AND currency = :currency AND provider = :provider) AS provider_month,
+    COALESCE(SUM(most_cost) FILTER (WHERE job != :job), 0) AS reserved,
+    COALESCE(SUM(most_cost) FILTER (WHERE job != :job AND provider = :provider), 0) AS provider_reserved
+FROM (SELECT parts.job, parts.most_cost, json_extract(jobs.route, '$.provider') AS provider
+      FROM parts JOIN jobs ON jobs.id = parts.job
+      WHERE parts.state IN ('batched', 'answered')
+         OR (parts.state IN ('unplanned', 'planned') AND jobs.state = 'running' AND NOT jobs.cancelled))
+
+-- name: own_open_parts
+-- What the job itself may still cost at most.
+SELECT COALESCE(SUM(most_cost), 0) AS most_cost, COALESCE(SUM(unlimited), 0) AS unlimited,
+       COUNT(*) FILTER (WHERE state = 'unplanned') AS unplanned
+FROM parts WHERE job = :job AND state != 'collected'
+
+-- name: spending_of_job
+-- NULL money of one line makes the sum NULL: a sum of what is known would be taken for the whole.
+SELECT COALESCE(SUM(answers), 0) AS answers,
+       COALESCE(SUM(input_tokens), 0) AS input_tokens, COALESCE(SUM(cached_tokens), 0) AS cached_tokens,
+       COALESCE(SUM(output_tokens), 0) AS output_tokens,
+       COALESCE(SUM(wasted_input), 0) AS wasted_input, COALESCE(SUM(wasted_output), 0) AS wasted_output,
+       CASE WHEN COUNT(cost) = COUNT(*) THEN SUM(cost) END AS cost,
+       CASE WHEN COUNT(wasted_cost) = COUNT(*) THEN SUM(wasted_cost) END AS wasted_cost,
+       CASE WHEN COUNT(live_cost) = COUNT(*) THEN SUM(live_cost) END AS live_cost
+FROM spending WHERE job = :job
+
+-- name: batch_bill
+-- What the answers of a batch were billed at, once every part of it is collected; nothing before.
+SELECT SUM(input_tokens) AS input_tokens, SUM(cached_tokens) AS cached_tokens, SUM(output_tokens) AS output_tokens
+FROM spending
+WHERE batch = :batch
+  AND NOT EXISTS (SELECT 1 FROM parts WHERE parts.batch = :batch AND parts.state IN ('batched', 'answered'))
+HAVING COUNT(*) > 0
+
+-- name: calibration
+SELECT estimated, actual FROM calibration WHERE provider = :provider AND model = :model
+
+-- name: calibrate
+INSERT INTO calibration (provider, model, estimated, actual) VALUES (:provider, :model, :estimated, :actual)
+ON CONFLICT (provider, model) DO UPDATE
+SET estimated = estimated + excluded.estimated, actual = actual + excluded.actual
+
+-- name: held_jobs
+SELECT * FROM jobs WHERE state = 'held' ORDER BY claimed_at, id
+
+-- name: jobs_waiting_for_budget
+-- Held, but not for a person: they go on by themselves once there is money.
+SELECT id FROM jobs WHERE state = 'held' AND reason_code LIKE 'waits:%' ORDER BY claimed_at, id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,9 +36,11 @@ class Story:
         rows = await self._database.read(lambda tx: tx.fetch("open_orders"))
         return [Order(row["id"], row["kind"], row["target"], json.loads(row["data"])) for row in rows]
 
-    async def answer(self, order: Order, answer: str) -> None:
-        """The order is carried out, or will not be; say which in a sentence."""
-        await self._database.write(lambda tx: tx.update("orders", {"id": order.id}, done_at=tx.now, answer=answer))
+    async def answer(self, order: Order, answer: str, *, refused: bool = False) -> None:
+        """The order is carried out, or will not be (`refused`); say which in a sentence."""
+        await self._database.write(
+            lambda tx: tx.update("orders", {"id": order.id}, done_at=tx.now, answer=answer, refused=int(refused))
+        )
 
     async def conditions(self) -> dict[str, str]:
         """What keeps us waiting: subject to sentence."""
@@ -46,21 +49,24 @@ class Story:
 
     async def raise_condition(self, subject: str, text: str) -> None:
         """Something keeps us waiting. Said again with other words, it is no news: only the words change."""
-
-        async def change(tx: Transaction) -> None:
-            known = {row["subject"] for row in await tx.fetch("conditions")}
-            await tx.run("raise_condition", subject=subject, text=text, since=tx.now)
-            if subject not in known:
-                await tx.tell(ConditionRaised(subject=subject, text=text))
-
-        await self._database.write(change)
+        await self.change_conditions({subject: text})
 
     async def clear_condition(self, subject: str) -> None:
         """It is over."""
+        await self.change_conditions({}, over=[subject])
+
+    async def change_conditions(self, raised: Mapping[str, str], over: Iterable[str] = ()) -> None:
+        """Several at once, subject to sentence; and those that are over."""
 
         async def change(tx: Transaction) -> None:
-            if await tx.run("clear_condition", subject=subject):
-                await tx.tell(ConditionCleared(subject=subject))
+            known = {row["subject"] for row in await tx.fetch("conditions")}
+            for subject, text in raised.items():
+                await tx.run("raise_condition", subject=subject, text=text, since=tx.now)
+                if subject not in known:
+                    await tx.tell(ConditionRaised(subject=subject, text=text))
+            for subject in over:
+                if await tx.run("clear_condition", subject=subject):
+                    await tx.tell(ConditionCleared(subject=subject))
 
         await self._database.write(change)
 

@@ -13,7 +13,7 @@ PARTS_AT_A_TIME = 32
 
 async def view_of(tx: Transaction, job: Job) -> JobView:
     """The job with the counts of its parts, those with work to do, and the sinks that have published it."""
-    if job.state not in {JobState.PLANNING, JobState.RUNNING, JobState.DELIVERING}:
+    if job.state not in {JobState.PLANNING, JobState.HELD, JobState.RUNNING, JobState.DELIVERING}:
         return JobView(job)
     counts = {PartState(row["state"]): row["number"] for row in await tx.fetch("part_counts", job=job.id)}
     workable = [part_of(row) for row in await tx.fetch("workable_parts", job=job.id, most=PARTS_AT_A_TIME)]

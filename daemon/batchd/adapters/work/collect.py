@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.joining import join, owner
+from ...core.pricing import Terms
 from ...core.rows import row_of
+from ...core.spending import Bill
 from ...files import replacing
-from ...model import Usage
 from . import tools
 from .part_files import decode_results, lines_of, write_results
+from .render import RenderTask, render_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ OPEN_FILES_MOST = 200
 
 
 def deal(task: DealTask) -> DealDone:
-    """Give each part its lines, in the order they came."""
+    """Give each part its lines, in the order they came, each behind its row's number and a space."""
     answers = 0
     nobodys: list[bytes] = []
     for start in range(0, len(task.shares), OPEN_FILES_MOST):
@@ -75,23 +78,26 @@ def _deal(
     strays: list[bytes] = []
     owners = _Owners(everyone)
     with ExitStack() as stack:
-        files = {share: stack.enter_context(replacing(Path(share.answers))) for share in shares}
+        files = {share.answers: stack.enter_context(replacing(Path(share.answers))) for share in shares}
         for line in lines_of(Path(task.answers)):
             stripped = line.removeprefix(codecs.BOM_UTF8).strip(b"\r\n \t")
             if not stripped:
                 continue
-            share = owners.of(owner(stripped))
-            if share is None:
+            found = owners.of(owner(stripped))
+            if found is None:
                 if keep_strays and len(strays) < STRAYS_KEPT:
                     strays.append(stripped + b"\n")
-            elif share in files:
+                continue
+            share, row = found
+            file = files.get(share.answers)
+            if file is not None:
                 answers += 1
-                files[share].write(stripped + b"\n")
+                file.write(b"%d %b\n" % (row, stripped))
     return answers, strays
 
 
 class _Owners:
-    """Which share a custom_id belongs to."""
+    """Which share and row a custom_id belongs to."""
 
     def __init__(self, shares: Sequence[Share]) -> None:
         self._by_job: dict[str, list[Share]] = defaultdict(list)
@@ -99,19 +105,22 @@ class _Owners:
             self._by_job[share.job].append(share)
         self._firsts = {job: [share.first for share in shares] for job, shares in self._by_job.items()}
 
-    def of(self, custom_id: str | None) -> Share | None:
+    def of(self, custom_id: str | None) -> tuple[Share, int] | None:
         place = row_of(custom_id) if custom_id is not None else None
         if place is None or place[0] not in self._by_job:
             return None
         job, row = place
         number = bisect_right(self._firsts[job], row) - 1
         share = self._by_job[job][max(number, 0)]
-        return share if share.first <= row < share.first + share.rows else None
+        return (share, row) if share.first <= row < share.first + share.rows else None
 
 
 @dataclass(frozen=True, slots=True)
 class CollectTask:
-    """Join a part's answers with its rows. `settled` is its results file so far, `results` the one to write."""
+    """Join a part's answers with its rows. `settled` is its results file so far, `results` the one to write.
+
+    `terms` are what answers cost, None if that is not known.
+    """
 
     first: int
     rows: int
@@ -121,18 +130,23 @@ class CollectTask:
     builder: tools.Recipe
     attempt: int
     attempts: int
+    renders: Sequence[RenderTask] = ()
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CollectDone:
-    """What became of the part: outcomes in all, rows to ask again with the reasons, tokens of this attempt."""
+    """What became of the part: outcomes in all, rows to ask again with the reasons, the bill for this attempt.
+
+    `rendered` are the suffixes and sizes of the pieces that each of `renders` came to, where that was done.
+    """
 
     ok: int
     failed: int
     leftovers: int
     reasons: Mapping[str, int]
-    usage: Usage
-    wasted: Usage
+    bill: Bill
+    rendered: Sequence[Mapping[str, int]] = ()
 
 
 def collect(task: CollectTask) -> CollectDone:
@@ -140,19 +154,25 @@ def collect(task: CollectTask) -> CollectDone:
     settled = decode_results(Path(task.settled)) if task.settled else {}
     answers: dict[int, list[bytes]] = defaultdict(list)
     for line in lines_of(Path(task.answers)):
-        place = row_of(owner(line) or "")
-        if place is not None:
-            answers[place[1]].append(line.rstrip(b"\n"))
+        row, _, said = line.partition(b" ")
+        answers[int(row)].append(said.rstrip(b"\n"))
     asked = (row for row in range(task.first, task.first + task.rows) if row not in settled)
-    joined = join(asked, answers, tools.builder(task.builder), attempt=task.attempt, attempts=task.attempts)
+    joined = join(
+        asked, answers, tools.builder(task.builder), attempt=task.attempt, attempts=task.attempts, terms=task.terms
+    )
     lines = sorted([*settled.values(), *joined.lines], key=lambda line: line.row)
     write_results(Path(task.results), lines)
     ok = sum(line.ok for line in lines)
+    rendered: list[Mapping[str, int]] = []
+    if len(lines) == task.rows:
+        # While the outcomes are at hand. A sink that fails here does so again when it is its turn, and is named then.
+        with contextlib.suppress(Exception):
+            rendered += [render_lines(each, lines) for each in task.renders]
     return CollectDone(
         ok=ok,
         failed=len(lines) - ok,
         leftovers=len(joined.leftovers),
         reasons=dict(joined.reasons),
-        usage=joined.usage,
-        wasted=joined.wasted,
+        bill=joined.bill,
+        rendered=rendered,
     )

@@ -17,16 +17,17 @@ from ...core.rows import custom_id
 from ...errors import PluginError
 from ...files import replacing
 from ...model import BadRow, Body, Failure, Row
+from .. import tokens
 from . import tools
 from .part_files import decode_results, lines_of, write_results
-
-BYTES_PER_TOKEN = 3.5
-"""A guess that serves pacing and estimates until real usage is known; within a third for most languages."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanTask:
-    """Plan the part of `job` from row `first`. `settled` are its results so far, `failures` where new ones go."""
+    """Plan the part of `job` from row `first`. `settled` are its results so far, `failures` where new ones go.
+
+    `correction` is what past batches of the model say its tokens as counted are to be multiplied with.
+    """
 
     job: str
     first: int
@@ -41,11 +42,18 @@ class PlanTask:
     common: Body
     endpoint: str
     max_line_bytes: int | None
+    model: str = ""
+    correction: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class PlanDone:
-    """What was planned. `failed` are the rows that cannot be asked, all in the new results file if `new_results`."""
+    """What was planned. `failed` are the rows that cannot be asked, all in the new results file if `new_results`.
+
+    `input_tokens` are corrected, `counted_tokens` are not: only those may be compared with what was really used, to
+    correct the next count. `longest` are the input tokens of the longest request, `unlimited` the requests that
+    set no limit to their answers, so that `output_tokens` is not the most they can have.
+    """
 
     requests: int
     size: int
@@ -53,6 +61,9 @@ class PlanDone:
     output_tokens: int
     failed: int
     new_results: bool
+    counted_tokens: int = 0
+    longest: int = 0
+    unlimited: int = 0
 
 
 def plan(task: PlanTask) -> PlanDone:
@@ -60,7 +71,8 @@ def plan(task: PlanTask) -> PlanDone:
     builder = tools.builder(task.builder)
     settled = decode_results(Path(task.settled)) if task.settled else {}
     failed: list[ResultLine] = []
-    requests = size = input_bytes = output_tokens = 0
+    count = tokens.counter(task.model)
+    requests = size = counted = longest = output_tokens = unlimited = 0
     ahead, behind = _frame(task.job, task.endpoint)
     with replacing(Path(task.requests)) as file:
         for number, body in _bodies(task, builder, settled):
@@ -74,17 +86,24 @@ def plan(task: PlanTask) -> PlanDone:
             file.write(line)
             requests += 1
             size += len(line)
-            input_bytes += len(body)
-            output_tokens += most_output_tokens(body)
+            read = count(body)
+            counted += read
+            longest = max(longest, read)
+            most = most_output_tokens(body)
+            output_tokens += most
+            unlimited += not most
     if failed:
         write_results(Path(task.failures), sorted([*settled.values(), *failed], key=lambda line: line.row))
     return PlanDone(
         requests=requests,
         size=size,
-        input_tokens=round(input_bytes / BYTES_PER_TOKEN),
+        input_tokens=round(counted * task.correction),
         output_tokens=output_tokens,
         failed=len(failed),
         new_results=bool(failed),
+        counted_tokens=counted,
+        longest=round(longest * task.correction),
+        unlimited=unlimited,
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from ...contracts import PromptBuilder, Reader
 from ...errors import FileRefused, PluginError
+from ...file_sink import FileSink
 from ...model import Json
 from ..plugins import Catalogue
 
@@ -45,6 +46,12 @@ def prepare(plugin_dir: str | None) -> None:
 def builder(recipe: Recipe) -> PromptBuilder[Any]:
     """The PromptBuilder of the recipe."""
     made: PromptBuilder[Any] = _make("prompt_builder", recipe)
+    return made
+
+
+def file_sink(recipe: Recipe) -> FileSink[Any]:
+    """The sink of the recipe, which must be one that writes files."""
+    made: FileSink[Any] = _make("sink", recipe)
     return made
 
 

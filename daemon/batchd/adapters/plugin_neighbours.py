@@ -1,0 +1,46 @@
+"""Modules that the plugins of a folder share: `_tables.py`, or a folder `_tables`, beside them, imported by its name.
+
+Only names that begin with an underscore, and only where nobody else has a module of that name: a plugin called
+`json.py` must not become everyone's json.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+
+
+class _Neighbours:
+    """Finds the shared modules of one folder. Comes last on `sys.meta_path`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """As importlib asks it."""
+        if path is not None or not name.startswith("_"):
+            return None
+        return PathFinder.find_spec(name, [str(self.folder)], target)
+
+
+def share(folder: Path | None) -> None:
+    """Let plugins import what lies in this folder for them, as it is now; and nothing of a folder of before."""
+    for finder in [each for each in sys.meta_path if isinstance(each, _Neighbours)]:
+        sys.meta_path.remove(finder)
+        for name, module in list(sys.modules.items()):
+            if name.startswith("_") and _lies_in(module, finder.folder):
+                del sys.modules[name]
+    if folder is not None:
+        # A module may have come since the folder was looked through last.
+        PathFinder.invalidate_caches()
+        sys.meta_path.append(_Neighbours(folder))
+
+
+def _lies_in(module: ModuleType, folder: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is not None and Path(file).is_relative_to(folder)

@@ -1,0 +1,334 @@
+"""How many input tokens a request has, counted offline: by the model's own vocabulary where the extra is there.
+
+The extra `batchd[tokens]` brings splintr-rs, which carries its vocabularies in itself. Without it, and for models
+whose text it cannot cut, a token is taken for so many bytes. Nothing here ever touches the network.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import msgspec
+
+BYTES_PER_TOKEN = 3.5
+"""A guess that serves until real usage is known; within a third for most languages."""
+
+IMAGE_TOKENS = 1_000
+"""A guess for a picture, whose tokens depend on its size and on the model."""
+
+_A_MESSAGE, _A_CONVERSATION = 4, 3
+"""Tokens around each message, and around them all, that mark roles and turns: so at OpenAI, and about so elsewhere."""
+
+VOCABULARIES = (
+    # The first that is found in the model's name, without what stands before its last slash.
+    (r"gpt-oss", "gpt-oss"),
+    (r"gpt-4(?!o|\.|-?5)|gpt-3|text-embedding|davinci|babbage", "cl100k_base"),
+    (r"gpt-|chatgpt|^o\d|omni", "o200k_base"),
+    (r"deepseek.*(llama)", "llama3"),
+    (r"deepseek.*(qwen)", "qwen3"),
+    (r"deepseek", "deepseek_v3"),
+    (r"code-?llama", "codellama"),
+    (r"llama-?2|vicuna", "llama2"),
+    (r"llama", "llama3"),
+    (r"qwen|qwq|qvq", "qwen3"),
+    (r"glm", "glm4"),
+    (r"kimi|moonshot", "kimi_k2"),
+    (r"mixtral-8x7b|mistral-7b-(instruct-)?v0\.[12]", "mistral_v1"),
+    (r"mixtral|mistral-7b|codestral", "mistral_v2"),
+    (r"m[ia][a-z]*stral|pixtral|mistral|nemo", "mistral_v3"),
+    (r"phi-?4", "phi4"),
+    (r"gemma", "gemma2"),
+)
+"""Which of splintr's vocabularies a model reads with."""
+
+STAND_IN = "o200k_base"
+"""For models whose vocabulary is not there: it knows the languages, where a number of bytes does not."""
+
+COUNTED_FIRST, COUNTED_SHARE = 1_000, 0.25
+"""So many requests of a run are counted one by one, then this share of them, and the others by their size."""
+
+
+def counter(model: str, correction: float = 1.0) -> TokenCounter:
+    """A function from an encoded request body to its input tokens, for bodies that follow each other.
+
+    `correction` is what past batches of the model say such counts are to be multiplied with. Made anew for each
+    part; making it is cheap once the process has the vocabulary.
+    """
+    return TokenCounter(_encoder(model), correction)
+
+
+def vocabulary(model: str) -> str | None:
+    """The vocabulary that counts for the model here, None where bytes do."""
+    name = _vocabulary_of(model)
+    return name if _tokenizer(name) is not None else None
+
+
+def own_vocabulary(model: str) -> bool:
+    """Whether the vocabulary that counts for a model is known to be its own."""
+    return _known_vocabulary(model) is not None
+
+
+def _known_vocabulary(model: str) -> str | None:
+    name = model.lower().rsplit("/", 1)[-1]
+    return next((vocabulary for pattern, vocabulary in VOCABULARIES if re.search(pattern, name)), None)
+
+
+def _vocabulary_of(model: str) -> str:
+    return _known_vocabulary(model) or STAND_IN
+
+
+@cache
+def _tokenizer(name: str) -> Any:
+    """The tokenizer of a vocabulary, None where the extra is not installed or does not have it."""
+    try:
+        from splintr import Tokenizer
+
+        return Tokenizer.from_pretrained(name)
+    # A tokenizer that is missing, broken or of another version must stop nobody: bytes will do.
+    except Exception:  # noqa: BLE001
+        return None
+
+
+def _encoder(model: str) -> Callable[[str], float]:
+    tokenizer = _tokenizer(_vocabulary_of(model))
+    if tokenizer is None:
+        return _by_bytes
+    # Not `encode`: a row may hold the spelling of a special token, which the service takes for text.
+    encode = tokenizer.encode_ordinary
+    return lambda text: len(encode(text))
+
+
+def _by_bytes(text: str) -> float:
+    return len(text.encode()) / BYTES_PER_TOKEN
+
+
+class TokenCounter:
+    """Counts the first bodies, and then a share of them; the others have as many tokens a byte as those had.
+
+    A share is enough for the sum, which is what counts: of 10,000 rows it is right to a few parts in a thousand.
+    The longest body so far is always counted.
+    """
+
+    def __init__(self, encode: Callable[[str], float], correction: float) -> None:
+        self._one_by_one = _OneByOne(encode)
+        self._correction = correction
+        self._chance = random.Random(0).random
+        self._counted = self._longest = 0
+        self._tokens = self._bytes = 0.0
+
+    def __call__(self, body: bytes) -> int:
+        size = len(body)
+        if self._counted >= COUNTED_FIRST and size <= self._longest and self._chance() > COUNTED_SHARE:
+            return round(self._tokens / self._bytes * size * self._correction)
+        count = self._one_by_one(body)
+        if size > self._longest:
+            self._longest = size
+            if self._counted >= COUNTED_FIRST:
+                return round(count * self._correction)  # picked for its length, it says nothing of the others
+        self._counted += 1
+        self._tokens += count
+        self._bytes += size
+        return round(count * self._correction)
+
+    @property
+    def same(self) -> float | None:
+        """The tokens that all bodies so far have in common, None if they have no such frame (or there was but one)."""
+        same = self._one_by_one.constant
+        return None if same is None else same * self._correction
+
+
+class _OneByOne:
+    """Counts bodies of which all but one stretch of text is always the same: that is counted once.
+
+    What two bodies have in common at both ends is taken for the frame, cut back to where a word begins; a body
+    that does not fit into it is counted whole, and the frame made smaller by it.
+    """
+
+    def __init__(self, encode: Callable[[str], float]) -> None:
+        self._encode = encode
+        self._first: bytes | None = None
+        self._same: tuple[bytes, bytes] = (b"", b"")
+        self._ahead = self._behind = b""
+        self.constant: float | None = None
+        self._changes = self._odd = 0
+
+    def __call__(self, body: bytes) -> float:
+        count = self._in_frame(body) if self.constant is not None else None
+        if count is None:
+            count = self._whole(body)
+            if self._changes < _CHANGES_MOST:
+                self._learn(body, count)
+        return count
+
+    def _in_frame(self, body: bytes) -> float | None:
+        """The tokens of a body that fits the frame, None if it does not."""
+        ahead, behind = self._ahead, self._behind
+        if len(body) < len(ahead) + len(behind) or not (body.startswith(ahead) and body.endswith(behind)):
+            return None
+        text = _text(body[len(ahead) : len(body) - len(behind)])
+        if text is None:
+            # More than one stretch differs. Where it is always so, looking for it is given up.
+            self._odd += 1
+            if self._odd > _ODD_MOST:
+                self.constant, self._changes = None, _CHANGES_MOST
+            return None
+        assert self.constant is not None
+        return self.constant + self._encode(text)
+
+    def _learn(self, body: bytes, count: float) -> None:
+        """Find the frame that all bodies so far fit into."""
+        if self._first is None:
+            self._first, self._same = body, (body, body)
+            return
+        same = _common_start(self._same[0], body), _common_end(self._same[1], body)
+        if same == self._same:
+            return
+        self._same = same
+        self._changes += 1
+        self._ahead, self._behind = _cut_back(same[0]), _cut_ahead(same[1])
+        text = None
+        if len(body) >= len(self._ahead) + len(self._behind) and self._is_read():
+            text = _text(body[len(self._ahead) : len(body) - len(self._behind)])
+        self.constant = None if text is None else count - self._encode(text)
+
+    def _is_read(self) -> bool:
+        """Whether a model reads what stands in the frame: another text may be there, such as who asks."""
+        try:
+            return any(isinstance(each, str) and _MARK in each for each in texts(self._ahead + _MARKED + self._behind))
+        except msgspec.DecodeError:
+            return False
+
+    def _whole(self, body: bytes) -> float:
+        return sum(text if isinstance(text, int) else self._encode(text) for text in texts(body))
+
+
+_CHANGES_MOST, _ODD_MOST = 40, 20
+_MARK = "\N{REPLACEMENT CHARACTER}a text of batchd\N{REPLACEMENT CHARACTER}"
+_MARKED = _MARK.encode()
+
+
+def _text(inside: bytes) -> str | None:
+    """What stands inside of a JSON string, None if this is more than the inside of one."""
+    if b"\\" not in inside and b'"' not in inside:
+        return inside.decode()
+    try:
+        return _string.decode(b'"' + inside + b'"')
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _common_start(left: bytes, right: bytes) -> bytes:
+    low, high = 0, min(len(left), len(right))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if left[low:middle] == right[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return left[:low]
+
+
+def _common_end(left: bytes, right: bytes) -> bytes:
+    low, high = 0, min(len(left), len(right))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if left[len(left) - middle :] == right[len(right) - middle :]:
+            low = middle
+        else:
+            high = middle - 1
+    return left[len(left) - low :]
+
+
+def _cut_back(start: bytes) -> bytes:
+    """Back to behind a quote or before a space, where no token and no escape goes across."""
+    return start[: max(start.rfind(b" "), start.rfind(b'"') + 1, 0)]
+
+
+def _cut_ahead(end: bytes) -> bytes:
+    """On to before a quote, an escape or a space."""
+    found = [place for sign in (b" ", b'"', b"\\") if (place := end.find(sign)) >= 0]
+    return end[min(found) :] if found else b""
+
+
+class _Body(msgspec.Struct):
+    """As much of a body as a model reads."""
+
+    messages: Any = None
+    instructions: Any = None
+    input: Any = None
+    prompt: Any = None
+    tools: Any = None
+    functions: Any = None
+    response_format: Any = None
+    text: Any = None
+
+
+_body = msgspec.json.Decoder(_Body)
+_string = msgspec.json.Decoder(str)
+
+
+def texts(body: bytes) -> Iterator[str | int]:
+    """What a model reads of an encoded body: its texts, and numbers of tokens where they are no text."""
+    asked = _body.decode(body)
+    if isinstance(asked.messages, list):
+        yield _A_CONVERSATION + _A_MESSAGE * len(asked.messages)
+        for message in asked.messages:
+            yield from _of_message(message)
+    if isinstance(asked.instructions, str):
+        yield _A_MESSAGE
+        yield asked.instructions
+    for given in (asked.input, asked.prompt):
+        yield from _of_input(given)
+    # Tools and schemas come to the model as text.
+    for extra in (asked.tools, asked.functions, _schema(asked.response_format), _schema(asked.text)):
+        if extra:
+            yield msgspec.json.encode(extra).decode()
+
+
+def _of_message(message: Any) -> Iterator[str | int]:
+    if not isinstance(message, dict):
+        return
+    yield from _of_content(message.get("content", message.get("output")))
+    for key in ("name", "refusal", "arguments"):
+        if isinstance(message.get(key), str):
+            yield message[key]
+    if message.get("tool_calls"):
+        yield msgspec.json.encode(message["tool_calls"]).decode()
+
+
+def _of_content(content: Any) -> Iterator[str | int]:
+    if isinstance(content, str):
+        yield content
+    for piece in content if isinstance(content, list) else ():
+        if isinstance(piece, dict) and isinstance(piece.get("text"), str):
+            yield piece["text"]
+        elif isinstance(piece, dict):
+            yield IMAGE_TOKENS
+        elif isinstance(piece, str):
+            yield piece
+
+
+def _of_input(given: Any) -> Iterator[str | int]:
+    """A text; a list of texts, of messages, or of tokens; or a list of lists of tokens."""
+    if isinstance(given, str):
+        yield given
+    for each in given if isinstance(given, list) else ():
+        if isinstance(each, dict):
+            yield _A_MESSAGE
+            yield from _of_message(each)
+        elif isinstance(each, list):
+            yield len(each)
+        else:
+            yield each if isinstance(each, str) else 1
+
+
+def _schema(format_: Any) -> Any:
+    """The schema in chat's `response_format` or in `text.format` of responses."""
+    if not isinstance(format_, dict):
+        return None
+    inner = format_.get("json_schema") or format_.get("format")
+    return inner.get("schema") if isinstance(inner, dict) else None

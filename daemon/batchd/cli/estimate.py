@@ -1,0 +1,109 @@
+"""`batchd estimate`: what a file would cost, with which model, before anything is asked."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .call import Call, Option, json_option, pass_call
+
+if TYPE_CHECKING:
+    from .estimating import Estimate
+
+HELD = 6
+
+
+@click.command()
+@click.argument(
+    "file",
+    metavar="[FILE]",
+    required=False,
+    type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
+)
+@click.option("--route", metavar="NAME", help="The route to ask by, where the FILE's name does not say it.")
+@click.option(
+    "--model",
+    "models",
+    metavar="[PROVIDER/]MODEL",
+    multiple=True,
+    help="Another model to compare with; may be given several times.",
+)
+@click.option("--all", "everything", cls=Option, is_flag=True, help="All models of the provider that have a price.")
+@click.option("--requests", metavar="NUMBER", type=click.IntRange(min=1), help="Without a FILE: so many requests,")
+@click.option(
+    "--input", "input_tokens", metavar="TOKENS", type=click.IntRange(min=0), help="with so many input tokens each."
+)
+@click.option(
+    "--output",
+    "output_tokens",
+    metavar="TOKENS",
+    type=click.IntRange(min=0),
+    help="Output tokens that you expect of one answer.",
+)
+@json_option
+@pass_call
+def estimate(
+    call: Call,
+    file: Path | None,
+    *,
+    route: str | None,
+    models: Sequence[str],
+    everything: bool,
+    requests: int | None,
+    input_tokens: int | None,
+    output_tokens: int | None,
+    as_json: bool,
+) -> int:
+    """Say what a file would cost, with which model, as a batch and live; the cheapest first.
+
+    FILE is read and its requests are built as its route says. Nothing is sent anywhere. Of a large file a sample is
+    counted, from all over it.
+
+    Without FILE, requests of one size are reckoned: --requests, --input and --output.
+
+    Exits with 6 if the job would be held, because alone it can cost more than [budget] allows.
+
+    \b
+    Examples:
+      batchd estimate may.csv
+      batchd estimate may.csv --model gpt-4.1 --model acme/small
+      batchd estimate may.csv --all --json
+      batchd estimate --requests 10000 --input 100 --output 20 --all
+    """
+    # Loading the configuration changes the working directory to where it lies.
+    absolute = file.absolute() if file is not None else None
+    if absolute is None and (requests is None or input_tokens is None or output_tokens is None):
+        raise click.UsageError("Name a FILE; or say --requests, --input and --output, to reckon without one.")
+    if absolute is not None and (requests is not None or input_tokens is not None):
+        raise click.UsageError("--requests and --input are for reckoning without a FILE.")
+    config, catalogue = call.load()
+    from .estimating import Estimating
+
+    estimating = Estimating(config, catalogue)
+    if absolute is not None:
+        made = estimating.of_file(absolute, route, models, everything=everything, expected=output_tokens)
+    else:
+        assert requests is not None and input_tokens is not None and output_tokens is not None  # noqa: PT018
+        made = estimating.of_numbers(requests, input_tokens, output_tokens, route, models, everything=everything)
+    _show(made, as_json=as_json)
+    return HELD if made.held else 0
+
+
+def _show(made: Estimate, *, as_json: bool) -> None:
+    from .estimate_lines import lines, record
+
+    if as_json:
+        click.echo(json.dumps(record(made), ensure_ascii=False, indent=2))
+    elif sys.stdout.isatty():
+        from rich.console import Console
+
+        from .estimate_table import page
+
+        Console().print(page(made))
+    else:
+        click.echo("\n".join(lines(made)))

@@ -1,0 +1,197 @@
+"""An estimate in words: the lines around the table, plain lines for a pipe, and a record for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..core.estimating import GUESS, Basis, Quote, Span
+from ..core.pricing import UNIT, amount
+from .wording import clean, count, money
+
+if TYPE_CHECKING:
+    from .estimating import Estimate
+
+_FAILURES_SHOWN = 3
+
+
+def lines(made: Estimate) -> Iterator[str]:
+    """Everything, a sentence a line: nothing is shortened."""
+    yield from opening(made)
+    for each in made.quotes:
+        yield clean(_plain(each, made))
+    yield from closing(made)
+
+
+def opening(made: Estimate) -> Iterator[str]:
+    """What there is to ask, before the prices."""
+    counted = made.counted
+    if counted is None:
+        each_input = made.quotes[0].input_tokens // made.requests if made.quotes else 0
+        yield (
+            f"{count(made.requests, 'request')} of {each_input:,} input and {made.answers.likely // made.requests:,} "
+            "output tokens each."
+        )
+        return
+    about = "" if counted.share == 1 else "about "
+    yield clean(
+        f"{made.file} by the route {made.route}: {about}{count(counted.rows, 'row')}, {about}"
+        f"{count(made.requests, 'request')}."
+    )
+    if counted.share < 1:
+        yield (
+            f"The file is large: {counted.looked_at:,} rows from all over it were counted, and all numbers are "
+            "extrapolated from them."
+        )
+    failed = sum(counted.failed.values())
+    if failed:
+        of = "" if counted.share == 1 else f" of the {counted.looked_at:,} that were looked at"
+        yield f"{count(failed, 'row')}{of} cannot be asked, and cost nothing:"
+        for code, number in counted.failed.most_common(_FAILURES_SHOWN):
+            yield clean(f"  {number:,} × {code}: {counted.examples[code]}")
+    own = next(each for each in made.quotes if (each.provider, each.model) == made.own)
+    yield f"Input: {own.input_tokens:,} tokens, {_counted_by(made)}."
+    yield f"Output: {_output(made)}."
+
+
+def closing(made: Estimate) -> Iterator[str]:
+    """What is to be known after the prices: prices that are missing, limits that break, what costs."""
+    for sentence in made.unknown:
+        yield clean(sentence)
+    if made.unreckoned:
+        yield "It would be held: [budget] sets limits, and what its model costs is not known."
+    for name, limit in made.broken:
+        most = "without a limit, as some answers have none" if made.most is None else _money(made.most, made)
+        yield (
+            f"It would be held: it can cost {'' if made.most is None else 'up to '}{most}, and [budget] {name} is "
+            f"{_money(limit, made)}."
+        )
+    for each in made.advice:
+        yield clean(each.text)
+
+
+def name_of(quote: Quote) -> str:
+    """The model as it can be asked for."""
+    return f"{quote.provider}/{quote.model}"
+
+
+def percent(share: float | None) -> str:
+    """`50 %`, `0 %`, or nothing."""
+    return "" if share is None else f"{share * 100:.0f} %"
+
+
+def shows_most(made: Estimate) -> bool:
+    """Whether the most differs from what is likely anywhere."""
+    return any(each.batch is not None and each.batch.most != each.batch.likely for each in made.quotes)
+
+
+def _plain(each: Quote, made: Estimate) -> str:
+    own = " (the route's)" if (each.provider, each.model) == made.own else ""
+    if each.batch is None or each.live is None:
+        return f"{name_of(each)}{own}: price unknown"
+    most = f", at most {_most(each.batch, made)}" if shows_most(made) else ""
+    saves = "" if each.saving is None else f", saves {percent(each.saving)}"
+    batch, live = _money(each.batch.likely, made), _money(each.live.likely, made)
+    return f"{name_of(each)}{own}: batch {batch}{most}; live {live}{saves}"
+
+
+def _most(span: Span, made: Estimate) -> str:
+    return "without limit" if span.most is None else _money(span.most, made)
+
+
+def _money(trillionths: int, made: Estimate) -> str:
+    return money(trillionths, made.currency)
+
+
+def _counted_by(made: Estimate) -> str:
+    how = "estimated from bytes" if made.counted_by == "bytes" else f"counted with the vocabulary {made.counted_by}"
+    if abs(made.correction - 1) >= 0.005:
+        how += f", times {made.correction:.2f}, as past batches used more or less than was counted"
+    elif made.counted_by == "bytes":
+        how += " (pip install 'batchd[tokens]' counts them)"
+    return how
+
+
+def _output(made: Estimate) -> str:
+    answers = made.answers
+    if answers.basis is Basis.NONE:
+        return "none, as embeddings have none"
+    if answers.most is None:
+        unlimited = made.counted.unlimited if made.counted is not None else 0
+        most = f"without limit, as max_tokens is not set in {count(unlimited, 'request')}"
+    else:
+        most = f"at most {answers.most:,} tokens"
+    past = made.past
+    basis = {
+        Basis.GIVEN: "as you said",
+        Basis.PAST: ""
+        if past is None
+        else f"{past.each:,.0f} a row, as {past.rows:,} answered rows of this route used",
+        Basis.HALF: "half of it, as no finished job of this route tells better",
+        Basis.GUESS: f"a guess of {GUESS} a request without limit, as no finished job of this route tells better",
+    }[answers.basis]
+    return f"{most}, likely {answers.likely:,} ({basis})"
+
+
+def record(made: Estimate) -> dict[str, Any]:
+    """The same for machines; money in units of the currency, null where there is none to tell."""
+    counted = made.counted
+    return {
+        "file": made.file,
+        "route": made.route,
+        "rows": None
+        if counted is None
+        else {
+            "total": counted.rows,
+            "looked_at": counted.looked_at,
+            "sampled": counted.share < 1,
+            "unaskable": dict(counted.failed),
+            "repeats": counted.repeats,
+        },
+        "requests": made.requests,
+        "tokens": {
+            "counted_by": made.counted_by or None,
+            "correction": round(made.correction, 4),
+            "output_most": made.answers.most,
+            "output_likely": made.answers.likely,
+            "output_likely_from": made.answers.basis,
+        },
+        "currency": made.currency,
+        "models": [_record(each, made) for each in made.quotes],
+        "unknown": list(made.unknown),
+        "held": made.held,
+        "breaks": [{"limit": name, "amount": amount_of(limit)} for name, limit in made.broken],
+        "advice": [{"code": each.code, "text": each.text} for each in made.advice],
+    }
+
+
+def _record(each: Quote, made: Estimate) -> dict[str, Any]:
+    return {
+        "provider": each.provider,
+        "model": each.model,
+        "of_route": (each.provider, each.model) == made.own,
+        "input_tokens": each.input_tokens,
+        "price_from": None if each.terms is None else each.terms.source,
+        "batch": _span(each.batch),
+        "live": _span(each.live),
+        "saving": None if each.saving is None else round(each.saving, 4),
+    }
+
+
+def _span(span: Span | None) -> dict[str, float | None] | None:
+    if span is None:
+        return None
+    return {"likely": amount_of(span.likely), "most": None if span.most is None else amount_of(span.most)}
+
+
+def amount_of(trillionths: int) -> float:
+    """In units of the currency."""
+    return trillionths / UNIT
+
+
+def shown(span: Span | None, which: str) -> str:
+    """An amount for a column, without the currency."""
+    if span is None:
+        return "unknown"
+    value = span.likely if which == "likely" else span.most
+    return "no limit" if value is None else amount(value)

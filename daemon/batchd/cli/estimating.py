@@ -1,0 +1,284 @@
+"""Making an estimate: the file counted, the prices looked up, the past asked, and all of it put together."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+from ..adapters import tokens
+from ..adapters.clock import Clock
+from ..adapters.config import Config
+from ..adapters.plugins import Catalogue
+from ..adapters.price_book import PriceBook
+from ..adapters.state_view.looking import looking
+from ..adapters.validation import check as validated
+from ..adapters.words import proposal
+from ..adapters.work.estimate import LARGE, Counted, CountTask, count
+from ..adapters.work.tools import Recipe
+from ..contracts import Limits
+from ..core.calibration import MOST, correction
+from ..core.estimating import (
+    Advice,
+    Answers,
+    Basis,
+    Habits,
+    Load,
+    Past,
+    Quote,
+    advice,
+    answers,
+    broken_limits,
+    cheapest_first,
+    quote,
+)
+from ..core.pricing import UNIT, Terms
+from ..core.routing import Route
+from ..errors import StateError
+from .dropping import named_route, route_of
+
+_LIMITS = ("per_job", "per_day", "per_month")
+_BYTES = "bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A model to reckon with, on its terms; None if nobody knows them. `live` says that its route asks live."""
+
+    provider: str
+    model: str
+    terms: Terms | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What there is to say. Without a `file`, `counted` is None and the requests are made up.
+
+    `unknown` has a sentence for each model without a price, `broken` the limits of the budget that the route's own
+    model breaks, in trillionths; `unreckoned` says that there are limits, and no price to hold against them.
+    """
+
+    file: str | None
+    route: str | None
+    own: tuple[str, str] | None
+    currency: str
+    requests: int
+    counted: Counted | None
+    counted_by: str
+    correction: float
+    answers: Answers
+    past: Past | None
+    quotes: Sequence[Quote]
+    unknown: Sequence[str] = ()
+    advice: Sequence[Advice] = ()
+    broken: Sequence[tuple[str, int]] = ()
+    most: int | None = None
+    unreckoned: bool = False
+
+    @property
+    def held(self) -> bool:
+        """Whether the job would be held for its cost, or because nobody knows it."""
+        return bool(self.broken) or self.unreckoned
+
+
+@dataclass(slots=True)
+class Estimating:
+    """Makes estimates by a configuration."""
+
+    config: Config
+    catalogue: Catalogue
+    _books: dict[str, PriceBook] = field(default_factory=dict)
+
+    def of_file(
+        self, file: Path, wanted: str | None, models: Iterable[str], *, everything: bool, expected: int | None
+    ) -> Estimate:
+        """What a file would cost. FileRefused, in words, if its route cannot take it."""
+        route = route_of(file, self.config.folders.inbox, self.config.routes, wanted)
+        choices = self._choices(route, models, everything=everything, providers=[route.provider])
+        factors = self._corrections(choices)
+        counted = self._count(file, route, choices)
+        requests = round(counted.requests / counted.share)
+        past = self._past(route)
+        answered = answers(
+            requests,
+            limits=round(counted.limits / counted.share),
+            unlimited=round(counted.unlimited / counted.share),
+            past=past,
+            given=expected,
+            silent=_embeds(route),
+        )
+        loads = {
+            choice: counted.loads[_way(choice.model)].corrected(factors[choice.provider, choice.model])
+            for choice in choices
+        }
+        quotes = [quote(each.provider, each.model, each.terms, loads[each], answered) for each in choices]
+        own = quotes[0]
+        factor = factors[own.provider, own.model]
+        same = counted.same[_way(own.model)]
+        limited = counted.requests - counted.unlimited
+        habits = Habits(
+            requests=counted.requests,
+            # Where answers are reused, they cost nothing as it is.
+            repeats=0 if route.reuse is not None else counted.repeats,
+            same=None if same is None else same * factor,
+            limit=counted.limits / limited if limited and not counted.unlimited else None,
+            past=past,
+            whole=counted.share == 1,
+        )
+        live = self.config.providers[route.provider].mode == "live"
+        span = own.live if live else own.batch
+        most = None if span is None else span.most
+        return Estimate(
+            file=file.name,
+            route=route.name,
+            own=(own.provider, own.model),
+            currency=self.config.budget.currency,
+            requests=requests,
+            counted=counted,
+            counted_by=_way(own.model),
+            correction=factor,
+            answers=answered,
+            past=past if answered.basis is Basis.PAST else None,
+            quotes=cheapest_first(quotes),
+            unknown=self._unknown(quotes),
+            advice=list(advice(habits, own, requests=requests)),
+            broken=[] if own.terms is None else broken_limits(self._limits(), most),
+            most=most,
+            unreckoned=own.terms is None and any(limit is not None for limit in self._limits().values()),
+        )
+
+    def of_numbers(
+        self, requests: int, given: int, output: int, wanted: str | None, models: Sequence[str], *, everything: bool
+    ) -> Estimate:
+        """What so many requests of that size would cost, with the models that are named or those of the routes."""
+        routes = [named_route(self.config.routes, wanted)] if wanted is not None else self.config.routes
+        providers = list(dict.fromkeys(route.provider for route in routes))
+        own = routes[0] if wanted is not None or not (models or everything) else None
+        choices = self._choices(own, models, everything=everything, providers=providers)
+        if own is not None and wanted is None:
+            others = [Choice(each.provider, each.model, self._terms(each.provider, each.model)) for each in routes]
+            choices = list(dict.fromkeys([*choices, *others]))
+        answered = answers(requests, limits=requests * output, given=output)
+        quotes = []
+        for each in choices:
+            steps = () if each.terms is None else (*each.terms.batch.steps, *each.terms.live.steps)
+            long = any(given > step.above for step in steps)
+            load = Load(1, given, (given,), 1 / requests) if long else Load(requests, requests * given)
+            quotes.append(quote(each.provider, each.model, each.terms, load, answered))
+        return Estimate(
+            file=None,
+            route=None,
+            own=None,
+            currency=self.config.budget.currency,
+            requests=requests,
+            counted=None,
+            counted_by="",
+            correction=1.0,
+            answers=answered,
+            past=None,
+            quotes=cheapest_first(quotes),
+            unknown=self._unknown(quotes),
+        )
+
+    # --- models and prices ---------------------------------------------------------------------------------------
+
+    def _choices(
+        self, route: Route | None, models: Iterable[str], *, everything: bool, providers: Sequence[str]
+    ) -> list[Choice]:
+        """The route's own model first, then those that were named, then all that have a price."""
+        pairs = [] if route is None else [(route.provider, route.model)]
+        pairs += [self._pair(word, providers) for word in models]
+        if everything:
+            pairs += [(provider, model) for provider in providers for model in self._book(provider).models()]
+        choices = [Choice(*pair, self._terms(*pair)) for pair in dict.fromkeys(pairs)]
+        if not everything:
+            return choices
+        own, embeds = choices[: route is not None], route is not None and _embeds(route)
+        return [*own, *(each for each in choices[len(own) :] if _silent(each.terms) == embeds)]
+
+    def _pair(self, word: str, providers: Sequence[str]) -> tuple[str, str]:
+        """`PROVIDER/MODEL` where such a provider is configured; else a model of the provider that is meant anyway."""
+        before, slash, after = word.partition("/")
+        if slash and after and before in self.config.providers:
+            return before, after
+        if len(providers) == 1:
+            return providers[0], word
+        known = proposal(before, self.config.providers, "there are")
+        raise click.UsageError(f"Say whose model {word} is, as PROVIDER/MODEL{known}")
+
+    def _terms(self, provider: str, model: str) -> Terms | None:
+        return self._book(provider).terms(model, Clock().now())
+
+    def _book(self, provider: str) -> PriceBook:
+        if provider not in self._books:
+            table = self.config.providers[provider]
+            settings, _ = validated(self.catalogue.settings_type("provider", table.plugin), table.settings)
+            self._books[provider] = PriceBook.of(table, settings, currency=self.config.budget.currency)
+        return self._books[provider]
+
+    def _unknown(self, quotes: Iterable[Quote]) -> list[str]:
+        return [self._book(each.provider).unknown(each.provider, each.model) for each in quotes if each.terms is None]
+
+    def _limits(self) -> Mapping[str, int | None]:
+        budget = self.config.budget
+        amounts = {name: getattr(budget, name, None) for name in _LIMITS}
+        return {name: None if amount is None else int(amount * UNIT) for name, amount in amounts.items()}
+
+    # --- the file and the past -----------------------------------------------------------------------------------
+
+    def _count(self, file: Path, route: Route, choices: Sequence[Choice]) -> Counted:
+        table = self.config.providers[route.provider]
+        offered = getattr(self.catalogue.factory("provider", table.plugin), "limits", Limits())
+        plugin_dir = str(self.config.plugin_dir) if self.config.plugin_dir else None
+        asked, prompt = route.reader, route.prompt
+        steps = [
+            step.above for each in choices if each.terms for step in each.terms.batch.steps + each.terms.live.steps
+        ]
+        with tempfile.TemporaryDirectory(prefix="batchd-estimate-") as folder:
+            return count(
+                CountTask(
+                    source=file.resolve(),
+                    name=file.name,
+                    folder=Path(folder),
+                    reader=Recipe(plugin_dir, asked.kind if asked else "", asked.settings if asked else {}),
+                    builder=Recipe(plugin_dir, prompt.kind, prompt.settings),
+                    common=route.common_body(),
+                    endpoint=route.endpoint,
+                    max_line_bytes=table.limits(offered if isinstance(offered, Limits) else Limits()).max_line_bytes,
+                    models={_way(each.model): each.model for each in choices},
+                    # What a correction may lift over a step is priced by itself, too.
+                    long=int(min(steps) / MOST) if steps else None,
+                    large=LARGE,
+                )
+            )
+
+    def _past(self, route: Route) -> Past | None:
+        # A state that cannot be looked at keeps nobody from reckoning.
+        with suppress(StateError), looking(self.config.folders.state) as state:
+            rows, output = state.answered(route.name, route.provider, route.model)
+            return Past(rows, output) if rows else None
+        return None
+
+    def _corrections(self, choices: Sequence[Choice]) -> dict[tuple[str, str], float]:
+        factors = {(each.provider, each.model): 1.0 for each in choices}
+        with suppress(StateError), looking(self.config.folders.state) as state:
+            factors = {pair: correction(*state.calibration(*pair)) for pair in factors}
+        return factors
+
+
+def _embeds(route: Route) -> bool:
+    return route.endpoint.endswith("/embeddings")
+
+
+def _silent(terms: Terms | None) -> bool:
+    """Whether a model is paid for its input alone, so that it writes nothing: one for embeddings, by its prices."""
+    return terms is not None and not terms.live.output and bool(terms.live.input)
+
+
+def _way(model: str) -> str:
+    """How the model's tokens are counted, as a word."""
+    return tokens.vocabulary(model) or _BYTES

@@ -1,0 +1,152 @@
+"""`batchd spending`: what was spent, on what, and what of it was wasted."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .call import Call, json_option, pass_call
+from .wording import clean, count, money, short_count
+
+if TYPE_CHECKING:
+    from ..adapters.state_view.spending import Spent
+
+BY = ("day", "month", "route", "model", "provider", "job")
+_UNITS = 10**12
+
+
+def _since(context: click.Context, parameter: click.Parameter, value: str) -> float:
+    """A day, or how long ago, as seconds since 1970."""
+    del context, parameter
+    try:
+        return datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        pass
+    from ..settings import seconds
+
+    try:
+        return time.time() - seconds(value)
+    except ValueError:
+        raise click.BadParameter(f'{value!r} is neither a day such as "2026-11-01" nor a span such as "30d".') from None
+
+
+@click.command()
+@click.option("--by", type=click.Choice(BY), default="day", show_default=True, help="What the sums are by.")
+@click.option(
+    "--since", callback=_since, metavar="WHEN", default="30d", show_default=True, help="A day, or how long ago."
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@json_option
+@pass_call
+def spending(call: Call, by: str, since: float, *, as_csv: bool, as_json: bool) -> None:
+    """Show what was spent.
+
+    Money is counted answer by answer, at the terms under which it was asked, when its batch is collected; what is at
+    a provider is not in it yet. Days and months are those of UTC. Wasted is what was billed and answered no row:
+    answers that were cut off or could not be read, and rows that were answered twice.
+
+    \b
+    Examples:
+      batchd spending
+      batchd spending --by model --since 2026-11-01
+      batchd spending --by job --csv > november.csv
+    """
+    if as_csv and as_json:
+        raise click.UsageError("Say either --csv or --json.")
+    from ..adapters.state_view.spending import spending as sums_of
+
+    sums = sums_of(call.places().state, by, since=since)
+    if as_json:
+        click.echo(json.dumps([_record(by, each) for each in sums], ensure_ascii=False, indent=2))
+    elif as_csv:
+        _write_csv(by, sums)
+    elif not sums:
+        click.echo("Nothing was spent in that time.")
+    elif sys.stdout.isatty():
+        _table(by, sums)
+    else:
+        for each in sums:
+            click.echo(_line(each))
+
+
+def _record(by: str, spent: Spent) -> dict[str, Any]:
+    priced = spent.answers > spent.unpriced
+    return {
+        by: spent.name,
+        "answers": spent.answers,
+        "input_tokens": spent.input_tokens,
+        "cached_input_tokens": spent.cached_tokens,
+        "output_tokens": spent.output_tokens,
+        "wasted_input_tokens": spent.wasted_input,
+        "wasted_output_tokens": spent.wasted_output,
+        "cost": spent.cost / _UNITS if priced else None,
+        "wasted_cost": spent.wasted_cost / _UNITS if priced else None,
+        "live_price": spent.live_cost / _UNITS if priced else None,
+        "currency": spent.currency or None,
+        "answers_of_unknown_price": spent.unpriced,
+    }
+
+
+def _write_csv(by: str, sums: Iterable[Spent]) -> None:
+    records = [_record(by, each) for each in sums]
+    names = list(records[0]) if records else [by]
+    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+
+
+def _cost(spent: Spent) -> str:
+    if spent.answers == spent.unpriced:
+        return "unknown"
+    unknown = " + ?" if spent.unpriced else ""
+    return f"{money(spent.cost, spent.currency)}{unknown}"
+
+
+def _line(spent: Spent) -> str:
+    facts = [count(spent.answers, "answer"), f"{spent.input_tokens:,} tokens in", f"{spent.output_tokens:,} out"]
+    facts += [f"wasted {money(spent.wasted_cost, spent.currency)}"] if spent.wasted_cost else []
+    facts += [f"live it would have been {money(spent.live_cost, spent.currency)}"] if spent.live_cost else []
+    facts += [f"{count(spent.unpriced, 'answer')} of unknown price"] if spent.unpriced else []
+    return clean(f"{spent.name}: {_cost(spent)} ({', '.join(facts)})")
+
+
+def _table(by: str, sums: Sequence[Spent]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(by)
+    for name in ("answers", "in", "out", "cost", "wasted", "live price"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in sums:
+        known = each.answers > each.unpriced
+        cells = (
+            f"{each.answers:,}",
+            short_count(each.input_tokens),
+            short_count(each.output_tokens),
+            _cost(each),
+            money(each.wasted_cost, each.currency) if known and each.wasted_cost else "",
+            money(each.live_cost, each.currency) if known else "",
+        )
+        table.add_row(Text(clean(each.name)), *cells)
+    console = Console()
+    console.print(table)
+    for currency in sorted({each.currency for each in sums if each.currency}):
+        cost = sum(each.cost for each in sums if each.currency == currency)
+        console.print(Text(f"In all {money(cost, currency)}."))
+    unpriced = sum(each.unpriced for each in sums)
+    if unpriced:
+        console.print(
+            Text(
+                f"The price of {count(unpriced, 'answer')} was not known when they were asked. Add a table "
+                "[providers.NAME.prices.MODEL] with input and output, so that those to come are counted."
+            )
+        )

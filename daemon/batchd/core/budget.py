@@ -1,0 +1,188 @@
+"""May this job be sent? What the operator allows, what is spent and promised already, and the answer in words.
+
+All money is in trillionths of the one currency. Days and months are those of UTC, as providers bill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from math import ceil
+from typing import Literal
+
+from ..model import Usage
+from .pricing import UNIT, Rates, amount
+
+ANY_AMOUNT = 1 << 62
+"""What a job may cost whose cost nobody can tell, once a person has approved it all the same."""
+
+SURE, UNSURE = 1.05, 1.25
+"""Input tokens are counted, and only the service knows how it counts: what to add to be on the safe side, for a
+model whose counts were compared with real ones, and for one whose were not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ceilings:
+    """The most to spend on a job, in a day, in a month. None is no limit."""
+
+    per_job: int | None = None
+    per_day: int | None = None
+    per_month: int | None = None
+
+    def __bool__(self) -> bool:
+        return any(limit is not None for limit in (self.per_job, self.per_day, self.per_month))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Everything that the operator allows, in all and at each provider.
+
+    What is beyond a day's or a month's limit is held for a person, or waits until there is room again.
+    """
+
+    currency: str = "USD"
+    overall: Ceilings = field(default_factory=Ceilings)
+    providers: Mapping[str, Ceilings] = field(default_factory=dict)
+    beyond: Literal["hold", "wait"] = "hold"
+
+    def limits(self, provider: str) -> bool:
+        """Whether there is any limit to what may be sent there."""
+        return bool(self.overall) or bool(self.providers.get(provider))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """How things stand. `reserved` is what jobs other than this one may still cost at most, in all and at its provider.
+
+    `job` is what the job has cost so far, `own` what it may still cost at most. `unlimited` counts its requests that
+    set no limit to their answers.
+    """
+
+    job: int = 0
+    today: int = 0
+    month: int = 0
+    reserved: int = 0
+    provider_today: int = 0
+    provider_month: int = 0
+    provider_reserved: int = 0
+    own: int = 0
+    unlimited: int = 0
+
+    @property
+    def whole(self) -> int:
+        """What the job will have cost in the end, at most."""
+        return self.job + self.own
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a job is not sent. `passes` says that it may be once a day or a month is over, or others cost less."""
+
+    code: str
+    reason: str
+    passes: bool = False
+
+
+def judge(
+    budget: Budget, provider: str, account: Account, *, approved: int | None, price_unknown: str | None
+) -> Refusal | None:
+    """Why the job may not be sent, None if it may.
+
+    `approved` is what a person allows it to cost in all; that overrules every limit. `price_unknown` says, in words,
+    why its price is not known, if so.
+    """
+    if approved is not None:
+        if approved >= ANY_AMOUNT or (not price_unknown and not account.unlimited and account.whole <= approved):
+            return None
+        currency = budget.currency
+        return Refusal(
+            "approved_amount",
+            f"it can cost {amount(account.whole)} {currency} by now, and {amount(approved)} {currency} were approved",
+        )
+    if not budget.limits(provider):
+        return None
+    if price_unknown:
+        return Refusal("price_unknown", f"nobody can say whether it is within the budget. {price_unknown}")
+    if account.unlimited:
+        return Refusal(
+            "unlimited_answers",
+            f"{account.unlimited:,} of its requests set no limit to their answers, so nobody can say what they cost at "
+            "most. Set max_tokens in the route's [params] and drop the file again, or approve it whatever it costs",
+        )
+    for limit in _limits(budget, provider, account):
+        if limit.needed > limit.left:
+            return _refusal(budget, limit, account)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    name: str
+    period: str
+    allowed: int
+    spent: int
+    reserved: int
+    needed: int
+
+    @property
+    def left(self) -> int:
+        return self.allowed - self.spent - self.reserved
+
+
+def _limits(budget: Budget, provider: str, account: Account) -> Iterator[_Limit]:
+    theirs = (account.provider_today, account.provider_month, account.provider_reserved)
+    for ceilings, table, (today, month, reserved) in (
+        (budget.overall, "[budget]", (account.today, account.month, account.reserved)),
+        (budget.providers.get(provider, Ceilings()), f"[providers.{provider}.budget]", theirs),
+    ):
+        if ceilings.per_job is not None:
+            yield _Limit(f"{table} per_job", "", ceilings.per_job, 0, 0, account.whole)
+        if ceilings.per_day is not None:
+            yield _Limit(f"{table} per_day", "today", ceilings.per_day, today, reserved, account.own)
+        if ceilings.per_month is not None:
+            yield _Limit(f"{table} per_month", "this month", ceilings.per_month, month, reserved, account.own)
+
+
+def _refusal(budget: Budget, limit: _Limit, account: Account) -> Refusal:
+    currency = budget.currency
+    code = limit.name.rpartition(" ")[2]
+    needs = f"it can cost at most {amount(limit.needed)} {currency}"
+    if not limit.period:
+        return Refusal(code, f"{needs}, and {limit.name} allows {amount(limit.allowed)}")
+    reserved = f" and {amount(limit.reserved)} promised to jobs under way" if limit.reserved else ""
+    reason = (
+        f"{needs}, and of the {amount(limit.allowed)} that {limit.name} allows {amount(max(limit.left, 0))} are left "
+        f"{limit.period}: {amount(limit.spent)} are spent{reserved}"
+    )
+    # A job that is too large for an empty day would wait for ever.
+    return Refusal(code, reason, passes=budget.beyond == "wait" and account.own <= limit.allowed)
+
+
+def most_cost(rates: Rates, *, input_tokens: int, output_tokens: int, longest: int, sure: bool) -> int:
+    """The most that requests of so many tokens in all can cost, with what is added because counting is a guess.
+
+    `longest` are the input tokens of the longest of them.
+    """
+    margin = SURE if sure else UNSURE
+    return rates.most(
+        Usage(input_tokens=ceil(input_tokens * margin), output_tokens=output_tokens), longest=ceil(longest * margin)
+    )
+
+
+def beginnings(now: float) -> tuple[float, float]:
+    """When the day and the month of this moment began (seconds since 1970), in UTC.
+
+    What is stamped later than now counts as of today: a clock that is set back must not make money come free.
+
+    >>> beginnings(1_800_000_000.0)
+    (1799971200.0, 1798761600.0)
+    """
+    day = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day.timestamp(), day.replace(day=1).timestamp()
+
+
+def trillionths(units: object) -> int:
+    """An amount in units of the currency, as a config or a person writes it, in trillionths."""
+    return int(Decimal(str(units)) * UNIT)

@@ -1,0 +1,67 @@
+"""What answers cost: tokens and money, summed answer by answer, with what of it was wasted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..model import Usage
+from .pricing import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What some answers cost, in tokens and in trillionths. `wasted` is the part of it that answered no row.
+
+    Money is None where the price is not known, which is never the same as nothing. `live_cost` is what the same
+    would have cost in live calls.
+    """
+
+    answers: int = 0
+    usage: Usage = field(default_factory=Usage)
+    wasted: Usage = field(default_factory=Usage)
+    cost: int | None = None
+    wasted_cost: int | None = None
+    live_cost: int | None = None
+
+
+class Tally:
+    """Adds up answers as they are read. A sum, and not a price of the sum: long requests may have other rates."""
+
+    def __init__(self, terms: Terms | None) -> None:
+        self._terms = terms
+        self._tiered = terms is not None and (terms.batch.tiered or terms.live.tiered)
+        self._answers = 0
+        # Input, cached and output tokens, in plain integers: this is done for each answer there is.
+        self._used, self._wasted = [0, 0, 0], [0, 0, 0]
+        self._cost = self._wasted_cost = self._live_cost = 0
+
+    def add(self, usage: Usage, *, wasted: bool) -> None:
+        """One answer; `wasted` if it answered no row."""
+        self._answers += 1
+        _add(self._used, usage)
+        if wasted:
+            _add(self._wasted, usage)
+        if self._tiered:
+            assert self._terms is not None
+            cost = self._terms.batch.cost(usage)
+            self._cost += cost
+            self._live_cost += self._terms.live.cost(usage)
+            self._wasted_cost += cost if wasted else 0
+
+    def bill(self) -> Bill:
+        """The sum so far."""
+        used, wasted = Usage(*self._used), Usage(*self._wasted)
+        terms = self._terms
+        if terms is None:
+            return Bill(self._answers, used, wasted)
+        if self._tiered:
+            return Bill(self._answers, used, wasted, self._cost, self._wasted_cost, self._live_cost)
+        batch = terms.batch
+        return Bill(self._answers, used, wasted, batch.cost(used), batch.cost(wasted), terms.live.cost(used))
+
+
+def _add(sums: list[int], usage: Usage) -> None:
+    sums[0] += usage.input_tokens
+    # No more than there are: a service that says otherwise must not make one answer pay for another.
+    sums[1] += min(usage.cached_tokens, usage.input_tokens)
+    sums[2] += usage.output_tokens

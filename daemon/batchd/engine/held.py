@@ -1,0 +1,91 @@
+"""The held folder: a note for each job that waits for money or for a person, and approval by renaming it."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+from pathlib import Path
+
+from ..adapters.delivery import require_folder
+from ..core.lifecycle import Note
+from ..core.names import archive_name, numbered_file
+from ..core.records import Job, JobState
+from ..files import fsync_folder, make_folder, publishing
+from . import admission
+from .context import Context
+
+HELD, APPROVED = ".held.txt", ".approved.txt"
+
+
+async def note(context: Context, action: Note) -> None:
+    """Write the note about a held job, or take it away once the job is not held any more."""
+    job = await context.store.jobs.get(action.job)
+    if job.state is JobState.HELD and job.note is None:
+        name = await asyncio.to_thread(_write, context, job)
+        await context.store.money.noted(job, name)
+    elif job.state is not JobState.HELD and job.note is not None:
+        await asyncio.to_thread(_take_away, context.folders.held / job.note)
+        await context.store.money.noted(job, None)
+
+
+async def approvals(context: Context) -> None:
+    """Approve jobs whose notes somebody has renamed, where the operator allows that."""
+    if not context.approve_in_folder:
+        return
+    for job in await context.store.money.held():
+        if job.note is None:
+            continue
+        approved = _approved(context.folders.held / job.note)
+        if await asyncio.to_thread(approved.exists):
+            await admission.approve(context, job, None, where=approved.name)
+
+
+def _write(context: Context, job: Job) -> str:
+    """The note, under the first name that is free or holds these very words already."""
+    folder = context.folders.held
+    require_folder(folder)
+    text = _text(context, job).encode("utf-8", "backslashreplace")
+    source = archive_name(job.inbox_path.decode("utf-8", "surrogateescape"))
+    for number in count(1):
+        name = f"{numbered_file(source, number)}{HELD}"
+        make_folder((folder / name).parent)
+        try:
+            with publishing(folder / name) as file:
+                file.write(text)
+        except FileExistsError:
+            continue
+        return name
+    raise AssertionError("there is always another number")
+
+
+def _text(context: Context, job: Job) -> str:
+    by_itself = job.reason_code is not None and job.reason_code.startswith("waits:")
+    what = (
+        "It goes on by itself once there is room in the budget. To let it go on now, ask the operator for\n\n"
+        if by_itself
+        else "To let it go on, ask the operator for\n\n"
+    )
+    rename = ""
+    if context.approve_in_folder:
+        rename = (
+            "Or rename this note: put approved in the place of held, so that its name ends in .approved.txt. "
+            "That allows what is said above.\n\n"
+        )
+    return (
+        f"batchd has taken {job.source}, and has not sent it.\n\n"
+        f"Held, because {job.reason}.\n\n"
+        f"{what}    batchd approve {job.id}\n\n"
+        f"{rename}To have the file back without answers, ask for\n\n    batchd cancel {job.id}\n\n"
+        "Nothing of it is lost meanwhile. This note goes away when the job goes on.\n"
+    )
+
+
+def _approved(note: Path) -> Path:
+    return note.with_name(note.name.removesuffix(HELD) + APPROVED)
+
+
+def _take_away(note: Path) -> None:
+    for path in (note, _approved(note)):
+        path.unlink(missing_ok=True)
+    if note.parent.is_dir():
+        fsync_folder(note.parent)

@@ -1,0 +1,57 @@
+"""What happened, in the past tense: the story of a job, the daemon's log and what observers are told.
+
+An event is written to the database in the same transaction as the change it tells of, and told to the log and
+to observers only after the commit. Its `sentence` is for the operator at three in the morning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .base import ConditionCleared as ConditionCleared
+from .base import ConditionRaised as ConditionRaised
+from .base import Event as Event
+from .base import count as count
+from .batches import BatchDownloaded as BatchDownloaded
+from .batches import BatchEnded as BatchEnded
+from .batches import BatchFound as BatchFound
+from .batches import BatchHeld as BatchHeld
+from .batches import BatchNotFound as BatchNotFound
+from .batches import BatchOutcomeUnknown as BatchOutcomeUnknown
+from .batches import BatchPacked as BatchPacked
+from .batches import BatchReturned as BatchReturned
+from .batches import BatchStalled as BatchStalled
+from .batches import BatchSubmitted as BatchSubmitted
+from .batches import BatchUploaded as BatchUploaded
+from .batches import UsageDiffers as UsageDiffers
+from .jobs import JobAccepted as JobAccepted
+from .jobs import JobApproved as JobApproved
+from .jobs import JobCancelled as JobCancelled
+from .jobs import JobClaimed as JobClaimed
+from .jobs import JobDelivered as JobDelivered
+from .jobs import JobFailed as JobFailed
+from .jobs import JobFinished as JobFinished
+from .jobs import JobHeld as JobHeld
+from .jobs import JobPlanned as JobPlanned
+from .jobs import JobRedelivered as JobRedelivered
+from .jobs import JobRejected as JobRejected
+from .jobs import JobRetried as JobRetried
+from .jobs import PartSplit as PartSplit
+from .jobs import RowsReturned as RowsReturned
+from .jobs import WorkerDied as WorkerDied
+
+
+def _kinds(root: type[Event]) -> dict[str, type[Event]]:
+    return {kind.__name__: kind for kind in root.__subclasses__()}
+
+
+def from_record(kind: str, data: Mapping[str, Any], *, job: str | None, batch: str | None) -> Event | None:
+    """The event of a stored record, None if this version does not know its kind or its fields."""
+    known = _kinds(Event).get(kind)
+    if known is None:
+        return None
+    try:
+        return known(job=job, batch=batch, **data)
+    except TypeError:
+        return None

@@ -1,0 +1,62 @@
+"""What all events have in common, and those of the daemon itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The root. `job` and `batch` say whom it concerns; `severity` is a level of `logging`."""
+
+    job: str | None = None
+    batch: str | None = None
+
+    severity: ClassVar[str] = "info"
+
+    @property
+    def kind(self) -> str:
+        """The stable name, for machines: the class's."""
+        return type(self).__name__
+
+    @property
+    def sentence(self) -> str:
+        """What happened, for a person."""
+        raise NotImplementedError
+
+    def data(self) -> dict[str, Any]:
+        """Everything but job and batch, as JSON can say it."""
+        record = dataclasses.asdict(self)
+        del record["job"], record["batch"]
+        return record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionRaised(Event):
+    """Something keeps batchd waiting: a provider down, a key refused, a disk full, a file that cannot be taken."""
+
+    subject: str
+    text: str
+    severity: ClassVar[str] = "warning"
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.subject}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionCleared(Event):
+    """What kept batchd waiting is over."""
+
+    subject: str
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.subject}: all is well again."
+
+
+def count(number: int, noun: str) -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,182 @@
+"""What happens to batches."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .base import Event, count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPacked(Event):
+    """Parts were put together for one submission."""
+
+    provider: str
+    model: str
+    parts: int
+    jobs: int
+    requests: int
+
+    @property
+    def sentence(self) -> str:
+        of = f" from {count(self.jobs, 'job')}" if self.jobs > 1 else ""
+        return f"Packed batch {self.batch} for {self.provider}: {count(self.requests, 'request')}{of} to {self.model}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchUploaded(Event):
+    """The provider has the input file."""
+
+    upload: str
+    size: int
+
+    @property
+    def sentence(self) -> str:
+        return f"Uploaded batch {self.batch} ({self.size:,} bytes) as {self.upload}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSubmitted(Event):
+    """The provider has the batch."""
+
+    remote: str
+
+    @property
+    def sentence(self) -> str:
+        return f"Submitted batch {self.batch}; the provider calls it {self.remote}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOutcomeUnknown(Event):
+    """It is not known whether the provider created the batch; batchd waits and looks before it asks again."""
+
+    reason: str
+    wait: float
+    severity: ClassVar[str] = "warning"
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"It is not known whether the provider has created batch {self.batch} ({self.reason}). "
+            f"Looking for it in {self.wait:.0f} s; it will not be created twice."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFound(Event):
+    """A batch whose creation was not confirmed was found at the provider."""
+
+    remote: str
+    others: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def sentence(self) -> str:
+        others = f" So does {', '.join(self.others)}, which is cancelled." if self.others else ""
+        return f"Found batch {self.batch} at the provider: {self.remote} holds it.{others}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchNotFound(Event):
+    """A batch whose creation was not confirmed is certainly not there; it is created now."""
+
+    @property
+    def sentence(self) -> str:
+        return f"Looked twice: the provider does not have batch {self.batch}. Creating it now."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchHeld(Event):
+    """A batch waits for a person, because batchd would have to guess."""
+
+    reason: str
+    severity: ClassVar[str] = "error"
+
+    @property
+    def sentence(self) -> str:
+        return f"Batch {self.batch} waits for you: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchStalled(Event):
+    """A batch stands still long after its window: it is cancelled, and what has no answer is asked again."""
+
+    phase: str
+    completed: int
+    failed: int
+    total: int
+    quiet: float
+    severity: ClassVar[str] = "warning"
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"Batch {self.batch} has not moved for {self.quiet / 3_600:.0f} h, long after it should have ended "
+            f"({self.phase}, {self.completed + self.failed:,} of {self.total:,} answered). It is cancelled: what is "
+            "answered is kept, the rest is asked again."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchEnded(Event):
+    """The provider has stopped working on the batch, however that ended."""
+
+    phase: str
+    completed: int
+    failed: int
+    total: int
+    problems: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def sentence(self) -> str:
+        problems = f" It says: {'; '.join(self.problems)}" if self.problems else ""
+        return (
+            f"Batch {self.batch} is {self.phase} at the provider, "
+            f"which counts {self.completed:,} of {self.total:,} answered.{problems}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchDownloaded(Event):
+    """The answers are on our disk."""
+
+    answers: int
+    strays: int = 0
+
+    @property
+    def sentence(self) -> str:
+        strays = f" Set aside, since no row asked for it: {count(self.strays, 'line')}." if self.strays else ""
+        return f"Fetched {count(self.answers, 'answer')} of batch {self.batch}.{strays}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageDiffers(Event):
+    """The provider counts other tokens for a batch than its answers say; its own count is what it bills."""
+
+    input_tokens: int
+    output_tokens: int
+    provider_input: int
+    provider_output: int
+    severity: ClassVar[str] = "warning"
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"The answers of batch {self.batch} add up to {self.input_tokens:,} tokens of input and "
+            f"{self.output_tokens:,} of output; the provider counts {self.provider_input:,} and "
+            f"{self.provider_output:,}. "
+            "Its bill may differ from the report."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchReturned(Event):
+    """A batch did not run; its parts are back in the queue."""
+
+    reason: str
+    severity: ClassVar[str] = "warning"
+
+    @property
+    def sentence(self) -> str:
+        return f"Batch {self.batch} did not run and goes back in the queue: {self.reason}"

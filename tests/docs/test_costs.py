@@ -1,0 +1,65 @@
+"""docs/costs.md: the comparison it shows is what the command prints, and its numbers are those of the code."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import tomli_w
+
+from batchd.adapters import known_prices, tokens
+from batchd.adapters.tokens import BYTES_PER_TOKEN, COUNTED_FIRST, COUNTED_SHARE, IMAGE_TOKENS
+from batchd.adapters.work.estimate import LARGE, SAMPLE
+from batchd.core.estimating import GUESS
+
+from .pages import DOCS, blocks
+
+PAGE = DOCS / "costs.md"
+TEXT = PAGE.read_text("utf-8")
+ROUTE = {"provider": "openai", "model": "m", "prompt": {"plugin": "template", "user": "{{ a }}"}}
+
+
+def test_the_comparison_is_what_the_command_prints(tmp_path: Path) -> None:
+    [config] = re.findall(r"<!-- compared -->\n```toml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    [command] = re.findall(r"<!-- compare -->\n```sh\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    [printed] = blocks(PAGE, "text")
+    (tmp_path / "config.toml").write_text(tomli_w.dumps({"routes": {"r": ROUTE}}) + config)
+    words = shlex.split(command.replace("\\\n", " "))
+    assert words[0] == "batchd"
+    done = subprocess.run(
+        [sys.executable, "-m", "batchd", *words[1:]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, printed.text), done.stderr
+
+
+def test_the_comparison_is_that_of_ten_thousand_requests_at_half_price() -> None:
+    """So that nobody changes page and code together: the numbers are people's own."""
+    [printed] = blocks(PAGE, "text")
+    assert re.findall(r"(\S+): batch (\S+) USD", printed.text) == [
+        ("holysheep/deepseek-v3.2", "0.42"),
+        ("openai/gpt-4o", "2.25"),
+        ("holysheep/gpt-4.1", "4.80"),
+    ]
+    [config] = re.findall(r"<!-- compared -->\n```toml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    assert tomllib.loads(config)["providers"]["openai"]["prices"]["gpt-4o"]["input"] == 2.5
+
+
+def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
+    flat = " ".join(TEXT.split())
+    assert f"{GUESS} tokens an answer" in flat
+    assert f"more than {LARGE // 2**20} MiB some {SAMPLE // 2**20} MiB are counted" in flat
+    assert f"a token is taken for {BYTES_PER_TOKEN} bytes" in flat
+    assert f"A picture is taken for {IMAGE_TOKENS:,} tokens" in flat
+    assert (COUNTED_FIRST, COUNTED_SHARE) == (1_000, 0.25)
+    assert "the first thousand are counted, then one in four" in flat
+    assert f"Published prices are in {known_prices.CURRENCY}" in flat
+    assert tokens.STAND_IN == "o200k_base", "OpenAI's latest"

@@ -1,0 +1,420 @@
+"""No batch is submitted that could take a job, a day or a month over its limit; a person, or time, lets it go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchd.adapters.state_view.looking import looking
+from batchd.adapters.store.story import Order
+from batchd.core.budget import Budget, Ceilings, trillionths
+from batchd.core.pricing import UNIT, Price
+from batchd.core.records import JobState
+from batchd.engine import held, orders
+from batchd.model import Failure
+from batchd.testing.household import REVIEWS, Household, Living
+
+DAY = 86_400.0
+ROUTE = replace(REVIEWS, params={"max_tokens": 5}, prompt=replace(REVIEWS.prompt, settings={"user": "{{ review }}"}))
+# An answer of the fake service is 10 tokens in and 5 out: at these prices a row costs 5 units, or a hair more
+# at most, since what it says is short and the margin is on its few tokens alone.
+PRICES = {"small": Price(input=Decimal(0), output=Decimal(1_000_000))}
+ROW = 5 * UNIT
+
+
+def csv(rows: int, name: str = "row") -> str:
+    """A file of so many rows."""
+    return "review\n" + "".join(f"{name} {row}\n" for row in range(rows))
+
+
+def household(folder: Path, *, prices: Mapping[str, Price] = PRICES, beyond: Any = "hold", **more: Any) -> Household:
+    """A daemon with a budget. `per_…` are in rows, `provider_per_…` those of the provider."""
+    limits = {name: more.pop(name) * ROW for name in ("per_job", "per_day", "per_month") if name in more}
+    theirs = {name: more.pop(f"provider_{name}") * ROW for name in ("per_job", "per_day") if f"provider_{name}" in more}
+    budget = Budget(overall=Ceilings(**limits), providers={"fake": Ceilings(**theirs)}, beyond=beyond)
+    return Household(folder, prices=prices, budget=budget, routes=[more.pop("route", ROUTE)], **more)
+
+
+async def drain(living: Living) -> None:
+    """Take in and work until nothing is left; jobs that wait for money are tried, and left alone."""
+    await living.take_in()
+    for _ in range(200):
+        outlook = await living.engine.look()
+        if outlook.due:
+            await living.engine.perform(outlook.due[0])
+        elif outlook.again_at is not None:
+            living.household.clock.advance(max(0.01, outlook.again_at - living.household.clock.steady()))
+        else:
+            return
+    raise AssertionError("it never ends")
+
+
+async def only(living: Living, source: str) -> Any:
+    """The job of this file."""
+    [job] = [job for job in await jobs(living) if job.source == source]
+    return job
+
+
+async def jobs(living: Living) -> list[Any]:
+    """All jobs."""
+    store = living.context.store
+    return [await store.jobs.get(name) for name in sorted(await store.jobs.ids())]
+
+
+async def order(living: Living, kind: str, job: str, **data: Any) -> str:
+    """What the daemon answers to an order."""
+    await living.context.store.database.write(
+        lambda tx: tx.insert("orders", [{"at": 1.0, "kind": kind, "target": job, "data": json.dumps(data)}])
+    )
+    given = (await living.context.store.story.orders())[-1]
+    await orders.obey(living.context, Order(given.id, kind, job, data))
+    with looking(living.context.spool.state) as state:
+        return str(state._rows("SELECT answer FROM orders ORDER BY id")[-1]["answer"])
+
+
+async def test_a_job_within_its_limits_runs_and_costs_what_the_report_says(tmp_path: Path) -> None:
+    house = household(tmp_path, per_job=10, per_day=10)
+    house.drop("reviews/may.csv", csv(10))
+    async with house.living() as living:
+        await drain(living)
+        job = await only(living, "reviews/may.csv")
+        assert job.state is JobState.DONE
+        assert job.estimated_cost == 10 * ROW
+        bill = await living.context.store.money.of_job(job.id)
+    report = house.report("reviews/may.report.json")["cost"]
+    assert (report["estimated"], report["actual"], report["live_price"]) == (50.0, 50.0, 50.0)
+    assert bill.cost == 10 * ROW
+    assert report["prices"] == "configuration"
+
+
+async def test_a_job_that_may_cost_too_much_is_held_before_anything_of_it_is_sent(tmp_path: Path) -> None:
+    house = household(tmp_path, per_job=9)
+    house.drop("reviews/may.csv", csv(10))
+    async with house.living() as living:
+        await drain(living)
+        job = await only(living, "reviews/may.csv")
+        assert (job.state, job.reason_code) == (JobState.HELD, "per_job")
+        assert job.reason == "it can cost at most 50.00 USD, and [budget] per_job allows 45.00"
+    assert (house.service.creates, house.service.files) == (0, {})
+    note = (house.folders.held / "reviews/may.csv.held.txt").read_text()
+    assert "at most 50.00 USD" in note
+    assert f"batchd approve {job.id}" in note
+    assert house.outbox() == {}
+
+
+async def test_approved_it_goes_on_and_the_note_goes_away(tmp_path: Path) -> None:
+    house = household(tmp_path, per_job=9)
+    house.drop("reviews/may.csv", csv(10))
+    async with house.living() as living:
+        await drain(living)
+        job = await only(living, "reviews/may.csv")
+        answer = await order(living, "approve", job.id)
+        assert "up to 50.00 USD" in answer
+        await drain(living)
+        assert (await only(living, "reviews/may.csv")).state is JobState.DONE
+        assert "is done, not held" in await order(living, "approve", job.id)
+    assert [path for path in house.folders.held.rglob("*") if path.is_file()] == []
+    assert "reviews/may.results.csv" in house.outbox()
+
+
+@pytest.mark.parametrize(("up_to", "state"), [("49.99", JobState.HELD), ("50", JobState.DONE), (1000, JobState.DONE)])
+async def test_an_amount_that_is_too_small_approves_nothing(tmp_path: Path, up_to: Any, state: JobState) -> None:
+    house = household(tmp_path, per_job=9)
+    house.drop("reviews/may.csv", csv(10))
+    async with house.living() as living:
+        await drain(living)
+        answer = await order(living, "approve", (await only(living, "reviews/may.csv")).id, up_to=up_to)
+        assert ("still held" in answer) is (state is JobState.HELD)
+        await drain(living)
+        assert (await only(living, "reviews/may.csv")).state is state
+
+
+async def test_a_held_job_may_be_cancelled(tmp_path: Path) -> None:
+    house = household(tmp_path, per_job=1)
+    house.drop("reviews/may.csv", csv(3))
+    async with house.living() as living:
+        await drain(living)
+        await order(living, "cancel", (await only(living, "reviews/may.csv")).id)
+        await drain(living)
+        assert (await only(living, "reviews/may.csv")).state is JobState.CANCELLED
+    assert house.report("reviews/may.report.json")["rows"]["skipped"] == 3
+    assert list(house.folders.held.rglob("*.txt")) == []
+    assert house.service.creates == 0
+
+
+async def test_of_two_jobs_that_together_are_too_much_for_a_day_the_second_is_held(tmp_path: Path) -> None:
+    house = household(tmp_path, per_day=15)
+    house.drop("reviews/a.csv", csv(10, "a"))
+    house.drop("reviews/b.csv", csv(10, "b"))
+    async with house.living() as living:
+        await drain(living)
+        states = [job.state for job in await jobs(living)]
+    assert sorted(states) == ["done", "held"]
+    assert house.service.executed.total() == 10
+
+
+async def test_what_is_reserved_counts_before_it_is_spent(tmp_path: Path) -> None:
+    house = household(tmp_path, per_day=15)
+    house.service.polls = 10_000
+    house.drop("reviews/a.csv", csv(10, "a"))
+    async with house.living() as living:
+        await living.take_in()
+        for _ in range(30):
+            await living.step()
+        assert house.service.creates == 1
+        house.drop("reviews/b.csv", csv(10, "b"))
+        await living.take_in()
+        for _ in range(30):
+            await living.step()
+        job = await only(living, "reviews/b.csv")
+        assert job.state is JobState.HELD
+        assert "25.00 are left today: 0.00 are spent and 50.00 promised to jobs under way" in job.reason
+    assert house.service.creates == 1
+
+
+async def test_a_reservation_settles_to_what_was_really_used(tmp_path: Path) -> None:
+    # Asked for at most fifty tokens a row, the service answers with five: nine tenths of the money come free.
+    house = household(tmp_path, per_day=105, route=replace(ROUTE, params={"max_tokens": 50}))
+    house.drop("reviews/a.csv", csv(10, "a"))
+    async with house.living() as living:
+        await drain(living)
+        house.drop("reviews/b.csv", csv(9, "b"))
+        await drain(living)
+        assert {job.state for job in await jobs(living)} == {JobState.DONE}
+
+
+async def test_one_that_waits_goes_on_when_the_day_is_over(tmp_path: Path) -> None:
+    house = household(tmp_path, per_day=10, beyond="wait")
+    house.drop("reviews/a.csv", csv(10, "a"))
+    async with house.living() as living:
+        await drain(living)
+        house.drop("reviews/b.csv", csv(10, "b"))
+        await drain(living)
+        job = await only(living, "reviews/b.csv")
+        assert (job.state, job.reason_code) == (JobState.HELD, "waits:per_day")
+        assert "It goes on by itself" in (house.folders.held / "reviews/b.csv.held.txt").read_text()
+        house.clock.advance(DAY)
+        await drain(living)
+        assert (await only(living, "reviews/b.csv")).state is JobState.DONE
+
+
+async def test_one_that_no_day_has_room_for_does_not_wait_for_ever(tmp_path: Path) -> None:
+    house = household(tmp_path, per_day=9, beyond="wait")
+    house.drop("reviews/may.csv", csv(10))
+    async with house.living() as living:
+        await drain(living)
+        assert (await only(living, "reviews/may.csv")).reason_code == "per_day"
+
+
+async def test_a_clock_that_is_set_back_frees_no_money(tmp_path: Path) -> None:
+    house = household(tmp_path, per_day=10)
+    house.drop("reviews/a.csv", csv(10, "a"))
+    async with house.living() as living:
+        await drain(living)
+        house.clock.wall -= 3 * DAY
+        house.drop("reviews/b.csv", csv(1, "b"))
+        await drain(living)
+        assert (await only(living, "reviews/b.csv")).state is JobState.HELD
+
+
+async def test_a_month_ends_with_its_last_day(tmp_path: Path) -> None:
+    house = household(tmp_path, per_month=10)
+    house.clock.wall = 1_801_439_990.0  # ten seconds before the first of February 2027, in UTC
+    house.drop("reviews/a.csv", csv(10, "a"))
+    async with house.living() as living:
+        await drain(living)
+        house.clock.wall = 1_801_440_001.0
+        house.drop("reviews/b.csv", csv(10, "b"))
+        await drain(living)
+        assert {job.state for job in await jobs(living)} == {JobState.DONE}
+
+
+async def test_the_providers_own_limit_holds_as_well(tmp_path: Path) -> None:
+    house = household(tmp_path, per_day=100, provider_per_day=9)
+    house.drop("reviews/may.csv", csv(10))
+    async with house.living() as living:
+        await drain(living)
+        job = await only(living, "reviews/may.csv")
+    assert job.state is JobState.HELD
+    assert "[providers.fake.budget] per_day" in job.reason
+
+
+@pytest.mark.parametrize(("price", "state"), [(0, JobState.DONE), (1, JobState.HELD)])
+async def test_with_a_budget_of_nothing_only_what_is_free_runs(tmp_path: Path, price: int, state: JobState) -> None:
+    house = household(tmp_path, prices={"small": Price(Decimal(price), Decimal(price))}, per_job=0)
+    house.drop("reviews/may.csv", csv(1))
+    async with house.living() as living:
+        await drain(living)
+        assert (await only(living, "reviews/may.csv")).state is state
+
+
+async def test_an_unknown_price_is_not_nothing(tmp_path: Path) -> None:
+    house = household(tmp_path, prices={}, per_month=1_000_000)
+    house.drop("reviews/may.csv", csv(1))
+    async with house.living() as living:
+        await drain(living)
+        job = await only(living, "reviews/may.csv")
+        assert (job.state, job.reason_code) == (JobState.HELD, "price_unknown")
+        assert "[providers.fake.prices.small]" in job.reason
+        assert "no amount can be kept to" in await order(living, "approve", job.id, up_to=100)
+        assert "whatever it costs" in await order(living, "approve", job.id)
+        await drain(living)
+        assert (await only(living, "reviews/may.csv")).state is JobState.DONE
+    assert house.report("reviews/may.report.json")["cost"]["actual"] is None
+
+
+async def test_without_a_budget_an_unknown_price_holds_nothing(tmp_path: Path) -> None:
+    house = household(tmp_path, prices={})
+    house.drop("reviews/may.csv", csv(1))
+    async with house.living() as living:
+        await drain(living)
+        assert (await only(living, "reviews/may.csv")).state is JobState.DONE
+
+
+async def test_answers_of_any_length_cannot_be_within_a_budget(tmp_path: Path) -> None:
+    house = household(tmp_path, per_job=1_000_000, route=replace(ROUTE, params={}))
+    house.drop("reviews/may.csv", csv(2))
+    async with house.living() as living:
+        await drain(living)
+        job = await only(living, "reviews/may.csv")
+        assert (job.state, job.reason_code) == (JobState.HELD, "unlimited_answers")
+        assert "2 of its requests set no limit" in job.reason
+
+
+async def test_asking_again_may_not_take_a_job_over_its_limit(tmp_path: Path) -> None:
+    # Every answer is billed and cannot be read: asked again, the job would cost twice what was allowed.
+    prompt = replace(ROUTE.prompt, settings={"user": "{{ review }}", "columns": ["a", "b"], "separator": "|"})
+    house = household(tmp_path, per_job=15, route=replace(ROUTE, prompt=prompt))
+    house.drop("reviews/may.csv", csv(10))
+    async with house.living() as living:
+        await drain(living)
+        job = await only(living, "reviews/may.csv")
+        assert (job.state, job.reason_code) == (JobState.HELD, "per_job")
+        assert "at most 100.00 USD" in job.reason
+        assert house.service.executed.total() == 10
+        await order(living, "approve", job.id)
+        await drain(living)
+        # Approved was what it had cost and a second try; a third is a new question.
+        job = await only(living, "reviews/may.csv")
+        assert (job.state, job.reason_code) == (JobState.HELD, "approved_amount")
+    assert house.service.executed.total() == 20
+
+
+async def test_what_a_held_job_has_at_the_provider_is_collected(tmp_path: Path) -> None:
+    prompt = replace(ROUTE.prompt, settings={"user": "{{ review }}", "columns": ["a", "b"], "separator": "|"})
+    route = replace(ROUTE, prompt=prompt, part_rows=5)
+    house = household(tmp_path, per_job=12, route=route)
+    house.service.answer = lambda body: "x|y" if int(body["messages"][-1]["content"].split()[1]) < 5 else "nothing"
+    house.drop("reviews/may.csv", csv(10))
+    async with house.living() as living:
+        await drain(living)
+        job = await only(living, "reviews/may.csv")
+        parts = await living.context.store.jobs.parts(job.id)
+    assert job.state is JobState.HELD
+    assert [(part.state, part.ok) for part in parts] == [("collected", 5), ("planned", 0)]
+
+
+async def test_a_retry_is_admitted_anew(tmp_path: Path) -> None:
+    house = household(tmp_path, per_job=15)
+    house.service.answer = lambda _: Failure("refused", "No.")
+    house.drop("reviews/may.csv", csv(10))
+    async with house.living() as living:
+        await drain(living)
+        job = await only(living, "reviews/may.csv")
+        assert job.state is JobState.DONE
+        house.service.answer = lambda _: "yes"
+        house.budget = living.context.budget = replace(house.budget, overall=Ceilings(per_job=5 * ROW))
+        await order(living, "retry", job.id)
+        await drain(living)
+        assert (await only(living, "reviews/may.csv")).state is JobState.HELD
+    assert house.service.executed.total() == 0
+
+
+async def test_renaming_the_note_approves_where_that_is_allowed(tmp_path: Path) -> None:
+    house = household(tmp_path, per_job=9, approve_in_folder=True)
+    house.drop("reviews/may.csv", csv(10))
+    async with house.living() as living:
+        await drain(living)
+        note = house.folders.held / "reviews/may.csv.held.txt"
+        assert ".approved.txt" in note.read_text()
+        await held.approvals(living.context)
+        assert (await only(living, "reviews/may.csv")).state is JobState.HELD
+        note.rename(note.with_name("may.csv.approved.txt"))
+        await held.approvals(living.context)
+        await drain(living)
+        assert (await only(living, "reviews/may.csv")).state is JobState.DONE
+    assert list(house.folders.held.rglob("*.txt")) == []
+
+
+async def test_renaming_the_note_approves_nothing_where_that_is_not_allowed(tmp_path: Path) -> None:
+    house = household(tmp_path, per_job=9)
+    house.drop("reviews/may.csv", csv(10))
+    async with house.living() as living:
+        await drain(living)
+        note = house.folders.held / "reviews/may.csv.held.txt"
+        assert "rename" not in note.read_text()
+        note.rename(note.with_name("may.csv.approved.txt"))
+        await held.approvals(living.context)
+        await drain(living)
+        assert (await only(living, "reviews/may.csv")).state is JobState.HELD
+
+
+async def test_a_note_overwrites_nobodys_file(tmp_path: Path) -> None:
+    house = household(tmp_path, per_job=1)
+    house.drop("reviews/may.csv", csv(3))
+    theirs = house.folders.held / "reviews/may.csv.held.txt"
+    theirs.parent.mkdir()
+    theirs.write_text("mine")
+    async with house.living() as living:
+        await drain(living)
+        assert (await only(living, "reviews/may.csv")).note == "reviews/may (2).csv.held.txt"
+    assert theirs.read_text() == "mine"
+
+
+async def test_a_price_that_changes_while_a_job_runs_changes_nothing_for_it(tmp_path: Path) -> None:
+    house = household(tmp_path)
+    house.drop("reviews/a.csv", csv(2, "a"))
+    async with house.living() as living:
+        await living.take_in()
+        while not house.service.creates:
+            await living.step()
+        house.prices._operator = {"small": Price(Decimal(0), Decimal(9_000_000))}
+        house.drop("reviews/b.csv", csv(2, "b"))
+        await drain(living)
+    assert house.report("reviews/a.report.json")["cost"]["actual"] == 10.0
+    assert house.report("reviews/b.report.json")["cost"]["actual"] == 90.0
+
+
+async def test_limits_hold_for_every_instant_of_a_crash(tmp_path: Path) -> None:
+    """Stopped after every action, the same jobs run and the same are held: what is promised is never forgotten."""
+    sent: set[int] = set()
+    for stop in range(60):
+        folder = tmp_path / str(stop)
+        house = household(folder, per_day=15)
+        house.drop("reviews/a.csv", csv(10, "a"))
+        house.drop("reviews/b.csv", csv(10, "b"))
+        async with house.living() as living:
+            await living.take_in()
+            done = 0
+            while done < stop and await living.step() is not None:
+                done += 1
+        async with house.living() as living:
+            await drain(living)
+            assert sorted(job.state for job in await jobs(living)) == ["done", "held"]
+        sent.add(house.service.executed.total())
+        if done < stop:
+            break
+    else:
+        raise AssertionError("it takes more actions than were tried")
+    assert sent == {10}
+
+
+def test_amounts_of_a_config_are_exact() -> None:
+    assert trillionths(0.1) == UNIT // 10
+    assert trillionths("49.99") == 4_999 * UNIT // 100
