@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from batchd.adapters.spool import Spool
 from batchd.testing.household import Living
 
