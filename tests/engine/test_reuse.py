@@ -201,3 +201,11 @@ async def test_a_damaged_memory_costs_money_and_no_row(tmp_path: Path) -> None:
     assert answers(house, "c") == ["re: Review: good", "re: Review: y"]
     # Asked again once, and remembered again.
     assert house.service.executed.total() == 4
+
+
+async def test_the_story_tells_how_many_rows_had_been_asked_before(tmp_path: Path) -> None:
+    house = household(tmp_path)
+    await work(house, ("a.csv", csv("good", "bad")), ("b.csv", csv("good", "bad", "new")))
+    told = [event.sentence for event in house.events if event.kind == "JobPlanned"]
+    assert "before" not in told[0]
+    assert told[1].endswith("2 rows had been asked before, and cost nothing.")
