@@ -31,6 +31,7 @@ IMPORTED = (
 
 # Where only ancestors may trace (yama), let anybody; without yama the call fails and changes nothing.
 _SET_PTRACER, _ANY = 0x59616D61, ctypes.c_ulong(-1)
+_SET_PDEATHSIG = 1
 
 
 def become(arguments: list[str], log: str, stopped: bool) -> None:
@@ -42,7 +43,10 @@ def become(arguments: list[str], log: str, stopped: bool) -> None:
         os.dup2(ours, standard)
     os.close(nothing)
     os.close(target)
-    ctypes.CDLL(None).prctl(_SET_PTRACER, _ANY, 0, 0, 0)
+    system = ctypes.CDLL(None)
+    system.prctl(_SET_PTRACER, _ANY, 0, 0, 0)
+    # Tests that are interrupted leave no daemons behind.
+    system.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     # Worker processes import the main module anew: it must be batchd's.
     main = import_module("batchd.__main__")
     sys.modules["__main__"] = main
