@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test lint format bench soak folders wheel clean help
+.PHONY: demo test lint format bench soak faults power-cuts folders wheel clean help
 
 help:  ## what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(STAMP): pyproject.toml
 ifdef UV
@@ -46,7 +46,13 @@ bench: $(STAMP)  ## throughput, memory, checks and counting, against straight sc
 	$(BIN)/python bench/validating.py
 
 soak: $(STAMP)  ## a thousand kills at random instants; takes long
-	$(BIN)/python bench/soak.py --kills 1000
+	$(BIN)/python -m bench.soak --kills 1000
+
+faults: $(STAMP)  ## killed, or told of an error, at a thousand system calls; needs strace, takes long
+	$(BIN)/python -m tests.durability.syscall_faults
+
+power-cuts: $(STAMP)  ## the power cut 150 times, and two builds that must not survive it; needs root
+	$(BIN)/python -m tests.durability.power_cuts --cuts 150
 
 folders: $(STAMP)  ## the tests of the folders in their long form: 20,000 files, 200 stops; takes an hour
 	BATCHD_LONG=1 $(BIN)/python -m pytest -q -rs -s tests/folders

@@ -20,6 +20,7 @@ from .adapters import toml_text
 from .adapters.clock import Clock
 from .adapters.config import Config
 from .adapters.config_unbuilt import refuse_unbuilt
+from .adapters.delivery import require_all
 from .adapters.locations import plugin_folder
 from .adapters.mounts import is_network, refuse_network
 from .adapters.plugins import Catalogue
@@ -199,7 +200,8 @@ def _existing(folder: Path) -> Path:
 
 def _folders(config: Config) -> Folders:
     folders = config.folders
-    return Folders(folders.inbox, folders.outbox, folders.archive, folders.rejected, folders.held)
+    seen = (folders.inbox, folders.outbox, folders.archive, folders.rejected, folders.held)
+    return Folders(*seen, mounted=frozenset(folder for folder in seen if os.path.ismount(folder)))
 
 
 def make_folders(config: Config) -> list[Path]:
@@ -326,7 +328,13 @@ class Outcome:
 async def once(
     config: Config, catalogue: Catalogue, *, files: Mapping[Path, str] | None = None, workers: int | None = None
 ) -> Outcome:
-    """Take what is in the inbox, after copying these files into it (path → place in the inbox); work until idle."""
+    """Take what is in the inbox, after copying these files into it (path → place in the inbox); work until idle.
+
+    OSError, before anything is touched, if one of the folders that people see is not there: whoever calls this once
+    is there to mend it. One that goes away, or fills up, while we work is waited for.
+    """
+    folders = config.folders
+    require_all(inbox=folders.inbox, outbox=folders.outbox, archive=folders.archive, rejected=folders.rejected)
     interrupted = False
     async with daemon(config, catalogue, workers=workers, watch=False) as ours:
         before = await ours.context.store.jobs.finished_ids()

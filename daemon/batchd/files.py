@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG})
+
 
 @contextmanager
 def replacing(target: Path, *, mode: int = 0o640) -> Iterator[IO[bytes]]:
@@ -24,7 +26,7 @@ def replacing(target: Path, *, mode: int = 0o640) -> Iterator[IO[bytes]]:
     The draft stands beside it under a hidden name that no reader of drop folders picks up.
     """
     draft = target.with_name(f".{secrets.token_hex(8)}.draft")
-    with _draft(draft, mode) as file:
+    with named(target), _draft(draft, mode) as file:
         yield file
         _settle(file)
         draft.replace(target)
@@ -41,11 +43,24 @@ def publishing(target: Path, *, mode: int = 0o640) -> Iterator[IO[bytes]]:
     # Named after the target, so that the next try takes away what a crash left in a folder that people see.
     draft = target.with_name(f".{target.name}.draft")
     draft.unlink(missing_ok=True)
-    with _draft(draft, mode) as file:
+    with named(target), _draft(draft, mode) as file:
         yield file
         _settle(file)
         _link_or_compare(draft, target)
+        # Before the folder is synced, or a power cut could leave the draft beside the target for ever.
+        draft.unlink(missing_ok=True)
         fsync_folder(target.parent)
+
+
+@contextmanager
+def named(target: Path) -> Iterator[None]:
+    """A full or failing disk says on which file it was: writing and syncing do not say it by themselves."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in _DISK:
+            error.filename = str(target)
+        raise
 
 
 def move_without_replacing(source: Path, target: Path) -> None:

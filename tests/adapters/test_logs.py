@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -104,6 +105,16 @@ def test_other_libraries_are_heard_only_when_it_matters(level: str, shown: list[
     for name in ("DEBUG", "INFO", "WARNING"):
         THEIRS.log(logging.getLevelNamesMapping()[name], "%s", name)
     assert [line.split()[-1] for line in logged(stream)] == shown
+
+
+def test_a_log_on_a_full_disk_is_no_reason_to_show_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    set_up("info", stream=Full(), environment={})
+    OURS.info("Took may.csv.")
+    assert capsys.readouterr().err == ""
 
 
 def test_set_up_again_it_replaces_and_does_not_double(root: logging.Logger) -> None:

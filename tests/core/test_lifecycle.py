@@ -71,12 +71,12 @@ UNPLANNED, PLANNED, BATCHED, ANSWERED, COLLECTED = PartState
         (view(JobState.DONE, COLLECTED), []),
         (view(JobState.CANCELLED, COLLECTED), []),
         (view(JobState.REJECTED), []),
-        # Planning: plan what is not planned; admit once all is; close at once if no row could be asked.
+        # Planning: plan what is not planned; admit once all is, also if there is nothing left to ask.
         (view(JobState.PLANNING, UNPLANNED, UNPLANNED), [do.Plan("j", 0), do.Plan("j", 10)]),
         (view(JobState.PLANNING, PLANNED, UNPLANNED), [do.Plan("j", 10)]),
         (view(JobState.PLANNING, PLANNED, PLANNED), [do.Admit("j")]),
         (view(JobState.PLANNING, PLANNED, COLLECTED), [do.Admit("j")]),
-        (view(JobState.PLANNING, COLLECTED, COLLECTED), [do.Close("j")]),
+        (view(JobState.PLANNING, COLLECTED, COLLECTED), [do.Admit("j")]),
         # Running: what has answers is collected first; a leftover is planned; waiting for a batch is nothing to do.
         (view(JobState.RUNNING, PLANNED), []),
         (view(JobState.RUNNING, BATCHED), []),

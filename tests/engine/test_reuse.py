@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from batchd.core.budget import Budget, Ceilings
 from batchd.core.pricing import Price
 from batchd.core.routing import Route
 from batchd.model import Failure
@@ -201,3 +202,21 @@ async def test_a_damaged_memory_costs_money_and_no_row(tmp_path: Path) -> None:
     assert answers(house, "c") == ["re: Review: good", "re: Review: y"]
     # Asked again once, and remembered again.
     assert house.service.executed.total() == 4
+
+
+async def test_the_story_tells_how_many_rows_had_been_asked_before(tmp_path: Path) -> None:
+    house = household(tmp_path)
+    await work(house, ("a.csv", csv("good", "bad")), ("b.csv", csv("good", "bad", "new")))
+    told = [event.sentence for event in house.events if event.kind == "JobPlanned"]
+    assert "before" not in told[0]
+    assert told[1].endswith("2 rows had been asked before, and cost nothing.")
+
+
+async def test_a_file_that_was_answered_as_a_whole_costs_nothing_whatever_the_budget(tmp_path: Path) -> None:
+    house = household(tmp_path)
+    await work(house, ("a.csv", csv("good", "bad")))
+    house.budget = Budget(overall=Ceilings(per_job=0))
+    await work(house, ("b.csv", csv("bad", "good")))
+    cost = house.report("reviews/b.report.json")["cost"]
+    assert (cost["actual"], cost["saved"]) == (0.0, 30.0)
+    assert house.service.creates == 1

@@ -51,6 +51,13 @@ async def test_all_pages_are_gone_through_though_it_was_found_on_the_first(
     assert await provider.find(submission_of(tmp_path)) == ["older", "newer"]
 
 
+async def test_of_two_of_one_second_the_older_is_the_one_further_down(
+    service: FakeService, provider: OpenAIProvider, tmp_path: Path
+) -> None:
+    service.on("GET", "/batches", pages([batch("newer", created_at=10), batch("older", created_at=10)], size=1))
+    assert await provider.find(submission_of(tmp_path)) == ["older", "newer"]
+
+
 async def test_none_means_that_every_page_was_seen(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path
 ) -> None:

@@ -42,6 +42,7 @@ class Pair:
     sandbox: Running
     provider: OpenAIProvider
     done: list[Action] = field(default_factory=list)
+    waits_for: str = ""
 
     @property
     def told(self) -> list[str]:

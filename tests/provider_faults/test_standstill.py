@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from batchd.adapters.state_view.looking import looking
+from batchd.cli.waiting import waits_for
 from batchd.core.lifecycle import Poll
 
 from ..engine.conftest import csv_of
@@ -12,6 +14,8 @@ HOUR = 3_600.0
 
 async def when(pair: Pair, kind: str, stuck: tuple[str, int]) -> float:
     """Hours from the submission to the first event of this kind, working until it happens and then to the end.
+
+    What `status` says at that moment is left in `waits_for`.
 
     `stuck` is how the sandbox's batch stands still: its state, and how many requests are executed by then.
     """
@@ -28,6 +32,9 @@ async def when(pair: Pair, kind: str, stuck: tuple[str, int]) -> float:
         await pair.until(daemon, lambda: told(pair, "BatchSubmitted"))
         await pair.at_work(stuck)
         await pair.until(daemon, happens)
+        with looking(pair.household.folder / "state") as state:
+            [job] = state.unfinished()
+            pair.waits_for = str(waits_for(job, (), awake=True))
         await pair.drain(daemon)
         assert await daemon.context.store.story.conditions() == {}
     return (happened[kind] - happened["BatchSubmitted"]) / HOUR
@@ -43,6 +50,10 @@ async def test_a_batch_that_does_not_move_is_cancelled_harvested_and_its_rest_as
     [stalled] = [event for event in pair.household.events if event.kind == "BatchStalled"]
     assert "long after it should have ended (in_progress, 4 of 9 answered)" in stalled.sentence
     assert ledger["calls"]["cancel"] == 1
+    assert pair.waits_for == (
+        f"fake: 1 batch there, 4 of 9 requests answered; batch {stalled.batch} stood still too long and is being stopped "
+        "there"
+    )
 
 
 async def test_one_that_finalizes_for_ever_is_cancelled_and_loses_nothing(make_pair: MakePair) -> None:

@@ -54,6 +54,14 @@ async def test_polls_that_fail_cost_nothing_but_time(make_pair: MakePair, fault:
     assert (ledger["create_calls"], ledger["upload_calls"]) == (1, 1)
 
 
+async def test_a_provider_that_falls_silent_is_not_listened_to_for_ever(make_pair: MakePair) -> None:
+    pair = await make_pair("retrieve:silence", "content:silence", provider={"request_timeout": 0.5})
+    await pair.ask()
+    ledger = await pair.all_well()
+    assert ledger["create_calls"] == 1
+    assert ledger["calls"]["content"] >= 2
+
+
 async def test_answers_that_are_not_there_for_minutes_after_completion_are_waited_for(make_pair: MakePair) -> None:
     pair = await make_pair("content:404:count=9")
     await pair.ask()

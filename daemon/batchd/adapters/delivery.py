@@ -58,9 +58,10 @@ class FolderOutbox(Outbox):
     `published` collects the names of what was written; `taken` is the one that could not be, as another file has it.
     """
 
-    def __init__(self, folder: Path, stem: str) -> None:
+    def __init__(self, folder: Path, stem: str, *, mounted: frozenset[Path] = frozenset()) -> None:
         self._folder = folder
         self._stem = stem
+        self._mounted = mounted
         self.published: list[str] = []
         self.taken: str | None = None
 
@@ -69,7 +70,7 @@ class FolderOutbox(Outbox):
         """See Outbox."""
         name = f"{self._stem}{suffix}"
         target = self._folder / name
-        require_folder(self._folder)
+        require_folder(self._folder, mounted=self._mounted)
         make_folder(target.parent)
         try:
             with publishing(target) as file:
@@ -83,14 +84,25 @@ class FolderOutbox(Outbox):
         self.published.append(name)
 
 
-def require_folder(folder: Path) -> None:
-    """OSError in words if one of the configured folders is not there.
+def require_folder(folder: Path, *, mounted: frozenset[Path] = frozenset()) -> None:
+    """OSError in words if one of the configured folders is not there, or is one of those `mounted` and bare now.
 
     It is not made anew: an outbox that is gone is most likely a share that is not mounted, and files written
     below the mount point would be found by nobody.
     """
     if not folder.is_dir():
         raise FileNotFoundError(errno.ENOENT, "the folder is not there (is its share mounted?)", str(folder))
+    if folder in mounted and not os.path.ismount(folder):
+        raise FileNotFoundError(errno.ENOENT, "the folder's file system is not mounted any more", str(folder))
+
+
+def require_all(**folders: Path) -> None:
+    """OSError in words about the first of these folders that is not there."""
+    for name, folder in folders.items():
+        if not folder.is_dir():
+            what = "is not a folder" if folder.exists() else "is not there"
+            mend = "Mount its share, or make it: batchd init"
+            raise FileNotFoundError(errno.ENOENT, f"the {name} {what}, so nothing was begun. {mend}", str(folder))
 
 
 RESERVED_SUFFIXES = (

@@ -58,6 +58,8 @@ def set_up(
         old.close()
     root.addHandler(handler)
     root.setLevel(threshold)
+    # A log that cannot be written, on a full disk say, would have a traceback of each of its lines written to it.
+    logging.raiseExceptions = False
 
 
 def log_event(logger: logging.Logger, event: Event) -> None:

@@ -12,6 +12,7 @@ from typing import IO
 
 from ..core.settling import Stamp
 from ..errors import FileRefused
+from ..files import named
 from .inbox import ENTER
 
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -76,7 +77,7 @@ def copy_durably(source: int, draft: Path) -> None:
     status = os.fstat(source)
     read = hashlib.sha256()
     try:
-        with os.fdopen(os.open(draft, _DRAFT, 0o600), "w+b") as file:
+        with named(draft), os.fdopen(os.open(draft, _DRAFT, 0o600), "w+b") as file:
             while chunk := os.read(source, _CHUNK):
                 read.update(chunk)
                 file.write(chunk)

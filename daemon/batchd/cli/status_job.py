@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..adapters.state_view.room import DISK
 from .cells import cells
 from .status_lines import daemon_line
-from .wording import clean, local_time, money, one_line, short_count, span
+from .wording import clean, local_time, money, one_line, short_count, span, troubled
 
 if TYPE_CHECKING:
     from ..adapters.state_view.records import BatchSummary
@@ -47,11 +48,12 @@ def _facts(survey: JobSurvey) -> Iterator[tuple[str, str]]:
     if not job.final:
         yield "daemon", daemon_line(around)
         yield "waits for", around.waits_for(job) or "nothing"
-        subjects = [f"job {job.id}", f"provider {job.provider}", *(f"sink {sink}" for sink in job.sinks)]
+        subjects = [DISK, f"job {job.id}", f"provider {job.provider}", *(f"sink {sink}" for sink in job.sinks)]
         subjects += [f"batch {batch.key}" for batch in job.batches]
         for each in around.conditions:
             if each.subject in subjects:
-                yield "!", f"{each.subject}, since {local_time(each.since)}: {one_line(each.text)}"
+                at = None if each.since is None else local_time(each.since)
+                yield "!", f"{troubled(each.subject, at)}: {one_line(each.text)}"
     elif job.reason:
         yield "because", job.reason
     if job.route:

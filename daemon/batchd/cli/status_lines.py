@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .cells import plain_line
-from .wording import count, local_time, one_line
+from .wording import count, local_time, one_line, troubled
 
 if TYPE_CHECKING:
     from .survey import Survey
@@ -33,7 +33,8 @@ def plain_lines(survey: Survey) -> Iterator[str]:
     """Conditions first, then what is under way, then what was finished last."""
     yield daemon_line(survey)
     for each in survey.conditions:
-        yield one_line(f"{each.subject}, since {local_time(each.since)}: {each.text}")
+        at = None if each.since is None else local_time(each.since)
+        yield f"{troubled(each.subject, at)}: {one_line(each.text)}"
     for job in (*survey.unfinished, *survey.finished):
         yield plain_line(job, survey)
     if not survey.unfinished and not survey.finished:

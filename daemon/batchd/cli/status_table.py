@@ -13,7 +13,7 @@ from rich.text import Text
 
 from .cells import Cells, cells
 from .status_lines import daemon_line, older_line
-from .wording import clean, since
+from .wording import clean, since, troubled
 
 if TYPE_CHECKING:
     from ..adapters.state_view.records import JobSummary
@@ -109,7 +109,8 @@ def _pieces(survey: Survey, titles: tuple[str, str], *, daemon: bool) -> Iterato
     if survey.conditions:
         notes = Table.grid(padding=(0, 1))
         for each in survey.conditions:
-            head = Text(f"{clean(each.subject)}, since {since(each.since, survey.now)}: ", style="bold")
+            at = None if each.since is None else since(each.since, survey.now)
+            head = Text(f"{troubled(each.subject, at)}: ", style="bold")
             notes.add_row(Text("!", style="bold red"), head.append(clean(each.text), style="not bold"))
         yield notes
     if survey.unfinished:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..adapters.state_view.daemon import Running, running
 from ..adapters.state_view.looking import looking
+from ..adapters.state_view.room import no_room
 from .waiting import needs_a_person, state_in_words, waits_for
 from .wording import utc
 
@@ -41,7 +42,7 @@ class Survey:
                 places=places,
                 now=time.time(),
                 daemon=Running(os.getpid()) if ours else running(places.state),
-                conditions=state.conditions(),
+                conditions=[*no_room(places.state), *state.conditions()],
                 # Stable: within each half the oldest first.
                 unfinished=sorted(state.unfinished(), key=lambda job: not needs_a_person(job)),
                 finished=finished,
@@ -131,7 +132,7 @@ class JobSurvey:
                 places=places,
                 now=time.time(),
                 daemon=running(places.state),
-                conditions=state.conditions(),
+                conditions=[*no_room(places.state), *state.conditions()],
                 unfinished=(),
                 finished=(),
                 older=0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from ..adapters.state_view.room import DISK
 from .wording import count, local_time
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def waits_for(job: JobSummary, subjects: Collection[str], *, awake: bool) -> str
             )
     if not awake:
         return "a daemon, and none is running: batchd run"
-    for subject in _relevant(job):
+    for subject in (DISK, *_relevant(job)):
         if subject in subjects:
             return subject if subject != f"job {job.id}" else "what is said of it above"
     if job.state == "planning" and job.twin is not None:

@@ -32,6 +32,11 @@ def since(at: float, now: float) -> str:
     return time.strftime("%H:%M" if today else "%Y-%m-%d %H:%M", moment)
 
 
+def troubled(subject: str, at: str | None) -> str:
+    """`disk`, or `disk, since 03:12`."""
+    return clean(subject if at is None else f"{subject}, since {at}")
+
+
 def utc(at: float | None) -> str | None:
     """ISO 8601, for machines."""
     return None if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))

@@ -57,7 +57,7 @@ class Account:
     """How things stand. `reserved` is what jobs other than this one may still cost at most, in all and at its provider.
 
     `job` is what the job has cost so far, `own` what it may still cost at most. `unlimited` counts its requests that
-    set no limit to their answers.
+    set no limit to their answers, `open_parts` the parts with anything left to ask.
     """
 
     job: int = 0
@@ -69,6 +69,7 @@ class Account:
     provider_reserved: int = 0
     own: int = 0
     unlimited: int = 0
+    open_parts: int = 1
 
     @property
     def whole(self) -> int:
@@ -93,6 +94,8 @@ def judge(
     `approved` is what a person allows it to cost in all; that overrules every limit. `price_unknown` says, in words,
     why its price is not known, if so.
     """
+    if not account.open_parts:
+        return None  # every row has its outcome without being asked
     if approved is not None:
         if approved >= ANY_AMOUNT or (not price_unknown and not account.unlimited and account.whole <= approved):
             return None

@@ -229,10 +229,12 @@ def _part_actions(view: JobView) -> Iterator[JobAction]:
             yield Plan(job.id, part.first)
     if job.cancelled and (view.parts.get(PartState.UNPLANNED) or view.parts.get(PartState.PLANNED)):
         yield Skip(job.id)
+    elif job.state is JobState.PLANNING and not job.cancelled:
+        # Also where nothing is left to ask: that is said, and at which terms it would have been.
+        if not view.parts.get(PartState.UNPLANNED):
+            yield Admit(job.id)
     elif not view.open_parts:
         yield Close(job.id)
-    elif job.state is JobState.PLANNING and not job.cancelled and not view.parts.get(PartState.UNPLANNED):
-        yield Admit(job.id)
 
 
 def next_batch_actions(batch: Batch, now: Intent, *, create_timeout: float) -> Iterator[BatchAction]:

@@ -52,6 +52,7 @@ async def admit(context: Context, action: Admit) -> None:
         estimated_cost=amount(sum(most.values())) if terms is not None and not unlimited else None,
         currency=context.budget.currency,
         unlimited=unlimited,
+        reused=sum(part.reused for part in parts),
     )
     refusal = await context.store.money.admit(
         job, terms=terms, most=most, currency=context.budget.currency, judge=_judge(context, job, terms), event=event

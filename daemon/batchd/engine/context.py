@@ -34,13 +34,14 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """The folders that people see."""
+    """The folders that people see. `mounted` are those that had a file system of their own when we started."""
 
     inbox: Path
     outbox: Path
     archive: Path
     rejected: Path
     held: Path
+    mounted: frozenset[Path] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

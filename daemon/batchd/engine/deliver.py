@@ -82,7 +82,7 @@ async def deliver(context: Context, action: Deliver) -> None:
     job = await context.store.jobs.get(action.job)
     parts = await context.store.jobs.parts(job.id)
     assert job.outbox_stem is not None
-    outbox = FolderOutbox(context.folders.outbox, job.outbox_stem)
+    outbox = FolderOutbox(context.folders.outbox, job.outbox_stem, mounted=context.folders.mounted)
     delivery = DeliveryJob(
         id=job.id,
         source=job.source,
@@ -202,7 +202,7 @@ async def _archive_elsewhere(context: Context, job: Job, folder: Path) -> None:
 
 
 def _put_into_rejected(context: Context, job: Job, text: str) -> None:
-    require_folder(context.folders.rejected)
+    require_folder(context.folders.rejected, mounted=context.folders.mounted)
     target = context.folders.rejected / str(job.archive_name)
     make_folder(target.parent)
     # The reason first: whoever sees the file finds it explained.
@@ -211,14 +211,14 @@ def _put_into_rejected(context: Context, job: Job, text: str) -> None:
 
 
 def _archive(context: Context, job: Job) -> None:
-    require_folder(context.folders.archive)
+    require_folder(context.folders.archive, mounted=context.folders.mounted)
     target = context.folders.archive / str(job.archive_name)
     make_folder(target.parent)
     move(context.spool.source(job.id), target)
 
 
 def _write_report(context: Context, job: Job, report: Mapping[str, Json]) -> None:
-    require_folder(context.folders.outbox)
+    require_folder(context.folders.outbox, mounted=context.folders.mounted)
     target = context.folders.outbox / f"{job.outbox_stem}.report.json"
     make_folder(target.parent)
     with publishing(target) as file:

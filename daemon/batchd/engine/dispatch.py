@@ -41,6 +41,7 @@ NOTED_EVERY = 60.0
 """Seconds after which it is noted that a provider still says the same of a batch."""
 MISSING_SINCE = "batchd_missing_since"
 ENDED = "batchd_ended"
+VANISHED = "batch_missing"
 
 
 class ProviderNotConfigured(Exception):
@@ -209,7 +210,7 @@ async def _vanished(context: Context, batch: Batch) -> BatchStatus:
         await context.store.batches.missing(batch, {**batch.details, MISSING_SINCE: asdict(now)})
     if since is None or since.age(now) < MISSING_MOST:
         raise RemoteMissing(f"The provider does not know batch {batch.remote} at the moment; it is asked about again.")
-    gone = Problem("batch_missing", "the provider has not known this batch for an hour")
+    gone = Problem(VANISHED, "the provider has not known this batch for an hour")
     return BatchStatus(BatchPhase.EXPIRED, batch.total, batch.completed, problems=(gone,), details=batch.details)
 
 
@@ -242,7 +243,7 @@ async def fetch(context: Context, action: Fetch) -> None:
 
 async def _download_double(context: Context, desk: ProviderDesk, batch: Batch, double: str, file: IO[bytes]) -> None:
     """The answers of a double, once it has stopped; after an hour, those that there are."""
-    late = _since_end(context, batch) >= MISSING_MOST
+    late = _too_late(context, batch)
     try:
         status = await desk.provider.poll(RemoteBatch(double, batch.key, {}))
     except RemoteMissing:
@@ -260,14 +261,16 @@ async def _download(context: Context, desk: ProviderDesk, batch: Batch, remote: 
     except RemoteMissing:
         # Right after completion answers are not there for minutes; much later they will not come any more. What
         # was written counts, and what is not there is asked again like any other silence.
-        if _since_end(context, batch) < MISSING_MOST:
+        if not _too_late(context, batch):
             raise
 
 
-def _since_end(context: Context, batch: Batch) -> float:
-    """Seconds since the provider was through with it, by a clock that does not jump: see `_vanished`."""
+def _too_late(context: Context, batch: Batch) -> bool:
+    """Whether answers that are not there by now will not come any more, by a clock that does not jump."""
+    if any(problem["code"] == VANISHED for problem in batch.problems):
+        return True  # that was believed only after an hour
     noted = batch.details.get(ENDED)
-    return Intent(**noted).age(context.intent()) if isinstance(noted, dict) else 0.0
+    return isinstance(noted, dict) and Intent(**noted).age(context.intent()) >= MISSING_MOST
 
 
 async def _forget(context: Context, batch: Batch, desk: ProviderDesk) -> None:

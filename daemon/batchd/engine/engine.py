@@ -6,21 +6,20 @@ Start-up, a finished action, an order, a poll that is due: all of them only wake
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..adapters.workers import WorkerLost
+from ..adapters.store.story import Order
 from ..core import backoff, lifecycle
 from ..core.lifecycle import Action, Pack, Split, next_actions, next_batch_actions, outcome_wait
 from ..core.packing import Waiting, pack, pieces
 from ..core.records import Batch, BatchState
-from ..errors import BatchdError, RejectedError, RemoteMissing, TransientError
+from ..errors import RejectedError, RemoteMissing, TransientError
 from . import admission, deliver, dispatch, duplicates, held, intake, local, orders
+from .conditions import Conditions, in_words, worth_saying_at_once
 from .context import Context, ProviderDesk
 from .dispatch import ProviderNotConfigured, desk_for
 from .patience import Patience
@@ -90,13 +89,13 @@ class Engine:
     def __init__(self, context: Context, *, workers: int) -> None:
         self.context = context
         self.patience = Patience(context.clock)
+        self.conditions = Conditions(context.store.story)
         self.workers = workers
         # Packing has room of its own: twenty thousand files that are to be taken must not keep others from being asked.
         self._room = {"worker": workers * 2, "remote": REMOTE_AT_A_TIME, "local": LOCAL_AT_A_TIME, "pack": 1}
         self._since: dict[tuple[str, int], float] = {}
         self._resting: dict[str, tuple[float, bool]] = {}
         self._hurries = 0
-        self._conditions: dict[str, str] | None = None
         self._streaks: Counter[str] = Counter()
         self._under_way: set[Action] = set()
         self._ended_meanwhile: set[Action] = set()
@@ -107,11 +106,10 @@ class Engine:
     async def look(self) -> Outlook:
         """Everything that is due now and not under way."""
         self._ended_meanwhile.clear()
-        for order in await self.context.store.story.orders():
-            await orders.obey(self.context, order)
-            self.patience.hurry()
         candidates: list[Due] = []
         again: list[float] = []
+        for order in await self.context.store.story.orders():
+            await self._obey(order, again)
         for batch in await self.context.store.batches.in_work():
             candidates += self._of_batch(batch, again)
         candidates += await self._of_jobs(again)
@@ -132,6 +130,24 @@ class Engine:
         # Whose turn it is at a provider that fails us: else one call that never works would keep all others waiting.
         due.sort(key=lambda each: self.patience.until(each.action) if self._shut(each.provider) else 0.0)
         return Outlook(due, min(again, default=None))
+
+    async def _obey(self, order: Order, again: list[float]) -> None:
+        """Carry out an order. One that cannot be carried out now, for want of room say, is tried again."""
+        subject = f"order {order.id}"
+        if self.patience.until(subject) > self.context.clock.steady():
+            again.append(self.patience.until(subject))
+            return
+        try:
+            await orders.obey(self.context, order)
+        except Exception as error:  # the border, as in `_perform`: nothing else may stop for it
+            self.patience.failed(subject)
+            again.append(self.patience.until(subject))
+            logger.debug("%s failed", order, exc_info=error, extra={"action": "Obey"})
+            await self.conditions.say(subject, in_words(error, f"{order.kind} {order.target}"))
+            return
+        self.patience.forget(subject)
+        self.patience.hurry()
+        await self.conditions.all_well(subject)
 
     async def _of_jobs(self, again: list[float]) -> list[Due]:
         """What can be done for jobs. A job whose every action has to wait makes room for the next in the line.
@@ -202,7 +218,7 @@ class Engine:
             try:
                 desk = desk_for(self.context, provider)
             except ProviderNotConfigured as error:
-                await self._say(f"provider {provider}", str(error))
+                await self.conditions.say(f"provider {provider}", str(error))
                 continue
             found += self._pack_lane(desk, model, endpoint, parts, enqueued.get((provider, model), 0), again)
         return found
@@ -263,13 +279,12 @@ class Engine:
             if opening is not None:
                 await asyncio.wait([opening])
             await _CARRIED_OUT_BY[type(action)](self.context, action)
+            await self._went_well(due)
         except LookAgain as again:
             self.patience.rest(action, again.pause)
             await self._answered(due)
         except Exception as error:  # noqa: BLE001  # the border: every fault becomes patience and words
             await self._complain(due, error)
-        else:
-            await self._went_well(due)
         finally:
             self._under_way.discard(action)
             self._ended_meanwhile.add(action)
@@ -308,46 +323,26 @@ class Engine:
         name = type(action).__name__
         logger.debug("%s failed", action, exc_info=error, extra={"action": name})
         if isinstance(error, ProviderNotConfigured):
-            await self._say(f"provider {provider}", str(error))
+            await self.conditions.say(f"provider {provider}", str(error))
         elif provider is not None and isinstance(error, RejectedError):
             self._shut_for_longer(provider)
-            await self._say(f"provider {provider}", f"{error} Jobs wait; nothing is lost.")
+            await self.conditions.say(f"provider {provider}", f"{error} Jobs wait; nothing is lost.")
         elif provider is not None and isinstance(error, TransientError) and not isinstance(error, RemoteMissing):
             self._streaks[provider] += 1
             if self._streaks[provider] >= COMPLAIN_AFTER:
                 self._shut_for_longer(provider)
-                await self._say(f"provider {provider}", f"{error} Trying again until it works; jobs wait.")
-        elif failures >= COMPLAIN_AFTER or _worth_saying_at_once(error):
-            await self._say(_subject(action), _in_words(error, name))
+                await self.conditions.say(f"provider {provider}", f"{error} Trying again until it works; jobs wait.")
+        elif failures >= COMPLAIN_AFTER or worth_saying_at_once(error):
+            await self.conditions.say(_subject(action), in_words(error, name))
 
     def _shut_for_longer(self, provider: str) -> None:
         # Calls that were under way when the first of them failed tell nothing new.
         if self.patience.until(provider) <= self.context.clock.steady():
             self.patience.failed(provider)
 
-    async def _say(self, subject: str, text: str) -> None:
-        said = await self._said()
-        if said.get(subject) == text:
-            return
-        said[subject] = text
-        try:
-            await self.context.store.story.raise_condition(subject, text)
-        except (sqlite3.Error, OSError) as error:
-            # The disk that the complaint is about may be the one it would be written to.
-            said.pop(subject)
-            logger.error("%s: %s (and this cannot be noted in the database: %s)", subject, text, error)
-
     async def _all_well(self, subject: str) -> None:
         self._streaks.pop(subject.removeprefix("provider "), None)
-        said = await self._said()
-        if subject in said:
-            del said[subject]
-            await self.context.store.story.clear_condition(subject)
-
-    async def _said(self) -> dict[str, str]:
-        if self._conditions is None:
-            self._conditions = await self.context.store.story.conditions()
-        return self._conditions
+        await self.conditions.all_well(subject)
 
 
 def _kind(action: Action) -> str:
@@ -369,29 +364,3 @@ def _subject(action: Action) -> str:
         return f"cancelling batch {action.batch}"  # by itself, since polls of the batch go well meanwhile
     job = getattr(action, "job", None)
     return f"job {job}" if job is not None else f"batch {getattr(action, 'batch', '')}"
-
-
-_NEEDS_A_PERSON = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOENT})
-
-
-def _worth_saying_at_once(error: Exception) -> bool:
-    """Faults that seldom pass by themselves: a full disk, missing rights, a fault in batchd or in a plugin."""
-    if isinstance(error, sqlite3.Error):
-        return "full" in str(error) or "readonly" in str(error)
-    if isinstance(error, OSError):
-        return error.errno in _NEEDS_A_PERSON
-    return not isinstance(error, BatchdError)
-
-
-def _in_words(error: Exception, name: str) -> str:
-    if isinstance(error, sqlite3.Error):
-        return f"The database cannot be written ({error}). Trying again until it can."
-    if isinstance(error, OSError):
-        where = f" ({error.filename})" if error.filename else ""
-        return f"{error.strerror or error}{where}. Trying again until it works."
-    if isinstance(error, WorkerLost | BatchdError):
-        return f"{error} Trying again."
-    return (
-        f"A fault in batchd or in a plugin: {type(error).__name__}: {error} (while it was to {name.lower()}). "
-        "Trying again, more and more seldom; `batchd run --log-level debug` shows where."
-    )

@@ -43,7 +43,7 @@ async def approvals(context: Context) -> None:
 def _write(context: Context, job: Job) -> str:
     """The note, under the first name that is free or holds these very words already."""
     folder = context.folders.held
-    require_folder(folder)
+    require_folder(folder, mounted=context.folders.mounted)
     text = _text(context, job).encode("utf-8", "backslashreplace")
     source = archive_name(job.inbox_path.decode("utf-8", "surrogateescape"))
     for number in count(1):

@@ -127,7 +127,11 @@ async def cut(context: Context, action: Split) -> None:
     """Cut a part that no batch can take whole."""
     job = await context.store.jobs.get(action.job)
     part = await context.store.jobs.part(action.job, action.first)
-    pieces = await pieces_of(context, job, part, action.pieces)
+    try:
+        pieces = await pieces_of(context, job, part, action.pieces)
+    except WorkerLost:
+        await _died(context, job, part.first)
+        return
     await context.store.jobs.split(part, pieces, action.reason)
 
 

@@ -57,7 +57,7 @@ class Supervisor:
         self._dropped = asyncio.Event()
         self._stopping = asyncio.Event()
         self._tasks: dict[asyncio.Task[None], lifecycle.Action] = {}
-        self._last_seen = Seen(0, 0, None)
+        self._last_seen: Seen | None = None
         self._scanned = asyncio.Event()
         self._warming: asyncio.Task[None] | None = None
 
@@ -106,32 +106,27 @@ class Supervisor:
     # --- loops -----------------------------------------------------------------------------------------------
 
     async def _watch_inbox(self) -> None:
-        subject, missing = "inbox", False
+        conditions = self.engine.conditions
         while not self._stopping.is_set():
             self._dropped.clear()
             # In a thread like all that follows: a share that hangs must not hold up the rest.
             pause = await asyncio.to_thread(self._rescan)
             try:
-                self._last_seen = await self.intake.look()
+                seen = await self.intake.look()
                 await held.approvals(self.context)
                 if self._watcher is not None:
                     await asyncio.to_thread(self._watcher.check)
-                if missing:
-                    missing = False
-                    await self.context.store.story.clear_condition(subject)
+                await conditions.all_well("inbox")
             except (OSError, sqlite3.Error) as error:
-                text = f"{error}. Looking again every {pause:.0f} s."
-                if not missing:
-                    missing = True
-                    with contextlib.suppress(sqlite3.Error):
-                        await self.context.store.story.raise_condition(subject, text)
-                self._last_seen = Seen(0, 0, None)
+                await conditions.say("inbox", f"{_in_words(error)} Looking again every {pause:.0f} s.")
+                seen = None
+            self._last_seen = seen
             self._scanned.set()
-            if self._last_seen.settling and self._warming is None:
+            if seen is not None and seen.settling and self._warming is None:
                 self._warming = asyncio.create_task(self._warm_up(), name="start workers")
-            if self._last_seen.claimed:
+            if seen is not None and seen.claimed:
                 self._wake.set()
-            due = self._last_seen.again_in
+            due = seen.again_in if seen is not None else None
             await self._wait(self._dropped, min(pause, due + BREATH) if due is not None else pause)
 
     async def _work(self, *, until_idle: bool = False) -> None:
@@ -174,12 +169,16 @@ class Supervisor:
 
     async def _idle(self, outlook: Outlook) -> bool:
         """Nothing under way, nothing due now or later, nothing settling in the inbox."""
-        if self._tasks or outlook.due or outlook.again_at is not None or not self._scanned.is_set():
+        if self._tasks or outlook.due or outlook.again_at is not None:
             return False
         seen = self._last_seen
-        if seen.settling or seen.claimed:
+        # Where the inbox could not be looked at, files may lie in it.
+        if seen is None or seen.settling or seen.claimed:
             return False
-        return not await self.context.store.jobs.views(most=1) and not await self.context.store.batches.in_work()
+        try:
+            return not await self.context.store.jobs.views(most=1) and not await self.context.store.batches.in_work()
+        except sqlite3.Error:
+            return False
 
     async def _warm_up(self) -> None:
         """Work is coming: let the workers start and load their plugins while the file settles."""
@@ -227,7 +226,8 @@ class Supervisor:
             with contextlib.suppress(sqlite3.Error):
                 await self.context.store.story.beat(os.getpid())
                 notifier.alive()
-                notifier.status(f"{self._last_seen.settling} files settling, {len(self._tasks)} actions under way")
+                settling = self._last_seen.settling if self._last_seen is not None else 0
+                notifier.status(f"{settling} files settling, {len(self._tasks)} actions under way")
         notifier.stopping()
 
     # --- how -------------------------------------------------------------------------------------------------
@@ -254,3 +254,11 @@ class Supervisor:
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+
+
+def _in_words(error: OSError | sqlite3.Error) -> str:
+    """Why the inbox cannot be looked at, or what lies in it not be taken."""
+    if isinstance(error, sqlite3.Error):
+        return f"Files wait there, since the database cannot be written ({error})."
+    where = f" ({error.filename})" if error.filename else ""
+    return f"{error.strerror or error}{where}."

@@ -75,14 +75,16 @@ class JobPlanned(Event):
     estimated_cost: str | None = None
     currency: str | None = None
     unlimited: int = 0
+    reused: int = 0
 
     @property
     def sentence(self) -> str:
+        again = f" {count(self.reused, 'row')} had been asked before, and cost nothing." if self.reused else ""
         failed = f" {count(self.failed, 'row')} could not be asked." if self.failed else ""
         cost = f", at most {self.estimated_cost} {self.currency}" if self.estimated_cost else ""
         if self.unlimited:
             cost = f"; what they can cost at most is not known, since {self.unlimited:,} set no max_tokens"
-        return f"Planned {count(self.requests, 'request')}{cost}.{failed}"
+        return f"Planned {count(self.requests, 'request')}{cost}.{again}{failed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,7 +75,8 @@ class Household:
         self.prices = PriceBook(prices or {}, currency=self.budget.currency)
         self.approve_in_folder = approve_in_folder
         names = ("inbox", "outbox", "archive", "rejected", "held")
-        self.folders = Folders(**{name: folder / name for name in names})
+        inbox, outbox, archive, rejected, held = (folder / name for name in names)
+        self.folders = Folders(inbox, outbox, archive, rejected, held)
         for each in (folder / name for name in names):
             each.mkdir(parents=True, exist_ok=True)
         catalogue = Catalogue.load(plugin_dir)

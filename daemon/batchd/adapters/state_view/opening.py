@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import StateUnusable
+from .room import is_full
 
 DATABASE = "batchd.db"
 BUSY_TIMEOUT = 5.0
@@ -68,7 +69,7 @@ def _in_words(error: sqlite3.Error, path: Path) -> str:
     reason = str(error)
     if "locked" in reason or "busy" in reason:
         return f"The database {path} was busy for {BUSY_TIMEOUT:.0f} s. Try again in a moment."
-    if "full" in reason:
+    if "full" in reason or ("disk I/O" in reason and is_full(path.parent)):
         return f"There is no room left on the disk of {path}. Make some, then try again."
     if not os.access(path, os.R_OK) or "unable to open" in reason or "readonly" in reason:
         return f"The database {path} cannot be opened: {reason}. {_who_may(path)}"

@@ -122,11 +122,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What keeps the daemon waiting, in a sentence, and since when."""
+    """What keeps the daemon waiting, in a sentence, and since when, if that is known."""
 
     subject: str
     text: str
-    since: float
+    since: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ import aiosqlite
 
 from ...errors import StateUnusable
 from ...events import Event
+from ..state_view.room import is_full
 
 T = TypeVar("T")
 Change = Callable[["Transaction"], Awaitable[T]]
@@ -137,7 +138,9 @@ class Database:
             await _probe(connection, path, now())
         except sqlite3.Error as error:
             await connection.close()
-            raise StateUnusable(f"The database {path} cannot be used: {error}.") from None
+            # SQLite calls it an I/O error when it finds no room for the files beside the database.
+            room = " No room is left on its disk: make some." if is_full(path.parent) else ""
+            raise StateUnusable(f"The database {path} cannot be used: {error}.{room}") from None
         except BaseException:
             await connection.close()
             raise

@@ -164,7 +164,7 @@ async def _account(tx: Transaction, job: Job, currency: str) -> Account:
     [row] = await tx.fetch("account", job=job.id, provider=provider, currency=currency, day=day, month=month)
     [own] = await tx.fetch("own_open_parts", job=job.id)
     sums = {name: row[name] for name in row.keys()}  # noqa: SIM118  # iterating a Row gives values
-    return Account(**sums, own=own["most_cost"], unlimited=own["unlimited"])
+    return Account(**sums, own=own["most_cost"], unlimited=own["unlimited"], open_parts=own["parts"])
 
 
 async def _hold(tx: Transaction, job: Job, refusal: Refusal, columns: Mapping[str, object]) -> None:

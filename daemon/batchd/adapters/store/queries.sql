@@ -211,7 +211,7 @@ FROM (SELECT parts.job, parts.most_cost, json_extract(jobs.route, '$.provider') 
 -- name: own_open_parts
 -- What the job itself may still cost at most.
 SELECT COALESCE(SUM(most_cost), 0) AS most_cost, COALESCE(SUM(unlimited), 0) AS unlimited,
-       COUNT(*) FILTER (WHERE state = 'unplanned') AS unplanned
+       COUNT(*) FILTER (WHERE state = 'unplanned') AS unplanned, COUNT(*) AS parts
 FROM parts WHERE job = :job AND state != 'collected'
 
 -- name: spending_of_job

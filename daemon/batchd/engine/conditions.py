@@ -1,0 +1,95 @@
+"""What keeps us waiting, said once: in the database, where `batchd status` finds it, and in the log."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sqlite3
+
+from ..adapters.store.story import Story
+from ..adapters.workers import WorkerLost
+from ..errors import BatchdError
+
+logger = logging.getLogger(__name__)
+
+
+class Conditions:
+    """A sentence for each subject that is in trouble. Nothing here fails: the trouble may be the database's own."""
+
+    def __init__(self, story: Story) -> None:
+        self._story = story
+        self._stored: dict[str, str] | None = None
+        self._only_logged: dict[str, str] = {}
+        self._over: set[str] = set()
+
+    async def say(self, subject: str, text: str) -> None:
+        """Something keeps us waiting. Said again in the same words, it changes nothing."""
+        self._over.discard(subject)
+        try:
+            stored = await self._known()
+            if stored.get(subject) != text:
+                await self._story.raise_condition(subject, text)
+                stored[subject] = text
+            self._only_logged.pop(subject, None)
+        except sqlite3.Error as error:
+            # The disk that the complaint is about may be the one it would be written to. The next one tries again.
+            if self._only_logged.get(subject) != text:
+                self._only_logged[subject] = text
+                logger.error(
+                    "%s: %s (This cannot be noted in the database: %s.)", subject, text, error, extra={"action": "Wait"}
+                )
+
+    async def all_well(self, subject: str) -> None:
+        """It is over."""
+        self._over.add(subject)
+        if self._only_logged.pop(subject, None) is not None:
+            logger.info("%s: all is well again.", subject, extra={"action": "Wait"})
+        try:
+            stored = await self._known()
+            for each in tuple(self._over):
+                if each in stored:
+                    await self._story.clear_condition(each)
+                    stored.pop(each, None)
+                self._over.discard(each)
+        except sqlite3.Error:
+            return  # they stay in `_over`, and go with the next that can be cleared
+
+    async def _known(self) -> dict[str, str]:
+        if self._stored is None:
+            self._stored = await self._story.conditions()
+        return self._stored
+
+
+_ADVICE = {
+    errno.ENOSPC: " Make room on its disk.",
+    errno.EDQUOT: " Make room, or let the user that batchd runs as have more.",
+    errno.EROFS: " Its file system is mounted read-only: mount it for writing.",
+    errno.EACCES: " Give the user that batchd runs as the right to.",
+    errno.ENOENT: "",
+}
+"""Faults of the disk that a person must mend, and how."""
+
+
+def worth_saying_at_once(error: Exception) -> bool:
+    """Faults that seldom pass by themselves: a full disk, missing rights, a fault in batchd or in a plugin."""
+    if isinstance(error, sqlite3.Error):
+        return "full" in str(error) or "readonly" in str(error)
+    if isinstance(error, OSError):
+        return error.errno in _ADVICE
+    return not isinstance(error, BatchdError)
+
+
+def in_words(error: Exception, name: str) -> str:
+    """What went wrong with the action of this name, what happens next, and what people can do."""
+    if isinstance(error, sqlite3.Error):
+        room = " Make room on the disk of the state folder." if "full" in str(error) else ""
+        return f"The database cannot be written ({error}).{room} Trying again until it can."
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror or error}{where}.{_ADVICE.get(error.errno or 0, '')} Trying again until it works."
+    if isinstance(error, WorkerLost | BatchdError):
+        return f"{error} Trying again."
+    return (
+        f"A fault in batchd or in a plugin: {type(error).__name__}: {error} (while it was to {name.lower()}). "
+        "Trying again, more and more seldom; `batchd run --log-level debug` shows where."
+    )

@@ -1,0 +1,39 @@
+"""What these tests share: a nursery, and rigs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .rig import Nursery, Rig
+
+MakeRig = Callable[..., Rig]
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Where daemons are born."""
+    ours = Nursery()
+    yield ours
+    ours.close()
+
+
+@pytest.fixture
+def make_rig(tmp_path: Path, nursery: Nursery) -> Iterator[MakeRig]:
+    """Make a rig: folders where they are wanted, a server with these options, and terms of the config."""
+    rigs: list[Rig] = []
+
+    def make(*options: str, folders: dict[str, Path] | None = None, **terms: object) -> Rig:
+        folder = tmp_path / f"rig{len(rigs)}"
+        folder.mkdir()
+        rig = Rig(folder, nursery, **(folders or {}))
+        rigs.append(rig)
+        rig.terms.update(terms)
+        rig.serve("--latency", "50ms", *options)
+        return rig
+
+    yield make
+    for rig in rigs:
+        rig.close()

@@ -1,0 +1,82 @@
+"""A process that has imported all of batchd and forks daemons, so that a life of one costs a tenth of a second.
+
+Most of a daemon's start is importing. A thousand lives are bearable only if that is done once. What is forked does
+all that `python -m batchd` does after its imports, in a process group of its own.
+
+Reads one JSON request a line, answers each with one line: `["start", arguments, log, stopped]` with the child's
+process id (`stopped`, it waits for SIGCONT before it does anything), `["poll", child]` with how it ended or `null`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from importlib import import_module
+
+IMPORTED = (
+    "batchd.app",
+    "batchd.cli.ending",
+    "batchd.cli.main",
+    "batchd.cli.run",
+    "batchd.cli.once",
+    "batchd_files",
+    "batchd_openai.client",
+    "batchd_openai.provider",
+    "batchd_prompts",
+    "batchd_sandbox",
+)
+
+# Where only ancestors may trace (yama), let anybody; without yama the call fails and changes nothing.
+_SET_PTRACER, _ANY = 0x59616D61, ctypes.c_ulong(-1)
+_SET_PDEATHSIG = 1
+
+
+def become(arguments: list[str], log: str, stopped: bool) -> None:
+    """What `python -m batchd` would be, with its output in `log`."""
+    os.setsid()
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for ours, standard in ((nothing, 0), (target, 1), (target, 2)):
+        os.dup2(ours, standard)
+    os.close(nothing)
+    os.close(target)
+    system = ctypes.CDLL(None)
+    system.prctl(_SET_PTRACER, _ANY, 0, 0, 0)
+    # Tests that are interrupted leave no daemons behind.
+    system.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # Worker processes import the main module anew: it must be batchd's.
+    main = import_module("batchd.__main__")
+    sys.modules["__main__"] = main
+    sys.argv = ["batchd", *arguments]
+    if stopped:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    raise SystemExit(main.main())
+
+
+def main() -> None:
+    """Until nobody asks any more."""
+    for module in IMPORTED:
+        import_module(module)
+    ended: dict[int, int] = {}
+    print("ready", flush=True)
+    for line in sys.stdin:
+        what, *rest = json.loads(line)
+        if what == "start":
+            child = os.fork()
+            if child == 0:
+                become(*rest)
+            print(child, flush=True)
+            continue
+        [child] = rest
+        if child not in ended:
+            found, status = os.waitpid(child, os.WNOHANG)
+            if found:
+                ended[child] = os.waitstatus_to_exitcode(status)
+        print(json.dumps(ended.get(child)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""The database is set to synchronous=NORMAL behind batchd's back, after it has read back that it is FULL."""
+
+from batchd.adapters.store import database
+
+_configured = database._configure
+
+
+async def _sabotaged(connection, path):
+    await _configured(connection, path)
+    await connection.execute_fetchall("PRAGMA synchronous=NORMAL")
+
+
+database._configure = _sabotaged

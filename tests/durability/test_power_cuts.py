@@ -1,0 +1,44 @@
+"""A few power cuts, and two builds in which they must do harm; `make power-cuts` does 150."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .power_cuts import SABOTAGES, NoLoopMounts, power_cuts
+from .rig import Counts, Nursery
+
+CUTS = 5
+CUTS_MOST = 30
+"""Cuts that a sabotaged build may take before it must have lost something. Mostly the first one does it."""
+
+
+def run(*arguments: object, **options: object) -> tuple[int, Counts]:
+    """A run, skipped where the machine does not allow one."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to mount an image")
+    if shutil.which("mkfs.ext4") is None:
+        pytest.skip("needs mkfs.ext4")
+    try:
+        return power_cuts(*arguments, **options)  # type: ignore[arg-type]
+    except NoLoopMounts as reason:
+        pytest.skip(f"this machine mounts no images: {reason}")
+
+
+def test_after_a_power_cut_nothing_is_lost_half_there_or_paid_twice(tmp_path: Path, nursery: Nursery) -> None:
+    seed = random.SystemRandom().randrange(1_000_000)
+    cuts, counts = run(tmp_path, CUTS, seed, nursery=nursery)
+    assert not counts.wrong, f"seed {seed}, after {cuts} cuts: {counts}"
+    assert cuts == CUTS
+    assert counts.rows > 0
+
+
+@pytest.mark.parametrize("sabotage", SABOTAGES)
+def test_a_build_that_does_not_sync_is_found_out(tmp_path: Path, sabotage: str) -> None:
+    seed = random.SystemRandom().randrange(1_000_000)
+    _, counts = run(tmp_path, CUTS_MOST, seed, sabotage=sabotage)
+    assert counts.wrong, f"seed {seed}: the rig sees no harm in {sabotage}, so it is blind"

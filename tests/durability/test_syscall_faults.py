@@ -1,0 +1,34 @@
+"""The daemon killed, or told of an error, at system calls chosen by chance; `make faults` does hundreds."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from .rig import Nursery
+from .strace import require_strace
+from .syscall_faults import KINDS, Striker, some, strike_all
+
+SAMPLE = {"daemon": (6, 3, 3), "worker": (2, 1, 1), "start": (2, 1, 0)}
+"""How many points of each kind."""
+
+
+@pytest.mark.parametrize("target", SAMPLE)
+def test_nothing_is_lost_half_done_or_paid_twice_and_no_file_is_given_up(
+    target: str, tmp_path: Path, nursery: Nursery
+) -> None:
+    require_strace()
+    seed = random.SystemRandom().randrange(1_000_000)
+    chance = random.Random(seed)
+    striker = Striker(tmp_path, nursery)
+    try:
+        points = striker.points(target)
+        assert len(points) > 50, "an undisturbed run makes many more calls"
+        for kind, number in zip(KINDS, SAMPLE[target], strict=True):
+            tally = strike_all(striker, some(points, number, chance), kind)
+            assert not tally.wrong, f"seed {seed}: {tally}\n" + "\n".join(tally.wrong)
+            assert number < 2 or tally.met, f"seed {seed}: no fault has reached its mark"
+    finally:
+        striker.close()

@@ -1,0 +1,105 @@
+"""What keeps us waiting is said where people look, also when the place where it is noted is what is in trouble."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from batchd.testing.fakes import InlineExecutor
+from batchd.testing.household import Living
+
+from .conftest import MakeHousehold, csv_of
+from .test_faults import order, statuses
+
+if TYPE_CHECKING:
+    import pytest
+
+
+async def pragma(daemon: Living, statement: str) -> Any:
+    """Ask SQLite for something."""
+    connection = daemon.context.store.database._connection
+    return list(await connection.execute_fetchall(f"PRAGMA {statement}"))
+
+
+async def fill(daemon: Living) -> None:
+    """Let the database find no room for one page more."""
+    [[pages]] = await pragma(daemon, "page_count")
+    await pragma(daemon, f"max_page_count={pages}")
+
+
+async def test_a_condition_that_finds_no_room_in_the_database_is_logged_once_and_noted_later(
+    make_household: MakeHousehold, caplog: pytest.LogCaptureFixture
+) -> None:
+    household = make_household()
+    async with household.living() as daemon:
+        conditions, text = daemon.engine.conditions, "It is full. " * 1_000
+        await fill(daemon)
+        for _ in range(3):
+            await conditions.say("disk", text)
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        assert "cannot be noted in the database: database or disk is full" in caplog.text
+        await pragma(daemon, "max_page_count=1000000")
+        await conditions.say("disk", text)
+        assert await daemon.context.store.story.conditions() == {"disk": text}
+        await conditions.all_well("disk")
+        assert await daemon.context.store.story.conditions() == {}
+
+
+async def test_what_cannot_be_cleared_now_goes_with_the_next(make_household: MakeHousehold) -> None:
+    household = make_household()
+    async with household.living() as daemon:
+        conditions = daemon.engine.conditions
+        await conditions.say("job one", "It waits.")
+        await pragma(daemon, "query_only=1")
+        await conditions.all_well("job one")
+        await pragma(daemon, "query_only=0")
+        assert await daemon.context.store.story.conditions() == {"job one": "It waits."}
+        await conditions.all_well("job two")
+        assert await daemon.context.store.story.conditions() == {}
+
+
+async def test_a_condition_of_an_earlier_life_is_cleared(make_household: MakeHousehold) -> None:
+    household = make_household()
+    async with household.living() as daemon:
+        await daemon.engine.conditions.say("inbox", "It is not there.")
+    async with household.living() as daemon:
+        await daemon.engine.conditions.all_well("inbox")
+        assert await daemon.context.store.story.conditions() == {}
+
+
+class Full(InlineExecutor):
+    """Has no room while `full`."""
+
+    full = False
+
+    async def run(self, function: Callable[[Any], Any], task: Any) -> Any:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device", "/spool/0.results.2.jsonl")
+        return await super().run(function, task)
+
+
+async def test_an_order_that_finds_no_room_is_said_and_carried_out_later_and_stops_nothing_else(
+    make_household: MakeHousehold,
+) -> None:
+    household = make_household()
+    household.executor = executor = Full()
+    household.drop("reviews/may.csv", csv_of(["unaskable", "two"]))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        await daemon.drain()
+        [job] = await daemon.context.store.jobs.ids()
+        await order(daemon, "retry", job)
+        executor.full = True
+        outlook = await daemon.engine.look()
+        assert outlook.again_at is not None
+        [(subject, text)] = (await daemon.context.store.story.conditions()).items()
+        assert subject.startswith("order ")
+        assert text.startswith("No space left on device (/spool/0.results.2.jsonl). Make room on its disk.")
+        for _ in range(10):
+            await daemon.engine.look()
+        assert daemon.engine.patience.failures(subject) == 1, "it is not tried at every look"
+        executor.full = False
+        await daemon.drain()
+        assert await daemon.context.store.story.conditions() == {}
+    assert statuses(household, "reviews/may (2).results.csv") == ["failed", "ok"]

@@ -1,0 +1,79 @@
+"""What becomes of work whose process dies over it, at each of the places where that may happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from batchd.adapters.workers import WorkerLost
+from batchd.contracts import Limits
+from batchd.testing.fakes import InlineExecutor
+from batchd.testing.household import Household
+
+from ..engine.conftest import csv_of, make_household, route
+
+__all__ = ["make_household"]
+
+TaskT = TypeVar("TaskT")
+DoneT = TypeVar("DoneT")
+
+NINE = [f"review {number}" for number in range(9)]
+FOUR_ROWS = Limits(max_requests=4)
+
+
+class Dying(InlineExecutor):
+    """An executor whose processes die over one function, so many times."""
+
+    def __init__(self, function: str, times: int) -> None:
+        self.function = function
+        self.times = times
+
+    async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
+        if function.__name__ == self.function and self.times:
+            self.times -= 1
+            raise WorkerLost("The worker process died.")
+        return await super().run(function, task)
+
+
+async def ask(household: Household) -> str:
+    """Drop a file and work until nothing is left; the state of its job then."""
+    household.drop("reviews/may.csv", csv_of(NINE))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        await daemon.drain(most=500)
+        [job] = await daemon.context.store.jobs.ids()
+        return str((await daemon.context.store.jobs.get(job)).state)
+
+
+@pytest.mark.parametrize("function", ["read", "plan", "split", "deal", "collect"])
+async def test_two_deaths_cost_two_retries(make_household: Callable[..., Household], function: str) -> None:
+    household = make_household(executor=Dying(function, 2), limits=FOUR_ROWS, routes=(route(part_rows=9),))
+    assert await ask(household) == "done"
+    assert set(household.service.executed.values()) == {1}
+    assert len(household.service.executed) == 9
+
+
+@pytest.mark.parametrize("function", ["plan", "split", "collect"])
+async def test_a_part_that_kills_its_worker_three_times_fails_its_job_with_that_reason(
+    make_household: Callable[..., Household], function: str
+) -> None:
+    dying = Dying(function, -1)
+    household = make_household(executor=dying, limits=FOUR_ROWS, routes=(route(part_rows=9),))
+    assert await ask(household) == "failed"
+    assert dying.times == -4
+    [failed] = [event for event in household.events if event.kind == "JobFailed"]
+    assert "from row 0 ended the worker process 3 times, most likely for want of memory" in failed.sentence
+    assert all(times == 1 for times in household.service.executed.values())
+
+
+async def test_a_file_that_kills_its_reader_three_times_comes_back_with_the_reason(
+    make_household: Callable[..., Household], tmp_path: Path
+) -> None:
+    household = make_household(executor=Dying("read", -1))
+    assert await ask(household) == "rejected"
+    rejected = household.folders.rejected / "reviews"
+    assert (rejected / "may.csv").read_text() == csv_of(NINE)
+    assert "ended the worker process 3 times" in (rejected / "may.csv.why.txt").read_text()
