@@ -1,6 +1,7 @@
 """No room, or nothing to write to: the daemon waits, says so, and goes on by itself. Nothing is lost or asked twice.
 
-One daemon meets all of these troubles, one after the other: what one of them left behind would show in the next.
+One daemon (in each process that runs tests) meets these troubles one after the other: what one of them left behind would
+show in the next.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ import pytest
 from ..end_to_end.conftest import until
 from .disks import Disk, require_mounting
 from .rig import Life, Nursery, Rig
-
-pytestmark = pytest.mark.xdist_group("full disks")
 
 ROWS = 1_000
 WATCHED = 0.6

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from ..cli.test_terminal import Terminal
 from .conftest import MakeRig
 
@@ -25,20 +27,31 @@ def test_a_folder_that_is_missing_at_the_start_ends_it_before_anything_is_touche
     assert [path.name for path in (rig.folders["inbox"] / "reviews").iterdir()] == ["may.csv"]
 
 
-def test_a_folder_that_goes_away_meanwhile_is_waited_for_in_sight(make_rig: MakeRig) -> None:
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("outbox", "the folder is not there (is its share mounted?) ({folder}). Trying again until it works."),
+        # Files may lie in it, so it is not done while it cannot look.
+        ("inbox", "No such file or directory ({folder}). Looking again every 0 s."),
+    ],
+)
+def test_a_folder_that_goes_away_meanwhile_is_waited_for_in_sight(make_rig: MakeRig, name: str, words: str) -> None:
     rig = make_rig("--latency", "1s")
     rig.drop_rows("may", 3)
     elsewhere = rig.folder / "elsewhere"
-    terminal = Terminal("--config", rig.folder / "config.toml", "once", columns=200, SANDBOX_KEY="any")
+    terminal = Terminal("--config", rig.folder / "config.toml", "once", columns=400, SANDBOX_KEY="any")
     in_vain = threading.Timer(120, terminal.process.kill)
     in_vain.start()
     # Reading all the while: a terminal that nobody reads from holds up whoever writes to it.
     terminal.read(lambda _: bool(rig.ledger()["create_calls"]))
-    rig.folders["outbox"].rename(elsewhere)
-    shown = terminal.read(lambda shown: "the folder is not there" in shown)
-    assert str(rig.folders["outbox"]) in shown
-    assert "Trying again until it works." in shown
-    elsewhere.rename(rig.folders["outbox"])
+    rig.folders[name].rename(elsewhere)
+    wanted = words.format(folder=rig.folders[name])
+    assert wanted in terminal.read(lambda shown: wanted in shown)
+    if name == "inbox":
+        terminal.read(lambda _: rig.reported("may"))
+    frames = terminal.raw.count(wanted) + 2
+    assert terminal.read(lambda shown: shown.count(wanted) >= frames).count(wanted) >= frames, "it has not ended"
+    elsewhere.rename(rig.folders[name])
     status, rest = terminal.end()
     in_vain.cancel()
     assert status == 0

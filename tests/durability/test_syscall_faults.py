@@ -11,7 +11,7 @@ from .rig import Nursery
 from .strace import require_strace
 from .syscall_faults import KINDS, Striker, some, strike_all
 
-SAMPLE = {"daemon": (6, 3, 3), "worker": (2, 1, 1), "start": (2, 1, 0)}
+SAMPLE = {"daemon": (5, 2, 2), "worker": (2, 1, 1), "start": (2, 1, 0)}
 """How many points of each kind."""
 
 

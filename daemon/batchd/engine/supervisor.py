@@ -111,6 +111,7 @@ class Supervisor:
             self._dropped.clear()
             # In a thread like all that follows: a share that hangs must not hold up the rest.
             pause = await asyncio.to_thread(self._rescan)
+            seen = None
             try:
                 seen = await self.intake.look()
                 await held.approvals(self.context)
@@ -119,7 +120,6 @@ class Supervisor:
                 await conditions.all_well("inbox")
             except (OSError, sqlite3.Error) as error:
                 await conditions.say("inbox", f"{_in_words(error)} Looking again every {pause:.0f} s.")
-                seen = None
             self._last_seen = seen
             self._scanned.set()
             if seen is not None and seen.settling and self._warming is None:
