@@ -37,8 +37,8 @@ LOOKS = 2
 """How often a batch of unknown outcome must be looked for in vain before it counts as not created."""
 MISSING_MOST = 3_600.0
 """Seconds that a provider may say of a batch, or of its answers, that it is not there, before we believe it."""
-NOTED_EVERY = 60.0
-"""Seconds after which it is noted that a provider still says the same of a batch."""
+NOTED_EVERY = 10.0
+"""Seconds after which it is noted that a provider still says the same of a batch: and that notes can still be made."""
 MISSING_SINCE = "batchd_missing_since"
 ENDED = "batchd_ended"
 VANISHED = "batch_missing"
