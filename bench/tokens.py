@@ -75,6 +75,8 @@ def main() -> None:
         sys.modules["splintr"] = None  # type: ignore[assignment]
     builder = Catalogue.load().create("prompt_builder", "template", PROMPT)
     given = lines(asked.rows)
+    # Once a process, however many rows it counts.
+    loading = seconds(lambda: tokens.vocabulary(asked.model))
     building = counting = 0.0
     counted = 0
     while piece := list(islice(given, 10_000)):
@@ -86,6 +88,7 @@ def main() -> None:
         counted += total[0]
     how = tokens.vocabulary(asked.model) or "bytes"
     print(f"{asked.rows:,} rows, {counted:,} tokens, {counted / asked.rows:.1f} a row, by {how}")
+    print(f"loading the vocabulary {loading:.2f} s, once a process")
     print(f"building {building:.2f} s, {building / asked.rows * 1e6:.2f} µs a row")
     print(f"counting {counting:.2f} s, {counting / asked.rows * 1e6:.2f} µs a row")
     print(f"counting takes {counting / building:.2f} of building")

@@ -277,8 +277,16 @@ def test_embeddings_have_no_output(config: Path) -> None:
         (ROUTE, ROUTE + 'endpoint = "/v1/embeddings"\n'),
         ('model = "gpt-4o"', 'model = "text-embedding-3-small"'),
         ("{ max_tokens = 50 }", "{}"),
+        (
+            '{ plugin = "template", user = "Review: {{ review }}" }',
+            '{ plugin = "passthrough", url = "/v1/embeddings" }',
+        ),
     )
-    said = here("estimate", file_of(config.parent, "good"), "--all", config=config)
+    path = config.parent / "may.jsonl"
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/embeddings", "body": {"input": "hello world"}}
+    path.write_text(json.dumps(line) + "\n")
+    said = here("estimate", path, "--all", config=config)
+    assert "Input: 2 tokens, " in said.out
     assert "Output: none, as embeddings have none." in said.out
     assert "openai/gpt-4" not in said.out
     assert "openai/text-embedding-3-large: batch" in said.out

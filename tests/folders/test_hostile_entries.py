@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import stat
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from batchd.core.lifecycle import Claim
+from batchd.testing.household import Household
 
-from ..engine.conftest import MakeHousehold, csv_of
-from ..engine.conftest import make_household as make_household
+from ..engine.conftest import ASKING, csv_of, route
 from ..intake.conftest import as_nobody
+from ..intake.conftest import open_folder as open_folder
 from .conftest import Shared, gone, rows_of, size, until
 
 SECRET = "the-secret-of-another-folder-8c1f"
@@ -121,34 +118,22 @@ def test_a_thousand_links_are_explained_once(shared: Shared) -> None:
     shared.stop(daemon)
 
 
-@pytest.fixture
-def for_everyone(tmp_path: Path) -> Iterator[None]:
-    """A temporary folder that others than root may enter and write to."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.owner() != "root" or folder == Path("/tmp"):
-            break
-        folder.chmod(folder.stat().st_mode | 0o011)
-    yield
-    for folder in tmp_path.rglob("*"):
-        if folder.is_dir():
-            shutil.chown(folder, 0)
-
-
-async def test_files_that_may_not_be_read_keep_nobody_waiting(
-    make_household: MakeHousehold, tmp_path: Path, for_everyone: None
-) -> None:
+async def test_files_that_may_not_be_read_keep_nobody_waiting(open_folder: Path) -> None:
     """More of them than the daemon looks at in one go, all older than the one that can be taken."""
     # Another user may not be able to import anything: all that is needed is imported before.
-    household = make_household()
+    plugins = open_folder / "plugins.d"
+    plugins.mkdir()
+    (plugins / "asking.py").write_text(ASKING)
+    household = Household(open_folder / "first", plugin_dir=plugins, routes=(route(),))
     household.drop("reviews/first.csv", csv_of(["one"]))
     async with household.living() as daemon:
         await daemon.take_in()
         await daemon.drain()
-    household = make_household()
+    household = Household(open_folder / "house", plugin_dir=plugins, routes=(route(),))
     number = size(150, 2_000)
     for each in range(number):
         household.drop(f"reviews/locked{each:04d}.csv", csv_of(["one"])).chmod(0o000)
-    subprocess.run(["chown", "-R", "65534:65534", str(tmp_path)], check=os.geteuid() == 0, capture_output=True)
+    subprocess.run(["chown", "-R", "65534:65534", str(open_folder)], check=os.geteuid() == 0, capture_output=True)
     with as_nobody():
         async with household.living() as daemon:
             await daemon.take_in()

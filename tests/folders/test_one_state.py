@@ -44,7 +44,7 @@ def test_a_second_daemon_says_who_has_it_and_touches_nothing(shared: Shared) -> 
         assert str(shared.folder / "state") in second.stderr
         assert second.stderr.strip().count("\n") == 0, second.stderr
         print(f"{' '.join(command)}: refused after {took:.2f} s")
-        assert not LONG or took < 2.0
+        assert not LONG or took < 5.0  # half a second where nothing else runs
     after = [{name: what for name, what in everything(folder).items() if ours(name)} for folder in folders]
     assert after == before
     shared.drop("reviews/june.csv", "\n".join(rows_of("june", 2)) + "\n")

@@ -19,9 +19,6 @@ from ..core.records import Job, Part
 from ..file_sink import FileSink, Shape
 from .context import Context
 
-PieceKey = tuple[str, int, int, int]
-"""Job, first row and results version of a part, and which of the job's sinks."""
-
 
 def shape_of(job: Job) -> Shape:
     """What the job's rows have in common."""
