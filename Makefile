@@ -48,7 +48,7 @@ bench: $(STAMP)  ## throughput, memory, checks and counting, against straight sc
 soak: $(STAMP)  ## a thousand kills at random instants; takes long
 	$(BIN)/python -m bench.soak --kills 1000
 
-faults: $(STAMP)  ## killed, or told of an error, at a thousand system calls; needs strace, takes long
+faults: $(STAMP)  ## killed, or told of an error, at hundreds of system calls; needs strace, takes long
 	$(BIN)/python -m tests.durability.syscall_faults
 
 power-cuts: $(STAMP)  ## the power cut 150 times, and two builds that must not survive it; needs root
