@@ -124,7 +124,8 @@ class Soak:
         """kill -9 of the daemon and its workers, at once."""
         assert self.daemon is not None
         if self.daemon.ended:
-            raise SystemExit(f"The daemon ended by itself:\n{self.log.read_text()[-3000:]}")
+            status = self.daemon.status
+            raise SystemExit(f"The daemon ended by itself, with status {status}:\n{self.log.read_text()[-3000:]}")
         self.daemon.kill()
         self.kills += 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -108,10 +109,10 @@ class Life:
 
     def kill(self) -> None:
         """kill -9 of the daemon and its workers, at once."""
-        try:
-            os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        # Not of one that has ended: its number may be another process's by now.
+        if not self.ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
         self.wait()
 
     def stop(self) -> int:
