@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import random
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+from ..durability.rig import until
 from .conftest import LONG, size
 
 SOAK = Path(__file__).parents[2] / "bench" / "soak.py"
@@ -41,14 +40,9 @@ def test_it_stops_in_good_order_whenever_it_is_asked_to(tmp_path: Path) -> None:
 
         def kill(self) -> None:
             # Asked before it can hear is not asked in good order: Python has not begun to look at signals then.
-            while self.daemon.poll() is None and not self.hears():
-                time.sleep(0.02)
+            until(lambda: self.daemon.ended or self.hears(), "it is at work")
             begun = time.monotonic()
-            self.daemon.send_signal(signal.SIGTERM)
-            try:
-                status = self.daemon.wait(60)
-            except subprocess.TimeoutExpired:
-                raise AssertionError(f"It has not stopped after a minute:\n{self.said()}") from None
+            status = self.daemon.stop()
             took.append(time.monotonic() - begun)
             assert status == 0, self.said()
             assert "Traceback" not in self.said()
