@@ -100,6 +100,7 @@ class Daemon:
         self.context.budget = config.spending_limits()
         self.context.approve_in_folder = config.budget.approve_in_folder
         self.context.reuse_bytes = config.reuse.max_bytes
+        self.context.suffixes = frozenset(catalogue.suffixes())
         self.config, self.catalogue = config, catalogue
         self.engine.patience.hurry()
         self.supervisor.wake()
@@ -145,6 +146,7 @@ async def daemon(
             file_sinks=_file_sinks(config, sinks),
             routes=config.routes,
             plugin_dir=str(config.plugin_dir) if config.plugin_dir else None,
+            suffixes=frozenset(catalogue.suffixes()),
             duplicates=config.intake.duplicates,
             budget=config.spending_limits(),
             approve_in_folder=config.budget.approve_in_folder,

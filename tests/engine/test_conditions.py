@@ -6,6 +6,8 @@ import errno
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from batchd.adapters.work.read import ReadTask
+from batchd.errors import FileRefused
 from batchd.testing.fakes import InlineExecutor
 from batchd.testing.household import Living
 
@@ -103,3 +105,34 @@ async def test_an_order_that_finds_no_room_is_said_and_carried_out_later_and_sto
         await daemon.drain()
         assert await daemon.context.store.story.conditions() == {}
     assert statuses(household, "reviews/may (2).results.csv") == ["failed", "ok"]
+
+
+async def test_no_file_is_rejected_for_a_worker_that_lacks_a_reader(make_household: MakeHousehold) -> None:
+    class Forgetful(InlineExecutor):
+        tries = 0
+
+        async def run(self, function: Callable[[Any], Any], task: Any) -> Any:
+            if isinstance(task, ReadTask):
+                self.tries += 1
+                if self.tries <= 4:
+                    raise FileRefused("suffix", "Its name ends in .csv, and batchd does not know how to read that.")
+            return await super().run(function, task)
+
+    household = make_household()
+    household.executor = executor = Forgetful()
+    household.drop("reviews/may.csv", csv_of(["one"]))
+    household.drop("reviews/may.odd", "no reader takes this")
+    async with household.living() as daemon:
+        await daemon.take_in()
+        for _ in range(50):
+            if executor.tries < 4:
+                await daemon.step()
+        assert executor.tries == 4, "the file was given up"
+        [text] = (await daemon.context.store.story.conditions()).values()
+        assert text.startswith(
+            "A worker process does not find the reader for .csv files, though batchd itself has one."
+        )
+        await daemon.drain()
+        assert await daemon.context.store.story.conditions() == {}
+    assert statuses(household) == ["ok"]
+    assert [path.name for path in (household.folders.rejected / "reviews").iterdir()] == ["may.odd", "may.odd.why.txt"]

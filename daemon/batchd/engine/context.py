@@ -63,7 +63,7 @@ class Context:
 
     `opening` has a task for each provider that makes itself ready; no call is made to it before. `file_sinks` says
     how a worker makes those of the sinks that write files, and `pieces` what workers have made for which part (see
-    `engine/render.py`).
+    `engine/render.py`). `suffixes` are those of files that some reader takes.
     """
 
     store: Store
@@ -79,6 +79,7 @@ class Context:
     opening: Mapping[str, asyncio.Task[None]] = field(default_factory=dict)
     quotas: Quotas = field(default_factory=Quotas)
     plugin_dir: str | None = None
+    suffixes: frozenset[str] = frozenset()
     duplicates: Duplicates = "process"
     budget: Budget = field(default_factory=Budget)
     approve_in_folder: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 
 from ..adapters.store.money import Collected
@@ -16,7 +17,7 @@ from ..adapters.workers import WorkerLost
 from ..core.lifecycle import Collect, Deal, Plan, Read, Skip, Split
 from ..core.records import Job, Part, PartState
 from ..core.routing import NO_ROUTE, no_route_reason
-from ..errors import FileRefused
+from ..errors import FileRefused, PluginError
 from ..model import Usage
 from . import admission
 from .context import Context
@@ -51,6 +52,12 @@ async def read_source(context: Context, action: Read) -> None:
     try:
         done = await context.executor.run(read, task)
     except FileRefused as refusal:
+        suffix = os.path.splitext(job.source)[1].lower()
+        if refusal.code == "suffix" and suffix in context.suffixes:
+            raise PluginError(
+                f"A worker process does not find the reader for {suffix} files, though batchd itself has one. "
+                f"{job.source} waits; if this stays so, start batchd again."
+            ) from None
         await reject(context, job, refusal.code, str(refusal))
         return
     except WorkerLost:

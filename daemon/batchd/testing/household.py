@@ -80,6 +80,7 @@ class Household:
         for each in (folder / name for name in names):
             each.mkdir(parents=True, exist_ok=True)
         catalogue = Catalogue.load(plugin_dir)
+        self.suffixes = frozenset(catalogue.suffixes())
         sink_names = {sink for route in self.routes for sink in route.sinks}
         self.sinks = dict(sinks or {})
         for name in sink_names - self.sinks.keys():
@@ -124,6 +125,7 @@ class Household:
             file_sinks={name: Asked(name) for name, sink in self.sinks.items() if isinstance(sink, FileSink)},
             routes=self.routes,
             plugin_dir=str(self.plugin_dir) if self.plugin_dir else None,
+            suffixes=self.suffixes,
             duplicates=self.duplicates,
             budget=self.budget,
             approve_in_folder=self.approve_in_folder,

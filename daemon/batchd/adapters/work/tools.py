@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -60,6 +61,7 @@ def reader(recipe: Recipe, suffix: str) -> Reader[Any]:
     catalogue = _catalogue(recipe.plugin_dir)
     kind = recipe.kind or catalogue.reader_for(suffix)
     if kind is None:
+        _look_anew()
         known = ", ".join(sorted(catalogue.suffixes()))
         what = f"ends in {suffix}" if suffix else "has no ending"
         raise FileRefused(
@@ -71,6 +73,9 @@ def reader(recipe: Recipe, suffix: str) -> Reader[Any]:
         # A reader notes what it finds out about one file, so it is made anew for each.
         made: Reader[Any] = catalogue.create("reader", kind, recipe.settings)
     except PluginError as error:
+        _look_anew()
+        if catalogue.find("reader", kind) is None or isinstance(error.__cause__, OSError):
+            raise  # no fault of the file's: the configuration was accepted with this reader
         raise FileRefused(
             "reader_settings",
             f"The reader settings of its route do not fit this kind of file. {error} Drop it where another route "
@@ -84,5 +89,19 @@ def _make(role: str, recipe: Recipe) -> Any:
     if key not in _made:
         if len(_made) > 100:
             _made.clear()
-        _made[key] = _catalogue(recipe.plugin_dir).create(role, recipe.kind, recipe.settings)
+        try:
+            _made[key] = _catalogue(recipe.plugin_dir).create(role, recipe.kind, recipe.settings)
+        except PluginError:
+            _look_anew()
+            raise
     return _made[key]
+
+
+def _look_anew() -> None:
+    """Something is missing: load the plugins again next time.
+
+    A disk that failed for a moment, or an upgrade of batchd under way, may have hidden it. That must not stay so for as
+    long as this process lives.
+    """
+    _catalogue.cache_clear()
+    importlib.invalidate_caches()
