@@ -19,7 +19,6 @@ import json
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -124,9 +123,8 @@ class Soak:
     def kill(self) -> None:
         """kill -9 of the daemon and its workers, at once."""
         assert self.daemon is not None
-        status = self.daemon.status if self.daemon.ended else None
-        # Killed by others, a shortage of memory say, it was killed all the same.
-        if status not in {None, -signal.SIGKILL}:
+        if self.daemon.ended:
+            status = self.daemon.status
             raise SystemExit(f"The daemon ended by itself, with status {status}:\n{self.log.read_text()[-3000:]}")
         self.daemon.kill()
         self.kills += 1

@@ -68,6 +68,8 @@ def main() -> None:
             child = os.fork()
             if child == 0:
                 become(*rest)
+            # Process numbers come round: this is not the one of that number that ended earlier.
+            ended.pop(child, None)
             print(child, flush=True)
             continue
         [child] = rest
