@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,17 @@ import pytest
 from .rig import Nursery, Rig
 
 MakeRig = Callable[..., Rig]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails shows what the daemons said last: it may not fail again where somebody looks."""
+    report = yield
+    if report.failed and report.when == "call":
+        for rig in list(Rig.living):
+            if rig.log.exists():
+                report.sections.append((str(rig.log), rig.tail(6_000)))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,11 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ..end_to_end.conftest import ENVIRONMENT, Place, until
 
@@ -151,6 +152,9 @@ class Counts:
 class Rig(Place):
     """A place whose folders may lie anywhere, whose daemons come from a nursery, and which knows what it dropped."""
 
+    living: ClassVar[weakref.WeakSet[Rig]] = weakref.WeakSet()
+    """Those that are not closed yet: a test that fails shows what their daemons said last."""
+
     def __init__(self, folder: Path, nursery: Nursery, **folders: Path) -> None:
         super().__init__(folder)
         self.nursery = nursery
@@ -159,6 +163,7 @@ class Rig(Place):
         self.dropped: dict[str, int] = {}
         self.lives: list[Life] = []
         self.log = folder / "daemon.log"
+        self.living.add(self)
 
     def configure(self, provider: str = "") -> None:
         """Write the config and make the folders."""
@@ -190,9 +195,9 @@ class Rig(Place):
             file.seek(since)
             return file.read()
 
-    def tail(self) -> str:
+    def tail(self, size: int = 1500) -> str:
         """The end of the log, for a message."""
-        return self.said()[-1500:].decode(errors="replace")
+        return self.said()[-size:].decode(errors="replace")
 
     def drop_rows(self, name: str, rows: int) -> None:
         """A file of so many rows appears in the inbox, whole and durable."""
@@ -310,6 +315,7 @@ class Rig(Place):
 
     def close(self) -> None:
         """End everything."""
+        self.living.discard(self)
         for life in self.lives:
             if not life.ended:
                 life.kill()

@@ -63,7 +63,8 @@ class House:
         """`batchd status` and the log say what is the matter, and the daemon does not spin over it."""
         rig, life = self.rig, self.life
         pattern = re.compile(rf"(warning|error) .*{re.escape(logged)}")
-        until(lambda: pattern.search(rig.said(self.known).decode()), f"the log says {logged}")
+        until(lambda: life.ended or pattern.search(rig.said(self.known).decode()), f"the log says {logged}")
+        assert not life.ended, f"the daemon ended by itself with {life.status}"
         since, cpu, began = rig.log.stat().st_size, life.cpu_seconds(), time.monotonic()
         until(lambda: shown in rig.batchd("status").stdout, f"batchd status says {shown}")
         time.sleep(max(0.0, WATCHED - (time.monotonic() - began)))
