@@ -313,6 +313,17 @@ class Rig(Place):
         finally:
             connection.close()
 
+    def shorten_log(self) -> None:
+        """Give the room in SQLite's log back: the next commits need some of the disk's, and not what it holds already."""
+        connection = sqlite3.connect(self.folders["state"] / "batchd.db", timeout=30)
+        try:
+            until(
+                lambda: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0,
+                "SQLite's log is empty",
+            )
+        finally:
+            connection.close()
+
     def close(self) -> None:
         """End everything."""
         self.living.discard(self)

@@ -134,6 +134,8 @@ def house(houses: Houses) -> House:
 @pytest.mark.parametrize("where", ["outbox", "archive", "state/jobs", "state"])
 def test_full(house: House, where: str, leave: int) -> None:
     disk, database = house.disks[where], where == "state"
+    if database:
+        house.rig.shorten_log()
     disk.fill(leave=leave if where != "archive" else min(leave, 20_000))
     house.trouble(f"full-{where.replace('/', '-')}-{leave}")
     shown = f"{NO_ROOM} {disk.point}" if database else f"{NO_SPACE} ({disk.point}/"
@@ -149,6 +151,8 @@ def test_full_while_the_batch_is_at_the_provider(house: House, where: str) -> No
     rig.fault("retrieve:slow:delay=1500ms")
     house.trouble(f"out-{where.replace('/', '-')}")
     until(lambda: rig.query("SELECT 1 FROM batches WHERE state = 'submitted'"), "the batch is at the provider")
+    if database:
+        rig.shorten_log()
     disk.fill()
     shown = f"{NO_ROOM} {disk.point}" if database else f"{NO_SPACE} ({disk.point}/"
     house.waits_and_says_so(shown=shown, logged=FULL if database else NO_SPACE)

@@ -211,7 +211,7 @@ STEPS = [
         PLANNED,
     ),
     # --- batches
-    Step("packed", (RUNNING, PLANNED), lambda s: s.batches.packed(batch(), [WAITING]), ("BatchPacked",), PLANNED),
+    Step("packed", (RUNNING, PLANNED), lambda s: s.batches.packed([(batch(), [WAITING])]), ("BatchPacked",), PLANNED),
     batches_step("uploaded", BatchState.PACKED, lambda s: s.batches.uploaded(batch(), "file-1"), "BatchUploaded"),
     batches_step("uploaded, nothing kept", BatchState.PACKED, lambda s: s.batches.uploaded(batch(), None)),
     batches_step("submitting", BatchState.UPLOADED, lambda s: s.batches.submitting(batch(BatchState.UPLOADED), INTENT)),
@@ -357,7 +357,7 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
         "/v1/chat/completions",
         1.0,
     )
-    await batches.packed(batch(), [WAITING])
+    await batches.packed([(batch(), [WAITING])])
     assert await batches.waiting() == []
     assert await batches.parts("batch") == [BATCHED]
     assert await batches.enqueued_tokens() == {("acme", "small"): 100}
@@ -442,8 +442,18 @@ async def test_a_part_that_waits_no_more_goes_into_no_batch(store: Opened, since
     else:
         await store.set("parts", {"job": "job", "first": 10}, **since)
     before = store.everything()
-    await store.batches.packed(batch(), [WAITING, replace(WAITING, first=10)])
+    await store.batches.packed([(batch(), [WAITING, replace(WAITING, first=10)])])
     assert store.everything() == before
+
+
+async def test_a_batch_that_cannot_be_made_keeps_no_other_from_being_made(store: Opened) -> None:
+    await store.put(RUNNING, PLANNED, replace(PLANNED, first=10))
+    gone, there = replace(WAITING, first=20), replace(WAITING, first=10)
+    made = [(replace(batch(), key=key), parts) for key, parts in [("a", [WAITING, gone]), ("b", [there])]]
+    await store.batches.packed(made)
+    assert await store.batches.parts("a") == []
+    assert [part.first for part in await store.batches.parts("b")] == [10]
+    assert [event.kind for event in store.told] == ["BatchPacked"]
 
 
 @pytest.mark.parametrize("since", [{"cancelled": 1}, {"state": "failed"}, {"state": "held"}, {"state": "delivering"}])
@@ -451,7 +461,7 @@ async def test_a_job_that_was_stopped_meanwhile_goes_into_no_batch(store: Opened
     # Or a batch would be paid for that nobody wants any more.
     await store.put(RUNNING, PLANNED)
     await store.set("jobs", {"id": "job"}, **since)
-    await store.batches.packed(batch(), [WAITING])
+    await store.batches.packed([(batch(), [WAITING])])
     assert store.everything()["batches"] == []
     assert store.told == []
 

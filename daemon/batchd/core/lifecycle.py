@@ -154,12 +154,12 @@ class Deal:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """Put these waiting parts together into one batch."""
+    """Put these waiting parts together, each tuple of them into one batch."""
 
     provider: str
     model: str
     endpoint: str
-    parts: tuple[Waiting, ...]
+    batches: tuple[tuple[Waiting, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,19 +60,22 @@ def desk_for(context: Context, name: str) -> ProviderDesk:
 
 
 async def pack(context: Context, action: Pack) -> None:
-    """Commit a batch with its parts, before anything is sent."""
-    batch = Batch(
-        key=context.clock.new_id(),
-        provider=action.provider,
-        model=action.model,
-        endpoint=action.endpoint,
-        state=BatchState.PACKED,
-        requests=sum(part.requests for part in action.parts),
-        size=sum(part.size for part in action.parts),
-        input_tokens=sum(part.input_tokens for part in action.parts),
-        created_at=context.clock.now(),
-    )
-    await context.store.batches.packed(batch, action.parts)
+    """Commit batches with their parts, before anything is sent."""
+    packed = []
+    for parts in action.batches:
+        batch = Batch(
+            key=context.clock.new_id(),
+            provider=action.provider,
+            model=action.model,
+            endpoint=action.endpoint,
+            state=BatchState.PACKED,
+            requests=sum(part.requests for part in parts),
+            size=sum(part.size for part in parts),
+            input_tokens=sum(part.input_tokens for part in parts),
+            created_at=context.clock.now(),
+        )
+        packed.append((batch, parts))
+    await context.store.batches.packed(packed)
 
 
 async def upload(context: Context, action: Upload) -> None:

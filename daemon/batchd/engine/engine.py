@@ -63,6 +63,8 @@ _REMOTE_ACTIONS = (
 
 REMOTE_AT_A_TIME = 16
 LOCAL_AT_A_TIME = 16
+PACKED_AT_ONCE = 100
+"""Batches made in one transaction. A commit for each takes long where a file is big; one for all holds up others."""
 COMPLAIN_AFTER = 3
 """A passing fault is said to people once it has not passed this many times."""
 
@@ -236,7 +238,8 @@ class Engine:
         packing = pack(parts, limits, linger=desk.linger, steady=steady, free_tokens=free)
         if packing.again_at is not None:
             again.append(packing.again_at)
-        found = [Due(Pack(desk.name, model, endpoint, tuple(batch))) for batch in packing.batches]
+        made = tuple(tuple(batch) for batch in packing.batches[:PACKED_AT_ONCE])
+        found = [Due(Pack(desk.name, model, endpoint, made))] if made else []
         for part in packing.too_large:
             action = Split(part.job, part.first, pieces(part, limits), f"it is more than {desk.name} takes at once")
             found.append(Due(action))

@@ -90,13 +90,17 @@ class Batches:
 
     # --- on the way there ------------------------------------------------------------------------------------
 
-    async def packed(self, batch: Batch, waiting: Sequence[Waiting]) -> None:
-        """Commit the batch, its key and its parts. Nothing happens if one of the parts does not wait any more.
+    async def packed(self, batches: Sequence[tuple[Batch, Sequence[Waiting]]]) -> None:
+        """Commit batches with their keys and parts. A batch is not made if one of its parts does not wait any more.
 
         It may have been cut, batched or skipped since, or its job cancelled: what nobody wants is not paid for.
         """
 
         async def change(tx: Transaction) -> None:
+            for batch, waiting in batches:
+                await make(tx, batch, waiting)
+
+        async def make(tx: Transaction, batch: Batch, waiting: Sequence[Waiting]) -> None:
             found = [await tx.fetch("waiting_part", job=part.job, first=part.first) for part in waiting]
             parts = [part_of(rows[0]) for rows in found if rows]
             if [(part.requests, part.size) for part in parts] != [(part.requests, part.size) for part in waiting]:
