@@ -17,9 +17,9 @@ from itertools import islice
 
 from batchd.adapters import tokens
 from batchd.adapters.plugins import Catalogue
-from batchd.adapters.work.plan import most_output_tokens
 from batchd.contracts import PromptBuilder
 from batchd.core import rows
+from batchd.core.requests import BodyRules
 from batchd.model import Row
 
 TEXT = (
@@ -49,11 +49,11 @@ def lines(number: int) -> Iterator[bytes]:
 
 def built(builder: PromptBuilder, given: Iterator[bytes]) -> Iterator[bytes]:
     """Their requests, as planning builds them."""
-    columns = ["id", "review"]
+    columns, rules = ["id", "review"], BodyRules("/v1/chat/completions", COMMON["model"])
     made = (Row(number, columns, rows.decode(line)) for number, line in enumerate(given))  # type: ignore[arg-type]
     for body in builder.encode(made, COMMON):
         assert isinstance(body, bytes)
-        most_output_tokens(body)
+        rules.read(body)
         yield body
 
 

@@ -79,20 +79,20 @@ class Structured(Answers):
         return {column: answer.get(column) for column in self.columns}
 
 
-def unanswered(response: Response) -> Failure | None:
-    """Why a response is no answer, although the service answered; None if it is one."""
-    refusal = response.refusal
+def unanswered(response: Response, text: str) -> Failure | None:
+    """Why a response with this text is no answer, although the service answered; None if it is one."""
+    refusal, reason = response.refusal, response.finish_reason
     if refusal is not None:
         return Failure("refusal", f"The model declined to answer: {_quoted(refusal)}.")
-    if response.finish_reason == "content_filter":
+    if reason == "content_filter":
         return Failure("content_filter", "The service's content filter held the answer back.")
-    if response.finish_reason == "length":
+    if reason == "length":
         return Failure(
             "length",
             "The answer was cut at max_tokens. Raise max_tokens in the table [routes.NAME.params] of this route, and "
             "drop the failed rows again.",
         )
-    if not (response.text or "").strip():
+    if not text.strip():
         return Failure("no_text", "The model answered without any text.", transient=True)
     return None
 

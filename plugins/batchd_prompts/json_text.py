@@ -15,27 +15,11 @@ BROKEN_TEXT = Failure(
 )
 """What becomes of a row whose text is no text."""
 
-_LINE_SEPARATORS = (
-    (b"\xc2\x85", b"\\u0085"),
-    (b"\xe2\x80\xa8", b"\\u2028"),
-    (b"\xe2\x80\xa9", b"\\u2029"),
-)
-
-
-def on_one_line(encoded: bytes) -> bytes:
-    """The JSON with U+0085, U+2028 and U+2029 escaped: services that split the file as text would cut it there."""
-    if encoded.isascii():
-        return encoded
-    for separator, escaped in _LINE_SEPARATORS:
-        if separator in encoded:
-            encoded = encoded.replace(separator, escaped)
-    return encoded
-
 
 def encoded_body(body: Json) -> bytes | Failure:
     """The body as JSON on one line."""
     try:
-        return on_one_line(_encode(body))
+        return _encode(body)
     except UnicodeEncodeError:
         return BROKEN_TEXT
 

@@ -13,7 +13,7 @@ import msgspec
 
 from batchd import Body, Failure, Row
 
-from .json_text import BROKEN_TEXT, on_one_line, shown
+from .json_text import BROKEN_TEXT, shown
 from .rendering import Cell, Template
 
 _encode = msgspec.json.Encoder().encode
@@ -51,8 +51,7 @@ def _filled(row: Row, pieces: Sequence[bytes], places: Sequence[int | Template])
                 text = place.render(row)  # type: ignore[union-attr]  # what is not an int is a Template
                 if isinstance(text, Failure):
                     return text
-            encoded = _encode(text)
-            line.append((encoded if text.isascii() else on_one_line(encoded))[1:-1])
+            line.append(_encode(text)[1:-1])
             line.append(piece)
     except UnicodeEncodeError:
         return BROKEN_TEXT
@@ -72,7 +71,7 @@ def _cut(
         # whole would be cut as well, and then there are too many pieces and the next mark is tried.
         mark = f"<cell-{number}>"
         encoded = _encode({**common, **body([_marked(template, mark) for template in templates])})
-        pieces = on_one_line(encoded).split(mark.encode())
+        pieces = encoded.split(mark.encode())
         if len(pieces) == len(slots) + 1:
             return pieces, slots
     raise AssertionError("a text of the prompt contains ten thousand marks")

@@ -131,7 +131,8 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
 
     def parse(self, response: Response) -> Mapping[str, Json] | Failure:
         """See PromptBuilder."""
-        return unanswered(response) or self._answers.read(response.text or "")
+        text = response.text or ""
+        return unanswered(response, text) or self._answers.read(text)
 
     def _body(self, texts: Sequence[str]) -> Body:
         messages = [{"role": role, "content": text} for role, text in zip(self._roles, texts, strict=True)]

@@ -170,27 +170,49 @@ def test_every_endpoint_of_batches_is_known_whatever_its_version() -> None:
 
 @pytest.mark.parametrize("line", GOOD)
 def test_an_encoded_body_that_is_good_is_taken(line: dict[str, Any]) -> None:
-    assert BodyRules(line["url"], "small").fault(msgspec.json.encode(line["body"])) is None
+    assert BodyRules(line["url"], "small").read(msgspec.json.encode(line["body"]))[0] is None
 
 
 @pytest.mark.parametrize(
     "line", [line for line, _, param, _ in BROKEN if param.startswith("body.")], ids=lambda line: str(line["body"])[:50]
 )
 def test_an_encoded_body_that_is_not_has_the_same_fault(line: dict[str, Any]) -> None:
-    fault = BodyRules(line["url"], "small").fault(msgspec.json.encode(line["body"]))
+    fault, _ = BodyRules(line["url"], "small").read(msgspec.json.encode(line["body"]))
     assert fault == request_faults(line)[0]
 
 
 def test_a_body_for_another_model_than_the_batch_is_for() -> None:
-    fault = BodyRules(CHAT, "small").fault(msgspec.json.encode(chat(model="large")["body"]))
+    fault, _ = BodyRules(CHAT, "small").read(msgspec.json.encode(chat(model="large")["body"]))
     assert fault == requests.mismatched_model("large", "small")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"model":"small","model":"small"', b'"x"', b"\xff"])
 def test_a_body_that_is_no_object_is_the_builders_fault(body: bytes) -> None:
-    fault = BodyRules(CHAT, "small").fault(body)
+    fault, _ = BodyRules(CHAT, "small").read(body)
     assert fault is not None
     assert fault.code == "build"
+
+
+@pytest.mark.parametrize(
+    ("body", "most"),
+    [
+        (b"{}", 0),
+        (b'{"max_tokens":50}', 50),
+        (b'{"max_completion_tokens":60,"max_tokens":50}', 60),
+        (b'{"max_output_tokens":70}', 70),
+        (b'{"max_tokens":"50"}', 0),
+        (b'{"max_tokens":true}', 0),
+        (b'{"max_tokens":null,"n":4}', 0),
+        (b'{"max_tokens":50,"n":4}', 200),
+        (b'{"max_tokens":50,"n":"4"}', 50),
+        (b'{"max_tokens":50,"n":-1}', 50),
+        (b'{"tools":[{"max_tokens":9}],"max_tokens":50}', 50),
+        (b'{"stream":false,"max_tokens":50}', 50),
+    ],
+)
+def test_the_most_output_tokens_of_a_body(body: bytes, most: int) -> None:
+    given = b'{"model":"small","messages":[{"role":"user"}],' + body[1:] if body != b"{}" else body
+    assert BodyRules(CHAT, "small").read(given)[1] == most
 
 
 JSON = st.recursive(
@@ -200,19 +222,25 @@ JSON = st.recursive(
     ),
     max_leaves=6,
 )
-BODIES = st.dictionaries(st.sampled_from(["model", "messages", "stream", "input", "prompt", "n"]), JSON) | st.builds(
-    lambda **body: body, model=st.just("small"), messages=JSON, input=JSON, prompt=JSON
+BODIES = st.dictionaries(
+    st.sampled_from(["model", "messages", "stream", "input", "prompt", "n", "max_tokens"]), JSON
+) | st.builds(
+    lambda **body: body, model=st.just("small"), messages=JSON, input=JSON, prompt=JSON, n=JSON, max_tokens=JSON
 )
 
 
 @PATIENT
 @given(BODIES, st.sampled_from([*ENDPOINTS, "/v1/other"]))
 def test_the_quick_way_and_the_slow_one_agree(body: dict[str, Any], endpoint: str) -> None:
-    quick = BodyRules(endpoint, "small").fault(msgspec.json.encode(body))
+    quick, most = BodyRules(endpoint, "small").read(msgspec.json.encode(body))
     slow = body_faults(body, endpoint)
     if not slow and body["model"] != "small":
         slow = [requests.mismatched_model(body["model"], "small")]
     assert quick == (slow[0] if slow else None)
+    limit = body.get("max_tokens")
+    assert most == (
+        0 if slow or type(limit) is not int else limit * max(body["n"] if type(body.get("n")) is int else 1, 1)
+    )
 
 
 @PATIENT

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from batchd.adapters.work.part_files import decode_results, read_results, write_results
-from batchd.adapters.work.plan import PlanDone, PlanTask, most_output_tokens, plan
+from batchd.adapters.work.plan import PlanDone, PlanTask, plan
 from batchd.core import rows
 from batchd.core.joining import ResultLine
 from batchd.errors import PluginError
@@ -146,25 +146,6 @@ def test_the_longest_answer_is_what_the_body_says_not_the_route(desk: Desk) -> N
     assert plan(task(desk, texts("one", "long"))).output_tokens == 50 + 5_000
     assert plan(task(desk, texts("many"))).output_tokens == 3 * 50
     assert plan(task(desk, texts("one", "long"), common={"model": "small"})).output_tokens == 5_000
-
-
-@pytest.mark.parametrize(
-    ("body", "most"),
-    [
-        (b"{}", 0),
-        (b'{"max_tokens":50}', 50),
-        (b'{"max_completion_tokens":60,"max_tokens":50}', 60),
-        (b'{"max_output_tokens":70}', 70),
-        (b'{"max_tokens":"50"}', 0),
-        (b'{"max_tokens":true}', 0),
-        (b'{"max_tokens":null,"n":4}', 0),
-        (b'{"max_tokens":50,"n":4}', 200),
-        (b'{"max_tokens":50,"n":"4"}', 50),
-        (b'{"messages":[{"max_tokens":9}],"max_tokens":50}', 50),
-    ],
-)
-def test_the_most_output_tokens_of_a_body(body: bytes, most: int) -> None:
-    assert most_output_tokens(body) == most
 
 
 @pytest.mark.parametrize(

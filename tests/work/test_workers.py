@@ -18,7 +18,18 @@ import pytest
 from batchd.adapters.workers import WorkerLost, Workers
 from batchd.errors import FileRefused, PluginError
 
-from .tasks import Unsendable, be_killed, double, leave, own_pid, raise_unsendable, refuse, wait_for, wait_for_ever
+from .tasks import (
+    Unsendable,
+    be_killed,
+    double,
+    known_vocabularies,
+    leave,
+    own_pid,
+    raise_unsendable,
+    refuse,
+    wait_for,
+    wait_for_ever,
+)
 
 PATIENCE = 20.0
 
@@ -65,6 +76,10 @@ async def test_work_is_done_elsewhere_and_its_result_comes_back(workers: Workers
     pids = set(await asyncio.gather(*(workers.run(own_pid, None) for _ in range(10))))
     assert os.getpid() not in pids
     assert 1 <= len(pids) <= 2
+
+
+async def test_a_worker_has_the_usual_vocabulary_before_it_needs_it(workers: Workers) -> None:
+    assert await workers.run(known_vocabularies, None) == 1
 
 
 async def test_processes_start_when_there_is_something_to_do() -> None:

@@ -72,6 +72,14 @@ def own_vocabulary(model: str) -> bool:
     return _known_vocabulary(model) is not None
 
 
+def load(name: str) -> None:
+    """Have a vocabulary at hand before it is needed: that takes a fifth of a second."""
+    tokenizer = _tokenizer(name)
+    if tokenizer is not None:
+        # Half of that is put off until the first letters that are not ASCII.
+        tokenizer.encode_ordinary("é")
+
+
 def _known_vocabulary(model: str) -> str | None:
     name = model.lower().rsplit("/", 1)[-1]
     return next((vocabulary for pattern, vocabulary in VOCABULARIES if re.search(pattern, name)), None)

@@ -28,7 +28,7 @@ DoneT = TypeVar("DoneT")
 
 _GRACE = 2.0
 _WORK = f"{__package__}.work"
-_PRELOADED = [f"{_WORK}.{module}" for module in ("read", "plan", "collect", "render", "split", "strike")]
+_PRELOADED = [f"{_WORK}.{module}" for module in ("read", "plan", "collect", "render", "split", "strike", "vocabulary")]
 
 
 def _context() -> ForkServerContext:

@@ -135,7 +135,11 @@ def _answers(body: Json) -> bool:
     """Whether a body holds an answer of any of the endpoints: chat, completions, responses, embeddings."""
     if not isinstance(body, dict):
         return False
-    return any(isinstance(body.get(key), list) and body[key] for key in ("choices", "output", "data", "results"))
+    for key in ("choices", "output", "data", "results"):
+        answers = body.get(key)
+        if answers and isinstance(answers, list):
+            return True
+    return False
 
 
 _NOTHING = msgspec.Raw(b"null")

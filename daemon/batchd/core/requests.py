@@ -194,7 +194,28 @@ _Text = Annotated[str, msgspec.Meta(min_length=1)]
 _Items = Annotated[list[Any], msgspec.Meta(min_length=1)]
 
 
-class _Body(msgspec.Struct, kw_only=True):
+class _Lengths(msgspec.Struct, kw_only=True):
+    """As much of a body as says how long its answers may get."""
+
+    max_completion_tokens: Any = None
+    max_output_tokens: Any = None
+    max_tokens: Any = None
+    n: Any = None
+
+    def most(self) -> int:
+        """The most tokens that the model may write, in all its answers; 0 if there is no limit."""
+        most = self.max_completion_tokens
+        if type(most) is not int:
+            most = self.max_output_tokens
+            if type(most) is not int:
+                most = self.max_tokens
+                if type(most) is not int:
+                    return 0
+        answers = self.n
+        return most if answers is None else most * max(answers, 1) if type(answers) is int else most
+
+
+class _Body(_Lengths, kw_only=True):
     """The least of any body, typed: what decodes as its endpoint's breaks no rule, at a third of the time."""
 
     model: _Text
@@ -217,6 +238,8 @@ class _Prompt(_Body, kw_only=True):
     prompt: _Text | _Items
 
 
+_lengths = msgspec.json.Decoder(_Lengths).decode
+
 _TYPED: Mapping[str | None, type[_Body]] = {
     None: _Body,
     "/chat/completions": _Messages,
@@ -238,13 +261,18 @@ class BodyRules:
         self._model = model
         self._decode = msgspec.json.Decoder(_TYPED[operation(endpoint)]).decode
 
-    def fault(self, body: bytes) -> Fault | None:
-        """The first rule that the body breaks, None if a service will take it."""
+    def read(self, body: bytes) -> tuple[Fault | None, int]:
+        """The first rule that the body breaks, None if a service will take it; and the most tokens of its answers.
+
+        These are 0 if the body sets no limit. Of the body and not of the route: a builder's own limit wins, and
+        nothing may cost more than was said.
+        """
         try:
             head = self._decode(body)
         except (ValueError, RecursionError):
-            return self._found(body)
-        return self._found(body) if head.stream or head.model != self._model else None
+            fault = self._found(body)
+            return fault, 0 if fault is not None else _lengths(body).most()
+        return self._found(body) if head.stream or head.model != self._model else None, head.most()
 
     def _found(self, body: bytes) -> Fault | None:
         read = read_json_line(body)

@@ -130,7 +130,7 @@ class _Planned:
     def _ask(self, number: int, body: bytes) -> bool:
         """Write the request; False if it breaks a rule, and the row fails."""
         line = b"%b%d%b%b}\n" % (self._ahead, number, self._behind, on_one_line(body))
-        fault = self._rules.fault(body)
+        fault, most = self._rules.read(body)
         if self._task.max_line_bytes is not None and len(line) > self._task.max_line_bytes:
             fault = too_long(len(line), self._task.max_line_bytes)
         if fault is not None:
@@ -142,7 +142,6 @@ class _Planned:
         read = self._count(body)
         self._counted += read
         self._longest = max(self._longest, read)
-        most = most_output_tokens(body)
         self._output_tokens += most
         self._unlimited += not most
         return True
@@ -166,29 +165,6 @@ class _Planned:
             reused=self._reused,
             saved=self._saved,
         )
-
-
-class _Lengths(msgspec.Struct):
-    """As much of a body as says how long its answers may get."""
-
-    max_completion_tokens: Any = None
-    max_output_tokens: Any = None
-    max_tokens: Any = None
-    n: Any = None
-
-
-_lengths = msgspec.json.Decoder(_Lengths)
-
-
-def most_output_tokens(body: bytes) -> int:
-    """The most tokens a request lets the model write, in all its answers; 0 if it sets no limit.
-
-    Of the body and not of the route: a builder's own limit wins, and nothing may cost more than was said.
-    """
-    lengths = _lengths.decode(body)
-    limits = (lengths.max_completion_tokens, lengths.max_output_tokens, lengths.max_tokens)
-    most = next((limit for limit in limits if isinstance(limit, int) and not isinstance(limit, bool)), 0)
-    return most * (lengths.n if isinstance(lengths.n, int) and lengths.n > 1 else 1)
 
 
 def _frame(job: str, endpoint: str) -> tuple[bytes, bytes]:
