@@ -59,7 +59,7 @@ def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
     assert f"more than {LARGE // 2**20} MiB some {SAMPLE // 2**20} MiB are counted" in flat
     assert f"a token is taken for {BYTES_PER_TOKEN} bytes" in flat
     assert f"A picture is taken for {IMAGE_TOKENS:,} tokens" in flat
-    assert (COUNTED_FIRST, COUNTED_SHARE) == (1_000, 0.25)
-    assert "the first thousand are counted, then one in four" in flat
+    assert (COUNTED_FIRST, COUNTED_SHARE) == (1_000, 0.1)
+    assert "the first thousand are counted, then one in ten" in flat
     assert f"Published prices are in {known_prices.CURRENCY}" in flat
     assert tokens.STAND_IN == "o200k_base", "OpenAI's latest"

@@ -48,7 +48,7 @@ VOCABULARIES = (
 STAND_IN = "o200k_base"
 """For models whose vocabulary is not there: it knows the languages, where a number of bytes does not."""
 
-COUNTED_FIRST, COUNTED_SHARE = 1_000, 0.25
+COUNTED_FIRST, COUNTED_SHARE = 1_000, 0.1
 """So many requests of a run are counted one by one, then this share of them, and the others by their size."""
 
 

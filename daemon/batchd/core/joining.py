@@ -18,6 +18,7 @@ from ..contracts import PromptBuilder
 from ..model import Failure, Json, Response, Usage
 from .pricing import Terms
 from .spending import Bill, Tally
+from .usual_lines import usual_response
 
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
@@ -55,6 +56,9 @@ def outcome(line: bytes) -> Response | Failure:
 
 def _outcome(line: bytes) -> tuple[Response | Failure, bytes]:
     """The same with the line as everybody can read it; as it is, if nobody can."""
+    usual = usual_response(line)
+    if usual is not None:
+        return usual, line
     try:
         return _of_record(_decoder.decode(line)), line
     except _UNREADABLE:
