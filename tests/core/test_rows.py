@@ -61,6 +61,25 @@ def test_parts_cover_every_row_and_byte_once_in_order(sizes: list[int], part_row
     assert all(rows == part_rows for _, rows, _, _ in parts[:-1])
 
 
+@pytest.mark.parametrize(
+    ("lines", "part_rows", "among", "rows"),
+    [
+        (900, 10_000, 4, [900]),
+        (1_500, 10_000, 4, [1_000, 500]),
+        (10_000, 10_000, 2, [5_000, 5_000]),
+        (10_001, 10_000, 2, [5_001, 5_000]),
+        (19_999, 10_000, 2, [10_000, 9_999]),
+        (25_000, 10_000, 2, [10_000, 10_000, 5_000]),
+        (5_000, 100, 2, [100] * 50),
+        (0, 10_000, 2, []),
+    ],
+)
+def test_a_small_file_is_cut_for_every_worker_to_have_a_share(
+    lines: int, part_rows: int, among: int, rows: list[int]
+) -> None:
+    assert [part[1] for part in cut([7] * lines, part_rows, among)] == rows
+
+
 @given(st.text(alphabet="0123456789abcdefghjkmnpqrstvwxyz-", min_size=1, max_size=10), st.integers(0, 10**12))
 def test_an_id_names_its_job_and_row(job: str, row: int) -> None:
     assert row_of(custom_id(job, row)) == (job, row)

@@ -5,7 +5,10 @@ A record that cannot be a row is a JSON object instead: `{"values": [...], "code
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 import msgspec
 
@@ -13,6 +16,9 @@ from ..model import BadRow, Failure, Json
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
+
+FINEST_RUN = 1_000
+"""Rows: a run of fewer is done before it is worth sharing."""
 
 MOST_DIGITS = 18
 """Of a row's number: more rows than any file has."""
@@ -41,10 +47,17 @@ def fitted(values: Sequence[Json], width: int) -> Sequence[Json]:
     return [*values[:width], *([None] * (width - len(values)))]
 
 
-def cut(counts: Iterable[int], part_rows: int) -> Iterator[tuple[int, int, int, int]]:
-    """Cut lines of these lengths (bytes) into runs of `part_rows`: (first row, rows, offset, length) of each."""
+def cut(counts: Iterable[int], part_rows: int, among: int = 1) -> Iterator[tuple[int, int, int, int]]:
+    """Cut lines of these lengths (bytes) into runs of `part_rows`: (first row, rows, offset, length) of each.
+
+    What would make fewer runs than there are workers to be busy `among` is cut finer, though not without end.
+    """
+    lines = iter(counts)
+    few = array("Q", islice(lines, part_rows * among))
+    if len(few) < part_rows * among:
+        part_rows = min(part_rows, max(FINEST_RUN, math.ceil(len(few) / among)))
     first = rows = offset = length = 0
-    for size in counts:
+    for size in chain(few, lines):
         if rows == part_rows:
             yield first, rows, offset, length
             first, rows, offset, length = first + rows, 0, offset + length, 0

@@ -25,7 +25,12 @@ DoneT = TypeVar("DoneT")
 
 
 class Executor(Protocol):
-    """Where a function over files of the spool runs: local worker processes, or others on a shared spool."""
+    """Where a function over files of the spool runs: local worker processes, or others on a shared spool.
+
+    `number` is how many tasks it works on at a time.
+    """
+
+    number: int
 
     async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
         """Run it. WorkerLost if its process died; whatever it raises, otherwise."""

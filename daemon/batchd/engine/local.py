@@ -48,6 +48,8 @@ async def read_source(context: Context, action: Read) -> None:
         part_rows=job.route.part_rows,
         reader=Recipe(context.plugin_dir, asked.kind if asked else "", asked.settings if asked else {}),
         builder=_builder(context, job),
+        # Where answers are reused, rows that ask the same are asked once a part: then few parts are better.
+        among=1 if job.route.reuse else context.executor.number,
     )
     try:
         done = await context.executor.run(read, task)

@@ -61,6 +61,8 @@ class FakeClock(Clock):
 class InlineExecutor:
     """Runs tasks at once, here."""
 
+    number = 1
+
     async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
         """As Executor."""
         return function(task)

@@ -31,6 +31,7 @@ class ReadTask:
     part_rows: int
     reader: tools.Recipe
     builder: tools.Recipe
+    among: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def _kept(
     target = Path(task.target)
     if unique is None or unique not in columns:
         with replacing(target) as file:
-            return list(rows.cut(_write(records, len(columns), file), task.part_rows))
+            return list(rows.cut(_write(records, len(columns), file), task.part_rows, task.among))
     place = columns.index(unique)
     with Names(target.with_suffix(".names")) as names:
 
@@ -102,12 +103,12 @@ def _kept(
                 names.add(number, record[place])
 
         with replacing(target) as file:
-            parts = list(rows.cut(_write(records, len(columns), file, note), task.part_rows))
+            parts = list(rows.cut(_write(records, len(columns), file, note), task.part_rows, task.among))
         names.find()
         if next(names.doubles(), None) is None:
             return parts
         with replacing(target) as file:
-            return list(rows.cut(_rewrite(target, names, unique, file), task.part_rows))
+            return list(rows.cut(_rewrite(target, names, unique, file), task.part_rows, task.among))
 
 
 def _write(
