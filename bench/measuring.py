@@ -10,15 +10,17 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+_TICKS = os.sysconf("SC_CLK_TCK")
+
 
 @dataclass(frozen=True)
 class Measured:
-    """Wall-clock seconds, processor seconds of the family, its peak memory in bytes, and what it printed."""
+    """Wall-clock seconds and what was printed; processor seconds and peak memory (bytes) of the family, if watched."""
 
     seconds: float
-    processor: float
-    peak: int
     output: str
+    processor: float = 0.0
+    peak: int = 0
 
 
 def measure(
@@ -26,10 +28,13 @@ def measure(
     *,
     environment: Mapping[str, str] | None = None,
     fine: Container[int] = frozenset({0, 3}),
+    watched: bool = True,
 ) -> Measured:
-    """Run the command to its end; SystemExit, with its output shown, if its status is none of the `fine` ones."""
+    """Run the command to its end; SystemExit, with its output shown, if its status is none of the `fine` ones.
+
+    Watching takes processor time of its own, the more the more processes there are: not where seconds are compared.
+    """
     started = time.monotonic()
-    before = os.times()
     process = subprocess.Popen(
         [str(word) for word in command],
         stdout=subprocess.PIPE,
@@ -37,38 +42,48 @@ def measure(
         text=True,
         env={**os.environ, **(environment or {})},
     )
-    watch = _Watch(process.pid)
-    watch.start()
+    watch = _Watch(process.pid) if watched else None
+    if watch is not None:
+        watch.start()
     output, _ = process.communicate()
     seconds = time.monotonic() - started
-    watch.stop()
-    after = os.times()
+    if watch is not None:
+        watch.stop()
     if process.returncode not in fine:
         raise SystemExit(f"{command[0]} ended with status {process.returncode}:\n{output}")
-    processor = after.children_user + after.children_system - before.children_user - before.children_system
-    return Measured(seconds, processor, watch.peak, output)
+    if watch is None:
+        return Measured(seconds, output)
+    return Measured(seconds, output, sum(watch.processor.values()), watch.peak)
 
 
 class _Watch(threading.Thread):
-    """Adds up the proportional share of memory of a process and all its descendants, twenty times a second."""
+    """Adds up what a process and all its descendants take, twenty times a second.
+
+    Of memory their proportional shares, and of processor time what each had used when it was last seen.
+    """
 
     def __init__(self, root: int) -> None:
         super().__init__(daemon=True)
         self.root = root
         self.peak = 0
+        self.processor: dict[int, float] = {}
         self._over = threading.Event()
 
     def run(self) -> None:
         while not self._over.wait(0.05):
-            self.peak = max(self.peak, sum(_memory(process) for process in _family(self.root)))
+            family = _family(self.root)
+            self.processor |= family
+            self.peak = max(self.peak, sum(map(_memory, family)))
 
     def stop(self) -> None:
         self._over.set()
         self.join()
 
 
-def _family(root: int) -> set[int]:
+def _family(root: int) -> dict[int, float]:
+    """The processes, with the processor seconds that each has used."""
     parents: dict[int, int] = {}
+    seconds: dict[int, float] = {}
     for folder in os.listdir("/proc"):
         if folder.isdigit():
             try:
@@ -76,11 +91,12 @@ def _family(root: int) -> set[int]:
             except OSError:
                 continue
             parents[int(folder)] = int(fields[1])
+            seconds[int(folder)] = (int(fields[11]) + int(fields[12])) / _TICKS
     family = {root}
     while True:
         children = {child for child, parent in parents.items() if parent in family} - family
         if not children:
-            return family
+            return {process: seconds.get(process, 0.0) for process in family}
         family |= children
 
 
