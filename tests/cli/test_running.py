@@ -212,6 +212,21 @@ def test_check_of_a_provider_that_is_not_well(tmp_path: Path, says: str, text: s
     assert here("check", config=path, FAKE_KEY="x").status == 5
 
 
+def test_check_of_a_route_that_the_budget_will_stop(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    path = house / "config.toml"
+    without_price = path.read_text().replace("prices.small", "prices.large")
+    path.write_text(without_price)
+    assert "route reviews" not in levels(house, "--offline", FAKE_KEY="x"), "there is no budget"
+    path.write_text(without_price + "[budget]\nper_day = 5\n")
+    [(level, text)] = levels(house, "--offline", FAKE_KEY="x")["route reviews"]
+    assert level == "note"
+    assert "will be held until somebody approves it" in text
+    assert "Add [providers.fake.prices.small] with input and output." in text
+    path.write_text(path.read_text().replace("prices.large", "prices.small"))
+    assert "route reviews" not in levels(house, "--offline", FAKE_KEY="x")
+
+
 def test_check_does_not_call_a_provider_without_its_key(tmp_path: Path) -> None:
     house = real_house(tmp_path / "house")
     [(level, text)] = levels(house, FAKE_KEY="")["provider fake"]

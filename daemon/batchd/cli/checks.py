@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +16,7 @@ from typing import Any
 from ..adapters.config import Config
 from ..adapters.mounts import is_network, refuse_network
 from ..adapters.plugins import Catalogue
+from ..adapters.price_book import PriceBook
 from ..adapters.state_view.daemon import running
 from ..adapters.state_view.looking import looking
 from ..adapters.validation import check as validated
@@ -73,6 +75,18 @@ def local_findings(config: Config, catalogue: Catalogue) -> Iterator[Finding]:
         made, _ = validated(catalogue.settings_type("provider", table.plugin), table.settings)
         for secret in _secrets(made):
             yield _key(f"provider {name}", secret)
+        yield from _unpriced(config, name, PriceBook.of(table, made, currency=config.budget.currency))
+
+
+def _unpriced(config: Config, provider: str, prices: PriceBook) -> Iterator[Finding]:
+    """Routes whose jobs the budget will stop, every one of them, since nobody knows what they cost."""
+    if not config.spending_limits().limits(provider):
+        return
+    for route in config.routes:
+        if route.provider == provider and prices.terms(route.model, time.time()) is None:
+            why = prices.unknown(provider, route.model)
+            text = f"There is a budget, so each of its jobs will be held until somebody approves it. {why}"
+            yield Finding(f"route {route.name}", Level.NOTE, text)
 
 
 async def remote_findings(config: Config, catalogue: Catalogue, hopeless: Collection[str]) -> AsyncIterator[Finding]:
