@@ -11,9 +11,8 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from .adapters import config as configuration
 from .adapters import toml_text
@@ -24,23 +23,20 @@ from .adapters.delivery import require_all
 from .adapters.locations import plugin_folder
 from .adapters.mounts import is_network, refuse_network
 from .adapters.plugins import Catalogue
-from .adapters.price_book import PriceBook
 from .adapters.spool import Spool
 from .adapters.store import Database, Store
 from .adapters.systemd import Notifier
 from .adapters.watcher import Watcher
 from .adapters.workers import Workers
-from .contracts import BatchProvider, Observer, Sink
 from .core.records import Job, JobState
-from .core.routing import Asked
-from .engine.context import Context, Folders, ProviderDesk
+from .engine.context import Context, Folders
 from .engine.engine import Engine
 from .engine.intake import Intake
 from .engine.news import News
 from .engine.supervisor import Supervisor
-from .errors import BatchdError, ConfigError
-from .file_sink import FileSink
+from .errors import BatchdError
 from .files import make_folder
+from .plugged import Plugged, made_observers
 
 logger = logging.getLogger(__name__)
 
@@ -72,15 +68,15 @@ class Daemon:
     catalogue: Catalogue
     news: News
     workers: Workers
-    _leaving: AsyncExitStack
+    _plugged: Plugged
+    _retiring: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def reload(self) -> None:
         """Read the configuration again; if it is broken, the old one stays and the error is logged."""
         try:
             config, catalogue = await asyncio.to_thread(load, self.config.path)
-            desks = await _desks(config, catalogue, self._leaving)
-            sinks = await _sinks(config, catalogue, self._leaving)
-            observers = _observers(catalogue, self.news.observers)
+            observers = made_observers(catalogue, self.news.observers)
+            plugged = Plugged.of(config, catalogue)
         except BatchdError as error:
             logger.error("The configuration was not reloaded; the old one stays. %s", error, extra={"action": "Reload"})
             return
@@ -88,14 +84,15 @@ class Daemon:
             logger.warning(
                 "Changes to [folders] and [intake] take effect at the next start.", extra={"action": "Reload"}
             )
-        self.context.opening = {name: asyncio.create_task(_open(desk)) for name, desk in desks.items()}
-        self.context.desks, self.context.sinks, self.context.routes = desks, sinks, config.routes
+        self._retire(plugged)
+        self.context.opening = plugged.opening()
+        self.context.desks, self.context.sinks, self.context.routes = plugged.desks, plugged.sinks, config.routes
         if config.plugin_dir or self.config.plugin_dir:
             # What they have loaded of the folder may be another plugin by now, or the same one mended.
             self.workers.renew()
         self.context.plugin_dir = str(config.plugin_dir) if config.plugin_dir else None
         await self.news.change(observers)
-        self.context.file_sinks = _file_sinks(config, sinks)
+        self.context.file_sinks = plugged.file_sinks
         self.context.pieces.clear()
         self.context.budget = config.spending_limits()
         self.context.approve_in_folder = config.budget.approve_in_folder
@@ -105,6 +102,25 @@ class Daemon:
         self.engine.patience.hurry()
         self.supervisor.wake()
         logger.info("The configuration was reloaded.", extra={"action": "Reload"})
+
+    def _retire(self, successors: Plugged) -> None:
+        """Close the providers and sinks in force once nothing that is under way uses them any more."""
+        plugged, self._plugged = self._plugged, successors
+        opening = list(self.context.opening.values())
+
+        async def close() -> None:
+            await asyncio.gather(*opening, return_exceptions=True)
+            await self.supervisor.caught_up()
+            await plugged.aclose()
+
+        task = asyncio.create_task(close(), name="close what was reloaded")
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    async def close(self) -> None:
+        """Close all providers and sinks. Nothing is under way any more."""
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+        await self._plugged.aclose()
 
 
 @asynccontextmanager
@@ -127,7 +143,7 @@ async def daemon(
         refuse_network(_existing(config.folders.state))
         spool = Spool(config.folders.state)
         leaving.enter_context(spool.locked())
-        news = News(_observers(catalogue, {}))
+        news = News(made_observers(catalogue, {}))
         database = await Database.open(spool.database, now=clock.now, on_event=news.heard)
         store = Store(database)
         leaving.push_async_callback(store.close)
@@ -135,15 +151,16 @@ async def daemon(
         leaving.push_async_callback(news.close)
         executor = Workers(number)
         leaving.callback(executor.close)
+        plugged = Plugged.of(config, catalogue)
         context = Context(
             store=store,
             spool=spool,
             executor=executor,
             clock=clock,
             folders=_folders(config),
-            desks=await _desks(config, catalogue, leaving),
-            sinks=(sinks := await _sinks(config, catalogue, leaving)),
-            file_sinks=_file_sinks(config, sinks),
+            desks=plugged.desks,
+            sinks=plugged.sinks,
+            file_sinks=plugged.file_sinks,
             routes=config.routes,
             plugin_dir=str(config.plugin_dir) if config.plugin_dir else None,
             suffixes=frozenset(catalogue.suffixes()),
@@ -155,12 +172,14 @@ async def daemon(
         )
         engine = Engine(context, workers=number)
         supervisor = _supervisor(config, context, engine, watch=watch, notifier=notifier)
-        context.opening = {name: asyncio.create_task(_open(desk)) for name, desk in context.desks.items()}
+        context.opening = plugged.opening()
         settling = asyncio.create_task(_settle(context.opening), name="settle")
+        ours = Daemon(config, context, engine, supervisor, catalogue, news, executor, plugged)
         try:
-            yield Daemon(config, context, engine, supervisor, catalogue, news, executor, leaving)
+            yield ours
         finally:
             await asyncio.gather(settling, *context.opening.values(), return_exceptions=True)
+            await ours.close()
 
 
 async def _settle(opening: Mapping[str, asyncio.Task[None]]) -> None:
@@ -170,10 +189,6 @@ async def _settle(opening: Mapping[str, asyncio.Task[None]]) -> None:
     """
     await asyncio.gather(*opening.values(), return_exceptions=True)
     gc.freeze()
-
-
-async def _open(desk: ProviderDesk) -> None:
-    await desk.provider.aopen()
 
 
 def _supervisor(
@@ -219,55 +234,6 @@ def make_folders(config: Config) -> list[Path]:
     for folder in made:
         make_folder(folder, mode=0o700 if folder == folders.state else 0o770)
     return made
-
-
-async def _desks(config: Config, catalogue: Catalogue, leaving: AsyncExitStack) -> dict[str, ProviderDesk]:
-    """The configured providers that routes need, and those that jobs under way may still need."""
-    desks = {}
-    for name, table in config.providers.items():
-        provider = catalogue.create("provider", table.plugin, table.settings)
-        if not isinstance(provider, BatchProvider):
-            raise ConfigError(
-                f"[providers.{name}]: the plugin {table.plugin} answers one request at a time, and this version of "
-                "batchd works with batch providers only."
-            )
-        leaving.push_async_callback(provider.aclose)
-        desks[name] = ProviderDesk(
-            name=name,
-            provider=provider,
-            limits=table.packing(provider.limits),
-            poll=table.poll,
-            create_timeout=table.create_timeout,
-            linger=table.linger,
-            prices=PriceBook.of(table, provider.settings, currency=config.budget.currency),
-        )
-    return desks
-
-
-async def _sinks(config: Config, catalogue: Catalogue, leaving: AsyncExitStack) -> dict[str, Sink[Any]]:
-    sinks = {}
-    for name, table in config.sinks.items():
-        sink: Sink[Any] = catalogue.create("sink", table.plugin, table.settings)
-        leaving.push_async_callback(sink.aclose)
-        sinks[name] = sink
-    return sinks
-
-
-def _file_sinks(config: Config, sinks: Mapping[str, Sink[Any]]) -> dict[str, Asked]:
-    tables = config.sinks
-    return {
-        name: Asked(tables[name].plugin, tables[name].settings) for name in sinks if isinstance(sinks[name], FileSink)
-    }
-
-
-def _observers(catalogue: Catalogue, before: Mapping[str, Observer[Any]]) -> dict[str, Observer[Any]]:
-    """An observer of each kind. One of an installed plugin stays as it is: its code does not change while we run."""
-    observers = {}
-    for kind in catalogue.kinds("observer"):
-        offer = catalogue.find("observer", kind)
-        stays = kind in before and offer is not None and bool(offer.distribution)
-        observers[kind] = before[kind] if stays else catalogue.create("observer", kind, {})
-    return observers
 
 
 # --- the two ways to run -------------------------------------------------------------------------------------------

@@ -81,6 +81,11 @@ class Supervisor:
         self._wake.set()
         self._dropped.set()
 
+    async def caught_up(self) -> None:
+        """Wait until everything that is under way now has come to its end."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks))
+
     async def run(self) -> None:
         """Until `stop`."""
         if self._watcher is not None:

@@ -1,0 +1,121 @@
+"""A reload puts new providers and sinks in the place of the old ones, which are closed when nobody needs them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from batchd import app
+
+SERVICE = """
+import asyncio
+from pathlib import Path
+
+from batchd import Sink, hookimpl
+from batchd.testing.fakes import FakeProvider, FakeService
+
+HERE = Path(__file__).parent.parent
+SERVICE = FakeService(lambda body: "fine")
+
+
+def say(text):
+    with (HERE / "said").open("a") as file:
+        file.write(text + "\\n")
+
+
+class Slow(FakeProvider):
+    def __init__(self, settings):
+        super().__init__(SERVICE)
+
+    async def upload(self, submission):
+        say("upload begins")
+        while not (HERE / "go").exists():
+            await asyncio.sleep(0.01)
+        say("upload ends")
+        return await super().upload(submission)
+
+    async def aclose(self):
+        say("provider closed")
+
+
+class Broken(Sink):
+    async def publish(self, job, rows):
+        pass
+
+    async def aclose(self):
+        say("sink closed")
+        raise KeyError("oops")
+
+
+@hookimpl
+def register_providers(register):
+    register("slow", Slow)
+
+
+@hookimpl
+def register_sinks(register):
+    register("broken", Broken)
+"""
+CONFIG = """
+plugin_dir = "plugins.d"
+
+[intake]
+settle = "1ms"
+rescan = "20ms"
+
+[providers.slow]
+linger = "0s"
+poll = "50ms"
+
+[sinks.broken]
+
+[routes.reviews]
+provider = "slow"
+model = "small"
+
+[routes.reviews.prompt]
+plugin = "template"
+user = "Review: {{ review }}"
+"""
+
+
+@pytest.fixture
+async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Path, app.Daemon]]:
+    """A folder, and a daemon at work in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plugins.d").mkdir()
+    (tmp_path / "plugins.d" / "service.py").write_text(SERVICE)
+    (tmp_path / "config.toml").write_text(CONFIG)
+    config, catalogue = app.load(tmp_path / "config.toml")
+    app.make_folders(config)
+    async with app.daemon(config, catalogue, workers=1, watch=False) as daemon:
+        running = asyncio.create_task(daemon.supervisor.run())
+        yield tmp_path, daemon
+        daemon.supervisor.stop()
+        await running
+    said = (tmp_path / "said").read_text().splitlines()
+    assert said.count("provider closed") == said.count("sink closed") == 2, "each once"
+
+
+async def until_said(folder: Path, *lines: str) -> None:
+    """Wait until these lines, and nothing else, were said."""
+    async with asyncio.timeout(60):
+        while not (folder / "said").exists() or (folder / "said").read_text().splitlines() != list(lines):
+            await asyncio.sleep(0.02)
+
+
+async def test_what_was_replaced_is_closed_once_its_calls_have_ended(
+    house: tuple[Path, app.Daemon], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, daemon = house
+    (folder / "inbox" / "reviews").mkdir(exist_ok=True)
+    (folder / "inbox" / "reviews" / "may.csv").write_text("id,review\n1,good\n")
+    await until_said(folder, "upload begins")
+    await daemon.reload()
+    assert (folder / "said").read_text() == "upload begins\n", "its call goes on"
+    (folder / "go").touch()
+    await until_said(folder, "upload begins", "upload ends", "provider closed", "sink closed")
+    assert "The sink broken broke over being closed: 'oops'" in caplog.text
