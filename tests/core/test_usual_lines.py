@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from typing import Any
 
 import msgspec
@@ -52,6 +54,7 @@ def test_the_usual_line_is_read_quickly() -> None:
     assert read.usage == Usage(12, 4, 5)
     assert read.body["id"] == "chatcmpl-1"
     assert read == outcome(line("Đẹp 👍🏽\u2028."))
+    assert what_is_said(copy.deepcopy(read)) == what_is_said(pickle.loads(pickle.dumps(read))) == what_is_said(read)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,9 @@ class UsualResponse(Response):
         put(self, "_body", body)
         put(self, "status_code", 200)
 
+    def __reduce__(self) -> tuple[type[Response], tuple[Mapping[str, Json], int]]:
+        return Response, (self.body, self.status_code)  # a copy is a plain one
+
     @property
     def body(self) -> Mapping[str, Json]:
         """See Response."""
