@@ -21,9 +21,9 @@ def require_mounting() -> None:
 
 
 class Disk:
-    """A tmpfs of a few megabytes at `point`."""
+    """A tmpfs at `point`: large enough for all that a house keeps of its jobs, however many tests meet in it."""
 
-    def __init__(self, point: Path, megabytes: int = 8) -> None:
+    def __init__(self, point: Path, megabytes: int = 64) -> None:
         self.point = point
         point.mkdir(parents=True, exist_ok=True)
         done = command("mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(point))
@@ -38,7 +38,7 @@ class Disk:
 
     def grow(self) -> None:
         """There is room again."""
-        self._remount("size=64m")
+        self._remount("size=128m")
         (self.point / ".ballast").unlink()
 
     def freeze(self) -> None:
