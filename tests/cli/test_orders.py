@@ -74,6 +74,14 @@ def test_the_daemon_answers(tmp_path: Path) -> None:
     assert open_orders(house) == []
 
 
+def test_an_approval_that_is_refused_is_no_success(tmp_path: Path) -> None:
+    house, [job] = half_way(tmp_path / "house", "reviews/june.csv")
+    with a_daemon(house):
+        said = here("approve", job, config=house.config)
+    assert (said.status, said.out) == (1, "")
+    assert "there is nothing to approve" in said.err
+
+
 def test_for_machines(tmp_path: Path) -> None:
     house, job = finished_house(tmp_path / "house")
     with a_daemon(house):

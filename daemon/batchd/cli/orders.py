@@ -33,7 +33,7 @@ class _Order:
 @click.option("--up-to", metavar="AMOUNT", help="Allow no more than this in all, in units of the currency.")
 @json_option
 @pass_call
-def approve(call: Call, jobs: Sequence[str], up_to: str | None, *, as_json: bool) -> None:
+def approve(call: Call, jobs: Sequence[str], up_to: str | None, *, as_json: bool) -> int:
     """Let jobs go on that are held for what they could cost.
 
     A job is held before anything of it is sent where it could take a job, a day or a month over its budget, or where
@@ -47,7 +47,7 @@ def approve(call: Call, jobs: Sequence[str], up_to: str | None, *, as_json: bool
       batchd approve k3j9x2ab --up-to 12.50
     """
     data = {} if up_to is None else {"up_to": _amount(up_to)}
-    _leave(call, [_Order("approve", job, data) for job in _ids(call, jobs)], as_json=as_json)
+    return _leave(call, [_Order("approve", job, data) for job in _ids(call, jobs)], as_json=as_json)
 
 
 @click.command()
