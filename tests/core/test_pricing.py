@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchd.core.pricing import UNIT, Price, Rates, amount
+from batchd.core.budget import trillionths as trillionths_of
+from batchd.core.pricing import UNIT, Price, Rates, amount, at_most
 from batchd.model import Usage
 
 
@@ -70,6 +71,13 @@ def test_explicit_prices_of_a_batch_win_over_the_discount() -> None:
 )
 def test_amounts_as_people_write_them(trillionths: int, text: str) -> None:
     assert amount(trillionths) == text
+
+
+@given(st.integers(0, 10**20))
+def test_an_amount_at_most_is_never_less(trillionths: int) -> None:
+    said = trillionths_of(at_most(trillionths))
+    step = UNIT // 100 if trillionths >= UNIT else UNIT // 1_000_000
+    assert 0 <= said - trillionths < step
 
 
 PRICES = st.decimals(0, 1_000, places=6)

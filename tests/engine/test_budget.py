@@ -135,6 +135,18 @@ async def test_an_amount_that_is_too_small_approves_nothing(tmp_path: Path, up_t
         assert (await only(living, "reviews/may.csv")).state is state
 
 
+async def test_what_is_said_of_a_job_is_enough_to_approve_it(tmp_path: Path) -> None:
+    house = household(tmp_path, prices={"small": Price(input=Decimal(0), output=Decimal("0.25"))}, per_job=0)
+    house.drop("reviews/may.csv", csv(1))  # it can cost 0.00000125 at most, which is not written out
+    async with house.living() as living:
+        await drain(living)
+        job = await only(living, "reviews/may.csv")
+        assert "it can cost at most 0.000002 USD" in job.reason
+        assert "is approved, up to 0.000002 USD" in await order(living, "approve", job.id, up_to="0.000002")
+        await drain(living)
+        assert (await only(living, "reviews/may.csv")).state is JobState.DONE
+
+
 async def test_a_held_job_may_be_cancelled(tmp_path: Path) -> None:
     house = household(tmp_path, per_job=1)
     house.drop("reviews/may.csv", csv(3))

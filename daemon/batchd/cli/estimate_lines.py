@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..core.estimating import GUESS, Basis, Quote, Span
-from ..core.pricing import UNIT, amount
-from .wording import clean, count, money
+from ..core.pricing import UNIT, amount, at_most
+from .wording import clean, count, money, money_at_most
 
 if TYPE_CHECKING:
     from .estimating import Estimate
@@ -85,14 +85,14 @@ def _plain(each: Quote, made: Estimate) -> str:
     own = " (the route's)" if (each.provider, each.model) == made.own else ""
     if each.batch is None or each.live is None:
         return f"{name_of(each)}{own}: price unknown"
-    most = f", at most {_most(each.batch, made)}" if shows_most(made) else ""
+    most = f", {_most(each.batch, made)}" if shows_most(made) else ""
     saves = "" if each.saving is None else f", saves {percent(each.saving)}"
     batch, live = _money(each.batch.likely, made), _money(each.live.likely, made)
     return f"{name_of(each)}{own}: batch {batch}{most}; live {live}{saves}"
 
 
 def _most(span: Span, made: Estimate) -> str:
-    return "without limit" if span.most is None else _money(span.most, made)
+    return "at most without limit" if span.most is None else money_at_most(span.most, made.currency)
 
 
 def _money(trillionths: int, made: Estimate) -> str:
@@ -189,5 +189,6 @@ def shown(span: Span | None, which: str) -> str:
     """An amount for a column, without the currency."""
     if span is None:
         return "unknown"
-    value = span.likely if which == "likely" else span.most
-    return "no limit" if value is None else amount(value)
+    if which == "likely":
+        return amount(span.likely)
+    return "no limit" if span.most is None else at_most(span.most)

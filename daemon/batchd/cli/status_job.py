@@ -10,7 +10,7 @@ import click
 from ..adapters.state_view.room import DISK
 from .cells import cells
 from .status_lines import daemon_line
-from .wording import clean, local_time, money, one_line, short_count, span, troubled
+from .wording import clean, local_time, money, money_at_most, one_line, short_count, span, troubled
 
 if TYPE_CHECKING:
     from ..adapters.state_view.records import BatchSummary
@@ -95,7 +95,7 @@ def _money(survey: JobSurvey) -> Iterator[tuple[str, str]]:
     job, places = survey.job, survey.around.places
     cost = survey.around.cost(job) if job.tokens is not None and any(job.tokens) else None
     facts = [] if cost is None else [f"{money(cost, places.currency)}{'' if job.final else ' so far'}"]
-    facts += [] if job.estimated_cost is None else [f"estimated at most {money(job.estimated_cost, places.currency)}"]
+    facts += [] if job.estimated_cost is None else [f"estimated {money_at_most(job.estimated_cost, places.currency)}"]
     if facts:
         yield "cost", ", ".join(facts)
     tokens = job.tokens

@@ -57,6 +57,13 @@ def money(trillionths: int, currency: str) -> str:
     return f"{amount(trillionths)} {currency}"
 
 
+def money_at_most(trillionths: int, currency: str) -> str:
+    """`at most 0.13 USD`, rounded up."""
+    from ..core.pricing import at_most
+
+    return f"at most {at_most(trillionths)} {currency}"
+
+
 def short_count(number: int) -> str:
     """`950`, `12.3 k`, `4.5 M`: for a narrow column."""
     for size, unit in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):

@@ -13,7 +13,7 @@ from math import ceil
 from typing import Literal
 
 from ..model import Usage
-from .pricing import UNIT, Rates, amount
+from .pricing import UNIT, Rates, amount, at_most
 
 ANY_AMOUNT = 1 << 62
 """What a job may cost whose cost nobody can tell, once a person has approved it all the same."""
@@ -102,7 +102,7 @@ def judge(
         currency = budget.currency
         return Refusal(
             "approved_amount",
-            f"it can cost {amount(account.whole)} {currency} by now, and {amount(approved)} {currency} were approved",
+            f"it can cost {at_most(account.whole)} {currency} by now, and {amount(approved)} {currency} were approved",
         )
     if not budget.limits(provider):
         return None
@@ -151,7 +151,7 @@ def _limits(budget: Budget, provider: str, account: Account) -> Iterator[_Limit]
 def _refusal(budget: Budget, limit: _Limit, account: Account) -> Refusal:
     currency = budget.currency
     code = limit.name.rpartition(" ")[2]
-    needs = f"it can cost at most {amount(limit.needed)} {currency}"
+    needs = f"it can cost at most {at_most(limit.needed)} {currency}"
     if not limit.period:
         return Refusal(code, f"{needs}, and {limit.name} allows {amount(limit.allowed)}")
     reserved = f" and {amount(limit.reserved)} promised to jobs under way" if limit.reserved else ""

@@ -123,6 +123,12 @@ def _per_token(per_million: Decimal) -> int:
     return round(per_million * (UNIT // 1_000_000))
 
 
+def at_most(trillionths: int) -> str:
+    """As `amount`, and never less than it is: whoever allows what this says allows enough."""
+    step = UNIT // (100 if trillionths >= UNIT else 1_000_000)
+    return amount(-(-trillionths // step) * step)
+
+
 def amount(trillionths: int) -> str:
     """As people write money: two decimals from a unit up, more where there is less: `12.34`, `0.0021`, `0.00`."""
     value = Decimal(trillionths) / UNIT

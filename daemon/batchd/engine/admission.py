@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from ..core.budget import ANY_AMOUNT, Account, Refusal, judge, most_cost, trillionths
 from ..core.calibration import correction
 from ..core.lifecycle import Admit
-from ..core.pricing import Terms, amount
+from ..core.pricing import Terms, amount, at_most
 from ..core.records import Job, JobState, Part, PartState
 from ..events import JobApproved, JobPlanned
 from .context import Context
@@ -49,7 +49,7 @@ async def admit(context: Context, action: Admit) -> None:
         job=job.id,
         requests=sum(part.requests for part in parts if part.state is not PartState.COLLECTED),
         failed=sum(part.failed for part in parts),
-        estimated_cost=amount(sum(most.values())) if terms is not None and not unlimited else None,
+        estimated_cost=at_most(sum(most.values())) if terms is not None and not unlimited else None,
         currency=context.budget.currency,
         unlimited=unlimited,
         reused=sum(part.reused for part in parts),
@@ -91,11 +91,11 @@ async def approve(context: Context, job: Job, up_to: object, *, where: str | Non
             )
         if allowed < account.whole:
             return (
-                f"Job {job.id} can cost at most {amount(account.whole)} {currency}, which is more than "
+                f"Job {job.id} can cost at most {at_most(account.whole)} {currency}, which is more than "
                 f"{amount(allowed)} {currency}. It is still held."
             )
         most = allowed
-    said = None if most == ANY_AMOUNT else amount(most)
+    said = None if most == ANY_AMOUNT else at_most(most)
     event = JobApproved(job=job.id, amount=said, currency=currency, where=where)
     await context.store.money.approved(job, most, event)
     allowance = "whatever it costs" if said is None else f"up to {said} {currency} in all"
