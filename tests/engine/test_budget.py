@@ -123,7 +123,10 @@ async def test_approved_it_goes_on_and_the_note_goes_away(tmp_path: Path) -> Non
     assert "reviews/may.results.csv" in house.outbox()
 
 
-@pytest.mark.parametrize(("up_to", "state"), [("49.99", JobState.HELD), ("50", JobState.DONE), (1000, JobState.DONE)])
+@pytest.mark.parametrize(
+    ("up_to", "state"),
+    [("49.99", JobState.HELD), ("50", JobState.DONE), (1000, JobState.DONE), ("1e18", JobState.DONE)],
+)
 async def test_an_amount_that_is_too_small_approves_nothing(tmp_path: Path, up_to: Any, state: JobState) -> None:
     house = household(tmp_path, per_job=9)
     house.drop("reviews/may.csv", csv(10))

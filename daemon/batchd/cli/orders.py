@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 PATIENCE = 3.0
 """Seconds to wait for the daemon's answer. It looks for orders once a second."""
 
+MOST_DIGITS = 18
+"""Of an amount of money: whoever writes more means something else."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Order:
@@ -120,7 +123,7 @@ def _amount(text: str) -> str:
         amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal("nan")
-    if not amount.is_finite() or amount < 0:
+    if not amount.is_finite() or amount < 0 or amount.adjusted() > MOST_DIGITS:
         raise click.BadParameter("Write an amount of money such as 12.50.", param_hint="'--up-to'")
     return str(amount)
 

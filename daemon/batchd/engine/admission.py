@@ -83,7 +83,7 @@ async def approve(context: Context, job: Job, up_to: object, *, where: str | Non
     unknown = job.terms is None or account.unlimited > 0
     most = ANY_AMOUNT if unknown else account.whole
     if up_to is not None:
-        allowed = trillionths(up_to)
+        allowed = min(trillionths(up_to), ANY_AMOUNT - 1)  # more than that the database does not hold
         if unknown:
             return (
                 f"Nobody can say what job {job.id} costs at most, so no amount can be kept to. It is still held: "
