@@ -79,6 +79,12 @@ def test_what_nobody_can_say_is_within_no_limit(
     assert refused(Budget(overall=Ceilings(per_month=100 * UNIT)), account, **more) == expected
 
 
+def test_the_reason_is_what_a_sentence_is_made_of() -> None:
+    refusal = judge(Budget(overall=Ceilings(per_job=1)), "acme", Account(own=1), approved=None, price_unknown="Add it.")
+    assert refusal is not None
+    assert refusal.reason == "nobody can say whether it is within the budget. Add it"
+
+
 def test_without_any_limit_everything_is_sent() -> None:
     account = Account(own=10**30, unlimited=5)
     assert refused(Budget(), account, price_unknown="Add it.") is None

@@ -58,10 +58,10 @@ def closing(made: Estimate) -> Iterator[str]:
     """What is to be known after the prices: prices that are missing, a budget that refuses, what costs."""
     refusal = made.refusal
     for sentence in made.unknown:
-        if refusal is None or sentence not in refusal.reason:
+        if refusal is None or sentence.removesuffix(".") not in refusal.reason:
             yield clean(sentence)
     if refusal is not None:
-        yield clean(f"It would {'wait' if refusal.passes else 'be held'}: {refusal.reason.removesuffix('.')}.")
+        yield clean(f"It would {'wait' if refusal.passes else 'be held'}: {refusal.reason}.")
     for each in made.advice:
         yield clean(each.text)
 

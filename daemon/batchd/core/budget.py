@@ -107,7 +107,8 @@ def judge(
     if not budget.limits(provider):
         return None
     if price_unknown:
-        return Refusal("price_unknown", f"nobody can say whether it is within the budget. {price_unknown}")
+        reason = f"nobody can say whether it is within the budget. {price_unknown}"
+        return Refusal("price_unknown", reason.removesuffix("."))  # as all reasons are: a sentence is made of it
     if account.unlimited:
         return Refusal(
             "unlimited_answers",
