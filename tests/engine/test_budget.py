@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from batchd.adapters.price_book import PriceBook
 from batchd.adapters.state_view.looking import looking
 from batchd.adapters.store.story import Order
 from batchd.core.budget import Budget, Ceilings, trillionths
@@ -282,6 +283,27 @@ async def test_an_unknown_price_is_not_nothing(tmp_path: Path) -> None:
         await drain(living)
         assert (await only(living, "reviews/may.csv")).state is JobState.DONE
     assert house.report("reviews/may.report.json")["cost"]["actual"] is None
+
+
+@pytest.mark.parametrize(("per_job", "state"), [(1, JobState.DONE), (0, JobState.HELD)])
+async def test_a_job_is_judged_once_its_price_is_known(tmp_path: Path, per_job: int, state: JobState) -> None:
+    house = household(tmp_path, prices={}, per_job=per_job)
+    house.drop("reviews/may.csv", csv(1))
+    async with house.living() as living:
+        await drain(living)
+        [note] = (house.folders.held / "reviews").iterdir()
+        assert "is not known" in note.read_text()
+        desk = living.context.desks["fake"]
+        living.context.desks["fake"] = replace(desk, prices=PriceBook(PRICES, currency="USD"))
+        living.engine.patience.hurry()  # as a reload does
+        await drain(living)
+        job = await only(living, "reviews/may.csv")
+        assert job.state is state
+    if state is JobState.HELD:
+        assert "[budget] per_job allows 0.00" in job.reason
+        assert "at most 5.00 USD" in note.read_text()
+    else:
+        assert not note.exists()
 
 
 async def test_without_a_budget_an_unknown_price_holds_nothing(tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ SURE, UNSURE = 1.05, 1.25
 """Input tokens are counted, and only the service knows how it counts: what to add to be on the safe side, for a
 model whose counts were compared with real ones, and for one whose were not."""
 
+PRICE_UNKNOWN = "price_unknown"
+"""Why a job is held that nobody can price. It is admitted anew once somebody can."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
@@ -108,7 +111,7 @@ def judge(
         return None
     if price_unknown:
         reason = f"nobody can say whether it is within the budget. {price_unknown}"
-        return Refusal("price_unknown", reason.removesuffix("."))  # as all reasons are: a sentence is made of it
+        return Refusal(PRICE_UNKNOWN, reason.removesuffix("."))  # as all reasons are: a sentence is made of it
     if account.unlimited:
         return Refusal(
             "unlimited_answers",

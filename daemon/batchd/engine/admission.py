@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from ..core.budget import ANY_AMOUNT, Account, Refusal, judge, most_cost, trillionths
+from ..core.budget import ANY_AMOUNT, PRICE_UNKNOWN, Account, Refusal, judge, most_cost, trillionths
 from ..core.calibration import correction
 from ..core.lifecycle import Admit
 from ..core.pricing import Terms, amount, at_most
 from ..core.records import Job, JobState, Part, PartState
 from ..events import JobApproved, JobPlanned
+from ..files import fsync_folder
 from .context import Context
 from .waiting import LookAgain
 
+HELD, APPROVED = ".held.txt", ".approved.txt"
+"""How the name of the note about a held job ends, and what a person may make of that."""
+
 LOOK_FOR_MONEY_EVERY = 15.0
-"""Seconds between looks whether there is room in the budget for a job that waits for it."""
+"""Seconds between looks whether there is room in the budget for a job that waits for it, or a price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,14 @@ async def admit(context: Context, action: Admit) -> None:
         return
     parts = await context.store.jobs.parts(job.id)
     terms = await asyncio.to_thread(context.terms, job)
+    if job.state is JobState.HELD and job.reason_code == PRICE_UNKNOWN:
+        if _unknown(context, job, terms) is not None:
+            raise LookAgain(LOOK_FOR_MONEY_EVERY)
+        if job.note is not None:
+            # First: held again, the job would keep it, with the reason of now.
+            await asyncio.to_thread(take_away, context.folders.held / job.note)
+        await context.store.money.priced(job)
+        return
     most: dict[int, int] = {}
     if terms is not None:
         sure = (await correction_of(context, job)).sure
@@ -112,16 +125,32 @@ def _most(part: Part, terms: Terms, *, sure: bool) -> int:
     )
 
 
-def _judge(context: Context, job: Job, terms: Terms | None) -> Callable[[Account], Refusal | None]:
+def _unknown(context: Context, job: Job, terms: Terms | None) -> str | None:
+    """Why nobody can say what the job costs, if so."""
     provider = job.route.provider
-    unknown = None
     if terms is None:
         desk = context.desks.get(provider)
-        unknown = (
-            desk.prices.unknown(provider, job.route.model)
-            if desk is not None
-            else f"The provider {provider} is not configured any more."
-        )
-    elif terms.currency != context.budget.currency:
-        unknown = f"It was admitted at prices in {terms.currency}, and [budget] counts in {context.budget.currency}."
+        if desk is None:
+            return f"The provider {provider} is not configured any more."
+        return desk.prices.unknown(provider, job.route.model)
+    if terms.currency != context.budget.currency:
+        return f"It was admitted at prices in {terms.currency}, and [budget] counts in {context.budget.currency}."
+    return None
+
+
+def _judge(context: Context, job: Job, terms: Terms | None) -> Callable[[Account], Refusal | None]:
+    provider, unknown = job.route.provider, _unknown(context, job, terms)
     return lambda account: judge(context.budget, provider, account, approved=job.approved, price_unknown=unknown)
+
+
+def renamed(note: Path) -> Path:
+    """What the note is called once somebody has approved the job with it."""
+    return note.with_name(note.name.removesuffix(HELD) + APPROVED)
+
+
+def take_away(note: Path) -> None:
+    """Remove the note about a job, whatever it is called by now."""
+    for path in (note, renamed(note)):
+        path.unlink(missing_ok=True)
+    if note.parent.is_dir():
+        fsync_folder(note.parent)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from itertools import count
-from pathlib import Path
 
 from ..adapters.delivery import require_folder
+from ..core.budget import PRICE_UNKNOWN
 from ..core.lifecycle import Note
 from ..core.names import archive_name, numbered_file
 from ..core.records import Job, JobState
-from ..files import fsync_folder, make_folder, publishing
+from ..files import make_folder, publishing
 from . import admission
 from .context import Context
-
-HELD, APPROVED = ".held.txt", ".approved.txt"
 
 
 async def note(context: Context, action: Note) -> None:
@@ -24,7 +22,7 @@ async def note(context: Context, action: Note) -> None:
         name = await asyncio.to_thread(_write, context, job)
         await context.store.money.noted(job, name)
     elif job.state is not JobState.HELD and job.note is not None:
-        await asyncio.to_thread(_take_away, context.folders.held / job.note)
+        await asyncio.to_thread(admission.take_away, context.folders.held / job.note)
         await context.store.money.noted(job, None)
 
 
@@ -35,7 +33,7 @@ async def approvals(context: Context) -> None:
     for job in await context.store.money.held():
         if job.note is None:
             continue
-        approved = _approved(context.folders.held / job.note)
+        approved = admission.renamed(context.folders.held / job.note)
         if await asyncio.to_thread(approved.exists):
             await admission.approve(context, job, None, where=approved.name)
 
@@ -47,7 +45,7 @@ def _write(context: Context, job: Job) -> str:
     text = _text(context, job).encode("utf-8", "backslashreplace")
     source = archive_name(job.inbox_path.decode("utf-8", "surrogateescape"))
     for number in count(1):
-        name = f"{numbered_file(source, number)}{HELD}"
+        name = f"{numbered_file(source, number)}{admission.HELD}"
         make_folder((folder / name).parent)
         try:
             with publishing(folder / name) as file:
@@ -65,6 +63,11 @@ def _text(context: Context, job: Job) -> str:
         if by_itself
         else "To let it go on, ask the operator for\n\n"
     )
+    if job.reason_code == PRICE_UNKNOWN:
+        what = (
+            "Once its price is in the configuration, and that is reloaded, it is looked at again by itself. To let it "
+            "go on whatever it costs, ask the operator for\n\n"
+        )
     rename = ""
     if context.approve_in_folder:
         rename = (
@@ -78,14 +81,3 @@ def _text(context: Context, job: Job) -> str:
         f"{rename}To have the file back without answers, ask for\n\n    batchd cancel {job.id}\n\n"
         "Nothing of it is lost meanwhile. This note goes away when the job goes on.\n"
     )
-
-
-def _approved(note: Path) -> Path:
-    return note.with_name(note.name.removesuffix(HELD) + APPROVED)
-
-
-def _take_away(note: Path) -> None:
-    for path in (note, _approved(note)):
-        path.unlink(missing_ok=True)
-    if note.parent.is_dir():
-        fsync_folder(note.parent)

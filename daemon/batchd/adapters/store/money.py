@@ -65,7 +65,7 @@ class Money:
         return [job_of(row) for row in await self._database.read(lambda tx: tx.fetch("held_jobs"))]
 
     async def waiting(self) -> list[str]:
-        """Jobs that are held only until there is money again."""
+        """Jobs that are held only until there is money again, or a price."""
         return [row["id"] for row in await self._database.read(lambda tx: tx.fetch("jobs_waiting_for_budget"))]
 
     # --- admission -------------------------------------------------------------------------------------------
@@ -116,6 +116,11 @@ class Money:
                 await _hold(tx, job_of(found[0]), refusal, {})
 
         await self._database.write(change)
+
+    async def priced(self, job: Job) -> None:
+        """What the job costs can be said by now, and the note about it is gone; it is admitted anew."""
+        where = {"id": job.id, "state": JobState.HELD}
+        await self._database.write(lambda tx: tx.update("jobs", where, state=JobState.PLANNING, note=None))
 
     async def approved(self, job: Job, most: int, event: Event) -> None:
         """A person allows the job to cost so much in all; it is admitted again."""

@@ -245,5 +245,5 @@ SET estimated = estimated + excluded.estimated, actual = actual + excluded.actua
 SELECT * FROM jobs WHERE state = 'held' ORDER BY claimed_at, id
 
 -- name: jobs_waiting_for_budget
--- Held, but not for a person: they go on by themselves once there is money.
-SELECT id FROM jobs WHERE state = 'held' AND reason_code LIKE 'waits:%' ORDER BY claimed_at, id
+-- Held, but not only for a person: they go on by themselves once there is money, or are judged once there is a price.
+SELECT id FROM jobs WHERE state = 'held' AND (reason_code LIKE 'waits:%' OR reason_code = 'price_unknown') ORDER BY claimed_at, id
