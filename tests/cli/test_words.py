@@ -112,6 +112,11 @@ def batch(**changes: Any) -> BatchSummary:
         (job(state="rejecting"), "being rejected", "the file to be put into the rejected folder"),
         (job(state="failed", reason="it broke."), "stands still", "you, because it broke."),
         (job(state="held"), "held", "your approval: batchd approve k3j9x2ab"),
+        (
+            job(state="held", reason_code="waits:per_day", reason="0.01 are left today"),
+            "held",
+            "room in the budget, because 0.01 are left today; to let it go on now: batchd approve k3j9x2ab",
+        ),
         (job(cancelled=True), "being cancelled", "its rows to be turned into requests"),
         (job(state="done"), "done", None),
         (job(state="done", reason_code="max_failed", reason="3 of 4 rows failed"), "failed", None),
