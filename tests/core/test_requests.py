@@ -183,7 +183,7 @@ def test_an_encoded_body_that_is_not_has_the_same_fault(line: dict[str, Any]) ->
 
 def test_a_body_for_another_model_than_the_batch_is_for() -> None:
     fault, _ = BodyRules(CHAT, "small").read(msgspec.json.encode(chat(model="large")["body"]))
-    assert fault == requests.mismatched_model("large", "small")
+    assert fault == requests.not_of_route("large", "small")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"model":"small","model":"small"', b'"x"', b"\xff"])
@@ -235,7 +235,7 @@ def test_the_quick_way_and_the_slow_one_agree(body: dict[str, Any], endpoint: st
     quick, most = BodyRules(endpoint, "small").read(msgspec.json.encode(body))
     slow = body_faults(body, endpoint)
     if not slow and body["model"] != "small":
-        slow = [requests.mismatched_model(body["model"], "small")]
+        slow = [requests.not_of_route(body["model"], "small")]
     assert quick == (slow[0] if slow else None)
     limit = body.get("max_tokens")
     assert most == (

@@ -112,7 +112,7 @@ def test_what_validate_says_of_a_file_is_what_becomes_of_its_lines(place: Place)
         if answer["error"] is None:
             # A mark before the file is no reason not to ask.
             assert number not in told or number == 1
-        elif answer["error"]["code"] not in {"duplicate_custom_id", "invalid_url"}:
-            # These two name the row, or the folder's endpoint, where there is a folder.
+        elif answer["error"]["code"] not in {"duplicate_custom_id", "invalid_url", "mismatched_model"}:
+            # These name the row, or the folder's endpoint or model, where there is a folder.
             assert answer["error"]["message"].removeprefix(f"Line {number}: ") == told[number]
     assert json.loads((outbox / "mended.report.json").read_bytes())["failures"] == []

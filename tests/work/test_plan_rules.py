@@ -109,7 +109,8 @@ def test_a_request_for_another_model_than_the_route_names_fails_its_row(tmp_path
     code, message = planned.failed[1]
     assert code == "mismatched_model"
     assert "“large”" in (message or "")
-    assert "“small”" in (message or "")
+    assert "is asked of “small”" in (message or "")
+    assert "the others" not in (message or "")
 
 
 def test_what_the_route_adds_is_looked_at_too(tmp_path: Path, plugins: Path) -> None:

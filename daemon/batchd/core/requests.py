@@ -281,7 +281,7 @@ class BodyRules:
         for fault in body_faults(read, self._endpoint):
             return fault
         model = read["model"]
-        return None if model == self._model else mismatched_model(model, self._model)
+        return None if model == self._model else not_of_route(model, self._model)
 
 
 # --- lines beside each other ---------------------------------------------------------------------------------------
@@ -293,6 +293,16 @@ def mismatched_model(model: str, wanted: str) -> Fault:
         "mismatched_model",
         f"The request is for the model {shown(model)}, the others are for {shown(wanted)}, and a batch holds one. Put "
         "it into a file, or a folder, of its own model.",
+        "body.model",
+    )
+
+
+def not_of_route(model: Json, wanted: Json) -> Fault:
+    """A job is asked of the model of its route, and priced for it."""
+    return Fault(
+        "mismatched_model",
+        f"The request is for the model {shown(model)}, and what is dropped here is asked of {shown(wanted)}. Drop it "
+        "where its own model is asked, or name no model in it.",
         "body.model",
     )
 
