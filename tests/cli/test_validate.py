@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from batchd.adapters.request_file import RequestFile
 from batchd.cli import validate as command
+from batchd.model import Limits
 
 from .cli_kit import environment, here, process
 from .test_start import imported_by
@@ -62,12 +64,25 @@ def test_bad_lines_by_number_and_reason(tmp_path: Path) -> None:
     }
 
 
-def test_the_first_so_many_are_shown_and_all_are_counted(tmp_path: Path) -> None:
-    write(request("a"), *["{oops"] * (command.SHOWN + 1_005))
+def test_in_a_pipe_every_bad_line_is_told(tmp_path: Path) -> None:
+    write(request("a"), *["{oops"] * 1_025)
     said = process("validate", "may.jsonl", cwd=tmp_path)
-    assert said.out.count("\n  line ") == command.SHOWN
-    assert "  … and 1,005 more bad lines. With --json there are all.\n" in said.out
+    assert said.out.count("\n  line ") == 1_025
+    assert "more bad line" not in said.out
     assert "     1,025  invalid_json_line\n" in said.out
+
+
+def test_on_a_terminal_the_first_so_many_are_shown_and_all_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    file = write(request("a"), *["{oops"] * (command.SHOWN + 1_005))
+    with RequestFile(file, Limits()) as looked:
+        looked.look()
+        lines = list(command._lines(file, looked))
+    assert sum(line.startswith("  line ") for line in lines) == command.SHOWN
+    assert "  … and 1,005 more bad lines. With --json there are all." in lines
+    assert "      1,025  invalid_json_line" in lines
 
 
 def test_for_machines_there_are_all_a_line_each_and_the_sum_at_the_end(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def _lines(file: Path, looked: RequestFile) -> Iterator[str]:
     for fault in account.faulty:
         yield f"  {fault.message} [{fault.code}]"
     for number, finding in enumerate(looked.findings()):
-        if number == SHOWN:
+        if number == SHOWN and sys.stdout.isatty():
             yield f"  … and {count(account.bad - SHOWN, 'more bad line')}. With --json there are all."
             break
         for fault in finding.faults:
