@@ -71,6 +71,13 @@ def test_as_csv(tmp_path: Path) -> None:
     assert (row["route"], row["cost"], row["currency"]) == ("reviews", "0.05", "EUR")
 
 
+def test_as_csv_the_columns_are_there_without_a_row(tmp_path: Path) -> None:
+    house, _ = finished_house(tmp_path / "house")
+    some = here("spending", "--csv", config=house.config).out
+    none = here("spending", "--csv", "--since", "1h", config=house.config).out
+    assert none == some.splitlines(keepends=True)[0]
+
+
 def test_an_unknown_price_is_not_zero(tmp_path: Path) -> None:
     house = House(tmp_path / "house", service=reviews_service(), prices={})
     house.run("reviews/may.csv", ["good"])

@@ -95,8 +95,10 @@ def _record(by: str, spent: Spent) -> dict[str, Any]:
 
 
 def _write_csv(by: str, sums: Iterable[Spent]) -> None:
+    from ..adapters.state_view.spending import Spent
+
     records = [_record(by, each) for each in sums]
-    names = list(records[0]) if records else [by]
+    names = list(_record(by, Spent("", "", *[0] * 10)))
     writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
