@@ -6,10 +6,12 @@ import csv
 import io
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from batchd.adapters.state_view import spending as state_view
 from batchd.core.budget import Budget, Ceilings
 from batchd.core.pricing import UNIT
 
@@ -93,6 +95,20 @@ def test_what_was_spent_before_is_not_counted(tmp_path: Path) -> None:
     house, _ = finished_house(tmp_path / "house")
     assert here("spending", "--since", "1h", "--json", config=house.config).json() == []
     assert here("spending", "--since", "2000-01-01", "--json", config=house.config).json() != []
+
+
+def test_what_is_shown_unless_said_otherwise_are_whole_days_and_months(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(state_view, "spending", lambda state, by, *, since: asked.append(since) or [])
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0)  # 2027-01-15 08:00 UTC
+    house = House(tmp_path / "house")
+    for arguments in ([], ["--by", "job"], ["--by", "month"], ["--since", "30d"]):
+        assert here("spending", *arguments, config=house.config).status == 0
+    assert [datetime.fromtimestamp(each, UTC).strftime("%m-%d %H") for each in asked] == [
+        "12-16 00", "12-16 00", "12-01 00", "12-16 08",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("since", ["yesterday", "2026-13-01", "-3d"])

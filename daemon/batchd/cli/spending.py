@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from ..adapters.state_view.spending import Spent
 
 BY = ("day", "month", "route", "model", "provider", "job")
+USUAL = 30 * 86_400.0
+"""Seconds to look back, unless said otherwise."""
 _UNITS = 10**12
 
 
-def _since(context: click.Context, parameter: click.Parameter, value: str) -> float:
+def _since(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
     """A day, or how long ago, as seconds since 1970."""
     del context, parameter
+    if value is None:
+        return None
     try:
         return datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
     except ValueError:
@@ -39,13 +43,11 @@ def _since(context: click.Context, parameter: click.Parameter, value: str) -> fl
 
 @click.command()
 @click.option("--by", type=click.Choice(BY), default="day", show_default=True, help="What the sums are by.")
-@click.option(
-    "--since", callback=_since, metavar="WHEN", default="30d", show_default=True, help="A day, or how long ago."
-)
+@click.option("--since", callback=_since, metavar="WHEN", show_default="30d", help="A day, or how long ago.")
 @click.option("--csv", "as_csv", cls=Option, is_flag=True, help="Print CSV.")
 @json_option
 @pass_call
-def spending(call: Call, by: str, since: float, *, as_csv: bool, as_json: bool) -> None:
+def spending(call: Call, by: str, since: float | None, *, as_csv: bool, as_json: bool) -> None:
     """Show what was spent.
 
     Money is counted answer by answer, at the terms under which it was asked, when its batch is collected; what is at
@@ -61,7 +63,12 @@ def spending(call: Call, by: str, since: float, *, as_csv: bool, as_json: bool) 
     if as_csv and as_json:
         raise click.UsageError("Say either --csv or --json.")
     from ..adapters.state_view.spending import spending as sums_of
+    from ..core.budget import beginnings
 
+    if since is None:
+        # Whole days, or months: the sum of a part of one would be taken for the whole.
+        day, month = beginnings(time.time() - USUAL)
+        since = month if by == "month" else day
     sums = sums_of(call.places().state, by, since=since)
     if as_json:
         click.echo(json.dumps([_record(by, each) for each in sums], ensure_ascii=False, indent=2))
