@@ -305,7 +305,9 @@ async def once(
     require_all(inbox=folders.inbox, outbox=folders.outbox, archive=folders.archive, rejected=folders.rejected)
     interrupted = False
     async with daemon(config, catalogue, workers=workers, watch=False) as ours:
-        before = await ours.context.store.jobs.finished_ids()
+        waiting = await ours.context.store.story.orders()
+        # A finished job that somebody has ordered to be asked again is work of this run.
+        before = await ours.context.store.jobs.finished_ids() - {each.target for each in waiting}
 
         def stop() -> None:
             nonlocal interrupted

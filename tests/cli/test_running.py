@@ -319,6 +319,17 @@ def test_once_with_nothing_to_do(tmp_path: Path) -> None:
     )
 
 
+def test_once_tells_of_a_job_that_is_asked_again_by_order(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    reviews(house / "inbox" / "reviews" / "may.csv", "good", "bad")
+    assert process("--config", house / "config.toml", "once").status == 3
+    assert process("--config", house / "config.toml", "retry", "may.csv").status == 0
+    said = process("--config", house / "config.toml", "once")
+    assert said.status == 3
+    assert said.out.startswith("reviews/may.csv: done. 2 rows: 1 ok, 1 failed.")
+    assert f"  results  {house}/outbox/reviews/may (2).results.csv\n" in said.out
+
+
 def test_once_with_a_file_that_is_rejected(tmp_path: Path) -> None:
     house = real_house(tmp_path / "house")
     (tmp_path / "odd.xyz").write_text("?")
