@@ -146,6 +146,15 @@ def test_approved_it_goes_on_at_the_next_start(tmp_path: Path) -> None:
     assert "Approved: up to 5.00 EUR in all." in here("events", job, config=house.config).out
 
 
+def test_who_left_an_amount_that_is_too_small_finds_that_in_the_story(tmp_path: Path) -> None:
+    house, job = held_house(tmp_path / "house")
+    assert here("approve", "may.csv", "--up-to", "0.001", config=house.config).status == 0
+    house.live(drain)
+    story = here("events", job, config=house.config).out
+    assert f"The order to approve it was not carried out. Job {job} can cost at most " in story
+    assert "It is still held." in story
+
+
 @pytest.mark.parametrize("amount", ["much", "-1", "nan", "inf", "1e999999"])
 def test_an_amount_that_is_none_is_refused(tmp_path: Path, amount: str) -> None:
     house, _ = held_house(tmp_path / "house")

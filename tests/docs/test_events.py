@@ -32,6 +32,9 @@ SAMPLES: dict[str, list[Event]] = {
         events.JobFailed(job=JOB, reason="the provider holysheep refuses every request of it: …"),
         events.JobCancelled(job=JOB),
         events.JobRetried(job=JOB, rows=2),
+        events.OrderRefused(
+            job=JOB, order="approve", reason=f"Job {JOB} is done, not held; there is nothing to approve."
+        ),
         events.JobDelivered(job=JOB, sink="csv", files=["reviews/may.results.csv", "reviews/may.failed.csv"]),
         events.JobFinished(
             job=JOB,

@@ -37,6 +37,7 @@ from .jobs import JobPlanned as JobPlanned
 from .jobs import JobRedelivered as JobRedelivered
 from .jobs import JobRejected as JobRejected
 from .jobs import JobRetried as JobRetried
+from .jobs import OrderRefused as OrderRefused
 from .jobs import PartSplit as PartSplit
 from .jobs import RowsReturned as RowsReturned
 from .jobs import WorkerDied as WorkerDied

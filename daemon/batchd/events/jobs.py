@@ -154,6 +154,19 @@ class JobRetried(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRefused(Event):
+    """An order for the job was not carried out. Who gave it may be gone: it was left while no daemon was running."""
+
+    order: str
+    reason: str
+    severity: ClassVar[str] = "warning"
+
+    @property
+    def sentence(self) -> str:
+        return f"The order to {self.order} it was not carried out. {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobDelivered(Event):
     """A sink has published the job."""
 

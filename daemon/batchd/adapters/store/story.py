@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...events import ConditionCleared, ConditionRaised, Event
+from ...events import ConditionCleared, ConditionRaised, Event, OrderRefused
 from .database import Database, Transaction
 
 
@@ -38,9 +38,13 @@ class Story:
 
     async def answer(self, order: Order, answer: str, *, refused: bool = False) -> None:
         """The order is carried out, or will not be (`refused`); say which in a sentence."""
-        await self._database.write(
-            lambda tx: tx.update("orders", {"id": order.id}, done_at=tx.now, answer=answer, refused=int(refused))
-        )
+
+        async def change(tx: Transaction) -> None:
+            await tx.update("orders", {"id": order.id}, done_at=tx.now, answer=answer, refused=int(refused))
+            if refused and await tx.fetch("job", id=order.target):
+                await tx.tell(OrderRefused(job=order.target, order=order.kind, reason=answer))
+
+        await self._database.write(change)
 
     async def conditions(self) -> dict[str, str]:
         """What keeps us waiting: subject to sentence."""
