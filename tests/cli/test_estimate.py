@@ -241,6 +241,7 @@ def test_a_file_that_cannot_be_taken(config: Path) -> None:
     said = here("estimate", "may.csv", config=config)
     assert (said.status, said.out) == (1, "")
     assert "uses the column “review”, which this file does not have" in said.err
+    assert "may.csv would be rejected. The " in said.err
 
 
 def test_the_routes_own_model_without_a_price_is_unknown_and_not_free(config: Path) -> None:

@@ -38,7 +38,7 @@ from ..core.estimating import (
 )
 from ..core.pricing import Terms
 from ..core.routing import Route
-from ..errors import StateError
+from ..errors import FileRefused, StateError
 from .dropping import named_route, route_of
 
 _BYTES = "bytes"
@@ -96,7 +96,11 @@ class Estimating:
         route = route_of(file, self.config.folders.inbox, self.config.routes, wanted)
         choices = self._choices(route, models, everything=everything, providers=[route.provider])
         factors, taught = self._corrections(choices)
-        counted = self._count(file, route, choices)
+        try:
+            counted = self._count(file, route, choices)
+        except FileRefused as refusal:
+            # Said here as it would be in the note beside a rejected file, where the name is another line.
+            raise FileRefused(refusal.code, f"{file.name} would be rejected. {refusal}") from None
         requests = round(counted.requests / counted.share)
         past = self._past(route)
         answered = answers(

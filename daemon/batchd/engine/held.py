@@ -26,16 +26,26 @@ async def note(context: Context, action: Note) -> None:
         await context.store.money.noted(job, None)
 
 
-async def approvals(context: Context) -> None:
-    """Approve jobs whose notes somebody has renamed, where the operator allows that."""
-    if not context.approve_in_folder:
-        return
+async def look(context: Context) -> None:
+    """Approve jobs whose notes somebody has renamed, where the operator allows that. Notes that are gone come again."""
     for job in await context.store.money.held():
         if job.note is None:
             continue
         approved = admission.renamed(context.folders.held / job.note)
-        if await asyncio.to_thread(approved.exists):
+        if not await asyncio.to_thread(approved.exists):
+            if await asyncio.to_thread(_is_gone, context, job.note):
+                await context.store.money.noted(job, None)
+        elif context.approve_in_folder:
             await admission.approve(context, job, None, where=approved.name)
+
+
+def _is_gone(context: Context, note: str) -> bool:
+    """Whether somebody has deleted the note. Not so if all of its folder is away for the moment."""
+    try:
+        require_folder(context.folders.held, mounted=context.folders.mounted)
+    except OSError:
+        return False
+    return not (context.folders.held / note).exists()
 
 
 def _write(context: Context, job: Job) -> str:

@@ -119,7 +119,7 @@ class Supervisor:
             seen = None
             try:
                 seen = await self.intake.look()
-                await held.approvals(self.context)
+                await held.look(self.context)
                 if self._watcher is not None:
                     await asyncio.to_thread(self._watcher.check)
                 await conditions.all_well("inbox")
