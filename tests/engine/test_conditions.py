@@ -70,6 +70,34 @@ async def test_a_condition_of_an_earlier_life_is_cleared(make_household: MakeHou
         assert await daemon.context.store.story.conditions() == {}
 
 
+async def test_the_log_of_each_life_tells_once_what_keeps_it_waiting(
+    make_household: MakeHousehold, caplog: pytest.LogCaptureFixture
+) -> None:
+    household = make_household()
+    async with household.living() as daemon:
+        await daemon.engine.conditions.say("provider fake", "The key is refused.", cause="rejected")
+    caplog.clear()
+    async with household.living() as daemon:
+        for _ in range(3):
+            await daemon.engine.conditions.say("provider fake", "The key is refused.", cause="rejected")
+        [record] = caplog.records
+        assert (record.levelname, record.getMessage()) == ("WARNING", "provider fake: The key is refused.")
+
+
+async def test_a_key_that_is_refused_after_an_outage_is_told_of_in_the_log(
+    make_household: MakeHousehold, caplog: pytest.LogCaptureFixture
+) -> None:
+    household = make_household()
+    async with household.living() as daemon:
+        conditions = daemon.engine.conditions
+        await conditions.say("provider fake", "It cannot be reached.", cause="passing")
+        await conditions.say("provider fake", "It answers with status 503.", cause="passing")
+        caplog.clear()
+        await conditions.say("provider fake", "The key is refused.", cause="rejected")
+        await conditions.say("provider fake", "It cannot be reached.", cause="passing")
+        assert [record.getMessage() for record in caplog.records] == ["provider fake: The key is refused."]
+
+
 class Full(InlineExecutor):
     """Has no room while `full`."""
 

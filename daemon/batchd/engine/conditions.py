@@ -20,17 +20,23 @@ class Conditions:
         self._story = story
         self._stored: dict[str, str] | None = None
         self._only_logged: dict[str, str] = {}
+        self._logged: set[tuple[str, str]] = set()
         self._over: set[str] = set()
 
-    async def say(self, subject: str, text: str) -> None:
-        """Something keeps us waiting. Said again in the same words, it changes nothing."""
+    async def say(self, subject: str, text: str, *, cause: str = "") -> None:
+        """Something keeps us waiting. Said again in other words, it is news only with another `cause`."""
         self._over.discard(subject)
         try:
             stored = await self._known()
+            known = subject in stored
             if stored.get(subject) != text:
                 await self._story.raise_condition(subject, text)
                 stored[subject] = text
             self._only_logged.pop(subject, None)
+            if known and (subject, cause) not in self._logged:
+                # No event tells of it, and whoever reads this daemon's log may not have read the last one's.
+                logger.warning("%s: %s", subject, text, extra={"action": "Wait"})
+            self._logged.add((subject, cause))
         except sqlite3.Error as error:
             # The disk that the complaint is about may be the one it would be written to. The next one tries again.
             if self._only_logged.get(subject) != text:
@@ -42,6 +48,7 @@ class Conditions:
     async def all_well(self, subject: str) -> None:
         """It is over."""
         self._over.add(subject)
+        self._logged = {each for each in self._logged if each[0] != subject}
         if self._only_logged.pop(subject, None) is not None:
             logger.info("%s: all is well again.", subject, extra={"action": "Wait"})
         try:

@@ -329,12 +329,14 @@ class Engine:
             await self.conditions.say(f"provider {provider}", str(error))
         elif provider is not None and isinstance(error, RejectedError):
             self._shut_for_longer(provider)
-            await self.conditions.say(f"provider {provider}", f"{error} Jobs wait; nothing is lost.")
+            waits = f"{error} Jobs wait; nothing is lost."
+            await self.conditions.say(f"provider {provider}", waits, cause="rejected")
         elif provider is not None and isinstance(error, TransientError) and not isinstance(error, RemoteMissing):
             self._streaks[provider] += 1
             if self._streaks[provider] >= COMPLAIN_AFTER:
                 self._shut_for_longer(provider)
-                await self.conditions.say(f"provider {provider}", f"{error} Trying again until it works; jobs wait.")
+                waits = f"{error} Trying again until it works; jobs wait."
+                await self.conditions.say(f"provider {provider}", waits, cause="passing")
         elif failures >= COMPLAIN_AFTER or worth_saying_at_once(error):
             await self.conditions.say(_subject(action), in_words(error, name))
 
