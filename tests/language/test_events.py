@@ -78,3 +78,8 @@ def test_an_event_of_another_version_is_passed_over() -> None:
 @pytest.mark.parametrize(("number", "words"), [(0, "0 rows"), (1, "1 row"), (2_000, "2,000 rows")])
 def test_counting(number: int, words: str) -> None:
     assert count(number, "row") == words
+
+
+def test_a_file_that_no_route_takes_names_none() -> None:
+    claimed = events.JobClaimed(job="k3j9x2ab", source="notes.txt", route="", size=2)
+    assert claimed.sentence == "Took notes.txt (2 bytes); no route takes it."

@@ -19,7 +19,8 @@ class JobClaimed(Event):
 
     @property
     def sentence(self) -> str:
-        return f"Took {self.source} ({self.size:,} bytes) for route {self.route}."
+        why = f" for route {self.route}" if self.route else "; no route takes it"
+        return f"Took {self.source} ({self.size:,} bytes){why}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
