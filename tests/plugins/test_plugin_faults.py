@@ -64,7 +64,7 @@ HOOK = "import batchd\n@batchd.hookimpl\n"
         ),
         (
             HOOK + "def register_sink(register): ...",
-            "its hook register_sink is none that batchd knows; did you mean register_sinks?",
+            "its hook register_sink is none that batchd knows (did you mean register_sinks?)",
         ),
         (HOOK + "def begin(register): ...", "its hook begin is none that batchd knows"),
         (

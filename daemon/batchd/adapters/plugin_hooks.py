@@ -79,7 +79,7 @@ def registered(plugin: object) -> pluggy.PluginManager:
     for caller in callers:
         if not caller.has_spec():
             meant = nearest(caller.name, [role.hook for role in Role])
-            hint = f"; did you mean {meant}?" if meant else ""
+            hint = f" (did you mean {meant}?)" if meant else ""
             raise PluginError(f"its hook {caller.name} is none that batchd knows{hint}")
         for implementation in caller.get_hookimpls():
             _check(caller.name, implementation)
