@@ -129,6 +129,8 @@ def _to_secret(value: Any) -> Secret:
         return value
     if not isinstance(value, str) or not value.strip():
         raise ValueError('write "env:NAME", "file:PATH" or "credential:NAME"')
+    if value.strip() in ("env:", "file:", "credential:"):
+        raise ValueError('says nothing after the colon; write "env:NAME", "file:PATH" or "credential:NAME"')
     return Secret(value.strip())
 
 

@@ -177,7 +177,7 @@ def test_a_secret_that_is_read_from_elsewhere_never_shows_and_where_it_is_does(
     assert "SHOP_KEY" in secret.where if kind == "env" else str(tmp_path / "key") in secret.where
 
 
-@pytest.mark.parametrize("given", ["", "  ", None, 5, ["env:X"], {"env": "X"}])
+@pytest.mark.parametrize("given", ["", "  ", "env:", " file: ", "credential:", None, 5, ["env:X"], {"env": "X"}])
 def test_what_is_no_secret_is_refused_with_how_to_write_one(given: object) -> None:
     with pytest.raises(ValidationError, match="env:NAME"):
         Shop(api_key=given)  # type: ignore[arg-type]
