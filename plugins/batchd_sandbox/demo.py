@@ -54,6 +54,8 @@ user = "Review: {{{{ review }}}}"
 columns = ["sentiment", "punctuality", "quality"]
 separator = "|"
 """
+OURS = CONFIG.partition("\n")[0].encode()
+"""What the configuration of a demo begins with."""
 ROWS_SHOWN = 8
 COLUMNS_SHOWN = ("review", "sentiment", "punctuality", "quality", "status")
 FOLDERS = ("inbox/reviews", "outbox", "archive", "rejected")
@@ -68,6 +70,8 @@ def demo(folder: Path) -> None:
     The answers come from the sandbox's few rules, not from a model.
     """
     folder = folder.absolute()
+    content = importlib.resources.files(__package__).joinpath("reviews.csv").read_bytes()
+    _keep_what_is_there(folder, content)
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     click.echo("A sandbox server on this machine answers by a few rules. Nothing is paid.")
@@ -75,7 +79,7 @@ def demo(folder: Path) -> None:
         config = folder / "config.toml"
         config.write_text(CONFIG.format(url=url), encoding="utf-8")
         sample = folder / "may.csv"
-        sample.write_bytes(importlib.resources.files(__package__).joinpath("reviews.csv").read_bytes())
+        sample.write_bytes(content)
         click.echo(f"Dropping {_short(sample)} into {_short(folder / 'inbox' / 'reviews')}.\n")
         reports = set(_reports(folder))
         command = [sys.executable, "-m", "batchd", "--config", str(config), "once", "--route", "reviews", str(sample)]
@@ -84,6 +88,20 @@ def demo(folder: Path) -> None:
         raise click.exceptions.Exit(status)
     [report] = set(_reports(folder)) - reports
     _show(folder, report)
+
+
+def _keep_what_is_there(folder: Path, content: bytes) -> None:
+    """UsageError if the demo would write over something that is not its own."""
+    config, sample = folder / "config.toml", folder / "may.csv"
+    if config.exists():
+        theirs = None if config.read_bytes().startswith(OURS) else config
+    else:
+        theirs = sample if sample.exists() and sample.read_bytes() != content else None
+    if theirs is not None:
+        raise click.UsageError(
+            f"{_short(theirs)} is not of a demo, and the demo would write over it. Nothing was changed. "
+            "Name another FOLDER."
+        )
 
 
 def _show(folder: Path, report: Path) -> None:

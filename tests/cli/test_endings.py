@@ -285,3 +285,12 @@ def test_the_exit_status_of_every_error_is_documented() -> None:
     known = {int(number) for number, _ in EXIT_STATUSES}
     assert all_of(BatchdError) <= known
     assert {ending.FAULT, ending.WRONG_USE, ending.NOT_AVAILABLE, ending.INTERRUPTED} <= known
+
+
+@pytest.mark.parametrize("name", ["config.toml", "may.csv"])
+def test_the_demo_writes_over_nothing_that_is_not_its_own(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine\n")
+    said = here("demo", str(tmp_path))
+    assert said.status == 2
+    assert f"{name} is not of a demo, and the demo would write over it. Nothing was changed." in said.err
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine\n")]
