@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import errno
 import signal
+import socket
 import tempfile
 from pathlib import Path
 
@@ -157,5 +158,10 @@ async def _serve(settings: SandboxSettings) -> None:
     except FolderTaken as reason:
         raise click.ClickException(str(reason)) from None
     except OSError as reason:
-        message = f"Cannot listen on {settings.host}:{settings.port}: {os.strerror(reason.errno or 0)}."
-        raise click.ClickException(f"{message} Choose another --port; 0 takes a free one.") from None
+        if reason.filename is not None:
+            message = f"Cannot keep anything in {reason.filename}: {reason.strerror}. Choose another --folder."
+            raise click.ClickException(message) from None
+        message = f"Cannot listen on {settings.host}:{settings.port}: {reason.strerror or reason}."
+        elsewhere = isinstance(reason, socket.gaierror) or reason.errno == errno.EADDRNOTAVAIL
+        advice = "Choose another --host." if elsewhere else "Choose another --port; 0 takes a free one."
+        raise click.ClickException(f"{message} {advice}") from None

@@ -173,6 +173,14 @@ async def test_a_second_sandbox_is_kept_off_the_folder_and_off_the_port(processe
         assert (await sandbox.client.models.list()).data
 
 
+async def test_a_folder_or_an_address_of_no_use_is_named(processes: Processes, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(AssertionError, match=r"Cannot keep anything in .*/file/in.*: Not a directory\. .* --folder\."):
+        await processes(folder=tmp_path / "file" / "in").start()
+    with pytest.raises(AssertionError, match=r"Cannot listen on 300\.1\.1\.1:0: Name or .*\. Choose another --host\."):
+        await processes("--host", "300.1.1.1", folder=tmp_path / "other").start()
+
+
 async def test_refusing_connections_from_the_start(processes: Processes) -> None:
     process = processes("--fault", "all:refuse:delay=1500ms")
     async with connected(await process.start()) as sandbox:
