@@ -302,8 +302,9 @@ def test_an_unreadable_file_is_a_passing_fault_and_stays(open_folder):
     assert stamp != stamp_before
     for folder in (place.inbox, place.job_folder):
         folder.chmod(0o777)
-    with as_nobody(), pytest.raises(PermissionError):
+    with as_nobody(), pytest.raises(PermissionError) as caught:
         take(place, "may.csv", stamp)
+    assert caught.value.filename == str(place.inbox / "may.csv")
     assert place.left_in_inbox() == ["may.csv"]
 
 

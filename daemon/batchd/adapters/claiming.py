@@ -24,7 +24,7 @@ import contextlib
 import errno
 import filecmp
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -68,7 +68,7 @@ def claim(
     if os.path.lexists(target):
         fsync_folder(target.parent)
         return _claimed(target, expected)
-    with contextlib.ExitStack() as opened:
+    with _named(inbox / relative), contextlib.ExitStack() as opened:
         folder, found = opened_folder(opened, inbox, relative)
         try_it = _Try(folder, relative, expected, target, job)
         if os.path.lexists(try_it.taken):
@@ -93,6 +93,17 @@ def claim(
                 raise
             return try_it.copy(descriptor)
         return try_it.make_sure()
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Faults name the whole path of the file, and not only what was opened in its folder."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error.filename, str) and not os.path.isabs(error.filename):
+            error.filename = str(path)
+        raise
 
 
 # --- Out of the spool ------------------------------------------------------------------------------------------
