@@ -79,7 +79,7 @@ def test_set_what_will_not_do_writes_nothing(config: Path) -> None:
     for key, value in (("intake.settle", "soon"), ("intake.nope", "1"), ("routes.reviews.provider", "other")):
         said = here("config", "set", key, value, config=config)
         assert said.status == 4
-        assert said.err.startswith("batchd: ")
+        assert said.err.startswith("batchd: Nothing was written, since ")
         assert config.read_bytes() == before
 
 

@@ -36,6 +36,11 @@ BUILT_IN = [name for commands in SECTIONS.values() for name in commands]
         (BatchdError("Odd."), 1, "batchd: Odd.\n"),
         (click.ClickException("A plugin's."), 1, "batchd: A plugin's.\n"),
         (OSError(errno.ENOSPC, "No space left on device", "/srv/x"), 5, "batchd: /srv/x: No space left on device.\n"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/srv/x"),
+            5,
+            "batchd: /srv/x: Permission denied. Give the user that runs this the right to, or run it as another.\n",
+        ),
         (ExceptionGroup("loops", [ExceptionGroup("work", [StateUnusable("Deep.")])]), 5, "batchd: Deep.\n"),
         (KeyboardInterrupt(), 130, ""),
         (click.Abort(), 130, ""),

@@ -219,7 +219,9 @@ def test_check_of_a_route_that_the_budget_will_stop(tmp_path: Path) -> None:
     path.write_text(without_price)
     assert "route reviews" not in levels(house, "--offline", FAKE_KEY="x"), "there is no budget"
     path.write_text(without_price + "[budget]\nper_day = 5\n")
-    [(level, text)] = levels(house, "--offline", FAKE_KEY="x")["route reviews"]
+    found = levels(house, "--offline", FAKE_KEY="x")
+    assert found["held"][0][0] == "wrong", "the folder for what is held is not there"
+    [(level, text)] = found["route reviews"]
     assert level == "note"
     assert "will be held until somebody approves it" in text
     assert "Add [providers.fake.prices.small] with input and output." in text

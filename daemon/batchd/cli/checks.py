@@ -66,7 +66,9 @@ def local_findings(config: Config, catalogue: Catalogue) -> Iterator[Finding]:
     """Everything that can be seen without calling anyone."""
     folders = config.folders
     yield from _state(folders.state)
-    for name in ("inbox", "outbox", "archive", "rejected"):
+    limits = config.spending_limits()
+    held = any(limits.limits(provider) for provider in config.providers)
+    for name in ("inbox", "outbox", "archive", "rejected", *(("held",) if held else ())):
         yield from _folder(name, getattr(folders, name), folders.state)
     if folders.inbox.is_dir() and is_network(folders.inbox):
         text = f"{folders.inbox} is on a network file system: new files are noticed within 15 s instead of at once."

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..errors import ConfigError
 from .call import Call, json_option, pass_call
 
 
@@ -56,7 +57,10 @@ def set_key(call: Call, key: str, value: str, *, as_json: bool) -> None:
     from ..adapters.state_view.daemon import running
 
     path = call.config_path
-    change = set_value(path, key, value, Catalogue.load(plugin_folder(path)))
+    try:
+        change = set_value(path, key, value, Catalogue.load(plugin_folder(path)))
+    except ConfigError as error:
+        raise ConfigError(f"Nothing was written, since {path} would be this then:\n{error}") from None
     daemon = running(change.config.folders.state)
     if as_json:
         record = {

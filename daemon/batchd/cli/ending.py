@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -58,11 +59,16 @@ def _explain(error: Exception, *, debug: bool) -> int:
     if isinstance(error, OSError):
         _give_up_output()
         where = f"{error.filename}: " if error.filename else ""
-        _say(f"{where}{error.strerror or error}.")
+        mend = " Give the user that runs this the right to, or run it as another." if _is_denied(error) else ""
+        _say(f"{where}{error.strerror or error}.{mend}")
         return NOT_AVAILABLE
     hint = "" if debug else " To see where: batchd --log-level debug, then the same command."
     _say(f"This is a fault in batchd itself: {type(error).__name__}: {error}.{hint}")
     return FAULT
+
+
+def _is_denied(error: OSError) -> bool:
+    return error.errno in {errno.EACCES, errno.EPERM}
 
 
 def _give_up_output() -> None:
