@@ -31,6 +31,7 @@ def test_a_second_daemon_says_who_has_it_and_touches_nothing(shared: Shared) -> 
     shared.drop("reviews/may.csv", "\n".join(rows_of("may", 2)) + "\n")
     until(lambda: "may" in shared.reports(), "it is at work")
     until(lambda: shared.counts() == {"done": 1}, "it is through")
+    until(lambda: not list((shared.folder / "state").rglob("*.piece.*")), "and what was made for it is cleared away")
     folders = [shared.folder / name for name in ("state", "inbox", "outbox", "archive", "rejected")]
     # The log that SQLite writes ahead is the first daemon's, which beats.
     ours = lambda name: not name.startswith("batchd.db")  # noqa: E731
