@@ -110,11 +110,15 @@ class Life:
 
     def kill(self) -> None:
         """kill -9 of the daemon and its workers, at once."""
-        # Not of one that has ended: its number may be another process's by now.
-        if not self.ended:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
-        self.wait()
+
+        def struck() -> bool:
+            # Not one that has ended: its number may be another process's by now. One just born has no group yet.
+            if not self.ended:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self.pid, signal.SIGKILL)
+            return self.ended
+
+        until(struck, f"process {self.pid} has ended")
 
     def stop(self) -> int:
         """SIGTERM, and how it ended."""
