@@ -222,6 +222,11 @@ async def test_a_provider_that_cannot_look_up_holds_the_batch_for_a_person(make_
         assert "--found ID" in held[0].sentence
         assert "--absent" in held[0].sentence
         assert service.creates == 1
+        # Mistyped: taken at its word, it would count as vanished in the end, and be asked and paid again.
+        await order(daemon, "resolve", str(held[0].batch), '{"found": "batch-l"}')
+        await daemon.drain()
+        assert service.creates == 1
+        assert "BatchFound" not in [event.kind for event in household.events]
         await order(daemon, "resolve", str(held[0].batch), '{"found": "batch-1"}')
         await daemon.drain()
     assert statuses(household) == ["ok"] * 9

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from ..adapters.store.story import Order
 from ..adapters.work.strike import ReopenTask, reopen
-from ..core.records import BatchState, Job, JobState, Part, PartState
+from ..contracts import RemoteBatch
+from ..core.records import Batch, BatchState, Job, JobState, Part, PartState
+from ..errors import ProviderError
 from ..events import JobCancelled, JobRetried, count
 from . import admission
 from .context import Context
 from .deliver import reject
+from .dispatch import ProviderNotConfigured, desk_for
+
+ASKED_WITHIN = 10.0
+"""Seconds that a provider has to say whether it knows a batch: all other work waits for it."""
 
 
 class NotCarriedOut(Exception):
@@ -133,7 +140,23 @@ async def _resolve(context: Context, order: Order) -> str:
         raise NotCarriedOut(f"Batch {batch.key} is {batch.state}; only a batch that is held can be resolved.")
     remote = order.data.get("found")
     if remote:
+        await _require_known(context, batch, str(remote))
         await context.store.batches.found(batch, str(remote), [], context.clock.now())
         return f"Batch {batch.key} goes on as {remote}."
     await context.store.batches.resolved_absent(batch)
     return f"Batch {batch.key} will be created now."
+
+
+async def _require_known(context: Context, batch: Batch, remote: str) -> None:
+    """An id that was mistyped would count as vanished after an hour, and all its rows be asked and paid again."""
+    try:
+        desk = desk_for(context, batch.provider)
+        if (opening := context.opening.get(batch.provider)) is not None:
+            await asyncio.wait([opening])
+        async with asyncio.timeout(ASKED_WITHIN):
+            await desk.provider.poll(RemoteBatch(remote, batch.key, {}))
+    except (ProviderError, ProviderNotConfigured, TimeoutError) as error:
+        why = str(error) or f"It did not answer within {ASKED_WITHIN:.0f} s."
+        raise NotCarriedOut(
+            f"{batch.provider} does not confirm that it has a batch {remote}; nothing was changed. {why}"
+        ) from None
