@@ -46,6 +46,7 @@ SAMPLES: dict[str, list[Event]] = {
             report="reviews/may.report.json",
             failures={"refused": 2},
         ),
+        events.SourceChanged(job=JOB, source="reviews/may.csv", read=26_781, now=27_040, archived="reviews/may.csv"),
     ],
     "Parts": [
         events.RowsReturned(job=JOB, part=10_000, rows=120, attempt=2, reasons={"batch_expired": 118, "no_answer": 2}),

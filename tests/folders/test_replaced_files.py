@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import os
 import random
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from batchd.adapters.plain_files import stamp_of
 from batchd.adapters.work.read import ReadTask
@@ -108,3 +111,32 @@ async def test_a_file_that_grows_while_it_is_read_is_read_again(make_household: 
     rows = household.outbox()["reviews/may.results.csv"].decode().splitlines()
     assert [line.split(",")[1] for line in rows[1:]] == ["one", "two", "three", "four", "five"]
     assert household.service.executed.total() == 5
+
+
+@pytest.mark.parametrize("added", ["", "3,three\n"], ids=["only its time", "more rows"])
+async def test_a_file_that_is_written_to_after_it_was_read_is_told_of(
+    make_household: MakeHousehold, added: str
+) -> None:
+    """Its writer stood still for longer than anybody waits, and has it open under whatever name it has by now."""
+    household = make_household()
+    path = household.drop("reviews/may.csv", csv_of(["one", "two"]))
+    size = path.stat().st_size
+    with path.open("a") as writer:
+        async with household.living() as daemon:
+            daemon.intake._busy = lambda path, steady: False  # type: ignore[method-assign]
+            await daemon.take_in()
+            while household.service.creates < 1:
+                await daemon.step()
+            writer.write(added)
+            writer.flush()
+            os.utime(writer.fileno(), ns=(1, 1))
+            await daemon.drain()
+    told = [event for event in household.events if event.kind == "SourceChanged"]
+    if not added:
+        assert told == []
+        return
+    assert [event.severity for event in told] == ["warning"]
+    assert f"({size} bytes then, {size + len(added)} now)" in told[0].sentence
+    archived = household.folders.archive / told[0].data()["archived"]
+    assert archived.read_text() == csv_of(["one", "two"]) + added
+    assert household.service.executed.total() == 2

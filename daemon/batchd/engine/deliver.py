@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from .. import __version__
-from ..adapters.claiming import move, reserve, write_why
+from ..adapters.claiming import move, reserve, stamp_of, write_why
 from ..adapters.delivery import FolderOutbox, SpoolRows, is_taken, require_folder
 from ..adapters.work.joined import RowsDoNotAddUp
 from ..adapters.work.part_files import read_results
@@ -23,9 +24,10 @@ from ..core.lifecycle import Close, Deliver, Finish, Reject
 from ..core.names import number_of, numbered, outbox_stem
 from ..core.pricing import UNIT
 from ..core.records import Batch, Job, Part
+from ..core.settling import Stamp
 from ..core.spending import Bill
 from ..errors import BatchdError
-from ..events import JobFinished
+from ..events import JobFinished, SourceChanged
 from ..file_sink import FileSink
 from ..files import make_folder, publishing
 from ..model import Json, RowStatus, Usage
@@ -147,6 +149,7 @@ async def finish(context: Context, action: Finish) -> None:
     except FileExistsError:
         await _take_another_name(context, job)
         return
+    changed = await asyncio.to_thread(_written_since, context, job)
     try:
         await asyncio.to_thread(_archive, context, job)
     except FileExistsError:
@@ -166,7 +169,7 @@ async def finish(context: Context, action: Finish) -> None:
         report=f"{job.outbox_stem}.report.json",
         failures={failure["code"]: failure["rows"] for failure in report["failures"]},
     )
-    await context.store.jobs.finished(job, event, context.clock.now(), reason=reason)
+    await context.store.jobs.finished(job, event, context.clock.now(), reason=reason, before=changed)
     await asyncio.to_thread(forget_pieces, context, job)
 
 
@@ -208,6 +211,22 @@ def _put_into_rejected(context: Context, job: Job, text: str) -> None:
     # The reason first: whoever sees the file finds it explained.
     write_why(target, text)
     move(context.spool.source(job.id), target)
+
+
+def _written_since(context: Context, job: Job) -> list[SourceChanged]:
+    """Taking a file does not stop a writer who has it open, and not every one is seen then; he is now."""
+    source = context.spool.source(job.id)
+    try:
+        now = stamp_of(source)
+        if now.moved() == Stamp(*job.stamp).moved():
+            return []
+        with source.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() == job.sha256:
+                return []  # only its time was set
+    except FileNotFoundError:
+        return []
+    _, read, *_ = job.stamp
+    return [SourceChanged(job=job.id, source=job.source, read=read, now=now.size, archived=str(job.archive_name))]
 
 
 def _archive(context: Context, job: Job) -> None:

@@ -40,6 +40,7 @@ from .jobs import JobRetried as JobRetried
 from .jobs import OrderRefused as OrderRefused
 from .jobs import PartSplit as PartSplit
 from .jobs import RowsReturned as RowsReturned
+from .jobs import SourceChanged as SourceChanged
 from .jobs import WorkerDied as WorkerDied
 
 

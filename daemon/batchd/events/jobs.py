@@ -203,6 +203,24 @@ class JobFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceChanged(Event):
+    """Somebody wrote to a file after it had been read to its end: what is in it since then was not asked."""
+
+    source: str
+    read: int
+    now: int
+    archived: str
+    severity: ClassVar[str] = "warning"
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"{self.source} was written to after it had been read ({self.read:,} bytes then, {self.now:,} now), and "
+            f"what came later is not answered. All is in the archive as {self.archived}: drop what is missing again."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowsReturned(Event):
     """Some rows of a part came back without a lasting answer and are asked again."""
 

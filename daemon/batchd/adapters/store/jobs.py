@@ -311,11 +311,17 @@ class Jobs:
 
         await self._database.write(change)
 
-    async def finished(self, job: Job, event: JobFinished, at: float, *, reason: str | None = None) -> None:
-        """Report and archive are in place; with a `reason`, the job counts as failed all the same."""
+    async def finished(
+        self, job: Job, event: JobFinished, at: float, *, reason: str | None = None, before: Sequence[Event] = ()
+    ) -> None:
+        """Report and archive are in place; with a `reason`, the job counts as failed all the same.
+
+        `before` is what the story tells before its end.
+        """
         state = JobState.CANCELLED if job.cancelled else JobState.DONE
         code = "max_failed" if reason is not None else None
-        await self._step(job.id, JobState.DELIVERING, state, event, finished_at=at, reason=reason, reason_code=code)
+        columns = {"finished_at": at, "reason": reason, "reason_code": code}
+        await self._step(job.id, JobState.DELIVERING, state, *before, event, **columns)
 
     async def failed(self, job: Job, code: str, reason: str) -> None:
         """The job stands still until a person does something."""
