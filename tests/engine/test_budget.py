@@ -220,6 +220,24 @@ async def test_one_that_waits_goes_on_when_the_day_is_over(tmp_path: Path) -> No
         assert (await only(living, "reviews/b.csv")).state is JobState.DONE
 
 
+async def test_the_note_about_one_that_does_not_go_on_by_itself_any_more_says_so(tmp_path: Path) -> None:
+    house = household(tmp_path, per_day=10, beyond="wait")
+    house.drop("reviews/a.csv", csv(10, "a"))
+    async with house.living() as living:
+        await drain(living)
+        house.drop("reviews/b.csv", csv(10, "b"))
+        await drain(living)
+        note = house.folders.held / "reviews/b.csv.held.txt"
+        assert "It goes on by itself" in note.read_text()
+        limits = living.context.budget.overall
+        living.context.budget = replace(living.context.budget, overall=replace(limits, per_job=5 * ROW))
+        house.clock.advance(60)
+        await drain(living)
+        assert (await only(living, "reviews/b.csv")).reason_code == "per_job"
+        assert "It goes on by itself" not in note.read_text()
+        assert "per_job" in note.read_text()
+
+
 async def test_one_that_no_day_has_room_for_does_not_wait_for_ever(tmp_path: Path) -> None:
     house = household(tmp_path, per_day=9, beyond="wait")
     house.drop("reviews/may.csv", csv(10))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..adapters.store.money import WAITS
 from ..core.budget import ANY_AMOUNT, PRICE_UNKNOWN, Account, Refusal, judge, most_cost, trillionths
 from ..core.calibration import correction
 from ..core.lifecycle import Admit
@@ -70,6 +71,10 @@ async def admit(context: Context, action: Admit) -> None:
     refusal = await context.store.money.admit(
         job, terms=terms, most=most, currency=context.budget.currency, judge=_judge(context, job, terms), event=event
     )
+    if refusal is not None and job.note is not None and refusal.passes != waits_for_money(job):
+        # Whether it goes on by itself is what the note says, and that has changed: it is written anew.
+        await asyncio.to_thread(take_away, context.folders.held / job.note)
+        await context.store.money.noted(job, None)
     if refusal is not None and refusal.passes:
         raise LookAgain(LOOK_FOR_MONEY_EVERY)
 
@@ -141,6 +146,11 @@ def _unknown(context: Context, job: Job, terms: Terms | None) -> str | None:
 def _judge(context: Context, job: Job, terms: Terms | None) -> Callable[[Account], Refusal | None]:
     provider, unknown = job.route.provider, _unknown(context, job, terms)
     return lambda account: judge(context.budget, provider, account, approved=job.approved, price_unknown=unknown)
+
+
+def waits_for_money(job: Job) -> bool:
+    """Whether a held job goes on by itself once there is room in the budget."""
+    return (job.reason_code or "").startswith(WAITS)
 
 
 def renamed(note: Path) -> Path:

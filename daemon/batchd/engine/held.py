@@ -67,7 +67,7 @@ def _write(context: Context, job: Job) -> str:
 
 
 def _text(context: Context, job: Job) -> str:
-    by_itself = job.reason_code is not None and job.reason_code.startswith("waits:")
+    by_itself = admission.waits_for_money(job)
     what = (
         "It goes on by itself once there is room in the budget. To let it go on now, ask the operator for\n\n"
         if by_itself
