@@ -32,7 +32,7 @@ def test_the_operators_prices_come_first_and_hold_whatever_is_published() -> Non
     assert terms is not None
     assert (terms.source, terms.currency) == (OPERATOR, "USD")
     # No discount that nobody promised, though the service has one for this model.
-    assert terms.batch == terms.live == OWN.rates(batch=False)
+    assert terms.batch == terms.live == OWN.rates("USD", batch=False)
 
 
 @pytest.mark.parametrize("known", ["openai", "https://api.openai.com/v1"])

@@ -470,7 +470,7 @@ def test_a_budget_of_zero_lets_through_what_is_free(config: Path) -> None:
 
 
 def test_the_most_is_what_the_daemon_takes_it_for(tmp_path: Path) -> None:
-    """The same file, estimated and then dropped: to the last trillionth, before a count was ever compared and after."""
+    """The same file, estimated and then dropped: to the last grain, before a count was ever compared and after."""
     house = House(
         tmp_path / "house",
         service=reviews_service(),

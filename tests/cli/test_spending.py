@@ -7,15 +7,16 @@ import io
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from batchd.adapters.state_view import spending as state_view
 from batchd.core.budget import Budget, Ceilings
-from batchd.core.pricing import UNIT
+from batchd.core.pricing import UNIT, Price
 
-from .cli_kit import ROUTE, House, drain, finished_house, here, reviews_service
+from .cli_kit import CONFIG, ROUTE, House, drain, finished_house, here, reviews_service
 
 # Four answers of 10 tokens in and 5 out, at half of 1000 and 3000 EUR a million: 0.05 EUR.
 COST = 0.05
@@ -57,6 +58,23 @@ def test_sums_agree_with_the_report(tmp_path: Path, by: str, name: str) -> None:
     }
     report = house.report("reviews/may.report.json")["cost"]
     assert (report["actual"], report["live_price"]) == (COST, 2 * COST)
+
+
+def test_hundreds_of_millions_of_a_small_unit_are_summed(tmp_path: Path) -> None:
+    """In trillionths not even one of these answers fits into the database."""
+    prices = {"small": Price(Decimal(0), Decimal(60_000_000_000_000))}  # 300 million an answer
+    house = House(tmp_path / "house", service=reviews_service(), prices=prices, budget=Budget(currency="VND"))
+    house.config.write_text(CONFIG.replace('"EUR"', '"VND"'))
+    job = house.run("reviews/may.csv", [f"good {row}" for row in range(7)])
+    [record] = here("spending", "--json", config=house.config).json()
+    assert (record["cost"], record["live_price"], record["currency"]) == (2.1e9, 2.1e9, "VND")
+    assert ": 2100000000.00 VND (7 answers," in here("spending", config=house.config).out
+    assert "2100000000.00 VND" in here("status", job, config=house.config).out
+    house.config.write_text(CONFIG)  # in EUR from now on, and the job was paid in VND all the same
+    assert "2100000000.00 VND" in here("status", job, config=house.config).out
+    assert ", 2100000000.00 VND," in here("status", config=house.config).out
+    [shown] = here("status", "--json", config=house.config).json()["jobs"]
+    assert (shown["cost"]["so_far"], shown["cost"]["currency"]) == (2.1e9, "VND")
 
 
 def test_by_job_it_is_named_with_its_file(tmp_path: Path) -> None:

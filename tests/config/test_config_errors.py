@@ -92,6 +92,28 @@ def refused(path: Path, catalogue: Catalogue) -> list[str]:
             '10: [budget] currency: write a currency as three capital letters, such as "USD".',
         ),
         # Prices.
+        # More than can be counted.
+        (
+            "[budget]\nper_day = 5000000",
+            (
+                "10: [budget] per_day: is more than batchd can count in USD, which is 4611686.02; write less, or leave it "
+                "out for no limit."
+            ),
+        ),
+        (
+            '[budget]\ncurrency = "VND"\nper_day = 5_000_000\n[providers.acme.budget]\nper_month = 5e9',
+            (
+                "13: [providers.acme.budget] per_month: is more than batchd can count in VND, which is 4611686018.43; "
+                "write less, or leave it out for no limit."
+            ),
+        ),
+        (
+            "[providers.acme.prices.small]\ninput = 1_000_000_001\noutput = 1",
+            (
+                "10: [providers.acme.prices.small] input: is more than 1,000 units of the currency for one token; write "
+                "the price of a million tokens."
+            ),
+        ),
         ("[providers.acme.prices.small]\ninput = 1", "9: [providers.acme.prices.small] output: is missing."),
         (
             "[providers.acme.prices.small]\ninput = -1\noutput = 1",

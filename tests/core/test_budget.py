@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchd.core.budget import ANY_AMOUNT, UNSURE, Account, Budget, Ceilings, beginnings, judge, most_cost, trillionths
+from batchd.core.budget import ANY_AMOUNT, UNSURE, Account, Budget, Ceilings, beginnings, counted, judge, most_cost
 from batchd.core.pricing import UNIT, Rates, Step
 
 MONEY = st.integers(0, 20).map(lambda units: units * UNIT)
@@ -86,9 +87,27 @@ def test_the_reason_is_what_a_sentence_is_made_of() -> None:
 
 
 def test_without_any_limit_everything_is_sent() -> None:
-    account = Account(own=10**30, unlimited=5)
+    account = Account(own=10**18, unlimited=5)
     assert refused(Budget(), account, price_unknown="Add it.") is None
     assert refused(Budget(providers={"other": Ceilings(per_day=0)}), account) is None
+
+
+@pytest.mark.parametrize(
+    ("account", "passes"),
+    [
+        (Account(own=ANY_AMOUNT), False),
+        (Account(job=ANY_AMOUNT // 2, own=ANY_AMOUNT // 2), False),
+        (Account(reserved=ANY_AMOUNT - 1, own=1), True),
+        (Account(month=ANY_AMOUNT - 1, own=1), True),
+    ],
+)
+def test_what_the_database_cannot_add_up_is_sent_by_nobody(account: Account, passes: bool) -> None:
+    for approved in (None, ANY_AMOUNT):
+        refusal = judge(Budget(currency="VND"), "acme", account, approved=approved, price_unknown=None)
+        assert refusal is not None
+        assert (refusal.code, refusal.passes) == ("uncountable", passes)
+        assert "more than batchd can count, which is 4611686018.43 VND" in refusal.reason
+    assert refused(Budget(), replace(account, own=0, job=0)) is None
 
 
 @pytest.mark.parametrize(("own", "passes"), [(5, True), (10, True), (11, False)])
@@ -135,4 +154,5 @@ def test_the_margin_is_on_the_input_alone() -> None:
 
 
 def test_amounts_are_exact() -> None:
-    assert trillionths(0.1) + trillionths("0.2") == trillionths("0.3")
+    for currency in ("USD", "VND"):
+        assert counted(0.1, currency) + counted("0.2", currency) == counted("0.3", currency)

@@ -78,7 +78,7 @@ def test_a_part_that_was_counted_stands_for_all() -> None:
 
 
 @given(st.integers(1, 10**7), st.integers(0, 10**6), st.integers(0, 10**6))
-def test_what_was_counted_whole_is_priced_to_the_last_trillionth(requests: int, tokens: int, output: int) -> None:
+def test_what_was_counted_whole_is_priced_to_the_last_grain(requests: int, tokens: int, output: int) -> None:
     usage = Usage(requests * tokens, 0, requests * output)
     assert Load(requests, usage.input_tokens).cost(FLAT, usage.output_tokens) == FLAT.cost(usage)
 
@@ -148,7 +148,7 @@ def test_there_is_nothing_to_say_of_thrifty_requests() -> None:
 
 def test_a_limit_far_above_what_answers_use() -> None:
     [found] = said(replace(HABITS, limit=512, past=Past(2_000, 24_000)))
-    over = amount(500 * 1_000 * HALF.output)
+    over = amount(500 * 1_000 * HALF.output, "USD")
     assert found == Advice(
         "limit",
         "Answers of this route have used 12 tokens on average, and max_tokens allows 512. That costs only where an "
@@ -188,7 +188,7 @@ def test_rows_that_repeat() -> None:
     assert found == Advice(
         "repeats",
         "250 requests (25%) are the same as an earlier one in the file and cost about "
-        f"{amount(QUOTED.batch.likely // 4)} USD. With `reuse` in the route they are asked once.",
+        f"{amount(QUOTED.batch.likely // 4, 'USD')} USD. With `reuse` in the route they are asked once.",
     )
     [sampled] = said(replace(HABITS, repeats=250, whole=False))
     assert "of the 1,000 that were looked at" in sampled.text
@@ -199,4 +199,4 @@ def test_rows_that_repeat() -> None:
 def test_money_in_advice_is_that_of_a_batch() -> None:
     assert UNIT == 10**12
     [found] = said(replace(HABITS, same=100.0))
-    assert f"It costs {amount(100 * 1_000 * HALF.input)} USD" in found.text
+    assert f"It costs {amount(100 * 1_000 * HALF.input, 'USD')} USD" in found.text

@@ -14,7 +14,7 @@ import pytest
 from batchd.adapters.price_book import PriceBook
 from batchd.adapters.state_view.looking import looking
 from batchd.adapters.store.story import Order
-from batchd.core.budget import Budget, Ceilings, trillionths
+from batchd.core.budget import Budget, Ceilings, counted
 from batchd.core.pricing import UNIT, Price
 from batchd.core.records import JobState
 from batchd.engine import held, orders
@@ -126,7 +126,7 @@ async def test_approved_it_goes_on_and_the_note_goes_away(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("up_to", "state"),
-    [("49.99", JobState.HELD), ("50", JobState.DONE), (1000, JobState.DONE), ("1e18", JobState.DONE)],
+    [("49.99", JobState.HELD), ("50", JobState.DONE), (1000, JobState.DONE), ("1e18", JobState.HELD)],
 )
 async def test_an_amount_that_is_too_small_approves_nothing(tmp_path: Path, up_to: Any, state: JobState) -> None:
     house = household(tmp_path, per_job=9)
@@ -489,5 +489,75 @@ async def test_limits_hold_for_every_instant_of_a_crash(tmp_path: Path) -> None:
 
 
 def test_amounts_of_a_config_are_exact() -> None:
-    assert trillionths(0.1) == UNIT // 10
-    assert trillionths("49.99") == 4_999 * UNIT // 100
+    assert counted(0.1, "USD") == UNIT // 10
+    assert counted("49.99", "USD") == 4_999 * UNIT // 100
+
+
+MILLIONS = {"small": Price(Decimal(0), Decimal(60_000_000_000_000))}
+"""At this price a row costs 300 million units: in trillionths not even one row fits into the database."""
+
+
+def in_dong(folder: Path, **limits: int) -> Household:
+    """A daemon that counts in VND, with limits in units."""
+    ceilings = Ceilings(**{name: counted(limit, "VND") for name, limit in limits.items()})
+    budget = Budget(currency="VND", overall=ceilings)
+    return Household(folder, prices=MILLIONS, budget=budget, routes=[replace(ROUTE, part_rows=1)])
+
+
+async def test_hundreds_of_millions_of_a_small_unit_are_added_up(tmp_path: Path) -> None:
+    house = in_dong(tmp_path, per_month=2_000_000_000)
+    house.drop("reviews/may.csv", csv(4))
+    async with house.living() as living:
+        await drain(living)
+        job = await only(living, "reviews/may.csv")
+        assert job.state is JobState.DONE
+        bill = await living.context.store.money.of_job(job.id)
+        assert job.estimated_cost == bill.cost == counted(1_200_000_000, "VND")
+        house.drop("reviews/june.csv", csv(4, "other"))
+        await drain(living)
+        june = await only(living, "reviews/june.csv")
+        assert (june.state, june.reason_code) == (JobState.HELD, "per_month")
+        assert june.reason == (
+            "it can cost at most 1200000000.00 VND, and of the 2000000000.00 that [budget] per_month allows "
+            "800000000.00 are left this month: 1200000000.00 are spent"
+        )
+        assert "up to 1250000000.00 VND" in await order(living, "approve", june.id, up_to="1250000000")
+        await drain(living)
+        assert (await only(living, "reviews/june.csv")).state is JobState.DONE
+    cost = house.report("reviews/may.report.json")["cost"]
+    assert (cost["estimated"], cost["actual"], cost["currency"]) == (1.2e9, 1.2e9, "VND")
+
+
+async def test_a_job_that_can_cost_more_than_can_be_counted_is_held_and_stops_nothing(tmp_path: Path) -> None:
+    house = in_dong(tmp_path)
+    house.drop("reviews/huge.csv", csv(40))  # 12 billion
+    async with house.living() as living:
+        await drain(living)
+        job = await only(living, "reviews/huge.csv")
+        assert (job.state, job.reason_code) == (JobState.HELD, "uncountable")
+        assert job.reason.startswith(
+            "it can cost more than batchd can count, which is 4611686018.43 VND. Mend its price"
+        )
+        for up_to in (None, 1, "1e18"):
+            assert "is still held: it can cost more" in await order(living, "approve", job.id, up_to=up_to)
+        assert "12000000000.00" in {getattr(event, "estimated_cost", None) for event in house.events}
+        house.drop("reviews/may.csv", csv(4))
+        await drain(living)
+        assert (await only(living, "reviews/may.csv")).state is JobState.DONE
+        await order(living, "cancel", job.id)
+        await drain(living)
+        assert (await only(living, "reviews/huge.csv")).state is JobState.CANCELLED
+    assert house.service.executed.total() == 4
+
+
+async def test_an_amount_that_cannot_be_counted_is_not_approved(tmp_path: Path) -> None:
+    house = household(tmp_path, per_job=9)
+    house.drop("reviews/may.csv", csv(10))
+    async with house.living() as living:
+        await drain(living)
+        job = await only(living, "reviews/may.csv")
+        assert await order(living, "approve", job.id, up_to="4611686.5") == (
+            f"4611686.5 USD is more than batchd can count, which is 4611686.02 USD. Job {job.id} is still held. Approve "
+            "it with a lower amount, or without --up-to."
+        )
+        assert "up to 4611686.00 USD" in await order(living, "approve", job.id, up_to="4611686")

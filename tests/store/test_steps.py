@@ -409,6 +409,16 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     ]  # fmt: skip
 
 
+async def test_a_bill_that_the_database_cannot_hold_is_of_unknown_money(store: Opened) -> None:
+    await store.put(RUNNING, batch(BatchState.DONE), ANSWERED)
+    collected = replace(ANSWERED, state=PartState.COLLECTED, ok=10, results=1)
+    bill = replace(BILL, cost=1 << 63, live_cost=1 << 64)
+    await store.money.collected(RUNNING, ANSWERED, Collected(collected, "batch", bill, {}))
+    assert await store.money.of_job("job") == replace(
+        BILL, wasted=Usage(10, 0, 5), cost=None, wasted_cost=100, live_cost=None
+    )
+
+
 async def test_deaths_are_counted(store: Opened) -> None:
     await store.put(job(), part())
     assert [await store.jobs.worker_died("job", None) for _ in range(2)] == [1, 2]

@@ -13,7 +13,7 @@ from ..contracts import BatchProvider, LiveProvider
 from ..core.budget import Budget as SpendingLimits
 from ..core.routing import Route
 from . import toml_text
-from .config_checks import check_currencies, check_folders, check_reach, check_services
+from .config_checks import check_ceilings, check_currencies, check_folders, check_reach, check_services
 from .config_errors import Problems
 from .config_plugins import PluginTables
 from .config_routes import read_route
@@ -72,8 +72,12 @@ class Config:
         """What may be spent, as the core reckons with it."""
         return SpendingLimits(
             currency=self.budget.currency,
-            overall=self.budget.ceilings(),
-            providers={name: table.budget.ceilings() for name, table in self.providers.items() if table.budget},
+            overall=self.budget.ceilings(self.budget.currency),
+            providers={
+                name: table.budget.ceilings(self.budget.currency)
+                for name, table in self.providers.items()
+                if table.budget
+            },
             beyond=self.budget.beyond,
         )
 
@@ -139,6 +143,7 @@ class _Reading:
             folders = {name: resolved(named, path) for name, named in names}
             check_folders(folders, path, plugin_dir, problems)
         if budget is not None:
+            check_ceilings(budget, providers, problems)
             check_currencies(budget, providers, problems)
             check_services(budget, providers, problems)
         check_reach(routes, problems)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..core.budget import ANY_AMOUNT, Ceilings
+from ..core.pricing import amount
 from ..core.routing import Route
 from . import known_prices
 from .config_errors import Problems
@@ -44,6 +47,25 @@ def check_folders(folders: Mapping[str, Path], config: Path, plugin_dir: Path | 
             if plugin_dir.resolve().is_relative_to(real[name]):
                 problems.add(
                     ("plugin_dir",), f'lies inside the folder "{name}", where others could put code for batchd to run'
+                )
+
+
+def check_ceilings(budget: Budget, providers: Mapping[str, ProviderTable], problems: Problems) -> None:
+    """Refuse limits that are beyond what can be counted: they could not be kept."""
+    currency = budget.currency
+    tables: dict[Keys, Ceilings] = {("budget",): budget.ceilings(currency)}
+    tables |= {
+        ("providers", name, "budget"): table.budget.ceilings(currency)
+        for name, table in providers.items()
+        if table.budget
+    }
+    for keys, ceilings in tables.items():
+        for name, limit in asdict(ceilings).items():
+            if limit is not None and limit >= ANY_AMOUNT:
+                problems.add(
+                    (*keys, name),
+                    f"is more than batchd can count in {currency}, which is {amount(ANY_AMOUNT, currency)}; "
+                    "write less, or leave it out for no limit",
                 )
 
 

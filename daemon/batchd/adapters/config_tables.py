@@ -12,13 +12,17 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ..contracts import Limits
-from ..core.budget import Ceilings, trillionths
+from ..core.budget import Ceilings, counted
 from ..core.pricing import Price
 from ..settings import Duration, seconds
 from .locations import DEFAULT_FOLDERS
 
 ROUTE_NAME = re.compile(r"[^\W_][\w .+-]*")
 """What a table that people name may be called: routes give folders their names, so no slash and no leading dot."""
+
+
+MOST_PER_MILLION = 10**9
+"""Units of the currency for a million tokens. What is dearer is no price that anybody asks."""
 
 
 class Table(BaseModel):
@@ -35,6 +39,13 @@ def _amount(value: Any) -> Decimal:
     if value < 0:
         raise ValueError("an amount of money cannot be negative")
     return Decimal(str(value))
+
+
+def _price(value: Any) -> Decimal:
+    price = _amount(value)
+    if price > MOST_PER_MILLION:
+        raise ValueError("is more than 1,000 units of the currency for one token; write the price of a million tokens")
+    return price
 
 
 def _discount(value: Any) -> Decimal:
@@ -97,6 +108,7 @@ def _endpoint(value: str) -> str:
 
 
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
+PerMillion = Annotated[Decimal, BeforeValidator(_price)]
 Discount = Annotated[Decimal, BeforeValidator(_discount)]
 Currency = Annotated[str, AfterValidator(_currency)]
 Length = Annotated[Duration, AfterValidator(_finite)]
@@ -137,10 +149,10 @@ class CeilingsTable(Table):
     per_day: Amount | None = None
     per_month: Amount | None = None
 
-    def ceilings(self) -> Ceilings:
-        """The same in trillionths."""
+    def ceilings(self, currency: str) -> Ceilings:
+        """The same in grains of the currency."""
         limits = (self.per_job, self.per_day, self.per_month)
-        return Ceilings(*(None if limit is None else trillionths(limit) for limit in limits))
+        return Ceilings(*(None if limit is None else counted(limit, currency) for limit in limits))
 
 
 class Budget(CeilingsTable):
@@ -160,12 +172,12 @@ class ReuseTable(Table):
 class PriceTable(Table):
     """`[providers.NAME.prices.MODEL]`, per million tokens. `batch_discount` is what a batch takes off, 0.5: half."""
 
-    input: Amount
-    output: Amount
-    cached_input: Amount | None = None
+    input: PerMillion
+    output: PerMillion
+    cached_input: PerMillion | None = None
     batch_discount: Discount | None = None
-    batch_input: Amount | None = None
-    batch_output: Amount | None = None
+    batch_input: PerMillion | None = None
+    batch_output: PerMillion | None = None
     currency: Currency | None = None
 
     @model_validator(mode="after")

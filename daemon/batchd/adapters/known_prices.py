@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ..core.pricing import UNIT, Rates, Step, Terms
+from ..core.pricing import Rates, Step, Terms, per_token
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
@@ -152,7 +152,7 @@ def _rates(prices: ModelPrice) -> Rates | None:
                 for tier in each.tiers:
                     if tokens > tier.start:
                         price = tier.price
-            found.append(round(price * (UNIT // 1_000_000)))
+            found.append(per_token(price, CURRENCY))
         # A batch's list may leave cached input at its live price, which is then above that of any input.
         return found[0], min(found[1], found[0]), found[2]
 

@@ -52,7 +52,8 @@ class PriceBook:
         """What the model costs when it is asked at this time; None where that is not known, never zero."""
         own = self._operator.get(model)
         if own is not None:
-            return Terms(own.rates(batch=True), own.rates(batch=False), self.currency, OPERATOR)
+            batch, live = (own.rates(self.currency, batch=each) for each in (True, False))
+            return Terms(batch, live, self.currency, OPERATOR)
         if self.currency != known_prices.CURRENCY or self._service is None:
             return None
         return self._service.terms(model, at, discount=self._discount)

@@ -85,7 +85,7 @@ def spent(job: JobSummary, survey: Survey) -> str:
         return ""
     cost = survey.cost(job)
     if cost is not None:
-        return money(cost, survey.places.currency)
+        return money(cost, survey.currency(job))
     return f"{short_count(job.tokens.input + job.tokens.output)} tokens"
 
 

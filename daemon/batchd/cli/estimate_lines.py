@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..core.estimating import GUESS, Basis, Quote, Span
-from ..core.pricing import UNIT, amount, at_most
+from ..core.pricing import amount, at_most, unit
 from .wording import clean, count, money, money_at_most
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ def _most(span: Span, made: Estimate) -> str:
     return "at most without limit" if span.most is None else money_at_most(span.most, made.currency)
 
 
-def _money(trillionths: int, made: Estimate) -> str:
-    return money(trillionths, made.currency)
+def _money(grains: int, made: Estimate) -> str:
+    return money(grains, made.currency)
 
 
 def _counted_by(made: Estimate) -> str:
@@ -168,27 +168,23 @@ def _record(each: Quote, made: Estimate) -> dict[str, Any]:
         "of_route": (each.provider, each.model) == made.own,
         "input_tokens": each.input_tokens,
         "price_from": None if each.terms is None else each.terms.source,
-        "batch": _span(each.batch),
-        "live": _span(each.live),
+        "batch": _span(each.batch, made.currency),
+        "live": _span(each.live, made.currency),
         "saving": None if each.saving is None else round(each.saving, 4),
     }
 
 
-def _span(span: Span | None) -> dict[str, float | None] | None:
+def _span(span: Span | None, currency: str) -> dict[str, float | None] | None:
     if span is None:
         return None
-    return {"likely": amount_of(span.likely), "most": None if span.most is None else amount_of(span.most)}
+    one = unit(currency)
+    return {"likely": span.likely / one, "most": None if span.most is None else span.most / one}
 
 
-def amount_of(trillionths: int) -> float:
-    """In units of the currency."""
-    return trillionths / UNIT
-
-
-def shown(span: Span | None, which: str) -> str:
+def shown(span: Span | None, which: str, currency: str) -> str:
     """An amount for a column, without the currency."""
     if span is None:
         return "unknown"
     if which == "likely":
-        return amount(span.likely)
-    return "no limit" if span.most is None else at_most(span.most)
+        return amount(span.likely, currency)
+    return "no limit" if span.most is None else at_most(span.most, currency)

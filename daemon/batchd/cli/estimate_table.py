@@ -35,8 +35,9 @@ def _table(made: Estimate) -> Table:
         name = Text(clean(name_of(each)), style="bold" if own else "")
         if own:
             name.append("  the route's", style="dim")
-        cells = [shown(each.batch, "likely"), *([shown(each.batch, "most")] if most else [])]
-        table.add_row(name, *cells, shown(each.live, "likely"), Text(percent(each.saving), style="green"))
+        asked = [(each.batch, "likely"), *([(each.batch, "most")] if most else []), (each.live, "likely")]
+        cells = [shown(span, which, made.currency) for span, which in asked]
+        table.add_row(name, *cells, Text(percent(each.saving), style="green"))
     table.caption = f"in {made.currency}, the cheapest first"
     table.caption_justify = "left"
     return table

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 BY = ("day", "month", "route", "model", "provider", "job")
 USUAL = 30 * 86_400.0
 """Seconds to look back, unless said otherwise."""
-_UNITS = 10**12
 
 
 def _since(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
@@ -84,6 +83,9 @@ def spending(call: Call, by: str, since: float | None, *, as_csv: bool, as_json:
 
 
 def _record(by: str, spent: Spent) -> dict[str, Any]:
+    from ..core.pricing import unit
+
+    one = unit(spent.currency)
     priced = spent.answers > spent.unpriced
     return {
         by: spent.name,
@@ -93,9 +95,9 @@ def _record(by: str, spent: Spent) -> dict[str, Any]:
         "output_tokens": spent.output_tokens,
         "wasted_input_tokens": spent.wasted_input,
         "wasted_output_tokens": spent.wasted_output,
-        "cost": spent.cost / _UNITS if priced else None,
-        "wasted_cost": spent.wasted_cost / _UNITS if priced else None,
-        "live_price": spent.live_cost / _UNITS if priced else None,
+        "cost": spent.cost / one if priced else None,
+        "wasted_cost": spent.wasted_cost / one if priced else None,
+        "live_price": spent.live_cost / one if priced else None,
         "currency": spent.currency or None,
         "answers_of_unknown_price": spent.unpriced,
     }

@@ -92,10 +92,10 @@ def _rows(survey: JobSurvey) -> str:
 
 
 def _money(survey: JobSurvey) -> Iterator[tuple[str, str]]:
-    job, places = survey.job, survey.around.places
+    job, currency = survey.job, survey.around.currency(survey.job)
     cost = survey.around.cost(job) if job.tokens is not None and any(job.tokens) else None
-    facts = [] if cost is None else [f"{money(cost, places.currency)}{'' if job.final else ' so far'}"]
-    facts += [] if job.estimated_cost is None else [f"estimated {money_at_most(job.estimated_cost, places.currency)}"]
+    facts = [] if cost is None else [f"{money(cost, currency)}{'' if job.final else ' so far'}"]
+    facts += [] if job.estimated_cost is None else [f"estimated {money_at_most(job.estimated_cost, currency)}"]
     if facts:
         yield "cost", ", ".join(facts)
     tokens = job.tokens

@@ -54,8 +54,12 @@ class Survey:
         return waits_for(job, {each.subject for each in self.conditions}, awake=self.daemon is not None)
 
     def cost(self, job: JobSummary) -> int | None:
-        """What the job has cost so far, in trillionths, if its price was known."""
+        """What the job has cost so far, in grains, if its price was known."""
         return job.cost
+
+    def currency(self, job: JobSummary) -> str:
+        """What its money is in: the config may have another one by now."""
+        return job.currency or self.places.currency
 
     def record(self) -> dict[str, Any]:
         """For `--json`."""
@@ -77,7 +81,7 @@ class Survey:
 
     def job_record(self, job: JobSummary) -> dict[str, Any]:
         """One job for `--json`. Money is in units of the currency."""
-        cost = self.cost(job)
+        cost, currency = self.cost(job), self.currency(job)
         return {
             "id": job.id,
             "source": job.source,
@@ -97,9 +101,9 @@ class Survey:
             },
             "tokens": _tokens(job.tokens),
             "cost": {
-                "so_far": _units(cost),
-                "estimated": _units(job.estimated_cost),
-                "currency": self.places.currency,
+                "so_far": _units(cost, currency),
+                "estimated": _units(job.estimated_cost, currency),
+                "currency": currency,
             },
             "reason_code": job.reason_code,
             "reason": job.reason,
@@ -204,9 +208,9 @@ def _batch_record(batch: BatchSummary) -> dict[str, Any]:
     }
 
 
-def _units(trillionths: int | None) -> float | None:
-    if trillionths is None:
+def _units(grains: int | None, currency: str) -> float | None:
+    if grains is None:
         return None
-    from ..core.pricing import UNIT
+    from ..core.pricing import unit
 
-    return trillionths / UNIT
+    return grains / unit(currency)

@@ -50,18 +50,18 @@ def span(seconds: float) -> str:
     return "0 s"
 
 
-def money(trillionths: int, currency: str) -> str:
+def money(grains: int, currency: str) -> str:
     """`0.12 USD`."""
     from ..core.pricing import amount
 
-    return f"{amount(trillionths)} {currency}"
+    return f"{amount(grains, currency)} {currency}"
 
 
-def money_at_most(trillionths: int, currency: str) -> str:
+def money_at_most(grains: int, currency: str) -> str:
     """`at most 0.13 USD`, rounded up."""
     from ..core.pricing import at_most
 
-    return f"at most {at_most(trillionths)} {currency}"
+    return f"at most {at_most(grains, currency)} {currency}"
 
 
 def short_count(number: int) -> str:

@@ -1,6 +1,6 @@
 """May this job be sent? What the operator allows, what is spent and promised already, and the answer in words.
 
-All money is in trillionths of the one currency. Days and months are those of UTC, as providers bill.
+All money is in grains of the one currency. Days and months are those of UTC, as providers bill.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from math import ceil
 from typing import Literal
 
 from ..model import Usage
-from .pricing import UNIT, Rates, amount, at_most
+from .pricing import Rates, amount, at_most, unit
 
 ANY_AMOUNT = 1 << 62
-"""What a job may cost whose cost nobody can tell, once a person has approved it all the same."""
+"""What a job may cost whose cost nobody can tell, once a person has approved it all the same.
+
+It is also more than anything may come to, in grains: two such sums fit into the 64 bits that the database adds up.
+"""
 
 SURE, UNSURE = 1.05, 1.25
 """Input tokens are counted, and only the service knows how it counts: what to add to be on the safe side, for a
@@ -99,13 +102,17 @@ def judge(
     """
     if not account.open_parts:
         return None  # every row has its outcome without being asked
+    # First of all, since what the database cannot add up can be approved by nobody.
+    if account.month + account.reserved + account.whole >= ANY_AMOUNT:
+        return _uncountable(budget, account)
     if approved is not None:
         if approved >= ANY_AMOUNT or (not price_unknown and not account.unlimited and account.whole <= approved):
             return None
         currency = budget.currency
         return Refusal(
             "approved_amount",
-            f"it can cost {at_most(account.whole)} {currency} by now, and {amount(approved)} {currency} were approved",
+            f"it can cost {at_most(account.whole, currency)} {currency} by now, and {amount(approved, currency)} "
+            f"{currency} were approved",
         )
     if not budget.limits(provider):
         return None
@@ -122,6 +129,16 @@ def judge(
         if limit.needed > limit.left:
             return _refusal(budget, limit, account)
     return None
+
+
+def _uncountable(budget: Budget, account: Account) -> Refusal:
+    currency = budget.currency
+    most = f"more than batchd can count, which is {amount(ANY_AMOUNT, currency)} {currency}"
+    if account.whole >= ANY_AMOUNT:
+        reason = f"it can cost {most}. Mend its price or its max_tokens, cancel it, and drop the file again"
+        return Refusal("uncountable", reason)
+    reason = f"with what is spent this month and promised to jobs under way, it can cost {most}"
+    return Refusal("uncountable", reason, passes=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +172,14 @@ def _limits(budget: Budget, provider: str, account: Account) -> Iterator[_Limit]
 def _refusal(budget: Budget, limit: _Limit, account: Account) -> Refusal:
     currency = budget.currency
     code = limit.name.rpartition(" ")[2]
-    needs = f"it can cost at most {at_most(limit.needed)} {currency}"
+    needs = f"it can cost at most {at_most(limit.needed, currency)} {currency}"
     if not limit.period:
-        return Refusal(code, f"{needs}, and {limit.name} allows {amount(limit.allowed)}")
-    reserved = f" and {amount(limit.reserved)} promised to jobs under way" if limit.reserved else ""
+        return Refusal(code, f"{needs}, and {limit.name} allows {amount(limit.allowed, currency)}")
+    reserved = f" and {amount(limit.reserved, currency)} promised to jobs under way" if limit.reserved else ""
     reason = (
-        f"{needs}, and of the {amount(limit.allowed)} that {limit.name} allows {amount(max(limit.left, 0))} are left "
-        f"{limit.period}: {amount(limit.spent)} are spent{reserved}"
+        f"{needs}, and of the {amount(limit.allowed, currency)} that {limit.name} allows "
+        f"{amount(max(limit.left, 0), currency)} are left {limit.period}: {amount(limit.spent, currency)} are spent"
+        f"{reserved}"
     )
     # A job that is too large for an empty day would wait for ever.
     return Refusal(code, reason, passes=budget.beyond == "wait" and account.own <= limit.allowed)
@@ -190,6 +208,6 @@ def beginnings(now: float) -> tuple[float, float]:
     return day.timestamp(), day.replace(day=1).timestamp()
 
 
-def trillionths(units: object) -> int:
-    """An amount in units of the currency, as a config or a person writes it, in trillionths."""
-    return int(Decimal(str(units)) * UNIT)
+def counted(units: object, currency: str) -> int:
+    """An amount in units of the currency, as a config or a person writes it, in grains."""
+    return int(Decimal(str(units)) * unit(currency))

@@ -97,7 +97,7 @@ class Load:
         return replace(self, input_tokens=ceil(self.input_tokens * margin), long=long)
 
     def cost(self, rates: Rates, output_tokens: int) -> int:
-        """What they all cost, in trillionths, with so much output in all, which is spread evenly over them."""
+        """What they all cost, in grains, with so much output in all, which is spread evenly over them."""
         # Output is given for all there is, input is what was counted.
         output = output_tokens if self.share == 1 else round(output_tokens * self.share)
         each = round(output / self.requests) if self.requests else 0
@@ -109,7 +109,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What something costs, in trillionths: likely, and at most (None if nothing limits it)."""
+    """What something costs, in grains: likely, and at most (None if nothing limits it)."""
 
     likely: int
     most: int | None
@@ -243,6 +243,6 @@ def _repeats(habits: Habits, quoted: Quote) -> Iterator[Advice]:
     yield Advice("repeats", f"{text}. With `reuse` in the route they are asked once.")
 
 
-def _money(trillionths: int, quoted: Quote) -> str:
+def _money(grains: int, quoted: Quote) -> str:
     assert quoted.terms is not None
-    return f"{amount(trillionths)} {quoted.terms.currency}"
+    return f"{amount(grains, quoted.terms.currency)} {quoted.terms.currency}"

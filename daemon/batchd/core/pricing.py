@@ -1,4 +1,8 @@
-"""What tokens cost, exactly: whole trillionths of a currency unit, so that sums agree to the last unit."""
+"""What tokens cost, exactly: in whole grains of a currency, so that sums agree to the last of them.
+
+A grain is the smallest amount that is counted: a trillionth of the currency's unit, or a billionth where the unit is
+small, as so many more of them must fit into the 64 bits that the database adds up.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,28 @@ from typing import Any
 
 from ..model import Json, Usage
 
-UNIT = 10**12
-"""Trillionths in one unit of the currency: a price per million with six decimals is a whole number per token."""
+UNIT, SMALL_UNIT = 10**12, 10**9
+"""Grains in one unit of most currencies, and of those of small units: a price per million with six decimals, or with
+three, is a whole number per token."""
+
+# Their unit is worth less than about a US cent.
+# fmt: off
+_SMALL = frozenset((
+    "AMD", "AOA", "ARS", "BDT", "BIF", "CDF", "CLP", "COP", "CRC", "DJF", "DZD", "ETB", "GNF", "GYD", "HTG", "HUF",
+    "IDR", "IQD", "IRR", "ISK", "JMD", "JPY", "KES", "KHR", "KMF", "KPW", "KRW", "KZT", "LAK", "LBP", "LKR", "LRD",
+    "MGA", "MMK", "MNT", "MWK", "NGN", "NPR", "PKR", "PYG", "RSD", "RWF", "SDG", "SOS", "SSP", "SYP", "TZS", "UGX",
+    "UZS", "VES", "VND", "VUV", "XAF", "XOF", "XPF", "YER",
+))
+# fmt: on
+
+
+def unit(currency: str) -> int:
+    """Grains in one unit of the currency.
+
+    >>> unit("USD") // unit("VND")
+    1000
+    """
+    return SMALL_UNIT if currency in _SMALL else UNIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +51,16 @@ class Price:
     batch_input: Decimal | None = None
     batch_output: Decimal | None = None
 
-    def rates(self, *, batch: bool) -> Rates:
-        """The same per token, on the terms of a batch or of live calls."""
+    def rates(self, currency: str, *, batch: bool) -> Rates:
+        """The same per token in grains of the currency, on the terms of a batch or of live calls."""
         factor = 1 - self.batch_discount if batch else Decimal(1)
         cached = self.input if self.cached_input is None else self.cached_input
         given_input = self.batch_input if batch else None
         given_output = self.batch_output if batch else None
         return Rates(
-            input=_per_token(self.input * factor if given_input is None else given_input),
-            cached_input=_per_token(cached * factor if given_input is None else min(cached, given_input)),
-            output=_per_token(self.output * factor if given_output is None else given_output),
+            input=per_token(self.input * factor if given_input is None else given_input, currency),
+            cached_input=per_token(cached * factor if given_input is None else min(cached, given_input), currency),
+            output=per_token(self.output * factor if given_output is None else given_output, currency),
         )
 
 
@@ -52,7 +76,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Trillionths of the currency's unit per token; `steps`, lowest first, where long requests have other rates."""
+    """Grains of the currency per token; `steps`, lowest first, where long requests have other rates."""
 
     input: int
     cached_input: int
@@ -65,7 +89,7 @@ class Rates:
         return bool(self.steps)
 
     def cost(self, usage: Usage) -> int:
-        """What this usage costs, in trillionths. It is that of one request where rates are tiered."""
+        """What this usage costs, in grains. It is that of one request where rates are tiered."""
         rates: Rates | Step = self
         for step in self.steps:
             if usage.input_tokens > step.above:
@@ -78,7 +102,7 @@ class Rates:
         )
 
     def most(self, usage: Usage, *, longest: int | None = None) -> int:
-        """The most that requests can cost which sum up to this usage, in trillionths.
+        """The most that requests can cost which sum up to this usage, in grains.
 
         `longest` is the most input tokens of one of them; where it is not known, one of them might hold all.
         """
@@ -119,19 +143,20 @@ def _rates(record: Mapping[str, Any]) -> Rates:
     return Rates(record["input"], record["cached_input"], record["output"], steps)
 
 
-def _per_token(per_million: Decimal) -> int:
-    return round(per_million * (UNIT // 1_000_000))
+def per_token(per_million: Decimal, currency: str) -> int:
+    """A price per million tokens, in units, as grains per token."""
+    return round(per_million * (unit(currency) // 1_000_000))
 
 
-def at_most(trillionths: int) -> str:
+def at_most(grains: int, currency: str) -> str:
     """As `amount`, and never less than it is: whoever allows what this says allows enough."""
-    step = UNIT // (100 if trillionths >= UNIT else 1_000_000)
-    return amount(-(-trillionths // step) * step)
+    step = unit(currency) // (100 if grains >= unit(currency) else 1_000_000)
+    return amount(-(-grains // step) * step, currency)
 
 
-def amount(trillionths: int) -> str:
+def amount(grains: int, currency: str) -> str:
     """As people write money: two decimals from a unit up, more where there is less: `12.34`, `0.0021`, `0.00`."""
-    value = Decimal(trillionths) / UNIT
+    value = Decimal(grains) / unit(currency)
     if value == 0:
         return "0.00"
     if abs(value) >= 1:

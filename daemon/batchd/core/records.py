@@ -65,7 +65,7 @@ class BatchState(StrEnum):
 class Job:
     """One accepted file, from claim to archive.
 
-    Money is in trillionths. `terms` are what its model cost when it was admitted, which is what all of it is priced
+    Money is in grains. `terms` are what its model cost when it was admitted, which is what all of it is priced
     at; `approved` what a person allows it to cost in all; `note` the name of the note about it in the held folder.
     """
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..adapters.store.money import WAITS
-from ..core.budget import ANY_AMOUNT, PRICE_UNKNOWN, Account, Refusal, judge, most_cost, trillionths
+from ..core.budget import ANY_AMOUNT, PRICE_UNKNOWN, Account, Refusal, counted, judge, most_cost
 from ..core.calibration import correction
 from ..core.lifecycle import Admit
 from ..core.pricing import Terms, amount, at_most
@@ -44,6 +44,7 @@ async def admit(context: Context, action: Admit) -> None:
     job = await context.store.jobs.get(action.job)
     if job.state not in {JobState.PLANNING, JobState.HELD}:
         return
+    currency = context.budget.currency
     parts = await context.store.jobs.parts(job.id)
     terms = await asyncio.to_thread(context.terms, job)
     if job.state is JobState.HELD and job.reason_code == PRICE_UNKNOWN:
@@ -58,18 +59,21 @@ async def admit(context: Context, action: Admit) -> None:
     if terms is not None:
         sure = (await correction_of(context, job)).sure
         most = {part.first: _most(part, terms, sure=sure) for part in parts if part.state is not PartState.COLLECTED}
+    whole = sum(most.values())
+    if whole >= ANY_AMOUNT:
+        most = dict.fromkeys(most, 0) | {next(iter(most)): ANY_AMOUNT}  # all the database can hold, to be refused
     unlimited = sum(part.unlimited for part in parts)
     event = JobPlanned(
         job=job.id,
         requests=sum(part.requests for part in parts if part.state is not PartState.COLLECTED),
         failed=sum(part.failed for part in parts),
-        estimated_cost=at_most(sum(most.values())) if terms is not None and not unlimited else None,
-        currency=context.budget.currency,
+        estimated_cost=at_most(whole, currency) if terms is not None and not unlimited else None,
+        currency=currency,
         unlimited=unlimited,
         reused=sum(part.reused for part in parts),
     )
     refusal = await context.store.money.admit(
-        job, terms=terms, most=most, currency=context.budget.currency, judge=_judge(context, job, terms), event=event
+        job, terms=terms, most=most, currency=currency, judge=_judge(context, job, terms), event=event
     )
     if refusal is not None and job.note is not None and refusal.passes != waits_for_money(job):
         # Whether it goes on by itself is what the note says, and that has changed: it is written anew.
@@ -84,6 +88,7 @@ async def planned(context: Context, job: Job, part: Part, planned: Part) -> None
     if job.terms is not None:
         sure = (await correction_of(context, job)).sure
         most = _most(planned, job.terms, sure=sure) if planned.state is not PartState.COLLECTED else 0
+        most = min(most, ANY_AMOUNT)  # the database holds no more, and so much is refused
         planned = replace(planned, most_cost=most)
     if job.state is JobState.RUNNING and part.attempt > 1:
         judging = _judge(context, job, job.terms)
@@ -98,10 +103,17 @@ async def approve(context: Context, job: Job, up_to: object, *, where: str | Non
         return f"Job {job.id} is {job.state}, not held; there is nothing to approve."
     currency = context.budget.currency
     account = await context.store.money.account(job, currency=currency)
+    if account.whole >= ANY_AMOUNT:
+        return f"Job {job.id} is still held: {job.reason}."
     unknown = job.terms is None or account.unlimited > 0
     most = ANY_AMOUNT if unknown else account.whole
     if up_to is not None:
-        allowed = min(trillionths(up_to), ANY_AMOUNT - 1)  # more than that the database does not hold
+        allowed = counted(up_to, currency)
+        if allowed >= ANY_AMOUNT:
+            return (
+                f"{up_to} {currency} is more than batchd can count, which is {amount(ANY_AMOUNT, currency)} {currency}"
+                f". Job {job.id} is still held. Approve it with a lower amount, or without --up-to."
+            )
         if unknown:
             return (
                 f"Nobody can say what job {job.id} costs at most, so no amount can be kept to. It is still held: "
@@ -109,11 +121,11 @@ async def approve(context: Context, job: Job, up_to: object, *, where: str | Non
             )
         if allowed < account.whole:
             return (
-                f"Job {job.id} can cost at most {at_most(account.whole)} {currency}, which is more than "
-                f"{amount(allowed)} {currency}. It is still held."
+                f"Job {job.id} can cost at most {at_most(account.whole, currency)} {currency}, which is more than "
+                f"{amount(allowed, currency)} {currency}. It is still held."
             )
         most = allowed
-    said = None if most == ANY_AMOUNT else at_most(most)
+    said = None if most == ANY_AMOUNT else at_most(most, currency)
     event = JobApproved(job=job.id, amount=said, currency=currency, where=where)
     await context.store.money.approved(job, most, event)
     allowance = "whatever it costs" if said is None else f"up to {said} {currency} in all"

@@ -22,7 +22,7 @@ from ..adapters.work.part_files import read_results
 from ..contracts import DeliveryJob
 from ..core.lifecycle import Close, Deliver, Finish, Reject
 from ..core.names import number_of, numbered, outbox_stem
-from ..core.pricing import UNIT
+from ..core.pricing import unit
 from ..core.records import Batch, Job, Part
 from ..core.settling import Stamp
 from ..core.spending import Bill
@@ -252,6 +252,7 @@ def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch],
     spent = bill if bill.answers else replace(bill, cost=0, wasted_cost=0, live_cost=0)
     usage, wasted = spent.usage, spent.wasted
     saved = sum((part.saved for part in parts), Usage())
+    currency = job.terms.currency if job.terms else context.budget.currency
     return {
         "job": job.id,
         "redelivered_from": job.twin,
@@ -276,12 +277,12 @@ def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch],
             "wasted_output": wasted.output_tokens,
         },
         "cost": {
-            "estimated": _money(job.estimated_cost),
-            "actual": _money(spent.cost),
-            "wasted": _money(spent.wasted_cost),
-            "live_price": _money(spent.live_cost),
-            "saved": _money(job.terms.batch.cost(saved)) if job.terms else None,
-            "currency": job.terms.currency if job.terms else context.budget.currency,
+            "estimated": _money(job.estimated_cost, currency),
+            "actual": _money(spent.cost, currency),
+            "wasted": _money(spent.wasted_cost, currency),
+            "live_price": _money(spent.live_cost, currency),
+            "saved": _money(job.terms.batch.cost(saved), currency) if job.terms else None,
+            "currency": currency,
             "prices": job.terms.source if job.terms else None,
         },
         "batches": [
@@ -342,8 +343,8 @@ def _usage(usage: Usage | None) -> dict[str, Json] | None:
     return {"input": usage.input_tokens, "cached_input": usage.cached_tokens, "output": usage.output_tokens}
 
 
-def _money(trillionths: int | None) -> float | None:
-    return None if trillionths is None else trillionths / UNIT
+def _money(grains: int | None, currency: str) -> float | None:
+    return None if grains is None else grains / unit(currency)
 
 
 def _time(at: float | None) -> str | None:

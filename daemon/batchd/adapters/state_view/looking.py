@@ -16,7 +16,8 @@ _FINAL = "(" + ", ".join(f"'{state}'" for state in sorted(FINAL)) + ")"
 
 _JOBS = """
 SELECT *, json_extract(route, '$.name') AS route_name, json_extract(route, '$.provider') AS provider,
-       json_extract(route, '$.model') AS model, json_extract(route, '$.sinks') AS sinks
+       json_extract(route, '$.model') AS model, json_extract(route, '$.sinks') AS sinks,
+       json_extract(terms, '$.currency') AS currency
 FROM jobs
 """
 
@@ -184,6 +185,7 @@ class State:
             reason=row["reason"],
             estimated_cost=row["estimated_cost"],
             cost=money["cost"],
+            currency=row["currency"],
             outbox_stem=row["outbox_stem"],
             archive_name=row["archive_name"],
             sha256=row["sha256"],

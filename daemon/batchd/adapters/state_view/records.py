@@ -69,6 +69,7 @@ class JobSummary:
     `ok` and `failed` are rows that have their outcome; `answered` counts those too, and what the provider says it
     has answered beyond them. `parts` is how many there are in each state; `batches` are those under way. Once a
     finished job is not kept any longer, `tokens` is None. `twin` is the earlier job whose answers it delivers again.
+    Money is in grains of `currency`, which is None where its price was not known.
     """
 
     id: str
@@ -89,6 +90,7 @@ class JobSummary:
     reason: str | None
     estimated_cost: int | None
     cost: int | None
+    currency: str | None
     outbox_stem: str | None
     archive_name: str | None
     sha256: str | None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ...core.budget import Account, Refusal, beginnings
+from ...core.budget import ANY_AMOUNT, Account, Refusal, beginnings
 from ...core.pricing import Terms
 from ...core.records import Job, JobState, Part, PartState
 from ...core.spending import Bill
@@ -200,10 +200,15 @@ def _line(tx: Transaction, job: Job, part: Part, done: Collected) -> dict[str, o
         "output_tokens": bill.usage.output_tokens,
         "wasted_input": bill.wasted.input_tokens,
         "wasted_output": bill.wasted.output_tokens,
-        "cost": bill.cost,
-        "wasted_cost": bill.wasted_cost,
-        "live_cost": bill.live_cost,
+        "cost": _countable(bill.cost),
+        "wasted_cost": _countable(bill.wasted_cost),
+        "live_cost": _countable(bill.live_cost),
     }
+
+
+def _countable(money: int | None) -> int | None:
+    """Not known where a service claims tokens that nobody could pay: the database would hold no such sum."""
+    return None if money is None or money >= ANY_AMOUNT else money
 
 
 async def _calibrate(tx: Transaction, job: Job, part: Part, bill: Bill) -> None:

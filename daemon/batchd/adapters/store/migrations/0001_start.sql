@@ -1,5 +1,5 @@
 -- The first schema. Rows are not here but in the spool's files: the database grows with parts, not with rows.
--- Times are seconds since 1970 (wall clock), money is in trillionths of the configured currency's unit.
+-- Times are seconds since 1970 (wall clock), money is in grains of the currency (batchd/core/pricing.py).
 
 CREATE TABLE jobs (
     id             TEXT PRIMARY KEY,

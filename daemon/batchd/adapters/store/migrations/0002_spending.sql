@@ -1,4 +1,4 @@
--- What is spent, what may still be spent, and who allowed it. Money is in trillionths of the currency's unit.
+-- What is spent, what may still be spent, and who allowed it. Money is in grains of the currency.
 
 ALTER TABLE jobs ADD COLUMN terms TEXT;        -- JSON: what its model cost when it was admitted; NULL: not known
 ALTER TABLE jobs ADD COLUMN approved INTEGER;  -- what a person allows it to cost in all; NULL: nobody was asked
