@@ -293,7 +293,7 @@ async def _write_input(context: Context, batch: Batch) -> None:
         with replacing(context.spool.batch_input(batch.key)) as target:
             for path in requests:
                 with path.open("rb") as lines:
-                    shutil.copyfileobj(lines, target, 1 << 20)
+                    shutil.copyfileobj(lines, target)
 
     await asyncio.to_thread(write)
 

@@ -107,7 +107,7 @@ def _put_together(outbox: Outbox, heads: Mapping[str, bytes], pieces: Sequence[t
             file.write(head)
             for piece in mine:
                 with piece.open("rb") as lines:
-                    shutil.copyfileobj(lines, file, 1 << 20)
+                    shutil.copyfileobj(lines, file)
 
 
 def _recipe(context: Context, name: str) -> Recipe | None:
