@@ -10,14 +10,16 @@ from .conftest import Shared, rows_of, until
 
 
 def test_the_story_of_a_job_with_faults(shared: Shared) -> None:
-    shared.fault("create:cut-after", "line:500:fraction=0.3,count=1", "line:400:lines=2", "auth:401")
+    shared.fault(
+        "create:cut-after", "line:500:fraction=0.3,count=1", "line:400:marker=review 77 of,count=always", "auth:401"
+    )
     shared.drop("reviews/may.csv", "\n".join(rows_of("may", 120)) + "\n")
     daemon = shared.start()
     until(lambda: "provider sandbox" in shared.status(), "a refused key is said")
     os.killpg(daemon.pid, signal.SIGKILL)
     daemon.wait()
     shared.control("DELETE", "faults")
-    shared.fault("create:cut-after", "line:500:fraction=0.3,count=1", "line:400:lines=2")
+    shared.fault("create:cut-after", "line:500:fraction=0.3,count=1", "line:400:marker=review 77 of,count=always")
     daemon = shared.start()
     shared.quiet()
     shared.stop(daemon)

@@ -215,7 +215,7 @@ class SourceChanged(Event):
     @property
     def sentence(self) -> str:
         return (
-            f"{self.source} was written to after it had been read ({self.read:,} bytes then, {self.now:,} now), and "
+            f"Somebody wrote to {self.source} after it had been read ({self.read:,} bytes then, {self.now:,} now), and "
             f"what came later is not answered. All is in the archive as {self.archived}: drop what is missing again."
         )
 
