@@ -303,6 +303,29 @@ async def test_an_unknown_price_is_not_nothing(tmp_path: Path) -> None:
     assert house.report("reviews/may.report.json")["cost"]["actual"] is None
 
 
+async def test_a_job_of_unknown_price_goes_on_once_there_is_no_limit_any_more(tmp_path: Path) -> None:
+    house = household(tmp_path, prices={}, per_job=1)
+    house.drop("reviews/may.csv", csv(1))
+    async with house.living() as living:
+        await drain(living)
+        assert (await only(living, "reviews/may.csv")).state is JobState.HELD
+        living.context.budget = Budget()
+        living.engine.patience.hurry()  # as a reload does
+        await drain(living)
+        assert (await only(living, "reviews/may.csv")).state is JobState.DONE
+    assert list(house.folders.held.rglob("*.txt")) == []
+
+
+async def test_an_order_that_is_refused_is_told_whatever_it_is_about(tmp_path: Path) -> None:
+    house = household(tmp_path)
+    async with house.living() as living:
+        await order(living, "resolve", "nobatch1", found="batch_1")
+        await order(living, "retry", "nojob123")
+    told = [event for event in house.events if event.kind == "OrderRefused"]
+    assert [event.data()["order"] for event in told] == ["resolve", "retry"]
+    assert all("nobatch1" in event.sentence or "nojob123" in event.sentence for event in told)
+
+
 @pytest.mark.parametrize(("per_job", "state"), [(1, JobState.DONE), (0, JobState.HELD)])
 async def test_a_job_is_judged_once_its_price_is_known(tmp_path: Path, per_job: int, state: JobState) -> None:
     house = household(tmp_path, prices={}, per_job=per_job)

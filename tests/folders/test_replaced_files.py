@@ -6,6 +6,7 @@ import contextlib
 import csv
 import os
 import random
+import sqlite3
 import threading
 import time
 from dataclasses import replace
@@ -113,9 +114,15 @@ async def test_a_file_that_grows_while_it_is_read_is_read_again(make_household: 
     assert household.service.executed.total() == 5
 
 
+async def nothing_is_committed(*_: object, **__: object) -> None:
+    """In the place of a commit that the process did not live to make."""
+    raise sqlite3.OperationalError("killed")
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["undisturbed", "killed once it is archived"])
 @pytest.mark.parametrize("added", ["", "3,three\n"], ids=["only its time", "more rows"])
 async def test_a_file_that_is_written_to_after_it_was_read_is_told_of(
-    make_household: MakeHousehold, added: str
+    make_household: MakeHousehold, added: str, killed: bool
 ) -> None:
     """Its writer stood still for longer than anybody waits, and has it open under whatever name it has by now."""
     household = make_household()
@@ -130,13 +137,23 @@ async def test_a_file_that_is_written_to_after_it_was_read_is_told_of(
             writer.write(added)
             writer.flush()
             os.utime(writer.fileno(), ns=(1, 1))
-            await daemon.drain()
+            archived = household.folders.archive / "reviews" / "may.csv"
+            if killed:
+                jobs = daemon.context.store.jobs
+                jobs.finished = nothing_is_committed  # type: ignore[method-assign]
+                while not archived.exists():
+                    await daemon.step()
+            else:
+                await daemon.drain()
+        if killed:
+            async with household.living() as daemon:
+                await daemon.drain()
     told = [event for event in household.events if event.kind == "SourceChanged"]
     if not added:
         assert told == []
         return
     assert [event.severity for event in told] == ["warning"]
     assert f"({size} bytes then, {size + len(added)} now)" in told[0].sentence
-    archived = household.folders.archive / told[0].data()["archived"]
+    assert household.folders.archive / told[0].data()["archived"] == archived
     assert archived.read_text() == csv_of(["one", "two"]) + added
     assert household.service.executed.total() == 2

@@ -122,7 +122,6 @@ STEPS = [
     jobs_step("rejected", JobState.REJECTING, lambda s: s.jobs.rejected(job(JobState.REJECTING), 5.0)),
     Step("admit", (job(JobState.PLANNING), PLANNED), admit, ("JobPlanned",)),
     Step("approved", (job(JobState.HELD),), approve, ("JobApproved",), job(JobState.HELD)),
-    Step("priced", (job(JobState.HELD),), lambda s: s.money.priced(job(JobState.HELD)), (), job(JobState.HELD)),
     Step("noted", (job(JobState.HELD),), lambda s: s.money.noted(job(JobState.HELD), "job.csv.held.txt")),
     Step(
         "planned_again",

@@ -73,7 +73,7 @@ def own_vocabulary(model: str) -> bool:
 
 
 def load(name: str) -> None:
-    """Have a vocabulary at hand before it is needed: that takes a fifth of a second."""
+    """Have a vocabulary at hand before it is needed."""
     tokenizer = _tokenizer(name)
     if tokenizer is not None:
         # Half of that is put off until the first letters that are not ASCII.

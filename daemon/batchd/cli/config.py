@@ -60,7 +60,7 @@ def set_key(call: Call, key: str, value: str, *, as_json: bool) -> None:
     try:
         change = set_value(path, key, value, Catalogue.load(plugin_folder(path)))
     except ConfigError as error:
-        raise ConfigError(f"Nothing was written, since {path} would be this then:\n{error}") from None
+        raise ConfigError(f"Nothing was written, since {path} would not pass its checks then:\n{error}") from None
     daemon = running(change.config.folders.state)
     if as_json:
         record = {

@@ -57,8 +57,10 @@ def waits_for(job: JobSummary, subjects: Collection[str], *, awake: bool) -> str
     if job.state == "failed":
         return f"you, because {job.reason or 'it cannot go on.'}"
     if job.state == "held":
+        from ..core.budget import waits_for_money
+
         because = f", because {job.reason}" if job.reason else ""
-        if (job.reason_code or "").startswith("waits:"):
+        if waits_for_money(job.reason_code):
             return f"room in the budget{because}; to let it go on now: batchd approve {job.id}"
         return f"your approval{because}: batchd approve {job.id}"
     for batch in job.batches:

@@ -26,7 +26,9 @@ SURE, UNSURE = 1.05, 1.25
 model whose counts were compared with real ones, and for one whose were not."""
 
 PRICE_UNKNOWN = "price_unknown"
-"""Why a job is held that nobody can price. It is admitted anew once somebody can."""
+"""Why a job is held that nobody can price. It is judged again by itself, as one that waits for money is."""
+
+_WAITS = "waits:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,16 @@ class Refusal:
     code: str
     reason: str
     passes: bool = False
+
+    @property
+    def reason_code(self) -> str:
+        """Under which code the job is held."""
+        return f"{_WAITS}{self.code}" if self.passes else self.code
+
+
+def waits_for_money(reason_code: str | None) -> bool:
+    """Whether a job that is held under this code goes on by itself once there is room in the budget."""
+    return reason_code is not None and reason_code.startswith(_WAITS)
 
 
 def judge(

@@ -1,4 +1,4 @@
-"""The usual line of a provider's output, a chat answer as OpenAI writes it, read at a third of the time.
+"""The usual line of a provider's output, a chat answer as OpenAI writes it, without building all that is in it.
 
 What is not exactly that is left to the general way in `joining`, which comes to the same.
 """

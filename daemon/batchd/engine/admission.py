@@ -5,21 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from ..adapters.store.money import WAITS
 from ..core.budget import ANY_AMOUNT, PRICE_UNKNOWN, Account, Refusal, counted, judge, most_cost
 from ..core.calibration import correction
 from ..core.lifecycle import Admit
 from ..core.pricing import Terms, amount, at_most
 from ..core.records import Job, JobState, Part, PartState
 from ..events import JobApproved, JobPlanned
-from ..files import fsync_folder
 from .context import Context
 from .waiting import LookAgain
-
-HELD, APPROVED = ".held.txt", ".approved.txt"
-"""How the name of the note about a held job ends, and what a person may make of that."""
 
 LOOK_FOR_MONEY_EVERY = 15.0
 """Seconds between looks whether there is room in the budget for a job that waits for it, or a price."""
@@ -47,14 +41,6 @@ async def admit(context: Context, action: Admit) -> None:
     currency = context.budget.currency
     parts = await context.store.jobs.parts(job.id)
     terms = await asyncio.to_thread(context.terms, job)
-    if job.state is JobState.HELD and job.reason_code == PRICE_UNKNOWN:
-        if _unknown(context, job, terms) is not None:
-            raise LookAgain(LOOK_FOR_MONEY_EVERY)
-        if job.note is not None:
-            # First: held again, the job would keep it, with the reason of now.
-            await asyncio.to_thread(take_away, context.folders.held / job.note)
-        await context.store.money.priced(job)
-        return
     most: dict[int, int] = {}
     if terms is not None:
         sure = (await correction_of(context, job)).sure
@@ -75,11 +61,13 @@ async def admit(context: Context, action: Admit) -> None:
     refusal = await context.store.money.admit(
         job, terms=terms, most=most, currency=currency, judge=_judge(context, job, terms), event=event
     )
-    if refusal is not None and job.note is not None and refusal.passes != waits_for_money(job):
-        # Whether it goes on by itself is what the note says, and that has changed: it is written anew.
-        await asyncio.to_thread(take_away, context.folders.held / job.note)
+    if refusal is None:
+        return
+    if job.note is not None and refusal.reason_code != job.reason_code:
+        # Why, and what follows from it, is what the note says: it is written anew.
+        await asyncio.to_thread(context.notes.take_away, job.note)
         await context.store.money.noted(job, None)
-    if refusal is not None and refusal.passes:
+    if refusal.passes or refusal.code == PRICE_UNKNOWN:
         raise LookAgain(LOOK_FOR_MONEY_EVERY)
 
 
@@ -158,21 +146,3 @@ def _unknown(context: Context, job: Job, terms: Terms | None) -> str | None:
 def _judge(context: Context, job: Job, terms: Terms | None) -> Callable[[Account], Refusal | None]:
     provider, unknown = job.route.provider, _unknown(context, job, terms)
     return lambda account: judge(context.budget, provider, account, approved=job.approved, price_unknown=unknown)
-
-
-def waits_for_money(job: Job) -> bool:
-    """Whether a held job goes on by itself once there is room in the budget."""
-    return (job.reason_code or "").startswith(WAITS)
-
-
-def renamed(note: Path) -> Path:
-    """What the note is called once somebody has approved the job with it."""
-    return note.with_name(note.name.removesuffix(HELD) + APPROVED)
-
-
-def take_away(note: Path) -> None:
-    """Remove the note about a job, whatever it is called by now."""
-    for path in (note, renamed(note)):
-        path.unlink(missing_ok=True)
-    if note.parent.is_dir():
-        fsync_folder(note.parent)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ..adapters.clock import Clock
+from ..adapters.held_notes import HeldNotes
 from ..adapters.price_book import PriceBook
 from ..adapters.spool import Spool
 from ..adapters.store import Store
@@ -94,6 +95,11 @@ class Context:
     def intent(self) -> Intent:
         """Now, by every clock that matters."""
         return Intent(at=self.clock.now(), steady=self.clock.steady(), boot=self.clock.boot())
+
+    @property
+    def notes(self) -> HeldNotes:
+        """The notes about held jobs."""
+        return HeldNotes(self.folders.held, mounted=self.folders.mounted)
 
     def settled_file(self, part: Part) -> str | None:
         """The part's valid results file, None if there is none yet."""

@@ -216,6 +216,8 @@ def _put_into_rejected(context: Context, job: Job, text: str) -> None:
 def _written_since(context: Context, job: Job) -> list[SourceChanged]:
     """Taking a file does not stop a writer who has it open, and not every one is seen then; he is now."""
     source = context.spool.source(job.id)
+    if not source.exists():
+        source = context.folders.archive / str(job.archive_name)  # killed after it was moved there
     try:
         now = stamp_of(source)
         if now.moved() == Stamp(*job.stamp).moved():

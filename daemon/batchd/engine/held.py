@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import count
 
-from ..adapters.delivery import require_folder
-from ..core.budget import PRICE_UNKNOWN
+from ..core.budget import PRICE_UNKNOWN, waits_for_money
 from ..core.lifecycle import Note
-from ..core.names import archive_name, numbered_file
+from ..core.names import archive_name
 from ..core.records import Job, JobState
-from ..files import make_folder, publishing
 from . import admission
 from .context import Context
 
@@ -19,10 +16,12 @@ async def note(context: Context, action: Note) -> None:
     """Write the note about a held job, or take it away once the job is not held any more."""
     job = await context.store.jobs.get(action.job)
     if job.state is JobState.HELD and job.note is None:
-        name = await asyncio.to_thread(_write, context, job)
+        source = archive_name(job.inbox_path.decode("utf-8", "surrogateescape"))
+        text = _text(context, job).encode("utf-8", "backslashreplace")
+        name = await asyncio.to_thread(context.notes.write, source, text)
         await context.store.money.noted(job, name)
     elif job.state is not JobState.HELD and job.note is not None:
-        await asyncio.to_thread(admission.take_away, context.folders.held / job.note)
+        await asyncio.to_thread(context.notes.take_away, job.note)
         await context.store.money.noted(job, None)
 
 
@@ -31,43 +30,16 @@ async def look(context: Context) -> None:
     for job in await context.store.money.held():
         if job.note is None:
             continue
-        approved = admission.renamed(context.folders.held / job.note)
-        if not await asyncio.to_thread(approved.exists):
-            if await asyncio.to_thread(_is_gone, context, job.note):
+        approval = await asyncio.to_thread(context.notes.approval, job.note)
+        if approval is None:
+            if await asyncio.to_thread(context.notes.is_gone, job.note):
                 await context.store.money.noted(job, None)
         elif context.approve_in_folder:
-            await admission.approve(context, job, None, where=approved.name)
-
-
-def _is_gone(context: Context, note: str) -> bool:
-    """Whether somebody has deleted the note. Not so if all of its folder is away for the moment."""
-    try:
-        require_folder(context.folders.held, mounted=context.folders.mounted)
-    except OSError:
-        return False
-    return not (context.folders.held / note).exists()
-
-
-def _write(context: Context, job: Job) -> str:
-    """The note, under the first name that is free or holds these very words already."""
-    folder = context.folders.held
-    require_folder(folder, mounted=context.folders.mounted)
-    text = _text(context, job).encode("utf-8", "backslashreplace")
-    source = archive_name(job.inbox_path.decode("utf-8", "surrogateescape"))
-    for number in count(1):
-        name = f"{numbered_file(source, number)}{admission.HELD}"
-        make_folder((folder / name).parent)
-        try:
-            with publishing(folder / name) as file:
-                file.write(text)
-        except FileExistsError:
-            continue
-        return name
-    raise AssertionError("there is always another number")
+            await admission.approve(context, job, None, where=approval)
 
 
 def _text(context: Context, job: Job) -> str:
-    by_itself = admission.waits_for_money(job)
+    by_itself = waits_for_money(job.reason_code)
     what = (
         "It goes on by itself once there is room in the budget. To let it go on now, ask the operator for\n\n"
         if by_itself

@@ -156,7 +156,7 @@ class JobRetried(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRefused(Event):
-    """An order for the job was not carried out. Who gave it may be gone: it was left while no daemon was running."""
+    """An order was not carried out. Who gave it may be gone: it was left while no daemon was running."""
 
     order: str
     reason: str

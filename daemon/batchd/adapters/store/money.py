@@ -22,9 +22,6 @@ from .steps import change_part
 
 Judge = Callable[[Account], Refusal | None]
 
-WAITS = "waits:"
-"""Begins the reason code of a job that is held until there is money again, and not for a person."""
-
 
 @dataclass(frozen=True, slots=True)
 class Collected:
@@ -117,11 +114,6 @@ class Money:
 
         await self._database.write(change)
 
-    async def priced(self, job: Job) -> None:
-        """What the job costs can be said by now, and the note about it is gone; it is admitted anew."""
-        where = {"id": job.id, "state": JobState.HELD}
-        await self._database.write(lambda tx: tx.update("jobs", where, state=JobState.PLANNING, note=None))
-
     async def approved(self, job: Job, most: int, event: Event) -> None:
         """A person allows the job to cost so much in all; it is admitted again."""
 
@@ -173,11 +165,12 @@ async def _account(tx: Transaction, job: Job, currency: str) -> Account:
 
 
 async def _hold(tx: Transaction, job: Job, refusal: Refusal, columns: Mapping[str, object]) -> None:
-    code = f"{WAITS}{refusal.code}" if refusal.passes else refusal.code
-    if job.state is JobState.HELD and job.reason == refusal.reason and job.reason_code == code:
+    code = refusal.reason_code
+    same = job.state is JobState.HELD and job.reason_code == code
+    if same and job.reason == refusal.reason:
         return  # nothing new
     await tx.update("jobs", {"id": job.id}, state=JobState.HELD, reason=refusal.reason, reason_code=code, **columns)
-    if job.state is not JobState.HELD:
+    if not same:
         await tx.tell(JobHeld(job=job.id, source=job.source, reason=refusal.reason, waits=refusal.passes))
 
 

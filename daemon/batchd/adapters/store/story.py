@@ -41,8 +41,12 @@ class Story:
 
         async def change(tx: Transaction) -> None:
             await tx.update("orders", {"id": order.id}, done_at=tx.now, answer=answer, refused=int(refused))
-            if refused and await tx.fetch("job", id=order.target):
-                await tx.tell(OrderRefused(job=order.target, order=order.kind, reason=answer))
+            if not refused:
+                return
+            # Whoever gave it may be gone: it was left while no daemon was running.
+            job = order.target if await tx.fetch("job", id=order.target) else None
+            batch = order.target if await tx.fetch("batch", key=order.target) else None
+            await tx.tell(OrderRefused(job=job, batch=batch, order=order.kind, reason=answer))
 
         await self._database.write(change)
 

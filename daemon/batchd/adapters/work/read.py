@@ -23,7 +23,10 @@ from .part_files import lines_of
 
 @dataclass(frozen=True, slots=True)
 class ReadTask:
-    """Read `source` into `target`. `name` is what it was called, for its suffix and for messages."""
+    """Read `source` into `target`. `name` is what it was called, for its suffix and for messages.
+
+    `among` are the workers that its parts are for: a small file is cut for each to have a share.
+    """
 
     source: str
     name: str
