@@ -159,8 +159,10 @@ def _begin(stream: Stream, draft: _Draft) -> None:
         draft.length = draft.length or total
         return
     if draft.arrived:
-        # It does not know ranges and sends the file from its beginning.
-        draft.restart()
+        # It does not know ranges and sends the file from its beginning. Or only says so, and sends what was asked for:
+        # that would pass for the whole, and the rows that are missing be paid again. So it is not asked like that.
+        draft.resumable = False
+        raise _Cut("The service does not say that it went on where it was asked to.")
     encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
     length = response.headers.get("content-length", "")
     draft.length = int(length) if length.isdecimal() and not encoded else None

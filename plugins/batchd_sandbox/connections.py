@@ -43,7 +43,9 @@ async def send_short(request: web.Request, path: Path, start: int, end: int) -> 
     if transport is None:
         raise ConnectionResetError("The client has gone.")
     # Written by hand: the server stack would send it in chunks, whose end a client can check.
-    transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\n")
+    status = "206 Partial Content" if start else "200 OK"
+    head = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in _headers(path, start, end).items())]
+    transport.write("\r\n".join([*head, "Connection: close", "", ""]).encode())
     with path.open("rb") as file:
         file.seek(start)
         left = (end - start) // 2

@@ -162,6 +162,26 @@ async def test_a_service_without_ranges_sends_it_again(service: FakeService, pro
     assert await fetched(provider) == ANSWERS
 
 
+@pytest.mark.parametrize("length", [True, False], ids=["with a length", "without"])
+async def test_the_rest_of_a_file_that_is_not_said_to_be_the_rest_never_passes_for_the_whole(
+    service: FakeService, provider: OpenAIProvider, length: bool
+) -> None:
+    async def part(request: web.Request) -> web.StreamResponse:
+        asked = request.headers.get("Range")
+        if asked is None and service.count("GET", OUT) > 1:
+            return await body(ANSWERS)(request)
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        rest = ANSWERS[start:] if asked else ANSWERS[:5_000]
+        answer = (
+            raw("HTTP/1.1 200 OK", f"Content-Length: {len(rest)}", body=rest) if length and asked else lengthless(rest)
+        )
+        return await answer(request)
+
+    service.on("GET", OUT, part)
+    service.on("GET", "/files/file-out", described(len(ANSWERS)))
+    assert await fetched(provider) == ANSWERS
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -213,7 +233,7 @@ async def test_a_short_file_without_any_error_is_found_out_by_its_description(
     service.on("GET", OUT, lengthless(whole_lines), lengthless(ANSWERS))
     service.on("GET", "/files/file-out", described(len(ANSWERS)))
     assert await fetched(provider) == ANSWERS
-    assert service.count("GET", OUT) == 2
+    assert [call.headers.get("Range") is None for call in service.calls("GET", OUT)] == [True, False, True]
 
 
 @pytest.mark.parametrize("description", [404, 405, described(0), described(None), 403], ids=named)

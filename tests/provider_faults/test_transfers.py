@@ -98,8 +98,9 @@ CUT = "content:cut"
     [
         ([CUT], 2, 1),
         ([f"{CUT}:count=4"], 5, 4),
-        ([CUT, "content:no-range"], 2, 0),  # from the beginning, where the service cannot go on
+        ([CUT, "content:no-range"], 3, 0),  # from the beginning, where the service cannot go on
         (["content:short"], 2, 1),  # found out by the size of the file, though there was no error to see
+        (["content:short:count=3"], 4, 3),
         (["content:cut-after"], 2, 0),
         (["content:500"], 2, 0),
         (["content:429:retry-after=0.01"], 2, 0),
