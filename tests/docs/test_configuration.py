@@ -90,48 +90,57 @@ def not_yet() -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("heading", [*OWN, *PLUGINS])
-def test_every_key_is_documented_and_no_other(heading: str) -> None:
-    assert heading in headings(PAGE)
-    rows = [code(key) for key, _, _ in TABLES.get(heading, [])]
-    assert len(rows) == len(set(rows))
-    keys = keys_of(model_of(heading))
-    later = not_yet().get(heading, set())
-    # `mode` stands in both: two of its words work, one does not.
-    assert set(rows) | later == keys
-    assert set(rows) & later <= {"mode"}
+def test_every_key_is_documented_once_and_no_other() -> None:
+    faults = []
+    for heading in (*OWN, *PLUGINS):
+        if heading not in headings(PAGE):
+            faults.append(f"there is no heading {heading}")
+            continue
+        rows = [code(key) or key for key, _, _ in TABLES.get(heading, [])]
+        later = not_yet().get(heading, set())
+        keys = keys_of(model_of(heading))
+        faults += [f"{heading} has {key} twice" for key in set(rows) if rows.count(key) > 1]
+        faults += [f"{heading} lacks {key}" for key in keys - set(rows) - later]
+        faults += [f"{heading} has {key}, which is no key" for key in (set(rows) | later) - keys]
+        # `mode` stands in both: two of its words work, one does not.
+        faults += [f"{heading} has {key} now and later" for key in (set(rows) & later) - {"mode"}]
+    assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize(("heading", "key", "default"), list(documented()))
-def test_the_default_is_the_default(heading: str, key: str, default: str) -> None:
+def is_the_default(heading: str, key: str, default: str) -> bool:
+    """Whether what the page says is the default of the key is that."""
     model = model_of(heading)
-    field = next(field for name, field in model.model_fields.items() if key in (name, field.alias))
+    field = next((field for name, field in model.model_fields.items() if key in (name, field.alias)), None)
+    if field is None:
+        return False
     if default == "needed":
-        assert field.is_required()
-        return
+        return field.is_required()
     if (heading, key) in {("`[providers.NAME]`", "plugin"), ("`[sinks.NAME]`", "plugin")}:
-        assert default == "the table's name"
-        return
+        return default == "the table's name"
     written = code(default)
     if written is None or (heading, key) == ("`[routes.NAME]`", "match"):
         # A word for what is found out later.
-        assert not field.is_required()
-        assert field.get_default(call_default_factory=True) in (None, {})
-        return
+        return not field.is_required() and field.get_default(call_default_factory=True) in (None, {})
     needed = dict(NEEDED.get(model, {})) or {
         field.alias or name: "x" for name, field in model.model_fields.items() if field.is_required()
     }
-    plain, faults = check(model, needed)
-    assert faults == []
-    said, faults = check(model, {**needed, key: tomllib.loads(f"it = {written}")["it"]})
-    assert faults == []
-    assert said == plain
+    without, faults_without = check(model, needed)
+    with_it, faults_with = check(model, {**needed, key: tomllib.loads(f"it = {written}")["it"]})
+    return not faults_without and not faults_with and with_it == without
 
 
-@pytest.mark.parametrize(("heading", "key", "default"), list(documented()))
-def test_every_key_has_a_meaning(heading: str, key: str, default: str) -> None:
-    [meaning] = [row[2] for row in TABLES[heading] if code(row[0]) == key]
-    assert len(meaning) > 8
+def test_every_default_is_the_default() -> None:
+    faults = [
+        f"{heading}: the default of {key} is not {default}"
+        for heading, key, default in documented()
+        if not is_the_default(heading, key, default)
+    ]
+    assert not faults, "\n".join(faults)
+
+
+def test_every_key_has_a_meaning() -> None:
+    meanings = [(heading, row[0], row[2]) for heading in (*OWN, *PLUGINS) for row in TABLES.get(heading, [])]
+    assert [(heading, key) for heading, key, meaning in meanings if len(meaning) <= 8] == []
 
 
 def test_every_table_of_keys_is_looked_at_here() -> None:

@@ -46,15 +46,18 @@ def links() -> Iterator[tuple[str, str]]:
             yield name(page), match[1]
 
 
-@pytest.mark.parametrize(("page", "link"), sorted(set(links())))
-def test_a_link_leads_somewhere(page: str, link: str) -> None:
-    if re.match(r"https?://", link):
-        return
-    path, _, anchor = link.partition("#")
-    target = (ROOT / page).parent / path if path else ROOT / page
-    assert target.exists(), f"{page} links to {link}, which is not there"
-    if anchor:
-        assert anchor in anchors(target), f"{page} links to {link}, and there is no such heading"
+def test_every_link_leads_somewhere() -> None:
+    faults = []
+    for page, link in sorted(set(links())):
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        if re.match(r"https?://", link):
+            continue
+        if not target.exists():
+            faults.append(f"{page} links to {link}, which is not there")
+        elif anchor and anchor not in anchors(target):
+            faults.append(f"{page} links to {link}, and there is no such heading")
+    assert not faults, "\n".join(faults)
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:
@@ -76,9 +79,13 @@ def included() -> Iterator[tuple[str, str, str]]:
             yield name(page), match[1], match[3]
 
 
-@pytest.mark.parametrize(("page", "path", "text"), list(included()), ids=lambda value: str(value)[:40])
-def test_code_on_a_page_is_that_of_the_example(page: str, path: str, text: str) -> None:
-    assert text == (ROOT / path).read_text("utf-8"), f"{page} shows an older {path}; copy it there again"
+def test_code_on_a_page_is_that_of_the_example() -> None:
+    faults = [
+        f"{page} shows an older {path}; copy it there again"
+        for page, path, text in included()
+        if text != (ROOT / path).read_text("utf-8")
+    ]
+    assert not faults, "\n".join(faults)
 
 
 def test_every_block_of_python_is_included() -> None:
@@ -239,19 +246,24 @@ def calls(text: str) -> Iterator[list[str]]:
             command.append(token)
 
 
-def shown_commands() -> Iterator[Any]:
+def shown_commands() -> Iterator[tuple[str, list[str]]]:
     for page in PAGES:
         for block in blocks(page, "sh"):
             for arguments in calls(block.text):
-                yield pytest.param(arguments, id=f"{name(page)}: {' '.join(arguments)}")
+                yield name(page), arguments
 
 
-@pytest.mark.parametrize("arguments", list(shown_commands()))
-def test_a_command_on_a_page_is_understood(arguments: list[str]) -> None:
-    for each in arguments:
-        if each.endswith(".csv"):
-            Path(each).touch()  # click looks whether a file that is named is there
-    _understood(command_line, arguments)
+def test_every_command_on_a_page_is_understood() -> None:
+    faults = []
+    for page, arguments in shown_commands():
+        for each in arguments:
+            if each.endswith(".csv"):
+                Path(each).touch()  # click looks whether a file that is named is there
+        try:
+            _understood(command_line, arguments)
+        except click.UsageError as error:
+            faults.append(f"{page} shows batchd {' '.join(arguments)}: {error.format_message()}")
+    assert not faults, "\n".join(faults)
 
 
 def _understood(command: click.Command, arguments: list[str], parent: click.Context | None = None) -> None:
@@ -279,18 +291,23 @@ def mentioned() -> Iterator[tuple[str, str]]:
             yield name(page), text
 
 
-@pytest.mark.parametrize(("page", "text"), sorted(set(mentioned())))
-def test_a_command_that_is_mentioned_exists(page: str, text: str) -> None:
+def test_every_command_that_is_mentioned_exists() -> None:
     context = command_line.make_context("batchd", ["status"])
-    words = text.replace("config get/set", "config get").split()
-    if words[0] == "tally":
-        return  # the example's own
-    command = command_line.get_command(context, words[0])
-    assert command is not None, f"{page} mentions batchd {text}"
-    if isinstance(command, click.Group) and len(words) > 1:
-        assert command.get_command(context, words[1]) is not None
-    options = {option for each in command.params for option in each.opts}
-    assert {word for word in words if word.startswith("--")} <= options | {"--help", "--json"}
+    faults = []
+    for page, text in sorted(set(mentioned())):
+        words = text.replace("config get/set", "config get").split()
+        if words[0] == "tally":
+            continue  # the example's own
+        command = command_line.get_command(context, words[0])
+        if isinstance(command, click.Group) and len(words) > 1:
+            inner = command.get_command(context, words[1])
+        else:
+            inner = command
+        options = {option for each in command.params for option in each.opts} if command else set()
+        unknown = {word for word in words if word.startswith("--")} - options - {"--help", "--json"}
+        if inner is None or unknown:
+            faults.append(f"{page} mentions batchd {text}")
+    assert not faults, "\n".join(faults)
 
 
 # --- plugins.md ---------------------------------------------------------------------------------------------------

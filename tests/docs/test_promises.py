@@ -44,11 +44,14 @@ def test_the_promises_are_those_that_are_kept_now() -> None:
     ]
 
 
-@pytest.mark.parametrize(("path", "test"), sorted(set(_TEST.findall(prose(PAGE)))))
-def test_a_test_that_is_named_exists(path: str, test: str) -> None:
-    assert (ROOT / path).exists()
-    assert test in names(path)
-    assert test.lower().startswith("test")
+def test_every_test_that_is_named_exists() -> None:
+    faults = []
+    for path, test in sorted(set(_TEST.findall(prose(PAGE)))):
+        if not (ROOT / path).exists():
+            faults.append(f"{path} is not there")
+        elif test not in names(path) or not test.lower().startswith("test"):
+            faults.append(f"{path} has no {test}")
+    assert not faults, "\n".join(faults)
 
 
 @pytest.mark.parametrize("heading", KEPT)
