@@ -5,23 +5,32 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LOCK := requirements-dev.lock
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test lint format bench soak faults power-cuts folders wheel clean help
+.PHONY: demo test lint format lock bench soak faults power-cuts folders wheel clean help
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-$(STAMP): pyproject.toml
+# The versions are those of the lock file, checked by their hashes; the project itself is linked and not copied.
+$(STAMP): pyproject.toml $(LOCK)
 ifdef UV
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-	$(UV) pip install --quiet --python $(BIN)/python --editable . --group dev
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement $(LOCK)
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 else
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement $(LOCK)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 endif
 	@touch $@
+
+lock:  ## the newest versions of everything into the lock file; commit it with what made it necessary
+	tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && uv='$(UV)' && \
+	if [ -z "$$uv" ]; then $(PYTHON) -m venv "$$tools" && "$$tools/bin/pip" install --quiet uv && uv="$$tools/bin/uv"; fi && \
+	"$$uv" pip compile --quiet --upgrade --universal --python-version 3.11 --python $(PYTHON) --group dev --all-extras \
+	    --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --output-file $(LOCK) pyproject.toml
 
 demo: $(STAMP)  ## the main job on a sample file, with a sandbox in place of a paid service
 	@$(BIN)/batchd demo
