@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements-dev.lock").read_text("utf-8")
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-PYTHONS = [f"3.{minor}" for minor in range(11, 15)]
+PYTHONS = re.findall(r"Python :: (3\.\d+)", "\n".join(PYPROJECT["project"]["classifiers"]))
 
 _PIN = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[\w.!+]+)(?: ; (?P<marker>[^\\]+?))? \\")
 _LINE = re.compile(rf"{_PIN.pattern}|    --hash=sha256:[0-9a-f]{{64}}(?: \\)?| *# [\w .():-]*")
@@ -54,7 +54,9 @@ def test_it_has_one_version_of_everything_that_is_asked_for(python: str) -> None
     assert unfit == [], "run `make lock`"
 
 
-def test_the_project_takes_every_python_that_is_tried() -> None:
+def test_the_pythons_that_are_named_are_those_that_are_taken() -> None:
+    assert PYTHONS[0] == "3.11"
+    assert not SpecifierSet(PYPROJECT["project"]["requires-python"]).contains("3.10.99")
     assert all(SpecifierSet(PYPROJECT["project"]["requires-python"]).contains(python) for python in PYTHONS)
 
 

@@ -33,7 +33,7 @@ def test_every_plugin_is_in_the_wheel() -> None:
 
 
 def test_every_plugin_is_checked_for_its_types() -> None:
-    assert PROJECT["tool"]["mypy"]["packages"] == ["batchd", *FOLDERS]
+    assert PROJECT["tool"]["mypy"]["packages"] == ["batchd", *FOLDERS, "tests.public_api"]
 
 
 @pytest.mark.parametrize(
