@@ -5,10 +5,17 @@ from __future__ import annotations
 import signal
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
 # A run that was started in the background may have been told to ignore this, and every process that it starts would
 # too: those that are to end by it would run for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Hypothesis gives each example 200 ms by the wall clock. A busy machine may let a process stand still for longer than
+# that, and the test would fail though nothing is wrong. The same goes for how long it may take to make up examples.
+settings.register_profile("batchd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("batchd")
 
 
 def pytest_make_parametrize_id(config: Any, val: object, argname: str) -> str | None:
