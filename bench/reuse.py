@@ -16,11 +16,11 @@ from pathlib import Path
 
 from throughput import write_reviews
 
-from batchd.adapters.answer_book import AnswerBook
-from batchd.adapters.work.plan import PlanTask, plan
-from batchd.adapters.work.read import ReadTask, read
-from batchd.adapters.work.recall import Reuse
-from batchd.adapters.work.tools import Recipe
+from batchd.store.answer_cache import AnswerBook
+from batchd.work.plan import PlanTask, plan
+from batchd.work.read import ReadTask, read
+from batchd.work.recall import Reuse
+from batchd.work.worker_plugins import Recipe
 
 PROMPT = {
     "system": "You label product reviews. Answer as SENTIMENT|PUNCTUALITY|QUALITY.",

@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from batchd.adapters import tokens
-from batchd.adapters.plugins import Catalogue
 from batchd.contracts import PromptBuilder
-from batchd.core import rows
-from batchd.core.requests import BodyRules
+from batchd.domain import rows
 from batchd.model import Row
+from batchd.money import tokens
+from batchd.plugin.catalogue import Catalogue
+from batchd.requests.rules import BodyRules
 
 TEXT = (
     "the a of and to in is it was for on that with as this but be have not they you at or from had his are were by "

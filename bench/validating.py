@@ -21,9 +21,9 @@ from pathlib import Path
 
 from measuring import Measured, measure
 
-from batchd.adapters.work import plan
-from batchd.adapters.work.tools import Recipe
-from batchd.core import rows
+from batchd.domain import rows
+from batchd.work import plan
+from batchd.work.worker_plugins import Recipe
 
 WORDS = ["good", "bad", "late", "early", "broken", "giao", "hàng", "nhanh", "chậm", "tốt", "hỏng", "the", "box", "was"]
 CACHES = 8_000_000

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from .contracts import Sink as Sink
     from .contracts import Source as Source
     from .contracts import Submission as Submission
-    from .core.json_lines import read_json_line as read_json_line
-    from .core.requests import request_failure as request_failure
     from .errors import BatchdError as BatchdError
     from .errors import CannotFind as CannotFind
     from .errors import ConfigError as ConfigError
@@ -55,6 +53,8 @@ if TYPE_CHECKING:
     from .model import Row as Row
     from .model import RowStatus as RowStatus
     from .model import Usage as Usage
+    from .requests.json_lines import read_json_line as read_json_line
+    from .requests.rules import request_failure as request_failure
     from .settings import Duration as Duration
     from .settings import Secret as Secret
 
@@ -75,8 +75,8 @@ _HOMES = {
         "Source",
         "Submission",
     ),
-    "core.json_lines": ("read_json_line",),
-    "core.requests": ("request_failure",),
+    "requests.json_lines": ("read_json_line",),
+    "requests.rules": ("request_failure",),
     "errors": (
         "BatchdError",
         "CannotFind",

@@ -25,18 +25,7 @@ from pydantic import BaseModel, ConfigDict
 
 from .errors import CannotFind
 from .events import Event
-from .model import (
-    BadRow,
-    BatchStatus,
-    Body,
-    Failure,
-    Json,
-    Response,
-    Result,
-    Row,
-    RowStatus,
-    Usage,
-)
+from .model import BadRow, BatchStatus, Body, Failure, Json, Response, Result, Row, RowStatus, Usage
 from .model import Limits as Limits  # a part of BatchProvider's contract, and wanted where pydantic is not
 
 

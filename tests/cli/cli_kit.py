@@ -18,12 +18,12 @@ from click.testing import CliRunner
 
 from batchd.cli import ending
 from batchd.contracts import RemoteBatch
-from batchd.core.budget import Budget
-from batchd.core.lifecycle import Claim
-from batchd.core.pricing import Price
-from batchd.core.routing import Asked, Route
+from batchd.domain.lifecycle import Claim
+from batchd.domain.routing import Asked, Route
 from batchd.errors import CannotFind, TransientError
 from batchd.model import BatchPhase, BatchStatus, Failure, Problem
+from batchd.money.budget import Budget
+from batchd.money.pricing import Price
 from batchd.testing.fakes import FakeProvider, FakeService
 from batchd.testing.household import Household, Living
 

@@ -13,12 +13,12 @@ import click
 import pytest
 
 from batchd import __version__
-from batchd.adapters.spool import Spool
 from batchd.cli import ending
 from batchd.cli.call import Call
 from batchd.cli.main import EXIT_STATUSES, SECTIONS
 from batchd.cli.main import batchd as group
 from batchd.errors import BatchdError, ConfigError, PluginError, StateLocked, StateUnusable, TransientError
+from batchd.store.spool import Spool
 
 from .cli_kit import House, environment, finished_house, here, process
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from batchd.adapters import tokens
-from batchd.adapters.state_view.past import remembering
-from batchd.core.budget import Budget
-from batchd.core.pricing import UNIT, Price
+from batchd.money import tokens
+from batchd.money.budget import Budget
+from batchd.money.pricing import UNIT, Price
+from batchd.store.reading.past import remembering
 
 from .cli_kit import ROUTE as HOUSE_ROUTE
 from .cli_kit import House, finished_house, here, process, reviews_service
@@ -220,7 +220,7 @@ def test_a_file_in_words(config: Path) -> None:
         "holysheep/secret: price unknown",
         (
             'The price of the model "secret" at holysheep is not known: batchd knows no published prices of this service. '
-            "Add [providers.holysheep.prices.secret] with input and output."
+            'Add [providers.holysheep.prices."secret"] with input and output.'
         ),
         (
             "1 request (50%) is the same as an earlier one in the file and costs about 0.000146 USD. With `reuse` in the "
@@ -327,8 +327,8 @@ def test_the_route_is_that_of_the_place_in_the_inbox(config: Path) -> None:
 
 
 def test_a_large_file_is_sampled_and_says_so(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batchd.adapters.thinning.PIECE", 4_096)
-    monkeypatch.setattr("batchd.cli.estimating.LARGE", 1_000_000)
+    monkeypatch.setattr("batchd.money.sampling.PIECE", 4_096)
+    monkeypatch.setattr("batchd.app.estimate.LARGE", 1_000_000)
     path = file_of(config.parent, *["It came late and the box was broken"] * 100_000)
     said = here("estimate", path, config=config)
     assert said.out.startswith("may.csv by the route reviews: about ")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from batchd.core.lifecycle import Submit
-from batchd.core.records import JobState
+from batchd.domain.lifecycle import Submit
+from batchd.domain.records import JobState
 from batchd.testing.household import Living
 
 from .cli_kit import House, after, drain, finished_house, half_way, here

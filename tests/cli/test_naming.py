@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from batchd.adapters.state_view.looking import looking
 from batchd.cli.naming import NotFound, find_batch, find_job
-from batchd.core.lifecycle import Poll
+from batchd.domain.lifecycle import Poll
+from batchd.store.reading.looking import looking
 
 from .cli_kit import House, Thirds, after, finished_house, held
 

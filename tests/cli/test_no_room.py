@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from batchd.adapters.spool import Spool
-from batchd.adapters.state_view import opening, room
+from batchd.status import room
+from batchd.store.reading import opening
+from batchd.store.spool import Spool
 
 from .cli_kit import half_way, here
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from batchd.adapters.spool import Spool
-from batchd.adapters.state_view.daemon import answer_to, leave_order
-from batchd.adapters.state_view.looking import looking
-from batchd.adapters.store.story import Order
 from batchd.cli import orders as orders_module
 from batchd.errors import StateUnusable
+from batchd.status.daemon import answer_to, leave_order
+from batchd.store.reading.looking import looking
+from batchd.store.spool import Spool
+from batchd.store.story import Order
 from batchd.testing.household import Living
 
 from .cli_kit import House, drain, finished_house, half_way, held, here, stuck

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from batchd.adapters.state_view.daemon import running
-from batchd.adapters.state_view.looking import looking
+from batchd.status.daemon import running
+from batchd.store.reading.looking import looking
 
 from .cli_kit import environment, here, process
 
@@ -224,7 +224,7 @@ def test_check_of_a_route_that_the_budget_will_stop(tmp_path: Path) -> None:
     [(level, text)] = found["route reviews"]
     assert level == "note"
     assert "will be held until somebody approves it" in text
-    assert "Add [providers.fake.prices.small] with input and output." in text
+    assert 'Add [providers.fake.prices."small"] with input and output.' in text
     path.write_text(path.read_text().replace("prices.large", "prices.small"))
     assert "route reviews" not in levels(house, "--offline", FAKE_KEY="x")
 
@@ -262,7 +262,7 @@ def test_check_of_a_disk_that_is_almost_full(tmp_path: Path, monkeypatch: pytest
 
 def test_check_of_a_state_on_a_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     house = real_house(tmp_path / "house")
-    monkeypatch.setattr("batchd.adapters.mounts.file_system", lambda _: "nfs4")
+    monkeypatch.setattr("batchd.system.mounts.file_system", lambda _: "nfs4")
     found = levels(house, "--offline", FAKE_KEY="x")
     assert found["state"][0][0] == "wrong"
     assert "network file system (nfs4)" in found["state"][0][1]

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from batchd.adapters.state_view import spending as state_view
-from batchd.core.budget import Budget, Ceilings
-from batchd.core.pricing import UNIT, Price
+from batchd.money.budget import Budget, Ceilings
+from batchd.money.pricing import UNIT, Price
+from batchd.store.reading import spending as state_view
 
 from .cli_kit import CONFIG, ROUTE, House, drain, finished_house, here, reviews_service
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from batchd.adapters.state_view import opening
-from batchd.adapters.state_view.daemon import running
-from batchd.adapters.state_view.looking import looking
-from batchd.adapters.state_view.records import FINAL
-from batchd.adapters.store.database import migrations
-from batchd.cli.waiting import STATES
-from batchd.core.records import JobState
+from batchd.domain.records import JobState
 from batchd.errors import StateUnusable
+from batchd.status.daemon import running
+from batchd.status.waiting import STATES
+from batchd.store.database import migrations
+from batchd.store.reading import opening
+from batchd.store.reading.looking import looking
+from batchd.store.reading.records import FINAL
 
 from .cli_kit import House, finished_house, here
 

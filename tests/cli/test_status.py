@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from batchd.adapters.spool import Spool
+from batchd.store.spool import Spool
 from batchd.testing.household import Living
 
 from .cli_kit import House, drain, finished_house, half_way, held, here, stuck

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from batchd.adapters.spool import Spool
-from batchd.core.lifecycle import Poll
+from batchd.domain.lifecycle import Poll
+from batchd.store.spool import Spool
 from batchd.testing.household import Living
 
 from .cli_kit import House, Thirds, after, environment, finished_house, half_way, stuck

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from batchd.adapters.request_file import RequestFile
 from batchd.cli import validate as command
 from batchd.model import Limits
+from batchd.requests.file import RequestFile
 
 from .cli_kit import environment, here, process
 from .test_start import imported_by

@@ -8,14 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
-from batchd.adapters.state_view.records import BatchSummary, JobSummary
-from batchd.cli.dropping import places
-from batchd.cli.waiting import needs_a_person, state_in_words, waits_for
-from batchd.cli.wording import clean, count, join, local_time, money, short_count, since, span, utc
-from batchd.core.routing import Asked, Route
+from batchd.app.dropping import NotClear, places
+from batchd.domain.routing import Asked, Route
+from batchd.status.waiting import needs_a_person, state_in_words, waits_for
+from batchd.status.wording import clean, count, join, local_time, money, short_count, since, span, utc
+from batchd.store.reading.records import BatchSummary, JobSummary
 
 
 @pytest.fixture
@@ -202,9 +201,9 @@ def test_places(tmp_path: Path, name: str, routes: list[Route], wanted: str | No
     ],
 )
 def test_no_place(tmp_path: Path, name: str, routes: list[Route], wanted: str | None, says: str) -> None:
-    with pytest.raises(click.UsageError) as refusal:
+    with pytest.raises(NotClear) as refusal:
         places([tmp_path / name], tmp_path / "inbox", routes, wanted)
-    assert says in refusal.value.message
+    assert says in str(refusal.value)
 
 
 def test_files_in_the_inbox_stay_where_they_are(tmp_path: Path) -> None:

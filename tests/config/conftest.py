@@ -9,7 +9,7 @@ from textwrap import dedent
 
 import pytest
 
-from batchd.adapters.plugins import Catalogue
+from batchd.plugin.catalogue import Catalogue
 
 PLUGINS = """
 from typing import Any, Literal

@@ -11,17 +11,10 @@ from typing import Any
 import pytest
 
 import batchd
-from batchd.adapters.config import Config, load
-from batchd.adapters.config_tables import (
-    PROVIDER_KEYS,
-    Budget,
-    FolderNames,
-    Intake,
-    PriceTable,
-    RouteTable,
-)
-from batchd.adapters.plugins import Catalogue
-from batchd.core.routing import route_for
+from batchd.config.load import Config, load
+from batchd.config.tables import PROVIDER_KEYS, Budget, FolderNames, Intake, PriceTable, RouteTable
+from batchd.domain.routing import route_for
+from batchd.plugin.catalogue import Catalogue
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "config.toml").read_text()

@@ -14,9 +14,9 @@ import tomli_w
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from batchd.adapters.config_edit import get, parse_value, set_value
-from batchd.adapters.plugins import Catalogue
+from batchd.config.edit import get, parse_value, set_value
 from batchd.errors import ConfigError
+from batchd.plugin.catalogue import Catalogue
 
 Write = Callable[[str], Path]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from batchd.adapters.config import load
-from batchd.adapters.plugins import Catalogue
+from batchd.config.load import load
 from batchd.errors import ConfigError
+from batchd.plugin.catalogue import Catalogue
 
 Write = Callable[[str], Path]
 

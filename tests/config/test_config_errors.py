@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchd.adapters.config import load
-from batchd.adapters.plugins import Catalogue
+from batchd.config.load import load
 from batchd.errors import ConfigError, PluginError
+from batchd.plugin.catalogue import Catalogue
 
 Write = Callable[[str], Path]
 

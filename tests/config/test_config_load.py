@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from batchd.adapters import config as configs
-from batchd.adapters.config import load
-from batchd.adapters.plugins import Catalogue
+from batchd.config import load as configs
+from batchd.config.load import load
 from batchd.contracts import Limits
-from batchd.core.pricing import Price
-from batchd.core.routing import Asked, Route
+from batchd.domain.routing import Asked, Route
+from batchd.money.pricing import Price
+from batchd.plugin.catalogue import Catalogue
 
 Write = Callable[[str], Path]
 

@@ -10,7 +10,8 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchd.adapters.toml_text import Keys, parse, parse_key, show_key
+from batchd.config.toml import parse, parse_key
+from batchd.domain.words import Keys, show_key
 
 TEXT = """\
 top = 1

@@ -8,17 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import IO, Any
 
-from batchd import (
-    BatchPhase,
-    BatchStatus,
-    Body,
-    Limits,
-    RemoteBatch,
-    RemoteMissing,
-    Result,
-    Settings,
-    Submission,
-)
+from batchd import BatchPhase, BatchStatus, Body, Limits, RemoteBatch, RemoteMissing, Result, Settings, Submission
 
 from .good_plugins import Echo, Shop
 

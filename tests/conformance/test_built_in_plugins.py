@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from batchd import BatchProvider, Body, LiveProvider, Row
-from batchd.adapters.plugins import Catalogue
+from batchd.plugin.catalogue import Catalogue
 from batchd.testing.conformance import (
     BatchProviderConformance,
     LiveProviderConformance,

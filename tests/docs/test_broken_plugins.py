@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from batchd import Sink
-from batchd.core.lifecycle import Deliver
-from batchd.core.routing import Asked, Route
+from batchd.domain.lifecycle import Deliver
+from batchd.domain.routing import Asked, Route
 from batchd.testing.household import Household
 
 from .pages import DOCS

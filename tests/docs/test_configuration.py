@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tomli_w
 
-from batchd import app
-from batchd.adapters import config
-from batchd.adapters.config_tables import (
+from batchd.app import daemon as app
+from batchd.config import load as config
+from batchd.config.tables import (
     Budget,
     CeilingsTable,
     FolderNames,
@@ -23,9 +23,9 @@ from batchd.adapters.config_tables import (
     RouteTable,
     SinkTable,
 )
-from batchd.adapters.plugins import Catalogue, Role
-from batchd.adapters.validation import check
 from batchd.errors import ConfigError
+from batchd.plugin.catalogue import Catalogue, Role
+from batchd.plugin.validation import check
 
 from .pages import DOCS, code, headings, tables
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import tomli_w
 
-from batchd.adapters import known_prices, tokens
-from batchd.adapters.tokens import BYTES_PER_TOKEN, COUNTED_FIRST, COUNTED_SHARE, IMAGE_TOKENS
-from batchd.adapters.work.estimate import LARGE, SAMPLE
-from batchd.core.estimating import GUESS
+from batchd.money import published_prices as known_prices
+from batchd.money import tokens
+from batchd.money.estimating import GUESS
+from batchd.money.tokens import BYTES_PER_TOKEN, COUNTED_FIRST, COUNTED_SHARE, IMAGE_TOKENS
+from batchd.work.estimate import LARGE, SAMPLE
 
 from .pages import DOCS, blocks
 

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from batchd import BatchProvider, Observer, PromptBuilder, Reader, Row, Sink
-from batchd.adapters.plugins import Catalogue
-from batchd.core.routing import Asked, Route
+from batchd.domain.routing import Asked, Route
+from batchd.plugin.catalogue import Catalogue
 from batchd.testing.conformance import (
     BatchProviderConformance,
     ObserverConformance,

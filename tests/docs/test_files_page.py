@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from batchd import Failure, RowStatus
-from batchd.core.names import is_temporary
+from batchd.domain.names import is_temporary
 from batchd.testing.fakes import FakeService
 from batchd.testing.household import Household
 
@@ -76,7 +76,7 @@ def test_the_temporary_names_are_those_that_are_passed_over() -> None:
     assert all(is_temporary(f"{start}may.csv") for start in starts)
     assert all(is_temporary(f"may.csv{end}") for end in ends)
     assert all(is_temporary(name) and is_temporary(f"{name}/may.csv") for name in names)
-    from batchd.core import names as ours
+    from batchd.domain import names as ours
 
     assert (set(starts), set(ends)) == (set(ours._TEMPORARY_STARTS), set(ours._TEMPORARY_ENDS))
     assert {name.lower() for name in names} == ours._JUNK

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 
 import batchd
 from batchd.cli.main import batchd as command_line
-from batchd.core.records import BatchState, JobState
+from batchd.domain.records import BatchState, JobState
 
 from .pages import DOCS, PAGES, ROOT, blocks, code, prose, tables
 

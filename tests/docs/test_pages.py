@@ -18,7 +18,8 @@ import click
 import pytest
 
 import batchd
-from batchd import app, hookspecs
+from batchd import hookspecs
+from batchd.app import daemon as app
 from batchd.cli.main import batchd as command_line
 
 from .pages import DOCS, PAGES, ROOT, Block, blocks, code, headings, prose, tables

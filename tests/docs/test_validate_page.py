@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from batchd.core import requests
-from batchd.core.json_lines import UNREADABLE
-from batchd.core.requests import CUSTOM_ID_MOST, ENDPOINTS, request_faults
+from batchd.requests import rules as requests
+from batchd.requests.json_lines import UNREADABLE
+from batchd.requests.rules import CUSTOM_ID_MOST, ENDPOINTS, request_faults
 
-from ..core.test_requests import BROKEN
+from ..requests.test_rules import BROKEN
 from .pages import DOCS, blocks, code, tables
 
 PAGE = DOCS / "validate.md"

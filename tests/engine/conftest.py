@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchd.core.routing import Asked, Route
+from batchd.domain.routing import Asked, Route
 from batchd.testing.household import Household
 
 ASKING = """

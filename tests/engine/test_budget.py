@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from batchd.adapters.price_book import PriceBook
-from batchd.adapters.state_view.looking import looking
-from batchd.adapters.store.story import Order
-from batchd.core.budget import Budget, Ceilings, counted
-from batchd.core.pricing import UNIT, Price
-from batchd.core.records import JobState
-from batchd.engine import held, orders
+from batchd.domain.records import JobState
+from batchd.engine.steps import held, orders
 from batchd.model import Failure
+from batchd.money.budget import Budget, Ceilings, counted
+from batchd.money.price_list import PriceBook
+from batchd.money.pricing import UNIT, Price
+from batchd.store.reading.looking import looking
+from batchd.store.story import Order
 from batchd.testing.household import REVIEWS, Household, Living
 
 DAY = 86_400.0
@@ -295,7 +295,7 @@ async def test_an_unknown_price_is_not_nothing(tmp_path: Path) -> None:
         await drain(living)
         job = await only(living, "reviews/may.csv")
         assert (job.state, job.reason_code) == (JobState.HELD, "price_unknown")
-        assert "[providers.fake.prices.small]" in job.reason
+        assert '[providers.fake.prices."small"]' in job.reason
         assert "no amount can be kept to" in await order(living, "approve", job.id, up_to=100)
         assert "whatever it costs" in await order(living, "approve", job.id)
         await drain(living)

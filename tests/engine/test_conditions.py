@@ -6,10 +6,10 @@ import errno
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from batchd.adapters.work.read import ReadTask
 from batchd.errors import FileRefused
 from batchd.testing.fakes import InlineExecutor
 from batchd.testing.household import Living
+from batchd.work.read import ReadTask
 
 from .conftest import MakeHousehold, csv_of
 from .test_faults import order, statuses

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batchd import app
+from batchd.app import daemon as app
 
 SERVICE = """
 import asyncio

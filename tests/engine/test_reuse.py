@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from batchd.core.budget import Budget, Ceilings
-from batchd.core.pricing import Price
-from batchd.core.routing import Route
+from batchd.domain.routing import Route
 from batchd.model import Failure
+from batchd.money.budget import Budget, Ceilings
+from batchd.money.pricing import Price
 from batchd.testing.household import REVIEWS, Household
 
 DAY = 86_400.0

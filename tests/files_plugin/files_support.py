@@ -10,18 +10,7 @@ from typing import IO, Any
 
 from hypothesis import HealthCheck, settings
 
-from batchd import (
-    BadRow,
-    DeliveryJob,
-    Failure,
-    FileRefused,
-    Outbox,
-    Reader,
-    ResultRow,
-    ResultRows,
-    RowStatus,
-    Source,
-)
+from batchd import BadRow, DeliveryJob, Failure, FileRefused, Outbox, Reader, ResultRow, ResultRows, RowStatus, Source
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For property tests: a busy machine is no failure."""

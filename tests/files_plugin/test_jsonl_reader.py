@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchd import BadRow, Settings, Source
-from batchd.core.json_lines import UNREADABLE
+from batchd.requests.json_lines import UNREADABLE
 from batchd_files import bad_lines, jsonl_reader
 from batchd_files.bad_lines import line_again
 from batchd_files.jsonl_reader import JsonlReader

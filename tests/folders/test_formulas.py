@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from batchd.core.routing import Asked
+from batchd.domain.routing import Asked
 from batchd.model import Failure, Json
 from batchd.testing.fakes import FakeService
 

@@ -9,7 +9,7 @@ import stat
 import subprocess
 from pathlib import Path
 
-from batchd.core.lifecycle import Claim
+from batchd.domain.lifecycle import Claim
 from batchd.testing.household import Household
 
 from ..engine.conftest import ASKING, csv_of, route

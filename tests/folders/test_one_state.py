@@ -7,7 +7,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from batchd.adapters.store.database import migrations
+from batchd.store.database import migrations
 
 from .conftest import LONG, Shared, rows_of, until
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from batchd.adapters.plain_files import stamp_of
-from batchd.adapters.work.read import ReadTask
+from batchd.intake.plain_files import stamp_of
 from batchd.testing.fakes import InlineExecutor
+from batchd.work.read import ReadTask
 
 from ..engine.conftest import MakeHousehold, csv_of
 from ..engine.conftest import make_household as make_household

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from batchd.core.lifecycle import Close, Collect, Deliver
-from batchd.core.records import JobState
+from batchd.domain.lifecycle import Close, Collect, Deliver
+from batchd.domain.records import JobState
 from batchd.engine.context import Context
 from batchd.testing.household import Living
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from batchd.adapters.lease import held_open_for_writing
+from batchd.intake.lease import held_open_for_writing
 
 from .conftest import Shared, gone, rows_of, size, until
 

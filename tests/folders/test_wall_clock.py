@@ -7,7 +7,7 @@ from typing import IO
 import pytest
 
 from batchd.contracts import RemoteBatch
-from batchd.core.lifecycle import Poll, Submit
+from batchd.domain.lifecycle import Poll, Submit
 from batchd.errors import RemoteMissing
 from batchd.model import BatchStatus
 from batchd.testing.fakes import FakeProvider, FakeService

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from batchd.core.settling import Stamp
+from batchd.intake.settling import Stamp
 
 NOBODY = 65534
 

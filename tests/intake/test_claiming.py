@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from batchd.adapters import claiming, plain_files
-from batchd.adapters.claiming import Changed, Claimed, Gone, claim, open_source, stamp_of
-from batchd.core.settling import Stamp
 from batchd.errors import FileRefused
+from batchd.intake import claiming, plain_files
+from batchd.intake.claiming import Changed, Claimed, Gone, claim, open_source, stamp_of
+from batchd.intake.settling import Stamp
 
 from .conftest import NOBODY, Place, as_nobody, make_place
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from batchd.adapters import inbox as inbox_module
-from batchd.adapters.inbox import DEEPEST, Listing, scan
-from batchd.core.settling import Stamp
+from batchd.intake import scan as inbox_module
+from batchd.intake.scan import DEEPEST, Listing, scan
+from batchd.intake.settling import Stamp
 
 from .conftest import Mounts, as_nobody
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from batchd.adapters.claiming import Claimed, claim, move, write_why
+from batchd.intake.claiming import Claimed, claim, move, write_why
 
 from .conftest import make_place, until
 

@@ -11,8 +11,8 @@ import textwrap
 
 import pytest
 
-from batchd.adapters import lease
-from batchd.adapters.lease import held_open_for_writing
+from batchd.intake import lease
+from batchd.intake.lease import held_open_for_writing
 
 from .conftest import as_nobody
 
@@ -99,7 +99,7 @@ def test_nothing_is_kept(path):
 BROKEN_IN_THE_MIDDLE = textwrap.dedent(
     """
     import fcntl, os, sys
-    from batchd.adapters import lease
+    from batchd.intake import lease
     real, broken = fcntl.fcntl, []
 
     def break_it(descriptor, command, argument=0):
@@ -147,7 +147,7 @@ def test_many_writers_and_many_questions(path):
         """
         import sys
         from pathlib import Path
-        from batchd.adapters.lease import held_open_for_writing
+        from batchd.intake.lease import held_open_for_writing
         print("asking", flush=True)
         while True:
             held_open_for_writing(Path(sys.argv[1]))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from batchd.adapters import mounts
-from batchd.adapters.mounts import file_system, is_network, refuse_network
 from batchd.errors import StateUnusable
+from batchd.system import mounts
+from batchd.system.mounts import file_system, is_network, refuse_network
 
 from .conftest import Mounts
 

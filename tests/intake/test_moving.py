@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from batchd.adapters import claiming
-from batchd.adapters.claiming import move, reserve, write_why
+from batchd.intake import claiming
+from batchd.intake.claiming import move, reserve, write_why
 
 CONTENT = b"review\n" + b"good\n" * 300_000
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchd.core.settling import Settling, Stamp
+from batchd.intake.settling import Settling, Stamp
 
 from .conftest import unhurried
 

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from batchd.adapters import watcher as watcher_module
-from batchd.adapters.claiming import Claimed, claim
-from batchd.adapters.inbox import scan
-from batchd.adapters.watcher import Watcher
-from batchd.core.settling import Settling
+from batchd.intake import watcher as watcher_module
+from batchd.intake.claiming import Claimed, claim
+from batchd.intake.scan import scan
+from batchd.intake.settling import Settling
+from batchd.intake.watcher import Watcher
 
 from .conftest import Mounts
 
@@ -375,7 +375,7 @@ def test_the_real_inotify_limit(tmp_path):
         """
         import asyncio, logging, sys
         from pathlib import Path
-        from batchd.adapters.watcher import Watcher
+        from batchd.intake.watcher import Watcher
         open("/proc/sys/user/max_inotify_instances", "w").write("0")
         logging.basicConfig(format="%(message)s", stream=sys.stdout)
         async def main():
@@ -419,7 +419,7 @@ async def test_without_watchdog(tmp_path, inbox, monkeypatch, caplog):
 
 
 def test_watchdog_is_not_imported_before_it_is_needed():
-    code = "import sys, batchd.adapters.watcher; print(any(name.startswith('watchdog') for name in sys.modules))"
+    code = "import sys, batchd.intake.watcher; print(any(name.startswith('watchdog') for name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

@@ -20,15 +20,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from openai_support import named
 from yarl import URL
 
-from batchd import (
-    CannotFind,
-    NotSent,
-    ProviderError,
-    RejectedError,
-    RemoteMissing,
-    SubmissionRefused,
-    TransientError,
-)
+from batchd import CannotFind, NotSent, ProviderError, RejectedError, RemoteMissing, SubmissionRefused, TransientError
 from batchd_openai.speech import Call, Kind, Party, retry_after
 from batchd_openai.translation import FOREIGN, of_response, translate
 

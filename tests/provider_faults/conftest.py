@@ -19,8 +19,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from batchd.core.lifecycle import Action, Poll, Submit
-from batchd.core.routing import Route
+from batchd.domain.lifecycle import Action, Poll, Submit
+from batchd.domain.routing import Route
 from batchd.testing.household import Household, Living
 from batchd_openai import download, patience
 from batchd_openai.provider import OpenAIProvider

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
+from batchd.answers.joining import outcome
 from batchd.contracts import encode_result
-from batchd.core.joining import outcome
 from batchd.model import Response, Result
 
 from .conftest import MakePair

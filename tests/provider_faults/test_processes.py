@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from batchd.adapters.workers import WorkerLost, Workers
+from batchd.work.local import WorkerLost, Workers
 
 from ..end_to_end.conftest import Place, reviews, until
 from .tasks import ask_for_too_much

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from batchd.adapters.state_view.looking import looking
-from batchd.cli.waiting import waits_for
-from batchd.core.lifecycle import Poll
+from batchd.domain.lifecycle import Poll
+from batchd.status.waiting import waits_for
+from batchd.store.reading.looking import looking
 
 from ..engine.conftest import csv_of
 from .conftest import NINE, MakePair, Pair, told

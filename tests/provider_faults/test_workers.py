@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import pytest
 
-from batchd.adapters.workers import WorkerLost
 from batchd.contracts import Limits
 from batchd.testing.fakes import InlineExecutor
 from batchd.testing.household import Household
+from batchd.work.local import WorkerLost
 
 from ..engine.conftest import csv_of, make_household, route
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from batchd.adapters.store import Database, Store
-from batchd.adapters.store.mapping import columns_of
-from batchd.core.records import Batch, BatchState, Job, JobState, Part, PartState
-from batchd.core.routing import Asked, Route
+from batchd.domain.records import Batch, BatchState, Job, JobState, Part, PartState
+from batchd.domain.routing import Asked, Route
 from batchd.events import Event
+from batchd.store.database import Database
+from batchd.store.mapping import columns_of
+from batchd.store.store import Store
 
 NOW = 1_800_000_000.0
 ROUTE = Route(

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from batchd.adapters.store import Database, Transaction, database
 from batchd.errors import StateUnusable
 from batchd.events import ConditionRaised, Event, JobCancelled
+from batchd.store import database
+from batchd.store.database import Database, Transaction
 
 from .conftest import NOW, Opened
 

@@ -11,12 +11,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchd.adapters.store import Database
-from batchd.adapters.store.mapping import batch_of, columns_of, job_of, part_of
-from batchd.core.pricing import Rates, Step, Terms
-from batchd.core.records import Batch, BatchState, Intent, Job, JobState, Part, PartState
-from batchd.core.routing import Asked, Route
+from batchd.domain.records import Batch, BatchState, Intent, Job, JobState, Part, PartState
+from batchd.domain.routing import Asked, Route
 from batchd.model import BatchPhase, Usage
+from batchd.money.pricing import Rates, Step, Terms
+from batchd.store.database import Database
+from batchd.store.mapping import batch_of, columns_of, job_of, part_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 NAME = st.text(alphabet="abcdef0123456789", min_size=1, max_size=8)

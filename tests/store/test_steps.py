@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from batchd.adapters.store import Batches, Jobs
-from batchd.adapters.store.money import Collected, Money
-from batchd.core.budget import Refusal
-from batchd.core.packing import Waiting
-from batchd.core.records import Batch, BatchState, Intent, Job, JobState, Part, PartState
-from batchd.core.spending import Bill
+from batchd.domain.records import Batch, BatchState, Intent, Job, JobState, Part, PartState, Waiting
 from batchd.events import JobApproved, JobCancelled, JobFinished, JobPlanned, JobRetried
 from batchd.model import BatchPhase, BatchStatus, Problem, Usage
+from batchd.money.budget import Refusal
+from batchd.money.spending import Bill
+from batchd.store.batches import Batches
+from batchd.store.jobs import Jobs
+from batchd.store.money import Collected, Money
 
 from .conftest import NOW, Opened, batch, job, part
 

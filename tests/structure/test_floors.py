@@ -42,13 +42,14 @@ def test_the_floors_are_kept() -> None:
 
 def test_what_breaks_them_is_noticed(tmp_path: Path) -> None:
     house = copied(tmp_path)
-    with (house / "daemon" / "batchd" / "core" / "backoff.py").open("a") as file:
-        file.write("\nfrom ..engine import engine as engine\n")
+    with (house / "daemon" / "batchd" / "sending" / "backoff.py").open("a") as file:
+        file.write("\nimport time as time\n\nfrom ..engine import look as look\n")
     with (house / "plugins" / "batchd_files" / "__init__.py").open("a") as file:
-        file.write("\nfrom batchd.core import rows as rows\n")
+        file.write("\nfrom batchd.domain import rows as rows\n")
     done = lint(house)
     assert done.returncode == 1
-    assert f"Contracts: {len(CONTRACTS) - 2} kept, 2 broken." in done.stdout
+    # The order of the floors and of the engine, the purity of what decides, and the front door.
+    assert f"Contracts: {len(CONTRACTS) - 4} kept, 4 broken." in done.stdout
 
 
 def test_every_module_stands_on_a_floor() -> None:
@@ -60,4 +61,4 @@ def test_every_module_stands_on_a_floor() -> None:
         if (path.suffix == ".py" and path.stem != "__init__") or (path / "__init__.py").exists()
     }
     # The test kit is beside the house, under a contract of its own.
-    assert modules - {"batchd.testing"} == layers
+    assert modules - {"batchd.testing"} == {layer for layer in layers if layer.count(".") == 1}

@@ -26,12 +26,17 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = (
-    "language",
-    "core",
-    "work",
-    "store",
+    "answers",
     "config",
-    "plugins",
+    "domain",
+    "front_door",
+    "memory.py",
+    "money",
+    "plugin",
+    "requests",
+    "sending",
+    "store",
+    "work",
     "cli",
     "end_to_end/__init__.py",
     "end_to_end/conftest.py",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchd.adapters.work.tools import Recipe
+from batchd.work.worker_plugins import Recipe
 
 PLUGINS = '''
 import msgspec

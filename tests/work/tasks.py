@@ -6,8 +6,8 @@ import os
 import signal
 from pathlib import Path
 
-from batchd.adapters import tokens
 from batchd.errors import FileRefused
+from batchd.money import tokens
 
 
 def double(number: int) -> int:

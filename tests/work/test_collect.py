@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from batchd.adapters.work import collect as module
-from batchd.adapters.work.collect import CollectTask, DealDone, DealTask, Share, collect, deal
-from batchd.adapters.work.part_files import decode_results, read_results, write_results
-from batchd.core.joining import ResultLine, owner
-from batchd.core.rows import row_of
+from batchd.answers.joining import ResultLine, owner
+from batchd.domain.rows import row_of
 from batchd.model import Usage
+from batchd.work import collect as module
+from batchd.work.collect import CollectTask, DealDone, DealTask, Share, collect, deal
+from batchd.work.part_files import decode_results, read_results, write_results
 
 from .conftest import Desk
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from batchd.adapters import thinning
-from batchd.adapters.work import estimate
-from batchd.adapters.work.estimate import Counted, CountTask, count
-from batchd.adapters.work.plan import plan
 from batchd.errors import FileRefused
+from batchd.money import sampling as thinning
+from batchd.work import estimate
+from batchd.work.estimate import Counted, CountTask, count
+from batchd.work.plan import plan
 
 from .conftest import Desk
 from .test_plan import task as plan_task

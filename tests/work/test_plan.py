@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchd.adapters.work.part_files import decode_results, read_results, write_results
-from batchd.adapters.work.plan import PlanDone, PlanTask, plan
-from batchd.core import rows
-from batchd.core.joining import ResultLine
+from batchd.answers.joining import ResultLine
+from batchd.domain import rows
 from batchd.errors import PluginError
 from batchd.model import BadRow, Failure
+from batchd.work.part_files import decode_results, read_results, write_results
+from batchd.work.plan import PlanDone, PlanTask, plan
 
 from .conftest import Desk
 

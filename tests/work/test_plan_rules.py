@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchd.adapters.work.part_files import read_results
-from batchd.adapters.work.plan import PlanDone, PlanTask, plan
-from batchd.adapters.work.tools import Recipe
-from batchd.core import rows
-from batchd.core.requests import request_faults
+from batchd.domain import rows
+from batchd.requests.rules import request_faults
+from batchd.work.part_files import read_results
+from batchd.work.plan import PlanDone, PlanTask, plan
+from batchd.work.worker_plugins import Recipe
 
-from ..core.test_requests import BODIES, BROKEN, CHAT, GOOD
+from ..requests.test_rules import BODIES, BROKEN, CHAT, GOOD
 
 PATIENT = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=50

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from batchd.adapters.work.read import ReadTask, read
-from batchd.adapters.work.tools import Recipe
 from batchd.errors import FileRefused, PluginError
+from batchd.work.read import ReadTask, read
+from batchd.work.worker_plugins import Recipe
 
 FLAKY = '''
 import errno

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchd.adapters.plain_files import stamp_of
-from batchd.adapters.work.read import ReadDone, ReadTask, read
-from batchd.core import rows
+from batchd.domain import rows
 from batchd.errors import FileRefused, PluginError
+from batchd.intake.plain_files import stamp_of
 from batchd.model import BadRow, Failure
+from batchd.work.read import ReadDone, ReadTask, read
 
 from .conftest import Desk
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchd.adapters.work.read import ReadDone, ReadTask, read
-from batchd.adapters.work.tools import Recipe
-from batchd.core import rows
+from batchd.domain import rows
 from batchd.model import BadRow
+from batchd.work.read import ReadDone, ReadTask, read
+from batchd.work.worker_plugins import Recipe
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 

@@ -9,14 +9,15 @@ import msgspec
 import pytest
 
 from batchd import ResultRows
-from batchd.adapters.work.collect import CollectTask, collect
-from batchd.adapters.work.joined import RowsDoNotAddUp, Run, joined
-from batchd.adapters.work.part_files import write_results
-from batchd.adapters.work.render import RenderTask, render
-from batchd.adapters.work.tools import Recipe, file_sink
-from batchd.core.joining import ResultLine
+from batchd.answers.joining import ResultLine
+from batchd.domain.rows import Run
 from batchd.file_sink import Shape
 from batchd.testing.outbox import MemoryOutbox, sample_job
+from batchd.work.collect import CollectTask, collect
+from batchd.work.joined import RowsDoNotAddUp, joined
+from batchd.work.part_files import write_results
+from batchd.work.render import RenderTask, render
+from batchd.work.worker_plugins import Recipe, file_sink
 
 from .conftest import Desk
 

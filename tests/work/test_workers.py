@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from batchd.adapters.workers import WorkerLost, Workers
 from batchd.errors import FileRefused, PluginError
+from batchd.work.local import WorkerLost, Workers
 
 from .tasks import (
     Unsendable,
@@ -173,7 +173,7 @@ async def test_closing_ends_what_is_under_way(tmp_path: Path) -> None:
 
 DAEMON = """
 import asyncio, sys
-from batchd.adapters.workers import Workers
+from batchd.work.local import Workers
 from tests.work.tasks import wait_for_ever
 
 async def main():

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..adapters.config import Config
-    from ..adapters.plugins import Catalogue
+    from ..config.load import Config
+    from ..plugin.catalogue import Catalogue
     from .places import Places
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -27,7 +27,7 @@ class Call:
     @property
     def config_path(self) -> Path:
         """The config file. ConfigError if there is none."""
-        from ..adapters.locations import find_config
+        from ..config.locations import find_config
 
         return find_config(self.config)
 
@@ -39,13 +39,13 @@ class Call:
 
     def load(self) -> tuple[Config, Catalogue]:
         """The checked config and its plugins: for commands that work, since it takes its time."""
-        from ..app import load
+        from ..app.daemon import load
 
         return load(self.config_path)
 
     def log(self, level: str, form: str = "text") -> None:
         """Begin to log to standard error; a level that was asked for wins over this one."""
-        from ..adapters.logs import set_up
+        from ..system.logs import set_up
 
         set_up(self.log_level or level, "json" if form == "json" else "text")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .waiting import needs_a_person, state_in_words
-from .wording import clean, count, local_time, money, one_line, short_count, since, span
+from ..status.waiting import needs_a_person, state_in_words
+from ..status.wording import clean, count, local_time, money, one_line, short_count, since, span
 
 if TYPE_CHECKING:
-    from ..adapters.state_view.records import JobSummary
-    from .survey import Survey
+    from ..status.survey import Survey
+    from ..store.reading.records import JobSummary
 
 MILLION = 1_000_000
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..status.wording import clean
 from .call import Call, json_option, pass_call
-from .wording import clean
 
 if TYPE_CHECKING:
     from .checks import Finding

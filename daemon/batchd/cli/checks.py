@@ -13,16 +13,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from ..adapters.config import Config
-from ..adapters.mounts import is_network, refuse_network
-from ..adapters.plugins import Catalogue
-from ..adapters.price_book import PriceBook
-from ..adapters.state_view.daemon import running
-from ..adapters.state_view.looking import looking
-from ..adapters.validation import check as validated
+from ..config.load import Config
 from ..errors import BatchdError, ConfigError, PluginError, RejectedError
+from ..money.price_list import PriceBook
+from ..plugin.catalogue import Catalogue
+from ..plugin.validation import check as validated
 from ..settings import Secret
-from .wording import count, join
+from ..status.daemon import running
+from ..status.wording import count, join
+from ..store.reading.looking import looking
+from ..system.mounts import is_network, refuse_network
 
 CALL_MAY_TAKE = 60.0
 SCARCE, NONE_LEFT = 2 * 10**9, 200 * 10**6
@@ -49,7 +49,7 @@ class Finding:
 
 def read_config(path: Path) -> tuple[tuple[Config, Catalogue] | None, list[Finding]]:
     """The configuration with what there is to say about it; None if it cannot be used."""
-    from ..app import load
+    from ..app.daemon import load
 
     try:
         config, catalogue = load(path)

@@ -30,7 +30,7 @@ def get_key(call: Call, key: str, *, as_json: bool) -> None:
       batchd config get intake.settle
       batchd config get 'providers.holysheep.prices."deepseek-v3.2"'
     """
-    from ..adapters.config_edit import get
+    from ..config.edit import get
 
     value = get(call.config_path, key)
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str) if as_json else _as_toml(value))
@@ -51,10 +51,10 @@ def set_key(call: Call, key: str, value: str, *, as_json: bool) -> None:
       batchd config set providers.holysheep.poll 1m
       batchd config set routes.reviews.match '["reviews/**", "*.csv"]'
     """
-    from ..adapters.config_edit import get, set_value
-    from ..adapters.locations import plugin_folder
-    from ..adapters.plugins import Catalogue
-    from ..adapters.state_view.daemon import running
+    from ..config.edit import get, set_value
+    from ..config.locations import plugin_folder
+    from ..plugin.catalogue import Catalogue
+    from ..status.daemon import running
 
     path = call.config_path
     try:

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import click
 
 from ..errors import BatchdError
+from ..status.wording import clean
 from .call import Call
-from .wording import clean
 
 FAULT, WRONG_USE, NOT_AVAILABLE, INTERRUPTED = 1, 2, 5, 130
 

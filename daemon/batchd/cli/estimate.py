@@ -13,7 +13,7 @@ import click
 from .call import Call, Option, json_option, pass_call
 
 if TYPE_CHECKING:
-    from .estimating import Estimate
+    from ..app.estimate import Estimate
 
 HELD = 6
 
@@ -89,7 +89,7 @@ def estimate(
     if absolute is not None and (requests is not None or input_tokens is not None):
         raise click.UsageError("--requests and --input are for reckoning without a FILE.")
     config, catalogue = call.load()
-    from .estimating import Estimating
+    from ..app.estimate import Estimating
 
     estimating = Estimating(config, catalogue)
     if absolute is not None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..core.estimating import GUESS, Basis, Quote, Span
-from ..core.pricing import amount, at_most, unit
-from .wording import clean, count, money, money_at_most
+from ..money.estimating import GUESS, Basis, Quote, Span
+from ..money.pricing import amount, at_most, unit
+from ..status.wording import clean, count, money, money_at_most
 
 if TYPE_CHECKING:
-    from .estimating import Estimate
+    from ..app.estimate import Estimate
 
 _FAILURES_SHOWN = 3
 

@@ -9,11 +9,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..status.wording import clean
 from .estimate_lines import closing, name_of, opening, percent, shown, shows_most
-from .wording import clean
 
 if TYPE_CHECKING:
-    from .estimating import Estimate
+    from ..app.estimate import Estimate
 
 
 def page(made: Estimate) -> RenderableType:

@@ -6,9 +6,9 @@ import json
 
 import click
 
+from ..status.wording import clean, local_time, utc
 from .call import Call, json_option, pass_call
 from .naming import complete_any, find_job
-from .wording import clean, local_time, utc
 
 _COLOURS = {"warning": "yellow", "error": "red"}
 
@@ -29,7 +29,7 @@ def events(call: Call, job: str, *, as_json: bool) -> None:
       batchd events k3j9x2ab
       batchd events may.csv
     """
-    from ..adapters.state_view.looking import looking
+    from ..store.reading.looking import looking
 
     with looking(call.places().state) as state:
         told = state.events(find_job(state, job).id)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..status.wording import join
 from .call import Call, json_option, pass_call
-from .wording import join
 
 if TYPE_CHECKING:
-    from ..adapters.config import Config
+    from ..config.load import Config
 
 
 @click.command()
@@ -35,7 +35,7 @@ def init(call: Call, folder: Path | None, *, as_json: bool) -> None:
     path = folder.absolute() / "config.toml" if folder is not None else Path(call.config or "config.toml").absolute()
     written = _write(path)
     here = Path.cwd()
-    from ..app import load, make_folders
+    from ..app.daemon import load, make_folders
 
     config, _ = load(path)
     made = make_folders(config)

@@ -12,7 +12,7 @@ from ..errors import BatchdError, PluginError
 from .call import Call
 
 if TYPE_CHECKING:
-    from ..adapters.plugins import Catalogue
+    from ..plugin.catalogue import Catalogue
 
 FROM_PLUGINS = "From plugins"
 
@@ -76,8 +76,8 @@ def _catalogue(ctx: click.Context) -> Catalogue:
     root = ctx.find_root()
     found: Catalogue | None = root.meta.get(__name__)
     if found is None:
-        from ..adapters.locations import find_config, plugin_folder
-        from ..adapters.plugins import Catalogue
+        from ..config.locations import find_config, plugin_folder
+        from ..plugin.catalogue import Catalogue
 
         try:
             folder = plugin_folder(find_config(root.ensure_object(Call).config))

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import BatchdError
-from .wording import local_time
+from ..status.wording import local_time
 
 if TYPE_CHECKING:
     import click
     from click.shell_completion import CompletionItem
 
-    from ..adapters.state_view.looking import State
-    from ..adapters.state_view.records import BatchSummary, JobSummary
+    from ..store.reading.looking import State
+    from ..store.reading.records import BatchSummary, JobSummary
 
 CANDIDATES_SHOWN = 10
 
@@ -64,7 +64,7 @@ def complete_unfinished(context: click.Context, _: click.Parameter, incomplete: 
 def _complete(context: click.Context, incomplete: str, *, finished: bool) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
-    from ..adapters.state_view.looking import looking
+    from ..store.reading.looking import looking
     from .call import Call
 
     names: Sequence[tuple[str, str]] = ()

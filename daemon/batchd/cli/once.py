@@ -16,8 +16,8 @@ from .call import Call, json_option, log_level_option, pass_call
 from .run import log_format_option, workers_option
 
 if TYPE_CHECKING:
+    from ..status.survey import JobSurvey
     from .places import Places
-    from .survey import JobSurvey
 
 _KINDS = {".report.json": "report", ".failed.csv": "failed", ".failed.jsonl": "failed"}
 
@@ -63,17 +63,17 @@ def once(
     absolute = [file.absolute() for file in files]
     where = call.places()
     # First of all: it imports beside us, on another core.
-    from ..adapters.workers import start_fork_server
+    from ..work.local import start_fork_server
 
     start_fork_server()
     config, catalogue = call.load()
-    from .. import app
-    from .dropping import places as places_in_inbox
+    from ..app import daemon as app
+    from ..app.dropping import places as places_in_inbox
 
     drops = places_in_inbox(absolute, config.folders.inbox, config.routes, route)
     with _watched(call, where, log_format):
         outcome = asyncio.run(app.once(config, catalogue, files=drops, workers=workers))
-    from .survey import JobSurvey
+    from ..status.survey import JobSurvey
 
     jobs = [JobSurvey.take(where, job.id) for job, _ in outcome.jobs]
     if as_json:
@@ -104,8 +104,8 @@ def _watched(call: Call, where: Places, log_format: str) -> Iterator[None]:
 
 
 def _lines(jobs: Sequence[JobSurvey], *, interrupted: bool) -> Iterator[str]:
+    from ..status.wording import clean
     from .cells import spent
-    from .wording import clean
 
     if not jobs and not interrupted:
         yield "There was nothing to do: the inbox holds no file, and no job was under way."
@@ -124,8 +124,8 @@ def _lines(jobs: Sequence[JobSurvey], *, interrupted: bool) -> Iterator[str]:
 
 
 def _what_became(job: Any) -> str:
-    from .waiting import needs_a_person, state_in_words, waits_for
-    from .wording import count
+    from ..status.waiting import needs_a_person, state_in_words, waits_for
+    from ..status.wording import count
 
     if job.state == "rejected":
         return f"rejected. {job.reason}"

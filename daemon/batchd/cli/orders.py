@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..status.wording import clean
 from .call import Call, json_option, pass_call
 from .naming import complete_any, complete_unfinished, find_batch, find_job
-from .wording import clean
 
 if TYPE_CHECKING:
     from .places import Places
@@ -109,7 +109,7 @@ def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json:
     """
     if absent == bool(found):
         raise click.UsageError("Say either --found REMOTE_ID or --absent.")
-    from ..adapters.state_view.looking import looking
+    from ..store.reading.looking import looking
 
     with looking(call.places().state) as state:
         key = find_batch(state, batch).key
@@ -130,7 +130,7 @@ def _amount(text: str) -> str:
 
 def _ids(call: Call, words: Sequence[str]) -> list[str]:
     """All of them are found before the first order is left."""
-    from ..adapters.state_view.looking import looking
+    from ..store.reading.looking import looking
 
     with looking(call.places().state) as state:
         return list(dict.fromkeys(find_job(state, word).id for word in words))
@@ -138,7 +138,7 @@ def _ids(call: Call, words: Sequence[str]) -> list[str]:
 
 def _leave(call: Call, orders: Sequence[_Order], *, as_json: bool) -> int:
     """Leave them and say what became of them: 1 if the daemon refused one."""
-    from ..adapters.state_view.daemon import answer_to, leave_order, running
+    from ..status.daemon import answer_to, leave_order, running
 
     places = call.places()
     numbers = [leave_order(places.state, order.kind, order.target, order.data, at=time.time()) for order in orders]

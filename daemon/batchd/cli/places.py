@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..adapters import toml_text
-from ..adapters.locations import DEFAULT_FOLDERS, resolved, state_folder
+from ..config import toml as toml_text
+from ..config.locations import DEFAULT_FOLDERS, resolved, state_folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ConfigError
+from ..status.wording import clean, count
 from .call import Call, json_option, pass_call
-from .wording import clean, count
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..adapters.plugins import Catalogue
+    from ..plugin.catalogue import Catalogue
 
 
 @click.command()
@@ -29,8 +29,8 @@ def plugins(call: Call, *, as_json: bool) -> None:
     Plugins are installed distributions with an entry point `batchd`, and the .py files of the plugin_dir that the
     configuration names. A broken one is listed with the reason; it stops the daemon only if a route needs it.
     """
-    from ..adapters.locations import plugin_folder
-    from ..adapters.plugins import Catalogue
+    from ..config.locations import plugin_folder
+    from ..plugin.catalogue import Catalogue
 
     folder: Path | None = None
     try:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import BatchdError
-from .survey import Survey
+from ..status.survey import Survey
 
 if TYPE_CHECKING:
     from rich.live import Live

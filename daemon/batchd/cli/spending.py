@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..status.wording import clean, count, money, short_count
 from .call import Call, Option, json_option, pass_call
-from .wording import clean, count, money, short_count
 
 if TYPE_CHECKING:
-    from ..adapters.state_view.spending import Spent
+    from ..store.reading.spending import Spent
 
 BY = ("day", "month", "route", "model", "provider", "job")
 USUAL = 30 * 86_400.0
@@ -61,8 +61,8 @@ def spending(call: Call, by: str, since: float | None, *, as_csv: bool, as_json:
     """
     if as_csv and as_json:
         raise click.UsageError("Say either --csv or --json.")
-    from ..adapters.state_view.spending import spending as sums_of
-    from ..core.budget import beginnings
+    from ..money.budget import beginnings
+    from ..store.reading.spending import spending as sums_of
 
     if since is None:
         # Whole days, or months: the sum of a part of one would be taken for the whole.
@@ -83,7 +83,7 @@ def spending(call: Call, by: str, since: float | None, *, as_csv: bool, as_json:
 
 
 def _record(by: str, spent: Spent) -> dict[str, Any]:
-    from ..core.pricing import unit
+    from ..money.pricing import unit
 
     one = unit(spent.currency)
     priced = spent.answers > spent.unpriced
@@ -104,7 +104,7 @@ def _record(by: str, spent: Spent) -> dict[str, Any]:
 
 
 def _write_csv(by: str, sums: Iterable[Spent]) -> None:
-    from ..adapters.state_view.spending import Spent
+    from ..store.reading.spending import Spent
 
     records = [_record(by, each) for each in sums]
     names = list(_record(by, Spent("", "", *[0] * 10)))

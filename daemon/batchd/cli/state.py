@@ -24,7 +24,7 @@ def path(call: Call, *, as_json: bool) -> None:
     Examples:
       sqlite3 -readonly "$(batchd state path)" "SELECT source, state FROM jobs"
     """
-    from ..adapters.state_view.opening import DATABASE
+    from ..store.reading.opening import DATABASE
 
     folder = call.places().state
     if as_json:

@@ -16,8 +16,8 @@ from .call import Call, Option, json_option, pass_call
 from .naming import NotFound, complete_any, find_job
 
 if TYPE_CHECKING:
+    from ..status.survey import JobSurvey, Survey
     from .places import Places
-    from .survey import JobSurvey, Survey
 
 LOOK_EVERY = 1.0
 
@@ -54,11 +54,11 @@ def status(call: Call, job: str | None, *, watch: bool, everything: bool, as_jso
 
 
 def _taker(places: Places, word: str | None, *, everything: bool) -> Callable[[], Survey | JobSurvey]:
-    from .survey import Survey
+    from ..status.survey import Survey
 
     if word is None:
         return lambda: Survey.take(places, everything=everything)
-    from ..adapters.state_view.looking import looking
+    from ..store.reading.looking import looking
 
     with looking(places.state) as state:
         job = find_job(state, word).id
@@ -66,7 +66,7 @@ def _taker(places: Places, word: str | None, *, everything: bool) -> Callable[[]
 
 
 def _survey_of(places: Places, job: str) -> JobSurvey:
-    from .survey import JobSurvey
+    from ..status.survey import JobSurvey
 
     try:
         return JobSurvey.take(places, job)
@@ -75,7 +75,7 @@ def _survey_of(places: Places, job: str) -> JobSurvey:
 
 
 def _show(survey: Survey | JobSurvey, *, as_json: bool) -> None:
-    from .survey import Survey
+    from ..status.survey import Survey
 
     if as_json:
         click.echo(json.dumps(survey.record(), ensure_ascii=False, indent=2))
@@ -90,7 +90,7 @@ def _show(survey: Survey | JobSurvey, *, as_json: bool) -> None:
 
 
 def _watch(take: Callable[[], Survey | JobSurvey], *, as_json: bool) -> None:
-    from .survey import JobSurvey
+    from ..status.survey import JobSurvey
 
     if sys.stdout.isatty() and not as_json:
         _watch_live(take)
@@ -113,8 +113,8 @@ def _watch_live(take: Callable[[], Survey | JobSurvey]) -> None:
     from rich.live import Live
     from rich.text import Text
 
+    from ..status.survey import JobSurvey
     from .status_table import tables
-    from .survey import JobSurvey
 
     with Live(auto_refresh=False) as live:
         while True:
@@ -129,9 +129,9 @@ def _watch_live(take: Callable[[], Survey | JobSurvey]) -> None:
 
 
 def _lines(survey: Survey | JobSurvey) -> list[str]:
+    from ..status.survey import Survey
     from .status_job import job_lines
     from .status_lines import plain_lines
-    from .survey import Survey
 
     if isinstance(survey, Survey):
         return list(plain_lines(survey))

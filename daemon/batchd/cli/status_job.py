@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..adapters.state_view.room import DISK
+from ..status.room import DISK
+from ..status.wording import clean, local_time, money, money_at_most, one_line, short_count, span, troubled
 from .cells import cells
 from .status_lines import daemon_line
-from .wording import clean, local_time, money, money_at_most, one_line, short_count, span, troubled
 
 if TYPE_CHECKING:
-    from ..adapters.state_view.records import BatchSummary
-    from .survey import JobSurvey
+    from ..status.survey import JobSurvey
+    from ..store.reading.records import BatchSummary
 
 _LABEL = 11
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..status.wording import count, local_time, one_line, troubled
 from .cells import plain_line
-from .wording import count, local_time, one_line, troubled
 
 if TYPE_CHECKING:
-    from .survey import Survey
+    from ..status.survey import Survey
 
 
 def daemon_line(survey: Survey) -> str:

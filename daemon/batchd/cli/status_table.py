@@ -11,13 +11,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ..status.wording import clean, since, troubled
 from .cells import Cells, cells
 from .status_lines import daemon_line, older_line
-from .wording import clean, since, troubled
 
 if TYPE_CHECKING:
-    from ..adapters.state_view.records import JobSummary
-    from .survey import Survey
+    from ..status.survey import Survey
+    from ..store.reading.records import JobSummary
 
 GAP = 2
 BAR = 10

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..status.wording import clean, count, join
 from .call import Call, json_option, pass_call
-from .wording import clean, count, join
 
 if TYPE_CHECKING:
-    from ..adapters.request_file import Account, Finding, RequestFile
-    from ..adapters.request_repair import Repaired
     from ..model import Limits
+    from ..requests.file import Account, Finding, RequestFile
+    from ..requests.repair import Repaired
 
 SHOWN = 20
 """Bad lines that are shown one by one; `--json` has all of them."""
@@ -99,8 +99,8 @@ def validate(
     if not file.is_file():
         raise click.UsageError(f"{file} is no plain file, and is gone through more than once. Write it to one.")
     limits = _limits(call, provider)
-    from ..adapters import request_repair
-    from ..adapters.request_file import RequestFile
+    from ..requests import repair as request_repair
+    from ..requests.file import RequestFile
 
     if repair is not None:
         if not repair.parent.is_dir():
@@ -134,7 +134,7 @@ def _limits(call: Call, provider: str | None) -> Limits:
 
     if provider is None:
         return Limits()
-    from ..adapters.config_limits import provider_limits
+    from ..config.limits import provider_limits
 
     return provider_limits(call.config_path, provider)
 

@@ -1,1 +1,1 @@
-"""What drives: looks at the folders and the database, decides by the core, acts through the adapters."""
+"""The loop: look, decide, act. The one place that knows the order of things; what it carries out is in `steps/`."""

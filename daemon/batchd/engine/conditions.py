@@ -6,9 +6,9 @@ import errno
 import logging
 import sqlite3
 
-from ..adapters.store.story import Story
-from ..adapters.workers import WorkerLost
 from ..errors import BatchdError
+from ..store.story import Story
+from ..work.local import WorkerLost
 
 logger = logging.getLogger(__name__)
 

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from ..adapters.clock import Clock
-from ..adapters.held_notes import HeldNotes
-from ..adapters.price_book import PriceBook
-from ..adapters.spool import Spool
-from ..adapters.store import Store
-from ..adapters.store.jobs import Duplicates
 from ..contracts import BatchProvider, Limits, Sink
-from ..core.budget import Budget
-from ..core.pricing import Terms
-from ..core.quota import Quotas
-from ..core.records import Intent, Job, Part
-from ..core.routing import Asked, Route
+from ..delivery.held_notes import HeldNotes
+from ..domain.records import Intent, Job, Part
+from ..domain.routing import Asked, Route
+from ..money.budget import Budget
+from ..money.price_list import PriceBook
+from ..money.pricing import Terms
+from ..sending.quota import Quotas
+from ..store.jobs import Duplicates
+from ..store.spool import Spool
+from ..store.store import Store
+from ..system.clock import Clock
 
 TaskT = TypeVar("TaskT")
 DoneT = TypeVar("DoneT")
@@ -69,7 +69,7 @@ class Context:
 
     `opening` has a task for each provider that makes itself ready; no call is made to it before. `file_sinks` says
     how a worker makes those of the sinks that write files, and `pieces` what workers have made for which part (see
-    `engine/render.py`). `suffixes` are those of files that some reader takes.
+    `engine/steps/render.py`). `suffixes` are those of files that some reader takes.
     """
 
     store: Store

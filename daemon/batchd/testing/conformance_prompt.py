@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from ..contracts import PromptBuilder
-from ..core.requests import body_faults
 from ..model import Body, Failure, Json, Response, Row
+from ..requests.rules import body_faults
 from .conformance_shared import PluginConformance, failure, no_json
 
 COMMON: Body = {"model": "small", "max_tokens": 50, "temperature": 0, "metadata": {"a": [1, "é"]}}

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from ..answers.joining import owner
 from ..contracts import BatchProvider, Limits, RemoteBatch, Submission
-from ..core.joining import owner
 from ..errors import CannotFind, RemoteMissing
 from ..model import BatchPhase, BatchStatus, Body, Failure, Response, Result
 from .conformance_shared import PATIENCE, PluginConformance, ask, failure, no_json, passes_cancellation, sentences

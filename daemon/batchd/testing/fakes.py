@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ..adapters.clock import Clock
 from ..contracts import BatchProvider, Limits, RemoteBatch, Settings, Submission
 from ..errors import RemoteMissing
 from ..model import BatchPhase, BatchStatus, Failure, Json, Problem, Response, Result
+from ..system.clock import Clock
 
 TaskT = TypeVar("TaskT")
 DoneT = TypeVar("DoneT")

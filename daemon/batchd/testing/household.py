@@ -8,21 +8,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from ..adapters.plugins import Catalogue
-from ..adapters.price_book import PriceBook
-from ..adapters.spool import Spool
-from ..adapters.store import Database, Store
-from ..adapters.store.jobs import Duplicates
 from ..contracts import BatchProvider, Limits, Sink
-from ..core.budget import Budget
-from ..core.lifecycle import Action
-from ..core.pricing import Price
-from ..core.routing import Asked, Route
+from ..domain.lifecycle import Action
+from ..domain.routing import Asked, Route
 from ..engine.context import Context, Executor, Folders, ProviderDesk
-from ..engine.engine import Engine
-from ..engine.intake import Intake
+from ..engine.look import Engine
+from ..engine.steps.intake import Intake
 from ..events import Event
 from ..file_sink import FileSink
+from ..money.budget import Budget
+from ..money.price_list import PriceBook
+from ..money.pricing import Price
+from ..plugin.catalogue import Catalogue
+from ..store.database import Database
+from ..store.jobs import Duplicates
+from ..store.spool import Spool
+from ..store.store import Store
 from .fakes import FakeClock, FakeProvider, FakeService, InlineExecutor
 
 REVIEWS = Route(

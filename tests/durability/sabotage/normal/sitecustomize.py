@@ -1,6 +1,6 @@
 """The database is set to synchronous=NORMAL behind batchd's back, after it has read back that it is FULL."""
 
-from batchd.adapters.store import database
+from batchd.store import database
 
 _configured = database._configure
 

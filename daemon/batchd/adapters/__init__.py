@@ -1,1 +1,0 @@
-"""What touches the outside: one module, one outside thing."""

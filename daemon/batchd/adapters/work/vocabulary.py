@@ -1,7 +1,0 @@
-"""Imported by the process that forks the workers, so that they share one vocabulary instead of loading one each."""
-
-from __future__ import annotations
-
-from .. import tokens
-
-tokens.load(tokens.STAND_IN)

@@ -1,0 +1,1 @@
+"""From a configuration to a running daemon: the only place that puts the parts together."""

@@ -1,0 +1,80 @@
+"""Where in the inbox a file goes that somebody hands in by name, and which route takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ..domain.routing import Route, matches, route_for
+from ..errors import BatchdError
+
+
+class NotClear(BatchdError):
+    """It is not clear which route or model is meant; says what there is to choose from."""
+
+    exit_status = 2
+
+
+def places(files: Iterable[Path], inbox: Path, routes: Sequence[Route], wanted: str | None) -> Mapping[Path, str]:
+    """For each file its place in the inbox. Files that lie in the inbox are taken from there, so they are left out."""
+    inbox = inbox.resolve()
+    outside = [file for file in files if not file.resolve().is_relative_to(inbox)]
+    return {file: _place(file.name, routes, wanted) for file in outside}
+
+
+def route_of(file: Path, inbox: Path, routes: Sequence[Route], wanted: str | None) -> Route:
+    """The route that would take the file: the wanted one, that of its place in the inbox, or that of its name."""
+    inbox, real = inbox.resolve(), file.resolve()
+    if wanted is None and real.is_relative_to(inbox):
+        place = real.relative_to(inbox).as_posix()
+        found = route_for(place, routes)
+        if found is None:
+            raise NotClear(f"No route takes {place} in the inbox. Say which to ask: {_choice(routes)}.")
+        return found
+    return _named(file.name, routes, wanted)
+
+
+def named_route(routes: Sequence[Route], wanted: str) -> Route:
+    """The route of that name."""
+    found = next((route for route in routes if route.name == wanted), None)
+    if found is None:
+        raise NotClear(f'There is no route "{wanted}". There are: {_choice(routes)}.')
+    return found
+
+
+def _named(name: str, routes: Sequence[Route], wanted: str | None) -> Route:
+    if wanted is not None:
+        return named_route(routes, wanted)
+    found = route_for(name, routes)
+    if found is None and len(routes) > 1:
+        raise NotClear(f"No route takes a file by the name {name} alone. Say which: {_choice(routes)}.")
+    return found or routes[0]
+
+
+def _place(name: str, routes: Sequence[Route], wanted: str | None) -> str:
+    route = _named(name, routes, wanted)
+    if wanted is None and route_for(name, routes) is route:
+        return name
+    for pattern in route.match:
+        place = _folder(pattern) + name
+        # Another route that stands above may take it first; a pattern may want more than a folder.
+        if matches(place, pattern) and route_for(place, routes) is route:
+            return place
+    raise NotClear(
+        f"There is no folder in which the route {route.name} would take a file called {name}; "
+        f"it takes {' and '.join(route.match)}. Rename the file, or change the route's match."
+    )
+
+
+def _folder(pattern: str) -> str:
+    """What stands before the first wildcard, as a folder: `reviews/` of `reviews/**`, nothing of `*.csv`."""
+    folders = []
+    for name in pattern.split("/")[:-1]:
+        if any(sign in name for sign in "*?["):
+            break
+        folders.append(f"{name}/")
+    return "".join(folders)
+
+
+def _choice(routes: Sequence[Route]) -> str:
+    return ", ".join(f"--route {route.name} (takes {' and '.join(route.match)})" for route in routes)

@@ -1,0 +1,93 @@
+"""What a configuration plugs in: providers, sinks and observers, made of plugins and closed together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..config.load import Config
+from ..contracts import BatchProvider, Observer, Sink
+from ..domain.routing import Asked
+from ..engine.context import ProviderDesk
+from ..errors import ConfigError
+from ..file_sink import FileSink
+from ..money.price_list import PriceBook
+from ..plugin.catalogue import Catalogue
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Plugged:
+    """The configured providers and sinks, as the engine wants them."""
+
+    desks: Mapping[str, ProviderDesk]
+    sinks: Mapping[str, Sink[Any]]
+    file_sinks: Mapping[str, Asked]
+
+    @classmethod
+    def of(cls, config: Config, catalogue: Catalogue) -> Plugged:
+        """ConfigError or PluginError, in words, if one of them cannot be made. Nothing is opened yet."""
+        sinks = {name: catalogue.create("sink", table.plugin, table.settings) for name, table in config.sinks.items()}
+        file_sinks = {
+            name: Asked(config.sinks[name].plugin, config.sinks[name].settings)
+            for name, sink in sinks.items()
+            if isinstance(sink, FileSink)
+        }
+        return cls(_desks(config, catalogue), sinks, file_sinks)
+
+    def opening(self) -> dict[str, asyncio.Task[None]]:
+        """Let the providers make themselves ready; a task for each."""
+        return {name: asyncio.create_task(_open(desk)) for name, desk in self.desks.items()}
+
+    async def aclose(self) -> None:
+        """Close them all. One that breaks over it is named in the log, and keeps no other from being closed."""
+        open_ones: dict[str, BatchProvider[Any] | Sink[Any]] = {
+            **{f"provider {name}": desk.provider for name, desk in self.desks.items()},
+            **{f"sink {name}": sink for name, sink in self.sinks.items()},
+        }
+        for name, each in open_ones.items():
+            try:
+                await each.aclose()
+            except Exception as error:  # a stranger's code, so anything may come of it
+                logger.warning("The %s broke over being closed: %s", name, error, extra={"action": "Close"})
+                logger.debug("where", exc_info=error)
+
+
+async def _open(desk: ProviderDesk) -> None:
+    await desk.provider.aopen()
+
+
+def _desks(config: Config, catalogue: Catalogue) -> dict[str, ProviderDesk]:
+    """The configured providers that routes need, and those that jobs under way may still need."""
+    desks = {}
+    for name, table in config.providers.items():
+        provider = catalogue.create("provider", table.plugin, table.settings)
+        if not isinstance(provider, BatchProvider):
+            raise ConfigError(
+                f"[providers.{name}]: the plugin {table.plugin} answers one request at a time, and this version of "
+                "batchd works with batch providers only."
+            )
+        desks[name] = ProviderDesk(
+            name=name,
+            provider=provider,
+            limits=table.packing(provider.limits),
+            poll=table.poll,
+            create_timeout=table.create_timeout,
+            linger=table.linger,
+            prices=PriceBook.of(table, provider.settings, currency=config.budget.currency),
+        )
+    return desks
+
+
+def made_observers(catalogue: Catalogue, before: Mapping[str, Observer[Any]]) -> dict[str, Observer[Any]]:
+    """An observer of each kind. One of an installed plugin stays as it is: its code does not change while we run."""
+    observers = {}
+    for kind in catalogue.kinds("observer"):
+        offer = catalogue.find("observer", kind)
+        stays = kind in before and offer is not None and bool(offer.distribution)
+        observers[kind] = before[kind] if stays else catalogue.create("observer", kind, {})
+    return observers

@@ -1,0 +1,269 @@
+"""The loops of the daemon: looking at the inbox, working, sweeping; and how they end.
+
+Each waits for a wake-up or an interval, then looks. A loop that returns or dies ends the process, with the
+reason: a service manager starts it again, and a daemon that only seems alive is worse than none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from ..domain import lifecycle
+from ..engine.context import Context
+from ..engine.look import Engine, Outlook
+from ..engine.steps import held
+from ..engine.steps.intake import Intake, Seen
+from ..intake.watcher import Watcher
+from ..store.answer_cache import AnswerBook
+from ..system.systemd import Notifier
+from ..work.worker_plugins import prepare
+
+logger = logging.getLogger(__name__)
+
+LOOK_AT_LEAST = 1.0
+"""Seconds between looks when nothing wakes us: how soon an order from the command line is noticed."""
+BREATH = 0.01
+"""Seconds between looks at most: what finishes meanwhile is seen in one go."""
+CREATES_MAY_TAKE = 3.0
+"""Seconds that a stopping daemon gives create calls under way, so that their outcome need not be looked for."""
+SWEEP_EVERY = 3_600.0
+
+
+class Supervisor:
+    """Runs the daemon until it is asked to stop."""
+
+    def __init__(
+        self,
+        context: Context,
+        engine: Engine,
+        intake: Intake,
+        *,
+        rescan: Callable[[], float],
+        notifier: Notifier | None = None,
+    ) -> None:
+        self.context = context
+        self.engine = engine
+        self.intake = intake
+        self._rescan = rescan
+        self._watcher: Watcher | None = None
+        self._notifier = notifier
+        self._wake = asyncio.Event()
+        self._dropped = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._tasks: dict[asyncio.Task[None], lifecycle.Action] = {}
+        self._last_seen: Seen | None = None
+        self._scanned = asyncio.Event()
+        self._warming: asyncio.Task[None] | None = None
+
+    # --- from outside ----------------------------------------------------------------------------------------
+
+    def watch_with(self, watcher: Watcher) -> None:
+        """Let this watcher make looks at the inbox come sooner."""
+        self._watcher = watcher
+
+    def wake(self) -> None:
+        """Something may have changed: look."""
+        self._wake.set()
+
+    def dropped(self) -> None:
+        """Something may lie in the inbox: look there."""
+        self._dropped.set()
+
+    def stop(self) -> None:
+        """End in good order: nothing new is begun, what is under way is left to the next start."""
+        self._stopping.set()
+        self._wake.set()
+        self._dropped.set()
+
+    async def caught_up(self) -> None:
+        """Wait until everything that is under way now has come to its end."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks))
+
+    async def run(self) -> None:
+        """Until `stop`."""
+        if self._watcher is not None:
+            await asyncio.to_thread(self._watcher.start, asyncio.get_running_loop())
+        try:
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(self._watch_inbox(), name="watch the inbox")
+                loops.create_task(self._work(), name="work")
+                loops.create_task(self._sweep(), name="sweep")
+                loops.create_task(self._report_to_systemd(), name="report to systemd")
+        finally:
+            if self._watcher is not None:
+                await asyncio.to_thread(self._watcher.stop)
+
+    async def run_until_idle(self) -> None:
+        """Work until nothing is left that can be done without a person, then stop."""
+        # Whoever starts this has work for it.
+        self._warming = asyncio.create_task(self._warm_up(), name="start workers")
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(self._watch_inbox(), name="watch the inbox")
+            loops.create_task(self._work(until_idle=True), name="work")
+
+    # --- loops -----------------------------------------------------------------------------------------------
+
+    async def _watch_inbox(self) -> None:
+        conditions = self.engine.conditions
+        while not self._stopping.is_set():
+            self._dropped.clear()
+            # In a thread like all that follows: a share that hangs must not hold up the rest.
+            pause = await asyncio.to_thread(self._rescan)
+            seen = None
+            try:
+                seen = await self.intake.look()
+                await held.look(self.context)
+                if self._watcher is not None:
+                    await asyncio.to_thread(self._watcher.check)
+                await conditions.all_well("inbox")
+            except (OSError, sqlite3.Error) as error:
+                await conditions.say("inbox", f"{_in_words(error)} Looking again every {pause:.0f} s.")
+            self._last_seen = seen
+            self._scanned.set()
+            if seen is not None and seen.settling and self._warming is None:
+                self._warming = asyncio.create_task(self._warm_up(), name="start workers")
+            if seen is not None and seen.claimed:
+                self._wake.set()
+            due = seen.again_in if seen is not None else None
+            await self._wait(self._dropped, min(pause, due + BREATH) if due is not None else pause)
+
+    async def _work(self, *, until_idle: bool = False) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._wake.clear()
+                outlook = await self._look()
+                begun = self._begin(outlook)
+                if until_idle and not begun and await self._idle(outlook):
+                    self.stop()
+                steady = self.context.clock.steady()
+                again = outlook.again_at if outlook.again_at is not None else steady + LOOK_AT_LEAST
+                await self._wait(self._wake, max(0.0, min(again - steady, LOOK_AT_LEAST)))
+                await asyncio.sleep(max(0.0, steady + BREATH - self.context.clock.steady()))
+        finally:
+            await asyncio.shield(self._wind_up())
+
+    async def _look(self) -> Outlook:
+        try:
+            return await self.engine.look()
+        except sqlite3.Error as error:
+            logger.error("The database cannot be read or written (%s). Trying again.", error, extra={"action": "Look"})
+            return Outlook([], self.context.clock.steady() + LOOK_AT_LEAST)
+
+    def _begin(self, outlook: Outlook) -> int:
+        begun = 0
+        for due in outlook.due:
+            if self.engine.room_for(due):
+                task = asyncio.create_task(self.engine.perform(due), name=str(due.action))
+                self._tasks[task] = due.action
+                task.add_done_callback(self._ended)
+                begun += 1
+        return begun
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        self._wake.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("A fault in batchd itself: %s", error, exc_info=error, extra={"action": "Perform"})
+
+    async def _idle(self, outlook: Outlook) -> bool:
+        """Nothing under way, nothing due now or later, nothing settling in the inbox."""
+        if self._tasks or outlook.due or outlook.again_at is not None:
+            return False
+        seen = self._last_seen
+        # Where the inbox could not be looked at, files may lie in it.
+        if seen is None or seen.settling or seen.claimed:
+            return False
+        try:
+            return not await self.context.store.jobs.views(most=1) and not await self.context.store.batches.in_work()
+        except sqlite3.Error:
+            return False
+
+    async def _warm_up(self) -> None:
+        """Work is coming: let the workers start and load their plugins while the file settles."""
+        starting = (self.context.executor.run(prepare, self.context.plugin_dir) for _ in range(self.engine.workers))
+        for outcome in await asyncio.gather(*starting, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                logger.debug("A worker did not start: %s", outcome, extra={"action": "Start"})
+
+    async def _sweep(self) -> None:
+        """Remove what is kept of jobs long finished."""
+        while not self._stopping.is_set():
+            before = self.context.clock.now() - self.context.keep
+            with contextlib.suppress(sqlite3.Error, OSError):
+                jobs = await self.context.store.jobs.expired(before)
+                for job in jobs:
+                    await asyncio.to_thread(self.context.spool.remove_job, job)
+                if jobs:
+                    await self.context.store.jobs.swept(jobs)
+            with contextlib.suppress(sqlite3.Error, OSError):
+                await asyncio.to_thread(self._sweep_answers)
+            await self._wait(self._stopping, SWEEP_EVERY)
+
+    def _sweep_answers(self) -> None:
+        """Forget answers that no route would reuse any more, and more than may be kept."""
+        context = self.context
+        if context.spool.answer_book.exists():
+            longest = max((route.reuse or 0.0 for route in context.routes), default=0.0)
+            with AnswerBook.opened(context.spool.answer_book) as book:
+                book.sweep(before=context.clock.now() - longest, most_bytes=context.reuse_bytes)
+
+    async def _report_to_systemd(self) -> None:
+        """READY once the inbox was looked at; then signs of life, as long as the inbox and the database answer."""
+        notifier = self._notifier
+        if notifier is None:
+            await self._stopping.wait()
+            return
+        await self._wait(self._scanned, None)
+        notifier.ready()
+        pause = (notifier.watchdog_seconds or 90.0) / 3
+        while not self._stopping.is_set():
+            self._scanned.clear()
+            await self._wait(self._stopping, pause)
+            # A scan that hangs (a dead network share) or a database that does not answer must end in a restart.
+            await self._wait(self._scanned, None)
+            with contextlib.suppress(sqlite3.Error):
+                await self.context.store.story.beat(os.getpid())
+                notifier.alive()
+                settling = self._last_seen.settling if self._last_seen is not None else 0
+                notifier.status(f"{settling} files settling, {len(self._tasks)} actions under way")
+        notifier.stopping()
+
+    # --- how -------------------------------------------------------------------------------------------------
+
+    async def _wait(self, event: asyncio.Event, seconds: float | None) -> None:
+        """Until the event, the time is over, or the end."""
+        waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(self._stopping.wait())]
+        pause: list[Coroutine[Any, Any, None]] = [] if seconds is None else [self.context.clock.sleep(seconds)]
+        waits += [asyncio.ensure_future(sleep) for sleep in pause]  # type: ignore[arg-type]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _wind_up(self) -> None:
+        """Let create calls come to their end for a moment; everything else is simply done again."""
+        creates = [task for task, action in self._tasks.items() if isinstance(action, lifecycle.Submit)]
+        for task in self._tasks.keys() - set(creates):
+            task.cancel()
+        if creates:
+            await asyncio.wait(creates, timeout=CREATES_MAY_TAKE)
+        rest = [*self._tasks, *([self._warming] if self._warming is not None else [])]
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+
+
+def _in_words(error: OSError | sqlite3.Error) -> str:
+    """Why the inbox cannot be looked at, or what lies in it not be taken."""
+    if isinstance(error, sqlite3.Error):
+        return f"Files wait there, since the database cannot be written ({error})."
+    where = f" ({error.filename})" if error.filename else ""
+    return f"{error.strerror or error}{where}."

@@ -1,0 +1,1 @@
+"""config.toml: read, checked as a whole, and edited. Nothing here runs a job."""

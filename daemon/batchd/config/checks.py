@@ -1,0 +1,139 @@
+"""What no single table can tell: whether the parts of a config fit each other and the world."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..domain.routing import Route
+from ..domain.words import Keys, proposal
+from ..money import published_prices as known_prices
+from ..money.budget import ANY_AMOUNT, Ceilings
+from ..money.pricing import amount
+from ..money.published_prices import Service
+from .problems import Problems
+from .tables import Budget, ProviderTable
+
+_PUBLIC = ("inbox", "outbox", "archive", "rejected", "held")
+
+
+def check_folders(folders: Mapping[str, Path], config: Path, plugin_dir: Path | None, problems: Problems) -> None:
+    """Refuse folders whose files would be taken for other files.
+
+    What lies in the inbox is taken as dropped; what lies in the state is batchd's own to delete; and whoever may
+    write to a plugin folder may run code as batchd. Outbox, archive, rejected and held may hold each other.
+    """
+    real = {name: folder.resolve() for name, folder in folders.items()}
+    for name, folder in real.items():
+        for other, around in real.items():
+            if name == other or not folder.is_relative_to(around):
+                continue
+            if folder == around:
+                if name > other:
+                    problems.add(("folders", name), f'is the same folder as "{other}"; give it one of its own')
+            elif other in {"inbox", "state"} or name in {"inbox", "state"}:
+                problems.add(
+                    ("folders", name), f'lies inside the folder "{other}" ({folders[other]}); {_why(name, other)}'
+                )
+    if config.resolve().is_relative_to(real["inbox"]):
+        problems.add(("folders", "inbox"), "holds this configuration, which would be taken as a dropped file")
+    if plugin_dir is not None:
+        for name in _PUBLIC:
+            if plugin_dir.resolve().is_relative_to(real[name]):
+                problems.add(
+                    ("plugin_dir",), f'lies inside the folder "{name}", where others could put code for batchd to run'
+                )
+
+
+def check_ceilings(budget: Budget, providers: Mapping[str, ProviderTable], problems: Problems) -> None:
+    """Refuse limits that are beyond what can be counted: they could not be kept."""
+    currency = budget.currency
+    tables: dict[Keys, Ceilings] = {("budget",): budget.ceilings(currency)}
+    tables |= {
+        ("providers", name, "budget"): table.budget.ceilings(currency)
+        for name, table in providers.items()
+        if table.budget
+    }
+    for keys, ceilings in tables.items():
+        for name, limit in asdict(ceilings).items():
+            if limit is not None and limit >= ANY_AMOUNT:
+                problems.add(
+                    (*keys, name),
+                    f"is more than batchd can count in {currency}, which is {amount(ANY_AMOUNT, currency)}; "
+                    "write less, or leave it out for no limit",
+                )
+
+
+def check_currencies(budget: Budget, providers: Mapping[str, ProviderTable], problems: Problems) -> None:
+    """One currency for everything: sums of two mean nothing, and nothing is converted."""
+    for name, provider in providers.items():
+        for model, table in provider.prices.items():
+            if table.currency not in {None, budget.currency}:
+                keys = ("providers", name, "prices", model, "currency")
+                problems.add(
+                    keys,
+                    f"is {table.currency}, but [budget] currency is {budget.currency}: all sums are in one currency, "
+                    "and nothing is converted; write these prices in it",
+                )
+
+
+def check_services(budget: Budget, providers: Mapping[str, ProviderTable], problems: Problems) -> None:
+    """Published prices are only of services that publish them, and in their currency."""
+    for name, provider in providers.items():
+        keys = ("providers", name, "prices_of")
+        if provider.prices_of is None:
+            continue
+        if Service.named(provider.prices_of) is None:
+            known = proposal(provider.prices_of, known_prices.names(), "there are")
+            problems.add(keys, f'there are no published prices of "{provider.prices_of}"{known}')
+        elif budget.currency != known_prices.CURRENCY:
+            problems.warn(
+                keys,
+                f"does nothing: published prices are in {known_prices.CURRENCY}, [budget] currency is "
+                f"{budget.currency}, and nothing is converted",
+            )
+
+
+def check_reach(routes: Sequence[Route], problems: Problems) -> None:
+    """Warn of a route that never gets a file, because an earlier one takes them all."""
+    taken: dict[str, str] = {}
+    for route in routes:
+        everything = taken.get("**") or taken.get("*")
+        before = everything or taken.get(route.match[0])
+        if before is not None and (everything or all(pattern in taken for pattern in route.match)):
+            problems.warn(("routes", route.name), f'never gets a file, as the route "{before}" above takes them all')
+        for pattern in route.match:
+            taken.setdefault(pattern, route.name)
+
+
+def check_json(keys: Keys, value: Any, problems: Problems) -> None:
+    """Refuse what TOML can say and JSON cannot: these values go into requests or into a job's snapshot."""
+    for place, wrong in _not_json(keys, value):
+        problems.add(place, f"is a {wrong}, which JSON cannot say; write it as text, in quotes")
+
+
+def _not_json(keys: Keys, value: Any) -> Iterator[tuple[Keys, str]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _not_json((*keys, key), item)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _not_json((*keys, number), item)
+    elif isinstance(value, dt.date | dt.time):
+        yield keys, "date or time"
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield keys, f"number without an end ({value})"
+
+
+def _why(name: str, other: str) -> str:
+    if other == "inbox":
+        return "what is put there would be taken as dropped"
+    if other == "state":
+        return "batchd keeps and deletes its own files there"
+    if name == "inbox":
+        return "what is put there for people could be taken as dropped"
+    return "its files are batchd's own and must not be seen or moved"

@@ -1,0 +1,214 @@
+"""Reading and writing single keys of config.toml: checked before it is written, with comments and layout kept."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from ..domain.words import Keys, nearest, show_key
+from ..errors import ConfigError
+from ..files import replacing
+from ..plugin.catalogue import Catalogue
+from ..plugin.validation import looks_secret
+from ..secrets.masking import COVER
+from ..settings import Secret
+from . import toml as toml_text
+from .load import Config, check_document
+from .toml import Document, Statement
+from .unbuilt import refuse_unbuilt
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What `set_value` did. Without `comments_kept` the file had to be written anew, and says the same without them."""
+
+    key: str
+    value: Any
+    comments_kept: bool
+    config: Config
+
+    @property
+    def sentence(self) -> str:
+        """For the person at the terminal."""
+        lost = "" if self.comments_kept else " The file had to be written anew, so its comments are gone."
+        return f"Set {self.key} in {self.config.path}.{lost}"
+
+
+def get(path: Path, dotted_key: str) -> Any:
+    """What the file says for the key, a value or a table. ConfigError if it says nothing; secrets are covered."""
+    keys = toml_text.parse_key(dotted_key)
+    node: Any = toml_text.read(path).data
+    for position, key in enumerate(keys):
+        if not isinstance(node, dict) or key not in node:
+            meant = nearest(key, node) if isinstance(node, dict) else None
+            hint = f"; did you mean {show_key((*keys[:position], meant))}?" if meant else "."
+            raise ConfigError(f"{path} does not set {show_key(keys)}{hint}")
+        node = node[key]
+    return _covered(node, keys)
+
+
+def set_value(path: Path, dotted_key: str, text: str, catalogue: Catalogue) -> Change:
+    """Set the key to `text`, a TOML value or else a string. ConfigError, and nothing is written, if it will not do."""
+    keys = toml_text.parse_key(dotted_key)
+    document = toml_text.read(path)
+    value = parse_value(text)
+    wanted = _with(document.data, keys, value, path)
+    edited = _edit(document, keys, value)
+    comments_kept = edited is not None and _says(edited, wanted)
+    if edited is None or not comments_kept:
+        edited = tomli_w.dumps(wanted)
+        comments_kept = comments_kept or "#" not in document.text
+    new = toml_text.parse(edited, path)
+    config = check_document(new, catalogue)
+    refuse_unbuilt(new)
+    _write(path, edited)
+    return Change(show_key(keys), value, comments_kept, config)
+
+
+def parse_value(text: str) -> Any:
+    """The text as one TOML value; as a string if it is none."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except ValueError:
+        return text
+    # More than one key: the text had a line break in it, and another statement after that.
+    return parsed["value"] if len(parsed) == 1 else text
+
+
+def _with(data: Mapping[str, Any], keys: tuple[str, ...], value: Any, path: Path) -> dict[str, Any]:
+    """A copy of the data with that one change."""
+    changed = copy.deepcopy(dict(data))
+    table = changed
+    for position, key in enumerate(keys[:-1], start=1):
+        table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"{show_key(keys[:position])} in {path} is no table, so it cannot hold {show_key(keys)}.")
+    table[keys[-1]] = value
+    return changed
+
+
+def _edit(document: Document, keys: tuple[str, ...], value: Any) -> str | None:
+    """The text with the one statement changed or added, None where that takes more."""
+    text, statements = document.text, document.statements
+    for statement in statements:
+        depth = len(statement.keys)
+        if statement.header or statement.keys != keys[:depth]:
+            continue
+        # The statement of the key, or one whose inline table holds it.
+        inside = keys[depth:]
+        whole = value if not inside else _with(_at(document.data, statement.keys), inside, value, document.path)
+        return text[: statement.value] + _inline(whole) + text[statement.end :]
+    if any(statement.keys[: len(keys)] == keys for statement in statements):
+        return None  # a table of its own, perhaps in several places
+    if isinstance(value, dict):
+        return _appended(document, tomli_w.dumps(_nested(keys, value)))
+    return _inserted(document, keys, value)
+
+
+def _inserted(document: Document, keys: Keys, value: Any) -> str:
+    """The text with a new `key = value`, after its siblings where it has any."""
+    siblings = [each for each in document.statements if not each.header and each.keys[:-1] == keys[:-1]]
+    headers = [each for each in document.statements if each.header and each.keys == keys[:-1]]
+    if siblings:
+        place = siblings[-1]
+        return _after(document, place, f"{show_key(keys[len(place.section) :])} = {_inline(value)}")
+    if headers:
+        return _after(document, headers[0], f"{show_key(keys[-1:])} = {_inline(value)}")
+    line = f"{show_key(keys[-1:])} = {_inline(value)}"
+    if len(keys) == 1:
+        # Before all tables: what comes after a header belongs to it.
+        return f"{line}{_newline(document.text) * 2}{document.text}"
+    return _appended(document, f"[{show_key(keys[:-1])}]\n{line}\n")
+
+
+def _after(document: Document, statement: Statement, line: str) -> str:
+    """The text with a line put in after the one where the statement ends, as far in as the statement."""
+    text = document.text
+    begin = text.rfind("\n", 0, statement.start) + 1
+    indent = text[begin : statement.start]
+    end = text.find("\n", statement.end)
+    if end < 0:
+        return f"{text}{_newline(text)}{indent}{line}{_newline(text)}"
+    return f"{text[: end + 1]}{indent}{line}{_newline(text)}{text[end + 1 :]}"
+
+
+def _appended(document: Document, lines: str) -> str:
+    text, newline = document.text, _newline(document.text)
+    gap = "" if not text else newline if text.endswith("\n") else newline * 2
+    return text + gap + lines.replace("\n", newline)
+
+
+def _newline(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def _inline(value: Any) -> str:
+    """The value on one line; tomli-w writes tables out as sections, so those are put together here."""
+    if isinstance(value, dict):
+        pairs = (f"{show_key((key,))} = {_inline(item)}" for key, item in value.items())
+        return "{ " + ", ".join(pairs) + " }" if value else "{}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    return tomli_w.dumps({"value": value}).removeprefix("value = ").rstrip("\n")
+
+
+def _nested(keys: Keys, value: Any) -> dict[str, Any]:
+    for key in reversed(keys):
+        value = {key: value}
+    nested: dict[str, Any] = value
+    return nested
+
+
+def _at(data: Any, keys: Keys) -> Any:
+    for key in keys:
+        data = data[key]
+    return data
+
+
+def _says(text: str, wanted: Mapping[str, Any]) -> bool:
+    """Whether the text says exactly this. Routes are tried in the order of the file, so theirs counts."""
+    try:
+        said = tomllib.loads(text)
+    except ValueError:
+        return False
+    return _same(said, wanted) and list(said.get("routes", ())) == list(wanted.get("routes", ()))
+
+
+def _same(one: Any, other: Any) -> bool:
+    # Not `==` alone: to Python 1, 1.0 and True are equal, and no nan equals another.
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other) or (one != one and other != other)
+
+
+def _covered(node: Any, keys: Keys) -> Any:
+    """The value without literal secrets: it is shown on a terminal, and goes from there into logs and tickets."""
+    if isinstance(node, dict):
+        return {key: _covered(item, (*keys, key)) for key, item in node.items()}
+    if isinstance(node, str) and any(looks_secret(str(key)) for key in keys) and Secret(node).literal:
+        return COVER
+    return node
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace the file that `path` leads to, keeping who may read it: it may hold a secret."""
+    target = path.resolve()
+    status = target.stat()
+    with replacing(target) as file:
+        os.fchmod(file.fileno(), status.st_mode & 0o7777)
+        # Root edits a file that another user's daemon has to read; for anyone else it is theirs already.
+        with contextlib.suppress(PermissionError):
+            os.fchown(file.fileno(), status.st_uid, status.st_gid)
+        file.write(text.encode())

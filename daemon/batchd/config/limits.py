@@ -1,0 +1,34 @@
+"""The limits of one provider of a configuration, without checking the rest of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..domain.words import proposal
+from ..errors import ConfigError
+from ..model import Limits
+from ..plugin.catalogue import Catalogue, Role
+from ..plugin.validation import check
+from . import toml as toml_text
+from .locations import plugin_folder
+from .problems import Problems
+from .tables import PROVIDER_KEYS, ProviderTable
+
+
+def provider_limits(config: Path, name: str) -> Limits:
+    """What the provider takes at most: the operator's word, and where he has none the plugin's."""
+    document = toml_text.read(config)
+    tables = document.data.get("providers")
+    table = tables.get(name) if isinstance(tables, dict) else None
+    if not isinstance(table, dict):
+        known = proposal(name, tables if isinstance(tables, dict) else (), "there are")
+        raise ConfigError(f"{config}: there is no table [providers.{name}]{known}")
+    problems = Problems(document)
+    common = {key: value for key, value in table.items() if key in PROVIDER_KEYS}
+    made, faults = check(ProviderTable, {"plugin": name, **common})
+    problems.add_faults(("providers", name), faults)
+    if made is None:
+        problems.stop()
+    catalogue = Catalogue.load(plugin_folder(config), tolerant=True)
+    offered = getattr(catalogue.factory(Role.PROVIDER, made.plugin), "limits", None)
+    return made.limits(offered if isinstance(offered, Limits) else Limits())

@@ -1,0 +1,222 @@
+"""The configuration: one TOML file, checked as a whole and against the plugins before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, Field
+
+from ..contracts import BatchProvider, LiveProvider
+from ..domain.routing import Route
+from ..domain.words import Keys
+from ..money.budget import Budget as SpendingLimits
+from ..plugin.catalogue import Catalogue, Role
+from ..plugin.validation import check
+from . import toml as toml_text
+from .checks import check_ceilings, check_currencies, check_folders, check_reach, check_services
+from .locations import resolved
+from .plugin_tables import PluginTables
+from .problems import Problems
+from .routes import read_route
+from .tables import (
+    PROVIDER_KEYS,
+    ROUTE_NAME,
+    Budget,
+    FolderNames,
+    Intake,
+    ProviderTable,
+    ReuseTable,
+    SinkTable,
+    Table,
+    Text,
+)
+from .toml import Document
+
+TableT = TypeVar("TableT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """Absolute paths of the folders, those that people see and the state."""
+
+    inbox: Path
+    outbox: Path
+    archive: Path
+    rejected: Path
+    held: Path
+    state: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A configuration that was checked.
+
+    `routes` are in the order of the file, which is the order they are tried in. `sinks` has every sink that a
+    route names, be it a table or a built-in kind. `warnings` are sentences for the operator.
+    """
+
+    path: Path
+    folders: Folders
+    intake: Intake
+    budget: Budget
+    reuse: ReuseTable
+    providers: Mapping[str, ProviderTable]
+    routes: tuple[Route, ...]
+    sinks: Mapping[str, SinkTable]
+    plugin_dir: Path | None
+    warnings: tuple[str, ...]
+
+    def spending_limits(self) -> SpendingLimits:
+        """What may be spent, as the core reckons with it."""
+        return SpendingLimits(
+            currency=self.budget.currency,
+            overall=self.budget.ceilings(self.budget.currency),
+            providers={
+                name: table.budget.ceilings(self.budget.currency)
+                for name, table in self.providers.items()
+                if table.budget
+            },
+            beyond=self.budget.beyond,
+        )
+
+
+def load(path: Path, catalogue: Catalogue) -> Config:
+    """Read and check the config. ConfigError has a line for everything that is wrong.
+
+    PluginError instead, if all that is wrong is that plugins it needs are broken.
+    """
+    return check_document(toml_text.read(path), catalogue)
+
+
+def check_document(document: Document, catalogue: Catalogue) -> Config:
+    """As `load`, for a text that need not be written yet."""
+    return _Reading(document, catalogue).config()
+
+
+class _RootTable(Table):
+    plugin_dir: Text | None = None
+    folders: dict[str, Any] = Field(default_factory=dict)
+    intake: dict[str, Any] = Field(default_factory=dict)
+    budget: dict[str, Any] = Field(default_factory=dict)
+    reuse: dict[str, Any] = Field(default_factory=dict)
+    providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    sinks: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class _Reading:
+    """One reading of one document. Each step notes what it finds and goes on, so that all of it is told at once."""
+
+    def __init__(self, document: Document, catalogue: Catalogue) -> None:
+        self._document = document
+        self._catalogue = catalogue
+        self._problems = Problems(document)
+        self._plugins = PluginTables(catalogue, self._problems)
+
+    def config(self) -> Config:
+        path, problems = self._document.path.absolute(), self._problems
+        root, faults = check(_RootTable, self._document.data)
+        problems.add_faults((), faults)
+        names = self._table(FolderNames, ("folders",), self._section("folders"))
+        intake = self._table(Intake, ("intake",), self._section("intake"))
+        budget = self._table(Budget, ("budget",), self._section("budget"))
+        reuse = self._table(ReuseTable, ("reuse",), self._section("reuse"))
+        providers = self._providers()
+        sinks = self._sinks()
+        routes = [
+            route
+            for name, table in self._tables("routes")
+            if (
+                route := read_route(
+                    name, table, providers=self._section("providers"), sinks=sinks, plugins=self._plugins
+                )
+            )
+        ]
+        if not self._section("routes"):
+            problems.add(("routes",), "there is no route, so nothing would be taken; write a table [routes.NAME]")
+        plugin_dir = resolved(root.plugin_dir, path) if root is not None and root.plugin_dir else None
+        if plugin_dir is not None and not plugin_dir.is_dir():
+            problems.warn(("plugin_dir",), f"there is no folder {plugin_dir}")
+        if names is not None:
+            folders = {name: resolved(named, path) for name, named in names}
+            check_folders(folders, path, plugin_dir, problems)
+        if budget is not None:
+            check_ceilings(budget, providers, problems)
+            check_currencies(budget, providers, problems)
+            check_services(budget, providers, problems)
+        check_reach(routes, problems)
+        if problems or intake is None or budget is None or reuse is None or names is None:
+            problems.stop()
+        return Config(
+            path=path,
+            folders=Folders(**folders),
+            intake=intake,
+            budget=budget,
+            reuse=reuse,
+            providers=providers,
+            routes=tuple(routes),
+            sinks=sinks,
+            plugin_dir=plugin_dir,
+            warnings=problems.warnings,
+        )
+
+    def _section(self, name: str) -> Mapping[str, Any]:
+        """The section as written, empty if it is no table (which is noted elsewhere)."""
+        section = self._document.data.get(name)
+        return section if isinstance(section, dict) else {}
+
+    def _tables(self, name: str) -> list[tuple[str, dict[str, Any]]]:
+        """The tables in a section that people name, with names that will do."""
+        tables = [(key, table) for key, table in self._section(name).items() if isinstance(table, dict)]
+        for key, _ in tables:
+            if ROUTE_NAME.fullmatch(key) is None:
+                self._problems.add(
+                    (name, key), "is no name: begin with a letter or digit, then letters, digits, . + - _"
+                )
+        return tables
+
+    def _table(self, model: type[TableT], keys: Keys, table: Mapping[str, Any]) -> TableT | None:
+        made, faults = check(model, table)
+        self._problems.add_faults(keys, faults)
+        return made
+
+    def _providers(self) -> dict[str, ProviderTable]:
+        used = [table.get("provider") for _, table in self._tables("routes")]
+        providers: dict[str, ProviderTable] = {}
+        for name, table in self._tables("providers"):
+            keys: Keys = ("providers", name)
+            common = {key: value for key, value in table.items() if key in PROVIDER_KEYS}
+            own = {key: value for key, value in table.items() if key not in PROVIDER_KEYS}
+            made = self._table(ProviderTable, keys, {"plugin": name, **common, "settings": own})
+            kind = table.get("plugin", name)
+            if self._plugins.known(Role.PROVIDER, kind, keys, needed=name in used):
+                self._plugins.settings(Role.PROVIDER, kind, own, keys, also_known=PROVIDER_KEYS)
+                self._face(kind, table.get("mode"), keys)
+            if made is not None:
+                providers[name] = made
+        return providers
+
+    def _face(self, kind: str, mode: object, keys: Keys) -> None:
+        """A provider that is a class shows by it whether it can do what `mode` asks."""
+        factory = self._catalogue.factory(Role.PROVIDER, kind)
+        contract = {"batch": BatchProvider, "live": LiveProvider}.get(str(mode))
+        if isinstance(factory, type) and contract is not None and not issubclass(factory, contract):
+            self._problems.add((*keys, "mode"), f'is "{mode}", which the provider "{kind}" cannot do; write "auto"')
+
+    def _sinks(self) -> dict[str, SinkTable]:
+        routes = (table.get("sinks") for _, table in self._tables("routes"))
+        used = {name for names in routes if isinstance(names, list) for name in names if isinstance(name, str)}
+        sinks: dict[str, SinkTable] = {}
+        for name, table in self._tables("sinks"):
+            keys: Keys = ("sinks", name)
+            kind = table.get("plugin", name)
+            own = {key: value for key, value in table.items() if key != "plugin"}
+            made = self._table(SinkTable, keys, {"plugin": kind, "settings": own})
+            if self._plugins.known(Role.SINK, kind, keys, needed=name in used):
+                self._plugins.settings(Role.SINK, kind, own, keys, also_known=("plugin",))
+            if made is not None:
+                sinks[name] = made
+        return sinks

@@ -1,0 +1,60 @@
+"""Where things are: the config file, and the folders that commands need before the config is checked as a whole.
+
+Commands that call no provider must start in a blink, so nothing here imports pydantic.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from ..errors import ConfigError
+from . import toml as toml_text
+
+DEFAULT_FOLDERS: Final[Mapping[str, str]] = {
+    "inbox": "inbox",
+    "outbox": "outbox",
+    "archive": "archive",
+    "rejected": "rejected",
+    "held": "held",
+    "state": "state",
+}
+
+
+def find_config(option: str | None = None, environment: Mapping[str, str] = os.environ) -> Path:
+    """The config file: `option`, else BATCHD_CONFIG, else ./config.toml. ConfigError if it is not there."""
+    named = option or environment.get("BATCHD_CONFIG") or "config.toml"
+    path = Path(named).expanduser().absolute()
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder. Name the file: {path / 'config.toml'}")
+    if not path.is_file():
+        raise ConfigError(f"There is no configuration at {path}. Write one with: batchd init")
+    return path
+
+
+def state_folder(path: Path) -> Path:
+    """The state folder that the config at `path` names; nothing else in it is looked at."""
+    document = toml_text.read(path)
+    folders = document.data.get("folders", {})
+    named = folders.get("state", DEFAULT_FOLDERS["state"]) if isinstance(folders, dict) else None
+    if not isinstance(named, str) or not named:
+        raise ConfigError(f"{path}:{document.line(('folders', 'state'))}: [folders] state: write the name of a folder.")
+    return resolved(named, path)
+
+
+def plugin_folder(path: Path) -> Path | None:
+    """The `plugin_dir` that the config at `path` names, None if it names none: plugins are needed to check the rest."""
+    document = toml_text.read(path)
+    named = document.data.get("plugin_dir")
+    if named is None:
+        return None
+    if not isinstance(named, str) or not named:
+        raise ConfigError(f"{path}:{document.line(('plugin_dir',))}: plugin_dir: write the name of a folder.")
+    return resolved(named, path)
+
+
+def resolved(named: str, config: Path) -> Path:
+    """A path of the config made absolute: what is relative is relative to the config file."""
+    return Path(os.path.normpath(config.absolute().parent / Path(named).expanduser()))

@@ -1,0 +1,141 @@
+"""The parts of a config that belong to plugins: is the kind there, and does it take these settings?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..domain.routing import Asked
+from ..domain.words import Keys, nearest, proposal
+from ..errors import PluginError
+from ..plugin.catalogue import Catalogue, Role
+from ..plugin.sources import what_was_raised
+from ..plugin.validation import Fault, check, literal_secrets
+from ..requests.rules import fits
+from .checks import check_json
+from .problems import Problems
+from .tables import SinkTable
+
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]+$")
+
+
+class PluginTables:
+    """Checks tables of plugins against a catalogue, and notes the problems."""
+
+    def __init__(self, catalogue: Catalogue, problems: Problems) -> None:
+        self._catalogue = catalogue
+        self.problems = problems
+
+    def known(self, role: Role, kind: object, table: Keys, *, needed: bool) -> bool:
+        """Whether the kind can be used. If its plugin is broken, that stops only those who need it."""
+        if not isinstance(kind, str):
+            return False  # said already, by the table's own model
+        if self._catalogue.find(role, kind) is not None:
+            return True
+        kinds = self._catalogue.kinds(role)
+        suspects, alike = self._catalogue.suspects(role, kind)
+        if suspects and (alike or nearest(kind, kinds) is None):
+            reasons = " ".join(suspect.sentence for suspect in suspects)
+            sentence = f'the {role.noun} "{kind}" is not there. {reasons}'
+            if needed:
+                self.problems.add((*table, "plugin"), sentence, plugin=True)
+            else:
+                self.problems.warn((*table, "plugin"), sentence)
+        else:
+            known = proposal(kind, kinds, "there are")
+            self.problems.add((*table, "plugin"), f'there is no {role.noun} "{kind}"{known}')
+        return False
+
+    def settings(
+        self, role: Role, kind: str, settings: Mapping[str, Any], table: Keys, *, also_known: Iterable[str] = ()
+    ) -> None:
+        """Check the settings by the plugin's model. A secret that stands in the config itself is worth a warning."""
+        secrets, faults = self._checked(role, kind, settings, also_known)
+        self.problems.add_faults(table, faults)
+        for keys in secrets:
+            where = 'write "env:NAME", "file:PATH" or "credential:NAME" instead'
+            self.problems.warn(
+                (*table, *keys), f"holds the secret itself, for everyone to see who may read this file; {where}"
+            )
+
+    def asked(self, role: Role, table: Keys, written: object) -> Asked | None:
+        """A prompt or a reader of a route, whose table goes into the job's snapshot as it is written."""
+        if not isinstance(written, dict):
+            return None
+        settings = {key: value for key, value in written.items() if key != "plugin"}
+        check_json(table, settings, self.problems)
+        if "plugin" not in written:
+            return Asked("", settings)
+        kind = written["plugin"]
+        if not isinstance(kind, str):
+            self.problems.add((*table, "plugin"), "should be the name of a plugin's kind, in quotes")
+        elif self.known(role, kind, table, needed=True):
+            secrets, faults = self._checked(role, kind, settings, ("plugin",))
+            self._snapshot(table, secrets, faults)
+            return Asked(kind, settings)
+        return None
+
+    def check_endpoint(self, prompt: Asked, endpoint: str, route: Keys) -> None:
+        """Refuse an endpoint for which the prompt does not write: the service would refuse every single row."""
+        try:
+            written = tuple(self._catalogue.create(Role.PROMPT_BUILDER, prompt.kind, prompt.settings).endpoints)
+            fitting = fits(endpoint, written)
+        except (PluginError, TypeError):
+            return  # what is wrong with its settings has been said, and of its code its own tests must tell
+        if not fitting:
+            self.problems.add(
+                (*route, "endpoint"),
+                f'is "{endpoint}", but the prompt "{prompt.kind}" writes requests for {" or ".join(written)}, and the '
+                "service would refuse every row; write that endpoint, or another prompt",
+            )
+
+    def reader_by_suffix(self, asked: Asked, table: Keys, patterns: Sequence[str]) -> None:
+        """Check settings for whichever reader takes a file: one that the patterns let through must know them."""
+        kinds = {self._catalogue.reader_for(found[0]) for each in patterns if (found := _SUFFIX.search(each))} - {None}
+        verdicts = [
+            self._checked(Role.READER, kind, asked.settings, ("plugin",))
+            for kind in sorted(filter(None, kinds)) or self._catalogue.kinds(Role.READER)
+        ]
+        if verdicts:
+            secrets, faults = min(verdicts, key=lambda verdict: len(verdict[1]))
+            self._snapshot(table, secrets, faults)
+
+    def built_in_sink(self, name: str, route: Keys, named: Iterable[str]) -> SinkTable | None:
+        """The sink that a route names without a table of its own, if there is such a kind and it needs no settings."""
+        if self._catalogue.find(Role.SINK, name) is None:
+            kinds = self._catalogue.kinds(Role.SINK)
+            suspects, alike = self._catalogue.suspects(Role.SINK, name)
+            known = {*kinds, *named}
+            broken = bool(suspects) and (alike or nearest(name, known) is None)
+            why = ". " + " ".join(each.sentence for each in suspects) if broken else proposal(name, known, "there are")
+            sentence = f'there is no sink "{name}", neither as a table [sinks.{name}] nor built in'
+            self.problems.add((*route, "sinks"), sentence + why, plugin=broken)
+            return None
+        _, faults = self._checked(Role.SINK, name, {}, ())
+        if faults:
+            wrong = "; ".join(fault.in_table for fault in faults)
+            self.problems.add(
+                (*route, "sinks"), f'the sink "{name}" needs settings ({wrong}); write a table [sinks.{name}]'
+            )
+            return None
+        return SinkTable(plugin=name)
+
+    def _snapshot(self, table: Keys, secrets: Sequence[Keys], faults: list[Fault]) -> None:
+        self.problems.add_faults(table, faults)
+        for keys in secrets:
+            where = 'write "env:NAME", "file:PATH" or "credential:NAME"'
+            self.problems.add((*table, *keys), f"holds the secret itself, which would be kept with every job; {where}")
+
+    def _checked(
+        self, role: Role, kind: str, settings: Mapping[str, Any], also_known: Iterable[str]
+    ) -> tuple[Sequence[Keys], list[Fault]]:
+        """Where literal secrets stand, and what is wrong."""
+        try:
+            made, faults = check(self._catalogue.settings_type(role, kind), settings, also_known=also_known)
+        except PluginError as error:
+            return (), [Fault((), str(error))]
+        # The validators of a plugin's settings are a stranger's code.
+        except Exception as error:  # noqa: BLE001
+            return (), [Fault((), f'the {role.noun} "{kind}" broke over these settings: {what_was_raised(error)}')]
+        return (() if made is None else tuple(literal_secrets(made))), faults

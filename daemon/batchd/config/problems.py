@@ -1,0 +1,73 @@
+"""What is wrong with a config, all of it at once: file, line, table, key, and how to mend it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+from ..domain.words import Keys, show_key
+from ..errors import ConfigError, PluginError
+from ..plugin.validation import Fault
+from .toml import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. `plugin` says that the plugin is to be mended, not the config."""
+
+    line: int
+    text: str
+    plugin: bool
+
+
+class Problems:
+    """Collects what is wrong, and what is doubtful, while a config is read."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._found: list[Problem] = []
+        self._warnings: list[Problem] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is doubtful, in the order of the file."""
+        return tuple(problem.text for problem in sorted(self._warnings, key=lambda problem: problem.line))
+
+    def add(self, keys: Keys, sentence: str, *, plugin: bool = False) -> None:
+        """Something is wrong with what `keys` leads to. The sentence has no full stop."""
+        problem = self._problem(keys, sentence, plugin=plugin)
+        if problem not in self._found:
+            self._found.append(problem)
+
+    def add_faults(self, table: Keys, faults: list[Fault]) -> None:
+        """What a model found wrong with the table."""
+        for fault in faults:
+            self.add((*table, *fault.keys), fault.sentence)
+
+    def warn(self, keys: Keys, sentence: str) -> None:
+        """Something is doubtful, and no reason to stop."""
+        self._warnings.append(self._problem(keys, sentence, plugin=False))
+
+    def stop(self) -> NoReturn:
+        """Raise everything: a PluginError if mending plugins would do, a ConfigError otherwise."""
+        text = "\n".join(problem.text for problem in sorted(self._found, key=lambda problem: problem.line))
+        raise PluginError(text) if all(problem.plugin for problem in self._found) else ConfigError(text)
+
+    def _problem(self, keys: Keys, sentence: str, *, plugin: bool) -> Problem:
+        line = self._document.line(keys)
+        stop = "" if sentence.endswith(("?", ".")) else "."
+        item = f"item {keys[-1] + 1}: " if keys and isinstance(keys[-1], int) else ""
+        return Problem(line, f"{self._document.path}:{line}: {self._place(keys)}: {item}{sentence}{stop}", plugin)
+
+    def _place(self, keys: Keys) -> str:
+        """`[intake] settle`; `[intake]` alone if the whole table is meant; a bare key outside all tables."""
+        whole: object = self._document.data
+        for key in keys:
+            whole = whole.get(key) if isinstance(whole, dict) else None
+        if isinstance(whole, dict):
+            return f"[{show_key(keys)}]"
+        names = tuple(key for key in keys if isinstance(key, str))
+        return f"[{show_key(names[:-1])}] {show_key(names[-1:])}" if len(names) > 1 else show_key(names)

@@ -1,0 +1,90 @@
+"""Routes: the tables `[routes.NAME]` as the core knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..domain.routing import Asked, Route
+from ..domain.words import Keys, proposal
+from ..plugin.catalogue import Role
+from ..plugin.validation import check
+from .checks import check_json
+from .plugin_tables import PluginTables
+from .tables import RouteTable, SinkTable
+
+
+def read_route(
+    name: str,
+    written: Mapping[str, Any],
+    *,
+    providers: Mapping[str, Any],
+    sinks: dict[str, SinkTable],
+    plugins: PluginTables,
+) -> Route | None:
+    """The route, None if something about it was noted as wrong. Built-in sinks that it names are added to `sinks`."""
+    keys: Keys = ("routes", name)
+    problems = plugins.problems
+    table, faults = check(RouteTable, written)
+    problems.add_faults(keys, faults)
+    provider = written.get("provider")
+    if isinstance(provider, str) and provider.strip() and provider not in providers:
+        known = proposal(provider, providers, "there are")
+        problems.add((*keys, "provider"), f"there is no table [providers.{provider}]{known}")
+    params = written.get("params")
+    check_json((*keys, "params"), params, problems)
+    if isinstance(params, dict) and "model" in params:
+        problems.add((*keys, "params", "model"), f"belongs to the table [routes.{name}] itself, not to its params")
+    if isinstance(params, dict) and params.get("stream"):
+        problems.add((*keys, "params", "stream"), "cannot be had in a batch, and the service would refuse every row")
+    # The rest looks at what is written, so that it is told of faults even where the table has others.
+    patterns = [each for each in _list(written.get("match", [])) if isinstance(each, str)] or [f"{name}/**"]
+    prompt = _prompt(keys, written, plugins)
+    reader = plugins.asked(Role.READER, (*keys, "reader"), written.get("reader"))
+    if reader is not None and not reader.kind:
+        plugins.reader_by_suffix(reader, (*keys, "reader"), patterns)
+    _sinks(keys, [each for each in _list(written.get("sinks", ["csv"])) if isinstance(each, str)], sinks, plugins)
+    if table is None or prompt is None:
+        return None
+    if prompt.kind:
+        plugins.check_endpoint(prompt, table.endpoint, keys)
+    return Route(
+        name=name,
+        match=tuple(patterns),
+        provider=table.provider,
+        model=table.model,
+        prompt=prompt,
+        endpoint=table.endpoint,
+        params=table.params,
+        sinks=tuple(table.sinks),
+        attempts=table.attempts,
+        part_rows=table.part_rows,
+        reader=reader,
+        reuse=table.reuse,
+        finish_within=table.finish_within,
+        max_failed=table.max_failed,
+    )
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _prompt(keys: Keys, written: Mapping[str, Any], plugins: PluginTables) -> Asked | None:
+    table = (*keys, "prompt")
+    prompt = plugins.asked(Role.PROMPT_BUILDER, table, written.get("prompt"))
+    if prompt is not None and not prompt.kind:
+        plugins.problems.add(
+            (*table, "plugin"), 'is missing; write which kind of prompt it is, such as plugin = "template"'
+        )
+    return prompt
+
+
+def _sinks(keys: Keys, names: list[str], sinks: dict[str, SinkTable], plugins: PluginTables) -> None:
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            plugins.problems.add((*keys, "sinks"), f'names "{name}" more than once')
+        if name not in sinks:
+            table = plugins.built_in_sink(name, keys, sinks)
+            if table is not None:
+                sinks[name] = table

@@ -1,0 +1,278 @@
+"""The tables of config.toml as frozen models. What belongs to a plugin is checked by the plugin's own `Settings`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from ..contracts import Limits
+from ..money.budget import Ceilings, counted
+from ..money.pricing import Price
+from ..settings import Duration, seconds
+from .locations import DEFAULT_FOLDERS
+
+ROUTE_NAME = re.compile(r"[^\W_][\w .+-]*")
+"""What a table that people name may be called: routes give folders their names, so no slash and no leading dot."""
+
+
+MOST_PER_MILLION = 10**9
+"""Units of the currency for a million tokens. What is dearer is no price that anybody asks."""
+
+
+class Table(BaseModel):
+    """Unknown keys are refused, and TOML's types are taken at their word: `"3"` is no number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _amount(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("write an amount of money as a number, such as 5.0")
+    if not math.isfinite(value):
+        raise ValueError("an amount of money cannot be infinite")
+    if value < 0:
+        raise ValueError("an amount of money cannot be negative")
+    return Decimal(str(value))
+
+
+def _price(value: Any) -> Decimal:
+    price = _amount(value)
+    if price > MOST_PER_MILLION:
+        raise ValueError("is more than 1,000 units of the currency for one token; write the price of a million tokens")
+    return price
+
+
+def _discount(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("write the part that a batch takes off, from 0 to 1: 0.5 is half price")
+    return Decimal(str(value))
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError('write a duration, such as "500ms", "2s", "10m", "6h" or "30d"')
+    return value
+
+
+def _positive(value: float) -> float:
+    if _finite(value) == 0:
+        raise ValueError("a duration of zero will not do here")
+    return value
+
+
+def _currency(value: str) -> str:
+    if re.fullmatch(r"[A-Z]{3}", value) is None:
+        raise ValueError('write a currency as three capital letters, such as "USD"')
+    return value
+
+
+def _not_empty(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty")
+    return value
+
+
+def _share(value: Any) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip()) if isinstance(value, str) else None
+    if match is None or float(match[1]) > 100:
+        raise ValueError('write a percentage from "0%" to "100%"')
+    return float(match[1]) / 100
+
+
+def _reuse(value: Any) -> float | None:
+    if value == "off":
+        return None
+    try:
+        return _positive(seconds(value))
+    except ValueError:
+        raise ValueError('write "off", or a duration such as "30d"') from None
+
+
+def _pattern(value: str) -> str:
+    _not_empty(value)
+    if value.startswith(("/", "./")) or ".." in value.split("/") or "\\" in value:
+        raise ValueError(f'"{value}" is no pattern for files in the inbox; write one such as "reviews/**" or "*.csv"')
+    return value
+
+
+def _endpoint(value: str) -> str:
+    if re.fullmatch(r"/\S+", value) is None:
+        raise ValueError('write an endpoint such as "/v1/chat/completions"')
+    return value
+
+
+Amount = Annotated[Decimal, BeforeValidator(_amount)]
+PerMillion = Annotated[Decimal, BeforeValidator(_price)]
+Discount = Annotated[Decimal, BeforeValidator(_discount)]
+Currency = Annotated[str, AfterValidator(_currency)]
+Length = Annotated[Duration, AfterValidator(_finite)]
+Interval = Annotated[Duration, AfterValidator(_positive)]
+Text = Annotated[str, AfterValidator(_not_empty)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class FolderNames(Table):
+    """`[folders]`, as written."""
+
+    inbox: Text = DEFAULT_FOLDERS["inbox"]
+    outbox: Text = DEFAULT_FOLDERS["outbox"]
+    archive: Text = DEFAULT_FOLDERS["archive"]
+    rejected: Text = DEFAULT_FOLDERS["rejected"]
+    held: Text = DEFAULT_FOLDERS["held"]
+    state: Text = DEFAULT_FOLDERS["state"]
+
+
+class Intake(Table):
+    """`[intake]`: when a dropped file is taken. Times are in seconds.
+
+    `keep_finished` is how long the spool of a finished job stays, for `batchd retry` and for delivering the
+    same file again.
+    """
+
+    settle: Length = 2.0
+    rescan: Interval = 5.0
+    observer: Literal["auto", "inotify", "polling"] = "auto"
+    duplicates: Literal["redeliver", "process", "reject"] = "redeliver"
+    keep_finished: Length = 7 * 86_400.0
+
+
+class CeilingsTable(Table):
+    """`[providers.NAME.budget]`: the most to spend there on a job, in a day, in a month. None is no limit."""
+
+    per_job: Amount | None = None
+    per_day: Amount | None = None
+    per_month: Amount | None = None
+
+    def ceilings(self, currency: str) -> Ceilings:
+        """The same in grains of the currency."""
+        limits = (self.per_job, self.per_day, self.per_month)
+        return Ceilings(*(None if limit is None else counted(limit, currency) for limit in limits))
+
+
+class Budget(CeilingsTable):
+    """`[budget]`: what may be spent in all, and what becomes of a job that is beyond it."""
+
+    currency: Currency = "USD"
+    beyond: Literal["hold", "wait"] = "hold"
+    approve_in_folder: bool = False
+
+
+class ReuseTable(Table):
+    """`[reuse]`: what is kept of answers for the routes that reuse them."""
+
+    max_bytes: Count = 1_000_000_000
+
+
+class PriceTable(Table):
+    """`[providers.NAME.prices.MODEL]`, per million tokens. `batch_discount` is what a batch takes off, 0.5: half."""
+
+    input: PerMillion
+    output: PerMillion
+    cached_input: PerMillion | None = None
+    batch_discount: Discount | None = None
+    batch_input: PerMillion | None = None
+    batch_output: PerMillion | None = None
+    currency: Currency | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> PriceTable:
+        given = (self.batch_input is not None, self.batch_output is not None)
+        if any(given) and self.batch_discount is not None:
+            raise ValueError("write either batch_discount, or batch_input and batch_output")
+        if any(given) and not all(given):
+            raise ValueError("batch_input and batch_output go together")
+        return self
+
+    def price(self, discount: Decimal | None) -> Price:
+        """What the core reckons with. `discount` is what a batch takes off at this provider, unless said here."""
+        return Price(
+            input=self.input,
+            output=self.output,
+            cached_input=self.cached_input,
+            batch_discount=next(each for each in (self.batch_discount, discount, Decimal(0)) if each is not None),
+            batch_input=self.batch_input,
+            batch_output=self.batch_output,
+        )
+
+
+BATCH_REQUESTS = 10_000
+"""Services take 50,000 and more, but answers come only with a whole batch: of smaller ones the first are collected
+while the last are still worked on, less has to be asked again when one expires, and the downloads are not cut."""
+
+
+class ProviderTable(Table):
+    """`[providers.NAME]`: the plugin, and the operator's terms for it. Times in seconds; None is the plugin's limit.
+
+    `settings` are the keys that belong to the plugin, as written; they may hold secrets, so no repr shows them.
+    """
+
+    plugin: Text
+    mode: Literal["batch", "live", "auto"] = "auto"
+    poll: Interval = 30.0
+    create_timeout: Interval = 60.0
+    linger: Length = 5.0
+    max_requests: Count | None = None
+    max_bytes: Count | None = None
+    max_line_bytes: Count | None = None
+    max_enqueued_tokens: Count | None = None
+    prices_of: Text | None = None
+    batch_discount: Discount | None = None
+    prices: dict[str, PriceTable] = Field(default_factory=dict)
+    budget: CeilingsTable | None = None
+    settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
+
+    def limits(self, offered: Limits) -> Limits:
+        """The plugin's limits where the operator set no others."""
+        return Limits(
+            max_requests=self.max_requests or offered.max_requests,
+            max_bytes=self.max_bytes or offered.max_bytes,
+            max_line_bytes=self.max_line_bytes or offered.max_line_bytes,
+            max_enqueued_tokens=self.max_enqueued_tokens or offered.max_enqueued_tokens,
+        )
+
+    def packing(self, offered: Limits) -> Limits:
+        """The same for making batches: no larger than is good, unless the operator says so."""
+        limits = self.limits(offered)
+        if self.max_requests is not None:
+            return limits
+        return replace(limits, max_requests=min(limits.max_requests, BATCH_REQUESTS))
+
+    def price_list(self) -> dict[str, Price]:
+        """What each model costs, for those that the config prices."""
+        return {model: table.price(self.batch_discount) for model, table in self.prices.items()}
+
+
+PROVIDER_KEYS = frozenset(ProviderTable.model_fields) - {"settings"}
+"""The keys of a provider's table that batchd reads itself."""
+
+
+class SinkTable(Table):
+    """`[sinks.NAME]`: the plugin, and its settings as written."""
+
+    plugin: Text
+    settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
+
+
+class RouteTable(Table):
+    """`[routes.NAME]`, as written."""
+
+    match: list[Annotated[str, AfterValidator(_pattern)]] | None = Field(default=None, min_length=1)
+    provider: Text
+    model: Text
+    endpoint: Annotated[str, AfterValidator(_endpoint)] = "/v1/chat/completions"
+    params: dict[str, Any] = Field(default_factory=dict)
+    sinks: list[Text] = Field(default=["csv"], min_length=1)
+    attempts: Count = 3
+    # A part's results are held in memory while they are put in order.
+    part_rows: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    reuse: Annotated[float | None, BeforeValidator(_reuse)] = None
+    finish_within: Interval = 86_400.0
+    max_failed: Annotated[float, BeforeValidator(_share)] = 1.0
+    prompt: dict[str, Any]
+    reader: dict[str, Any] | None = None

@@ -1,0 +1,169 @@
+"""TOML files as text: read with errors in words, and where each key stands in them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..domain.words import Keys
+from ..errors import ConfigError
+
+_PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
+_KEY = re.compile(rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*")
+_HEADER = re.compile(rf"(\[\[?)[ \t]*({_KEY.pattern})[ \t]*\]\]?")
+_EQUALS = re.compile(r"[ \t]*=[ \t]*")
+_BETWEEN = re.compile(r"(?:\s+|#[^\n]*)+")
+# What a value is made of; order matters: a long string must be tried before a short one.
+_TOKEN = re.compile(
+    r'''"""(?:[^"\\]|\\.|"(?!""))*"""(?:"{0,2})|\'\'\'(?:[^']|'(?!''))*\'\'\'(?:'{0,2})'''
+    r"""|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\#[^\n]*|[\[{]|[\]}]|\n|[ \t\r]+|[^"'\#\[\]{}\s]+""",
+    re.DOTALL,
+)
+_AT_LINE = re.compile(r" \(at line (\d+), column \d+\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A table header, or one `key = value`. `keys` leads to it from the root, `section` to the header above it.
+
+    `start` and `end` bound the statement, `value` is where the value begins (for a header: `end`).
+    """
+
+    keys: Keys
+    section: Keys
+    header: bool
+    line: int
+    start: int
+    value: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A TOML file that was read: its text, what it says, and its statements in order."""
+
+    path: Path
+    text: str
+    data: dict[str, Any]
+    statements: Sequence[Statement]
+
+    def line(self, keys: Keys) -> int:
+        """The line (from 1) where `keys` is set; of the nearest table around it where it is not."""
+        while keys:
+            for statement in self.statements:
+                if statement.keys[: len(keys)] == keys:
+                    return statement.line
+            keys = keys[:-1]
+        return 1
+
+
+def read(path: Path) -> Document:
+    """Read the file. ConfigError says what is wrong and in which line."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(f"There is no configuration at {path}. Write one with: batchd init") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
+    try:
+        # Editors on Windows put a byte order mark in front, which tomllib takes for a broken statement.
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: this is not UTF-8. Save the file as UTF-8.") from None
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Document:
+    """The text as a Document, with `path` for the messages."""
+    try:
+        data = tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{path}: the lists and tables in it are nested too deeply.") from None
+    except ValueError as error:
+        raise ConfigError(_not_toml(str(error), text, path)) from None
+    return Document(path, text, data, tuple(_statements(text)))
+
+
+def parse_key(text: str) -> tuple[str, ...]:
+    """`providers.x.prices."gpt-4.1".input` as its parts, by the rules of TOML."""
+    text = text.strip()
+    if _KEY.fullmatch(text) is None:
+        hint = 'Write it as table.key; a name with a dot or a space stands in quotes: prices."gpt-4.1".input'
+        raise ConfigError(f"{text!r} is no key. {hint}")
+    return tuple(_parts(text))
+
+
+def _parts(text: str) -> Iterator[str]:
+    node: Any = tomllib.loads(f"{text} = 0")
+    while isinstance(node, dict):
+        ((name, node),) = node.items()
+        yield name
+
+
+def _not_toml(message: str, text: str, path: Path) -> str:
+    found = _AT_LINE.search(message)
+    reason = message[: found.start()] if found else message.removesuffix(" (at end of document)")
+    line = int(found[1]) if found else text.count("\n") + 1
+    hint = ". Text stands in quotes" if reason == "Invalid value" else ""
+    return f"{path}:{line}: this is not TOML: {reason[:1].lower()}{reason[1:]}{hint}."
+
+
+def _statements(text: str) -> Iterator[Statement]:
+    """The statements of a text that tomllib has accepted, so that a loose scan is enough."""
+    newlines = [match.start() for match in re.finditer("\n", text)]
+    section: Keys = ()
+    lists: dict[Keys, int] = {}
+    at = 0
+    while True:
+        between = _BETWEEN.match(text, at)
+        at = between.end() if between else at
+        if at >= len(text):
+            return
+        line = bisect_right(newlines, at) + 1
+        header = _HEADER.match(text, at)
+        if header is not None:
+            section = _section(tuple(_parts(header[2])), lists, is_list=header[1] == "[[")
+            yield Statement(section, section, True, line, at, header.end(), header.end())
+            at = header.end()
+            continue
+        key = _KEY.match(text, at)
+        assert key is not None
+        equals = _EQUALS.match(text, key.end())
+        assert equals is not None
+        value = equals.end()
+        end = _value_end(text, value)
+        yield Statement((*section, *_parts(key[0])), section, False, line, at, value, end)
+        at = end
+
+
+def _section(names: tuple[str, ...], lists: dict[Keys, int], *, is_list: bool) -> Keys:
+    keys: Keys = ()
+    for position, name in enumerate(names, start=1):
+        keys = (*keys, name)
+        if is_list and position == len(names):
+            lists[keys] = lists.get(keys, -1) + 1
+        if keys in lists:
+            keys = (*keys, lists[keys])
+    return keys
+
+
+def _value_end(text: str, start: int) -> int:
+    """Where the value that begins at `start` ends: before the comment or the line break that follows it."""
+    depth, at, end = 0, start, start
+    while at < len(text):
+        token = _TOKEN.match(text, at)
+        assert token is not None
+        first = token[0][0]
+        if depth == 0 and first in "\n#":
+            break
+        depth += (first in "[{") - (first in "]}")
+        at = token.end()
+        if first not in " \t\r\n#":
+            end = at
+    return end

@@ -1,1 +1,0 @@
-"""What decides: pure functions from values to values. No await, no open, no clock, no randomness."""

@@ -1,0 +1,61 @@
+"""The notes in the held folder, one for each job that waits for money or a person; renamed by people to approve it."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+from ..domain.names import numbered_file
+from ..files import fsync_folder, make_folder, publishing
+from .outbox import require_folder
+
+_HELD, _APPROVED = ".held.txt", ".approved.txt"
+
+
+class HeldNotes:
+    """The folder of the notes. `mounted` are the folders that had a file system of their own at the start."""
+
+    def __init__(self, folder: Path, *, mounted: frozenset[Path]) -> None:
+        self._folder = folder
+        self._mounted = mounted
+
+    def write(self, source: str, text: bytes) -> str:
+        """Write a note about the file; its name, the first that is free or holds these very words already.
+
+        OSError if the folder is not there, or cannot be written to.
+        """
+        require_folder(self._folder, mounted=self._mounted)
+        for number in count(1):
+            name = f"{numbered_file(source, number)}{_HELD}"
+            make_folder((self._folder / name).parent)
+            try:
+                with publishing(self._folder / name) as file:
+                    file.write(text)
+            except FileExistsError:
+                continue
+            return name
+        raise AssertionError("there is always another number")
+
+    def approval(self, note: str) -> str | None:
+        """What the note is called by now, if somebody has renamed it to approve the job."""
+        renamed = self._renamed(note)
+        return renamed.name if renamed.exists() else None
+
+    def is_gone(self, note: str) -> bool:
+        """Whether somebody has deleted the note. Not so if all of its folder is away for the moment."""
+        try:
+            require_folder(self._folder, mounted=self._mounted)
+        except OSError:
+            return False
+        return not (self._folder / note).exists()
+
+    def take_away(self, note: str) -> None:
+        """Remove the note, whatever it is called by now."""
+        path = self._folder / note
+        for each in (path, self._renamed(note)):
+            each.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            fsync_folder(path.parent)
+
+    def _renamed(self, note: str) -> Path:
+        return self._folder / f"{note.removesuffix(_HELD)}{_APPROVED}"

@@ -1,0 +1,145 @@
+"""Names that people give to files: which are not meant for us, how to show them, and what we make of them.
+
+A path here is relative to the inbox, parts joined by `/`, as `os.fsdecode` gives it: a name that is not valid UTF-8
+holds its odd bytes as lone surrogates, which SQLite and UTF-8 refuse. A user's name never becomes a path in the
+spool, and gets into the outbox and the archive only through this module.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import unicodedata
+
+LONGEST = 180
+"""Bytes of one part of a path we make; a file system allows 255, and outputs append to it."""
+
+_TEMPORARY_STARTS = (".", "~$", "~syncthing~")
+_TEMPORARY_ENDS = ("~", ".tmp", ".part", ".partial", ".filepart", ".crdownload", ".swp", ".swx")
+# What systems strew about. Those with a leading dot (.DS_Store, ._x, .stfolder, .Trashes) are caught by the dot.
+_JUNK = frozenset({"desktop.ini", "thumbs.db", "@eadir", "__macosx"})
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# Control characters, line separators, and the marks that turn the direction of writing: "gpj.csv" could be shown
+# as "vsc.jpg". Joiners stay, since emoji and Persian need them.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_RESERVED = frozenset(
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
+    + [f"{port}{number}" for port in ("COM", "LPT") for number in "0123456789¹²³"]
+)
+_SUFFIXES = re.compile(r"(?:\.[A-Za-z][A-Za-z0-9]{0,9}){1,2}$")
+
+
+def is_temporary(relative_path: str) -> bool:
+    """True if some part of the path marks a file that is still on its way, or system litter.
+
+    >>> [is_temporary(path) for path in ("may.csv", ".may.csv.x7Qz", "~$may.xlsx", "may.csv.part", "@eaDir/may.csv")]
+    [False, True, True, True, True]
+    """
+    return any(
+        name.startswith(_TEMPORARY_STARTS) or name.endswith(_TEMPORARY_ENDS) or name in _JUNK
+        for name in relative_path.lower().split("/")
+    )
+
+
+def display(path: str) -> str:
+    r"""The path as text for messages and the database: always valid UTF-8, on one line, NFC.
+
+    >>> print(display("a\nb\udcff.csv"))
+    a\nb\xff.csv
+    """
+    return unicodedata.normalize("NFC", _UNSEEN.sub(_escaped, _SURROGATE.sub(_escaped, path)))
+
+
+def outbox_stem(relative_path: str) -> str:
+    """What the outputs of a file are called: folders kept, the last suffix removed, safe on any file system.
+
+    >>> outbox_stem("reviews/may.csv"), outbox_stem("../CON.csv")
+    ('reviews/may', '_/CON_')
+    """
+    *folders, name = _parts(relative_path)
+    stem = posixpath.splitext(_clean(name).rstrip(" ."))[0]
+    return "/".join([*map(_safe, folders), _safe(stem)])
+
+
+def archive_name(relative_path: str) -> str:
+    """What the original is called in the archive and among the rejected: as it was, where that is safe.
+
+    >>> archive_name("reviews/may.csv")
+    'reviews/may.csv'
+    """
+    *folders, name = _parts(relative_path)
+    stem, suffix = posixpath.splitext(_clean(name).rstrip(" ."))
+    if len(suffix.encode()) > LONGEST // 4:
+        stem, suffix = stem + suffix, ""
+    return "/".join([*map(_safe, folders), _safe(stem, LONGEST - len(suffix.encode())) + suffix])
+
+
+def numbered(stem: str, number: int) -> str:
+    """The stem for the second and later outputs of that name.
+
+    >>> numbered("reviews/may", 1), numbered("reviews/may", 2)
+    ('reviews/may', 'reviews/may (2)')
+    """
+    return stem if number < 2 else f"{stem} ({number})"
+
+
+def number_of(stem: str, plain: str) -> int:
+    """Which output of the name `plain` has this stem.
+
+    >>> number_of("reviews/may", "reviews/may"), number_of("reviews/may (12)", "reviews/may")
+    (1, 12)
+    """
+    match = re.fullmatch(r" \((\d+)\)", stem.removeprefix(plain))
+    return int(match[1]) if match else 1
+
+
+def numbered_file(name: str, number: int) -> str:
+    """The same for a whole file name: the number goes before the suffixes. A date is no suffix.
+
+    >>> numbered_file("may.csv", 2), numbered_file("2026.05.csv", 3)
+    ('may (2).csv', '2026.05 (3).csv')
+    """
+    if number < 2:
+        return name
+    folder, slash, last = name.rpartition("/")
+    suffixes = _SUFFIXES.search(last, 1)
+    at = suffixes.start() if suffixes else len(last)
+    return f"{folder}{slash}{last[:at]} ({number}){last[at:]}"
+
+
+def shortened(text: str, room: int) -> str:
+    """As much of the beginning as fits into `room` bytes, cut between characters."""
+    return text.encode("utf-8", "surrogateescape")[:room].decode("utf-8", "ignore")
+
+
+def _parts(relative_path: str) -> list[str]:
+    return [name for name in relative_path.split("/") if name] or [""]
+
+
+def _safe(name: str, room: int = LONGEST) -> str:
+    """One part of a path: never empty, hidden, `..`, reserved by Windows, or longer than `room` bytes."""
+    name = _clean(name).rstrip(" .")
+    if name.startswith("."):
+        name = "_" + name[1:]
+    base, dot, rest = name.partition(".")
+    if base.rstrip(" ").upper() in _RESERVED:
+        name = f"{base}_{dot}{rest}"
+    return shortened(name, room).rstrip(" .") or "_"
+
+
+def _clean(name: str) -> str:
+    # An odd byte becomes %FF: visible, and two names that differ in it stay different.
+    return unicodedata.normalize("NFC", _UNSEEN.sub("_", _SURROGATE.sub(_percent, name)))
+
+
+def _percent(match: re.Match[str]) -> str:
+    byte = ord(match[0]) - 0xDC00
+    return f"%{byte:02X}" if 0x80 <= byte <= 0xFF else "_"
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return match[0].encode("unicode_escape").decode() if code < 0xD800 else f"\\u{code:04x}"

@@ -1,0 +1,233 @@
+"""What is stored, as values: jobs, their parts, batches. The states say what is there, not what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ..model import BatchPhase, Json, Usage
+from ..money.pricing import Terms
+from .routing import Route
+
+OUTPUT_TOKENS_UNKNOWN = 500
+"""Output tokens to expect of a request that sets no maximum, for the size of the download alone."""
+
+
+class JobState(StrEnum):
+    """Where a job is on its way from the inbox to the archive."""
+
+    CLAIMING = "claiming"  # we mean to take the file out of the inbox
+    CLAIMED = "claimed"  # the file is in the spool, not read yet
+    PLANNING = "planning"  # read; its rows are being turned into requests
+    HELD = "held"  # waits for a person's approval
+    RUNNING = "running"  # its parts go through batches
+    DELIVERING = "delivering"  # every row has its outcome; sinks publish
+    REJECTING = "rejecting"  # cannot be taken; on its way to the rejected folder
+    FAILED = "failed"  # stands still until `retry` or `cancel`
+    DONE = "done"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+    @property
+    def final(self) -> bool:
+        """True once nothing more will happen to the job by itself."""
+        return self in {JobState.DONE, JobState.CANCELLED, JobState.REJECTED}
+
+
+class PartState(StrEnum):
+    """Where a part's current attempt is."""
+
+    UNPLANNED = "unplanned"
+    PLANNED = "planned"  # its request file is written
+    BATCHED = "batched"  # it belongs to a batch
+    ANSWERED = "answered"  # its share of the batch's answers is on disk
+    COLLECTED = "collected"  # every row has its outcome, or will be skipped
+
+
+class BatchState(StrEnum):
+    """Where a batch is, as far as we know."""
+
+    PACKED = "packed"
+    UPLOADED = "uploaded"
+    SUBMITTING = "submitting"  # the create call was allowed to go out; its outcome is not known
+    SUBMITTED = "submitted"  # the provider has it under `remote`
+    ENDED = "ended"  # the provider is through with it
+    FETCHED = "fetched"  # its answers are on our disk
+    HELD = "held"  # a person must say whether the provider has it
+    DONE = "done"  # every part has its share of the answers
+    RETURNED = "returned"  # it never ran; its parts are back in the queue
+
+    @property
+    def final(self) -> bool:
+        """True once nothing more will happen to the batch."""
+        return self in {BatchState.DONE, BatchState.RETURNED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One accepted file, from claim to archive.
+
+    Money is in grains. `terms` are what its model cost when it was admitted, which is what all of it is priced
+    at; `approved` what a person allows it to cost in all; `note` the name of the note about it in the held folder.
+    """
+
+    id: str
+    state: JobState
+    source: str
+    inbox_path: bytes
+    stamp: tuple[int, int, int, int]
+    route: Route
+    size: int
+    claimed_at: float
+    rows: int | None = None
+    columns: Sequence[str] = ()
+    answer_columns: Sequence[str] = ()
+    sha256: str | None = None
+    description: Mapping[str, Json] = field(default_factory=dict)
+    reason_code: str | None = None
+    reason: str | None = None
+    cancelled: bool = False
+    deaths: int = 0
+    round: int = 1
+    twin: str | None = None
+    outbox_stem: str | None = None
+    archive_name: str | None = None
+    estimated_cost: int | None = None
+    terms: Terms | None = None
+    approved: int | None = None
+    note: str | None = None
+    accepted_at: float | None = None
+    planned_at: float | None = None
+    collected_at: float | None = None
+    finished_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A run of consecutive rows of one job: `rows` rows from row `first`, `length` bytes at `offset` of rows.jsonl.
+
+    `attempt` is the current try, from 1. `results` counts the results files; the last is the
+    valid one, 0 says that there is none yet. `ok` and `failed` count what stands in it. A `suspect` part
+    was in a batch that was refused without a reason, and travels alone.
+
+    Of the current attempt: `counted_tokens` are the input tokens before any correction, `longest` those of the
+    longest request, `unlimited` the requests that set no limit to their answers, and `most_cost` what it can cost
+    at most, which it has reserved until it is collected.
+
+    `reused` rows have the answer to the same request, of before or of this part, which was billed at `saved`.
+    """
+
+    job: str
+    first: int
+    rows: int
+    offset: int
+    length: int
+    state: PartState = PartState.UNPLANNED
+    attempt: int = 1
+    results: int = 0
+    ok: int = 0
+    failed: int = 0
+    requests: int = 0
+    size: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    counted_tokens: int = 0
+    longest: int = 0
+    unlimited: int = 0
+    most_cost: int = 0
+    batch: str | None = None
+    deaths: int = 0
+    suspect: bool = False
+    usage: Usage = field(default_factory=Usage)
+    wasted: Usage = field(default_factory=Usage)
+    reused: int = 0
+    saved: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Waiting:
+    """A planned part that waits for a batch. The order is that of arrival: older jobs first, then row by row.
+
+    `since` is when it began to wait, in steady seconds; `size` the bytes of its request lines; `alone` keeps it
+    out of company.
+    """
+
+    claimed_at: float
+    job: str
+    first: int
+    requests: int = 0
+    size: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    since: float = 0.0
+    alone: bool = False
+
+    @property
+    def output_size(self) -> int:
+        """Bytes of answers to expect at most."""
+        tokens = self.output_tokens or OUTPUT_TOKENS_UNKNOWN * self.requests
+        return self.requests * 1_200 + tokens * 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A moment, such as when a create call was allowed to go out: by the wall, and by a clock that never jumps."""
+
+    at: float
+    steady: float
+    boot: str
+
+    def age(self, now: Intent) -> float:
+        """Seconds gone by for certain since this intent, seen from `now`.
+
+        Wall clocks jump, so within one boot the steady clock counts. Across a reboot at least the new
+        uptime has gone by; the wall clock can only make it less, in case the state folder has moved here
+        from another machine.
+        """
+        if self.boot == now.boot:
+            return now.steady - self.steady
+        return max(0.0, min(now.steady, now.at - self.at))
+
+    def elapsed(self, now: Intent) -> float:
+        """Seconds gone by as far as can be told: across a reboot the wall clock must do."""
+        return max(0.0, now.steady - self.steady if self.boot == now.boot else now.at - self.at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One or more parts, of one or more jobs, submitted together to a batch provider.
+
+    `heard` is when the provider last said anything of it, `progress` since when that has been the same, `stopping`
+    when it was first to be stopped there.
+    """
+
+    key: str
+    provider: str
+    model: str
+    endpoint: str
+    state: BatchState
+    requests: int
+    size: int
+    input_tokens: int
+    created_at: float
+    uploads: int = 0
+    upload: str | None = None
+    intent: Intent | None = None
+    looks: int = 0
+    remote: str | None = None
+    others: Sequence[str] = ()
+    phase: BatchPhase | None = None
+    completed: int = 0
+    failed: int = 0
+    total: int = 0
+    details: Mapping[str, Json] = field(default_factory=dict)
+    problems: Sequence[Mapping[str, Json]] = ()
+    usage: Usage | None = None
+    wanted: bool = True
+    reason: str | None = None
+    submitted_at: float | None = None
+    ended_at: float | None = None
+    heard: Intent | None = None
+    progress: Intent | None = None
+    stopping: Intent | None = None

@@ -1,0 +1,100 @@
+"""rows.jsonl: the one form of every dropped file. A row a line, a JSON array in column order.
+
+A record that cannot be a row is a JSON object instead: `{"values": [...], "code": ..., "message": ...}`.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+
+import msgspec
+
+from ..model import BadRow, Failure, Json
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder()
+
+FINEST_RUN = 1_000
+"""Rows: a run of fewer is done before it is worth sharing."""
+
+MOST_DIGITS = 18
+"""Of a row's number: more rows than any file has."""
+
+
+def encode(record: Sequence[Json] | BadRow) -> bytes:
+    """The record's line, newline included."""
+    if isinstance(record, BadRow):
+        failure = record.failure
+        return _encoder.encode({"values": record.values, "code": failure.code, "message": failure.message}) + b"\n"
+    return _encoder.encode(record) + b"\n"
+
+
+def decode(line: bytes) -> Sequence[Json] | BadRow:
+    """The record of a line."""
+    record = _decoder.decode(line)
+    if type(record) is dict:
+        return BadRow(record["values"], Failure(record["code"], record["message"]))
+    return record  # type: ignore[no-any-return]  # what `encode` wrote: an array
+
+
+def fitted(values: Sequence[Json], width: int) -> Sequence[Json]:
+    """The values as exactly `width` cells: padded with None or cut."""
+    if len(values) == width:
+        return values
+    return [*values[:width], *([None] * (width - len(values)))]
+
+
+def cut(counts: Iterable[int], part_rows: int, among: int = 1) -> Iterator[tuple[int, int, int, int]]:
+    """Cut lines of these lengths (bytes) into runs of `part_rows`: (first row, rows, offset, length) of each.
+
+    What would make fewer runs than there are workers to be busy `among` is cut finer, though not without end.
+    """
+    lines = iter(counts)
+    few = array("Q", islice(lines, part_rows * among))
+    if len(few) < part_rows * among:
+        part_rows = min(part_rows, max(FINEST_RUN, math.ceil(len(few) / among)))
+    first = rows = offset = length = 0
+    for size in chain(few, lines):
+        if rows == part_rows:
+            yield first, rows, offset, length
+            first, rows, offset, length = first + rows, 0, offset + length, 0
+        rows += 1
+        length += size
+    if rows:
+        yield first, rows, offset, length
+
+
+def custom_id(job: str, row: int) -> str:
+    """The id under which a row is asked about, unique for ever."""
+    return f"{job}-{row}"
+
+
+def row_of(custom_id: str) -> tuple[str, int] | None:
+    """Job and row of one of our ids, None if it is not ours."""
+    job, dash, number = custom_id.rpartition("-")
+    if not dash or not number.isascii() or not number.isdigit() or (number != "0" and number[0] == "0"):
+        return None
+    if len(number) > MOST_DIGITS:
+        return None  # int() refuses thousands of digits with an error, and a stranger may send them
+    return job, int(number)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`number` rows from row `first`: `length` bytes at `offset` of `rows`. `results` is None if there are none yet.
+
+    Rows without an outcome are skipped if the job is `cancelled`, and a fault if it is not.
+    """
+
+    rows: str
+    offset: int
+    length: int
+    first: int
+    number: int
+    columns: Sequence[str]
+    results: str | None
+    cancelled: bool

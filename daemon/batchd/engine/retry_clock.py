@@ -1,0 +1,59 @@
+"""Who has to wait, until when, and why: in memory, by a clock that never jumps.
+
+Nothing of it is stored. After a restart everything is tried at once, which costs one call each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from ..sending import backoff
+from ..system.clock import Clock
+
+
+@dataclass(slots=True)
+class _Wait:
+    failures: int = 0
+    until: float = 0.0
+
+
+class Patience:
+    """Waiting times by key: an action, or a provider as a whole."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._waits: dict[Hashable, _Wait] = {}
+        self.hurries = 0
+
+    def failed(self, key: Hashable, *, retry_after: float | None = None) -> int:
+        """It went wrong: wait longer each time. How often in a row that was."""
+        wait = self._waits.setdefault(key, _Wait())
+        wait.failures += 1
+        pause = backoff.delay(wait.failures, jitter=self._clock.jitter(), retry_after=retry_after)
+        wait.until = self._clock.steady() + pause
+        return wait.failures
+
+    def rest(self, key: Hashable, pause: float) -> None:
+        """It went well, and is to be done again after this many seconds."""
+        self._waits[key] = _Wait(0, self._clock.steady() + pause)
+
+    def forget(self, key: Hashable) -> None:
+        """It went well."""
+        self._waits.pop(key, None)
+
+    def failures(self, key: Hashable) -> int:
+        """How often in a row it has gone wrong."""
+        wait = self._waits.get(key)
+        return wait.failures if wait is not None else 0
+
+    def until(self, key: Hashable) -> float:
+        """Steady time before which it must not be tried; 0 if it may be tried now."""
+        wait = self._waits.get(key)
+        return wait.until if wait is not None else 0.0
+
+    def hurry(self) -> None:
+        """Someone has changed something: try everything now."""
+        self.hurries += 1
+        for wait in self._waits.values():
+            wait.until = 0.0

@@ -1,0 +1,114 @@
+"""A batch that a provider refused as a whole: nothing of it ran, nothing was billed, and no attempt is counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ...answers.joining import owner
+from ...domain.records import Batch, Part, PartState
+from ...domain.rows import row_of
+from ...model import Failure, Problem
+from ...sending.refusal_policy import Again, BadLines, Bisect, Wait, WrongSetting, verdict
+from ...work.fail_rows import StrikeTask, strike
+from ...work.part_files import lines_of
+from ..context import Context
+from .parts import pieces_of
+
+BREAKDOWNS_MOST = 5
+"""How often the same rows are simply sent again after a breakdown, before they are suspected of causing it."""
+
+
+async def refused(context: Context, batch: Batch, problems: Sequence[Problem], otherwise: str) -> None:
+    """Put the batch's parts back in the queue, less the rows that sank it."""
+    said = verdict(problems)
+    match said:
+        case Wait():
+            lane = (batch.provider, batch.model)
+            enqueued = (await context.store.batches.enqueued_tokens()).get(lane, 0)
+            if batch.ended_at is not None:
+                enqueued += batch.input_tokens  # it does not count as enqueued any more, but it did
+            context.quotas.refused(lane, said=said.limit, enqueued=enqueued, steady=context.clock.steady())
+            await context.store.batches.returned(batch, said.message)
+        case BadLines():
+            failures = await asyncio.to_thread(_rows_of_lines, context.spool.batch_input(batch.key), said.lines)
+            await _strike(context, batch, failures, f"{len(said.lines)} of its lines were refused.")
+        case WrongSetting():
+            await _stop_jobs(context, batch, said.message)
+        case Again() if batch.ended_at is not None and await _breakdowns(context, batch) < BREAKDOWNS_MOST:
+            context.quotas.broke_down((batch.provider, batch.model), steady=context.clock.steady())
+            await context.store.batches.returned(batch, said.message)
+        case Again() | Bisect():
+            await _bisect(context, batch, Failure(said.code, said.message if problems else otherwise))
+
+
+async def _breakdowns(context: Context, batch: Batch) -> int:
+    """How often batches with rows of this one have come back for a breakdown of the provider."""
+    before = await context.store.batches.returned_before(batch.key)
+    return sum(isinstance(verdict([Problem(**each) for each in one.problems]), Again) for one in before)
+
+
+async def _strike(context: Context, batch: Batch, failures: Mapping[tuple[str, int], Failure], reason: str) -> None:
+    """These rows fail by name; their parts are planned again without them."""
+    struck = []
+    for part in await context.store.batches.parts(batch.key):
+        mine = {
+            row: failure
+            for (job, row), failure in failures.items()
+            if job == part.job and part.first <= row < part.first + part.rows
+        }
+        if mine:
+            version = part.results + 1
+            results = str(context.spool.results(part, version))
+            task = StrikeTask(context.settled_file(part), results, mine)
+            failed = await context.executor.run(strike, task)
+            struck.append(replace(_unplanned(part), results=version, failed=failed))
+    await context.store.batches.returned(batch, reason, struck)
+
+
+async def _bisect(context: Context, batch: Batch, failure: Failure) -> None:
+    """Nobody says which row is at fault: parts travel alone, then in halves, until one row is left to blame."""
+    parts = await context.store.batches.parts(batch.key)
+    if len(parts) > 1:
+        alone = [replace(part, state=PartState.PLANNED, batch=None, suspect=True) for part in parts]
+        await context.store.batches.returned(batch, failure.message, alone)
+        return
+    [part] = parts
+    if part.requests == 1:
+        [line] = await asyncio.to_thread(lambda: list(lines_of(context.spool.batch_input(batch.key))))
+        place = row_of(owner(line) or "")
+        assert place is not None, "we wrote this line ourselves"
+        await _strike(context, batch, {place: failure}, failure.message)
+        return
+    job = await context.store.jobs.get(part.job)
+    halves = await pieces_of(context, job, part, 2)
+    await context.store.batches.returned(batch, failure.message, [replace(half, suspect=True) for half in halves])
+
+
+async def _stop_jobs(context: Context, batch: Batch, message: str) -> None:
+    """No row can run like this: the jobs stand still until a person has changed something."""
+    parts = await context.store.batches.parts(batch.key)
+    await context.store.batches.returned(batch, message)
+    for job_id in sorted({part.job for part in parts}):
+        job = await context.store.jobs.get(job_id)
+        reason = (
+            f"the provider {batch.provider} refuses every request of it: {message} Mend the route or the account, "
+            f"then `batchd retry {job_id}`; or `batchd cancel {job_id}`."
+        )
+        await context.store.jobs.failed(job, "provider_refused", reason)
+
+
+def _unplanned(part: Part) -> Part:
+    return replace(part, state=PartState.UNPLANNED, batch=None)
+
+
+def _rows_of_lines(path: Path, lines: Mapping[int, Failure]) -> dict[tuple[str, int], Failure]:
+    """Which rows stand in these lines (1-based) of a batch's input file."""
+    rows = {}
+    for number, line in enumerate(lines_of(path), start=1):
+        place = row_of(owner(line) or "") if number in lines else None
+        if place is not None:
+            rows[place] = lines[number]
+    return rows

@@ -1,0 +1,136 @@
+"""From the inbox to claims: look, let settle, commit that we mean to take it, take it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from ...domain.lifecycle import Claim
+from ...domain.names import display
+from ...domain.records import Job, JobState
+from ...domain.routing import NO_ROUTE, route_for
+from ...intake.claiming import Changed, Claimed, Gone, claim
+from ...intake.lease import held_open_for_writing
+from ...intake.scan import Entry, scan
+from ...intake.settling import Settling
+from ..context import Context
+
+logger = logging.getLogger(__name__)
+
+CLAIMS_AT_A_TIME = 500
+ODDITIES_TOLD = 50
+"""What is never taken is explained one by one up to here; of ten thousand links nobody wants to read each."""
+_MORE = "the rest of the inbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look at the inbox found: how many files settle, and when the next could have."""
+
+    settling: int
+    claimed: int
+    again_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a look came to, before anything of it is committed."""
+
+    jobs: Sequence[Job]
+    waiting: int
+    again_in: float | None
+    oddities: Sequence[tuple[str, str]]
+
+
+class Intake:
+    """Looks at the inbox again and again; what it finds settled becomes a job in state `claiming`."""
+
+    def __init__(self, context: Context, settle: float) -> None:
+        self._context = context
+        self._settling = Settling(settle=settle)
+        self._odd: dict[str, str] | None = None
+
+    async def look(self) -> Seen:
+        """One look. OSError if the inbox itself cannot be looked at."""
+        jobs = self._context.store.jobs
+        # Asked first: of what is taken out while we look, nothing is taken twice.
+        claiming = await jobs.claiming()
+        found = await asyncio.to_thread(self._look, claiming)
+        await self._explain(found.oddities)
+        for start in range(0, len(found.jobs), CLAIMS_AT_A_TIME):
+            await jobs.begin_claims(found.jobs[start : start + CLAIMS_AT_A_TIME])
+        return Seen(found.waiting, len(found.jobs), found.again_in)
+
+    def _look(self, claiming: Collection[bytes]) -> _Look:
+        """All of it beside the event loop: with twenty thousand files there, each step takes its time."""
+        listing = scan(self._context.folders.inbox)
+        files = {entry.path: entry for entry in listing.files}
+        steady = self._context.clock.steady()
+        settled = self._settling.look({path: entry.stamp for path, entry in files.items()}, steady)
+        begun = {path for path in settled if _as_bytes(path) in claiming} if claiming else set()
+        ready = [path for path in settled if path not in begun and not self._busy(path, steady)]
+        waiting = len(files) - len(begun) - len(ready)
+        made = [self._job(files[path]) for path in ready]
+        return _Look(made, waiting, self._settling.due_in(steady), listing.oddities)
+
+    def _busy(self, path: str, steady: float) -> bool:
+        """Whether somebody has it open for writing. The lease may only delay, never decide."""
+        inbox = self._context.folders.inbox
+        return bool(held_open_for_writing(inbox / path)) and self._settling.busy(path, steady)
+
+    def _job(self, entry: Entry) -> Job:
+        context = self._context
+        path = display(entry.path)
+        return Job(
+            id=context.clock.new_id(),
+            state=JobState.CLAIMING,
+            source=path,
+            inbox_path=_as_bytes(entry.path),
+            stamp=entry.stamp,
+            route=route_for(path, context.routes) or NO_ROUTE,
+            size=entry.stamp.size,
+            claimed_at=context.clock.now(),
+        )
+
+    async def _explain(self, oddities: Sequence[tuple[str, str]]) -> None:
+        """What lies in the inbox and is never taken is said once, and shows in `status` until it is gone."""
+        if self._odd is None:
+            # What an earlier daemon has said may be gone by now.
+            said = await self._context.store.story.conditions()
+            self._odd = {each: text for each, text in said.items() if each.startswith("inbox/") or each == _MORE}
+        told = sorted(oddities)[:ODDITIES_TOLD]
+        odd = {f"inbox/{display(path)}": sentence for path, sentence in told}
+        if len(oddities) > len(told):
+            odd[_MORE] = f"It holds {len(oddities) - len(told):,} more of these, which are not taken either."
+        news = {subject: sentence for subject, sentence in odd.items() if self._odd.get(subject) != sentence}
+        over = self._odd.keys() - odd.keys()
+        if news or over:
+            await self._context.store.story.change_conditions(news, sorted(over))
+        self._odd = odd
+
+
+def _as_bytes(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
+
+
+async def take(context: Context, action: Claim) -> None:
+    """Take the file into the spool, or forget the job if it is not there any more as it was."""
+    job = await context.store.jobs.find(action.job)
+    if job is None or job.state is not JobState.CLAIMING:
+        return
+    relative = job.inbox_path.decode("utf-8", "surrogateescape")
+    source = context.spool.source(job.id)
+
+    def take_it() -> Claimed | Gone | Changed:
+        context.spool.make_job(job.id)
+        return claim(context.folders.inbox, relative, job.stamp, source, job.id)
+
+    outcome = await asyncio.to_thread(take_it)
+    if isinstance(outcome, Gone | Changed):
+        # Someone took it back, or writes to it again: the next look sees what is there then.
+        await context.store.jobs.forget(job.id)
+        await asyncio.to_thread(context.spool.remove_job, job.id)
+        return
+    await context.store.jobs.claimed(job, outcome.stamp)

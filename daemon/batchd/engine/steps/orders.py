@@ -1,0 +1,162 @@
+"""What people order: cancel, retry, resolve. Left in the store by the command line, carried out by the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from ...contracts import RemoteBatch
+from ...domain.records import Batch, BatchState, Job, JobState, Part, PartState
+from ...errors import ProviderError
+from ...events import JobCancelled, JobRetried, count
+from ...store.story import Order
+from ...work.fail_rows import ReopenTask, reopen
+from ..context import Context
+from . import admission
+from .deliver import reject
+from .dispatch import ProviderNotConfigured, desk_for
+
+ASKED_WITHIN = 10.0
+"""Seconds that a provider has to say whether it knows a batch: all other work waits for it."""
+
+
+class NotCarriedOut(Exception):
+    """The order cannot be carried out, and nothing was changed; the words are the answer to whoever gave it."""
+
+
+async def obey(context: Context, order: Order) -> None:
+    """Carry out an order and answer it. One that cannot be carried out is answered with why."""
+    known = {"approve": _approve, "cancel": _cancel, "retry": _retry, "resolve": _resolve}
+    carry_out = known.get(order.kind, _unknown)
+    refused = False
+    try:
+        answer = await carry_out(context, order)
+    except NotCarriedOut as refusal:
+        answer, refused = str(refusal), True
+    await context.store.story.answer(order, answer, refused=refused)
+
+
+async def _unknown(_: Context, order: Order) -> str:
+    raise NotCarriedOut(f"This version of batchd does not know the order “{order.kind}”.")
+
+
+async def _approve(context: Context, order: Order) -> str:
+    job = await _job(context, order)
+    answer = await admission.approve(context, job, order.data.get("up_to"))
+    if job.state is not JobState.HELD or (await context.store.jobs.get(job.id)).state is JobState.HELD:
+        raise NotCarriedOut(answer)
+    return answer
+
+
+async def _job(context: Context, order: Order) -> Job:
+    job = await context.store.jobs.find(order.target)
+    if job is None:
+        raise NotCarriedOut(f"There is no job {order.target}.")
+    return job
+
+
+async def _cancel(context: Context, order: Order) -> str:
+    job = await _job(context, order)
+    if job.state.final or job.cancelled or job.state in {JobState.DELIVERING, JobState.REJECTING}:
+        now = "being cancelled" if job.cancelled and not job.state.final else job.state
+        raise NotCarriedOut(f"Job {job.id} is {now} already; nothing was changed.")
+    if job.rows is None:
+        if job.state is JobState.CLAIMING:
+            raise NotCarriedOut(f"Job {job.id} is just being taken; cancel it again in a moment.")
+        await reject(context, job, "cancelled", "It was cancelled before it was read.")
+        return f"Job {job.id} was cancelled before it was read; the file goes to the rejected folder."
+    await context.store.jobs.cancelled(job, JobCancelled(job=job.id), state=JobState.RUNNING)
+    return f"Job {job.id} is being cancelled; rows that are answered already are delivered."
+
+
+async def _retry(context: Context, order: Order) -> str:
+    job = await _job(context, order)
+    if job.state is JobState.FAILED:
+        return await _go_on(context, job)
+    if job.state is JobState.REJECTED:
+        raise NotCarriedOut(f"Job {job.id} was rejected: {job.reason} Mend the file and drop it again.")
+    if job.state not in {JobState.DONE, JobState.CANCELLED}:
+        raise NotCarriedOut(f"Job {job.id} is {job.state}; there is nothing to retry yet.")
+    if job.size < 0:
+        raise NotCarriedOut(
+            f"Job {job.id} finished too long ago: its rows are not kept any more. Drop its failed.csv again "
+            "to ask about the failed rows."
+        )
+    return await _ask_again(context, job)
+
+
+async def _go_on(context: Context, job: Job) -> str:
+    """A job that stood still goes on where it stood."""
+    state = JobState.CLAIMED if job.rows is None else JobState.RUNNING if job.planned_at else JobState.PLANNING
+    parts = [replace(part, deaths=0) for part in await context.store.jobs.parts(job.id) if part.deaths]
+    event = JobRetried(job=job.id, rows=job.rows or 0)
+    await context.store.jobs.revive(job, state=state, event=event, parts=parts, reason=None, reason_code=None, deaths=0)
+    return f"Job {job.id} goes on."
+
+
+async def _ask_again(context: Context, job: Job) -> str:
+    """A finished job's failed and skipped rows are asked again; the whole is delivered anew, beside the first."""
+    parts = await context.store.jobs.parts(job.id)
+    open_parts = [part for part in parts if part.ok < part.rows]
+    if not open_parts:
+        raise NotCarriedOut(f"Every row of job {job.id} has its answer; there is nothing to retry.")
+    reopened = [await _reopened(context, part) for part in open_parts]
+    rows = sum(part.rows - part.ok for part in open_parts)
+    await context.store.jobs.revive(
+        job,
+        # Asking again costs again, so it is admitted again.
+        state=JobState.PLANNING,
+        event=JobRetried(job=job.id, rows=rows),
+        parts=reopened,
+        round=job.round + 1,
+        cancelled=0,
+        outbox_stem=None,
+        finished_at=None,
+    )
+    return f"{count(rows, 'row')} of job {job.id} will be asked again; the results will stand beside the first ones."
+
+
+async def _reopened(context: Context, part: Part) -> Part:
+    version = part.results + 1
+    if part.results:
+        task = ReopenTask(str(context.spool.results(part)), str(context.spool.results(part, version)))
+        await context.executor.run(reopen, task)
+    return replace(
+        part,
+        state=PartState.UNPLANNED,
+        attempt=part.attempt + 1,
+        results=version if part.results else 0,
+        failed=0,
+        batch=None,
+    )
+
+
+async def _resolve(context: Context, order: Order) -> str:
+    try:
+        batch = await context.store.batches.get(order.target)
+    except KeyError:
+        raise NotCarriedOut(f"There is no batch {order.target}.") from None
+    if batch.state is not BatchState.HELD:
+        raise NotCarriedOut(f"Batch {batch.key} is {batch.state}; only a batch that is held can be resolved.")
+    remote = order.data.get("found")
+    if remote:
+        await _require_known(context, batch, str(remote))
+        await context.store.batches.found(batch, str(remote), [], context.clock.now())
+        return f"Batch {batch.key} goes on as {remote}."
+    await context.store.batches.resolved_absent(batch)
+    return f"Batch {batch.key} will be created now."
+
+
+async def _require_known(context: Context, batch: Batch, remote: str) -> None:
+    """An id that was mistyped would count as vanished after an hour, and all its rows be asked and paid again."""
+    try:
+        desk = desk_for(context, batch.provider)
+        if (opening := context.opening.get(batch.provider)) is not None:
+            await asyncio.wait([opening])
+        async with asyncio.timeout(ASKED_WITHIN):
+            await desk.provider.poll(RemoteBatch(remote, batch.key, {}))
+    except (ProviderError, ProviderNotConfigured, TimeoutError) as error:
+        why = str(error) or f"It did not answer within {ASKED_WITHIN:.0f} s."
+        raise NotCarriedOut(
+            f"{batch.provider} does not confirm that it has a batch {remote}; nothing was changed. {why}"
+        ) from None

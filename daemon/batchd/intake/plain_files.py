@@ -1,0 +1,95 @@
+"""Plain files made by strangers: opening them without being led astray, copying them without loss."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import IO
+
+from ..errors import FileRefused
+from ..files import named
+from .scan import ENTER
+from .settling import Stamp
+
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+"""How a stranger's file is opened: not through a link, and not waiting, as a plain open of a pipe does for ever."""
+
+_DRAFT = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_CHUNK = 1 << 20
+_NOT_PLAIN = "This is not a plain file: a link, a pipe, a device, or a file with several names. Drop the file itself."
+
+
+def open_source(path: Path) -> IO[bytes]:
+    """Open a file that strangers made: never through a link, never waiting. FileRefused unless it is a plain file."""
+    try:
+        descriptor = os.open(path, READ)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENXIO}:
+            raise FileRefused("not_a_file", _NOT_PLAIN) from error
+        raise
+    if not is_plain(os.fstat(descriptor)):
+        os.close(descriptor)
+        raise FileRefused("not_a_file", _NOT_PLAIN)
+    return os.fdopen(descriptor, "rb")
+
+
+def stamp_of(path: Path) -> Stamp:
+    """The stamp of what is at `path`; of a link itself, not of what it points to."""
+    return Stamp.of(path.lstat())
+
+
+def is_plain(status: os.stat_result) -> bool:
+    """True for a regular file with one name."""
+    # Some FUSE file systems count no links at all.
+    return stat.S_ISREG(status.st_mode) and status.st_nlink <= 1
+
+
+def opened_folder(opened: contextlib.ExitStack, inbox: Path, relative: str) -> tuple[int, bool]:
+    """Open the folder that the file lies in, never through a link; the inbox itself, and False, if it is gone."""
+    folders = relative.split("/")
+    if {"", ".", ".."} & set(folders):
+        raise ValueError(f"{relative!r} is no path within the inbox")
+    here = root = opened_in(opened, inbox, ENTER & ~os.O_NOFOLLOW)
+    for folder in folders[:-1]:
+        try:
+            here = opened_in(opened, folder, ENTER, here)
+        except OSError as error:
+            if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+                raise
+            return root, False
+    return here, True
+
+
+def opened_in(opened: contextlib.ExitStack, path: str | Path, flags: int, folder: int | None = None) -> int:
+    """A descriptor that `opened` closes."""
+    descriptor = os.open(path, flags, dir_fd=folder)
+    opened.callback(os.close, descriptor)
+    return descriptor
+
+
+def copy_durably(source: int, draft: Path) -> None:
+    """A durable copy, read back and compared. OSError, and no draft, if anything is wrong with it."""
+    draft.unlink(missing_ok=True)
+    status = os.fstat(source)
+    read = hashlib.sha256()
+    try:
+        with named(draft), os.fdopen(os.open(draft, _DRAFT, 0o600), "w+b") as file:
+            while chunk := os.read(source, _CHUNK):
+                read.update(chunk)
+                file.write(chunk)
+            file.flush()
+            os.fchmod(file.fileno(), stat.S_IMODE(status.st_mode) & 0o666 | 0o600)
+            os.utime(file.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+            os.fsync(file.fileno())
+            # Or what is read back would be our own memory.
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            file.seek(0)
+            if hashlib.file_digest(file, "sha256").digest() != read.digest():
+                raise OSError(errno.EIO, "The copy differs from what was written", str(draft))
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,117 @@
+"""One look at the inbox: every file in it and its folders, without following, opening or trusting anything."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..domain.names import is_temporary
+from .settling import Stamp
+
+DEEPEST = 20
+"""Folders within folders. A path must stay within 4,096 bytes, here and in the outbox."""
+
+ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""How a folder below the inbox is opened: never through a link, which may be put there at any moment."""
+
+_COPY_INSTEAD = "Copy the file itself into the inbox and delete this one."
+_KINDS = {
+    stat.S_IFLNK: f"This is a link to some other place, and batchd takes only real files. {_COPY_INSTEAD}",
+    stat.S_IFIFO: f"This is a named pipe, not a file. {_COPY_INSTEAD}",
+    stat.S_IFSOCK: f"This is a socket, not a file. {_COPY_INSTEAD}",
+    stat.S_IFCHR: f"This is a device, not a file. {_COPY_INSTEAD}",
+    stat.S_IFBLK: f"This is a device, not a file. {_COPY_INSTEAD}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A regular file: its path relative to the inbox as `os.fsdecode` gives it, its stamp, its file system."""
+
+    path: str
+    stamp: Stamp
+    device: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a look found. `oddities` are what is never taken: the path, and what a person can do about it."""
+
+    files: list[Entry] = field(default_factory=list)
+    oddities: list[tuple[str, str]] = field(default_factory=list)
+
+
+def scan(root: Path) -> Listing:
+    """Look at the whole inbox. OSError, as it comes, if the inbox itself is missing or cannot be read.
+
+    Names of files on their way (`is_temporary`) are passed over in silence. What vanishes meanwhile is not there.
+    """
+    listing = Listing()
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _look_into(descriptor, "", 0, listing)
+    finally:
+        os.close(descriptor)
+    return listing
+
+
+def _look_into(folder: int, prefix: str, depth: int, listing: Listing) -> None:
+    folders = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if is_temporary(entry.name):
+                continue
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+                else:
+                    _note(prefix + entry.name, entry.stat(follow_symlinks=False), listing)
+            except FileNotFoundError:
+                continue  # gone between the list and the look
+            except OSError as error:
+                sentence = f"This cannot be looked at ({error.strerror}). {_COPY_INSTEAD}"
+                listing.oddities.append((prefix + entry.name, sentence))
+    for name in folders:
+        path = prefix + name
+        if depth >= DEEPEST:
+            listing.oddities.append((path, f"This lies more than {DEEPEST} folders deep. Move it further up."))
+            continue
+        try:
+            inner = os.open(name, ENTER, dir_fd=folder)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            listing.oddities.append((path, _unreadable(error)))
+            continue
+        try:
+            _look_into(inner, path + "/", depth + 1, listing)
+        except OSError as error:
+            listing.oddities.append((path, _unreadable(error)))
+        finally:
+            os.close(inner)
+
+
+def _note(path: str, status: os.stat_result, listing: Listing) -> None:
+    kind = stat.S_IFMT(status.st_mode)
+    if kind in _KINDS:
+        listing.oddities.append((path, _KINDS[kind]))
+    elif status.st_nlink > 1:
+        listing.oddities.append((path, _linked(status.st_nlink)))
+    else:
+        listing.files.append(Entry(path, Stamp.of(status), status.st_dev))
+
+
+def _linked(names: int) -> str:
+    return (
+        f"This file has {names} names (hard links), so it could be changed under another one while batchd works on "
+        f"it. {_COPY_INSTEAD}"
+    )
+
+
+def _unreadable(error: OSError) -> str:
+    return (
+        f"This folder cannot be opened ({error.strerror}), so what is in it is not taken. "
+        "Give the user that batchd runs as the right to read and enter it."
+    )

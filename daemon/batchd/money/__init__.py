@@ -1,0 +1,1 @@
+"""What it costs: prices, budgets, estimates, token counts. Nothing here sends anything."""

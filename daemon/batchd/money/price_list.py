@@ -1,0 +1,80 @@
+"""What models cost at one provider: the operator's own prices first, then those that the service publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from . import published_prices as known_prices
+from .pricing import Price, Terms
+from .published_prices import Service
+
+if TYPE_CHECKING:
+    from ..config.tables import ProviderTable
+
+OPERATOR = "configuration"
+"""The source of terms that the operator wrote."""
+
+
+class PriceBook:
+    """The prices of one provider's models.
+
+    `operator` are those of the config, in `currency`. `known` is the service whose published prices hold where the
+    operator gave none: its name, or the base URL it is known by. `discount` is what a batch takes off where
+    neither says so.
+
+    A lookup may import the list of published prices, which takes 0.4 s: on the event loop, ask in a thread.
+    """
+
+    def __init__(
+        self,
+        operator: Mapping[str, Price],
+        *,
+        currency: str = known_prices.CURRENCY,
+        known: str | None = None,
+        discount: Decimal | None = None,
+    ) -> None:
+        self.currency = currency
+        self._operator = operator
+        self._known = known
+        self._discount = discount
+
+    @classmethod
+    def of(cls, table: ProviderTable, settings: object, *, currency: str) -> PriceBook:
+        """The prices of a configured provider; `settings` are its plugin's, whose `base_url` tells the service."""
+        known = table.prices_of or getattr(settings, "base_url", None)
+        return cls(table.price_list(), currency=currency, known=known, discount=table.batch_discount)
+
+    def terms(self, model: str, at: float) -> Terms | None:
+        """What the model costs when it is asked at this time; None where that is not known, never zero."""
+        own = self._operator.get(model)
+        if own is not None:
+            batch, live = (own.rates(self.currency, batch=each) for each in (True, False))
+            return Terms(batch, live, self.currency, OPERATOR)
+        if self.currency != known_prices.CURRENCY or self._service is None:
+            return None
+        return self._service.terms(model, at, discount=self._discount)
+
+    def models(self) -> list[str]:
+        """Every model whose price is known here, the operator's own first."""
+        published = [] if self.currency != known_prices.CURRENCY or self._service is None else self._service.models()
+        return [*self._operator, *(model for model in published if model not in self._operator)]
+
+    def unknown(self, provider: str, model: str) -> str:
+        """Why the price of a model is not known and which table to add, in words. `provider` is its name here."""
+        if self._service is None:
+            why = "batchd knows no published prices of this service"
+        elif self.currency != known_prices.CURRENCY:
+            why = f"published prices are in {known_prices.CURRENCY}, and [budget] counts in {self.currency}"
+        else:
+            why = f"it is not among the published prices of {self._service.name}"
+        what = f'The price of the model "{model}" at {provider} is not known: {why}.'
+        return f'{what} Add [providers.{provider}.prices."{model}"] with input and output.'
+
+    @cached_property
+    def _service(self) -> Service | None:
+        if self._known is None:
+            return None
+        return Service.at(self._known) if "://" in self._known else Service.named(self._known)

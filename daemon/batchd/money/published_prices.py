@@ -1,0 +1,176 @@
+"""Published prices of known services, out of the package genai-prices: offline, in USD.
+
+Nothing here imports it before a price is asked for: that takes 0.4 s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING
+
+from .pricing import Rates, Step, Terms, per_token
+
+if TYPE_CHECKING:
+    from genai_prices.data_snapshot import DataSnapshot
+    from genai_prices.types import ModelInfo, ModelPrice, Provider
+
+CURRENCY = "USD"
+
+_BATCH = {"processing": "batch"}
+_TOKENS = ("input_mtok", "cache_read_mtok", "output_mtok")
+# What is charged besides tokens, or for tokens that no answer's usage tells apart: such a price cannot be kept.
+_BEYOND = ("requests_kcount", "input_text_messages_kcount", "output_reasoning_mtok", "output_citation_mtok")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service whose prices are published, under the name that genai-prices has for it."""
+
+    name: str
+
+    @classmethod
+    def named(cls, name: str) -> Service | None:
+        """The service of that very name."""
+        return cls(name) if name in names() else None
+
+    @classmethod
+    def at(cls, address: str) -> Service | None:
+        """The service that answers at this base URL."""
+        try:
+            return cls(_snapshot().find_provider(None, None, address).id)
+        except LookupError:
+            return None
+
+    def terms(self, model: str, at: float, *, discount: Decimal | None = None) -> Terms | None:
+        """What the model costs if it is asked at this time (seconds since 1970), None if that is not published.
+
+        `discount` is what a batch takes off where no price for batches is published; without it, nothing.
+        """
+        found = _find(self.name, model)
+        if found is None:
+            return None
+        info, own = found
+        moments = _moments(info, datetime.fromtimestamp(at, UTC))
+        live = _dearest([_rates(info.get_prices(moment)) for moment in moments])
+        if live is None:
+            return None
+        if own and any(_sells_batches(info, moment) for moment in moments):
+            batch = _dearest([_rates(info.get_prices(moment, _BATCH)) for moment in moments])
+        else:
+            # Asked for the price of a batch, genai-prices answers with that of a live call, without saying so.
+            batch = live if discount is None else _less(live, discount)
+        assert batch is not None  # it has prices for whatever it has prices for live
+        return Terms(batch, live, CURRENCY, f"published prices ({self.name}/{info.id}, genai-prices {_version()})")
+
+    def models(self) -> list[str]:
+        """Its models that have a price per token, as long as they are asked for by these names."""
+        now = datetime.now(UTC)
+        return [
+            info.id
+            for info in _provider(self.name).models
+            if _rates(info.get_prices(now)) is not None
+            # Some are only the beginning of a name, as of models that were tuned.
+            and info.id[-1].isalnum()
+            and _find(self.name, info.id) == (info, True)
+        ]
+
+
+def names() -> Sequence[str]:
+    """Every service whose prices are known."""
+    return tuple(provider.id for provider in _snapshot().providers)
+
+
+def _snapshot() -> DataSnapshot:
+    from genai_prices.data_snapshot import get_snapshot
+
+    return get_snapshot()
+
+
+@cache
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("genai-prices")
+
+
+@cache
+def _provider(name: str) -> Provider:
+    return next(provider for provider in _snapshot().providers if provider.id == name)
+
+
+@cache
+def _find(service: str, model: str) -> tuple[ModelInfo, bool] | None:
+    """The model, and whether it is the service's own entry: batch prices of another's do not hold here."""
+    provider = _provider(service)
+    info = provider.find_model(model, all_providers=_snapshot().providers)
+    return None if info is None else (info, any(info is each for each in provider.models))
+
+
+def _moments(info: ModelInfo, at: datetime) -> list[datetime]:
+    """`at`, and each hour of that day at which the price changes: nobody knows when a batch will run."""
+    from genai_prices.types import TimeOfDateConstraint
+
+    conditions = [price.constraint for price in info.prices] if isinstance(info.prices, list) else []
+    conditions += [variant.constraint for variant in info.price_variants or ()]
+    hours = {
+        hour.replace(tzinfo=None)
+        for each in conditions
+        if isinstance(each, TimeOfDateConstraint)
+        for hour in (each.start_time, each.end_time)
+    }
+    return [at, *(datetime.combine(at.date(), hour, UTC) for hour in sorted(hours))]
+
+
+def _sells_batches(info: ModelInfo, at: datetime) -> bool:
+    return any(
+        variant.when == _BATCH and (variant.constraint is None or variant.constraint.active(at))
+        for variant in info.price_variants or ()
+    )
+
+
+def _rates(prices: ModelPrice) -> Rates | None:
+    """A published price as rates, None where it is not one per token."""
+    from genai_prices.types import TieredPrices
+
+    if prices.input_mtok is None or any(getattr(prices, key) is not None for key in _BEYOND):
+        return None
+    given_input, cached, output = (getattr(prices, key) for key in _TOKENS)
+    # What has no price of its own for cached tokens bills them as any; what has none for output has none to bill.
+    prices_of = [given_input, given_input if cached is None else cached, Decimal(0) if output is None else output]
+    starts = sorted({tier.start for each in prices_of if isinstance(each, TieredPrices) for tier in each.tiers})
+
+    def at(tokens: int) -> tuple[int, int, int]:
+        found = []
+        for each in prices_of:
+            price = each
+            if isinstance(each, TieredPrices):
+                price = each.base
+                for tier in each.tiers:
+                    if tokens > tier.start:
+                        price = tier.price
+            found.append(per_token(price, CURRENCY))
+        # A batch's list may leave cached input at its live price, which is then above that of any input.
+        return found[0], min(found[1], found[0]), found[2]
+
+    return Rates(*at(0), tuple(Step(start, *at(start + 1)) for start in starts))
+
+
+def _dearest(rates: Sequence[Rates | None]) -> Rates | None:
+    known = [each for each in rates if each is not None]
+    return max(known, key=lambda each: (each.input, each.output), default=None)
+
+
+def _less(rates: Rates, discount: Decimal) -> Rates:
+    def off(tokens: int) -> int:
+        return round(tokens * (1 - discount))
+
+    return Rates(
+        off(rates.input),
+        off(rates.cached_input),
+        off(rates.output),
+        tuple(Step(each.above, off(each.input), off(each.cached_input), off(each.output)) for each in rates.steps),
+    )

@@ -1,0 +1,228 @@
+"""The catalogue of what plugins offer. pluggy is asked at start-up only: hooks register, objects act.
+
+Modules are imported at once, but a hook is called when its role is first asked for: a hook imports what it
+offers, and a worker process that only reads files must not pay for the client of a provider.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BatchdError, PluginError
+from .hooks import Offer as Offer
+from .hooks import Role as Role
+from .hooks import ask, registered, rivals
+from .neighbours import share
+from .sources import Origin, origins, what_was_raised
+
+if TYPE_CHECKING:
+    import click
+    import pluggy
+
+    from ..contracts import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenPlugin:
+    """A plugin that cannot be used, as a whole (`role` is None) or for one role, and why.
+
+    `kinds` are those that it offered, as far as it came.
+    """
+
+    plugin: str
+    distribution: str
+    where: str
+    reason: str
+    role: Role | None = None
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """All of it, for `batchd plugins` and for a route that needs it."""
+        return f'The plugin "{self.plugin}" of {self.distribution or self.where} is broken: {self.reason}.'
+
+
+class Catalogue:
+    """What there is, by role and kind. Pickled by recipe: the other process loads the plugins itself."""
+
+    def __init__(self, plugin_dir: Path | None, *, tolerant: bool) -> None:
+        self._plugin_dir = plugin_dir
+        self._tolerant = tolerant
+        self._broken: list[BrokenPlugin] = []
+        self._plugins: list[tuple[Origin, pluggy.PluginManager]] = []
+        self._offers: dict[Role, dict[str, Offer]] = {}
+
+    @classmethod
+    def load(cls, plugin_dir: Path | None = None, *, tolerant: bool = False) -> Catalogue:
+        """Import every plugin. Broken ones are listed, never raised.
+
+        Two plugins of one name, or that offer one kind, are a PluginError that names both: now, or when the role
+        is first asked for. With `tolerant` they are listed as broken instead, so that they can be shown.
+        """
+        catalogue = cls(plugin_dir, tolerant=tolerant)
+        share(plugin_dir)
+        single, clashes = origins(plugin_dir)
+        for same, reason in clashes:
+            catalogue._refuse((BrokenPlugin(each.name, each.distribution, each.where, reason) for each in same), reason)
+        for origin in single:
+            try:
+                catalogue._plugins.append((origin, registered(origin.load())))
+            except PluginError as error:
+                broken = BrokenPlugin(origin.name, origin.distribution, origin.where, str(error))
+                catalogue._broken.append(broken)
+        return catalogue
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_reload, (self._plugin_dir, self._tolerant))
+
+    @property
+    def offers(self) -> Sequence[Offer]:
+        """Everything that is offered, by role, then kind."""
+        return [offer for role in Role for _, offer in sorted(self._of(role).items())]
+
+    @property
+    def broken(self) -> Sequence[BrokenPlugin]:
+        """Every plugin that cannot be used, as a whole or for a role."""
+        for role in Role:
+            self._of(role)
+        return tuple(self._broken)
+
+    def kinds(self, role: str) -> Sequence[str]:
+        """The kinds there are of a role."""
+        return sorted(self._of(role))
+
+    def find(self, role: str, kind: str) -> Offer | None:
+        """The offer of that kind, None if there is none."""
+        return self._of(role).get(kind)
+
+    def suspects(self, role: str, kind: str) -> tuple[Sequence[BrokenPlugin], bool]:
+        """The broken plugins that may have meant to offer the kind; True if they look like it by their names."""
+        self._of(role)
+        possible = [each for each in self._broken if each.role is None or each.role == role]
+        alike = [each for each in possible if kind in {each.plugin, each.where.removeprefix("batchd_"), *each.kinds}]
+        return alike or possible, bool(alike)
+
+    def factory(self, role: str, kind: str) -> Callable[..., Any]:
+        """What makes objects of the kind. PluginError, in words, if nobody offers it."""
+        return self._offer(role, kind).factory
+
+    def settings_type(self, role: str, kind: str) -> type[Settings]:
+        """The model of the kind's config table."""
+        from ..contracts import Settings
+
+        offer = self._offer(role, kind)
+        settings = getattr(offer.factory, "Settings", Settings)
+        if not (isinstance(settings, type) and issubclass(settings, Settings)):
+            raise PluginError(f"{_about(offer)} has Settings that are no class of batchd.Settings.")
+        return settings
+
+    def create(self, role: str, kind: str, settings: Mapping[str, Any]) -> Any:
+        """An object of the kind. PluginError names the plugin; errors of batchd's own kinds pass through."""
+        from .validation import check
+
+        offer = self._offer(role, kind)
+        about, model = _about(offer), self.settings_type(role, kind)
+        try:
+            checked, faults = check(model, settings)
+            if checked is None:
+                wrong = "; ".join(fault.in_table for fault in faults)
+                raise PluginError(f"{about} cannot use its settings: {wrong}{'' if wrong.endswith('?') else '.'}")
+            made = offer.factory(checked)
+        except BatchdError:
+            raise
+        except Exception as error:
+            raise PluginError(f"{about} could not be made: {what_was_raised(error)}.") from error
+        if inspect.iscoroutine(made):
+            made.close()
+            raise PluginError(f"{about} is made by an async function: write a plain def.")
+        contracts = _contracts(offer.role)
+        if not isinstance(made, contracts):
+            wanted = " or ".join(contract.__name__ for contract in contracts)
+            raise PluginError(f"{about} breaks its contract: it makes {type(made).__name__}, not {wanted}.")
+        return made
+
+    def reader_for(self, suffix: str) -> str | None:
+        """The kind of the reader that takes files of this suffix (`.csv`)."""
+        readers = self._of(Role.READER).values()
+        return next((offer.kind for offer in readers if suffix.lower() in offer.suffixes), None)
+
+    def suffixes(self) -> Sequence[str]:
+        """Every suffix that some reader takes."""
+        return sorted({suffix for offer in self._of(Role.READER).values() for suffix in offer.suffixes})
+
+    def commands(self) -> Mapping[str, Callable[[], click.Command]]:
+        """The commands that plugins add, by name; call one for its click.Command."""
+        return {name: offer.factory for name, offer in sorted(self._of(Role.COMMAND).items())}
+
+    def _offer(self, role: str, kind: str) -> Offer:
+        offer = self.find(role, kind)
+        if offer is None:
+            suspects, _ = self.suspects(role, kind)
+            known = f"There are: {', '.join(self.kinds(role)) or 'none'}."
+            reasons = " ".join((known, *(each.sentence for each in suspects)))
+            raise PluginError(f'There is no {Role(role).noun} "{kind}". {reasons}')
+        return offer
+
+    def _of(self, role: str) -> dict[str, Offer]:
+        role = Role(role)
+        if role not in self._offers:
+            self._offers[role] = self._ask(role)
+        return self._offers[role]
+
+    def _ask(self, role: Role) -> dict[str, Offer]:
+        offers: list[Offer] = []
+        broken: list[BrokenPlugin] = []
+        for origin, manager in self._plugins:
+            found, reason = ask(origin, manager, role)
+            if reason is None:
+                offers += found
+            else:
+                kinds = tuple(offer.kind for offer in found)
+                broken.append(BrokenPlugin(origin.name, origin.distribution, origin.where, reason, role, kinds))
+        lost: list[Offer] = []
+        for same, reason in rivals(offers):
+            self._refuse((_rival(offer, reason) for offer in same), reason)
+            lost += same
+        self._broken += broken
+        return {offer.kind: offer for offer in offers if offer not in lost}
+
+    def _refuse(self, broken: Iterable[BrokenPlugin], reason: str) -> None:
+        if not self._tolerant:
+            raise PluginError(f"{reason[0].upper()}{reason[1:]}.")
+        self._broken += broken
+
+
+def _reload(plugin_dir: Path | None, tolerant: bool) -> Catalogue:
+    return Catalogue.load(plugin_dir, tolerant=tolerant)
+
+
+def _rival(offer: Offer, reason: str) -> BrokenPlugin:
+    return BrokenPlugin(offer.plugin, offer.distribution, offer.where, reason, offer.role, (offer.kind,))
+
+
+def _about(offer: Offer) -> str:
+    return f'The {offer.role.noun} "{offer.kind}" ({offer})'
+
+
+def _contracts(role: Role) -> tuple[type, ...]:
+    # Here and not at the top: contracts brings pydantic, which a command that only lists plugins need not pay for.
+    from .. import contracts
+
+    if role is Role.PROVIDER:
+        return (contracts.BatchProvider, contracts.LiveProvider)
+    if role is Role.COMMAND:
+        import click
+
+        return (click.Command,)
+    return (
+        {
+            Role.READER: contracts.Reader,
+            Role.PROMPT_BUILDER: contracts.PromptBuilder,
+            Role.SINK: contracts.Sink,
+            Role.OBSERVER: contracts.Observer,
+        }[role],
+    )

@@ -1,0 +1,142 @@
+"""Asking one plugin what it offers. Each has a pluggy manager to itself, so that one that raises stops no other."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import pluggy
+
+from .. import hookspecs
+from ..domain.words import nearest
+from ..errors import PluginError
+from .sources import Origin, what_was_raised
+
+_KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+_SUFFIX = re.compile(r"\.[^A-Z./\s]+")
+_DEFINITION = re.compile(r"hookimpl definition: (.+)")
+
+
+class Role(StrEnum):
+    """What a plugin can offer."""
+
+    READER = "reader"
+    PROMPT_BUILDER = "prompt_builder"
+    PROVIDER = "provider"
+    SINK = "sink"
+    OBSERVER = "observer"
+    COMMAND = "command"
+
+    @property
+    def hook(self) -> str:
+        """The hook that registers it."""
+        return f"register_{self}s"
+
+    @property
+    def noun(self) -> str:
+        """As people say it."""
+        return self.replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One kind that a plugin offers. `distribution` is a name and version, empty for a file of the plugin folder."""
+
+    role: Role
+    kind: str
+    plugin: str
+    distribution: str
+    where: str
+    factory: Callable[..., Any] = field(repr=False)
+
+    def __str__(self) -> str:
+        return f'the plugin "{self.plugin}" of {self.distribution or self.where}'
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """The suffixes of files that it takes, if it is a reader."""
+        return tuple(getattr(self.factory, "suffixes", ())) if self.role is Role.READER else ()
+
+
+def registered(plugin: object) -> pluggy.PluginManager:
+    """The plugin in a manager of its own. PluginError says which hook does not fit, and how to write it."""
+    manager = pluggy.PluginManager(hookspecs.hookimpl.project_name)
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(plugin)
+    except pluggy.PluginValidationError as error:
+        definition = _DEFINITION.search(str(error))
+        what = f"its hook {definition[1]} does not fit" if definition else "one of its hooks does not fit"
+        raise PluginError(f"{what}: a hook takes one argument, register") from None
+    callers = manager.get_hookcallers(plugin)
+    if not callers:
+        raise PluginError("it has no hooks: mark its functions with @batchd.hookimpl")
+    for caller in callers:
+        if not caller.has_spec():
+            meant = nearest(caller.name, [role.hook for role in Role])
+            hint = f" (did you mean {meant}?)" if meant else ""
+            raise PluginError(f"its hook {caller.name} is none that batchd knows{hint}")
+        for implementation in caller.get_hookimpls():
+            _check(caller.name, implementation)
+    return manager
+
+
+def ask(origin: Origin, manager: pluggy.PluginManager, role: Role) -> tuple[list[Offer], str | None]:
+    """What the plugin offers in the role; and the reason, if it broke before it was done."""
+    offers: dict[str, Offer] = {}
+
+    def register(kind: object, factory: object) -> None:
+        if not isinstance(kind, str) or _KIND.fullmatch(kind) is None:
+            raise PluginError(f"it registers the {role.noun} {kind!r}, which is no name: use letters, digits and .+-_")
+        if kind in offers:
+            raise PluginError(f'it registers the {role.noun} "{kind}" twice')
+        if not callable(factory):
+            raise PluginError(f'it registers the {role.noun} "{kind}" with {factory!r}, which cannot be called')
+        offer = Offer(role, kind, origin.name, origin.distribution, origin.where, factory)
+        if not _are_suffixes(getattr(factory, "suffixes", ())):
+            raise PluginError(f'the suffixes of its reader "{kind}" must be a tuple such as (".csv",), in lower case')
+        offers[kind] = offer
+
+    try:
+        getattr(manager.hook, role.hook)(register=register)
+    except PluginError as error:
+        return list(offers.values()), str(error)
+    # A hook is a stranger's code: whatever it raises concerns this plugin alone.
+    except (Exception, SystemExit) as error:  # noqa: BLE001
+        return list(offers.values()), f"its hook {role.hook} raised {what_was_raised(error)}"
+    return list(offers.values()), None
+
+
+def rivals(offers: Iterable[Offer]) -> list[tuple[list[Offer], str]]:
+    """Offers of one role that cannot stand beside each other, with a sentence that names their plugins."""
+    claims: dict[str, list[Offer]] = defaultdict(list)
+    for offer in offers:
+        claims[f'the {offer.role.noun} "{offer.kind}"'].append(offer)
+        for suffix in dict.fromkeys(offer.suffixes):
+            claims[f"a reader for {suffix}"].append(offer)
+    return [
+        (same, f"{' and '.join(map(str, same))} offer {claim}: take one of them away")
+        for claim, same in claims.items()
+        if len(same) > 1
+    ]
+
+
+def _check(hook: str, implementation: pluggy.HookImpl) -> None:
+    function = implementation.function
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise PluginError(f"its hook {hook} is async, so nobody would wait for it: write a plain def")
+    if inspect.isgeneratorfunction(function):
+        raise PluginError(f"its hook {hook} contains yield, so it would never run: write a plain def")
+    if implementation.argnames != ("register",):
+        raise PluginError(f"its hook {hook} does not fit: a hook takes one argument, register")
+
+
+def _are_suffixes(suffixes: object) -> bool:
+    return isinstance(suffixes, tuple | list) and all(
+        isinstance(each, str) and _SUFFIX.fullmatch(each) is not None for each in suffixes
+    )

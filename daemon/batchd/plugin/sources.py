@@ -1,0 +1,99 @@
+"""Where plugins come from: entry points of installed distributions, and `.py` files of the plugin folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from ..errors import PluginError
+from ..secrets.masking import mask
+
+GROUP = "batchd"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A plugin before it is imported: its name, the distribution it is from (empty for a file), and where it is."""
+
+    name: str
+    distribution: str
+    where: str
+    entry_point: metadata.EntryPoint | None = None
+
+    def __str__(self) -> str:
+        return f"{self.distribution} ({self.where})" if self.distribution else self.where
+
+    def load(self) -> object:
+        """Import it. PluginError with the reason, whatever it raises."""
+        try:
+            return self.entry_point.load() if self.entry_point is not None else _import_file(Path(self.where))
+        # A plugin may raise anything while it is imported, even leave by sys.exit; it must not take others with it.
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"it cannot be imported: {what_was_raised(error)}") from error
+
+
+def origins(plugin_dir: Path | None) -> tuple[list[Origin], list[tuple[list[Origin], str]]]:
+    """Every plugin there is, and those that share a name, with a sentence that names them all."""
+    by_name: dict[str, list[Origin]] = defaultdict(list)
+    for origin in (*_installed(), *_files(plugin_dir)):
+        by_name[origin.name].append(origin)
+    single = [same[0] for _, same in sorted(by_name.items()) if len(same) == 1]
+    clashes = [
+        (same, f'there are {len(same)} plugins of the name "{name}": {" and ".join(map(str, same))}')
+        for name, same in sorted(by_name.items())
+        if len(same) > 1
+    ]
+    return single, clashes
+
+
+def what_was_raised(error: BaseException) -> str:
+    """`KeyError: 'a' (shop.py, line 12)`, with the line of the plugin that raised it."""
+    message = " ".join(str(error).split())
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    # A SyntaxError says the line itself; its frames are those of the import machinery.
+    frames = [] if isinstance(error, SyntaxError) else traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith("<") and "importlib" not in frame.filename]
+    if len(own) > 1:
+        text += f" ({Path(own[-1].filename).name}, line {own[-1].lineno})"
+    return mask(text)
+
+
+def _installed() -> Iterator[Origin]:
+    for point in metadata.entry_points(group=GROUP):
+        distribution = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "?"
+        yield Origin(point.name, distribution, point.value, point)
+
+
+def _files(plugin_dir: Path | None) -> Iterator[Origin]:
+    if plugin_dir is None or not plugin_dir.is_dir():
+        return
+    for path in sorted(plugin_dir.glob("*.py")):
+        # A leading underscore marks a module that plugins share (see plugin_neighbours), a leading dot what an editor
+        # left behind.
+        if not path.name.startswith(("_", ".")):
+            yield Origin(path.stem, "", str(path))
+
+
+def _import_file(path: Path) -> object:
+    name = f"batchd_local_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    before = sys.modules.get(name)
+    # pydantic and dataclasses look their module up by name while a class is being made.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before
+        raise
+    return module

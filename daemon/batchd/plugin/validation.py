@@ -1,0 +1,212 @@
+"""Tables of the config against pydantic models: every fault as a sentence, with the nearest right key.
+
+pydantic's own messages carry the value that was refused, which may be a key. Nothing here shows a value that
+stands where a secret is expected.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from ..domain.words import Keys, nearest, proposal, show_key
+from ..secrets.masking import COVER, mask
+from ..settings import Secret
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_SECRET_NAME = re.compile(
+    r"(?i)(^|[_-])(api_?key|access_?key|private_?key|token|secret|passw(or)?d|authorization|credentials?|dsn)$"
+)
+
+
+# pydantic speaks to Python programmers; the operator writes TOML.
+_TYPES = {
+    "bool_parsing": "should be true or false",
+    "bool_type": "should be true or false",
+    "dict_type": "should be a table",
+    "float_parsing": "should be a number",
+    "float_type": "should be a number",
+    "int_from_float": "should be a whole number",
+    "int_parsing": "should be a whole number",
+    "int_type": "should be a whole number",
+    "list_type": "should be a list",
+    "model_type": "should be a table",
+    "string_type": "should be text, in quotes",
+    "tuple_type": "should be a list",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a table: where in it, and a sentence without a full stop."""
+
+    keys: Keys
+    sentence: str
+
+    @property
+    def in_table(self) -> str:
+        """`key: sentence`, or the sentence alone where it is about the whole table."""
+        return f"{show_key(self.keys)}: {self.sentence}" if self.keys else self.sentence
+
+
+def check(
+    model: type[ModelT], table: Mapping[str, Any], *, also_known: Iterable[str] = ()
+) -> tuple[ModelT | None, list[Fault]]:
+    """The table as the model, or all that is wrong with it. `also_known` are keys to propose besides the model's.
+
+    A validator that fails otherwise than by ValueError is the fault of whoever wrote it, and passes through.
+    """
+    try:
+        return model.model_validate(table), []
+    except ValidationError as error:
+        return None, _faults(error, model, table, tuple(also_known))
+
+
+def literal_secrets(settings: BaseModel) -> Iterator[Keys]:
+    """Where a secret stands in the config itself, instead of a reference to it."""
+    for name, field in type(settings).model_fields.items():
+        for keys in _literal(getattr(settings, name)):
+            yield (field.alias or name, *keys)
+
+
+def looks_secret(key: str) -> bool:
+    """Whether a key of this name usually holds a secret."""
+    return _SECRET_NAME.search(key) is not None
+
+
+def _literal(value: Any) -> Iterator[Keys]:
+    if isinstance(value, Secret):
+        if value.literal:
+            yield ()
+    elif isinstance(value, BaseModel):
+        yield from literal_secrets(value)
+    elif isinstance(value, Mapping | list | tuple):
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, item in items:
+            for keys in _literal(item):
+                yield (key, *keys)
+
+
+def _faults(
+    error: ValidationError, model: type[BaseModel], table: Mapping[str, Any], also_known: tuple[str, ...]
+) -> list[Fault]:
+    secrets = [text for text in _secret_texts(model, table) if len(text) >= 4]
+    sentences: dict[Keys, list[str]] = {}
+    for detail in error.errors(include_url=False):
+        keys = _real(detail["loc"], table, missing=detail["type"] in {"missing", "extra_forbidden"})
+        sentence = _sentence(detail, keys, model, also_known)
+        for secret in secrets:
+            # A validator may quote what it refuses, as it is or as a repr.
+            sentence = sentence.replace(secret, COVER).replace(repr(secret)[1:-1], COVER)
+        # A union is one fault with a reason for each of its members.
+        if sentence not in sentences.setdefault(keys, []):
+            sentences[keys].append(sentence)
+    return [Fault(keys, mask("; or ".join(found))) for keys, found in sentences.items()]
+
+
+def _sentence(detail: Any, keys: Keys, model: type[BaseModel], also_known: tuple[str, ...]) -> str:
+    kind, message = detail["type"], str(detail["msg"])
+    if kind == "extra_forbidden":
+        known = {*_known(model, keys[:-1]), *(also_known if len(keys) == 1 else ())}
+        return "there is no such key here" + proposal(str(keys[-1]), known, "the keys are")
+    if kind == "missing":
+        return "is missing"
+    if _is_secret(model, keys):
+        return 'is not usable as it is; write "env:NAME", "file:PATH" or "credential:NAME"'
+    if kind in {"value_error", "assertion_error"}:
+        if any(isinstance(key, str) and looks_secret(key) for key in keys):
+            return "is not usable (the reason is not shown, as it may repeat a secret)"
+        return str(detail["ctx"]["error"]).rstrip(".") or "is not usable"
+    if kind in _TYPES:
+        return _TYPES[kind]
+    if kind == "too_short" and detail["ctx"]["actual_length"] == 0:
+        return "is empty"
+    sentence = message.replace("Input should be", "should be", 1).removesuffix(".")
+    if kind == "literal_error" and isinstance(detail["input"], str):
+        meant = nearest(detail["input"], re.findall(r"'([^']*)'", message))
+        sentence += f', not "{detail["input"]}"' + (f'; did you mean "{meant}"?' if meant else "")
+    return sentence
+
+
+def _real(location: Keys, table: Mapping[str, Any], *, missing: bool) -> Keys:
+    """The location without what pydantic adds for unions and validators: what leads to a value in the table."""
+    node: Any = table
+    keys: Keys = ()
+    for position, key in enumerate(location):
+        if isinstance(node, Mapping) and key in node:
+            node = node[str(key)]
+        elif isinstance(node, list) and isinstance(key, int) and key < len(node):
+            node = node[key]
+        elif not (missing and position == len(location) - 1):
+            continue
+        keys = (*keys, key)
+    return keys
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+def _mentions_secret(annotation: Any) -> bool:
+    return annotation is Secret or any(_mentions_secret(inner) for inner in get_args(annotation))
+
+
+def _annotations(model: type[BaseModel], key: object) -> Iterator[Any]:
+    for name, field in model.model_fields.items():
+        if key in {name, field.alias}:
+            yield field.annotation
+
+
+def _models_at(model: type[BaseModel], keys: Keys) -> list[type[BaseModel]]:
+    """The models that may describe what `keys` leads to; list items and free tables stand for what they hold."""
+    found = [model]
+    for key in keys:
+        inner = [one for each in found for annotation in _annotations(each, key) for one in _models(annotation)]
+        found = inner or found
+    return found
+
+
+def _known(model: type[BaseModel], keys: Keys) -> set[str]:
+    return {field.alias or name for each in _models_at(model, keys) for name, field in each.model_fields.items()}
+
+
+def _is_secret(model: type[BaseModel], keys: Keys) -> bool:
+    """Whether the model wants a Secret there."""
+    return any(
+        _mentions_secret(annotation)
+        for position, key in enumerate(keys)
+        for each in _models_at(model, keys[:position])
+        for annotation in _annotations(each, key)
+    )
+
+
+def _secret_texts(model: type[BaseModel], table: Mapping[str, Any], above: Keys = ()) -> Iterator[str]:
+    for key, value in table.items():
+        keys = (*above, key)
+        if looks_secret(key) or _is_secret(model, keys):
+            yield from (text for text in _texts(value) if Secret(text).literal)
+        elif isinstance(value, Mapping):
+            yield from _secret_texts(model, value, keys)
+        elif isinstance(value, list):
+            for item in value:
+                if isinstance(item, Mapping):
+                    yield from _secret_texts(model, item, keys)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)

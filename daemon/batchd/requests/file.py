@@ -1,0 +1,305 @@
+"""A file of batch requests, looked through for everything a service would refuse, in memory that does not grow with it.
+
+What is wrong with a line by itself is noted in a file of our own as it is found. What is wrong with it beside the
+others (another model, a custom_id that was used before) can only be told at the end, from names that were noted on
+disk. A line that is wrong by itself is not compared: what is left without it is what counts.
+"""
+
+from __future__ import annotations
+
+import codecs
+import heapq
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, NamedTuple, Self
+
+import msgspec
+
+from ..errors import BatchdError
+from ..model import Failure, Limits
+from ..store.duplicate_finder import Double, Names
+from . import rules as requests
+from .json_lines import BLANKS, MARKED, on_one_line, read_json_line
+from .rules import Fault
+
+KINDS_MOST = 1_000
+"""Different endpoints and models that are counted. What comes later than so many is not what the file is for."""
+_STRANGE = -1
+_PADDING = 1_024
+"""Bytes around a request that are no part of it: blanks, a mark, the end of the line."""
+_HEAD = 4_096
+_TOLD_EVERY = 1 << 20
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+
+_encode = msgspec.json.Encoder().encode
+_canonical = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Mend(StrEnum):
+    """What a repair does about a bad line."""
+
+    REWRITE = "rewrite"  # the request is good, the way it is written is not
+    DROP = "drop"  # nothing is lost with it
+    RENAME = "rename"  # another custom_id would do
+    LEAVE_OUT = "leave_out"
+
+
+class Finding(msgspec.Struct, array_like=True, frozen=True):
+    """What is wrong with a line (from 1), and what a repair does about it."""
+
+    line: int
+    faults: list[Fault]
+    mend: Mend
+
+
+class Line(NamedTuple):
+    """A line as it stands in the file: its number from 1, where it begins, how long it is, and the request in it.
+
+    `text` is without blanks, mark and end; None if the line is longer than any that is taken.
+    """
+
+    number: int
+    place: int
+    size: int
+    text: bytes | None
+    marked: bool
+    ending: bytes
+
+
+@dataclass(slots=True)
+class Account:
+    """What one look found. `faults` counts by code; `faulty` is of the file as a whole; `notes` are no faults."""
+
+    lines: int = 0
+    size: int = 0
+    good: int = 0
+    bad: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+    faulty: list[Fault] = field(default_factory=list)
+    model: str | None = None
+    url: str | None = None
+
+    @property
+    def fine(self) -> bool:
+        """Whether a service would take the file as it is."""
+        return not self.bad and not self.faulty
+
+
+CRLF, SEPARATORS = "crlf", "line_separators"
+
+
+class RequestFile:
+    """A file that is looked at and not changed. It must stay as it is meanwhile: BatchdError if it does not."""
+
+    def __init__(self, path: Path, limits: Limits, *, allowed: Collection[str] = ()) -> None:
+        self.path = path
+        self.limits = limits
+        self.account = Account()
+        self._allowed = allowed
+        self._longest = min(limits.max_line_bytes or limits.max_bytes, limits.max_bytes)
+        self._file: IO[bytes] = path.open("rb")
+        self._own: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the others
+        self.names = Names()
+        self._stamp = self._now()
+        self._kinds: dict[tuple[str, str], int] = {}
+        self._main = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for each in (self._file, self._own, self.names):
+            each.close()
+
+    def look(self, told: Callable[[int], object] = lambda _: None) -> Account:
+        """Look through all of it, once. `told` is given bytes that were read, now and then."""
+        account = self.account
+        account.size = os.fstat(self._file.fileno()).st_size
+        what = self._no_text()
+        if what is not None:
+            account.faulty.append(requests.no_text(what))
+            self.names.find()
+            return account
+        counts: Counter[int] = Counter()
+        blank = 0
+        for line in self.lines(told):
+            account.lines += 1
+            faults, mend, named = self._judged(line)
+            if line.text == b"":
+                blank += 1
+            if faults:
+                self._own.write(_encode(Finding(line.number, faults, mend)) + b"\n")
+            if named is not None:
+                custom_id, pair = named
+                kind = self._kind(pair)
+                counts[kind] += 1
+                self.names.add(line.number, custom_id, kind, line.place)
+        self._compare(counts)
+        self._judge_whole(account.lines - blank)
+        self.check_unchanged()
+        return account
+
+    def lines(self, told: Callable[[int], object] = lambda _: None) -> Iterator[Line]:
+        """Every line from the first. Newlines alone end one: U+2028 and its like may stand in a string."""
+        file, most = self._file, self._longest + _PADDING
+        file.seek(0)
+        number = place = heard = 0
+        while raw := file.readline(most):
+            number += 1
+            size = len(raw)
+            whole = True
+            while not raw.endswith(b"\n") and (more := file.readline(most)):
+                whole, size, raw = False, size + len(more), more
+            yield _line(number, place, size, raw) if whole else Line(number, place, size, None, False, b"")
+            place += size
+            if place - heard >= _TOLD_EVERY:
+                told(place - heard)
+                heard = place
+        told(place - heard)
+
+    def findings(self) -> Iterator[Finding]:
+        """Every bad line, by number. Can be gone through again."""
+        found = heapq.merge(self._wrong_by_themselves(), self._strangers(), self._doubles(), key=_number)
+        for line, same in groupby(found, _number):
+            first, *more = same
+            # Only a mark leaves a line to be compared, and then what the comparison says decides.
+            yield Finding(line, [*first.faults, *more[0].faults], more[0].mend) if more else first
+
+    def check_unchanged(self) -> None:
+        """BatchdError if somebody writes to the file."""
+        if self._now() != self._stamp:
+            raise BatchdError(f"{self.path} changed while it was being read. Nothing was written; try it again.")
+
+    def _now(self) -> tuple[int, int]:
+        status = os.fstat(self._file.fileno())
+        return status.st_size, status.st_mtime_ns
+
+    def _no_text(self) -> str | None:
+        head = self._file.read(_HEAD)
+        for mark, name in _MARKS:
+            if head.startswith(mark):
+                return f"{name} text"
+        return "UTF-16 text, or no text at all" if b"\x00" in head else None
+
+    def _kind(self, pair: tuple[str, str]) -> int:
+        """A number for an endpoint and a model."""
+        kind = self._kinds.get(pair)
+        if kind is None:
+            kind = _STRANGE if len(self._kinds) >= KINDS_MOST else self._kinds.setdefault(pair, len(self._kinds))
+        return kind
+
+    def _judged(self, line: Line) -> tuple[list[Fault], Mend, tuple[str, tuple[str, str]] | None]:
+        """The faults of a line by itself, what to do about them, and by what to compare it with others."""
+        text = line.text
+        if text is None or len(text) >= self._longest:  # the newline counts
+            return [requests.too_long(line.size, self._longest)], Mend.LEAVE_OUT, None
+        record = read_json_line(text)
+        if isinstance(record, Failure):
+            mend = Mend.LEAVE_OUT if text else Mend.DROP
+            return [Fault(record.code, record.message)], mend, None
+        faults = requests.request_faults(record, allowed=self._allowed)
+        if faults:
+            return faults, Mend.LEAVE_OUT, None
+        if line.ending == b"\r\n":
+            self.account.notes[CRLF] += 1
+        if not text.isascii() and on_one_line(text) != text:
+            self.account.notes[SEPARATORS] += 1
+        named = record["custom_id"], (record["url"], record["body"]["model"])
+        return ([_MARKED], Mend.REWRITE, named) if line.marked else ([], Mend.REWRITE, named)
+
+    def _compare(self, counts: Counter[int]) -> None:
+        """Find out what most lines are for, and which of these are doubles."""
+        account = self.account
+        # Of those that are alike, the one that came first.
+        counts.pop(_STRANGE, None)
+        self._main = counts.most_common(1)[0][0] if counts else 0
+        if counts:
+            account.url, account.model = next(pair for pair, kind in self._kinds.items() if kind == self._main)
+        self.names.find(self._main)
+        for finding in self.findings():
+            account.bad += 1
+            account.faults.update(fault.code for fault in finding.faults)
+        account.good = account.lines - account.bad
+
+    def _judge_whole(self, count: int) -> None:
+        faulty, limits = self.account.faulty, self.limits
+        if count == 0:
+            faulty.append(requests.EMPTY)
+        if count > limits.max_requests:
+            faulty.append(requests.too_many(count, limits.max_requests))
+        if self.account.size > limits.max_bytes:
+            faulty.append(requests.too_large(self.account.size, limits.max_bytes))
+
+    def _wrong_by_themselves(self) -> Iterator[Finding]:
+        self._own.flush()
+        place = 0
+        while True:
+            # Others may read it as well, so each keeps his own place.
+            self._own.seek(place)
+            line = self._own.readline()
+            if not line:
+                return
+            place += len(line)
+            yield _decode(line)
+
+    def _strangers(self) -> Iterator[Finding]:
+        url, model = self.account.url or "", self.account.model or ""
+        for number, place in self.names.others(self._main):
+            record = self._record(place)
+            faults = []
+            if record["url"] != url:
+                faults.append(requests.mismatched_url(record["url"], url))
+            if record["body"]["model"] != model:
+                faults.append(requests.mismatched_model(record["body"]["model"], model))
+            yield Finding(number, faults, Mend.LEAVE_OUT)
+
+    def _doubles(self) -> Iterator[Finding]:
+        same_as = lru_cache(maxsize=8)(lambda place: _canonical(self._record(place)))
+        for double in self.names.doubles(self._main):
+            yield self._double(double, same=_canonical(self._record(double.place)) == same_as(double.first_place))
+
+    def _double(self, double: Double, *, same: bool) -> Finding:
+        fault = requests.duplicate(double.name, f"line {double.first:,}", same=same)
+        return Finding(double.number, [fault], Mend.DROP if same else Mend.RENAME)
+
+    def _record(self, place: int) -> dict[str, Any]:
+        """The request of a line that was read before."""
+        raw, descriptor = b"", self._file.fileno()
+        while b"\n" not in raw and (more := os.pread(descriptor, len(raw) or _HEAD, place + len(raw))):
+            raw += more
+        record = read_json_line(_line(0, place, 0, raw.partition(b"\n")[0]).text or b"")
+        if isinstance(record, Failure):
+            self.check_unchanged()
+            raise BatchdError(f"{self.path} cannot be read twice alike. Copy it to another disk and try it there.")
+        return record
+
+
+_MARKED = Fault(MARKED.code, MARKED.message)
+_decode = msgspec.json.Decoder(Finding).decode
+
+
+def _number(finding: Finding) -> int:
+    return finding.line
+
+
+def _line(number: int, place: int, size: int, raw: bytes) -> Line:
+    bare = raw.removeprefix(codecs.BOM_UTF8)
+    ending = b"\r\n" if raw.endswith(b"\r\n") else b"\n" if raw.endswith(b"\n") else b""
+    return Line(number, place, size, bare.strip(BLANKS), len(bare) != len(raw), ending)

@@ -1,0 +1,19 @@
+"""What a full disk keeps the daemon from writing down: that it is full."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..store.reading.records import Condition
+from ..system.disk import is_full
+
+DISK = "disk"
+"""The subject of the condition."""
+
+
+def no_room(state: Path) -> list[Condition]:
+    """The condition that the disk of the state folder is full, if it is. Seen here, since it cannot be stored there."""
+    if not is_full(state):
+        return []
+    text = f"No room is left on the disk of {state}, so nothing can be noted there. Make room; then batchd goes on."
+    return [Condition(DISK, text, None)]

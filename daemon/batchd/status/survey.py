@@ -1,0 +1,216 @@
+"""What `batchd status` shows, gathered in one look; and the same for machines."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..store.reading.looking import looking
+from .daemon import Running, running
+from .room import no_room
+from .waiting import needs_a_person, state_in_words, waits_for
+from .wording import utc
+
+if TYPE_CHECKING:
+    from ..cli.places import Places
+    from ..store.reading.records import BatchSummary, Condition, Delivery, JobSummary, Tokens
+
+FINISHED_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """Everything at one moment. `older` is how many finished jobs are left out."""
+
+    places: Places
+    now: float
+    daemon: Running | None
+    conditions: Sequence[Condition]
+    unfinished: Sequence[JobSummary]
+    finished: Sequence[JobSummary]
+    older: int
+
+    @classmethod
+    def take(cls, places: Places, *, everything: bool = False, ours: bool = False) -> Survey:
+        """Look now. `ours` says that the daemon is this very process, so that it need not be looked for."""
+        with looking(places.state) as state:
+            finished = state.finished(-1 if everything else FINISHED_SHOWN)
+            return cls(
+                places=places,
+                now=time.time(),
+                daemon=Running(os.getpid()) if ours else running(places.state),
+                conditions=[*no_room(places.state), *state.conditions()],
+                # Stable: within each half the oldest first.
+                unfinished=sorted(state.unfinished(), key=lambda job: not needs_a_person(job)),
+                finished=finished,
+                older=state.finished_count() - len(finished),
+            )
+
+    def waits_for(self, job: JobSummary) -> str | None:
+        """What the job waits for, in words."""
+        return waits_for(job, {each.subject for each in self.conditions}, awake=self.daemon is not None)
+
+    def cost(self, job: JobSummary) -> int | None:
+        """What the job has cost so far, in grains, if its price was known."""
+        return job.cost
+
+    def currency(self, job: JobSummary) -> str:
+        """What its money is in: the config may have another one by now."""
+        return job.currency or self.places.currency
+
+    def record(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            **self.frame(),
+            "jobs": [self.job_record(job) for job in (*self.unfinished, *self.finished)],
+            "older_finished_jobs": self.older,
+        }
+
+    def frame(self) -> dict[str, Any]:
+        """What does not belong to a job."""
+        return {
+            "daemon": {"running": self.daemon is not None, "process": self.daemon.process if self.daemon else None},
+            "state": str(self.places.state),
+            "conditions": [
+                {"subject": each.subject, "text": each.text, "since": utc(each.since)} for each in self.conditions
+            ],
+        }
+
+    def job_record(self, job: JobSummary) -> dict[str, Any]:
+        """One job for `--json`. Money is in units of the currency."""
+        cost, currency = self.cost(job), self.currency(job)
+        return {
+            "id": job.id,
+            "source": job.source,
+            "state": job.state,
+            "finished": job.final,
+            "in_words": state_in_words(job),
+            "waits_for": self.waits_for(job),
+            "route": job.route,
+            "provider": job.provider,
+            "model": job.model,
+            "rows": {
+                "total": job.rows,
+                "ok": job.ok,
+                "failed": job.failed,
+                "skipped": job.skipped,
+                "answered": job.answered,
+            },
+            "tokens": _tokens(job.tokens),
+            "cost": {
+                "so_far": _units(cost, currency),
+                "estimated": _units(job.estimated_cost, currency),
+                "currency": currency,
+            },
+            "reason_code": job.reason_code,
+            "reason": job.reason,
+            "sha256": job.sha256,
+            "redelivered_from": job.twin,
+            "timestamps": {
+                "claimed": utc(job.claimed_at),
+                "accepted": utc(job.accepted_at),
+                "planned": utc(job.planned_at),
+                "collected": utc(job.collected_at),
+                "finished": utc(job.finished_at),
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class JobSurvey:
+    """One job in every detail, and what is around it."""
+
+    around: Survey
+    job: JobSummary
+    batches: Sequence[BatchSummary]
+    deliveries: Sequence[Delivery]
+
+    @classmethod
+    def take(cls, places: Places, job: str) -> JobSurvey:
+        """Look now. KeyError if there is no job of this id."""
+        with looking(places.state) as state:
+            around = Survey(
+                places=places,
+                now=time.time(),
+                daemon=running(places.state),
+                conditions=[*no_room(places.state), *state.conditions()],
+                unfinished=(),
+                finished=(),
+                older=0,
+            )
+            return cls(around, state.job(job), state.batches(job), state.deliveries(job))
+
+    def outputs(self) -> list[str]:
+        """The paths of everything that lies in the outbox for it, the report last."""
+        return [str(self.around.places.outbox / name) for name in _names(self.job, self.deliveries)]
+
+    def original(self) -> str | None:
+        """Where the dropped file lies in the end."""
+        places = self.around.places
+        if not self.job.final or self.job.archive_name is None:
+            return None
+        folder = places.rejected if self.job.state == "rejected" else places.archive
+        return str(folder / self.job.archive_name)
+
+    def record(self) -> dict[str, Any]:
+        """For `--json`."""
+        details = {
+            "parts": dict(self.job.parts),
+            "batches": [_batch_record(batch) for batch in self.batches],
+            "outputs": self.outputs(),
+            "original": self.original(),
+        }
+        return {**self.around.frame(), "job": {**self.around.job_record(self.job), **details}}
+
+
+def _names(job: JobSummary, deliveries: Sequence[Delivery]) -> list[str]:
+    # The whole first, then what failed of it.
+    names = sorted((name for each in deliveries for name in each.files), key=lambda name: ".failed." in name)
+    if job.state in {"done", "cancelled"} and job.outbox_stem is not None:
+        names.append(f"{job.outbox_stem}.report.json")
+    return names
+
+
+def _tokens(tokens: Tokens | None) -> Mapping[str, int | None]:
+    return {
+        "input": tokens.input if tokens else None,
+        "cached_input": tokens.cached if tokens else None,
+        "output": tokens.output if tokens else None,
+        "wasted_input": tokens.wasted_input if tokens else None,
+        "wasted_output": tokens.wasted_output if tokens else None,
+    }
+
+
+def _batch_record(batch: BatchSummary) -> dict[str, Any]:
+    return {
+        "key": batch.key,
+        "id": batch.remote,
+        "others": list(batch.others),
+        "provider": batch.provider,
+        "model": batch.model,
+        "state": batch.state,
+        "phase": batch.phase,
+        "requests": batch.requests,
+        "completed": batch.completed,
+        "failed": batch.failed,
+        "total": batch.total,
+        "reason": batch.reason,
+        "timestamps": {
+            "created": utc(batch.created_at),
+            "submitted": utc(batch.submitted_at),
+            "ended": utc(batch.ended_at),
+            "progress": utc(batch.progress_at),
+            "stopping": utc(batch.stopping_at),
+        },
+    }
+
+
+def _units(grains: int | None, currency: str) -> float | None:
+    if grains is None:
+        return None
+    from ..money.pricing import unit
+
+    return grains / unit(currency)

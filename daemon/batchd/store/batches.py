@@ -1,0 +1,320 @@
+"""Batches. Each write is one step on a batch's way, and repeatable.
+
+The order of steps is what keeps money safe: our key before the upload, the upload's id before the intent, the
+intent before the create call, the provider's id before anything else is asked of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..domain.records import Batch, BatchState, Intent, Part, Waiting
+from ..events import (
+    BatchDownloaded,
+    BatchEnded,
+    BatchFound,
+    BatchHeld,
+    BatchNotFound,
+    BatchOutcomeUnknown,
+    BatchPacked,
+    BatchReturned,
+    BatchStalled,
+    BatchSubmitted,
+    BatchUploaded,
+    Event,
+)
+from ..model import BatchPhase, BatchStatus, Json
+from .database import Database, Transaction, to_json
+from .mapping import batch_of, columns_of, part_of, route_of, usage_columns
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingPart:
+    """A planned part that waits for a batch, and on which lane."""
+
+    part: Part
+    claimed_at: float
+    provider: str
+    model: str
+    endpoint: str
+
+
+class Batches:
+    """The tables `batches` and `batch_parts`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # --- looking ---------------------------------------------------------------------------------------------
+
+    async def in_work(self) -> list[Batch]:
+        """Batches that there may be something to do for, the oldest first."""
+        return [batch_of(row) for row in await self._database.read(lambda tx: tx.fetch("batches_with_work"))]
+
+    async def get(self, key: str) -> Batch:
+        """One batch; KeyError if there is none."""
+        rows = await self._database.read(lambda tx: tx.fetch("batch", key=key))
+        if not rows:
+            raise KeyError(key)
+        return batch_of(rows[0])
+
+    async def parts(self, key: str) -> list[Part]:
+        """The parts that are in the batch now, by job and row."""
+        return [part_of(row) for row in await self._database.read(lambda tx: tx.fetch("parts_of_batch", batch=key))]
+
+    async def of_job(self, job: str) -> list[Batch]:
+        """Every batch that had rows of the job."""
+        return [batch_of(row) for row in await self._database.read(lambda tx: tx.fetch("batches_of_job", job=job))]
+
+    async def returned_before(self, key: str) -> list[Batch]:
+        """Batches that came back and had parts that are in this one, at the same attempt."""
+        return [batch_of(row) for row in await self._database.read(lambda tx: tx.fetch("returned_before", batch=key))]
+
+    async def waiting(self) -> list[WaitingPart]:
+        """Planned parts that wait for a batch, the oldest job first."""
+        rows = await self._database.read(lambda tx: tx.fetch("waiting_parts"))
+        waiting = []
+        for row in rows:
+            route = route_of(row["route"])
+            waiting.append(WaitingPart(part_of(row), row["claimed_at"], route.provider, route.model, route.endpoint))
+        return waiting
+
+    async def enqueued_tokens(self) -> dict[tuple[str, str], int]:
+        """Input tokens that are enqueued at each provider and model, or about to be."""
+        rows = await self._database.read(lambda tx: tx.fetch("enqueued_tokens"))
+        return {(row["provider"], row["model"]): row["tokens"] for row in rows}
+
+    # --- on the way there ------------------------------------------------------------------------------------
+
+    async def packed(self, batches: Sequence[tuple[Batch, Sequence[Waiting]]]) -> None:
+        """Commit batches with their keys and parts. A batch is not made if one of its parts does not wait any more.
+
+        It may have been cut, batched or skipped since, or its job cancelled: what nobody wants is not paid for.
+        """
+
+        async def change(tx: Transaction) -> None:
+            for batch, waiting in batches:
+                await make(tx, batch, waiting)
+
+        async def make(tx: Transaction, batch: Batch, waiting: Sequence[Waiting]) -> None:
+            found = [await tx.fetch("waiting_part", job=part.job, first=part.first) for part in waiting]
+            parts = [part_of(rows[0]) for rows in found if rows]
+            if [(part.requests, part.size) for part in parts] != [(part.requests, part.size) for part in waiting]:
+                return
+            await tx.insert("batches", [columns_of(batch)])
+            for part in parts:
+                where = {"job": part.job, "first": part.first}
+                await tx.update("parts", where, state="batched", batch=batch.key)
+            rows = [
+                {"batch": batch.key, "job": part.job, "first": part.first, "attempt": part.attempt} for part in parts
+            ]
+            await tx.insert("batch_parts", rows)
+            await tx.tell(
+                BatchPacked(
+                    batch=batch.key,
+                    provider=batch.provider,
+                    model=batch.model,
+                    parts=len(parts),
+                    jobs=len({part.job for part in parts}),
+                    requests=batch.requests,
+                )
+            )
+
+        await self._database.write(change)
+
+    async def uploading(self, batch: Batch) -> int:
+        """Commit that an upload is about to begin; the how manieth it is."""
+
+        async def change(tx: Transaction) -> int:
+            [row] = await tx.fetch("batch", key=batch.key)
+            uploads: int = row["uploads"] + 1
+            await tx.update("batches", {"key": batch.key, "state": BatchState.PACKED}, uploads=uploads)
+            return uploads
+
+        return await self._database.write(change)
+
+    async def uploaded(self, batch: Batch, upload: str | None) -> None:
+        """The provider has the input file under this name (None: it takes it with the create call)."""
+        event = [BatchUploaded(batch=batch.key, upload=upload, size=batch.size)] if upload else []
+        await self._step(batch, BatchState.PACKED, *event, state=BatchState.UPLOADED, upload=upload)
+
+    async def submitting(self, batch: Batch, intent: Intent) -> bool:
+        """Commit that the create call goes out now. From here on its outcome is unknown until it is committed.
+
+        False if it must not go out: the batch was taken back meanwhile.
+        """
+        return await self._step(
+            batch, BatchState.UPLOADED, state=BatchState.SUBMITTING, intent=_moment(intent), looks=0, reason=None
+        )
+
+    async def submitted(self, batch: Batch, remote: str, at: float) -> None:
+        """The provider has the batch under this id."""
+        event = BatchSubmitted(batch=batch.key, remote=remote)
+        await self._step(
+            batch, BatchState.SUBMITTING, event, state=BatchState.SUBMITTED, remote=remote, submitted_at=at
+        )
+
+    async def outcome_unknown(self, batch: Batch, reason: str, wait: float) -> None:
+        """Say so in the story; the state says it already."""
+
+        async def change(tx: Transaction) -> None:
+            found = await tx.fetch("batch", key=batch.key)
+            # `submitting` has taken the reason of an earlier try away: one that stands there was told already.
+            if found and found[0]["reason"] is None:
+                where = {"key": batch.key, "state": BatchState.SUBMITTING}
+                if await tx.update("batches", where, reason=reason):
+                    await tx.tell(BatchOutcomeUnknown(batch=batch.key, reason=reason, wait=wait))
+
+        await self._database.write(change)
+
+    async def not_submitted(self, batch: Batch) -> None:
+        """The create call certainly did not arrive, or was certainly refused: it may be made again."""
+        await self._step(batch, BatchState.SUBMITTING, state=BatchState.UPLOADED, intent=None)
+
+    async def upload_lost(self, batch: Batch) -> None:
+        """The provider does not know the input file any more: upload it again."""
+        await self._step(batch, BatchState.SUBMITTING, state=BatchState.PACKED, upload=None, intent=None)
+
+    async def looked(self, batch: Batch, looks: int) -> None:
+        """Looked for it, and it was not there, this many times in a row."""
+        await self._step(batch, BatchState.SUBMITTING, looks=looks)
+
+    async def not_found(self, batch: Batch) -> None:
+        """Looked often enough: it was never created."""
+        event = BatchNotFound(batch=batch.key)
+        await self._step(batch, BatchState.SUBMITTING, event, state=BatchState.UPLOADED, intent=None, looks=0)
+
+    async def found(self, batch: Batch, remote: str, others: Sequence[str], at: float) -> None:
+        """It was created after all; `others` are doubles, whose answers are used too."""
+        event = BatchFound(batch=batch.key, remote=remote, others=list(others))
+        await self._step(
+            batch,
+            batch.state,
+            event,
+            state=BatchState.SUBMITTED,
+            remote=remote,
+            others=to_json(others),
+            submitted_at=at,
+        )
+
+    async def held(self, batch: Batch, reason: str) -> None:
+        """Only a person can say whether the provider has it."""
+        event = BatchHeld(batch=batch.key, reason=reason)
+        await self._step(batch, BatchState.SUBMITTING, event, state=BatchState.HELD, reason=reason)
+
+    async def resolved_absent(self, batch: Batch) -> None:
+        """A person said that the provider does not have it."""
+        event = BatchNotFound(batch=batch.key)
+        await self._step(batch, BatchState.HELD, event, state=BatchState.UPLOADED, intent=None, looks=0)
+
+    # --- at the provider and back ----------------------------------------------------------------------------
+
+    async def polled(self, batch: Batch, status: BatchStatus, now: Intent, *, progress: Intent) -> None:
+        """What the provider says of it now, and since when that has been the same."""
+        moments = {"heard": _moment(now), "progress": _moment(progress)}
+        await self._step(batch, BatchState.SUBMITTED, **_status_columns(status), **moments)
+
+    async def missing(self, batch: Batch, details: Mapping[str, Json]) -> None:
+        """The provider does not know it, at least for the moment."""
+        await self._step(batch, BatchState.SUBMITTED, details=to_json(dict(details)))
+
+    async def stalled(self, batch: Batch, status: BatchStatus, now: Intent, *, quiet: float) -> None:
+        """It has stood still for so many seconds: commit that it is to be stopped."""
+        event = BatchStalled(
+            batch=batch.key,
+            phase=status.phase,
+            completed=status.completed,
+            failed=status.failed,
+            total=status.total or batch.requests,
+            quiet=quiet,
+        )
+
+        async def change(tx: Transaction) -> None:
+            [row] = await tx.fetch("batch", key=batch.key)
+            if row["state"] == BatchState.SUBMITTED and row["stopping"] is None:
+                columns = _status_columns(status) | {"stopping": _moment(now)}
+                await tx.update("batches", {"key": batch.key}, **columns)
+                await tx.tell(event)
+
+        await self._database.write(change)
+
+    async def ended(self, batch: Batch, status: BatchStatus, at: float) -> None:
+        """The provider has stopped working on it."""
+        problems = [problem.message for problem in status.problems]
+        event = BatchEnded(
+            batch=batch.key,
+            phase=status.phase,
+            completed=status.completed,
+            failed=status.failed,
+            total=status.total or batch.requests,
+            problems=problems[:5],
+        )
+        await self._step(
+            batch, BatchState.SUBMITTED, event, state=BatchState.ENDED, ended_at=at, **_status_columns(status)
+        )
+
+    async def withdrawn(self, batch: Batch, now: Intent) -> None:
+        """The provider was asked to stop; it need not be asked again while it says that it does."""
+        first = batch.stopping or now
+        await self._step(batch, BatchState.SUBMITTED, phase=BatchPhase.CANCELLING, stopping=_moment(first))
+
+    async def fetched(self, batch: Batch) -> None:
+        """Its answers are on our disk."""
+        await self._step(batch, BatchState.ENDED, state=BatchState.FETCHED)
+
+    async def dealt(self, batch: Batch, *, answers: int, strays: int) -> None:
+        """Each part has its share of the answers."""
+
+        async def change(tx: Transaction) -> None:
+            where = {"key": batch.key, "state": BatchState.FETCHED}
+            if await tx.update("batches", where, state=BatchState.DONE):
+                await tx.run("deal_batch", batch=batch.key)
+                await tx.tell(BatchDownloaded(batch=batch.key, answers=answers, strays=strays))
+
+        await self._database.write(change)
+
+    async def returned(self, batch: Batch, reason: str, changed: Sequence[Part] = ()) -> None:
+        """It did not run: its parts wait for another batch, `changed` ones (or pieces of them) as they are now."""
+
+        async def change(tx: Transaction) -> None:
+            where = {"key": batch.key, "state": batch.state}
+            if await tx.update("batches", where, state=BatchState.RETURNED, reason=reason):
+                await tx.insert("parts", (columns_of(part) for part in changed), otherwise="OR REPLACE")
+                await tx.run("release_batch", batch=batch.key)
+                await tx.tell(BatchReturned(batch=batch.key, reason=reason))
+
+        await self._database.write(change)
+
+    # --- how -------------------------------------------------------------------------------------------------
+
+    async def _step(self, batch: Batch, before: BatchState, *events: Event, **columns: Any) -> bool:
+        async def change(tx: Transaction) -> bool:
+            changed = await tx.update("batches", {"key": batch.key, "state": before}, **columns) > 0
+            if changed:
+                await tx.tell(*events)
+            if changed and columns.get("state") in {BatchState.PACKED, BatchState.UPLOADED}:
+                # Cancelled while it was not known whether it was sent: now it is, and need not be sent any more.
+                await tx.run("release_unwanted_parts")
+                await tx.run("return_unwanted_batches")
+            return changed
+
+        return await self._database.write(change)
+
+
+def _moment(intent: Intent) -> str:
+    return to_json(dataclasses.asdict(intent))
+
+
+def _status_columns(status: BatchStatus) -> dict[str, Any]:
+    return {
+        "phase": status.phase,
+        "completed": status.completed,
+        "failed": status.failed,
+        "total": status.total,
+        "details": to_json(dict(status.details)),
+        "problems": to_json([dataclasses.asdict(problem) for problem in status.problems]),
+        "usage": to_json(usage_columns(status.usage)) if status.usage is not None else None,
+    }

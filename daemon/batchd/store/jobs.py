@@ -1,0 +1,375 @@
+"""Jobs and their parts. Each write is one step of a job's way, and repeatable: a step taken twice changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..domain.lifecycle import JobView
+from ..domain.records import Job, JobState, Part, PartState
+from ..events import (
+    Event,
+    JobAccepted,
+    JobClaimed,
+    JobDelivered,
+    JobFailed,
+    JobFinished,
+    JobRedelivered,
+    JobRejected,
+    PartSplit,
+    WorkerDied,
+)
+from ..model import Json
+from .database import Database, Transaction, as_sequence, to_json
+from .mapping import columns_of, job_of, part_of
+from .steps import change_job, change_part, part_columns
+from .views import view_of
+
+Duplicates = Literal["redeliver", "process", "reject"]
+Stamp = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The parts of a job added up."""
+
+    parts: int
+    rows: int
+    ok: int
+    failed: int
+
+
+class Jobs:
+    """The tables `jobs`, `parts` and `deliveries`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # --- looking ---------------------------------------------------------------------------------------------
+
+    async def find(self, job: str) -> Job | None:
+        """The job, None if there is none of this id."""
+        rows = await self._database.read(lambda tx: tx.fetch("job", id=job))
+        return job_of(rows[0]) if rows else None
+
+    async def get(self, job: str) -> Job:
+        """The job; KeyError if there is none."""
+        found = await self.find(job)
+        if found is None:
+            raise KeyError(job)
+        return found
+
+    async def part(self, job: str, first: int) -> Part:
+        """One part; KeyError if there is none (any more)."""
+        rows = await self._database.read(lambda tx: tx.fetch("part", job=job, first=first))
+        if not rows:
+            raise KeyError((job, first))
+        return part_of(rows[0])
+
+    async def parts(self, job: str) -> list[Part]:
+        """All parts of a job in row order."""
+        rows = await self._database.read(lambda tx: tx.fetch("parts", job=job))
+        return [part_of(row) for row in rows]
+
+    async def views(self, *, most: int = 64, resting: Iterable[str] = ()) -> list[JobView]:
+        """Jobs that there may be something to do for, the oldest first; at most so many of each state.
+
+        `resting` are jobs for which nothing can be done just now; others come forward in their place.
+        """
+        known = to_json(list(resting))
+
+        async def look(tx: Transaction) -> list[JobView]:
+            # One with a note to take away and other work as well is found twice.
+            found = {row["id"]: row for row in await tx.fetch("jobs_with_work", most=most, resting=known)}
+            return [await view_of(tx, job_of(row)) for row in found.values()]
+
+        return await self._database.read(look)
+
+    async def claiming(self) -> set[bytes]:
+        """The paths in the inbox of files that are just being taken."""
+        return {row["inbox_path"] for row in await self._database.read(lambda tx: tx.fetch("claiming_paths"))}
+
+    async def view(self, job: str) -> JobView:
+        """One job as `next_actions` wants it."""
+
+        async def look(tx: Transaction) -> JobView:
+            [row] = await tx.fetch("job", id=job)
+            return await view_of(tx, job_of(row))
+
+        return await self._database.read(look)
+
+    async def totals(self, job: str) -> Totals:
+        """The parts of a job added up."""
+        [row] = await self._database.read(lambda tx: tx.fetch("job_totals", job=job))
+        return Totals(row["parts"], row["rows"], row["ok"], row["failed"])
+
+    async def delivered(self, job: str) -> dict[str, Sequence[str]]:
+        """Sinks that have published the job, with the names of the files they made."""
+        rows = await self._database.read(lambda tx: tx.fetch("delivered_sinks", job=job))
+        return {row["sink"]: as_sequence(row["files"]) for row in rows}
+
+    async def ids(self) -> set[str]:
+        """All jobs there are."""
+        return {row["id"] for row in await self._database.read(lambda tx: tx.fetch("job_ids"))}
+
+    async def finished_ids(self) -> set[str]:
+        """Jobs that nothing more will happen to."""
+        return {row["id"] for row in await self._database.read(lambda tx: tx.fetch("finished_job_ids"))}
+
+    async def expired(self, before: float) -> list[str]:
+        """Finished jobs whose spool need not be kept any longer."""
+        return [row["id"] for row in await self._database.read(lambda tx: tx.fetch("expired_jobs", before=before))]
+
+    # --- intake ----------------------------------------------------------------------------------------------
+
+    async def begin_claims(self, jobs: Iterable[Job]) -> None:
+        """Commit that we mean to take these files, before any of them is touched."""
+        rows = [columns_of(job) for job in jobs]
+        await self._database.write(lambda tx: tx.insert("jobs", rows, otherwise="OR IGNORE"))
+
+    async def forget(self, job: str) -> None:
+        """The file was gone before we could take it: there is no such job."""
+        await self._database.write(lambda tx: tx.run("forget_job", id=job))
+
+    async def claimed(self, job: Job, stamp: Stamp) -> None:
+        """The file is in the spool, with this stamp."""
+        event = JobClaimed(job=job.id, source=job.source, route=job.route.name, size=stamp[1])
+        columns = {"stamp": to_json(stamp), "size": stamp[1]}
+        await self._step(job.id, JobState.CLAIMING, JobState.CLAIMED, event, **columns)
+
+    async def restamp(self, job: Job, stamp: Stamp) -> None:
+        """The claimed file is still being written; this is how it looks now."""
+        await self._step(job.id, JobState.CLAIMED, JobState.CLAIMED, stamp=to_json(stamp), size=stamp[1])
+
+    async def accepted(
+        self,
+        job: Job,
+        *,
+        rows: int,
+        columns: Sequence[str],
+        answer_columns: Sequence[str],
+        sha256: str,
+        description: Mapping[str, Json],
+        parts: Sequence[Part],
+        duplicates: Duplicates = "process",
+    ) -> str | None:
+        """The file was read; these are its parts.
+
+        An earlier job with the same bytes and route becomes the job's twin to `redeliver`; to `reject`, nothing
+        is changed and the earlier job is returned. Looked for in the same transaction, so that of two that are
+        read at once one sees the other.
+        """
+
+        async def change(tx: Transaction) -> str | None:
+            twin = None if duplicates == "process" else await _twin(tx, job, sha256)
+            if twin is not None and duplicates == "reject":
+                return twin
+            changed = await tx.update(
+                "jobs",
+                {"id": job.id, "state": JobState.CLAIMED},
+                state=JobState.PLANNING,
+                rows=rows,
+                columns=to_json(columns),
+                answer_columns=to_json(answer_columns),
+                sha256=sha256,
+                description=to_json(description),
+                accepted_at=tx.now,
+                twin=twin,
+            )
+            if changed:
+                # Only then: parts of a job that is past this may be in a batch, and would be paid again.
+                await tx.run("delete_parts", job=job.id)
+                await tx.insert("parts", (columns_of(part) for part in parts))
+                await tx.tell(
+                    JobAccepted(job=job.id, source=job.source, rows=rows, parts=len(parts), sha256=sha256, twin=twin)
+                )
+            return None
+
+        return await self._database.write(change)
+
+    async def redelivered(self, job: Job, parts: Sequence[Part]) -> None:
+        """The twin's answers are the job's own now: `parts` are all collected, at no cost."""
+
+        async def change(tx: Transaction) -> None:
+            if await tx.update("jobs", {"id": job.id, "state": job.state}, state=JobState.RUNNING, planned_at=tx.now):
+                await tx.run("delete_parts", job=job.id)
+                await tx.insert("parts", (columns_of(part) for part in parts))
+                await tx.tell(JobRedelivered(job=job.id, twin=str(job.twin), rows=sum(part.rows for part in parts)))
+
+        await self._database.write(change)
+
+    async def without_twin(self, job: Job) -> None:
+        """The twin came to nothing: another of the same bytes takes its place, or the job is worked on like any other.
+
+        Or all of fifty copies would be paid for, once the first was cancelled.
+        """
+
+        async def change(tx: Transaction) -> None:
+            earlier = await tx.fetch(
+                "earlier_twin",
+                sha256=job.sha256,
+                route=columns_of(job)["route"],
+                id=job.id,
+                accepted_at=job.accepted_at,
+            )
+            twin = earlier[0]["id"] if earlier else None
+            await tx.update("jobs", {"id": job.id, "state": job.state}, twin=twin)
+
+        await self._database.write(change)
+
+    async def rejecting(self, job: Job, code: str, reason: str, *, archive_name: str) -> None:
+        """The file cannot be taken; commit why and where it goes, before it is moved."""
+        await self._step(
+            job.id,
+            job.state,
+            JobState.REJECTING,
+            JobRejected(job=job.id, source=job.source, code=code, reason=reason),
+            reason_code=code,
+            reason=reason,
+            archive_name=archive_name,
+        )
+
+    async def rejected(self, job: Job, at: float) -> None:
+        """The file and the reason lie in the rejected folder."""
+        await self._step(job.id, JobState.REJECTING, JobState.REJECTED, finished_at=at)
+
+    # --- parts -----------------------------------------------------------------------------------------------
+
+    async def planned(self, part: Part, planned: Part) -> None:
+        """The request file of the part's attempt is written; `planned` says what is in it."""
+        await self._database.write(lambda tx: change_part(tx, part, PartState.UNPLANNED, planned))
+
+    async def split(self, part: Part, pieces: Sequence[Part], reason: str) -> None:
+        """The part is cut; its pieces are planned anew, at the same attempt."""
+
+        async def change(tx: Transaction) -> None:
+            rows = await tx.fetch("part", job=part.job, first=part.first)
+            if not rows or part_of(rows[0]) != part:
+                return
+            await tx.insert("parts", (columns_of(piece) for piece in pieces), otherwise="OR REPLACE")
+            await tx.tell(PartSplit(job=part.job, part=part.first, pieces=len(pieces), reason=reason))
+
+        await self._database.write(change)
+
+    async def worker_died(self, job: str, first: int | None) -> int:
+        """A worker died over the part (None: over reading the file). How often that was."""
+
+        async def change(tx: Transaction) -> int:
+            if first is None:
+                [row] = await tx.fetch("job", id=job)
+                await tx.update("jobs", {"id": job}, deaths=row["deaths"] + 1)
+            else:
+                [row] = await tx.fetch("part", job=job, first=first)
+                await tx.update("parts", {"job": job, "first": first}, deaths=row["deaths"] + 1)
+            times: int = row["deaths"] + 1
+            await tx.tell(WorkerDied(job=job, part=first, times=times))
+            return times
+
+        return await self._database.write(change)
+
+    async def skip(self, job: str) -> None:
+        """End the parts of a cancelled job that no provider is working on."""
+        await self._database.write(lambda tx: tx.run("skip_open_parts", job=job))
+
+    # --- the end ---------------------------------------------------------------------------------------------
+
+    async def closing(self, job: Job, *, outbox_stem: str, archive_name: str) -> None:
+        """All outcomes are there; commit the names of the outputs before any of them is written."""
+        await self._step(
+            job.id,
+            job.state,
+            JobState.DELIVERING,
+            outbox_stem=outbox_stem,
+            archive_name=archive_name,
+            collected_at=self._database.now(),
+        )
+
+    async def renamed(self, job: Job, outbox_stem: str) -> None:
+        """Someone else took the reserved name; everything is delivered anew under this one."""
+
+        async def change(tx: Transaction) -> None:
+            if await tx.update("jobs", {"id": job.id, "state": JobState.DELIVERING}, outbox_stem=outbox_stem):
+                await tx.run("delete_deliveries", job=job.id)
+
+        await self._database.write(change)
+
+    async def archive_elsewhere(self, job: Job, archive_name: str) -> None:
+        """Someone else took the name that was reserved for the original; this is another one."""
+        await self._step(job.id, job.state, job.state, archive_name=archive_name)
+
+    async def published(self, job: Job, sink: str, files: Sequence[str]) -> None:
+        """A sink has published the job."""
+
+        async def change(tx: Transaction) -> None:
+            found = await tx.fetch("job", id=job.id)
+            if not found or found[0]["state"] != JobState.DELIVERING or found[0]["outbox_stem"] != job.outbox_stem:
+                return  # what was published stands under a name that was given up
+            row = {"job": job.id, "sink": sink, "files": to_json(files), "delivered_at": tx.now}
+            if await tx.insert("deliveries", [row], otherwise="OR IGNORE"):
+                await tx.tell(JobDelivered(job=job.id, sink=sink, files=list(files)))
+
+        await self._database.write(change)
+
+    async def finished(
+        self, job: Job, event: JobFinished, at: float, *, reason: str | None = None, before: Sequence[Event] = ()
+    ) -> None:
+        """Report and archive are in place; with a `reason`, the job counts as failed all the same.
+
+        `before` is what the story tells before its end.
+        """
+        state = JobState.CANCELLED if job.cancelled else JobState.DONE
+        code = "max_failed" if reason is not None else None
+        columns = {"finished_at": at, "reason": reason, "reason_code": code}
+        await self._step(job.id, JobState.DELIVERING, state, *before, event, **columns)
+
+    async def failed(self, job: Job, code: str, reason: str) -> None:
+        """The job stands still until a person does something."""
+        event = JobFailed(job=job.id, reason=reason)
+        await self._step(job.id, job.state, JobState.FAILED, event, reason_code=code, reason=reason)
+
+    async def swept(self, jobs: Sequence[str]) -> None:
+        """The spool of these jobs is gone."""
+
+        async def change(tx: Transaction) -> None:
+            for job in jobs:
+                await tx.run("delete_parts", job=job)
+                await tx.update("jobs", {"id": job}, size=-1)
+
+        await self._database.write(change)
+
+    async def revive(
+        self, job: Job, *, state: JobState, event: Event, parts: Sequence[Part] = (), **columns: Any
+    ) -> None:
+        """By a person's order a job goes on from `state`, with these parts changed."""
+
+        async def change(tx: Transaction) -> None:
+            if await tx.update("jobs", {"id": job.id, "state": job.state}, state=state, **columns):
+                for part in parts:
+                    await tx.update("parts", {"job": part.job, "first": part.first}, **part_columns(part))
+                await tx.run("delete_deliveries", job=job.id)
+                await tx.tell(event)
+
+        await self._database.write(change)
+
+    async def cancelled(self, job: Job, event: Event, *, state: JobState) -> None:
+        """By a person's order nothing more is asked; batches that nobody else is in are withdrawn."""
+
+        async def change(tx: Transaction) -> None:
+            if await tx.update("jobs", {"id": job.id, "state": job.state, "cancelled": 0}, cancelled=1, state=state):
+                await tx.run("unwanted_batches", job=job.id)
+                await tx.run("release_unwanted_parts")
+                await tx.run("return_unwanted_batches")
+                await tx.tell(event)
+
+        await self._database.write(change)
+
+    # --- how -------------------------------------------------------------------------------------------------
+
+    async def _step(self, job: str, before: JobState, after: JobState, *events: Event, **columns: Any) -> None:
+        await self._database.write(lambda tx: change_job(tx, job, before, after, *events, **columns))
+
+
+async def _twin(tx: Transaction, job: Job, sha256: str) -> str | None:
+    rows = await tx.fetch("twin", sha256=sha256, route=columns_of(job)["route"], id=job.id)
+    return str(rows[0]["id"]) if rows else None

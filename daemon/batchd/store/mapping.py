@@ -1,0 +1,89 @@
+"""Rows of the database from and to records."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sqlite3
+from functools import lru_cache
+from typing import Any
+
+from ..domain.records import Batch, BatchState, Intent, Job, JobState, Part, PartState
+from ..domain.routing import Route
+from ..model import BatchPhase, Usage
+from ..money.pricing import Terms
+from .database import to_json
+
+_NAMES: dict[type, tuple[str, ...]] = {
+    record: tuple(field.name for field in dataclasses.fields(record)) for record in (Job, Part, Batch)
+}
+_JSON_COLUMNS = {"stamp", "columns", "answer_columns", "description", "others", "details", "problems"}
+
+
+def job_of(row: sqlite3.Row) -> Job:
+    """A Job from its row."""
+    record = _loaded(row, Job)
+    record["state"] = JobState(record["state"])
+    record["route"] = route_of(record["route"])
+    record["stamp"] = tuple(record["stamp"])
+    record["cancelled"] = bool(record["cancelled"])
+    record["terms"] = None if record["terms"] is None else Terms.from_json(json.loads(record["terms"]))
+    return Job(**record)
+
+
+@lru_cache(maxsize=256)
+def route_of(text: str) -> Route:
+    """A Route from the snapshot that is stored: thousands of jobs carry the very same one."""
+    return Route.from_json(json.loads(text))
+
+
+def part_of(row: sqlite3.Row) -> Part:
+    """A Part from its row."""
+    record = _loaded(row, Part)
+    record["state"] = PartState(record["state"])
+    record["suspect"] = bool(record["suspect"])
+    record["usage"] = usage_of(record["usage"])
+    record["wasted"] = usage_of(record["wasted"])
+    record["saved"] = usage_of(record["saved"])
+    return Part(**record)
+
+
+def batch_of(row: sqlite3.Row) -> Batch:
+    """A Batch from its row."""
+    record = _loaded(row, Batch)
+    record["state"] = BatchState(record["state"])
+    record["phase"] = None if record["phase"] is None else BatchPhase(record["phase"])
+    for name in ("intent", "heard", "progress", "stopping"):
+        record[name] = None if record[name] is None else Intent(**json.loads(record[name]))
+    record["usage"] = None if record["usage"] is None else usage_of(record["usage"])
+    record["wanted"] = bool(record["wanted"])
+    return Batch(**record)
+
+
+def columns_of(record: Job | Part | Batch) -> dict[str, Any]:
+    """A record as the columns of its table."""
+    columns = {name: getattr(record, name) for name in _NAMES[type(record)]}
+    for name, value in columns.items():
+        if isinstance(value, Route):
+            columns[name] = to_json(value.to_json())
+        elif isinstance(value, Usage):
+            columns[name] = to_json(usage_columns(value))
+        elif isinstance(value, Intent | Terms):
+            columns[name] = to_json(dataclasses.asdict(value))
+        elif name in _JSON_COLUMNS:
+            columns[name] = to_json(value)
+    return columns
+
+
+def usage_columns(usage: Usage) -> list[int]:
+    """How Usage is stored."""
+    return [usage.input_tokens, usage.cached_tokens, usage.output_tokens]
+
+
+def usage_of(text: str) -> Usage:
+    """Usage as it was stored."""
+    return Usage(*json.loads(text))
+
+
+def _loaded(row: sqlite3.Row, record: type[Job | Part | Batch]) -> dict[str, Any]:
+    return {name: json.loads(row[name]) if name in _JSON_COLUMNS else row[name] for name in _NAMES[record]}

@@ -1,0 +1,235 @@
+"""Admissions and spending. Whether a job may be sent is judged in the transaction that lets it: of two jobs that are
+admitted at once, the second one sees what the first has reserved.
+
+A reservation is no record of its own: it is what a job's open parts can cost at most. So it is exact after any
+crash, and turns into spending in the transaction in which a part is collected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ..domain.records import Job, JobState, Part, PartState
+from ..events import Event, JobHeld, JobPlanned, RowsReturned, UsageDiffers
+from ..model import Usage
+from ..money.budget import ANY_AMOUNT, Account, Refusal, beginnings
+from ..money.pricing import Terms
+from ..money.spending import Bill
+from .database import Database, Transaction, to_json
+from .mapping import job_of, usage_of
+from .steps import change_part
+
+Judge = Callable[[Account], Refusal | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A part after its collection, with what is to be noted of it: the batch that answered it, and the bill."""
+
+    part: Part
+    batch: str | None
+    bill: Bill
+    reasons: Mapping[str, int]
+
+
+class Money:
+    """The tables `spending` and `calibration`, and the money in `jobs` and `parts`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # --- looking ---------------------------------------------------------------------------------------------
+
+    async def account(self, job: Job, *, currency: str) -> Account:
+        """How things stand, seen from this job."""
+        return await self._database.read(lambda tx: _account(tx, job, currency))
+
+    async def of_job(self, job: str) -> Bill:
+        """Everything that was spent on the job."""
+        [row] = await self._database.read(lambda tx: tx.fetch("spending_of_job", job=job))
+        used = Usage(row["input_tokens"], row["cached_tokens"], row["output_tokens"])
+        wasted = Usage(row["wasted_input"], 0, row["wasted_output"])
+        return Bill(row["answers"], used, wasted, row["cost"], row["wasted_cost"], row["live_cost"])
+
+    async def calibration(self, provider: str, model: str) -> tuple[int, int]:
+        """Input tokens of answered requests: as they were counted, and as the service billed them."""
+        rows = await self._database.read(lambda tx: tx.fetch("calibration", provider=provider, model=model))
+        return (rows[0]["estimated"], rows[0]["actual"]) if rows else (0, 0)
+
+    async def held(self) -> list[Job]:
+        """Jobs that are held."""
+        return [job_of(row) for row in await self._database.read(lambda tx: tx.fetch("held_jobs"))]
+
+    async def waiting(self) -> list[str]:
+        """Jobs that are held only until there is money again, or a price."""
+        return [row["id"] for row in await self._database.read(lambda tx: tx.fetch("jobs_waiting_for_budget"))]
+
+    # --- admission -------------------------------------------------------------------------------------------
+
+    async def admit(
+        self, job: Job, *, terms: Terms | None, most: Mapping[int, int], currency: str, judge: Judge, event: JobPlanned
+    ) -> Refusal | None:
+        """Let the job run, at these terms, or hold it: why. `most` is what each open part can cost at most."""
+
+        async def change(tx: Transaction) -> Refusal | None:
+            found = await tx.fetch("job", id=job.id)
+            if not found or found[0]["state"] not in {JobState.PLANNING, JobState.HELD} or found[0]["cancelled"]:
+                return None
+            for first, cost in most.items():
+                await tx.update("parts", {"job": job.id, "first": first}, most_cost=cost)
+            [own] = await tx.fetch("own_open_parts", job=job.id)
+            if own["unplanned"]:
+                return None
+            account = await _account(tx, job_of(found[0]), currency)
+            columns: dict[str, object] = {
+                "terms": to_json(terms.to_json()) if terms else None,
+                "estimated_cost": account.whole if terms is not None and not account.unlimited else None,
+                "planned_at": tx.now,
+            }
+            if found[0]["planned_at"] is None:
+                await tx.tell(event)
+            refusal = judge(account)
+            if refusal is None:
+                columns |= {"state": JobState.RUNNING, "reason": None, "reason_code": None}
+                await tx.update("jobs", {"id": job.id}, **columns)
+            else:
+                await _hold(tx, job_of(found[0]), refusal, columns)
+            return refusal
+
+        return await self._database.write(change)
+
+    async def planned_again(self, job: Job, part: Part, planned: Part, *, currency: str, judge: Judge) -> None:
+        """A later attempt of a part is planned: the job is held where that could take it over a limit."""
+
+        async def change(tx: Transaction) -> None:
+            if not await change_part(tx, part, PartState.UNPLANNED, planned):
+                return
+            found = await tx.fetch("job", id=job.id)
+            if not found or found[0]["state"] != JobState.RUNNING:
+                return
+            refusal = judge(await _account(tx, job, currency))
+            if refusal is not None:
+                await _hold(tx, job_of(found[0]), refusal, {})
+
+        await self._database.write(change)
+
+    async def approved(self, job: Job, most: int, event: Event) -> None:
+        """A person allows the job to cost so much in all; it is admitted again."""
+
+        async def change(tx: Transaction) -> None:
+            where = {"id": job.id, "state": JobState.HELD}
+            if await tx.update("jobs", where, state=JobState.PLANNING, approved=most):
+                await tx.tell(event)
+
+        await self._database.write(change)
+
+    async def noted(self, job: Job, note: str | None) -> None:
+        """The note about the job lies in the held folder under this name; None: it was taken away."""
+        await self._database.write(lambda tx: tx.update("jobs", {"id": job.id}, note=note))
+
+    # --- spending --------------------------------------------------------------------------------------------
+
+    async def collected(self, job: Job, before: Part, done: Collected) -> None:
+        """A part's answers are in its results file: what it had reserved is free, what they cost is spent."""
+        again = done.part.state is PartState.UNPLANNED
+        event = RowsReturned(
+            job=before.job,
+            part=before.first,
+            rows=sum(done.reasons.values()),
+            attempt=done.part.attempt,
+            reasons=dict(done.reasons),
+        )
+
+        async def change(tx: Transaction) -> None:
+            if not await change_part(tx, before, PartState.ANSWERED, done.part):
+                return
+            if done.bill.answers:
+                await tx.insert("spending", [_line(tx, job, before, done)], otherwise="OR IGNORE")
+                if done.bill.answers == before.requests:
+                    await _calibrate(tx, job, before, done.bill)
+            if done.batch is not None:
+                await _compare(tx, done.batch)
+            await tx.tell(*([event] if again else []))
+
+        await self._database.write(change)
+
+
+async def _account(tx: Transaction, job: Job, currency: str) -> Account:
+    day, month = beginnings(tx.now)
+    provider = job.route.provider
+    [row] = await tx.fetch("account", job=job.id, provider=provider, currency=currency, day=day, month=month)
+    [own] = await tx.fetch("own_open_parts", job=job.id)
+    sums = {name: row[name] for name in row.keys()}  # noqa: SIM118  # iterating a Row gives values
+    return Account(**sums, own=own["most_cost"], unlimited=own["unlimited"], open_parts=own["parts"])
+
+
+async def _hold(tx: Transaction, job: Job, refusal: Refusal, columns: Mapping[str, object]) -> None:
+    code = refusal.reason_code
+    same = job.state is JobState.HELD and job.reason_code == code
+    if same and job.reason == refusal.reason:
+        return  # nothing new
+    await tx.update("jobs", {"id": job.id}, state=JobState.HELD, reason=refusal.reason, reason_code=code, **columns)
+    if not same:
+        await tx.tell(JobHeld(job=job.id, source=job.source, reason=refusal.reason, waits=refusal.passes))
+
+
+def _line(tx: Transaction, job: Job, part: Part, done: Collected) -> dict[str, object]:
+    bill = done.bill
+    return {
+        "job": job.id,
+        "first": part.first,
+        "attempt": part.attempt,
+        "batch": done.batch,
+        "at": tx.now,
+        "route": job.route.name,
+        "provider": job.route.provider,
+        "model": job.route.model,
+        "terms": "batch",
+        "currency": job.terms.currency if job.terms else "",
+        "answers": bill.answers,
+        "input_tokens": bill.usage.input_tokens,
+        "cached_tokens": bill.usage.cached_tokens,
+        "output_tokens": bill.usage.output_tokens,
+        "wasted_input": bill.wasted.input_tokens,
+        "wasted_output": bill.wasted.output_tokens,
+        "cost": _countable(bill.cost),
+        "wasted_cost": _countable(bill.wasted_cost),
+        "live_cost": _countable(bill.live_cost),
+    }
+
+
+def _countable(money: int | None) -> int | None:
+    """Not known where a service claims tokens that nobody could pay: the database would hold no such sum."""
+    return None if money is None or money >= ANY_AMOUNT else money
+
+
+async def _calibrate(tx: Transaction, job: Job, part: Part, bill: Bill) -> None:
+    """Only where every request was billed: what was not answered was counted all the same."""
+    await tx.run(
+        "calibrate",
+        provider=job.route.provider,
+        model=job.route.model,
+        estimated=part.counted_tokens,
+        actual=bill.usage.input_tokens,
+    )
+
+
+async def _compare(tx: Transaction, batch: str) -> None:
+    """Once all of a batch is collected: does the provider count the same tokens? It is its bill that is paid."""
+    rows = await tx.fetch("batch_bill", batch=batch)
+    [stored] = await tx.fetch("batch", key=batch)
+    if not rows or stored["usage"] is None:
+        return
+    ours = [rows[0]["input_tokens"], rows[0]["cached_tokens"], rows[0]["output_tokens"]]
+    theirs = usage_of(stored["usage"])
+    if [theirs.input_tokens, theirs.output_tokens] != [ours[0], ours[2]]:
+        await tx.tell(
+            UsageDiffers(
+                batch=batch,
+                input_tokens=ours[0],
+                output_tokens=ours[2],
+                provider_input=theirs.input_tokens,
+                provider_output=theirs.output_tokens,
+            )
+        )

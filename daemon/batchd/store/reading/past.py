@@ -1,0 +1,60 @@
+"""What an estimate asks of the database: how long answers were, how far counts were off, what is spent already."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ...money.budget import Account, beginnings
+from .opening import connected
+
+_ANSWERED = """
+SELECT COALESCE(SUM(answers), 0) AS answers, COALESCE(SUM(output_tokens), 0) AS output_tokens
+FROM spending WHERE route = :route AND provider = :provider AND model = :model
+"""
+
+_CALIBRATION = "SELECT estimated, actual FROM calibration WHERE provider = :provider AND model = :model"
+
+
+class History:
+    """One consistent look. Without a database there is no past."""
+
+    def __init__(self, connection: sqlite3.Connection | None) -> None:
+        self._connection = connection
+
+    def answered(self, route: str, provider: str, model: str) -> tuple[int, int]:
+        """The answers of this model to this route that were billed, and the tokens they have in all."""
+        for row in self._rows(_ANSWERED, route=route, provider=provider, model=model):
+            return row["answers"], row["output_tokens"]
+        return 0, 0
+
+    def calibration(self, provider: str, model: str) -> tuple[int, int]:
+        """Input tokens of answered requests: as they were counted before any correction, and as they were billed."""
+        for row in self._rows(_CALIBRATION, provider=provider, model=model):
+            return row["estimated"], row["actual"]
+        return 0, 0
+
+    def account(self, provider: str, currency: str, now: float) -> Account:
+        """What is spent and promised, for a job that does not exist yet."""
+        from ..database import QUERIES  # the daemon's own question, so that both come to the same answer
+
+        day, month = beginnings(now)
+        asked = {"job": "", "provider": provider, "currency": currency, "day": day, "month": month}
+        for row in self._rows(QUERIES["account"], **asked):
+            return Account(**dict(row))
+        return Account()
+
+    def _rows(self, query: str, **values: Any) -> list[sqlite3.Row]:
+        return [] if self._connection is None else self._connection.execute(query, values).fetchall()
+
+
+@contextmanager
+def remembering(state: Path) -> Iterator[History]:
+    """Look at the database in this state folder. StateUnusable, in words, if it cannot be looked at."""
+    with connected(state) as connection:
+        if connection is not None:
+            connection.execute("BEGIN")
+        yield History(connection)

@@ -1,0 +1,175 @@
+"""The folder tree that the daemon owns. Names here are ours: a user's file name is never part of a path.
+
+state/lock                                   held while a daemon runs
+state/batchd.db
+state/answers.db                             answers that may be reused; may be deleted at any time
+state/jobs/<job>/source                      the dropped file, byte for byte
+state/jobs/<job>/rows.jsonl                  its rows in the one canonical form
+state/jobs/<job>/parts/<first>.requests.<attempt>.jsonl
+state/jobs/<job>/parts/<first>.keys.<attempt>
+state/jobs/<job>/parts/<first>.answers.<attempt>.jsonl
+state/jobs/<job>/parts/<first>.results.<version>.jsonl
+state/jobs/<job>/parts/<first>.piece.<version>.<n><suffix>  the part's share of a file of the n-th sink
+state/batches/<key>/batchd-<key>.jsonl       what is uploaded: the parts' requests, one after the other
+state/batches/<key>/answers.jsonl            what was downloaded
+state/batches/<key>/strays.jsonl             lines that belong to no row of ours
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..domain.records import Job, Part
+from ..domain.rows import Run
+from ..errors import StateLocked
+from ..files import fsync_folder, make_folder
+
+
+def _own(descriptor: int) -> bool:
+    """Take the lock. `batchd status` holds it for some microseconds to see whether a daemon runs; so look again."""
+    for pause in (0.01, 0.03, 0.1, None):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if pause is not None:
+                time.sleep(pause)
+        else:
+            return True
+    return False
+
+
+class Spool:
+    """Paths in the state folder."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+
+    @property
+    def answer_book(self) -> Path:
+        """The answers that may be reused. It may be deleted at any time."""
+        return self.state / "answers.db"
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.state / "batchd.db"
+
+    def job(self, job: str) -> Path:
+        """Everything of one job."""
+        return self.state / "jobs" / job
+
+    def source(self, job: str) -> Path:
+        """The dropped file."""
+        return self.job(job) / "source"
+
+    def rows(self, job: str) -> Path:
+        """Its rows."""
+        return self.job(job) / "rows.jsonl"
+
+    def requests(self, part: Part) -> Path:
+        """The request lines of the part's current attempt."""
+        return self._part(part, f"requests.{part.attempt}")
+
+    def keys(self, part: Part) -> Path:
+        """What the part's requests ask, as keys, where answers are reused."""
+        return self.job(part.job) / "parts" / f"{part.first}.keys.{part.attempt}"
+
+    def answers(self, part: Part) -> Path:
+        """The provider's lines for the part's current attempt."""
+        return self._part(part, f"answers.{part.attempt}")
+
+    def results(self, part: Part, version: int | None = None) -> Path:
+        """The outcomes of the part's rows so far; `version` is another than the valid one."""
+        return self._part(part, f"results.{part.results if version is None else version}")
+
+    def results_pattern(self, part: Part, version: int) -> str:
+        """Where the results of pieces of the part go: a path with `{first}` in it."""
+        return f"{self.job(part.job)}/parts/{{first}}.results.{version}.jsonl"
+
+    def piece(self, part: Part, sink: int, version: int | None = None) -> str:
+        """Where the part's share of the files of the job's n-th sink goes: a path to put their suffixes behind."""
+        return f"{self.job(part.job)}/parts/{part.first}.piece.{part.results if version is None else version}.{sink}"
+
+    def pieces(self, job: str) -> Iterator[Path]:
+        """All pieces of the job's files."""
+        return (self.job(job) / "parts").glob("*.piece.*")
+
+    def run(self, job: Job, part: Part) -> Run:
+        """The part's rows and outcomes, to be joined."""
+        return Run(
+            rows=str(self.rows(job.id)),
+            offset=part.offset,
+            length=part.length,
+            first=part.first,
+            number=part.rows,
+            columns=list(job.columns),
+            results=str(self.results(part)) if part.results else None,
+            cancelled=job.cancelled,
+        )
+
+    def batch(self, key: str) -> Path:
+        """Everything of one batch."""
+        return self.state / "batches" / key
+
+    def batch_input(self, key: str) -> Path:
+        """What is uploaded."""
+        return self.batch(key) / f"batchd-{key}.jsonl"
+
+    def batch_answers(self, key: str) -> Path:
+        """What was downloaded."""
+        return self.batch(key) / "answers.jsonl"
+
+    def batch_strays(self, key: str) -> Path:
+        """Downloaded lines that belong to no row of ours."""
+        return self.batch(key) / "strays.jsonl"
+
+    def make_job(self, job: str) -> None:
+        """Make the folders of a job, durably."""
+        make_folder(self.job(job) / "parts", mode=0o700)
+
+    def make_batch(self, key: str) -> None:
+        """Make the folder of a batch, durably."""
+        make_folder(self.batch(key), mode=0o700)
+
+    def remove_job(self, job: str) -> None:
+        """Everything of a job, for good."""
+        shutil.rmtree(self.job(job), ignore_errors=True)
+
+    def remove_batch(self, key: str) -> None:
+        """What a batch no longer needs; strays stay for whoever wonders."""
+        for file in (self.batch_input(key), self.batch_answers(key)):
+            file.unlink(missing_ok=True)
+        if not self.batch_strays(key).exists():
+            shutil.rmtree(self.batch(key), ignore_errors=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Own the state folder for as long as the block runs. StateLocked says who has it.
+
+        The kernel gives the lock back when its holder dies, however it dies; so there is no stale lock.
+        """
+        make_folder(self.state, mode=0o700)
+        path = self.state / "lock"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if not _own(descriptor):
+                holder = os.pread(descriptor, 100, 0).decode("ascii", "replace").strip() or "unknown"
+                raise StateLocked(
+                    f"Another batchd (process {holder}) works on {self.state}. Two would pay twice, so this one "
+                    "leaves it alone. Stop the other first, or give this one its own [folders] state."
+                )
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            fsync_folder(self.state)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _part(self, part: Part, kind: str) -> Path:
+        return self.job(part.job) / "parts" / f"{part.first}.{kind}.jsonl"

@@ -1,0 +1,87 @@
+"""Events, orders, conditions: what happened, what people ask for, what keeps us waiting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..events import ConditionCleared, ConditionRaised, Event, OrderRefused
+from .database import Database, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person asked of the daemon: `cancel`, `retry`, ... of a target, mostly a job."""
+
+    id: int
+    kind: str
+    target: str
+    data: dict[str, Any]
+
+
+class Story:
+    """The tables `events`, `orders`, `conditions`, `heartbeat`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def tell(self, *events: Event) -> None:
+        """Write events that go with no other change."""
+        await self._database.write(lambda tx: tx.tell(*events))
+
+    async def orders(self) -> list[Order]:
+        """Orders not carried out yet, in the order they came."""
+        rows = await self._database.read(lambda tx: tx.fetch("open_orders"))
+        return [Order(row["id"], row["kind"], row["target"], json.loads(row["data"])) for row in rows]
+
+    async def answer(self, order: Order, answer: str, *, refused: bool = False) -> None:
+        """The order is carried out, or will not be (`refused`); say which in a sentence."""
+
+        async def change(tx: Transaction) -> None:
+            await tx.update("orders", {"id": order.id}, done_at=tx.now, answer=answer, refused=int(refused))
+            if not refused:
+                return
+            # Whoever gave it may be gone: it was left while no daemon was running.
+            job = order.target if await tx.fetch("job", id=order.target) else None
+            batch = order.target if await tx.fetch("batch", key=order.target) else None
+            await tx.tell(OrderRefused(job=job, batch=batch, order=order.kind, reason=answer))
+
+        await self._database.write(change)
+
+    async def conditions(self) -> dict[str, str]:
+        """What keeps us waiting: subject to sentence."""
+        rows = await self._database.read(lambda tx: tx.fetch("conditions"))
+        return {row["subject"]: row["text"] for row in rows}
+
+    async def raise_condition(self, subject: str, text: str) -> None:
+        """Something keeps us waiting. Said again with other words, it is no news: only the words change."""
+        await self.change_conditions({subject: text})
+
+    async def clear_condition(self, subject: str) -> None:
+        """It is over."""
+        await self.change_conditions({}, over=[subject])
+
+    async def change_conditions(self, raised: Mapping[str, str], over: Iterable[str] = ()) -> None:
+        """Several at once, subject to sentence; and those that are over."""
+
+        async def change(tx: Transaction) -> None:
+            known = {row["subject"] for row in await tx.fetch("conditions")}
+            for subject, text in raised.items():
+                await tx.run("raise_condition", subject=subject, text=text, since=tx.now)
+                if subject not in known:
+                    await tx.tell(ConditionRaised(subject=subject, text=text))
+            for subject in over:
+                if await tx.run("clear_condition", subject=subject):
+                    await tx.tell(ConditionCleared(subject=subject))
+
+        await self._database.write(change)
+
+    async def beat(self, pid: int) -> None:
+        """Prove that the database can be written."""
+
+        async def change(tx: Transaction) -> None:
+            await tx.run("heartbeat", at=tx.now, pid=pid)
+
+        await self._database.write(change)

@@ -1,0 +1,21 @@
+"""A job as `next_actions` wants it: put together inside of a transaction that is open already."""
+
+from __future__ import annotations
+
+from ..domain.lifecycle import JobView
+from ..domain.records import Job, JobState, PartState
+from .database import Transaction
+from .mapping import part_of
+
+PARTS_AT_A_TIME = 32
+"""How many workable parts of one job are looked at in one go: more than there are workers, fewer than cost."""
+
+
+async def view_of(tx: Transaction, job: Job) -> JobView:
+    """The job with the counts of its parts, those with work to do, and the sinks that have published it."""
+    if job.state not in {JobState.PLANNING, JobState.HELD, JobState.RUNNING, JobState.DELIVERING}:
+        return JobView(job)
+    counts = {PartState(row["state"]): row["number"] for row in await tx.fetch("part_counts", job=job.id)}
+    workable = [part_of(row) for row in await tx.fetch("workable_parts", job=job.id, most=PARTS_AT_A_TIME)]
+    delivered = frozenset(row["sink"] for row in await tx.fetch("delivered_sinks", job=job.id))
+    return JobView(job, counts, workable, delivered)

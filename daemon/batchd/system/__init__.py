@@ -1,0 +1,1 @@
+"""The machine around us: clocks, logs, systemd, file systems."""

@@ -1,0 +1,213 @@
+"""The daemon's log: sentences on the terminal, JSON lines for machines, priorities for the journal.
+
+Every record carries a stable `action` word, and `job` and `batch` where they are known:
+
+    log.info("Took may.csv.", extra={"action": "JobClaimed", "job": "k3j9x2ab"})
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping
+from typing import IO, Any, Literal, TypeAlias
+
+from ..errors import BatchdError
+from ..events import Event
+from ..secrets.masking import mask as mask
+
+Format: TypeAlias = Literal["text", "json"]
+
+LEVELS = ("debug", "info", "warning", "error")
+
+_HINT = "For the traceback, start with --log-level debug."
+_COLOURS = {
+    logging.DEBUG: "2",
+    logging.INFO: "32",
+    logging.WARNING: "33",
+    logging.ERROR: "31",
+    logging.CRITICAL: "31;1",
+}
+_PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+# File names come from strangers: an escape sequence must not reach a terminal.
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def set_up(
+    level: str = "info",
+    form: Format = "text",
+    *,
+    stream: IO[str] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> None:
+    """Send the log of this process to `stream` (standard error). Called again, it replaces what was set up before."""
+    stream = sys.stderr if stream is None else stream
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(_Ours(logging.INFO if threshold <= logging.DEBUG else logging.WARNING))
+    handler.addFilter(_complete)
+    handler.setFormatter(_formatter(form, stream, environment, tracebacks=threshold <= logging.DEBUG))
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+        old.close()
+    root.addHandler(handler)
+    root.setLevel(threshold)
+    # A log that cannot be written, on a full disk say, would have a traceback of each of its lines written to it.
+    logging.raiseExceptions = False
+
+
+def log_event(logger: logging.Logger, event: Event) -> None:
+    """Tell the log of an event, by its sentence and under its kind."""
+    level = logging.getLevelNamesMapping()[event.severity.upper()]
+    logger.log(level, "%s", event.sentence, extra={"action": event.kind, "job": event.job, "batch": event.batch})
+
+
+class _Ours(logging.Filter):
+    """Lets through what batchd and its plugins say, and of other libraries only what matters."""
+
+    def __init__(self, threshold: int) -> None:
+        super().__init__()
+        self._threshold = threshold
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.name.startswith("batchd") or record.levelno >= self._threshold
+
+
+def _complete(record: logging.LogRecord) -> bool:
+    """Give the record what every record has: others' records are filed under the name of their library."""
+    record.action = getattr(record, "action", None) or record.name.partition(".")[0]
+    record.job = getattr(record, "job", None)
+    record.batch = getattr(record, "batch", None)
+    return True
+
+
+class _Formatter(logging.Formatter):
+    """What all formats share: secrets are covered, and a traceback shows only where it was asked for."""
+
+    def __init__(self, *, tracebacks: bool) -> None:
+        super().__init__()
+        self._tracebacks = tracebacks
+
+    def sentence(self, record: logging.LogRecord) -> str:
+        """The message, with what was raised as one more sentence."""
+        text = record.getMessage()
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            text = f"{text} {in_words(error)}"
+            if not self._tracebacks and not isinstance(error, BatchdError):
+                text = f"{text} {_HINT}"
+        return _shown(text)
+
+    def traceback(self, record: logging.LogRecord) -> str | None:
+        """The traceback, at level debug."""
+        if not self._tracebacks:
+            return None
+        pieces = [self.formatException(record.exc_info)] if record.exc_info and record.exc_info[1] else []
+        if record.stack_info:
+            pieces.append(record.stack_info)
+        return _shown("\n".join(pieces)) or None
+
+
+class TextFormatter(_Formatter):
+    """Time, level, job, sentence: for people."""
+
+    def __init__(self, *, tracebacks: bool = False, colour: bool = False) -> None:
+        super().__init__(tracebacks=tracebacks)
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
+        level = f"{record.levelname.lower():<7}"
+        if self._colour:
+            level = f"\x1b[{_COLOURS.get(record.levelno, '0')}m{level}\x1b[0m"
+        lines = _lines(self, record)
+        return "\n".join((f"{moment} {level} {_whom(record)}{lines[0]}", *lines[1:]))
+
+
+class JournalFormatter(_Formatter):
+    """The journal stamps time itself and reads the level from a prefix; each line is an entry, so each needs it."""
+
+    def __init__(self, *, tracebacks: bool = False) -> None:
+        super().__init__(tracebacks=tracebacks)
+
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = f"<{_PRIORITIES.get(record.levelno, 6)}>"
+        lines = _lines(self, record)
+        return "\n".join(prefix + line for line in (_whom(record) + lines[0], *lines[1:]))
+
+
+class JsonFormatter(_Formatter):
+    """One object a line: `time`, `level`, `action`, `job`, `batch`, `message`, then what else the record carries."""
+
+    def __init__(self, *, tracebacks: bool = False) -> None:
+        super().__init__(tracebacks=tracebacks)
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        entry: dict[str, Any] = {
+            "time": f"{moment}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "action": getattr(record, "action", None),
+            "job": getattr(record, "job", None),
+            "batch": getattr(record, "batch", None),
+            "message": self.sentence(record),
+            "logger": record.name,
+        }
+        traceback = self.traceback(record)
+        if traceback is not None:
+            entry["traceback"] = traceback
+        for name, value in vars(record).items():
+            if name not in _STANDARD and name not in entry:
+                entry[name] = value if isinstance(value, bool | int | float | None) else mask(str(value))
+        return json.dumps({key: value for key, value in entry.items() if value is not None}, ensure_ascii=False)
+
+
+def in_words(error: BaseException) -> str:
+    """What was raised, as a sentence: errors of ours are sentences already."""
+    if isinstance(error, BatchdError):
+        return str(error)
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message or 'no reason given'}{'' if message.endswith('.') else '.'}"
+
+
+def _formatter(form: Format, stream: IO[str], environment: Mapping[str, str], *, tracebacks: bool) -> _Formatter:
+    if form == "json":
+        return JsonFormatter(tracebacks=tracebacks)
+    if _is_journal(stream, environment):
+        return JournalFormatter(tracebacks=tracebacks)
+    plain = environment.get("NO_COLOR") or environment.get("TERM") == "dumb"
+    return TextFormatter(tracebacks=tracebacks, colour=stream.isatty() and not plain)
+
+
+def _is_journal(stream: IO[str], environment: Mapping[str, str]) -> bool:
+    """Whether the stream is the one that systemd connected to the journal: it may have been redirected since."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+def _whom(record: logging.LogRecord) -> str:
+    whom = " ".join(str(name) for name in (getattr(record, "job", None), getattr(record, "batch", None)) if name)
+    return f"[{whom}] " if whom else ""
+
+
+def _lines(formatter: _Formatter, record: logging.LogRecord) -> list[str]:
+    """The sentence and, at level debug, the traceback. Lines after the first are set in, so that none can be forged."""
+    first, *rest = formatter.sentence(record).split("\n")
+    traceback = formatter.traceback(record)
+    if traceback is not None:
+        rest += traceback.split("\n")
+    return [first, *(f"    {line}" for line in rest)]
+
+
+def _shown(text: str) -> str:
+    """Secrets covered, control characters as their escapes."""
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], mask(text))

@@ -1,0 +1,196 @@
+"""From a batch's answers to results: dealing the lines out to parts, then joining each part's with its rows."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..answers.joining import join, owner
+from ..domain.rows import row_of
+from ..files import replacing
+from ..model import Usage
+from ..money.pricing import Terms
+from ..money.spending import Bill
+from . import worker_plugins as tools
+from .part_files import decode_results, lines_of, write_results
+from .recall import follow, read_keys, remember
+from .render import RenderTask, render_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which lines are a part's, and where they go."""
+
+    job: str
+    first: int
+    rows: int
+    answers: str
+
+
+@dataclass(frozen=True, slots=True)
+class DealTask:
+    """Deal the lines of `answers` out to the parts of the batch; what is nobody's goes to `strays`."""
+
+    answers: str
+    shares: Sequence[Share]
+    strays: str
+
+
+@dataclass(frozen=True, slots=True)
+class DealDone:
+    """How many lines found their part, and how many did not."""
+
+    answers: int
+    strays: int
+
+
+# Open files are few in a service's limits, and a batch may hold thousands of small parts.
+OPEN_FILES_MOST = 200
+
+
+def deal(task: DealTask) -> DealDone:
+    """Give each part its lines, in the order they came, each behind its row's number and a space."""
+    answers = 0
+    nobodys: list[bytes] = []
+    for start in range(0, len(task.shares), OPEN_FILES_MOST):
+        shares = task.shares[start : start + OPEN_FILES_MOST]
+        dealt, strays = _deal(task, shares, everyone=task.shares, keep_strays=start == 0)
+        answers += dealt
+        nobodys += strays
+    if nobodys:
+        with replacing(Path(task.strays)) as file:
+            file.writelines(nobodys)
+    return DealDone(answers, len(nobodys))
+
+
+STRAYS_KEPT = 10_000
+"""Enough to see what a service did; one that lies without end must not fill our memory."""
+
+
+def _deal(
+    task: DealTask, shares: Sequence[Share], *, everyone: Sequence[Share], keep_strays: bool
+) -> tuple[int, list[bytes]]:
+    answers = 0
+    strays: list[bytes] = []
+    owners = _Owners(everyone)
+    with ExitStack() as stack:
+        files = {share.answers: stack.enter_context(replacing(Path(share.answers))) for share in shares}
+        for line in lines_of(Path(task.answers)):
+            stripped = line.removeprefix(codecs.BOM_UTF8).strip(b"\r\n \t")
+            if not stripped:
+                continue
+            found = owners.of(owner(stripped))
+            if found is None:
+                if keep_strays and len(strays) < STRAYS_KEPT:
+                    strays.append(stripped + b"\n")
+                continue
+            share, row = found
+            file = files.get(share.answers)
+            if file is not None:
+                answers += 1
+                file.write(b"%d %b\n" % (row, stripped))
+    return answers, strays
+
+
+class _Owners:
+    """Which share and row a custom_id belongs to."""
+
+    def __init__(self, shares: Sequence[Share]) -> None:
+        self._by_job: dict[str, list[Share]] = defaultdict(list)
+        for share in sorted(shares, key=lambda share: share.first):
+            self._by_job[share.job].append(share)
+        self._firsts = {job: [share.first for share in shares] for job, shares in self._by_job.items()}
+
+    def of(self, custom_id: str | None) -> tuple[Share, int] | None:
+        place = row_of(custom_id) if custom_id is not None else None
+        if place is None or place[0] not in self._by_job:
+            return None
+        job, row = place
+        number = bisect_right(self._firsts[job], row) - 1
+        share = self._by_job[job][max(number, 0)]
+        return (share, row) if share.first <= row < share.first + share.rows else None
+
+
+@dataclass(frozen=True, slots=True)
+class CollectTask:
+    """Join a part's answers with its rows. `settled` is its results file so far, `results` the one to write.
+
+    `terms` are what answers cost, None if that is not known. With `keys`, rows that asked the same share an answer,
+    and answers are remembered in the `book` as of this time.
+    """
+
+    first: int
+    rows: int
+    answers: str
+    settled: str | None
+    results: str
+    builder: tools.Recipe
+    attempt: int
+    attempts: int
+    renders: Sequence[RenderTask] = ()
+    terms: Terms | None = None
+    job: str = ""
+    keys: str | None = None
+    book: str | None = None
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CollectDone:
+    """What became of the part: outcomes in all, rows to ask again with the reasons, the bill for this attempt.
+
+    `rendered` are the suffixes and sizes of the pieces that each of `renders` came to, where that was done.
+    """
+
+    ok: int
+    failed: int
+    leftovers: int
+    reasons: Mapping[str, int]
+    bill: Bill
+    rendered: Sequence[Mapping[str, int]] = ()
+    reused: int = 0
+    saved: Usage = field(default_factory=Usage)
+
+
+def collect(task: CollectTask) -> CollectDone:
+    """Write the part's new results file: what was settled before, and what this attempt has settled."""
+    settled = decode_results(Path(task.settled)) if task.settled else {}
+    answers: dict[int, list[bytes]] = defaultdict(list)
+    for line in lines_of(Path(task.answers)):
+        row, _, said = line.partition(b" ")
+        answers[int(row)].append(said.rstrip(b"\n"))
+    keys = read_keys(task.keys)
+    rows = range(task.first, task.first + task.rows)
+    asked = (row for row in rows if row not in settled and row not in keys.followers)
+    builder = tools.builder(task.builder)
+    joined = join(asked, answers, builder, attempt=task.attempt, attempts=task.attempts, terms=task.terms)
+    followed = follow(keys, {line.row: line for line in joined.lines}, task.job)
+    lines = sorted([*settled.values(), *joined.lines, *followed.lines], key=lambda line: line.row)
+    write_results(Path(task.results), lines)
+    if task.book is not None:
+        remember(task.book, keys, joined.lines, at=task.at)
+    reasons = dict(joined.reasons)
+    if followed.waiting:
+        reasons["same_request"] = len(followed.waiting)
+    ok = sum(line.ok for line in lines)
+    rendered: list[Mapping[str, int]] = []
+    if len(lines) == task.rows:
+        # While the outcomes are at hand. A sink that fails here does so again when it is its turn, and is named then.
+        with contextlib.suppress(Exception):
+            rendered += [render_lines(each, lines) for each in task.renders]
+    return CollectDone(
+        ok=ok,
+        failed=len(lines) - ok,
+        leftovers=len(joined.leftovers) + len(followed.waiting),
+        reasons=reasons,
+        bill=joined.bill,
+        rendered=rendered,
+        reused=followed.reused,
+        saved=followed.saved,
+    )

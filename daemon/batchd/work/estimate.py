@@ -1,0 +1,183 @@
+"""Counting what a file would ask: it is read and planned as the daemon does it, in a folder of its own."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from ..errors import FileRefused
+from ..model import Body
+from ..money import tokens
+from ..money.estimating import Load
+from ..money.sampling import thin
+from . import worker_plugins as tools
+from .part_files import lines_of, read_results
+from .plan import PlanTask, plan
+from .read import ReadDone, ReadTask, read
+
+LARGE = 32 * 1024 * 1024
+"""Bytes of a file from which on a sample has to do: it takes seconds to count so many."""
+
+SAMPLE = 8 * 1024 * 1024
+"""Bytes of rows in a sample, about."""
+
+_PART, _SMALL_PART = 10_000, 1_000
+_CELLS, _LINES = {".csv", ".tsv"}, {".jsonl", ".ndjson"}
+_SEED = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountTask:
+    """Count what `source` would ask. `folder` is an empty one for what is written on the way.
+
+    `models` has one model for each way to count; requests of more than `long` tokens are noted one by one.
+    """
+
+    source: Path
+    name: str
+    folder: Path
+    reader: tools.Recipe
+    builder: tools.Recipe
+    common: Body
+    endpoint: str
+    max_line_bytes: int | None
+    models: Mapping[str, str]
+    long: int | None = None
+    large: int = LARGE
+
+
+@dataclass(slots=True, kw_only=True)
+class Counted:
+    """What was counted. `looked_at` rows of `rows`; `failed` of them cannot be asked, by code, with an `example` each.
+
+    `loads` are by the keys of the task's `models`, and so is `same`: the tokens that every request has in common.
+    """
+
+    rows: int
+    looked_at: int
+    requests: int = 0
+    limits: int = 0
+    unlimited: int = 0
+    repeats: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    loads: dict[str, Load] = field(default_factory=dict)
+    same: dict[str, float | None] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float:
+        """How much of the rows was looked at."""
+        return self.looked_at / self.rows
+
+
+def count(task: CountTask) -> Counted:
+    """Count. FileRefused, in words, if the file cannot be taken."""
+    reading, done, rows = _rows(task)
+    parts = done.parts
+    if reading.part_rows == _SMALL_PART:
+        parts = _some(parts)
+    counted = Counted(rows=rows, looked_at=sum(part[1] for part in parts))
+    sums: Counter[str] = Counter()
+    long: dict[str, list[int]] = {key: [] for key in task.models}
+    seen: set[bytes] = set()
+    requests = task.folder / "requests.jsonl"
+    for first, _, offset, length in parts:
+        planned = plan(_plan_task(task, reading, done, first, offset, length))
+        counted.requests += planned.requests
+        counted.limits += planned.output_tokens
+        counted.unlimited += planned.unlimited
+        _note_failures(counted, task.folder / f"{first}.jsonl")
+        # One for each part, as planning has it, so that both come to the same.
+        counters = {key: tokens.counter(model) for key, model in task.models.items()}
+        for body in _bodies(requests):
+            digest = blake2b(body, digest_size=12).digest()
+            counted.repeats += digest in seen
+            seen.add(digest)
+            for key, counter in counters.items():
+                number = counter(body)
+                sums[key] += number
+                if task.long is not None and number > task.long:
+                    long[key].append(number)
+        for key, counter in counters.items():
+            counted.same[key] = counted.same.get(key) or counter.same
+    for key in task.models:
+        counted.loads[key] = Load(counted.requests, sums[key], tuple(long[key]), counted.share)
+    return counted
+
+
+def _rows(task: CountTask) -> tuple[ReadTask, ReadDone, int]:
+    """The rows, all of them or some from all over the file, and how many there are in all."""
+    source = task.source
+    if source.stat().st_nlink > 1:
+        # In the inbox it would be refused, but what is asked about here is a copy of it.
+        shutil.copyfile(source, source := task.folder / "copy")
+    large = source.stat().st_size > task.large
+    suffix = Path(task.name).suffix.lower()
+    if large and suffix in _CELLS | _LINES:
+        thinned = task.folder / "thinned"
+        written = thin(source, thinned, quoted=suffix in _CELLS)
+        if written is not None:
+            reading = _read_task(task, thinned, _PART)
+            try:
+                done = read(reading)
+                return reading, done, max(done.rows, round(done.rows * source.stat().st_size / written))
+            except FileRefused:
+                pass  # it may be the cutting; the whole file tells
+    reading = _read_task(task, source, _SMALL_PART if large else _PART)
+    done = read(reading)
+    return reading, done, done.rows
+
+
+def _some(parts: Sequence[tuple[int, int, int, int]]) -> Sequence[tuple[int, int, int, int]]:
+    """Parts from all over the file, up to the size of a sample."""
+    size = sum(length for _, _, _, length in parts)
+    number = max(1, min(len(parts), round(len(parts) * SAMPLE / size)))
+    chance = random.Random(_SEED)
+    step = len(parts) / number
+    return [parts[int((each + chance.random()) * step)] for each in range(number)]
+
+
+def _read_task(task: CountTask, source: Path, part_rows: int) -> ReadTask:
+    target = task.folder / "rows.jsonl"
+    return ReadTask(str(source), task.name, str(target), part_rows, task.reader, task.builder)
+
+
+def _plan_task(task: CountTask, reading: ReadTask, done: ReadDone, first: int, offset: int, length: int) -> PlanTask:
+    return PlanTask(
+        job="estimate",
+        first=first,
+        offset=offset,
+        length=length,
+        columns=done.columns,
+        rows=reading.target,
+        requests=str(task.folder / "requests.jsonl"),
+        settled=None,
+        failures=str(task.folder / f"{first}.jsonl"),
+        builder=task.builder,
+        common=task.common,
+        endpoint=task.endpoint,
+        max_line_bytes=task.max_line_bytes,
+        model=next(iter(task.models.values())),
+    )
+
+
+def _note_failures(counted: Counted, results: Path) -> None:
+    if not results.exists():
+        return
+    for line in read_results(results):
+        code = line.code or "error"
+        counted.failed[code] += 1
+        counted.examples.setdefault(code, line.message or "")
+    results.unlink()
+
+
+def _bodies(requests: Path) -> Iterator[Any]:
+    before = b',"body":'
+    for line in lines_of(requests):
+        yield line[line.index(before) + len(before) : -2]

@@ -1,0 +1,46 @@
+"""Failing rows by name that sank a batch, and taking failures back for a second chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..answers.joining import ResultLine
+from ..model import Failure
+from .part_files import decode_results, write_results
+
+
+@dataclass(frozen=True, slots=True)
+class StrikeTask:
+    """Add these failures to a part's results: `settled` is the file so far, `results` the one to write."""
+
+    settled: str | None
+    results: str
+    failures: Mapping[int, Failure]
+
+
+def strike(task: StrikeTask) -> int:
+    """Write the new results file; how many rows have failed in all."""
+    settled = decode_results(Path(task.settled)) if task.settled else {}
+    for row, failure in task.failures.items():
+        if row not in settled:
+            settled[row] = ResultLine(row, False, code=failure.code, message=failure.message)
+    lines = [settled[row] for row in sorted(settled)]
+    write_results(Path(task.results), lines)
+    return sum(not line.ok for line in lines)
+
+
+@dataclass(frozen=True, slots=True)
+class ReopenTask:
+    """Take the failures out of a part's results, so that their rows are asked again."""
+
+    settled: str
+    results: str
+
+
+def reopen(task: ReopenTask) -> int:
+    """Write the new results file; how many rows stay answered."""
+    kept = [line for line in decode_results(Path(task.settled)).values() if line.ok]
+    write_results(Path(task.results), kept)
+    return len(kept)

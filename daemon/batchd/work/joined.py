@@ -1,0 +1,58 @@
+"""A run of a job's rows with what became of each, out of the spool's files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ..answers.joining import ResultLine
+from ..contracts import ResultRow
+from ..domain.rows import Run, decode, fitted
+from ..errors import BatchdError
+from ..model import BadRow, Failure, RowStatus, Usage
+from .part_files import lines_of, read_results
+
+SKIPPED = Failure("cancelled", "The job was cancelled before this row was answered.")
+
+
+class RowsDoNotAddUp(BatchdError):
+    """The rows to deliver are not those that came in. Nothing is delivered."""
+
+
+def joined(run: Run, results: Iterable[ResultLine] | None = None) -> Iterator[ResultRow]:
+    """The rows in order, one at a time. RowsDoNotAddUp if there are not `number` of them, each with its outcome.
+
+    `results` are the outcomes where they are in memory already.
+    """
+    if results is None:
+        results = read_results(Path(run.results)) if run.results else ()
+    outcomes = iter(results)
+    outcome = next(outcomes, None)
+    number = run.first
+    width = len(run.columns)
+    for line in lines_of(Path(run.rows), run.offset, run.length):
+        if outcome is not None and outcome.row == number:
+            yield _joined(number, line, width, outcome)
+            outcome = next(outcomes, None)
+        elif run.cancelled:
+            yield _joined(number, line, width, None)
+        else:
+            raise RowsDoNotAddUp(f"Row {number} of {run.rows} has no outcome; nothing is delivered.")
+        number += 1
+    if number != run.first + run.number or outcome is not None:
+        raise RowsDoNotAddUp(
+            f"From row {run.first} on, {run.rows} should hold {run.number} rows with an outcome each, and does not; "
+            "nothing is delivered."
+        )
+
+
+def _joined(number: int, line: bytes, width: int, outcome: ResultLine | None) -> ResultRow:
+    record = decode(line)
+    # Asked in the order of what is frequent: this runs once a row, on the way out of every job.
+    original = record if type(record) is list else record.values if isinstance(record, BadRow) else record
+    values = original if len(original) == width else fitted(original, width)
+    if outcome is None:
+        return ResultRow(number, values, original, RowStatus.SKIPPED, (), SKIPPED, None, None)
+    usage = Usage(*outcome.usage) if outcome.usage else None
+    status = RowStatus.OK if outcome.ok else RowStatus.FAILED
+    return ResultRow(number, values, original, status, outcome.answer, outcome.failure(), usage, outcome.output_line)

@@ -1,0 +1,46 @@
+"""The files of a part: runs of lines, and results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from ..answers.joining import ResultLine
+from ..files import replacing
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(ResultLine)
+
+
+def lines_of(path: Path, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    """The lines of a stretch of a file, split on newlines alone: U+2028 and its like stand inside of lines."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        left = length
+        for line in file:
+            if left is not None:
+                if left <= 0:
+                    return
+                left -= len(line)
+            yield line
+
+
+def read_results(path: Path) -> Iterator[ResultLine]:
+    """The outcomes in a results file, in row order."""
+    for line in lines_of(path):
+        yield _decoder.decode(line)
+
+
+def decode_results(path: Path) -> dict[int, ResultLine]:
+    """The outcomes in a results file by row."""
+    return {result.row: result for result in read_results(path)}
+
+
+def write_results(path: Path, results: Iterable[ResultLine]) -> None:
+    """A results file, whole or not at all."""
+    with replacing(path) as file:
+        for result in results:
+            file.write(_encoder.encode(result))
+            file.write(b"\n")

@@ -1,0 +1,236 @@
+"""Planning a part: its rows into request lines."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from ..answers.joining import ResultLine, storable
+from ..contracts import PromptBuilder
+from ..domain import rows
+from ..domain.rows import custom_id
+from ..errors import PluginError
+from ..files import replacing
+from ..model import BadRow, Body, Failure, Row, Usage
+from ..money import tokens
+from ..requests.json_lines import on_one_line
+from ..requests.rules import BodyRules, too_long
+from . import worker_plugins as tools
+from .part_files import decode_results, lines_of, write_results
+from .recall import Keyed, Recalled, Reuse, key_record, recalled
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTask:
+    """Plan the part of `job` from row `first`. `settled` are its results so far, `failures` where new ones go.
+
+    `correction` is what past batches of the model say its tokens as counted are to be multiplied with.
+    """
+
+    job: str
+    first: int
+    offset: int
+    length: int
+    columns: Sequence[str]
+    rows: str
+    requests: str
+    settled: str | None
+    failures: str
+    builder: tools.Recipe
+    common: Body
+    endpoint: str
+    max_line_bytes: int | None
+    model: str = ""
+    correction: float = 1.0
+    reuse: Reuse | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDone:
+    """What was planned. `failed` are the rows that cannot be asked, all in the new results file if `new_results`.
+
+    `input_tokens` are corrected, `counted_tokens` are not: only those may be compared with what was really used, to
+    correct the next count. `longest` are the input tokens of the longest request, `unlimited` the requests that
+    set no limit to their answers, so that `output_tokens` is not the most they can have. `reused` rows have the
+    answer to the same request of before, which was billed at `saved`.
+    """
+
+    requests: int
+    size: int
+    input_tokens: int
+    output_tokens: int
+    failed: int
+    new_results: bool
+    counted_tokens: int = 0
+    longest: int = 0
+    unlimited: int = 0
+    reused: int = 0
+    saved: Usage = field(default_factory=Usage)
+
+
+def plan(task: PlanTask) -> PlanDone:
+    """Write the request file; rows that cannot be asked about, or were asked before, have their outcome at once."""
+    settled = decode_results(Path(task.settled)) if task.settled else {}
+    with ExitStack() as stack:
+        file = stack.enter_context(replacing(Path(task.requests)))
+        keys = stack.enter_context(replacing(Path(task.reuse.keys))) if task.reuse else None
+        planned = _Planned(task, file, keys)
+        builder = tools.builder(task.builder)
+        bodies = _bodies(task, builder, settled)
+        if task.reuse is not None:
+            for number, found in recalled(bodies, task.reuse, builder, job=task.job, endpoint=task.endpoint):
+                planned.add(number, found)
+        else:
+            for number, body in bodies:
+                planned.add(number, body)
+    if planned.outcomes:
+        lines = sorted([*settled.values(), *planned.outcomes], key=lambda line: line.row)
+        write_results(Path(task.failures), lines)
+    return planned.done()
+
+
+class _Planned:
+    """What has been planned of a part so far."""
+
+    def __init__(self, task: PlanTask, file: IO[bytes], keys: IO[bytes] | None) -> None:
+        self.outcomes: list[ResultLine] = []
+        self._task = task
+        self._file = file
+        self._keys = keys
+        self._asked: set[bytes] = set()
+        self._ahead, self._behind = _frame(task.job, task.endpoint)
+        self._rules = BodyRules(task.endpoint, task.common.get("model"))
+        self._count = tokens.counter(task.model)
+        self._requests = self._size = self._counted = self._longest = self._output_tokens = self._unlimited = 0
+        self._reused, self._saved = 0, Usage()
+
+    def add(self, number: int, what: bytes | Failure | Keyed | Recalled) -> None:
+        """The next row: its request, or what became of it without one."""
+        if type(what) is bytes:
+            self._ask(number, what)
+        elif type(what) is Keyed:
+            body, key = what
+            if key in self._asked or self._ask(number, body):
+                assert self._keys is not None, "there are keys only where answers are reused"
+                self._keys.write(key_record(number, key))
+                self._asked.add(key)
+        elif isinstance(what, Recalled):
+            self.outcomes.append(what.outcome)
+            self._reused += 1
+            self._saved += what.usage
+        elif isinstance(what, Failure):
+            self._fail(number, storable(what.code), storable(what.message))
+
+    def _ask(self, number: int, body: bytes) -> bool:
+        """Write the request; False if it breaks a rule, and the row fails."""
+        line = b"%b%d%b%b}\n" % (self._ahead, number, self._behind, on_one_line(body))
+        fault, most = self._rules.read(body)
+        if self._task.max_line_bytes is not None and len(line) > self._task.max_line_bytes:
+            fault = too_long(len(line), self._task.max_line_bytes)
+        if fault is not None:
+            self._fail(number, fault.code, fault.message)
+            return False
+        self._file.write(line)
+        self._requests += 1
+        self._size += len(line)
+        read = self._count(body)
+        self._counted += read
+        self._longest = max(self._longest, read)
+        self._output_tokens += most
+        self._unlimited += not most
+        return True
+
+    def _fail(self, number: int, code: str, message: str) -> None:
+        self.outcomes.append(ResultLine(number, False, code=code, message=message))
+
+    def done(self) -> PlanDone:
+        """All of it."""
+        correction = self._task.correction
+        return PlanDone(
+            requests=self._requests,
+            size=self._size,
+            input_tokens=round(self._counted * correction),
+            output_tokens=self._output_tokens,
+            failed=len(self.outcomes) - self._reused,
+            new_results=bool(self.outcomes),
+            counted_tokens=self._counted,
+            longest=round(self._longest * correction),
+            unlimited=self._unlimited,
+            reused=self._reused,
+            saved=self._saved,
+        )
+
+
+def _frame(job: str, endpoint: str) -> tuple[bytes, bytes]:
+    ahead = b'{"custom_id":"' + custom_id(job, 0).removesuffix("0").encode()
+    behind = b'","method":"POST","url":' + msgspec.json.encode(endpoint) + b',"body":'
+    return ahead, behind
+
+
+def _bodies(
+    task: PlanTask, builder: PromptBuilder[Any], settled: Mapping[int, ResultLine]
+) -> Iterator[tuple[int, bytes | Failure]]:
+    """The body or the Failure of each row that has no outcome yet, in row order."""
+    pulled: deque[tuple[int, Row | Failure]] = deque()
+    trouble: list[BaseException] = []
+
+    def askable() -> Iterator[Row]:
+        try:
+            lines = lines_of(Path(task.rows), task.offset, task.length)
+            for number, line in enumerate(lines, start=task.first):
+                if number in settled:
+                    continue
+                record = rows.decode(line)
+                if isinstance(record, BadRow):
+                    pulled.append((number, record.failure))
+                else:
+                    row = Row(number, task.columns, record)
+                    pulled.append((number, row))
+                    yield row
+        except Exception as error:
+            trouble.append(error)
+            raise
+
+    waiting = askable()
+    bodies = iter(builder.encode(waiting, task.common))
+    while True:
+        try:
+            body = next(bodies, None)
+        except Exception:
+            if trouble or not any(isinstance(what, Row) for _, what in pulled):
+                raise  # no row's fault: the file cannot be read, or the builder fails at nothing
+            # The rows that it had in hand are asked about one by one, so that the one at fault fails alone.
+            for number, what in pulled:
+                yield number, what if isinstance(what, Failure) else _alone(builder, what, task.common)
+            pulled.clear()
+            bodies = iter(builder.encode(waiting, task.common))
+            continue
+        # The builder pulls one row for each body it gives; bad rows were passed over on the way to it.
+        while pulled and isinstance(bad := pulled[0][1], Failure):
+            yield pulled.popleft()[0], bad
+        if body is None:
+            break
+        if not pulled or b"\n" in (body if isinstance(body, bytes) else b""):
+            raise _broken(builder, "gave more bodies than it was given rows" if not pulled else "gave several lines")
+        yield pulled.popleft()[0], body
+    if pulled:
+        raise _broken(builder, "gave fewer bodies than it was given rows")
+
+
+def _alone(builder: PromptBuilder[Any], row: Row, common: Body) -> bytes | Failure:
+    try:
+        body = builder.build(row)
+        return body if isinstance(body, Failure) else msgspec.json.encode({**common, **body})
+    except Exception as error:  # noqa: BLE001  # one bad row is one bad row, whatever the plugin makes of it
+        kind = type(builder).__name__
+        return Failure("build", f"The request could not be made by {kind}: {type(error).__name__}: {error}")
+
+
+def _broken(builder: PromptBuilder[Any], how: str) -> PluginError:
+    return PluginError(f"The prompt builder {type(builder).__name__} breaks its contract: its `encode` {how}.")

@@ -1,0 +1,168 @@
+"""Reading a dropped file into rows.jsonl."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ..contracts import Source
+from ..domain import rows
+from ..errors import FileRefused, PluginError
+from ..files import replacing
+from ..intake.plain_files import open_source, stamp_of
+from ..model import BadRow, Failure, Json
+from ..requests.rules import duplicate
+from ..store.duplicate_finder import Names
+from . import worker_plugins as tools
+from .part_files import lines_of
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTask:
+    """Read `source` into `target`. `name` is what it was called, for its suffix and for messages.
+
+    `among` are the workers that its parts are for: a small file is cut for each to have a share.
+    """
+
+    source: str
+    name: str
+    target: str
+    part_rows: int
+    reader: tools.Recipe
+    builder: tools.Recipe
+    among: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDone:
+    """What was read. `parts` are (first row, rows, offset, length); `stamp` is the file's after the reading."""
+
+    columns: Sequence[str]
+    answer_columns: Sequence[str]
+    rows: int
+    sha256: str
+    description: Mapping[str, Json]
+    parts: Sequence[tuple[int, int, int, int]]
+    stamp: tuple[int, int, int, int]
+
+
+def read(task: ReadTask) -> ReadDone:
+    """Read the whole file. FileRefused, in words, if it cannot be taken."""
+    path = Path(task.source)
+    open_source(path).close()
+    reader = tools.reader(task.reader, os.path.splitext(task.name)[1].lower())
+    records = reader.read(Source(path, task.name))
+    columns = _columns(next(records, None))
+    builder = tools.builder(task.builder)
+    _needed(columns, builder.needs())
+    parts = _kept(records, columns, builder.unique, task)
+    count = sum(part[1] for part in parts)
+    if count == 0:
+        raise FileRefused("no_rows", "It has a header line but no rows below it. Add rows and drop it again.")
+    return ReadDone(
+        columns, list(builder.columns), count, _sha256(path), dict(reader.describe()), parts, stamp_of(path)
+    )
+
+
+def _columns(header: object) -> list[str]:
+    if not isinstance(header, Sequence) or isinstance(header, str | bytes) or not header:
+        raise FileRefused("no_columns", "It has no columns. The first line must name them.")
+    columns = [str(name) for name in header]
+    if len(set(columns)) != len(columns):
+        double = next(name for name in columns if columns.count(name) > 1)
+        raise FileRefused("header", f"Two columns are called “{double}”. Rename one and drop it again.")
+    return columns
+
+
+def _needed(columns: Sequence[str], needed: Iterable[str]) -> None:
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        wanted = ", ".join(f"“{name}”" for name in missing)
+        there = ", ".join(f"“{name}”" for name in columns[:20])
+        raise FileRefused(
+            "columns",
+            f"The question asked about each row uses the column {wanted}, which this file does not have. "
+            f"Its columns are: {there}. Rename the column in the file, or the one in the prompt of the route.",
+        )
+
+
+def _kept(
+    records: Iterator[Sequence[Json] | BadRow], columns: Sequence[str], unique: str | None, task: ReadTask
+) -> Sequence[tuple[int, int, int, int]]:
+    """Write rows.jsonl; a row that repeats a value of the column `unique` is one that fails. The parts of it."""
+    target = Path(task.target)
+    if unique is None or unique not in columns:
+        with replacing(target) as file:
+            return list(rows.cut(_write(records, len(columns), file), task.part_rows, task.among))
+    place = columns.index(unique)
+    with Names(target.with_suffix(".names")) as names:
+
+        def note(number: int, record: Sequence[Json]) -> None:
+            if isinstance(record[place], str):
+                names.add(number, record[place])
+
+        with replacing(target) as file:
+            parts = list(rows.cut(_write(records, len(columns), file, note), task.part_rows, task.among))
+        names.find()
+        if next(names.doubles(), None) is None:
+            return parts
+        with replacing(target) as file:
+            return list(rows.cut(_rewrite(target, names, unique, file), task.part_rows, task.among))
+
+
+def _write(
+    records: Iterator[Sequence[Json] | BadRow],
+    width: int,
+    file: IO[bytes],
+    note: Callable[[int, Sequence[Json]], None] | None = None,
+) -> Iterator[int]:
+    """The length of each line. `note` is told of every row that can be kept."""
+    write = file.write
+    for number, record in enumerate(records):
+        # The first question answers it for a list of the right length, which nearly all are.
+        if (type(record) is not list or len(record) != width) and _breaks_contract(record, width):
+            raise PluginError(f"The reader breaks its contract: for {width} columns it gave the row {record!r}."[:500])
+        try:
+            line = rows.encode(record)
+            if note is not None and not isinstance(record, BadRow):
+                note(number, record)
+        except (TypeError, ValueError, OverflowError) as error:
+            line = rows.encode(_unkeepable(record, error))
+        write(line)
+        yield len(line)
+
+
+def _breaks_contract(record: Sequence[Json] | BadRow, width: int) -> bool:
+    return not isinstance(record, BadRow) and (len(record) != width or isinstance(record, str | bytes))
+
+
+def _rewrite(written: Path, names: Names, unique: str, file: IO[bytes]) -> Iterator[int]:
+    """The rows once more, the doubles among them as rows that fail."""
+    doubles = names.doubles()
+    double = next(doubles, None)
+    for number, line in enumerate(lines_of(written)):
+        if double is not None and double.number == number:
+            fault = duplicate(double.name, f"row {double.first + 1:,} of this file", field=unique)
+            record = rows.decode(line)
+            values = record.values if isinstance(record, BadRow) else record
+            line = rows.encode(BadRow(values, Failure(fault.code, fault.message)))
+            double = next(doubles, None)
+        file.write(line)
+        yield len(line)
+
+
+def _unkeepable(record: Sequence[Json] | BadRow, error: Exception) -> BadRow:
+    """What holds something that JSON cannot say, such as half of a surrogate pair: that row fails alone."""
+    values = record.values if isinstance(record, BadRow) else record
+    texts = [str(value).encode("utf-8", "backslashreplace").decode() for value in values]
+    reason = str(error).encode("utf-8", "backslashreplace").decode()
+    return BadRow(texts, Failure("unreadable", f"This row holds something that cannot be kept: {reason}."))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

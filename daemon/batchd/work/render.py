@@ -1,0 +1,43 @@
+"""Making the lines of a file sink for a part: pieces that only need to be put one behind the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import IO
+
+from ..answers.joining import ResultLine
+from ..domain.rows import Run
+from ..file_sink import Shape
+from . import worker_plugins as tools
+from .joined import joined
+
+
+@dataclass(frozen=True, slots=True)
+class RenderTask:
+    """Make the lines of `run` for a sink. Each file's piece goes to the path `target` + its suffix."""
+
+    run: Run
+    shape: Shape
+    sink: tools.Recipe
+    target: str
+
+
+def render(task: RenderTask) -> Mapping[str, int]:
+    """Write the pieces; the suffixes of those that there are, with their sizes."""
+    return render_lines(task, None)
+
+
+def render_lines(task: RenderTask, results: Iterable[ResultLine] | None) -> Mapping[str, int]:
+    """The same with the outcomes at hand."""
+    sink = tools.file_sink(task.sink)
+    # No fsync: a piece lives for the moment between two processes, and one that is lost is made again.
+    with ExitStack() as stack:
+        pieces: dict[str, IO[bytes]] = {}
+        for suffix, line in sink.lines(task.shape, joined(task.run, results)):
+            piece = pieces.get(suffix)
+            if piece is None:
+                piece = pieces[suffix] = stack.enter_context(open(f"{task.target}{suffix}", "wb", buffering=1 << 18))
+            piece.write(line)
+        return {suffix: piece.tell() for suffix, piece in pieces.items()}

@@ -1,0 +1,50 @@
+"""Cutting a part into smaller ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..domain import rows
+from .part_files import decode_results, lines_of, write_results
+
+
+@dataclass(frozen=True, slots=True)
+class SplitTask:
+    """Cut the part into pieces of `piece_rows` rows. `results` is where each piece's go, with `{first}` in it."""
+
+    first: int
+    offset: int
+    length: int
+    rows: str
+    piece_rows: int
+    settled: str | None
+    results: str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part to be: its run of rows.jsonl, and what is settled in it."""
+
+    first: int
+    rows: int
+    offset: int
+    length: int
+    ok: int
+    failed: int
+
+
+def split(task: SplitTask) -> Sequence[Piece]:
+    """Cut the part; each piece gets its share of the results so far."""
+    settled = decode_results(Path(task.settled)) if task.settled else {}
+    sizes = (len(line) for line in lines_of(Path(task.rows), task.offset, task.length))
+    pieces = []
+    for first, count, offset, length in rows.cut(sizes, task.piece_rows):
+        start = task.first + first
+        mine = [settled[row] for row in range(start, start + count) if row in settled]
+        if task.settled:
+            write_results(Path(task.results.replace("{first}", str(start))), mine)
+        ok = sum(line.ok for line in mine)
+        pieces.append(Piece(start, count, task.offset + offset, length, ok, len(mine) - ok))
+    return pieces

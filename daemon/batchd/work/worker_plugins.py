@@ -1,0 +1,107 @@
+"""The plugins of this worker process: made once, kept for all the parts it works on."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..contracts import PromptBuilder, Reader
+from ..errors import FileRefused, PluginError
+from ..file_sink import FileSink
+from ..model import Json
+from ..plugin.catalogue import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a worker process finds the plugin it needs: a kind, its settings, and where plugins come from."""
+
+    plugin_dir: str | None
+    kind: str
+    settings: Mapping[str, Json] = field(default_factory=dict)
+
+    def key(self) -> tuple[str | None, str, bytes]:
+        """The same recipe has the same key."""
+        return self.plugin_dir, self.kind, msgspec.json.encode(self.settings)
+
+
+@lru_cache(maxsize=1)
+def _catalogue(plugin_dir: str | None) -> Catalogue:
+    return Catalogue.load(Path(plugin_dir) if plugin_dir else None)
+
+
+_made: dict[tuple[str, tuple[str | None, str, bytes]], Any] = {}
+
+
+def prepare(plugin_dir: str | None) -> None:
+    """Load the plugins, ahead of the first task."""
+    _catalogue(plugin_dir)
+
+
+def builder(recipe: Recipe) -> PromptBuilder[Any]:
+    """The PromptBuilder of the recipe."""
+    made: PromptBuilder[Any] = _make("prompt_builder", recipe)
+    return made
+
+
+def file_sink(recipe: Recipe) -> FileSink[Any]:
+    """The sink of the recipe, which must be one that writes files."""
+    made: FileSink[Any] = _make("sink", recipe)
+    return made
+
+
+def reader(recipe: Recipe, suffix: str) -> Reader[Any]:
+    """The Reader of the recipe; without a kind, the one that takes the suffix."""
+    catalogue = _catalogue(recipe.plugin_dir)
+    kind = recipe.kind or catalogue.reader_for(suffix)
+    if kind is None:
+        _look_anew()
+        known = ", ".join(sorted(catalogue.suffixes()))
+        what = f"ends in {suffix}" if suffix else "has no ending"
+        raise FileRefused(
+            "suffix",
+            f"Its name {what}, and batchd does not know how to read that. It reads {known}. "
+            "Save the table as CSV (in Excel: Save As, “CSV UTF-8”) and drop that file.",
+        )
+    try:
+        # A reader notes what it finds out about one file, so it is made anew for each.
+        made: Reader[Any] = catalogue.create("reader", kind, recipe.settings)
+    except PluginError as error:
+        _look_anew()
+        if catalogue.find("reader", kind) is None or isinstance(error.__cause__, OSError):
+            raise  # no fault of the file's: the configuration was accepted with this reader
+        raise FileRefused(
+            "reader_settings",
+            f"The reader settings of its route do not fit this kind of file. {error} Drop it where another route "
+            "takes it, or let the operator mend the route.",
+        ) from None
+    return made
+
+
+def _make(role: str, recipe: Recipe) -> Any:
+    key = (role, recipe.key())
+    if key not in _made:
+        if len(_made) > 100:
+            _made.clear()
+        try:
+            _made[key] = _catalogue(recipe.plugin_dir).create(role, recipe.kind, recipe.settings)
+        except PluginError:
+            _look_anew()
+            raise
+    return _made[key]
+
+
+def _look_anew() -> None:
+    """Something is missing: load the plugins again next time.
+
+    A disk that failed for a moment, or an upgrade of batchd under way, may have hidden it. That must not stay so for as
+    long as this process lives.
+    """
+    _catalogue.cache_clear()
+    importlib.invalidate_caches()

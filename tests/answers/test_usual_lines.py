@@ -1,0 +1,119 @@
+"""The quick way to read an output line says what the general one says, or nothing."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from batchd.answers.joining import _of_record, outcome
+from batchd.answers.usual_lines import UsualResponse, usual_response
+from batchd.model import Failure, Response, Usage
+
+USAGE = {
+    "prompt_tokens": 12,
+    "completion_tokens": 5,
+    "total_tokens": 17,
+    "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 0},
+}
+
+
+def line(
+    content: Any = "yes", *, usage: Any = USAGE, status: Any = 200, message: Any = None, choice: Any = None, **more: Any
+) -> bytes:
+    """A line as OpenAI writes it, but for what is given."""
+    said = {"role": "assistant", "content": content, "refusal": None, **(message or {})}
+    choices = [{"index": 0, "message": said, "finish_reason": "stop", "logprobs": None, **(choice or {})}]
+    body = {"id": "chatcmpl-1", "object": "chat.completion", "choices": choices, "usage": usage, **more}
+    response = {"status_code": status, "request_id": "r", "body": body}
+    return json.dumps({"id": "b", "custom_id": "job-3", "response": response, "error": None}).encode()
+
+
+def what_is_said(response: Response) -> tuple[object, ...]:
+    """All that anybody can ask of a response."""
+    return (
+        response.text,
+        response.refusal,
+        response.finish_reason,
+        response.usage,
+        response.status_code,
+        response.body,
+    )
+
+
+def test_the_usual_line_is_read_quickly() -> None:
+    read = outcome(line("Đẹp 👍🏽\u2028."))
+    assert type(read) is UsualResponse
+    assert (read.text, read.refusal, read.finish_reason) == ("Đẹp 👍🏽\u2028.", None, "stop")
+    assert read.usage == Usage(12, 4, 5)
+    assert read.body["id"] == "chatcmpl-1"
+    assert read == outcome(line("Đẹp 👍🏽\u2028."))
+    assert what_is_said(copy.deepcopy(read)) == what_is_said(pickle.loads(pickle.dumps(read))) == what_is_said(read)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        line(None),
+        line([{"type": "text", "text": "yes"}]),
+        line(message={"refusal": "I would rather not."}),
+        line(usage=None),
+        line(usage={"input_tokens": 12, "output_tokens": 5}),
+        line(usage={**USAGE, "prompt_tokens": 0}),
+        line(usage={**USAGE, "prompt_tokens_details": {}, "input_tokens_details": {"cached_tokens": 9}}),
+        line(status=429),
+        line(status="200"),
+        line(choice={"finish_reason": 5}),
+        line(choices=[]),
+        line("yes").replace(b"chatcmpl", b"\xff\xfe"),
+        line("yes").replace(b"null", b"NaN", 1),
+        line("yes")[:-1],
+    ],
+)
+def test_what_is_in_any_way_different_is_left_to_the_general_way(raw: bytes) -> None:
+    assert usual_response(raw) is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2**70) | st.floats(allow_nan=False) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(sorted(USAGE)), inner, max_size=2),
+    max_leaves=4,
+)
+TOKENS = st.integers(-1, 9) | JSON
+LINES = st.builds(
+    line,
+    content=st.text(max_size=9) | JSON,
+    usage=st.fixed_dictionaries(
+        {},
+        optional={
+            "prompt_tokens": TOKENS,
+            "completion_tokens": TOKENS,
+            "input_tokens": TOKENS,
+            "output_tokens": TOKENS,
+            "prompt_tokens_details": st.fixed_dictionaries({}, optional={"cached_tokens": TOKENS}) | JSON,
+            "input_tokens_details": st.fixed_dictionaries({}, optional={"cached_tokens": TOKENS}) | JSON,
+        },
+    )
+    | JSON,
+    status=st.just(200) | JSON,
+    message=st.fixed_dictionaries({}, optional={"refusal": JSON, "tool_calls": JSON}),
+    choice=st.fixed_dictionaries({}, optional={"finish_reason": st.just("length") | JSON, "text": JSON}),
+)
+
+
+@given(LINES)
+@example(line(usage={**USAGE, "prompt_tokens_details": {"cached_tokens": None}}))
+@example(line("", error={"code": "x"}))
+def test_both_ways_say_the_same(raw: bytes) -> None:
+    quick = usual_response(raw)
+    if quick is None:
+        return
+    slow = _of_record(msgspec.json.decode(raw))
+    assert not isinstance(slow, Failure)
+    assert what_is_said(quick) == what_is_said(slow)

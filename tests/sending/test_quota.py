@@ -1,0 +1,103 @@
+"""What refusals teach about how much may be enqueued."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchd.sending.quota import FIRST_PAUSE, MOST_PAUSE, SMALLEST_SHARE, Quotas
+
+LANE = ("acme", "small")
+OTHER = ("acme", "large")
+
+
+def test_nothing_learnt_means_what_the_operator_said() -> None:
+    quotas = Quotas()
+    assert quotas.limit(LANE, None) is None
+    assert quotas.limit(LANE, 5_000) == 5_000
+    assert quotas.paused_until(LANE) == 0.0
+    assert quotas.learnt() == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "enqueued", "limit"),
+    [
+        (None, 1_000, 800),  # a fifth less than what was refused
+        (90_000, 120_000, 90_000),  # its own word, where ours was above it
+        (90_000, 50_000, 40_000),  # our count is a guess that was too low: less than we had
+        (90_000, 100, 90_000 // SMALLEST_SHARE),  # others fill it for now: never less than a share
+        (None, 1, 1),
+        (None, 0, 1),
+        (10, 0, 1),
+    ],
+)
+def test_a_refusal_lowers_the_limit(said: int | None, enqueued: int, limit: int) -> None:
+    quotas = Quotas()
+    quotas.refused(LANE, said=said, enqueued=enqueued, steady=0.0)
+    assert quotas.limit(LANE, None) == limit
+
+
+def test_the_operators_limit_still_counts_where_it_is_lower() -> None:
+    quotas = Quotas()
+    quotas.refused(LANE, said=90_000, enqueued=120_000, steady=0.0)
+    assert quotas.limit(LANE, 50_000) == 50_000
+    assert quotas.limit(LANE, 500_000) == 90_000
+
+
+def test_each_refusal_pauses_the_lane_for_longer_and_no_other_lane() -> None:
+    quotas = Quotas()
+    pauses = []
+    for _ in range(12):
+        quotas.refused(LANE, said=None, enqueued=1_000, steady=100.0)
+        pauses.append(quotas.paused_until(LANE) - 100.0)
+    assert pauses[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == MOST_PAUSE
+    assert quotas.paused_until(OTHER) == 0.0
+    assert quotas.limit(OTHER, None) is None
+
+
+def test_what_got_through_raises_the_limit_a_little_and_ends_the_pause() -> None:
+    quotas = Quotas()
+    quotas.refused(LANE, said=None, enqueued=1_000, steady=100.0)
+    quotas.accepted(LANE)
+    assert quotas.limit(LANE, None) == 840
+    assert quotas.paused_until(LANE) == 0.0
+    quotas.refused(LANE, said=None, enqueued=1_000, steady=100.0)
+    assert quotas.paused_until(LANE) == 100.0 + FIRST_PAUSE
+
+
+def test_what_got_through_where_nothing_was_refused_teaches_nothing() -> None:
+    quotas = Quotas()
+    quotas.accepted(LANE)
+    assert quotas.learnt() == {}
+
+
+@given(
+    st.lists(st.none() | st.tuples(st.none() | st.integers(1, 10**7), st.integers(0, 10**7)), min_size=1, max_size=30)
+)
+def test_a_limit_is_always_one_that_something_fits_into(story: list[tuple[int | None, int] | None]) -> None:
+    quotas = Quotas()
+    for step in story:
+        if step is None:
+            before = quotas.limit(LANE, None)
+            quotas.accepted(LANE)
+            after = quotas.limit(LANE, None)
+            assert (before is None) == (after is None)
+            assert before is None or (after is not None and after > before)
+        else:
+            quotas.refused(LANE, said=step[0], enqueued=step[1], steady=0.0)
+            limit = quotas.limit(LANE, None)
+            assert limit is not None
+            assert limit >= 1
+            assert step[0] is None or limit <= step[0]
+
+
+@given(st.integers(10, 10**7))
+def test_the_same_is_not_sent_again_after_it_was_refused(enqueued: int) -> None:
+    quotas = Quotas()
+    quotas.refused(LANE, said=None, enqueued=enqueued, steady=0.0)
+    limit = quotas.limit(LANE, None)
+    assert limit is not None
+    assert limit < enqueued
