@@ -8,7 +8,11 @@ STAMP := $(VENV)/.installed
 LOCK := requirements-dev.lock
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test lint format lock bench soak faults power-cuts folders wheel clean help
+# Python keeps what it compiled and pytest the tests that it rewrote; without them each run begins some ten seconds later,
+# and each of the many processes that the tests start a part of a second.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test test-fast lint format lock bench soak faults power-cuts folders wheel clean help
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +38,9 @@ lock:  ## the newest versions of everything into the lock file; commit it with w
 
 demo: $(STAMP)  ## the main job on a sample file, with a sandbox in place of a paid service
 	@$(BIN)/batchd demo
+
+test-fast: $(STAMP)  ## the tests to run before each commit: about a minute; tests/README.md says which
+	$(BIN)/python -m pytest -q -n auto -m "not slow and not speed and not outside"
 
 test: $(STAMP)  ## all tests, from the source and from the built wheel
 	$(BIN)/python -m pytest -q -n auto --dist loadgroup

@@ -23,6 +23,7 @@ def cpu_of(command: list[str], cwd: Path) -> float:
     return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
 
 
+@pytest.mark.speed
 def test_status_takes_less_than_three_times_importing_click(tmp_path: Path) -> None:
     house, _ = finished_house(tmp_path / "house")
     click = [sys.executable, "-c", "import click"]

@@ -9,7 +9,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "plugins/README.md", "systemd/README.md")),
+    *(
+        ROOT / name
+        for name in ("README.md", "CHANGELOG.md", "plugins/README.md", "systemd/README.md", "tests/README.md")
+    ),
     *sorted(DOCS.glob("*.md")),
 ]
 

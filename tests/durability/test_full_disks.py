@@ -21,6 +21,8 @@ from ..end_to_end.conftest import until
 from .disks import Disk, require_mounting
 from .rig import Life, Nursery, Rig
 
+pytestmark = pytest.mark.slow
+
 ROWS = 1_000
 WATCHED = 0.6
 """Seconds for which a daemon that waits is looked at: long enough for one that does not wait to try dozens of times."""

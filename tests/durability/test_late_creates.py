@@ -13,6 +13,8 @@ from ..end_to_end.conftest import until
 from .conftest import MakeRig
 from .rig import Rig
 
+pytestmark = pytest.mark.slow
+
 ROWS = 20
 CREATE_TIMEOUT = 0.5
 WAIT = 3 * CREATE_TIMEOUT

@@ -9,6 +9,8 @@ import pytest
 from ..cli.test_terminal import Terminal
 from .conftest import MakeRig
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_folder_that_is_missing_at_the_start_ends_it_before_anything_is_touched(make_rig: MakeRig) -> None:
     rig = make_rig()

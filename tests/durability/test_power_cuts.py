@@ -12,6 +12,8 @@ import pytest
 from .power_cuts import SABOTAGES, NoLoopMounts, power_cuts
 from .rig import Counts, Nursery
 
+pytestmark = pytest.mark.slow
+
 CUTS = 5
 CUTS_MOST = 30
 """Cuts that a sabotaged build may take before it must have lost something. Mostly the first one does it."""

@@ -11,6 +11,8 @@ from .rig import Nursery
 from .strace import require_strace
 from .syscall_faults import KINDS, Striker, some, strike_all
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = {"daemon": (5, 2, 2), "worker": (2, 1, 1), "start": (2, 1, 0)}
 """How many points of each kind."""
 

@@ -7,7 +7,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from .conftest import Place
+
+pytestmark = pytest.mark.slow
 
 CHAT = "/v1/chat/completions"
 

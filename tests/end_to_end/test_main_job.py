@@ -7,7 +7,11 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from .conftest import Place, reviews, until
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_dropped_file_comes_back_with_its_answers(place: Place) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SOAK = Path(__file__).parents[2] / "bench" / "soak.py"
 
 
-@pytest.mark.slow
 def test_nothing_is_lost_and_nothing_is_paid_twice(tmp_path: Path) -> None:
     if not SOAK.exists():
         pytest.skip("bench/soak.py is not beside these tests")

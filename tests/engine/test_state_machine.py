@@ -11,6 +11,7 @@ from collections import Counter
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -22,6 +23,8 @@ from batchd.testing.household import Household, Living
 
 from .conftest import ASKING, csv_of, route
 from .test_faults import order
+
+pytestmark = pytest.mark.slow
 
 # The create call costs money, so it is where most goes wrong here.
 STEPS = ("create: after", "create: before", "create: after", "upload: after", "find", "poll", "results: before")

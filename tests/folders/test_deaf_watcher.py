@@ -14,6 +14,8 @@ import pytest
 
 from .conftest import LONG, Shared, gone, now, rows_of, size, until
 
+pytestmark = pytest.mark.slow
+
 RESCAN = 5.0 if LONG else 1.0
 SETTLE = 0.2
 

@@ -14,6 +14,8 @@ from batchd.testing.fakes import FakeService
 from ..engine.conftest import MakeHousehold, csv_of, route
 from ..engine.conftest import make_household as make_household
 
+pytestmark = pytest.mark.slow
+
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 CORPUS = [
     "=1+1",

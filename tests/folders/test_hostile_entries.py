@@ -9,6 +9,8 @@ import stat
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from batchd.domain.lifecycle import Claim
 from batchd.testing.household import Household
 
@@ -16,6 +18,8 @@ from ..engine.conftest import ASKING, csv_of, route
 from ..intake.conftest import as_nobody
 from ..intake.conftest import open_folder as open_folder
 from .conftest import Shared, gone, rows_of, size, until
+
+pytestmark = pytest.mark.slow
 
 SECRET = "the-secret-of-another-folder-8c1f"
 

@@ -16,6 +16,8 @@ from batchd.intake.lease import held_open_for_writing
 
 from .conftest import LONG, Shared, gone, now, rows_of, size, until
 
+pytestmark = pytest.mark.speed
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 

@@ -9,7 +9,11 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from .conftest import Shared, gone, rows_of, size, until
+
+pytestmark = pytest.mark.slow
 
 
 def tree(top: Path, *, folders: int, files: int, tag: str) -> list[str]:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import unicodedata
 
+import pytest
+
 from .conftest import Shared, rows_of, until
+
+pytestmark = pytest.mark.slow
 
 NFC, NFD = (unicodedata.normalize(form, "đánh giá tốt.csv").encode() for form in ("NFC", "NFD"))
 NAMES = [

@@ -7,9 +7,13 @@ import sqlite3
 import time
 from pathlib import Path
 
+import pytest
+
 from batchd.store.database import migrations
 
 from .conftest import LONG, Shared, rows_of, until
+
+pytestmark = pytest.mark.slow
 
 
 def everything(folder: Path) -> dict[str, tuple[str, int]]:

@@ -19,6 +19,8 @@ import pytest
 
 from .conftest import Shared, only_long, rows_of, size, until
 
+pytestmark = pytest.mark.slow
+
 SERVERS = ("/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server")
 
 

@@ -6,7 +6,11 @@ import signal
 import socket
 import threading
 
+import pytest
+
 from .conftest import Shared, rows_of, size, until
+
+pytestmark = pytest.mark.slow
 
 BROKEN = [
     "nonsense = true",

@@ -23,6 +23,8 @@ from ..engine.conftest import MakeHousehold, csv_of
 from ..engine.conftest import make_household as make_household
 from .conftest import Shared, rows_of, size, until
 
+pytestmark = pytest.mark.slow
+
 NAMES = 12
 
 

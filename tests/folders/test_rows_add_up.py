@@ -16,6 +16,8 @@ from ..engine.conftest import MakeHousehold, csv_of
 from ..engine.conftest import make_household as make_household
 from ..engine.test_faults import order
 
+pytestmark = pytest.mark.slow
+
 NINE = [f"review {number}" for number in range(9)]
 
 

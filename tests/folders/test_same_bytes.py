@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
 from ..engine.conftest import MakeHousehold, csv_of
 from ..engine.conftest import make_household as make_household
 from ..engine.test_faults import order
 from .conftest import Shared, rows_of, size, until
+
+pytestmark = pytest.mark.slow
 
 ROWS = 7
 TEXT = "\n".join(rows_of("same", ROWS)) + "\n"

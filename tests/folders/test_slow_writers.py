@@ -16,6 +16,8 @@ from batchd.intake.lease import held_open_for_writing
 
 from .conftest import Shared, gone, rows_of, size, until
 
+pytestmark = pytest.mark.slow
+
 WRITER = Path(__file__).with_name("slow_writer.py")
 SETTLE = 2.0
 ROWS = 40

@@ -14,6 +14,8 @@ import pytest
 from ..durability.rig import until
 from .conftest import LONG, size
 
+pytestmark = pytest.mark.slow
+
 SOAK = Path(__file__).parents[2] / "bench" / "soak.py"
 WITHIN = 5.0
 

@@ -6,7 +6,11 @@ import os
 import re
 import signal
 
+import pytest
+
 from .conftest import Shared, rows_of, until
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_story_of_a_job_with_faults(shared: Shared) -> None:

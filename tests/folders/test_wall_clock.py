@@ -16,6 +16,8 @@ from batchd.testing.household import Household, Living
 from ..engine.conftest import MakeHousehold, csv_of
 from ..engine.conftest import make_household as make_household
 
+pytestmark = pytest.mark.slow
+
 HOUR, DAY = 3_600.0, 86_400.0
 JUMPS = [DAY, -DAY, HOUR, -HOUR]
 NINE = [f"review {number}" for number in range(9)]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.speed
+
 BENCH = Path(__file__).parents[2] / "bench" / "tokens.py"
 
 

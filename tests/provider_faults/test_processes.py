@@ -17,6 +17,8 @@ from batchd.work.local import WorkerLost, Workers
 from ..end_to_end.conftest import Place, reviews, until
 from .tasks import ask_for_too_much
 
+pytestmark = pytest.mark.slow
+
 DEADLY = '''
 import os
 import signal

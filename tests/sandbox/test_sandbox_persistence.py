@@ -14,6 +14,8 @@ import openai
 import pytest
 from sandbox_kit import SandboxProcess, as_jsonl, connected, request_lines, until
 
+pytestmark = pytest.mark.slow
+
 Processes = Callable[..., SandboxProcess]
 
 
