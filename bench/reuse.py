@@ -16,10 +16,10 @@ from pathlib import Path
 
 from throughput import write_reviews
 
-from batchd.store.answer_cache import AnswerBook
+from batchd.store.answer_cache import AnswerCache
 from batchd.work.plan import PlanTask, plan
 from batchd.work.read import ReadTask, read
-from batchd.work.recall import Reuse
+from batchd.work.reuse import Reuse
 from batchd.work.worker_plugins import Recipe
 
 PROMPT = {
@@ -42,7 +42,7 @@ def main() -> None:
         builder = Recipe(None, "template", PROMPT)
         rows = str(scratch / "rows.jsonl")
         done = read(ReadTask(str(scratch / "may.csv"), "may.csv", rows, 10_000, Recipe(None, ""), builder))
-        with AnswerBook.opened(scratch / "answers.db") as book:
+        with AnswerCache.opened(scratch / "answers.db") as book:
             book.keep(((number.to_bytes(16, "big"), b"x" * 400) for number in range(KNOWN)), at=time.time())
         tasks = [
             PlanTask(

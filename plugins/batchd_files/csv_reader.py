@@ -17,9 +17,9 @@ from .delimiter import SAMPLE, find_delimiter, named, told_by_first_line
 from .encoding import choose_encoding, known_encoding, undecodable
 from .quotes import refusal
 
-CELL_MOST = 10_000_000
+MAX_CELL = 10_000_000
 """Characters in one cell; longer ones are nearly always the rest of the file behind a quote that is not closed."""
-_LINE_MOST = 2 * CELL_MOST
+_MAX_LINE = 2 * MAX_CELL
 
 
 class CsvSettings(Settings):
@@ -60,7 +60,7 @@ class CsvReader(Reader[CsvSettings]):
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """See Reader. Memory holds one record at a time."""
         # The limit is the process's, and its default is too small for an article in a cell.
-        csv.field_size_limit(CELL_MOST)
+        csv.field_size_limit(MAX_CELL)
         configured = None if self.settings.encoding == "auto" else self.settings.encoding
         with source.open() as file:
             encoding = choose_encoding(refuse_other_kinds(file), configured)
@@ -95,11 +95,11 @@ class _Lines:
         self._compose = encoding == "cp1258"
 
     def __iter__(self) -> Iterator[str]:
-        for number, line in enumerate(iter(partial(self._text.readline, _LINE_MOST), ""), start=1):
-            if len(line) == _LINE_MOST:
+        for number, line in enumerate(iter(partial(self._text.readline, _MAX_LINE), ""), start=1):
+            if len(line) == _MAX_LINE:
                 raise FileRefused(
                     "too_long",
-                    f"Line {number:,} is longer than {_LINE_MOST:,} characters, which no table has. "
+                    f"Line {number:,} is longer than {_MAX_LINE:,} characters, which no table has. "
                     "Check that the file is a CSV file with one row a line, and drop it again.",
                 )
             if "\0" in line:

@@ -11,9 +11,9 @@ from batchd import BadRow, Failure, FileRefused, Json, Reader, Settings, Source,
 from .bad_lines import TOO_LONG, bad_line
 from .content import refuse_other_kinds
 
-LINE_MOST = 10_000_000
+MAX_LINE = 10_000_000
 """Bytes in one line."""
-COLUMNS_MOST = 1_000
+MAX_COLUMNS = 1_000
 """Different keys in one file. Every row has every column, so a key of its own in each row would fill the disk."""
 _SHOWN = 1_000
 """Characters that come back of a line that is too long; the rest is in the archived original."""
@@ -56,10 +56,10 @@ def _columns(source: Source) -> list[str]:
         rows += 1
         if not record.keys() <= columns.keys():
             columns.update(dict.fromkeys(record))
-            if len(columns) > COLUMNS_MOST:
+            if len(columns) > MAX_COLUMNS:
                 raise FileRefused(
                     "columns",
-                    f"The file has more than {COLUMNS_MOST:,} different keys. Put values under keys that all lines "
+                    f"The file has more than {MAX_COLUMNS:,} different keys. Put values under keys that all lines "
                     "share, rather than under a key of each line's own, and drop the file again.",
                 )
     if first_bad is not None and rows == 0:
@@ -108,10 +108,10 @@ def _records(source: Source) -> Iterator[dict[str, Json] | BadRow]:
 def _numbered(file: IO[bytes]) -> Iterator[tuple[int, bytes | BadRow]]:
     """The lines, without what ends them: newlines alone, since U+2028 and its like may stand in a string."""
     number = 0
-    while line := file.readline(LINE_MOST + 1):
+    while line := file.readline(MAX_LINE + 1):
         number += 1
-        if len(line) > LINE_MOST and not line.endswith(b"\n"):
-            while (rest := file.readline(LINE_MOST)) and not rest.endswith(b"\n"):
+        if len(line) > MAX_LINE and not line.endswith(b"\n"):
+            while (rest := file.readline(MAX_LINE)) and not rest.endswith(b"\n"):
                 pass
             shown = line[:_SHOWN].decode("utf-8", "ignore")
             yield (
@@ -119,7 +119,7 @@ def _numbered(file: IO[bytes]) -> Iterator[tuple[int, bytes | BadRow]]:
                 bad_line(
                     f"{shown}…".encode(),
                     TOO_LONG,
-                    f"Line {number:,} is longer than {LINE_MOST:,} bytes. Only its beginning is given back; the "
+                    f"Line {number:,} is longer than {MAX_LINE:,} bytes. Only its beginning is given back; the "
                     "whole line is in the original file, in the archive.",
                 ),
             )

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from batchd import CannotFind, Json, NotSent, ProviderError, RejectedError, RemoteMissing, TransientError
 
 from .normalise import as_list, identifier
-from .speech import Call, Kind
+from .wire import Call, Kind
 
 if TYPE_CHECKING:
     from .client import Client

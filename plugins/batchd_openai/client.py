@@ -14,10 +14,10 @@ import openai
 
 from batchd import Json, TransientError
 
-from .patience import patiently
+from .retrying import with_retries
 from .settings import Access, OpenAISettings
-from .speech import Call, Party
 from .translation import FOREIGN, not_json, redirected, translate, turned
+from .wire import Call, Service
 
 Send = Callable[[openai.AsyncOpenAI], Awaitable[httpx2.Response]]
 
@@ -39,19 +39,19 @@ class Client:
         """The answer to a GET, tried a few times."""
         options: Any = {"params": dict(query or {})}
         address = _joined(path)
-        return await patiently(
+        return await with_retries(
             lambda: self._asked(call, lambda sdk: sdk.get(address, cast_to=httpx2.Response, options=options))
         )
 
     async def post(self, call: Call, *path: str) -> None:
         """A POST that may be repeated and whose answer tells nothing."""
         address = _joined(path)
-        await patiently(lambda: self._sent(call, lambda sdk: sdk.post(address, cast_to=httpx2.Response)))
+        await with_retries(lambda: self._sent(call, lambda sdk: sdk.post(address, cast_to=httpx2.Response)))
 
     async def delete(self, call: Call, *path: str) -> None:
         """A DELETE, tried a few times."""
         address = _joined(path)
-        await patiently(lambda: self._sent(call, lambda sdk: sdk.delete(address, cast_to=httpx2.Response)))
+        await with_retries(lambda: self._sent(call, lambda sdk: sdk.delete(address, cast_to=httpx2.Response)))
 
     async def create(self, call: Call, path: str, body: Mapping[str, Json], *, within: float) -> Json:
         """The answer to the one POST that costs money: made exactly once, whatever comes of it."""
@@ -84,15 +84,15 @@ class Client:
     @asynccontextmanager
     async def streaming(self, call: Call, file: str, headers: Mapping[str, str]) -> AsyncIterator[Stream]:
         """The content of a file as it arrives, tried once."""
-        sdk, party = self._open()
+        sdk, service = self._open()
         manager = sdk.files.with_streaming_response.content(file, extra_headers=dict(headers))
         try:
             answer = await manager.__aenter__()
         except FOREIGN as error:
-            failure = translate(error, call, party)
+            failure = translate(error, call, service)
         else:
             try:
-                yield Stream(answer.http_response, call, party)
+                yield Stream(answer.http_response, call, service)
             finally:
                 # What goes wrong while hanging up changes nothing of what was heard.
                 with suppress(*FOREIGN):
@@ -107,32 +107,32 @@ class Client:
             await http.aclose()
 
     async def _asked(self, call: Call, send: Send) -> Json:
-        response, party = await self._sent(call, send)
+        response, service = await self._sent(call, send)
         try:
-            return party.decoded(response.content)
+            return service.decoded(response.content)
         except msgspec.DecodeError:
             pass
-        raise not_json(response, call, party)
+        raise not_json(response, call, service)
 
-    async def _sent(self, call: Call, send: Send) -> tuple[httpx2.Response, Party]:
-        sdk, party = self._open()
+    async def _sent(self, call: Call, send: Send) -> tuple[httpx2.Response, Service]:
+        sdk, service = self._open()
         try:
             response = await send(sdk)
         except FOREIGN as error:
-            failure = translate(error, call, party)
+            failure = translate(error, call, service)
         else:
             if not turned(response):
-                return response, party
-            failure = redirected(response, call, party)
+                return response, service
+            failure = redirected(response, call, service)
         # Out here, the original is not chained to it: a logged traceback would show what the service wrote.
         raise failure
 
-    def _open(self) -> tuple[openai.AsyncOpenAI, Party]:
+    def _open(self) -> tuple[openai.AsyncOpenAI, Service]:
         access = Access.read(self.settings)
         if self._opened is None or self._opened[0] != access:
             self._opened = access, self._made(access)
         settings = self.settings
-        return self._opened[1], Party(
+        return self._opened[1], Service(
             settings.base_url, settings.api_key.where, access.secrets, settings.api_key.renewal
         )
 
@@ -161,10 +161,10 @@ class Client:
 class Stream:
     """What arrives of a file."""
 
-    def __init__(self, response: httpx2.Response, call: Call, party: Party) -> None:
+    def __init__(self, response: httpx2.Response, call: Call, service: Service) -> None:
         self.response = response
         self._call = call
-        self._party = party
+        self._party = service
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The bytes in the order they come, some kilobytes at a time."""

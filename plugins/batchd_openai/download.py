@@ -17,8 +17,8 @@ from typing import IO, TYPE_CHECKING
 from batchd import Json, ProviderError, RemoteMissing, TransientError
 
 from .normalise import size_of, unwrap
-from .patience import FIRST_PAUSE, LONGEST_PAUSE
-from .speech import Call, is_html
+from .retrying import FIRST_PAUSE, LONGEST_PAUSE
+from .wire import Call, is_html
 
 if TYPE_CHECKING:
     from .client import Client, Stream
@@ -28,7 +28,7 @@ TRIES = 6
 PROGRESS = 1_000_000
 """Bytes that make a cut try worth another one: a file of a gigabyte may be cut twenty times and still arrive."""
 
-_LAST_LINE_MOST = 32_000_000
+_MAX_LAST_LINE = 32_000_000
 _CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-\d+/(\d+|\*)")
 
 
@@ -66,7 +66,7 @@ class _Draft:
             self.last_line = bytearray(chunk[end:])
         elif self.last_line is not None:
             self.last_line += chunk
-            if len(self.last_line) > _LAST_LINE_MOST:
+            if len(self.last_line) > _MAX_LAST_LINE:
                 self.last_line = None
 
     @property

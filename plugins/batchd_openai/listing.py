@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from batchd import CannotFind, Json
 
 from .normalise import as_list, identifier
-from .speech import Call
+from .wire import Call
 
 if TYPE_CHECKING:
     from .client import Client
 
-PAGES_MOST = 2_000
+MAX_PAGES = 2_000
 
 
 async def everything(
@@ -27,7 +27,7 @@ async def everything(
     service = client.settings.base_url
     seen: set[str] = set()
     cursor: dict[str, str] = {}
-    for _ in range(PAGES_MOST):
+    for _ in range(MAX_PAGES):
         answer = await client.get(call, path, query={**query, **cursor})
         items = as_list(answer)
         if items is None:

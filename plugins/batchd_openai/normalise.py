@@ -29,7 +29,7 @@ _PHASES = {phase.value: phase for phase in BatchPhase} | {
     "complete": BatchPhase.COMPLETED,
     "succeeded": BatchPhase.COMPLETED,
 }
-_MESSAGE_MOST = 2_000
+_MAX_MESSAGE = 2_000
 
 OWED = "owed"
 """In a batch's details: the service says that there are answers, and not where."""
@@ -100,11 +100,11 @@ def _flat(errors: Json) -> Iterator[Json]:
 
 def _problem(error: Json) -> Problem:
     if not isinstance(error, Mapping):
-        return Problem("error", str(error)[:_MESSAGE_MOST])
+        return Problem("error", str(error)[:_MAX_MESSAGE])
     code = error.get("code") or error.get("type") or "error"
     message = error.get("message") or error.get("msg") or error.get("detail") or code
     line = _number(error.get("line", error.get("line_number")))
-    return Problem(str(code)[:100], str(message)[:_MESSAGE_MOST], line or None)
+    return Problem(str(code)[:100], str(message)[:_MAX_MESSAGE], line or None)
 
 
 def _counts(batch: Mapping[str, Json]) -> tuple[int, int, int]:

@@ -29,14 +29,14 @@ from .download import NotThereYet, fetch
 from .lines import result_of
 from .listing import everything
 from .normalise import OWED, identifier, instant, size_of, status_of, unwrap
-from .patience import patiently
+from .retrying import with_retries
 from .settings import OpenAISettings
-from .speech import Call, Kind
+from .wire import Call, Kind
 
 if TYPE_CHECKING:
     from .client import Client
 
-_UPLOAD_LEAST = 60.0
+_MIN_UPLOAD = 60.0
 _GONE = frozenset({"error", "deleted", "deleting", "expired", "failed"})
 _NO_SUCH = re.compile(r"not[ _]?found|no such|does not exist", re.IGNORECASE)
 
@@ -81,7 +81,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
                 found = await self._upload(submission, name)
             return found
 
-        return await patiently(once)
+        return await with_retries(once)
 
     async def submit(self, submission: Submission) -> str:
         """Create the batch, with one POST that is never repeated here."""
@@ -193,7 +193,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
 
     async def _upload(self, submission: Submission, name: str) -> str:
 
-        within = _UPLOAD_LEAST + submission.size / self.settings.slowest_upload
+        within = _MIN_UPLOAD + submission.size / self.settings.slowest_upload
         # Opened here and not in a thread: a cancellation must not come between the opening and the closing.
         with submission.file.open("rb") as file:  # a local file opens at once
             answer = await self._client.upload(

@@ -36,7 +36,7 @@ from batchd import (
     TransientError,
 )
 
-from .speech import Call, Kind, Party, Said, content_of, is_html, retry_after
+from .wire import Call, ErrorBody, Kind, Service, content_of, is_html, retry_after
 
 FOREIGN: tuple[type[Exception], ...] = (
     openai.OpenAIError,
@@ -74,52 +74,51 @@ _BAD_KEY = frozenset({"invalid_api_key", "api_key_invalid", "account_deactivated
 _NOT_PROCESSED = ("status 'processed'", "status processed", "not yet processed", "still being processed")
 
 
-def translate(error: Exception, call: Call, party: Party) -> BatchdError:
+def translate(error: Exception, call: Call, service: Service) -> BatchdError:
     """What the error means for batchd. Raise the result outside the `except`: the original may quote the key."""
     if isinstance(error, openai.APIStatusError | httpx2.HTTPStatusError):
-        return of_response(error.response, call, party)
+        return of_response(error.response, call, service)
     chain = list(_causes(error))
-    text = party.masked(_reason(chain))
-    service = party.base_url
+    text, address = service.masked(_reason(chain)), service.base_url
     if any(isinstance(each, _UNUSABLE) for each in chain):
-        return RejectedError(f"{service} cannot be called: {text}. Mend base_url or the proxy settings.")
+        return RejectedError(f"{address} cannot be called: {text}. Mend base_url or the proxy settings.")
     if _nothing_sent(chain):
-        return NotSent(f"{service} cannot be reached: {text}.{_advice(chain)}")
+        return NotSent(f"{address} cannot be reached: {text}.{_advice(chain)}")
     if _silent(chain):
-        return TransientError(f"{service} did not answer in time when asked to {call.what}.")
+        return TransientError(f"{address} did not answer in time when asked to {call.what}.")
     ours = isinstance(error, openai.OpenAIError) and not isinstance(
         error, openai.APIConnectionError | openai.APIResponseValidationError
     )
     if ours:
-        return ProviderError(f"The openai library could not {call.what} at {service}: {text}.")
-    return TransientError(f"{service} broke off when asked to {call.what}: {text}.")
+        return ProviderError(f"The openai library could not {call.what} at {address}: {text}.")
+    return TransientError(f"{address} broke off when asked to {call.what}: {text}.")
 
 
-def of_response(response: httpx2.Response, call: Call, party: Party) -> BatchdError:
+def of_response(response: httpx2.Response, call: Call, service: Service) -> BatchdError:
     """What an HTTP answer that is not a success means."""
     if turned(response) or 300 <= response.status_code < 400:
-        return redirected(response, call, party)
-    said = Said.read(response, party)
-    status, service = response.status_code, party.base_url
-    refusal = f"{service} answered with status {status} when asked to {call.what}: {said.text}"
+        return redirected(response, call, service)
+    said = ErrorBody.read(response, service)
+    status, address = response.status_code, service.base_url
+    refusal = f"{address} answered with status {status} when asked to {call.what}: {said.text}"
     if status < 500 and ("token_limit_exceeded" in said.whole or "enqueued token" in said.whole):
         problem = Problem("token_limit_exceeded", said.text)
         return SubmissionRefused(refusal, problems=(problem,)) if call.kind is Kind.CREATE else TransientError(refusal)
     if status in {401, 403, 407} or said.codes & _BAD_KEY:
         return RejectedError(
-            f"{service} refused the key from {party.key_where} when asked to {call.what} "
+            f"{address} refused the key from {service.key_where} when asked to {call.what} "
             f"(status {status}: {said.text}) Put a key there that is valid and may use files and batches; "
-            f"{party.key_renewal}."
+            f"{service.key_renewal}."
         )
     if status == 402 or said.codes & _EMPTY_ACCOUNT:
         return RejectedError(
-            f"The account at {service} that the key from {party.key_where} belongs to cannot pay "
+            f"The account at {address} that the key from {service.key_where} belongs to cannot pay "
             f"(status {status}: {said.text}) Add credit or raise its limit there."
         )
     if call.kind is Kind.CREATE and status == 400 and any(words in said.whole for words in _NOT_PROCESSED):
-        return NotSent(f"{service} has not finished taking in the uploaded file yet: {said.text}", retry_after=10.0)
+        return NotSent(f"{address} has not finished taking in the uploaded file yet: {said.text}", retry_after=10.0)
     if status in _NO_SUCH_CALL:
-        return _not_there(status, said, refusal, call, party)
+        return _not_there(status, said, refusal, call, service)
     if status in _PASSING or status >= 500:
         return TransientError(refusal, retry_after=retry_after(response))
     if call.kind is Kind.LOOK:
@@ -129,7 +128,7 @@ def of_response(response: httpx2.Response, call: Call, party: Party) -> BatchdEr
     return ProviderError(refusal)
 
 
-def _not_there(status: int, said: Said, refusal: str, call: Call, party: Party) -> BatchdError:
+def _not_there(status: int, said: ErrorBody, refusal: str, call: Call, service: Service) -> BatchdError:
     if call.kind is Kind.LOOK:
         return _cannot_look(refusal)
     missing = status in {404, 410}
@@ -137,7 +136,7 @@ def _not_there(status: int, said: Said, refusal: str, call: Call, party: Party) 
     if call.kind is Kind.UPLOAD or (call.kind is Kind.CREATE and not (missing and names_the_file)):
         # Uploading again would mend a missing file; nothing but a person mends a service without batches.
         return RejectedError(
-            f"{party.base_url} has no Batch API: it answered with status {status} when asked to {call.what}. "
+            f"{service.base_url} has no Batch API: it answered with status {status} when asked to {call.what}. "
             "Check base_url; most end in /v1."
         )
     if missing:
@@ -149,11 +148,11 @@ def _cannot_look(refusal: str) -> CannotFind:
     return CannotFind(f"{refusal} So batchd cannot look through the batches there.")
 
 
-def not_json(response: httpx2.Response, call: Call, party: Party) -> TransientError:
+def not_json(response: httpx2.Response, call: Call, service: Service) -> TransientError:
     """A success that holds no JSON: a login page, a maintenance page, a proxy's words."""
     kind = "an HTML page" if is_html(response, content_of(response)) else "something that is not JSON"
     return TransientError(
-        f"{party.base_url} answered with {kind} when asked to {call.what}. "
+        f"{service.base_url} answered with {kind} when asked to {call.what}. "
         "If it keeps doing so, check base_url (most end in /v1) and what stands between here and there."
     )
 
@@ -163,12 +162,12 @@ def turned(response: httpx2.Response) -> bool:
     return bool(response.history) and response.history[0].request.method != response.request.method
 
 
-def redirected(response: httpx2.Response, call: Call, party: Party) -> RejectedError:
+def redirected(response: httpx2.Response, call: Call, service: Service) -> RejectedError:
     """A redirect that cannot be followed with this call."""
     first = response.history[0] if response.history else response
-    target = party.masked(first.headers.get("location", "elsewhere"))[:200]
+    target = service.masked(first.headers.get("location", "elsewhere"))[:200]
     return RejectedError(
-        f"{party.base_url} redirects to {target} when asked to {call.what}. "
+        f"{service.base_url} redirects to {target} when asked to {call.what}. "
         "Set base_url to where the service really is."
     )
 

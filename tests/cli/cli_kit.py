@@ -19,10 +19,10 @@ from click.testing import CliRunner
 from batchd.cli import ending
 from batchd.contracts import RemoteBatch
 from batchd.domain.lifecycle import Claim
-from batchd.domain.routing import Asked, Route
+from batchd.domain.routing import PluginSpec, Route
 from batchd.errors import CannotFind, TransientError
 from batchd.model import BatchPhase, BatchStatus, Failure, Problem
-from batchd.money.budget import Budget
+from batchd.money.budget import SpendingLimits
 from batchd.money.pricing import Price
 from batchd.testing.fakes import FakeProvider, FakeService
 from batchd.testing.household import Household, Living
@@ -57,7 +57,7 @@ ROUTE = Route(
     match=("reviews/**",),
     provider="fake",
     model="small",
-    prompt=Asked("template", {"user": "Review: {{ review }}"}),
+    prompt=PluginSpec("template", {"user": "Review: {{ review }}"}),
     part_rows=3,
     attempts=2,
 )
@@ -79,7 +79,7 @@ class House(Household):
 
     def __init__(self, folder: Path, **options: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        terms = {"prices": PRICES, "budget": Budget(currency="EUR")}
+        terms = {"prices": PRICES, "budget": SpendingLimits(currency="EUR")}
         super().__init__(folder, **{"routes": (ROUTE,), **terms, **options})
         self.config = folder / "config.toml"
         self.config.write_text(CONFIG)

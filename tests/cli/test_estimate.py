@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from batchd.money import tokens
-from batchd.money.budget import Budget
+from batchd.money.budget import SpendingLimits
 from batchd.money.pricing import UNIT, Price
-from batchd.store.reading.past import remembering
+from batchd.store.reading.history import history_of
 
 from .cli_kit import ROUTE as HOUSE_ROUTE
 from .cli_kit import House, finished_house, here, process, reviews_service
@@ -360,7 +360,7 @@ def test_what_answers_of_the_route_used_tells_how_long_they_are(tmp_path: Path) 
     said = here("estimate", path, config=config)
     assert "Output: at most 5,000 tokens, likely 50 (5 each, as 4 answers to this route had).\n" in said.out, said
     assert "Answers of this route have used 5 tokens on average, and max_tokens allows 500." in said.out
-    with remembering(house.state) as past:
+    with history_of(house.state) as past:
         assert past.answered("reviews", "fake", "small") == (4, 20)
         assert past.answered("reviews", "fake", "other") == (0, 0)
         assert past.answered("other", "fake", "small") == (0, 0)
@@ -371,7 +371,7 @@ def test_answers_that_were_delivered_again_are_not_counted_twice(tmp_path: Path)
     house = House(tmp_path / "house", service=reviews_service())
     for name in ("reviews/may.csv", "reviews/again.csv"):
         house.run(name, ["good", "fine"])
-    with remembering(house.state) as past:
+    with history_of(house.state) as past:
         assert past.answered("reviews", "fake", "small") == (2, 10)
 
 
@@ -476,7 +476,7 @@ def test_the_most_is_what_the_daemon_takes_it_for(tmp_path: Path) -> None:
         service=reviews_service(),
         routes=(replace(HOUSE_ROUTE, part_rows=10_000, params={"max_tokens": 50}),),
         prices={"small": Price(Decimal("0.37"), Decimal("1.13"))},
-        budget=Budget(currency="EUR"),
+        budget=SpendingLimits(currency="EUR"),
     )
     house.config.write_text(
         '[budget]\ncurrency = "EUR"\n[providers.fake]\nplugin = "openai"\nbase_url = "http://127.0.0.1:9/v1"\n'

@@ -49,18 +49,18 @@ def test_what_kept_it_waiting_is_part_of_its_story(tmp_path: Path) -> None:
     house = House(tmp_path / "house")
 
     async def before(living: Living) -> None:
-        await living.context.store.story.raise_condition("provider fake", "It was down in March.")
-        await living.context.store.story.clear_condition("provider fake")
+        await living.context.store.event_log.raise_condition("provider fake", "It was down in March.")
+        await living.context.store.event_log.clear_condition("provider fake")
 
     async def meanwhile(living: Living) -> None:
-        await living.context.store.story.raise_condition("provider other", "Not ours.")
-        await living.context.store.story.raise_condition("provider fake", "The key is refused.")
-        await living.context.store.story.clear_condition("provider fake")
+        await living.context.store.event_log.raise_condition("provider other", "Not ours.")
+        await living.context.store.event_log.raise_condition("provider fake", "The key is refused.")
+        await living.context.store.event_log.clear_condition("provider fake")
         await drain(living)
 
     async def later(living: Living) -> None:
         house.clock.advance(60)
-        await living.context.store.story.raise_condition("provider fake", "It is down again.")
+        await living.context.store.event_log.raise_condition("provider fake", "It is down again.")
 
     house.live(before)
     job = house.run("reviews/may.csv", ["good"], until=after(Submit))

@@ -8,7 +8,7 @@ import pytest
 
 from batchd.cli.naming import NotFound, find_batch, find_job
 from batchd.domain.lifecycle import Poll
-from batchd.store.reading.looking import looking
+from batchd.store.reading.snapshot import snapshot
 
 from .cli_kit import House, Thirds, after, finished_house, held
 
@@ -19,7 +19,7 @@ def house(tmp_path: Path) -> House:
 
 
 def test_by_id_by_its_beginning_by_path_and_by_name(house: House) -> None:
-    with looking(house.state) as state:
+    with snapshot(house.state) as state:
         [job] = [job.id for job in state.finished(-1)]
         for word in (job, job[:7], "reviews/may.csv", "may.csv"):
             assert find_job(state, word).id == job
@@ -27,13 +27,13 @@ def test_by_id_by_its_beginning_by_path_and_by_name(house: House) -> None:
 
 @pytest.mark.parametrize("word", ["", "y.csv", "reviews", "%", "_"])
 def test_nothing_of_that_name(house: House, word: str) -> None:
-    with looking(house.state) as state, pytest.raises(NotFound):
+    with snapshot(house.state) as state, pytest.raises(NotFound):
         find_job(state, word)
 
 
 def test_a_word_for_several_jobs_lists_them(house: House) -> None:
     again = house.run("reviews/may.csv", ["other", "words"])
-    with looking(house.state) as state:
+    with snapshot(house.state) as state:
         with pytest.raises(NotFound) as refusal:
             find_job(state, "may.csv")
         first, *lines = str(refusal.value).splitlines()
@@ -46,7 +46,7 @@ def test_a_word_for_several_jobs_lists_them(house: House) -> None:
 def test_of_several_the_one_under_way_is_meant(house: House) -> None:
     house.provider = Thirds(house.service)
     under_way = house.run("reviews/may.csv", ["other", "words"], until=after(Poll))
-    with looking(house.state) as state:
+    with snapshot(house.state) as state:
         assert len(state.jobs_called("may.csv")) == 2
         assert find_job(state, "may.csv").id == under_way
 
@@ -54,18 +54,18 @@ def test_of_several_the_one_under_way_is_meant(house: House) -> None:
 def test_many_jobs_are_not_all_listed(house: House) -> None:
     for number in range(12):
         house.run("reviews/may.csv", [f"{number}"])
-    with looking(house.state) as state, pytest.raises(NotFound) as refusal:
+    with snapshot(house.state) as state, pytest.raises(NotFound) as refusal:
         find_job(state, "may.csv")
     assert "(and 3 older ones)" in str(refusal.value)
 
 
 def test_batches_by_key_beginning_and_the_providers_id(tmp_path: Path) -> None:
     house, _, key = held(tmp_path / "house")
-    with looking(house.state) as state:
+    with snapshot(house.state) as state:
         for word in (key, key[:6]):
             assert find_batch(state, word).key == key
         with pytest.raises(NotFound, match="batchd status JOB"):
             find_batch(state, "nope")
     other, _ = finished_house(tmp_path / "other")
-    with looking(other.state) as state:
+    with snapshot(other.state) as state:
         assert find_batch(state, "batch-1").remote == "batch-1"

@@ -14,9 +14,9 @@ import pytest
 from batchd.cli import orders as orders_module
 from batchd.errors import StateUnusable
 from batchd.status.daemon import answer_to, leave_order
-from batchd.store.reading.looking import looking
+from batchd.store.event_log import Order
+from batchd.store.reading.snapshot import snapshot
 from batchd.store.spool import Spool
-from batchd.store.story import Order
 from batchd.testing.household import Living
 
 from .cli_kit import House, drain, finished_house, half_way, held, here, stuck
@@ -47,7 +47,7 @@ def open_orders(house: House) -> list[Order]:
     found: list[Order] = []
 
     async def look(living: Living) -> None:
-        found.extend(await living.context.store.story.orders())
+        found.extend(await living.context.store.event_log.orders())
 
     house.live(look)
     return found
@@ -186,5 +186,5 @@ def test_an_order_is_not_answered_by_looking(tmp_path: Path) -> None:
     house, job = finished_house(tmp_path / "house")
     number = leave_order(house.state, "cancel", job, {}, at=0.0)
     assert answer_to(house.state, number, within=0.0) is None
-    with looking(house.state) as state:
+    with snapshot(house.state) as state:
         assert state.job(job).state == "done"

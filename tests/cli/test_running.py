@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from batchd.status.daemon import running
-from batchd.store.reading.looking import looking
+from batchd.store.reading.snapshot import snapshot
 
 from .cli_kit import environment, here, process
 
@@ -373,7 +373,7 @@ def started(house: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def is_at_the_provider(house: Path) -> bool:
-    with looking(house / "state") as state:
+    with snapshot(house / "state") as state:
         return any(batch.remote for job in state.unfinished() for batch in job.batches)
 
 

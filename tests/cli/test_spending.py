@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from batchd.money.budget import Budget, Ceilings
+from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import UNIT, Price
 from batchd.store.reading import spending as state_view
 
@@ -63,7 +63,7 @@ def test_sums_agree_with_the_report(tmp_path: Path, by: str, name: str) -> None:
 def test_hundreds_of_millions_of_a_small_unit_are_summed(tmp_path: Path) -> None:
     """In trillionths not even one of these answers fits into the database."""
     prices = {"small": Price(Decimal(0), Decimal(60_000_000_000_000))}  # 300 million an answer
-    house = House(tmp_path / "house", service=reviews_service(), prices=prices, budget=Budget(currency="VND"))
+    house = House(tmp_path / "house", service=reviews_service(), prices=prices, budget=SpendingLimits(currency="VND"))
     house.config.write_text(CONFIG.replace('"EUR"', '"VND"'))
     job = house.run("reviews/may.csv", [f"good {row}" for row in range(7)])
     [record] = here("spending", "--json", config=house.config).json()
@@ -140,7 +140,7 @@ def test_a_time_that_is_none_is_refused_in_words(tmp_path: Path, since: str) -> 
 def held_house(folder: Path) -> tuple[House, str]:
     """One job that may cost more than it should."""
     route = replace(ROUTE, params={"max_tokens": 5})
-    budget = Budget(currency="EUR", overall=Ceilings(per_job=UNIT // 1_000))
+    budget = SpendingLimits(currency="EUR", overall=Ceilings(per_job=UNIT // 1_000))
     house = House(folder, service=reviews_service(), routes=(route,), budget=budget)
     return house, house.run("reviews/may.csv", ["good", "fine"])
 

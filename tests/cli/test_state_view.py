@@ -14,11 +14,11 @@ import pytest
 from batchd.domain.records import JobState
 from batchd.errors import StateUnusable
 from batchd.status.daemon import running
-from batchd.status.waiting import STATES
+from batchd.status.job_words import STATES
 from batchd.store.database import migrations
 from batchd.store.reading import opening
-from batchd.store.reading.looking import looking
 from batchd.store.reading.records import FINAL
+from batchd.store.reading.snapshot import snapshot
 
 from .cli_kit import House, finished_house, here
 
@@ -84,31 +84,31 @@ def test_locked_by_someone_who_does_not_let_go(house: House, monkeypatch: pytest
 
 def test_looking_never_writes(house: House) -> None:
     def delete() -> None:
-        with looking(house.state) as state:
+        with snapshot(house.state) as state:
             assert state._connection is not None
             state._connection.execute("DELETE FROM jobs")
 
     with pytest.raises(StateUnusable, match="attempt to write a readonly database"):
         delete()
-    with looking(house.state) as state:
+    with snapshot(house.state) as state:
         assert state.finished_count() == 1
 
 
 def test_a_look_is_of_one_moment(house: House) -> None:
-    with looking(house.state) as state:
+    with snapshot(house.state) as state:
         assert len(state.finished(-1)) == 1
         connection = sqlite3.connect(house.state / "batchd.db", isolation_level=None)
         connection.execute("PRAGMA foreign_keys = OFF")
         connection.execute("DELETE FROM jobs")
         connection.close()
         assert len(state.finished(-1)) == 1
-    with looking(house.state) as state:
+    with snapshot(house.state) as state:
         assert state.finished(-1) == []
 
 
 def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
     house = House(tmp_path / "house")
-    with looking(house.state) as state:
+    with snapshot(house.state) as state:
         assert state.unfinished() == state.finished(-1) == state.conditions() == []
         assert state.jobs_called("x") == state.batches_called("x") == []
     assert running(house.state) is None
@@ -144,7 +144,7 @@ def not_ours() -> Iterator[Path]:
 
 
 def test_another_users_state_says_whose_it_is(not_ours: Path) -> None:
-    with pytest.raises(StateUnusable) as refusal, looking(not_ours):
+    with pytest.raises(StateUnusable) as refusal, snapshot(not_ours):
         pass
     assert "cannot be looked into: Permission denied. It belongs to " in str(refusal.value)
     assert "sudo -u" in str(refusal.value)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from batchd.app.dropping import NotClear, places
-from batchd.domain.routing import Asked, Route
-from batchd.status.waiting import needs_a_person, state_in_words, waits_for
-from batchd.status.wording import clean, count, join, local_time, money, short_count, since, span, utc
+from batchd.domain.routing import PluginSpec, Route
+from batchd.status.formatting import clean, count, join, local_time, money, short_count, since, span, utc
+from batchd.status.job_words import needs_a_person, state_in_words, waits_for
 from batchd.store.reading.records import BatchSummary, JobSummary
 
 
@@ -62,7 +62,7 @@ def job(**changes: Any) -> JobSummary:
         "id": "k3j9x2ab", "state": "running", "source": "reviews/may.csv", "route": "reviews", "provider": "acme",
         "model": "small", "sinks": ("csv",), "rows": 10, "ok": 0, "failed": 0, "answered": 0, "parts": {},
         "tokens": None, "cancelled": False, "reason_code": None, "reason": None, "estimated_cost": None, "cost": None, "currency": None,
-        "outbox_stem": None, "archive_name": None, "sha256": None, "twin": None, "claimed_at": 0.0,
+        "outbox_stem": None, "archive_name": None, "sha256": None, "duplicate_of": None, "claimed_at": 0.0,
         "accepted_at": None, "planned_at": None, "collected_at": None, "finished_at": None,
     }  # fmt: skip
     return JobSummary(**(values | changes))
@@ -71,7 +71,7 @@ def job(**changes: Any) -> JobSummary:
 def batch(**changes: Any) -> BatchSummary:
     values: dict[str, Any] = {
         "key": "b1", "provider": "acme", "model": "small", "state": "submitted", "phase": "in_progress",
-        "requests": 10, "ours": 5, "completed": 4, "failed": 1, "total": 10, "remote": "r1", "others": (),
+        "requests": 10, "ours": 5, "completed": 4, "failed": 1, "total": 10, "remote": "r1", "extra_remotes": (),
         "reason": None, "created_at": 0.0, "submitted_at": None, "ended_at": None,
     }  # fmt: skip
     return BatchSummary(**(values | changes))
@@ -83,7 +83,11 @@ def batch(**changes: Any) -> BatchSummary:
         (job(state="claiming"), "being taken", "the file to be taken out of the inbox"),
         (job(state="claimed"), "being read", "the file to be read"),
         (job(state="planning"), "being planned", "its rows to be turned into requests"),
-        (job(state="planning", twin="t1"), "being planned", "job t1, which is of the same file: its answers are"),
+        (
+            job(state="planning", duplicate_of="t1"),
+            "being planned",
+            "job t1, which is of the same file: its answers are",
+        ),
         (job(parts={"unplanned": 1}), "being planned", "its rows to be turned into requests"),
         (job(parts={"planned": 1}), "to be sent", "a batch to acme, which others may share"),
         (job(batches=[batch(state="packed")]), "being sent", "its requests to be sent to acme"),
@@ -168,7 +172,7 @@ def test_without_a_daemon_all_wait_for_one_but_what_needs_a_person() -> None:
 
 
 def route(name: str, *match: str) -> Route:
-    return Route(name=name, match=match or (f"{name}/**",), provider="p", model="m", prompt=Asked("template"))
+    return Route(name=name, match=match or (f"{name}/**",), provider="p", model="m", prompt=PluginSpec("template"))
 
 
 REVIEWS, BY_NAME, DEEP = route("reviews"), route("names", "*tweet*.csv"), route("deep", "a/b/*/x-*.csv", "a/c/*.csv")

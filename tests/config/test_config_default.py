@@ -12,7 +12,7 @@ import pytest
 
 import batchd
 from batchd.config.load import Config, load
-from batchd.config.tables import PROVIDER_KEYS, Budget, FolderNames, Intake, PriceTable, RouteTable
+from batchd.config.tables import PROVIDER_KEYS, BudgetTable, FolderNames, Intake, PriceTable, RouteTable
 from batchd.domain.routing import route_for
 from batchd.plugin.catalogue import Catalogue
 
@@ -62,7 +62,7 @@ def test_every_setting_is_in_it() -> None:
     assert set(data) == {"plugin_dir", "folders", "intake", "budget", "reuse", "providers", "routes", "sinks"}
     assert set(data["folders"]) == set(FolderNames.model_fields)
     assert set(data["intake"]) == set(Intake.model_fields)
-    assert set(data["budget"]) == set(Budget.model_fields)
+    assert set(data["budget"]) == set(BudgetTable.model_fields)
     assert set(provider) - {"base_url", "api_key"} == PROVIDER_KEYS - {"mode", "budget"}
     assert set(route) == set(RouteTable.model_fields) - {"finish_within"}
     assert set(provider["prices"]["deepseek-v3.2"]) <= set(PriceTable.model_fields)

@@ -11,7 +11,7 @@ import pytest
 from batchd.config import load as configs
 from batchd.config.load import load
 from batchd.contracts import Limits
-from batchd.domain.routing import Asked, Route
+from batchd.domain.routing import PluginSpec, Route
 from batchd.money.pricing import Price
 from batchd.plugin.catalogue import Catalogue
 
@@ -154,13 +154,13 @@ def test_every_key_arrives(write: Write, catalogue: Catalogue) -> None:
             match=("zebra/**", "*stripe*.csv"),
             provider="acme",
             model="gpt-4.1",
-            prompt=Asked("template", {"user": "{{ stripe }}", "columns": ["a", "b"]}),
+            prompt=PluginSpec("template", {"user": "{{ stripe }}", "columns": ["a", "b"]}),
             endpoint="/v1/responses",
             params={"temperature": 0, "stop": ["\n"]},
             sinks=("warehouse", "csv"),
             attempts=5,
             part_rows=500,
-            reader=Asked("csv", {"delimiter": ";"}),
+            reader=PluginSpec("csv", {"delimiter": ";"}),
             reuse=30 * 86_400.0,
             finish_within=6 * 3600.0,
             max_failed=0.05,
@@ -170,8 +170,8 @@ def test_every_key_arrives(write: Write, catalogue: Catalogue) -> None:
             match=("ant/**",),
             provider="openai",
             model="other",
-            prompt=Asked("template", {"user": "{{ leg }}"}),
-            reader=Asked("", {"encoding": "cp1252"}),
+            prompt=PluginSpec("template", {"user": "{{ leg }}"}),
+            reader=PluginSpec("", {"encoding": "cp1252"}),
         ),
     )
     assert {name: (sink.plugin, sink.settings) for name, sink in config.sinks.items()} == {
@@ -208,7 +208,7 @@ def test_what_is_left_out_has_the_defaults_of_the_design(write: Write, catalogue
             match=("reviews/**",),
             provider="acme",
             model="small",
-            prompt=Asked("template", {"user": "Review: {{ review }}"}),
+            prompt=PluginSpec("template", {"user": "Review: {{ review }}"}),
         ),
     )
     assert config.plugin_dir is None

@@ -8,7 +8,7 @@ import pytest
 
 from batchd import Sink
 from batchd.domain.lifecycle import Deliver
-from batchd.domain.routing import Asked, Route
+from batchd.domain.routing import PluginSpec, Route
 from batchd.testing.household import Household
 
 from .pages import DOCS
@@ -61,7 +61,7 @@ def route(**changes: object) -> Route:
         "match": ("reviews/**",),
         "provider": "fake",
         "model": "small",
-        "prompt": Asked("clumsy"),
+        "prompt": PluginSpec("clumsy"),
     }
     return Route(**(known | changes))
 

@@ -13,7 +13,7 @@ import tomli_w
 from batchd.app import daemon as app
 from batchd.config import load as config
 from batchd.config.tables import (
-    Budget,
+    BudgetTable,
     CeilingsTable,
     FolderNames,
     Intake,
@@ -38,7 +38,7 @@ TABLES = tables(PAGE)
 OWN: Mapping[str, type[BaseModel]] = {
     "`[folders]`": FolderNames,
     "`[intake]`": Intake,
-    "`[budget]`": Budget,
+    "`[budget]`": BudgetTable,
     "`[reuse]`": ReuseTable,
     "`[providers.NAME]`": ProviderTable,
     "`[providers.NAME.budget]`": CeilingsTable,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import tomli_w
 
-from batchd.money import published_prices as known_prices
+from batchd.money import published_prices as published_prices
 from batchd.money import tokens
 from batchd.money.estimating import GUESS
 from batchd.money.tokens import BYTES_PER_TOKEN, COUNTED_FIRST, COUNTED_SHARE, IMAGE_TOKENS
@@ -62,5 +62,5 @@ def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
     assert f"A picture is taken for {IMAGE_TOKENS:,} tokens" in flat
     assert (COUNTED_FIRST, COUNTED_SHARE) == (1_000, 0.1)
     assert "the first thousand are counted, then one in ten" in flat
-    assert f"Published prices are in {known_prices.CURRENCY}" in flat
+    assert f"Published prices are in {published_prices.CURRENCY}" in flat
     assert tokens.STAND_IN == "o200k_base", "OpenAI's latest"

@@ -21,7 +21,7 @@ SAMPLES: dict[str, list[Event]] = {
         events.JobRejected(
             job=JOB, source="reviews/may.csv", code="empty", reason="The file is empty. Write a line with …"
         ),
-        events.JobRedelivered(job=JOB, twin="p8w2n4cd", rows=25_000),
+        events.JobRedelivered(job=JOB, duplicate_of="p8w2n4cd", rows=25_000),
         events.JobPlanned(job=JOB, requests=24_998, failed=2, estimated_cost="1.75", currency="USD"),
         events.JobHeld(
             job=JOB,

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from batchd import BatchProvider, Observer, PromptBuilder, Reader, Row, Sink
-from batchd.domain.routing import Asked, Route
+from batchd.domain.routing import PluginSpec, Route
 from batchd.plugin.catalogue import Catalogue
 from batchd.testing.conformance import (
     BatchProviderConformance,
@@ -90,7 +90,7 @@ async def test_a_file_goes_all_the_way_through_reader_prompt_provider_and_sink(t
                 match=("*.txt",),
                 provider="fake",
                 model="any",
-                prompt=Asked("language"),
+                prompt=PluginSpec("language"),
                 sinks=("markdown", "csv"),
                 attempts=1,
             )
@@ -121,7 +121,7 @@ async def test_the_echo_answers_with_the_question(tmp_path: Path) -> None:
                 match=("*.txt",),
                 provider="fake",
                 model="any",
-                prompt=Asked("template", {"user": "{{ text }}?"}),
+                prompt=PluginSpec("template", {"user": "{{ text }}?"}),
                 sinks=("markdown",),
             )
         ],

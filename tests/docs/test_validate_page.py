@@ -9,7 +9,7 @@ import msgspec
 
 from batchd.requests import rules as requests
 from batchd.requests.json_lines import UNREADABLE
-from batchd.requests.rules import CUSTOM_ID_MOST, ENDPOINTS, request_faults
+from batchd.requests.rules import ENDPOINTS, MAX_CUSTOM_ID, request_faults
 
 from ..requests.test_rules import BROKEN
 from .pages import DOCS, blocks, code, tables
@@ -23,7 +23,7 @@ def test_every_code_is_there_and_no_other() -> None:
     beside = [
         requests.mismatched_model("a", "b"),
         requests.mismatched_url("a", "b"),
-        requests.duplicate("a", "line 1"),
+        requests.duplicate_fault("a", "line 1"),
         requests.too_long(2, 1),
         requests.EMPTY,
         requests.no_text("UTF-16"),
@@ -56,7 +56,7 @@ def test_every_field_is_there() -> None:
     fields = {code(row[0]) for row in ROWS["A request"]} - set(ENDPOINTS)
     asked = {param.partition("[")[0] for _, _, param, _ in BROKEN}
     assert fields == {field for field in asked if field.split(".")[-1] not in ("messages", "input", "prompt")}
-    assert f"at most {CUSTOM_ID_MOST} characters" in TEXT
+    assert f"at most {MAX_CUSTOM_ID} characters" in TEXT
 
 
 def test_the_request_that_is_shown_is_one() -> None:

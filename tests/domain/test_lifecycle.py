@@ -11,14 +11,19 @@ from hypothesis import strategies as st
 
 from batchd.domain import lifecycle as do
 from batchd.domain.lifecycle import JobView, next_actions, next_batch_actions, outcome_wait
-from batchd.domain.records import Batch, BatchState, Intent, Job, JobState, Part, PartState
-from batchd.domain.routing import Asked, Route
+from batchd.domain.records import Batch, BatchState, Job, JobState, Moment, Part, PartState
+from batchd.domain.routing import PluginSpec, Route
 from batchd.model import BatchPhase
 
 ROUTE = Route(
-    name="reviews", match=("reviews/**",), provider="acme", model="small", prompt=Asked("template"), sinks=("csv", "db")
+    name="reviews",
+    match=("reviews/**",),
+    provider="acme",
+    model="small",
+    prompt=PluginSpec("template"),
+    sinks=("csv", "db"),
 )
-NOW = Intent(at=1_000.0, steady=500.0, boot="this boot")
+NOW = Moment(at=1_000.0, steady=500.0, boot="this boot")
 
 
 def job(state: JobState, **more: Any) -> Job:
@@ -160,9 +165,9 @@ def batch(state: BatchState, **more: Any) -> Batch:
     )
 
 
-def ago(seconds: float) -> Intent:
+def ago(seconds: float) -> Moment:
     """An intent of so long ago, in this boot."""
-    return Intent(at=NOW.at - seconds, steady=NOW.steady - seconds, boot=NOW.boot)
+    return Moment(at=NOW.at - seconds, steady=NOW.steady - seconds, boot=NOW.boot)
 
 
 @pytest.mark.parametrize(
@@ -177,11 +182,11 @@ def ago(seconds: float) -> Intent:
         (batch(BatchState.SUBMITTING), [do.Find("b")]),
         (batch(BatchState.SUBMITTED), [do.Poll("b")]),
         (batch(BatchState.SUBMITTED, phase=BatchPhase.CANCELLING), [do.Poll("b")]),
-        (batch(BatchState.SUBMITTED, wanted=False), [do.Withdraw("b"), do.Poll("b")]),
-        (batch(BatchState.SUBMITTED, wanted=False, phase=BatchPhase.IN_PROGRESS), [do.Withdraw("b"), do.Poll("b")]),
+        (batch(BatchState.SUBMITTED, wanted=False), [do.CancelBatch("b"), do.Poll("b")]),
+        (batch(BatchState.SUBMITTED, wanted=False, phase=BatchPhase.IN_PROGRESS), [do.CancelBatch("b"), do.Poll("b")]),
         (batch(BatchState.SUBMITTED, wanted=False, phase=BatchPhase.CANCELLING), [do.Poll("b")]),
         (batch(BatchState.ENDED), [do.Fetch("b")]),
-        (batch(BatchState.FETCHED), [do.Deal("b")]),
+        (batch(BatchState.FETCHED), [do.Distribute("b")]),
         (batch(BatchState.HELD), []),
         (batch(BatchState.DONE), []),
         (batch(BatchState.RETURNED), []),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchd.domain.routing import NO_ROUTE, Asked, Route, matches, no_route_reason, route_for
+from batchd.domain.routing import NO_ROUTE, PluginSpec, Route, matches, no_route_reason, route_for
 
 NAMES = st.text(alphabet="abc.-_ éñ", min_size=1, max_size=6)
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
@@ -17,7 +17,7 @@ PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
 
 def route(name: str, *match: str) -> Route:
     """A route of which only the patterns matter."""
-    return Route(name=name, match=match, provider="acme", model="small", prompt=Asked("template"))
+    return Route(name=name, match=match, provider="acme", model="small", prompt=PluginSpec("template"))
 
 
 @pytest.mark.parametrize(
@@ -102,10 +102,10 @@ def test_a_snapshot_survives_json(params: Any, prompt: Any, reader: Any, reuse: 
         match=("reviews/**",),
         provider="acme",
         model="small",
-        prompt=Asked("template", prompt),
+        prompt=PluginSpec("template", prompt),
         params=params,
         sinks=("csv", "warehouse"),
-        reader=None if reader is None else Asked("csv", reader),
+        reader=None if reader is None else PluginSpec("csv", reader),
         reuse=reuse,
     )
     assert Route.from_json(json.loads(json.dumps(before.to_json()))) == before

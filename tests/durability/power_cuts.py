@@ -31,7 +31,7 @@ from .rig import Counts, Life, Nursery, Rig
 SABOTAGES = {path.name: path for path in sorted(Path(__file__).with_name("sabotage").iterdir()) if path.is_dir()}
 DRAINED_EVERY = 10
 """After so many cuts everything is let run out and counted; in between one cut hits what another has left."""
-ROWS_MOST = 12
+MAX_ROWS = 12
 
 
 class NoLoopMounts(Exception):
@@ -144,7 +144,7 @@ class PowerCuts:
 
     def _drop(self) -> None:
         for _ in range(self._chance.randint(1, 3)):
-            self.rig.drop_rows(f"file-{len(self.rig.dropped)}", self._chance.randint(1, ROWS_MOST))
+            self.rig.drop_rows(f"file-{len(self.rig.dropped)}", self._chance.randint(1, MAX_ROWS))
 
     def _wait(self, life: Life) -> None:
         """Until a random instant, or until a report is to be seen and the moment after it."""

@@ -15,7 +15,7 @@ from .rig import Counts, Nursery
 pytestmark = pytest.mark.slow
 
 CUTS = 5
-CUTS_MOST = 30
+MAX_CUTS = 30
 """Cuts that a sabotaged build may take before it must have lost something. Mostly the first one does it."""
 
 
@@ -42,5 +42,5 @@ def test_after_a_power_cut_nothing_is_lost_half_there_or_paid_twice(tmp_path: Pa
 @pytest.mark.parametrize("sabotage", SABOTAGES)
 def test_a_build_that_does_not_sync_is_found_out(tmp_path: Path, sabotage: str) -> None:
     seed = random.SystemRandom().randrange(1_000_000)
-    _, counts = run(tmp_path, CUTS_MOST, seed, sabotage=sabotage)
+    _, counts = run(tmp_path, MAX_CUTS, seed, sabotage=sabotage)
     assert counts.wrong, f"seed {seed}: the rig sees no harm in {sabotage}, so it is blind"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchd.domain.routing import Asked, Route
+from batchd.domain.routing import PluginSpec, Route
 from batchd.testing.household import Household
 
 ASKING = """
@@ -42,7 +42,7 @@ def route(**changes: Any) -> Route:
         "match": ("reviews/**",),
         "provider": "fake",
         "model": "small",
-        "prompt": Asked("ask"),
+        "prompt": PluginSpec("ask"),
         "part_rows": 3,
     }
     return Route(**(settings | changes))

@@ -14,11 +14,11 @@ import pytest
 from batchd.domain.records import JobState
 from batchd.engine.steps import held, orders
 from batchd.model import Failure
-from batchd.money.budget import Budget, Ceilings, counted
-from batchd.money.price_list import PriceBook
+from batchd.money.budget import Ceilings, SpendingLimits, counted
+from batchd.money.price_list import PriceList
 from batchd.money.pricing import UNIT, Price
-from batchd.store.reading.looking import looking
-from batchd.store.story import Order
+from batchd.store.event_log import Order
+from batchd.store.reading.snapshot import snapshot
 from batchd.testing.household import REVIEWS, Household, Living
 
 DAY = 86_400.0
@@ -38,7 +38,7 @@ def household(folder: Path, *, prices: Mapping[str, Price] = PRICES, beyond: Any
     """A daemon with a budget. `per_…` are in rows, `provider_per_…` those of the provider."""
     limits = {name: more.pop(name) * ROW for name in ("per_job", "per_day", "per_month") if name in more}
     theirs = {name: more.pop(f"provider_{name}") * ROW for name in ("per_job", "per_day") if f"provider_{name}" in more}
-    budget = Budget(overall=Ceilings(**limits), providers={"fake": Ceilings(**theirs)}, beyond=beyond)
+    budget = SpendingLimits(overall=Ceilings(**limits), providers={"fake": Ceilings(**theirs)}, beyond=beyond)
     return Household(folder, prices=prices, budget=budget, routes=[more.pop("route", ROUTE)], **more)
 
 
@@ -73,9 +73,9 @@ async def order(living: Living, kind: str, job: str, **data: Any) -> str:
     await living.context.store.database.write(
         lambda tx: tx.insert("orders", [{"at": 1.0, "kind": kind, "target": job, "data": json.dumps(data)}])
     )
-    given = (await living.context.store.story.orders())[-1]
+    given = (await living.context.store.event_log.orders())[-1]
     await orders.obey(living.context, Order(given.id, kind, job, data))
-    with looking(living.context.spool.state) as state:
+    with snapshot(living.context.spool.state) as state:
         return str(state._rows("SELECT answer FROM orders ORDER BY id")[-1]["answer"])
 
 
@@ -309,8 +309,8 @@ async def test_a_job_of_unknown_price_goes_on_once_there_is_no_limit_any_more(tm
     async with house.living() as living:
         await drain(living)
         assert (await only(living, "reviews/may.csv")).state is JobState.HELD
-        living.context.budget = Budget()
-        living.engine.patience.hurry()  # as a reload does
+        living.context.budget = SpendingLimits()
+        living.engine.retry_clock.reset()  # as a reload does
         await drain(living)
         assert (await only(living, "reviews/may.csv")).state is JobState.DONE
     assert list(house.folders.held.rglob("*.txt")) == []
@@ -334,9 +334,9 @@ async def test_a_job_is_judged_once_its_price_is_known(tmp_path: Path, per_job: 
         await drain(living)
         [note] = (house.folders.held / "reviews").iterdir()
         assert "is not known" in note.read_text()
-        desk = living.context.desks["fake"]
-        living.context.desks["fake"] = replace(desk, prices=PriceBook(PRICES, currency="USD"))
-        living.engine.patience.hurry()  # as a reload does
+        provider = living.context.providers["fake"]
+        living.context.providers["fake"] = replace(provider, prices=PriceList(PRICES, currency="USD"))
+        living.engine.retry_clock.reset()  # as a reload does
         await drain(living)
         job = await only(living, "reviews/may.csv")
         assert job.state is state
@@ -523,7 +523,7 @@ MILLIONS = {"small": Price(Decimal(0), Decimal(60_000_000_000_000))}
 def in_dong(folder: Path, **limits: int) -> Household:
     """A daemon that counts in VND, with limits in units."""
     ceilings = Ceilings(**{name: counted(limit, "VND") for name, limit in limits.items()})
-    budget = Budget(currency="VND", overall=ceilings)
+    budget = SpendingLimits(currency="VND", overall=ceilings)
     return Household(folder, prices=MILLIONS, budget=budget, routes=[replace(ROUTE, part_rows=1)])
 
 

@@ -43,9 +43,9 @@ async def test_a_condition_that_finds_no_room_in_the_database_is_logged_once_and
         assert "cannot be noted in the database: database or disk is full" in caplog.text
         await pragma(daemon, "max_page_count=1000000")
         await conditions.say("disk", text)
-        assert await daemon.context.store.story.conditions() == {"disk": text}
+        assert await daemon.context.store.event_log.conditions() == {"disk": text}
         await conditions.all_well("disk")
-        assert await daemon.context.store.story.conditions() == {}
+        assert await daemon.context.store.event_log.conditions() == {}
 
 
 async def test_what_cannot_be_cleared_now_goes_with_the_next(make_household: MakeHousehold) -> None:
@@ -56,9 +56,9 @@ async def test_what_cannot_be_cleared_now_goes_with_the_next(make_household: Mak
         await pragma(daemon, "query_only=1")
         await conditions.all_well("job one")
         await pragma(daemon, "query_only=0")
-        assert await daemon.context.store.story.conditions() == {"job one": "It waits."}
+        assert await daemon.context.store.event_log.conditions() == {"job one": "It waits."}
         await conditions.all_well("job two")
-        assert await daemon.context.store.story.conditions() == {}
+        assert await daemon.context.store.event_log.conditions() == {}
 
 
 async def test_a_condition_of_an_earlier_life_is_cleared(make_household: MakeHousehold) -> None:
@@ -67,7 +67,7 @@ async def test_a_condition_of_an_earlier_life_is_cleared(make_household: MakeHou
         await daemon.engine.conditions.say("inbox", "It is not there.")
     async with household.living() as daemon:
         await daemon.engine.conditions.all_well("inbox")
-        assert await daemon.context.store.story.conditions() == {}
+        assert await daemon.context.store.event_log.conditions() == {}
 
 
 async def test_the_log_of_each_life_tells_once_what_keeps_it_waiting(
@@ -123,15 +123,15 @@ async def test_an_order_that_finds_no_room_is_said_and_carried_out_later_and_sto
         executor.full = True
         outlook = await daemon.engine.look()
         assert outlook.again_at is not None
-        [(subject, text)] = (await daemon.context.store.story.conditions()).items()
+        [(subject, text)] = (await daemon.context.store.event_log.conditions()).items()
         assert subject.startswith("order ")
         assert text.startswith("No space left on device (/spool/0.results.2.jsonl). Make room on its disk.")
         for _ in range(10):
             await daemon.engine.look()
-        assert daemon.engine.patience.failures(subject) == 1, "it is not tried at every look"
+        assert daemon.engine.retry_clock.failures(subject) == 1, "it is not tried at every look"
         executor.full = False
         await daemon.drain()
-        assert await daemon.context.store.story.conditions() == {}
+        assert await daemon.context.store.event_log.conditions() == {}
     assert statuses(household, "reviews/may (2).results.csv") == ["failed", "ok"]
 
 
@@ -156,11 +156,11 @@ async def test_no_file_is_rejected_for_a_worker_that_lacks_a_reader(make_househo
             if executor.tries < 4:
                 await daemon.step()
         assert executor.tries == 4, "the file was given up"
-        [text] = (await daemon.context.store.story.conditions()).values()
+        [text] = (await daemon.context.store.event_log.conditions()).values()
         assert text.startswith(
             "A worker process does not find the reader for .csv files, though batchd itself has one."
         )
         await daemon.drain()
-        assert await daemon.context.store.story.conditions() == {}
+        assert await daemon.context.store.event_log.conditions() == {}
     assert statuses(household) == ["ok"]
     assert [path.name for path in (household.folders.rejected / "reviews").iterdir()] == ["may.odd", "may.odd.why.txt"]

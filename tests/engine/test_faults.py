@@ -155,11 +155,11 @@ async def test_a_refused_key_makes_jobs_wait_and_a_restored_one_goes_on(make_hou
         await daemon.take_in()
         for _ in range(20):
             await daemon.step()
-        conditions = await daemon.context.store.story.conditions()
+        conditions = await daemon.context.store.event_log.conditions()
         assert "The key is refused." in conditions["provider fake"]
         provider.refuse = False
         await daemon.drain()
-        assert await daemon.context.store.story.conditions() == {}
+        assert await daemon.context.store.event_log.conditions() == {}
     assert statuses(household) == ["ok"] * 9
 
 

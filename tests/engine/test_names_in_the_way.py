@@ -53,7 +53,7 @@ async def test_each_file_in_the_way_costs_one_name_and_none_is_tried_again(make_
     async with household.living() as daemon:
         await daemon.take_in()
         await daemon.drain(most=100)
-        assert await daemon.context.store.story.conditions() == {}
+        assert await daemon.context.store.event_log.conditions() == {}
     assert sink.tries == 4
     assert [file.read_text() for file in in_the_way] == ["of last year"] * 3
     assert {"may (4).results.csv", "may (4).strange", "may (4).report.json"} <= names(reviews)
@@ -74,9 +74,9 @@ async def test_two_sinks_that_publish_the_same_file_are_named_and_the_first_one_
     async with household.living() as daemon:
         await daemon.take_in()
         begun = household.clock.steady()
-        while "sink strange" not in await daemon.context.store.story.conditions():
+        while "sink strange" not in await daemon.context.store.event_log.conditions():
             await daemon.step()
-        said = (await daemon.context.store.story.conditions())["sink strange"]
+        said = (await daemon.context.store.event_log.conditions())["sink strange"]
         for _ in range(20):
             await daemon.step()
     assert "csv and strange" in said
@@ -91,9 +91,9 @@ async def test_a_sink_that_contradicts_itself_takes_no_names(make_household: Mak
     household.drop("reviews/may.csv", csv_of(["one"]))
     async with household.living() as daemon:
         await daemon.take_in()
-        while "sink strange" not in await daemon.context.store.story.conditions():
+        while "sink strange" not in await daemon.context.store.event_log.conditions():
             await daemon.step()
-        assert "two files" in (await daemon.context.store.story.conditions())["sink strange"]
+        assert "two files" in (await daemon.context.store.event_log.conditions())["sink strange"]
     assert set(household.outbox()) == {"reviews/may.strange"}
 
 
@@ -103,8 +103,8 @@ async def test_a_file_in_the_way_elsewhere_is_no_reason_for_another_name(make_ho
     household.drop("reviews/may.csv", csv_of(["one"]))
     async with household.living() as daemon:
         await daemon.take_in()
-        while "sink strange" not in await daemon.context.store.story.conditions():
+        while "sink strange" not in await daemon.context.store.event_log.conditions():
             await daemon.step()
-        assert "/somewhere/else" in (await daemon.context.store.story.conditions())["sink strange"]
+        assert "/somewhere/else" in (await daemon.context.store.event_log.conditions())["sink strange"]
     assert sink.tries == 3
     assert set(household.outbox()) == {"reviews/may.results.csv"}

@@ -12,7 +12,7 @@ import pytest
 
 from batchd.domain.routing import Route
 from batchd.model import Failure
-from batchd.money.budget import Budget, Ceilings
+from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import Price
 from batchd.testing.household import REVIEWS, Household
 
@@ -215,7 +215,7 @@ async def test_the_story_tells_how_many_rows_had_been_asked_before(tmp_path: Pat
 async def test_a_file_that_was_answered_as_a_whole_costs_nothing_whatever_the_budget(tmp_path: Path) -> None:
     house = household(tmp_path)
     await work(house, ("a.csv", csv("good", "bad")))
-    house.budget = Budget(overall=Ceilings(per_job=0))
+    house.budget = SpendingLimits(overall=Ceilings(per_job=0))
     await work(house, ("b.csv", csv("bad", "good")))
     cost = house.report("reviews/b.report.json")["cost"]
     assert (cost["actual"], cost["saved"]) == (0.0, 30.0)

@@ -275,8 +275,8 @@ def test_refuses_in_words(drop, content, code, says):
 
 
 def test_a_cell_without_end_is_refused_before_memory_is_full(drop, monkeypatch):
-    monkeypatch.setattr(csv_reader, "CELL_MOST", 100_000)
-    monkeypatch.setattr(csv_reader, "_LINE_MOST", 200_000)
+    monkeypatch.setattr(csv_reader, "MAX_CELL", 100_000)
+    monkeypatch.setattr(csv_reader, "_MAX_LINE", 200_000)
     refusal = refused(reader(), drop('a,b\n1,x\n2,"' + "long\n" * 30_000))
     assert (refusal.code, "begins on line 3 " in str(refusal)) == ("too_long", True)
     refusal = refused(reader(), drop("a,b\n1," + "x" * 300_000))

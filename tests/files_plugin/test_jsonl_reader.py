@@ -91,7 +91,7 @@ def test_every_code_of_a_line_that_cannot_be_read_is_known_to_bring_it_back():
 
 
 def test_a_line_too_long_fails_alone(drop, monkeypatch):
-    monkeypatch.setattr(jsonl_reader, "LINE_MOST", 5_000)
+    monkeypatch.setattr(jsonl_reader, "MAX_LINE", 5_000)
     fits = b'{"a":"' + b"x" * 4_992 + b'"}'
     long = b'{"a":"' + b"y" * 20_000 + b'"}'
     assert len(fits) == 5_000

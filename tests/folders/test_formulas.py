@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from batchd.domain.routing import Asked
+from batchd.domain.routing import PluginSpec
 from batchd.model import Failure, Json
 from batchd.testing.fakes import FakeService
 
@@ -40,7 +40,7 @@ CORPUS = [
     "DDE(=1)",
     "=" * 40_000,
 ]
-SEPARATED = Asked(
+SEPARATED = PluginSpec(
     "template",
     {"user": "Review: {{ review }}", "columns": ["first", "second"], "separator": "|||"},
 )

@@ -160,7 +160,7 @@ async def test_files_that_may_not_be_read_keep_nobody_waiting(open_folder: Path)
                 await daemon.step()
             assert "reviews/good.report.json" in household.outbox(), "the good file waits behind the others"
             assert len(list((household.folders.inbox / "reviews").iterdir())) == number
-            told = await daemon.context.store.story.conditions()
+            told = await daemon.context.store.event_log.conditions()
     assert any("Permission denied" in text and "locked" in text for text in told.values()), told
     # Mended, they are taken, once they have settled anew: who has changed the rights may have changed more.
     for path in (household.folders.inbox / "reviews").iterdir():

@@ -64,8 +64,8 @@ def test_never_over_another_file(source, archive):
 
 def test_never_through_a_link(source, archive):
     archive.mkdir()
-    (archive / "twin").write_bytes(CONTENT)
-    (archive / "may.csv").symlink_to("twin")
+    (archive / "duplicate_of").write_bytes(CONTENT)
+    (archive / "may.csv").symlink_to("duplicate_of")
     with pytest.raises(FileExistsError):
         move(source, archive / "may.csv")
     assert source.exists()

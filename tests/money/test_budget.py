@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchd.money.budget import ANY_AMOUNT, UNSURE, Account, Budget, Ceilings, beginnings, counted, judge, most_cost
+from batchd.money.budget import (
+    MAX_AMOUNT,
+    UNSURE,
+    Account,
+    Ceilings,
+    SpendingLimits,
+    beginnings,
+    counted,
+    find_refusal,
+    reserved,
+)
 from batchd.money.pricing import UNIT, Rates, Step
 
 MONEY = st.integers(0, 20).map(lambda units: units * UNIT)
@@ -28,10 +38,10 @@ ACCOUNTS = st.builds(
 )
 
 
-def refused(budget: Budget, account: Account, **more: object) -> str | None:
+def refused(budget: SpendingLimits, account: Account, **more: object) -> str | None:
     """The code of the refusal, None if there is none."""
     given = {"approved": None, "price_unknown": None} | more
-    refusal = judge(budget, "acme", account, **given)  # type: ignore[arg-type]
+    refusal = find_refusal(budget, "acme", account, **given)  # type: ignore[arg-type]
     return refusal.code if refusal is not None else None
 
 
@@ -48,7 +58,7 @@ def fits(ceilings: Ceilings, whole: int, own: int, today: int, month: int, reser
 def test_sent_is_what_fits_into_every_limit_and_nothing_else(
     overall: Ceilings, theirs: Ceilings, account: Account
 ) -> None:
-    budget = Budget(overall=overall, providers={"acme": theirs})
+    budget = SpendingLimits(overall=overall, providers={"acme": theirs})
     a = account
     expected = fits(overall, a.whole, a.own, a.today, a.month, a.reserved) and fits(
         theirs, a.whole, a.own, a.provider_today, a.provider_month, a.provider_reserved
@@ -58,7 +68,7 @@ def test_sent_is_what_fits_into_every_limit_and_nothing_else(
 
 @given(ACCOUNTS, MONEY)
 def test_approved_is_an_amount_in_all_whatever_the_limits(account: Account, approved: int) -> None:
-    budget = Budget(overall=Ceilings(0, 0, 0))
+    budget = SpendingLimits(overall=Ceilings(0, 0, 0))
     assert (refused(budget, account, approved=approved) is None) is (account.whole <= approved)
 
 
@@ -69,7 +79,7 @@ def test_approved_is_an_amount_in_all_whatever_the_limits(account: Account, appr
         (Account(own=1, unlimited=2), {}, "unlimited_answers"),
         (Account(own=1), {"price_unknown": "Add it.", "approved": 5 * UNIT}, "approved_amount"),
         (Account(own=1, unlimited=2), {"approved": 5 * UNIT}, "approved_amount"),
-        (Account(own=1, unlimited=2), {"price_unknown": "Add it.", "approved": ANY_AMOUNT}, None),
+        (Account(own=1, unlimited=2), {"price_unknown": "Add it.", "approved": MAX_AMOUNT}, None),
         # Nothing is left to ask: then there is nothing to hold.
         (Account(open_parts=0), {"price_unknown": "Add it."}, None),
     ],
@@ -77,47 +87,53 @@ def test_approved_is_an_amount_in_all_whatever_the_limits(account: Account, appr
 def test_what_nobody_can_say_is_within_no_limit(
     account: Account, more: dict[str, object], expected: str | None
 ) -> None:
-    assert refused(Budget(overall=Ceilings(per_month=100 * UNIT)), account, **more) == expected
+    assert refused(SpendingLimits(overall=Ceilings(per_month=100 * UNIT)), account, **more) == expected
 
 
 def test_the_reason_is_what_a_sentence_is_made_of() -> None:
-    refusal = judge(Budget(overall=Ceilings(per_job=1)), "acme", Account(own=1), approved=None, price_unknown="Add it.")
+    refusal = find_refusal(
+        SpendingLimits(overall=Ceilings(per_job=1)), "acme", Account(own=1), approved=None, price_unknown="Add it."
+    )
     assert refusal is not None
     assert refusal.reason == "nobody can say whether it is within the budget. Add it"
 
 
 def test_without_any_limit_everything_is_sent() -> None:
     account = Account(own=10**18, unlimited=5)
-    assert refused(Budget(), account, price_unknown="Add it.") is None
-    assert refused(Budget(providers={"other": Ceilings(per_day=0)}), account) is None
+    assert refused(SpendingLimits(), account, price_unknown="Add it.") is None
+    assert refused(SpendingLimits(providers={"other": Ceilings(per_day=0)}), account) is None
 
 
 @pytest.mark.parametrize(
     ("account", "passes"),
     [
-        (Account(own=ANY_AMOUNT), False),
-        (Account(job=ANY_AMOUNT // 2, own=ANY_AMOUNT // 2), False),
-        (Account(reserved=ANY_AMOUNT - 1, own=1), True),
-        (Account(month=ANY_AMOUNT - 1, own=1), True),
+        (Account(own=MAX_AMOUNT), False),
+        (Account(job=MAX_AMOUNT // 2, own=MAX_AMOUNT // 2), False),
+        (Account(reserved=MAX_AMOUNT - 1, own=1), True),
+        (Account(month=MAX_AMOUNT - 1, own=1), True),
     ],
 )
 def test_what_the_database_cannot_add_up_is_sent_by_nobody(account: Account, passes: bool) -> None:
-    for approved in (None, ANY_AMOUNT):
-        refusal = judge(Budget(currency="VND"), "acme", account, approved=approved, price_unknown=None)
+    for approved in (None, MAX_AMOUNT):
+        refusal = find_refusal(SpendingLimits(currency="VND"), "acme", account, approved=approved, price_unknown=None)
         assert refusal is not None
         assert (refusal.code, refusal.passes) == ("uncountable", passes)
         assert "more than batchd can count, which is 4611686018.43 VND" in refusal.reason
-    assert refused(Budget(), replace(account, own=0, job=0)) is None
+    assert refused(SpendingLimits(), replace(account, own=0, job=0)) is None
 
 
 @pytest.mark.parametrize(("own", "passes"), [(5, True), (10, True), (11, False)])
 def test_only_what_fits_into_an_empty_day_waits_for_one(own: int, passes: bool) -> None:
-    budget = Budget(overall=Ceilings(per_day=10), beyond="wait")
-    refusal = judge(budget, "acme", Account(today=6, own=own), approved=None, price_unknown=None)
+    budget = SpendingLimits(overall=Ceilings(per_day=10), beyond="wait")
+    refusal = find_refusal(budget, "acme", Account(today=6, own=own), approved=None, price_unknown=None)
     assert refusal is not None
     assert refusal.passes is passes
-    held = judge(
-        Budget(overall=Ceilings(per_day=10)), "acme", Account(today=6, own=own), approved=None, price_unknown=None
+    held = find_refusal(
+        SpendingLimits(overall=Ceilings(per_day=10)),
+        "acme",
+        Account(today=6, own=own),
+        approved=None,
+        price_unknown=None,
     )
     assert held is not None
     assert held.passes is False
@@ -142,7 +158,7 @@ def test_days_and_months_begin_in_utc(now: str, day: str, month: str) -> None:
 @given(st.integers(0, 10**9), st.integers(0, 10**6), st.integers(0, 10**6))
 def test_the_most_is_never_less_than_what_was_counted(tokens: int, output: int, longest: int) -> None:
     rates = Rates(3, 1, 5, steps=(Step(1_000, 6, 2, 7),))
-    most = most_cost(rates, input_tokens=tokens, output_tokens=output, longest=longest, sure=False)
+    most = reserved(rates, input_tokens=tokens, output_tokens=output, longest=longest, sure=False)
     assert most >= 3 * tokens + 5 * output
     if longest > 1_000:
         assert most >= 6 * tokens + 7 * output
@@ -150,7 +166,7 @@ def test_the_most_is_never_less_than_what_was_counted(tokens: int, output: int, 
 
 def test_the_margin_is_on_the_input_alone() -> None:
     rates = Rates(1, 1, 1)
-    assert most_cost(rates, input_tokens=100, output_tokens=100, longest=100, sure=False) == 100 * UNSURE + 100
+    assert reserved(rates, input_tokens=100, output_tokens=100, longest=100, sure=False) == 100 * UNSURE + 100
 
 
 def test_amounts_are_exact() -> None:

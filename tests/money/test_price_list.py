@@ -11,8 +11,8 @@ from fractions import Fraction
 import pytest
 
 from batchd.model import Usage
-from batchd.money import published_prices as known_prices
-from batchd.money.price_list import OPERATOR, PriceBook
+from batchd.money import published_prices as published_prices
+from batchd.money.price_list import OPERATOR, PriceList
 from batchd.money.pricing import UNIT, Price, Rates
 from batchd.money.published_prices import Service
 
@@ -27,7 +27,7 @@ def per_million(rates: Rates) -> tuple[float, float, float]:
 
 
 def test_the_operators_prices_come_first_and_hold_whatever_is_published() -> None:
-    book = PriceBook({"gpt-4o-mini": OWN}, known="openai")
+    book = PriceList({"gpt-4o-mini": OWN}, known="openai")
     terms = book.terms("gpt-4o-mini", NOW)
     assert terms is not None
     assert (terms.source, terms.currency) == (OPERATOR, "USD")
@@ -37,7 +37,7 @@ def test_the_operators_prices_come_first_and_hold_whatever_is_published() -> Non
 
 @pytest.mark.parametrize("known", ["openai", "https://api.openai.com/v1"])
 def test_a_known_service_has_published_prices_for_batches_and_live(known: str) -> None:
-    terms = PriceBook({}, known=known).terms("gpt-4o-mini", NOW)
+    terms = PriceList({}, known=known).terms("gpt-4o-mini", NOW)
     assert terms is not None
     assert per_million(terms.live) == (0.15, 0.075, 0.6)
     # Cached input keeps its live price in a batch, as published.
@@ -47,20 +47,20 @@ def test_a_known_service_has_published_prices_for_batches_and_live(known: str) -
 
 
 def test_a_price_for_batches_holds_from_its_day_on() -> None:
-    terms = PriceBook({}, known="openai").terms("gpt-4o-mini", BEFORE_BATCH_PRICES)
+    terms = PriceList({}, known="openai").terms("gpt-4o-mini", BEFORE_BATCH_PRICES)
     assert terms is not None
     assert terms.batch == terms.live
     # Until then it is one of those of which only the operator may know better.
-    known_better = PriceBook({}, known="openai", discount=Decimal("0.5")).terms("gpt-4o-mini", BEFORE_BATCH_PRICES)
+    known_better = PriceList({}, known="openai", discount=Decimal("0.5")).terms("gpt-4o-mini", BEFORE_BATCH_PRICES)
     assert known_better is not None
     assert known_better.batch.input * 2 == known_better.live.input
 
 
 def test_a_model_without_a_price_for_batches_is_not_promised_a_discount() -> None:
-    terms = PriceBook({}, known="groq").terms("llama-3.1-8b-instant", NOW)
+    terms = PriceList({}, known="groq").terms("llama-3.1-8b-instant", NOW)
     assert terms is not None
     assert terms.batch == terms.live
-    less = PriceBook({}, known="groq", discount=Decimal("0.2")).terms("llama-3.1-8b-instant", NOW)
+    less = PriceList({}, known="groq", discount=Decimal("0.2")).terms("llama-3.1-8b-instant", NOW)
     assert less is not None
     assert less.live == terms.live
     assert less.batch == Rates(
@@ -69,19 +69,19 @@ def test_a_model_without_a_price_for_batches_is_not_promised_a_discount() -> Non
 
 
 def test_the_operators_discount_does_not_come_on_top_of_a_published_one() -> None:
-    plain = PriceBook({}, known="openai").terms("gpt-4o-mini", NOW)
-    assert PriceBook({}, known="openai", discount=Decimal("0.5")).terms("gpt-4o-mini", NOW) == plain
+    plain = PriceList({}, known="openai").terms("gpt-4o-mini", NOW)
+    assert PriceList({}, known="openai", discount=Decimal("0.5")).terms("gpt-4o-mini", NOW) == plain
 
 
 def test_another_services_model_has_its_live_price_alone() -> None:
     """Azure sells OpenAI's models; OpenAI's price for batches says nothing about Azure."""
-    terms = PriceBook({}, known="https://x.openai.azure.com/openai/v1").terms("gpt-5.6-luna", NOW)
+    terms = PriceList({}, known="https://x.openai.azure.com/openai/v1").terms("gpt-5.6-luna", NOW)
     assert terms is not None
     assert terms.batch == terms.live
 
 
 def test_published_prices_that_depend_on_the_length_keep_their_steps() -> None:
-    terms = PriceBook({}, known="openai").terms("gpt-6-luna", NOW)
+    terms = PriceList({}, known="openai").terms("gpt-6-luna", NOW)
     assert terms is not None
     assert [step.above for step in terms.batch.steps] == [272_000]
     assert terms.batch.steps[0].input == 2 * terms.batch.input
@@ -89,7 +89,7 @@ def test_published_prices_that_depend_on_the_length_keep_their_steps() -> None:
 
 def test_a_price_that_depends_on_the_hour_is_the_dearest_of_the_day() -> None:
     """Nobody knows when a batch will run."""
-    book = PriceBook({}, known="deepseek")
+    book = PriceList({}, known="deepseek")
     day = datetime(2026, 11, 26, tzinfo=UTC)
     hours = {book.terms("deepseek-v4-pro", datetime.combine(day, time(hour), UTC).timestamp()) for hour in range(24)}
     assert len(hours) == 1
@@ -110,14 +110,14 @@ def test_a_price_that_depends_on_the_hour_is_the_dearest_of_the_day() -> None:
     ],
 )
 def test_what_is_not_known_is_not_zero(known: str | None, model: str) -> None:
-    book = PriceBook({"mine": OWN}, known=known)
+    book = PriceList({"mine": OWN}, known=known)
     assert book.terms(model, NOW) is None
     assert model not in book.models()
     assert "mine" in book.models()
 
 
 def test_published_prices_are_of_no_use_in_another_currency() -> None:
-    book = PriceBook({"mine": OWN}, currency="EUR", known="openai")
+    book = PriceList({"mine": OWN}, currency="EUR", known="openai")
     assert book.terms("gpt-4o", NOW) is None
     assert book.models() == ["mine"]
     mine = book.terms("mine", NOW)
@@ -130,22 +130,22 @@ def test_published_prices_are_of_no_use_in_another_currency() -> None:
 
 
 def test_an_unknown_price_is_told_with_the_table_to_add() -> None:
-    assert PriceBook({}, known="openai").unknown("acme", "gpt 9.9") == (
+    assert PriceList({}, known="openai").unknown("acme", "gpt 9.9") == (
         'The price of the model "gpt 9.9" at acme is not known: it is not among the published prices of openai. '
         'Add [providers.acme.prices."gpt 9.9"] with input and output.'
     )
-    assert "batchd knows no published prices of this service" in PriceBook({}).unknown("acme", "x")
+    assert "batchd knows no published prices of this service" in PriceList({}).unknown("acme", "x")
 
 
 def test_zero_is_a_price() -> None:
-    terms = PriceBook({"local": Price(Decimal(0), Decimal(0))}).terms("local", NOW)
+    terms = PriceList({"local": Price(Decimal(0), Decimal(0))}).terms("local", NOW)
     assert terms is not None
     assert terms.batch == Rates(0, 0, 0)
 
 
 def test_every_published_price_can_be_kept_and_a_batch_is_never_dearer() -> None:
     seen = tiered = 0
-    for name in known_prices.names():
+    for name in published_prices.names():
         service = Service(name)
         for model in service.models():
             terms = service.terms(model, NOW)
@@ -191,21 +191,21 @@ def test_rates_come_to_what_the_package_itself_comes_to(name: str) -> None:
 
 
 def test_a_lookup_is_made_once_a_model() -> None:
-    book = PriceBook({}, known="openrouter")
-    before = known_prices._find.cache_info().misses
+    book = PriceList({}, known="openrouter")
+    before = published_prices._find.cache_info().misses
     for _ in range(3):
         book.terms("openai/gpt-4o-mini", NOW)
-    assert known_prices._find.cache_info().misses <= before + 1
+    assert published_prices._find.cache_info().misses <= before + 1
 
 
 def test_prices_are_imported_only_when_they_are_asked_for() -> None:
     code = (
         "import sys\n"
         "import batchd.app\n"
-        "from batchd.money.price_list import PriceBook\n"
-        "PriceBook({}, known='openai')\n"
+        "from batchd.money.price_list import PriceList\n"
+        "PriceList({}, known='openai')\n"
         "assert 'genai_prices' not in sys.modules\n"
-        "assert PriceBook({}, known='openai').terms('gpt-4o', 1.8e9) is not None\n"
+        "assert PriceList({}, known='openai').terms('gpt-4o', 1.8e9) is not None\n"
         "assert 'genai_prices' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -56,7 +56,7 @@ def test_explicit_prices_of_a_batch_win_over_the_discount() -> None:
 
 
 @pytest.mark.parametrize(
-    ("grains", "text"),
+    ("subunits", "text"),
     [
         (0, "0.00"),
         (UNIT, "1.00"),
@@ -69,8 +69,8 @@ def test_explicit_prices_of_a_batch_win_over_the_discount() -> None:
         (1_234_567 * UNIT, "1234567.00"),
     ],
 )
-def test_amounts_as_people_write_them(grains: int, text: str) -> None:
-    assert amount(grains, "USD") == text
+def test_amounts_as_people_write_them(subunits: int, text: str) -> None:
+    assert amount(subunits, "USD") == text
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,10 @@ def test_sums_of_small_units_fit_into_a_database() -> None:
 
 
 @given(st.integers(0, 10**20), st.sampled_from(["USD", "VND"]))
-def test_an_amount_at_most_is_never_less(grains: int, currency: str) -> None:
-    said = counted(at_most(grains, currency), currency)
-    step = unit(currency) // (100 if grains >= unit(currency) else 1_000_000)
-    assert 0 <= said - grains < step
+def test_an_amount_at_most_is_never_less(subunits: int, currency: str) -> None:
+    said = counted(at_most(subunits, currency), currency)
+    step = unit(currency) // (100 if subunits >= unit(currency) else 1_000_000)
+    assert 0 <= said - subunits < step
 
 
 PRICES = st.decimals(0, 1_000, places=6)

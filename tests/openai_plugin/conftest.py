@@ -10,13 +10,13 @@ import httpx2
 import pytest
 from openai_support import KEY, Connect, FakeService, serving
 
-from batchd_openai import download, patience
+from batchd_openai import download, retrying
 from batchd_openai.provider import OpenAIProvider
 
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (patience, download):
+    for module in (retrying, download):
         monkeypatch.setattr(module, "FIRST_PAUSE", 0.002)
 
 

@@ -112,7 +112,7 @@ async def test_an_empty_page_is_the_end_whatever_it_says(
 async def test_ever_new_pages_end_too(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "PAGES_MOST", 5)
+    monkeypatch.setattr(listing, "MAX_PAGES", 5)
     count = 0
 
     async def endless(request: web.Request) -> web.StreamResponse:

@@ -9,7 +9,7 @@ import tenacity
 from openai_support import Connect, FakeService, batch, hang_up, named, remote, reset
 
 from batchd import NotSent, RejectedError, TransientError
-from batchd_openai import patience
+from batchd_openai import retrying
 from batchd_openai.provider import OpenAIProvider
 
 BATCH = "/batches/batch_1"
@@ -27,7 +27,7 @@ async def test_a_fault_that_stays_is_left_to_the_daemon(service: FakeService, pr
     service.on("GET", BATCH, (503, {}, {"Retry-After": "0.01"}))
     with pytest.raises(TransientError) as raised:
         await provider.poll(remote())
-    assert service.count("GET", BATCH) == patience.TRIES
+    assert service.count("GET", BATCH) == retrying.TRIES
     assert raised.value.retry_after == 0.01
 
 
@@ -49,7 +49,7 @@ async def test_a_refusal_is_not_tried_again(service: FakeService, provider: Open
 async def test_a_slow_fault_uses_up_the_time_for_quick_tries(
     service: FakeService, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "WITHIN", 0.0)
+    monkeypatch.setattr(retrying, "WITHIN", 0.0)
     service.on("GET", BATCH, 500)
     with pytest.raises(TransientError):
         await connect().poll(remote())
@@ -60,22 +60,22 @@ def pause_after(error: Exception, attempt: int) -> float:
     state = tenacity.RetryCallState(tenacity.AsyncRetrying(), None, (), {})
     state.attempt_number = attempt
     state.set_exception((type(error), error, None))
-    return patience.Pause()(state)
+    return retrying.Pause()(state)
 
 
 def test_pauses_are_the_services_or_random_within_a_range_that_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.5)
+    monkeypatch.setattr(retrying, "FIRST_PAUSE", 0.5)
     assert pause_after(TransientError("x", retry_after=3.0), 1) == 3.0
     first = [pause_after(NotSent("x"), 1) for _ in range(200)]
     third = [pause_after(NotSent("x"), 3) for _ in range(200)]
     assert 0 <= min(first) < max(first) <= 0.5
     assert 0.5 < max(third) <= 2.0
-    assert max(pause_after(NotSent("x"), 30) for _ in range(50)) <= patience.LONGEST_PAUSE
+    assert max(pause_after(NotSent("x"), 30) for _ in range(50)) <= retrying.LONGEST_PAUSE
 
 
 def test_what_is_soon_over() -> None:
-    assert patience.soon_over(TransientError("x"))
-    assert patience.soon_over(NotSent("x", retry_after=patience.LONGEST_PAUSE))
-    assert not patience.soon_over(TransientError("x", retry_after=patience.LONGEST_PAUSE + 1))
-    assert not patience.soon_over(RejectedError("x"))
-    assert not patience.soon_over(ValueError("x"))
+    assert retrying.soon_over(TransientError("x"))
+    assert retrying.soon_over(NotSent("x", retry_after=retrying.LONGEST_PAUSE))
+    assert not retrying.soon_over(TransientError("x", retry_after=retrying.LONGEST_PAUSE + 1))
+    assert not retrying.soon_over(RejectedError("x"))
+    assert not retrying.soon_over(ValueError("x"))

@@ -21,10 +21,10 @@ from openai_support import named
 from yarl import URL
 
 from batchd import CannotFind, NotSent, ProviderError, RejectedError, RemoteMissing, SubmissionRefused, TransientError
-from batchd_openai.speech import Call, Kind, Party, retry_after
 from batchd_openai.translation import FOREIGN, of_response, translate
+from batchd_openai.wire import Call, Kind, Service, retry_after
 
-PARTY = Party("https://acme.example/v1", "the environment variable ACME_KEY", ("sk-4711-secret",))
+PARTY = Service("https://acme.example/v1", "the environment variable ACME_KEY", ("sk-4711-secret",))
 CREATE = Call("create a batch", Kind.CREATE, about="file-1")
 
 REQUEST = httpx2.Request("POST", "https://acme.example/v1/batches")
@@ -310,7 +310,7 @@ def test_no_form_of_the_key_is_left(text: str) -> None:
 
 
 def test_a_key_in_an_address_is_masked_as_it_is_written_there() -> None:
-    assert Party("u", "w", ("a/b+c=",)).masked("?key=a%2Fb%2Bc%3D or a/b+c=") == "?key=… or …"
+    assert Service("u", "w", ("a/b+c=",)).masked("?key=a%2Fb%2Bc%3D or a/b+c=") == "?key=… or …"
 
 
 def test_a_key_is_masked_before_the_text_is_cut() -> None:
@@ -321,4 +321,4 @@ def test_a_key_is_masked_before_the_text_is_cut() -> None:
 
 
 def test_a_word_that_stands_for_no_key_is_not_masked() -> None:
-    assert Party("u", "w", ("none", "x")).masked("none of x") == "none of x"
+    assert Service("u", "w", ("none", "x")).masked("none of x") == "none of x"

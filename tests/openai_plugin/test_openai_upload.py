@@ -105,9 +105,9 @@ async def test_a_busy_service_is_tried_a_few_times_and_then_left_to_the_daemon(
 async def test_an_upload_that_is_slower_than_allowed_is_given_up(
     service: FakeService, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("batchd_openai.provider._UPLOAD_LEAST", 0.2)
+    monkeypatch.setattr("batchd_openai.provider._MIN_UPLOAD", 0.2)
     # A second try would be within the ten seconds of this short one.
-    monkeypatch.setattr("batchd_openai.patience.TRIES", 1)
+    monkeypatch.setattr("batchd_openai.retrying.TRIES", 1)
     submission = submission_of(tmp_path)
     with submission.file.open("wb") as file:
         file.truncate(30_000_000)

@@ -22,7 +22,7 @@ import pytest
 from batchd.domain.lifecycle import Action, Poll, Submit
 from batchd.domain.routing import Route
 from batchd.testing.household import Household, Living
-from batchd_openai import download, patience
+from batchd_openai import download, retrying
 from batchd_openai.provider import OpenAIProvider
 
 from ..engine.conftest import ASKING, csv_of, route
@@ -76,7 +76,7 @@ class Pair:
         async with self.household.living() as daemon:
             await daemon.take_in()
             await self.drain(daemon)
-            assert await daemon.context.store.story.conditions() == {}
+            assert await daemon.context.store.event_log.conditions() == {}
 
     async def at_work(self, *batches: tuple[str, int]) -> None:
         """Wait until the sandbox, which lives by the real clock, has each batch in this state with so many executed."""
@@ -132,7 +132,7 @@ def trust() -> ssl.SSLContext:
 async def make_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trust: ssl.SSLContext) -> AsyncIterator[MakePair]:
     """Make pairs: settings of the provider as a dict, of the sandbox by name, the rest for the household."""
     monkeypatch.setattr(httpx2, "create_ssl_context", lambda **_: trust)
-    for module in (patience, download):
+    for module in (retrying, download):
         monkeypatch.setattr(module, "FIRST_PAUSE", 0.002)
     plugins = tmp_path / "plugins.d"
     plugins.mkdir()

@@ -109,7 +109,7 @@ async def test_it_is_found_behind_pages_of_others(make_pair: MakePair) -> None:
     assert ledger["calls"]["list"] == 2
     [ours] = [batch for batch in ledger["batches"] if batch["input_file_id"] != others]
     [found] = [event.data() for event in pair.household.events if event.kind == "BatchFound"]
-    assert found == {"remote": ours["id"], "others": []}
+    assert found == {"remote": ours["id"], "extra_remotes": []}
 
 
 async def test_of_doubles_the_older_is_kept_the_other_cancelled_and_the_answers_of_both_are_used(
@@ -129,7 +129,7 @@ async def test_of_doubles_the_older_is_kept_the_other_cancelled_and_the_answers_
     ledger = await pair.sandbox.ledger()
     older, younger = ledger["batches"][:2]
     [found] = [event for event in pair.household.events if event.kind == "BatchFound"]
-    assert found.data() == {"remote": older["id"], "others": [younger["id"]]}
+    assert found.data() == {"remote": older["id"], "extra_remotes": [younger["id"]]}
     assert (older["status"], younger["status"]) == ("expired", "cancelled")
     assert pair.statuses() == ["ok"] * 9
     # The service made two of one call, and that is what it billed twice; nothing was asked again that either had.

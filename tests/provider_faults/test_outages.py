@@ -41,7 +41,7 @@ async def five_hours(pair: Pair, daemon: Living) -> tuple[str, int]:
         return pair.household.clock.steady() >= end
 
     await pair.until(daemon, over)
-    conditions = await daemon.context.store.story.conditions()
+    conditions = await daemon.context.store.event_log.conditions()
     assert list(conditions) == ["provider fake"], "one thing is wrong, and it is said once"
     jobs = [await daemon.context.store.jobs.get(job) for job in await daemon.context.store.jobs.ids()]
     assert {str(job.state) for job in jobs} == {"running"}
@@ -51,7 +51,7 @@ async def five_hours(pair: Pair, daemon: Living) -> tuple[str, int]:
 async def went_on(pair: Pair, daemon: Living) -> None:
     """Everything is finished by itself, nothing was lost and nothing paid twice."""
     await pair.drain(daemon)
-    assert await daemon.context.store.story.conditions() == {}
+    assert await daemon.context.store.event_log.conditions() == {}
     said = [event.sentence for event in pair.household.events if event.kind.startswith("Condition")]
     assert len(said) == 2, said
     ledger = await pair.paid()
@@ -91,12 +91,12 @@ async def test_a_provider_that_nobody_can_reach_is_waited_for(make_pair: MakePai
         await pair.sandbox.order("all:refuse:delay=1s")
 
         async def said() -> bool:
-            text = (await daemon.context.store.story.conditions()).get("provider fake", "")
+            text = (await daemon.context.store.event_log.conditions()).get("provider fake", "")
             return "cannot be reached: Connection refused" in text
 
         await pair.until(daemon, said)
         await pair.drain(daemon)
-        assert await daemon.context.store.story.conditions() == {}
+        assert await daemon.context.store.event_log.conditions() == {}
     await pair.all_well()
 
 
@@ -120,7 +120,7 @@ async def test_one_kind_of_call_that_always_fails_keeps_no_other_waiting(make_pa
         assert pair.household.clock.steady() - before < HOUR
         await pair.sandbox.lift()
         await pair.drain(daemon)
-        assert await daemon.context.store.story.conditions() == {}
+        assert await daemon.context.store.event_log.conditions() == {}
     ledger = await pair.paid()
     assert (ledger["requests_executed"], ledger["create_calls"]) == (18, 6)
 
@@ -160,11 +160,11 @@ async def test_another_key_counts_from_the_next_call_on(
         await pair.until(daemon, lambda: told(pair, "BatchSubmitted"))
         await pair.sandbox.order("auth:401:marker=of-last-year")
         await pair.until(daemon, lambda: told(pair, "ConditionRaised"))
-        said = (await daemon.context.store.story.conditions())["provider fake"]
+        said = (await daemon.context.store.event_log.conditions())["provider fake"]
         assert f"Put a key there that is valid and may use files and batches; {Secret(where).renewal}." in said
         hand_out("sk-of-this-year")
         await pair.drain(daemon)
-        assert await daemon.context.store.story.conditions() == {}
+        assert await daemon.context.store.event_log.conditions() == {}
     await pair.all_well()
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from batchd.domain.lifecycle import Poll
-from batchd.status.waiting import waits_for
-from batchd.store.reading.looking import looking
+from batchd.status.job_words import waits_for
+from batchd.store.reading.snapshot import snapshot
 
 from ..engine.conftest import csv_of
 from .conftest import NINE, MakePair, Pair, told
@@ -32,11 +32,11 @@ async def when(pair: Pair, kind: str, stuck: tuple[str, int]) -> float:
         await pair.until(daemon, lambda: told(pair, "BatchSubmitted"))
         await pair.at_work(stuck)
         await pair.until(daemon, happens)
-        with looking(pair.household.folder / "state") as state:
+        with snapshot(pair.household.folder / "state") as state:
             [job] = state.unfinished()
             pair.waits_for = str(waits_for(job, (), awake=True))
         await pair.drain(daemon)
-        assert await daemon.context.store.story.conditions() == {}
+        assert await daemon.context.store.event_log.conditions() == {}
     return (happened[kind] - happened["BatchSubmitted"]) / HOUR
 
 

@@ -79,13 +79,13 @@ async def test_files_that_are_named_only_minutes_after_completion_are_waited_for
         await daemon.take_in()
 
         async def complained() -> bool:
-            return any("names no file" in text for text in (await daemon.context.store.story.conditions()).values())
+            return any("names no file" in text for text in (await daemon.context.store.event_log.conditions()).values())
 
         await pair.until(daemon, complained)
         assert pair.told.count("BatchDownloaded") == 0
         await pair.sandbox.lift()
         await pair.drain(daemon)
-        assert await daemon.context.store.story.conditions() == {}
+        assert await daemon.context.store.event_log.conditions() == {}
     ledger = await pair.all_well(2)
     assert ledger["create_calls"] == 1
 

@@ -49,7 +49,7 @@ async def ask(household: Household) -> str:
 
 
 @pytest.mark.parametrize("function", ["read", "plan", "split", "deal", "collect"])
-async def test_two_deaths_cost_two_retries(make_household: Callable[..., Household], function: str) -> None:
+async def test_two_crashes_cost_two_retries(make_household: Callable[..., Household], function: str) -> None:
     household = make_household(executor=Dying(function, 2), limits=FOUR_ROWS, routes=(route(part_rows=9),))
     assert await ask(household) == "done"
     assert set(household.service.executed.values()) == {1}

@@ -115,7 +115,7 @@ def test_what_most_lines_are_for_is_right_even_if_the_first_is_for_something_els
 
 
 def test_more_models_than_are_counted_do_no_harm(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_file, "KINDS_MOST", 3)
+    monkeypatch.setattr(request_file, "MAX_KINDS", 3)
     lines = [request(number, model=f"m{number}") for number in map(str, range(9))]
     account, findings = look(write(file, [*lines, request("x", model="m0")]))
     assert codes(findings) == {number: ["mismatched_model"] for number in range(2, 10)}

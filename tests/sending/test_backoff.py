@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchd.sending.backoff import MOST, MOST_ASKED, delay, poll_delay
+from batchd.sending.backoff import MAX_ASKED, MOST, delay, poll_delay
 
 FAILURES = st.integers(1, 10_000)
 JITTER = st.floats(0, 1, exclude_max=True)
@@ -28,7 +28,7 @@ def test_chance_takes_up_to_a_quarter_off(failures: int, jitter: float) -> None:
 @given(FAILURES, JITTER, st.floats(0.001, 1e9))
 def test_never_sooner_than_the_service_asked_up_to_an_hour(failures: int, jitter: float, asked: float) -> None:
     waited = delay(failures, jitter=jitter, retry_after=asked)
-    assert min(asked, MOST_ASKED) <= waited <= MOST_ASKED
+    assert min(asked, MAX_ASKED) <= waited <= MAX_ASKED
 
 
 def test_after_the_first_failure_the_service_is_taken_at_its_word() -> None:

@@ -9,17 +9,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from batchd.contracts import Limits
-from batchd.domain.records import Waiting
-from batchd.sending.packing import OUTPUT_BYTES_MOST, Packing, pack, pieces
+from batchd.domain.records import QueuedPart
+from batchd.sending.packing import MAX_OUTPUT_BYTES, Packing, pack, pieces
 
 ROOMY = Limits(max_requests=100, max_bytes=10_000)
 NOW = 1_000.0
 
 
-def part(first: int, requests: int = 10, **more: Any) -> Waiting:
+def part(first: int, requests: int = 10, **more: Any) -> QueuedPart:
     """A part that has waited for ever, of a job that came at time 1."""
     given = {"claimed_at": 1.0, "job": "job", "size": requests * 10, "since": 0.0} | more
-    return Waiting(first=first, requests=requests, **given)
+    return QueuedPart(first=first, requests=requests, **given)
 
 
 def packed(packing: Packing) -> list[list[int]]:
@@ -28,7 +28,7 @@ def packed(packing: Packing) -> list[list[int]]:
 
 
 PARTS = st.builds(
-    Waiting,
+    QueuedPart,
     claimed_at=st.floats(0, 10),
     job=st.sampled_from(["a", "b", "c"]),
     first=st.integers(0, 10_000),
@@ -51,13 +51,13 @@ FREE = st.none() | st.integers(-100, 2_000)
 
 @settings(deadline=None)
 @given(QUEUES, LIMITS, st.floats(0, NOW), FREE)
-def test_no_batch_exceeds_a_limit(queue: list[Waiting], limits: Limits, linger: float, free: int | None) -> None:
+def test_no_batch_exceeds_a_limit(queue: list[QueuedPart], limits: Limits, linger: float, free: int | None) -> None:
     for batch in pack(queue, limits, linger=linger, steady=NOW, free_tokens=free).batches:
         if len(batch) == 1 and batch[0].requests == 1:
             continue  # it cannot be cut any further, so only the service can refuse it
         assert sum(each.requests for each in batch) <= limits.max_requests
         assert sum(each.size for each in batch) <= limits.max_bytes
-        assert sum(each.output_size for each in batch) <= OUTPUT_BYTES_MOST
+        assert sum(each.output_size for each in batch) <= MAX_OUTPUT_BYTES
         if limits.max_enqueued_tokens is not None:
             assert sum(each.input_tokens for each in batch) <= limits.max_enqueued_tokens
 
@@ -65,7 +65,7 @@ def test_no_batch_exceeds_a_limit(queue: list[Waiting], limits: Limits, linger: 
 @settings(deadline=None)
 @given(QUEUES, LIMITS, st.floats(0, NOW), FREE)
 def test_every_part_is_in_one_batch_or_too_large_or_waits(
-    queue: list[Waiting], limits: Limits, linger: float, free: int | None
+    queue: list[QueuedPart], limits: Limits, linger: float, free: int | None
 ) -> None:
     packing = pack(queue, limits, linger=linger, steady=NOW, free_tokens=free)
     placed = [each for batch in packing.batches for each in batch] + list(packing.too_large)
@@ -77,7 +77,7 @@ def test_every_part_is_in_one_batch_or_too_large_or_waits(
 
 @settings(deadline=None)
 @given(QUEUES, LIMITS, FREE)
-def test_parts_go_in_the_order_they_came(queue: list[Waiting], limits: Limits, free: int | None) -> None:
+def test_parts_go_in_the_order_they_came(queue: list[QueuedPart], limits: Limits, free: int | None) -> None:
     packing = pack(queue, limits, linger=0.0, steady=NOW, free_tokens=free)
     order = {each: place for place, each in enumerate(sorted(queue))}
     for batch in packing.batches:
@@ -88,7 +88,7 @@ def test_parts_go_in_the_order_they_came(queue: list[Waiting], limits: Limits, f
 
 @settings(deadline=None)
 @given(QUEUES, LIMITS, st.integers(0, 2_000))
-def test_what_waits_for_tokens_is_overtaken_by_nobody(queue: list[Waiting], limits: Limits, free: int) -> None:
+def test_what_waits_for_tokens_is_overtaken_by_nobody(queue: list[QueuedPart], limits: Limits, free: int) -> None:
     assume(free != limits.max_enqueued_tokens)
     packing = pack(queue, limits, linger=0.0, steady=NOW, free_tokens=free)
     sent = {each for batch in packing.batches for each in batch}
@@ -99,13 +99,15 @@ def test_what_waits_for_tokens_is_overtaken_by_nobody(queue: list[Waiting], limi
 
 
 @given(QUEUES, LIMITS, st.floats(0, 100))
-def test_the_order_in_which_they_are_given_does_not_matter(queue: list[Waiting], limits: Limits, linger: float) -> None:
+def test_the_order_in_which_they_are_given_does_not_matter(
+    queue: list[QueuedPart], limits: Limits, linger: float
+) -> None:
     forward = pack(queue, limits, linger=linger, steady=NOW)
     assert pack(reversed(queue), limits, linger=linger, steady=NOW) == forward
 
 
 @given(QUEUES, LIMITS)
-def test_a_part_out_of_bad_company_travels_alone(queue: list[Waiting], limits: Limits) -> None:
+def test_a_part_out_of_bad_company_travels_alone(queue: list[QueuedPart], limits: Limits) -> None:
     for batch in pack(queue, limits, linger=0.0, steady=NOW).batches:
         assert len(batch) == 1 or not any(each.alone for each in batch)
 
@@ -123,7 +125,7 @@ def test_a_batch_with_room_left_waits_for_company() -> None:
 
 
 @pytest.mark.parametrize("full", [part(0, 100), part(0, 1, size=9_600)], ids=["requests", "bytes"])
-def test_a_full_batch_goes_at_once(full: Waiting) -> None:
+def test_a_full_batch_goes_at_once(full: QueuedPart) -> None:
     packing = pack([full], ROOMY, linger=3_600.0, steady=0.0)
     assert packed(packing) == [[0]]
     assert packing.again_at is None
@@ -187,7 +189,7 @@ def test_a_part_that_travels_alone_counts_against_the_free_tokens_too() -> None:
 @settings(deadline=None)
 @given(
     st.builds(
-        Waiting,
+        QueuedPart,
         claimed_at=st.just(0.0),
         job=st.just("a"),
         first=st.just(0),
@@ -198,7 +200,7 @@ def test_a_part_that_travels_alone_counts_against_the_free_tokens_too() -> None:
     ),
     LIMITS,
 )
-def test_the_pieces_of_an_even_part_fit(whole: Waiting, limits: Limits) -> None:
+def test_the_pieces_of_an_even_part_fit(whole: QueuedPart, limits: Limits) -> None:
     number = pieces(whole, limits)
     assert 2 <= number <= whole.requests
     rows = -(-whole.requests // number)  # as the daemon cuts: so many rows to a piece
@@ -206,7 +208,7 @@ def test_the_pieces_of_an_even_part_fit(whole: Waiting, limits: Limits) -> None:
     def share(total: int) -> int:
         return total * rows // whole.requests
 
-    piece = Waiting(0.0, "a", 0, rows, share(whole.size), share(whole.input_tokens), share(whole.output_tokens))
+    piece = QueuedPart(0.0, "a", 0, rows, share(whole.size), share(whole.input_tokens), share(whole.output_tokens))
     if rows == 1:
         return
     packing = pack([piece], limits, linger=0.0, steady=NOW)

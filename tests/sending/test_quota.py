@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchd.sending.quota import FIRST_PAUSE, MOST_PAUSE, SMALLEST_SHARE, Quotas
+from batchd.sending.quota import FIRST_PAUSE, MAX_PAUSE, SMALLEST_SHARE, Quotas
 
 LANE = ("acme", "small")
 OTHER = ("acme", "large")
@@ -53,7 +53,7 @@ def test_each_refusal_pauses_the_lane_for_longer_and_no_other_lane() -> None:
         pauses.append(quotas.paused_until(LANE) - 100.0)
     assert pauses[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
     assert pauses == sorted(pauses)
-    assert pauses[-1] == MOST_PAUSE
+    assert pauses[-1] == MAX_PAUSE
     assert quotas.paused_until(OTHER) == 0.0
     assert quotas.limit(OTHER, None) is None
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchd.model import Failure, Problem
-from batchd.sending.refusal_policy import BadLines, Bisect, Verdict, Wait, WrongSetting, verdict
+from batchd.sending.refusal_policy import BadLines, Bisect, RefusalDecision, WaitForQuota, WrongSetting, decide_refusal
 
 OPENAI_QUOTA = (
     "Enqueued token limit reached for gpt-4o-mini in organization org-1. Limit: 2,000,000 enqueued tokens. "
@@ -22,14 +22,14 @@ TOO_BIG = "The batch input file is larger than the 209715200 maximum for the gpt
 @pytest.mark.parametrize(
     ("problem", "expected"),
     [
-        (Problem("token_limit_exceeded", OPENAI_QUOTA), Wait(OPENAI_QUOTA, 2_000_000)),
-        (Problem("token_limit_exceeded", AZURE_QUOTA), Wait(AZURE_QUOTA, 30_000)),
+        (Problem("token_limit_exceeded", OPENAI_QUOTA), WaitForQuota(OPENAI_QUOTA, 2_000_000)),
+        (Problem("token_limit_exceeded", AZURE_QUOTA), WaitForQuota(AZURE_QUOTA, 30_000)),
         # The same by its words, where a gateway has lost the code; and by the code, where there are no words.
-        (Problem("", OPENAI_QUOTA), Wait(OPENAI_QUOTA, 2_000_000)),
-        (Problem("invalid_request_error", AZURE_QUOTA), Wait(AZURE_QUOTA, 30_000)),
-        (Problem("token_limit_exceeded", ""), Wait("", None)),
+        (Problem("", OPENAI_QUOTA), WaitForQuota(OPENAI_QUOTA, 2_000_000)),
+        (Problem("invalid_request_error", AZURE_QUOTA), WaitForQuota(AZURE_QUOTA, 30_000)),
+        (Problem("token_limit_exceeded", ""), WaitForQuota("", None)),
         # A quota is a quota even if a line is named.
-        (Problem("token_limit_exceeded", OPENAI_QUOTA, line=1), Wait(OPENAI_QUOTA, 2_000_000)),
+        (Problem("token_limit_exceeded", OPENAI_QUOTA, line=1), WaitForQuota(OPENAI_QUOTA, 2_000_000)),
         (Problem("mismatched_model", MISMATCH, line=3), BadLines({3: Failure("mismatched_model", MISMATCH)})),
         (Problem("model_mismatch", MISMATCH), Bisect(MISMATCH, "model_mismatch")),
         (Problem("duplicate_custom_id", DOUBLE, line=2), BadLines({2: Failure("duplicate_custom_id", DOUBLE)})),
@@ -64,29 +64,31 @@ TOO_BIG = "The batch input file is larger than the 209715200 maximum for the gpt
         (Problem("invalid_json_line", "Bad.", line=-1), Bisect("Bad.", "invalid_json_line")),
     ],
 )
-def test_what_a_problem_means(problem: Problem, expected: Verdict) -> None:
-    assert verdict([problem]) == expected
+def test_what_a_problem_means(problem: Problem, expected: RefusalDecision) -> None:
+    assert decide_refusal([problem]) == expected
 
 
 def test_without_a_reason_halves_are_tried() -> None:
-    assert verdict([]) == Bisect("the provider gave no reason")
+    assert decide_refusal([]) == Bisect("the provider gave no reason")
 
 
 def test_every_named_line_is_struck_and_what_names_none_is_passed_over() -> None:
     problems = [Problem("a", "One.", line=1), Problem("b", "All."), Problem("c", "Five.", line=5)]
-    assert verdict(problems) == BadLines({1: Failure("a", "One."), 5: Failure("c", "Five.")})
+    assert decide_refusal(problems) == BadLines({1: Failure("a", "One."), 5: Failure("c", "Five.")})
 
 
 def test_a_quota_anywhere_in_the_list_comes_first() -> None:
-    assert verdict([Problem("a", "One.", line=1), Problem("token_limit_exceeded", "Wait.")]) == Wait("Wait.")
+    assert decide_refusal([Problem("a", "One.", line=1), Problem("token_limit_exceeded", "Wait.")]) == WaitForQuota(
+        "Wait."
+    )
 
 
 def test_a_setting_anywhere_in_the_list_comes_before_lines() -> None:
-    assert verdict([Problem("a", "One.", line=1), Problem("model_not_found", "No.")]) == WrongSetting("No.")
+    assert decide_refusal([Problem("a", "One.", line=1), Problem("model_not_found", "No.")]) == WrongSetting("No.")
 
 
 def test_three_reasons_are_enough() -> None:
-    assert verdict([Problem("a", f"{number}.") for number in range(9)]) == Bisect("0.; 1.; 2.", "a")
+    assert decide_refusal([Problem("a", f"{number}.") for number in range(9)]) == Bisect("0.; 1.; 2.", "a")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_three_reasons_are_enough() -> None:
     ],
 )
 def test_the_limit_that_a_message_names(message: str, limit: int | None) -> None:
-    assert verdict([Problem("token_limit_exceeded", message)]) == Wait(message, limit)
+    assert decide_refusal([Problem("token_limit_exceeded", message)]) == WaitForQuota(message, limit)
 
 
 PROBLEMS = st.lists(
@@ -122,9 +124,9 @@ PROBLEMS = st.lists(
 
 @given(PROBLEMS)
 def test_any_list_of_problems_has_a_verdict_in_words(problems: list[Problem]) -> None:
-    found = verdict(problems)
+    found = decide_refusal(problems)
     if isinstance(found, BadLines):
         assert found.lines
         assert all(number > 0 for number in found.lines)
-    if isinstance(found, Wait):
+    if isinstance(found, WaitForQuota):
         assert found.limit is None or found.limit > 0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from batchd.domain.records import Batch, BatchState, Job, JobState, Part, PartState
-from batchd.domain.routing import Asked, Route
+from batchd.domain.routing import PluginSpec, Route
 from batchd.events import Event
 from batchd.store.database import Database
 from batchd.store.mapping import columns_of
@@ -18,7 +18,12 @@ from batchd.store.store import Store
 
 NOW = 1_800_000_000.0
 ROUTE = Route(
-    name="reviews", match=("reviews/**",), provider="acme", model="small", prompt=Asked("template"), sinks=("csv", "db")
+    name="reviews",
+    match=("reviews/**",),
+    provider="acme",
+    model="small",
+    prompt=PluginSpec("template"),
+    sinks=("csv", "db"),
 )
 
 

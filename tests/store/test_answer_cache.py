@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from batchd.store.answer_cache import AnswerBook, Questions
+from batchd.store.answer_cache import AnswerCache, RequestKeys
 
 
 def key(number: int) -> bytes:
@@ -13,22 +13,22 @@ def key(number: int) -> bytes:
 
 
 def test_a_key_is_of_what_is_asked_whatever_its_order() -> None:
-    questions = Questions("acme", "/v1/chat/completions")
+    questions = RequestKeys("acme", "/v1/chat/completions")
     one = questions.key(b'{"model":"m","messages":[{"role":"user","content":"a"}]}')
     assert one == questions.key(b'{"messages": [{"content": "a", "role": "user"}], "model": "m"}')
     assert len(one) == 16
     others = [
         questions.key(b'{"model":"m","messages":[{"role":"user","content":"b"}]}'),
-        Questions("other", "/v1/chat/completions").key(b'{"model":"m","messages":[{"role":"user","content":"a"}]}'),
-        Questions("acme", "/v1/responses").key(b'{"model":"m","messages":[{"role":"user","content":"a"}]}'),
+        RequestKeys("other", "/v1/chat/completions").key(b'{"model":"m","messages":[{"role":"user","content":"a"}]}'),
+        RequestKeys("acme", "/v1/responses").key(b'{"model":"m","messages":[{"role":"user","content":"a"}]}'),
     ]
     assert len({one, *others}) == 4
 
 
 def test_what_was_kept_is_recalled_for_as_long_as_it_counts(tmp_path: Path) -> None:
-    with AnswerBook.opened(tmp_path / "answers.db") as book:
+    with AnswerCache.opened(tmp_path / "answers.db") as book:
         book.keep([(key(number), b"line %d" % number) for number in range(1_200)], at=100.0)
-    with AnswerBook.opened(tmp_path / "answers.db") as book:
+    with AnswerCache.opened(tmp_path / "answers.db") as book:
         asked = [key(number) for number in range(0, 2_400, 2)]
         assert book.recall(asked, since=100.0) == {key(n): b"line %d" % n for n in range(0, 1_200, 2)}
         assert book.recall(asked, since=100.1) == {}
@@ -37,7 +37,7 @@ def test_what_was_kept_is_recalled_for_as_long_as_it_counts(tmp_path: Path) -> N
 
 
 def test_it_is_swept_by_age(tmp_path: Path) -> None:
-    with AnswerBook.opened(tmp_path / "answers.db") as book:
+    with AnswerCache.opened(tmp_path / "answers.db") as book:
         book.keep([(key(1), b"old")], at=100.0)
         book.keep([(key(2), b"new")], at=200.0)
         assert book.sweep(before=150.0, most_bytes=10**9) == 1
@@ -46,7 +46,7 @@ def test_it_is_swept_by_age(tmp_path: Path) -> None:
 
 def test_it_grows_no_larger_than_it_may_and_forgets_the_oldest_first(tmp_path: Path) -> None:
     path = tmp_path / "answers.db"
-    with AnswerBook.opened(path) as book:
+    with AnswerCache.opened(path) as book:
         for at in range(20):
             book.keep([(key(at * 100 + number), b"x" * 1_000) for number in range(100)], at=float(at))
         before = book._size()
@@ -61,6 +61,6 @@ def test_it_grows_no_larger_than_it_may_and_forgets_the_oldest_first(tmp_path: P
 def test_a_damaged_one_is_begun_anew(tmp_path: Path) -> None:
     path = tmp_path / "answers.db"
     path.write_bytes(b"no database at all" * 1_000)
-    with AnswerBook.opened(path) as book:
+    with AnswerCache.opened(path) as book:
         book.keep([(key(1), b"line")], at=1.0)
         assert book.recall([key(1)], since=0.0) == {key(1): b"line"}

@@ -25,7 +25,7 @@ def note(subject: str) -> Any:
 
     async def change(tx: Transaction) -> str:
         await tx.run("raise_condition", subject=subject, text="text", since=tx.now)
-        await tx.tell(ConditionRaised(subject=subject, text="text"))
+        await tx.record(ConditionRaised(subject=subject, text="text"))
         return subject
 
     return change
@@ -33,7 +33,7 @@ def note(subject: str) -> Any:
 
 async def notes(store: Opened) -> list[str]:
     """The notes that are committed."""
-    return sorted(await store.story.conditions())
+    return sorted(await store.event_log.conditions())
 
 
 async def commits(store: Opened) -> list[str]:
@@ -199,14 +199,14 @@ async def test_news_is_told_only_after_the_commit(tmp_path: Path) -> None:
 
     opened = await Database.open(path, now=lambda: NOW, on_event=look)
     try:
-        await opened.write(lambda tx: tx.tell(JobCancelled(job="a"), JobCancelled(job="b")))
+        await opened.write(lambda tx: tx.record(JobCancelled(job="a"), JobCancelled(job="b")))
     finally:
         await opened.close()
     assert seen == [2, 2]
 
 
 async def test_an_event_is_written_down_with_its_time_and_whom_it_concerns(store: Opened) -> None:
-    await store.story.tell(ConditionRaised(job="j", batch="b", subject="s", text="Đẹp"))
+    await store.event_log.record(ConditionRaised(job="j", batch="b", subject="s", text="Đẹp"))
     [(_, at, kind, job, batch, data)] = store.everything()["events"]
     assert (at, kind, job, batch) == (NOW, "ConditionRaised", "j", "b")
     assert data == '{"subject":"s","text":"Đẹp"}'
@@ -286,7 +286,7 @@ async def test_whenever_it_is_cancelled_a_write_is_whole_or_not_there(store: Ope
 
 async def test_reading_waits_for_a_write_and_sees_it_whole(store: Opened) -> None:
     gate, writing = await held_up(store)
-    reading = asyncio.create_task(store.story.conditions())
+    reading = asyncio.create_task(store.event_log.conditions())
     await asyncio.sleep(0)
     assert not reading.done()
     gate.open.set()
@@ -310,9 +310,9 @@ async def test_closing_waits_for_the_write_under_way(store: Opened) -> None:
 async def test_text_of_strangers_is_stored_whatever_is_in_it(store: Opened) -> None:
     # A service that cuts a message in the middle of an emoji must not stop a batch for ever.
     odd = "cut \ud83d off, \x00, Đẹp \U0001f44d"
-    await store.story.raise_condition("odd", odd)
-    await store.story.tell(ConditionRaised(subject="odd", text=odd))
-    said = (await store.story.conditions())["odd"]
+    await store.event_log.raise_condition("odd", odd)
+    await store.event_log.record(ConditionRaised(subject="odd", text=odd))
+    said = (await store.event_log.conditions())["odd"]
     assert said == "cut \\ud83d off, \x00, Đẹp \U0001f44d"
 
 
@@ -366,8 +366,8 @@ class _Full:
 
 
 async def test_it_beats(store: Opened) -> None:
-    await store.story.beat(4_711)
-    await store.story.beat(4_712)
+    await store.event_log.beat(4_711)
+    await store.event_log.beat(4_712)
     assert store.everything()["heartbeat"] == [(1, NOW, 4_712)]
 
 

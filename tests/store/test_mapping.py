@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchd.domain.records import Batch, BatchState, Intent, Job, JobState, Part, PartState
-from batchd.domain.routing import Asked, Route
+from batchd.domain.records import Batch, BatchState, Job, JobState, Moment, Part, PartState
+from batchd.domain.routing import PluginSpec, Route
 from batchd.model import BatchPhase, Usage
 from batchd.money.pricing import Rates, Step, Terms
 from batchd.store.database import Database
@@ -29,12 +29,12 @@ JSON = st.recursive(
     max_leaves=5,
 )
 TABLE = st.dictionaries(TEXT, JSON, max_size=3)
-MOMENT = st.none() | st.builds(Intent, at=TIME, steady=TIME, boot=TEXT)
+MOMENT = st.none() | st.builds(Moment, at=TIME, steady=TIME, boot=TEXT)
 USAGE = st.builds(Usage, COUNT, COUNT, COUNT)
 STEPS = st.lists(st.builds(Step, COUNT, COUNT, COUNT, COUNT), max_size=2).map(tuple)
 RATES = st.builds(Rates, COUNT, COUNT, COUNT, STEPS)
 TERMS = st.builds(Terms, RATES, RATES, TEXT, TEXT)
-ASKED = st.builds(Asked, TEXT, TABLE)
+ASKED = st.builds(PluginSpec, TEXT, TABLE)
 ROUTES = st.builds(
     Route,
     name=TEXT,
@@ -65,8 +65,8 @@ JOBS = st.builds(
     reason_code=st.none() | TEXT,
     reason=st.none() | TEXT,
     cancelled=st.booleans(),
-    deaths=COUNT,
-    round=COUNT,
+    worker_crashes=COUNT,
+    retry_round=COUNT,
     outbox_stem=st.none() | TEXT,
     archive_name=st.none() | TEXT,
     estimated_cost=st.none() | COUNT,
@@ -97,8 +97,8 @@ PARTS = st.builds(
     counted_tokens=COUNT,
     longest=COUNT,
     unlimited=COUNT,
-    most_cost=COUNT,
-    deaths=COUNT,
+    reserved=COUNT,
+    worker_crashes=COUNT,
     suspect=st.booleans(),
     usage=USAGE,
     wasted=USAGE,
@@ -121,7 +121,7 @@ BATCHES = st.builds(
     intent=MOMENT,
     looks=COUNT,
     remote=st.none() | TEXT,
-    others=st.lists(TEXT, max_size=3),
+    extra_remotes=st.lists(TEXT, max_size=3),
     phase=st.none() | st.sampled_from(BatchPhase),
     completed=COUNT,
     failed=COUNT,
@@ -143,7 +143,7 @@ OWNER = Job(
     source="",
     inbox_path=b"",
     stamp=(0, 0, 0, 0),
-    route=Route(name="", match=(), provider="", model="", prompt=Asked("")),
+    route=Route(name="", match=(), provider="", model="", prompt=PluginSpec("")),
     size=0,
     claimed_at=0.0,
 )
@@ -196,4 +196,4 @@ def test_every_field_is_drawn() -> None:
     # A field that is added and not mapped would come out as its default, and nobody would see it.
     for record, strategy in ((Job, JOBS), (Part, PARTS), (Batch, BATCHES)):
         drawn = set(strategy.wrapped_strategy.kwargs)  # type: ignore[attr-defined]
-        assert {field.name for field in dataclasses.fields(record)} - drawn <= {"batch", "twin"}
+        assert {field.name for field in dataclasses.fields(record)} - drawn <= {"batch", "duplicate_of"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from batchd.domain.records import Batch, BatchState, Intent, Job, JobState, Part, PartState, Waiting
+from batchd.domain.records import Batch, BatchState, Job, JobState, Moment, Part, PartState, QueuedPart
 from batchd.events import JobApproved, JobCancelled, JobFinished, JobPlanned, JobRetried
 from batchd.model import BatchPhase, BatchStatus, Problem, Usage
 from batchd.money.budget import Refusal
@@ -40,8 +40,8 @@ RUNNING = job(JobState.RUNNING)
 PLANNED = part(0, PartState.PLANNED, requests=10, size=1_000, input_tokens=100)
 BATCHED = replace(PLANNED, state=PartState.BATCHED, batch="batch")
 ANSWERED = replace(PLANNED, state=PartState.ANSWERED, batch="batch")
-WAITING = Waiting(1.0, "job", 0, requests=10, size=1_000, input_tokens=100)
-INTENT = Intent(at=1.0, steady=2.0, boot="boot")
+WAITING = QueuedPart(1.0, "job", 0, requests=10, size=1_000, input_tokens=100)
+INTENT = Moment(at=1.0, steady=2.0, boot="boot")
 SUBMITTING = batch(BatchState.SUBMITTING, upload="file-1", intent=INTENT)
 SUBMITTED = batch(BatchState.SUBMITTED, remote="batch-1")
 FINISHED = JobFinished(job="job", source="job.csv", outcome="done", ok=1, failed=0, skipped=0, report="r")
@@ -66,7 +66,7 @@ async def admit(store: Opened) -> None:
     """Whatever it costs."""
     event = JobPlanned(job="job", requests=10, failed=0)
     await store.money.admit(
-        await store.jobs.get("job"), terms=None, most={}, currency="USD", judge=lambda _: None, event=event
+        await store.jobs.get("job"), terms=None, most={}, currency="USD", find_refusal=lambda _: None, event=event
     )
 
 
@@ -106,12 +106,19 @@ STEPS = [
     jobs_step(
         "redelivered",
         JobState.PLANNING,
-        lambda s: s.jobs.redelivered(job(JobState.PLANNING, twin="other"), [part(0, PartState.COLLECTED, ok=10)]),
+        lambda s: s.jobs.redelivered(
+            job(JobState.PLANNING, duplicate_of="other"), [part(0, PartState.COLLECTED, ok=10)]
+        ),
         "JobRedelivered",
         parts=(part(0), part(10)),
-        twin="other",
+        duplicate_of="other",
     ),
-    jobs_step("without_twin", JobState.PLANNING, lambda s: s.jobs.without_twin(job(JobState.PLANNING)), twin="other"),
+    jobs_step(
+        "without_duplicate",
+        JobState.PLANNING,
+        lambda s: s.jobs.without_duplicate(job(JobState.PLANNING)),
+        duplicate_of="other",
+    ),
     jobs_step("archive_elsewhere", JobState.DELIVERING, lambda s: s.jobs.archive_elsewhere(DELIVERING, "may (2).csv")),
     jobs_step(
         "rejecting",
@@ -131,7 +138,7 @@ STEPS = [
             replace(part(), attempt=2),
             replace(PLANNED, attempt=2),
             currency="USD",
-            judge=lambda _: Refusal("per_job", "it is too dear"),
+            find_refusal=lambda _: Refusal("per_job", "it is too dear"),
         ),
         ("JobHeld",),
         part(),
@@ -157,7 +164,7 @@ STEPS = [
             state=JobState.RUNNING,
             event=JobRetried(job="job", rows=10),
             parts=[replace(part(0), attempt=2)],
-            round=2,
+            retry_round=2,
         ),
         "JobRetried",
         parts=(part(0, PartState.COLLECTED),),
@@ -258,12 +265,12 @@ STEPS = [
         lambda s: s.batches.stalled(SUBMITTED, STATUS, INTENT, quiet=9.0),
         "BatchStalled",
     ),
-    batches_step("withdrawn", BatchState.SUBMITTED, lambda s: s.batches.withdrawn(SUBMITTED, INTENT)),
+    batches_step("cancel_asked", BatchState.SUBMITTED, lambda s: s.batches.cancel_asked(SUBMITTED, INTENT)),
     batches_step("fetched", BatchState.ENDED, lambda s: s.batches.fetched(batch(BatchState.ENDED))),
     batches_step(
-        "dealt",
+        "distributed",
         BatchState.FETCHED,
-        lambda s: s.batches.dealt(batch(BatchState.FETCHED), answers=9, strays=1),
+        lambda s: s.batches.distributed(batch(BatchState.FETCHED), answers=9, strays=1),
         "BatchDownloaded",
         parts=(BATCHED,),
     ),
@@ -284,7 +291,7 @@ STEPS = [
         parts=(BATCHED,),
     ),
     # --- the story
-    Step("clear_condition", (), lambda s: s.story.clear_condition("disk"), changes=False),
+    Step("clear_condition", (), lambda s: s.event_log.clear_condition("disk"), changes=False),
 ]
 
 COUNTS = {"worker_died", "uploading"}
@@ -372,8 +379,8 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     await batches.polled(await batches.get("batch"), STATUS, later, progress=INTENT)
     polled = await batches.get("batch")
     assert (polled.heard, polled.progress) == (later, INTENT)
-    await batches.withdrawn(await batches.get("batch"), INTENT)
-    await batches.withdrawn(await batches.get("batch"), later)
+    await batches.cancel_asked(await batches.get("batch"), INTENT)
+    await batches.cancel_asked(await batches.get("batch"), later)
     assert (await batches.get("batch")).stopping == INTENT, "since it was first to be stopped"
     await batches.ended(await batches.get("batch"), STATUS, 6.0)
     ended = await batches.get("batch")
@@ -381,7 +388,7 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     assert (ended.details, ended.problems) == ({"a": [1]}, [{"code": "c", "message": "m", "line": 2}])
     assert await batches.enqueued_tokens() == {}
     await batches.fetched(ended)
-    await batches.dealt(await batches.get("batch"), answers=10, strays=0)
+    await batches.distributed(await batches.get("batch"), answers=10, strays=0)
     answered = await jobs.part("job", 0)
     assert answered == ANSWERED
     collected = replace(answered, state=PartState.COLLECTED, ok=9, failed=1, results=1)
@@ -418,12 +425,12 @@ async def test_a_bill_that_the_database_cannot_hold_is_of_unknown_money(store: O
     )
 
 
-async def test_deaths_are_counted(store: Opened) -> None:
+async def test_crashes_are_counted(store: Opened) -> None:
     await store.put(job(), part())
     assert [await store.jobs.worker_died("job", None) for _ in range(2)] == [1, 2]
     assert [await store.jobs.worker_died("job", 0) for _ in range(3)] == [1, 2, 3]
-    assert (await store.jobs.get("job")).deaths == 2
-    assert (await store.jobs.part("job", 0)).deaths == 3
+    assert (await store.jobs.get("job")).worker_crashes == 2
+    assert (await store.jobs.part("job", 0)).worker_crashes == 3
 
 
 async def test_an_unknown_outcome_is_told_again_for_another_try(store: Opened) -> None:
@@ -567,9 +574,12 @@ async def test_only_jobs_with_something_to_do_are_looked_at_the_oldest_first(sto
         return [view.job.id for view in await store.jobs.views(**options) if view.job.state is JobState.CLAIMED]
 
     # The same bytes again wait for the first to be through, and for nothing else.
-    await store.put(job(JobState.PLANNING, "twin", twin="running"), job(JobState.PLANNING, "twin of done", twin="done"))
+    await store.put(
+        job(JobState.PLANNING, "duplicate_of", duplicate_of="running"),
+        job(JobState.PLANNING, "duplicate of done", duplicate_of="done"),
+    )
     planning = {view.job.id for view in await store.jobs.views() if view.job.state is JobState.PLANNING}
-    assert planning == {"planning", "twin of done"}
+    assert planning == {"planning", "duplicate of done"}
 
     # So many of each state, and those that rest make room for the next in the line.
     assert await claimed_ones(most=2) == ["claimed", "more 0"]
@@ -619,17 +629,17 @@ async def test_orders_are_carried_out_in_the_order_they_came_and_answered_once(s
         await tx.insert("orders", rows)
 
     await store.database.write(leave)
-    first, second = await store.story.orders()
+    first, second = await store.event_log.orders()
     assert (first.kind, first.target, first.data, second.kind) == ("cancel", "job", {"found": "x"}, "retry")
-    await store.story.answer(first, "Done.")
-    assert await store.story.orders() == [second]
+    await store.event_log.answer(first, "Done.")
+    assert await store.event_log.orders() == [second]
 
 
 async def test_a_condition_is_news_once_and_again_after_it_was_over(store: Opened) -> None:
-    await store.story.raise_condition("disk", "It is full.")
-    await store.story.raise_condition("disk", "It is still full.")
-    assert await store.story.conditions() == {"disk": "It is still full."}
-    await store.story.clear_condition("disk")
-    await store.story.clear_condition("disk")
-    await store.story.raise_condition("disk", "It is full.")
+    await store.event_log.raise_condition("disk", "It is full.")
+    await store.event_log.raise_condition("disk", "It is still full.")
+    assert await store.event_log.conditions() == {"disk": "It is still full."}
+    await store.event_log.clear_condition("disk")
+    await store.event_log.clear_condition("disk")
+    await store.event_log.raise_condition("disk", "It is full.")
     assert [event.kind for event in store.told] == ["ConditionRaised", "ConditionCleared", "ConditionRaised"]

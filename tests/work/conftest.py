@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchd.work.worker_plugins import Recipe
+from batchd.domain.routing import PluginSpec
 
 PLUGINS = '''
 import msgspec
@@ -154,12 +154,12 @@ class Desk:
         """Every file of the job."""
         return {path.name: path.read_bytes() for path in sorted(self.folder.iterdir())}
 
-    def recipe(self, kind: str, **settings: Any) -> Recipe:
+    def recipe(self, kind: str, **settings: Any) -> PluginSpec:
         """How a worker finds one of the plugins above."""
-        return Recipe(self.plugin_dir, kind, settings)
+        return PluginSpec(kind, settings, plugin_dir=self.plugin_dir)
 
 
 @pytest.fixture
-def desk(tmp_path: Path, plugin_dir: str) -> Desk:
+def provider(tmp_path: Path, plugin_dir: str) -> Desk:
     """A job's folder."""
     return Desk(tmp_path, plugin_dir)

@@ -1,4 +1,4 @@
-"""A batch's answers are dealt out to its parts and joined with their rows."""
+"""A batch's answers are distributed out to its parts and joined with their rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchd.answers.joining import ResultLine, owner
 from batchd.domain.rows import row_of
 from batchd.model import Usage
 from batchd.work import collect as module
-from batchd.work.collect import CollectTask, DealDone, DealTask, Share, collect, deal
+from batchd.work.collect import CollectTask, DealDone, DistributeTask, Share, collect, distribute
 from batchd.work.part_files import decode_results, read_results, write_results
 
 from .conftest import Desk
@@ -28,29 +28,29 @@ def answered(custom_id: str, text: str = "yes", status: int = 200) -> bytes:
     return json.dumps({"custom_id": custom_id, "response": response, "error": None}, ensure_ascii=False).encode()
 
 
-def dealing(desk: Desk, lines: list[bytes], *shares: tuple[str, int, int], end: bytes = b"\n") -> DealTask:
-    """Deal these lines out to parts: (job, first row, rows) each."""
-    answers = desk.write("answers.jsonl", b"".join(line + end for line in lines))
-    return DealTask(
+def dealing(provider: Desk, lines: list[bytes], *shares: tuple[str, int, int], end: bytes = b"\n") -> DistributeTask:
+    """Distribute these lines out to parts: (job, first row, rows) each."""
+    answers = provider.write("answers.jsonl", b"".join(line + end for line in lines))
+    return DistributeTask(
         answers,
-        [Share(job, first, rows, desk.path(f"{job}.{first}")) for job, first, rows in shares],
-        desk.path("strays.jsonl"),
+        [Share(job, first, rows, provider.path(f"{job}.{first}")) for job, first, rows in shares],
+        provider.path("strays.jsonl"),
     )
 
 
-def dealt(desk: Desk, name: str) -> list[bytes]:
+def distributed(provider: Desk, name: str) -> list[bytes]:
     """The lines that a part was given, each of which stands behind the number of its row."""
     lines = []
-    for line in desk.read(name).split(b"\n")[:-1]:
+    for line in provider.read(name).split(b"\n")[:-1]:
         row, _, said = line.partition(b" ")
         assert b'"custom_id": "%b-%b"' % (name.partition(".")[0].encode(), row) in said
         lines.append(said)
     return lines
 
 
-def strays(desk: Desk) -> list[bytes]:
+def strays(provider: Desk) -> list[bytes]:
     """The lines that are nobody's, as they came."""
-    return desk.read("strays.jsonl").split(b"\n")[:-1]
+    return provider.read("strays.jsonl").split(b"\n")[:-1]
 
 
 def numbered(line: bytes) -> bytes:
@@ -60,66 +60,66 @@ def numbered(line: bytes) -> bytes:
     return b"%d %b\n" % (place[1], line)
 
 
-def test_each_part_gets_its_lines_in_the_order_they_came(desk: Desk) -> None:
+def test_each_part_gets_its_lines_in_the_order_they_came(provider: Desk) -> None:
     lines = [answered(each) for each in ("b-0", "a-12", "a-3", "a-0", "b-1", "a-12", "a-10")]
-    done = deal(dealing(desk, lines, ("a", 0, 10), ("a", 10, 10), ("b", 0, 2)))
-    assert dealt(desk, "a.0") == [answered("a-3"), answered("a-0")]
-    assert dealt(desk, "a.10") == [answered("a-12"), answered("a-12"), answered("a-10")]
-    assert dealt(desk, "b.0") == [answered("b-0"), answered("b-1")]
+    done = distribute(dealing(provider, lines, ("a", 0, 10), ("a", 10, 10), ("b", 0, 2)))
+    assert distributed(provider, "a.0") == [answered("a-3"), answered("a-0")]
+    assert distributed(provider, "a.10") == [answered("a-12"), answered("a-12"), answered("a-10")]
+    assert distributed(provider, "b.0") == [answered("b-0"), answered("b-1")]
     assert done == DealDone(7, 0)
-    assert "strays.jsonl" not in desk.everything()
+    assert "strays.jsonl" not in provider.everything()
 
 
-def test_a_part_without_an_answer_gets_an_empty_file(desk: Desk) -> None:
-    assert deal(dealing(desk, [], ("a", 0, 10))) == DealDone(0, 0)
-    assert desk.read("a.0") == b""
+def test_a_part_without_an_answer_gets_an_empty_file(provider: Desk) -> None:
+    assert distribute(dealing(provider, [], ("a", 0, 10))) == DealDone(0, 0)
+    assert provider.read("a.0") == b""
 
 
-def test_what_is_nobodys_is_set_aside(desk: Desk) -> None:
+def test_what_is_nobodys_is_set_aside(provider: Desk) -> None:
     nobodys = [answered("c-0"), answered("a-10"), answered("a-00"), answered("request-1"), b'{"no": "id"}', b"<html>"]
-    done = deal(dealing(desk, [nobodys[0], answered("a-0"), *nobodys[1:]], ("a", 0, 10)))
+    done = distribute(dealing(provider, [nobodys[0], answered("a-0"), *nobodys[1:]], ("a", 0, 10)))
     assert done == DealDone(1, 6)
-    assert strays(desk) == nobodys
+    assert strays(provider) == nobodys
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n", b" \t\r\n\r\n"])
-def test_however_lines_end(desk: Desk, end: bytes) -> None:
-    done = deal(dealing(desk, [answered("a-0"), answered("a-1")], ("a", 0, 10), end=end))
-    assert dealt(desk, "a.0") == [answered("a-0"), answered("a-1")]
+def test_however_lines_end(provider: Desk, end: bytes) -> None:
+    done = distribute(dealing(provider, [answered("a-0"), answered("a-1")], ("a", 0, 10), end=end))
+    assert distributed(provider, "a.0") == [answered("a-0"), answered("a-1")]
     assert done == DealDone(2, 0)
 
 
-def test_a_last_line_without_its_end_and_a_mark_at_the_beginning(desk: Desk) -> None:
-    given = dealing(desk, [], ("a", 0, 10))
-    desk.write("answers.jsonl", b"\xef\xbb\xbf" + answered("a-0") + b"\n" + answered("a-1"))
-    assert deal(given) == DealDone(2, 0)
-    assert dealt(desk, "a.0") == [answered("a-0"), answered("a-1")]
+def test_a_last_line_without_its_end_and_a_mark_at_the_beginning(provider: Desk) -> None:
+    given = dealing(provider, [], ("a", 0, 10))
+    provider.write("answers.jsonl", b"\xef\xbb\xbf" + answered("a-0") + b"\n" + answered("a-1"))
+    assert distribute(given) == DealDone(2, 0)
+    assert distributed(provider, "a.0") == [answered("a-0"), answered("a-1")]
 
 
 @pytest.mark.parametrize("text", ["\u2028", "\u2029", "\x85", "\x0b", "\x1c", "\x1e"])
-def test_separators_inside_of_an_answer_cut_nothing(desk: Desk, text: str) -> None:
+def test_separators_inside_of_an_answer_cut_nothing(provider: Desk, text: str) -> None:
     line = answered("a-0", f"one{text}two")
-    deal(dealing(desk, [line, answered("a-1")], ("a", 0, 10)))
-    assert dealt(desk, "a.0") == [line, answered("a-1")]
+    distribute(dealing(provider, [line, answered("a-1")], ("a", 0, 10)))
+    assert distributed(provider, "a.0") == [line, answered("a-1")]
 
 
-def test_a_line_that_is_no_json_goes_to_the_part_it_names(desk: Desk) -> None:
+def test_a_line_that_is_no_json_goes_to_the_part_it_names(provider: Desk) -> None:
     broken = answered("a-12")[:-30]
-    done = deal(dealing(desk, [broken], ("a", 0, 10), ("a", 10, 10)))
-    assert (dealt(desk, "a.10"), done) == ([broken], DealDone(1, 0))
+    done = distribute(dealing(provider, [broken], ("a", 0, 10), ("a", 10, 10)))
+    assert (distributed(provider, "a.10"), done) == ([broken], DealDone(1, 0))
 
 
-def test_more_parts_than_files_may_be_open(desk: Desk) -> None:
-    number = module.OPEN_FILES_MOST * 2 + 50
+def test_more_parts_than_files_may_be_open(provider: Desk) -> None:
+    number = module.MAX_OPEN_FILES * 2 + 50
     lines = [answered(f"a-{row}") for row in reversed(range(number * 3))] + [answered("b-0")]
-    done = deal(dealing(desk, lines, *(("a", first * 3, 3) for first in range(number))))
+    done = distribute(dealing(provider, lines, *(("a", first * 3, 3) for first in range(number))))
     assert done == DealDone(number * 3, 1)
-    assert strays(desk) == [answered("b-0")]
+    assert strays(provider) == [answered("b-0")]
     for first in (0, 3, 597, 600, 603, number * 3 - 3):
-        assert dealt(desk, f"a.{first}") == [answered(f"a-{first + row}") for row in (2, 1, 0)]
+        assert distributed(provider, f"a.{first}") == [answered(f"a-{first + row}") for row in (2, 1, 0)]
 
 
-def test_no_more_files_are_open_than_a_service_may_have(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_files_are_open_than_a_service_may_have(provider: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     now = most = 0
     real = module.replacing
 
@@ -133,77 +133,79 @@ def test_no_more_files_are_open_than_a_service_may_have(desk: Desk, monkeypatch:
         now -= 1
 
     monkeypatch.setattr(module, "replacing", counted)
-    monkeypatch.setattr(module, "OPEN_FILES_MOST", 5)
-    deal(dealing(desk, [answered(f"a-{row}") for row in range(12)], *(("a", row, 1) for row in range(12))))
+    monkeypatch.setattr(module, "MAX_OPEN_FILES", 5)
+    distribute(dealing(provider, [answered(f"a-{row}") for row in range(12)], *(("a", row, 1) for row in range(12))))
     assert (now, most) == (0, 5)
 
 
-def test_a_service_that_lies_without_end_does_not_fill_the_memory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_lies_without_end_does_not_fill_the_memory(
+    provider: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "STRAYS_KEPT", 3)
-    deal(dealing(desk, [answered(f"b-{row}") for row in range(50)], ("a", 0, 1)))
-    assert len(strays(desk)) == 3
+    distribute(dealing(provider, [answered(f"b-{row}") for row in range(50)], ("a", 0, 1)))
+    assert len(strays(provider)) == 3
 
 
-def test_dealt_again_every_file_has_the_same_bytes(desk: Desk) -> None:
-    given = dealing(desk, [answered("a-1"), answered("b-5"), answered("a-0"), b"x"], ("a", 0, 1), ("a", 1, 1))
-    first = deal(given)
-    everything = desk.everything()
-    assert deal(given) == first
-    assert desk.everything() == everything
+def test_dealt_again_every_file_has_the_same_bytes(provider: Desk) -> None:
+    given = dealing(provider, [answered("a-1"), answered("b-5"), answered("a-0"), b"x"], ("a", 0, 1), ("a", 1, 1))
+    first = distribute(given)
+    everything = provider.everything()
+    assert distribute(given) == first
+    assert provider.everything() == everything
 
 
 # --- collecting ------------------------------------------------------------------------------------------------
 
 
-def collecting(desk: Desk, lines: list[bytes], *, first: int = 10, **more: Any) -> CollectTask:
+def collecting(provider: Desk, lines: list[bytes], *, first: int = 10, **more: Any) -> CollectTask:
     """Collect a part of four rows."""
     given: dict[str, Any] = {
         "first": first,
         "rows": 4,
-        "answers": desk.write("answers", b"".join(numbered(line) for line in lines)),
+        "answers": provider.write("answers", b"".join(numbered(line) for line in lines)),
         "settled": None,
-        "results": desk.path("results.2.jsonl"),
-        "builder": desk.recipe("ask"),
+        "results": provider.path("results.2.jsonl"),
+        "builder": provider.recipe("ask"),
         "attempt": 1,
         "attempts": 3,
     }
     return CollectTask(**(given | more))
 
 
-def outcomes(desk: Desk) -> dict[int, tuple[bool, Any]]:
+def outcomes(provider: Desk) -> dict[int, tuple[bool, Any]]:
     """What the new results file says of each row."""
-    lines = list(read_results(desk.folder / "results.2.jsonl"))
+    lines = list(read_results(provider.folder / "results.2.jsonl"))
     assert [line.row for line in lines] == sorted({line.row for line in lines})
     return {line.row: (line.ok, line.answer[0] if line.ok else line.code) for line in lines}
 
 
-def test_rows_are_joined_with_their_answers_in_row_order(desk: Desk) -> None:
+def test_rows_are_joined_with_their_answers_in_row_order(provider: Desk) -> None:
     lines = [answered("a-13", "last"), answered("a-10", "first"), answered("a-11", status=400)]
-    done = collect(collecting(desk, lines))
-    assert outcomes(desk) == {10: (True, "first"), 11: (False, "bad"), 13: (True, "last")}
+    done = collect(collecting(provider, lines))
+    assert outcomes(provider) == {10: (True, "first"), 11: (False, "bad"), 13: (True, "last")}
     assert (done.ok, done.failed, done.leftovers, done.reasons) == (2, 1, 1, {"no_answer": 1})
     assert (done.bill.usage, done.bill.wasted) == (Usage(20, 4, 10), Usage())
-    [line, *_] = read_results(desk.folder / "results.2.jsonl")
+    [line, *_] = read_results(provider.folder / "results.2.jsonl")
     assert line.output_line == answered("a-10", "first")
     assert line.usage == (10, 2, 5)
 
 
-def test_what_was_settled_before_is_kept_and_not_settled_again(desk: Desk) -> None:
+def test_what_was_settled_before_is_kept_and_not_settled_again(provider: Desk) -> None:
     before = [ResultLine(10, True, ["kept"], usage=(1, 0, 1)), ResultLine(12, False, code="old", message="Old.")]
-    write_results(desk.folder / "results.1.jsonl", before)
+    write_results(provider.folder / "results.1.jsonl", before)
     lines = [answered("a-10", "again"), answered("a-12", "late"), answered("a-11", "new")]
-    done = collect(collecting(desk, lines, settled=desk.path("results.1.jsonl"), attempt=2))
-    assert outcomes(desk) == {10: (True, "kept"), 11: (True, "new"), 12: (False, "old")}
-    assert decode_results(desk.folder / "results.2.jsonl")[10] == before[0]
+    done = collect(collecting(provider, lines, settled=provider.path("results.1.jsonl"), attempt=2))
+    assert outcomes(provider) == {10: (True, "kept"), 11: (True, "new"), 12: (False, "old")}
+    assert decode_results(provider.folder / "results.2.jsonl")[10] == before[0]
     assert (done.ok, done.failed, done.leftovers) == (2, 1, 1)
     # Of the attempt alone; what the others cost was counted then.
     assert done.bill.usage == Usage(10, 2, 5)
 
 
-def test_the_last_attempt_leaves_nothing_open(desk: Desk) -> None:
-    done = collect(collecting(desk, [answered("a-10"), answered("a-11", "useless")], attempt=3))
+def test_the_last_attempt_leaves_nothing_open(provider: Desk) -> None:
+    done = collect(collecting(provider, [answered("a-10"), answered("a-11", "useless")], attempt=3))
     assert (done.ok, done.failed, done.leftovers) == (1, 3, 0)
-    assert outcomes(desk) == {
+    assert outcomes(provider) == {
         10: (True, "yes"),
         11: (False, "useless"),
         12: (False, "no_answer"),
@@ -213,16 +215,16 @@ def test_the_last_attempt_leaves_nothing_open(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("text", ["\u2028", "\x85", "\x00", "\r"])
-def test_an_answer_is_whole_whatever_is_in_it(desk: Desk, text: str) -> None:
-    collect(collecting(desk, [answered("a-10", f"one{text}two"), answered("a-11")]))
-    assert outcomes(desk) == {10: (True, f"one{text}two"), 11: (True, "yes")}
+def test_an_answer_is_whole_whatever_is_in_it(provider: Desk, text: str) -> None:
+    collect(collecting(provider, [answered("a-10", f"one{text}two"), answered("a-11")]))
+    assert outcomes(provider) == {10: (True, f"one{text}two"), 11: (True, "yes")}
 
 
-def test_collected_again_the_results_have_the_same_bytes(desk: Desk) -> None:
-    write_results(desk.folder / "results.1.jsonl", [ResultLine(12, True, ["kept"])])
+def test_collected_again_the_results_have_the_same_bytes(provider: Desk) -> None:
+    write_results(provider.folder / "results.1.jsonl", [ResultLine(12, True, ["kept"])])
     lines = [answered("a-11", status=400), answered("a-10"), answered("a-10", "double"), answered("a-13")[:-9]]
-    given = collecting(desk, lines, settled=desk.path("results.1.jsonl"))
+    given = collecting(provider, lines, settled=provider.path("results.1.jsonl"))
     first = collect(given)
-    everything = desk.everything()
+    everything = provider.everything()
     assert collect(given) == first
-    assert desk.everything() == everything
+    assert provider.everything() == everything

@@ -19,16 +19,16 @@ from .conftest import Desk
 from .test_plan import task as plan_task
 
 
-def counted(desk: Desk, source: Path, reader: str = "", **more: Any) -> Counted:
+def counted(provider: Desk, source: Path, reader: str = "", **more: Any) -> Counted:
     """Count a file by the column `text`."""
-    folder = desk.folder / "count"
+    folder = provider.folder / "count"
     folder.mkdir(exist_ok=True)
     given: dict[str, Any] = {
         "source": source,
         "name": source.name,
         "folder": folder,
-        "reader": desk.recipe(reader),
-        "builder": desk.recipe("ask"),
+        "reader": provider.recipe(reader),
+        "builder": provider.recipe("ask"),
         "common": {"model": "gpt-4o", "max_tokens": 50},
         "endpoint": "/v1/chat/completions",
         "max_line_bytes": None,
@@ -43,11 +43,11 @@ def table(path: Path, texts: list[str]) -> Path:
     return path
 
 
-def test_it_comes_to_the_same_as_planning(desk: Desk) -> None:
+def test_it_comes_to_the_same_as_planning(provider: Desk) -> None:
     texts = ["one", "two words", "unaskable", "long", "many", "crash", "word " * 40]
-    found = counted(desk, table(desk.folder / "in.csv", texts))
+    found = counted(provider, table(provider.folder / "in.csv", texts))
     records = [[str(number), text] for number, text in enumerate(texts)]
-    planned = plan(plan_task(desk, records, model="gpt-4o"))
+    planned = plan(plan_task(provider, records, model="gpt-4o"))
     assert (found.rows, found.looked_at, found.share) == (7, 7, 1)
     assert found.requests == planned.requests == 5
     assert found.loads["o200k_base"].input_tokens == planned.counted_tokens
@@ -57,49 +57,49 @@ def test_it_comes_to_the_same_as_planning(desk: Desk) -> None:
     assert found.repeats == 0
 
 
-def test_each_vocabulary_counts_for_itself(desk: Desk) -> None:
-    source = table(desk.folder / "in.csv", ["Xin chào thế giới " * 20] * 3)
-    found = counted(desk, source, models={"o200k_base": "gpt-4o", "cl100k_base": "gpt-4"})
+def test_each_vocabulary_counts_for_itself(provider: Desk) -> None:
+    source = table(provider.folder / "in.csv", ["Xin chào thế giới " * 20] * 3)
+    found = counted(provider, source, models={"o200k_base": "gpt-4o", "cl100k_base": "gpt-4"})
     assert found.loads["cl100k_base"].input_tokens > 1.3 * found.loads["o200k_base"].input_tokens
 
 
-def test_requests_that_are_the_same_are_found_across_parts(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_that_are_the_same_are_found_across_parts(provider: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimate, "_PART", 2)
-    found = counted(desk, table(desk.folder / "in.csv", ["a", "b", "a", "c", "a", "b"]))
+    found = counted(provider, table(provider.folder / "in.csv", ["a", "b", "a", "c", "a", "b"]))
     assert found.repeats == 3
 
 
-def test_what_all_requests_have_in_common_is_told(desk: Desk) -> None:
-    found = counted(desk, table(desk.folder / "in.csv", ["a good one", "the bad one", "ugly"]))
+def test_what_all_requests_have_in_common_is_told(provider: Desk) -> None:
+    found = counted(provider, table(provider.folder / "in.csv", ["a good one", "the bad one", "ugly"]))
     assert found.same["o200k_base"] == 7  # what stands around a message
-    alone = counted(desk, table(desk.folder / "alone.csv", ["a good one"]))
+    alone = counted(provider, table(provider.folder / "alone.csv", ["a good one"]))
     assert alone.same["o200k_base"] is None
 
 
-def test_long_requests_are_noted_one_by_one(desk: Desk) -> None:
-    found = counted(desk, table(desk.folder / "in.csv", ["a", "word " * 200, "b", "word " * 300]), long=100)
+def test_long_requests_are_noted_one_by_one(provider: Desk) -> None:
+    found = counted(provider, table(provider.folder / "in.csv", ["a", "word " * 200, "b", "word " * 300]), long=100)
     load = found.loads["o200k_base"]
     assert len(load.long) == 2
     assert load.input_tokens == sum(load.long) + 2 * 8
-    assert counted(desk, table(desk.folder / "in.csv", ["word " * 200])).loads["o200k_base"].long == ()
+    assert counted(provider, table(provider.folder / "in.csv", ["word " * 200])).loads["o200k_base"].long == ()
 
 
-def test_a_request_without_a_limit_is_told(desk: Desk) -> None:
-    found = counted(desk, table(desk.folder / "in.csv", ["a", "long"]), common={"model": "m"})
+def test_a_request_without_a_limit_is_told(provider: Desk) -> None:
+    found = counted(provider, table(provider.folder / "in.csv", ["a", "long"]), common={"model": "m"})
     assert (found.unlimited, found.limits) == (1, 5_000)
 
 
-def test_a_file_that_cannot_be_taken_says_why(desk: Desk) -> None:
+def test_a_file_that_cannot_be_taken_says_why(provider: Desk) -> None:
     with pytest.raises(FileRefused, match="uses the column “text”"):
-        counted(desk, Path(desk.write("in.csv", "id,other\n1,x\n")))
+        counted(provider, Path(provider.write("in.csv", "id,other\n1,x\n")))
     with pytest.raises(FileRefused, match="batchd does not know how to read"):
-        counted(desk, Path(desk.write("in.doc", "x")))
+        counted(provider, Path(provider.write("in.doc", "x")))
 
 
-def test_a_file_with_two_names_is_counted(desk: Desk) -> None:
-    source = table(desk.folder / "in.csv", ["a", "b"])
-    os.link(source, desk.folder / "other.csv")
-    assert counted(desk, source).requests == 2
+def test_a_file_with_two_names_is_counted(provider: Desk) -> None:
+    source = table(provider.folder / "in.csv", ["a", "b"])
+    os.link(source, provider.folder / "other.csv")
+    assert counted(provider, source).requests == 2
 
 
 # --- large files ---------------------------------------------------------------------------------------------------
@@ -132,10 +132,10 @@ def many(path: Path, *, multi_line: bool = False, ending: str = ".csv") -> tuple
 
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize(("ending", "multi_line"), [(".csv", False), (".csv", True), (".jsonl", False)])
-def test_of_a_large_file_a_sample_is_counted(desk: Desk, ending: str, multi_line: bool) -> None:
-    source, rows = many(desk.folder / "in", ending=ending, multi_line=multi_line)
-    exact = counted(desk, source)
-    found = counted(desk, source, large=1_000_000)
+def test_of_a_large_file_a_sample_is_counted(provider: Desk, ending: str, multi_line: bool) -> None:
+    source, rows = many(provider.folder / "in", ending=ending, multi_line=multi_line)
+    exact = counted(provider, source)
+    found = counted(provider, source, large=1_000_000)
     assert (exact.rows, exact.looked_at) == (rows, rows)
     assert found.rows == pytest.approx(rows, rel=0.02)
     assert 1_000 < found.looked_at < rows / 2
@@ -146,32 +146,34 @@ def test_of_a_large_file_a_sample_is_counted(desk: Desk, ending: str, multi_line
 
 
 @pytest.mark.usefixtures("small_pieces")
-def test_a_sample_is_the_same_each_time(desk: Desk) -> None:
-    source, _ = many(desk.folder / "in")
-    assert counted(desk, source, large=1_000_000) == counted(desk, source, large=1_000_000)
+def test_a_sample_is_the_same_each_time(provider: Desk) -> None:
+    source, _ = many(provider.folder / "in")
+    assert counted(provider, source, large=1_000_000) == counted(provider, source, large=1_000_000)
     cells = source.rename(source.with_suffix(".cells"))
-    assert counted(desk, cells, "cells", large=1_000_000) == counted(desk, cells, "cells", large=1_000_000)
+    assert counted(provider, cells, "cells", large=1_000_000) == counted(provider, cells, "cells", large=1_000_000)
 
 
 @pytest.mark.usefixtures("small_pieces")
-def test_where_only_the_cutting_is_at_fault_the_whole_file_is_read(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    source, rows = many(desk.folder / "in")
+def test_where_only_the_cutting_is_at_fault_the_whole_file_is_read(
+    provider: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, rows = many(provider.folder / "in")
 
     def badly(source: Path, target: Path, *, quoted: bool) -> int:
         return target.write_bytes(b"id,other\n1,x\n")
 
     monkeypatch.setattr(estimate, "thin", badly)
-    assert counted(desk, source, large=1_000_000).rows == rows
+    assert counted(provider, source, large=1_000_000).rows == rows
 
 
 @pytest.mark.usefixtures("small_pieces")
-def test_a_large_file_of_another_format_is_read_whole_and_a_sample_planned(desk: Desk) -> None:
-    source, rows = many(desk.folder / "in")
+def test_a_large_file_of_another_format_is_read_whole_and_a_sample_planned(provider: Desk) -> None:
+    source, rows = many(provider.folder / "in")
     cells = source.rename(source.with_suffix(".cells"))
-    found = counted(desk, cells, "cells", large=1_000_000)
+    found = counted(provider, cells, "cells", large=1_000_000)
     assert found.rows == rows
     assert 1_000 <= found.looked_at <= rows / 2
-    exact = counted(desk, cells, "cells")
+    exact = counted(provider, cells, "cells")
     assert found.loads["o200k_base"].input_tokens / found.share == pytest.approx(
         exact.loads["o200k_base"].input_tokens, rel=0.05
     )

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchd.domain import rows
+from batchd.domain.routing import PluginSpec
 from batchd.requests.rules import request_faults
 from batchd.work.part_files import read_results
 from batchd.work.plan import PlanDone, PlanTask, plan
-from batchd.work.worker_plugins import Recipe
 
 from ..requests.test_rules import BODIES, BROKEN, CHAT, GOOD
 
@@ -72,7 +72,7 @@ class Planned:
             "requests": str(folder / "requests.jsonl"),
             "settled": None,
             "failures": str(folder / "results.1.jsonl"),
-            "builder": Recipe(str(plugins), kind),
+            "builder": PluginSpec(kind, plugin_dir=str(plugins)),
             "common": {"model": "small"},
             "endpoint": CHAT,
             "max_line_bytes": None,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from batchd.domain.routing import PluginSpec
 from batchd.errors import FileRefused, PluginError
 from batchd.work.read import ReadTask, read
-from batchd.work.worker_plugins import Recipe
 
 FLAKY = '''
 import errno
@@ -71,7 +71,7 @@ def plugins(tmp_path: Path) -> Path:
 def task(plugins: Path, kind: str = "") -> ReadTask:
     source, target = plugins.with_name("source"), plugins.with_name("rows.jsonl")
     source.write_bytes(b"anything")
-    recipes = (Recipe(str(plugins), name) for name in (kind, "ask"))
+    recipes = (PluginSpec(name, plugin_dir=str(plugins)) for name in (kind, "ask"))
     return ReadTask(str(source), "may.letters", str(target), 10, *recipes)
 
 

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchd.domain import rows
+from batchd.domain.routing import PluginSpec
 from batchd.model import BadRow
 from batchd.work.read import ReadDone, ReadTask, read
-from batchd.work.worker_plugins import Recipe
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 
@@ -76,10 +76,15 @@ class Reading:
         texts = more.pop("texts", [str(number) for number in range(len(names))])
         lines = [header, *(f"{name},{text}" for name, text in zip(names, texts, strict=True))]
         source.write_text("".join(f"{line}\n" for line in lines))
-        recipe = Recipe(plugins, more.pop("builder", "apart"))
+        recipe = PluginSpec(more.pop("builder", "apart"), plugin_dir=plugins)
         self.target = folder / "rows.jsonl"
         task = ReadTask(
-            str(source), "may.cells", str(self.target), more.pop("part_rows", 3), Recipe(plugins, ""), recipe
+            str(source),
+            "may.cells",
+            str(self.target),
+            more.pop("part_rows", 3),
+            PluginSpec("", plugin_dir=plugins),
+            recipe,
         )
         self.done: ReadDone = read(task)
         self.records = [rows.decode(line) for line in self.target.read_bytes().splitlines()]

@@ -10,6 +10,7 @@ import pytest
 
 from batchd import ResultRows
 from batchd.answers.joining import ResultLine
+from batchd.domain.routing import PluginSpec
 from batchd.domain.rows import Run
 from batchd.file_sink import Shape
 from batchd.testing.outbox import MemoryOutbox, sample_job
@@ -17,7 +18,7 @@ from batchd.work.collect import CollectTask, collect
 from batchd.work.joined import RowsDoNotAddUp, joined
 from batchd.work.part_files import write_results
 from batchd.work.render import RenderTask, render
-from batchd.work.worker_plugins import Recipe, file_sink
+from batchd.work.worker_plugins import file_sink
 
 from .conftest import Desk
 
@@ -25,11 +26,11 @@ ROWS = [["1", "fine"], ["2", 'a "quoted" one'], ["3", "late\nand broken"], ["4",
 SHAPE = Shape("job", ["id", "text"], ["answer"])
 
 
-def run(desk: Desk, outcomes: list[ResultLine], *, first: int = 0, number: int = 4, cancelled: bool = False) -> Run:
+def run(provider: Desk, outcomes: list[ResultLine], *, first: int = 0, number: int = 4, cancelled: bool = False) -> Run:
     """These rows of the four, with these outcomes."""
     lines = [msgspec.json.encode(row) + b"\n" for row in ROWS]
-    rows = desk.write("rows.jsonl", b"".join(lines))
-    results = desk.folder / f"{first}.results.jsonl"
+    rows = provider.write("rows.jsonl", b"".join(lines))
+    results = provider.folder / f"{first}.results.jsonl"
     write_results(results, outcomes)
     offset, length = sum(map(len, lines[:first])), sum(map(len, lines[first : first + number]))
     return Run(rows, offset, length, first, number, ["id", "text"], str(results), cancelled)
@@ -44,8 +45,8 @@ def settled(*rows: int) -> list[ResultLine]:
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_pieces_put_together_are_what_the_sink_publishes(desk: Desk, kind: str) -> None:
-    whole = run(desk, settled(0, 1, 2, 3))
+def test_pieces_put_together_are_what_the_sink_publishes(provider: Desk, kind: str) -> None:
+    whole = run(provider, settled(0, 1, 2, 3))
 
     class Rows(ResultRows):
         columns, answer_columns = SHAPE.columns, SHAPE.answer_columns
@@ -58,70 +59,70 @@ def test_pieces_put_together_are_what_the_sink_publishes(desk: Desk, kind: str) 
             yield
 
     outbox = MemoryOutbox()
-    sink = file_sink(Recipe(None, kind))
+    sink = file_sink(PluginSpec(kind))
     asyncio.run(sink.publish(sample_job(outbox), Rows()))
     heads = sink.heads(SHAPE)
     together = dict.fromkeys(outbox.files, b"")
     for first in (0, 3):
         number = 3 if first == 0 else 1
-        part = run(desk, settled(*range(first, first + number)), first=first, number=number)
-        for suffix in render(RenderTask(part, SHAPE, Recipe(None, kind), desk.path(f"piece.{first}"))):
-            together[suffix] = (together[suffix] or heads[suffix]) + desk.read(f"piece.{first}{suffix}")
+        part = run(provider, settled(*range(first, first + number)), first=first, number=number)
+        for suffix in render(RenderTask(part, SHAPE, PluginSpec(kind), provider.path(f"piece.{first}"))):
+            together[suffix] = (together[suffix] or heads[suffix]) + provider.read(f"piece.{first}{suffix}")
     assert together == outbox.files
     assert len(together) == 2
 
 
-def test_a_row_without_an_outcome_is_not_delivered(desk: Desk) -> None:
-    task = RenderTask(run(desk, settled(0, 1, 3)), SHAPE, Recipe(None, "csv"), desk.path("piece"))
+def test_a_row_without_an_outcome_is_not_delivered(provider: Desk) -> None:
+    task = RenderTask(run(provider, settled(0, 1, 3)), SHAPE, PluginSpec("csv"), provider.path("piece"))
     with pytest.raises(RowsDoNotAddUp, match="Row 2 "):
         render(task)
 
 
 @pytest.mark.parametrize("outcomes", [settled(0, 1, 2, 3, 7), settled(0, 1, 2)])
-def test_rows_that_are_not_the_parts_are_not_delivered(desk: Desk, outcomes: list[ResultLine]) -> None:
+def test_rows_that_are_not_the_parts_are_not_delivered(provider: Desk, outcomes: list[ResultLine]) -> None:
     with pytest.raises(RowsDoNotAddUp):
-        list(joined(run(desk, outcomes)))
+        list(joined(run(provider, outcomes)))
 
 
-def test_fewer_rows_than_came_in_are_not_delivered(desk: Desk) -> None:
-    cut = run(desk, settled(0, 1))
+def test_fewer_rows_than_came_in_are_not_delivered(provider: Desk) -> None:
+    cut = run(provider, settled(0, 1))
     short = Run(cut.rows, 0, len(msgspec.json.encode(ROWS[0])) + 1, 0, 2, cut.columns, cut.results, False)
     with pytest.raises(RowsDoNotAddUp, match="should hold 2 rows"):
         list(joined(short))
 
 
-def test_rows_of_a_cancelled_job_are_skipped(desk: Desk) -> None:
-    statuses = [row.status for row in joined(run(desk, settled(0), cancelled=True))]
+def test_rows_of_a_cancelled_job_are_skipped(provider: Desk) -> None:
+    statuses = [row.status for row in joined(run(provider, settled(0), cancelled=True))]
     assert statuses == ["ok", "skipped", "skipped", "skipped"]
 
 
-def collecting(desk: Desk, sink: str) -> CollectTask:
+def collecting(provider: Desk, sink: str) -> CollectTask:
     """Collect the first two rows, with a piece for this sink made on the way."""
     lines = [
         b'%d {"custom_id":"job-%d","response":{"status_code":200,"body":{"choices":[{"message":{"content":"yes"}}]}}}\n'
         % (row, row)
         for row in range(2)
     ]
-    part = run(desk, [], number=2)
+    part = run(provider, [], number=2)
     return CollectTask(
         first=0,
         rows=2,
-        answers=desk.write("answers", b"".join(lines)),
+        answers=provider.write("answers", b"".join(lines)),
         settled=None,
-        results=desk.path("collected.jsonl"),
-        builder=desk.recipe("ask"),
+        results=provider.path("collected.jsonl"),
+        builder=provider.recipe("ask"),
         attempt=1,
         attempts=1,
-        renders=[RenderTask(part, SHAPE, Recipe(None, sink), desk.path("early"))],
+        renders=[RenderTask(part, SHAPE, PluginSpec(sink), provider.path("early"))],
     )
 
 
-def test_a_piece_is_made_while_the_outcomes_are_at_hand(desk: Desk) -> None:
-    done = collect(collecting(desk, "csv"))
+def test_a_piece_is_made_while_the_outcomes_are_at_hand(provider: Desk) -> None:
+    done = collect(collecting(provider, "csv"))
     assert (done.ok, list(done.rendered)) == (2, [{".results.csv": 44}])
-    assert desk.read("early.results.csv") == b'1,fine,yes,ok,\n2,"a ""quoted"" one",yes,ok,\n'
+    assert provider.read("early.results.csv") == b'1,fine,yes,ok,\n2,"a ""quoted"" one",yes,ok,\n'
 
 
-def test_a_sink_that_fails_keeps_no_outcome_from_being_collected(desk: Desk) -> None:
-    done = collect(collecting(desk, "no_such_sink"))
+def test_a_sink_that_fails_keeps_no_outcome_from_being_collected(provider: Desk) -> None:
+    done = collect(collecting(provider, "no_such_sink"))
     assert (done.ok, list(done.rendered)) == (2, [])

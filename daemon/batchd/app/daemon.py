@@ -21,14 +21,14 @@ from ..config.locations import plugin_folder
 from ..config.unbuilt import refuse_unbuilt
 from ..delivery.outbox import require_all
 from ..domain.records import Job, JobState
-from ..engine.context import Context, Folders
+from ..engine.context import Context, PeopleFolders
 from ..engine.look import Engine
 from ..engine.steps.intake import Intake
 from ..errors import BatchdError
 from ..files import make_folder
 from ..intake.watcher import Watcher
 from ..plugin.catalogue import Catalogue
-from ..status.feed import News
+from ..status.feed import ObserverFeed
 from ..store.database import Database
 from ..store.spool import Spool
 from ..store.store import Store
@@ -36,7 +36,7 @@ from ..system.clock import Clock
 from ..system.mounts import is_network, refuse_network
 from ..system.systemd import Notifier
 from ..work.local import Workers
-from .instances import Plugged, made_observers
+from .instances import Instances, make_observers
 from .supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -67,17 +67,17 @@ class Daemon:
     engine: Engine
     supervisor: Supervisor
     catalogue: Catalogue
-    news: News
+    news: ObserverFeed
     workers: Workers
-    _plugged: Plugged
+    _plugged: Instances
     _retiring: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def reload(self) -> None:
         """Read the configuration again; if it is broken, the old one stays and the error is logged."""
         try:
             config, catalogue = await asyncio.to_thread(load, self.config.path)
-            observers = made_observers(catalogue, self.news.observers)
-            plugged = Plugged.of(config, catalogue)
+            observers = make_observers(catalogue, self.news.observers)
+            plugged = Instances.of(config, catalogue)
         except BatchdError as error:
             logger.error("The configuration was not reloaded; the old one stays. %s", error, extra={"action": "Reload"})
             return
@@ -87,7 +87,11 @@ class Daemon:
             )
         self._retire(plugged)
         self.context.opening = plugged.opening()
-        self.context.desks, self.context.sinks, self.context.routes = plugged.desks, plugged.sinks, config.routes
+        self.context.providers, self.context.sinks, self.context.routes = (
+            plugged.providers,
+            plugged.sinks,
+            config.routes,
+        )
         if config.plugin_dir or self.config.plugin_dir:
             # What they have loaded of the folder may be another plugin by now, or the same one mended.
             self.workers.renew()
@@ -100,11 +104,11 @@ class Daemon:
         self.context.reuse_bytes = config.reuse.max_bytes
         self.context.suffixes = frozenset(catalogue.suffixes())
         self.config, self.catalogue = config, catalogue
-        self.engine.patience.hurry()
+        self.engine.retry_clock.reset()
         self.supervisor.wake()
         logger.info("The configuration was reloaded.", extra={"action": "Reload"})
 
-    def _retire(self, successors: Plugged) -> None:
+    def _retire(self, successors: Instances) -> None:
         """Close the providers and sinks in force once nothing that is under way uses them any more."""
         plugged, self._plugged = self._plugged, successors
         opening = list(self.context.opening.values())
@@ -144,7 +148,7 @@ async def daemon(
         refuse_network(_existing(config.folders.state))
         spool = Spool(config.folders.state)
         leaving.enter_context(spool.locked())
-        news = News(made_observers(catalogue, {}))
+        news = ObserverFeed(make_observers(catalogue, {}))
         database = await Database.open(spool.database, now=clock.now, on_event=news.heard)
         store = Store(database)
         leaving.push_async_callback(store.close)
@@ -152,14 +156,14 @@ async def daemon(
         leaving.push_async_callback(news.close)
         executor = Workers(number)
         leaving.callback(executor.close)
-        plugged = Plugged.of(config, catalogue)
+        plugged = Instances.of(config, catalogue)
         context = Context(
             store=store,
             spool=spool,
             executor=executor,
             clock=clock,
             folders=_folders(config),
-            desks=plugged.desks,
+            providers=plugged.providers,
             sinks=plugged.sinks,
             file_sinks=plugged.file_sinks,
             routes=config.routes,
@@ -216,10 +220,10 @@ def _existing(folder: Path) -> Path:
     return folder
 
 
-def _folders(config: Config) -> Folders:
+def _folders(config: Config) -> PeopleFolders:
     folders = config.folders
     seen = (folders.inbox, folders.outbox, folders.archive, folders.rejected, folders.held)
-    return Folders(*seen, mounted=frozenset(folder for folder in seen if os.path.ismount(folder)))
+    return PeopleFolders(*seen, mounted=frozenset(folder for folder in seen if os.path.ismount(folder)))
 
 
 def make_folders(config: Config) -> list[Path]:
@@ -306,7 +310,7 @@ async def once(
     require_all(inbox=folders.inbox, outbox=folders.outbox, archive=folders.archive, rejected=folders.rejected)
     interrupted = False
     async with daemon(config, catalogue, workers=workers, watch=False) as ours:
-        waiting = await ours.context.store.story.orders()
+        waiting = await ours.context.store.event_log.orders()
         # A finished job that somebody has ordered to be asked again is work of this run.
         before = await ours.context.store.jobs.finished_ids() - {each.target for each in waiting}
 

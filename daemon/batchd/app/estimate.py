@@ -10,21 +10,20 @@ from pathlib import Path
 
 from ..config.load import Config
 from ..contracts import Limits
-from ..domain.routing import Route
+from ..domain.routing import PluginSpec, Route
 from ..domain.words import proposal
 from ..errors import FileRefused, StateError
 from ..money import tokens
-from ..money.budget import SURE, UNSURE, Account, Refusal, judge
+from ..money.budget import SURE, UNSURE, Account, Refusal, find_refusal
 from ..money.calibration import MOST, correction
 from ..money.estimating import Advice, Answers, Basis, Habits, Load, Past, Quote, advice, answers, cheapest_first, quote
-from ..money.price_list import PriceBook
+from ..money.price_list import PriceList
 from ..money.pricing import Terms
 from ..plugin.catalogue import Catalogue
 from ..plugin.validation import check as validated
-from ..store.reading.past import remembering
+from ..store.reading.history import history_of
 from ..system.clock import Clock
 from ..work.estimate import LARGE, Counted, CountTask, count
-from ..work.worker_plugins import Recipe
 from .dropping import NotClear, named_route, route_of
 
 _BYTES = "bytes"
@@ -73,7 +72,7 @@ class Estimating:
 
     config: Config
     catalogue: Catalogue
-    _books: dict[str, PriceBook] = field(default_factory=dict)
+    _books: dict[str, PriceList] = field(default_factory=dict)
 
     def of_file(
         self, file: Path, wanted: str | None, models: Iterable[str], *, everything: bool, expected: int | None
@@ -204,11 +203,11 @@ class Estimating:
     def _terms(self, provider: str, model: str) -> Terms | None:
         return self._book(provider).terms(model, Clock().now())
 
-    def _book(self, provider: str) -> PriceBook:
+    def _book(self, provider: str) -> PriceList:
         if provider not in self._books:
             table = self.config.providers[provider]
             settings, _ = validated(self.catalogue.settings_type("provider", table.plugin), table.settings)
-            self._books[provider] = PriceBook.of(table, settings, currency=self.config.budget.currency)
+            self._books[provider] = PriceList.of(table, settings, currency=self.config.budget.currency)
         return self._books[provider]
 
     def _unknown(self, quotes: Iterable[Quote]) -> list[str]:
@@ -219,12 +218,12 @@ class Estimating:
         limits = self.config.spending_limits()
         span = own.live if self.config.providers[own.provider].mode == "live" else own.batch
         account = Account()
-        with suppress(StateError), remembering(self.config.folders.state) as past:
+        with suppress(StateError), history_of(self.config.folders.state) as past:
             account = past.account(own.provider, limits.currency, Clock().now())
         most = 0 if span is None or span.most is None else span.most
         unknown = None if own.terms else self._book(own.provider).unknown(own.provider, own.model)
         account = replace(account, own=most, unlimited=unlimited)
-        return judge(limits, own.provider, account, approved=None, price_unknown=unknown)
+        return find_refusal(limits, own.provider, account, approved=None, price_unknown=unknown)
 
     # --- the file and the past -----------------------------------------------------------------------------------
 
@@ -232,7 +231,6 @@ class Estimating:
         table = self.config.providers[route.provider]
         offered = getattr(self.catalogue.factory("provider", table.plugin), "limits", Limits())
         plugin_dir = str(self.config.plugin_dir) if self.config.plugin_dir else None
-        asked, prompt = route.reader, route.prompt
         steps = [
             step.above for each in choices if each.terms for step in each.terms.batch.steps + each.terms.live.steps
         ]
@@ -242,8 +240,8 @@ class Estimating:
                     source=file.resolve(),
                     name=file.name,
                     folder=Path(folder),
-                    reader=Recipe(plugin_dir, asked.kind if asked else "", asked.settings if asked else {}),
-                    builder=Recipe(plugin_dir, prompt.kind, prompt.settings),
+                    reader=replace(route.reader or PluginSpec(""), plugin_dir=plugin_dir),
+                    builder=replace(route.prompt, plugin_dir=plugin_dir),
                     common=route.common_body(),
                     endpoint=route.endpoint,
                     max_line_bytes=table.limits(offered if isinstance(offered, Limits) else Limits()).max_line_bytes,
@@ -256,7 +254,7 @@ class Estimating:
 
     def _past(self, route: Route) -> Past | None:
         # A state that cannot be looked at keeps nobody from reckoning.
-        with suppress(StateError), remembering(self.config.folders.state) as past:
+        with suppress(StateError), history_of(self.config.folders.state) as past:
             number, output = past.answered(route.name, route.provider, route.model)
             return Past(number, output) if number else None
         return None
@@ -265,7 +263,7 @@ class Estimating:
         """What counts are multiplied with, by provider and model; and those of which that was learnt."""
         pairs = [(each.provider, each.model) for each in choices]
         sums = dict.fromkeys(pairs, (0, 0))
-        with suppress(StateError), remembering(self.config.folders.state) as past:
+        with suppress(StateError), history_of(self.config.folders.state) as past:
             sums = {pair: past.calibration(*pair) for pair in pairs}
         return {pair: correction(*each) for pair, each in sums.items()}, {pair for pair in pairs if sums[pair][0]}
 

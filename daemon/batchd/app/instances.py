@@ -10,30 +10,30 @@ from typing import Any
 
 from ..config.load import Config
 from ..contracts import BatchProvider, Observer, Sink
-from ..domain.routing import Asked
-from ..engine.context import ProviderDesk
+from ..domain.routing import PluginSpec
+from ..engine.context import ConfiguredProvider
 from ..errors import ConfigError
 from ..file_sink import FileSink
-from ..money.price_list import PriceBook
+from ..money.price_list import PriceList
 from ..plugin.catalogue import Catalogue
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Plugged:
+class Instances:
     """The configured providers and sinks, as the engine wants them."""
 
-    desks: Mapping[str, ProviderDesk]
+    providers: Mapping[str, ConfiguredProvider]
     sinks: Mapping[str, Sink[Any]]
-    file_sinks: Mapping[str, Asked]
+    file_sinks: Mapping[str, PluginSpec]
 
     @classmethod
-    def of(cls, config: Config, catalogue: Catalogue) -> Plugged:
+    def of(cls, config: Config, catalogue: Catalogue) -> Instances:
         """ConfigError or PluginError, in words, if one of them cannot be made. Nothing is opened yet."""
         sinks = {name: catalogue.create("sink", table.plugin, table.settings) for name, table in config.sinks.items()}
         file_sinks = {
-            name: Asked(config.sinks[name].plugin, config.sinks[name].settings)
+            name: PluginSpec(config.sinks[name].plugin, config.sinks[name].settings)
             for name, sink in sinks.items()
             if isinstance(sink, FileSink)
         }
@@ -41,12 +41,12 @@ class Plugged:
 
     def opening(self) -> dict[str, asyncio.Task[None]]:
         """Let the providers make themselves ready; a task for each."""
-        return {name: asyncio.create_task(_open(desk)) for name, desk in self.desks.items()}
+        return {name: asyncio.create_task(_open(provider)) for name, provider in self.providers.items()}
 
     async def aclose(self) -> None:
         """Close them all. One that breaks over it is named in the log, and keeps no other from being closed."""
         open_ones: dict[str, BatchProvider[Any] | Sink[Any]] = {
-            **{f"provider {name}": desk.provider for name, desk in self.desks.items()},
+            **{f"provider {name}": provider.plugin for name, provider in self.providers.items()},
             **{f"sink {name}": sink for name, sink in self.sinks.items()},
         }
         for name, each in open_ones.items():
@@ -57,13 +57,13 @@ class Plugged:
                 logger.debug("where", exc_info=error)
 
 
-async def _open(desk: ProviderDesk) -> None:
-    await desk.provider.aopen()
+async def _open(provider: ConfiguredProvider) -> None:
+    await provider.plugin.aopen()
 
 
-def _desks(config: Config, catalogue: Catalogue) -> dict[str, ProviderDesk]:
+def _desks(config: Config, catalogue: Catalogue) -> dict[str, ConfiguredProvider]:
     """The configured providers that routes need, and those that jobs under way may still need."""
-    desks = {}
+    providers = {}
     for name, table in config.providers.items():
         provider = catalogue.create("provider", table.plugin, table.settings)
         if not isinstance(provider, BatchProvider):
@@ -71,19 +71,19 @@ def _desks(config: Config, catalogue: Catalogue) -> dict[str, ProviderDesk]:
                 f"[providers.{name}]: the plugin {table.plugin} answers one request at a time, and this version of "
                 "batchd works with batch providers only."
             )
-        desks[name] = ProviderDesk(
+        providers[name] = ConfiguredProvider(
             name=name,
-            provider=provider,
+            plugin=provider,
             limits=table.packing(provider.limits),
             poll=table.poll,
             create_timeout=table.create_timeout,
             linger=table.linger,
-            prices=PriceBook.of(table, provider.settings, currency=config.budget.currency),
+            prices=PriceList.of(table, provider.settings, currency=config.budget.currency),
         )
-    return desks
+    return providers
 
 
-def made_observers(catalogue: Catalogue, before: Mapping[str, Observer[Any]]) -> dict[str, Observer[Any]]:
+def make_observers(catalogue: Catalogue, before: Mapping[str, Observer[Any]]) -> dict[str, Observer[Any]]:
     """An observer of each kind. One of an installed plugin stays as it is: its code does not change while we run."""
     observers = {}
     for kind in catalogue.kinds("observer"):

@@ -20,13 +20,13 @@ from ..engine.look import Engine, Outlook
 from ..engine.steps import held
 from ..engine.steps.intake import Intake, Seen
 from ..intake.watcher import Watcher
-from ..store.answer_cache import AnswerBook
+from ..store.answer_cache import AnswerCache
 from ..system.systemd import Notifier
 from ..work.worker_plugins import prepare
 
 logger = logging.getLogger(__name__)
 
-LOOK_AT_LEAST = 1.0
+MAX_LOOK_PAUSE = 1.0
 """Seconds between looks when nothing wakes us: how soon an order from the command line is noticed."""
 BREATH = 0.01
 """Seconds between looks at most: what finishes meanwhile is seen in one go."""
@@ -143,8 +143,8 @@ class Supervisor:
                 if until_idle and not begun and await self._idle(outlook):
                     self.stop()
                 steady = self.context.clock.steady()
-                again = outlook.again_at if outlook.again_at is not None else steady + LOOK_AT_LEAST
-                await self._wait(self._wake, max(0.0, min(again - steady, LOOK_AT_LEAST)))
+                again = outlook.again_at if outlook.again_at is not None else steady + MAX_LOOK_PAUSE
+                await self._wait(self._wake, max(0.0, min(again - steady, MAX_LOOK_PAUSE)))
                 await asyncio.sleep(max(0.0, steady + BREATH - self.context.clock.steady()))
         finally:
             await asyncio.shield(self._wind_up())
@@ -154,7 +154,7 @@ class Supervisor:
             return await self.engine.look()
         except sqlite3.Error as error:
             logger.error("The database cannot be read or written (%s). Trying again.", error, extra={"action": "Look"})
-            return Outlook([], self.context.clock.steady() + LOOK_AT_LEAST)
+            return Outlook([], self.context.clock.steady() + MAX_LOOK_PAUSE)
 
     def _begin(self, outlook: Outlook) -> int:
         begun = 0
@@ -209,9 +209,9 @@ class Supervisor:
     def _sweep_answers(self) -> None:
         """Forget answers that no route would reuse any more, and more than may be kept."""
         context = self.context
-        if context.spool.answer_book.exists():
+        if context.spool.answer_cache.exists():
             longest = max((route.reuse or 0.0 for route in context.routes), default=0.0)
-            with AnswerBook.opened(context.spool.answer_book) as book:
+            with AnswerCache.opened(context.spool.answer_cache) as book:
                 book.sweep(before=context.clock.now() - longest, most_bytes=context.reuse_bytes)
 
     async def _report_to_systemd(self) -> None:
@@ -229,7 +229,7 @@ class Supervisor:
             # A scan that hangs (a dead network share) or a database that does not answer must end in a restart.
             await self._wait(self._scanned, None)
             with contextlib.suppress(sqlite3.Error):
-                await self.context.store.story.beat(os.getpid())
+                await self.context.store.event_log.beat(os.getpid())
                 notifier.alive()
                 settling = self._last_seen.settling if self._last_seen is not None else 0
                 notifier.status(f"{settling} files settling, {len(self._tasks)} actions under way")

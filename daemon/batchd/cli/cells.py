@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..status.waiting import needs_a_person, state_in_words
-from ..status.wording import clean, count, local_time, money, one_line, short_count, since, span
+from ..status.formatting import clean, count, local_time, money, one_line, short_count, since, span
+from ..status.job_words import needs_a_person, state_in_words
 
 if TYPE_CHECKING:
-    from ..status.survey import Survey
+    from ..status.overview import Overview
     from ..store.reading.records import JobSummary
 
 MILLION = 1_000_000
@@ -32,7 +32,7 @@ class Cells:
     mood: str
 
 
-def cells(job: JobSummary, survey: Survey) -> Cells:
+def cells(job: JobSummary, survey: Overview) -> Cells:
     """The cells of a job."""
     finished = job.finished_at
     awake = survey.daemon is not None
@@ -54,7 +54,7 @@ def cells(job: JobSummary, survey: Survey) -> Cells:
     )
 
 
-def plain_line(job: JobSummary, survey: Survey) -> str:
+def plain_line(job: JobSummary, survey: Overview) -> str:
     """The same as a sentence, for a pipe: nothing is shortened."""
     facts = [state_in_words(job)]
     if job.rows is not None:
@@ -79,7 +79,7 @@ def _rows(job: JobSummary) -> str:
     return f"{write(job.answered)}/{write(job.rows)}"
 
 
-def spent(job: JobSummary, survey: Survey) -> str:
+def spent(job: JobSummary, survey: Overview) -> str:
     """What it has cost, in money where prices are known, else in tokens; nothing where nothing was spent."""
     if job.tokens is None or not (job.tokens.input or job.tokens.output):
         return ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..status.wording import clean
+from ..status.formatting import clean
 from .call import Call, json_option, pass_call
 
 if TYPE_CHECKING:

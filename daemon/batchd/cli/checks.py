@@ -15,13 +15,13 @@ from typing import Any
 
 from ..config.load import Config
 from ..errors import BatchdError, ConfigError, PluginError, RejectedError
-from ..money.price_list import PriceBook
+from ..money.price_list import PriceList
 from ..plugin.catalogue import Catalogue
 from ..plugin.validation import check as validated
 from ..settings import Secret
 from ..status.daemon import running
-from ..status.wording import count, join
-from ..store.reading.looking import looking
+from ..status.formatting import count, join
+from ..store.reading.snapshot import snapshot
 from ..system.mounts import is_network, refuse_network
 
 CALL_MAY_TAKE = 60.0
@@ -77,10 +77,10 @@ def local_findings(config: Config, catalogue: Catalogue) -> Iterator[Finding]:
         made, _ = validated(catalogue.settings_type("provider", table.plugin), table.settings)
         for secret in _secrets(made):
             yield _key(f"provider {name}", secret)
-        yield from _unpriced(config, name, PriceBook.of(table, made, currency=config.budget.currency))
+        yield from _unpriced(config, name, PriceList.of(table, made, currency=config.budget.currency))
 
 
-def _unpriced(config: Config, provider: str, prices: PriceBook) -> Iterator[Finding]:
+def _unpriced(config: Config, provider: str, prices: PriceList) -> Iterator[Finding]:
     """Routes whose jobs the budget will stop, every one of them, since nobody knows what they cost."""
     if not config.spending_limits().limits(provider):
         return
@@ -144,7 +144,7 @@ def _state(state: Path) -> Iterator[Finding]:
             yield _writable("state", state)
         else:
             yield Finding("state", Level.NOTE, f"{state} is not there yet; the daemon makes it.")
-        with looking(state) as look:
+        with snapshot(state) as look:
             under_way = len(look.unfinished())
         daemon = running(state)
     except BatchdError as error:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import click
 
 from ..errors import BatchdError
-from ..status.wording import clean
+from ..status.formatting import clean
 from .call import Call
 
 FAULT, WRONG_USE, NOT_AVAILABLE, INTERRUPTED = 1, 2, 5, 130

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..money.estimating import GUESS, Basis, Quote, Span
 from ..money.pricing import amount, at_most, unit
-from ..status.wording import clean, count, money, money_at_most
+from ..status.formatting import clean, count, money, money_at_most
 
 if TYPE_CHECKING:
     from ..app.estimate import Estimate
@@ -95,8 +95,8 @@ def _most(span: Span, made: Estimate) -> str:
     return "at most without limit" if span.most is None else money_at_most(span.most, made.currency)
 
 
-def _money(grains: int, made: Estimate) -> str:
-    return money(grains, made.currency)
+def _money(subunits: int, made: Estimate) -> str:
+    return money(subunits, made.currency)
 
 
 def _counted_by(made: Estimate) -> str:

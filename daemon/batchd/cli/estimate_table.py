@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..status.wording import clean
+from ..status.formatting import clean
 from .estimate_lines import closing, name_of, opening, percent, shown, shows_most
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from ..status.wording import clean, local_time, utc
+from ..status.formatting import clean, local_time, utc
 from .call import Call, json_option, pass_call
 from .naming import complete_any, find_job
 
@@ -29,9 +29,9 @@ def events(call: Call, job: str, *, as_json: bool) -> None:
       batchd events k3j9x2ab
       batchd events may.csv
     """
-    from ..store.reading.looking import looking
+    from ..store.reading.snapshot import snapshot
 
-    with looking(call.places().state) as state:
+    with snapshot(call.places().state) as state:
         told = state.events(find_job(state, job).id)
     if as_json:
         records = [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..status.wording import join
+from ..status.formatting import join
 from .call import Call, json_option, pass_call
 
 if TYPE_CHECKING:

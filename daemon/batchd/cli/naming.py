@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import BatchdError
-from ..status.wording import local_time
+from ..status.formatting import local_time
 
 if TYPE_CHECKING:
     import click
     from click.shell_completion import CompletionItem
 
-    from ..store.reading.looking import State
     from ..store.reading.records import BatchSummary, JobSummary
+    from ..store.reading.snapshot import State
 
 CANDIDATES_SHOWN = 10
 
@@ -64,12 +64,12 @@ def complete_unfinished(context: click.Context, _: click.Parameter, incomplete: 
 def _complete(context: click.Context, incomplete: str, *, finished: bool) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
-    from ..store.reading.looking import looking
+    from ..store.reading.snapshot import snapshot
     from .call import Call
 
     names: Sequence[tuple[str, str]] = ()
     try:
-        with looking(context.find_root().ensure_object(Call).places().state) as state:
+        with snapshot(context.find_root().ensure_object(Call).places().state) as state:
             names = state.job_names(incomplete, finished=finished)
     except BatchdError:
         pass  # no completion is better than a message in the middle of a line

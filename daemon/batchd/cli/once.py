@@ -16,7 +16,7 @@ from .call import Call, json_option, log_level_option, pass_call
 from .run import log_format_option, workers_option
 
 if TYPE_CHECKING:
-    from ..status.survey import JobSurvey
+    from ..status.overview import JobDetails
     from .places import Places
 
 _KINDS = {".report.json": "report", ".failed.csv": "failed", ".failed.jsonl": "failed"}
@@ -73,9 +73,9 @@ def once(
     drops = places_in_inbox(absolute, config.folders.inbox, config.routes, route)
     with _watched(call, where, log_format):
         outcome = asyncio.run(app.once(config, catalogue, files=drops, workers=workers))
-    from ..status.survey import JobSurvey
+    from ..status.overview import JobDetails
 
-    jobs = [JobSurvey.take(where, job.id) for job, _ in outcome.jobs]
+    jobs = [JobDetails.take(where, job.id) for job, _ in outcome.jobs]
     if as_json:
         record = {
             "exit_status": outcome.exit_status,
@@ -103,8 +103,8 @@ def _watched(call: Call, where: Places, log_format: str) -> Iterator[None]:
         yield
 
 
-def _lines(jobs: Sequence[JobSurvey], *, interrupted: bool) -> Iterator[str]:
-    from ..status.wording import clean
+def _lines(jobs: Sequence[JobDetails], *, interrupted: bool) -> Iterator[str]:
+    from ..status.formatting import clean
     from .cells import spent
 
     if not jobs and not interrupted:
@@ -124,8 +124,8 @@ def _lines(jobs: Sequence[JobSurvey], *, interrupted: bool) -> Iterator[str]:
 
 
 def _what_became(job: Any) -> str:
-    from ..status.waiting import needs_a_person, state_in_words, waits_for
-    from ..status.wording import count
+    from ..status.formatting import count
+    from ..status.job_words import needs_a_person, state_in_words, waits_for
 
     if job.state == "rejected":
         return f"rejected. {job.reason}"

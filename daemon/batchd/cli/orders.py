@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..status.wording import clean
+from ..status.formatting import clean
 from .call import Call, json_option, pass_call
 from .naming import complete_any, complete_unfinished, find_batch, find_job
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PATIENCE = 3.0
 """Seconds to wait for the daemon's answer. It looks for orders once a second."""
 
-MOST_DIGITS = 18
+MAX_DIGITS = 18
 """Of an amount of money: whoever writes more means something else."""
 
 
@@ -63,7 +63,7 @@ def cancel(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
     JOB is an id, the first characters of it, or the name of the dropped file. Rows without an answer are marked as
     skipped; `batchd retry` asks them later.
 
-    A batch that the provider has is withdrawn there, unless other jobs share it.
+    A batch that the provider has is cancel_asked there, unless other jobs share it.
 
     \b
     Examples:
@@ -109,9 +109,9 @@ def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json:
     """
     if absent == bool(found):
         raise click.UsageError("Say either --found REMOTE_ID or --absent.")
-    from ..store.reading.looking import looking
+    from ..store.reading.snapshot import snapshot
 
-    with looking(call.places().state) as state:
+    with snapshot(call.places().state) as state:
         key = find_batch(state, batch).key
     return _leave(call, [_Order("resolve", key, {"found": found} if found else {"absent": True})], as_json=as_json)
 
@@ -123,16 +123,16 @@ def _amount(text: str) -> str:
         amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal("nan")
-    if not amount.is_finite() or amount < 0 or amount.adjusted() > MOST_DIGITS:
+    if not amount.is_finite() or amount < 0 or amount.adjusted() > MAX_DIGITS:
         raise click.BadParameter("Write an amount of money such as 12.50.", param_hint="'--up-to'")
     return str(amount)
 
 
 def _ids(call: Call, words: Sequence[str]) -> list[str]:
     """All of them are found before the first order is left."""
-    from ..store.reading.looking import looking
+    from ..store.reading.snapshot import snapshot
 
-    with looking(call.places().state) as state:
+    with snapshot(call.places().state) as state:
         return list(dict.fromkeys(find_job(state, word).id for word in words))
 
 

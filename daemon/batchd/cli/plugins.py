@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ConfigError
-from ..status.wording import clean, count
+from ..status.formatting import clean, count
 from .call import Call, json_option, pass_call
 
 if TYPE_CHECKING:

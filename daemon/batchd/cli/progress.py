@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import BatchdError
-from ..status.survey import Survey
+from ..status.overview import Overview
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -46,7 +46,7 @@ def _show(live: Live, places: Places, started: float, stop: threading.Event) -> 
     while not stop.wait(LOOK_EVERY):
         # A disk that fails for a moment is the daemon's to complain about, not ours.
         with contextlib.suppress(BatchdError):
-            survey = Survey.take(places, ours=True)
+            survey = Overview.take(places, ours=True)
             new = [job for job in survey.finished if (job.finished_at or 0.0) >= started]
             survey = replace(survey, finished=new, older=0)
             live.update(tables(survey, titles=("Under way", "Finished"), daemon=False), refresh=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..status.wording import clean, count, money, short_count
+from ..status.formatting import clean, count, money, short_count
 from .call import Call, Option, json_option, pass_call
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from .call import Call, Option, json_option, pass_call
 from .naming import NotFound, complete_any, find_job
 
 if TYPE_CHECKING:
-    from ..status.survey import JobSurvey, Survey
+    from ..status.overview import JobDetails, Overview
     from .places import Places
 
 LOOK_EVERY = 1.0
@@ -53,33 +53,33 @@ def status(call: Call, job: str | None, *, watch: bool, everything: bool, as_jso
         _watch(take, as_json=as_json)
 
 
-def _taker(places: Places, word: str | None, *, everything: bool) -> Callable[[], Survey | JobSurvey]:
-    from ..status.survey import Survey
+def _taker(places: Places, word: str | None, *, everything: bool) -> Callable[[], Overview | JobDetails]:
+    from ..status.overview import Overview
 
     if word is None:
-        return lambda: Survey.take(places, everything=everything)
-    from ..store.reading.looking import looking
+        return lambda: Overview.take(places, everything=everything)
+    from ..store.reading.snapshot import snapshot
 
-    with looking(places.state) as state:
+    with snapshot(places.state) as state:
         job = find_job(state, word).id
     return lambda: _survey_of(places, job)
 
 
-def _survey_of(places: Places, job: str) -> JobSurvey:
-    from ..status.survey import JobSurvey
+def _survey_of(places: Places, job: str) -> JobDetails:
+    from ..status.overview import JobDetails
 
     try:
-        return JobSurvey.take(places, job)
+        return JobDetails.take(places, job)
     except KeyError:
         raise NotFound(f"There is no job {job} any more: its file left the inbox before it could be taken.") from None
 
 
-def _show(survey: Survey | JobSurvey, *, as_json: bool) -> None:
-    from ..status.survey import Survey
+def _show(survey: Overview | JobDetails, *, as_json: bool) -> None:
+    from ..status.overview import Overview
 
     if as_json:
         click.echo(json.dumps(survey.record(), ensure_ascii=False, indent=2))
-    elif isinstance(survey, Survey) and sys.stdout.isatty():
+    elif isinstance(survey, Overview) and sys.stdout.isatty():
         from rich.console import Console
 
         from .status_table import tables
@@ -89,8 +89,8 @@ def _show(survey: Survey | JobSurvey, *, as_json: bool) -> None:
         click.echo("\n".join(_lines(survey)))
 
 
-def _watch(take: Callable[[], Survey | JobSurvey], *, as_json: bool) -> None:
-    from ..status.survey import JobSurvey
+def _watch(take: Callable[[], Overview | JobDetails], *, as_json: bool) -> None:
+    from ..status.overview import JobDetails
 
     if sys.stdout.isatty() and not as_json:
         _watch_live(take)
@@ -104,22 +104,22 @@ def _watch(take: Callable[[], Survey | JobSurvey], *, as_json: bool) -> None:
             click.echo(json.dumps(now, ensure_ascii=False) if as_json else "\n".join(now))
             sys.stdout.flush()
             last = now
-        if isinstance(survey, JobSurvey) and survey.job.final:
+        if isinstance(survey, JobDetails) and survey.job.final:
             return
         time.sleep(LOOK_EVERY)
 
 
-def _watch_live(take: Callable[[], Survey | JobSurvey]) -> None:
+def _watch_live(take: Callable[[], Overview | JobDetails]) -> None:
     from rich.live import Live
     from rich.text import Text
 
-    from ..status.survey import JobSurvey
+    from ..status.overview import JobDetails
     from .status_table import tables
 
     with Live(auto_refresh=False) as live:
         while True:
             survey = take()
-            if isinstance(survey, JobSurvey):
+            if isinstance(survey, JobDetails):
                 live.update(Text.from_ansi("\n".join(_lines(survey))), refresh=True)
                 if survey.job.final:
                     return
@@ -128,11 +128,11 @@ def _watch_live(take: Callable[[], Survey | JobSurvey]) -> None:
             time.sleep(LOOK_EVERY)
 
 
-def _lines(survey: Survey | JobSurvey) -> list[str]:
-    from ..status.survey import Survey
+def _lines(survey: Overview | JobDetails) -> list[str]:
+    from ..status.overview import Overview
     from .status_job import job_lines
     from .status_lines import plain_lines
 
-    if isinstance(survey, Survey):
+    if isinstance(survey, Overview):
         return list(plain_lines(survey))
     return list(job_lines(survey, width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None))

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..status.formatting import clean, local_time, money, money_at_most, one_line, short_count, span, troubled
 from ..status.room import DISK
-from ..status.wording import clean, local_time, money, money_at_most, one_line, short_count, span, troubled
 from .cells import cells
 from .status_lines import daemon_line
 
 if TYPE_CHECKING:
-    from ..status.survey import JobSurvey
+    from ..status.overview import JobDetails
     from ..store.reading.records import BatchSummary
 
 _LABEL = 11
 
 
-def job_lines(survey: JobSurvey, *, width: int | None = None) -> Iterator[str]:
+def job_lines(survey: JobDetails, *, width: int | None = None) -> Iterator[str]:
     """The details, a line each; folded into `width` where there is one, but for paths and ids."""
     row = cells(survey.job, survey.around)
     state = click.style(row.state, fg=row.mood)
@@ -43,7 +43,7 @@ def _folded(label: str, text: str, width: int | None) -> Iterator[str]:
         yield f"  {click.style((label if number == 0 else '').ljust(_LABEL), dim=True)}{line}"
 
 
-def _facts(survey: JobSurvey) -> Iterator[tuple[str, str]]:
+def _facts(survey: JobDetails) -> Iterator[tuple[str, str]]:
     job, around = survey.job, survey.around
     if not job.final:
         yield "daemon", daemon_line(around)
@@ -79,7 +79,7 @@ def _listed(label: str, items: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield label if number == 0 else "", item
 
 
-def _rows(survey: JobSurvey) -> str:
+def _rows(survey: JobDetails) -> str:
     job = survey.job
     facts = [f"{job.ok:,} ok"]
     facts += [f"{job.failed:,} failed"] if job.failed else []
@@ -91,7 +91,7 @@ def _rows(survey: JobSurvey) -> str:
     return f"{job.rows or 0:,}: {', '.join(facts)}"
 
 
-def _money(survey: JobSurvey) -> Iterator[tuple[str, str]]:
+def _money(survey: JobDetails) -> Iterator[tuple[str, str]]:
     job, currency = survey.job, survey.around.currency(survey.job)
     cost = survey.around.cost(job) if job.tokens is not None and any(job.tokens) else None
     facts = [] if cost is None else [f"{money(cost, currency)}{'' if job.final else ' so far'}"]
@@ -110,7 +110,7 @@ def _batch(batch: BatchSummary) -> str:
     phase = f" ({batch.phase})" if batch.phase else ""
     facts = [f"{batch.key}: {batch.state}{phase}, {batch.completed + batch.failed:,} of {batch.requests:,} answered"]
     facts += [f"the provider calls it {one_line(batch.remote)}"] if batch.remote else []
-    facts += [f"and also {one_line(', '.join(batch.others))}"] if batch.others else []
+    facts += [f"and also {one_line(', '.join(batch.extra_remotes))}"] if batch.extra_remotes else []
     facts += [f"sent {local_time(batch.submitted_at)}"] if batch.submitted_at is not None else []
     if batch.state == "submitted":
         facts += [f"unchanged since {local_time(batch.progress_at)}"] if batch.progress_at is not None else []
@@ -122,5 +122,5 @@ def _moment(at: float, now: float) -> str:
     return f"{local_time(at)}, {span(max(0.0, now - at))} ago"
 
 
-def _took(survey: JobSurvey) -> str:
+def _took(survey: JobDetails) -> str:
     return span(max(0.0, (survey.job.finished_at or 0.0) - survey.job.claimed_at))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..status.wording import count, local_time, one_line, troubled
+from ..status.formatting import count, local_time, one_line, troubled
 from .cells import plain_line
 
 if TYPE_CHECKING:
-    from ..status.survey import Survey
+    from ..status.overview import Overview
 
 
-def daemon_line(survey: Survey) -> str:
+def daemon_line(survey: Overview) -> str:
     """Whether anything will happen at all."""
     daemon = survey.daemon
     if daemon is not None:
@@ -22,14 +22,14 @@ def daemon_line(survey: Survey) -> str:
     return "No daemon is running. To start it: batchd run"
 
 
-def older_line(survey: Survey) -> str | None:
+def older_line(survey: Overview) -> str | None:
     """What is left out."""
     if not survey.older:
         return None
     return f"{count(survey.older, 'older job')} {'is' if survey.older == 1 else 'are'} finished: batchd status --all"
 
 
-def plain_lines(survey: Survey) -> Iterator[str]:
+def plain_lines(survey: Overview) -> Iterator[str]:
     """Conditions first, then what is under way, then what was finished last."""
     yield daemon_line(survey)
     for each in survey.conditions:

@@ -11,17 +11,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..status.wording import clean, since, troubled
+from ..status.formatting import clean, since, troubled
 from .cells import Cells, cells
 from .status_lines import daemon_line, older_line
 
 if TYPE_CHECKING:
-    from ..status.survey import Survey
+    from ..status.overview import Overview
     from ..store.reading.records import JobSummary
 
 GAP = 2
 BAR = 10
-FILE_WANTED, FILE_LEAST = 22, 10
+FILE_WANTED, MIN_FILE = 22, 10
 _RIGHT = {"rows", "failed", "cost", "when"}
 _DROPPED_FIRST = ("route", "share", "when", "cost", "failed")
 
@@ -56,7 +56,7 @@ class JobTable:
             widths.pop(name, None)
         excess = _total(widths) - width
         if excess > 0:
-            widths["file"] = max(FILE_LEAST, widths["file"] - excess)
+            widths["file"] = max(MIN_FILE, widths["file"] - excess)
         return widths
 
     def _column(self, name: str) -> list[str]:
@@ -90,7 +90,7 @@ class JobTable:
 
 
 def tables(
-    survey: Survey, *, titles: tuple[str, str] = ("Under way", "Finished last"), daemon: bool = True
+    survey: Overview, *, titles: tuple[str, str] = ("Under way", "Finished last"), daemon: bool = True
 ) -> RenderableType:
     """Everything there is to say, from what needs a person down to what is over."""
     return Group(*_apart(_pieces(survey, titles, daemon=daemon)))
@@ -103,7 +103,7 @@ def _apart(pieces: Iterable[RenderableType]) -> Iterator[RenderableType]:
         yield piece
 
 
-def _pieces(survey: Survey, titles: tuple[str, str], *, daemon: bool) -> Iterator[RenderableType]:
+def _pieces(survey: Overview, titles: tuple[str, str], *, daemon: bool) -> Iterator[RenderableType]:
     if daemon:
         yield Text(daemon_line(survey), style="green" if survey.daemon is not None else "yellow")
     if survey.conditions:
@@ -129,7 +129,7 @@ def _heads(when: str, *, bar: bool = True) -> list[tuple[str, str]]:
     return [*heads, ("rows", "answered" if bar else "rows"), ("failed", "failed"), ("cost", "cost"), ("when", when)]
 
 
-def _cells(jobs: Sequence[JobSummary], survey: Survey) -> list[Cells]:
+def _cells(jobs: Sequence[JobSummary], survey: Overview) -> list[Cells]:
     return [cells(job, survey) for job in jobs]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..status.wording import clean, count, join
+from ..status.formatting import clean, count, join
 from .call import Call, json_option, pass_call
 
 if TYPE_CHECKING:

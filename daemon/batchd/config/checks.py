@@ -11,12 +11,12 @@ from typing import Any
 
 from ..domain.routing import Route
 from ..domain.words import Keys, proposal
-from ..money import published_prices as known_prices
-from ..money.budget import ANY_AMOUNT, Ceilings
+from ..money import published_prices as published_prices
+from ..money.budget import MAX_AMOUNT, Ceilings
 from ..money.pricing import amount
 from ..money.published_prices import Service
 from .problems import Problems
-from .tables import Budget, ProviderTable
+from .tables import BudgetTable, ProviderTable
 
 _PUBLIC = ("inbox", "outbox", "archive", "rejected", "held")
 
@@ -49,7 +49,7 @@ def check_folders(folders: Mapping[str, Path], config: Path, plugin_dir: Path | 
                 )
 
 
-def check_ceilings(budget: Budget, providers: Mapping[str, ProviderTable], problems: Problems) -> None:
+def check_ceilings(budget: BudgetTable, providers: Mapping[str, ProviderTable], problems: Problems) -> None:
     """Refuse limits that are beyond what can be counted: they could not be kept."""
     currency = budget.currency
     tables: dict[Keys, Ceilings] = {("budget",): budget.ceilings(currency)}
@@ -60,15 +60,15 @@ def check_ceilings(budget: Budget, providers: Mapping[str, ProviderTable], probl
     }
     for keys, ceilings in tables.items():
         for name, limit in asdict(ceilings).items():
-            if limit is not None and limit >= ANY_AMOUNT:
+            if limit is not None and limit >= MAX_AMOUNT:
                 problems.add(
                     (*keys, name),
-                    f"is more than batchd can count in {currency}, which is {amount(ANY_AMOUNT, currency)}; "
+                    f"is more than batchd can count in {currency}, which is {amount(MAX_AMOUNT, currency)}; "
                     "write less, or leave it out for no limit",
                 )
 
 
-def check_currencies(budget: Budget, providers: Mapping[str, ProviderTable], problems: Problems) -> None:
+def check_currencies(budget: BudgetTable, providers: Mapping[str, ProviderTable], problems: Problems) -> None:
     """One currency for everything: sums of two mean nothing, and nothing is converted."""
     for name, provider in providers.items():
         for model, table in provider.prices.items():
@@ -81,19 +81,19 @@ def check_currencies(budget: Budget, providers: Mapping[str, ProviderTable], pro
                 )
 
 
-def check_services(budget: Budget, providers: Mapping[str, ProviderTable], problems: Problems) -> None:
+def check_services(budget: BudgetTable, providers: Mapping[str, ProviderTable], problems: Problems) -> None:
     """Published prices are only of services that publish them, and in their currency."""
     for name, provider in providers.items():
         keys = ("providers", name, "prices_of")
         if provider.prices_of is None:
             continue
         if Service.named(provider.prices_of) is None:
-            known = proposal(provider.prices_of, known_prices.names(), "there are")
+            known = proposal(provider.prices_of, published_prices.names(), "there are")
             problems.add(keys, f'there are no published prices of "{provider.prices_of}"{known}')
-        elif budget.currency != known_prices.CURRENCY:
+        elif budget.currency != published_prices.CURRENCY:
             problems.warn(
                 keys,
-                f"does nothing: published prices are in {known_prices.CURRENCY}, [budget] currency is "
+                f"does nothing: published prices are in {published_prices.CURRENCY}, [budget] currency is "
                 f"{budget.currency}, and nothing is converted",
             )
 

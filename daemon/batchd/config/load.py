@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from ..contracts import BatchProvider, LiveProvider
 from ..domain.routing import Route
 from ..domain.words import Keys
-from ..money.budget import Budget as SpendingLimits
+from ..money.budget import SpendingLimits
 from ..plugin.catalogue import Catalogue, Role
 from ..plugin.validation import check
 from . import toml as toml_text
@@ -24,7 +24,7 @@ from .routes import read_route
 from .tables import (
     PROVIDER_KEYS,
     ROUTE_NAME,
-    Budget,
+    BudgetTable,
     FolderNames,
     Intake,
     ProviderTable,
@@ -61,7 +61,7 @@ class Config:
     path: Path
     folders: Folders
     intake: Intake
-    budget: Budget
+    budget: BudgetTable
     reuse: ReuseTable
     providers: Mapping[str, ProviderTable]
     routes: tuple[Route, ...]
@@ -70,7 +70,7 @@ class Config:
     warnings: tuple[str, ...]
 
     def spending_limits(self) -> SpendingLimits:
-        """What may be spent, as the core reckons with it."""
+        """What may be spent, as the daemon reckons with it."""
         return SpendingLimits(
             currency=self.budget.currency,
             overall=self.budget.ceilings(self.budget.currency),
@@ -122,7 +122,7 @@ class _Reading:
         problems.add_faults((), faults)
         names = self._table(FolderNames, ("folders",), self._section("folders"))
         intake = self._table(Intake, ("intake",), self._section("intake"))
-        budget = self._table(Budget, ("budget",), self._section("budget"))
+        budget = self._table(BudgetTable, ("budget",), self._section("budget"))
         reuse = self._table(ReuseTable, ("reuse",), self._section("reuse"))
         providers = self._providers()
         sinks = self._sinks()

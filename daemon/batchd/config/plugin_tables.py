@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..domain.routing import Asked
+from ..domain.routing import PluginSpec
 from ..domain.words import Keys, nearest, proposal
 from ..errors import PluginError
 from ..plugin.catalogue import Catalogue, Role
@@ -59,24 +59,24 @@ class PluginTables:
                 (*table, *keys), f"holds the secret itself, for everyone to see who may read this file; {where}"
             )
 
-    def asked(self, role: Role, table: Keys, written: object) -> Asked | None:
+    def asked(self, role: Role, table: Keys, written: object) -> PluginSpec | None:
         """A prompt or a reader of a route, whose table goes into the job's snapshot as it is written."""
         if not isinstance(written, dict):
             return None
         settings = {key: value for key, value in written.items() if key != "plugin"}
         check_json(table, settings, self.problems)
         if "plugin" not in written:
-            return Asked("", settings)
+            return PluginSpec("", settings)
         kind = written["plugin"]
         if not isinstance(kind, str):
             self.problems.add((*table, "plugin"), "should be the name of a plugin's kind, in quotes")
         elif self.known(role, kind, table, needed=True):
             secrets, faults = self._checked(role, kind, settings, ("plugin",))
             self._snapshot(table, secrets, faults)
-            return Asked(kind, settings)
+            return PluginSpec(kind, settings)
         return None
 
-    def check_endpoint(self, prompt: Asked, endpoint: str, route: Keys) -> None:
+    def check_endpoint(self, prompt: PluginSpec, endpoint: str, route: Keys) -> None:
         """Refuse an endpoint for which the prompt does not write: the service would refuse every single row."""
         try:
             written = tuple(self._catalogue.create(Role.PROMPT_BUILDER, prompt.kind, prompt.settings).endpoints)
@@ -90,7 +90,7 @@ class PluginTables:
                 "service would refuse every row; write that endpoint, or another prompt",
             )
 
-    def reader_by_suffix(self, asked: Asked, table: Keys, patterns: Sequence[str]) -> None:
+    def reader_by_suffix(self, asked: PluginSpec, table: Keys, patterns: Sequence[str]) -> None:
         """Check settings for whichever reader takes a file: one that the patterns let through must know them."""
         kinds = {self._catalogue.reader_for(found[0]) for each in patterns if (found := _SUFFIX.search(each))} - {None}
         verdicts = [

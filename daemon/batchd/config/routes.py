@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..domain.routing import Asked, Route
+from ..domain.routing import PluginSpec, Route
 from ..domain.words import Keys, proposal
 from ..plugin.catalogue import Role
 from ..plugin.validation import check
@@ -70,7 +70,7 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _prompt(keys: Keys, written: Mapping[str, Any], plugins: PluginTables) -> Asked | None:
+def _prompt(keys: Keys, written: Mapping[str, Any], plugins: PluginTables) -> PluginSpec | None:
     table = (*keys, "prompt")
     prompt = plugins.asked(Role.PROMPT_BUILDER, table, written.get("prompt"))
     if prompt is not None and not prompt.kind:

@@ -21,7 +21,7 @@ ROUTE_NAME = re.compile(r"[^\W_][\w .+-]*")
 """What a table that people name may be called: routes give folders their names, so no slash and no leading dot."""
 
 
-MOST_PER_MILLION = 10**9
+MAX_PER_MILLION = 10**9
 """Units of the currency for a million tokens. What is dearer is no price that anybody asks."""
 
 
@@ -43,7 +43,7 @@ def _amount(value: Any) -> Decimal:
 
 def _price(value: Any) -> Decimal:
     price = _amount(value)
-    if price > MOST_PER_MILLION:
+    if price > MAX_PER_MILLION:
         raise ValueError("is more than 1,000 units of the currency for one token; write the price of a million tokens")
     return price
 
@@ -150,12 +150,12 @@ class CeilingsTable(Table):
     per_month: Amount | None = None
 
     def ceilings(self, currency: str) -> Ceilings:
-        """The same in grains of the currency."""
+        """The same in subunits of the currency."""
         limits = (self.per_job, self.per_day, self.per_month)
         return Ceilings(*(None if limit is None else counted(limit, currency) for limit in limits))
 
 
-class Budget(CeilingsTable):
+class BudgetTable(CeilingsTable):
     """`[budget]`: what may be spent in all, and what becomes of a job that is beyond it."""
 
     currency: Currency = "USD"
@@ -190,7 +190,7 @@ class PriceTable(Table):
         return self
 
     def price(self, discount: Decimal | None) -> Price:
-        """What the core reckons with. `discount` is what a batch takes off at this provider, unless said here."""
+        """What the daemon reckons with. `discount` is what a batch takes off at this provider, unless said here."""
         return Price(
             input=self.input,
             output=self.output,

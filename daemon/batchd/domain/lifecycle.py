@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..model import BatchPhase
-from .records import Batch, BatchState, Intent, Job, JobState, Part, PartState, Waiting
+from .records import Batch, BatchState, Job, JobState, Moment, Part, PartState, QueuedPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class Poll:
 
 
 @dataclass(frozen=True, slots=True)
-class Withdraw:
+class CancelBatch:
     """Ask the provider to stop working on a batch that nobody wants any more, or that stands still."""
 
     batch: str
@@ -145,7 +145,7 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
-class Deal:
+class Distribute:
     """Give each part of the batch its share of the answers."""
 
     batch: str
@@ -158,7 +158,7 @@ class Pack:
     provider: str
     model: str
     endpoint: str
-    batches: tuple[tuple[Waiting, ...], ...]
+    batches: tuple[tuple[QueuedPart, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class Split:
 JobAction: TypeAlias = (
     Claim | Read | Reject | Redeliver | Plan | Admit | Note | Collect | Skip | Close | Deliver | Finish
 )
-BatchAction: TypeAlias = Upload | Submit | Find | Poll | Withdraw | Fetch | Deal
+BatchAction: TypeAlias = Upload | Submit | Find | Poll | CancelBatch | Fetch | Distribute
 Action: TypeAlias = JobAction | BatchAction | Pack | Split
 
 
@@ -218,7 +218,7 @@ def next_actions(view: JobView) -> Iterator[JobAction]:
 
 def _part_actions(view: JobView) -> Iterator[JobAction]:
     job = view.job
-    if job.twin is not None and job.planned_at is None:
+    if job.duplicate_of is not None and job.planned_at is None:
         yield Redeliver(job.id)
         return
     for part in view.workable:
@@ -236,7 +236,7 @@ def _part_actions(view: JobView) -> Iterator[JobAction]:
         yield Close(job.id)
 
 
-def next_batch_actions(batch: Batch, now: Intent, *, create_timeout: float) -> Iterator[BatchAction]:
+def next_batch_actions(batch: Batch, now: Moment, *, create_timeout: float) -> Iterator[BatchAction]:
     """What can be done for a batch now."""
     match batch.state:
         case BatchState.PACKED:
@@ -248,17 +248,17 @@ def next_batch_actions(batch: Batch, now: Intent, *, create_timeout: float) -> I
                 yield Find(batch.key)
         case BatchState.SUBMITTED:
             if (not batch.wanted or batch.stopping is not None) and batch.phase is not BatchPhase.CANCELLING:
-                yield Withdraw(batch.key)
+                yield CancelBatch(batch.key)
             yield Poll(batch.key)
         case BatchState.ENDED:
             yield Fetch(batch.key)
         case BatchState.FETCHED:
-            yield Deal(batch.key)
+            yield Distribute(batch.key)
         case _:
             pass
 
 
-def outcome_wait(batch: Batch, now: Intent, *, create_timeout: float) -> float:
+def outcome_wait(batch: Batch, now: Moment, *, create_timeout: float) -> float:
     """Seconds until a create call of unknown outcome can no longer take effect, so that looking for it is safe.
 
     Looking at once and creating again paid twice for 24 of 147 batches in a trial; after three times the

@@ -68,7 +68,7 @@ class BatchState(StrEnum):
 class Job:
     """One accepted file, from claim to archive.
 
-    Money is in grains. `terms` are what its model cost when it was admitted, which is what all of it is priced
+    Money is in subunits. `terms` are what its model cost when it was admitted, which is what all of it is priced
     at; `approved` what a person allows it to cost in all; `note` the name of the note about it in the held folder.
     """
 
@@ -88,9 +88,9 @@ class Job:
     reason_code: str | None = None
     reason: str | None = None
     cancelled: bool = False
-    deaths: int = 0
-    round: int = 1
-    twin: str | None = None
+    worker_crashes: int = 0
+    retry_round: int = 1
+    duplicate_of: str | None = None
     outbox_stem: str | None = None
     archive_name: str | None = None
     estimated_cost: int | None = None
@@ -112,7 +112,7 @@ class Part:
     was in a batch that was refused without a reason, and travels alone.
 
     Of the current attempt: `counted_tokens` are the input tokens before any correction, `longest` those of the
-    longest request, `unlimited` the requests that set no limit to their answers, and `most_cost` what it can cost
+    longest request, `unlimited` the requests that set no limit to their answers, and `reserved` what it can cost
     at most, which it has reserved until it is collected.
 
     `reused` rows have the answer to the same request, of before or of this part, which was billed at `saved`.
@@ -135,9 +135,9 @@ class Part:
     counted_tokens: int = 0
     longest: int = 0
     unlimited: int = 0
-    most_cost: int = 0
+    reserved: int = 0
     batch: str | None = None
-    deaths: int = 0
+    worker_crashes: int = 0
     suspect: bool = False
     usage: Usage = field(default_factory=Usage)
     wasted: Usage = field(default_factory=Usage)
@@ -146,7 +146,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Waiting:
+class QueuedPart:
     """A planned part that waits for a batch. The order is that of arrival: older jobs first, then row by row.
 
     `since` is when it began to wait, in steady seconds; `size` the bytes of its request lines; `alone` keeps it
@@ -171,14 +171,14 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
+class Moment:
     """A moment, such as when a create call was allowed to go out: by the wall, and by a clock that never jumps."""
 
     at: float
     steady: float
     boot: str
 
-    def age(self, now: Intent) -> float:
+    def age(self, now: Moment) -> float:
         """Seconds gone by for certain since this intent, seen from `now`.
 
         Wall clocks jump, so within one boot the steady clock counts. Across a reboot at least the new
@@ -189,7 +189,7 @@ class Intent:
             return now.steady - self.steady
         return max(0.0, min(now.steady, now.at - self.at))
 
-    def elapsed(self, now: Intent) -> float:
+    def elapsed(self, now: Moment) -> float:
         """Seconds gone by as far as can be told: across a reboot the wall clock must do."""
         return max(0.0, now.steady - self.steady if self.boot == now.boot else now.at - self.at)
 
@@ -213,10 +213,10 @@ class Batch:
     created_at: float
     uploads: int = 0
     upload: str | None = None
-    intent: Intent | None = None
+    intent: Moment | None = None
     looks: int = 0
     remote: str | None = None
-    others: Sequence[str] = ()
+    extra_remotes: Sequence[str] = ()
     phase: BatchPhase | None = None
     completed: int = 0
     failed: int = 0
@@ -228,6 +228,6 @@ class Batch:
     reason: str | None = None
     submitted_at: float | None = None
     ended_at: float | None = None
-    heard: Intent | None = None
-    progress: Intent | None = None
-    stopping: Intent | None = None
+    heard: Moment | None = None
+    progress: Moment | None = None
+    stopping: Moment | None = None

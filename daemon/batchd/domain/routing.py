@@ -11,11 +11,15 @@ from ..model import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A plugin as a config names it: its kind, and its settings as they were written (checked already)."""
+class PluginSpec:
+    """A plugin as a config names it: its kind, and its settings as they were written (checked already).
+
+    `plugin_dir` is where a worker process looks for it besides the installed ones; it is in no snapshot.
+    """
 
     kind: str
     settings: Mapping[str, Json] = field(default_factory=dict)
+    plugin_dir: str | None = None
 
     def to_json(self) -> dict[str, Json]:
         """As it stands in a snapshot of a Route."""
@@ -34,13 +38,13 @@ class Route:
     match: Sequence[str]
     provider: str
     model: str
-    prompt: Asked
+    prompt: PluginSpec
     endpoint: str = "/v1/chat/completions"
     params: Mapping[str, Json] = field(default_factory=dict)
     sinks: Sequence[str] = ("csv",)
     attempts: int = 3
     part_rows: int = 10_000
-    reader: Asked | None = None
+    reader: PluginSpec | None = None
     reuse: float | None = None
     finish_within: float = 86_400.0
     max_failed: float = 1.0
@@ -48,15 +52,15 @@ class Route:
     def to_json(self) -> dict[str, Json]:
         """The snapshot that is kept with a job."""
         # Not asdict, which copies all that is in it to the last number: 10,000 dropped files are 10,000 snapshots.
-        return {name: value.to_json() if isinstance(value, Asked) else value for name, value in _values(self)}
+        return {name: value.to_json() if isinstance(value, PluginSpec) else value for name, value in _values(self)}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Route:
         """A Route out of a snapshot; keys of other versions are passed over."""
         known = {key: value for key, value in record.items() if key in cls.__dataclass_fields__}
-        known["prompt"] = Asked(**record["prompt"])
+        known["prompt"] = PluginSpec(**record["prompt"])
         if record.get("reader") is not None:
-            known["reader"] = Asked(**record["reader"])
+            known["reader"] = PluginSpec(**record["reader"])
         # JSON has no tuples; a route that came back as lists would not be equal to itself, nor to NO_ROUTE.
         known |= {key: tuple(known[key]) for key in ("match", "sinks") if key in known}
         return cls(**known)
@@ -70,7 +74,7 @@ def _values(route: Route) -> Iterator[tuple[str, Any]]:
     return ((each.name, getattr(route, each.name)) for each in fields(route))
 
 
-NO_ROUTE = Route(name="", match=(), provider="", model="", prompt=Asked(""))
+NO_ROUTE = Route(name="", match=(), provider="", model="", prompt=PluginSpec(""))
 """What a job carries whose file no route takes: enough to say so."""
 
 

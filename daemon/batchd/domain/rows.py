@@ -21,7 +21,7 @@ _decoder = msgspec.json.Decoder()
 FINEST_RUN = 1_000
 """Rows: a run of fewer is done before it is worth sharing."""
 
-MOST_DIGITS = 18
+MAX_DIGITS = 18
 """Of a row's number: more rows than any file has."""
 
 
@@ -78,7 +78,7 @@ def row_of(custom_id: str) -> tuple[str, int] | None:
     job, dash, number = custom_id.rpartition("-")
     if not dash or not number.isascii() or not number.isdigit() or (number != "0" and number[0] == "0"):
         return None
-    if len(number) > MOST_DIGITS:
+    if len(number) > MAX_DIGITS:
         return None  # int() refuses thousands of digits with an error, and a stranger may send them
     return job, int(number)
 

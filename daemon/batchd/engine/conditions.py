@@ -7,7 +7,7 @@ import logging
 import sqlite3
 
 from ..errors import BatchdError
-from ..store.story import Story
+from ..store.event_log import EventLog
 from ..work.local import WorkerLost
 
 logger = logging.getLogger(__name__)
@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 class Conditions:
     """A sentence for each subject that is in trouble. Nothing here fails: the trouble may be the database's own."""
 
-    def __init__(self, story: Story) -> None:
-        self._story = story
+    def __init__(self, event_log: EventLog) -> None:
+        self._event_log = event_log
         self._stored: dict[str, str] | None = None
         self._only_logged: dict[str, str] = {}
         self._logged: set[tuple[str, str]] = set()
@@ -30,7 +30,7 @@ class Conditions:
             stored = await self._known()
             known = subject in stored
             if stored.get(subject) != text:
-                await self._story.raise_condition(subject, text)
+                await self._event_log.raise_condition(subject, text)
                 stored[subject] = text
             self._only_logged.pop(subject, None)
             if known and (subject, cause) not in self._logged:
@@ -55,7 +55,7 @@ class Conditions:
             stored = await self._known()
             for each in tuple(self._over):
                 if each in stored:
-                    await self._story.clear_condition(each)
+                    await self._event_log.clear_condition(each)
                     stored.pop(each, None)
                 self._over.discard(each)
         except sqlite3.Error:
@@ -63,7 +63,7 @@ class Conditions:
 
     async def _known(self) -> dict[str, str]:
         if self._stored is None:
-            self._stored = await self._story.conditions()
+            self._stored = await self._event_log.conditions()
         return self._stored
 
 

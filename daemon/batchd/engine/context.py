@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ..contracts import BatchProvider, Limits, Sink
 from ..delivery.held_notes import HeldNotes
-from ..domain.records import Intent, Job, Part
-from ..domain.routing import Asked, Route
-from ..money.budget import Budget
-from ..money.price_list import PriceBook
+from ..domain.records import Job, Moment, Part
+from ..domain.routing import PluginSpec, Route
+from ..money.budget import SpendingLimits
+from ..money.price_list import PriceList
 from ..money.pricing import Terms
 from ..sending.quota import Quotas
 from ..store.jobs import Duplicates
@@ -39,7 +39,7 @@ class Executor(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Folders:
+class PeopleFolders:
     """The folders that people see. `mounted` are those that had a file system of their own when we started."""
 
     inbox: Path
@@ -51,21 +51,21 @@ class Folders:
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderDesk:
+class ConfiguredProvider:
     """One configured provider: the plugin's object, and the operator's terms for it. Times are in seconds."""
 
     name: str
-    provider: BatchProvider[Any]
+    plugin: BatchProvider[Any]
     limits: Limits
     poll: float = 30.0
     create_timeout: float = 60.0
     linger: float = 5.0
-    prices: PriceBook = field(default_factory=lambda: PriceBook({}))
+    prices: PriceList = field(default_factory=lambda: PriceList({}))
 
 
 @dataclass(slots=True)
 class Context:
-    """The engine's surroundings. `desks` and `sinks` and `routes` change on a reload, nothing else does.
+    """The engine's surroundings. `providers` and `sinks` and `routes` change on a reload, nothing else does.
 
     `opening` has a task for each provider that makes itself ready; no call is made to it before. `file_sinks` says
     how a worker makes those of the sinks that write files, and `pieces` what workers have made for which part (see
@@ -76,25 +76,29 @@ class Context:
     spool: Spool
     executor: Executor
     clock: Clock
-    folders: Folders
-    desks: Mapping[str, ProviderDesk]
+    folders: PeopleFolders
+    providers: Mapping[str, ConfiguredProvider]
     sinks: Mapping[str, Sink[Any]]
     routes: tuple[Route, ...]
-    file_sinks: Mapping[str, Asked] = field(default_factory=dict)
+    file_sinks: Mapping[str, PluginSpec] = field(default_factory=dict)
     pieces: dict[tuple[str, int, int, int], Mapping[str, int]] = field(default_factory=dict)
     opening: Mapping[str, asyncio.Task[None]] = field(default_factory=dict)
     quotas: Quotas = field(default_factory=Quotas)
     plugin_dir: str | None = None
     suffixes: frozenset[str] = frozenset()
     duplicates: Duplicates = "process"
-    budget: Budget = field(default_factory=Budget)
+    budget: SpendingLimits = field(default_factory=SpendingLimits)
     approve_in_folder: bool = False
     reuse_bytes: int = 1_000_000_000
     keep: float = 7 * 86_400.0
 
-    def intent(self) -> Intent:
+    def now(self) -> Moment:
         """Now, by every clock that matters."""
-        return Intent(at=self.clock.now(), steady=self.clock.steady(), boot=self.clock.boot())
+        return Moment(at=self.clock.now(), steady=self.clock.steady(), boot=self.clock.boot())
+
+    def here(self, spec: PluginSpec) -> PluginSpec:
+        """The spec with the place where worker processes find single-file plugins."""
+        return replace(spec, plugin_dir=self.plugin_dir)
 
     @property
     def notes(self) -> HeldNotes:
@@ -107,5 +111,5 @@ class Context:
 
     def terms(self, job: Job) -> Terms | None:
         """What the job's model costs at its provider, None if that is not known. To be asked in a thread."""
-        desk = self.desks.get(job.route.provider)
-        return desk.prices.terms(job.route.model, self.clock.now()) if desk is not None else None
+        provider = self.providers.get(job.route.provider)
+        return provider.prices.terms(job.route.model, self.clock.now()) if provider is not None else None

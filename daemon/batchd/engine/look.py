@@ -14,18 +14,18 @@ from typing import Any
 
 from ..domain import lifecycle
 from ..domain.lifecycle import Action, Pack, Split, next_actions, next_batch_actions, outcome_wait
-from ..domain.records import Batch, BatchState, Waiting
+from ..domain.records import Batch, BatchState, QueuedPart
 from ..errors import RejectedError, RemoteMissing, TransientError
 from ..sending import backoff
 from ..sending.packing import pack, pieces
-from ..store.story import Order
+from ..store.event_log import Order
 from .conditions import Conditions, in_words, worth_saying_at_once
-from .context import Context, ProviderDesk
-from .retry_clock import Patience
-from .retry_later import LookAgain
+from .context import ConfiguredProvider, Context
+from .retry_clock import RetryClock
+from .retry_later import RetryLater
 from .steps import admission, deliver, dispatch, duplicates, held, intake, orders
 from .steps import parts as local
-from .steps.dispatch import ProviderNotConfigured, desk_for
+from .steps.dispatch import ProviderNotConfigured, provider_for
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +43,9 @@ _CARRIED_OUT_BY: dict[type[Action], Callable[[Context, Any], Awaitable[None]]] =
     lifecycle.Submit: dispatch.submit,
     lifecycle.Find: dispatch.find,
     lifecycle.Poll: dispatch.poll,
-    lifecycle.Withdraw: dispatch.withdraw,
+    lifecycle.CancelBatch: dispatch.cancel_batch,
     lifecycle.Fetch: dispatch.fetch,
-    lifecycle.Deal: local.deal_batch,
+    lifecycle.Distribute: local.distribute_batch,
     lifecycle.Collect: local.collect_part,
     lifecycle.Skip: local.skip,
     lifecycle.Close: deliver.close,
@@ -53,13 +53,13 @@ _CARRIED_OUT_BY: dict[type[Action], Callable[[Context, Any], Awaitable[None]]] =
     lifecycle.Finish: deliver.finish,
 }
 
-_WORKER_ACTIONS = (lifecycle.Read, lifecycle.Plan, lifecycle.Split, lifecycle.Deal, lifecycle.Collect)
+_WORKER_ACTIONS = (lifecycle.Read, lifecycle.Plan, lifecycle.Split, lifecycle.Distribute, lifecycle.Collect)
 _REMOTE_ACTIONS = (
     lifecycle.Upload,
     lifecycle.Submit,
     lifecycle.Find,
     lifecycle.Poll,
-    lifecycle.Withdraw,
+    lifecycle.CancelBatch,
     lifecycle.Fetch,
 )
 
@@ -92,14 +92,14 @@ class Engine:
 
     def __init__(self, context: Context, *, workers: int) -> None:
         self.context = context
-        self.patience = Patience(context.clock)
-        self.conditions = Conditions(context.store.story)
+        self.retry_clock = RetryClock(context.clock)
+        self.conditions = Conditions(context.store.event_log)
         self.workers = workers
         # Packing has room of its own: twenty thousand files that are to be taken must not keep others from being asked.
         self._room = {"worker": workers * 2, "remote": REMOTE_AT_A_TIME, "local": LOCAL_AT_A_TIME, "pack": 1}
         self._since: dict[tuple[str, int], float] = {}
         self._resting: dict[str, tuple[float, bool]] = {}
-        self._hurries = 0
+        self._resets = 0
         self._streaks: Counter[str] = Counter()
         self._under_way: set[Action] = set()
         self._ended_meanwhile: set[Action] = set()
@@ -112,7 +112,7 @@ class Engine:
         self._ended_meanwhile.clear()
         candidates: list[Due] = []
         again: list[float] = []
-        for order in await self.context.store.story.orders():
+        for order in await self.context.store.event_log.orders():
             await self._obey(order, again)
         for batch in await self.context.store.batches.in_work():
             candidates += self._of_batch(batch, again)
@@ -125,32 +125,32 @@ class Engine:
             # What has ended since we began to look may have been read as it was before; its end leads to another look.
             if candidate.action in self._under_way or candidate.action in self._ended_meanwhile:
                 continue
-            until = max(self.patience.until(candidate.action), self._gate(candidate.provider))
+            until = max(self.retry_clock.until(candidate.action), self._gate(candidate.provider))
             if until <= steady:
                 due.append(candidate)
             elif not isinstance(candidate.action, lifecycle.Admit):
                 # A job that waits for money is looked at again, but `batchd once` does not wait with it.
                 again.append(until)
         # Whose turn it is at a provider that fails us: else one call that never works would keep all others waiting.
-        due.sort(key=lambda each: self.patience.until(each.action) if self._shut(each.provider) else 0.0)
+        due.sort(key=lambda each: self.retry_clock.until(each.action) if self._shut(each.provider) else 0.0)
         return Outlook(due, min(again, default=None))
 
     async def _obey(self, order: Order, again: list[float]) -> None:
         """Carry out an order. One that cannot be carried out now, for want of room say, is tried again."""
         subject = f"order {order.id}"
-        if self.patience.until(subject) > self.context.clock.steady():
-            again.append(self.patience.until(subject))
+        if self.retry_clock.until(subject) > self.context.clock.steady():
+            again.append(self.retry_clock.until(subject))
             return
         try:
             await orders.obey(self.context, order)
         except Exception as error:  # the border, as in `_perform`: nothing else may stop for it
-            self.patience.failed(subject)
-            again.append(self.patience.until(subject))
+            self.retry_clock.failed(subject)
+            again.append(self.retry_clock.until(subject))
             logger.debug("%s failed", order, exc_info=error, extra={"action": "Obey"})
             await self.conditions.say(subject, in_words(error, f"{order.kind} {order.target}"))
             return
-        self.patience.forget(subject)
-        self.patience.hurry()
+        self.retry_clock.forget(subject)
+        self.retry_clock.reset()
         await self.conditions.all_well(subject)
 
     async def _of_jobs(self, again: list[float]) -> list[Due]:
@@ -159,7 +159,7 @@ class Engine:
         Or those of a route whose prompt is broken, or files that may not be read, would keep all others waiting.
         """
         steady = self.context.clock.steady()
-        hurried, self._hurries = self._hurries != self.patience.hurries, self.patience.hurries
+        hurried, self._resets = self._resets != self.retry_clock.resets, self.retry_clock.resets
         self._resting = {job: rest for job, rest in self._resting.items() if rest[0] > steady and not hurried}
         while True:
             found: list[Due] = []
@@ -179,12 +179,12 @@ class Engine:
         """Steady time before which the action must not be tried; 0 if it is under way, or was a moment ago."""
         if action in self._under_way or action in self._ended_meanwhile:
             return 0.0
-        return self.patience.until(action)
+        return self.retry_clock.until(action)
 
     def _of_batch(self, batch: Batch, again: list[float]) -> list[Due]:
-        desk = self.context.desks.get(batch.provider)
-        timeout = desk.create_timeout if desk is not None else 60.0
-        now = self.context.intent()
+        provider = self.context.providers.get(batch.provider)
+        timeout = provider.create_timeout if provider is not None else 60.0
+        now = self.context.now()
         if batch.state is BatchState.SUBMITTING:
             wait = outcome_wait(batch, now, create_timeout=timeout)
             if wait > 0:
@@ -194,7 +194,7 @@ class Engine:
 
     async def _packing(self, again: list[float]) -> list[Due]:
         """Batches to make of the parts that wait, and parts to cut first."""
-        lanes: dict[tuple[str, str, str], list[Waiting]] = defaultdict(list)
+        lanes: dict[tuple[str, str, str], list[QueuedPart]] = defaultdict(list)
         steady = self.context.clock.steady()
         waiting = await self.context.store.batches.waiting()
         keys = {(entry.part.job, entry.part.first) for entry in waiting}
@@ -202,7 +202,7 @@ class Engine:
         for entry in waiting:
             part = entry.part
             lanes[entry.provider, entry.model, entry.endpoint].append(
-                Waiting(
+                QueuedPart(
                     claimed_at=entry.claimed_at,
                     job=part.job,
                     first=part.first,
@@ -218,38 +218,44 @@ class Engine:
             return []
         enqueued = await self.context.store.batches.enqueued_tokens()
         found: list[Due] = []
-        for (provider, model, endpoint), parts in lanes.items():
+        for (name, model, endpoint), parts in lanes.items():
             try:
-                desk = desk_for(self.context, provider)
+                provider = provider_for(self.context, name)
             except ProviderNotConfigured as error:
-                await self.conditions.say(f"provider {provider}", str(error))
+                await self.conditions.say(f"provider {name}", str(error))
                 continue
-            found += self._pack_lane(desk, model, endpoint, parts, enqueued.get((provider, model), 0), again)
+            found += self._pack_lane(provider, model, endpoint, parts, enqueued.get((name, model), 0), again)
         return found
 
     def _pack_lane(
-        self, desk: ProviderDesk, model: str, endpoint: str, parts: list[Waiting], enqueued: int, again: list[float]
+        self,
+        provider: ConfiguredProvider,
+        model: str,
+        endpoint: str,
+        parts: list[QueuedPart],
+        enqueued: int,
+        again: list[float],
     ) -> list[Due]:
-        quotas, lane, steady = self.context.quotas, (desk.name, model), self.context.clock.steady()
+        quotas, lane, steady = self.context.quotas, (provider.name, model), self.context.clock.steady()
         if quotas.paused_until(lane) > steady:
             again.append(quotas.paused_until(lane))
             return []
-        most = quotas.limit(lane, desk.limits.max_enqueued_tokens)
-        limits = replace(desk.limits, max_enqueued_tokens=most)
+        most = quotas.limit(lane, provider.limits.max_enqueued_tokens)
+        limits = replace(provider.limits, max_enqueued_tokens=most)
         free = None if most is None else most - enqueued
-        packing = pack(parts, limits, linger=desk.linger, steady=steady, free_tokens=free)
+        packing = pack(parts, limits, linger=provider.linger, steady=steady, free_tokens=free)
         if packing.again_at is not None:
             again.append(packing.again_at)
         made = tuple(tuple(batch) for batch in packing.batches[:PACKED_AT_ONCE])
-        found = [Due(Pack(desk.name, model, endpoint, made))] if made else []
+        found = [Due(Pack(provider.name, model, endpoint, made))] if made else []
         for part in packing.too_large:
-            action = Split(part.job, part.first, pieces(part, limits), f"it is more than {desk.name} takes at once")
+            action = Split(part.job, part.first, pieces(part, limits), f"it is more than {provider.name} takes at once")
             found.append(Due(action))
         return found
 
     def _shut(self, provider: str | None) -> bool:
         """Whether a provider fails us as a whole: it is down, or refuses our key."""
-        return provider is not None and self.patience.failures(provider) > 0
+        return provider is not None and self.retry_clock.failures(provider) > 0
 
     def _gate(self, provider: str | None) -> float:
         """While a provider fails us as a whole, one call at a time finds out whether it still does."""
@@ -257,7 +263,7 @@ class Engine:
             return 0.0
         if self._busy_providers[provider]:
             return self.context.clock.steady() + 1.0
-        return self.patience.until(provider)
+        return self.retry_clock.until(provider)
 
     # --- acting ----------------------------------------------------------------------------------------------
 
@@ -285,8 +291,8 @@ class Engine:
                 await asyncio.wait([opening])
             await _CARRIED_OUT_BY[type(action)](self.context, action)
             await self._went_well(due)
-        except LookAgain as again:
-            self.patience.rest(action, again.pause)
+        except RetryLater as again:
+            self.retry_clock.pause(action, again.pause)
             await self._answered(due)
         except Exception as error:  # noqa: BLE001  # the border: every fault becomes patience and words
             await self._complain(due, error)
@@ -300,31 +306,33 @@ class Engine:
 
     async def _went_well(self, due: Due) -> None:
         if isinstance(due.action, lifecycle.Poll):
-            self.patience.rest(due.action, await self._poll_pause(due.action))
+            self.retry_clock.pause(due.action, await self._poll_pause(due.action))
         else:
-            self.patience.forget(due.action)
+            self.retry_clock.forget(due.action)
         await self._answered(due)
         await self._all_well(_subject(due.action))
         if isinstance(due.action, lifecycle.Fetch):
             # Whether it could be cancelled does not matter any more.
-            await self._all_well(_subject(lifecycle.Withdraw(due.action.batch)))
+            await self._all_well(_subject(lifecycle.CancelBatch(due.action.batch)))
 
     async def _answered(self, due: Due) -> None:
         if due.provider is not None:
-            self.patience.forget(due.provider)
+            self.retry_clock.forget(due.provider)
             await self._all_well(f"provider {due.provider}")
 
     async def _poll_pause(self, action: lifecycle.Poll) -> float:
         batch = await self.context.store.batches.get(action.batch)
-        desk = self.context.desks.get(batch.provider)
+        provider = self.context.providers.get(batch.provider)
         # By the clock that does not jump: one set forward by a day would have a batch looked at every five minutes.
-        age = batch.intent.age(self.context.intent()) if batch.intent is not None else 0.0
-        return backoff.poll_delay(max(age, 0.0), least=desk.poll if desk else 30.0, jitter=self.context.clock.jitter())
+        age = batch.intent.age(self.context.now()) if batch.intent is not None else 0.0
+        return backoff.poll_delay(
+            max(age, 0.0), least=provider.poll if provider else 30.0, jitter=self.context.clock.jitter()
+        )
 
     async def _complain(self, due: Due, error: Exception) -> None:
         action, provider = due.action, due.provider
         retry_after = error.retry_after if isinstance(error, TransientError) else None
-        failures = self.patience.failed(action, retry_after=retry_after)
+        failures = self.retry_clock.failed(action, retry_after=retry_after)
         name = type(action).__name__
         logger.debug("%s failed", action, exc_info=error, extra={"action": name})
         if isinstance(error, ProviderNotConfigured):
@@ -344,8 +352,8 @@ class Engine:
 
     def _shut_for_longer(self, provider: str) -> None:
         # Calls that were under way when the first of them failed tell nothing new.
-        if self.patience.until(provider) <= self.context.clock.steady():
-            self.patience.failed(provider)
+        if self.retry_clock.until(provider) <= self.context.clock.steady():
+            self.retry_clock.failed(provider)
 
     async def _all_well(self, subject: str) -> None:
         self._streaks.pop(subject.removeprefix("provider "), None)
@@ -367,7 +375,7 @@ def _subject(action: Action) -> str:
     if isinstance(action, Pack):
         # Not the provider itself: it is not called for this, so this proves nothing about it.
         return f"batches for {action.provider}"
-    if isinstance(action, lifecycle.Withdraw):
+    if isinstance(action, lifecycle.CancelBatch):
         return f"cancelling batch {action.batch}"  # by itself, since polls of the batch go well meanwhile
     job = getattr(action, "job", None)
     return f"job {job}" if job is not None else f"batch {getattr(action, 'batch', '')}"

@@ -18,13 +18,13 @@ class _Wait:
     until: float = 0.0
 
 
-class Patience:
+class RetryClock:
     """Waiting times by key: an action, or a provider as a whole."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._waits: dict[Hashable, _Wait] = {}
-        self.hurries = 0
+        self.resets = 0
 
     def failed(self, key: Hashable, *, retry_after: float | None = None) -> int:
         """It went wrong: wait longer each time. How often in a row that was."""
@@ -34,7 +34,7 @@ class Patience:
         wait.until = self._clock.steady() + pause
         return wait.failures
 
-    def rest(self, key: Hashable, pause: float) -> None:
+    def pause(self, key: Hashable, pause: float) -> None:
         """It went well, and is to be done again after this many seconds."""
         self._waits[key] = _Wait(0, self._clock.steady() + pause)
 
@@ -52,8 +52,8 @@ class Patience:
         wait = self._waits.get(key)
         return wait.until if wait is not None else 0.0
 
-    def hurry(self) -> None:
+    def reset(self) -> None:
         """Someone has changed something: try everything now."""
-        self.hurries += 1
+        self.resets += 1
         for wait in self._waits.values():
             wait.until = 0.0

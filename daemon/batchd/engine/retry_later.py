@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class LookAgain(Exception):
+class RetryLater(Exception):
     """Nothing is wrong; the same is to be asked again after `pause` seconds."""
 
     def __init__(self, pause: float) -> None:

@@ -69,11 +69,11 @@ class BatchFound(Event):
     """A batch whose creation was not confirmed was found at the provider."""
 
     remote: str
-    others: list[str] = dataclasses.field(default_factory=list)
+    extra_remotes: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def sentence(self) -> str:
-        others = f" So does {', '.join(self.others)}, which is cancelled." if self.others else ""
+        others = f" So does {', '.join(self.extra_remotes)}, which is cancelled." if self.extra_remotes else ""
         return f"Found batch {self.batch} at the provider: {self.remote} holds it.{others}"
 
 

@@ -31,26 +31,29 @@ class JobAccepted(Event):
     rows: int
     parts: int
     sha256: str
-    twin: str | None = None
+    duplicate_of: str | None = None
 
     @property
     def sentence(self) -> str:
-        twin = f" It is the same as job {self.twin}, whose answers will be delivered again." if self.twin else ""
-        return f"Read {self.source}: {count(self.rows, 'row')} in {count(self.parts, 'part')}.{twin}"
+        duplicate_of = (
+            f" It is the same as job {self.duplicate_of}, whose answers will be delivered again."
+            if self.duplicate_of
+            else ""
+        )
+        return f"Read {self.source}: {count(self.rows, 'row')} in {count(self.parts, 'part')}.{duplicate_of}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRedelivered(Event):
     """The same bytes were asked about before by the same route: the answers of then are delivered, at no cost."""
 
-    twin: str
+    duplicate_of: str
     rows: int
 
     @property
     def sentence(self) -> str:
-        return (
-            f"Took the answers to {count(self.rows, 'row')} from job {self.twin}; nothing was asked, nothing is paid."
-        )
+        rows = count(self.rows, "row")
+        return f"Took the answers to {rows} from job {self.duplicate_of}; nothing was asked, nothing is paid."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """May this job be sent? What the operator allows, what is spent and promised already, and the answer in words.
 
-All money is in grains of the one currency. Days and months are those of UTC, as providers bill.
+All money is in subunits of the one currency. Days and months are those of UTC, as providers bill.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Literal
 from ..model import Usage
 from .pricing import Rates, amount, at_most, unit
 
-ANY_AMOUNT = 1 << 62
+MAX_AMOUNT = 1 << 62
 """What a job may cost whose cost nobody can tell, once a person has approved it all the same.
 
-It is also more than anything may come to, in grains: two such sums fit into the 64 bits that the database adds up.
+It is also more than anything may come to, in subunits: two such sums fit into the 64 bits that the database adds up.
 """
 
 SURE, UNSURE = 1.05, 1.25
@@ -44,7 +44,7 @@ class Ceilings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class SpendingLimits:
     """Everything that the operator allows, in all and at each provider.
 
     What is beyond a day's or a month's limit is held for a person, or waits until there is room again.
@@ -104,8 +104,8 @@ def waits_for_money(reason_code: str | None) -> bool:
     return reason_code is not None and reason_code.startswith(_WAITS)
 
 
-def judge(
-    budget: Budget, provider: str, account: Account, *, approved: int | None, price_unknown: str | None
+def find_refusal(
+    budget: SpendingLimits, provider: str, account: Account, *, approved: int | None, price_unknown: str | None
 ) -> Refusal | None:
     """Why the job may not be sent, None if it may.
 
@@ -115,10 +115,10 @@ def judge(
     if not account.open_parts:
         return None  # every row has its outcome without being asked
     # First of all, since what the database cannot add up can be approved by nobody.
-    if account.month + account.reserved + account.whole >= ANY_AMOUNT:
+    if account.month + account.reserved + account.whole >= MAX_AMOUNT:
         return _uncountable(budget, account)
     if approved is not None:
-        if approved >= ANY_AMOUNT or (not price_unknown and not account.unlimited and account.whole <= approved):
+        if approved >= MAX_AMOUNT or (not price_unknown and not account.unlimited and account.whole <= approved):
             return None
         currency = budget.currency
         return Refusal(
@@ -143,10 +143,10 @@ def judge(
     return None
 
 
-def _uncountable(budget: Budget, account: Account) -> Refusal:
+def _uncountable(budget: SpendingLimits, account: Account) -> Refusal:
     currency = budget.currency
-    most = f"more than batchd can count, which is {amount(ANY_AMOUNT, currency)} {currency}"
-    if account.whole >= ANY_AMOUNT:
+    most = f"more than batchd can count, which is {amount(MAX_AMOUNT, currency)} {currency}"
+    if account.whole >= MAX_AMOUNT:
         reason = f"it can cost {most}. Mend its price or its max_tokens, cancel it, and drop the file again"
         return Refusal("uncountable", reason)
     reason = f"with what is spent this month and promised to jobs under way, it can cost {most}"
@@ -167,7 +167,7 @@ class _Limit:
         return self.allowed - self.spent - self.reserved
 
 
-def _limits(budget: Budget, provider: str, account: Account) -> Iterator[_Limit]:
+def _limits(budget: SpendingLimits, provider: str, account: Account) -> Iterator[_Limit]:
     theirs = (account.provider_today, account.provider_month, account.provider_reserved)
     for ceilings, table, (today, month, reserved) in (
         (budget.overall, "[budget]", (account.today, account.month, account.reserved)),
@@ -181,7 +181,7 @@ def _limits(budget: Budget, provider: str, account: Account) -> Iterator[_Limit]
             yield _Limit(f"{table} per_month", "this month", ceilings.per_month, month, reserved, account.own)
 
 
-def _refusal(budget: Budget, limit: _Limit, account: Account) -> Refusal:
+def _refusal(budget: SpendingLimits, limit: _Limit, account: Account) -> Refusal:
     currency = budget.currency
     code = limit.name.rpartition(" ")[2]
     needs = f"it can cost at most {at_most(limit.needed, currency)} {currency}"
@@ -197,7 +197,7 @@ def _refusal(budget: Budget, limit: _Limit, account: Account) -> Refusal:
     return Refusal(code, reason, passes=budget.beyond == "wait" and account.own <= limit.allowed)
 
 
-def most_cost(rates: Rates, *, input_tokens: int, output_tokens: int, longest: int, sure: bool) -> int:
+def reserved(rates: Rates, *, input_tokens: int, output_tokens: int, longest: int, sure: bool) -> int:
     """The most that requests of so many tokens in all can cost, with what is added because counting is a guess.
 
     `longest` are the input tokens of the longest of them.
@@ -221,5 +221,5 @@ def beginnings(now: float) -> tuple[float, float]:
 
 
 def counted(units: object, currency: str) -> int:
-    """An amount in units of the currency, as a config or a person writes it, in grains."""
+    """An amount in units of the currency, as a config or a person writes it, in subunits."""
     return int(Decimal(str(units)) * unit(currency))

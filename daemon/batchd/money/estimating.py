@@ -97,7 +97,7 @@ class Load:
         return replace(self, input_tokens=ceil(self.input_tokens * margin), long=long)
 
     def cost(self, rates: Rates, output_tokens: int) -> int:
-        """What they all cost, in grains, with so much output in all, which is spread evenly over them."""
+        """What they all cost, in subunits, with so much output in all, which is spread evenly over them."""
         # Output is given for all there is, input is what was counted.
         output = output_tokens if self.share == 1 else round(output_tokens * self.share)
         each = round(output / self.requests) if self.requests else 0
@@ -109,7 +109,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What something costs, in grains: likely, and at most (None if nothing limits it)."""
+    """What something costs, in subunits: likely, and at most (None if nothing limits it)."""
 
     likely: int
     most: int | None
@@ -162,7 +162,7 @@ def cheapest_first(quotes: Sequence[Quote]) -> list[Quote]:
 TIMES_TOO_HIGH, TOKENS_TOO_HIGH = 4, 50
 """A limit is far above what answers use if it is so many times that, and by so many tokens."""
 
-SAME_SHARE, SAME_LEAST = 0.5, 100
+SAME_SHARE, MIN_SAME = 0.5, 100
 """What is the same in every request dominates if it is that part of the input, and so many tokens."""
 
 REPEATED_SHARE = 0.01
@@ -220,7 +220,7 @@ def _limit(habits: Habits, quoted: Quote, requests: int) -> Iterator[Advice]:
 
 def _same(habits: Habits, quoted: Quote, requests: int) -> Iterator[Advice]:
     each = quoted.input_tokens / requests if requests else 0.0
-    if habits.same is None or habits.same < SAME_LEAST or habits.same < SAME_SHARE * each:
+    if habits.same is None or habits.same < MIN_SAME or habits.same < SAME_SHARE * each:
         return
     text = (
         f"{habits.same / each:.0%} of the input is the same in every request: {habits.same:,.0f} tokens of the prompt, "
@@ -243,6 +243,6 @@ def _repeats(habits: Habits, quoted: Quote) -> Iterator[Advice]:
     yield Advice("repeats", f"{text}. With `reuse` in the route they are asked once.")
 
 
-def _money(grains: int, quoted: Quote) -> str:
+def _money(subunits: int, quoted: Quote) -> str:
     assert quoted.terms is not None
-    return f"{amount(grains, quoted.terms.currency)} {quoted.terms.currency}"
+    return f"{amount(subunits, quoted.terms.currency)} {quoted.terms.currency}"

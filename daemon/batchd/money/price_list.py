@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from . import published_prices as known_prices
+from . import published_prices as published_prices
 from .pricing import Price, Terms
 from .published_prices import Service
 
@@ -18,7 +18,7 @@ OPERATOR = "configuration"
 """The source of terms that the operator wrote."""
 
 
-class PriceBook:
+class PriceList:
     """The prices of one provider's models.
 
     `operator` are those of the config, in `currency`. `known` is the service whose published prices hold where the
@@ -32,7 +32,7 @@ class PriceBook:
         self,
         operator: Mapping[str, Price],
         *,
-        currency: str = known_prices.CURRENCY,
+        currency: str = published_prices.CURRENCY,
         known: str | None = None,
         discount: Decimal | None = None,
     ) -> None:
@@ -42,7 +42,7 @@ class PriceBook:
         self._discount = discount
 
     @classmethod
-    def of(cls, table: ProviderTable, settings: object, *, currency: str) -> PriceBook:
+    def of(cls, table: ProviderTable, settings: object, *, currency: str) -> PriceList:
         """The prices of a configured provider; `settings` are its plugin's, whose `base_url` tells the service."""
         known = table.prices_of or getattr(settings, "base_url", None)
         return cls(table.price_list(), currency=currency, known=known, discount=table.batch_discount)
@@ -53,21 +53,23 @@ class PriceBook:
         if own is not None:
             batch, live = (own.rates(self.currency, batch=each) for each in (True, False))
             return Terms(batch, live, self.currency, OPERATOR)
-        if self.currency != known_prices.CURRENCY or self._service is None:
+        if self.currency != published_prices.CURRENCY or self._service is None:
             return None
         return self._service.terms(model, at, discount=self._discount)
 
     def models(self) -> list[str]:
         """Every model whose price is known here, the operator's own first."""
-        published = [] if self.currency != known_prices.CURRENCY or self._service is None else self._service.models()
+        published = (
+            [] if self.currency != published_prices.CURRENCY or self._service is None else self._service.models()
+        )
         return [*self._operator, *(model for model in published if model not in self._operator)]
 
     def unknown(self, provider: str, model: str) -> str:
         """Why the price of a model is not known and which table to add, in words. `provider` is its name here."""
         if self._service is None:
             why = "batchd knows no published prices of this service"
-        elif self.currency != known_prices.CURRENCY:
-            why = f"published prices are in {known_prices.CURRENCY}, and [budget] counts in {self.currency}"
+        elif self.currency != published_prices.CURRENCY:
+            why = f"published prices are in {published_prices.CURRENCY}, and [budget] counts in {self.currency}"
         else:
             why = f"it is not among the published prices of {self._service.name}"
         what = f'The price of the model "{model}" at {provider} is not known: {why}.'

@@ -1,4 +1,4 @@
-"""What tokens cost, exactly: in whole grains of a currency, so that sums agree to the last of them.
+"""What tokens cost, exactly: in whole subunits of a currency, so that sums agree to the last of them.
 
 A grain is the smallest amount that is counted: a trillionth of the currency's unit, or a billionth where the unit is
 small, as so many more of them must fit into the 64 bits that the database adds up.
@@ -52,7 +52,7 @@ class Price:
     batch_output: Decimal | None = None
 
     def rates(self, currency: str, *, batch: bool) -> Rates:
-        """The same per token in grains of the currency, on the terms of a batch or of live calls."""
+        """The same per token in subunits of the currency, on the terms of a batch or of live calls."""
         factor = 1 - self.batch_discount if batch else Decimal(1)
         cached = self.input if self.cached_input is None else self.cached_input
         given_input = self.batch_input if batch else None
@@ -89,7 +89,7 @@ class Rates:
         return bool(self.steps)
 
     def cost(self, usage: Usage) -> int:
-        """What this usage costs, in grains. It is that of one request where rates are tiered."""
+        """What this usage costs, in subunits. It is that of one request where rates are tiered."""
         rates: Rates | Step = self
         for step in self.steps:
             if usage.input_tokens > step.above:
@@ -102,7 +102,7 @@ class Rates:
         )
 
     def most(self, usage: Usage, *, longest: int | None = None) -> int:
-        """The most that requests can cost which sum up to this usage, in grains.
+        """The most that requests can cost which sum up to this usage, in subunits.
 
         `longest` is the most input tokens of one of them; where it is not known, one of them might hold all.
         """
@@ -144,19 +144,19 @@ def _rates(record: Mapping[str, Any]) -> Rates:
 
 
 def per_token(per_million: Decimal, currency: str) -> int:
-    """A price per million tokens, in units, as grains per token."""
+    """A price per million tokens, in units, as subunits per token."""
     return round(per_million * (unit(currency) // 1_000_000))
 
 
-def at_most(grains: int, currency: str) -> str:
+def at_most(subunits: int, currency: str) -> str:
     """As `amount`, and never less than it is: whoever allows what this says allows enough."""
-    step = unit(currency) // (100 if grains >= unit(currency) else 1_000_000)
-    return amount(-(-grains // step) * step, currency)
+    step = unit(currency) // (100 if subunits >= unit(currency) else 1_000_000)
+    return amount(-(-subunits // step) * step, currency)
 
 
-def amount(grains: int, currency: str) -> str:
+def amount(subunits: int, currency: str) -> str:
     """As people write money: two decimals from a unit up, more where there is less: `12.34`, `0.0021`, `0.00`."""
-    value = Decimal(grains) / unit(currency)
+    value = Decimal(subunits) / unit(currency)
     if value == 0:
         return "0.00"
     if abs(value) >= 1:

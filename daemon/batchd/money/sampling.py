@@ -9,7 +9,7 @@ PIECES = 128
 PIECE = 64 * 1024
 """So many stretches of so many bytes, one from each part of the file."""
 
-_REFUSED_MOST = PIECES // 4
+_MAX_REFUSED = PIECES // 4
 _SEED = 7
 
 
@@ -37,7 +37,7 @@ def thin(source: Path, target: Path, *, quoted: bool) -> int | None:
                 refused += 1
             else:
                 written += out.write(lines)
-        return written if refused <= _REFUSED_MOST else None
+        return written if refused <= _MAX_REFUSED else None
 
 
 def _lines(stretch: bytes, *, quoted: bool) -> bytes | None:

@@ -10,7 +10,7 @@ from .pricing import Terms
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What some answers cost, in tokens and in grains. `wasted` is the part of it that answered no row.
+    """What some answers cost, in tokens and in subunits. `wasted` is the part of it that answered no row.
 
     Money is None where the price is not known, which is never the same as nothing. `live_cost` is what the same
     would have cost in live calls.

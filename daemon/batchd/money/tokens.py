@@ -168,7 +168,7 @@ class _OneByOne:
         count = self._in_frame(body) if self.constant is not None else None
         if count is None:
             count = self._whole(body)
-            if self._changes < _CHANGES_MOST:
+            if self._changes < _MAX_CHANGES:
                 self._learn(body, count)
         return count
 
@@ -181,8 +181,8 @@ class _OneByOne:
         if text is None:
             # More than one stretch differs. Where it is always so, looking for it is given up.
             self._odd += 1
-            if self._odd > _ODD_MOST:
-                self.constant, self._changes = None, _CHANGES_MOST
+            if self._odd > _MAX_ODD:
+                self.constant, self._changes = None, _MAX_CHANGES
             return None
         assert self.constant is not None
         return self.constant + self._encode(text)
@@ -214,7 +214,7 @@ class _OneByOne:
         return sum(text if isinstance(text, int) else self._encode(text) for text in texts(body))
 
 
-_CHANGES_MOST, _ODD_MOST = 40, 20
+_MAX_CHANGES, _MAX_ODD = 40, 20
 _MARK = "\N{REPLACEMENT CHARACTER}a text of batchd\N{REPLACEMENT CHARACTER}"
 _MARKED = _MARK.encode()
 

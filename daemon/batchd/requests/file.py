@@ -25,12 +25,12 @@ import msgspec
 
 from ..errors import BatchdError
 from ..model import Failure, Limits
-from ..store.duplicate_finder import Double, Names
+from ..store.duplicate_finder import Duplicate, DuplicateFinder
 from . import rules as requests
 from .json_lines import BLANKS, MARKED, on_one_line, read_json_line
 from .rules import Fault
 
-KINDS_MOST = 1_000
+MAX_KINDS = 1_000
 """Different endpoints and models that are counted. What comes later than so many is not what the file is for."""
 _STRANGE = -1
 _PADDING = 1_024
@@ -114,7 +114,7 @@ class RequestFile:
         self._longest = min(limits.max_line_bytes or limits.max_bytes, limits.max_bytes)
         self._file: IO[bytes] = path.open("rb")
         self._own: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the others
-        self.names = Names()
+        self.names = DuplicateFinder()
         self._stamp = self._now()
         self._kinds: dict[tuple[str, str], int] = {}
         self._main = 0
@@ -202,7 +202,7 @@ class RequestFile:
         """A number for an endpoint and a model."""
         kind = self._kinds.get(pair)
         if kind is None:
-            kind = _STRANGE if len(self._kinds) >= KINDS_MOST else self._kinds.setdefault(pair, len(self._kinds))
+            kind = _STRANGE if len(self._kinds) >= MAX_KINDS else self._kinds.setdefault(pair, len(self._kinds))
         return kind
 
     def _judged(self, line: Line) -> tuple[list[Fault], Mend, tuple[str, tuple[str, str]] | None]:
@@ -225,7 +225,7 @@ class RequestFile:
         return ([_MARKED], Mend.REWRITE, named) if line.marked else ([], Mend.REWRITE, named)
 
     def _compare(self, counts: Counter[int]) -> None:
-        """Find out what most lines are for, and which of these are doubles."""
+        """Find out what most lines are for, and which of these are duplicates."""
         account = self.account
         # Of those that are alike, the one that came first.
         counts.pop(_STRANGE, None)
@@ -272,12 +272,14 @@ class RequestFile:
 
     def _doubles(self) -> Iterator[Finding]:
         same_as = lru_cache(maxsize=8)(lambda place: _canonical(self._record(place)))
-        for double in self.names.doubles(self._main):
-            yield self._double(double, same=_canonical(self._record(double.place)) == same_as(double.first_place))
+        for duplicate in self.names.duplicates(self._main):
+            yield self._duplicate(
+                duplicate, same=_canonical(self._record(duplicate.place)) == same_as(duplicate.first_place)
+            )
 
-    def _double(self, double: Double, *, same: bool) -> Finding:
-        fault = requests.duplicate(double.name, f"line {double.first:,}", same=same)
-        return Finding(double.number, [fault], Mend.DROP if same else Mend.RENAME)
+    def _duplicate(self, duplicate: Duplicate, *, same: bool) -> Finding:
+        fault = requests.duplicate_fault(duplicate.name, f"line {duplicate.first:,}", same=same)
+        return Finding(duplicate.number, [fault], Mend.DROP if same else Mend.RENAME)
 
     def _record(self, place: int) -> dict[str, Any]:
         """The request of a line that was read before."""

@@ -24,7 +24,7 @@ from ..files import fsync_folder, move_without_replacing
 from ..model import Limits
 from .file import CRLF, SEPARATORS, Finding, Line, Mend, RequestFile
 from .json_lines import BYTE_ORDER_MARK, on_one_line
-from .rules import CUSTOM_ID_MOST
+from .rules import MAX_CUSTOM_ID
 
 BLANK, DOUBLE, RENAMED = "blank_line", "double", "renamed"
 LINES_NAMED = 20
@@ -136,7 +136,7 @@ def _renamed(file: RequestFile, text: bytes, number: int) -> bytes | None:
     name = msgspec.json.decode(fields["custom_id"])
     tries = (f"{name}-line{number}{more}" for more in ("", *(f"-{again}" for again in range(2, 100))))
     fresh = next((each for each in tries if not file.names.has(each)), None)
-    if fresh is None or len(fresh) > CUSTOM_ID_MOST:
+    if fresh is None or len(fresh) > MAX_CUSTOM_ID:
         return None
     return _encode({**fields, "custom_id": fresh})
 

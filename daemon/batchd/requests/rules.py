@@ -20,7 +20,7 @@ import msgspec
 from ..model import Failure, Json
 from .json_lines import read_json_line
 
-CUSTOM_ID_MOST = 256
+MAX_CUSTOM_ID = 256
 """Characters of a custom_id: the least of what services document."""
 
 ENDPOINTS = (
@@ -112,8 +112,8 @@ def _custom_id(custom_id: Json) -> Iterator[Fault]:
         yield Fault(_INVALID, message, "custom_id")
     elif not custom_id:
         yield Fault(_MISSING, "custom_id is empty. Write one that no other line has.", "custom_id")
-    elif len(custom_id) > CUSTOM_ID_MOST:
-        message = f"custom_id has {len(custom_id):,} characters, and may have {CUSTOM_ID_MOST}. Shorten it."
+    elif len(custom_id) > MAX_CUSTOM_ID:
+        message = f"custom_id has {len(custom_id):,} characters, and may have {MAX_CUSTOM_ID}. Shorten it."
         yield Fault("string_above_max_length", message, "custom_id")
 
 
@@ -317,7 +317,7 @@ def mismatched_url(url: str, wanted: str) -> Fault:
     )
 
 
-def duplicate(name: str, first: str, *, same: bool | None = None, field: str = "custom_id") -> Fault:
+def duplicate_fault(name: str, first: str, *, same: bool | None = None, field: str = "custom_id") -> Fault:
     """A name that stands at `first` already. `same` tells whether both ask the same, where that is known."""
     mend = {
         None: "Write one that no other line has.",

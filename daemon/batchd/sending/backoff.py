@@ -6,7 +6,7 @@ FIRST = 1.0
 """Seconds after the first failure."""
 MOST = 300.0
 """Seconds at most, unless the service asked for more."""
-MOST_ASKED = 3600.0
+MAX_ASKED = 3600.0
 """A service that asks for more than an hour is asked again after an hour all the same."""
 
 
@@ -20,7 +20,7 @@ def delay(failures: int, *, jitter: float, retry_after: float | None = None) -> 
     waited = exponential * (1 - jitter / 4)
     if retry_after is None or retry_after <= 0:
         return waited
-    return max(waited if failures > 1 else 0.0, min(retry_after, MOST_ASKED))
+    return max(waited if failures > 1 else 0.0, min(retry_after, MAX_ASKED))
 
 
 def poll_delay(age: float, *, least: float, jitter: float) -> float:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..contracts import Limits
-from ..domain.records import Waiting
+from ..domain.records import QueuedPart
 
-OUTPUT_BYTES_MOST = 100_000_000
+MAX_OUTPUT_BYTES = 100_000_000
 """Downloads of several hundred MB are cut in practice, again and again; so a batch's answers stay below this."""
 
 
@@ -17,13 +17,13 @@ OUTPUT_BYTES_MOST = 100_000_000
 class Packing:
     """What `pack` decided: batches to make now, parts to cut first, and when to ask again (steady seconds)."""
 
-    batches: Sequence[Sequence[Waiting]]
-    too_large: Sequence[Waiting]
+    batches: Sequence[Sequence[QueuedPart]]
+    too_large: Sequence[QueuedPart]
     again_at: float | None
 
 
 def pack(
-    waiting: Iterable[Waiting],
+    waiting: Iterable[QueuedPart],
     limits: Limits,
     *,
     linger: float,
@@ -36,8 +36,8 @@ def pack(
     seconds, so that small jobs meet. `free_tokens` is what may still be enqueued at the provider; parts that
     do not fit into it wait. A part that alone exceeds a limit comes back as too large.
     """
-    batches: list[list[Waiting]] = []
-    too_large: list[Waiting] = []
+    batches: list[list[QueuedPart]] = []
+    too_large: list[QueuedPart] = []
     group = _Group(limits)
     again_at: float | None = None
     left = free_tokens
@@ -68,9 +68,9 @@ def pack(
     return Packing(batches, too_large, again_at)
 
 
-def pieces(part: Waiting, limits: Limits) -> int:
+def pieces(part: QueuedPart, limits: Limits) -> int:
     """Into how many pieces to cut a part that `pack` called too large, so that each is likely to fit."""
-    ratios = [part.requests / limits.max_requests, part.size / limits.max_bytes, part.output_size / OUTPUT_BYTES_MOST]
+    ratios = [part.requests / limits.max_requests, part.size / limits.max_bytes, part.output_size / MAX_OUTPUT_BYTES]
     if limits.max_enqueued_tokens:
         ratios.append(part.input_tokens / limits.max_enqueued_tokens)
     return min(max(2, math.ceil(max(ratios) * 1.1)), max(2, part.requests))
@@ -81,10 +81,10 @@ class _Group:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.parts: list[Waiting] = []
+        self.parts: list[QueuedPart] = []
         self.requests = self.size = self.input_tokens = self.output_size = 0
 
-    def takes(self, part: Waiting) -> bool:
+    def takes(self, part: QueuedPart) -> bool:
         limits = self.limits
         if not self.parts and part.requests <= 1:
             # It cannot be cut any further, so only the service can refuse it.
@@ -94,10 +94,10 @@ class _Group:
             self.requests + part.requests <= limits.max_requests
             and self.size + part.size <= limits.max_bytes
             and (tokens_most is None or self.input_tokens + part.input_tokens <= tokens_most)
-            and self.output_size + part.output_size <= OUTPUT_BYTES_MOST
+            and self.output_size + part.output_size <= MAX_OUTPUT_BYTES
         )
 
-    def add(self, part: Waiting) -> None:
+    def add(self, part: QueuedPart) -> None:
         self.parts.append(part)
         self.requests += part.requests
         self.size += part.size

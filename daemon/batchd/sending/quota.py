@@ -9,7 +9,7 @@ Lane = tuple[str, str]
 """Provider and model: what quotas are counted by."""
 
 FIRST_PAUSE = 15.0
-MOST_PAUSE = 600.0
+MAX_PAUSE = 600.0
 SMALLEST_SHARE = 20
 """A limit that the provider named is never taken to be less than a twentieth of it: others may share it for now."""
 
@@ -48,7 +48,7 @@ class Quotas:
     def _pause(self, lane: Lane, limit: int | None, steady: float) -> None:
         before = self._learnt.get(lane)
         refusals = before.refusals + 1 if before else 1
-        pause = min(MOST_PAUSE, FIRST_PAUSE * 2.0 ** min(refusals - 1, 10))
+        pause = min(MAX_PAUSE, FIRST_PAUSE * 2.0 ** min(refusals - 1, 10))
         self._learnt[lane] = Learnt(limit, refusals, steady + pause)
 
     def accepted(self, lane: Lane) -> None:

@@ -37,7 +37,7 @@ _LIMIT = re.compile(r"[Ll]imit(?:\s+of|:)?\s*(\d[\d.,]*)\s*([KkMm])?\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class WaitForQuota:
     """Too much is enqueued at the provider. `limit` is what it takes at most (input tokens), if it said so."""
 
     message: str
@@ -59,7 +59,7 @@ class WrongSetting:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class RetryBatch:
     """The service broke down over it, by no fault of what is in it: the same again, after a while."""
 
     message: str
@@ -74,15 +74,15 @@ class Bisect:
     code: str = "batch_refused"
 
 
-Verdict: TypeAlias = Wait | BadLines | WrongSetting | Again | Bisect
+RefusalDecision: TypeAlias = WaitForQuota | BadLines | WrongSetting | RetryBatch | Bisect
 
 
-def verdict(problems: Iterable[Problem]) -> Verdict:
+def decide_refusal(problems: Iterable[Problem]) -> RefusalDecision:
     """Judge by the code first, then by the words, since codes are not documented anywhere."""
     problems = list(problems)
     for problem in problems:
         if problem.code in _QUOTA_CODES or any(words in problem.message.lower() for words in _QUOTA_WORDS):
-            return Wait(problem.message, _limit(problem.message))
+            return WaitForQuota(problem.message, _limit(problem.message))
     lines = {
         problem.line: Failure(problem.code or "refused", problem.message)
         for problem in problems
@@ -95,7 +95,7 @@ def verdict(problems: Iterable[Problem]) -> Verdict:
             return WrongSetting(problem.message)
     for problem in problems:
         if problem.code in _PASSING_CODES:
-            return Again(problem.message, problem.code)
+            return RetryBatch(problem.message, problem.code)
     if problems:
         return Bisect("; ".join(problem.message for problem in problems[:3]), problems[0].code or "batch_refused")
     return Bisect("the provider gave no reason")

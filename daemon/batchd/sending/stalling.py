@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from ..domain.records import Batch, Intent
+from ..domain.records import Batch, Moment
 from ..model import BatchPhase, BatchStatus
 
 GRACE = 1_800.0
@@ -24,7 +24,7 @@ DEAF = 6 * 3_600.0
 """Seconds in which a service must have ended a batch that it was asked to stop."""
 
 
-class Judgement(Enum):
+class StallDecision(Enum):
     """What to do about a batch that has not ended."""
 
     WAIT = auto()
@@ -34,7 +34,7 @@ class Judgement(Enum):
     """It was asked to, and nothing came of it: fetch what there is and wait no longer."""
 
 
-def unmoved_since(batch: Batch, status: BatchStatus, now: Intent, *, poll: float) -> Intent:
+def unmoved_since(batch: Batch, status: BatchStatus, now: Moment, *, poll: float) -> Moment:
     """Since when the service has been saying of the batch what it says now.
 
     Its counts may be wrong, but they do not change by themselves. A service that was out of reach for long may have
@@ -47,16 +47,16 @@ def unmoved_since(batch: Batch, status: BatchStatus, now: Intent, *, poll: float
     return now if out_of_reach else batch.progress
 
 
-def judge(batch: Batch, phase: BatchPhase, *, progress: Intent, now: Intent, window: float) -> Judgement:
+def decide_stall(batch: Batch, phase: BatchPhase, *, progress: Moment, now: Moment, window: float) -> StallDecision:
     """What to do about a batch whose service has just said that it is in this phase, since `progress` without a move.
 
     `window` is how long the service may take, by its own word. Services that do not keep to it (Azure never
     expires a batch) go on for as long as anything moves.
     """
     if batch.stopping is not None:
-        return Judgement.LEAVE if batch.stopping.elapsed(now) >= DEAF else Judgement.WAIT
+        return StallDecision.LEAVE if batch.stopping.elapsed(now) >= DEAF else StallDecision.WAIT
     since = batch.submitted_at if batch.submitted_at is not None else batch.created_at
     if now.at - since < window + GRACE:
-        return Judgement.WAIT
+        return StallDecision.WAIT
     quiet = QUIET_FINALIZING if phase is BatchPhase.FINALIZING else QUIET
-    return Judgement.STOP if progress.elapsed(now) >= quiet else Judgement.WAIT
+    return StallDecision.STOP if progress.elapsed(now) >= quiet else StallDecision.WAIT

@@ -13,16 +13,16 @@ from ..system.logs import log_event
 
 logger = logging.getLogger("batchd")
 
-BACKLOG_MOST = 10_000
+MAX_BACKLOG = 10_000
 """Events that wait for a slow observer; beyond that it misses some, which is better than filling the memory."""
 
 
-class News:
+class ObserverFeed:
     """Hears of every committed event. Observers are told one after the other, each at its own pace."""
 
     def __init__(self, observers: Mapping[str, Observer[Any]]) -> None:
         self.observers = observers
-        self._queues: dict[str, asyncio.Queue[Event]] = {name: asyncio.Queue(BACKLOG_MOST) for name in observers}
+        self._queues: dict[str, asyncio.Queue[Event]] = {name: asyncio.Queue(MAX_BACKLOG) for name in observers}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self) -> None:
@@ -35,7 +35,7 @@ class News:
         over = [name for name, observer in self.observers.items() if observers.get(name) is not observer]
         queues = [(self._queues.pop(name), self._tasks.pop(name)) for name in over]
         fresh = [name for name in observers if name not in self._queues]
-        self._queues |= {name: asyncio.Queue(BACKLOG_MOST) for name in fresh}
+        self._queues |= {name: asyncio.Queue(MAX_BACKLOG) for name in fresh}
         self.observers = observers
         for name in fresh:
             self._begin(name, observers[name])

@@ -34,7 +34,7 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-class Questions:
+class RequestKeys:
     """Makes the keys of requests to one endpoint of one provider."""
 
     def __init__(self, provider: str, endpoint: str) -> None:
@@ -47,7 +47,7 @@ class Questions:
         return digest.digest()
 
 
-class AnswerBook:
+class AnswerCache:
     """The file, opened by `opened`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -55,7 +55,7 @@ class AnswerBook:
 
     @classmethod
     @contextmanager
-    def opened(cls, path: Path) -> Iterator[AnswerBook]:
+    def opened(cls, path: Path) -> Iterator[AnswerCache]:
         """Open it for the block. One that is damaged is put aside: it is a memory, not a record."""
         try:
             connection = _connected(path)

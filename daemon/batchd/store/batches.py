@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..domain.records import Batch, BatchState, Intent, Part, Waiting
+from ..domain.records import Batch, BatchState, Moment, Part, QueuedPart
 from ..events import (
     BatchDownloaded,
     BatchEnded,
@@ -89,7 +89,7 @@ class Batches:
 
     # --- on the way there ------------------------------------------------------------------------------------
 
-    async def packed(self, batches: Sequence[tuple[Batch, Sequence[Waiting]]]) -> None:
+    async def packed(self, batches: Sequence[tuple[Batch, Sequence[QueuedPart]]]) -> None:
         """Commit batches with their keys and parts. A batch is not made if one of its parts does not wait any more.
 
         It may have been cut, batched or skipped since, or its job cancelled: what nobody wants is not paid for.
@@ -99,7 +99,7 @@ class Batches:
             for batch, waiting in batches:
                 await make(tx, batch, waiting)
 
-        async def make(tx: Transaction, batch: Batch, waiting: Sequence[Waiting]) -> None:
+        async def make(tx: Transaction, batch: Batch, waiting: Sequence[QueuedPart]) -> None:
             found = [await tx.fetch("waiting_part", job=part.job, first=part.first) for part in waiting]
             parts = [part_of(rows[0]) for rows in found if rows]
             if [(part.requests, part.size) for part in parts] != [(part.requests, part.size) for part in waiting]:
@@ -112,7 +112,7 @@ class Batches:
                 {"batch": batch.key, "job": part.job, "first": part.first, "attempt": part.attempt} for part in parts
             ]
             await tx.insert("batch_parts", rows)
-            await tx.tell(
+            await tx.record(
                 BatchPacked(
                     batch=batch.key,
                     provider=batch.provider,
@@ -141,7 +141,7 @@ class Batches:
         event = [BatchUploaded(batch=batch.key, upload=upload, size=batch.size)] if upload else []
         await self._step(batch, BatchState.PACKED, *event, state=BatchState.UPLOADED, upload=upload)
 
-    async def submitting(self, batch: Batch, intent: Intent) -> bool:
+    async def submitting(self, batch: Batch, intent: Moment) -> bool:
         """Commit that the create call goes out now. From here on its outcome is unknown until it is committed.
 
         False if it must not go out: the batch was taken back meanwhile.
@@ -166,7 +166,7 @@ class Batches:
             if found and found[0]["reason"] is None:
                 where = {"key": batch.key, "state": BatchState.SUBMITTING}
                 if await tx.update("batches", where, reason=reason):
-                    await tx.tell(BatchOutcomeUnknown(batch=batch.key, reason=reason, wait=wait))
+                    await tx.record(BatchOutcomeUnknown(batch=batch.key, reason=reason, wait=wait))
 
         await self._database.write(change)
 
@@ -187,16 +187,16 @@ class Batches:
         event = BatchNotFound(batch=batch.key)
         await self._step(batch, BatchState.SUBMITTING, event, state=BatchState.UPLOADED, intent=None, looks=0)
 
-    async def found(self, batch: Batch, remote: str, others: Sequence[str], at: float) -> None:
-        """It was created after all; `others` are doubles, whose answers are used too."""
-        event = BatchFound(batch=batch.key, remote=remote, others=list(others))
+    async def found(self, batch: Batch, remote: str, extra_remotes: Sequence[str], at: float) -> None:
+        """It was created after all; `extra_remotes` are doubles, whose answers are used too."""
+        event = BatchFound(batch=batch.key, remote=remote, extra_remotes=list(extra_remotes))
         await self._step(
             batch,
             batch.state,
             event,
             state=BatchState.SUBMITTED,
             remote=remote,
-            others=to_json(others),
+            extra_remotes=to_json(extra_remotes),
             submitted_at=at,
         )
 
@@ -212,7 +212,7 @@ class Batches:
 
     # --- at the provider and back ----------------------------------------------------------------------------
 
-    async def polled(self, batch: Batch, status: BatchStatus, now: Intent, *, progress: Intent) -> None:
+    async def polled(self, batch: Batch, status: BatchStatus, now: Moment, *, progress: Moment) -> None:
         """What the provider says of it now, and since when that has been the same."""
         moments = {"heard": _moment(now), "progress": _moment(progress)}
         await self._step(batch, BatchState.SUBMITTED, **_status_columns(status), **moments)
@@ -221,7 +221,7 @@ class Batches:
         """The provider does not know it, at least for the moment."""
         await self._step(batch, BatchState.SUBMITTED, details=to_json(dict(details)))
 
-    async def stalled(self, batch: Batch, status: BatchStatus, now: Intent, *, quiet: float) -> None:
+    async def stalled(self, batch: Batch, status: BatchStatus, now: Moment, *, quiet: float) -> None:
         """It has stood still for so many seconds: commit that it is to be stopped."""
         event = BatchStalled(
             batch=batch.key,
@@ -237,7 +237,7 @@ class Batches:
             if row["state"] == BatchState.SUBMITTED and row["stopping"] is None:
                 columns = _status_columns(status) | {"stopping": _moment(now)}
                 await tx.update("batches", {"key": batch.key}, **columns)
-                await tx.tell(event)
+                await tx.record(event)
 
         await self._database.write(change)
 
@@ -256,7 +256,7 @@ class Batches:
             batch, BatchState.SUBMITTED, event, state=BatchState.ENDED, ended_at=at, **_status_columns(status)
         )
 
-    async def withdrawn(self, batch: Batch, now: Intent) -> None:
+    async def cancel_asked(self, batch: Batch, now: Moment) -> None:
         """The provider was asked to stop; it need not be asked again while it says that it does."""
         first = batch.stopping or now
         await self._step(batch, BatchState.SUBMITTED, phase=BatchPhase.CANCELLING, stopping=_moment(first))
@@ -265,14 +265,14 @@ class Batches:
         """Its answers are on our disk."""
         await self._step(batch, BatchState.ENDED, state=BatchState.FETCHED)
 
-    async def dealt(self, batch: Batch, *, answers: int, strays: int) -> None:
+    async def distributed(self, batch: Batch, *, answers: int, strays: int) -> None:
         """Each part has its share of the answers."""
 
         async def change(tx: Transaction) -> None:
             where = {"key": batch.key, "state": BatchState.FETCHED}
             if await tx.update("batches", where, state=BatchState.DONE):
-                await tx.run("deal_batch", batch=batch.key)
-                await tx.tell(BatchDownloaded(batch=batch.key, answers=answers, strays=strays))
+                await tx.run("distribute_batch", batch=batch.key)
+                await tx.record(BatchDownloaded(batch=batch.key, answers=answers, strays=strays))
 
         await self._database.write(change)
 
@@ -284,7 +284,7 @@ class Batches:
             if await tx.update("batches", where, state=BatchState.RETURNED, reason=reason):
                 await tx.insert("parts", (columns_of(part) for part in changed), otherwise="OR REPLACE")
                 await tx.run("release_batch", batch=batch.key)
-                await tx.tell(BatchReturned(batch=batch.key, reason=reason))
+                await tx.record(BatchReturned(batch=batch.key, reason=reason))
 
         await self._database.write(change)
 
@@ -294,7 +294,7 @@ class Batches:
         async def change(tx: Transaction) -> bool:
             changed = await tx.update("batches", {"key": batch.key, "state": before}, **columns) > 0
             if changed:
-                await tx.tell(*events)
+                await tx.record(*events)
             if changed and columns.get("state") in {BatchState.PACKED, BatchState.UPLOADED}:
                 # Cancelled while it was not known whether it was sent: now it is, and need not be sent any more.
                 await tx.run("release_unwanted_parts")
@@ -304,7 +304,7 @@ class Batches:
         return await self._database.write(change)
 
 
-def _moment(intent: Intent) -> str:
+def _moment(intent: Moment) -> str:
     return to_json(dataclasses.asdict(intent))
 
 

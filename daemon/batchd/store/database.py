@@ -89,7 +89,7 @@ class Transaction:
         async with self._connection.executemany(statement, rows) as cursor:
             return cursor.rowcount
 
-    async def tell(self, *events: Event) -> None:
+    async def record(self, *events: Event) -> None:
         """Write events into the story."""
         await self.insert(
             "events",

@@ -1,6 +1,6 @@
 """Finding names that occur twice among any number of them, without holding them in memory.
 
-The names go into a SQLite file that nobody else sees, and its own sort on disk finds the doubles: exactly, since the
+The names go into a SQLite file that nobody else sees, and its own sort on disk finds the duplicates: exactly, since the
 names themselves are compared and not a hash of them. What it takes is room on the disk, about 20 bytes a name and the
 name itself, twice that while it sorts; memory is that of the caches below, whatever the number.
 """
@@ -28,16 +28,16 @@ pragma cache_size = -2000;   -- kilobytes; the sort takes as much again
 create table names (number integer primary key, name text, kind integer, place integer);
 begin;
 """
-_DOUBLED = """
-create table doubled as
+_DUPLICATED = """
+create table duplicated as
     select name, min(number) as first, kind from names where kind = ? group by name having count(*) > 1;
-create unique index doubled_by_name on doubled (name);
+create unique index duplicated_by_name on duplicated (name);
 """
-# In the order of the numbers: the table of doubles is small, so the other is gone through and asks it.
-_DOUBLES = """
+# In the order of the numbers: the table of duplicates is small, so the other is gone through and asks it.
+_DUPLICATES = """
 select names.number, names.place, names.name, first.number, first.place
-from names cross join doubled using (name) join names as first on first.number = doubled.first
-where names.kind = ? and names.number > doubled.first
+from names cross join duplicated using (name) join names as first on first.number = duplicated.first
+where names.kind = ? and names.number > duplicated.first
 order by names.number
 """
 _OTHERS = "select number, place from names where kind <> ? order by number"
@@ -45,7 +45,7 @@ _OTHERS = "select number, place from names where kind <> ? order by number"
 _Entry: TypeAlias = tuple[int, str, int, int]
 
 
-class Double(NamedTuple):
+class Duplicate(NamedTuple):
     """A name that stood at the number `first` already. The places are what was noted with the two."""
 
     number: int
@@ -55,7 +55,7 @@ class Double(NamedTuple):
     first_place: int
 
 
-class Names:
+class DuplicateFinder:
     """Names by number, each with what is to be known of it later: a kind, within which it must be unique, and a place.
 
     `file` is where they are kept meanwhile; without it SQLite makes one of its own that has no name.
@@ -91,17 +91,17 @@ class Names:
             self._flush()
 
     def find(self, kind: int = 0) -> None:
-        """Look for doubles among the names of a kind: once, after the last was added."""
+        """Look for duplicates among the names of a kind: once, after the last was added."""
         self._flush()
-        create, index, _ = _DOUBLED.split(";")
+        create, index, _ = _DUPLICATED.split(";")
         with self._disk():
             self._database.execute(create, (kind,))
             self._database.execute(index)
 
-    def doubles(self, kind: int = 0) -> Iterator[Double]:
+    def duplicates(self, kind: int = 0) -> Iterator[Duplicate]:
         """Every name of the kind but the first of each, by number. After `find`."""
-        for row in self._rows(_DOUBLES, (kind,)):
-            yield Double(*row)
+        for row in self._rows(_DUPLICATES, (kind,)):
+            yield Duplicate(*row)
 
     def others(self, kind: int) -> Iterator[tuple[int, int]]:
         """Number and place of every name that is not of this kind, by number."""

@@ -156,15 +156,15 @@ class Jobs:
     ) -> str | None:
         """The file was read; these are its parts.
 
-        An earlier job with the same bytes and route becomes the job's twin to `redeliver`; to `reject`, nothing
+        An earlier job with the same bytes and route becomes the job's duplicate_of to `redeliver`; to `reject`, nothing
         is changed and the earlier job is returned. Looked for in the same transaction, so that of two that are
         read at once one sees the other.
         """
 
         async def change(tx: Transaction) -> str | None:
-            twin = None if duplicates == "process" else await _twin(tx, job, sha256)
-            if twin is not None and duplicates == "reject":
-                return twin
+            duplicate_of = None if duplicates == "process" else await _duplicate_of(tx, job, sha256)
+            if duplicate_of is not None and duplicates == "reject":
+                return duplicate_of
             changed = await tx.update(
                 "jobs",
                 {"id": job.id, "state": JobState.CLAIMED},
@@ -175,46 +175,57 @@ class Jobs:
                 sha256=sha256,
                 description=to_json(description),
                 accepted_at=tx.now,
-                twin=twin,
+                duplicate_of=duplicate_of,
             )
             if changed:
                 # Only then: parts of a job that is past this may be in a batch, and would be paid again.
                 await tx.run("delete_parts", job=job.id)
                 await tx.insert("parts", (columns_of(part) for part in parts))
-                await tx.tell(
-                    JobAccepted(job=job.id, source=job.source, rows=rows, parts=len(parts), sha256=sha256, twin=twin)
+                await tx.record(
+                    JobAccepted(
+                        job=job.id,
+                        source=job.source,
+                        rows=rows,
+                        parts=len(parts),
+                        sha256=sha256,
+                        duplicate_of=duplicate_of,
+                    )
                 )
             return None
 
         return await self._database.write(change)
 
     async def redelivered(self, job: Job, parts: Sequence[Part]) -> None:
-        """The twin's answers are the job's own now: `parts` are all collected, at no cost."""
+        """The duplicate_of's answers are the job's own now: `parts` are all collected, at no cost."""
 
         async def change(tx: Transaction) -> None:
             if await tx.update("jobs", {"id": job.id, "state": job.state}, state=JobState.RUNNING, planned_at=tx.now):
                 await tx.run("delete_parts", job=job.id)
                 await tx.insert("parts", (columns_of(part) for part in parts))
-                await tx.tell(JobRedelivered(job=job.id, twin=str(job.twin), rows=sum(part.rows for part in parts)))
+                await tx.record(
+                    JobRedelivered(
+                        job=job.id, duplicate_of=str(job.duplicate_of), rows=sum(part.rows for part in parts)
+                    )
+                )
 
         await self._database.write(change)
 
-    async def without_twin(self, job: Job) -> None:
-        """The twin came to nothing: another of the same bytes takes its place, or the job is worked on like any other.
+    async def without_duplicate(self, job: Job) -> None:
+        """The earlier job came to nothing: another of the same bytes takes its place, or this one is worked on.
 
         Or all of fifty copies would be paid for, once the first was cancelled.
         """
 
         async def change(tx: Transaction) -> None:
             earlier = await tx.fetch(
-                "earlier_twin",
+                "earlier_duplicate",
                 sha256=job.sha256,
                 route=columns_of(job)["route"],
                 id=job.id,
                 accepted_at=job.accepted_at,
             )
-            twin = earlier[0]["id"] if earlier else None
-            await tx.update("jobs", {"id": job.id, "state": job.state}, twin=twin)
+            duplicate_of = earlier[0]["id"] if earlier else None
+            await tx.update("jobs", {"id": job.id, "state": job.state}, duplicate_of=duplicate_of)
 
         await self._database.write(change)
 
@@ -248,7 +259,7 @@ class Jobs:
             if not rows or part_of(rows[0]) != part:
                 return
             await tx.insert("parts", (columns_of(piece) for piece in pieces), otherwise="OR REPLACE")
-            await tx.tell(PartSplit(job=part.job, part=part.first, pieces=len(pieces), reason=reason))
+            await tx.record(PartSplit(job=part.job, part=part.first, pieces=len(pieces), reason=reason))
 
         await self._database.write(change)
 
@@ -258,12 +269,12 @@ class Jobs:
         async def change(tx: Transaction) -> int:
             if first is None:
                 [row] = await tx.fetch("job", id=job)
-                await tx.update("jobs", {"id": job}, deaths=row["deaths"] + 1)
+                await tx.update("jobs", {"id": job}, worker_crashes=row["worker_crashes"] + 1)
             else:
                 [row] = await tx.fetch("part", job=job, first=first)
-                await tx.update("parts", {"job": job, "first": first}, deaths=row["deaths"] + 1)
-            times: int = row["deaths"] + 1
-            await tx.tell(WorkerDied(job=job, part=first, times=times))
+                await tx.update("parts", {"job": job, "first": first}, worker_crashes=row["worker_crashes"] + 1)
+            times: int = row["worker_crashes"] + 1
+            await tx.record(WorkerDied(job=job, part=first, times=times))
             return times
 
         return await self._database.write(change)
@@ -307,7 +318,7 @@ class Jobs:
                 return  # what was published stands under a name that was given up
             row = {"job": job.id, "sink": sink, "files": to_json(files), "delivered_at": tx.now}
             if await tx.insert("deliveries", [row], otherwise="OR IGNORE"):
-                await tx.tell(JobDelivered(job=job.id, sink=sink, files=list(files)))
+                await tx.record(JobDelivered(job=job.id, sink=sink, files=list(files)))
 
         await self._database.write(change)
 
@@ -348,19 +359,19 @@ class Jobs:
                 for part in parts:
                     await tx.update("parts", {"job": part.job, "first": part.first}, **part_columns(part))
                 await tx.run("delete_deliveries", job=job.id)
-                await tx.tell(event)
+                await tx.record(event)
 
         await self._database.write(change)
 
     async def cancelled(self, job: Job, event: Event, *, state: JobState) -> None:
-        """By a person's order nothing more is asked; batches that nobody else is in are withdrawn."""
+        """By a person's order nothing more is asked; batches that nobody else is in are cancel_asked."""
 
         async def change(tx: Transaction) -> None:
             if await tx.update("jobs", {"id": job.id, "state": job.state, "cancelled": 0}, cancelled=1, state=state):
                 await tx.run("unwanted_batches", job=job.id)
                 await tx.run("release_unwanted_parts")
                 await tx.run("return_unwanted_batches")
-                await tx.tell(event)
+                await tx.record(event)
 
         await self._database.write(change)
 
@@ -370,6 +381,6 @@ class Jobs:
         await self._database.write(lambda tx: change_job(tx, job, before, after, *events, **columns))
 
 
-async def _twin(tx: Transaction, job: Job, sha256: str) -> str | None:
-    rows = await tx.fetch("twin", sha256=sha256, route=columns_of(job)["route"], id=job.id)
+async def _duplicate_of(tx: Transaction, job: Job, sha256: str) -> str | None:
+    rows = await tx.fetch("duplicate_of", sha256=sha256, route=columns_of(job)["route"], id=job.id)
     return str(rows[0]["id"]) if rows else None

@@ -8,7 +8,7 @@ import sqlite3
 from functools import lru_cache
 from typing import Any
 
-from ..domain.records import Batch, BatchState, Intent, Job, JobState, Part, PartState
+from ..domain.records import Batch, BatchState, Job, JobState, Moment, Part, PartState
 from ..domain.routing import Route
 from ..model import BatchPhase, Usage
 from ..money.pricing import Terms
@@ -17,7 +17,7 @@ from .database import to_json
 _NAMES: dict[type, tuple[str, ...]] = {
     record: tuple(field.name for field in dataclasses.fields(record)) for record in (Job, Part, Batch)
 }
-_JSON_COLUMNS = {"stamp", "columns", "answer_columns", "description", "others", "details", "problems"}
+_JSON_COLUMNS = {"stamp", "columns", "answer_columns", "description", "extra_remotes", "details", "problems"}
 
 
 def job_of(row: sqlite3.Row) -> Job:
@@ -54,7 +54,7 @@ def batch_of(row: sqlite3.Row) -> Batch:
     record["state"] = BatchState(record["state"])
     record["phase"] = None if record["phase"] is None else BatchPhase(record["phase"])
     for name in ("intent", "heard", "progress", "stopping"):
-        record[name] = None if record[name] is None else Intent(**json.loads(record[name]))
+        record[name] = None if record[name] is None else Moment(**json.loads(record[name]))
     record["usage"] = None if record["usage"] is None else usage_of(record["usage"])
     record["wanted"] = bool(record["wanted"])
     return Batch(**record)
@@ -68,7 +68,7 @@ def columns_of(record: Job | Part | Batch) -> dict[str, Any]:
             columns[name] = to_json(value.to_json())
         elif isinstance(value, Usage):
             columns[name] = to_json(usage_columns(value))
-        elif isinstance(value, Intent | Terms):
+        elif isinstance(value, Moment | Terms):
             columns[name] = to_json(dataclasses.asdict(value))
         elif name in _JSON_COLUMNS:
             columns[name] = to_json(value)

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from ..domain.records import Job, JobState, Part, PartState
 from ..events import Event, JobHeld, JobPlanned, RowsReturned, UsageDiffers
 from ..model import Usage
-from ..money.budget import ANY_AMOUNT, Account, Refusal, beginnings
+from ..money.budget import MAX_AMOUNT, Account, Refusal, beginnings
 from ..money.pricing import Terms
 from ..money.spending import Bill
 from .database import Database, Transaction, to_json
 from .mapping import job_of, usage_of
 from .steps import change_part
 
-Judge = Callable[[Account], Refusal | None]
+FindRefusal = Callable[[Account], Refusal | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,14 @@ class Money:
     # --- admission -------------------------------------------------------------------------------------------
 
     async def admit(
-        self, job: Job, *, terms: Terms | None, most: Mapping[int, int], currency: str, judge: Judge, event: JobPlanned
+        self,
+        job: Job,
+        *,
+        terms: Terms | None,
+        most: Mapping[int, int],
+        currency: str,
+        find_refusal: FindRefusal,
+        event: JobPlanned,
     ) -> Refusal | None:
         """Let the job run, at these terms, or hold it: why. `most` is what each open part can cost at most."""
 
@@ -77,7 +84,7 @@ class Money:
             if not found or found[0]["state"] not in {JobState.PLANNING, JobState.HELD} or found[0]["cancelled"]:
                 return None
             for first, cost in most.items():
-                await tx.update("parts", {"job": job.id, "first": first}, most_cost=cost)
+                await tx.update("parts", {"job": job.id, "first": first}, reserved=cost)
             [own] = await tx.fetch("own_open_parts", job=job.id)
             if own["unplanned"]:
                 return None
@@ -88,8 +95,8 @@ class Money:
                 "planned_at": tx.now,
             }
             if found[0]["planned_at"] is None:
-                await tx.tell(event)
-            refusal = judge(account)
+                await tx.record(event)
+            refusal = find_refusal(account)
             if refusal is None:
                 columns |= {"state": JobState.RUNNING, "reason": None, "reason_code": None}
                 await tx.update("jobs", {"id": job.id}, **columns)
@@ -99,7 +106,9 @@ class Money:
 
         return await self._database.write(change)
 
-    async def planned_again(self, job: Job, part: Part, planned: Part, *, currency: str, judge: Judge) -> None:
+    async def planned_again(
+        self, job: Job, part: Part, planned: Part, *, currency: str, find_refusal: FindRefusal
+    ) -> None:
         """A later attempt of a part is planned: the job is held where that could take it over a limit."""
 
         async def change(tx: Transaction) -> None:
@@ -108,7 +117,7 @@ class Money:
             found = await tx.fetch("job", id=job.id)
             if not found or found[0]["state"] != JobState.RUNNING:
                 return
-            refusal = judge(await _account(tx, job, currency))
+            refusal = find_refusal(await _account(tx, job, currency))
             if refusal is not None:
                 await _hold(tx, job_of(found[0]), refusal, {})
 
@@ -120,7 +129,7 @@ class Money:
         async def change(tx: Transaction) -> None:
             where = {"id": job.id, "state": JobState.HELD}
             if await tx.update("jobs", where, state=JobState.PLANNING, approved=most):
-                await tx.tell(event)
+                await tx.record(event)
 
         await self._database.write(change)
 
@@ -150,7 +159,7 @@ class Money:
                     await _calibrate(tx, job, before, done.bill)
             if done.batch is not None:
                 await _compare(tx, done.batch)
-            await tx.tell(*([event] if again else []))
+            await tx.record(*([event] if again else []))
 
         await self._database.write(change)
 
@@ -161,7 +170,7 @@ async def _account(tx: Transaction, job: Job, currency: str) -> Account:
     [row] = await tx.fetch("account", job=job.id, provider=provider, currency=currency, day=day, month=month)
     [own] = await tx.fetch("own_open_parts", job=job.id)
     sums = {name: row[name] for name in row.keys()}  # noqa: SIM118  # iterating a Row gives values
-    return Account(**sums, own=own["most_cost"], unlimited=own["unlimited"], open_parts=own["parts"])
+    return Account(**sums, own=own["reserved"], unlimited=own["unlimited"], open_parts=own["parts"])
 
 
 async def _hold(tx: Transaction, job: Job, refusal: Refusal, columns: Mapping[str, object]) -> None:
@@ -171,7 +180,7 @@ async def _hold(tx: Transaction, job: Job, refusal: Refusal, columns: Mapping[st
         return  # nothing new
     await tx.update("jobs", {"id": job.id}, state=JobState.HELD, reason=refusal.reason, reason_code=code, **columns)
     if not same:
-        await tx.tell(JobHeld(job=job.id, source=job.source, reason=refusal.reason, waits=refusal.passes))
+        await tx.record(JobHeld(job=job.id, source=job.source, reason=refusal.reason, waits=refusal.passes))
 
 
 def _line(tx: Transaction, job: Job, part: Part, done: Collected) -> dict[str, object]:
@@ -201,7 +210,7 @@ def _line(tx: Transaction, job: Job, part: Part, done: Collected) -> dict[str, o
 
 def _countable(money: int | None) -> int | None:
     """Not known where a service claims tokens that nobody could pay: the database would hold no such sum."""
-    return None if money is None or money >= ANY_AMOUNT else money
+    return None if money is None or money >= MAX_AMOUNT else money
 
 
 async def _calibrate(tx: Transaction, job: Job, part: Part, bill: Bill) -> None:
@@ -224,7 +233,7 @@ async def _compare(tx: Transaction, batch: str) -> None:
     ours = [rows[0]["input_tokens"], rows[0]["cached_tokens"], rows[0]["output_tokens"]]
     theirs = usage_of(stored["usage"])
     if [theirs.input_tokens, theirs.output_tokens] != [ours[0], ours[2]]:
-        await tx.tell(
+        await tx.record(
             UsageDiffers(
                 batch=batch,
                 input_tokens=ours[0],

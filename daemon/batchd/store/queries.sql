@@ -22,7 +22,7 @@ SELECT * FROM (SELECT * FROM jobs WHERE state = 'rejecting' AND id NOT IN (SELEC
 UNION ALL
 SELECT * FROM (SELECT * FROM jobs WHERE state = 'planning' AND id NOT IN (SELECT value FROM json_each(:resting))
                -- The same bytes under many names wait for the first of them.
-               AND NOT EXISTS (SELECT 1 FROM jobs AS first WHERE first.id = jobs.twin
+               AND NOT EXISTS (SELECT 1 FROM jobs AS first WHERE first.id = jobs.duplicate_of
                                AND first.state NOT IN ('done', 'cancelled', 'rejected', 'failed'))
                ORDER BY claimed_at, id LIMIT :most)
 UNION ALL
@@ -61,7 +61,7 @@ SELECT * FROM parts WHERE job = :job ORDER BY first
 -- name: part
 SELECT * FROM parts WHERE job = :job AND first = :first
 
--- name: twin
+-- name: duplicate_of
 -- The first accepted job with the same bytes and the very same route, if its answers are there or on their way.
 SELECT id FROM jobs
 WHERE sha256 = :sha256 AND route = :route AND id != :id AND size >= 0 AND NOT cancelled
@@ -69,7 +69,7 @@ WHERE sha256 = :sha256 AND route = :route AND id != :id AND size >= 0 AND NOT ca
 ORDER BY accepted_at, id
 LIMIT 1
 
--- name: earlier_twin
+-- name: earlier_duplicate
 -- The same, of those that were accepted before this one: so no two wait for each other.
 SELECT id FROM jobs
 WHERE sha256 = :sha256 AND route = :route AND size >= 0 AND NOT cancelled
@@ -145,7 +145,7 @@ WHERE state = 'batched'
 UPDATE batches SET state = 'returned', reason = 'cancelled before it was sent'
 WHERE NOT wanted AND state IN ('packed', 'uploaded')
 
--- name: deal_batch
+-- name: distribute_batch
 UPDATE parts SET state = 'answered' WHERE batch = :batch AND state = 'batched'
 
 -- name: open_orders
@@ -201,16 +201,16 @@ SELECT
      WHERE at >= :day AND currency = :currency AND provider = :provider) AS provider_today,
     (SELECT COALESCE(SUM(cost), 0) FROM spending
      WHERE at >= :month AND currency = :currency AND provider = :provider) AS provider_month,
-    COALESCE(SUM(most_cost) FILTER (WHERE job != :job), 0) AS reserved,
-    COALESCE(SUM(most_cost) FILTER (WHERE job != :job AND provider = :provider), 0) AS provider_reserved
-FROM (SELECT parts.job, parts.most_cost, json_extract(jobs.route, '$.provider') AS provider
+    COALESCE(SUM(reserved) FILTER (WHERE job != :job), 0) AS reserved,
+    COALESCE(SUM(reserved) FILTER (WHERE job != :job AND provider = :provider), 0) AS provider_reserved
+FROM (SELECT parts.job, parts.reserved, json_extract(jobs.route, '$.provider') AS provider
       FROM parts JOIN jobs ON jobs.id = parts.job
       WHERE parts.state IN ('batched', 'answered')
          OR (parts.state IN ('unplanned', 'planned') AND jobs.state = 'running' AND NOT jobs.cancelled))
 
 -- name: own_open_parts
 -- What the job itself may still cost at most.
-SELECT COALESCE(SUM(most_cost), 0) AS most_cost, COALESCE(SUM(unlimited), 0) AS unlimited,
+SELECT COALESCE(SUM(reserved), 0) AS reserved, COALESCE(SUM(unlimited), 0) AS unlimited,
        COUNT(*) FILTER (WHERE state = 'unplanned') AS unplanned, COUNT(*) AS parts
 FROM parts WHERE job = :job AND state != 'collected'
 

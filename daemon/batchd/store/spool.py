@@ -51,7 +51,7 @@ class Spool:
         self.state = state
 
     @property
-    def answer_book(self) -> Path:
+    def answer_cache(self) -> Path:
         """The answers that may be reused. It may be deleted at any time."""
         return self.state / "answers.db"
 

@@ -17,7 +17,7 @@ async def change_job(
     # An event belongs to the step: taken a second time, the step finds another state and says nothing.
     changed = await tx.update("jobs", {"id": job, "state": before}, state=after, **columns) > 0
     if changed:
-        await tx.tell(*events)
+        await tx.record(*events)
     return changed
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from .batches import Batches
 from .database import Database, Transaction
+from .event_log import EventLog
 from .jobs import Jobs
 from .money import Money
-from .story import Story
 
 __all__ = ["Database", "Store", "Transaction"]
 
@@ -19,7 +19,7 @@ class Store:
         self.jobs = Jobs(database)
         self.batches = Batches(database)
         self.money = Money(database)
-        self.story = Story(database)
+        self.event_log = EventLog(database)
 
     async def close(self) -> None:
         """Finish what is being written and let go of the file."""

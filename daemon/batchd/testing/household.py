@@ -10,14 +10,14 @@ from typing import Any
 
 from ..contracts import BatchProvider, Limits, Sink
 from ..domain.lifecycle import Action
-from ..domain.routing import Asked, Route
-from ..engine.context import Context, Executor, Folders, ProviderDesk
+from ..domain.routing import PluginSpec, Route
+from ..engine.context import ConfiguredProvider, Context, Executor, PeopleFolders
 from ..engine.look import Engine
 from ..engine.steps.intake import Intake
 from ..events import Event
 from ..file_sink import FileSink
-from ..money.budget import Budget
-from ..money.price_list import PriceBook
+from ..money.budget import SpendingLimits
+from ..money.price_list import PriceList
 from ..money.pricing import Price
 from ..plugin.catalogue import Catalogue
 from ..store.database import Database
@@ -31,12 +31,12 @@ REVIEWS = Route(
     match=("reviews/**",),
     provider="fake",
     model="small",
-    prompt=Asked("template", {"user": "Review: {{ review }}"}),
+    prompt=PluginSpec("template", {"user": "Review: {{ review }}"}),
 )
 
 
 class Household:
-    """Folders that outlive any daemon on them, and the daemons one after the other.
+    """PeopleFolders that outlive any daemon on them, and the daemons one after the other.
 
     `drop` puts a file into the inbox; `living` is a daemon on the folders; leaving the block is its death,
     without any goodbye but the closing of its database.
@@ -54,7 +54,7 @@ class Household:
         plugin_dir: Path | None = None,
         duplicates: Duplicates = "redeliver",
         prices: Mapping[str, Price] | None = None,
-        budget: Budget | None = None,
+        budget: SpendingLimits | None = None,
         approve_in_folder: bool = False,
         executor: Executor | None = None,
         create_timeout: float = 10.0,
@@ -72,12 +72,12 @@ class Household:
         self.poll = poll
         self.plugin_dir = plugin_dir
         self.duplicates: Duplicates = duplicates
-        self.budget = budget or Budget()
-        self.prices = PriceBook(prices or {}, currency=self.budget.currency)
+        self.budget = budget or SpendingLimits()
+        self.prices = PriceList(prices or {}, currency=self.budget.currency)
         self.approve_in_folder = approve_in_folder
         names = ("inbox", "outbox", "archive", "rejected", "held")
         inbox, outbox, archive, rejected, held = (folder / name for name in names)
-        self.folders = Folders(inbox, outbox, archive, rejected, held)
+        self.folders = PeopleFolders(inbox, outbox, archive, rejected, held)
         for each in (folder / name for name in names):
             each.mkdir(parents=True, exist_ok=True)
         catalogue = Catalogue.load(plugin_dir)
@@ -106,7 +106,7 @@ class Household:
                 await database.close()
 
     def _context(self, store: Store, spool: Spool) -> Context:
-        desk = ProviderDesk(
+        provider = ConfiguredProvider(
             "fake",
             self.provider,
             self.limits,
@@ -121,9 +121,9 @@ class Household:
             executor=self.executor,
             clock=self.clock,
             folders=self.folders,
-            desks={"fake": desk},
+            providers={"fake": provider},
             sinks=self.sinks,
-            file_sinks={name: Asked(name) for name, sink in self.sinks.items() if isinstance(sink, FileSink)},
+            file_sinks={name: PluginSpec(name) for name, sink in self.sinks.items() if isinstance(sink, FileSink)},
             routes=self.routes,
             plugin_dir=str(self.plugin_dir) if self.plugin_dir else None,
             suffixes=self.suffixes,

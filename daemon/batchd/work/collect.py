@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..answers.joining import join, owner
+from ..domain.routing import PluginSpec
 from ..domain.rows import row_of
 from ..files import replacing
 from ..model import Usage
 from ..money.pricing import Terms
 from ..money.spending import Bill
-from . import worker_plugins as tools
+from . import worker_plugins
 from .part_files import decode_results, lines_of, write_results
-from .recall import follow, read_keys, remember
 from .render import RenderTask, render_lines
+from .reuse import follow, read_keys, remember
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class DealTask:
-    """Deal the lines of `answers` out to the parts of the batch; what is nobody's goes to `strays`."""
+class DistributeTask:
+    """Distribute the lines of `answers` out to the parts of the batch; what is nobody's goes to `strays`."""
 
     answers: str
     shares: Sequence[Share]
@@ -51,17 +52,17 @@ class DealDone:
 
 
 # Open files are few in a service's limits, and a batch may hold thousands of small parts.
-OPEN_FILES_MOST = 200
+MAX_OPEN_FILES = 200
 
 
-def deal(task: DealTask) -> DealDone:
+def distribute(task: DistributeTask) -> DealDone:
     """Give each part its lines, in the order they came, each behind its row's number and a space."""
     answers = 0
     nobodys: list[bytes] = []
-    for start in range(0, len(task.shares), OPEN_FILES_MOST):
-        shares = task.shares[start : start + OPEN_FILES_MOST]
-        dealt, strays = _deal(task, shares, everyone=task.shares, keep_strays=start == 0)
-        answers += dealt
+    for start in range(0, len(task.shares), MAX_OPEN_FILES):
+        shares = task.shares[start : start + MAX_OPEN_FILES]
+        distributed, strays = _deal(task, shares, everyone=task.shares, keep_strays=start == 0)
+        answers += distributed
         nobodys += strays
     if nobodys:
         with replacing(Path(task.strays)) as file:
@@ -74,7 +75,7 @@ STRAYS_KEPT = 10_000
 
 
 def _deal(
-    task: DealTask, shares: Sequence[Share], *, everyone: Sequence[Share], keep_strays: bool
+    task: DistributeTask, shares: Sequence[Share], *, everyone: Sequence[Share], keep_strays: bool
 ) -> tuple[int, list[bytes]]:
     answers = 0
     strays: list[bytes] = []
@@ -130,7 +131,7 @@ class CollectTask:
     answers: str
     settled: str | None
     results: str
-    builder: tools.Recipe
+    builder: PluginSpec
     attempt: int
     attempts: int
     renders: Sequence[RenderTask] = ()
@@ -168,7 +169,7 @@ def collect(task: CollectTask) -> CollectDone:
     keys = read_keys(task.keys)
     rows = range(task.first, task.first + task.rows)
     asked = (row for row in rows if row not in settled and row not in keys.followers)
-    builder = tools.builder(task.builder)
+    builder = worker_plugins.builder(task.builder)
     joined = join(asked, answers, builder, attempt=task.attempt, attempts=task.attempts, terms=task.terms)
     followed = follow(keys, {line.row: line for line in joined.lines}, task.job)
     lines = sorted([*settled.values(), *joined.lines, *followed.lines], key=lambda line: line.row)

@@ -11,12 +11,12 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from ..domain.routing import PluginSpec
 from ..errors import FileRefused
 from ..model import Body
 from ..money import tokens
 from ..money.estimating import Load
 from ..money.sampling import thin
-from . import worker_plugins as tools
 from .part_files import lines_of, read_results
 from .plan import PlanTask, plan
 from .read import ReadDone, ReadTask, read
@@ -42,8 +42,8 @@ class CountTask:
     source: Path
     name: str
     folder: Path
-    reader: tools.Recipe
-    builder: tools.Recipe
+    reader: PluginSpec
+    builder: PluginSpec
     common: Body
     endpoint: str
     max_line_bytes: int | None

@@ -12,7 +12,7 @@ from .part_files import decode_results, write_results
 
 
 @dataclass(frozen=True, slots=True)
-class StrikeTask:
+class FailRowsTask:
     """Add these failures to a part's results: `settled` is the file so far, `results` the one to write."""
 
     settled: str | None
@@ -20,7 +20,7 @@ class StrikeTask:
     failures: Mapping[int, Failure]
 
 
-def strike(task: StrikeTask) -> int:
+def fail_rows(task: FailRowsTask) -> int:
     """Write the new results file; how many rows have failed in all."""
     settled = decode_results(Path(task.settled)) if task.settled else {}
     for row, failure in task.failures.items():
@@ -32,14 +32,14 @@ def strike(task: StrikeTask) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class ReopenTask:
+class ClearFailuresTask:
     """Take the failures out of a part's results, so that their rows are asked again."""
 
     settled: str
     results: str
 
 
-def reopen(task: ReopenTask) -> int:
+def clear_failures(task: ClearFailuresTask) -> int:
     """Write the new results file; how many rows stay answered."""
     kept = [line for line in decode_results(Path(task.settled)).values() if line.ok]
     write_results(Path(task.results), kept)

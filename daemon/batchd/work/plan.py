@@ -14,6 +14,7 @@ import msgspec
 from ..answers.joining import ResultLine, storable
 from ..contracts import PromptBuilder
 from ..domain import rows
+from ..domain.routing import PluginSpec
 from ..domain.rows import custom_id
 from ..errors import PluginError
 from ..files import replacing
@@ -21,9 +22,9 @@ from ..model import BadRow, Body, Failure, Row, Usage
 from ..money import tokens
 from ..requests.json_lines import on_one_line
 from ..requests.rules import BodyRules, too_long
-from . import worker_plugins as tools
+from . import worker_plugins
 from .part_files import decode_results, lines_of, write_results
-from .recall import Keyed, Recalled, Reuse, key_record, recalled
+from .reuse import Keyed, Recalled, Reuse, key_record, recalled
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class PlanTask:
     requests: str
     settled: str | None
     failures: str
-    builder: tools.Recipe
+    builder: PluginSpec
     common: Body
     endpoint: str
     max_line_bytes: int | None
@@ -81,7 +82,7 @@ def plan(task: PlanTask) -> PlanDone:
         file = stack.enter_context(replacing(Path(task.requests)))
         keys = stack.enter_context(replacing(Path(task.reuse.keys))) if task.reuse else None
         planned = _Planned(task, file, keys)
-        builder = tools.builder(task.builder)
+        builder = worker_plugins.builder(task.builder)
         bodies = _bodies(task, builder, settled)
         if task.reuse is not None:
             for number, found in recalled(bodies, task.reuse, builder, job=task.job, endpoint=task.endpoint):

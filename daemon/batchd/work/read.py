@@ -11,13 +11,14 @@ from typing import IO
 
 from ..contracts import Source
 from ..domain import rows
+from ..domain.routing import PluginSpec
 from ..errors import FileRefused, PluginError
 from ..files import replacing
 from ..intake.plain_files import open_source, stamp_of
 from ..model import BadRow, Failure, Json
-from ..requests.rules import duplicate
-from ..store.duplicate_finder import Names
-from . import worker_plugins as tools
+from ..requests.rules import duplicate_fault
+from ..store.duplicate_finder import DuplicateFinder
+from . import worker_plugins
 from .part_files import lines_of
 
 
@@ -32,8 +33,8 @@ class ReadTask:
     name: str
     target: str
     part_rows: int
-    reader: tools.Recipe
-    builder: tools.Recipe
+    reader: PluginSpec
+    builder: PluginSpec
     among: int = 1
 
 
@@ -54,10 +55,10 @@ def read(task: ReadTask) -> ReadDone:
     """Read the whole file. FileRefused, in words, if it cannot be taken."""
     path = Path(task.source)
     open_source(path).close()
-    reader = tools.reader(task.reader, os.path.splitext(task.name)[1].lower())
+    reader = worker_plugins.reader(task.reader, os.path.splitext(task.name)[1].lower())
     records = reader.read(Source(path, task.name))
     columns = _columns(next(records, None))
-    builder = tools.builder(task.builder)
+    builder = worker_plugins.builder(task.builder)
     _needed(columns, builder.needs())
     parts = _kept(records, columns, builder.unique, task)
     count = sum(part[1] for part in parts)
@@ -73,8 +74,8 @@ def _columns(header: object) -> list[str]:
         raise FileRefused("no_columns", "It has no columns. The first line must name them.")
     columns = [str(name) for name in header]
     if len(set(columns)) != len(columns):
-        double = next(name for name in columns if columns.count(name) > 1)
-        raise FileRefused("header", f"Two columns are called “{double}”. Rename one and drop it again.")
+        duplicate = next(name for name in columns if columns.count(name) > 1)
+        raise FileRefused("header", f"Two columns are called “{duplicate}”. Rename one and drop it again.")
     return columns
 
 
@@ -99,7 +100,7 @@ def _kept(
         with replacing(target) as file:
             return list(rows.cut(_write(records, len(columns), file), task.part_rows, task.among))
     place = columns.index(unique)
-    with Names(target.with_suffix(".names")) as names:
+    with DuplicateFinder(target.with_suffix(".names")) as names:
 
         def note(number: int, record: Sequence[Json]) -> None:
             if isinstance(record[place], str):
@@ -108,7 +109,7 @@ def _kept(
         with replacing(target) as file:
             parts = list(rows.cut(_write(records, len(columns), file, note), task.part_rows, task.among))
         names.find()
-        if next(names.doubles(), None) is None:
+        if next(names.duplicates(), None) is None:
             return parts
         with replacing(target) as file:
             return list(rows.cut(_rewrite(target, names, unique, file), task.part_rows, task.among))
@@ -140,17 +141,17 @@ def _breaks_contract(record: Sequence[Json] | BadRow, width: int) -> bool:
     return not isinstance(record, BadRow) and (len(record) != width or isinstance(record, str | bytes))
 
 
-def _rewrite(written: Path, names: Names, unique: str, file: IO[bytes]) -> Iterator[int]:
-    """The rows once more, the doubles among them as rows that fail."""
-    doubles = names.doubles()
-    double = next(doubles, None)
+def _rewrite(written: Path, names: DuplicateFinder, unique: str, file: IO[bytes]) -> Iterator[int]:
+    """The rows once more, the duplicates among them as rows that fail."""
+    duplicates = names.duplicates()
+    duplicate = next(duplicates, None)
     for number, line in enumerate(lines_of(written)):
-        if double is not None and double.number == number:
-            fault = duplicate(double.name, f"row {double.first + 1:,} of this file", field=unique)
+        if duplicate is not None and duplicate.number == number:
+            fault = duplicate_fault(duplicate.name, f"row {duplicate.first + 1:,} of this file", field=unique)
             record = rows.decode(line)
             values = record.values if isinstance(record, BadRow) else record
             line = rows.encode(BadRow(values, Failure(fault.code, fault.message)))
-            double = next(doubles, None)
+            duplicate = next(duplicates, None)
         file.write(line)
         yield len(line)
 

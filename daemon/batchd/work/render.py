@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import IO
 
 from ..answers.joining import ResultLine
+from ..domain.routing import PluginSpec
 from ..domain.rows import Run
 from ..file_sink import Shape
-from . import worker_plugins as tools
+from . import worker_plugins
 from .joined import joined
 
 
@@ -20,7 +21,7 @@ class RenderTask:
 
     run: Run
     shape: Shape
-    sink: tools.Recipe
+    sink: PluginSpec
     target: str
 
 
@@ -31,7 +32,7 @@ def render(task: RenderTask) -> Mapping[str, int]:
 
 def render_lines(task: RenderTask, results: Iterable[ResultLine] | None) -> Mapping[str, int]:
     """The same with the outcomes at hand."""
-    sink = tools.file_sink(task.sink)
+    sink = worker_plugins.file_sink(task.sink)
     # No fsync: a piece lives for the moment between two processes, and one that is lost is made again.
     with ExitStack() as stack:
         pieces: dict[str, IO[bytes]] = {}

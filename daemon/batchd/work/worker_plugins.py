@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,23 +10,10 @@ from typing import Any
 import msgspec
 
 from ..contracts import PromptBuilder, Reader
+from ..domain.routing import PluginSpec
 from ..errors import FileRefused, PluginError
 from ..file_sink import FileSink
-from ..model import Json
 from ..plugin.catalogue import Catalogue
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a worker process finds the plugin it needs: a kind, its settings, and where plugins come from."""
-
-    plugin_dir: str | None
-    kind: str
-    settings: Mapping[str, Json] = field(default_factory=dict)
-
-    def key(self) -> tuple[str | None, str, bytes]:
-        """The same recipe has the same key."""
-        return self.plugin_dir, self.kind, msgspec.json.encode(self.settings)
 
 
 @lru_cache(maxsize=1)
@@ -36,7 +21,7 @@ def _catalogue(plugin_dir: str | None) -> Catalogue:
     return Catalogue.load(Path(plugin_dir) if plugin_dir else None)
 
 
-_made: dict[tuple[str, tuple[str | None, str, bytes]], Any] = {}
+_made: dict[tuple[str, str | None, str, bytes], Any] = {}
 
 
 def prepare(plugin_dir: str | None) -> None:
@@ -44,22 +29,22 @@ def prepare(plugin_dir: str | None) -> None:
     _catalogue(plugin_dir)
 
 
-def builder(recipe: Recipe) -> PromptBuilder[Any]:
-    """The PromptBuilder of the recipe."""
-    made: PromptBuilder[Any] = _make("prompt_builder", recipe)
+def builder(spec: PluginSpec) -> PromptBuilder[Any]:
+    """The PromptBuilder of the spec."""
+    made: PromptBuilder[Any] = _make("prompt_builder", spec)
     return made
 
 
-def file_sink(recipe: Recipe) -> FileSink[Any]:
-    """The sink of the recipe, which must be one that writes files."""
-    made: FileSink[Any] = _make("sink", recipe)
+def file_sink(spec: PluginSpec) -> FileSink[Any]:
+    """The sink of this kind, which must be one that writes files."""
+    made: FileSink[Any] = _make("sink", spec)
     return made
 
 
-def reader(recipe: Recipe, suffix: str) -> Reader[Any]:
-    """The Reader of the recipe; without a kind, the one that takes the suffix."""
-    catalogue = _catalogue(recipe.plugin_dir)
-    kind = recipe.kind or catalogue.reader_for(suffix)
+def reader(spec: PluginSpec, suffix: str) -> Reader[Any]:
+    """The Reader of this kind; without a kind, the one that takes the suffix."""
+    catalogue = _catalogue(spec.plugin_dir)
+    kind = spec.kind or catalogue.reader_for(suffix)
     if kind is None:
         _look_anew()
         known = ", ".join(sorted(catalogue.suffixes()))
@@ -71,7 +56,7 @@ def reader(recipe: Recipe, suffix: str) -> Reader[Any]:
         )
     try:
         # A reader notes what it finds out about one file, so it is made anew for each.
-        made: Reader[Any] = catalogue.create("reader", kind, recipe.settings)
+        made: Reader[Any] = catalogue.create("reader", kind, spec.settings)
     except PluginError as error:
         _look_anew()
         if catalogue.find("reader", kind) is None or isinstance(error.__cause__, OSError):
@@ -84,13 +69,13 @@ def reader(recipe: Recipe, suffix: str) -> Reader[Any]:
     return made
 
 
-def _make(role: str, recipe: Recipe) -> Any:
-    key = (role, recipe.key())
+def _make(role: str, spec: PluginSpec) -> Any:
+    key = (role, spec.plugin_dir, spec.kind, msgspec.json.encode(spec.settings))
     if key not in _made:
         if len(_made) > 100:
             _made.clear()
         try:
-            _made[key] = _catalogue(recipe.plugin_dir).create(role, recipe.kind, recipe.settings)
+            _made[key] = _catalogue(spec.plugin_dir).create(role, spec.kind, spec.settings)
         except PluginError:
             _look_anew()
             raise

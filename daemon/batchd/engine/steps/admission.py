@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from ...domain.lifecycle import Admit
 from ...domain.records import Job, JobState, Part, PartState
 from ...events import JobApproved, JobPlanned
-from ...money.budget import ANY_AMOUNT, PRICE_UNKNOWN, Account, Refusal, counted, judge, most_cost
+from ...money.budget import MAX_AMOUNT, PRICE_UNKNOWN, Account, Refusal, counted, find_refusal, reserved
 from ...money.calibration import correction
 from ...money.pricing import Terms, amount, at_most
 from ..context import Context
-from ..retry_later import LookAgain
+from ..retry_later import RetryLater
 
 LOOK_FOR_MONEY_EVERY = 15.0
 """Seconds between looks whether there is room in the budget for a job that waits for it, or a price."""
@@ -46,8 +46,8 @@ async def admit(context: Context, action: Admit) -> None:
         sure = (await correction_of(context, job)).sure
         most = {part.first: _most(part, terms, sure=sure) for part in parts if part.state is not PartState.COLLECTED}
     whole = sum(most.values())
-    if whole >= ANY_AMOUNT:
-        most = dict.fromkeys(most, 0) | {next(iter(most)): ANY_AMOUNT}  # all the database can hold, to be refused
+    if whole >= MAX_AMOUNT:
+        most = dict.fromkeys(most, 0) | {next(iter(most)): MAX_AMOUNT}  # all the database can hold, to be refused
     unlimited = sum(part.unlimited for part in parts)
     event = JobPlanned(
         job=job.id,
@@ -59,7 +59,7 @@ async def admit(context: Context, action: Admit) -> None:
         reused=sum(part.reused for part in parts),
     )
     refusal = await context.store.money.admit(
-        job, terms=terms, most=most, currency=currency, judge=_judge(context, job, terms), event=event
+        job, terms=terms, most=most, currency=currency, find_refusal=_find_refusal(context, job, terms), event=event
     )
     if refusal is None:
         return
@@ -68,7 +68,7 @@ async def admit(context: Context, action: Admit) -> None:
         await asyncio.to_thread(context.notes.take_away, job.note)
         await context.store.money.noted(job, None)
     if refusal.passes or refusal.code == PRICE_UNKNOWN:
-        raise LookAgain(LOOK_FOR_MONEY_EVERY)
+        raise RetryLater(LOOK_FOR_MONEY_EVERY)
 
 
 async def planned(context: Context, job: Job, part: Part, planned: Part) -> None:
@@ -76,11 +76,13 @@ async def planned(context: Context, job: Job, part: Part, planned: Part) -> None
     if job.terms is not None:
         sure = (await correction_of(context, job)).sure
         most = _most(planned, job.terms, sure=sure) if planned.state is not PartState.COLLECTED else 0
-        most = min(most, ANY_AMOUNT)  # the database holds no more, and so much is refused
-        planned = replace(planned, most_cost=most)
+        most = min(most, MAX_AMOUNT)  # the database holds no more, and so much is refused
+        planned = replace(planned, reserved=most)
     if job.state is JobState.RUNNING and part.attempt > 1:
-        judging = _judge(context, job, job.terms)
-        await context.store.money.planned_again(job, part, planned, currency=context.budget.currency, judge=judging)
+        judging = _find_refusal(context, job, job.terms)
+        await context.store.money.planned_again(
+            job, part, planned, currency=context.budget.currency, find_refusal=judging
+        )
     else:
         await context.store.jobs.planned(part, planned)
 
@@ -91,15 +93,15 @@ async def approve(context: Context, job: Job, up_to: object, *, where: str | Non
         return f"Job {job.id} is {job.state}, not held; there is nothing to approve."
     currency = context.budget.currency
     account = await context.store.money.account(job, currency=currency)
-    if account.whole >= ANY_AMOUNT:
+    if account.whole >= MAX_AMOUNT:
         return f"Job {job.id} is still held: {job.reason}."
     unknown = job.terms is None or account.unlimited > 0
-    most = ANY_AMOUNT if unknown else account.whole
+    most = MAX_AMOUNT if unknown else account.whole
     if up_to is not None:
         allowed = counted(up_to, currency)
-        if allowed >= ANY_AMOUNT:
+        if allowed >= MAX_AMOUNT:
             return (
-                f"{up_to} {currency} is more than batchd can count, which is {amount(ANY_AMOUNT, currency)} {currency}"
+                f"{up_to} {currency} is more than batchd can count, which is {amount(MAX_AMOUNT, currency)} {currency}"
                 f". Job {job.id} is still held. Approve it with a lower amount, or without --up-to."
             )
         if unknown:
@@ -113,7 +115,7 @@ async def approve(context: Context, job: Job, up_to: object, *, where: str | Non
                 f"{amount(allowed, currency)} {currency}. It is still held."
             )
         most = allowed
-    said = None if most == ANY_AMOUNT else at_most(most, currency)
+    said = None if most == MAX_AMOUNT else at_most(most, currency)
     event = JobApproved(job=job.id, amount=said, currency=currency, where=where)
     await context.store.money.approved(job, most, event)
     allowance = "whatever it costs" if said is None else f"up to {said} {currency} in all"
@@ -121,7 +123,7 @@ async def approve(context: Context, job: Job, up_to: object, *, where: str | Non
 
 
 def _most(part: Part, terms: Terms, *, sure: bool) -> int:
-    return most_cost(
+    return reserved(
         terms.batch,
         input_tokens=part.input_tokens,
         output_tokens=part.output_tokens,
@@ -132,17 +134,17 @@ def _most(part: Part, terms: Terms, *, sure: bool) -> int:
 
 def _unknown(context: Context, job: Job, terms: Terms | None) -> str | None:
     """Why nobody can say what the job costs, if so."""
-    provider = job.route.provider
+    name = job.route.provider
     if terms is None:
-        desk = context.desks.get(provider)
-        if desk is None:
-            return f"The provider {provider} is not configured any more."
-        return desk.prices.unknown(provider, job.route.model)
+        provider = context.providers.get(name)
+        if provider is None:
+            return f"The provider {name} is not configured any more."
+        return provider.prices.unknown(name, job.route.model)
     if terms.currency != context.budget.currency:
         return f"It was admitted at prices in {terms.currency}, and [budget] counts in {context.budget.currency}."
     return None
 
 
-def _judge(context: Context, job: Job, terms: Terms | None) -> Callable[[Account], Refusal | None]:
+def _find_refusal(context: Context, job: Job, terms: Terms | None) -> Callable[[Account], Refusal | None]:
     provider, unknown = job.route.provider, _unknown(context, job, terms)
-    return lambda account: judge(context.budget, provider, account, approved=job.approved, price_unknown=unknown)
+    return lambda account: find_refusal(context.budget, provider, account, approved=job.approved, price_unknown=unknown)

@@ -11,21 +11,21 @@ from ...answers.joining import owner
 from ...domain.records import Batch, Part, PartState
 from ...domain.rows import row_of
 from ...model import Failure, Problem
-from ...sending.refusal_policy import Again, BadLines, Bisect, Wait, WrongSetting, verdict
-from ...work.fail_rows import StrikeTask, strike
+from ...sending.refusal_policy import BadLines, Bisect, RetryBatch, WaitForQuota, WrongSetting, decide_refusal
+from ...work.fail_rows import FailRowsTask, fail_rows
 from ...work.part_files import lines_of
 from ..context import Context
 from .parts import pieces_of
 
-BREAKDOWNS_MOST = 5
+MAX_BREAKDOWNS = 5
 """How often the same rows are simply sent again after a breakdown, before they are suspected of causing it."""
 
 
-async def refused(context: Context, batch: Batch, problems: Sequence[Problem], otherwise: str) -> None:
+async def handle_refusal(context: Context, batch: Batch, problems: Sequence[Problem], otherwise: str) -> None:
     """Put the batch's parts back in the queue, less the rows that sank it."""
-    said = verdict(problems)
+    said = decide_refusal(problems)
     match said:
-        case Wait():
+        case WaitForQuota():
             lane = (batch.provider, batch.model)
             enqueued = (await context.store.batches.enqueued_tokens()).get(lane, 0)
             if batch.ended_at is not None:
@@ -34,23 +34,23 @@ async def refused(context: Context, batch: Batch, problems: Sequence[Problem], o
             await context.store.batches.returned(batch, said.message)
         case BadLines():
             failures = await asyncio.to_thread(_rows_of_lines, context.spool.batch_input(batch.key), said.lines)
-            await _strike(context, batch, failures, f"{len(said.lines)} of its lines were refused.")
+            await _fail_rows(context, batch, failures, f"{len(said.lines)} of its lines were refused.")
         case WrongSetting():
             await _stop_jobs(context, batch, said.message)
-        case Again() if batch.ended_at is not None and await _breakdowns(context, batch) < BREAKDOWNS_MOST:
+        case RetryBatch() if batch.ended_at is not None and await _breakdowns(context, batch) < MAX_BREAKDOWNS:
             context.quotas.broke_down((batch.provider, batch.model), steady=context.clock.steady())
             await context.store.batches.returned(batch, said.message)
-        case Again() | Bisect():
+        case RetryBatch() | Bisect():
             await _bisect(context, batch, Failure(said.code, said.message if problems else otherwise))
 
 
 async def _breakdowns(context: Context, batch: Batch) -> int:
     """How often batches with rows of this one have come back for a breakdown of the provider."""
     before = await context.store.batches.returned_before(batch.key)
-    return sum(isinstance(verdict([Problem(**each) for each in one.problems]), Again) for one in before)
+    return sum(isinstance(decide_refusal([Problem(**each) for each in one.problems]), RetryBatch) for one in before)
 
 
-async def _strike(context: Context, batch: Batch, failures: Mapping[tuple[str, int], Failure], reason: str) -> None:
+async def _fail_rows(context: Context, batch: Batch, failures: Mapping[tuple[str, int], Failure], reason: str) -> None:
     """These rows fail by name; their parts are planned again without them."""
     struck = []
     for part in await context.store.batches.parts(batch.key):
@@ -62,8 +62,8 @@ async def _strike(context: Context, batch: Batch, failures: Mapping[tuple[str, i
         if mine:
             version = part.results + 1
             results = str(context.spool.results(part, version))
-            task = StrikeTask(context.settled_file(part), results, mine)
-            failed = await context.executor.run(strike, task)
+            task = FailRowsTask(context.settled_file(part), results, mine)
+            failed = await context.executor.run(fail_rows, task)
             struck.append(replace(_unplanned(part), results=version, failed=failed))
     await context.store.batches.returned(batch, reason, struck)
 
@@ -80,7 +80,7 @@ async def _bisect(context: Context, batch: Batch, failure: Failure) -> None:
         [line] = await asyncio.to_thread(lambda: list(lines_of(context.spool.batch_input(batch.key))))
         place = row_of(owner(line) or "")
         assert place is not None, "we wrote this line ourselves"
-        await _strike(context, batch, {place: failure}, failure.message)
+        await _fail_rows(context, batch, {place: failure}, failure.message)
         return
     job = await context.store.jobs.get(part.job)
     halves = await pieces_of(context, job, part, 2)

@@ -257,7 +257,7 @@ def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch],
     currency = job.terms.currency if job.terms else context.budget.currency
     return {
         "job": job.id,
-        "redelivered_from": job.twin,
+        "redelivered_from": job.duplicate_of,
         "source": job.source,
         "sha256": job.sha256,
         "outcome": _outcome(job, counts),
@@ -269,7 +269,7 @@ def _report(context: Context, job: Job, parts: list[Part], batches: list[Batch],
             "ok": counts[RowStatus.OK],
             "failed": counts[RowStatus.FAILED],
             "skipped": counts[RowStatus.SKIPPED],
-            "reused": job.rows if job.twin else sum(part.reused for part in parts),
+            "reused": job.rows if job.duplicate_of else sum(part.reused for part in parts),
         },
         "tokens": {
             "input": usage.input_tokens,
@@ -345,8 +345,8 @@ def _usage(usage: Usage | None) -> dict[str, Json] | None:
     return {"input": usage.input_tokens, "cached_input": usage.cached_tokens, "output": usage.output_tokens}
 
 
-def _money(grains: int | None, currency: str) -> float | None:
-    return None if grains is None else grains / unit(currency)
+def _money(subunits: int | None, currency: str) -> float | None:
+    return None if subunits is None else subunits / unit(currency)
 
 
 def _time(at: float | None) -> str | None:

@@ -12,7 +12,7 @@ from ...domain.records import JobState, Part, PartState
 from ...files import fsync_folder
 from ...model import Usage
 from ..context import Context
-from ..retry_later import LookAgain
+from ..retry_later import RetryLater
 
 PAUSE = 2.0
 """Seconds between looks whether the earlier job has its answers."""
@@ -21,13 +21,13 @@ PAUSE = 2.0
 async def redeliver(context: Context, action: Redeliver) -> None:
     """Make the earlier job's results this job's own, once they are all there."""
     job = await context.store.jobs.get(action.job)
-    twin = await context.store.jobs.find(job.twin or "")
-    if twin is None or twin.size < 0 or twin.state in {JobState.CANCELLED, JobState.REJECTED, JobState.FAILED}:
-        await context.store.jobs.without_twin(job)
+    earlier = await context.store.jobs.find(job.duplicate_of or "")
+    if earlier is None or earlier.size < 0 or earlier.state in {JobState.CANCELLED, JobState.REJECTED, JobState.FAILED}:
+        await context.store.jobs.without_duplicate(job)
         return
-    if twin.state is not JobState.DONE:
-        raise LookAgain(PAUSE)
-    theirs = await context.store.jobs.parts(twin.id)
+    if earlier.state is not JobState.DONE:
+        raise RetryLater(PAUSE)
+    theirs = await context.store.jobs.parts(earlier.id)
     ours = [
         replace(
             part,

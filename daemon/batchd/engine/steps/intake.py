@@ -98,7 +98,7 @@ class Intake:
         """What lies in the inbox and is never taken is said once, and shows in `status` until it is gone."""
         if self._odd is None:
             # What an earlier daemon has said may be gone by now.
-            said = await self._context.store.story.conditions()
+            said = await self._context.store.event_log.conditions()
             self._odd = {each: text for each, text in said.items() if each.startswith("inbox/") or each == _MORE}
         told = sorted(oddities)[:ODDITIES_TOLD]
         odd = {f"inbox/{display(path)}": sentence for path, sentence in told}
@@ -107,7 +107,7 @@ class Intake:
         news = {subject: sentence for subject, sentence in odd.items() if self._odd.get(subject) != sentence}
         over = self._odd.keys() - odd.keys()
         if news or over:
-            await self._context.store.story.change_conditions(news, sorted(over))
+            await self._context.store.event_log.change_conditions(news, sorted(over))
         self._odd = odd
 
 

@@ -9,12 +9,12 @@ from ...contracts import RemoteBatch
 from ...domain.records import Batch, BatchState, Job, JobState, Part, PartState
 from ...errors import ProviderError
 from ...events import JobCancelled, JobRetried, count
-from ...store.story import Order
-from ...work.fail_rows import ReopenTask, reopen
+from ...store.event_log import Order
+from ...work.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context
 from . import admission
 from .deliver import reject
-from .dispatch import ProviderNotConfigured, desk_for
+from .dispatch import ProviderNotConfigured, provider_for
 
 ASKED_WITHIN = 10.0
 """Seconds that a provider has to say whether it knows a batch: all other work waits for it."""
@@ -33,7 +33,7 @@ async def obey(context: Context, order: Order) -> None:
         answer = await carry_out(context, order)
     except NotCarriedOut as refusal:
         answer, refused = str(refusal), True
-    await context.store.story.answer(order, answer, refused=refused)
+    await context.store.event_log.answer(order, answer, refused=refused)
 
 
 async def _unknown(_: Context, order: Order) -> str:
@@ -88,9 +88,11 @@ async def _retry(context: Context, order: Order) -> str:
 async def _go_on(context: Context, job: Job) -> str:
     """A job that stood still goes on where it stood."""
     state = JobState.CLAIMED if job.rows is None else JobState.RUNNING if job.planned_at else JobState.PLANNING
-    parts = [replace(part, deaths=0) for part in await context.store.jobs.parts(job.id) if part.deaths]
+    parts = [replace(part, worker_crashes=0) for part in await context.store.jobs.parts(job.id) if part.worker_crashes]
     event = JobRetried(job=job.id, rows=job.rows or 0)
-    await context.store.jobs.revive(job, state=state, event=event, parts=parts, reason=None, reason_code=None, deaths=0)
+    await context.store.jobs.revive(
+        job, state=state, event=event, parts=parts, reason=None, reason_code=None, worker_crashes=0
+    )
     return f"Job {job.id} goes on."
 
 
@@ -108,7 +110,7 @@ async def _ask_again(context: Context, job: Job) -> str:
         state=JobState.PLANNING,
         event=JobRetried(job=job.id, rows=rows),
         parts=reopened,
-        round=job.round + 1,
+        retry_round=job.retry_round + 1,
         cancelled=0,
         outbox_stem=None,
         finished_at=None,
@@ -119,8 +121,8 @@ async def _ask_again(context: Context, job: Job) -> str:
 async def _reopened(context: Context, part: Part) -> Part:
     version = part.results + 1
     if part.results:
-        task = ReopenTask(str(context.spool.results(part)), str(context.spool.results(part, version)))
-        await context.executor.run(reopen, task)
+        task = ClearFailuresTask(str(context.spool.results(part)), str(context.spool.results(part, version)))
+        await context.executor.run(clear_failures, task)
     return replace(
         part,
         state=PartState.UNPLANNED,
@@ -150,11 +152,11 @@ async def _resolve(context: Context, order: Order) -> str:
 async def _require_known(context: Context, batch: Batch, remote: str) -> None:
     """An id that was mistyped would count as vanished after an hour, and all its rows be asked and paid again."""
     try:
-        desk = desk_for(context, batch.provider)
+        provider = provider_for(context, batch.provider)
         if (opening := context.opening.get(batch.provider)) is not None:
             await asyncio.wait([opening])
         async with asyncio.timeout(ASKED_WITHIN):
-            await desk.provider.poll(RemoteBatch(remote, batch.key, {}))
+            await provider.plugin.poll(RemoteBatch(remote, batch.key, {}))
     except (ProviderError, ProviderNotConfigured, TimeoutError) as error:
         why = str(error) or f"It did not answer within {ASKED_WITHIN:.0f} s."
         raise NotCarriedOut(

@@ -6,26 +6,25 @@ import asyncio
 import os
 from dataclasses import replace
 
-from ...domain.lifecycle import Collect, Deal, Plan, Read, Skip, Split
+from ...domain.lifecycle import Collect, Distribute, Plan, Read, Skip, Split
 from ...domain.records import Job, Part, PartState
-from ...domain.routing import NO_ROUTE, no_route_reason
+from ...domain.routing import NO_ROUTE, PluginSpec, no_route_reason
 from ...errors import FileRefused, PluginError
 from ...model import Usage
 from ...store.money import Collected
-from ...work.collect import CollectTask, DealTask, Share, collect, deal
+from ...work.collect import CollectTask, DistributeTask, Share, collect, distribute
 from ...work.local import WorkerLost
 from ...work.plan import PlanTask, plan
 from ...work.read import ReadTask, read
-from ...work.recall import Reuse
+from ...work.reuse import Reuse
 from ...work.split import SplitTask, split
-from ...work.worker_plugins import Recipe
 from ..context import Context
 from . import admission
 from .deliver import reject
 from .duplicates import duplicate_reason
 from .render import note_rendered, render_tasks
 
-DEATHS_MOST = 3
+MAX_WORKER_CRASHES = 3
 """A file or part that kills its worker this often is what kills it; the job stands still instead of the daemon."""
 
 
@@ -40,13 +39,12 @@ async def read_source(context: Context, action: Read) -> None:
         await reject(context, job, "no_route", no_route_reason(job.source, context.routes))
         return
     spool = context.spool
-    asked = job.route.reader
     task = ReadTask(
         source=str(spool.source(job.id)),
         name=job.source,
         target=str(spool.rows(job.id)),
         part_rows=job.route.part_rows,
-        reader=Recipe(context.plugin_dir, asked.kind if asked else "", asked.settings if asked else {}),
+        reader=context.here(job.route.reader or PluginSpec("")),
         builder=_builder(context, job),
         # Where answers are reused, rows that ask the same are asked once a part: then few parts are better.
         among=1 if job.route.reuse else context.executor.number,
@@ -88,7 +86,7 @@ async def plan_part(context: Context, action: Plan) -> None:
     """Write the request file of the part's attempt."""
     job = await context.store.jobs.get(action.job)
     part = await context.store.jobs.part(action.job, action.first)
-    desk = context.desks.get(job.route.provider)
+    provider = context.providers.get(job.route.provider)
     spool, version = context.spool, part.results + 1
     task = PlanTask(
         job=job.id,
@@ -103,7 +101,7 @@ async def plan_part(context: Context, action: Plan) -> None:
         builder=_builder(context, job),
         common=job.route.common_body(),
         endpoint=job.route.endpoint,
-        max_line_bytes=desk.limits.max_line_bytes if desk else None,
+        max_line_bytes=provider.limits.max_line_bytes if provider else None,
         model=job.route.model,
         correction=(await admission.correction_of(context, job)).factor,
         reuse=_reuse(context, job, part),
@@ -169,7 +167,7 @@ async def pieces_of(context: Context, job: Job, part: Part, pieces: int) -> list
             ok=piece.ok,
             failed=piece.failed,
             # What it has reserved is shared by size, until each is planned and it is known.
-            most_cost=-(-part.most_cost * piece.length // max(part.length, 1)),
+            reserved=-(-part.reserved * piece.length // max(part.length, 1)),
             # What was spent so far stays with the first piece: sums over the job must not change by a cut.
             usage=part.usage if piece.first == part.first else Usage(),
             wasted=part.wasted if piece.first == part.first else Usage(),
@@ -180,15 +178,15 @@ async def pieces_of(context: Context, job: Job, part: Part, pieces: int) -> list
     ]
 
 
-async def deal_batch(context: Context, action: Deal) -> None:
+async def distribute_batch(context: Context, action: Distribute) -> None:
     """Give each part of a batch its share of the answers, then let go of the batch."""
     batch = await context.store.batches.get(action.batch)
     parts = await context.store.batches.parts(batch.key)
     shares = [Share(part.job, part.first, part.rows, str(context.spool.answers(part))) for part in parts]
     spool = context.spool
-    task = DealTask(str(spool.batch_answers(batch.key)), shares, str(spool.batch_strays(batch.key)))
-    done = await context.executor.run(deal, task)
-    await context.store.batches.dealt(batch, answers=done.answers, strays=done.strays)
+    task = DistributeTask(str(spool.batch_answers(batch.key)), shares, str(spool.batch_strays(batch.key)))
+    done = await context.executor.run(distribute, task)
+    await context.store.batches.distributed(batch, answers=done.answers, strays=done.strays)
     await asyncio.to_thread(spool.remove_batch, batch.key)
 
 
@@ -205,12 +203,12 @@ async def collect_part(context: Context, action: Collect) -> None:
         results=str(spool.results(part, version)),
         builder=_builder(context, job),
         attempt=part.attempt,
-        attempts=job.route.attempts * job.round,
+        attempts=job.route.attempts * job.retry_round,
         renders=render_tasks(context, job, part, version),
         terms=job.terms,
         job=job.id,
         keys=str(spool.keys(part)) if job.route.reuse is not None else None,
-        book=str(spool.answer_book) if job.route.reuse is not None else None,
+        book=str(spool.answer_cache) if job.route.reuse is not None else None,
         at=context.clock.now(),
     )
     try:
@@ -231,7 +229,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         wasted=part.wasted + done.bill.wasted,
         reused=part.reused + done.reused,
         saved=part.saved + done.saved,
-        deaths=0,
+        worker_crashes=0,
     )
     note_rendered(context, job, part, version, done.rendered)
     await context.store.money.collected(job, part, Collected(collected, part.batch, done.bill, done.reasons))
@@ -253,7 +251,7 @@ def _remove_attempt(context: Context, part: Part) -> None:
 
 async def _died(context: Context, job: Job, first: int | None) -> None:
     times = await context.store.jobs.worker_died(job.id, first)
-    if times < DEATHS_MOST:
+    if times < MAX_WORKER_CRASHES:
         return
     if first is None:
         reason = (
@@ -275,8 +273,8 @@ def _reuse(context: Context, job: Job, part: Part) -> Reuse | None:
     if job.route.reuse is None:
         return None
     spool, since = context.spool, context.clock.now() - job.route.reuse
-    return Reuse(str(spool.answer_book), job.route.provider, since, str(spool.keys(part)))
+    return Reuse(str(spool.answer_cache), job.route.provider, since, str(spool.keys(part)))
 
 
-def _builder(context: Context, job: Job) -> Recipe:
-    return Recipe(context.plugin_dir, job.route.prompt.kind, job.route.prompt.settings)
+def _builder(context: Context, job: Job) -> PluginSpec:
+    return context.here(job.route.prompt)

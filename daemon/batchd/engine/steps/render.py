@@ -13,10 +13,10 @@ from typing import Any
 from ...answers.joining import answer_columns
 from ...contracts import Outbox
 from ...domain.records import Job, Part
+from ...domain.routing import PluginSpec
 from ...file_sink import FileSink, Shape
 from ...work.joined import RowsDoNotAddUp
 from ...work.render import RenderTask, render
-from ...work.worker_plugins import Recipe
 from ..context import Context
 
 
@@ -110,6 +110,6 @@ def _put_together(outbox: Outbox, heads: Mapping[str, bytes], pieces: Sequence[t
                     shutil.copyfileobj(lines, file)
 
 
-def _recipe(context: Context, name: str) -> Recipe | None:
-    asked = context.file_sinks.get(name)
-    return Recipe(context.plugin_dir, asked.kind, asked.settings) if asked is not None else None
+def _recipe(context: Context, name: str) -> PluginSpec | None:
+    spec = context.file_sinks.get(name)
+    return context.here(spec) if spec is not None else None

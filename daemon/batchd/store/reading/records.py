@@ -47,7 +47,7 @@ class BatchSummary:
     failed: int
     total: int
     remote: str | None
-    others: Sequence[str]
+    extra_remotes: Sequence[str]
     reason: str | None
     created_at: float
     submitted_at: float | None
@@ -68,8 +68,8 @@ class JobSummary:
 
     `ok` and `failed` are rows that have their outcome; `answered` counts those too, and what the provider says it
     has answered beyond them. `parts` is how many there are in each state; `batches` are those under way. Once a
-    finished job is not kept any longer, `tokens` is None. `twin` is the earlier job whose answers it delivers again.
-    Money is in grains of `currency`, which is None where its price was not known.
+    finished job is not kept any longer, `tokens` is None. `duplicate_of` is the earlier job whose answers it
+    delivers again. Money is in subunits of `currency`, which is None where its price was not known.
     """
 
     id: str
@@ -94,7 +94,7 @@ class JobSummary:
     outbox_stem: str | None
     archive_name: str | None
     sha256: str | None
-    twin: str | None
+    duplicate_of: str | None
     claimed_at: float
     accepted_at: float | None
     planned_at: float | None
@@ -132,7 +132,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StoredEvent:
     """One stored event. `event` is None if this version does not know its kind."""
 
     at: float

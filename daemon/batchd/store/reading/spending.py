@@ -34,7 +34,7 @@ ORDER BY {order}
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """One sum. Money is in grains of the currency; `unpriced` answers have no known price and are in no sum of money.
+    """One sum. Money is in subunits of the currency; `unpriced` answers have no known price and are in no sum of money.
 
     `wasted_…` is the part of it that answered no row, `live_cost` what the same would have cost in live calls.
     """

@@ -50,18 +50,18 @@ def span(seconds: float) -> str:
     return "0 s"
 
 
-def money(grains: int, currency: str) -> str:
+def money(subunits: int, currency: str) -> str:
     """`0.12 USD`."""
     from ..money.pricing import amount
 
-    return f"{amount(grains, currency)} {currency}"
+    return f"{amount(subunits, currency)} {currency}"
 
 
-def money_at_most(grains: int, currency: str) -> str:
+def money_at_most(subunits: int, currency: str) -> str:
     """`at most 0.13 USD`, rounded up."""
     from ..money.pricing import at_most
 
-    return f"at most {at_most(grains, currency)} {currency}"
+    return f"at most {at_most(subunits, currency)} {currency}"
 
 
 def short_count(number: int) -> str:

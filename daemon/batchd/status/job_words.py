@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from .formatting import count, local_time
 from .room import DISK
-from .wording import count, local_time
 
 if TYPE_CHECKING:
     from ..store.reading.records import BatchSummary, JobSummary
@@ -74,8 +74,8 @@ def waits_for(job: JobSummary, subjects: Collection[str], *, awake: bool) -> str
     for subject in (DISK, *_relevant(job)):
         if subject in subjects:
             return subject if subject != f"job {job.id}" else "what is said of it above"
-    if job.state == "planning" and job.twin is not None:
-        return f"job {job.twin}, which is of the same file: its answers are delivered again, at no cost"
+    if job.state == "planning" and job.duplicate_of is not None:
+        return f"job {job.duplicate_of}, which is of the same file: its answers are delivered again, at no cost"
     return _ON_ITS_WAY.get(job.state) or _of_batches(job)
 
 

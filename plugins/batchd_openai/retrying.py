@@ -19,7 +19,7 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 4.0
 
 
-async def patiently(send: Callable[[], Awaitable[T]]) -> T:
+async def with_retries(send: Callable[[], Awaitable[T]]) -> T:
     """Call it a few times, as long as it raises a `TransientError` that may soon be over."""
     tries = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception(soon_over),

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..store.reading.looking import looking
+from ..store.reading.snapshot import snapshot
 from .daemon import Running, running
+from .formatting import utc
+from .job_words import needs_a_person, state_in_words, waits_for
 from .room import no_room
-from .waiting import needs_a_person, state_in_words, waits_for
-from .wording import utc
 
 if TYPE_CHECKING:
     from ..cli.places import Places
@@ -22,7 +22,7 @@ FINISHED_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class Overview:
     """Everything at one moment. `older` is how many finished jobs are left out."""
 
     places: Places
@@ -34,9 +34,9 @@ class Survey:
     older: int
 
     @classmethod
-    def take(cls, places: Places, *, everything: bool = False, ours: bool = False) -> Survey:
+    def take(cls, places: Places, *, everything: bool = False, ours: bool = False) -> Overview:
         """Look now. `ours` says that the daemon is this very process, so that it need not be looked for."""
-        with looking(places.state) as state:
+        with snapshot(places.state) as state:
             finished = state.finished(-1 if everything else FINISHED_SHOWN)
             return cls(
                 places=places,
@@ -54,7 +54,7 @@ class Survey:
         return waits_for(job, {each.subject for each in self.conditions}, awake=self.daemon is not None)
 
     def cost(self, job: JobSummary) -> int | None:
-        """What the job has cost so far, in grains, if its price was known."""
+        """What the job has cost so far, in subunits, if its price was known."""
         return job.cost
 
     def currency(self, job: JobSummary) -> str:
@@ -108,7 +108,7 @@ class Survey:
             "reason_code": job.reason_code,
             "reason": job.reason,
             "sha256": job.sha256,
-            "redelivered_from": job.twin,
+            "redelivered_from": job.duplicate_of,
             "timestamps": {
                 "claimed": utc(job.claimed_at),
                 "accepted": utc(job.accepted_at),
@@ -120,19 +120,19 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True)
-class JobSurvey:
+class JobDetails:
     """One job in every detail, and what is around it."""
 
-    around: Survey
+    around: Overview
     job: JobSummary
     batches: Sequence[BatchSummary]
     deliveries: Sequence[Delivery]
 
     @classmethod
-    def take(cls, places: Places, job: str) -> JobSurvey:
+    def take(cls, places: Places, job: str) -> JobDetails:
         """Look now. KeyError if there is no job of this id."""
-        with looking(places.state) as state:
-            around = Survey(
+        with snapshot(places.state) as state:
+            around = Overview(
                 places=places,
                 now=time.time(),
                 daemon=running(places.state),
@@ -188,7 +188,7 @@ def _batch_record(batch: BatchSummary) -> dict[str, Any]:
     return {
         "key": batch.key,
         "id": batch.remote,
-        "others": list(batch.others),
+        "extra_remotes": list(batch.extra_remotes),
         "provider": batch.provider,
         "model": batch.model,
         "state": batch.state,
@@ -208,9 +208,9 @@ def _batch_record(batch: BatchSummary) -> dict[str, Any]:
     }
 
 
-def _units(grains: int | None, currency: str) -> float | None:
-    if grains is None:
+def _units(subunits: int | None, currency: str) -> float | None:
+    if subunits is None:
         return None
     from ..money.pricing import unit
 
-    return grains / unit(currency)
+    return subunits / unit(currency)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import httpx2
 
 _STARRED = re.compile(r"[\w-]*\*{3,}[\w*-]*")
-_TEXT_MOST = 500
+_MAX_TEXT = 500
 
 
 class Kind(Enum):
@@ -45,7 +45,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Party:
+class Service:
     """The service as we speak of it, and the secrets that no sentence may hold."""
 
     base_url: str
@@ -69,7 +69,7 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ErrorBody:
     """What a service wrote about an error, masked: a sentence, the codes in it, and all of it in lower case."""
 
     text: str
@@ -78,12 +78,12 @@ class Said:
     problems: tuple[Problem, ...]
 
     @classmethod
-    def read(cls, response: httpx2.Response, party: Party) -> Said:
+    def read(cls, response: httpx2.Response, service: Service) -> ErrorBody:
         """Out of an answer of any shape."""
         content = content_of(response)
-        raw = " ".join(party.masked(content.decode("utf-8", "replace")).split())
+        raw = " ".join(service.masked(content.decode("utf-8", "replace")).split())
         try:
-            body = party.decoded(content)
+            body = service.decoded(content)
         except msgspec.DecodeError:
             body = None
         inner = (body.get("error") or body) if isinstance(body, Mapping) else body
@@ -94,12 +94,12 @@ class Said:
             found, codes = problems_of(inner), frozenset()
         unnamed = f"http_{response.status_code}"
         problems = tuple(
-            Problem(unnamed if each.code == "error" else each.code, party.masked(each.message), each.line)
+            Problem(unnamed if each.code == "error" else each.code, service.masked(each.message), each.line)
             for each in found
         )
         page = is_html(response, content)
         text = "an HTML page" if page else problems[0].message if problems else raw or "no reason given"
-        text = text[:_TEXT_MOST]
+        text = text[:_MAX_TEXT]
         text += "" if text.endswith((".", "!", "?", "…")) else "."
         return cls(text, codes, raw.lower(), problems or (Problem(unnamed, text),))
 

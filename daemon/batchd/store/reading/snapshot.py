@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .opening import connected
-from .records import FINAL, BatchSummary, Condition, Delivery, JobSummary, Tokens, Told
+from .records import FINAL, BatchSummary, Condition, Delivery, JobSummary, StoredEvent, Tokens
 
 _FINAL = "(" + ", ".join(f"'{state}'" for state in sorted(FINAL)) + ")"
 
@@ -107,7 +107,7 @@ class State:
         rows = self._rows("SELECT * FROM conditions ORDER BY since, subject")
         return [Condition(row["subject"], row["text"], row["since"]) for row in rows]
 
-    def events(self, job: str) -> list[Told]:
+    def events(self, job: str) -> list[StoredEvent]:
         """The story of a job, in order, with its batches' and what kept it waiting."""
         from ...events import from_record  # two dozen classes, which no other command needs
 
@@ -120,7 +120,7 @@ class State:
         for row in rows:
             data = json.loads(row["data"])
             event = from_record(row["kind"], data, job=row["job"], batch=row["batch"])
-            told.append(Told(row["at"], row["kind"], row["job"], row["batch"], data, event))
+            told.append(StoredEvent(row["at"], row["kind"], row["job"], row["batch"], data, event))
         return told
 
     def jobs_called(self, word: str) -> list[JobSummary]:
@@ -189,7 +189,7 @@ class State:
             outbox_stem=row["outbox_stem"],
             archive_name=row["archive_name"],
             sha256=row["sha256"],
-            twin=row["twin"],
+            duplicate_of=row["duplicate_of"],
             claimed_at=row["claimed_at"],
             accepted_at=row["accepted_at"],
             planned_at=row["planned_at"],
@@ -207,7 +207,7 @@ class State:
 
 
 @contextmanager
-def looking(state: Path) -> Iterator[State]:
+def snapshot(state: Path) -> Iterator[State]:
     """Look at the database in this state folder: all that is asked in the block is of one moment."""
     with connected(state) as connection:
         if connection is not None:
@@ -220,7 +220,7 @@ def _sum(parts: dict[str, sqlite3.Row], column: str) -> int:
 
 
 def _batch(row: sqlite3.Row) -> BatchSummary:
-    others: Sequence[str] = json.loads(row["others"])
+    extra_remotes: Sequence[str] = json.loads(row["extra_remotes"])
     return BatchSummary(
         key=row["key"],
         provider=row["provider"],
@@ -233,7 +233,7 @@ def _batch(row: sqlite3.Row) -> BatchSummary:
         failed=row["failed"],
         total=row["total"],
         remote=row["remote"],
-        others=others,
+        extra_remotes=extra_remotes,
         reason=row["reason"],
         created_at=row["created_at"],
         submitted_at=row["submitted_at"],

@@ -22,7 +22,7 @@ from ..answers.joining import ResultLine, read_again
 from ..contracts import PromptBuilder
 from ..domain.rows import custom_id
 from ..model import Failure, Usage
-from ..store.answer_cache import AnswerBook, Questions
+from ..store.answer_cache import AnswerCache, RequestKeys
 
 _RECORD = struct.Struct("<Q16s")
 _CHUNK = 500
@@ -64,13 +64,13 @@ def recalled(
     endpoint: str,
 ) -> Iterator[tuple[int, Keyed | Failure | Recalled]]:
     """The same, with an outcome in the place of each request that was answered before, in order."""
-    key_of = Questions(reuse.provider, endpoint).key
+    key_of = RequestKeys(reuse.provider, endpoint).key
     going = iter(bodies)
     with ExitStack() as stack:
-        book: AnswerBook | None = None
+        book: AnswerCache | None = None
         # A memory that fails costs money, and no row.
         with contextlib.suppress(sqlite3.Error):
-            book = stack.enter_context(AnswerBook.opened(Path(reuse.book)))
+            book = stack.enter_context(AnswerCache.opened(Path(reuse.book)))
         while chunk := list(islice(going, _CHUNK)):
             keyed = [(row, Keyed(body, key_of(body)) if type(body) is bytes else body) for row, body in chunk]
             found = _found(book, [each.key for _, each in keyed if type(each) is Keyed], reuse.since)
@@ -84,7 +84,7 @@ def recalled(
                 yield row, each if read is None else Recalled(*read)  # type: ignore[misc]
 
 
-def _found(book: AnswerBook | None, keys: list[bytes], since: float) -> Mapping[bytes, bytes]:
+def _found(book: AnswerCache | None, keys: list[bytes], since: float) -> Mapping[bytes, bytes]:
     with contextlib.suppress(sqlite3.Error):
         return book.recall(keys, since=since) if book is not None else {}
     return {}
@@ -159,5 +159,5 @@ def remember(book: str, keys: Keys, outcomes: Iterable[ResultLine], *, at: float
         for outcome in outcomes
         if outcome.ok and (key := keys.asked.get(outcome.row)) is not None and (line := outcome.output_line)
     )
-    with contextlib.suppress(sqlite3.Error), AnswerBook.opened(Path(book)) as opened:
+    with contextlib.suppress(sqlite3.Error), AnswerCache.opened(Path(book)) as opened:
         opened.keep(answers, at=at)

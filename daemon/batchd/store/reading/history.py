@@ -52,7 +52,7 @@ class History:
 
 
 @contextmanager
-def remembering(state: Path) -> Iterator[History]:
+def history_of(state: Path) -> Iterator[History]:
     """Look at the database in this state folder. StateUnusable, in words, if it cannot be looked at."""
     with connected(state) as connection:
         if connection is not None:

@@ -21,15 +21,15 @@ class Order:
     data: dict[str, Any]
 
 
-class Story:
+class EventLog:
     """The tables `events`, `orders`, `conditions`, `heartbeat`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def tell(self, *events: Event) -> None:
+    async def record(self, *events: Event) -> None:
         """Write events that go with no other change."""
-        await self._database.write(lambda tx: tx.tell(*events))
+        await self._database.write(lambda tx: tx.record(*events))
 
     async def orders(self) -> list[Order]:
         """Orders not carried out yet, in the order they came."""
@@ -46,7 +46,7 @@ class Story:
             # Whoever gave it may be gone: it was left while no daemon was running.
             job = order.target if await tx.fetch("job", id=order.target) else None
             batch = order.target if await tx.fetch("batch", key=order.target) else None
-            await tx.tell(OrderRefused(job=job, batch=batch, order=order.kind, reason=answer))
+            await tx.record(OrderRefused(job=job, batch=batch, order=order.kind, reason=answer))
 
         await self._database.write(change)
 
@@ -71,10 +71,10 @@ class Story:
             for subject, text in raised.items():
                 await tx.run("raise_condition", subject=subject, text=text, since=tx.now)
                 if subject not in known:
-                    await tx.tell(ConditionRaised(subject=subject, text=text))
+                    await tx.record(ConditionRaised(subject=subject, text=text))
             for subject in over:
                 if await tx.run("clear_condition", subject=subject):
-                    await tx.tell(ConditionCleared(subject=subject))
+                    await tx.record(ConditionCleared(subject=subject))
 
         await self._database.write(change)
 
