@@ -1,6 +1,6 @@
 """`batchd` and `python -m batchd`.
 
-Worker processes import this module anew, so nothing happens here but on call.
+Worker processes import this module again, so nothing happens here unless called.
 """
 
 from __future__ import annotations

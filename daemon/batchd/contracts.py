@@ -1,6 +1,6 @@
 """What a plugin writes: one small class a role, with one to three methods that it must write.
 
-Every class here is read by strangers, so each promise stands in the docstring of the method it binds:
+Every class here is read by plugin authors, so each promise stands in the docstring of the method it binds:
 what comes in, what must come out, what may be raised, and what batchd does about it. For all of them:
 
 * The constructor takes the validated `Settings`; there is no need to write one.
@@ -107,7 +107,7 @@ class PromptBuilder(Plugin[SettingsT]):
     """
 
     unique: str | None = None
-    """A column by which whoever dropped the file tells the answers apart; a row that has there what an earlier
+    """A column by which the person who dropped the file tells the answers apart; a row that has there what an earlier
     row has fails alone, unasked.
     """
 
@@ -152,7 +152,7 @@ class PromptBuilder(Plugin[SettingsT]):
 class Submission:
     """A batch on its way to the provider.
 
-    `key` is ours and unique for ever; `file` holds one request a line, in OpenAI's batch format:
+    `key` is ours and never used again; `file` holds one request a line, in OpenAI's batch format:
     `{"custom_id", "method", "url", "body"}`. `upload` is what `upload` returned for it, if it was called.
     `attempt` counts the uploads, from 1.
     """
@@ -252,7 +252,7 @@ class BatchProvider(Plugin[SettingsT]):
         """
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:
-        """Call the service with the key and these models; return what is wrong and how to mend it, a sentence each."""
+        """Call the service with the key and these models; return what is wrong and how to fix it, a sentence each."""
         return ()
 
     async def aclose(self) -> None:
@@ -289,7 +289,7 @@ def encode_result(result: Result) -> bytes:
     try:
         return msgspec.json.encode(line) + b"\n"
     except UnicodeEncodeError:
-        # Half of a surrogate pair: read by Python's own json, written by nothing but it, and mended where it is joined.
+        # Half of a surrogate pair: read by Python's own json, written by nothing else, and repaired where it is joined.
         return json.dumps(line).encode() + b"\n"
 
 
@@ -297,7 +297,7 @@ def encode_result(result: Result) -> bytes:
 
 
 class ResultRow(msgspec.Struct, frozen=True):
-    """One row of the dropped file with what became of it.
+    """One row of the dropped file with its outcome.
 
     `values` are the input's, in the order of its columns and as many; `original` is the record as it was
     read, which differs where a record had too few or too many cells. `answer` is in the order of

@@ -33,7 +33,7 @@ class BatchdError(Exception):
 
 
 class ConfigError(BatchdError):
-    """The configuration cannot be used: says file, table, key and how to mend it."""
+    """The configuration cannot be used: says file, table, key and how to fix it."""
 
     exit_status = 4
 

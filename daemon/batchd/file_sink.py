@@ -62,7 +62,7 @@ class FileSink(Sink[SettingsT]):
             # same names.
             cancelled.set()
             await asyncio.wait([writing])
-            # Asked for, so that nobody is told of an exception that was never looked at.
+            # Retrieved, so that asyncio does not report an exception that was never looked at.
             writing.exception()
             raise
 
@@ -86,7 +86,7 @@ class _Abandoned(Exception):
 
 
 class _File:
-    """A file that is written in chunks, until nobody wants it any more."""
+    """A file that is written in chunks, until it is not wanted any more."""
 
     def __init__(self, file: IO[bytes], cancelled: threading.Event) -> None:
         self._file = file

@@ -47,7 +47,7 @@ def publishing(target: Path, *, mode: int = 0o640) -> Iterator[IO[bytes]]:
         yield file
         _settle(file)
         _link_or_compare(draft, target)
-        # Before the folder is synced, or a power cut could leave the draft beside the target for ever.
+        # Before the folder is synced, or a power cut could leave the draft beside the target forever.
         draft.unlink(missing_ok=True)
         fsync_folder(target.parent)
 

@@ -46,7 +46,7 @@ def register_sinks(register: Register) -> None:
 
 @hookspec
 def register_observers(register: Register) -> None:
-    """Ask to be told of events: `register(kind, factory of contracts.Observer)`. All registered are told."""
+    """Ask to hear events: `register(kind, factory of contracts.Observer)`."""
 
 
 @hookspec

@@ -226,7 +226,7 @@ class Limits:
 
 
 class RowStatus(StrEnum):
-    """What became of a row."""
+    """The outcome of a row."""
 
     OK = "ok"
     FAILED = "failed"

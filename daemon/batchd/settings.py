@@ -74,7 +74,7 @@ class Secret:
         if self.literal:
             return "then reload the configuration"
         return {
-            # Nobody can change the environment of a process that runs, and systemd hands credentials out at the start.
+            # The environment of a running process cannot be changed, and systemd hands credentials out at the start.
             "env": "then start batchd again",
             "file": "no restart is needed",
             "credential": "then restart the service",

@@ -457,7 +457,7 @@ def test_with_a_budget_an_unknown_price_holds_the_job(config: Path) -> None:
     changed(config, (PRICES, "\n[budget]\nper_month = 1000\n"), ('model = "gpt-4o"', 'model = "my-own"'))
     said = here("estimate", file_of(config.parent, "good"), config=config)
     assert said.status == 6
-    assert "It would be held: nobody can say whether it is within the budget. The price of the model" in said.out
+    assert "It would be held: it is not known whether it is within the budget. The price of the model" in said.out
     assert said.out.count("Add [providers.openai.prices.my-own]") == 1
 
 

@@ -117,24 +117,24 @@ def test_what_can_be_saved_is_written_and_what_was_changed_is_said(tmp_path: Pat
     (tmp_path / "may.jsonl").write_bytes(
         b"\xef\xbb\xbf" + "\r\n".join([request("a"), request("a"), "", "{oops", request("b"), ""]).encode()
     )
-    said = process("validate", "may.jsonl", "--repair", "mended.jsonl", cwd=tmp_path)
+    said = process("validate", "may.jsonl", "--repair", "fixed.jsonl", cwd=tmp_path)
     assert said.status == 1
-    mended = tmp_path / "mended.jsonl"
-    assert mended.read_text() == f"{request('a')}\n{request('b')}\n"
+    fixed = tmp_path / "fixed.jsonl"
+    assert fixed.read_text() == f"{request('a')}\n{request('b')}\n"
     assert said.out.partition("\n\nWrote ")[2].splitlines() == [
-        f"mended.jsonl: 2 requests, {mended.stat().st_size} bytes.",
+        f"fixed.jsonl: 2 requests, {fixed.stat().st_size} bytes.",
         "  Removed a byte order mark: 1 line (1).",
         "  Ended with LF in place of CR LF: 2 lines (1 and 5).",
         "  Removed, saying the same as an earlier line: 1 line (2).",
         "  Removed, being blank: 1 line (3).",
         "  Left out: 1 line (4). [invalid_json_line]",
     ]
-    assert process("validate", "mended.jsonl", cwd=tmp_path).status == 0
+    assert process("validate", "fixed.jsonl", cwd=tmp_path).status == 0
 
 
 def test_of_many_lines_the_first_few_are_named(tmp_path: Path) -> None:
     write(request("a"), *[""] * 50)
-    said = here("validate", "may.jsonl", "--repair", "mended.jsonl")
+    said = here("validate", "may.jsonl", "--repair", "fixed.jsonl")
     assert "Removed, being blank: 50 lines (2, 3, 4, " in said.out
     assert ", 21, …)." in said.out
 
@@ -143,7 +143,7 @@ def test_parts_and_new_names(tmp_path: Path) -> None:
     other = request("a", note=1)
     write(request("a"), other, request("b"))
     said = process(
-        "validate", "may.jsonl", "--repair", "out.jsonl", "--split", "2", "--rename-doubles", "--json", cwd=tmp_path
+        "validate", "may.jsonl", "--repair", "out.jsonl", "--split", "2", "--rename-duplicates", "--json", cwd=tmp_path
     )
     assert said.status == 1
     repair = json.loads(said.out.splitlines()[-1])["summary"]["repair"]
@@ -169,7 +169,7 @@ def test_a_good_file_can_be_split_and_stays_fine(tmp_path: Path) -> None:
         (["gone.jsonl"], "does not exist"),
         (["."], "is a directory"),
         (["may.jsonl", "--split", "2"], "--split needs a place for what it writes: --repair OUT"),
-        (["may.jsonl", "--rename-doubles"], "--rename-doubles needs a place"),
+        (["may.jsonl", "--rename-duplicates"], "--rename-duplicates needs a place"),
         (["may.jsonl", "--repair", "out.jsonl", "--split", "0"], "--split"),
         (["may.jsonl", "--repair", "out.txt"], "ends in .jsonl"),
         (["may.jsonl", "--repair", "gone/out.jsonl"], "There is no folder gone"),

@@ -101,13 +101,13 @@ def test_what_validate_says_of_a_file_is_what_becomes_of_its_lines(place: Place)
     source = place.folder / "asked.jsonl"
     lines = [line for line, _, code in LINES if code != "decimal_out_of_range" and "modelless" not in line]
     source.write_text("\n".join(lines) + "\n", "utf-8")
-    said = place.batchd("validate", "asked.jsonl", "--repair", "mended.jsonl", "--json")
+    said = place.batchd("validate", "asked.jsonl", "--repair", "fixed.jsonl", "--json")
     assert said.returncode == 1
     faults = [json.loads(line) for line in said.stdout.splitlines()[:-1]]
     told = {fault["line"]: fault["message"] for fault in reversed(faults)}
 
     place.drop("lines/asked.jsonl", source.read_text("utf-8"))
-    place.drop("lines/mended.jsonl", (place.folder / "mended.jsonl").read_text("utf-8"))
+    place.drop("lines/fixed.jsonl", (place.folder / "fixed.jsonl").read_text("utf-8"))
     assert place.batchd("once").returncode == 3
     outbox = place.folder / "outbox" / "lines"
     assert not (outbox / "mended.failed.jsonl").exists()

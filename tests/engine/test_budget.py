@@ -559,7 +559,7 @@ async def test_a_job_that_can_cost_more_than_can_be_counted_is_held_and_stops_no
         job = await only(living, "reviews/huge.csv")
         assert (job.state, job.reason_code) == (JobState.HELD, "uncountable")
         assert job.reason.startswith(
-            "it can cost more than batchd can count, which is 4611686018.43 VND. Mend its price"
+            "it can cost more than batchd can count, which is 4611686018.43 VND. Correct its price"
         )
         for up_to in (None, 1, "1e18"):
             assert "is still held: it can cost more" in await order(living, "approve", job.id, up_to=up_to)

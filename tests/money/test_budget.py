@@ -95,7 +95,7 @@ def test_the_reason_is_what_a_sentence_is_made_of() -> None:
         SpendingLimits(overall=Ceilings(per_job=1)), "acme", Account(own=1), approved=None, price_unknown="Add it."
     )
     assert refusal is not None
-    assert refusal.reason == "nobody can say whether it is within the budget. Add it"
+    assert refusal.reason == "it is not known whether it is within the budget. Add it"
 
 
 def test_without_any_limit_everything_is_sent() -> None:

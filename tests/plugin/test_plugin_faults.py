@@ -40,11 +40,11 @@ HOOK = "import batchd\n@batchd.hookimpl\n"
         ("def register_sinks(register): ...", "it has no hooks: mark its functions with @batchd.hookimpl"),
         (
             HOOK + "async def register_sinks(register): ...",
-            "its hook register_sinks is async, so nobody would wait for it: write a plain def",
+            "its hook register_sinks is async, so it would never be awaited: write a plain def",
         ),
         (
             HOOK + "async def register_sinks(register): yield",
-            "its hook register_sinks is async, so nobody would wait for it: write a plain def",
+            "its hook register_sinks is async, so it would never be awaited: write a plain def",
         ),
         (
             HOOK + "def register_sinks(register): yield",

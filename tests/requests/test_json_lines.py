@@ -56,7 +56,7 @@ def test_what_is_no_object_is_said_in_words(line: bytes, code: str, says: str) -
     assert says in failure.message
     assert failure.message[0].isupper()
     assert failure.message.endswith(".")
-    # What is wrong, then how to mend it.
+    # What is wrong, then how to fix it.
     assert len(failure.message.split(". ")) == 2
     assert failure.code in UNREADABLE
 

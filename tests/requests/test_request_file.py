@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from batchd.errors import BatchdError
 from batchd.model import Limits
 from batchd.requests import file as request_file
-from batchd.requests.file import Mend, RequestFile
+from batchd.requests.file import Fix, RequestFile
 
 from ..memory import peak_of
 from .request_kit import CHAT, LIMITS, by_hand, codes, look, request, write
@@ -34,43 +34,43 @@ def test_a_file_that_services_take_is_fine(file: Path) -> None:
     assert (account.model, account.url) == ("small", CHAT)
 
 
-ODD: list[tuple[bytes, list[str], Mend]] = [
-    (MARK + request("x"), ["byte_order_mark"], Mend.REWRITE),
-    (b"", ["invalid_json_line"], Mend.DROP),
-    (b"  \t", ["invalid_json_line"], Mend.DROP),
-    (b"{oops", ["invalid_json_line"], Mend.LEAVE_OUT),
-    (b"[1]", ["invalid_json_line"], Mend.LEAVE_OUT),
-    (b'{"a":NaN}', ["invalid_json_line"], Mend.LEAVE_OUT),
-    (b'{"a":"\\ud800"}', ["invalid_json_line"], Mend.LEAVE_OUT),
-    (request("x").replace(b'"method"', b'"custom_id": "y", "method"'), ["duplicate_key"], Mend.LEAVE_OUT),
-    (b'{"a":"\xe9"}', ["not_utf8"], Mend.LEAVE_OUT),
-    (request(7, method="GET"), ["invalid_request", "invalid_method"], Mend.LEAVE_OUT),
-    (request("x", text="y" * 3_000), ["too_long"], Mend.LEAVE_OUT),
-    (request("x", text="y" * 30_000), ["too_long"], Mend.LEAVE_OUT),
-    (request("a"), ["duplicate_custom_id"], Mend.DROP),
-    (b" " + request("a").replace(b", ", b","), ["duplicate_custom_id"], Mend.DROP),
-    (request("a", text="Other"), ["duplicate_custom_id"], Mend.RENAME),
-    (request("a", note=1), ["duplicate_custom_id"], Mend.RENAME),
-    (request("x", model="large"), ["mismatched_model"], Mend.LEAVE_OUT),
-    (request("x", url="/v1/embeddings", body={"model": "small", "input": "x"}), ["invalid_url"], Mend.LEAVE_OUT),
+ODD: list[tuple[bytes, list[str], Fix]] = [
+    (MARK + request("x"), ["byte_order_mark"], Fix.REWRITE),
+    (b"", ["invalid_json_line"], Fix.DROP),
+    (b"  \t", ["invalid_json_line"], Fix.DROP),
+    (b"{oops", ["invalid_json_line"], Fix.LEAVE_OUT),
+    (b"[1]", ["invalid_json_line"], Fix.LEAVE_OUT),
+    (b'{"a":NaN}', ["invalid_json_line"], Fix.LEAVE_OUT),
+    (b'{"a":"\\ud800"}', ["invalid_json_line"], Fix.LEAVE_OUT),
+    (request("x").replace(b'"method"', b'"custom_id": "y", "method"'), ["duplicate_key"], Fix.LEAVE_OUT),
+    (b'{"a":"\xe9"}', ["not_utf8"], Fix.LEAVE_OUT),
+    (request(7, method="GET"), ["invalid_request", "invalid_method"], Fix.LEAVE_OUT),
+    (request("x", text="y" * 3_000), ["too_long"], Fix.LEAVE_OUT),
+    (request("x", text="y" * 30_000), ["too_long"], Fix.LEAVE_OUT),
+    (request("a"), ["duplicate_custom_id"], Fix.DROP),
+    (b" " + request("a").replace(b", ", b","), ["duplicate_custom_id"], Fix.DROP),
+    (request("a", text="Other"), ["duplicate_custom_id"], Fix.RENAME),
+    (request("a", note=1), ["duplicate_custom_id"], Fix.RENAME),
+    (request("x", model="large"), ["mismatched_model"], Fix.LEAVE_OUT),
+    (request("x", url="/v1/embeddings", body={"model": "small", "input": "x"}), ["invalid_url"], Fix.LEAVE_OUT),
     (
         request("x", url="/v1/embeddings", body={"model": "large", "input": "x"}),
         ["invalid_url", "mismatched_model"],
-        Mend.LEAVE_OUT,
+        Fix.LEAVE_OUT,
     ),
-    (MARK + request("a"), ["byte_order_mark", "duplicate_custom_id"], Mend.DROP),
-    (MARK + request("x", model="large"), ["byte_order_mark", "mismatched_model"], Mend.LEAVE_OUT),
-    (MARK, ["invalid_json_line"], Mend.DROP),
+    (MARK + request("a"), ["byte_order_mark", "duplicate_custom_id"], Fix.DROP),
+    (MARK + request("x", model="large"), ["byte_order_mark", "mismatched_model"], Fix.LEAVE_OUT),
+    (MARK, ["invalid_json_line"], Fix.DROP),
 ]
 
 
-@pytest.mark.parametrize(("line", "faults", "mend"), ODD)
+@pytest.mark.parametrize(("line", "faults", "fix"), ODD)
 def test_a_bad_line_is_told_by_its_number_and_the_others_are_good(
-    file: Path, line: bytes, faults: list[str], mend: Mend
+    file: Path, line: bytes, faults: list[str], fix: Fix
 ) -> None:
     account, findings = look(write(file, [request("a"), request("b"), line, request("c")]))
     assert codes(findings) == {3: faults}
-    assert [finding.mend for finding in findings] == [mend]
+    assert [finding.fix for finding in findings] == [fix]
     assert (account.lines, account.good, account.bad) == (4, 3, 1)
     assert dict(account.faults) == dict.fromkeys(faults, 1)
     assert not account.fine
@@ -94,9 +94,7 @@ def test_what_is_told_of_a_double(file: Path) -> None:
 @pytest.mark.parametrize("twist", [b'"n": 1', b'"n": true', b'"n": 1.0'])
 def test_what_python_takes_for_equal_is_not_the_same_request(file: Path, twist: bytes) -> None:
     lines = [request("a", n=1), request("a", n=1).replace(b'"n": 1', twist)]
-    assert [finding.mend for finding in look(write(file, lines))[1]] == [
-        Mend.DROP if twist == b'"n": 1' else Mend.RENAME
-    ]
+    assert [finding.fix for finding in look(write(file, lines))[1]] == [Fix.DROP if twist == b'"n": 1' else Fix.RENAME]
 
 
 def test_a_line_that_is_bad_by_itself_accuses_no_other(file: Path) -> None:

@@ -28,8 +28,8 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    (tmp_path / "mended").mkdir()
-    return tmp_path / "mended" / "may.jsonl"
+    (tmp_path / "fixed").mkdir()
+    return tmp_path / "fixed" / "may.jsonl"
 
 
 def repaired(file: Path, out: Path, limits: Limits = LIMITS, **options: Any) -> Repaired:
@@ -266,8 +266,8 @@ def test_what_is_written_is_fine_and_asks_what_was_asked(
         msgspec.json.decode(content[number - 1].removeprefix(MARK).strip())
         for number in range(1, account.lines + 1)
         if number not in findings
-        or findings[number].mend == "rewrite"
-        or (findings[number].mend == "rename" and rename and "duplicate_custom_id" not in done.left_out)
+        or findings[number].fix == "rewrite"
+        or (findings[number].fix == "rename" and rename and "duplicate_custom_id" not in done.left_out)
     ]
     if "duplicate_custom_id" not in done.left_out or not rename:
         assert [meaning(line) for line in written] == [meaning(line) for line in kept]

@@ -108,7 +108,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize(("line", "code", "param", "says"), BROKEN)
-def test_each_rule_has_its_code_its_field_and_a_sentence_that_says_how_to_mend_it(
+def test_each_rule_has_its_code_its_field_and_a_sentence_that_says_how_to_fix_it(
     line: dict[str, Any], code: str, param: str, says: str
 ) -> None:
     [fault] = request_faults(line)

@@ -1,4 +1,4 @@
-"""Matching answers with rows: what a provider's output line means, and what becomes of each row asked.
+"""Matching answers with rows: what a provider's output line means, and the outcome of each row asked.
 
 Only the custom_ids decide. Counts, states and the order of lines are known to be wrong at times.
 """
@@ -55,24 +55,24 @@ def outcome(line: bytes) -> Response | Failure:
 
 
 def _outcome(line: bytes) -> tuple[Response | Failure, bytes]:
-    """The same with the line as everybody can read it; as it is, if nobody can."""
+    """The same with the line as every JSON parser reads it; unchanged if none can."""
     usual = usual_response(line)
     if usual is not None:
         return usual, line
     try:
         return _of_record(_decoder.decode(line)), line
     except _UNREADABLE:
-        mended = mend(line)
-    if mended is None:
+        repaired = repair(line)
+    if repaired is None:
         message = "The service's answer to this row is not valid JSON."
         return Failure("unreadable_line", message, transient=True), line
-    return _of_record(_decoder.decode(mended)), mended
+    return _of_record(_decoder.decode(repaired)), repaired
 
 
 _lenient = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
 
 
-def mend(line: bytes) -> bytes | None:
+def repair(line: bytes) -> bytes | None:
     """The line as JSON, if it is JSON but for what some services write into it; None if it cannot be read.
 
     NaN and infinity become null, half of a surrogate pair becomes U+FFFD. Such an answer was paid: to ask
@@ -81,11 +81,11 @@ def mend(line: bytes) -> bytes | None:
     try:
         record = _lenient.decode(line.decode("utf-8", "surrogatepass"))
         text = json.dumps(record, ensure_ascii=False, allow_nan=False)
-        mended = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
-        _decoder.decode(mended)
+        repaired = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+        _decoder.decode(repaired)
     except (ValueError, RecursionError):  # of which msgspec's and Unicode's are kinds
         return None
-    return mended
+    return repaired
 
 
 def _of_record(record: Json) -> Response | Failure:
@@ -173,7 +173,7 @@ class ResultLine(msgspec.Struct, array_like=True, frozen=True):
 
 @dataclass(slots=True)
 class Joined:
-    """What became of the rows of a part that were asked in one attempt. `leftovers` are to be asked again."""
+    """The outcomes of the rows of a part that were asked in one attempt. `leftovers` are to be asked again."""
 
     lines: list[ResultLine] = field(default_factory=list)
     leftovers: list[int] = field(default_factory=list)
@@ -244,7 +244,7 @@ def _parse(response: Response, builder: PromptBuilder[Any]) -> list[Json] | Fail
 
 
 def read_again(row: int, raw: bytes, builder: PromptBuilder[Any]) -> tuple[ResultLine, Usage] | None:
-    """An answer of before as the outcome of a row that is not asked, and what it was billed at; None if it is unfit."""
+    """An earlier answer as the outcome of a row that is not asked, and its bill then; None if it does not fit."""
     said, readable = _outcome(raw)
     if isinstance(said, Failure):
         return None
@@ -272,7 +272,7 @@ def _readable(line: bytes) -> bytes | None:
     try:
         _decoder.decode(line)
     except _UNREADABLE:
-        return mend(line)
+        return repair(line)
     return line
 
 

@@ -1,4 +1,4 @@
-"""`batchd check`: whether all is well, and how to mend what is not."""
+"""`batchd check`: whether everything is ready, and how to fix what is not."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ CONFIG, NOT_AVAILABLE = 4, 5
 @json_option
 @pass_call
 def check(call: Call, *, offline: bool, as_json: bool) -> int:
-    """See whether all is well, and how to mend what is not.
+    """See whether everything is ready, and how to fix what is not.
 
     Looks at the configuration, plugins, folders, disk and keys; calls the providers with the models of their routes.
 
-    Every line begins with ✓ (well), ! (worth knowing) or ✗ (wrong, with how to mend it). Nothing is changed, and
+    Every line begins with ✓ (well), ! (worth knowing) or ✗ (wrong, with how to fix it). Nothing is changed, and
     nothing is asked that costs money. A daemon may be running meanwhile.
 
     Exits with 4 if the configuration is wrong, with 5 if a folder, the disk or a provider is.
@@ -86,5 +86,5 @@ def _echo(finding: Finding) -> None:
 
 def _sum(wrong: int, *, offline: bool) -> str:
     if wrong:
-        return f"{wrong} to mend. Then: batchd check"
+        return f"{wrong} to fix. Then: batchd check"
     return "All is well, as far as can be seen without calling anyone." if offline else "All is well."

@@ -1,4 +1,4 @@
-"""What `batchd check` looks at. Each finding says what is wrong and how to mend it."""
+"""What `batchd check` looks at. Each finding says what is wrong and how to fix it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `config` says that a wrong one is to be mended in the configuration."""
+    """One thing that was looked at. `config` says that the fix is in the configuration."""
 
     subject: str
     level: Level
@@ -81,7 +81,7 @@ def local_findings(config: Config, catalogue: Catalogue) -> Iterator[Finding]:
 
 
 def _unpriced(config: Config, provider: str, prices: PriceList) -> Iterator[Finding]:
-    """Routes whose jobs the budget will stop, every one of them, since nobody knows what they cost."""
+    """Routes whose jobs the budget will stop, every one of them, since their cost is not known."""
     if not config.spending_limits().limits(provider):
         return
     for route in config.routes:
@@ -111,7 +111,7 @@ async def remote_findings(config: Config, catalogue: Catalogue, hopeless: Collec
 async def _asked(
     subject: str, catalogue: Catalogue, role: str, table: Any, well: str, *arguments: Sequence[str]
 ) -> AsyncIterator[Finding]:
-    """Call the `check` of a provider or a sink; a stranger's code, so anything may come of it."""
+    """Call the `check` of a provider or a sink; foreign code, so it may do anything."""
     problems: Sequence[str]
     try:
         asked = catalogue.create(role, table.plugin, table.settings)
@@ -180,7 +180,7 @@ def _folder(name: str, folder: Path, state: Path) -> Iterator[Finding]:
 
 def _writable(name: str, folder: Path) -> Finding:
     try:
-        # A file without a name, where the file system has such: nobody sees it.
+        # A file without a name, where the file system has such: people do not see it.
         with tempfile.TemporaryFile(dir=folder, prefix=".batchd-check-") as file:
             file.write(b"batchd")
             file.flush()

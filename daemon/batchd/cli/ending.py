@@ -38,7 +38,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.UsageError as error:
         error.show()
         return WRONG_USE
-    except Exception as error:  # noqa: BLE001  # the border: nobody sees a traceback who did not ask for it
+    except Exception as error:  # noqa: BLE001  # the border: a traceback is shown only to those who ask for it
         return _explain(error, debug=call.log_level == "debug")
 
 
@@ -59,8 +59,8 @@ def _explain(error: Exception, *, debug: bool) -> int:
     if isinstance(error, OSError):
         _give_up_output()
         where = f"{error.filename}: " if error.filename else ""
-        mend = " Give the user that runs this the right to, or run it as another." if _is_denied(error) else ""
-        _say(f"{where}{error.strerror or error}.{mend}")
+        advice = " Give the user that runs this the right to, or run it as another." if _is_denied(error) else ""
+        _say(f"{where}{error.strerror or error}.{advice}")
         return NOT_AVAILABLE
     hint = "" if debug else " To see where: batchd --log-level debug, then the same command."
     _say(f"This is a fault in batchd itself: {type(error).__name__}: {error}.{hint}")

@@ -71,7 +71,7 @@ def estimate(
     FILE is read and its requests are built as its route says, then priced as a batch and live. Nothing is sent. Of
     a large file a sample is counted, from all over it.
 
-    Without FILE, requests of one size are reckoned: --requests, --input and --output.
+    Without FILE, it estimates requests of one size: --requests, --input and --output.
 
     Exits with 6 if [budget] would have the job held.
 
@@ -85,9 +85,9 @@ def estimate(
     # Loading the configuration changes the working directory to where it lies.
     absolute = file.absolute() if file is not None else None
     if absolute is None and (requests is None or input_tokens is None or output_tokens is None):
-        raise click.UsageError("Name a FILE; or say --requests, --input and --output, to reckon without one.")
+        raise click.UsageError("Name a FILE; or give --requests, --input and --output to estimate without one.")
     if absolute is not None and (requests is not None or input_tokens is not None):
-        raise click.UsageError("--requests and --input are for reckoning without a FILE.")
+        raise click.UsageError("--requests and --input are for an estimate without a FILE.")
     config, catalogue = call.load()
     from ..app.estimate import Estimating
 

@@ -22,7 +22,7 @@ def events(call: Call, job: str, *, as_json: bool) -> None:
 
     JOB is its id, the first characters of it, or the name of the dropped file.
 
-    What is told is the job's own story, that of the batches its rows were in, and what kept it waiting meanwhile.
+    It shows the job's own events, those of the batches its rows were in, and what kept it waiting.
 
     \b
     Examples:

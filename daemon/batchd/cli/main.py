@@ -65,11 +65,11 @@ class Batchd(Commands):
     """The group, whose help ends with what every command has in common."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. Whoever reads our output may stop reading; click would take that for a failure."""
+        """Run the command. The reader of our output may stop reading, which click would report as a failure."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            if not _nobody_reads(sys.stdout.fileno()):
+            if not _has_no_reader(sys.stdout.fileno()):
                 raise
             # What is left in the buffer would fail again when the process ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -87,7 +87,7 @@ class Batchd(Commands):
         )
 
 
-def _nobody_reads(descriptor: int) -> bool:
+def _has_no_reader(descriptor: int) -> bool:
     asked = select.poll()
     asked.register(descriptor, 0)
     return bool(asked.poll(0))

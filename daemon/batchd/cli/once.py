@@ -48,7 +48,7 @@ def once(
     Jobs of earlier runs that are not finished go on, too. A provider that is down or busy is waited for, and so is a
     disk that fills up; Ctrl-C stops in good order, and what is under way goes on at the next start.
 
-    On a terminal it shows how far it is; elsewhere it logs to standard error. At the end it prints what became of
+    On a terminal it shows how far it is; elsewhere it logs to standard error. At the end it prints the outcome of
     each file and where the results lie.
 
     Exits with 1 if a job failed or a file was rejected, with 3 if all was delivered but some rows failed, with 5 if a

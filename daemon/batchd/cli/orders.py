@@ -21,7 +21,7 @@ PATIENCE = 3.0
 """Seconds to wait for the daemon's answer. It looks for orders once a second."""
 
 MAX_DIGITS = 18
-"""Of an amount of money: whoever writes more means something else."""
+"""Of an amount of money: more digits must be a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def approve(call: Call, jobs: Sequence[str], up_to: str | None, *, as_json: bool
     """Let jobs go on that are held for what they could cost.
 
     A job is held before anything of it is sent where it could take a job, a day or a month over its budget, or where
-    nobody can say what it costs. Approved is what it can cost at most, as `batchd status JOB` shows it, and not a cent
+    its cost is not known. Approved is what it can cost at most, as `batchd status JOB` shows it, and not a cent
     more: should answers have to be asked for again and that cost more, it is held again. JOB is an id, the first
     characters of it, or the name of the dropped file.
 
@@ -137,7 +137,7 @@ def _ids(call: Call, words: Sequence[str]) -> list[str]:
 
 
 def _leave(call: Call, orders: Sequence[_Order], *, as_json: bool) -> int:
-    """Leave them and say what became of them: 1 if the daemon refused one."""
+    """Leave them and print the answers: 1 if the daemon refused one."""
     from ..status.daemon import answer_to, leave_order, running
 
     places = call.places()

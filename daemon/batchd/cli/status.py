@@ -95,7 +95,7 @@ def _watch(take: Callable[[], Overview | JobDetails], *, as_json: bool) -> None:
     if sys.stdout.isatty() and not as_json:
         _watch_live(take)
         return
-    # Elsewhere there is nothing to overwrite: what has changed is told anew, as JSON one document a line.
+    # Elsewhere there is nothing to overwrite: what has changed is printed again, as JSON one document a line.
     last: object = None
     while True:
         survey = take()

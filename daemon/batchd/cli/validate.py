@@ -58,7 +58,7 @@ def _request_file(_: click.Context, parameter: click.Parameter, value: Path | No
     "--split", metavar="N", type=click.IntRange(min=1), help="With --repair: write parts of at most N requests."
 )
 @click.option(
-    "--rename-doubles",
+    "--rename-duplicates",
     is_flag=True,
     help="With --repair: give another custom_id to a line that uses an earlier one's for something else.",
 )
@@ -72,29 +72,29 @@ def validate(
     *,
     repair: Path | None,
     split: int | None,
-    rename_doubles: bool,
+    rename_duplicates: bool,
     endpoint: tuple[str, ...],
     provider: str | None,
     as_json: bool,
 ) -> int:
     """See what a batch service would refuse of FILE.
 
-    FILE holds batch requests in OpenAI's format, one JSON object a line. Every bad line is told by number and reason;
-    nothing is sent. No configuration is needed.
+    FILE holds batch requests in OpenAI's format, one JSON object a line. Every bad line is reported by number and
+    reason. Nothing is sent, and no configuration is needed.
 
-    With --repair what can be saved is written to OUT, and what was changed is said: never what is asked. Where that is
-    more than fits into one batch, or with --split, there are numbered parts instead: mended.part-001.jsonl and so on.
+    With --repair, OUT gets everything that can be saved, and the changes are listed: never what is asked. If that is
+    too much for one batch, or with --split, there are numbered parts instead: fixed.part-001.jsonl and so on.
 
     Exits with 0 if all is fine, with 1 if there are bad lines in FILE, or too many of them.
 
     \b
     Examples:
       batchd validate may.jsonl
-      batchd validate may.jsonl --repair mended.jsonl
-      batchd validate may.jsonl --repair mended.jsonl --split 10000
+      batchd validate may.jsonl --repair fixed.jsonl
+      batchd validate may.jsonl --repair fixed.jsonl --split 10000
     """
-    if repair is None and (split is not None or rename_doubles):
-        option = "--split" if split is not None else "--rename-doubles"
+    if repair is None and (split is not None or rename_duplicates):
+        option = "--split" if split is not None else "--rename-duplicates"
         raise click.UsageError(f"{option} needs a place for what it writes: --repair OUT.")
     if not file.is_file():
         raise click.UsageError(f"{file} is no plain file, and is gone through more than once. Write it to one.")
@@ -119,7 +119,7 @@ def validate(
         repaired = None
         if repair is not None:
             with _nothing_replaced(), _progress("Writing", file) as told:
-                repaired = request_repair.repair(looked, repair, split=split, rename=rename_doubles, told=told)
+                repaired = request_repair.repair(looked, repair, split=split, rename=rename_duplicates, told=told)
             if not as_json:
                 click.echo()
                 for line in _said_of(repaired, account):

@@ -24,7 +24,7 @@ _PUBLIC = ("inbox", "outbox", "archive", "rejected", "held")
 def check_folders(folders: Mapping[str, Path], config: Path, plugin_dir: Path | None, problems: Problems) -> None:
     """Refuse folders whose files would be taken for other files.
 
-    What lies in the inbox is taken as dropped; what lies in the state is batchd's own to delete; and whoever may
+    What lies in the inbox is taken as dropped; what lies in the state is batchd's own to delete; and anyone who may
     write to a plugin folder may run code as batchd. Outbox, archive, rejected and held may hold each other.
     """
     real = {name: folder.resolve() for name, folder in folders.items()}

@@ -28,7 +28,7 @@ from .unbuilt import refuse_unbuilt
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What `set_value` did. Without `comments_kept` the file had to be written anew, and says the same without them."""
+    """What `set_value` did. Without `comments_kept` the file was rewritten: the same settings, no comments."""
 
     key: str
     value: Any
@@ -38,7 +38,7 @@ class Change:
     @property
     def sentence(self) -> str:
         """For the person at the terminal."""
-        lost = "" if self.comments_kept else " The file had to be written anew, so its comments are gone."
+        lost = "" if self.comments_kept else " The file had to be rewritten, so its comments are gone."
         return f"Set {self.key} in {self.config.path}.{lost}"
 
 

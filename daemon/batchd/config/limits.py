@@ -16,7 +16,7 @@ from .tables import PROVIDER_KEYS, ProviderTable
 
 
 def provider_limits(config: Path, name: str) -> Limits:
-    """What the provider takes at most: the operator's word, and where he has none the plugin's."""
+    """What the provider takes at most: the operator's setting, else the plugin's."""
     document = toml_text.read(config)
     tables = document.data.get("providers")
     table = tables.get(name) if isinstance(tables, dict) else None

@@ -70,7 +70,7 @@ class Config:
     warnings: tuple[str, ...]
 
     def spending_limits(self) -> SpendingLimits:
-        """What may be spent, as the daemon reckons with it."""
+        """What may be spent, in subunits."""
         return SpendingLimits(
             currency=self.budget.currency,
             overall=self.budget.ceilings(self.budget.currency),
@@ -108,7 +108,7 @@ class _RootTable(Table):
 
 
 class _Reading:
-    """One reading of one document. Each step notes what it finds and goes on, so that all of it is told at once."""
+    """One reading of one document. Each step notes its problems and goes on, so that all are reported at once."""
 
     def __init__(self, document: Document, catalogue: Catalogue) -> None:
         self._document = document

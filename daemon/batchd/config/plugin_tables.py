@@ -56,7 +56,7 @@ class PluginTables:
         for keys in secrets:
             where = 'write "env:NAME", "file:PATH" or "credential:NAME" instead'
             self.problems.warn(
-                (*table, *keys), f"holds the secret itself, for everyone to see who may read this file; {where}"
+                (*table, *keys), f"holds the secret itself, so everyone who can read this file sees it; {where}"
             )
 
     def asked(self, role: Role, table: Keys, written: object) -> PluginSpec | None:
@@ -135,7 +135,7 @@ class PluginTables:
             made, faults = check(self._catalogue.settings_type(role, kind), settings, also_known=also_known)
         except PluginError as error:
             return (), [Fault((), str(error))]
-        # The validators of a plugin's settings are a stranger's code.
+        # The validators of a plugin's settings are foreign code.
         except Exception as error:  # noqa: BLE001
             return (), [Fault((), f'the {role.noun} "{kind}" broke over these settings: {what_was_raised(error)}')]
         return (() if made is None else tuple(literal_secrets(made))), faults

@@ -1,4 +1,4 @@
-"""What is wrong with a config, all of it at once: file, line, table, key, and how to mend it."""
+"""What is wrong with a config, all of it at once: file, line, table, key, and how to fix it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .toml import Document
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. `plugin` says that the plugin is to be mended, not the config."""
+    """One thing that is wrong. `plugin` says that the plugin must be fixed, not the config."""
 
     line: int
     text: str
@@ -52,7 +52,7 @@ class Problems:
         self._warnings.append(self._problem(keys, sentence, plugin=False))
 
     def stop(self) -> NoReturn:
-        """Raise everything: a PluginError if mending plugins would do, a ConfigError otherwise."""
+        """Raise everything: a PluginError if fixing plugins is enough, a ConfigError otherwise."""
         text = "\n".join(problem.text for problem in sorted(self._found, key=lambda problem: problem.line))
         raise PluginError(text) if all(problem.plugin for problem in self._found) else ConfigError(text)
 

@@ -37,7 +37,7 @@ def read_route(
         problems.add((*keys, "params", "model"), f"belongs to the table [routes.{name}] itself, not to its params")
     if isinstance(params, dict) and params.get("stream"):
         problems.add((*keys, "params", "stream"), "cannot be had in a batch, and the service would refuse every row")
-    # The rest looks at what is written, so that it is told of faults even where the table has others.
+    # The rest checks what is written, so that its faults are reported even if the table has others.
     patterns = [each for each in _list(written.get("match", [])) if isinstance(each, str)] or [f"{name}/**"]
     prompt = _prompt(keys, written, plugins)
     reader = plugins.asked(Role.READER, (*keys, "reader"), written.get("reader"))

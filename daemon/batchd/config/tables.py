@@ -156,7 +156,7 @@ class CeilingsTable(Table):
 
 
 class BudgetTable(CeilingsTable):
-    """`[budget]`: what may be spent in all, and what becomes of a job that is beyond it."""
+    """`[budget]`: what may be spent in all, and what happens to a job that would cost more."""
 
     currency: Currency = "USD"
     beyond: Literal["hold", "wait"] = "hold"
@@ -190,7 +190,7 @@ class PriceTable(Table):
         return self
 
     def price(self, discount: Decimal | None) -> Price:
-        """What the daemon reckons with. `discount` is what a batch takes off at this provider, unless said here."""
+        """The prices that the daemon uses. `discount` is what a batch takes off at this provider, unless said here."""
         return Price(
             input=self.input,
             output=self.output,

@@ -87,8 +87,8 @@ class FolderOutbox(Outbox):
 def require_folder(folder: Path, *, mounted: frozenset[Path] = frozenset()) -> None:
     """OSError in words if one of the configured folders is not there, or is one of those `mounted` and bare now.
 
-    It is not made anew: an outbox that is gone is most likely a share that is not mounted, and files written
-    below the mount point would be found by nobody.
+    It is not created again: an outbox that is gone is most likely a share that is not mounted, and nobody would
+    find files written below the mount point.
     """
     if not folder.is_dir():
         raise FileNotFoundError(errno.ENOENT, "the folder is not there (is its share mounted?)", str(folder))
@@ -101,8 +101,8 @@ def require_all(**folders: Path) -> None:
     for name, folder in folders.items():
         if not folder.is_dir():
             what = "is not a folder" if folder.exists() else "is not there"
-            mend = "Mount its share, or make it: batchd init"
-            raise FileNotFoundError(errno.ENOENT, f"the {name} {what}, so nothing was begun. {mend}", str(folder))
+            advice = "Mount its share, or make it: batchd init"
+            raise FileNotFoundError(errno.ENOENT, f"the {name} {what}, so nothing was begun. {advice}", str(folder))
 
 
 RESERVED_SUFFIXES = (

@@ -1,8 +1,8 @@
 """What to do next, as values: pure functions from what is stored to actions.
 
 Start-up, a watcher event, a finished poll and a crash all lead to the same question, so there is no recovery
-code: an action whose change was not committed is simply still the next one. Hence the one rule for whoever
-carries them out: an action may be carried out again.
+code: an action whose change was not committed is simply still the next one. Hence the one rule for
+the code that carries them out: an action may be carried out again.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class CancelBatch:
-    """Ask the provider to stop working on a batch that nobody wants any more, or that stands still."""
+    """Ask the provider to stop working on a batch that is not wanted any more, or that stands still."""
 
     batch: str
 

@@ -115,7 +115,7 @@ class Part:
     longest request, `unlimited` the requests that set no limit to their answers, and `reserved` what it can cost
     at most, which it has reserved until it is collected.
 
-    `reused` rows have the answer to the same request, of before or of this part, which was billed at `saved`.
+    `reused` rows have the answer to an identical request, earlier or in this part, which was billed at `saved`.
     """
 
     job: str

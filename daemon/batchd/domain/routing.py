@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -80,11 +81,24 @@ NO_ROUTE = Route(name="", match=(), provider="", model="", prompt=PluginSpec("")
 
 def no_route_reason(path: str, routes: Sequence[Route]) -> str:
     """Why nothing takes the file, and where to drop it instead."""
-    places = ", ".join(f"{route.name} takes {' or '.join(route.match)}" for route in routes)
     return (
-        f"No route takes a file at this place ({path}), so batchd does not know what to ask about its rows. "
-        f"Drop it into a folder that a route takes: {places}."
+        f"Files at this place ({path}) are not processed. {_where_to_drop(routes)}\n"
+        f"For the operator: {'; '.join(f'route {route.name} takes {_either(route.match)}' for route in routes)}."
     )
+
+
+def _where_to_drop(routes: Sequence[Route]) -> str:
+    """The folders that routes take whole; where there are none, the names that they take."""
+    patterns = [pattern for route in routes for pattern in route.match]
+    folders = [pattern.removesuffix("/**") for pattern in patterns if re.fullmatch(r"[^*?\[]+/\*\*", pattern)]
+    if folders:
+        return f"Put the file into the folder {_either(folders)}."
+    return f"Give it a name like {_either(patterns)}." if patterns else "No folder is set up for files yet."
+
+
+def _either(choices: Sequence[str]) -> str:
+    *most, last = choices
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def route_for(path: str, routes: Sequence[Route]) -> Route | None:

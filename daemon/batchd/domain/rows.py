@@ -69,7 +69,7 @@ def cut(counts: Iterable[int], part_rows: int, among: int = 1) -> Iterator[tuple
 
 
 def custom_id(job: str, row: int) -> str:
-    """The id under which a row is asked about, unique for ever."""
+    """The id under which a row is asked about, never used again."""
     return f"{job}-{row}"
 
 
@@ -79,7 +79,7 @@ def row_of(custom_id: str) -> tuple[str, int] | None:
     if not dash or not number.isascii() or not number.isdigit() or (number != "0" and number[0] == "0"):
         return None
     if len(number) > MAX_DIGITS:
-        return None  # int() refuses thousands of digits with an error, and a stranger may send them
+        return None  # int() refuses thousands of digits with an error, and a service may send them
     return job, int(number)
 
 

@@ -14,7 +14,7 @@ we had looked at, to its name there. Across file systems it is
 The copy comes before the lock, so that there is no moment at which the only file is a hidden one in somebody's
 shared folder: if the share is gone when we come back, an unknown hidden file would be lost.
 
-A rename does not stop a writer: whoever still has the file open goes on writing into what we took. So `Claimed`
+A rename does not stop a writer: a program that has the file open goes on writing into what we took. So `Claimed`
 holds the stamp of the taken file, to be compared after it has been read.
 """
 
@@ -243,8 +243,8 @@ class _Try:
         there = self.status(self.name)
         if self.status(self.hidden) or (there and Stamp.of(there) == self.expected):
             return self._lock()
-        # Removed, most likely by us. If by someone else in that instant, we take what he has taken back; the other
-        # way round, we would lose what he gave us.
+        # Removed, most likely by us. If someone else removed it in that instant, we keep a file that they took back;
+        # the other way round, we would lose a file.
         return self._finish(self.copied)
 
     def _lock(self) -> Claimed | Gone | Changed:

@@ -24,7 +24,7 @@ def held_open_for_writing(path: Path) -> bool | None:
     except OSError:
         return None
     try:
-        # Whoever opens the file for writing while the lease is ours, an instant, makes the kernel signal us: with
+        # A program that opens the file for writing while we hold the lease makes the kernel signal us: with
         # SIGIO, which kills. SIGURG is ignored unless someone asks for it. If it cannot be set, there is no lease.
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)

@@ -1,4 +1,4 @@
-"""Plain files made by strangers: opening them without being led astray, copying them without loss."""
+"""Plain files from other people: opened without following links, copied without loss."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .scan import ENTER
 from .settling import Stamp
 
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-"""How a stranger's file is opened: not through a link, and not waiting, as a plain open of a pipe does for ever."""
+"""How a foreign file is opened: not through a link, and without waiting, as a plain open of a pipe would."""
 
 _DRAFT = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 1 << 20
@@ -24,7 +24,7 @@ _NOT_PLAIN = "This is not a plain file: a link, a pipe, a device, or a file with
 
 
 def open_source(path: Path) -> IO[bytes]:
-    """Open a file that strangers made: never through a link, never waiting. FileRefused unless it is a plain file."""
+    """Open a foreign file: never through a link, never waiting. FileRefused unless it is a plain file."""
     try:
         descriptor = os.open(path, READ)
     except OSError as error:

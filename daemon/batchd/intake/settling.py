@@ -51,13 +51,13 @@ class _Watched:
 
 
 class Settling:
-    """Is told what a look at the inbox saw, and says which files have settled.
+    """Take what a look at the inbox saw; return which files have settled.
 
     Times are seconds of a steady clock, given with every call. A file that is not seen any more is forgotten, so
     memory is that of one look.
 
     `busy` is for the hint that somebody has the file open for writing. A writer that hangs looks just like one that
-    is through, so the hint delays; but a handle that is never closed must not hold the file for ever, so after
+    is through, so the hint delays; but a handle that is never closed must not hold the file forever, so after
     `busy_max` it is enough that nothing has changed for `busy_settle`.
     """
 
@@ -78,7 +78,7 @@ class Settling:
             if file is None or file.stamp.inode != stamp.inode:
                 file = _Watched(stamp, since=steady, ask_at=steady + self._settle)
             elif file.stamp != stamp:
-                # Whoever was busy with it still is: `busy_since` stays.
+                # The writer is still busy with it: `busy_since` stays.
                 file.stamp, file.since, file.ask_at = stamp, steady, steady + self._settle
             files[path] = file
             if steady >= file.ask_at:
@@ -108,7 +108,7 @@ class Settling:
     def due_in(self, steady: float) -> float | None:
         """Seconds until the next file could settle; None if none is on the way.
 
-        Files already named do not count: whoever could not take them tries again in his own time.
+        Files already named do not count: the caller tries those again at its own pace.
         """
         return None if self._next is None else max(0.0, self._next - steady)
 

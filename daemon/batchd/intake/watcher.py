@@ -63,7 +63,7 @@ class Watcher:
         self.check()
 
     def check(self) -> None:
-        """Watch anew if the observer is dead or the inbox is not the folder any more that it watches."""
+        """Watch again if the observer is dead, or if another folder has taken the place of the inbox."""
         with self._lock:
             if self._loop is None:
                 return
@@ -116,7 +116,7 @@ class Watcher:
         self._told = True
         try:
             loop.call_soon_threadsafe(self._tell)
-        except Exception:  # noqa: BLE001 - whatever gets out of a handler ends watchdog's thread, and nobody is told
+        except Exception:  # noqa: BLE001 - an exception from a handler would end watchdog's thread without a word
             self._told = False
 
     def _tell(self) -> None:

@@ -16,9 +16,9 @@ from ..model import Usage
 from .pricing import Rates, amount, at_most, unit
 
 MAX_AMOUNT = 1 << 62
-"""What a job may cost whose cost nobody can tell, once a person has approved it all the same.
+"""The limit of a job with unknown cost that a person has approved.
 
-It is also more than anything may come to, in subunits: two such sums fit into the 64 bits that the database adds up.
+No sum may reach it, in subunits: two such sums fit into the 64 bits that the database adds up.
 """
 
 SURE, UNSURE = 1.05, 1.25
@@ -26,7 +26,7 @@ SURE, UNSURE = 1.05, 1.25
 model whose counts were compared with real ones, and for one whose were not."""
 
 PRICE_UNKNOWN = "price_unknown"
-"""Why a job is held that nobody can price. It is judged again by itself, as one that waits for money is."""
+"""The reason code of a job without a known price. It is checked again by itself, like one that waits for money."""
 
 _WAITS = "waits:"
 
@@ -114,7 +114,7 @@ def find_refusal(
     """
     if not account.open_parts:
         return None  # every row has its outcome without being asked
-    # First of all, since what the database cannot add up can be approved by nobody.
+    # First, since nobody may approve what the database cannot add up.
     if account.month + account.reserved + account.whole >= MAX_AMOUNT:
         return _uncountable(budget, account)
     if approved is not None:
@@ -129,13 +129,13 @@ def find_refusal(
     if not budget.limits(provider):
         return None
     if price_unknown:
-        reason = f"nobody can say whether it is within the budget. {price_unknown}"
+        reason = f"it is not known whether it is within the budget. {price_unknown}"
         return Refusal(PRICE_UNKNOWN, reason.removesuffix("."))  # as all reasons are: a sentence is made of it
     if account.unlimited:
         return Refusal(
             "unlimited_answers",
-            f"{account.unlimited:,} of its requests set no limit to their answers, so nobody can say what they cost at "
-            "most. Set max_tokens in the route's [params] and drop the file again, or approve it whatever it costs",
+            f"{account.unlimited:,} of its requests set no limit to their answers, so the most that they can cost is "
+            "not known. Set max_tokens in the route's [params] and drop the file again, or approve it at any cost",
         )
     for limit in _limits(budget, provider, account):
         if limit.needed > limit.left:
@@ -147,7 +147,7 @@ def _uncountable(budget: SpendingLimits, account: Account) -> Refusal:
     currency = budget.currency
     most = f"more than batchd can count, which is {amount(MAX_AMOUNT, currency)} {currency}"
     if account.whole >= MAX_AMOUNT:
-        reason = f"it can cost {most}. Mend its price or its max_tokens, cancel it, and drop the file again"
+        reason = f"it can cost {most}. Correct its price or its max_tokens, cancel it, and drop the file again"
         return Refusal("uncountable", reason)
     reason = f"with what is spent this month and promised to jobs under way, it can cost {most}"
     return Refusal("uncountable", reason, passes=True)
@@ -193,7 +193,7 @@ def _refusal(budget: SpendingLimits, limit: _Limit, account: Account) -> Refusal
         f"{amount(max(limit.left, 0), currency)} are left {limit.period}: {amount(limit.spent, currency)} are spent"
         f"{reserved}"
     )
-    # A job that is too large for an empty day would wait for ever.
+    # A job that is too large for an empty day would never go on.
     return Refusal(code, reason, passes=budget.beyond == "wait" and account.own <= limit.allowed)
 
 

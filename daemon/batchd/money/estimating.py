@@ -87,7 +87,7 @@ class Load:
     share: float = 1.0
 
     def corrected(self, factor: float) -> Load:
-        """With the tokens that past batches say such a count comes to."""
+        """Multiplied by what past batches say about such counts."""
         long = tuple(round(each * factor) for each in self.long)
         return replace(self, input_tokens=round(self.input_tokens * factor), long=long)
 
@@ -214,7 +214,7 @@ def _limit(habits: Habits, quoted: Quote, requests: int) -> Iterator[Advice]:
         text = f"{used}, and max_tokens allows {limit:,.0f}. That costs only where an answer runs away"
         if quoted.terms is not None:
             over = round((limit - past.each) * requests) * quoted.terms.batch.output
-            text += f", but it is what a budget must reckon with: up to {_money(over, quoted)} more"
+            text += f", but a budget must allow for it: up to {_money(over, quoted)} more"
         yield Advice("limit", f"{text}. Lower it in the route's params.")
 
 

@@ -149,7 +149,7 @@ def per_token(per_million: Decimal, currency: str) -> int:
 
 
 def at_most(subunits: int, currency: str) -> str:
-    """As `amount`, and never less than it is: whoever allows what this says allows enough."""
+    """As `amount`, rounded up: allowing this amount is enough."""
     step = unit(currency) // (100 if subunits >= unit(currency) else 1_000_000)
     return amount(-(-subunits // step) * step, currency)
 

@@ -111,7 +111,7 @@ def _find(service: str, model: str) -> tuple[ModelInfo, bool] | None:
 
 
 def _moments(info: ModelInfo, at: datetime) -> list[datetime]:
-    """`at`, and each hour of that day at which the price changes: nobody knows when a batch will run."""
+    """`at`, and each hour of that day at which the price changes: it is not known when a batch will run."""
     from genai_prices.types import TimeOfDateConstraint
 
     conditions = [price.constraint for price in info.prices] if isinstance(info.prices, list) else []

@@ -55,7 +55,7 @@ COUNTED_FIRST, COUNTED_SHARE = 1_000, 0.1
 def counter(model: str, correction: float = 1.0) -> TokenCounter:
     """A function from an encoded request body to its input tokens, for bodies that follow each other.
 
-    `correction` is what past batches of the model say such counts are to be multiplied with. Made anew for each
+    `correction` is what past batches of the model say such counts must be multiplied by. Made for each
     part; making it is cheap once the process has the vocabulary.
     """
     return TokenCounter(_encoder(model), correction)
@@ -96,7 +96,7 @@ def _tokenizer(name: str) -> Any:
         from splintr import Tokenizer
 
         return Tokenizer.from_pretrained(name)
-    # A tokenizer that is missing, broken or of another version must stop nobody: bytes will do.
+    # A tokenizer that is missing, broken or of another version must not stop anything: bytes will do.
     except Exception:  # noqa: BLE001
         return None
 
@@ -291,7 +291,7 @@ def texts(body: bytes) -> Iterator[str | int]:
         yield asked.instructions
     for given in (asked.input, asked.prompt):
         yield from _of_input(given)
-    # Tools and schemas come to the model as text.
+    # The model gets tools and schemas as text.
     for extra in (asked.tools, asked.functions, _schema(asked.response_format), _schema(asked.text)):
         if extra:
             yield msgspec.json.encode(extra).decode()

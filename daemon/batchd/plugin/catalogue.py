@@ -107,7 +107,7 @@ class Catalogue:
         return alike or possible, bool(alike)
 
     def factory(self, role: str, kind: str) -> Callable[..., Any]:
-        """What makes objects of the kind. PluginError, in words, if nobody offers it."""
+        """What makes objects of the kind. PluginError, in words, if no plugin offers it."""
         return self._offer(role, kind).factory
 
     def settings_type(self, role: str, kind: str) -> type[Settings]:

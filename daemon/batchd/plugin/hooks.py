@@ -106,7 +106,7 @@ def ask(origin: Origin, manager: pluggy.PluginManager, role: Role) -> tuple[list
         getattr(manager.hook, role.hook)(register=register)
     except PluginError as error:
         return list(offers.values()), str(error)
-    # A hook is a stranger's code: whatever it raises concerns this plugin alone.
+    # A hook is foreign code: what it raises concerns this plugin alone.
     except (Exception, SystemExit) as error:  # noqa: BLE001
         return list(offers.values()), f"its hook {role.hook} raised {what_was_raised(error)}"
     return list(offers.values()), None
@@ -129,7 +129,7 @@ def rivals(offers: Iterable[Offer]) -> list[tuple[list[Offer], str]]:
 def _check(hook: str, implementation: pluggy.HookImpl) -> None:
     function = implementation.function
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise PluginError(f"its hook {hook} is async, so nobody would wait for it: write a plain def")
+        raise PluginError(f"its hook {hook} is async, so it would never be awaited: write a plain def")
     if inspect.isgeneratorfunction(function):
         raise PluginError(f"its hook {hook} contains yield, so it would never run: write a plain def")
     if implementation.argnames != ("register",):

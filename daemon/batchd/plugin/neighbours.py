@@ -1,6 +1,6 @@
 """Modules that the plugins of a folder share: `_tables.py`, or a folder `_tables`, beside them, imported by its name.
 
-Only names that begin with an underscore, and only where nobody else has a module of that name: a plugin called
+Only names that begin with an underscore, and only where no other module has that name: a plugin called
 `json.py` must not become everyone's json.
 """
 
@@ -29,7 +29,7 @@ class _Neighbours:
 
 
 def share(folder: Path | None) -> None:
-    """Let plugins import what lies in this folder for them, as it is now; and nothing of a folder of before."""
+    """Let plugins import what lies in this folder for them, as it is now, and nothing of an earlier folder."""
     for finder in [each for each in sys.meta_path if isinstance(each, _Neighbours)]:
         sys.meta_path.remove(finder)
         for name, module in list(sys.modules.items()):

@@ -59,7 +59,7 @@ def check(
 ) -> tuple[ModelT | None, list[Fault]]:
     """The table as the model, or all that is wrong with it. `also_known` are keys to propose besides the model's.
 
-    A validator that fails otherwise than by ValueError is the fault of whoever wrote it, and passes through.
+    A validator that fails otherwise than by ValueError is a fault of its author, and passes through.
     """
     try:
         return model.model_validate(table), []

@@ -1,4 +1,4 @@
-"""A file of batch requests, looked through for everything a service would refuse, in memory that does not grow with it.
+"""A file of batch requests, checked for everything a service would refuse, in memory that does not grow with it.
 
 What is wrong with a line by itself is noted in a file of our own as it is found. What is wrong with it beside the
 others (another model, a custom_id that was used before) can only be told at the end, from names that were noted on
@@ -49,7 +49,7 @@ _encode = msgspec.json.Encoder().encode
 _canonical = msgspec.json.Encoder(order="deterministic").encode
 
 
-class Mend(StrEnum):
+class Fix(StrEnum):
     """What a repair does about a bad line."""
 
     REWRITE = "rewrite"  # the request is good, the way it is written is not
@@ -63,7 +63,7 @@ class Finding(msgspec.Struct, array_like=True, frozen=True):
 
     line: int
     faults: list[Fault]
-    mend: Mend
+    fix: Fix
 
 
 class Line(NamedTuple):
@@ -141,11 +141,11 @@ class RequestFile:
         blank = 0
         for line in self.lines(told):
             account.lines += 1
-            faults, mend, named = self._judged(line)
+            faults, fix, named = self._judged(line)
             if line.text == b"":
                 blank += 1
             if faults:
-                self._own.write(_encode(Finding(line.number, faults, mend)) + b"\n")
+                self._own.write(_encode(Finding(line.number, faults, fix)) + b"\n")
             if named is not None:
                 custom_id, pair = named
                 kind = self._kind(pair)
@@ -176,11 +176,11 @@ class RequestFile:
 
     def findings(self) -> Iterator[Finding]:
         """Every bad line, by number. Can be gone through again."""
-        found = heapq.merge(self._wrong_by_themselves(), self._strangers(), self._doubles(), key=_number)
+        found = heapq.merge(self._wrong_by_themselves(), self._of_other_kinds(), self._duplicates(), key=_number)
         for line, same in groupby(found, _number):
             first, *more = same
             # Only a mark leaves a line to be compared, and then what the comparison says decides.
-            yield Finding(line, [*first.faults, *more[0].faults], more[0].mend) if more else first
+            yield Finding(line, [*first.faults, *more[0].faults], more[0].fix) if more else first
 
     def check_unchanged(self) -> None:
         """BatchdError if somebody writes to the file."""
@@ -205,24 +205,24 @@ class RequestFile:
             kind = _STRANGE if len(self._kinds) >= MAX_KINDS else self._kinds.setdefault(pair, len(self._kinds))
         return kind
 
-    def _judged(self, line: Line) -> tuple[list[Fault], Mend, tuple[str, tuple[str, str]] | None]:
+    def _judged(self, line: Line) -> tuple[list[Fault], Fix, tuple[str, tuple[str, str]] | None]:
         """The faults of a line by itself, what to do about them, and by what to compare it with others."""
         text = line.text
         if text is None or len(text) >= self._longest:  # the newline counts
-            return [requests.too_long(line.size, self._longest)], Mend.LEAVE_OUT, None
+            return [requests.too_long(line.size, self._longest)], Fix.LEAVE_OUT, None
         record = read_json_line(text)
         if isinstance(record, Failure):
-            mend = Mend.LEAVE_OUT if text else Mend.DROP
-            return [Fault(record.code, record.message)], mend, None
+            fix = Fix.LEAVE_OUT if text else Fix.DROP
+            return [Fault(record.code, record.message)], fix, None
         faults = requests.request_faults(record, allowed=self._allowed)
         if faults:
-            return faults, Mend.LEAVE_OUT, None
+            return faults, Fix.LEAVE_OUT, None
         if line.ending == b"\r\n":
             self.account.notes[CRLF] += 1
         if not text.isascii() and on_one_line(text) != text:
             self.account.notes[SEPARATORS] += 1
         named = record["custom_id"], (record["url"], record["body"]["model"])
-        return ([_MARKED], Mend.REWRITE, named) if line.marked else ([], Mend.REWRITE, named)
+        return ([_MARKED], Fix.REWRITE, named) if line.marked else ([], Fix.REWRITE, named)
 
     def _compare(self, counts: Counter[int]) -> None:
         """Find out what most lines are for, and which of these are duplicates."""
@@ -259,7 +259,7 @@ class RequestFile:
             place += len(line)
             yield _decode(line)
 
-    def _strangers(self) -> Iterator[Finding]:
+    def _of_other_kinds(self) -> Iterator[Finding]:
         url, model = self.account.url or "", self.account.model or ""
         for number, place in self.names.others(self._main):
             record = self._record(place)
@@ -268,9 +268,9 @@ class RequestFile:
                 faults.append(requests.mismatched_url(record["url"], url))
             if record["body"]["model"] != model:
                 faults.append(requests.mismatched_model(record["body"]["model"], model))
-            yield Finding(number, faults, Mend.LEAVE_OUT)
+            yield Finding(number, faults, Fix.LEAVE_OUT)
 
-    def _doubles(self) -> Iterator[Finding]:
+    def _duplicates(self) -> Iterator[Finding]:
         same_as = lru_cache(maxsize=8)(lambda place: _canonical(self._record(place)))
         for duplicate in self.names.duplicates(self._main):
             yield self._duplicate(
@@ -279,7 +279,7 @@ class RequestFile:
 
     def _duplicate(self, duplicate: Duplicate, *, same: bool) -> Finding:
         fault = requests.duplicate_fault(duplicate.name, f"line {duplicate.first:,}", same=same)
-        return Finding(duplicate.number, [fault], Mend.DROP if same else Mend.RENAME)
+        return Finding(duplicate.number, [fault], Fix.DROP if same else Fix.RENAME)
 
     def _record(self, place: int) -> dict[str, Any]:
         """The request of a line that was read before."""

@@ -1,4 +1,4 @@
-"""What can be saved of a file of requests, written anew: one file, or numbered parts that a service takes.
+"""What can be saved of a file of requests, rewritten: one file, or numbered parts that a service takes.
 
 What a request asks is never changed, and nothing is made up. Only how it is written changes: marks, line ends, blank
 lines, separators that some readers cut lines at. A line that says the same as an earlier one goes; one that uses an
@@ -22,7 +22,7 @@ import msgspec
 
 from ..files import fsync_folder, move_without_replacing
 from ..model import Limits
-from .file import CRLF, SEPARATORS, Finding, Line, Mend, RequestFile
+from .file import CRLF, SEPARATORS, Finding, Fix, Line, RequestFile
 from .json_lines import BYTE_ORDER_MARK, on_one_line
 from .rules import MAX_CUSTOM_ID
 
@@ -109,15 +109,15 @@ def _literal(name: str) -> str:
 def _saved(file: RequestFile, line: Line, found: Finding | None, done: Repaired, *, rename: bool) -> bytes | None:
     """The request as it is written, None if it is not."""
     text = line.text
-    if found is not None and found.mend is Mend.DROP:
+    if found is not None and found.fix is Fix.DROP:
         done.note(done.changed, DOUBLE if text else BLANK, line.number)
         return None
-    if found is not None and found.mend is Mend.RENAME and rename and text:
+    if found is not None and found.fix is Fix.RENAME and rename and text:
         renamed = _renamed(file, text, line.number)
         if renamed is not None:
             done.note(done.changed, RENAMED, line.number)
             text, found = renamed, None
-    if text is None or (found is not None and found.mend is not Mend.REWRITE):
+    if text is None or (found is not None and found.fix is not Fix.REWRITE):
         done.note(done.left_out, found.faults[0].code if found else "", line.number)
         return None
     if line.marked:
@@ -131,7 +131,7 @@ def _saved(file: RequestFile, line: Line, found: Finding | None, done: Repaired,
 
 
 def _renamed(file: RequestFile, text: bytes, number: int) -> bytes | None:
-    """The request under a custom_id that nobody else has; all else of it stays byte for byte."""
+    """The request under a custom_id that no other line has; all else of it stays byte for byte."""
     fields: dict[str, Any] = _fields.decode(text)
     name = msgspec.json.decode(fields["custom_id"])
     tries = (f"{name}-line{number}{more}" for more in ("", *(f"-{again}" for again in range(2, 100))))

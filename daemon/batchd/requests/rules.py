@@ -42,7 +42,7 @@ _MISSING, _INVALID = "missing_required_parameter", "invalid_request"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One rule that a request breaks: a code, a sentence that says how to mend it, and the field it is about."""
+    """One rule that a request breaks: a code, a sentence that says how to fix it, and the field it is about."""
 
     code: str
     message: str
@@ -319,13 +319,13 @@ def mismatched_url(url: str, wanted: str) -> Fault:
 
 def duplicate_fault(name: str, first: str, *, same: bool | None = None, field: str = "custom_id") -> Fault:
     """A name that stands at `first` already. `same` tells whether both ask the same, where that is known."""
-    mend = {
+    fix = {
         None: "Write one that no other line has.",
         True: "Both lines say the same: remove one of them.",
         False: "The two ask different things: write another one in this line.",
     }[same]
     code = "duplicate_custom_id" if field == "custom_id" else "duplicate"
-    return Fault(code, f"{field} {shown(name)} was used before, in {first}. {mend}", field)
+    return Fault(code, f"{field} {shown(name)} was used before, in {first}. {fix}", field)
 
 
 def too_long(size: int, most: int) -> Fault:

@@ -1,1 +1,1 @@
-"""Secrets: every string that comes from outside and may hold one passes here. Nobody else resolves or covers a key."""
+"""Secrets: resolved and covered here and nowhere else. Outside text that may hold one passes here."""

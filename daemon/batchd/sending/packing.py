@@ -46,7 +46,7 @@ def pack(
             too_large.append(part)
             continue
         if left is not None and part.input_tokens > left and left != limits.max_enqueued_tokens:
-            # Later parts do not overtake: a large part would wait for ever behind a stream of small ones.
+            # Later parts do not overtake: a large part would wait forever behind a stream of small ones.
             # With nothing enqueued at all it goes, however large: only the service can say no now.
             break
         if part.alone:

@@ -68,7 +68,7 @@ class RetryBatch:
 
 @dataclass(frozen=True, slots=True)
 class Bisect:
-    """Something in it is refused, and nobody says what: try halves."""
+    """Something in it is refused without saying what: try halves."""
 
     message: str
     code: str = "batch_refused"

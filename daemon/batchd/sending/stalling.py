@@ -1,6 +1,6 @@
 """When a batch that stands still is given up: long after its window, and never because a clock has jumped.
 
-Batches have been seen in progress for ever, at services that were restarted or had lost their workers. What is
+Batches have been seen in progress forever, at services that were restarted or had lost their workers. What is
 answered by then is kept; so the price of giving up too soon is a place in the queue, and of never doing so a
 job that never ends.
 """
@@ -38,7 +38,7 @@ def unmoved_since(batch: Batch, status: BatchStatus, now: Moment, *, poll: float
     """Since when the service has been saying of the batch what it says now.
 
     Its counts may be wrong, but they do not change by themselves. A service that was out of reach for long may have
-    had other things to do than our batch, so its time begins anew.
+    had other things to do than our batch, so its time starts again.
     """
     before = (batch.phase, batch.total, batch.completed, batch.failed)
     if batch.progress is None or before != (status.phase, status.total, status.completed, status.failed):

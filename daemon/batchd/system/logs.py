@@ -33,7 +33,7 @@ _COLOURS = {
     logging.CRITICAL: "31;1",
 }
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
-# File names come from strangers: an escape sequence must not reach a terminal.
+# File names are foreign: an escape sequence must not reach a terminal.
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

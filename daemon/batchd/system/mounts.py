@@ -1,4 +1,4 @@
-"""Which file system a path lies on. Network ones tell nobody of changes made elsewhere, and cannot hold our state."""
+"""Which file system a path lies on. Network ones do not report changes made elsewhere, and cannot hold our state."""
 
 from __future__ import annotations
 

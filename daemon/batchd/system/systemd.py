@@ -20,7 +20,7 @@ class Notifier:
 
     @property
     def watchdog_seconds(self) -> float | None:
-        """systemd restarts us if `alive` is not called for this long; call it twice as often. None: nobody watches."""
+        """systemd restarts us if `alive` is not called for this long; call it twice as often. None: no watchdog."""
         return self._watchdog
 
     def ready(self, status: str | None = None) -> None:
@@ -75,5 +75,5 @@ def _watchdog(environment: Mapping[str, str]) -> float | None:
 
 
 def _status(text: str | None) -> tuple[str, ...]:
-    # A line break would begin another assignment, and file names of strangers may stand in a status.
+    # A line break would begin another assignment, and foreign file names may stand in a status.
     return () if text is None else ("STATUS=" + " ".join(text.split()),)

@@ -36,7 +36,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class DistributeTask:
-    """Distribute the lines of `answers` out to the parts of the batch; what is nobody's goes to `strays`."""
+    """Distribute the lines of `answers` to the parts of the batch; lines of no row go to `strays`."""
 
     answers: str
     shares: Sequence[Share]
@@ -44,7 +44,7 @@ class DistributeTask:
 
 
 @dataclass(frozen=True, slots=True)
-class DealDone:
+class DistributeDone:
     """How many lines found their part, and how many did not."""
 
     answers: int
@@ -55,23 +55,23 @@ class DealDone:
 MAX_OPEN_FILES = 200
 
 
-def distribute(task: DistributeTask) -> DealDone:
+def distribute(task: DistributeTask) -> DistributeDone:
     """Give each part its lines, in the order they came, each behind its row's number and a space."""
     answers = 0
-    nobodys: list[bytes] = []
+    strays_found: list[bytes] = []
     for start in range(0, len(task.shares), MAX_OPEN_FILES):
         shares = task.shares[start : start + MAX_OPEN_FILES]
         distributed, strays = _deal(task, shares, everyone=task.shares, keep_strays=start == 0)
         answers += distributed
-        nobodys += strays
-    if nobodys:
+        strays_found += strays
+    if strays_found:
         with replacing(Path(task.strays)) as file:
-            file.writelines(nobodys)
-    return DealDone(answers, len(nobodys))
+            file.writelines(strays_found)
+    return DistributeDone(answers, len(strays_found))
 
 
 STRAYS_KEPT = 10_000
-"""Enough to see what a service did; one that lies without end must not fill our memory."""
+"""Enough to see what a service did; endless nonsense must not fill our memory."""
 
 
 def _deal(
@@ -144,7 +144,7 @@ class CollectTask:
 
 @dataclass(frozen=True, slots=True)
 class CollectDone:
-    """What became of the part: outcomes in all, rows to ask again with the reasons, the bill for this attempt.
+    """The outcome of the part: rows with an outcome, rows to ask again with the reasons, the bill for this attempt.
 
     `rendered` are the suffixes and sizes of the pieces that each of `renders` came to, where that was done.
     """

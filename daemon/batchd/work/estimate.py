@@ -93,7 +93,7 @@ def count(task: CountTask) -> Counted:
         counted.limits += planned.output_tokens
         counted.unlimited += planned.unlimited
         _note_failures(counted, task.folder / f"{first}.jsonl")
-        # One for each part, as planning has it, so that both come to the same.
+        # One for each part, as in planning, so that both give the same numbers.
         counters = {key: tokens.counter(model) for key, model in task.models.items()}
         for body in _bodies(requests):
             digest = blake2b(body, digest_size=12).digest()

@@ -1,4 +1,4 @@
-"""A run of a job's rows with what became of each, out of the spool's files."""
+"""A run of a job's rows with their outcomes, read from the spool."""
 
 from __future__ import annotations
 

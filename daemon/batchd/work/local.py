@@ -1,7 +1,7 @@
 """Worker processes: one task at a time each, replaced when they die.
 
 Each worker is an executor of its own. With a shared pool, one process that dies breaks the tasks of all, and
-nobody can say which of them was to blame.
+it is not known which of them was the cause.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Workers:
             worker = None
             raise WorkerLost(f"The worker process ran out of memory while it ran {function.__name__}.") from None
         except asyncio.CancelledError:
-            # It may still be at it; its output is harmless, but nobody must be made to wait for it.
+            # It may still be working; its output is harmless, and nothing may wait for it.
             self._drop(worker)
             worker = None
             raise
@@ -89,7 +89,7 @@ class Workers:
         return result
 
     def renew(self) -> None:
-        """Let the next tasks run in new processes, which load their plugins anew; none is interrupted."""
+        """Let the next tasks run in new processes, which load their plugins again; none is interrupted."""
         self._outdated |= self._all
 
     def close(self) -> None:
@@ -161,7 +161,7 @@ def _begin(folder: str) -> None:
     assert parent is not None
 
     def follow() -> None:
-        # A daemon that was killed leaves its workers waiting for work for ever.
+        # A daemon that was killed leaves its workers waiting for work forever.
         parent.join()
         os._exit(1)
 

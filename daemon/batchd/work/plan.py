@@ -59,7 +59,7 @@ class PlanDone:
     `input_tokens` are corrected, `counted_tokens` are not: only those may be compared with what was really used, to
     correct the next count. `longest` are the input tokens of the longest request, `unlimited` the requests that
     set no limit to their answers, so that `output_tokens` is not the most they can have. `reused` rows have the
-    answer to the same request of before, which was billed at `saved`.
+    answer to an earlier identical request, which was billed at `saved`.
     """
 
     requests: int
@@ -112,7 +112,7 @@ class _Planned:
         self._reused, self._saved = 0, Usage()
 
     def add(self, number: int, what: bytes | Failure | Keyed | Recalled) -> None:
-        """The next row: its request, or what became of it without one."""
+        """The next row: its request, or its outcome without one."""
         if type(what) is bytes:
             self._ask(number, what)
         elif type(what) is Keyed:

@@ -121,7 +121,7 @@ def _write(
     file: IO[bytes],
     note: Callable[[int, Sequence[Json]], None] | None = None,
 ) -> Iterator[int]:
-    """The length of each line. `note` is told of every row that can be kept."""
+    """The length of each line. `note` gets every row that can be kept."""
     write = file.write
     for number, record in enumerate(records):
         # The first question answers it for a list of the right length, which nearly all are.
@@ -161,7 +161,7 @@ def _unkeepable(record: Sequence[Json] | BadRow, error: Exception) -> BadRow:
     values = record.values if isinstance(record, BadRow) else record
     texts = [str(value).encode("utf-8", "backslashreplace").decode() for value in values]
     reason = str(error).encode("utf-8", "backslashreplace").decode()
-    return BadRow(texts, Failure("unreadable", f"This row holds something that cannot be kept: {reason}."))
+    return BadRow(texts, Failure("unreadable", f"This row holds something that cannot be stored: {reason}."))
 
 
 def _sha256(path: Path) -> str:

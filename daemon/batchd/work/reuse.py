@@ -42,7 +42,7 @@ class Reuse:
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """An outcome from an answer of before, and the tokens it was billed at then."""
+    """An outcome from an earlier answer, and the tokens it was billed at then."""
 
     outcome: ResultLine
     usage: Usage
@@ -127,7 +127,7 @@ def read_keys(path: str | None) -> Keys:
 
 @dataclass(slots=True)
 class Followed:
-    """What became of the followers. `saved` is what their leaders' answers were billed at, once for each."""
+    """The outcomes of the followers. `saved` is what their leaders' answers were billed at, once for each."""
 
     lines: list[ResultLine]
     waiting: list[int]

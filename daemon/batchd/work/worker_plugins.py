@@ -46,7 +46,7 @@ def reader(spec: PluginSpec, suffix: str) -> Reader[Any]:
     catalogue = _catalogue(spec.plugin_dir)
     kind = spec.kind or catalogue.reader_for(suffix)
     if kind is None:
-        _look_anew()
+        _load_again()
         known = ", ".join(sorted(catalogue.suffixes()))
         what = f"ends in {suffix}" if suffix else "has no ending"
         raise FileRefused(
@@ -55,16 +55,16 @@ def reader(spec: PluginSpec, suffix: str) -> Reader[Any]:
             "Save the table as CSV (in Excel: Save As, “CSV UTF-8”) and drop that file.",
         )
     try:
-        # A reader notes what it finds out about one file, so it is made anew for each.
+        # A reader notes what it finds out about one file, so each file gets a new one.
         made: Reader[Any] = catalogue.create("reader", kind, spec.settings)
     except PluginError as error:
-        _look_anew()
+        _load_again()
         if catalogue.find("reader", kind) is None or isinstance(error.__cause__, OSError):
             raise  # no fault of the file's: the configuration was accepted with this reader
         raise FileRefused(
             "reader_settings",
-            f"The reader settings of its route do not fit this kind of file. {error} Drop it where another route "
-            "takes it, or let the operator mend the route.",
+            f"The reader settings of its route do not fit this kind of file. {error} Drop it into the folder "
+            "of another route. For the operator: correct the reader table of the route.",
         ) from None
     return made
 
@@ -77,12 +77,12 @@ def _make(role: str, spec: PluginSpec) -> Any:
         try:
             _made[key] = _catalogue(spec.plugin_dir).create(role, spec.kind, spec.settings)
         except PluginError:
-            _look_anew()
+            _load_again()
             raise
     return _made[key]
 
 
-def _look_anew() -> None:
+def _load_again() -> None:
     """Something is missing: load the plugins again next time.
 
     A disk that failed for a moment, or an upgrade of batchd under way, may have hidden it. That must not stay so for as
