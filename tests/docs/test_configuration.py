@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tomli_w
 
-from batchd.app import daemon as app
+from batchd.app.load import load
 from batchd.config import load as config
 from batchd.config.tables import (
     BudgetTable,
@@ -187,15 +187,15 @@ def test_what_is_refused_is_refused_and_what_is_accepted_is_accepted(tmp_path: P
     file.write_text(tomli_w.dumps(data))
     if row[1].startswith("refused"):
         with pytest.raises(ConfigError, match=key):
-            app.load(file)
+            load(file)
     else:
-        app.load(file)
+        load(file)
 
 
 def test_a_provider_and_a_sink_may_be_named_after_their_plugin(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     route = {**HEAD["routes"]["reviews"], "provider": "openai", "sinks": ["csv"]}
     file.write_text(tomli_w.dumps({"providers": {"openai": {}}, "sinks": {"csv": {}}, "routes": {"r": route}}))
-    loaded, _ = app.load(file)
+    loaded, _ = load(file)
     assert (loaded.providers["openai"].plugin, loaded.sinks["csv"].plugin) == ("openai", "csv")
     assert loaded.routes[0].match == ("r/**",)

@@ -19,7 +19,7 @@ import pytest
 
 import batchd
 from batchd import hookspecs
-from batchd.app import daemon as app
+from batchd.app.load import load
 from batchd.cli.main import batchd as command_line
 
 from .pages import DOCS, PAGES, ROOT, Block, blocks, code, headings, prose, tables
@@ -159,12 +159,12 @@ def test_a_configuration_on_a_page_is_accepted(plugins: Path, block: Block) -> N
     data = merged({"plugin_dir": "plugins.d", **HEAD}, tomllib.loads(block.text))
     file = plugins / "config.toml"
     file.write_text(tomli_w.dumps(data), "utf-8")
-    loaded, _ = app.load(file)
+    loaded, _ = load(file)
     assert loaded.warnings == ()
 
 
 def test_the_services_of_the_example_are_accepted() -> None:
-    loaded, _ = app.load(ROOT / "examples" / "services.toml")
+    loaded, _ = load(ROOT / "examples" / "services.toml")
     assert loaded.warnings == ()
     assert {route.provider for route in loaded.routes} == set(loaded.providers)
 

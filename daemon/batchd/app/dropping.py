@@ -1,12 +1,15 @@
-"""Where in the inbox a file goes that somebody hands in by name, and which route takes it."""
+"""Files handed in by name: which route takes one, where in the inbox it goes, and how it gets there."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..domain.routing import Route, matches, route_for
 from ..errors import BatchdError
+from ..files import make_folder
 
 
 class NotClear(BatchdError):
@@ -40,6 +43,18 @@ def named_route(routes: Sequence[Route], wanted: str) -> Route:
     if found is None:
         raise NotClear(f'There is no route "{wanted}". There are: {_choice(routes)}.')
     return found
+
+
+def drop(file: Path, target: Path) -> None:
+    """Copy a file into the inbox so that it is whole when it appears, under a name that is free there."""
+    make_folder(target.parent, mode=0o770)
+    number, place = 1, target
+    while os.path.lexists(place):
+        number += 1
+        place = target.with_stem(f"{target.stem} ({number})")
+    draft = place.with_name(f".{place.name[:200]}.part")
+    shutil.copyfile(file, draft)
+    draft.rename(place)
 
 
 def _named(name: str, routes: Sequence[Route], wanted: str | None) -> Route:

@@ -1,4 +1,4 @@
-"""The loops of the daemon: looking at the inbox, working, sweeping; and how they end.
+"""The loops of the daemon: looking at the inbox, working; and how they end.
 
 Each waits for a wake-up or an interval, then looks. A loop that returns or dies ends the process, with the
 reason: a service manager starts it again, and a daemon that only seems alive is worse than none.
@@ -7,12 +7,9 @@ reason: a service manager starts it again, and a daemon that only seems alive is
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
 import sqlite3
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from ..domain import lifecycle
 from ..engine.context import Context
@@ -20,9 +17,11 @@ from ..engine.look import Engine, Outlook
 from ..engine.steps import held
 from ..engine.steps.intake import Intake, Seen
 from ..intake.watcher import Watcher
-from ..store.answer_cache import AnswerCache
 from ..system.systemd import Notifier
-from ..work.worker_plugins import prepare
+from .stopping import Stopping
+from .sweeping import keep_sweeping
+from .warm_up import WarmUp
+from .watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +31,6 @@ BREATH = 0.01
 """Seconds between looks at most: what finishes meanwhile is seen in one go."""
 CREATES_MAY_TAKE = 3.0
 """Seconds that a stopping daemon gives create calls under way, so that their outcome need not be looked for."""
-SWEEP_EVERY = 3_600.0
 
 
 class Supervisor:
@@ -52,14 +50,13 @@ class Supervisor:
         self.intake = intake
         self._rescan = rescan
         self._watcher: Watcher | None = None
-        self._notifier = notifier
         self._wake = asyncio.Event()
         self._dropped = asyncio.Event()
-        self._stopping = asyncio.Event()
+        self._stopping = Stopping(context.clock)
+        self._watchdog = Watchdog(notifier, context.store.event_log, self._status)
+        self._warm_up = WarmUp(context, engine.workers)
         self._tasks: dict[asyncio.Task[None], lifecycle.Action] = {}
         self._last_seen: Seen | None = None
-        self._scanned = asyncio.Event()
-        self._warming: asyncio.Task[None] | None = None
 
     # --- from outside ----------------------------------------------------------------------------------------
 
@@ -94,16 +91,16 @@ class Supervisor:
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(self._watch_inbox(), name="watch the inbox")
                 loops.create_task(self._work(), name="work")
-                loops.create_task(self._sweep(), name="sweep")
-                loops.create_task(self._report_to_systemd(), name="report to systemd")
+                loops.create_task(keep_sweeping(self.context, self._stopping), name="sweep")
+                loops.create_task(self._watchdog.report(self._stopping), name="report to systemd")
         finally:
             if self._watcher is not None:
                 await asyncio.to_thread(self._watcher.stop)
 
     async def run_until_idle(self) -> None:
         """Work until nothing is left that can be done without a person, then stop."""
-        # Whoever starts this has work for it.
-        self._warming = asyncio.create_task(self._warm_up(), name="start workers")
+        # There is work for it, or nobody would have started it.
+        self._warm_up.begin()
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._watch_inbox(), name="watch the inbox")
             loops.create_task(self._work(until_idle=True), name="work")
@@ -126,13 +123,13 @@ class Supervisor:
             except (OSError, sqlite3.Error) as error:
                 await conditions.say("inbox", f"{_in_words(error)} Looking again every {pause:.0f} s.")
             self._last_seen = seen
-            self._scanned.set()
-            if seen is not None and seen.settling and self._warming is None:
-                self._warming = asyncio.create_task(self._warm_up(), name="start workers")
+            self._watchdog.scanned()
+            if seen is not None and seen.settling:
+                self._warm_up.begin()
             if seen is not None and seen.claimed:
                 self._wake.set()
             due = seen.again_in if seen is not None else None
-            await self._wait(self._dropped, min(pause, due + BREATH) if due is not None else pause)
+            await self._stopping.or_event(self._dropped, min(pause, due + BREATH) if due is not None else pause)
 
     async def _work(self, *, until_idle: bool = False) -> None:
         try:
@@ -144,7 +141,7 @@ class Supervisor:
                     self.stop()
                 steady = self.context.clock.steady()
                 again = outlook.again_at if outlook.again_at is not None else steady + MAX_LOOK_PAUSE
-                await self._wait(self._wake, max(0.0, min(again - steady, MAX_LOOK_PAUSE)))
+                await self._stopping.or_event(self._wake, max(0.0, min(again - steady, MAX_LOOK_PAUSE)))
                 await asyncio.sleep(max(0.0, steady + BREATH - self.context.clock.steady()))
         finally:
             await asyncio.shield(self._wind_up())
@@ -185,69 +182,6 @@ class Supervisor:
         except sqlite3.Error:
             return False
 
-    async def _warm_up(self) -> None:
-        """Work is coming: let the workers start and load their plugins while the file settles."""
-        starting = (self.context.executor.run(prepare, self.context.plugin_dir) for _ in range(self.engine.workers))
-        for outcome in await asyncio.gather(*starting, return_exceptions=True):
-            if isinstance(outcome, Exception):
-                logger.debug("A worker did not start: %s", outcome, extra={"action": "Start"})
-
-    async def _sweep(self) -> None:
-        """Remove what is kept of jobs long finished."""
-        while not self._stopping.is_set():
-            before = self.context.clock.now() - self.context.keep
-            with contextlib.suppress(sqlite3.Error, OSError):
-                jobs = await self.context.store.jobs.expired(before)
-                for job in jobs:
-                    await asyncio.to_thread(self.context.spool.remove_job, job)
-                if jobs:
-                    await self.context.store.jobs.swept(jobs)
-            with contextlib.suppress(sqlite3.Error, OSError):
-                await asyncio.to_thread(self._sweep_answers)
-            await self._wait(self._stopping, SWEEP_EVERY)
-
-    def _sweep_answers(self) -> None:
-        """Forget answers that no route would reuse any more, and more than may be kept."""
-        context = self.context
-        if context.spool.answer_cache.exists():
-            longest = max((route.reuse or 0.0 for route in context.routes), default=0.0)
-            with AnswerCache.opened(context.spool.answer_cache) as book:
-                book.sweep(before=context.clock.now() - longest, most_bytes=context.reuse_bytes)
-
-    async def _report_to_systemd(self) -> None:
-        """READY once the inbox was looked at; then signs of life, as long as the inbox and the database answer."""
-        notifier = self._notifier
-        if notifier is None:
-            await self._stopping.wait()
-            return
-        await self._wait(self._scanned, None)
-        notifier.ready()
-        pause = (notifier.watchdog_seconds or 90.0) / 3
-        while not self._stopping.is_set():
-            self._scanned.clear()
-            await self._wait(self._stopping, pause)
-            # A scan that hangs (a dead network share) or a database that does not answer must end in a restart.
-            await self._wait(self._scanned, None)
-            with contextlib.suppress(sqlite3.Error):
-                await self.context.store.event_log.beat(os.getpid())
-                notifier.alive()
-                settling = self._last_seen.settling if self._last_seen is not None else 0
-                notifier.status(f"{settling} files settling, {len(self._tasks)} actions under way")
-        notifier.stopping()
-
-    # --- how -------------------------------------------------------------------------------------------------
-
-    async def _wait(self, event: asyncio.Event, seconds: float | None) -> None:
-        """Until the event, the time is over, or the end."""
-        waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(self._stopping.wait())]
-        pause: list[Coroutine[Any, Any, None]] = [] if seconds is None else [self.context.clock.sleep(seconds)]
-        waits += [asyncio.ensure_future(sleep) for sleep in pause]  # type: ignore[arg-type]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-
     async def _wind_up(self) -> None:
         """Let create calls come to their end for a moment; everything else is simply done again."""
         creates = [task for task, action in self._tasks.items() if isinstance(action, lifecycle.Submit)]
@@ -255,10 +189,14 @@ class Supervisor:
             task.cancel()
         if creates:
             await asyncio.wait(creates, timeout=CREATES_MAY_TAKE)
-        rest = [*self._tasks, *([self._warming] if self._warming is not None else [])]
+        rest = list(self._tasks)
         for task in rest:
             task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        await asyncio.gather(*rest, self._warm_up.end(), return_exceptions=True)
+
+    def _status(self) -> str:
+        settling = self._last_seen.settling if self._last_seen is not None else 0
+        return f"{settling} files settling, {len(self._tasks)} actions under way"
 
 
 def _in_words(error: OSError | sqlite3.Error) -> str:

@@ -39,7 +39,7 @@ class Call:
 
     def load(self) -> tuple[Config, Catalogue]:
         """The checked config and its plugins: for commands that work, since it takes its time."""
-        from ..app.daemon import load
+        from ..app.load import load
 
         return load(self.config_path)
 

@@ -49,7 +49,7 @@ class Finding:
 
 def read_config(path: Path) -> tuple[tuple[Config, Catalogue] | None, list[Finding]]:
     """The configuration with what there is to say about it; None if it cannot be used."""
-    from ..app.daemon import load
+    from ..app.load import load
 
     try:
         config, catalogue = load(path)

@@ -35,7 +35,8 @@ def init(call: Call, folder: Path | None, *, as_json: bool) -> None:
     path = folder.absolute() / "config.toml" if folder is not None else Path(call.config or "config.toml").absolute()
     written = _write(path)
     here = Path.cwd()
-    from ..app.daemon import load, make_folders
+    from ..app.folders import make_folders
+    from ..app.load import load
 
     config, _ = load(path)
     made = make_folders(config)

@@ -67,7 +67,7 @@ def once(
 
     start_fork_server()
     config, catalogue = call.load()
-    from ..app import daemon as app
+    from ..app import once as app
     from ..app.dropping import places as places_in_inbox
 
     drops = places_in_inbox(absolute, config.folders.inbox, config.routes, route)

@@ -47,6 +47,6 @@ def run(call: Call, *, log_format: str, workers: int | None) -> int:
     config, catalogue = call.load()
     for warning in config.warnings:
         logger.warning("%s", warning, extra={"action": "Configure"})
-    from ..app import daemon as app
+    from ..app import run as app
 
     return asyncio.run(app.run(config, catalogue, workers=workers))

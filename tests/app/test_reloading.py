@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from batchd.app import daemon as app
+from batchd.app.daemon import Daemon, daemon
+from batchd.app.folders import make_folders
+from batchd.app.load import load
+from batchd.app.reload import reload
 
 SERVICE = """
 import asyncio
@@ -83,18 +86,18 @@ user = "Review: {{ review }}"
 
 
 @pytest.fixture
-async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Path, app.Daemon]]:
+async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Path, Daemon]]:
     """A folder, and a daemon at work in it."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "plugins.d").mkdir()
     (tmp_path / "plugins.d" / "service.py").write_text(SERVICE)
     (tmp_path / "config.toml").write_text(CONFIG)
-    config, catalogue = app.load(tmp_path / "config.toml")
-    app.make_folders(config)
-    async with app.daemon(config, catalogue, workers=1, watch=False) as daemon:
-        running = asyncio.create_task(daemon.supervisor.run())
-        yield tmp_path, daemon
-        daemon.supervisor.stop()
+    config, catalogue = load(tmp_path / "config.toml")
+    make_folders(config)
+    async with daemon(config, catalogue, workers=1, watch=False) as ours:
+        running = asyncio.create_task(ours.supervisor.run())
+        yield tmp_path, ours
+        ours.supervisor.stop()
         await running
     said = (tmp_path / "said").read_text().splitlines()
     assert said.count("provider closed") == said.count("sink closed") == 2, "each once"
@@ -108,13 +111,13 @@ async def until_said(folder: Path, *lines: str) -> None:
 
 
 async def test_what_was_replaced_is_closed_once_its_calls_have_ended(
-    house: tuple[Path, app.Daemon], caplog: pytest.LogCaptureFixture
+    house: tuple[Path, Daemon], caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder, daemon = house
+    folder, ours = house
     (folder / "inbox" / "reviews").mkdir(exist_ok=True)
     (folder / "inbox" / "reviews" / "may.csv").write_text("id,review\n1,good\n")
     await until_said(folder, "upload begins")
-    await daemon.reload()
+    await reload(ours)
     assert (folder / "said").read_text() == "upload begins\n", "its call goes on"
     (folder / "go").touch()
     await until_said(folder, "upload begins", "upload ends", "provider closed", "sink closed")

@@ -1,0 +1,26 @@
+"""The configuration and the plugins it names, read and checked together."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..config import load as configuration
+from ..config import toml as toml_text
+from ..config.load import Config
+from ..config.locations import plugin_folder
+from ..config.unbuilt import refuse_unbuilt
+from ..plugin.catalogue import Catalogue
+
+
+def load(path: Path) -> tuple[Config, Catalogue]:
+    """The checked configuration, and the plugins it was checked against.
+
+    From here on relative paths in a plugin's table are relative to the config file, as its folders are: the
+    process, and with it its workers, moves there.
+    """
+    catalogue = Catalogue.load(plugin_folder(path))
+    config = configuration.load(path, catalogue)
+    refuse_unbuilt(toml_text.read(path))
+    os.chdir(config.path.parent)
+    return config, catalogue

@@ -1,0 +1,73 @@
+"""One run over what is in the inbox: work until nothing is left, then say how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config.load import Config
+from ..delivery.outbox import require_all
+from ..domain.records import Job, JobState
+from ..plugin.catalogue import Catalogue
+from .daemon import daemon
+from .dropping import drop
+from .signals import handle_signals
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What `once` came to: the jobs of this run, and whether it was interrupted."""
+
+    jobs: Sequence[tuple[Job, int]]
+    interrupted: bool
+
+    @property
+    def exit_status(self) -> int:
+        """As the table of exit statuses says, the worst first."""
+        states = {job.state for job, _ in self.jobs}
+        if self.interrupted:
+            return 130
+        if states & {JobState.FAILED, JobState.REJECTED} or any(
+            job.reason_code == "max_failed" for job, _ in self.jobs
+        ):
+            return 1
+        if JobState.HELD in states:
+            return 6
+        if any(failed for _, failed in self.jobs):
+            return 3
+        return 0
+
+
+async def once(
+    config: Config, catalogue: Catalogue, *, files: Mapping[Path, str] | None = None, workers: int | None = None
+) -> Outcome:
+    """Take what is in the inbox, after copying these files into it (path → place in the inbox); work until idle.
+
+    OSError, before anything is touched, if one of the folders that people see is not there: whoever calls this once
+    is there to mend it. One that goes away, or fills up, while we work is waited for.
+    """
+    folders = config.folders
+    require_all(inbox=folders.inbox, outbox=folders.outbox, archive=folders.archive, rejected=folders.rejected)
+    interrupted = False
+    async with daemon(config, catalogue, workers=workers, watch=False) as ours:
+        waiting = await ours.context.store.event_log.orders()
+        # A finished job that somebody has ordered to be asked again is work of this run.
+        before = await ours.context.store.jobs.finished_ids() - {each.target for each in waiting}
+
+        def stop() -> None:
+            nonlocal interrupted
+            interrupted = True
+            ours.supervisor.stop()
+
+        for file, place in (files or {}).items():
+            await asyncio.to_thread(drop, file, config.folders.inbox / place)
+        with handle_signals({}, stop=stop):
+            await ours.supervisor.run_until_idle()
+        jobs = []
+        for job_id in sorted(await ours.context.store.jobs.ids() - before):
+            job = await ours.context.store.jobs.get(job_id)
+            totals = await ours.context.store.jobs.totals(job_id)
+            jobs.append((job, totals.failed))
+    return Outcome(jobs, interrupted)

@@ -1,0 +1,46 @@
+"""The daemon under a service manager or in a terminal: it runs until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+
+from ..config.load import Config
+from ..plugin.catalogue import Catalogue
+from ..system.systemd import Notifier
+from .daemon import daemon
+from .reload import reload
+from .signals import handle_signals
+
+logger = logging.getLogger(__name__)
+
+
+async def run(config: Config, catalogue: Catalogue, *, workers: int | None = None) -> int:
+    """The daemon, until a signal ends it. The exit status."""
+    notifier = Notifier()
+    async with daemon(config, catalogue, workers=workers, notifier=notifier) as ours:
+        reloads: set[asyncio.Task[None]] = set()
+
+        def begin_reload() -> None:
+            notifier.reloading()
+
+            async def go() -> None:
+                try:
+                    await reload(ours)
+                except Exception as error:  # the old one stays, whatever this is
+                    logger.error("The configuration was not reloaded: %s", error, extra={"action": "Reload"})
+                    logger.debug("where", exc_info=error)
+                finally:
+                    # RELOADING without READY would have the service manager give us up.
+                    notifier.ready()
+
+            task = asyncio.create_task(go())
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        with handle_signals({signal.SIGHUP: begin_reload}, stop=ours.supervisor.stop):
+            logger.info("Watching %s.", config.folders.inbox, extra={"action": "Start"})
+            await ours.supervisor.run()
+        logger.info("Stopped. What is under way goes on at the next start.", extra={"action": "Stop"})
+    return 0

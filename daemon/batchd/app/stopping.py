@@ -1,0 +1,44 @@
+"""The end of the daemon, which every loop waits for besides what it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from ..system.clock import Clock
+
+
+class Stopping:
+    """Set once, when the daemon is to end; every wait ends with it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._event = asyncio.Event()
+
+    def set(self) -> None:
+        """The daemon is to end."""
+        self._event.set()
+
+    def is_set(self) -> bool:
+        """Whether the daemon is to end."""
+        return self._event.is_set()
+
+    async def wait(self) -> None:
+        """Until the end."""
+        await self._event.wait()
+
+    async def sleep(self, seconds: float) -> None:
+        """Until the time is over, or the end."""
+        await self.or_event(self._event, seconds)
+
+    async def or_event(self, event: asyncio.Event, seconds: float | None = None) -> None:
+        """Until the event, the time is over, or the end."""
+        waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(self._event.wait())]
+        pause: list[Coroutine[Any, Any, None]] = [] if seconds is None else [self._clock.sleep(seconds)]
+        waits += [asyncio.ensure_future(sleep) for sleep in pause]  # type: ignore[arg-type]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()

@@ -1,0 +1,40 @@
+"""What is kept no longer is removed: folders of jobs finished long ago, and answers too old to be reused."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+
+from ..engine.context import Context
+from ..store.answer_cache import AnswerCache
+from .stopping import Stopping
+
+SWEEP_EVERY = 3_600.0
+
+
+async def keep_sweeping(context: Context, stopping: Stopping) -> None:
+    """Sweep now and every hour, until the end."""
+    while not stopping.is_set():
+        with contextlib.suppress(sqlite3.Error, OSError):
+            await sweep_jobs(context)
+        with contextlib.suppress(sqlite3.Error, OSError):
+            await asyncio.to_thread(sweep_answers, context)
+        await stopping.sleep(SWEEP_EVERY)
+
+
+async def sweep_jobs(context: Context) -> None:
+    """Remove what is kept of jobs that finished longer ago than they are to be kept."""
+    jobs = await context.store.jobs.expired(context.clock.now() - context.keep)
+    for job in jobs:
+        await asyncio.to_thread(context.spool.remove_job, job)
+    if jobs:
+        await context.store.jobs.swept(jobs)
+
+
+def sweep_answers(context: Context) -> None:
+    """Forget answers that no route would reuse any more, and more than may be kept."""
+    if context.spool.answer_cache.exists():
+        longest = max((route.reuse or 0.0 for route in context.routes), default=0.0)
+        with AnswerCache.opened(context.spool.answer_cache) as book:
+            book.sweep(before=context.clock.now() - longest, most_bytes=context.reuse_bytes)

@@ -1,0 +1,37 @@
+"""Worker processes start before there is work for them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from ..engine.context import Context
+from ..work.worker_plugins import prepare
+
+logger = logging.getLogger(__name__)
+
+
+class WarmUp:
+    """Lets the workers start and load their plugins, once, while the first file settles."""
+
+    def __init__(self, context: Context, workers: int) -> None:
+        self._context = context
+        self._workers = workers
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Work is coming. Only the first call does anything."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._start(), name="start workers")
+
+    async def end(self) -> None:
+        """Wait no longer for workers to start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _start(self) -> None:
+        starting = (self._context.executor.run(prepare, self._context.plugin_dir) for _ in range(self._workers))
+        for outcome in await asyncio.gather(*starting, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                logger.debug("A worker did not start: %s", outcome, extra={"action": "Start"})

@@ -1,0 +1,47 @@
+"""What the service manager is told: that the daemon is ready, and that it is alive."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable
+
+from ..store.event_log import EventLog
+from ..system.systemd import Notifier
+from .stopping import Stopping
+
+
+class Watchdog:
+    """READY once the inbox was looked at; then signs of life, as long as the inbox and the database answer."""
+
+    def __init__(self, notifier: Notifier | None, event_log: EventLog, status: Callable[[], str]) -> None:
+        self._notifier = notifier
+        self._event_log = event_log
+        self._status = status
+        self._scanned = asyncio.Event()
+
+    def scanned(self) -> None:
+        """The inbox was looked at, or could not be: the look has come to an end."""
+        self._scanned.set()
+
+    async def report(self, stopping: Stopping) -> None:
+        """Tell the service manager until the end; without one, wait for the end."""
+        notifier = self._notifier
+        if notifier is None:
+            await stopping.wait()
+            return
+        await stopping.or_event(self._scanned)
+        notifier.ready()
+        pause = (notifier.watchdog_seconds or 90.0) / 3
+        while not stopping.is_set():
+            self._scanned.clear()
+            await stopping.sleep(pause)
+            # A scan that hangs (a dead network share) or a database that does not answer must end in a restart.
+            await stopping.or_event(self._scanned)
+            with contextlib.suppress(sqlite3.Error):
+                await self._event_log.beat(os.getpid())
+                notifier.alive()
+                notifier.status(self._status())
+        notifier.stopping()
