@@ -21,11 +21,11 @@ WAIT = 3 * CREATE_TIMEOUT
 SHORT = {"create_timeout": "500ms"}
 
 
-def killed_while_creating(rig: Rig, arrived: str) -> None:
-    """A daemon that dies once the server has its create call; `arrived` is what the ledger shows then."""
+def killed_while_creating(rig: Rig, *arrived: str) -> None:
+    """A daemon that dies once the server has its create call; `arrived` is what the ledger may show then."""
     life = rig.live()
     rig.drop_rows("may", ROWS)
-    until(lambda: rig.ledger()[arrived], "the create call has arrived")
+    until(lambda: any(map(rig.ledger().get, arrived)), "the create call has arrived")
     life.kill()
 
 
@@ -46,7 +46,8 @@ def test_a_create_that_takes_effect_after_the_kill_is_waited_out_and_found(make_
     for attempt in range(3):
         rig = make_rig(**SHORT)
         rig.fault(f"create:late:delay={delay}s")
-        killed_while_creating(rig, "batches_to_come" if delay > 1 else "create_calls")
+        # Mostly it is still to come when it is looked for. Where the machine stood still, it has come already.
+        killed_while_creating(rig, *(("batches_to_come", "batches") if delay > 1 else ("create_calls",)))
         began = intent(rig)
         life = rig.live()
         rig.drain(life)
@@ -64,7 +65,7 @@ def test_a_create_that_takes_effect_after_the_kill_is_waited_out_and_found(make_
 
 def test_a_create_that_never_takes_effect_is_made_again_after_two_looks(make_rig: MakeRig) -> None:
     rig = make_rig(**SHORT)
-    rig.fault("create:slow:delay=30s")
+    rig.fault("create:slow:delay=10m")
     killed_while_creating(rig, "create_calls")
     began = intent(rig)
     looked = rig.ledger()["calls"].get("list", 0)
