@@ -6,6 +6,8 @@ import contextlib
 import csv
 import json
 import os
+import re
+import select
 import signal
 import sqlite3
 import subprocess
@@ -153,15 +155,73 @@ class Counts:
         return "\n  ".join([numbers, *self.wrong])
 
 
-class Rig(Place):
-    """A place whose folders may lie anywhere, whose daemons come from a nursery, and which knows what it dropped."""
+class Child:
+    """A process from a nursery, with what is used of subprocess.Popen."""
+
+    stdout = None
+
+    def __init__(self, nursery: Nursery, arguments: Sequence[str], log: Path) -> None:
+        self._nursery = nursery
+        self.pid: int = nursery.ask("start", arguments, str(log), False)
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """How it ended, if it has."""
+        if self.returncode is None:
+            self.returncode = self._nursery.ask("poll", self.pid)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """How it ended, once it has."""
+        if self.poll() is None:
+            handle = os.pidfd_open(self.pid)
+            try:
+                select.select([handle], [], [], timeout)
+            finally:
+                os.close(handle)
+            if self.poll() is None:
+                raise subprocess.TimeoutExpired("batchd", timeout or 0.0)
+        assert self.returncode is not None
+        return self.returncode
+
+    def send_signal(self, signal: int, /) -> None:
+        """To it alone, unless it has ended: its number may be another process's by then."""
+        if self.poll() is None:
+            os.kill(self.pid, signal)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.send_signal(signal.SIGKILL)
+
+
+class NurseryPlace(Place):
+    """A place whose processes come from a nursery: most of a short life would be its imports."""
+
+    def __init__(self, folder: Path, nursery: Nursery) -> None:
+        super().__init__(folder)
+        self.nursery = nursery
+
+    def _sandbox(self, *arguments: str) -> str:
+        log = self.folder / "sandbox.log"
+        process = Child(self.nursery, arguments, log)
+        self.processes.append(process)
+
+        def address() -> re.Match[str] | None:
+            assert process.poll() is None, f"the sandbox did not start:\n{log.read_text()}"
+            return re.search(r"http://\S+(?=\s)", log.read_text()) if log.exists() else None
+
+        found: re.Match[str] = until(address, "the sandbox says where it listens")
+        return found[0]
+
+
+class Rig(NurseryPlace):
+    """A place whose folders may lie anywhere, and which knows what it dropped."""
 
     living: ClassVar[weakref.WeakSet[Rig]] = weakref.WeakSet()
     """Those that are not closed yet: a test that fails shows what their daemons said last."""
 
     def __init__(self, folder: Path, nursery: Nursery, **folders: Path) -> None:
-        super().__init__(folder)
-        self.nursery = nursery
+        super().__init__(folder, nursery)
         self.folders = {name: folders.get(name, folder / name) for name in FOLDERS}
         self.terms: dict[str, object] = {"create_timeout": "1s", "part_rows": 4, "rescan": "100ms"}
         self.dropped: dict[str, int] = {}

@@ -13,7 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 import pytest
 
@@ -75,25 +75,41 @@ def until(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE)
     return found
 
 
+class Process(Protocol):
+    """What is used here of subprocess.Popen."""
+
+    pid: int
+    stdout: IO[str] | None
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, signal: int, /) -> None: ...
+    def kill(self) -> None: ...
+
+
 class Place:
     """Folders, a sandbox server, and daemons on them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.processes: list[subprocess.Popen[str]] = []
+        self.processes: list[Process] = []
         self.url = ""
 
     def serve(self, *options: str) -> None:
         """Start the sandbox and write the config for it."""
-        command = [sys.executable, "-m", "batchd", "sandbox", "--port", "0", "--folder", str(self.folder / "sandbox")]
-        command += ["--latency", "300ms", *options]
+        folder = str(self.folder / "sandbox")
+        self.url = self._sandbox("sandbox", "--port", "0", "--folder", folder, "--latency", "300ms", *options)
+        self.configure()
+
+    def _sandbox(self, *arguments: str) -> str:
+        """Start it; its address."""
+        command = [sys.executable, "-m", "batchd", *arguments]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
         self.processes.append(process)
         assert process.stdout is not None
         found = re.search(r"http://\S+", process.stdout.readline())
         assert found is not None, "the sandbox did not start"
-        self.url = found[0]
-        self.configure()
+        return found[0]
 
     def configure(self, provider: str = "") -> None:
         """Write the config; `provider` are more keys for the provider's table."""

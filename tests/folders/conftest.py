@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from ..end_to_end.conftest import CONFIG, ENVIRONMENT, Place, until
+from ..durability.rig import Child, Nursery, NurseryPlace
+from ..end_to_end.conftest import CONFIG, ENVIRONMENT, Process, until
 
 LONG = bool(os.environ.get("BATCHD_LONG"))
 only_long = pytest.mark.skipif(not LONG, reason="takes long: make folders")
@@ -30,7 +31,7 @@ def size(short: int, long: int) -> int:
     return long if LONG else short
 
 
-class Shared(Place):
+class Shared(NurseryPlace):
     """A place whose settings a test chooses, and a look at what its daemon has noted."""
 
     settings: dict[str, str]
@@ -58,19 +59,30 @@ class Shared(Place):
         path = self.folder / "daemon.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def start(self, *prefix: str, **environment: str) -> subprocess.Popen[str]:
-        """A daemon that has begun to watch; `prefix` is a command that runs it."""
+    def start(self, *prefix: str, measured: bool = False, **environment: str) -> Process:
+        """A daemon that has begun to watch; `prefix` is a command that runs it.
+
+        One that is measured, or has a prefix or an environment of its own, does not come from the nursery.
+        """
         before = self.log.count("Watching ")
-        log = (self.folder / "daemon.log").open("a")
-        command = [*prefix, sys.executable, "-m", "batchd", "--config", str(self.folder / "config.toml"), "run"]
-        daemon = subprocess.Popen(
-            command, stdout=log, stderr=log, env=ENVIRONMENT | environment, text=True, start_new_session=True
-        )
-        log.close()
+        arguments = ["--config", str(self.folder / "config.toml"), "run"]
+        daemon: Process
+        if prefix or measured or environment:
+            with (self.folder / "daemon.log").open("a") as log:
+                daemon = subprocess.Popen(
+                    [*prefix, sys.executable, "-m", "batchd", *arguments],
+                    stdout=log,
+                    stderr=log,
+                    env=ENVIRONMENT | environment,
+                    text=True,
+                    start_new_session=True,
+                )
+        else:
+            daemon = Child(self.nursery, arguments, self.folder / "daemon.log")
         self.processes.append(daemon)
 
         def watching() -> bool:
-            assert daemon.poll() is None, f"the daemon ended with {daemon.returncode}:\n{self.log[-3000:]}"
+            assert daemon.poll() is None, f"the daemon ended with {daemon.poll()}:\n{self.log[-3000:]}"
             return self.log.count("Watching ") > before
 
         until(watching, "the daemon watches")
@@ -83,7 +95,7 @@ class Shared(Place):
         draft.write_text(text, encoding="utf-8")
         draft.rename(target)
 
-    def stop(self, daemon: subprocess.Popen[str]) -> None:
+    def stop(self, daemon: Process) -> None:
         """SIGTERM, and a good end."""
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(60) == 0, self.log[-3000:]
@@ -133,10 +145,18 @@ class Shared(Place):
         until(idle, f"everything is through; {self.counts()}", seconds=600)
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Where daemons are born."""
+    ours = Nursery()
+    yield ours
+    ours.close()
+
+
 @pytest.fixture
-def shared(tmp_path: Path) -> Iterator[Shared]:
+def shared(tmp_path: Path, nursery: Nursery) -> Iterator[Shared]:
     """A place with a sandbox running."""
-    place = Shared(tmp_path)
+    place = Shared(tmp_path, nursery)
     try:
         place.serve("--instant")
         yield place

@@ -87,7 +87,7 @@ def test_files_that_sit_in_the_inbox_cost_next_to_nothing(shared: Shared) -> Non
     assert holder.stdout is not None
     holder.stdout.readline()
     shared.configure(settle='"2s"', rescan='"5s"')
-    daemon = shared.start()
+    daemon = shared.start(measured=True)
     until(lambda: len(family(daemon.pid)) > 1, "it has begun to look at files")
     time.sleep(size(2, 60))  # the first looks cost what they cost; it is the rest that is measured
     share, megabytes = cost(daemon.pid, size(3, 60)), resident(daemon.pid)
@@ -107,7 +107,7 @@ def test_a_file_that_is_renamed_in_is_taken_as_soon_as_it_has_settled(shared: Sh
     """Long before the rescan would see it, since the watcher says that it is there."""
     settle, rescan = 0.5, 20.0
     shared.configure(settle=f'"{settle}s"', rescan=f'"{rescan}s"')
-    daemon = shared.start()
+    daemon = shared.start(measured=True)
     took = []
     for each in range(size(5, 60)):
         path = shared.inbox / "reviews" / f"file{each}.csv"
