@@ -1,4 +1,4 @@
-"""Any service that speaks OpenAI's Files and Batches API."""
+"""The provider `openai`: any service that offers OpenAI's Files and Batches API."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchd import hookimpl
 @hookimpl
 def register_providers(register: Callable[[str, Callable[..., Any]], None]) -> None:
     """Offer the provider `openai`."""
-    # Imports the settings, not the SDK: that costs 1.7 s, which only a call to the service is worth.
+    # This imports the settings, not the SDK: importing the SDK takes 1.7 s, so it waits for the first call.
     from .provider import OpenAIProvider
 
     register("openai", OpenAIProvider)

@@ -1,4 +1,4 @@
-"""What `batchd check` says about a service: each thing that is wrong as a sentence, with how to mend it."""
+"""What `batchd check` says about a service: one sentence for each problem, with how to fix it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 async def check(client: Client, models: Sequence[str]) -> Sequence[str]:
-    """Ask for the models and for one batch; nothing is created and nothing costs."""
+    """Ask for the models and for one batch. This creates nothing and costs nothing."""
     try:
         offered = await client.get(Call("list its models"), "models")
     except (NotSent, RejectedError) as error:
-        # Whatever else were asked would end the same way.
+        # Every other call would fail in the same way.
         return [str(error)]
     except RemoteMissing as error:
         batches = await _batches(client)
-        # Some have batches and no list of models; nothing is wrong then that we could see.
+        # Some services have batches but no list of models. That is not a problem.
         return [_address(client, str(error)), *batches] if batches else []
     except TransientError as error:
         return [_address(client, str(error))]
@@ -42,41 +42,41 @@ async def _batches(client: Client) -> list[str]:
     except ProviderError as error:
         return [str(error)]
     if as_list(answer) is None:
-        return [_no_batches(client, "It did not answer with a list of batches.")]
+        return [_no_batches(client, "It did not return a list of batches.")]
     return []
 
 
-def _no_batches(client: Client, why: str) -> str:
+def _no_batches(client: Client, reason: str) -> str:
     return (
-        f"{client.settings.base_url} has no Batch API, or none that this key may use. {why} "
+        f"{client.settings.base_url} has no Batch API, or none that this key may use. {reason} "
         "Choose a service that has one."
     )
 
 
-def _address(client: Client, why: str) -> str:
+def _address(client: Client, reason: str) -> str:
     base_url = client.settings.base_url
     if urlsplit(base_url).path.strip("/"):
-        return why
-    return f'{why} base_url has no path; most services want base_url = "{base_url}/v1".'
+        return reason
+    return f'{reason} base_url has no path; most services want base_url = "{base_url}/v1".'
 
 
 def _models(client: Client, answer: Json, models: Sequence[str]) -> list[str]:
     base_url = client.settings.base_url
     listed = as_list(answer)
     if listed is None:
-        return [_address(client, f"{base_url} did not answer with a list when asked to list its models.")]
+        return [_address(client, f"{base_url} did not return a list when asked to list its models.")]
     offered = {name for item in listed if (name := identifier(item.get("id")))}
     # Gemini writes models/NAME in its list and takes NAME in requests.
     known = offered | {name.removeprefix("models/") for name in offered}
-    goes_on = isinstance(answer, Mapping) and answer.get("has_more") is True
-    # Azure lists the models it has, and wants the names of deployments, which it does not list.
-    if not known or goes_on or (urlsplit(base_url).hostname or "").endswith((".azure.com", ".azure.us")):
+    has_more = isinstance(answer, Mapping) and answer.get("has_more") is True
+    # Azure lists its models, but requests must name deployments, which it does not list.
+    if not known or has_more or (urlsplit(base_url).hostname or "").endswith((".azure.com", ".azure.us")):
         return []
     return [_not_offered(base_url, model, known) for model in models if model not in known]
 
 
 def _not_offered(base_url: str, model: str, known: set[str]) -> str:
     by_lower = {name.lower(): name for name in sorted(known)}
-    near = difflib.get_close_matches(model.lower(), by_lower, n=3)
-    meant = f" Did you mean {' or '.join(by_lower[name] for name in near)}?" if near else ""
-    return f"{base_url} does not offer the model {model} to this key.{meant} Mend `model` in the route."
+    close = difflib.get_close_matches(model.lower(), by_lower, n=3)
+    suggestion = f" Did you mean {' or '.join(by_lower[name] for name in close)}?" if close else ""
+    return f"{base_url} does not offer the model {model} to this key.{suggestion} Correct `model` in the route."

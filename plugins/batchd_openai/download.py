@@ -1,8 +1,8 @@
-"""Fetching a file whole, over connections that are cut.
+"""Downloads a complete file over connections that break.
 
-Some hundred megabytes are cut in practice, the SDK does not resume, and a body without a length ends early without any
-error. So the length is known before a file counts as whole, and what has arrived is kept where the service can go on
-from there.
+Downloads of some hundred megabytes do break, the SDK does not resume them, and a body without a length ends early
+without an error. So a file counts as complete only when its length is known, and a broken download resumes where the
+service supports it.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
     from .client import Client, Stream
 
 TRIES = 6
-"""Tries in a row that bring nothing new before the daemon is left to wait."""
+"""Consecutive tries without progress. After these the daemon waits before it tries again."""
 PROGRESS = 1_000_000
-"""Bytes that make a cut try worth another one: a file of a gigabyte may be cut twenty times and still arrive."""
+"""Bytes that count as progress: a file of a gigabyte may break off twenty times and still arrive."""
 
 _MAX_LAST_LINE = 32_000_000
 _CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-\d+/(\d+|\*)")
 
 
 class NotThereYet(RemoteMissing, TransientError):
-    """The service does not know a file of answers: for minutes right after completion, or because it was deleted."""
+    """The service does not know the answer file: for some minutes after completion, or because it was deleted."""
 
 
-class _Cut(TransientError):
-    """A try that ended before the file did."""
+class _Incomplete(TransientError):
+    """The download ended before the file did."""
 
 
 @dataclass(slots=True)
 class _Draft:
-    """A file as far as it has arrived in `target`, from `start` on."""
+    """What has arrived of a file so far: the bytes of `target` from `start` on."""
 
     target: IO[bytes]
     start: int
     length: int | None = None
     resumable: bool = True
     last_line: bytearray | None = None
-    # Counted, since asking the file costs two system calls for every chunk.
+    # Counted here: asking the file would cost two system calls for each chunk.
     arrived: int = 0
 
     def restart(self) -> None:
@@ -70,12 +70,12 @@ class _Draft:
                 self.last_line = None
 
     @property
-    def ends_well(self) -> bool:
-        """Whether the last line is a whole one, as far as that can be told."""
+    def last_line_complete(self) -> bool:
+        """Whether the last line is valid JSON, or empty, or too long to check."""
         if not self.last_line:
             return True
         try:
-            # Python's own takes NaN too, which some services write: it is the end of the line that is in question.
+            # Python's own decoder also accepts NaN, which some services write. Only the end of the line matters here.
             json.loads(self.last_line)
         except (ValueError, RecursionError):
             return False
@@ -83,10 +83,10 @@ class _Draft:
 
 
 async def fetch(client: Client, file: str, target: IO[bytes]) -> None:
-    """Write the whole file at the end of `target`, which then ends in a newline or holds nothing more.
+    """Append the complete file to `target`, with a newline at its end; nothing if the file is empty.
 
-    `NotThereYet` if the service does not know it, `TransientError` if it does not arrive whole; `target` is then as
-    it was before.
+    Raises `NotThereYet` if the service does not know the file, and `TransientError` if it does not arrive completely.
+    `target` is then as it was before.
     """
     draft = _Draft(target, target.tell())
     draft.restart()
@@ -117,12 +117,12 @@ def _pause(fruitless: int) -> float:
 
 
 async def _try(client: Client, file: str, draft: _Draft) -> None:
-    """One request for what is still missing. Returns if the file is whole."""
+    """Request what is still missing. Returns if the file is complete."""
     if not draft.resumable:
         draft.restart()
     resuming = draft.arrived
-    call = Call(f"hand out the file {file}", about=file)
-    # A length is only that of the content where nothing is compressed on the way.
+    call = Call(f"send the file {file}", about=file)
+    # Content-Length is the length of the content only if the transfer is not compressed.
     headers = {"Accept-Encoding": "identity"}
     if resuming:
         headers["Range"] = f"bytes={resuming}-"
@@ -135,14 +135,14 @@ async def _try(client: Client, file: str, draft: _Draft) -> None:
                 draft.write(chunk)
     except RemoteMissing as error:
         raise NotThereYet(
-            f"{error} Answers may appear minutes after a batch has ended; if this file was deleted, they will not."
+            f"{error} Answers can appear some minutes after a batch has ended; if the file was deleted, they will not."
         ) from None
     except ProviderError as error:
         if type(error) is not ProviderError or not resuming:
             raise
-        # It refuses to go on from there (416, mostly): from the beginning, then.
+        # The service refuses to resume (mostly with 416), so the next try starts at the beginning.
         draft.resumable = False
-        raise _Cut(str(error)) from None
+        raise _Incomplete(str(error)) from None
     await _check(client, file, draft)
 
 
@@ -151,18 +151,19 @@ def _begin(stream: Stream, draft: _Draft) -> None:
     if "html" in response.headers.get("content-type", "").lower():
         raise stream.not_content()
     if response.status_code == 206:
-        place = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", "").strip())
-        total = int(place[2]) if place and place[2] != "*" else None
-        if place is None or int(place[1]) != draft.arrived or (draft.length and total and total != draft.length):
+        position = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", "").strip())
+        total = int(position[2]) if position and position[2] != "*" else None
+        if position is None or int(position[1]) != draft.arrived or (draft.length and total and total != draft.length):
             draft.resumable = False
-            raise _Cut("The service went on with another place of the file than was asked for.")
+            raise _Incomplete("The service resumed the file at a different position from the one requested.")
         draft.length = draft.length or total
         return
     if draft.arrived:
-        # It does not know ranges and sends the file from its beginning. Or only says so, and sends what was asked for:
-        # that would pass for the whole, and the rows that are missing be paid again. So it is not asked like that.
+        # The service does not support ranges and sends the file from its beginning. Or it sends the requested rest
+        # without saying so: that would pass for the complete file, and the missing rows would be paid for again.
+        # So the next try asks for the whole file.
         draft.resumable = False
-        raise _Cut("The service does not say that it went on where it was asked to.")
+        raise _Incomplete("The service does not confirm that it resumed where it was asked to.")
     encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
     length = response.headers.get("content-length", "")
     draft.length = int(length) if length.isdecimal() and not encoded else None
@@ -170,16 +171,16 @@ def _begin(stream: Stream, draft: _Draft) -> None:
 
 
 async def _check(client: Client, file: str, draft: _Draft) -> None:
-    """Whether all of it is there; a cut body without a length ends like a whole one."""
+    """Raise `_Incomplete` if something is missing: a broken body without a length ends like a complete one."""
     if draft.length is None:
         draft.length = await _size(client, file)
     if draft.length is None:
-        if not draft.ends_well:
+        if not draft.last_line_complete:
             draft.resumable = False
-            raise _Cut(f"The file {file} of {client.settings.base_url} ends in the middle of a line.")
+            raise _Incomplete(f"The file {file} from {client.settings.base_url} ends in the middle of a line.")
     elif draft.arrived < draft.length:
-        raise _Cut(
-            f"Of the file {file} of {client.settings.base_url}, {draft.arrived} of {draft.length} bytes arrived."
+        raise _Incomplete(
+            f"Only {draft.arrived} of {draft.length} bytes of the file {file} arrived from {client.settings.base_url}."
         )
 
 
@@ -189,5 +190,5 @@ async def _size(client: Client, file: str) -> int | None:
     except TransientError:
         raise
     except ProviderError:
-        return None  # It does not describe its files; the last line must do.
+        return None  # The service does not describe its files, so only the last line can be checked.
     return size_of(unwrap(answer))

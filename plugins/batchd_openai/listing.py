@@ -1,7 +1,7 @@
-"""Going through a service's lists to the very end, or knowing that the end was not reached.
+"""Reads all pages of a service's lists, or reports that it could not.
 
-A batch that is overlooked here is created, and paid, a second time. So a list that says it goes on but hands out no
-more is an error, not an end. And some lists never end: one service's pages made the SDK's own iteration run for ever.
+A batch that is missed here is created, and paid for, a second time. So a list that claims to have more but returns
+no more is an error, not the end. And some lists never end: with one service, the SDK's own iteration did not stop.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_PAGES = 2_000
 async def everything(
     client: Client, call: Call, path: str, query: Mapping[str, str | int]
 ) -> AsyncIterator[Mapping[str, Json]]:
-    """All objects of a list, each once. CannotFind where the service does not let us see all of them."""
+    """All objects of a list, each once. Raises CannotFind if the service does not return all of them."""
     service = client.settings.base_url
     seen: set[str] = set()
     cursor: dict[str, str] = {}
@@ -31,29 +31,29 @@ async def everything(
         answer = await client.get(call, path, query={**query, **cursor})
         items = as_list(answer)
         if items is None:
-            raise CannotFind(f"{service} did not answer with a list when asked to {call.what}.")
+            raise CannotFind(f"{service} did not return a list when asked to {call.what}.")
         fresh = [item for item in items if identifier(item.get("id")) not in seen]
         for item in fresh:
             yield item
         seen.update(id_ for item in fresh if (id_ := identifier(item.get("id"))))
-        more, following = _following(answer, items, cursor)
+        more, next_page = _next_page(answer, items, cursor)
         if more is False or not items:
             return
-        if not fresh or following is None:
+        if not fresh or next_page is None:
             if more is None:
                 return
             break
-        cursor = following
+        cursor = next_page
     raise CannotFind(
-        f"{service} says that its list goes on, and does not hand out the rest, when asked to {call.what}. "
-        "So batchd cannot look through all of it."
+        f"When asked to {call.what}, {service} says that there are more, but does not return them. "
+        "So batchd cannot look through all of them."
     )
 
 
-def _following(
+def _next_page(
     answer: Json, items: Sequence[Mapping[str, Json]], cursor: Mapping[str, str]
 ) -> tuple[bool | None, dict[str, str] | None]:
-    """Whether the list goes on (None: it does not say), and how to ask for the next page."""
+    """Whether there are more pages (None: unknown), and the query for the next one."""
     page = _page(answer)
     paging = page.get("paging")
     next_cursor = identifier(paging.get("next_cursor")) if isinstance(paging, Mapping) else None
@@ -66,12 +66,12 @@ def _following(
         return True, {"cursor": next_cursor}
     if "paging" in page or "cursor" in cursor:
         return False, None
-    # It does not say whether there is more. One question too many costs nothing; a batch overlooked does.
+    # The list does not say whether there is more. One more call costs nothing; a missed batch does.
     return None, after
 
 
 def _page(answer: Json) -> Mapping[str, Json]:
-    """The object that holds the list itself, out of its envelopes."""
+    """The object that holds the list itself, without its envelopes."""
     page: Mapping[str, Json] = {}
     while isinstance(answer, Mapping):
         page, answer = answer, answer.get("data", answer.get("batches"))

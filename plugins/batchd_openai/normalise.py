@@ -1,7 +1,7 @@
-"""One shape for what many services answer: batches, their states, ids, errors and counts.
+"""Brings the answers of many services into one form: batches, their states, ids, errors and counts.
 
-"OpenAI-compatible" means that the SDK does not raise. Wrapped answers, upper-case states, ids that are an empty
-string, errors as a bare list: each of these has been seen in the wild, and each service believes it conforms.
+"OpenAI-compatible" only means that the SDK does not raise. Wrapped answers, upper-case states, ids that are an empty
+string, errors as a bare list: real services send each of these.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _PHASES = {phase.value: phase for phase in BatchPhase} | {
 _MAX_MESSAGE = 2_000
 
 OWED = "owed"
-"""In a batch's details: the service says that there are answers, and not where."""
+"""Key in a batch's details: the service says that there are answers, but names no file."""
 
 
 def unwrap(answer: Json) -> Mapping[str, Json]:
-    """The object that an answer is about, out of its envelopes (`{"job": {...}}`, `{"code": 0, "data": {...}}`)."""
+    """The object in an answer, without its envelopes (`{"job": {...}}`, `{"code": 0, "data": {...}}`)."""
     while isinstance(answer, Mapping):
         inner = next((answer[key] for key in _ENVELOPES if isinstance(answer.get(key), Mapping)), None)
         if inner is None:
@@ -46,33 +46,33 @@ def unwrap(answer: Json) -> Mapping[str, Json]:
 
 
 def identifier(value: Json) -> str | None:
-    """An id, or None for all the ways to say that there is none."""
+    """An id, or None for each way to write that there is none."""
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return str(value)
     return value if isinstance(value, str) and value else None
 
 
 def phase_of(state: Json) -> BatchPhase | None:
-    """The phase that a service's word for it means; None for a word never heard."""
+    """The phase that a service's state stands for; None if the state is unknown."""
     word = str(state).strip().lower().replace("-", "_").replace(" ", "_").removeprefix("job_state_")
     return _PHASES.get(word)
 
 
 def status_of(batch: Mapping[str, Json]) -> BatchStatus:
-    """What an unwrapped batch object says."""
+    """The status in an unwrapped batch object."""
     phase = phase_of(batch.get("status"))
     details: dict[str, Json] = {
         "output_file_id": identifier(batch.get("output_file_id")),
         "error_file_id": identifier(batch.get("error_file_id")),
     }
     if phase is None:
-        # Not an end that we know: going on to ask costs little, giving up costs the answers.
+        # An unknown state does not count as the end: polling on costs little, giving up costs the answers.
         details["unknown_status"] = str(batch.get("status"))[:100]
     total, completed, failed = _counts(batch)
     if phase is not None and phase.ended and not details["output_file_id"]:
-        # Paid, or about to be: to ask again at once would be to pay again.
-        nothing = phase is BatchPhase.COMPLETED and not details["error_file_id"]
-        details |= {OWED: True} if completed or nothing else {}
+        # These answers are paid for, or will be: asking again at once would mean paying twice.
+        no_file = phase is BatchPhase.COMPLETED and not details["error_file_id"]
+        details |= {OWED: True} if completed or no_file else {}
     return BatchStatus(
         phase=phase or BatchPhase.IN_PROGRESS,
         total=total,
@@ -85,7 +85,7 @@ def status_of(batch: Mapping[str, Json]) -> BatchStatus:
 
 
 def problems_of(errors: Json) -> tuple[Problem, ...]:
-    """Problems out of `errors`: OpenAI's list object, a bare list, one error, a sentence, or nothing."""
+    """The problems in `errors`: OpenAI's list object, a bare list, one error, a sentence, or nothing."""
     return tuple(_problem(error) for error in _flat(errors))
 
 
@@ -126,13 +126,13 @@ def _usage(usage: Json) -> Usage | None:
     if not isinstance(usage, Mapping):
         return None
     details = usage.get("input_tokens_details") or usage.get("prompt_tokens_details")
-    found = Usage(
+    tokens = Usage(
         input_tokens=_number(usage.get("input_tokens", usage.get("prompt_tokens"))),
         cached_tokens=_number(details.get("cached_tokens")) if isinstance(details, Mapping) else 0,
         output_tokens=_number(usage.get("output_tokens", usage.get("completion_tokens"))),
     )
-    # Zeros throughout is how services write that they did not count.
-    return found if found != Usage() else None
+    # Services that do not count write zeros.
+    return tokens if tokens != Usage() else None
 
 
 def _number(value: Any) -> int:
@@ -144,14 +144,14 @@ def _number(value: Any) -> int:
 
 
 def size_of(file: Mapping[str, Json]) -> int | None:
-    """The bytes that a file object says the file has. Zero is not believed: it is also how "not counted" is written."""
+    """The size that a file object gives. Zero counts as unknown: services that do not count write it too."""
     return _number(file.get("bytes")) or None
 
 
 def instant(value: Json) -> float:
-    """Seconds since 1970 of a timestamp, written as a number or in ISO 8601; infinity if it is neither."""
+    """A timestamp, a number or ISO 8601 text, in seconds since 1970; infinity if it is neither."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        # Some count in milliseconds: 100,000,000,000 seconds are the year 5138.
+        # Some services count in milliseconds: 100,000,000,000 seconds would be the year 5138.
         return value / 1000 if value > 1e11 else float(value)
     if isinstance(value, str):
         try:
@@ -162,7 +162,7 @@ def instant(value: Json) -> float:
 
 
 def as_list(answer: Json) -> Sequence[Mapping[str, Json]] | None:
-    """The objects of a list, each out of its envelope: OpenAI's `data`, a bare list, either of them wrapped."""
+    """The objects of a list, without envelopes: OpenAI's `data`, a bare list, or either of them wrapped."""
     while isinstance(answer, Mapping):
         answer = answer.get("data", answer.get("batches"))
     if not isinstance(answer, list):

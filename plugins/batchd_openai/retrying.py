@@ -1,4 +1,4 @@
-"""Trying again, for calls that may be repeated: a few times within seconds. The daemon waits longer, and says so."""
+"""Retries calls that may be repeated, a few times within seconds. Longer waits are left to the daemon."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST_PAUSE = 4.0
 
 
 async def with_retries(send: Callable[[], Awaitable[T]]) -> T:
-    """Call it a few times, as long as it raises a `TransientError` that may soon be over."""
+    """Call `send` again, up to TRIES times, while it raises a `TransientError` that may pass soon."""
     tries = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception(soon_over),
         wait=Pause(),
@@ -29,19 +29,19 @@ async def with_retries(send: Callable[[], Awaitable[T]]) -> T:
     )
 
     async def once() -> T:
-        # tenacity awaits only what it can see to be a coroutine function; a lambda is not.
+        # tenacity awaits only coroutine functions, which a lambda is not.
         return await send()
 
     return await tries(once)
 
 
 def soon_over(error: BaseException) -> bool:
-    """Whether it is worth trying again at once, rather than leaving it to the daemon."""
+    """Whether to retry at once rather than leave it to the daemon."""
     return isinstance(error, TransientError) and (error.retry_after is None or error.retry_after <= LONGEST_PAUSE)
 
 
 class Pause(wait_base):
-    """What the service asked for, else a random time out of a range that doubles."""
+    """The pause that the service asked for, else a random one with exponential backoff."""
 
     def __call__(self, retry_state: tenacity.RetryCallState) -> float:
         outcome = retry_state.outcome

@@ -1,4 +1,4 @@
-"""The table of a provider `openai` in config.toml, and the secrets in it, read at the moment they are needed."""
+"""The table of a provider `openai` in config.toml. Its secrets are read when they are needed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPENAI = "https://api.openai.com/v1"
 
 _REFERENCES = ("env:", "file:", "credential:")
 _SECRET_NAME = re.compile(r"(?i)key|token|secret|passw|auth|credential|signature|\bsig\b")
-_OURS = ("input_file_id", "endpoint", "completion_window")
+_RESERVED = ("input_file_id", "endpoint", "completion_window")
 
 
 def _value(value: Any) -> str | Secret:
@@ -28,21 +28,21 @@ def _value(value: Any) -> str | Secret:
 
 
 Value = Annotated[str | Secret, PlainValidator(_value)]
-"""A header's or a query parameter's value: as it is, or where to read it."""
+"""The value of a header or query parameter: literal, or where to read it."""
 
 
 class OpenAISettings(Settings):
-    """What can be set of a provider `openai`.
+    """The settings of a provider `openai`.
 
-    * `base_url`: where the service is, mostly ending in `/v1`
-    * `api_key`: where to read the key; needed unless `base_url` is OpenAI's, where it is `env:OPENAI_API_KEY`
+    * `base_url`: the service's address, mostly ending in `/v1`
+    * `api_key`: where to read the key; required unless `base_url` is OpenAI's, where it is `env:OPENAI_API_KEY`
     * `organization`, `project`: OpenAI's, sent as headers
     * `headers`, `query`: added to every call; values may be `env:NAME` and the like
-    * `completion_window`, `purpose`: what the service calls them (Together wants the purpose `batch-api`)
-    * `metadata`: whether to mark batches with our key; turn it off where the service refuses it
-    * `extra_body`: more for the create call, such as `output_expires_after`
-    * `request_timeout`, `connect_timeout`: the longest silence of the service; the time to reach it
-    * `slowest_upload`: bytes a second; an upload that is slower is given up and tried again later
+    * `completion_window`, `purpose`: sent as they are (Together wants the purpose `batch-api`)
+    * `metadata`: whether to mark batches with our key; turn it off if the service refuses it
+    * `extra_body`: more fields for the create call, such as `output_expires_after`
+    * `request_timeout`, `connect_timeout`: the longest silence of the service; the time to connect
+    * `slowest_upload`: bytes per second; a slower upload is stopped and retried later
     """
 
     base_url: str = OPENAI
@@ -61,7 +61,7 @@ class OpenAISettings(Settings):
 
     @property
     def window(self) -> float:
-        """`completion_window` in seconds; a day for those who have other words for it."""
+        """`completion_window` in seconds; a day if it is not a duration."""
         try:
             return TypeAdapter[float](Duration).validate_python(self.completion_window)
         except ValidationError:
@@ -74,7 +74,7 @@ class OpenAISettings(Settings):
         if url.scheme not in {"http", "https"} or not url.hostname:
             raise ValueError('should be an address such as "https://api.openai.com/v1"')
         if "?" in text or "#" in text:
-            # The SDK would put the path of each call behind it: .../v1?api-version=previewbatches
+            # The SDK would append the path of each call to it: .../v1?api-version=previewbatches
             raise ValueError('must end before the `?`; write what comes after it as `query = { name = "value" }`')
         if url.username or url.password:
             raise ValueError("must not hold a user or a password; write the key as `api_key`")
@@ -83,7 +83,7 @@ class OpenAISettings(Settings):
     @field_validator("headers", "query")
     @classmethod
     def _keep_secrets(cls, values: dict[str, str | Secret]) -> dict[str, str | Secret]:
-        # A value under such a name is a secret however it is written: it must not show either.
+        # A literal value under such a name is a secret too, and must not be shown.
         return {
             name: Secret(value) if isinstance(value, str) and value and _SECRET_NAME.search(name) else value
             for name, value in values.items()
@@ -92,9 +92,9 @@ class OpenAISettings(Settings):
     @field_validator("extra_body")
     @classmethod
     def _extra_body(cls, extra: dict[str, Json]) -> dict[str, Json]:
-        taken = [key for key in _OURS if key in extra]
-        if taken:
-            raise ValueError(f"must not hold {', '.join(taken)}: batchd sets that")
+        reserved = [key for key in _RESERVED if key in extra]
+        if reserved:
+            raise ValueError(f"must not hold {', '.join(reserved)}: batchd sets that")
         if not isinstance(extra.get("metadata", {}), dict):
             raise ValueError("should hold a table as `metadata`")
         return extra
@@ -103,7 +103,7 @@ class OpenAISettings(Settings):
     def _own_key(self) -> OpenAISettings:
         host = urlsplit(self.base_url).hostname or ""
         if "api_key" not in self.model_fields_set and not (host == "openai.com" or host.endswith(".openai.com")):
-            # Else whoever forgets the line hands OpenAI's key to another company.
+            # Otherwise a forgotten line would send OpenAI's key to another company.
             raise ValueError(
                 'api_key is missing: a service other than OpenAI needs its own, such as "env:ACME_API_KEY"'
             )
@@ -112,7 +112,7 @@ class OpenAISettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What opens the service, as it is right now. Never shown, and read anew for each call."""
+    """The credentials as they are now. Never shown, and read again for each call."""
 
     key: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
@@ -121,7 +121,7 @@ class Access:
 
     @classmethod
     def read(cls, settings: OpenAISettings) -> Access:
-        """Read every secret now. RejectedError, in words, where one cannot be."""
+        """Read every secret. Raises RejectedError if one cannot be read."""
         key = _sendable(settings.api_key)
         secrets = [key]
         headers, query = (
@@ -141,9 +141,9 @@ def _revealed(value: str | Secret, secrets: list[str]) -> str:
 def _sendable(secret: Secret) -> str:
     text = secret.reveal().strip()
     if not text or not text.isascii() or not text.isprintable():
-        # Else the HTTP library refuses the header, in words that quote it.
+        # Otherwise the HTTP library refuses the header with a message that quotes it.
         raise RejectedError(
-            f"What stands in {secret.where} cannot be a key: it is empty, or holds line breaks or characters that no "
+            f"The value in {secret.where} cannot be a key: it is empty, or contains line breaks or characters that no "
             f"key has. Copy the key there again; {secret.renewal}."
         )
     return text

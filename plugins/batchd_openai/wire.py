@@ -1,4 +1,4 @@
-"""What the service says, and how we speak of it: calls in words, answers without secrets, Retry-After in seconds."""
+"""Values around a call: the call in words, the service with its secrets, its error body, its Retry-After."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _MAX_TEXT = 500
 
 
 class Kind(Enum):
-    """What a refusal of a call means."""
+    """The kind of a call, which decides what its refusal means."""
 
     PLAIN = auto()
     UPLOAD = auto()
     CREATE = auto()
     LOOK = auto()
-    """Looking through a list for a batch that may not be there."""
+    """A search through a list for a batch or file that may not be there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call, for the sentences about it: `what` completes "when asked to ...". `about` is the id that it names."""
+    """A call, for messages: `what` completes "when asked to ...", `about` is the id in the call."""
 
     what: str
     kind: Kind = Kind.PLAIN
@@ -46,7 +46,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Service:
-    """The service as we speak of it, and the secrets that no sentence may hold."""
+    """The service, for messages, and the secrets that no message may contain."""
 
     base_url: str
     key_where: str
@@ -54,23 +54,23 @@ class Service:
     key_renewal: str = "then start batchd again"
 
     def masked(self, text: str) -> str:
-        """The text without our secrets, whole or starred as some services quote them."""
+        """The text without our secrets, also where the service quotes them with asterisks."""
         return _STARRED.sub("…", self._secret.sub("…", text))
 
     def decoded(self, content: bytes) -> Json:
-        """JSON without our secrets, before anything may cut one in two. DecodeError if it is no JSON."""
+        """JSON without our secrets, removed before any text is shortened. DecodeError if it is not JSON."""
         return msgspec.json.decode(self._secret.sub("…", content.decode("utf-8", "replace")))
 
     @cached_property
     def _secret(self) -> re.Pattern[str]:
-        # Shorter ones ("x", "none" of a server that wants no key) are no secrets, and stand in every sentence.
+        # Shorter values ("x" or "none", for a server that needs no key) are not secrets, and occur in normal text.
         forms = {form for secret in self.secrets if len(secret) > 4 for form in (secret, quote(secret, safe=""))}
         return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)) or r"(?!)")
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """What a service wrote about an error, masked: a sentence, the codes in it, and all of it in lower case."""
+    """A service's error body, masked: a sentence, its codes, the whole body in lower case."""
 
     text: str
     codes: frozenset[str]
@@ -79,7 +79,7 @@ class ErrorBody:
 
     @classmethod
     def read(cls, response: httpx2.Response, service: Service) -> ErrorBody:
-        """Out of an answer of any shape."""
+        """Read it from an answer in any form."""
         content = content_of(response)
         raw = " ".join(service.masked(content.decode("utf-8", "replace")).split())
         try:
@@ -88,14 +88,14 @@ class ErrorBody:
             body = None
         inner = (body.get("error") or body) if isinstance(body, Mapping) else body
         if isinstance(inner, Mapping):
-            found = problems_of(inner.get("errors") or inner)
+            unmasked = problems_of(inner.get("errors") or inner)
             codes = frozenset(str(inner[key]).lower() for key in ("code", "type", "status") if key in inner)
         else:
-            found, codes = problems_of(inner), frozenset()
+            unmasked, codes = problems_of(inner), frozenset()
         unnamed = f"http_{response.status_code}"
         problems = tuple(
             Problem(unnamed if each.code == "error" else each.code, service.masked(each.message), each.line)
-            for each in found
+            for each in unmasked
         )
         page = is_html(response, content)
         text = "an HTML page" if page else problems[0].message if problems else raw or "no reason given"
@@ -105,7 +105,7 @@ class ErrorBody:
 
 
 def content_of(response: httpx2.Response) -> bytes:
-    """The body, nothing if it was not read."""
+    """The body; empty if it was not read."""
     try:
         return response.content
     except RuntimeError:  # httpx2.StreamError, without importing it here
@@ -113,12 +113,12 @@ def content_of(response: httpx2.Response) -> bytes:
 
 
 def is_html(response: httpx2.Response, beginning: bytes) -> bool:
-    """Whether what was sent is a page for people. No JSON begins with `<`."""
+    """Whether the content is an HTML page. JSON never begins with `<`."""
     return "html" in response.headers.get("content-type", "").lower() or beginning.lstrip()[:1] == b"<"
 
 
 def retry_after(response: httpx2.Response) -> float | None:
-    """The seconds that the service asks to wait, if it does."""
+    """How many seconds the service asks us to wait; None if it does not."""
     headers = response.headers
     milliseconds = _seconds(headers.get("retry-after-ms"))
     if milliseconds is not None:
@@ -127,7 +127,7 @@ def retry_after(response: httpx2.Response) -> float | None:
     seconds, then = _seconds(text), _instant(text)
     if seconds is not None or then is None:
         return seconds
-    # Both ends by the service's clock where it tells it: ours may be minutes off.
+    # Both times by the service's clock if it sends its date: ours may be minutes off.
     now = _instant(headers.get("date", "")) or datetime.now(UTC)
     return max(0.0, (then - now).total_seconds()) or None
 

@@ -1,4 +1,4 @@
-"""A service, and providers connected to it, all let go of at the end."""
+"""Fixtures: a service, and providers connected to it. All of them are closed at the end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def trust() -> ssl.SSLContext:
-    """The machine's trust store, which takes longer to read than most of these tests."""
+    """The machine's trust store. Reading it takes longer than most of these tests."""
     return httpx2.create_ssl_context()
 
 
@@ -33,7 +33,7 @@ def _read_trust_once(monkeypatch: pytest.MonkeyPatch, trust: ssl.SSLContext) -> 
 
 @pytest.fixture
 async def service() -> AsyncIterator[FakeService]:
-    """A service that knows nothing until the test tells it what to answer."""
+    """A service that answers what the test sets with `on`."""
     fake = FakeService()
     async with serving(fake.handle) as url:
         fake.url = url
@@ -42,20 +42,20 @@ async def service() -> AsyncIterator[FakeService]:
 
 @pytest.fixture
 async def connect(service: FakeService) -> AsyncIterator[Connect]:
-    """Makes providers; connected to the service unless told otherwise."""
-    made: list[OpenAIProvider] = []
+    """A function that creates providers, connected to the service by default."""
+    providers: list[OpenAIProvider] = []
 
     def make(**settings: Any) -> OpenAIProvider:
         values = {"base_url": service.url, "api_key": KEY, "request_timeout": 5, **settings}
-        made.append(OpenAIProvider(OpenAIProvider.Settings.model_validate(values)))
-        return made[-1]
+        providers.append(OpenAIProvider(OpenAIProvider.Settings.model_validate(values)))
+        return providers[-1]
 
     yield make
-    for provider in made:
+    for provider in providers:
         await provider.aclose()
 
 
 @pytest.fixture
 def provider(connect: Connect) -> OpenAIProvider:
-    """A provider with the settings of everybody."""
+    """A provider with the usual settings."""
     return connect()

@@ -1,4 +1,4 @@
-"""What the tests of batchd_openai share: a service on loopback that says what a test tells it to."""
+"""What the tests of batchd_openai share: a service on loopback with answers set by the test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Received:
     """One request, as it arrived."""
 
     method: str
@@ -39,35 +39,35 @@ class Asked:
 
 @dataclass
 class FakeService:
-    """Answers each method and path with what the test gave for it, in turn; the last one is repeated."""
+    """Answers each method and path with the answers that the test set, in turn. The last one is repeated."""
 
     url: str = ""
-    asked: list[Asked] = field(default_factory=list)
+    received: list[Received] = field(default_factory=list)
     answers: dict[tuple[str, str], list[Any]] = field(default_factory=lambda: defaultdict(list))
-    asked_now: asyncio.Condition = field(default_factory=asyncio.Condition)
+    arrival: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def on(self, method: str, path: str, *answers: Any) -> FakeService:
         """Answer with these: JSON (dict, list), a status, a tuple (status, JSON or text, headers), or a handler."""
         self.answers[method, path] = list(answers)
         return self
 
-    def calls(self, method: str, path: str) -> list[Asked]:
-        return [asked for asked in self.asked if (asked.method, asked.path) == (method, path)]
+    def calls(self, method: str, path: str) -> list[Received]:
+        return [call for call in self.received if (call.method, call.path) == (method, path)]
 
     def count(self, method: str, path: str) -> int:
         return len(self.calls(method, path))
 
-    async def was_asked(self, method: str, path: str) -> None:
+    async def wait_for_call(self, method: str, path: str) -> None:
         """Wait until such a request has arrived."""
-        async with asyncio.timeout(5), self.asked_now:
-            await self.asked_now.wait_for(lambda: self.count(method, path) > 0)
+        async with asyncio.timeout(5), self.arrival:
+            await self.arrival.wait_for(lambda: self.count(method, path) > 0)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         path = request.rel_url.raw_path.removeprefix("/v1")
-        async with self.asked_now:
-            self.asked.append(Asked(request.method, path, dict(request.query), request.headers.copy(), body))
-            self.asked_now.notify_all()
+        async with self.arrival:
+            self.received.append(Received(request.method, path, dict(request.query), request.headers.copy(), body))
+            self.arrival.notify_all()
         answers = self.answers.get((request.method, path))
         if not answers:
             return web.json_response({"error": {"message": f"no route {request.method} {path}"}}, status=404)
@@ -78,12 +78,12 @@ class FakeService:
 
 
 def named(value: Any) -> str:
-    """A test's id, the same in every process, which the address of a function is not."""
+    """A test's id that is the same in every process; the address of a function is not."""
     return getattr(value, "__name__", None) or (type(value).__name__ if isinstance(value, Exception) else str(value))
 
 
 def response(answer: Any) -> web.Response:
-    """An answer in short as an answer in full."""
+    """The full response for a short answer."""
     status, content, headers = 200, answer, {}
     if isinstance(answer, int):
         status, content = answer, {"error": {"message": f"the status is {answer}", "code": None}}
@@ -113,7 +113,7 @@ async def serving(handle: Handler) -> AsyncIterator[str]:
 
 
 async def hang_up(request: web.Request) -> web.StreamResponse:
-    """Read the request, then close the connection without a word."""
+    """Read the request, then close the connection without an answer."""
     transport = request.transport
     assert transport is not None
     transport.close()
@@ -129,7 +129,7 @@ async def reset(request: web.Request) -> web.StreamResponse:
 
 
 def raw(*lines: str, body: bytes = b"") -> Handler:
-    """Send this head and body as they are, then close: for what aiohttp itself would never send."""
+    """Send this head and body as they are, then close: for answers that aiohttp itself would never send."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         transport = request.transport
@@ -142,23 +142,23 @@ def raw(*lines: str, body: bytes = b"") -> Handler:
 
 
 def cut(content: bytes, *, after: int) -> Handler:
-    """Promise all of the content and send only its beginning."""
+    """Announce the full length and send only the beginning."""
     return raw("HTTP/1.1 200 OK", f"Content-Length: {len(content)}", body=content[:after])
 
 
 def lengthless(content: bytes) -> Handler:
-    """Send the content without saying how long it is: its end is the end of the connection."""
+    """Send the content without its length: it ends with the connection."""
     return raw("HTTP/1.1 200 OK", "Connection: close", body=content)
 
 
 def ranged(content: bytes) -> Handler:
-    """Send the part that is asked for."""
+    """Send the requested range."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        asked = request.headers.get("Range")
-        if asked is None:
+        requested = request.headers.get("Range")
+        if requested is None:
             return web.Response(body=content)
-        start = int(asked.removeprefix("bytes=").rstrip("-"))
+        start = int(requested.removeprefix("bytes=").rstrip("-"))
         headers = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
         return web.Response(status=206, body=content[start:], headers=headers)
 

@@ -1,4 +1,4 @@
-"""What `batchd check` says: nothing where all is well, else each fault in words, with how to mend it."""
+"""What `batchd check` says: nothing if all is well, else a sentence for each problem, with how to fix it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def test_all_is_well(service: FakeService, provider: OpenAIProvider) -> No
     service.on("GET", "/models", MODELS).on("GET", "/batches", BATCHES)
     assert list(await provider.check(["deepseek-v3.2", "gemini-2.5-flash", "models/gemini-2.5-flash"])) == []
     assert service.calls("GET", "/batches")[0].query == {"limit": "1"}
-    assert {asked.method for asked in service.asked} == {"GET"}
+    assert {call.method for call in service.received} == {"GET"}
 
 
 async def test_a_model_that_is_not_offered(service: FakeService, provider: OpenAIProvider) -> None:
@@ -34,9 +34,7 @@ async def test_a_model_that_is_not_offered(service: FakeService, provider: OpenA
 
 
 @pytest.mark.parametrize("models", [{"object": "list", "data": []}, {**MODELS, "has_more": True}])
-async def test_a_list_that_is_not_all_proves_nothing(
-    service: FakeService, provider: OpenAIProvider, models: Any
-) -> None:
+async def test_an_incomplete_list_proves_nothing(service: FakeService, provider: OpenAIProvider, models: Any) -> None:
     service.on("GET", "/models", models).on("GET", "/batches", BATCHES)
     assert list(await provider.check(["anything"])) == []
 
@@ -55,7 +53,7 @@ async def test_a_missing_key(connect: Connect, monkeypatch: pytest.MonkeyPatch) 
     assert "ACME_KEY is not set" in sentence
 
 
-async def test_nobody_is_there(connect: Connect) -> None:
+async def test_nothing_listens_at_the_address(connect: Connect) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         (sentence,) = await connect(base_url=f"http://127.0.0.1:{unused.getsockname()[1]}/v1").check(["m"])
@@ -90,14 +88,14 @@ async def test_a_key_that_may_not_see_batches(service: FakeService, provider: Op
     assert "Scope missing." in sentence
 
 
-async def test_a_service_without_a_list_of_models_may_be_well(service: FakeService, provider: OpenAIProvider) -> None:
+async def test_a_service_without_a_list_of_models_may_be_fine(service: FakeService, provider: OpenAIProvider) -> None:
     service.on("GET", "/models", 404).on("GET", "/batches", BATCHES)
     assert list(await provider.check(["m"])) == []
     service.on("GET", "/batches", 404)
     assert len(await provider.check(["m"])) == 2
 
 
-async def test_a_busy_service_is_said_to_be_busy(service: FakeService, provider: OpenAIProvider) -> None:
+async def test_a_busy_service_is_reported_as_busy(service: FakeService, provider: OpenAIProvider) -> None:
     service.on("GET", "/models", 503)
     (sentence,) = await provider.check(["m"])
     assert "status 503" in sentence

@@ -1,4 +1,4 @@
-"""Fetching answers whole: over cuts, without lengths, out of two files, in flat memory."""
+"""Downloading answers completely: over broken connections, without lengths, from two files, in constant memory."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ERRORS = b'{"custom_id":"j-900","response":null,"error":{"code":"batch_expired",
 
 
 async def fetched(provider: OpenAIProvider, *, before: bytes = b"", **files: Any) -> bytes:
-    """What a download writes behind what is there."""
+    """What a download appends to `before`."""
     target = io.BytesIO()
     target.write(before)
     await provider.download(remote(**files), target)
@@ -66,16 +66,16 @@ async def test_answers_and_errors_are_one_stream_of_lines(service: FakeService, 
     assert service.calls("GET", OUT)[0].headers["Accept-Encoding"] == "identity"
 
 
-async def test_it_writes_behind_what_is_there(service: FakeService, provider: OpenAIProvider) -> None:
+async def test_it_appends_to_the_target(service: FakeService, provider: OpenAIProvider) -> None:
     service.on("GET", OUT, cut(ANSWERS, after=1_000), body(ANSWERS))
-    assert await fetched(provider, before=b"of a double\n") == ANSWERS
+    assert await fetched(provider, before=b"of a duplicate\n") == ANSWERS
 
 
 @pytest.mark.parametrize("empty", ["", None])
 async def test_empty_ids_are_no_files(service: FakeService, provider: OpenAIProvider, empty: str | None) -> None:
     service.on("GET", ERR, body(ERRORS))
     assert await fetched(provider, output=empty, error="file-err") == ERRORS
-    assert [asked.path for asked in service.asked] == [ERR]
+    assert [call.path for call in service.received] == [ERR]
 
 
 async def test_an_empty_file_adds_nothing(service: FakeService, provider: OpenAIProvider) -> None:
@@ -89,30 +89,30 @@ async def test_without_ids_nothing_is_written(service: FakeService, provider: Op
 
 
 @pytest.mark.parametrize(
-    "said",
+    "record",
     [
         batch(output_file_id=None, error_file_id=""),
         batch(status="expired", request_counts={"total": 9, "completed": 1, "failed": 0}),
         batch(error_file_id="file-err", request_counts={"total": 9, "completed": 8, "failed": 1}),
     ],
 )
-async def test_answers_that_no_file_is_named_for_may_come(
-    service: FakeService, provider: OpenAIProvider, said: dict[str, Any]
+async def test_answers_without_a_named_file_may_come_later(
+    service: FakeService, provider: OpenAIProvider, record: dict[str, Any]
 ) -> None:
-    service.on("GET", "/batches/batch_1", said).on("GET", ERR, body(ERRORS))
+    service.on("GET", "/batches/batch_1", record).on("GET", ERR, body(ERRORS))
     details = (await provider.poll(remote())).details
     target = io.BytesIO()
     with pytest.raises(TransientError, match="names no file") as raised:
         await provider.download(RemoteBatch("batch_1", "01key", details), target)
     assert isinstance(raised.value, RemoteMissing)
-    assert target.getvalue() == (ERRORS if said.get("error_file_id") else b"")
-    service.on("GET", "/batches/batch_1", said | {"output_file_id": "file-out"}).on("GET", OUT, body(ANSWERS))
+    assert target.getvalue() == (ERRORS if record.get("error_file_id") else b"")
+    service.on("GET", "/batches/batch_1", record | {"output_file_id": "file-out"}).on("GET", OUT, body(ANSWERS))
     target = io.BytesIO()
     await provider.download(RemoteBatch("batch_1", "01key", details), target)
     assert target.getvalue().startswith(ANSWERS)
 
 
-async def test_a_batch_of_which_every_request_failed_is_owed_nothing(
+async def test_a_batch_with_only_failed_requests_has_no_answers_to_come(
     service: FakeService, provider: OpenAIProvider
 ) -> None:
     counts = {"total": 9, "completed": 0, "failed": 9}
@@ -130,7 +130,7 @@ async def test_ids_that_appeared_later_are_looked_up(service: FakeService, provi
     assert await fetched(provider, output=None) == ANSWERS
 
 
-async def test_a_cut_is_resumed_from_where_it_broke(service: FakeService, provider: OpenAIProvider) -> None:
+async def test_a_broken_download_is_resumed(service: FakeService, provider: OpenAIProvider) -> None:
     service.on("GET", OUT, cut(ANSWERS, after=5_000), ranged(ANSWERS))
     assert await fetched(provider) == ANSWERS
     first, second = service.calls("GET", OUT)
@@ -138,7 +138,7 @@ async def test_a_cut_is_resumed_from_where_it_broke(service: FakeService, provid
     assert second.headers["Range"] == "bytes=5000-"
 
 
-async def test_many_cuts_of_a_big_file_do_not_count_as_long_as_it_grows(
+async def test_a_big_file_may_break_off_often_as_long_as_it_grows(
     service: FakeService, provider: OpenAIProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "PROGRESS", 1_000)
@@ -163,18 +163,17 @@ async def test_a_service_without_ranges_sends_it_again(service: FakeService, pro
 
 
 @pytest.mark.parametrize("length", [True, False], ids=["with a length", "without"])
-async def test_the_rest_of_a_file_that_is_not_said_to_be_the_rest_never_passes_for_the_whole(
+async def test_an_unmarked_rest_of_a_file_never_passes_for_the_whole(
     service: FakeService, provider: OpenAIProvider, length: bool
 ) -> None:
     async def part(request: web.Request) -> web.StreamResponse:
-        asked = request.headers.get("Range")
-        if asked is None and service.count("GET", OUT) > 1:
+        requested = request.headers.get("Range")
+        if requested is None and service.count("GET", OUT) > 1:
             return await body(ANSWERS)(request)
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-        rest = ANSWERS[start:] if asked else ANSWERS[:5_000]
-        answer = (
-            raw("HTTP/1.1 200 OK", f"Content-Length: {len(rest)}", body=rest) if length and asked else lengthless(rest)
-        )
+        start = int(requested.removeprefix("bytes=").rstrip("-")) if requested else 0
+        rest = ANSWERS[start:] if requested else ANSWERS[:5_000]
+        with_length = length and requested
+        answer = raw("HTTP/1.1 200 OK", f"Content-Length: {len(rest)}", body=rest) if with_length else lengthless(rest)
         return await answer(request)
 
     service.on("GET", OUT, part)
@@ -198,9 +197,9 @@ async def test_the_rest_of_a_file_that_is_not_said_to_be_the_rest_never_passes_f
             "HTTP/1.1 206 Partial Content", "Content-Length: 4", "Content-Range: bytes 5000-5003/9999999", body=b"junk"
         ),
     ],
-    ids=["416", "400", "no place", "wrong place", "other length"],
+    ids=["416", "400", "no position", "wrong position", "other length"],
 )
-async def test_a_wrong_answer_to_a_range_means_from_the_beginning(
+async def test_after_a_wrong_answer_to_a_range_it_starts_at_the_beginning(
     service: FakeService, provider: OpenAIProvider, answer: Any
 ) -> None:
     service.on("GET", OUT, cut(ANSWERS, after=5_000), answer, ranged(ANSWERS))
@@ -208,7 +207,7 @@ async def test_a_wrong_answer_to_a_range_means_from_the_beginning(
     assert "Range" not in service.calls("GET", OUT)[2].headers
 
 
-async def test_a_reset_is_a_cut(service: FakeService, provider: OpenAIProvider) -> None:
+async def test_a_reset_is_retried(service: FakeService, provider: OpenAIProvider) -> None:
     async def broken(request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(headers={"Content-Length": str(len(ANSWERS))})
         await answer.prepare(request)
@@ -219,16 +218,14 @@ async def test_a_reset_is_a_cut(service: FakeService, provider: OpenAIProvider) 
     assert await fetched(provider) == ANSWERS
 
 
-async def test_chunks_that_end_early_are_a_cut(service: FakeService, provider: OpenAIProvider) -> None:
+async def test_chunks_that_end_early_are_retried(service: FakeService, provider: OpenAIProvider) -> None:
     chunk = f"{5_000:x}\r\n".encode() + ANSWERS[:5_000] + b"\r\n"
     early = raw("HTTP/1.1 200 OK", "Transfer-Encoding: chunked", body=chunk)
     service.on("GET", OUT, early, ranged(ANSWERS))
     assert await fetched(provider) == ANSWERS
 
 
-async def test_a_short_file_without_any_error_is_found_out_by_its_description(
-    service: FakeService, provider: OpenAIProvider
-) -> None:
+async def test_a_short_file_is_detected_by_its_description(service: FakeService, provider: OpenAIProvider) -> None:
     whole_lines = ANSWERS[: ANSWERS.index(b"\n", 5_000) + 1]
     service.on("GET", OUT, lengthless(whole_lines), lengthless(ANSWERS))
     service.on("GET", "/files/file-out", described(len(ANSWERS)))
@@ -246,15 +243,13 @@ async def test_without_a_description_the_last_line_must_be_whole(
     assert service.count("GET", OUT) == 2
 
 
-async def test_a_last_line_that_is_only_nearly_json_is_whole_all_the_same(
-    service: FakeService, provider: OpenAIProvider
-) -> None:
+async def test_a_last_line_with_nan_is_complete(service: FakeService, provider: OpenAIProvider) -> None:
     service.on("GET", OUT, lengthless(b'{"custom_id":"j-0","logprobs":NaN}')).on("GET", "/files/file-out", 404)
     assert await fetched(provider) == b'{"custom_id":"j-0","logprobs":NaN}\n'
     assert service.count("GET", OUT) == 1
 
 
-async def test_a_file_that_never_comes_whole_is_left_to_the_daemon(
+async def test_a_file_that_never_arrives_completely_is_left_to_the_daemon(
     service: FakeService, provider: OpenAIProvider
 ) -> None:
     service.on("GET", OUT, lengthless(ANSWERS[:5_000])).on("GET", "/files/file-out", described(len(ANSWERS)))
@@ -266,10 +261,10 @@ async def test_a_file_that_never_comes_whole_is_left_to_the_daemon(
     assert target.getvalue() == b"before\n"
 
 
-async def test_compressed_content_is_measured_by_nothing_but_its_description(
+async def test_compressed_content_is_measured_by_its_description(
     service: FakeService, provider: OpenAIProvider
 ) -> None:
-    # So short that it is longer when compressed, and would look cut by the length of what is sent.
+    # So short that it is longer when compressed: by the length of the transfer it would look incomplete.
     content = b'{"custom_id":"j-1"}\n'
 
     async def compressed(request: web.Request) -> web.StreamResponse:
@@ -280,9 +275,7 @@ async def test_compressed_content_is_measured_by_nothing_but_its_description(
     assert service.count("GET", "/files/file-out") == 1
 
 
-async def test_a_file_that_is_not_there_yet_is_missing_and_may_come(
-    service: FakeService, provider: OpenAIProvider
-) -> None:
+async def test_a_file_that_is_not_there_yet_may_come(service: FakeService, provider: OpenAIProvider) -> None:
     service.on("GET", OUT, 404)
     with pytest.raises(TransientError, match="minutes after a batch has ended") as raised:
         await fetched(provider)
@@ -290,9 +283,7 @@ async def test_a_file_that_is_not_there_yet_is_missing_and_may_come(
     assert service.count("GET", OUT) == 1
 
 
-async def test_one_missing_file_does_not_keep_the_other_from_coming(
-    service: FakeService, provider: OpenAIProvider
-) -> None:
+async def test_one_missing_file_does_not_stop_the_other(service: FakeService, provider: OpenAIProvider) -> None:
     service.on("GET", OUT, 404).on("GET", ERR, body(ERRORS))
     target = io.BytesIO()
     with pytest.raises(RemoteMissing):
@@ -309,9 +300,9 @@ async def test_one_missing_file_does_not_keep_the_other_from_coming(
         (200, "", {"Content-Type": "text/html"}),
     ],
 )
-async def test_a_page_is_no_content(service: FakeService, provider: OpenAIProvider, answer: Any) -> None:
+async def test_an_html_page_is_not_content(service: FakeService, provider: OpenAIProvider, answer: Any) -> None:
     service.on("GET", OUT, answer)
-    with pytest.raises(TransientError, match="when asked to hand out the file file-out"):
+    with pytest.raises(TransientError, match="when asked to send the file file-out"):
         await fetched(provider)
     service.on("GET", OUT, answer, body(ANSWERS))
     assert await fetched(provider) == ANSWERS
@@ -337,7 +328,7 @@ async def test_a_redirect_to_storage_is_followed_without_the_key(
 ) -> None:
     storage = FakeService().on("GET", "/signed", body(ANSWERS))
     async with serving(storage.handle) as url:
-        # Another name of the same machine, hence another origin.
+        # Another name for the same machine, so another origin.
         elsewhere = url.replace("127.0.0.1", "localhost") + "/signed?sig=1"
         service.on("GET", OUT, (302, "", {"Location": elsewhere}))
         assert await fetched(provider) == ANSWERS
@@ -368,14 +359,14 @@ async def test_a_cancellation_passes_through(service: FakeService, provider: Ope
     service.on("GET", OUT, half)
     target = io.BytesIO()
     task = asyncio.create_task(provider.download(remote(), target))
-    await service.was_asked("GET", OUT)
+    await service.wait_for_call("GET", OUT)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert target.getvalue() == b""
 
 
-async def test_a_connection_that_falls_silent_is_a_cut(service: FakeService, connect: Connect) -> None:
+async def test_a_connection_that_falls_silent_is_retried(service: FakeService, connect: Connect) -> None:
     async def silent(request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(headers={"Content-Length": str(len(ANSWERS))})
         await answer.prepare(request)

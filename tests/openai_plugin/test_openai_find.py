@@ -1,4 +1,4 @@
-"""Looking for a batch whose creation was not confirmed: on every page, and never in vain by mistake."""
+"""Looking for a batch whose creation was not confirmed: on every page, without missing one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def test_it_is_found_on_the_last_page(service: FakeService, provider: Open
     assert service.calls("GET", "/batches")[0].query["limit"] == "100"
 
 
-async def test_all_pages_are_gone_through_though_it_was_found_on_the_first(
+async def test_all_pages_are_read_even_if_it_is_on_the_first(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path
 ) -> None:
     store = [
@@ -51,14 +51,14 @@ async def test_all_pages_are_gone_through_though_it_was_found_on_the_first(
     assert await provider.find(submission_of(tmp_path)) == ["older", "newer"]
 
 
-async def test_of_two_of_one_second_the_older_is_the_one_further_down(
+async def test_of_two_batches_of_one_second_the_older_is_further_down(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path
 ) -> None:
     service.on("GET", "/batches", pages([batch("newer", created_at=10), batch("older", created_at=10)], size=1))
     assert await provider.find(submission_of(tmp_path)) == ["older", "newer"]
 
 
-async def test_none_means_that_every_page_was_seen(
+async def test_no_batch_means_that_every_page_was_read(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path
 ) -> None:
     service.on("GET", "/batches", pages(others(*range(7)), size=3))
@@ -81,35 +81,33 @@ async def test_groqs_cursors(service: FakeService, provider: OpenAIProvider, tmp
     assert service.count("GET", "/batches") == 3
 
 
-async def test_a_cursor_that_leads_in_circles_ends_and_is_no_proof(
+async def test_a_cursor_that_leads_in_circles_is_no_proof(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path
 ) -> None:
     circle = {"object": "list", "data": others(1, 2), "paging": {"next_cursor": "again"}}
     service.on("GET", "/batches", circle)
-    with pytest.raises(CannotFind, match="goes on"):
+    with pytest.raises(CannotFind, match="there are more"):
         await provider.find(submission_of(tmp_path))
     assert service.count("GET", "/batches") == 2
 
 
-async def test_a_list_that_always_has_more_ends_and_is_no_proof(
+async def test_a_list_that_always_has_more_is_no_proof(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path
 ) -> None:
     service.on("GET", "/batches", {"object": "list", "data": others(1, 2), "has_more": True})
-    with pytest.raises(CannotFind, match="goes on"):
+    with pytest.raises(CannotFind, match="there are more"):
         await provider.find(submission_of(tmp_path))
     service.on("GET", "/batches", {"object": "list", "data": [batch("ours"), *others(1)], "has_more": True})
     assert await provider.find(submission_of(tmp_path)) == ["ours"]
 
 
-async def test_an_empty_page_is_the_end_whatever_it_says(
-    service: FakeService, provider: OpenAIProvider, tmp_path: Path
-) -> None:
+async def test_an_empty_page_is_the_end(service: FakeService, provider: OpenAIProvider, tmp_path: Path) -> None:
     service.on("GET", "/batches", {"data": others(1), "has_more": True}, {"data": [], "has_more": True})
     assert await provider.find(submission_of(tmp_path)) == []
     assert service.count("GET", "/batches") == 2
 
 
-async def test_ever_new_pages_end_too(
+async def test_endless_pages_end_at_a_limit(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listing, "MAX_PAGES", 5)
@@ -126,7 +124,7 @@ async def test_ever_new_pages_end_too(
     assert count == 5
 
 
-async def test_a_list_that_does_not_say_whether_it_goes_on_is_asked(
+async def test_a_list_that_does_not_say_whether_it_has_more_is_asked(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path
 ) -> None:
     store = [*others(1, 2, 3), batch("ours")]
@@ -172,7 +170,7 @@ async def test_times_written_as_text_are_in_order_too(
 @pytest.mark.parametrize(
     "answer", [404, 405, 501, 400, {"object": "health", "status": "ok"}, {"data": "none"}], ids=named
 )
-async def test_a_service_that_cannot_tell_says_so(
+async def test_a_service_without_a_list_raises_cannot_find(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path, answer: Any
 ) -> None:
     service.on("GET", "/batches", answer)
@@ -180,7 +178,7 @@ async def test_a_service_that_cannot_tell_says_so(
         await provider.find(submission_of(tmp_path))
 
 
-async def test_a_list_that_does_not_say_what_a_batch_was_made_from(
+async def test_a_list_without_input_files_raises_cannot_find(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path
 ) -> None:
     service.on("GET", "/batches", {"data": [{"id": "b", "status": "completed"}], "has_more": False})
@@ -191,7 +189,7 @@ async def test_a_list_that_does_not_say_what_a_batch_was_made_from(
 @pytest.mark.parametrize(
     ("answer", "error"), [(500, TransientError), ((200, "<html>down</html>"), TransientError), (401, RejectedError)]
 )
-async def test_a_page_that_fails_is_never_an_empty_one(
+async def test_a_page_that_fails_is_not_an_empty_page(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path, answer: Any, error: type[Exception]
 ) -> None:
     service.on("GET", "/batches", {"data": others(1), "has_more": True}, answer)
@@ -199,7 +197,7 @@ async def test_a_page_that_fails_is_never_an_empty_one(
         await provider.find(submission_of(tmp_path))
 
 
-async def test_a_page_that_fails_once_is_asked_for_again(
+async def test_a_page_that_fails_once_is_retried(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path
 ) -> None:
     service.on("GET", "/batches", 502, {"data": [batch("ours")], "has_more": False})

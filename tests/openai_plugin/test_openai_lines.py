@@ -1,4 +1,4 @@
-"""One output line: whose it is, and whether it is an answer, a refusal, or silence."""
+"""One output line: which request it belongs to, and whether it is an answer, a refusal or neither."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchd_openai.lines import result_of
 CHAT = {"choices": [{"message": {"content": "yes"}}]}
 
 
-def said(**record: Any) -> Any:
+def outcome_of(**record: Any) -> Any:
     result = result_of(json.dumps({"custom_id": "j-1", **record}).encode())
     assert result is not None
     assert result.custom_id == "j-1"
@@ -30,17 +30,17 @@ def said(**record: Any) -> Any:
     ],
 )
 def test_answers_of_every_endpoint(body: dict[str, Any]) -> None:
-    assert said(response={"status_code": 200, "body": body}, error=None) == Response(body, 200)
+    assert outcome_of(response={"status_code": 200, "body": body}, error=None) == Response(body, 200)
 
 
-def test_a_left_out_status_is_read_off_the_body() -> None:
-    assert said(response={"body": CHAT}) == Response(CHAT, 200)
-    assert said(response={"body": {}}).transient
+def test_a_missing_status_is_taken_from_the_body() -> None:
+    assert outcome_of(response={"body": CHAT}) == Response(CHAT, 200)
+    assert outcome_of(response={"body": {}}).transient
 
 
 def test_an_answer_that_was_cut_is_an_answer() -> None:
     body = {"choices": [{"message": {"content": "ye"}, "finish_reason": "length"}]}
-    assert isinstance(said(response={"status_code": 200, "body": body}), Response)
+    assert isinstance(outcome_of(response={"status_code": 200, "body": body}), Response)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_an_answer_that_was_cut_is_an_answer() -> None:
         ({}, "no_answer", True),
     ],
 )
-def test_failures_and_whether_asking_again_may_help(record: dict[str, Any], code: str, transient: bool) -> None:
-    outcome = said(**record)
+def test_failures_and_whether_a_retry_may_help(record: dict[str, Any], code: str, transient: bool) -> None:
+    outcome = outcome_of(**record)
     assert isinstance(outcome, Failure)
     assert (outcome.code, outcome.transient) == (code, transient)
     assert outcome.message
@@ -77,5 +77,5 @@ def test_failures_and_whether_asking_again_may_help(record: dict[str, Any], code
 @pytest.mark.parametrize(
     "line", [b"", b"null", b"[]", b'{"custom_id": 5}', b'{"response": {}}', b'{"custom_id": "j-1"', b"\xff\xfe{}"]
 )
-def test_a_line_that_says_not_whose_it_is_is_left_out(line: bytes) -> None:
+def test_a_line_without_a_custom_id_is_skipped(line: bytes) -> None:
     assert result_of(line) is None

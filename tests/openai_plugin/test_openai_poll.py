@@ -1,4 +1,4 @@
-"""What services say of a batch, in one set of words; and cancelling it."""
+"""The state of a batch in one set of terms, whatever the service; and cancelling it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchd_openai.normalise import problems_of, status_of, unwrap
 from batchd_openai.provider import OpenAIProvider
 
 
-async def test_openais_own_words(service: FakeService, provider: OpenAIProvider) -> None:
+async def test_openais_own_format(service: FakeService, provider: OpenAIProvider) -> None:
     record = batch(
         status="completed",
         output_file_id="file-o",
@@ -45,13 +45,13 @@ async def test_openais_own_words(service: FakeService, provider: OpenAIProvider)
         ("JOB_STATE_SUCCEEDED", BatchPhase.COMPLETED),
     ],
 )
-def test_words_for_a_state(word: str, phase: BatchPhase) -> None:
+def test_spellings_of_a_state(word: str, phase: BatchPhase) -> None:
     status = status_of(batch(status=word))
     assert status.phase is phase
     assert "unknown_status" not in status.details
 
 
-def test_an_unknown_word_is_no_end_and_is_noted() -> None:
+def test_an_unknown_state_is_not_the_end() -> None:
     status = status_of(batch(status="PAUSED_FOR_REVIEW"))
     assert status.phase is BatchPhase.IN_PROGRESS
     assert status.details["unknown_status"] == "PAUSED_FOR_REVIEW"
@@ -139,7 +139,9 @@ def test_no_usage_is_none(usage: Any) -> None:
 
 
 @pytest.mark.parametrize("answer", [404, 410, (200, {"error": {"message": "Batch not found", "code": "x"}})], ids=named)
-async def test_a_batch_that_is_not_there_any_more(service: FakeService, provider: OpenAIProvider, answer: Any) -> None:
+async def test_a_batch_that_does_not_exist_any_more(
+    service: FakeService, provider: OpenAIProvider, answer: Any
+) -> None:
     service.on("GET", "/batches/batch_1", answer)
     with pytest.raises(RemoteMissing):
         await provider.poll(remote())
@@ -149,13 +151,13 @@ async def test_a_batch_that_is_not_there_any_more(service: FakeService, provider
 @pytest.mark.parametrize(
     "answer", [(200, {"error": "try later"}), (200, []), (200, "<html/>"), (200, ""), 500], ids=named
 )
-async def test_an_answer_that_says_nothing_of_it(service: FakeService, provider: OpenAIProvider, answer: Any) -> None:
+async def test_an_answer_without_the_batch(service: FakeService, provider: OpenAIProvider, answer: Any) -> None:
     service.on("GET", "/batches/batch_1", answer)
     with pytest.raises(TransientError):
         await provider.poll(remote())
 
 
-async def test_an_id_with_a_slash_stays_one_step(service: FakeService, provider: OpenAIProvider) -> None:
+async def test_an_id_with_a_slash_stays_one_path_segment(service: FakeService, provider: OpenAIProvider) -> None:
     service.on("GET", "/batches/batches%2Fabc", batch())
     status = await provider.poll(RemoteBatch("batches/abc", "k", {}))
     assert status.phase is BatchPhase.COMPLETED
@@ -175,7 +177,7 @@ async def test_cancelling(service: FakeService, provider: OpenAIProvider) -> Non
 
 @pytest.mark.parametrize("refusal", [400, 409, 404, 405])
 @pytest.mark.parametrize("state", ["completed", "cancelling", "expired", None])
-async def test_what_has_ended_needs_no_cancelling(
+async def test_cancelling_an_ended_batch_is_no_error(
     service: FakeService, provider: OpenAIProvider, refusal: int, state: str | None
 ) -> None:
     service.on("POST", "/batches/batch_1/cancel", refusal)
@@ -184,7 +186,7 @@ async def test_what_has_ended_needs_no_cancelling(
 
 
 @pytest.mark.parametrize(("refusal", "error"), [(400, ProviderError), (404, ProviderError), (401, RejectedError)])
-async def test_what_still_runs_was_not_cancelled(
+async def test_a_refusal_to_cancel_a_running_batch_is_an_error(
     service: FakeService, provider: OpenAIProvider, refusal: int, error: type[Exception]
 ) -> None:
     service.on("POST", "/batches/batch_1/cancel", refusal).on("GET", "/batches/batch_1", batch(status="in_progress"))

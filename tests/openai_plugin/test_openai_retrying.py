@@ -1,4 +1,4 @@
-"""A few quick tries for what may be repeated, and who waits for how long."""
+"""A few quick retries for calls that may be repeated; longer waits are left to the daemon."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ BATCH = "/batches/batch_1"
 
 
 @pytest.mark.parametrize("fault", [500, 429, 408, 409, hang_up, reset, (200, "<html/>")], ids=named)
-async def test_a_passing_fault_passes(service: FakeService, provider: OpenAIProvider, fault: Any) -> None:
+async def test_a_short_fault_is_retried(service: FakeService, provider: OpenAIProvider, fault: Any) -> None:
     service.on("GET", BATCH, fault, fault, batch())
     await provider.poll(remote())
-    # aiohttp itself repeats a GET whose kept connection is closed under it.
+    # aiohttp itself repeats a GET if its kept-alive connection was closed.
     assert service.count("GET", BATCH) >= 3
 
 
-async def test_a_fault_that_stays_is_left_to_the_daemon(service: FakeService, provider: OpenAIProvider) -> None:
+async def test_a_lasting_fault_is_left_to_the_daemon(service: FakeService, provider: OpenAIProvider) -> None:
     service.on("GET", BATCH, (503, {}, {"Retry-After": "0.01"}))
     with pytest.raises(TransientError) as raised:
         await provider.poll(remote())
@@ -46,7 +46,7 @@ async def test_a_refusal_is_not_tried_again(service: FakeService, provider: Open
     assert service.count("GET", BATCH) == 1
 
 
-async def test_a_slow_fault_uses_up_the_time_for_quick_tries(
+async def test_a_slow_fault_leaves_no_time_for_retries(
     service: FakeService, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retrying, "WITHIN", 0.0)
@@ -73,7 +73,7 @@ def test_pauses_are_the_services_or_random_within_a_range_that_doubles(monkeypat
     assert max(pause_after(NotSent("x"), 30) for _ in range(50)) <= retrying.LONGEST_PAUSE
 
 
-def test_what_is_soon_over() -> None:
+def test_which_errors_may_pass_soon() -> None:
     assert retrying.soon_over(TransientError("x"))
     assert retrying.soon_over(NotSent("x", retry_after=retrying.LONGEST_PAUSE))
     assert not retrying.soon_over(TransientError("x", retry_after=retrying.LONGEST_PAUSE + 1))

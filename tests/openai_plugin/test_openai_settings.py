@@ -1,4 +1,4 @@
-"""The table in config.toml: what is refused in words, what is sent, and what is never sent or shown."""
+"""The table in config.toml: what is refused, what is sent, and what is never sent or shown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from batchd_openai.provider import OpenAIProvider
 from batchd_openai.settings import OpenAISettings
 
 
-def made(**table: Any) -> OpenAISettings:
+def parsed(**table: Any) -> OpenAISettings:
     return OpenAISettings.model_validate({"base_url": "https://acme.example/v1", "api_key": "env:ACME_KEY", **table})
 
 
@@ -65,17 +65,17 @@ def test_what_it_is() -> None:
         ("https://user:word@acme.example/v1", "api_key"),
     ],
 )
-def test_a_base_url_that_cannot_work_is_refused_in_words(base_url: str, says: str) -> None:
+def test_a_base_url_that_cannot_work_is_refused(base_url: str, says: str) -> None:
     with pytest.raises(ValidationError, match=says):
-        made(base_url=base_url)
+        parsed(base_url=base_url)
 
 
 def test_a_slash_at_the_end_does_not_matter() -> None:
-    assert made(base_url=" https://acme.example/v1/ ").base_url == "https://acme.example/v1"
+    assert parsed(base_url=" https://acme.example/v1/ ").base_url == "https://acme.example/v1"
 
 
 @pytest.mark.parametrize("host", ["acme.example", "notopenai.com", "openai.com.acme.example"])
-def test_openais_key_is_not_handed_to_others_by_default(host: str) -> None:
+def test_openais_key_is_not_sent_to_others_by_default(host: str) -> None:
     with pytest.raises(ValidationError, match="api_key is missing"):
         OpenAISettings(base_url=f"https://{host}/v1")
     OpenAISettings(base_url="https://eu.api.openai.com/v1")
@@ -94,13 +94,13 @@ def test_openais_key_is_not_handed_to_others_by_default(host: str) -> None:
         {"base": "x"},
     ],
 )
-def test_other_nonsense_is_refused(table: dict[str, Any]) -> None:
+def test_other_invalid_values_are_refused(table: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        made(**table)
+        parsed(**table)
 
 
-def test_secrets_do_not_show() -> None:
-    settings = made(api_key=KEY, headers={"X-Api-Key": KEY, "X-Team": "blue"}, query={"token": KEY})
+def test_secrets_are_not_shown() -> None:
+    settings = parsed(api_key=KEY, headers={"X-Api-Key": KEY, "X-Team": "blue"}, query={"token": KEY})
     shown = repr(settings) + str(settings.model_dump()) + settings.model_dump_json()
     assert KEY not in shown
     assert "blue" in shown
@@ -118,15 +118,15 @@ async def test_headers_and_query_go_with_every_call(
         query={"api-version": "preview"},
     )
     await provider.poll(remote())
-    (asked,) = service.asked
-    assert asked.query == {"api-version": "preview"}
-    assert asked.headers["X-Team"] == "blue"
-    assert asked.headers["X-Gateway"] == "gateway-pass-1"
-    assert asked.headers["OpenAI-Organization"] == "org-1"
-    assert asked.headers["OpenAI-Project"] == "proj-1"
+    (call,) = service.received
+    assert call.query == {"api-version": "preview"}
+    assert call.headers["X-Team"] == "blue"
+    assert call.headers["X-Gateway"] == "gateway-pass-1"
+    assert call.headers["OpenAI-Organization"] == "org-1"
+    assert call.headers["OpenAI-Project"] == "proj-1"
 
 
-async def test_what_the_environment_holds_for_openai_goes_to_nobody_else(
+async def test_openais_environment_variables_are_not_sent_to_others(
     service: FakeService, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-openai")
@@ -137,9 +137,9 @@ async def test_what_the_environment_holds_for_openai_goes_to_nobody_else(
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     service.on("GET", "/batches/batch_1", batch())
     await connect().poll(remote())
-    (asked,) = service.asked
-    sent = str(dict(asked.headers))
-    assert asked.headers["Authorization"] == f"Bearer {KEY}"
+    (call,) = service.received
+    sent = str(dict(call.headers))
+    assert call.headers["Authorization"] == f"Bearer {KEY}"
     assert not any(ours in sent for ours in ("of-openai", "of-an-admin", "of-ours"))
 
 
@@ -152,19 +152,19 @@ async def test_a_rotated_key_needs_no_restart(service: FakeService, connect: Con
     for key in ("sk-first-1234", "sk-second-5678"):
         file.write_text(f"{key}\n")
         await provider.poll(remote())
-    assert [asked.headers["Authorization"] for asked in service.asked] == [
+    assert [call.headers["Authorization"] for call in service.received] == [
         "Bearer sk-first-1234",
         "Bearer sk-second-5678",
     ]
 
 
-async def test_a_newline_behind_a_key_is_no_part_of_it(
+async def test_a_newline_after_a_key_is_removed(
     service: FakeService, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ACME_KEY", f" {KEY}\n")
     service.on("GET", "/batches/batch_1", batch())
     await connect(api_key="env:ACME_KEY").poll(remote())
-    assert service.asked[0].headers["Authorization"] == f"Bearer {KEY}"
+    assert service.received[0].headers["Authorization"] == f"Bearer {KEY}"
 
 
 async def test_a_key_that_no_header_can_hold_is_refused_without_showing_it(
@@ -175,7 +175,7 @@ async def test_a_key_that_no_header_can_hold_is_refused_without_showing_it(
     with pytest.raises(RejectedError, match="cannot be a key") as raised:
         await connect(api_key=f"file:{file}").poll(remote())
     assert "sk-" not in str(raised.value)
-    assert not service.asked
+    assert not service.received
 
 
 async def test_the_secret_of_a_header_is_masked_too(service: FakeService, connect: Connect) -> None:
@@ -185,7 +185,7 @@ async def test_the_secret_of_a_header_is_masked_too(service: FakeService, connec
     assert "gateway-pass-1" not in str(raised.value)
 
 
-async def test_letting_go_twice_and_before_any_call(service: FakeService, connect: Connect) -> None:
+async def test_closing_twice_and_before_any_call(service: FakeService, connect: Connect) -> None:
     provider = connect()
     await provider.aclose()
     service.on("GET", "/batches/batch_1", batch())

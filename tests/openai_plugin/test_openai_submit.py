@@ -1,4 +1,4 @@
-"""The one call that costs money: made once, and what is said of it afterwards is certain."""
+"""The one call that costs money: it is sent once, and its error says what is certain."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ async def test_the_batch_is_created_from_the_upload(
 ) -> None:
     service.on("POST", "/batches", batch("batch_7", "validating"))
     assert await provider.submit(submission_of(tmp_path)) == "batch_7"
-    (asked,) = service.calls("POST", "/batches")
-    assert asked.headers["Authorization"] == f"Bearer {KEY}"
-    assert asked.json == {
+    (call,) = service.calls("POST", "/batches")
+    assert call.headers["Authorization"] == f"Bearer {KEY}"
+    assert call.json == {
         "input_file_id": "file-1",
         "endpoint": "/v1/chat/completions",
         "completion_window": "24h",
@@ -31,7 +31,7 @@ async def test_the_batch_is_created_from_the_upload(
     }
 
 
-async def test_what_the_config_says_goes_along(service: FakeService, connect: Connect, tmp_path: Path) -> None:
+async def test_the_configured_fields_are_sent(service: FakeService, connect: Connect, tmp_path: Path) -> None:
     service.on("POST", "/batches", batch())
     extra = {"output_expires_after": {"anchor": "created_at", "seconds": 3600}, "metadata": {"team": "blue"}}
     await connect(extra_body=extra, completion_window="7d").submit(submission_of(tmp_path))
@@ -51,7 +51,7 @@ async def test_what_the_config_says_goes_along(service: FakeService, connect: Co
         {"batch_id": "b-1"},
     ],
 )
-async def test_the_id_is_found_in_whatever_it_is_wrapped(
+async def test_the_id_is_found_in_any_envelope(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path, answer: Any
 ) -> None:
     service.on("POST", "/batches", answer)
@@ -85,7 +85,7 @@ async def test_a_number_is_an_id_too(service: FakeService, provider: OpenAIProvi
     ],
     ids=named,
 )
-async def test_after_these_the_batch_may_exist_so_it_is_neither_repeated_nor_called_unsent(
+async def test_if_the_batch_may_exist_the_call_is_not_repeated_and_not_called_unsent(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path, answer: Any
 ) -> None:
     service.on("POST", "/batches", answer)
@@ -113,7 +113,7 @@ async def test_a_service_that_does_not_answer_in_time(
     assert service.count("POST", "/batches") == 1
 
 
-async def test_an_answer_that_trickles_does_not_outlast_the_time(
+async def test_an_answer_that_trickles_does_not_exceed_the_timeout(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path
 ) -> None:
     async def trickle(request: web.Request) -> web.StreamResponse:
@@ -136,13 +136,13 @@ async def test_a_cancellation_passes_through(service: FakeService, provider: Ope
 
     service.on("POST", "/batches", never)
     task = asyncio.create_task(provider.submit(submission_of(tmp_path)))
-    await service.was_asked("POST", "/batches")
+    await service.wait_for_call("POST", "/batches")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
 
-async def test_nothing_was_sent_where_nobody_listens(connect: Connect, tmp_path: Path) -> None:
+async def test_nothing_was_sent_if_nothing_listens(connect: Connect, tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -155,13 +155,13 @@ async def test_nothing_was_sent_to_a_name_that_does_not_resolve(connect: Connect
         await connect(base_url="https://nobody.invalid/v1").submit(submission_of(tmp_path))
 
 
-async def test_nothing_was_sent_where_tls_fails(service: FakeService, connect: Connect, tmp_path: Path) -> None:
+async def test_nothing_was_sent_if_tls_fails(service: FakeService, connect: Connect, tmp_path: Path) -> None:
     with pytest.raises(NotSent, match="TLS handshake"):
         await connect(base_url=service.url.replace("http:", "https:")).submit(submission_of(tmp_path))
-    assert not service.asked
+    assert not service.received
 
 
-async def test_nothing_was_sent_where_connecting_takes_too_long(connect: Connect, tmp_path: Path) -> None:
+async def test_nothing_was_sent_if_connecting_takes_too_long(connect: Connect, tmp_path: Path) -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(0)
@@ -169,7 +169,7 @@ async def test_nothing_was_sent_where_connecting_takes_too_long(connect: Connect
         waiting = [socket.socket() for _ in range(8)]
         try:
             for each in waiting:
-                # These fill the queue of connections that nobody accepts.
+                # These fill the queue of connections, since nothing accepts them.
                 each.setblocking(False)
                 each.connect_ex(("127.0.0.1", port))
             provider = connect(base_url=f"http://127.0.0.1:{port}/v1", connect_timeout=0.2)
@@ -180,7 +180,7 @@ async def test_nothing_was_sent_where_connecting_takes_too_long(connect: Connect
                 each.close()
 
 
-async def test_a_bad_key_is_named_by_its_place_and_never_shown(
+async def test_a_bad_key_is_named_by_its_source_and_never_shown(
     service: FakeService, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message = f"Incorrect API key provided: {KEY}. Also seen: sk-tes**********e21d."
@@ -219,7 +219,7 @@ async def test_a_person_must_act(
     assert service.count("POST", "/batches") == 1
 
 
-async def test_a_list_is_no_batch_even_if_a_redirect_made_a_get_of_the_call(
+async def test_a_redirect_that_turns_the_post_into_a_get_is_refused(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path
 ) -> None:
     service.on("POST", "/batches", (302, "", {"Location": f"{service.url}/batches"}))
@@ -274,7 +274,7 @@ async def test_other_refusals_have_a_code(
     assert service.count("POST", "/batches") == 1
 
 
-async def test_a_file_that_azure_still_takes_in_was_certainly_not_used(
+async def test_nothing_was_sent_while_azure_still_processes_the_file(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path
 ) -> None:
     message = "Only files with status 'Processed' are accepted."
@@ -287,7 +287,7 @@ async def test_a_file_that_azure_still_takes_in_was_certainly_not_used(
         await provider.submit(submission_of(tmp_path))
 
 
-async def test_the_services_wish_to_wait_is_passed_on(
+async def test_the_services_retry_after_is_passed_on(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path
 ) -> None:
     service.on("POST", "/batches", (429, {"error": {"message": "Slowly."}}, {"Retry-After": "77"}))

@@ -1,4 +1,4 @@
-"""Sending the input file ahead, and finding it again when the answer was lost."""
+"""Uploading the input file, and finding it again if the answer was lost."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def listed(*files: dict[str, Any]) -> dict[str, Any]:
     return {"object": "list", "data": list(files), "has_more": False}
 
 
-async def test_the_bytes_arrive_under_a_name_that_can_be_found_again(
+async def test_the_file_is_uploaded_under_a_name_that_can_be_found_again(
     service: FakeService, connect: Connect, tmp_path: Path
 ) -> None:
     service.on("POST", "/files", stored("file-9", "x", 1))
     submission = submission_of(tmp_path)
     assert await connect(purpose="batch-api").upload(submission) == "file-9"
-    (asked,) = service.calls("POST", "/files")
-    assert b'filename="batchd-01key-1.jsonl"' in asked.body
-    assert submission.file.read_bytes() in asked.body
-    assert b"batch-api" in asked.body.split(b'name="file"')[0]
-    assert "Content-Length" in asked.headers
+    (call,) = service.calls("POST", "/files")
+    assert b'filename="batchd-01key-1.jsonl"' in call.body
+    assert submission.file.read_bytes() in call.body
+    assert b"batch-api" in call.body.split(b'name="file"')[0]
+    assert "Content-Length" in call.headers
     assert service.count("GET", "/files") == 0
 
 
@@ -53,7 +53,7 @@ async def test_a_lost_answer_is_looked_for_before_sending_again(
     assert service.calls("GET", "/files")[0].query["purpose"] == "batch"
 
 
-async def test_the_next_attempt_takes_what_the_last_one_left(
+async def test_the_next_attempt_uses_the_upload_of_the_last_one(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path
 ) -> None:
     submission = submission_of(tmp_path, attempt=2)
@@ -78,12 +78,12 @@ async def test_the_next_attempt_takes_what_the_last_one_left(
     )
     assert await provider.upload(submission) == "file-whole"
     assert service.count("POST", "/files") == 0
-    deleted = {asked.path for asked in service.asked if asked.method == "DELETE"}
+    deleted = {call.path for call in service.received if call.method == "DELETE"}
     assert deleted == {"/files/file-cut", "/files/file-broken"}
 
 
 @pytest.mark.parametrize("answer", [listed(), 404, 405, {"object": "nothing"}, 400], ids=named)
-async def test_the_next_attempt_sends_again_where_nothing_is_found(
+async def test_the_next_attempt_uploads_again_if_nothing_is_found(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path, answer: Any
 ) -> None:
     service.on("POST", "/files", stored("file-9", "x", 1)).on("GET", "/files", answer)
@@ -91,7 +91,7 @@ async def test_the_next_attempt_sends_again_where_nothing_is_found(
     assert b"batchd-01key-3.jsonl" in service.calls("POST", "/files")[0].body
 
 
-async def test_a_busy_service_is_tried_a_few_times_and_then_left_to_the_daemon(
+async def test_a_busy_service_is_retried_and_then_left_to_the_daemon(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path
 ) -> None:
     service.on("POST", "/files", 503).on("GET", "/files", listed())
@@ -102,11 +102,11 @@ async def test_a_busy_service_is_tried_a_few_times_and_then_left_to_the_daemon(
     assert await provider.upload(submission_of(tmp_path)) == "file-9"
 
 
-async def test_an_upload_that_is_slower_than_allowed_is_given_up(
+async def test_an_upload_that_is_slower_than_allowed_is_stopped(
     service: FakeService, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("batchd_openai.provider._MIN_UPLOAD", 0.2)
-    # A second try would be within the ten seconds of this short one.
+    # This try is short, so a second one would still start within the ten seconds.
     monkeypatch.setattr("batchd_openai.retrying.TRIES", 1)
     submission = submission_of(tmp_path)
     with submission.file.open("wb") as file:
@@ -184,7 +184,7 @@ async def test_forgetting_deletes_the_file_and_what_lost_tries_left(
 ) -> None:
     service.on("DELETE", "/files/file-1", {"deleted": True})
     await provider.forget(submission_of(tmp_path))
-    assert [(asked.method, asked.path) for asked in service.asked] == [("DELETE", "/files/file-1")]
+    assert [(call.method, call.path) for call in service.received] == [("DELETE", "/files/file-1")]
     service.on("GET", "/files", listed(stored("file-2", "batchd-01key-1.jsonl", 5), stored("file-3", "mine.jsonl", 5)))
     service.on("DELETE", "/files/file-1", 404).on("DELETE", "/files/file-2", {"deleted": True})
     await provider.forget(submission_of(tmp_path, attempt=2))

@@ -1,4 +1,4 @@
-"""A batch from its file to its results, through a service with a memory; and found again after a lost answer."""
+"""A batch from its file to its results, with a service that keeps state; found again after a lost answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from batchd import BatchPhase, RemoteBatch, Response, TransientError
 
 
 class Service:
-    """Files and batches in memory, answering as Together does: wrapped, in capitals, with its own purpose."""
+    """Keeps files and batches in memory and answers like Together: wrapped, in capitals, with its own purpose."""
 
     def __init__(self, *, lose_create: bool = False) -> None:
         self.files: dict[str, tuple[str, bytes]] = {}
@@ -24,14 +24,14 @@ class Service:
         self.lose_create = lose_create
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        asked = f"{request.method} {request.path.removeprefix('/v1')}"
-        if asked == "POST /files":
+        call = f"{request.method} {request.path.removeprefix('/v1')}"
+        if call == "POST /files":
             form = await request.post()
             assert form["purpose"] == "batch-api"
             file = form["file"]
             assert isinstance(file, web.FileField)
             return web.json_response({"id": self.keep(file.filename, file.file.read())})
-        if asked == "POST /batches":
+        if call == "POST /batches":
             created = await request.json()
             content = self.files[created["input_file_id"]][1]
             number = f"batch-{len(self.batches)}"
@@ -47,16 +47,16 @@ class Service:
             if self.lose_create:
                 return await reset(request)
             return web.json_response({"job": {**self.batches[number], "status": "VALIDATING"}, "warning": None})
-        if asked == "GET /batches":
+        if call == "GET /batches":
             return web.json_response(list(self.batches.values()))
-        if found := re.fullmatch(r"GET /batches/(.+)", asked):
-            return web.json_response(self.batches[found[1]])
-        if found := re.fullmatch(r"GET /files/(.+)/content", asked):
-            return web.Response(body=self.files[found[1]][1])
-        if found := re.fullmatch(r"DELETE /files/(.+)", asked):
-            del self.files[found[1]]
+        if match := re.fullmatch(r"GET /batches/(.+)", call):
+            return web.json_response(self.batches[match[1]])
+        if match := re.fullmatch(r"GET /files/(.+)/content", call):
+            return web.Response(body=self.files[match[1]][1])
+        if match := re.fullmatch(r"DELETE /files/(.+)", call):
+            del self.files[match[1]]
             return web.json_response({"deleted": True})
-        raise AssertionError(asked)
+        raise AssertionError(call)
 
     def keep(self, name: str, content: bytes) -> str:
         id_ = f"file-{len(self.files)}"
