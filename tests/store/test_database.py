@@ -16,6 +16,7 @@ from batchd.errors import StateUnusable
 from batchd.events import ConditionRaised, Event, JobCancelled
 from batchd.store import database
 from batchd.store.database import Database, Transaction
+from batchd.store.errors import StoreUnavailable, Trouble
 
 from .conftest import NOW, Opened
 
@@ -145,7 +146,7 @@ async def test_a_fault_of_sqlite_fails_all_and_commits_none(store: Opened) -> No
     tasks = await begun(store, note("one"), bad, note("two"))
     gate.open.set()
     for answer in await asyncio.gather(*tasks, return_exceptions=True):
-        assert isinstance(answer, sqlite3.OperationalError)
+        assert isinstance(answer, StoreUnavailable)
     assert await notes(store) == ["gate"]
     assert await store.database.write(note("afterwards")) == "afterwards"
 
@@ -161,8 +162,8 @@ async def test_a_full_disk_fails_all_who_wait_and_passes(store: Opened) -> None:
     tasks = await begun(store, note("one"), large)
     gate.open.set()
     for answer in await asyncio.gather(*tasks, return_exceptions=True):
-        assert isinstance(answer, sqlite3.OperationalError)
-        assert "full" in str(answer)
+        assert isinstance(answer, StoreUnavailable)
+        assert answer.trouble is Trouble.FULL
     assert await notes(store) == ["gate"]
     await connection.execute_fetchall("PRAGMA max_page_count=1000000")
     await store.database.write(large)
@@ -177,7 +178,7 @@ async def test_a_commit_that_fails_tells_of_nothing(store: Opened, monkeypatch: 
         return execute(statement, *arguments)
 
     monkeypatch.setattr(store.database._connection, "execute", refuse)
-    with pytest.raises(sqlite3.OperationalError, match="I/O"):
+    with pytest.raises(StoreUnavailable, match="I/O"):
         await store.database.write(note("one"))
     monkeypatch.undo()
     assert store.told == []

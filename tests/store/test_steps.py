@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +14,7 @@ from batchd.model import BatchPhase, BatchStatus, Problem, Usage
 from batchd.money.budget import Refusal
 from batchd.money.spending import Bill
 from batchd.store.batches import Batches
+from batchd.store.errors import NameTaken
 from batchd.store.jobs import Jobs
 from batchd.store.money import Collected, Money
 
@@ -613,7 +613,7 @@ async def test_one_file_in_the_inbox_is_one_job(store: Opened) -> None:
 async def test_two_jobs_under_way_never_share_a_name_in_the_outbox(store: Opened) -> None:
     await store.put(RUNNING, job(JobState.RUNNING, "other"))
     await store.jobs.closing(RUNNING, outbox_stem="may", archive_name="may.csv")
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(NameTaken):
         await store.jobs.closing(job(JobState.RUNNING, "other"), outbox_stem="may", archive_name="may.csv")
     await store.jobs.finished(await store.jobs.get("job"), FINISHED, 5.0)
     await store.jobs.closing(job(JobState.RUNNING, "other"), outbox_stem="may", archive_name="may.csv")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable
 
 from ..domain import lifecycle
@@ -17,6 +16,7 @@ from ..engine.look import Engine, Outlook
 from ..engine.steps import held
 from ..engine.steps.intake import Intake, Seen
 from ..intake.watcher import Watcher
+from ..store.errors import StoreUnavailable
 from ..system.systemd import Notifier
 from .stopping import Stopping
 from .sweeping import keep_sweeping
@@ -120,7 +120,7 @@ class Supervisor:
                 if self._watcher is not None:
                     await asyncio.to_thread(self._watcher.check)
                 await conditions.all_well("inbox")
-            except (OSError, sqlite3.Error) as error:
+            except (OSError, StoreUnavailable) as error:
                 await conditions.say("inbox", f"{_in_words(error)} Looking again every {pause:.0f} s.")
             self._last_seen = seen
             self._watchdog.scanned()
@@ -149,8 +149,8 @@ class Supervisor:
     async def _look(self) -> Outlook:
         try:
             return await self.engine.look()
-        except sqlite3.Error as error:
-            logger.error("The database cannot be read or written (%s). Trying again.", error, extra={"action": "Look"})
+        except StoreUnavailable as error:
+            logger.error("%s Trying again.", error, extra={"action": "Look"})
             return Outlook([], self.context.clock.steady() + MAX_LOOK_PAUSE)
 
     def _begin(self, outlook: Outlook) -> int:
@@ -179,7 +179,7 @@ class Supervisor:
             return False
         try:
             return not await self.context.store.jobs.views(most=1) and not await self.context.store.batches.in_work()
-        except sqlite3.Error:
+        except StoreUnavailable:
             return False
 
     async def _wind_up(self) -> None:
@@ -199,9 +199,9 @@ class Supervisor:
         return f"{settling} files settling, {len(self._tasks)} actions under way"
 
 
-def _in_words(error: OSError | sqlite3.Error) -> str:
+def _in_words(error: OSError | StoreUnavailable) -> str:
     """Why the inbox cannot be looked at, or what lies in it not be taken."""
-    if isinstance(error, sqlite3.Error):
-        return f"Files wait there, since the database cannot be written ({error})."
+    if isinstance(error, StoreUnavailable):
+        return f"Files wait there. {error}"
     where = f" ({error.filename})" if error.filename else ""
     return f"{error.strerror or error}{where}."

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 
 from ..engine.context import Context
 from ..store.answer_cache import AnswerCache
+from ..store.errors import StoreUnavailable
 from .stopping import Stopping
 
 SWEEP_EVERY = 3_600.0
@@ -16,9 +16,9 @@ SWEEP_EVERY = 3_600.0
 async def keep_sweeping(context: Context, stopping: Stopping) -> None:
     """Sweep now and every hour, until the end."""
     while not stopping.is_set():
-        with contextlib.suppress(sqlite3.Error, OSError):
+        with contextlib.suppress(StoreUnavailable, OSError):
             await sweep_jobs(context)
-        with contextlib.suppress(sqlite3.Error, OSError):
+        with contextlib.suppress(StoreUnavailable, OSError):
             await asyncio.to_thread(sweep_answers, context)
         await stopping.sleep(SWEEP_EVERY)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sqlite3
 from collections.abc import Callable
 
+from ..store.errors import StoreUnavailable
 from ..store.event_log import EventLog
 from ..system.systemd import Notifier
 from .stopping import Stopping
@@ -40,7 +40,7 @@ class Watchdog:
             await stopping.sleep(pause)
             # A scan that hangs (a dead network share) or a database that does not answer must end in a restart.
             await stopping.or_event(self._scanned)
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(StoreUnavailable):
                 await self._event_log.beat(os.getpid())
                 notifier.alive()
                 notifier.status(self._status())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import logging
-import sqlite3
 
 from ..errors import BatchdError
+from ..store.errors import StoreUnavailable
 from ..store.event_log import EventLog
 from ..work.local import WorkerLost
 
@@ -37,12 +37,16 @@ class Conditions:
                 # No event tells of it, and whoever reads this daemon's log may not have read the last one's.
                 logger.warning("%s: %s", subject, text, extra={"action": "Wait"})
             self._logged.add((subject, cause))
-        except sqlite3.Error as error:
+        except StoreUnavailable as error:
             # The disk that the complaint is about may be the one it would be written to. The next one tries again.
             if self._only_logged.get(subject) != text:
                 self._only_logged[subject] = text
                 logger.error(
-                    "%s: %s (This cannot be noted in the database: %s.)", subject, text, error, extra={"action": "Wait"}
+                    "%s: %s (This cannot be noted in the database: %s.)",
+                    subject,
+                    text,
+                    error.reason,
+                    extra={"action": "Wait"},
                 )
 
     async def all_well(self, subject: str) -> None:
@@ -58,7 +62,7 @@ class Conditions:
                     await self._event_log.clear_condition(each)
                     stored.pop(each, None)
                 self._over.discard(each)
-        except sqlite3.Error:
+        except StoreUnavailable:
             return  # they stay in `_over`, and go with the next that can be cleared
 
     async def _known(self) -> dict[str, str]:
@@ -79,8 +83,8 @@ _ADVICE = {
 
 def worth_saying_at_once(error: Exception) -> bool:
     """Faults that seldom pass by themselves: a full disk, missing rights, a fault in batchd or in a plugin."""
-    if isinstance(error, sqlite3.Error):
-        return "full" in str(error) or "readonly" in str(error)
+    if isinstance(error, StoreUnavailable):
+        return error.needs_a_person
     if isinstance(error, OSError):
         return error.errno in _ADVICE
     return not isinstance(error, BatchdError)
@@ -88,9 +92,6 @@ def worth_saying_at_once(error: Exception) -> bool:
 
 def in_words(error: Exception, name: str) -> str:
     """What went wrong with the action of this name, what happens next, and what people can do."""
-    if isinstance(error, sqlite3.Error):
-        room = " Make room on the disk of the state folder." if "full" in str(error) else ""
-        return f"The database cannot be written ({error}).{room} Trying again until it can."
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror or error}{where}.{_ADVICE.get(error.errno or 0, '')} Trying again until it works."

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import msgspec
 
+from .errors import in_our_words
+
 _SCHEMA = """
 PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA journal_mode = WAL;
@@ -56,20 +58,25 @@ class AnswerCache:
     @classmethod
     @contextmanager
     def opened(cls, path: Path) -> Iterator[AnswerCache]:
-        """Open it for the block. One that is damaged is put aside: it is a memory, not a record."""
-        try:
-            connection = _connected(path)
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError:
-            for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-                each.unlink(missing_ok=True)
-            connection = _connected(path)
+        """Open it for the block. One that is damaged is deleted: it only saves money.
+
+        StoreUnavailable if it cannot be used, here and in the methods.
+        """
+        with in_our_words():
+            try:
+                connection = _connected(path)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+                    each.unlink(missing_ok=True)
+                connection = _connected(path)
         try:
             yield cls(connection)
         finally:
             connection.close()
 
+    @in_our_words()
     def recall(self, keys: Sequence[bytes], *, since: float) -> Mapping[bytes, bytes]:
         """The lines that were answered to these since then."""
         found: dict[bytes, bytes] = {}
@@ -80,6 +87,7 @@ class AnswerCache:
             found.update(self._connection.execute(query, (*some, since)))
         return found
 
+    @in_our_words()
     def keep(self, answers: Iterable[tuple[bytes, bytes]], *, at: float) -> None:
         """Remember lines by their keys; a later answer takes the place of an earlier one."""
         with self._connection:
@@ -87,6 +95,7 @@ class AnswerCache:
             statement = "INSERT OR REPLACE INTO answers (key, at, line) VALUES (?, ?, ?)"
             self._connection.executemany(statement, ((key, at, line) for key, line in answers))
 
+    @in_our_words()
     def sweep(self, *, before: float, most_bytes: int) -> int:
         """Forget what is older, and the oldest of the rest until the file is no larger than this; how many were."""
         forgotten = self._forget("DELETE FROM answers WHERE at < ?", before)

@@ -24,6 +24,7 @@ import aiosqlite
 from ..errors import StateUnusable
 from ..events import Event
 from ..system.disk import is_full
+from .errors import StoreUnavailable, in_our_words, is_of_the_file
 
 T = TypeVar("T")
 Change = Callable[["Transaction"], Awaitable[T]]
@@ -45,10 +46,6 @@ def migrations() -> list[str]:
     folder = _HERE / "migrations"
     steps = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
     return [step.read_text("utf-8") for step in steps]
-
-
-_FAULTS_OF_ONE = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
-"""A row that is refused, a value that cannot be bound: the fault of one change. All others are of the file."""
 
 
 class Transaction:
@@ -153,6 +150,8 @@ class Database:
     async def write(self, change: Change[T]) -> T:
         """Carry out a change in a transaction; return what it returns, once it is committed.
 
+        StoreUnavailable if the file does not take it.
+
         Changes of several callers may share one commit, each with its own savepoint: the failure of one
         leaves the others alone.
         """
@@ -171,9 +170,10 @@ class Database:
         return await future
 
     async def read(self, look: Change[T]) -> T:
-        """Look at what is committed."""
+        """Look at what is committed. StoreUnavailable if the file cannot be read."""
         async with self._lock:
-            return await look(Transaction(self._connection, self._now()))
+            with in_our_words():
+                return await look(Transaction(self._connection, self._now()))
 
     async def close(self) -> None:
         """Wait for the write under way, then close."""
@@ -194,7 +194,7 @@ class Database:
                 try:
                     result = await change(transaction)
                 except Exception as error:  # handed to the one whose change it was
-                    if isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_ONE):
+                    if is_of_the_file(error):
                         raise
                     await self._connection.execute("ROLLBACK TO change")
                     done.append((future, None, error))
@@ -204,6 +204,8 @@ class Database:
                 await self._connection.execute("RELEASE change")
             await self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  # nothing was committed, and everyone who waits must hear of it
+            if isinstance(error, sqlite3.Error):
+                error = StoreUnavailable.from_sqlite(error)
             with contextlib.suppress(sqlite3.Error):
                 await self._connection.execute("ROLLBACK")
             for _, future in waiting:

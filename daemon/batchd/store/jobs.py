@@ -22,6 +22,7 @@ from ..events import (
 )
 from ..model import Json
 from .database import Database, Transaction, as_sequence, to_json
+from .errors import names_may_be_taken
 from .mapping import columns_of, job_of, part_of
 from .steps import change_job, change_part, part_columns
 from .views import view_of
@@ -286,24 +287,20 @@ class Jobs:
     # --- the end ---------------------------------------------------------------------------------------------
 
     async def closing(self, job: Job, *, outbox_stem: str, archive_name: str) -> None:
-        """All outcomes are there; commit the names of the outputs before any of them is written."""
-        await self._step(
-            job.id,
-            job.state,
-            JobState.DELIVERING,
-            outbox_stem=outbox_stem,
-            archive_name=archive_name,
-            collected_at=self._database.now(),
-        )
+        """All outcomes are there; commit the names of the outputs before any of them is written. May be NameTaken."""
+        columns = {"outbox_stem": outbox_stem, "archive_name": archive_name, "collected_at": self._database.now()}
+        with names_may_be_taken():
+            await self._step(job.id, job.state, JobState.DELIVERING, **columns)
 
     async def renamed(self, job: Job, outbox_stem: str) -> None:
-        """Someone else took the reserved name; everything is delivered anew under this one."""
+        """Someone else took the reserved name; everything is delivered again under this one. May be NameTaken."""
 
         async def change(tx: Transaction) -> None:
             if await tx.update("jobs", {"id": job.id, "state": JobState.DELIVERING}, outbox_stem=outbox_stem):
                 await tx.run("delete_deliveries", job=job.id)
 
-        await self._database.write(change)
+        with names_may_be_taken():
+            await self._database.write(change)
 
     async def archive_elsewhere(self, job: Job, archive_name: str) -> None:
         """Someone else took the name that was reserved for the original; this is another one."""

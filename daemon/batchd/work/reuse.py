@@ -7,7 +7,6 @@ row, and has its outcome.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -23,6 +22,7 @@ from ..contracts import PromptBuilder
 from ..domain.rows import custom_id
 from ..model import Failure, Usage
 from ..store.answer_cache import AnswerCache, RequestKeys
+from ..store.errors import StoreUnavailable
 
 _RECORD = struct.Struct("<Q16s")
 _CHUNK = 500
@@ -69,7 +69,7 @@ def recalled(
     with ExitStack() as stack:
         book: AnswerCache | None = None
         # A memory that fails costs money, and no row.
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(StoreUnavailable):
             book = stack.enter_context(AnswerCache.opened(Path(reuse.book)))
         while chunk := list(islice(going, _CHUNK)):
             keyed = [(row, Keyed(body, key_of(body)) if type(body) is bytes else body) for row, body in chunk]
@@ -85,7 +85,7 @@ def recalled(
 
 
 def _found(book: AnswerCache | None, keys: list[bytes], since: float) -> Mapping[bytes, bytes]:
-    with contextlib.suppress(sqlite3.Error):
+    with contextlib.suppress(StoreUnavailable):
         return book.recall(keys, since=since) if book is not None else {}
     return {}
 
@@ -159,5 +159,5 @@ def remember(book: str, keys: Keys, outcomes: Iterable[ResultLine], *, at: float
         for outcome in outcomes
         if outcome.ok and (key := keys.asked.get(outcome.row)) is not None and (line := outcome.output_line)
     )
-    with contextlib.suppress(sqlite3.Error), AnswerCache.opened(Path(book)) as opened:
+    with contextlib.suppress(StoreUnavailable), AnswerCache.opened(Path(book)) as opened:
         opened.keep(answers, at=at)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,6 +28,7 @@ from ...intake.settling import Stamp
 from ...model import Json, RowStatus, Usage
 from ...money.pricing import unit
 from ...money.spending import Bill
+from ...store.errors import NameTaken
 from ...work.joined import RowsDoNotAddUp
 from ...work.part_files import read_results
 from ..context import Context
@@ -74,7 +74,7 @@ async def _reserve_outbox_name(context: Context, job: Job, archive_name: str, st
             continue
         try:
             await context.store.jobs.closing(job, outbox_stem=candidate, archive_name=archive_name)
-        except sqlite3.IntegrityError:
+        except NameTaken:
             continue  # another job under way has it
         return
 
@@ -131,7 +131,7 @@ async def _take_another_name(context: Context, job: Job) -> None:
             continue
         try:
             await context.store.jobs.renamed(job, candidate)
-        except sqlite3.IntegrityError:
+        except NameTaken:
             continue
         return
 
