@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from math import ceil
@@ -250,7 +252,7 @@ def test_the_routes_own_model_without_a_price_is_unknown_and_not_free(config: Pa
     said = here("estimate", path, config=config)
     assert said.status == 0
     assert "openai/my-own (the route's): price unknown\n" in said.out
-    assert "it is not among the published prices of openai. Add [providers.openai.prices.my-own]" in said.out
+    assert 'it is not among the published prices of openai. Add [providers.openai.prices."my-own"]' in said.out
     [own] = here("estimate", path, "--json", config=config).json()["models"]
     assert (own["batch"], own["live"], own["saving"], own["price_from"]) == (None, None, None, None)
 
@@ -342,6 +344,13 @@ def test_a_large_file_is_sampled_and_says_so(config: Path, monkeypatch: pytest.M
 # --- the past ------------------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def database(house: House) -> Iterator[sqlite3.Connection]:
+    """The house's database; what the block changes is committed."""
+    with closing(sqlite3.connect(house.state / "batchd.db")) as connection, connection:
+        yield connection
+
+
 def past_of(tmp_path: Path) -> tuple[House, Path]:
     """A house whose route has answered, and a config that reads its state."""
     house, _ = finished_house(tmp_path / "house")
@@ -377,7 +386,7 @@ def test_answers_that_were_delivered_again_are_not_counted_twice(tmp_path: Path)
 
 def test_a_state_that_cannot_be_looked_at_keeps_nobody_from_reckoning(tmp_path: Path) -> None:
     house, config = past_of(tmp_path)
-    with sqlite3.connect(house.state / "batchd.db") as connection:
+    with database(house) as connection:
         connection.execute("PRAGMA user_version = 999")
     said = here("estimate", file_of(tmp_path, "good"), config=config)
     assert said.status == 0
@@ -387,10 +396,10 @@ def test_a_state_that_cannot_be_looked_at_keeps_nobody_from_reckoning(tmp_path: 
 def test_what_past_batches_used_corrects_the_count(tmp_path: Path) -> None:
     house, config = past_of(tmp_path)
     path = file_of(tmp_path, "It came late", "The box was broken")
-    with sqlite3.connect(house.state / "batchd.db") as connection:
+    with database(house) as connection:
         connection.execute("UPDATE calibration SET estimated = 0, actual = 0")
     before = here("estimate", path, "--json", config=config).json()
-    with sqlite3.connect(house.state / "batchd.db") as connection:
+    with database(house) as connection:
         connection.execute("UPDATE calibration SET estimated = 100000000, actual = 200000000")
     after = here("estimate", path, "--json", config=config).json()
     assert after["tokens"]["correction"] == pytest.approx(2, rel=0.001)
@@ -437,7 +446,7 @@ def test_what_is_spent_and_promised_today_counts(tmp_path: Path) -> None:
     path = file_of(tmp_path, "good")
     config.write_text(config.read_text() + '[budget]\ncurrency = "EUR"\nper_day = 1000\nbeyond = "wait"\n')
     assert here("estimate", path, config=config).status == 0
-    with sqlite3.connect(house.state / "batchd.db") as connection:
+    with database(house) as connection:
         connection.execute("UPDATE spending SET at = unixepoch(), cost = 999.9999 * 1e12 WHERE first = 0")
     said = here("estimate", path, config=config)
     assert said.status == 6
@@ -458,7 +467,7 @@ def test_with_a_budget_an_unknown_price_holds_the_job(config: Path) -> None:
     said = here("estimate", file_of(config.parent, "good"), config=config)
     assert said.status == 6
     assert "It would be held: it is not known whether it is within the budget. The price of the model" in said.out
-    assert said.out.count("Add [providers.openai.prices.my-own]") == 1
+    assert said.out.count('Add [providers.openai.prices."my-own"]') == 1
 
 
 def test_a_budget_of_zero_lets_through_what_is_free(config: Path) -> None:
@@ -489,7 +498,7 @@ def test_the_most_is_what_the_daemon_takes_it_for(tmp_path: Path) -> None:
         path = file_of(tmp_path, *reviews, name=f"{month}.csv")
         [own] = here("estimate", path, "--json", config=house.config).json()["models"]
         job = house.run(f"reviews/{month}.csv", reviews)
-        with sqlite3.connect(house.state / "batchd.db") as connection:
+        with database(house) as connection:
             [[stored]] = connection.execute("SELECT estimated_cost FROM jobs WHERE id = ?", (job,)).fetchall()
         assert round(own["batch"]["most"] * UNIT) == stored
 
