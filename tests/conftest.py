@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # A run that was started in the background may have been told to ignore this, and every process that it starts would
@@ -21,3 +27,16 @@ settings.load_profile("batchd")
 def pytest_make_parametrize_id(config: Any, val: object, argname: str) -> str | None:
     """Functions as parameters by their names: their addresses differ between the processes that run tests."""
     return str(getattr(val, "__qualname__", None) or val) if callable(val) else None
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """A folder on another file system than `tmp_path`."""
+    shared_memory = Path("/dev/shm")
+    if not shared_memory.is_dir() or not os.access(shared_memory, os.W_OK):
+        pytest.skip("needs /dev/shm as a second file system")
+    if shared_memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("/dev/shm and the temporary folder are one file system")
+    folder = Path(tempfile.mkdtemp(prefix="batchd-", dir=shared_memory))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

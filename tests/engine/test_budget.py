@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from batchd.domain.records import JobState
-from batchd.engine.steps import held, orders
+from batchd.engine import held_look
+from batchd.engine.steps import orders
 from batchd.model import Failure
 from batchd.money.budget import Ceilings, SpendingLimits, counted
 from batchd.money.price_list import PriceList
@@ -421,10 +422,10 @@ async def test_renaming_the_note_approves_where_that_is_allowed(tmp_path: Path) 
         await drain(living)
         note = house.folders.held / "reviews/may.csv.held.txt"
         assert ".approved.txt" in note.read_text()
-        await held.look(living.context)
+        await held_look.look(living.context)
         assert (await only(living, "reviews/may.csv")).state is JobState.HELD
         note.rename(note.with_name("may.csv.approved.txt"))
-        await held.look(living.context)
+        await held_look.look(living.context)
         await drain(living)
         assert (await only(living, "reviews/may.csv")).state is JobState.DONE
     assert list(house.folders.held.rglob("*.txt")) == []
@@ -438,7 +439,7 @@ async def test_renaming_the_note_approves_nothing_where_that_is_not_allowed(tmp_
         note = house.folders.held / "reviews/may.csv.held.txt"
         assert "rename" not in note.read_text()
         note.rename(note.with_name("may.csv.approved.txt"))
-        await held.look(living.context)
+        await held_look.look(living.context)
         await drain(living)
         assert (await only(living, "reviews/may.csv")).state is JobState.HELD
 
@@ -452,10 +453,10 @@ async def test_a_note_that_is_deleted_comes_again_as_long_as_the_job_is_held(tmp
         text = note.read_text()
         note.unlink()
         aside = house.folders.held.rename(tmp_path / "unmounted")
-        await held.look(living.context)
+        await held_look.look(living.context)
         assert (await only(living, "reviews/may.csv")).note is not None, "all of the folder is away"
         aside.rename(house.folders.held)
-        await held.look(living.context)
+        await held_look.look(living.context)
         await drain(living)
         assert note.read_text() == text
         assert (await only(living, "reviews/may.csv")).state is JobState.HELD

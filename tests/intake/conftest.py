@@ -57,19 +57,6 @@ def until(condition: Callable[[], object], *, seconds: float = 10.0, what: str =
         time.sleep(0.005)
 
 
-@pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[Path]:
-    """A folder on another file system than `tmp_path`."""
-    shared_memory = Path("/dev/shm")
-    if not shared_memory.is_dir() or not os.access(shared_memory, os.W_OK):
-        pytest.skip("needs /dev/shm as a second file system")
-    if shared_memory.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("/dev/shm and the temporary folder are one file system")
-    folder = Path(tempfile.mkdtemp(prefix="batchd-", dir=shared_memory))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture(params=["one file system", "two file systems"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Within one file system, and across two."""

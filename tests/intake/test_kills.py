@@ -20,7 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from batchd.intake.claiming import Claimed, claim, move, write_why
+from batchd.delivery.archive import move, write_why
+from batchd.intake.claiming import Claimed, claim
 
 from .conftest import make_place, until
 

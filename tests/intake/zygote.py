@@ -11,7 +11,8 @@ import signal
 import sys
 from pathlib import Path
 
-from batchd.intake.claiming import claim, move, write_why
+from batchd.delivery.archive import move, write_why
+from batchd.intake.claiming import claim
 
 # Where only ancestors may trace (yama), let anybody; without yama the call fails and changes nothing.
 _SET_PTRACER, _ANY = 0x59616D61, ctypes.c_ulong(-1)

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from ..contracts import PromptBuilder
+from ..domain.names import numbered
 from ..model import Failure, Json, Response, Usage
 from ..money.pricing import Terms
 from ..money.spending import Bill, Tally
@@ -283,7 +284,7 @@ def answer_columns(columns: Sequence[str], answers: Sequence[str]) -> list[str]:
         name, number = answer, 1
         while name in taken:
             number += 1
-            name = f"{answer} ({number})"
+            name = numbered(answer, number)
         taken.add(name)
         named.append(name)
     return named

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from ..config.load import Config
 from ..engine.context import Context
+from ..engine.inbox_look import InboxLook
 from ..engine.look import Engine
-from ..engine.steps.intake import Intake
 from ..intake.watcher import Watcher
 from ..plugin.catalogue import Catalogue
 from ..status.feed import ObserverFeed
@@ -146,7 +146,7 @@ def _supervisor(
                 return max(RESCAN_ON_NETWORK, config.intake.rescan)
         return config.intake.rescan
 
-    supervisor = Supervisor(context, engine, Intake(context, config.intake.settle), rescan=rescan, notifier=notifier)
+    supervisor = Supervisor(context, engine, InboxLook(context, config.intake.settle), rescan=rescan, notifier=notifier)
     if watch:
         supervisor.watch_with(Watcher(inbox, supervisor.dropped, mode=config.intake.observer))
     return supervisor

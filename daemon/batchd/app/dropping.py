@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ..domain.names import numbered
 from ..domain.routing import Route, matches, route_for
 from ..errors import BatchdError
 from ..files import make_folder
@@ -51,7 +52,7 @@ def drop(file: Path, target: Path) -> None:
     number, place = 1, target
     while os.path.lexists(place):
         number += 1
-        place = target.with_stem(f"{target.stem} ({number})")
+        place = target.with_stem(numbered(target.stem, number))
     draft = place.with_name(f".{place.name[:200]}.part")
     shutil.copyfile(file, draft)
     draft.rename(place)

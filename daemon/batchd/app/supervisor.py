@@ -11,10 +11,10 @@ import logging
 from collections.abc import Callable
 
 from ..domain import lifecycle
+from ..engine import held_look
 from ..engine.context import Context
+from ..engine.inbox_look import InboxLook, Seen
 from ..engine.look import Engine, Outlook
-from ..engine.steps import held
-from ..engine.steps.intake import Intake, Seen
 from ..intake.watcher import Watcher
 from ..store.errors import StoreUnavailable
 from ..system.systemd import Notifier
@@ -40,7 +40,7 @@ class Supervisor:
         self,
         context: Context,
         engine: Engine,
-        intake: Intake,
+        intake: InboxLook,
         *,
         rescan: Callable[[], float],
         notifier: Notifier | None = None,
@@ -116,7 +116,7 @@ class Supervisor:
             seen = None
             try:
                 seen = await self.intake.look()
-                await held.look(self.context)
+                await held_look.look(self.context)
                 if self._watcher is not None:
                     await asyncio.to_thread(self._watcher.check)
                 await conditions.all_well("inbox")

@@ -6,7 +6,9 @@ from itertools import count
 from pathlib import Path
 
 from ..domain.names import numbered_file
+from ..domain.records import Job
 from ..files import fsync_folder, make_folder, publishing
+from ..money.budget import PRICE_UNKNOWN, waits_for_money
 from .outbox import require_folder
 
 _HELD, _APPROVED = ".held.txt", ".approved.txt"
@@ -59,3 +61,31 @@ class HeldNotes:
 
     def _renamed(self, note: str) -> Path:
         return self._folder / f"{note.removesuffix(_HELD)}{_APPROVED}"
+
+
+def held_text(job: Job, *, by_renaming: bool) -> str:
+    """What a note says: why the job is held, and what to do. `by_renaming` if a renamed note approves it."""
+    by_itself = waits_for_money(job.reason_code)
+    what = (
+        "It goes on by itself once there is room in the budget. To let it go on now, ask the operator for\n\n"
+        if by_itself
+        else "To let it go on, ask the operator for\n\n"
+    )
+    if job.reason_code == PRICE_UNKNOWN:
+        what = (
+            "Once its price is in the configuration, and that is reloaded, it is looked at again by itself. To let it "
+            "go on whatever it costs, ask the operator for\n\n"
+        )
+    rename = ""
+    if by_renaming:
+        rename = (
+            "Or rename this note: put approved in the place of held, so that its name ends in .approved.txt. "
+            "That allows what is said above.\n\n"
+        )
+    return (
+        f"batchd has taken {job.source}, and has not sent it.\n\n"
+        f"Held, because {job.reason}.\n\n"
+        f"{what}    batchd approve {job.id}\n\n"
+        f"{rename}To have the file back without answers, ask for\n\n    batchd cancel {job.id}\n\n"
+        "Nothing of it is lost meanwhile. This note goes away when the job goes on.\n"
+    )

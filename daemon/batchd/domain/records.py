@@ -102,6 +102,11 @@ class Job:
     collected_at: float | None = None
     finished_at: float | None = None
 
+    @property
+    def relative_path(self) -> str:
+        """Where the file lay in the inbox. Bytes that are not UTF-8 are lone surrogates."""
+        return self.inbox_path.decode("utf-8", "surrogateescape")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:

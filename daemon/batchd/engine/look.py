@@ -5,10 +5,9 @@ Start-up, a finished action, an order, a poll that is due: all of them only wake
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,37 +20,12 @@ from ..sending.packing import pack, pieces
 from ..store.event_log import Order
 from .conditions import Conditions, in_words, worth_saying_at_once
 from .context import ConfiguredProvider, Context
+from .provider_calls import ProviderNotConfigured, provider_for, until_open
 from .retry_clock import RetryClock
 from .retry_later import RetryLater
-from .steps import admission, deliver, dispatch, duplicates, held, intake, orders
-from .steps import parts as local
-from .steps.dispatch import ProviderNotConfigured, provider_for
+from .steps import CARRIED_OUT_BY, orders
 
 logger = logging.getLogger(__name__)
-
-_CARRIED_OUT_BY: dict[type[Action], Callable[[Context, Any], Awaitable[None]]] = {
-    lifecycle.Claim: intake.take,
-    lifecycle.Read: local.read_source,
-    lifecycle.Reject: deliver.put_into_rejected,
-    lifecycle.Redeliver: duplicates.redeliver,
-    lifecycle.Plan: local.plan_part,
-    lifecycle.Admit: admission.admit,
-    lifecycle.Note: held.note,
-    lifecycle.Split: local.cut,
-    lifecycle.Pack: dispatch.pack,
-    lifecycle.Upload: dispatch.upload,
-    lifecycle.Submit: dispatch.submit,
-    lifecycle.Find: dispatch.find,
-    lifecycle.Poll: dispatch.poll,
-    lifecycle.CancelBatch: dispatch.cancel_batch,
-    lifecycle.Fetch: dispatch.fetch,
-    lifecycle.Distribute: local.distribute_batch,
-    lifecycle.Collect: local.collect_part,
-    lifecycle.Skip: local.skip,
-    lifecycle.Close: deliver.close,
-    lifecycle.Deliver: deliver.deliver,
-    lifecycle.Finish: deliver.finish,
-}
 
 _WORKER_ACTIONS = (lifecycle.Read, lifecycle.Plan, lifecycle.Split, lifecycle.Distribute, lifecycle.Collect)
 _REMOTE_ACTIONS = (
@@ -286,10 +260,8 @@ class Engine:
     async def _perform(self, due: Due) -> None:
         action = due.action
         try:
-            opening = self.context.opening.get(due.provider or "")
-            if opening is not None:
-                await asyncio.wait([opening])
-            await _CARRIED_OUT_BY[type(action)](self.context, action)
+            await until_open(self.context, due.provider or "")
+            await CARRIED_OUT_BY[type(action)](self.context, action)
             await self._went_well(due)
         except RetryLater as again:
             self.retry_clock.pause(action, again.pause)

@@ -1,7 +1,7 @@
-"""The ways of a dropped file: out of the inbox into the spool, and in the end out of the spool for good.
+"""The way of a dropped file out of the inbox into the spool.
 
-Each may be killed at any point and is then called again with the same arguments. The caller commits what it means
-to do before it calls: that a job claims this file, that the job's original gets this name.
+It may be killed at any point and is then called again with the same arguments. The caller commits before it calls
+that a job claims this file.
 
 Within one file system, a claim is two renames: into the job's folder, and, once it is certain that this is the file
 we had looked at, to its name there. Across file systems it is
@@ -22,21 +22,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import filecmp
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from ..domain.names import archive_name, numbered, numbered_file, shortened
-from ..files import fsync_folder, make_folder, move_without_replacing, publishing
+from ..domain.names import archive_name, numbered_file
+from ..files import fsync_folder, move_without_replacing
 from .plain_files import READ, copy_durably, is_plain, opened_folder, opened_in
 from .plain_files import open_source as open_source
 from .plain_files import stamp_of as stamp_of
 from .settling import Stamp
-
-_WHY = ".why.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,77 +101,6 @@ def _named(path: Path) -> Iterator[None]:
         if isinstance(error.filename, str) and not os.path.isabs(error.filename):
             error.filename = str(path)
         raise
-
-
-# --- Out of the spool ------------------------------------------------------------------------------------------
-
-
-def reserve(folder: Path, relative: str, taken: Callable[[str], bool] = lambda _: False) -> str:
-    """A free name, relative to `folder`, for the file that was `relative` in the inbox; always valid UTF-8.
-
-    `taken` tells of names that others have reserved but not used yet. Commit the name before moving to it.
-    """
-    *folders, last = archive_name(relative).split("/")
-    above = ""
-    for part in folders:
-        # A file may be in the way of a folder: `reviews` was dropped and archived before `reviews/may.csv` came.
-        ways = (above + numbered(part, number) for number in count(1))
-        above = next(way for way in ways if (folder / way).is_dir() or not os.path.lexists(folder / way)) + "/"
-    names = (above + numbered_file(last, number) for number in count(1))
-    return next(
-        name
-        for name in names
-        if not any(os.path.lexists(folder / other) for other in (name, name + _WHY)) and not taken(name)
-    )
-
-
-def move(source: Path, target: Path) -> bool:
-    """Put the spool's `source` at `target`, a name reserved for it, never over another file: FileExistsError.
-
-    Called again after it had succeeded, it does nothing. False if neither is there any more: it had succeeded, and
-    somebody has taken the file away since.
-    """
-    draft = target.with_name(f".{target.name}.draft")
-    if not os.path.lexists(source):
-        return os.path.lexists(target)
-    make_folder(target.parent)
-    draft.unlink(missing_ok=True)
-    try:
-        move_without_replacing(source, target)
-    except FileExistsError:
-        if target.is_symlink() or not filecmp.cmp(source, target, shallow=False):
-            raise
-        # Killed between copying and unlinking.
-        _remove(source)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        with open_source(source) as original:
-            copy_durably(original.fileno(), draft)
-        move_without_replacing(draft, target)
-        _remove(source)
-    return True
-
-
-def _remove(source: Path) -> None:
-    source.unlink()
-    fsync_folder(source.parent)
-
-
-def write_why(target: Path, text: str) -> Path:
-    """Write the reason for a rejection beside the file at `target`, as `<name>.why.txt`.
-
-    The same text may be written again; FileExistsError if another text stands there.
-    """
-    # 15 bytes for the ending and for the draft's: the whole name may have 255.
-    path = target.with_name(shortened(target.name, 255 - len(_WHY) - len(".") - len(".draft")) + _WHY)
-    make_folder(path.parent)
-    with publishing(path) as file:
-        file.write(text.encode("utf-8", "backslashreplace"))
-    return path
-
-
-# --- Claiming, step by step ------------------------------------------------------------------------------------
 
 
 class _Try:

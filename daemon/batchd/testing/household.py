@@ -12,8 +12,8 @@ from ..contracts import BatchProvider, Limits, Sink
 from ..domain.lifecycle import Action
 from ..domain.routing import PluginSpec, Route
 from ..engine.context import ConfiguredProvider, Context, Executor, PeopleFolders
+from ..engine.inbox_look import InboxLook
 from ..engine.look import Engine
-from ..engine.steps.intake import Intake
 from ..events import Event
 from ..file_sink import FileSink
 from ..money.budget import SpendingLimits
@@ -149,7 +149,7 @@ class Living:
         self.household = household
         self.context = context
         self.engine = Engine(context, workers=2)
-        self.intake = Intake(context, settle=1.0)
+        self.intake = InboxLook(context, settle=1.0)
 
     async def take_in(self) -> None:
         """Look at the inbox until what lies there has settled and is to be claimed."""

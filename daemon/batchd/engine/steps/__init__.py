@@ -1,1 +1,57 @@
-"""One module for each group of actions: what the engine does when an action of `domain/lifecycle` is due."""
+"""One module for each action of `domain/lifecycle`: what the engine does when it is due."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ...domain import lifecycle
+from ..context import Context
+from . import (
+    admit,
+    cancel_batch,
+    claim,
+    close,
+    collect,
+    deliver,
+    distribute,
+    fetch,
+    find,
+    finish,
+    hold_note,
+    pack,
+    plan,
+    poll,
+    read,
+    redeliver,
+    reject,
+    skip,
+    split,
+    submit,
+    upload,
+)
+
+CARRIED_OUT_BY: dict[type[lifecycle.Action], Callable[[Context, Any], Awaitable[None]]] = {
+    lifecycle.Claim: claim.take,
+    lifecycle.Read: read.read_source,
+    lifecycle.Reject: reject.put_away,
+    lifecycle.Redeliver: redeliver.redeliver,
+    lifecycle.Plan: plan.plan_part,
+    lifecycle.Admit: admit.admit,
+    lifecycle.Note: hold_note.note,
+    lifecycle.Split: split.cut,
+    lifecycle.Pack: pack.pack,
+    lifecycle.Upload: upload.upload,
+    lifecycle.Submit: submit.submit,
+    lifecycle.Find: find.find,
+    lifecycle.Poll: poll.poll,
+    lifecycle.CancelBatch: cancel_batch.cancel_batch,
+    lifecycle.Fetch: fetch.fetch,
+    lifecycle.Distribute: distribute.distribute_batch,
+    lifecycle.Collect: collect.collect_part,
+    lifecycle.Skip: skip.skip,
+    lifecycle.Close: close.close,
+    lifecycle.Deliver: deliver.deliver,
+    lifecycle.Finish: finish.finish,
+}
+"""Each action may be carried out again: see `domain/lifecycle`."""

@@ -15,7 +15,7 @@ from ...sending.refusal_policy import BadLines, Bisect, RetryBatch, WaitForQuota
 from ...work.fail_rows import FailRowsTask, fail_rows
 from ...work.part_files import lines_of
 from ..context import Context
-from .parts import pieces_of
+from .split import pieces_of
 
 MAX_BREAKDOWNS = 5
 """How often the same rows are simply sent again after a breakdown, before they are suspected of causing it."""

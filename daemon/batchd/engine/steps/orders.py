@@ -12,9 +12,9 @@ from ...events import JobCancelled, JobRetried, count
 from ...store.event_log import Order
 from ...work.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context
-from . import admission
-from .deliver import reject
-from .dispatch import ProviderNotConfigured, provider_for
+from ..provider_calls import ProviderNotConfigured, provider_for, until_open
+from .approve import approve
+from .reject import reject
 
 ASKED_WITHIN = 10.0
 """Seconds that a provider has to say whether it knows a batch: all other work waits for it."""
@@ -42,7 +42,7 @@ async def _unknown(_: Context, order: Order) -> str:
 
 async def _approve(context: Context, order: Order) -> str:
     job = await _job(context, order)
-    answer = await admission.approve(context, job, order.data.get("up_to"))
+    answer = await approve(context, job, order.data.get("up_to"))
     if job.state is not JobState.HELD or (await context.store.jobs.get(job.id)).state is JobState.HELD:
         raise NotCarriedOut(answer)
     return answer
@@ -153,8 +153,7 @@ async def _require_known(context: Context, batch: Batch, remote: str) -> None:
     """An id that was mistyped would count as vanished after an hour, and all its rows be asked and paid again."""
     try:
         provider = provider_for(context, batch.provider)
-        if (opening := context.opening.get(batch.provider)) is not None:
-            await asyncio.wait([opening])
+        await until_open(context, batch.provider)
         async with asyncio.timeout(ASKED_WITHIN):
             await provider.plugin.poll(RemoteBatch(remote, batch.key, {}))
     except (ProviderError, ProviderNotConfigured, TimeoutError) as error:

@@ -1,4 +1,4 @@
-"""From the inbox to claims: look, let settle, commit that we mean to take it, take it."""
+"""Look at the inbox, let what lies there settle, and commit that it is to be taken."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ...domain.lifecycle import Claim
-from ...domain.names import display
-from ...domain.records import Job, JobState
-from ...domain.routing import NO_ROUTE, route_for
-from ...intake.claiming import Changed, Claimed, Gone, claim
-from ...intake.lease import held_open_for_writing
-from ...intake.scan import Entry, scan
-from ...intake.settling import Settling
-from ..context import Context
+from ..domain.names import display
+from ..domain.records import Job, JobState
+from ..domain.routing import NO_ROUTE, route_for
+from ..intake.lease import held_open_for_writing
+from ..intake.scan import Entry, scan
+from ..intake.settling import Settling
+from .context import Context
 
 logger = logging.getLogger(__name__)
-
 CLAIMS_AT_A_TIME = 500
 ODDITIES_TOLD = 50
 """What is never taken is explained one by one up to here; of ten thousand links nobody wants to read each."""
@@ -44,7 +41,7 @@ class _Look:
     oddities: Sequence[tuple[str, str]]
 
 
-class Intake:
+class InboxLook:
     """Looks at the inbox again and again; what it finds settled becomes a job in state `claiming`."""
 
     def __init__(self, context: Context, settle: float) -> None:
@@ -113,24 +110,3 @@ class Intake:
 
 def _as_bytes(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
-
-
-async def take(context: Context, action: Claim) -> None:
-    """Take the file into the spool, or forget the job if it is not there any more as it was."""
-    job = await context.store.jobs.find(action.job)
-    if job is None or job.state is not JobState.CLAIMING:
-        return
-    relative = job.inbox_path.decode("utf-8", "surrogateescape")
-    source = context.spool.source(job.id)
-
-    def take_it() -> Claimed | Gone | Changed:
-        context.spool.make_job(job.id)
-        return claim(context.folders.inbox, relative, job.stamp, source, job.id)
-
-    outcome = await asyncio.to_thread(take_it)
-    if isinstance(outcome, Gone | Changed):
-        # Someone took it back, or writes to it again: the next look sees what is there then.
-        await context.store.jobs.forget(job.id)
-        await asyncio.to_thread(context.spool.remove_job, job.id)
-        return
-    await context.store.jobs.claimed(job, outcome.stamp)

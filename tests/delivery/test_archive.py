@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from batchd.intake import claiming
-from batchd.intake.claiming import move, reserve, write_why
+from batchd.delivery import archive as archiving
+from batchd.delivery.archive import move, reserve, write_why
 
 CONTENT = b"review\n" + b"good\n" * 300_000
 
@@ -90,7 +90,7 @@ def test_no_file_is_lost_when_the_copy_fails(source, elsewhere, monkeypatch):
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(claiming, "copy_durably", fail)
+    monkeypatch.setattr(archiving, "copy_durably", fail)
     with pytest.raises(OSError, match="No space"):
         move(source, elsewhere / "archive" / "may.csv")
     assert source.exists()

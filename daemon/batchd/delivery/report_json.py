@@ -1,0 +1,139 @@
+"""The report that ends a job: `<name>.report.json` in the outbox."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from .. import __version__
+from ..answers.joining import ResultLine
+from ..domain.records import Batch, Job, Part
+from ..files import make_folder, publishing
+from ..model import Json, RowStatus, Usage
+from ..money.pricing import unit
+from ..money.spending import Bill
+from .outbox import require_folder
+
+
+def report_of(
+    job: Job, parts: Sequence[Part], batches: Sequence[Batch], bill: Bill, failures: Json, *, currency: str
+) -> dict[str, Json]:
+    """The report. All of it comes from what is stored, so that a second try writes the same bytes.
+
+    `failures` are those that `failures_by_code` gives; `currency` is for a job whose price was never known.
+    """
+    counts = count_rows(job, parts)
+    # Nothing was spent on it: then that is known, whatever its price.
+    spent = bill if bill.answers else replace(bill, cost=0, wasted_cost=0, live_cost=0)
+    usage, wasted = spent.usage, spent.wasted
+    saved = sum((part.saved for part in parts), Usage())
+    currency = job.terms.currency if job.terms else currency
+    return {
+        "job": job.id,
+        "redelivered_from": job.duplicate_of,
+        "source": job.source,
+        "sha256": job.sha256,
+        "outcome": _outcome(job, counts),
+        "route": job.route.name,
+        "provider": job.route.provider,
+        "model": job.route.model,
+        "rows": {
+            "total": job.rows,
+            "ok": counts[RowStatus.OK],
+            "failed": counts[RowStatus.FAILED],
+            "skipped": counts[RowStatus.SKIPPED],
+            "reused": job.rows if job.duplicate_of else sum(part.reused for part in parts),
+        },
+        "tokens": {
+            "input": usage.input_tokens,
+            "cached_input": usage.cached_tokens,
+            "output": usage.output_tokens,
+            "wasted_input": wasted.input_tokens,
+            "wasted_output": wasted.output_tokens,
+        },
+        "cost": {
+            "estimated": _money(job.estimated_cost, currency),
+            "actual": _money(spent.cost, currency),
+            "wasted": _money(spent.wasted_cost, currency),
+            "live_price": _money(spent.live_cost, currency),
+            "saved": _money(job.terms.batch.cost(saved), currency) if job.terms else None,
+            "currency": currency,
+            "prices": job.terms.source if job.terms else None,
+        },
+        "batches": [
+            {
+                "key": batch.key,
+                "id": batch.remote,
+                "requests": batch.requests,
+                "outcome": batch.phase or batch.state,
+                "provider_usage": _usage(batch.usage),
+            }
+            for batch in batches
+        ],
+        "timestamps": {
+            "claimed": _time(job.claimed_at),
+            "accepted": _time(job.accepted_at),
+            "planned": _time(job.planned_at),
+            "collected": _time(job.collected_at),
+        },
+        "failures": failures,
+        "reading": dict(job.description),
+        "batchd": __version__,
+    }
+
+
+def failures_by_code(results: Iterable[ResultLine]) -> list[dict[str, Json]]:
+    """Failed rows by code, the most frequent first, each with one sentence as an example."""
+    numbers: Counter[str] = Counter()
+    examples: dict[str, tuple[int, str]] = {}
+    for result in results:
+        if not result.ok:
+            code = result.code or "error"
+            numbers[code] += 1
+            examples.setdefault(code, (result.row, result.message or ""))
+    return [
+        {"code": code, "rows": number, "first_row": examples[code][0], "example": examples[code][1]}
+        for code, number in sorted(numbers.items(), key=lambda item: (-item[1], item[0]))
+    ]
+
+
+def publish_report(report: Mapping[str, Json], folder: Path, name: str, *, mounted: frozenset[Path]) -> None:
+    """Write the report into the outbox folder. FileExistsError if another file has its name."""
+    require_folder(folder, mounted=mounted)
+    target = folder / name
+    make_folder(target.parent)
+    with publishing(target) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(report), indent=2))
+        file.write(b"\n")
+
+
+def _outcome(job: Job, counts: Mapping[RowStatus, int]) -> str:
+    if job.cancelled:
+        return "cancelled"
+    return "failed" if counts[RowStatus.FAILED] > job.route.max_failed * (job.rows or 0) else "done"
+
+
+def count_rows(job: Job, parts: Sequence[Part]) -> dict[RowStatus, int]:
+    """How many rows ended how."""
+    ok, failed = sum(part.ok for part in parts), sum(part.failed for part in parts)
+    return {RowStatus.OK: ok, RowStatus.FAILED: failed, RowStatus.SKIPPED: (job.rows or 0) - ok - failed}
+
+
+def _usage(usage: Usage | None) -> dict[str, Json] | None:
+    """What the provider itself counts for a batch, where it says so."""
+    if usage is None:
+        return None
+    return {"input": usage.input_tokens, "cached_input": usage.cached_tokens, "output": usage.output_tokens}
+
+
+def _money(subunits: int | None, currency: str) -> float | None:
+    return None if subunits is None else subunits / unit(currency)
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

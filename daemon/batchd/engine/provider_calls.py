@@ -1,0 +1,54 @@
+"""What the calls to a provider share: which provider, waiting until it is open, what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ..contracts import RemoteBatch, Submission
+from ..domain.records import Batch
+from .context import ConfiguredProvider, Context
+
+
+class ProviderNotConfigured(Exception):
+    """The config has no such provider (any more); what needs it waits."""
+
+
+def provider_for(context: Context, name: str) -> ConfiguredProvider:
+    """The configured provider."""
+    try:
+        return context.providers[name]
+    except KeyError:
+        raise ProviderNotConfigured(
+            f"The configuration has no [providers.{name}] any more, and jobs under way need it. "
+            "Put it back and reload, or cancel those jobs."
+        ) from None
+
+
+def submission(
+    context: Context, batch: Batch, provider: ConfiguredProvider, *, attempt: int | None = None
+) -> Submission:
+    """What the provider is told of the batch that it is to have."""
+    return Submission(
+        key=batch.key,
+        file=context.spool.batch_input(batch.key),
+        requests=batch.requests,
+        size=batch.size,
+        model=batch.model,
+        endpoint=batch.endpoint,
+        attempt=batch.uploads if attempt is None else attempt,
+        upload=batch.upload,
+        timeout=provider.create_timeout,
+    )
+
+
+def remote_of(batch: Batch) -> RemoteBatch:
+    """The batch as the provider knows it."""
+    assert batch.remote is not None
+    return RemoteBatch(batch.remote, batch.key, batch.details)
+
+
+async def until_open(context: Context, name: str) -> None:
+    """Wait until the provider has made itself ready: no call is made to it before."""
+    opening = context.opening.get(name)
+    if opening is not None:
+        await asyncio.wait([opening])

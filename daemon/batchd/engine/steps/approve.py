@@ -1,0 +1,44 @@
+"""A person allows a held job to go on."""
+
+from __future__ import annotations
+
+from ...domain.records import Job, JobState
+from ...events import JobApproved
+from ...money.budget import MAX_AMOUNT, counted
+from ...money.pricing import amount, at_most
+from ..context import Context
+
+
+async def approve(context: Context, job: Job, up_to: object, *, where: str | None = None) -> str:
+    """A person allows a held job to go on; the answer for that person. `up_to` is an amount in units, or None."""
+    if job.state is not JobState.HELD:
+        return f"Job {job.id} is {job.state}, not held; there is nothing to approve."
+    currency = context.budget.currency
+    account = await context.store.money.account(job, currency=currency)
+    if account.whole >= MAX_AMOUNT:
+        return f"Job {job.id} is still held: {job.reason}."
+    unknown = job.terms is None or account.unlimited > 0
+    most = MAX_AMOUNT if unknown else account.whole
+    if up_to is not None:
+        allowed = counted(up_to, currency)
+        if allowed >= MAX_AMOUNT:
+            return (
+                f"{up_to} {currency} is more than batchd can count, which is {amount(MAX_AMOUNT, currency)} {currency}"
+                f". Job {job.id} is still held. Approve it with a lower amount, or without --up-to."
+            )
+        if unknown:
+            return (
+                f"Nobody can say what job {job.id} costs at most, so no amount can be kept to. It is still held: "
+                f"{job.reason}. Approve it without --up-to to let it run whatever it costs."
+            )
+        if allowed < account.whole:
+            return (
+                f"Job {job.id} can cost at most {at_most(account.whole, currency)} {currency}, which is more than "
+                f"{amount(allowed, currency)} {currency}. It is still held."
+            )
+        most = allowed
+    said = None if most == MAX_AMOUNT else at_most(most, currency)
+    event = JobApproved(job=job.id, amount=said, currency=currency, where=where)
+    await context.store.money.approved(job, most, event)
+    allowance = "whatever it costs" if said is None else f"up to {said} {currency} in all"
+    return f"Job {job.id} is approved, {allowance}, and goes on."

@@ -1,0 +1,30 @@
+"""Take a file out of the inbox into the spool."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ...domain.lifecycle import Claim
+from ...domain.records import JobState
+from ...intake.claiming import Changed, Claimed, Gone, claim
+from ..context import Context
+
+
+async def take(context: Context, action: Claim) -> None:
+    """Take the file into the spool, or forget the job if it is not there any more as it was."""
+    job = await context.store.jobs.find(action.job)
+    if job is None or job.state is not JobState.CLAIMING:
+        return
+    source = context.spool.source(job.id)
+
+    def take_it() -> Claimed | Gone | Changed:
+        context.spool.make_job(job.id)
+        return claim(context.folders.inbox, job.relative_path, job.stamp, source, job.id)
+
+    outcome = await asyncio.to_thread(take_it)
+    if isinstance(outcome, Gone | Changed):
+        # Someone took it back, or writes to it again: the next look sees what is there then.
+        await context.store.jobs.forget(job.id)
+        await asyncio.to_thread(context.spool.remove_job, job.id)
+        return
+    await context.store.jobs.claimed(job, outcome.stamp)

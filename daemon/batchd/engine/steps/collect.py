@@ -1,0 +1,69 @@
+"""Join a part's answers with its rows; what is left over is the next attempt."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from ...domain.lifecycle import Collect
+from ...domain.records import Part, PartState
+from ...store.money import Collected
+from ...work.collect import CollectTask, collect
+from ...work.local import WorkerLost
+from ..context import Context
+from .render import note_rendered, render_tasks
+from .worker_crashes import note_worker_crash
+
+
+async def collect_part(context: Context, action: Collect) -> None:
+    """Join a part's answers with its rows; leftovers are the next attempt of the same part."""
+    job = await context.store.jobs.get(action.job)
+    part = await context.store.jobs.part(action.job, action.first)
+    spool, version = context.spool, part.results + 1
+    task = CollectTask(
+        first=part.first,
+        rows=part.rows,
+        answers=str(spool.answers(part)),
+        settled=context.settled_file(part),
+        results=str(spool.results(part, version)),
+        builder=context.here(job.route.prompt),
+        attempt=part.attempt,
+        attempts=job.route.attempts * job.retry_round,
+        renders=render_tasks(context, job, part, version),
+        terms=job.terms,
+        job=job.id,
+        keys=str(spool.keys(part)) if job.route.reuse is not None else None,
+        book=str(spool.answer_cache) if job.route.reuse is not None else None,
+        at=context.clock.now(),
+    )
+    try:
+        done = await context.executor.run(collect, task)
+    except WorkerLost:
+        await note_worker_crash(context, job, part.first)
+        return
+    again = done.leftovers > 0 and not job.cancelled
+    collected = replace(
+        part,
+        state=PartState.UNPLANNED if again else PartState.COLLECTED,
+        attempt=part.attempt + 1 if again else part.attempt,
+        batch=None,
+        results=version,
+        ok=done.ok,
+        failed=done.failed,
+        usage=part.usage + done.bill.usage,
+        wasted=part.wasted + done.bill.wasted,
+        reused=part.reused + done.reused,
+        saved=part.saved + done.saved,
+        worker_crashes=0,
+    )
+    note_rendered(context, job, part, version, done.rendered)
+    await context.store.money.collected(job, part, Collected(collected, part.batch, done.bill, done.reasons))
+    await asyncio.to_thread(_remove_attempt, context, part)
+
+
+def _remove_attempt(context: Context, part: Part) -> None:
+    spool = context.spool
+    files = [spool.requests(part), spool.answers(part), spool.keys(part)]
+    files += [spool.results(part)] if part.results else []
+    for file in files:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,21 @@
+"""Give each part of a batch its share of the answers."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ...domain.lifecycle import Distribute
+from ...work.collect import DistributeTask, Share, distribute
+from ..context import Context
+
+
+async def distribute_batch(context: Context, action: Distribute) -> None:
+    """Give each part of a batch its share of the answers, then let go of the batch."""
+    batch = await context.store.batches.get(action.batch)
+    parts = await context.store.batches.parts(batch.key)
+    shares = [Share(part.job, part.first, part.rows, str(context.spool.answers(part))) for part in parts]
+    spool = context.spool
+    task = DistributeTask(str(spool.batch_answers(batch.key)), shares, str(spool.batch_strays(batch.key)))
+    done = await context.executor.run(distribute, task)
+    await context.store.batches.distributed(batch, answers=done.answers, strays=done.strays)
+    await asyncio.to_thread(spool.remove_batch, batch.key)

@@ -1,0 +1,97 @@
+"""Download the answers of a batch, and of its duplicates at the provider."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO
+
+from ...contracts import RemoteBatch
+from ...domain.lifecycle import Fetch
+from ...domain.records import Batch, Moment
+from ...errors import RemoteMissing
+from ...files import replacing
+from ...model import BatchPhase, Problem
+from ..context import ConfiguredProvider, Context
+from ..provider_calls import provider_for, remote_of, submission
+from ..retry_later import RetryLater
+from .batch_refusals import handle_refusal
+from .poll import ENDED, MAX_MISSING, VANISHED
+
+
+async def fetch(context: Context, action: Fetch) -> None:
+    """Download every answer there is, of the batch and of its doubles; or judge why it never ran."""
+    batch = await context.store.batches.get(action.batch)
+    provider = provider_for(context, batch.provider)
+    await asyncio.to_thread(context.spool.make_batch, batch.key)
+    async with _replacing(context.spool.batch_answers(batch.key)) as file:
+        await _download(context, provider, batch, remote_of(batch), file)
+        for double in batch.extra_remotes:
+            await _download_double(context, provider, batch, double, file)
+        empty = file.tell() == 0
+    if batch.phase is BatchPhase.FAILED and empty:
+        # Counts are not to be trusted: a service that calls a batch failed may have answered rows all the same.
+        problems = [Problem(**record) for record in batch.problems]
+        await handle_refusal(context, batch, problems, "The provider failed the batch and gave no reason.")
+    else:
+        await context.store.batches.fetched(batch)
+    await _forget(context, batch, provider)
+
+
+async def _download_double(
+    context: Context, provider: ConfiguredProvider, batch: Batch, double: str, file: IO[bytes]
+) -> None:
+    """The answers of a double, once it has stopped; after an hour, those that there are."""
+    late = _too_late(context, batch)
+    try:
+        status = await provider.plugin.poll(RemoteBatch(double, batch.key, {}))
+    except RemoteMissing:
+        if late:
+            return
+        raise
+    if not status.phase.ended and not late:
+        raise RetryLater(provider.poll)
+    await _download(context, provider, batch, RemoteBatch(double, batch.key, status.details), file)
+
+
+async def _download(
+    context: Context, provider: ConfiguredProvider, batch: Batch, remote: RemoteBatch, file: IO[bytes]
+) -> None:
+    try:
+        await provider.plugin.download(remote, file)
+    except RemoteMissing:
+        # Right after completion answers are not there for minutes; much later they will not come any more. What
+        # was written counts, and what is not there is asked again like any other silence.
+        if not _too_late(context, batch):
+            raise
+
+
+def _too_late(context: Context, batch: Batch) -> bool:
+    """Whether answers that are not there by now will not come any more, by a clock that does not jump."""
+    if any(problem["code"] == VANISHED for problem in batch.problems):
+        return True  # that was believed only after an hour
+    noted = batch.details.get(ENDED)
+    return isinstance(noted, dict) and Moment(**noted).age(context.now()) >= MAX_MISSING
+
+
+async def _forget(context: Context, batch: Batch, provider: ConfiguredProvider) -> None:
+    try:
+        async with asyncio.timeout(30):
+            await provider.plugin.forget(submission(context, batch, provider))
+    except Exception:  # noqa: BLE001, S110  # an input file left behind expires by itself; nothing waits for it
+        pass
+
+
+@asynccontextmanager
+async def _replacing(target: Path) -> AsyncIterator[IO[bytes]]:
+    """`replacing`, with its fsyncs off the event loop: a hundred megabytes take longer than the loop may stand."""
+    draft = replacing(target)
+    file = await asyncio.to_thread(draft.__enter__)
+    try:
+        yield file
+    except BaseException as error:
+        await asyncio.shield(asyncio.to_thread(draft.__exit__, type(error), error, error.__traceback__))
+        raise
+    await asyncio.shield(asyncio.to_thread(draft.__exit__, None, None, None))

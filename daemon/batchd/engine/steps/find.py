@@ -1,0 +1,43 @@
+"""Look whether a batch of unknown outcome exists at its provider."""
+
+from __future__ import annotations
+
+from ...contracts import RemoteBatch
+from ...domain.lifecycle import Find
+from ...errors import CannotFind, ProviderError, RejectedError, TransientError
+from ..context import Context
+from ..provider_calls import provider_for, submission
+from ..retry_later import RetryLater
+
+LOOKS = 2
+"""How often a batch of unknown outcome must be looked for in vain before it counts as not created."""
+
+
+async def find(context: Context, action: Find) -> None:
+    """Look whether a batch of unknown outcome exists; only looking twice in vain allows to create it again."""
+    batch = await context.store.batches.get(action.batch)
+    provider = provider_for(context, batch.provider)
+    try:
+        found = list(await provider.plugin.find(submission(context, batch, provider)))
+    except CannotFind as error:
+        await context.store.batches.held(
+            batch,
+            f"{error} Look at the provider whether a batch made from the file {batch.upload or 'batchd-' + batch.key} "
+            f"exists. If it does: `batchd resolve {batch.key} --found ID`. "
+            f"If not: `batchd resolve {batch.key} --absent`.",
+        )
+        return
+    if found:
+        for double in found[1:]:
+            try:
+                await provider.plugin.cancel(RemoteBatch(double, batch.key, {}))
+            except (TransientError, RejectedError):
+                raise
+            except ProviderError:  # it runs to its end then, and its answers are used
+                pass
+        await context.store.batches.found(batch, found[0], found[1:], context.clock.now())
+    elif batch.looks + 1 >= LOOKS:
+        await context.store.batches.not_found(batch)
+    else:
+        await context.store.batches.looked(batch, batch.looks + 1)
+        raise RetryLater(min(30.0, provider.create_timeout / 2))

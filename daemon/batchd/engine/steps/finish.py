@@ -1,0 +1,85 @@
+"""Write the report, archive the original: the job is done."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+
+from ...delivery.archive import put_into_archive
+from ...delivery.report_json import count_rows, failures_by_code, publish_report, report_of
+from ...domain.lifecycle import Finish
+from ...domain.records import Job, Part
+from ...events import JobFinished, SourceChanged
+from ...intake.plain_files import stamp_of
+from ...intake.settling import Stamp
+from ...model import Json, RowStatus
+from ...work.part_files import read_results
+from ..context import Context
+from .output_names import archive_elsewhere, take_another_name
+from .render import forget_pieces
+
+
+async def finish(context: Context, action: Finish) -> None:
+    """Write the report, archive the original: the job is done."""
+    job = await context.store.jobs.get(action.job)
+    parts = await context.store.jobs.parts(job.id)
+    batches = await context.store.batches.of_job(job.id)
+    bill = await context.store.money.of_job(job.id)
+    failures = await asyncio.to_thread(_failures, context, parts)
+    report = report_of(job, parts, batches, bill, failures, currency=context.budget.currency)
+    assert job.archive_name is not None
+    name = f"{job.outbox_stem}.report.json"
+    folders = context.folders
+    try:
+        await asyncio.to_thread(publish_report, report, folders.outbox, name, mounted=folders.mounted)
+    except FileExistsError:
+        await take_another_name(context, job)
+        return
+    changed = await asyncio.to_thread(_written_since, context, job)
+    try:
+        source = context.spool.source(job.id)
+        await asyncio.to_thread(put_into_archive, source, folders.archive, job.archive_name, mounted=folders.mounted)
+    except FileExistsError:
+        await archive_elsewhere(context, job, folders.archive)
+        return
+    counts = count_rows(job, parts)
+    reason = None
+    if report["outcome"] == "failed":
+        reason = f"{counts[RowStatus.FAILED]:,} of {job.rows:,} rows failed, more than max_failed allows"
+    event = JobFinished(
+        job=job.id,
+        source=job.source,
+        outcome=report["outcome"],
+        ok=counts[RowStatus.OK],
+        failed=counts[RowStatus.FAILED],
+        skipped=counts[RowStatus.SKIPPED],
+        report=name,
+        failures={failure["code"]: failure["rows"] for failure in report["failures"]},
+    )
+    await context.store.jobs.finished(job, event, context.clock.now(), reason=reason, before=changed)
+    await asyncio.to_thread(forget_pieces, context, job)
+
+
+def _failures(context: Context, parts: Sequence[Part]) -> list[dict[str, Json]]:
+    return failures_by_code(
+        result for part in parts if part.failed for result in read_results(context.spool.results(part))
+    )
+
+
+def _written_since(context: Context, job: Job) -> list[SourceChanged]:
+    """Taking a file does not stop a writer that has it open. What it wrote since the file was read is noticed here."""
+    source = context.spool.source(job.id)
+    if not source.exists():
+        source = context.folders.archive / str(job.archive_name)  # killed after it was moved there
+    try:
+        now = stamp_of(source)
+        if now.moved() == Stamp(*job.stamp).moved():
+            return []
+        with source.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() == job.sha256:
+                return []  # only its time was set
+    except FileNotFoundError:
+        return []
+    _, read, *_ = job.stamp
+    return [SourceChanged(job=job.id, source=job.source, read=read, now=now.size, archived=str(job.archive_name))]

@@ -1,0 +1,24 @@
+"""Write the note about a held job into the held folder, or take it away again."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ...delivery.held_notes import held_text
+from ...domain.lifecycle import Note
+from ...domain.names import archive_name
+from ...domain.records import JobState
+from ..context import Context
+
+
+async def note(context: Context, action: Note) -> None:
+    """Write the note about a held job, or take it away once the job is not held any more."""
+    job = await context.store.jobs.get(action.job)
+    if job.state is JobState.HELD and job.note is None:
+        source = archive_name(job.relative_path)
+        text = held_text(job, by_renaming=context.approve_in_folder).encode("utf-8", "backslashreplace")
+        name = await asyncio.to_thread(context.notes.write, source, text)
+        await context.store.money.noted(job, name)
+    elif job.state is not JobState.HELD and job.note is not None:
+        await asyncio.to_thread(context.notes.take_away, job.note)
+        await context.store.money.noted(job, None)

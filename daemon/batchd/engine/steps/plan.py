@@ -1,0 +1,86 @@
+"""Write the request file of a part's attempt, in a worker, and commit what it can cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...domain.lifecycle import Plan
+from ...domain.records import Job, JobState, Part, PartState
+from ...money.budget import MAX_AMOUNT
+from ...work.local import WorkerLost
+from ...work.plan import PlanTask, plan
+from ...work.reuse import Reuse
+from ..context import Context
+from .admit import correction_of, most_of_part, refusal_finder
+from .worker_crashes import note_worker_crash
+
+
+async def plan_part(context: Context, action: Plan) -> None:
+    """Write the request file of the part's attempt."""
+    job = await context.store.jobs.get(action.job)
+    part = await context.store.jobs.part(action.job, action.first)
+    provider = context.providers.get(job.route.provider)
+    spool, version = context.spool, part.results + 1
+    task = PlanTask(
+        job=job.id,
+        first=part.first,
+        offset=part.offset,
+        length=part.length,
+        columns=list(job.columns),
+        rows=str(spool.rows(job.id)),
+        requests=str(spool.requests(part)),
+        settled=context.settled_file(part),
+        failures=str(spool.results(part, version)),
+        builder=context.here(job.route.prompt),
+        common=job.route.common_body(),
+        endpoint=job.route.endpoint,
+        max_line_bytes=provider.limits.max_line_bytes if provider else None,
+        model=job.route.model,
+        correction=(await correction_of(context, job)).factor,
+        reuse=_reuse(context, job, part),
+    )
+    try:
+        done = await context.executor.run(plan, task)
+    except WorkerLost:
+        await note_worker_crash(context, job, part.first)
+        return
+    planned = replace(
+        part,
+        state=PartState.PLANNED if done.requests else PartState.COLLECTED,
+        requests=done.requests,
+        size=done.size,
+        input_tokens=done.input_tokens,
+        output_tokens=done.output_tokens,
+        counted_tokens=done.counted_tokens,
+        longest=done.longest,
+        unlimited=done.unlimited,
+        ok=part.ok + done.reused,
+        failed=part.failed + done.failed,
+        reused=part.reused + done.reused,
+        saved=part.saved + done.saved,
+        results=version if done.new_results else part.results,
+    )
+    await _commit(context, job, part, planned)
+
+
+async def _commit(context: Context, job: Job, part: Part, planned: Part) -> None:
+    """A part is planned. A later attempt costs money that was not in the admission, so it is judged as well."""
+    if job.terms is not None:
+        sure = (await correction_of(context, job)).sure
+        most = most_of_part(planned, job.terms, sure=sure) if planned.state is not PartState.COLLECTED else 0
+        most = min(most, MAX_AMOUNT)  # the database holds no more, and so much is refused
+        planned = replace(planned, reserved=most)
+    if job.state is JobState.RUNNING and part.attempt > 1:
+        judging = refusal_finder(context, job, job.terms)
+        await context.store.money.planned_again(
+            job, part, planned, currency=context.budget.currency, find_refusal=judging
+        )
+    else:
+        await context.store.jobs.planned(part, planned)
+
+
+def _reuse(context: Context, job: Job, part: Part) -> Reuse | None:
+    if job.route.reuse is None:
+        return None
+    spool, since = context.spool, context.clock.now() - job.route.reuse
+    return Reuse(str(spool.answer_cache), job.route.provider, since, str(spool.keys(part)))

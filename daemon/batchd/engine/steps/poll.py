@@ -1,0 +1,91 @@
+"""Ask a provider how far a batch is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+from ...domain.lifecycle import Poll
+from ...domain.records import Batch, Moment
+from ...errors import RemoteMissing
+from ...model import BatchPhase, BatchStatus, Problem
+from ...sending.stalling import StallDecision, decide_stall, unmoved_since
+from ..context import ConfiguredProvider, Context
+from ..provider_calls import provider_for, remote_of
+
+MAX_MISSING = 3_600.0
+"""Seconds that a provider may say of a batch, or of its answers, that it is not there, before we believe it."""
+NOTED_EVERY = 10.0
+"""Seconds after which it is noted that a provider still says the same of a batch: and that notes can still be made."""
+MISSING_SINCE = "batchd_missing_since"
+ENDED = "batchd_ended"
+VANISHED = "batch_missing"
+
+
+async def poll(context: Context, action: Poll) -> None:
+    """Ask how far the batch is."""
+    batch = await context.store.batches.get(action.batch)
+    provider = provider_for(context, batch.provider)
+    try:
+        status = await provider.plugin.poll(remote_of(batch))
+    except RemoteMissing:
+        status = await _vanished(context, batch)
+    was_new = batch.phase in {None, BatchPhase.VALIDATING}
+    if was_new and status.phase in {BatchPhase.IN_PROGRESS, BatchPhase.FINALIZING, BatchPhase.COMPLETED}:
+        context.quotas.accepted((batch.provider, batch.model))
+    if not status.phase.ended:
+        left = await _still_there(context, batch, status, provider)
+        if left is None:
+            return
+        status = left
+    noted = replace(status, details={**status.details, ENDED: asdict(context.now())})
+    await context.store.batches.ended(batch, noted, context.clock.now())
+
+
+async def _still_there(
+    context: Context, batch: Batch, status: BatchStatus, provider: ConfiguredProvider
+) -> BatchStatus | None:
+    """Note how far it is, and have it stopped once it has stood still for too long. How it counts as ended, if it does.
+
+    Judged right after its provider has answered: whoever does not answer may be at work all the same.
+    """
+    now = context.now()
+    progress = unmoved_since(batch, status, now, poll=provider.poll)
+    said = decide_stall(batch, status.phase, progress=progress, now=now, window=provider.plugin.completion_window)
+    match said:
+        case StallDecision.STOP:
+            await context.store.batches.stalled(batch, status, now, quiet=progress.elapsed(now))
+        case StallDecision.WAIT if _said_lately(batch, status, now):
+            pass
+        case StallDecision.WAIT:
+            await context.store.batches.polled(batch, status, now, progress=progress)
+        case StallDecision.LEAVE:
+            deaf = Problem("batch_abandoned", "the provider was asked to stop it and did not in six hours")
+            return replace(status, phase=BatchPhase.EXPIRED, problems=(*status.problems, deaf))
+    return None
+
+
+def _said_lately(batch: Batch, status: BatchStatus, now: Moment) -> bool:
+    """Whether the same was noted a moment ago: most polls bring nothing new, and need not be synced to the disk."""
+    if batch.phase is None or batch.heard is None or batch.heard.elapsed(now) >= NOTED_EVERY:
+        return False
+    problems = tuple(Problem(**record) for record in batch.problems)
+    details = dict(batch.details)
+    noted = BatchStatus(batch.phase, batch.total, batch.completed, batch.failed, problems, batch.usage, details)
+    return status == noted
+
+
+async def _vanished(context: Context, batch: Batch) -> BatchStatus:
+    """The provider does not know the batch: a passing fault, or, once it has said so for an hour, the end of it.
+
+    Its rows are asked again then, like those of a batch that expired, less those whose answers can still be had.
+    """
+    now = context.now()
+    noted_since = batch.details.get(MISSING_SINCE)
+    # By a clock that does not jump: rows that are given up too soon are paid twice.
+    since = Moment(**noted_since) if isinstance(noted_since, dict) else None
+    if since is None:
+        await context.store.batches.missing(batch, {**batch.details, MISSING_SINCE: asdict(now)})
+    if since is None or since.age(now) < MAX_MISSING:
+        raise RemoteMissing(f"The provider does not know batch {batch.remote} at the moment; it is asked about again.")
+    gone = Problem(VANISHED, "the provider has not known this batch for an hour")
+    return BatchStatus(BatchPhase.EXPIRED, batch.total, batch.completed, problems=(gone,), details=batch.details)

@@ -1,0 +1,70 @@
+"""Turn a source into rows.jsonl and parts, in a worker."""
+
+from __future__ import annotations
+
+import os
+
+from ...domain.lifecycle import Read
+from ...domain.records import Part
+from ...domain.routing import NO_ROUTE, PluginSpec, no_route_reason
+from ...errors import FileRefused, PluginError
+from ...work.local import WorkerLost
+from ...work.read import ReadTask, read
+from ..context import Context
+from .redeliver import duplicate_reason
+from .reject import reject
+from .worker_crashes import note_worker_crash
+
+
+class StillChanging(OSError):
+    """The file changed while it was read: whoever writes it has not finished."""
+
+
+async def read_source(context: Context, action: Read) -> None:
+    """Turn the source into rows.jsonl and parts."""
+    job = await context.store.jobs.get(action.job)
+    if job.route.name == NO_ROUTE.name:
+        await reject(context, job, "no_route", no_route_reason(job.source, context.routes))
+        return
+    spool = context.spool
+    task = ReadTask(
+        source=str(spool.source(job.id)),
+        name=job.source,
+        target=str(spool.rows(job.id)),
+        part_rows=job.route.part_rows,
+        reader=context.here(job.route.reader or PluginSpec("")),
+        builder=context.here(job.route.prompt),
+        # Where answers are reused, rows that ask the same are asked once a part: then few parts are better.
+        among=1 if job.route.reuse else context.executor.number,
+    )
+    try:
+        done = await context.executor.run(read, task)
+    except FileRefused as refusal:
+        suffix = os.path.splitext(job.source)[1].lower()
+        if refusal.code == "suffix" and suffix in context.suffixes:
+            raise PluginError(
+                f"A worker process does not find the reader for {suffix} files, though batchd itself has one. "
+                f"{job.source} waits; if this stays so, start batchd again."
+            ) from None
+        await reject(context, job, refusal.code, str(refusal))
+        return
+    except WorkerLost:
+        await note_worker_crash(context, job, None)
+        return
+    if done.stamp != job.stamp:
+        # Taking the name does not stop a writer who has the file open.
+        await context.store.jobs.restamp(job, done.stamp)
+        raise StillChanging(f"{job.source} changed while it was being read; it is read again when it is quiet.")
+    parts = [Part(job=job.id, first=f, rows=n, offset=o, length=b) for f, n, o, b in done.parts]
+    earlier = await context.store.jobs.accepted(
+        job,
+        rows=done.rows,
+        columns=done.columns,
+        answer_columns=done.answer_columns,
+        sha256=done.sha256,
+        description=done.description,
+        parts=parts,
+        duplicates=context.duplicates,
+    )
+    if earlier is not None:
+        await reject(context, job, "duplicate", await duplicate_reason(context, earlier))

@@ -1,0 +1,59 @@
+"""Cut a part that no batch can take whole."""
+
+from __future__ import annotations
+
+from ...domain.lifecycle import Split
+from ...domain.records import Job, Part
+from ...model import Usage
+from ...work.local import WorkerLost
+from ...work.split import SplitTask, split
+from ..context import Context
+from .worker_crashes import note_worker_crash
+
+
+async def cut(context: Context, action: Split) -> None:
+    """Cut a part that no batch can take whole."""
+    job = await context.store.jobs.get(action.job)
+    part = await context.store.jobs.part(action.job, action.first)
+    try:
+        pieces = await pieces_of(context, job, part, action.pieces)
+    except WorkerLost:
+        await note_worker_crash(context, job, part.first)
+        return
+    await context.store.jobs.split(part, pieces, action.reason)
+
+
+async def pieces_of(context: Context, job: Job, part: Part, pieces: int) -> list[Part]:
+    """The part cut into about so many parts, to be planned anew at the same attempt. Nothing is committed yet."""
+    spool, version = context.spool, part.results + 1
+    task = SplitTask(
+        first=part.first,
+        offset=part.offset,
+        length=part.length,
+        rows=str(spool.rows(job.id)),
+        piece_rows=max(1, -(-part.rows // pieces)),
+        settled=context.settled_file(part),
+        results=spool.results_pattern(part, version),
+    )
+    done = await context.executor.run(split, task)
+    return [
+        Part(
+            job=job.id,
+            first=piece.first,
+            rows=piece.rows,
+            offset=piece.offset,
+            length=piece.length,
+            attempt=part.attempt,
+            results=version if part.results else 0,
+            ok=piece.ok,
+            failed=piece.failed,
+            # What it has reserved is shared by size, until each is planned and it is known.
+            reserved=-(-part.reserved * piece.length // max(part.length, 1)),
+            # What was spent so far stays with the first piece: sums over the job must not change by a cut.
+            usage=part.usage if piece.first == part.first else Usage(),
+            wasted=part.wasted if piece.first == part.first else Usage(),
+            reused=part.reused if piece.first == part.first else 0,
+            saved=part.saved if piece.first == part.first else Usage(),
+        )
+        for piece in done
+    ]

@@ -1,0 +1,44 @@
+"""Create a batch at its provider: the call that costs money."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ...domain.lifecycle import Submit, outcome_wait
+from ...errors import NotSent, RejectedError, RemoteMissing, SubmissionRefused
+from ..context import ConfiguredProvider, Context
+from ..provider_calls import provider_for, submission
+from .batch_refusals import handle_refusal
+
+
+async def submit(context: Context, action: Submit) -> None:
+    """Commit the intent, create the batch, commit its id. The create call is made once and never repeated blindly."""
+    batch = await context.store.batches.get(action.batch)
+    provider = provider_for(context, batch.provider)
+    if not await context.store.batches.submitting(batch, context.now()):
+        return
+    batch = await context.store.batches.get(batch.key)
+    try:
+        async with asyncio.timeout(provider.create_timeout):
+            remote = await provider.plugin.submit(submission(context, batch, provider))
+    except (NotSent, RejectedError):
+        await context.store.batches.not_submitted(batch)
+        raise
+    except SubmissionRefused as refusal:
+        await handle_refusal(context, batch, refusal.problems, str(refusal))
+        return
+    except RemoteMissing:
+        # It answered that it does not know the input file: retention, or a deletion by hand.
+        await context.store.batches.upload_lost(batch)
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever happened, the service may have created the batch
+        wait = outcome_wait(batch, context.now(), create_timeout=provider.create_timeout)
+        await context.store.batches.outcome_unknown(batch, _words(error, provider), wait)
+        return
+    await context.store.batches.submitted(batch, remote, context.clock.now())
+
+
+def _words(error: Exception, provider: ConfiguredProvider) -> str:
+    if isinstance(error, TimeoutError):
+        return f"it did not answer within {provider.create_timeout:.0f} s"
+    return str(error) or type(error).__name__

@@ -1,0 +1,42 @@
+"""Write a batch's input file and send it ahead."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+
+from ...domain.lifecycle import Upload
+from ...domain.records import Batch
+from ...errors import SubmissionRefused
+from ...files import replacing
+from ..context import Context
+from ..provider_calls import provider_for, submission
+from .batch_refusals import handle_refusal
+
+
+async def upload(context: Context, action: Upload) -> None:
+    """Write the input file and send it ahead."""
+    batch = await context.store.batches.get(action.batch)
+    provider = provider_for(context, batch.provider)
+    await _write_input(context, batch)
+    attempt = await context.store.batches.uploading(batch)
+    try:
+        token = await provider.plugin.upload(submission(context, batch, provider, attempt=attempt))
+    except SubmissionRefused as refusal:
+        await handle_refusal(context, batch, refusal.problems, str(refusal))
+        return
+    await context.store.batches.uploaded(batch, token)
+
+
+async def _write_input(context: Context, batch: Batch) -> None:
+    parts = await context.store.batches.parts(batch.key)
+    requests = [context.spool.requests(part) for part in parts]
+
+    def write() -> None:
+        context.spool.make_batch(batch.key)
+        with replacing(context.spool.batch_input(batch.key)) as target:
+            for path in requests:
+                with path.open("rb") as lines:
+                    shutil.copyfileobj(lines, target)
+
+    await asyncio.to_thread(write)
