@@ -12,10 +12,10 @@ UV := $(shell command -v uv 2>/dev/null)
 # and each of the many processes that the tests start a part of a second.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast lint format lock bench soak faults power-cuts folders wheel clean help
+.PHONY: demo test test-fast test-pythons lint format lock bench soak faults power-cuts folders wheel clean help
 
 help:  ## what there is
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 # The versions are those of the lock file, checked by their hashes; the project itself is linked and not copied.
 $(STAMP): pyproject.toml $(LOCK)
@@ -44,7 +44,10 @@ test-fast: $(STAMP)  ## the tests to run before each commit: about a minute; tes
 
 test: $(STAMP)  ## all tests, from the source and from the built wheel
 	$(BIN)/python -m pytest -q -n auto --dist loadgroup
-	$(BIN)/python tests/wheel/run.py
+	$(BIN)/python tests/wheel/run.py $(if $(WHEEL),--wheel $(WHEEL))
+
+test-pythons:  ## the fast tests under each other supported Python that is on this machine
+	@$(PYTHON) tests/pythons.py
 
 lint: $(STAMP)  ## style, types, floors
 	$(BIN)/ruff check .
@@ -77,4 +80,4 @@ wheel: $(STAMP)  ## the wheel and the source archive, in dist/
 	$(BIN)/python -m build
 
 clean:  ## forget everything that was installed or built
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pythons dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

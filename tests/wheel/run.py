@@ -4,7 +4,7 @@ An editable install works although a file or a whole plugin is missing from the 
 environment, the dependencies of this one beside it (all but batchd itself), a copy of the tests in a temporary
 folder, and nothing of the repository on any path.
 
-    python tests/wheel/run.py [--keep] [ARGUMENT OF PYTEST…]
+    python tests/wheel/run.py [--keep] [--wheel FILE] [ARGUMENT OF PYTEST…]
 """
 
 from __future__ import annotations
@@ -69,10 +69,11 @@ def main() -> int:
     """The exit status: that of pytest, or 1 if the wheel is wrong before that."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", action="store_true", help="leave the temporary folder for a look")
+    parser.add_argument("--wheel", type=Path, help="test this one, and build none")
     options, rest = parser.parse_known_args()
     folder = Path(tempfile.mkdtemp(prefix="batchd-wheel-"))
     try:
-        wheel = build(folder / "dist")
+        wheel = options.wheel.resolve() if options.wheel else build(folder / "dist")
         check_content(wheel)
         python = install(wheel, folder)
         environment = surroundings(python)
