@@ -1,4 +1,4 @@
-"""Files as people keep them: CSV and JSON Lines, in and out."""
+"""Readers and sinks for CSV and JSON Lines files."""
 
 from __future__ import annotations
 

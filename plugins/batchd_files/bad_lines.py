@@ -1,7 +1,7 @@
-"""Lines of a JSON Lines file that are no rows, and how they go back to the person who dropped them.
+"""Lines of a JSON Lines file that are not rows, and how they are returned unchanged.
 
-The reader gives such a line as a BadRow of one value, its text; the sink writes that text again, so that the
-line in `.failed.jsonl` is the line that came in. The Failure's code tells both of them which it is.
+The reader yields such a line as a BadRow with one value, its text. The sink writes that text to `.failed.jsonl`, so
+that the line is the one that was dropped. Both recognise it by the code of its Failure.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from batchd import BadRow, Failure, Json
 NOT_UTF8 = "not_utf8"
 """The line is not UTF-8. Its value has one character for each byte (latin-1), so that no byte is lost."""
 TOO_LONG = "line_too_long"
-"""The line is so long that only its beginning is kept."""
+"""The line is too long: only its beginning is kept."""
 _BAD = frozenset({"invalid_json_line", "duplicate_key", "byte_order_mark", TOO_LONG})
-"""The line is text, but no row. No row that could be read ever fails with one of these."""
+"""The line is text, but not a row. A row that could be read never fails with one of these codes."""
 
 
 def bad_line(line: bytes, code: str, reason: str) -> BadRow:
-    """The line as it stands, and why it is no row."""
+    """The unchanged line, with the reason why it is not a row."""
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError:
@@ -27,8 +27,8 @@ def bad_line(line: bytes, code: str, reason: str) -> BadRow:
     return BadRow([text], Failure(code, reason))
 
 
-def line_again(values: Sequence[Json], failure: Failure | None) -> bytes | None:
-    """The bytes of a line that `bad_line` took apart, None if these values are something else."""
+def original_line(values: Sequence[Json], failure: Failure | None) -> bytes | None:
+    """The bytes of a line that `bad_line` wrapped; None if the values are an ordinary row."""
     if failure is None or len(values) != 1 or not isinstance(values[0], str):
         return None
     if failure.code == NOT_UTF8:

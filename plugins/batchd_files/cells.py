@@ -1,4 +1,4 @@
-"""Values as the cells of a CSV file: quoted where they must be, harmless where a spreadsheet would run them."""
+"""Writes values as cells of a CSV file: quoted where necessary, escaped where a spreadsheet would run them."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from batchd import Json
 
 _encode = msgspec.json.Encoder().encode
 
-# Every character that any CSV reader might take for a delimiter: a file that is dropped again has its delimiter
-# found out, and must come out with the same cells. A byte order mark would be taken off the first cell.
+# Every character that a CSV reader may take for a delimiter: when the file is dropped again, its delimiter is guessed
+# and the cells must be the same. A byte order mark would be removed from the first cell.
 _MUST_BE_QUOTED = re.compile('[",;\t|\r\n\ufeff]')
 FORMULA_SIGNS = frozenset("=+-@\t\r\n＝＋－＠")
 _NUMBER = re.compile(r"[+-](?:\d+(?:[.,]\d+)*|\.\d+)(?:[eE][+-]?\d+)?%?")
 
 
 def as_text(value: Json) -> str:
-    """A value as the text of a cell: None is an empty one, whatever is not text is written as JSON."""
+    """A value as the text of a cell: None is empty, other values that are not text are written as JSON."""
     if isinstance(value, str):
         return value
     return "" if value is None else _encode(value).decode()
 
 
 def harmless(text: str) -> str:
-    """The text with a ' before it if a spreadsheet would run it as a formula. Plain numbers are left alone."""
+    """The text, with a ' before it if a spreadsheet would run it as a formula. Plain numbers stay as they are."""
     if text[:1] not in FORMULA_SIGNS or _NUMBER.fullmatch(text) is not None:
         return text
     return f"'{text}"
 
 
 class Table:
-    """Makes lines of a CSV file with one delimiter."""
+    """Writes the lines of a CSV file with one delimiter."""
 
     def __init__(self, delimiter: str) -> None:
         self._delimiter = delimiter
-        known = _MUST_BE_QUOTED.pattern
-        self._search = re.compile(f"{known[:-1]}{re.escape(delimiter)}]").search
+        characters = _MUST_BE_QUOTED.pattern
+        self._search = re.compile(f"{characters[:-1]}{re.escape(delimiter)}]").search
 
     def line(self, values: Sequence[Json]) -> str:
-        """The values as a line, its end included. RFC 4180, but with a plain newline."""
+        """The values as a line with its newline: RFC 4180, but with LF in place of CR LF."""
         delimiter = self._delimiter
-        # Each `in` is a memchr: on a text of some sentences, ten times as fast as a regular expression. One word or
-        # number, as most cells are, needs but one look.
+        # Each `in` is a memchr: on a text of some sentences, ten times as fast as a regular expression. Most cells are
+        # one word or number, for which the first check is enough.
         cells = [
             value
             if type(value) is str
@@ -65,11 +65,11 @@ class Table:
             else self._cell(as_text(value))
             for value in values
         ]
-        # A blank line is no row to any reader, so the one cell of an empty row shows that it is there.
+        # Readers skip blank lines, so a row with one empty cell is written as "".
         return f"{delimiter.join(cells)}\n" if len(cells) != 1 or cells[0] else '""\n'
 
     def header(self, names: Sequence[str]) -> str:
-        """The first line. Quoted throughout if it could be taken for Excel's `sep=;`."""
+        """The header line. All names are quoted if it could be taken for Excel's `sep=;`."""
         line = self.line(names)
         return self._delimiter.join(map(_quoted, names)) + "\n" if line[:4].lower() == "sep=" else line
 

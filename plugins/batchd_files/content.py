@@ -1,4 +1,4 @@
-"""What a dropped file really is, whatever its name says: text, or a workbook, a picture, an archive."""
+"""Recognises dropped files that are not text, such as a workbook, a picture or an archive, whatever their name."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import IO
 from batchd import FileRefused
 
 HEAD = 4096
-"""Bytes at the beginning of a file that are looked at."""
+"""How many bytes at the beginning of a file are examined."""
 _TAIL = 65_536
 
 _SAVE_AS_CSV = "Open it in a spreadsheet program, save it as CSV (in Excel: Save As, “CSV UTF-8”) and drop that file."
 _UNPACK = "Unpack it and drop the file that is inside."
 _OTHER = "Drop a table saved as CSV UTF-8, or a JSON Lines file."
 
-# Each: how the file begins, what that is, what to do about it.
+# Each: how the file begins, what it is, what to do about it.
 _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old or a protected Excel workbook (xls)", _SAVE_AS_CSV),
     (b"PAR1", "a Parquet file", "Save it as CSV UTF-8 and drop that file."),
@@ -38,23 +38,23 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def refuse_other_kinds(file: IO[bytes]) -> bytes:
-    """The first bytes of a file; `FileRefused` if they are those of something that is not text."""
+    """The first bytes of a file. Raises `FileRefused` if they belong to a known format that is not text."""
     head = file.read(HEAD)
     if head.startswith(_ZIP):
-        what, mend = _inside_zip(file, head)
-        raise _refusal(what, mend)
-    for signature, what, mend in _SIGNATURES:
+        what, advice = _inside_zip(file, head)
+        raise _refusal(what, advice)
+    for signature, what, advice in _SIGNATURES:
         if head.startswith(signature):
-            raise _refusal(what, mend)
+            raise _refusal(what, advice)
     return head
 
 
-def _refusal(what: str, mend: str) -> FileRefused:
-    return FileRefused("binary", f"This is {what}, not a text file. {mend}")
+def _refusal(what: str, advice: str) -> FileRefused:
+    return FileRefused("binary", f"This is {what}, not a text file. {advice}")
 
 
 def _inside_zip(file: IO[bytes], head: bytes) -> tuple[str, str]:
-    # The names stand at the end, in the archive's table of contents; nothing is unpacked to find them.
+    # The names are in the directory at the end of the archive, so nothing has to be unpacked.
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _TAIL))
     names = head + file.read(_TAIL)

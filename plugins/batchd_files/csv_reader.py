@@ -1,4 +1,4 @@
-"""The reader `csv`: tables as people save them, from Excel, LibreOffice, databases and by hand."""
+"""The reader `csv`: tables saved by Excel, LibreOffice and databases, or written by hand."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pydantic import field_validator
 from batchd import BadRow, Failure, FileRefused, Json, Reader, Settings, Source
 
 from .content import refuse_other_kinds
-from .delimiter import SAMPLE, find_delimiter, named, told_by_first_line
+from .delimiter import SAMPLE, declared_delimiter, find_delimiter, named
 from .encoding import choose_encoding, known_encoding, undecodable
 from .quotes import refusal
 
 MAX_CELL = 10_000_000
-"""Characters in one cell; longer ones are nearly always the rest of the file behind a quote that is not closed."""
+"""Characters in one cell. A longer cell is nearly always the rest of the file after a quote that is not closed."""
 _MAX_LINE = 2 * MAX_CELL
 
 
@@ -26,9 +26,9 @@ class CsvSettings(Settings):
     """The reader table of a route, for CSV files."""
 
     encoding: str = "auto"
-    """`auto` takes UTF-8, and UTF-16 with its mark; else any of Python's names, such as `cp1252` or `cp1258`."""
+    """`auto` reads UTF-8, and UTF-16 with a byte order mark; else one of Python's names, such as `cp1252`."""
     delimiter: str = "auto"
-    """`auto` finds out which of `,` `;` tab and `|` it is; else one character."""
+    """`auto` detects `,` `;` tab and `|`; else one character."""
 
     @field_validator("encoding")
     @classmethod
@@ -44,22 +44,22 @@ class CsvSettings(Settings):
 
 
 class CsvReader(Reader[CsvSettings]):
-    """Reads `.csv` and `.tsv`. The first line names the columns; lines that are entirely blank are no rows."""
+    """Reads `.csv` and `.tsv`. The first line names the columns; blank lines are skipped."""
 
     Settings = CsvSettings
     suffixes = (".csv", ".tsv")
 
     def __init__(self, settings: CsvSettings) -> None:
         super().__init__(settings)
-        self._found: dict[str, Json] = {}
+        self._description: dict[str, Json] = {}
 
     def describe(self) -> Mapping[str, Json]:
-        """Encoding and delimiter of the file that was read last."""
-        return dict(self._found)
+        """The encoding and delimiter of the last file."""
+        return dict(self._description)
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """See Reader. Memory holds one record at a time."""
-        # The limit is the process's, and its default is too small for an article in a cell.
+        # The limit holds for the whole process. Its default is too small for an article in a cell.
         csv.field_size_limit(MAX_CELL)
         configured = None if self.settings.encoding == "auto" else self.settings.encoding
         with source.open() as file:
@@ -68,16 +68,16 @@ class CsvReader(Reader[CsvSettings]):
             with _open(source, encoding) as text:
                 sample = text.read(SAMPLE)
             delimiter, skipped = self._delimiter(sample, source.suffix)
-            self._found = {"encoding": encoding, "delimiter": delimiter}
+            self._description = {"encoding": encoding, "delimiter": delimiter}
             yield from _records(source, encoding, delimiter, skipped)
         except UnicodeDecodeError:
             raise undecodable(source, encoding) from None
 
     def _delimiter(self, sample: str, suffix: str) -> tuple[str, int]:
-        """The delimiter, and how many lines at the beginning are no part of the table."""
-        told = told_by_first_line(sample)
-        if told is not None:
-            return told, 1
+        """The delimiter, and how many lines to skip at the beginning."""
+        declared = declared_delimiter(sample)
+        if declared is not None:
+            return declared, 1
         if self.settings.delimiter != "auto":
             return self.settings.delimiter, 0
         likely = "\t" if suffix == ".tsv" else ","
@@ -85,13 +85,13 @@ class CsvReader(Reader[CsvSettings]):
 
 
 class _Lines:
-    """The lines of a text file for `csv.reader`, watched for what it would let pass."""
+    """The lines of a text file for `csv.reader`, checked for problems that it would not report."""
 
     def __init__(self, text: io.TextIOWrapper, encoding: str) -> None:
         self.last_nul = 0
         """Number of the last line that contained a NUL."""
         self._text = text
-        # Windows' Vietnamese code page writes tones as marks of their own; everybody else writes one letter.
+        # Windows' Vietnamese code page writes a tone as a separate mark; other programs write one letter.
         self._compose = encoding == "cp1258"
 
     def __iter__(self) -> Iterator[str]:
@@ -99,8 +99,8 @@ class _Lines:
             if len(line) == _MAX_LINE:
                 raise FileRefused(
                     "too_long",
-                    f"Line {number:,} is longer than {_MAX_LINE:,} characters, which no table has. "
-                    "Check that the file is a CSV file with one row a line, and drop it again.",
+                    f"Line {number:,} is longer than {_MAX_LINE:,} characters. "
+                    "Check that the file is a CSV file with one row per line, and drop it again.",
                 )
             if "\0" in line:
                 self.last_nul = number
@@ -120,7 +120,7 @@ def _records(source: Source, encoding: str, delimiter: str, skipped: int) -> Ite
         reader = csv.reader(numbered, delimiter=delimiter, strict=True)
         header: Sequence[str] | None = None
         rows = 0
-        first, following = skipped, skipped + 1  # the lines where this record begins, and the next one
+        first, following = skipped, skipped + 1  # the lines on which this record and the next one begin
         try:
             for cells in reader:
                 first, following = following, reader.line_num + skipped + 1
@@ -150,12 +150,12 @@ def _records(source: Source, encoding: str, delimiter: str, skipped: int) -> Ite
 
 
 def _names(cells: Sequence[str], line: int) -> list[str]:
-    """The names of the columns. One without a name is called after its position."""
+    """The names of the columns. A column without a name is named after its position."""
     names = [cell.strip() for cell in cells]
     if not any(names):
         raise FileRefused(
             "header",
-            f"Line {line:,}, the first one, names no column. Write the names of the columns there, and drop the "
+            f"Line {line:,}, the header, names no column. Write the names of the columns there, and drop the "
             "file again.",
         )
     positions: dict[str, int] = {}
@@ -167,13 +167,13 @@ def _names(cells: Sequence[str], line: int) -> list[str]:
                 "drop the file again.",
             )
         positions.setdefault(name, position)
-    return [name or _invented(position, positions) for position, name in enumerate(names, start=1)]
+    return [name or _default_name(position, positions) for position, name in enumerate(names, start=1)]
 
 
-def _invented(position: int, taken: Mapping[str, int]) -> str:
+def _default_name(position: int, used: Mapping[str, int]) -> str:
     name = f"column_{position}"
     number = 1
-    while name in taken:
+    while name in used:
         number += 1
         name = f"column_{position} ({number})"
     return name
@@ -181,14 +181,14 @@ def _invented(position: int, taken: Mapping[str, int]) -> str:
 
 def _nul(line: int) -> Failure:
     return Failure(
-        "nul", f"Line {line:,} contains a NUL character, which no text contains. Remove it and drop the row again."
+        "nul", f"Line {line:,} contains a NUL character, which is not text. Remove it and drop the row again."
     )
 
 
 def _ragged(line: int, cells: int, columns: int, delimiter: str) -> Failure:
     counted = f"{cells:,} cell{'' if cells == 1 else 's'}"
     if cells > columns:
-        mend = f'If a cell contains a {named(delimiter)}, put quotes (") around that cell.'
+        advice = f'If a cell contains a {named(delimiter)}, put quotes (") around that cell.'
     else:
-        mend = f"Write a {named(delimiter)} for each cell that is empty."
-    return Failure("ragged", f"Line {line:,} has {counted}, but the header has {columns:,}. {mend}")
+        advice = f"Write a {named(delimiter)} for each empty cell."
+    return Failure("ragged", f"Line {line:,} has {counted}, but the header has {columns:,}. {advice}")

@@ -1,4 +1,4 @@
-"""The sink `csv`: the dropped table with the answers beside it, and a table of the rows that failed."""
+"""The sink `csv`: the dropped table with the answers added, and a table of the failed rows."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class CsvSinkSettings(Settings):
     """The table of a `csv` sink."""
 
     bom: bool = False
-    """Begin with a byte order mark: without it, Excel opens UTF-8 as something else when double-clicked."""
+    """Begin with a byte order mark: without it, Excel misreads UTF-8 when the file is double-clicked."""
     delimiter: str = ","
     """One character between the cells; `;` is what Excel expects where the decimal sign is a comma."""
     formulas: Literal["escape", "keep"] = "escape"
-    """`escape` puts a ' before answers and errors that a spreadsheet would run; `keep` leaves them as they are."""
+    """`escape` puts a ' before answers and errors that a spreadsheet would run; `keep` leaves them unchanged."""
 
     @field_validator("delimiter")
     @classmethod
@@ -31,11 +31,10 @@ class CsvSinkSettings(Settings):
 
 
 class CsvSink(FileSink[CsvSinkSettings]):
-    """Publishes `.results.csv` and, only if rows failed, `.failed.csv` with those rows as they were dropped.
+    """Publishes `.results.csv` and, if rows failed, `.failed.csv` with those rows as they were dropped.
 
-    Input cells are written as they came, formulas included: the failed rows are dropped again, and must still be
-    the same data. Lines end in a plain newline: Excel reads that as well, and no carriage return gets into the
-    last column of the people who read the file with a script.
+    Input cells are written unchanged, formulas included, so that failed rows can be dropped again as the same data.
+    Lines end in a plain newline: Excel reads that too, and scripts get no carriage return in the last column.
     """
 
     Settings = CsvSinkSettings
@@ -54,11 +53,11 @@ class CsvSink(FileSink[CsvSinkSettings]):
         """See FileSink."""
         table = Table(self.settings.delimiter)
         safe, signs = self._safe, FORMULA_SIGNS
-        nothing = [""] * len(shape.answer_columns)
+        no_answer = [""] * len(shape.answer_columns)
         for row in rows:
-            answer = nothing
+            answer = no_answer
             if row.status is RowStatus.OK:
-                # Nearly all values are texts that no spreadsheet would run, and this is done for each one there is.
+                # A fast path for each value: nearly all are texts that no spreadsheet would run.
                 answer = [
                     value if type(value) is str and value[:1] not in signs else safe(as_text(value))
                     for value in row.answer
@@ -72,9 +71,9 @@ class CsvSink(FileSink[CsvSinkSettings]):
         return harmless(text) if self.settings.formulas == "escape" else text
 
 
-def own_columns(taken: Iterable[str]) -> list[str]:
-    """`status` and `error`, with ` (2)` behind them where the file or the answer has a column of that name."""
-    names = set(taken)
+def own_columns(others: Iterable[str]) -> list[str]:
+    """`status` and `error`, with ` (2)` added if the file or the answer has a column of that name."""
+    names = set(others)
     own = []
     for name in ("status", "error"):
         free, number = name, 1
@@ -87,5 +86,5 @@ def own_columns(taken: Iterable[str]) -> list[str]:
 
 
 def _encoded(line: str) -> bytes:
-    # Half a surrogate pair cannot be written as UTF-8; it must not keep a whole job from being delivered.
+    # A lone surrogate cannot be written as UTF-8. It must not stop the delivery of a whole job.
     return line.encode("utf-8", "backslashreplace")

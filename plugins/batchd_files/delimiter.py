@@ -1,4 +1,4 @@
-"""Which character separates the cells of a CSV file: found by trying each on a sample."""
+"""Detects the delimiter of a CSV file by trying each candidate on a sample."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from dataclasses import dataclass
 
 CANDIDATES = (",", ";", "\t", "|")
 SAMPLE = 65_536
-"""Characters that are tried."""
+"""How many characters the sample has."""
 
 NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", " ": "space", ":": "colon"}
-"""What people call them."""
+"""The usual names of delimiters."""
 
 _EXCEL_LINE = re.compile(r"sep=([^\w\s\"']|\t)[ \t]*(?=[\r\n]|\Z)", re.IGNORECASE)
 
 
 def named(delimiter: str) -> str:
-    """What a person calls it: `comma`, or the character itself in quotes."""
+    """The delimiter's usual name, such as `comma`, or the character itself in quotes."""
     return NAMES.get(delimiter, f"“{delimiter}”")
 
 
-def told_by_first_line(sample: str) -> str | None:
-    """The delimiter that Excel's own first line `sep=;` tells, None if the first line is an ordinary one."""
+def declared_delimiter(sample: str) -> str | None:
+    """The delimiter from Excel's first line `sep=;`; None if the first line is an ordinary one."""
     match = _EXCEL_LINE.match(sample)
     return match[1] if match else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """How a sample comes out with one delimiter: the cells of its header, and the share of rows with as many.
+    """The result of one delimiter: the number of cells in the header, and the share of rows with as many.
 
-    It is sound if every quote stands where quotes belong. (With a comma tried on `id;","` they do not.)
+    `sound` means that every quote is where quotes belong. (With a comma, those of `id;","` are not.)
     """
 
     delimiter: str
@@ -43,11 +43,11 @@ class _Trial:
 
 
 def find_delimiter(sample: str, *, complete: bool, first: str = ",") -> str:
-    """The likeliest delimiter of a sample. `complete` says that it is the whole file, `first` wins a draw."""
+    """The likeliest delimiter of a sample. `complete`: the sample is the whole file. `first` wins a draw."""
     order = sorted(CANDIDATES, key=lambda delimiter: delimiter != first)
     trials = [_try(sample, delimiter, complete=complete) for delimiter in order]
     tables = [trial for trial in trials if trial.header > 1]
-    # A header that no delimiter splits is the name of one column; then the best is what leaves the rows whole.
+    # A header that no delimiter splits is one column. The best delimiter is then one that does not split the rows.
     best = max(tables or trials, key=lambda trial: (trial.sound, trial.agreeing, trial.header))
     return best.delimiter
 
@@ -63,9 +63,9 @@ def _try(sample: str, delimiter: str, *, complete: bool) -> _Trial:
             elif cells:
                 widths.append(len(cells))
         if not complete and widths:
-            del widths[-1]  # cut off in the middle
+            del widths[-1]  # incomplete
     except csv.Error as error:
-        # A sample that ends within quotes is no fault of the delimiter, unless the file ends there too.
+        # If the sample ends within quotes, that speaks against the delimiter only if the file ends there too.
         sound = not complete and str(error).startswith("unexpected end")
     if names is None:
         return _Trial(delimiter, sound)

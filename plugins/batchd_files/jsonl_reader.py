@@ -1,4 +1,4 @@
-"""The reader `jsonl`: one JSON object a line, batch input files in OpenAI's format among them."""
+"""The reader `jsonl`: one JSON object per line, for example a batch input file in OpenAI's format."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from .content import refuse_other_kinds
 MAX_LINE = 10_000_000
 """Bytes in one line."""
 MAX_COLUMNS = 1_000
-"""Different keys in one file. Every row has every column, so a key of its own in each row would fill the disk."""
+"""Different keys in one file. Every row has every column, so a different key in each row would fill the disk."""
 _SHOWN = 1_000
-"""Characters that come back of a line that is too long; the rest is in the archived original."""
+"""How much of a line that is too long is returned; the rest is in the archived original."""
 
 
 class JsonlReader(Reader[Settings]):
-    """Reads `.jsonl` and `.ndjson`. The columns are all keys of all lines, in the order they first appear.
+    """Reads `.jsonl` and `.ndjson`. The columns are all keys of all lines, in order of first appearance.
 
-    A key that a line does not have is None. Lines that are blank are no rows.
+    A key that a line does not have is None. Blank lines are skipped.
     """
 
     suffixes = (".jsonl", ".ndjson")
 
     def describe(self) -> Mapping[str, Json]:
-        """It is always UTF-8."""
+        """The encoding, which is always UTF-8."""
         return {"encoding": "utf-8"}
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """See Reader. Goes through the file twice: for the columns, then for the rows."""
+        """See Reader. Reads the file twice: for the columns, then for the rows."""
         columns = _columns(source)
         yield columns
         for record in _records(source):
@@ -51,7 +51,7 @@ def _columns(source: Source) -> list[str]:
             bad += 1
             first_bad = first_bad or record
             if rows == 0 and bad == 1 and record.values == ["["]:
-                break  # a list over many lines: its last object, having no comma behind it, is not all there is
+                break  # a list over many lines: only its last object, without a comma after it, would pass for a row
             continue
         rows += 1
         if not record.keys() <= columns.keys():
@@ -59,17 +59,17 @@ def _columns(source: Source) -> list[str]:
             if len(columns) > MAX_COLUMNS:
                 raise FileRefused(
                     "columns",
-                    f"The file has more than {MAX_COLUMNS:,} different keys. Put values under keys that all lines "
-                    "share, rather than under a key of each line's own, and drop the file again.",
+                    f"The file has more than {MAX_COLUMNS:,} different keys. Use the same keys in all lines, and drop "
+                    "the file again.",
                 )
     if first_bad is not None and rows == 0:
         raise _nothing_readable(first_bad, bad)
     if rows == 0:
-        raise FileRefused("empty", "The file is empty. Write one JSON object a line and drop it again.")
+        raise FileRefused("empty", "The file is empty. Write one JSON object per line and drop it again.")
     if not columns:
         raise FileRefused(
             "no_columns",
-            "No line of the file has a key. Write one JSON object a line, such as "
+            "No line of the file has a key. Write one JSON object per line, such as "
             '{"review": "Good."}, and drop it again.',
         )
     return list(columns)
@@ -79,8 +79,8 @@ def _nothing_readable(first: BadRow, lines: int) -> FileRefused:
     if str(first.values[0]).lstrip().startswith("["):
         return FileRefused(
             "no_rows",
-            "This looks like one JSON list, not like JSON Lines. Write each object of the list on a line of its "
-            "own, without the brackets and commas around them, and drop the file again.",
+            "This is one JSON list, not JSON Lines. Write each object of the list on its own line, without the "
+            "brackets and commas around them, and drop the file again.",
         )
     return FileRefused(
         "no_rows",
@@ -95,7 +95,7 @@ def _records(source: Source) -> Iterator[dict[str, Json] | BadRow]:
         head = refuse_other_kinds(file)
         if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise FileRefused(
-                "encoding", "The file is UTF-16 text; JSON Lines are UTF-8. Save it as UTF-8 and drop it again."
+                "encoding", "The file is UTF-16 text, but JSON Lines are UTF-8. Save it as UTF-8 and drop it again."
             )
         file.seek(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
         for number, line in _numbered(file):
@@ -106,7 +106,7 @@ def _records(source: Source) -> Iterator[dict[str, Json] | BadRow]:
 
 
 def _numbered(file: IO[bytes]) -> Iterator[tuple[int, bytes | BadRow]]:
-    """The lines, without what ends them: newlines alone, since U+2028 and its like may stand in a string."""
+    """The numbered lines, without their ends. Only a newline ends a line: a string may contain U+2028."""
     number = 0
     while line := file.readline(MAX_LINE + 1):
         number += 1
@@ -119,7 +119,7 @@ def _numbered(file: IO[bytes]) -> Iterator[tuple[int, bytes | BadRow]]:
                 bad_line(
                     f"{shown}…".encode(),
                     TOO_LONG,
-                    f"Line {number:,} is longer than {MAX_LINE:,} bytes. Only its beginning is given back; the "
+                    f"Line {number:,} is longer than {MAX_LINE:,} bytes. Only its beginning is returned; the "
                     "whole line is in the original file, in the archive.",
                 ),
             )

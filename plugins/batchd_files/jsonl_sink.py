@@ -1,4 +1,4 @@
-"""The sink `jsonl`: the provider's own output lines, under the ids of whoever dropped the file."""
+"""The sink `jsonl`: the provider's own output lines, with the `custom_id`s of the dropped file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from batchd import FileSink, ResultRow, RowStatus, Settings, Shape
 
-from .bad_lines import line_again
+from .bad_lines import original_line
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -18,12 +18,11 @@ _BEGINNING = re.compile(rb'\s*\{\s*"custom_id"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 class JsonlSink(FileSink[Settings]):
-    """Publishes `.results.jsonl`, a line a row in input order, and, only if rows failed, `.failed.jsonl`.
+    """Publishes `.results.jsonl`, one line per row in input order, and, if rows failed, `.failed.jsonl`.
 
-    The lines are in OpenAI's batch output format, those of rows that never got an answer too: they have an `error`
-    with code and message. Where the dropped file has a column `custom_id`, that is what they are called; else they
-    keep the id that batchd asked under, which is the job's name and the row's number.
-    The failed rows are written as they were dropped, an object a line.
+    All lines are in OpenAI's batch output format; rows without an answer have an `error` with code and message.
+    The `custom_id` is that of the dropped file if it has such a column, else batchd's own: the job's name and the
+    row's number. Failed rows are written as they were dropped, one object per line.
     """
 
     def heads(self, shape: Shape) -> Mapping[str, bytes]:  # noqa: ARG002  # lines alone, no head
@@ -33,55 +32,55 @@ class JsonlSink(FileSink[Settings]):
     def lines(self, shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
         """See FileSink."""
         columns = list(shape.columns)
-        place = columns.index("custom_id") if "custom_id" in columns else None
+        position = columns.index("custom_id") if "custom_id" in columns else None
         for row in rows:
-            yield ".results.jsonl", _result_line(shape, row, _theirs(row, place))
+            yield ".results.jsonl", _result_line(shape, row, _custom_id(row, position))
             if row.status is RowStatus.FAILED:
                 yield ".failed.jsonl", _input_line(columns, row)
 
 
-def _theirs(row: ResultRow, place: int | None) -> str | None:
-    """What the row is called by whoever dropped it, as far as that can be read."""
-    line = line_again(row.original, row.failure)
+def _custom_id(row: ResultRow, position: int | None) -> str | None:
+    """The row's custom_id in the dropped file; None if it cannot be read."""
+    line = original_line(row.original, row.failure)
     if line is None:
-        theirs = row.values[place] if place is not None else None
-        return theirs if isinstance(theirs, str) and theirs else None
-    # Of a line that is broken further on, this much is certain if it stands first.
-    found = _BEGINNING.match(line)
+        custom_id = row.values[position] if position is not None else None
+        return custom_id if isinstance(custom_id, str) and custom_id else None
+    # A line with an error further on still has a certain custom_id if that comes first.
+    match = _BEGINNING.match(line)
     try:
-        return msgspec.json.decode(found[1], type=str) or None if found else None
+        return msgspec.json.decode(match[1], type=str) or None if match else None
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
-def _result_line(shape: Shape, row: ResultRow, theirs: str | None) -> bytes:
-    line = _raw_line(row.raw, theirs) if row.raw is not None else None
+def _result_line(shape: Shape, row: ResultRow, custom_id: str | None) -> bytes:
+    line = _raw_line(row.raw, custom_id) if row.raw is not None else None
     if line is not None:
         return line
     failure = row.failure
     error = {"code": failure.code, "message": failure.message} if failure is not None else None
     ours = f"{shape.job}-{row.number}"
-    return _encode({"id": ours, "custom_id": theirs or ours, "response": None, "error": error}) + b"\n"
+    return _encode({"id": ours, "custom_id": custom_id or ours, "response": None, "error": error}) + b"\n"
 
 
-def _raw_line(raw: bytes, theirs: str | None) -> bytes | None:
-    """The provider's line, under their id. None if it is not a JSON object, which is no reason to deliver nothing."""
-    if theirs is None:
+def _raw_line(raw: bytes, custom_id: str | None) -> bytes | None:
+    """The provider's line with this custom_id. None if it is not a JSON object; it must not stop the delivery."""
+    if custom_id is None:
         return raw.rstrip(b"\r\n") + b"\n"
     try:
         line = _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    line["custom_id"] = msgspec.Raw(_encode(theirs))
+    line["custom_id"] = msgspec.Raw(_encode(custom_id))
     return _encode(line) + b"\n"
 
 
 def _input_line(columns: list[str], row: ResultRow) -> bytes:
-    again = line_again(row.original, row.failure)
-    if again is not None:
-        return again + b"\n"
+    line = original_line(row.original, row.failure)
+    if line is not None:
+        return line + b"\n"
     record: dict[str, Any] = dict(zip(columns, row.original, strict=False))
-    # A record with more cells than columns: what is over has no name of its own, and must not be lost.
+    # The extra cells of a row with more cells than columns have no name, but must not be lost.
     for position in range(len(columns), len(row.original)):
         record[f"column_{position + 1}"] = row.original[position]
     return _encode(record) + b"\n"

@@ -1,4 +1,4 @@
-"""What is wrong with the quotes of a CSV file, in words, with the line on which the trouble begins."""
+"""Explains what is wrong with the quotes of a CSV file, and on which line the problem begins."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from batchd import FileRefused
 from .delimiter import named
 
 
-def refusal(said: str, lines: Iterable[str], first: int, last: int, delimiter: str) -> FileRefused:
-    """Why `csv` stopped at line `last`, in a record that begins at line `first`. `lines` are the whole file's."""
+def refusal(reason: str, lines: Iterable[str], first: int, last: int, delimiter: str) -> FileRefused:
+    """The refusal after `csv` stopped at line `last` of the file's lines, in a record that begins at line `first`."""
     opened = _opened(islice(lines, first - 1, last), first, delimiter) or first
-    if said.startswith("field larger"):
+    if reason.startswith("field larger"):
         return FileRefused(
             "too_long",
-            f"The cell that begins on line {opened:,} is longer than batchd takes (10 million characters). Most "
-            'likely a quote (") is opened there and never closed. Close it, and drop the file again.',
+            f'The cell that begins on line {opened:,} is longer than 10 million characters. Most likely a quote (") '
+            "is opened there and never closed. Close it, and drop the file again.",
         )
-    if said.startswith("unexpected end"):
+    if reason.startswith("unexpected end"):
         return FileRefused(
             "quote",
             f'A quote (") is opened on line {opened:,} and never closed, so the rest of the file would be one '
@@ -34,11 +34,11 @@ def refusal(said: str, lines: Iterable[str], first: int, last: int, delimiter: s
 
 
 def _begins(opened: int, last: int) -> str:
-    return f"The cell begins on line {opened:,}; the quote there may be the one too many. " if opened != last else ""
+    return f"The cell begins on line {opened:,}; the quote there may be wrong. " if opened != last else ""
 
 
 def _opened(lines: Iterable[str], first: int, delimiter: str) -> int | None:
-    """The line where the cell begins that the record stumbles over: the one whose quote is not properly closed."""
+    """The line on which the faulty cell begins, the one whose quote is not properly closed."""
     opened: int | None = None
     for number, line in enumerate(lines, first):
         position = 0

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from batchd import BadRow, DeliveryJob, Failure, FileRefused, Outbox, Reader, ResultRow, ResultRows, RowStatus, Source
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""For property tests: a busy machine is no failure."""
+"""For property tests: a slow machine must not fail them."""
 
 
 def read(reader: Reader[Any], path: Path) -> tuple[list[str], list[Any]]:
@@ -23,7 +23,7 @@ def read(reader: Reader[Any], path: Path) -> tuple[list[str], list[Any]]:
 
 
 def refused(reader: Reader[Any], path: Path) -> FileRefused:
-    """The refusal of a file that must be refused; that its message is fit for a person is asserted on the way."""
+    """The refusal of a file. Asserts that there is one and that its message says what to do."""
     try:
         records = list(reader.read(Source(path, path.name)))
     except FileRefused as refusal:
@@ -32,22 +32,22 @@ def refused(reader: Reader[Any], path: Path) -> FileRefused:
     raise AssertionError(f"the file was read: {records[:5]}")
 
 
-MENDING = (
-    "drop", "save", "set ", "write", "close it", "put quotes", "mend", "remove", "rename", "shorten", "must be",
+ADVICE = (
+    "drop", "save", "set ", "write", "close it", "put quotes", "correct", "remove", "rename", "shorten", "must be",
 )  # fmt: skip
 
 
 def assert_tells_what_to_do(message: str) -> None:
-    """A sentence for a person: begins with a capital, ends with a full stop, and says how to mend it."""
+    """A sentence for a person: begins with a capital, ends with a full stop, and says how to fix the problem."""
     assert message[0].isupper(), message
     assert message.endswith("."), message
-    assert any(word in message.lower() for word in MENDING), message
+    assert any(word in message.lower() for word in ADVICE), message
     for jargon in ("Traceback", "codec", "Error(", "None"):
         assert jargon not in message, message
 
 
 class MemoryOutbox(Outbox):
-    """An outbox that keeps what was published, whole or not at all."""
+    """An outbox in memory. A file appears in it complete or not at all."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -92,7 +92,7 @@ def job(outbox: Outbox) -> DeliveryJob:
 
 
 def answered(number: int, values: Sequence[Any], answer: Sequence[Any], raw: bytes | None = None) -> ResultRow:
-    """A row that went well."""
+    """A row with an answer."""
     return ResultRow(number, values, values, RowStatus.OK, answer, None, None, raw)
 
 
@@ -104,7 +104,7 @@ def failed(
     original: Sequence[Any] | None = None,
     raw: bytes | None = None,
 ) -> ResultRow:
-    """A row that did not."""
+    """A failed row."""
     failure = failure or Failure("unparsable", "The answer has two pieces.")
     return ResultRow(number, values, values if original is None else original, RowStatus.FAILED, (), failure, None, raw)
 
@@ -116,5 +116,5 @@ def skipped(number: int, values: Sequence[Any]) -> ResultRow:
 
 
 def bad(records: Sequence[Any]) -> list[BadRow]:
-    """The records that cannot be rows."""
+    """The records that are not rows."""
     return [record for record in records if isinstance(record, BadRow)]

@@ -1,4 +1,4 @@
-"""The reader `csv`: what people drop, in all its spellings, and what they are told when it will not do."""
+"""The reader `csv`: the files that people drop in all their forms, and the messages about those it refuses."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def drop(tmp_path: Path):
         pytest.param(
             "id,,text,\n1,2,3,4\n", ["id", "column_2", "text", "column_4"], [["1", "2", "3", "4"]], id="nameless"
         ),
-        pytest.param("column_2,\n1,2\n", ["column_2", "column_2 (2)"], [["1", "2"]], id="nameless, name taken"),
+        pytest.param("column_2,\n1,2\n", ["column_2", "column_2 (2)"], [["1", "2"]], id="nameless, name in use"),
         pytest.param('id,text\n1,"a, ""b""\r\nc"\n', ["id", "text"], [["1", 'a, "b"\r\nc']], id="quotes"),
         pytest.param('text\n""\n" "\n', ["text"], [[""], [" "]], id="one column, empty cells are rows"),
         pytest.param('text\n5" screen\n', ["text"], [['5" screen']], id="a quote inside a cell is text"),
@@ -92,7 +92,7 @@ def test_finds_the_delimiter(drop, content, delimiter):
     assert one.describe() == {"encoding": "utf-8", "delimiter": delimiter}
 
 
-def test_a_tsv_has_tabs_when_in_doubt(drop):
+def test_a_tsv_has_tabs_if_both_fit(drop):
     assert read(reader(), drop("a,b\tc\n1,2\t3\n", "x.tsv")) == (["a,b", "c"], [["1,2", "3"]])
     assert read(reader(), drop("a,b\tc\n1,2\t3\n", "x.csv")) == (["a", "b\tc"], [["1", "2\t3"]])
 
@@ -108,7 +108,7 @@ def test_a_sample_cut_within_quotes_does_not_mislead(drop):
     assert read(reader(), drop(f'a, b;c;d\n1, 2;3;"{cell}"\n')) == (["a, b", "c", "d"], [["1, 2", "3", cell]])
 
 
-def test_a_configured_delimiter_is_not_doubted(drop):
+def test_a_configured_delimiter_is_used_unchecked(drop):
     assert read(reader(delimiter="|"), drop("a,b\n1,2\n")) == (["a,b"], [["1,2"]])
 
 
@@ -124,7 +124,7 @@ RUSSIAN = "номер,отзыв\n" + "1,Товар хороший, достав
 
 
 def to_cp1258(text: str) -> bytes:
-    """As Windows writes Vietnamese: the tone as a mark behind the letter."""
+    """As Windows writes Vietnamese: the tone as a mark after the letter."""
     encoded = b""
     for letter in unicodedata.normalize("NFC", text):
         parts = unicodedata.normalize("NFD", letter)
@@ -152,7 +152,7 @@ def to_cp1258(text: str) -> bytes:
         ("utf-32-le", codecs.BOM_UTF32_LE, "utf-32"),
     ],
 )
-def test_reads_unicode_in_every_spelling(drop, encoding, mark, described):
+def test_reads_every_unicode_encoding(drop, encoding, mark, described):
     one = reader()
     columns, rows = read(one, drop(mark + VIETNAMESE.encode(encoding)))
     assert columns == ["mã", "nhận xét"]
@@ -165,7 +165,7 @@ def test_a_mark_overrides_the_configured_encoding(drop):
     assert read(reader(encoding="cp1258"), drop(content)) == read(reader(), drop(content))
 
 
-def test_vietnamese_of_windows_comes_out_composed(drop):
+def test_vietnamese_from_windows_is_composed(drop):
     columns, rows = read(reader(encoding="cp1258"), drop(to_cp1258(VIETNAMESE)))
     assert [columns, *rows] == list(csv.reader(io.StringIO(VIETNAMESE)))
 
@@ -184,7 +184,7 @@ def test_an_encoding_is_proposed_and_never_used(drop, content, proposal):
     assert refusal.code == "encoding"
     assert f'encoding = "{proposal}"' in str(refusal)
     assert "CSV UTF-8" in str(refusal)
-    # And what is proposed is what the setting takes.
+    # The setting accepts the proposal.
     assert read(reader(encoding=proposal), drop(content))[1]
 
 
@@ -196,43 +196,66 @@ def test_an_encoding_is_proposed_and_never_used(drop, content, proposal):
         RUSSIAN.encode("cp1251")[:60],
     ],
 )
-def test_of_a_few_bytes_nothing_is_concluded(drop, content):
+def test_no_encoding_is_proposed_for_a_few_bytes(drop, content):
     message = str(refused(reader(), drop(content)))
-    assert "It looks like" not in message
-    assert "(0xE" in message
+    assert "it seems" not in message
+    assert "is 0xE" in message
+    assert 'set encoding = "…"' in message
+
+
+@pytest.mark.parametrize(
+    ("content", "beginning"),
+    [
+        (b"a,b\n1,\xc4rgerlich\n", "Special characters in line 2 (“?rgerlich”) are not valid UTF-8. Save the file as"),
+        (
+            RUSSIAN.encode("cp1251"),
+            "Special characters in line 1 (“номер”) are in an old Windows encoding, it seems cp1251. Save the file",
+        ),
+        (RUSSIAN.encode("koi8-r"), "Special characters in line 1 (“номер”) are not UTF-8, but it seems koi8-r. Save"),
+        (b"a,b\n1,\xff\xfe\xfd\n", "Special characters in line 2 are not valid UTF-8."),
+    ],
+)
+def test_the_person_who_dropped_the_file_is_addressed_first(drop, content, beginning):
+    message = str(refused(reader(), drop(content)))
+    assert message.startswith(beginning)
+    assert "drop it again. For the operator: byte " in message
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 70_000, 1_048_572, 1_048_573, 2_200_000])
 def test_the_refusal_names_line_and_byte(drop, ahead):
     good = b"a,b\n" + b"1,\xc3\xa9" + b"x" * ahead + b"\n2,"
     message = str(refused(reader(), drop(good + b"\xe9\n")))
-    assert f"line 3, byte {len(good) + 1:,} of the file" in message
+    assert "Special characters in line 3 " in message
+    assert f"byte {len(good) + 1:,} of the file is 0xE9" in message
 
 
 def test_the_line_is_right_with_old_macintosh_line_ends(drop):
-    assert "line 3, byte 6 of" in str(refused(reader(), drop(b"a\r1\r2\xff\r")))
+    message = str(refused(reader(), drop(b"a\r1\r2\xff\r")))
+    assert "in line 3 " in message
+    assert "byte 6 of" in message
 
 
 def test_a_character_cut_off_at_the_end_is_refused(drop):
-    assert "line 2, byte 7 of" in str(refused(reader(), drop(b"a,b\n1,\xc3")))
+    assert "byte 7 of" in str(refused(reader(), drop(b"a,b\n1,\xc3")))
     assert refused(reader(), drop(codecs.BOM_UTF16_BE + "a,b\n1,é\n2".encode("utf-16-be")[:-1])).code == "encoding"
 
 
 def test_the_configured_encoding_is_strict_as_well(drop):
     refusal = refused(reader(encoding="cp1252"), drop(b"a,b\n1,\x81\n"))
     assert refusal.code == "encoding"
-    assert "not valid cp1252: line 2, byte 7" in str(refusal)
+    assert "line 2 are not valid cp1252" in str(refusal)
+    assert "byte 7 of" in str(refusal)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf_16_without_a_mark_is_told_from_binary(drop, encoding):
+def test_utf_16_without_a_mark_is_distinguished_from_binary(drop, encoding):
     refusal = refused(reader(), drop(VIETNAMESE.encode(encoding)))
     assert refusal.code == "encoding"
     assert f'encoding = "{encoding}"' in str(refusal)
     assert read(reader(encoding=encoding), drop(VIETNAMESE.encode(encoding)))[0] == ["mã", "nhận xét"]
 
 
-# --- files that will not do ------------------------------------------------------------------------------------
+# --- files that are refused ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -268,13 +291,13 @@ def test_utf_16_without_a_mark_is_told_from_binary(drop, encoding):
         (bytes(random.Random(1).randbytes(5000)), "binary", "not a text file"),
     ],
 )
-def test_refuses_in_words(drop, content, code, says):
+def test_refuses(drop, content, code, says):
     refusal = refused(reader(), drop(content))
     assert refusal.code == code
     assert says in str(refusal)
 
 
-def test_a_cell_without_end_is_refused_before_memory_is_full(drop, monkeypatch):
+def test_an_endless_cell_is_refused_before_memory_is_full(drop, monkeypatch):
     monkeypatch.setattr(csv_reader, "MAX_CELL", 100_000)
     monkeypatch.setattr(csv_reader, "_MAX_LINE", 200_000)
     refusal = refused(reader(), drop('a,b\n1,x\n2,"' + "long\n" * 30_000))
@@ -288,7 +311,7 @@ def test_long_cells_are_read(drop):
     assert read(reader(), drop(f"a,b\n1,{cell}\n"))[1] == [["1", cell]]
 
 
-# --- rows that will not do -------------------------------------------------------------------------------------
+# --- rows that fail --------------------------------------------------------------------------------------------
 
 
 def test_a_ragged_row_fails_alone(drop):
@@ -347,11 +370,11 @@ def test_memory_does_not_grow_with_the_file(drop):
         finally:
             tracemalloc.stop()
 
-    peak(1_000)  # what is imported and cached the first time
+    peak(1_000)  # warms up imports and caches
     assert peak(60_000) < peak(6_000) + 200_000
 
 
-def test_rows_come_before_the_file_is_read_to_its_end(drop):
+def test_rows_are_yielded_before_the_file_is_read_to_its_end(drop):
     path = drop("a,b\n" + "1,2\n" * 200_000 + '3,"open\n')
     assert list(islice(reader().read(Source(path, path.name)), 3)) == [["a", "b"], ["1", "2"], ["1", "2"]]
 
@@ -370,5 +393,5 @@ def test_settings_are_checked(settings):
         CsvSettings(**settings)
 
 
-def test_settings_take_any_spelling_of_an_encoding():
+def test_settings_accept_any_spelling_of_an_encoding():
     assert CsvSettings(encoding="Windows-1258").encoding == "cp1258"

@@ -1,4 +1,4 @@
-"""The sink `csv`: every row in order, nothing of it changed, nothing of it run by a spreadsheet."""
+"""The sink `csv`: every row in order and unchanged, and nothing that a spreadsheet would run."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def test_publishes_every_row_in_order():
     assert files[".failed.csv"].decode() == "id,review\n2,Hm\n"
 
 
-def test_no_failed_rows_no_file_of_them():
+def test_without_failed_rows_there_is_no_file_of_failed_rows():
     rows = [answered(0, ["1"], ["x"]), skipped(1, ["2"])]
     assert list(publish(Rows(["id"], ["answer"], rows))) == [".results.csv"]
 
 
-def test_a_ragged_row_goes_back_with_the_cells_it_came_with():
+def test_a_ragged_row_is_returned_with_its_own_cells():
     long = failed(0, ["1", "2"], original=["1", "2", "3,"])
     short = failed(1, ["1", None], original=["1"])
     files = publish(Rows(["a", "b"], ["answer"], [long, short]))
@@ -71,7 +71,7 @@ def test_a_ragged_row_goes_back_with_the_cells_it_came_with():
         (["status", "status (2)"], ["error"], ["status (3)", "error (2)"]),
     ],
 )
-def test_our_columns_give_way(columns, answers, own):
+def test_our_columns_are_renamed_if_their_names_are_in_use(columns, answers, own):
     row = answered(0, ["x"] * len(columns), ["y"])
     header = table(publish(Rows(columns, answers, [row]))[".results.csv"])[0]
     assert header == [*columns, *answers, *own]
@@ -90,7 +90,7 @@ def test_our_columns_give_way(columns, answers, own):
         ({"a": None}, '{"a":null}'),
     ],
 )
-def test_values_that_are_no_text_are_written_as_json(value, cell):
+def test_values_that_are_not_text_are_written_as_json(value, cell):
     files = publish(Rows(["in"], ["out"], [answered(0, [value], [value])]))
     assert table(files[".results.csv"])[1] == [cell, cell, "ok", ""]
 
@@ -113,21 +113,21 @@ FORMULAS = [
 
 
 @pytest.mark.parametrize("text", FORMULAS)
-def test_what_a_spreadsheet_would_run_is_escaped_in_answers_and_errors(text):
+def test_formulas_are_escaped_in_answers_and_errors(text):
     rows = Rows(["in"], ["out"], [answered(0, [text], [text]), failed(1, [text], Failure("x", text))])
     files = publish(rows)
     assert table(files[".results.csv"])[1:] == [[text, f"'{text}", "ok", ""], [text, "", "failed", f"'{text}"]]
-    # The failed rows are dropped again: they are the same data.
+    # The failed rows can be dropped again as the same data.
     assert table(files[".failed.csv"])[1:] == [[text]]
     assert table(publish(rows, formulas="keep")[".results.csv"])[1] == [text, text, "ok", ""]
 
 
 @pytest.mark.parametrize("text", ["-5", "+3.2", "-1,000.50", "-.5", "-1e-7", "+12%", "5-3", "a=b", "'=1", " =1", ""])
-def test_numbers_and_ordinary_text_are_left_alone(text):
+def test_numbers_and_ordinary_text_are_unchanged(text):
     assert table(publish(Rows(["in"], ["out"], [answered(0, ["x"], [text])]))[".results.csv"])[1][1] == text
 
 
-def test_excel_is_told_that_it_is_utf_8():
+def test_a_byte_order_mark_for_excel():
     files = publish(Rows(["tên"], ["answer"], [failed(0, ["Mận"])]), bom=True)
     assert files[".results.csv"].startswith("\ufefftên,".encode())
     assert files[".failed.csv"] == "\ufefftên\nMận\n".encode()
@@ -141,7 +141,7 @@ def test_another_delimiter():
     )
 
 
-def test_half_a_character_does_not_keep_the_job_from_its_folder():
+def test_a_lone_surrogate_does_not_stop_the_delivery():
     files = publish(Rows(["a"], ["b"], [answered(0, ["x"], ["\ud800"])]))
     assert table(files[".results.csv"])[1] == ["x", "\\ud800", "ok", ""]
 
@@ -179,14 +179,14 @@ def test_failed_rows_dropped_again_are_the_same_rows(tmp_path_factory, contents,
     path = tmp_path_factory.getbasetemp() / "may.failed.csv"
     path.write_bytes(files[".failed.csv"])
     assert read(CsvReader(CsvSettings(delimiter=delimiter)), path) == (columns, cells)
-    # With the delimiter to be found out as well: no cell looks like two under another one.
+    # Also with the delimiter detected: no cell is split by another one.
     if not any('"' in name for name in columns):
         assert read(CsvReader(CsvSettings()), path) == (columns, cells)
 
 
 @PATIENT
 @given(TABLES)
-def test_results_come_back_with_the_input_unchanged(tmp_path_factory, contents):
+def test_results_have_the_input_unchanged(tmp_path_factory, contents):
     columns, cells = contents
     rows = [answered(number, values, ["=x"]) for number, values in enumerate(cells)]
     path = tmp_path_factory.getbasetemp() / "may.results.csv"
@@ -203,13 +203,13 @@ def test_publishing_again_writes_the_same_bytes():
 
 
 class Halting(Rows):
-    """Many rows, half of which come only once they are told to, and which tell where and how far they got."""
+    """Many rows. The second half waits for `go_on`; the thread and the end of the iteration are recorded."""
 
     def __init__(self) -> None:
         super().__init__(["a"], ["b"], [])
         self.thread: threading.Thread | None = None
         self.halfway = threading.Event()
-        self.told = threading.Event()
+        self.go_on = threading.Event()
         self.ended = False
 
     def __iter__(self) -> Iterator[ResultRow]:
@@ -218,7 +218,7 @@ class Halting(Rows):
         try:
             yield from rows
             self.halfway.set()
-            self.told.wait(10)
+            self.go_on.wait(10)
             yield from rows
         finally:
             self.ended = True
@@ -229,15 +229,15 @@ async def test_writes_in_a_thread_and_stops_when_cancelled():
     publishing = asyncio.create_task(CsvSink(CsvSinkSettings()).publish(job(outbox), rows))
     await asyncio.to_thread(rows.halfway.wait, 10)
     publishing.cancel()
-    asyncio.get_running_loop().call_soon(rows.told.set)  # after the cancellation has arrived, which was first
+    asyncio.get_running_loop().call_soon(rows.go_on.set)  # after the cancellation has arrived, which was first
     with pytest.raises(asyncio.CancelledError):
         await publishing
     assert rows.thread is not threading.main_thread()
-    assert rows.ended, "the thread was left behind, and would write beside the next try"
+    assert rows.ended, "the thread still runs, and would write at the same time as the next try"
     assert outbox.files == {}
 
 
-async def test_what_goes_wrong_in_the_thread_is_raised_and_nothing_is_published():
+async def test_an_error_in_the_thread_is_raised_and_nothing_is_published():
     class Broken(Rows):
         def __iter__(self) -> Iterator[ResultRow]:
             yield failed(0, ["1"])

@@ -1,4 +1,4 @@
-"""The reader `jsonl`: one object a line; a bad line is one bad line."""
+"""The reader `jsonl`: one object per line; a bad line fails alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from batchd import BadRow, Settings, Source
 from batchd.requests.json_lines import UNREADABLE
 from batchd_files import bad_lines, jsonl_reader
-from batchd_files.bad_lines import line_again
+from batchd_files.bad_lines import original_line
 from batchd_files.jsonl_reader import JsonlReader
 
 READER = JsonlReader(Settings())
@@ -41,7 +41,7 @@ def drop(tmp_path: Path):
         pytest.param('{"a":"x\u2028y\u0085z"}\n', ["a"], [["x\u2028y\u0085z"]], id="other line separators are text"),
         pytest.param('{}\n{"a":null}\n', ["a"], [[None], [None]], id="an object without keys"),
         pytest.param('{"a":{"b":[1,{"c":"é"}]}}\n', ["a"], [[{"b": [1, {"c": "é"}]}]], id="nested"),
-        pytest.param('{"a":12345678901234567890123}\n', ["a"], [[12345678901234567890123]], id="great whole numbers"),
+        pytest.param('{"a":12345678901234567890123}\n', ["a"], [[12345678901234567890123]], id="large integers"),
         pytest.param('{"a":"\\"b\\": 1","b":":"}\n', ["a", "b"], [['"b": 1', ":"]], id="what looks like a key is text"),
         pytest.param('{"a" : 1 ,\t"b"\t:\t"c :"}\n', ["a", "b"], [[1, "c :"]], id="space everywhere"),
         pytest.param('{"a":{"x":1},"b":{"x":2}}\n', ["a", "b"], [[{"x": 1}, {"x": 2}]], id="the same key elsewhere"),
@@ -73,7 +73,7 @@ def test_reads(drop, content, columns, rows):
         (b'{"a":' * 2_000 + b"1" + b"}" * 2_000, "invalid_json_line", "nested too deeply"),
     ],
 )
-def test_a_bad_line_fails_alone_and_comes_back_as_it_was(drop, line, code, says):
+def test_a_bad_line_fails_alone_and_is_returned_unchanged(drop, line, code, says):
     _, records = read(READER, drop(b'{"a":1}\n' + line + b'\r\n{"a":2}\n'))
     assert [record for record in records if not isinstance(record, BadRow)] == [[1], [2]]
     assert isinstance(records[1], BadRow)
@@ -82,11 +82,11 @@ def test_a_bad_line_fails_alone_and_comes_back_as_it_was(drop, line, code, says)
     assert failure.message.startswith("Line 2: ")
     assert says in failure.message
     assert_tells_what_to_do(failure.message)
-    assert line_again(records[1].values, failure) == line
+    assert original_line(records[1].values, failure) == line
     assert msgspec.json.decode(msgspec.json.encode(records[1].values)) == records[1].values
 
 
-def test_every_code_of_a_line_that_cannot_be_read_is_known_to_bring_it_back():
+def test_every_code_of_an_unreadable_line_returns_the_line():
     assert bad_lines._BAD | {bad_lines.NOT_UTF8} >= UNREADABLE
 
 
@@ -118,7 +118,7 @@ def test_a_line_too_long_fails_alone(drop, monkeypatch):
         (b"".join(b'{"key %d":1}\n' % number for number in range(1_001)), "columns", "1,000 different keys"),
     ],
 )
-def test_refuses_in_words(drop, content, code, says):
+def test_refuses(drop, content, code, says):
     refusal = refused(READER, drop(content))
     assert refusal.code == code
     assert says in str(refusal)
@@ -152,12 +152,12 @@ def test_reads_what_the_json_module_writes(tmp_path_factory, objects, ascii_only
 
 @PATIENT
 @given(st.lists(st.tuples(KEYS, st.integers(0, 9)), min_size=1, max_size=4), st.sampled_from([":", " :", "\t:", ": "]))
-def test_double_keys_are_found_however_they_are_written(tmp_path_factory, pairs, colon):
+def test_duplicate_keys_are_found_however_they_are_written(tmp_path_factory, pairs, colon):
     path = tmp_path_factory.getbasetemp() / "x.jsonl"
     line = "{" + ",".join(f"{json.dumps(key)}{colon}{value}" for key, value in pairs) + "}"
     path.write_text('{"good":1}\n' + line)
-    double = len({key for key, _ in pairs}) < len(pairs)
-    assert isinstance(read(READER, path)[1][1], BadRow) == double
+    duplicate = len({key for key, _ in pairs}) < len(pairs)
+    assert isinstance(read(READER, path)[1][1], BadRow) == duplicate
 
 
 def test_memory_does_not_grow_with_the_file(drop):

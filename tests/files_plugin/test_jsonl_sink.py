@@ -1,4 +1,4 @@
-"""The sink `jsonl`: the provider's lines under the ids of whoever dropped the file."""
+"""The sink `jsonl`: the provider's lines with the custom_ids of the dropped file."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ RAW = (
 )
 
 
-def test_without_their_ids_the_line_is_the_providers_byte_for_byte():
+def test_without_custom_ids_the_line_is_the_providers_byte_for_byte():
     assert publish(Rows(["review"], ["answer"], [answered(0, ["x"], ["a"], RAW)])) == {".results.jsonl": RAW + b"\n"}
 
 
-def test_their_ids_take_the_place_of_ours_and_nothing_else_changes():
+def test_custom_ids_of_the_file_replace_ours_and_nothing_else_changes():
     files = publish(Rows(["custom_id", "body"], ["answer"], [answered(0, ['their "id"', {}], ["a"], RAW)]))
     (line,) = lines(files[".results.jsonl"])
     assert line == {**msgspec.json.decode(RAW), "custom_id": 'their "id"'}
@@ -43,14 +43,14 @@ def test_their_ids_take_the_place_of_ours_and_nothing_else_changes():
     assert b'"logprob": 1.0000000000000000001' in files[".results.jsonl"]
 
 
-@pytest.mark.parametrize("theirs", [None, 7, ["x"], ""])
-def test_an_id_that_is_no_text_is_not_used(theirs):
-    rows = [answered(0, [theirs], ["a"], RAW), skipped(1, [theirs])]
+@pytest.mark.parametrize("custom_id", [None, 7, ["x"], ""])
+def test_a_custom_id_that_is_not_text_is_not_used(custom_id):
+    rows = [answered(0, [custom_id], ["a"], RAW), skipped(1, [custom_id])]
     ids = [line["custom_id"] for line in lines(publish(Rows(["custom_id"], ["answer"], rows))[".results.jsonl"])]
     assert ids == ["20261123-abc-0", "20261123-abc-1"]
 
 
-def test_rows_that_were_never_answered_have_a_line_of_the_same_shape():
+def test_rows_without_an_answer_have_a_line_of_the_same_form():
     rows = [failed(0, ["a"], Failure("template", "It cannot be asked.")), skipped(1, ["b"])]
     assert lines(publish(Rows(["custom_id"], ["answer"], rows))[".results.jsonl"]) == [
         {
@@ -74,7 +74,7 @@ def test_a_failed_row_keeps_the_answer_it_got():
 
 
 @pytest.mark.parametrize("raw", [b'{"custom_id": ', b"[1]", b"\xe9"])
-def test_a_line_that_is_no_object_does_not_hold_up_the_job(raw):
+def test_a_line_that_is_not_an_object_does_not_stop_the_delivery(raw):
     rows = Rows(["custom_id"], ["answer"], [failed(0, ["a"], Failure("unreadable_line", "No JSON."), raw=raw)])
     (line,) = lines(publish(rows)[".results.jsonl"])
     error = {"code": "unreadable_line", "message": "No JSON."}
@@ -82,7 +82,7 @@ def test_a_line_that_is_no_object_does_not_hold_up_the_job(raw):
 
 
 @pytest.mark.parametrize(
-    ("broken", "theirs"),
+    ("broken", "custom_id"),
     [
         (b'{"custom_id": "b", "body": {"x": 1}', "b"),
         (b' { "custom_id"\t: "\\u0062 \\"", "body": NaN}', 'b "'),
@@ -96,13 +96,13 @@ def test_a_line_that_is_no_object_does_not_hold_up_the_job(raw):
         (b"oops", None),
     ],
 )
-def test_a_line_that_could_not_be_read_is_called_what_it_certainly_says(tmp_path, broken, theirs):
+def test_an_unreadable_line_keeps_its_custom_id_if_that_is_certain(tmp_path, broken, custom_id):
     dropped = tmp_path / "requests.jsonl"
     dropped.write_bytes(b'{"custom_id": "a", "body": {}}\n' + broken + b"\n")
     columns, (_, one) = read(JsonlReader(Settings()), dropped)
     rows = [failed(1, [*one.values, None], one.failure, original=one.values)]
     (line,) = lines(publish(Rows(columns, ["answer"], rows))[".results.jsonl"])
-    assert line["custom_id"] == (theirs or "20261123-abc-1")
+    assert line["custom_id"] == (custom_id or "20261123-abc-1")
     assert line["error"]["code"] == one.failure.code
 
 
