@@ -1,4 +1,4 @@
-"""Ways to ask about a row: a template filled with its cells, or a request that is ready as it is."""
+"""Prompt builders: a template filled with the cells of a row, or rows that are complete requests."""
 
 from __future__ import annotations
 

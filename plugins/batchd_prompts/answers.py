@@ -1,4 +1,4 @@
-"""Reading a model's answer into columns: as it is, in pieces, or as the JSON that was asked for."""
+"""Reads a model's answer into columns: as it is, in pieces, or as JSON of the requested schema."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from batchd import Failure, Json, Response
 _decode = msgspec.json.Decoder().decode
 _FENCED = re.compile(r"\s*```[A-Za-z]*[ \t]*\r?\n(.*?)\s*```\s*", re.DOTALL)
 _QUOTED = 200
-"""Characters of an answer that are quoted in a message."""
+"""How many characters of an answer a message quotes."""
 
 
 class Answers(ABC):
-    """A way to read answers; `columns` are what it reads."""
+    """A way to read answers into `columns`."""
 
     columns: Sequence[str]
 
     @abstractmethod
     def read(self, text: str) -> Mapping[str, Json] | Failure:
-        """The columns' values out of the answer's text."""
+        """The values of the columns, from the answer's text."""
 
 
 class WholeText(Answers):
-    """All of the text in one column."""
+    """The whole text as one column."""
 
     def __init__(self, column: str) -> None:
         self.columns = (column,)
@@ -38,7 +38,7 @@ class WholeText(Answers):
 
 
 class Separated(Answers):
-    """A piece for each column, with a separator between them."""
+    """One piece for each column, with a separator between them."""
 
     def __init__(self, columns: Sequence[str], separator: str) -> None:
         self.columns = tuple(columns)
@@ -62,7 +62,7 @@ class Structured(Answers):
         self._required = tuple(schema.get("required", self.columns))
 
     def read(self, text: str) -> Mapping[str, Json] | Failure:
-        """See Answers. Models that do not know structured output like to fence JSON as code; that is read as well."""
+        """See Answers. JSON in a code fence is read too: models without structured output often write it so."""
         fenced = _FENCED.fullmatch(text)
         try:
             answer = _decode(fenced[1] if fenced else text)
@@ -75,12 +75,12 @@ class Structured(Answers):
             return unparsable(f"it has no {_listed(missing)}", text)
         extra = [name for name in answer if name not in self.columns]
         if extra:
-            return unparsable(f"it has {_listed(extra)}, which was not asked for", text)
+            return unparsable(f"it has {_listed(extra)}, which the schema does not have", text)
         return {column: answer.get(column) for column in self.columns}
 
 
 def unanswered(response: Response, text: str) -> Failure | None:
-    """Why a response with this text is no answer, although the service answered; None if it is one."""
+    """Why a response with this text is not an answer; None if it is one."""
     refusal, reason = response.refusal, response.finish_reason
     if refusal is not None:
         return Failure("refusal", f"The model declined to answer: {_quoted(refusal)}.")
@@ -89,8 +89,8 @@ def unanswered(response: Response, text: str) -> Failure | None:
     if reason == "length":
         return Failure(
             "length",
-            "The answer was cut at max_tokens. Raise max_tokens in the table [routes.NAME.params] of this route, and "
-            "drop the failed rows again.",
+            "The answer was cut off at max_tokens. Ask for a higher limit, then drop the failed rows again. For the "
+            "operator: raise max_tokens in the table [routes.NAME.params] of the route.",
         )
     if not text.strip():
         return Failure("no_text", "The model answered without any text.", transient=True)
@@ -98,7 +98,7 @@ def unanswered(response: Response, text: str) -> Failure | None:
 
 
 def unparsable(what: str, text: str) -> Failure:
-    """An answer that is not in the form that was asked for. Models are random: asked again, it may be."""
+    """The failure for an answer in the wrong form. Models are random, so a retry may help."""
     return Failure("unparsable", f"The answer could not be read: {what}: {_quoted(text)}.", transient=True)
 
 

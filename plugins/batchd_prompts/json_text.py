@@ -1,4 +1,4 @@
-"""JSON as it must be on a line of a batch input file."""
+"""Encodes JSON for a line of a batch input file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _encode = msgspec.json.Encoder().encode
 
 BROKEN_TEXT = Failure(
     "text",
-    "The row contains half of a character (a lone surrogate), which cannot be sent. Write that cell anew and drop "
+    "The row contains half of a character (a lone surrogate), which cannot be sent. Retype that cell and drop "
     "the row again.",
 )
-"""What becomes of a row whose text is no text."""
+"""The failure of a row with text that cannot be encoded."""
 
 
 def encoded_body(body: Json) -> bytes | Failure:
@@ -25,11 +25,11 @@ def encoded_body(body: Json) -> bytes | Failure:
 
 
 def shown(value: Json) -> Json:
-    """A cell's value as it stands in a prompt: nothing for None, JSON for what is not text."""
+    """A cell's value as text in a prompt: empty for None, JSON for a value that is not text."""
     if isinstance(value, str):
         return value
     if value is None:
         return ""
     if isinstance(value, bool | int | float | list | dict):
         return _encode(value).decode()
-    return value  # only inside of templates: an undefined name, which complains when it is made text
+    return value  # only within templates: an undefined name, which raises when it is converted to text

@@ -1,4 +1,4 @@
-"""The prompt builder `passthrough`: rows that are requests already, in OpenAI's batch input format."""
+"""The prompt builder `passthrough`: rows that are complete requests, in OpenAI's batch input format."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .json_text import encoded_body
 
 
 class PassthroughSettings(Settings):
-    """The prompt table of a route that takes finished requests."""
+    """The prompt table of a route for complete requests."""
 
     url: str = "/v1/chat/completions"
-    """The endpoint that the lines must name: a batch has one, the route's."""
+    """The endpoint that each line must name, since a batch has only one."""
 
     @field_validator("url")
     @classmethod
@@ -26,10 +26,10 @@ class PassthroughSettings(Settings):
 
 
 class PassthroughBuilder(PromptBuilder[PassthroughSettings]):
-    """Sends the body of each line as it is; what the route adds only fills in what the body leaves open.
+    """Sends the body of each line unchanged. The route's parameters only add what the body does not set.
 
-    The model is no exception, but a batch has one, and the job was priced for the route's: a body that names
-    another is refused with all else that a service would not take, when the part is planned.
+    That holds for the model too. But a batch has one model, and the job is priced for the route's: a body with
+    another model is refused when the part is planned, like every request that a service would refuse.
     """
 
     Settings = PassthroughSettings
@@ -40,7 +40,7 @@ class PassthroughBuilder(PromptBuilder[PassthroughSettings]):
         self.endpoints = (settings.url,)
 
     def needs(self) -> Iterable[str]:
-        """What makes a line a request."""
+        """The columns of a request."""
         return ("custom_id", "body")
 
     def build(self, row: Row) -> Body | Failure:
@@ -58,7 +58,7 @@ class PassthroughBuilder(PromptBuilder[PassthroughSettings]):
             yield body if isinstance(body, Failure) else encoded_body({**common, **body})
 
     def parse(self, response: Response) -> Mapping[str, Json] | Failure:
-        """The answer's text. Tool calls, embeddings and the like have none; the `jsonl` sink has all of the answer."""
+        """The answer's text; empty for tool calls, embeddings and the like. The `jsonl` sink has the whole answer."""
         return {"answer": response.text or ""}
 
     def _body(self, row: Row) -> Body | Failure:

@@ -1,7 +1,7 @@
-"""A prompt's text with places for the row's cells, compiled once and filled for each row.
+"""A template for a prompt, compiled once and filled with the cells of each row.
 
-Most prompts are text and `{{ column }}`, so these are filled without Jinja, forty times as fast. What is
-plain is decided by Jinja's own parser, so white space control, comments and newlines mean the same either way.
+Most templates are text and `{{ column }}`. These plain ones are filled without Jinja, forty times as fast. Jinja's
+own parser decides which are plain, so white space control, comments and newlines mean the same in both cases.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from batchd import Failure, Row
 from .json_text import BROKEN_TEXT, shown
 
 WHOLE_ROW = "row"
-"""The name under which a template sees all of the row, for columns whose names are not words."""
+"""The name of the whole row in a template, for columns whose names are not identifiers."""
 
-# Prompts are not HTML. Everything else that a template could reach beside the row is taken away below.
+# No autoescape: prompts are not HTML. The globals are removed below, so that a template sees only the row.
 _environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, finalize=shown, autoescape=False)
-# Jinja's functions (`range`, `dict`, ...) have the names of perfectly good columns.
+# Jinja's functions (`range`, `dict`, ...) would hide columns of the same name.
 _environment.globals.clear()
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The place of a column's value in a text."""
+    """The position of a column's value in a text."""
 
     column: str
 
@@ -38,19 +38,19 @@ Piece: TypeAlias = "str | Cell"
 
 
 class Template:
-    """One text. ValueError, in a sentence, if it cannot be understood."""
+    """One compiled template. ValueError with a sentence if it is not valid."""
 
     def __init__(self, source: str) -> None:
         try:
             tree = _environment.parse(source)
-            _refuse_what_is_not_offered(tree)
+            _refuse_unsupported(tree)
             self._template = _environment.from_string(source)
         except TemplateSyntaxError as error:
-            raise ValueError(_in_words(error)) from None
+            raise ValueError(_explained(error)) from None
         self.needs: tuple[str, ...] = tuple(sorted(_needed(tree)))
-        """The columns without which it cannot be filled."""
+        """The columns that a row must have."""
         self.pieces: tuple[Piece, ...] | None = _plain_pieces(tree)
-        """The text and the cells it is made of, if it is plain; else None."""
+        """Its texts and cells if it is plain, else None."""
 
     def render(self, row: Row) -> str | Failure:
         """The text for this row."""
@@ -63,44 +63,43 @@ class Template:
             return "".join(piece if isinstance(piece, str) else shown(row[piece.column]) for piece in self.pieces)
         except UnicodeEncodeError:
             return BROKEN_TEXT
-        except Exception as error:  # noqa: BLE001  # whatever a template makes of a row, it is that row's trouble
-            return self._unwritable(error)
+        except Exception as error:  # noqa: BLE001  # any error of a template fails only its row
+            return self._failure(error)
 
     def render_with_jinja(self, row: Row) -> str:
-        """The text for this row by Jinja, plain or not. Raises whatever the template raises."""
-        # An empty cell of a table is empty text, so a missing value of other files is as well; else a filter
-        # such as `upper` would ask the model about NONE.
+        """The text for this row, rendered by Jinja even if plain. Errors of the template pass through."""
+        # A missing value is empty text, like an empty cell of a table. Otherwise `None|upper` would become NONE.
         values = {column: "" if value is None else value for column, value in row.as_dict().items()}
         return self._template.render({**values, WHOLE_ROW: values})
 
     def missing(self, columns: Iterable[str]) -> Failure | None:
-        """Why a row with these columns cannot be asked about, None if it can."""
-        there = set(columns)
+        """Why the template cannot be filled from these columns; None if it can."""
+        present = set(columns)
         for column in self.needs:
-            if column not in there:
+            if column not in present:
                 return Failure("template", f"The prompt asks about the column “{column}”, which the row does not have.")
         return None
 
-    def _unwritable(self, error: Exception) -> Failure:
+    def _failure(self, error: Exception) -> Failure:
         columns = ", ".join(f"“{column}”" for column in self.needs)
-        place = f"column{'' if len(self.needs) == 1 else 's'} {columns}" if columns else "cells"
+        source = f"column{'' if len(self.needs) == 1 else 's'} {columns}" if columns else "cells"
         reason = str(error).rstrip(".") or type(error).__name__
-        return Failure("template", f"The prompt could not be written from this row's {place}: {reason}.")
+        return Failure("template", f"The prompt could not be written from this row's {source}: {reason}.")
 
 
-def _in_words(error: TemplateSyntaxError) -> str:
-    said = f"Line {error.lineno} of the template is not understood: {str(error.message).rstrip('.')}."
-    if "end of print statement" in said:
-        said += ' A column whose name is not one word is written {{ row["the name"] }}.'
-    return said
+def _explained(error: TemplateSyntaxError) -> str:
+    message = f"Line {error.lineno} of the template is not understood: {str(error.message).rstrip('.')}."
+    if "end of print statement" in message:
+        message += ' A column whose name is not one word is written {{ row["the name"] }}.'
+    return message
 
 
-def _refuse_what_is_not_offered(tree: nodes.Template) -> None:
+def _refuse_unsupported(tree: nodes.Template) -> None:
     for other in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
         raise ValueError(f"Line {other.lineno} of the template refers to another template, which a prompt cannot do.")
-    unknown = find_undeclared_variables(tree)
+    undeclared = find_undeclared_variables(tree)
     for call in tree.find_all(nodes.Call):
-        if isinstance(call.node, nodes.Name) and call.node.name in unknown:
+        if isinstance(call.node, nodes.Name) and call.node.name in undeclared:
             raise ValueError(
                 f"Line {call.lineno} of the template calls {call.node.name}(), but a prompt has only the row's columns "
                 "and Jinja's filters, no functions."
@@ -108,22 +107,21 @@ def _refuse_what_is_not_offered(tree: nodes.Template) -> None:
     for name in tree.find_all(nodes.Name):
         if name.name == "self":
             raise ValueError(
-                f"Line {name.lineno} of the template says self, which is Jinja's own word. "
-                'The column of that name is written {{ row["self"] }}.'
+                f"Line {name.lineno} of the template uses self, which is a word of Jinja. "
+                'A column of that name is written {{ row["self"] }}.'
             )
 
 
 def _needed(tree: nodes.Template) -> set[str]:
-    """The columns that are used, but for those about which the template asks whether they are there."""
-    unless_there = set(_asked_about(tree))
+    """The columns that are used, except those that the template tests with `is defined` or `default`."""
     named = find_undeclared_variables(tree) - {WHOLE_ROW}
-    return (named | {column for _, column in _subscripts(tree)}) - unless_there
+    return (named | {column for _, column in _subscripts(tree)}) - set(_optional(tree))
 
 
-def _asked_about(tree: nodes.Template) -> Iterator[str]:
-    for question in tree.find_all((nodes.Test, nodes.Filter)):
-        if question.name in ("defined", "undefined", "default", "d"):
-            subject = question.node
+def _optional(tree: nodes.Template) -> Iterator[str]:
+    for test in tree.find_all((nodes.Test, nodes.Filter)):
+        if test.name in ("defined", "undefined", "default", "d"):
+            subject = test.node
             if isinstance(subject, nodes.Name):
                 yield subject.name
             else:
@@ -131,13 +129,13 @@ def _asked_about(tree: nodes.Template) -> Iterator[str]:
 
 
 def _subscripts(tree: nodes.Template) -> Iterator[tuple[nodes.Expr, str]]:
-    """Where the template says `row["column"]` or `row.column`."""
+    """Each `row["column"]` and `row.column` in the template."""
     for item in tree.find_all(nodes.Getitem):
         column = _subscript(item)
         if column is not None:
             yield item, column
     for attribute in tree.find_all(nodes.Getattr):
-        # `row.items()` is the dict's, not a column's.
+        # `row.items` is a method of dict, not a column.
         if _is_row(attribute.node) and not hasattr(dict, attribute.attr):
             yield attribute, attribute.attr
 

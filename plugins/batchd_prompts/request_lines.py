@@ -1,7 +1,7 @@
-"""Many requests that differ in a few texts only: encoded once, then cut and filled in.
+"""Encodes many requests that differ only in a few texts.
 
-A request is encoded with a mark in each place where a row's text goes, and cut at the marks. What is left to
-do for a row is to escape its texts and put them between the pieces.
+One request is encoded with a mark wherever a row's text goes, and split at the marks. For each row, only its texts
+are then escaped and put between the pieces.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from .rendering import Cell, Template
 _encode = msgspec.json.Encoder().encode
 
 Slot: TypeAlias = "Cell | Template"
-"""What fills a place: one cell, or all of a template that only Jinja can fill."""
+"""What goes between two pieces: one cell, or the whole of a template that only Jinja can fill."""
 
 
 def encode_requests(
     rows: Iterable[Row], templates: Sequence[Template], body: Callable[[Sequence[str]], Body], common: Body
 ) -> Iterator[bytes | Failure]:
-    """The encoded requests for the rows, in order. `body` makes one out of a text for each template."""
-    pieces, slots = _cut(templates, body, common)
+    """The encoded requests for the rows, in order. `body` builds one from a text for each template."""
+    pieces, slots = _split(templates, body, common)
     columns: Sequence[str] | None = None
-    places: list[int | Template] = []
+    sources: list[int | Template] = []
     missing: Failure | None = None
     for row in rows:
         if row.columns is not columns:
             columns = row.columns
             missing = next((failure for one in templates if (failure := one.missing(columns)) is not None), None)
-            places = [] if missing is not None else _places(slots, columns)
-        yield _filled(row, pieces, places) if missing is None else missing
+            sources = [] if missing is not None else _sources(slots, columns)
+        yield _filled(row, pieces, sources) if missing is None else missing
 
 
-def _filled(row: Row, pieces: Sequence[bytes], places: Sequence[int | Template]) -> bytes | Failure:
+def _filled(row: Row, pieces: Sequence[bytes], sources: Sequence[int | Template]) -> bytes | Failure:
     values = row.values
     line = [pieces[0]]
     try:
-        for place, piece in zip(places, pieces[1:], strict=True):
-            if type(place) is int:
-                text = values[place]
+        for source, piece in zip(sources, pieces[1:], strict=True):
+            if type(source) is int:
+                text = values[source]
                 if type(text) is not str:
                     text = shown(text)
             else:
-                text = place.render(row)  # type: ignore[union-attr]  # what is not an int is a Template
+                text = source.render(row)  # type: ignore[union-attr]  # if it is not an int, it is a Template
                 if isinstance(text, Failure):
                     return text
             line.append(_encode(text)[1:-1])
@@ -58,17 +58,17 @@ def _filled(row: Row, pieces: Sequence[bytes], places: Sequence[int | Template])
     return b"".join(line)
 
 
-def _places(slots: Sequence[Slot], columns: Sequence[str]) -> list[int | Template]:
+def _sources(slots: Sequence[Slot], columns: Sequence[str]) -> list[int | Template]:
     return [columns.index(slot.column) if isinstance(slot, Cell) else slot for slot in slots]
 
 
-def _cut(
+def _split(
     templates: Sequence[Template], body: Callable[[Sequence[str]], Body], common: Body
 ) -> tuple[list[bytes], list[Slot]]:
     slots = [slot for template in templates for slot in _slots(template)]
     for number in range(10_000):
-        # No end of this mark is a beginning of it, so it cannot arise across a seam; only a text that contains it
-        # whole would be cut as well, and then there are too many pieces and the next mark is tried.
+        # No suffix of this mark is a prefix of it, so it cannot arise at the edge of a text. If a text contains the
+        # mark, there are too many pieces, and the next mark is tried.
         mark = f"<cell-{number}>"
         encoded = _encode({**common, **body([_marked(template, mark) for template in templates])})
         pieces = encoded.split(mark.encode())

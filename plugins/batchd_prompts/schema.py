@@ -1,4 +1,4 @@
-"""The JSON Schema of an answer, as services with strict structured output want it."""
+"""The JSON Schema of an answer, in the form that strict structured output requires."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _NAMED = ("properties", "$defs", "definitions")
 
 
 def checked_schema(schema: Mapping[str, Json]) -> None:
-    """ValueError, in a sentence, if the properties of the schema cannot be columns."""
+    """Raise ValueError with a sentence if the properties of the schema cannot be columns."""
     if schema.get("type", "object") != "object":
-        raise ValueError('The schema must be of an object (type = "object"), since its properties become columns.')
+        raise ValueError('The schema must describe an object (type = "object"), since its properties become columns.')
     properties = schema.get("properties")
     if not isinstance(properties, Mapping) or not properties:
         raise ValueError("The schema has no properties. Write one for each column of the answer.")
@@ -23,17 +23,17 @@ def checked_schema(schema: Mapping[str, Json]) -> None:
         raise ValueError('Each property of the schema must be a table, such as score = { type = "integer" }.')
     required = schema.get("required", [])
     if not isinstance(required, list) or not set(map(str, required)) <= properties.keys():
-        raise ValueError("What the schema calls required must be a list of its own properties.")
+        raise ValueError("The schema's `required` must be a list of its own properties.")
 
 
 def response_format(schema: Mapping[str, Json]) -> Body:
-    """The request's parameter that asks for an answer of this schema."""
+    """The request parameter that asks for an answer with this schema."""
     complete = _strict({"type": "object", **schema})
     return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": complete}}
 
 
 def _strict(schema: Json) -> Json:
-    """The schema with what strict mode demands of every object in it, where the author left it open."""
+    """The schema with the keys that strict mode requires of every object, where the author left them out."""
     if not isinstance(schema, Mapping):
         return schema
     complete = dict(schema)

@@ -1,4 +1,4 @@
-"""The prompt builder `template`: a text with places for the row's cells, and an answer read into columns."""
+"""The prompt builder `template`: a text filled with the row's cells, and an answer read into columns."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class TemplateSettings(Settings):
     model_config = ConfigDict(serialize_by_alias=True)
 
     system: str | None = None
-    """What the model is told before every row; a template like `user`."""
+    """The system message, a template like `user`."""
     user: str
-    """What the model is asked about each row: Jinja2, `{{ column }}` is the cell, `{{ row["Any name"] }}` as well."""
+    """The question about each row, in Jinja2: `{{ column }}` or `{{ row["Any name"] }}` is a cell."""
     columns: tuple[str, ...] | None = None
-    """The columns that the answer fills; `answer` alone if nothing is said."""
+    """The columns that the answer fills; by default only `answer`."""
     separator: str | None = None
-    """What stands between the pieces of an answer with more than one column."""
+    """The text between the pieces of an answer with more than one column."""
     json_schema: dict[str, Json] | None = Field(default=None, alias="schema")
-    """A JSON Schema, asked for as structured output; its properties become the columns."""
+    """A JSON Schema, requested as structured output; its properties become the columns."""
 
     @field_validator("system", "user")
     @classmethod
@@ -44,7 +44,7 @@ class TemplateSettings(Settings):
     @classmethod
     def _asks(cls, value: str) -> str:
         if not value.strip():
-            raise ValueError('The prompt is empty. Write what is asked about each row, such as "Review: {{ review }}".')
+            raise ValueError('The prompt is empty. Write a question about each row, such as "Review: {{ review }}".')
         return value
 
     @field_validator("columns")
@@ -56,9 +56,9 @@ class TemplateSettings(Settings):
             raise ValueError("The list of columns is empty. Name the columns of the answer, or leave the list out.")
         if not all(name.strip() for name in value):
             raise ValueError("One of the columns has an empty name.")
-        double = next((name for name in value if value.count(name) > 1), None)
-        if double is not None:
-            raise ValueError(f"The column “{double}” is named twice.")
+        duplicate = next((name for name in value if value.count(name) > 1), None)
+        if duplicate is not None:
+            raise ValueError(f"The column “{duplicate}” is listed twice.")
         return value
 
     @field_validator("json_schema")
@@ -73,26 +73,26 @@ class TemplateSettings(Settings):
         columns, separator = self.columns, self.separator
         if self.json_schema is not None:
             if separator is not None:
-                raise ValueError("There are both a separator and a schema; an answer has one form. Remove one of them.")
+                raise ValueError("There are both a separator and a schema. Remove one of them.")
             if columns is not None:
                 raise ValueError("The columns are the properties of the schema. Remove columns, or the schema.")
         elif separator == "":
-            raise ValueError('The separator is empty. Write what stands between the pieces, such as "|".')
+            raise ValueError('The separator is empty. Write the text between the pieces, such as "|".')
         elif separator is not None and (columns is None or len(columns) == 1):
             raise ValueError(
-                "A separator needs two columns or more. Name them in columns, or remove the separator: the answer is "
+                "A separator needs two columns or more. List them in columns, or remove the separator: the answer is "
                 "then one column."
             )
         elif columns is not None and len(columns) > 1 and separator is None:
             raise ValueError(
-                f"An answer for {len(columns)} columns must be cut into pieces. Write the separator that the prompt "
+                f"An answer for {len(columns)} columns must be split into pieces. Set the separator that the prompt "
                 'asks for, such as "|", or a schema.'
             )
         return self
 
 
 class TemplateBuilder(PromptBuilder[TemplateSettings]):
-    """Asks in chat form (`messages`), with the texts of its settings filled in."""
+    """Builds chat requests (`messages`) from the templates in its settings."""
 
     Settings = TemplateSettings
     endpoints = ("/v1/chat/completions",)
@@ -106,7 +106,7 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
         self._format = response_format(settings.json_schema) if settings.json_schema is not None else None
 
     def needs(self) -> Iterable[str]:
-        """The columns that the texts name, but for those that are asked about with `is defined` or `default`."""
+        """The columns in the templates, except those tested with `is defined` or `default`."""
         return tuple(dict.fromkeys(column for template in self._templates for column in template.needs))
 
     def build(self, row: Row) -> Body | Failure:
@@ -148,7 +148,7 @@ def _answers(settings: TemplateSettings) -> Answers:
 
 
 def _template(text: str) -> Template:
-    # Jinja is imported with the first prompt, not with the plugin.
+    # Imported here, so that Jinja is loaded with the first prompt and not with the plugin.
     from .rendering import Template
 
     return Template(text)

@@ -1,4 +1,4 @@
-"""The prompt builder `passthrough`: requests that are ready go out as they are, or fail by name."""
+"""The prompt builder `passthrough`: complete requests are sent unchanged, bad ones fail their row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from batchd import Failure, PromptBuilder, Response, Row
 from batchd_prompts.passthrough import PassthroughBuilder, PassthroughSettings
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""A busy machine is no failure."""
+"""A slow machine must not fail a property test."""
 
 BUILDER = PassthroughBuilder(PassthroughSettings())
 GOOD = {
@@ -30,17 +30,17 @@ def row(**changes: Any) -> Row:
     return Row(0, tuple(line), tuple(line.values()))
 
 
-def test_the_body_is_taken_as_it_is():
+def test_the_body_is_sent_unchanged():
     assert BUILDER.build(row()) == GOOD["body"]
     assert BUILDER.build(row(note="extra columns do not matter")) == GOOD["body"]
 
 
-def test_what_the_body_says_wins_over_the_route():
+def test_the_body_overrides_the_route():
     (line,) = BUILDER.encode([row()], {"model": "small", "max_tokens": 1, "temperature": 0})
     assert msgspec.json.decode(line) == {**GOOD["body"], "temperature": 0}
 
 
-def test_needs_what_makes_a_line_a_request():
+def test_needs_the_columns_of_a_request():
     assert set(BUILDER.needs()) == {"custom_id", "body"}
 
 
@@ -61,7 +61,7 @@ def test_needs_what_makes_a_line_a_request():
         ({"body": {"messages": "\ud800"}}, "text", "half of a character"),
     ],
 )
-def test_a_line_that_is_no_request_fails_alone(changes, code, says):
+def test_a_line_that_is_not_a_request_fails_alone(changes, code, says):
     failure = BUILDER.build(row(**changes))
     assert isinstance(failure, Failure)
     assert (failure.code, failure.transient) == (code, False)
@@ -77,7 +77,7 @@ def test_columns_that_the_file_does_not_have_are_missing():
     assert failure.message.startswith("method is missing")
 
 
-def test_a_body_without_a_model_is_asked_of_the_routes():
+def test_a_body_without_a_model_gets_the_routes():
     (line,) = BUILDER.encode([row(body={"messages": []})], {"model": "large"})
     assert msgspec.json.decode(line) == {"model": "large", "messages": []}
 
@@ -100,7 +100,7 @@ BODIES = st.dictionaries(st.sampled_from(["messages", "n", "stop", "\u2028"]), J
 
 @PATIENT
 @given(st.lists(BODIES, max_size=3), st.dictionaries(st.sampled_from(["model", "n", "temperature"]), JSON))
-def test_encoding_many_gives_what_building_each_gives(bodies, common):
+def test_encoding_many_gives_the_same_as_building_each(bodies, common):
     rows = [row(body=body) for body in bodies]
     lines = list(BUILDER.encode(rows, common))
     plain = list(PromptBuilder.encode(BUILDER, rows, common))

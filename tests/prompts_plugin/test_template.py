@@ -1,4 +1,4 @@
-"""The prompt builder `template`: what is asked, whom it needs, how the answer is read."""
+"""The prompt builder `template`: the question, the columns that it needs, and how the answer is read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from batchd_prompts.rendering import Template
 from batchd_prompts.template import TemplateBuilder, TemplateSettings
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""A busy machine is no failure."""
+"""A slow machine must not fail a property test."""
 
 
 def builder(**settings: Any) -> TemplateBuilder:
@@ -30,8 +30,8 @@ def row(**cells: Any) -> Row:
     return Row(0, tuple(cells), tuple(cells.values()))
 
 
-def asked(template: str, one: Row) -> Any:
-    """The text that the model is asked, or the Failure."""
+def question(template: str, one: Row) -> Any:
+    """The text of the user message, or the Failure."""
     body = builder(user=template).build(one)
     return body if isinstance(body, Failure) else body["messages"][0]["content"]
 
@@ -87,13 +87,13 @@ def test_fills_in(template, text):
         "tags": ["a", "é"], "nested": {"a": 1, "b": None}, "range": "5 km", "dict": "Oxford", "loop": "yes",
         "đánh_giá": "tốt",
     }  # fmt: skip
-    assert asked(template, row(**cells)) == text
+    assert question(template, row(**cells)) == text
 
 
 def test_the_whole_row_is_json():
     one = row(a="x", b=None, row=[1])
-    assert asked("{{ row }}", one) == '{"a":"x","b":"","row":[1]}'
-    assert asked("{{ row['row'] }}", one) == "[1]"
+    assert question("{{ row }}", one) == '{"a":"x","b":"","row":[1]}'
+    assert question("{{ row['row'] }}", one) == "[1]"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_knows_the_columns_it_needs(template, needs):
         ("{{ info.append(1) }}", {"info": []}, "“info”"),
     ],
 )
-def test_a_row_that_cannot_be_asked_about_fails_alone(template, cells, says):
+def test_a_row_that_cannot_fill_the_template_fails_alone(template, cells, says):
     one = builder(user=template)
     failure = one.build(row(**cells))
     assert isinstance(failure, Failure)
@@ -179,9 +179,9 @@ ROWS = st.lists(CELLS, min_size=len(COLUMNS), max_size=len(COLUMNS)).map(lambda 
 @PATIENT
 @given(TEMPLATES, ROWS)
 @example("{{ a }}\n", Row(0, COLUMNS, ["x"] * 7))
-def test_filling_without_jinja_gives_what_jinja_gives(source, one):
+def test_filling_without_jinja_gives_the_same_as_jinja(source, one):
     template = Template(source)
-    assert template.pieces is not None, "a template that is no more than text and cells is filled without Jinja"
+    assert template.pieces is not None, "a template of only text and cells is filled without Jinja"
     assert template.render(one) == template.render_with_jinja(one)
 
 
@@ -195,7 +195,7 @@ BODIES = st.dictionaries(
 @given(TEMPLATES | st.none(), TEMPLATES, st.booleans(), st.lists(ROWS, max_size=3), BODIES)
 @example("<cell-0>", "<cell-{{ a }}", False, [Row(0, COLUMNS, ["0>"] * 7)], {"stop": "<cell-0>"})
 @example(None, "{{ a }}{{ a|upper }}", True, [Row(0, COLUMNS, ["x\u2028\u2029\x85é"] * 7)], {})
-def test_encoding_many_gives_what_building_each_gives(system, user, rich, rows, common):
+def test_encoding_many_gives_the_same_as_building_each(system, user, rich, rows, common):
     assume(user.strip())
     settings = {"user": user + ("{{ a|string|lower }}" if rich else ""), "schema": {"properties": {"x": {}}}}
     one = builder(**settings, **({} if system is None else {"system": system}))
@@ -206,21 +206,21 @@ def test_encoding_many_gives_what_building_each_gives(system, user, rich, rows, 
     assert not any(b"\n" in line for line in lines)
 
 
-def test_encoding_takes_one_row_for_each_body_it_gives():
-    taken = []
+def test_encoding_reads_one_row_for_each_body():
+    numbers = []
 
     def rows():
         for number in range(3):
-            taken.append(number)
+            numbers.append(number)
             yield Row(number, ("a",), ["x"])
 
     bodies = builder(user="{{ a }}").encode(rows(), {})
-    assert taken == []
+    assert numbers == []
     next(bodies)
-    assert taken == [0]
+    assert numbers == [0]
 
 
-def test_encoding_minds_that_the_columns_may_change():
+def test_the_columns_may_change_between_rows():
     one = builder(user="{{ a }}")
     rows = [
         Row(0, ("a", "b"), ["1", "2"]),
@@ -257,7 +257,7 @@ def test_pieces_become_columns():
 
 
 @pytest.mark.parametrize(("text", "pieces"), [("POS|x", 2), ("POS", 1), ("a|b|c|d", 4)])
-def test_the_wrong_number_of_pieces_is_asked_again(text, pieces):
+def test_the_wrong_number_of_pieces_is_retried(text, pieces):
     failure = builder(user="x", columns=["a", "b", "c"], separator="|").parse(chat(text))
     assert failure == Failure(
         "unparsable",
@@ -266,7 +266,7 @@ def test_the_wrong_number_of_pieces_is_asked_again(text, pieces):
     )
 
 
-def test_of_a_long_answer_only_the_beginning_is_quoted():
+def test_only_the_beginning_of_a_long_answer_is_quoted():
     failure = builder(user="x", columns=["a", "b"], separator="|").parse(chat("x" * 100_000))
     assert isinstance(failure, Failure)
     assert len(failure.message) < 400
@@ -297,11 +297,11 @@ def test_properties_become_columns(text):
         ('{"label":"a"', "expected JSON"),
         ("[1]", "expected a JSON object"),
         ('{"label":"a"}', "it has no “scores”"),
-        ('{"label":"a","scores":[],"mood":1}', "it has “mood”, which was not asked for"),
+        ('{"label":"a","scores":[],"mood":1}', "it has “mood”, which the schema does not have"),
         ("[" * 5_000, "expected JSON"),
     ],
 )
-def test_other_json_is_asked_again(text, says):
+def test_other_json_is_retried(text, says):
     failure = builder(user="x", schema=SCHEMA).parse(chat(text))
     assert isinstance(failure, Failure)
     assert (failure.code, failure.transient) == ("unparsable", True)
@@ -313,7 +313,7 @@ def test_properties_that_are_not_required_may_be_missing():
     assert one.parse(chat('{"label":"a"}')) == {"label": "a", "scores": None}
 
 
-def test_the_schema_is_asked_for_as_strict_mode_wants_it():
+def test_the_schema_is_completed_for_strict_mode():
     schema = {
         "properties": {
             "who": {"type": "object", "properties": {"name": {}}},
@@ -346,7 +346,7 @@ def test_the_schema_is_asked_for_as_strict_mode_wants_it():
 @pytest.mark.parametrize(
     ("response", "code", "transient", "says"),
     [
-        (chat("POS|o", "length"), "length", False, "Raise max_tokens"),
+        (chat("POS|o", "length"), "length", False, "raise max_tokens"),
         (chat(None, "length"), "length", False, "[routes.NAME.params]"),
         (chat("x", "content_filter"), "content_filter", False, "content filter"),
         (chat(None, refusal="I cannot help."), "refusal", False, "'I cannot help.'"),
@@ -354,12 +354,12 @@ def test_the_schema_is_asked_for_as_strict_mode_wants_it():
         (chat(" \n"), "no_text", True, "without any text"),
         (
             Response({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "output": []}),
-            "length", False, "cut at max_tokens",
+            "length", False, "cut off at max_tokens",
         ),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("form", [{}, {"columns": ["a", "b"], "separator": "|"}, {"schema": SCHEMA}])
-def test_answers_that_are_none(form, response, code, transient, says):
+def test_responses_without_an_answer(form, response, code, transient, says):
     failure = builder(user="x", **form).parse(response)
     assert isinstance(failure, Failure)
     assert (failure.code, failure.transient) == (code, transient)
@@ -383,22 +383,22 @@ def test_answers_that_are_none(form, response, code, transient, says):
         ({"user": "{{ self }}"}, r'row\["self"\]'),
         ({"user": "x", "columns": []}, "The list of columns is empty."),
         ({"user": "x", "columns": ["a", " "], "separator": "|"}, "empty name"),
-        ({"user": "x", "columns": ["a", "b", "a"], "separator": "|"}, "“a” is named twice"),
-        ({"user": "x", "columns": ["a", "b"]}, "must be cut into pieces"),
+        ({"user": "x", "columns": ["a", "b", "a"], "separator": "|"}, "“a” is listed twice"),
+        ({"user": "x", "columns": ["a", "b"]}, "must be split into pieces"),
         ({"user": "x", "columns": ["a", "b"], "separator": ""}, "The separator is empty."),
         ({"user": "x", "columns": ["a"], "separator": "|"}, "needs two columns or more"),
         ({"user": "x", "separator": "|"}, "needs two columns or more"),
         ({"user": "x", "separator": "|", "schema": SCHEMA}, "both a separator and a schema"),
         ({"user": "x", "columns": ["a"], "schema": SCHEMA}, "Remove columns, or the schema"),
         ({"user": "x", "schema": {}}, "The schema has no properties."),
-        ({"user": "x", "schema": {"type": "array", "items": {}}}, "must be of an object"),
+        ({"user": "x", "schema": {"type": "array", "items": {}}}, "must describe an object"),
         ({"user": "x", "schema": {"properties": {"": {}}}}, "empty name"),
         ({"user": "x", "schema": {"properties": {"a": "integer"}}}, "must be a table"),
         ({"user": "x", "schema": {"properties": {"a": {}}, "required": ["b"]}}, "its own properties"),
         ({"user": "x", "example": "y"}, "Extra inputs are not permitted"),
     ],
 )
-def test_settings_that_contradict_themselves_are_refused_in_words(settings, says):
+def test_contradictory_settings_are_refused(settings, says):
     with pytest.raises(ValidationError, match=says) as refusal:
         TemplateSettings.model_validate(settings)
     (error,) = refusal.value.errors()
@@ -406,12 +406,12 @@ def test_settings_that_contradict_themselves_are_refused_in_words(settings, says
         assert str(error["ctx"]["error"]).endswith(".")
 
 
-def test_settings_come_back_under_the_names_they_were_given_by():
+def test_settings_are_dumped_under_their_configured_names():
     written = {"user": "x", "schema": SCHEMA}
     assert TemplateSettings.model_validate(written).model_dump(exclude_defaults=True) == written
 
 
-def test_offers_two_builders_and_imports_nothing_for_it():
+def test_offers_two_builders_without_importing_jinja():
     builders: dict[str, object] = {}
     batchd_prompts.register_prompt_builders(register=builders.__setitem__)
     assert builders == {"template": TemplateBuilder, "passthrough": PassthroughBuilder}
