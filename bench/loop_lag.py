@@ -113,7 +113,7 @@ def measure(folder: Path, url: str, *, rows: int, files: int, late: float) -> di
     (folder / "plugins.d").mkdir()
     observer = OBSERVER.format(target=str(folder / "lags"), stacks=str(folder / "stacks"), late=late)
     (folder / "plugins.d" / "lag.py").write_text(observer)
-    (folder / "config.toml").write_text('plugin_dir = "plugins.d"\n' + CONFIG.format(url=url))
+    (folder / "config.toml").write_text('plugin_dir = "plugins.d"\n' + CONFIG.format(url=url) + "\n[observers.lag]\n")
     for name in ("inbox/reviews", "outbox/reviews", "archive", "rejected", "aside/many"):
         (folder / name).mkdir(parents=True)
     write_reviews(folder / "aside" / "large.csv", rows)

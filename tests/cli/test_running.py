@@ -269,6 +269,46 @@ def test_check_of_a_state_on_a_network_file_system(tmp_path: Path, monkeypatch: 
     assert any(level == "note" and "within 15 s" in text for level, text in found["inbox"])
 
 
+RINGING = """
+from batchd import Observer, Secret, Settings, hookimpl
+
+
+class Bell(Observer):
+    class Settings(Settings):
+        token: Secret
+        tone: str = "c"
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        self.tone = {"c": 262}[settings.tone]
+
+    async def notice(self, event):
+        raise AssertionError("nothing has happened")
+
+
+@hookimpl
+def register_observers(register):
+    register("bell", Bell)
+"""
+
+
+def test_check_names_observers_and_looks_up_their_secrets(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    (house / "plugins.d" / "ringing.py").write_text(RINGING)
+    path = house / "config.toml"
+    before = path.read_text()
+    path.write_text(before + '[observers.night]\nplugin = "bell"\ntoken = "env:BELL"\nevents = ["failed", "JobHeld"]\n')
+    assert levels(house, FAKE_KEY="x", BELL="y")["observer night"] == [
+        ("ok", "The key is in the environment variable BELL."),
+        ("ok", "It hears these events: failed, JobHeld."),
+    ]
+    [(level, text), _] = levels(house, "--offline", FAKE_KEY="x", BELL="")["observer night"]
+    assert (level, "BELL is not set" in text) == ("wrong", True)
+    path.write_text(before + '[observers.bell]\ntoken = "env:BELL"\ntone = "h"\n')
+    [_, (level, text)] = levels(house, "--offline", FAKE_KEY="x", BELL="y")["observer bell"]
+    assert (level, "could not be made: KeyError: 'h'" in text) == ("wrong", True)
+
+
 def test_check_leaves_nothing_behind(tmp_path: Path) -> None:
     house = real_house(tmp_path / "house")
     before = sorted(house.rglob("*"))

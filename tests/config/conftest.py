@@ -121,6 +121,18 @@ class Clumsy(batchd.Sink):
 Webhook.Settings.model_rebuild()
 
 
+class Finished(batchd.Observer):
+    async def notice(self, event): ...
+
+
+class Bell(batchd.Observer):
+    class Settings(batchd.Settings):
+        url: str
+        token: Secret | None = None
+
+    async def notice(self, event): ...
+
+
 @hookimpl
 def register_providers(register):
     register("openai", Answering)
@@ -144,6 +156,12 @@ def register_sinks(register):
     register("jsonl", JsonlSink)
     register("webhook", Webhook)
     register("clumsy", Clumsy)
+
+
+@hookimpl
+def register_observers(register):
+    register("finished", Finished)
+    register("bell", Bell)
 """
 
 GOOD = """

@@ -54,12 +54,14 @@ def test_with_every_comment_made_a_setting_it_is_accepted_too(tmp_path: Path, ca
     assert config.warnings == ()
     assert config.providers["holysheep"].prices
     assert set(config.sinks) == {"csv", "lines"}
+    assert config.observers["notes"].kinds() >= {"JobFinished", "JobFailed", "JobHeld"}
 
 
 def test_every_setting_is_in_it() -> None:
     data = uncommented()
     provider, route = data["providers"]["holysheep"], data["routes"]["reviews"]
-    assert set(data) == {"plugin_dir", "folders", "intake", "budget", "reuse", "providers", "routes", "sinks"}
+    sections = {"folders", "intake", "budget", "reuse", "providers", "routes", "sinks", "observers"}
+    assert set(data) == {"plugin_dir", *sections}
     assert set(data["folders"]) == set(FolderNames.model_fields)
     assert set(data["intake"]) == set(Intake.model_fields)
     assert set(data["budget"]) == set(BudgetTable.model_fields)

@@ -17,6 +17,7 @@ from batchd.config.tables import (
     CeilingsTable,
     FolderNames,
     Intake,
+    ObserverTable,
     PriceTable,
     ProviderTable,
     ReuseTable,
@@ -45,6 +46,7 @@ OWN: Mapping[str, type[BaseModel]] = {
     '`[providers.NAME.prices."MODEL"]`': PriceTable,
     "`[routes.NAME]`": RouteTable,
     "`[sinks.NAME]`": SinkTable,
+    "`[observers.NAME]`": ObserverTable,
 }
 """The tables of batchd itself, by the heading they stand under."""
 
@@ -59,6 +61,7 @@ NEEDED: Mapping[type[BaseModel], dict[str, Any]] = {
     PriceTable: {"input": 1.0, "output": 1.0},
     ProviderTable: {"plugin": "openai"},
     SinkTable: {"plugin": "csv"},
+    ObserverTable: {"plugin": "finished"},
     RouteTable: {"provider": "x", "model": "y", "prompt": {"plugin": "template"}},
 }
 """What a table must have, to look at the default of another key."""
@@ -115,7 +118,11 @@ def is_the_default(heading: str, key: str, default: str) -> bool:
         return False
     if default == "needed":
         return field.is_required()
-    if (heading, key) in {("`[providers.NAME]`", "plugin"), ("`[sinks.NAME]`", "plugin")}:
+    if (heading, key) in {
+        ("`[providers.NAME]`", "plugin"),
+        ("`[sinks.NAME]`", "plugin"),
+        ("`[observers.NAME]`", "plugin"),
+    }:
         return default == "the table's name"
     written = code(default)
     if written is None or (heading, key) == ("`[routes.NAME]`", "match"):

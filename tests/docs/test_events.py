@@ -8,6 +8,7 @@ import pytest
 
 from batchd import events
 from batchd.events import Event
+from batchd.events.groups import GROUPS, every_kind
 
 from .pages import DOCS, code, tables
 
@@ -100,5 +101,12 @@ def test_each_event_is_described_as_it_is(heading: str) -> None:
 
 def test_every_event_is_described_and_no_other() -> None:
     there = {each.__name__ for each in vars(events).values() if isinstance(each, type) and issubclass(each, Event)}
-    described = {code(row[0]) for rows in tables(PAGE).values() for row in rows}
+    described = {code(row[0]) for heading in SAMPLES for row in tables(PAGE)[heading]}
     assert described == there - {"Event"}
+    assert described <= every_kind()
+
+
+def test_every_group_is_described_as_it_is() -> None:
+    assert tables(PAGE)["Groups"] == [
+        [f"`{name}`", ", ".join(f"`{kind.__name__}`" for kind in kinds)] for name, kinds in GROUPS.items()
+    ]

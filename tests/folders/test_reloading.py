@@ -145,6 +145,8 @@ def test_changed_plugins_of_the_folder_are_taken_up(shared: Shared) -> None:
     assert answers("first") == {"one"}
     (plugins / "_tag.py").write_text("TAG = 'two, and longer'.partition(',')[0]\n")
     (plugins / "noting.py").write_text(OBSERVING.format(file=shared.folder / "noted"))
+    without = config.read_text()
+    config.write_text(without + "[observers.note]\n")
     reload()
     assert answers("second") == {"two"}
     until(lambda: (shared.folder / "noted").exists(), "the new observer is told")
@@ -153,7 +155,7 @@ def test_changed_plugins_of_the_folder_are_taken_up(shared: Shared) -> None:
     elsewhere.mkdir()
     (elsewhere / "_tag.py").write_text("TAG = 'three'\n")
     (elsewhere / "asking.py").write_text(ASKING)
-    config.write_text(config.read_text().replace('"plugins.d"', '"elsewhere"'))
+    config.write_text(without.replace('"plugins.d"', '"elsewhere"'))
     reload()
     (shared.folder / "noted").unlink()
     assert answers("third") == {"three"}

@@ -86,7 +86,7 @@ async def daemon(
         refuse_network(existing(config.folders.state))
         spool = Spool(config.folders.state)
         leaving.enter_context(spool.locked())
-        feed = ObserverFeed(make_observers(catalogue, {}))
+        feed = ObserverFeed(make_observers(config, catalogue, None, {}))
         database = await Database.open(spool.database, now=clock.now, on_event=feed.heard)
         store = Store(database)
         leaving.push_async_callback(store.close)

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config.load import Config
-from ..contracts import BatchProvider, Observer, Sink
+from ..contracts import BatchProvider, Sink
 from ..domain.routing import PluginSpec
 from ..engine.context import ConfiguredProvider
 from ..errors import ConfigError
 from ..file_sink import FileSink
 from ..money.price_list import PriceList
 from ..plugin.catalogue import Catalogue
+from ..status.feed import ConfiguredObserver
 
 logger = logging.getLogger(__name__)
 
@@ -83,11 +84,21 @@ def _desks(config: Config, catalogue: Catalogue) -> dict[str, ConfiguredProvider
     return providers
 
 
-def make_observers(catalogue: Catalogue, before: Mapping[str, Observer[Any]]) -> dict[str, Observer[Any]]:
-    """An observer of each kind. One of an installed plugin stays as it is: its code does not change while we run."""
+def make_observers(
+    config: Config, catalogue: Catalogue, before: Config | None, running: Mapping[str, ConfiguredObserver]
+) -> dict[str, ConfiguredObserver]:
+    """The configured observers. PluginError, in words, if one of them cannot be made.
+
+    After a reload those stay as they are whose table has not changed and whose code cannot have: that of an installed
+    plugin does not while we run.
+    """
     observers = {}
-    for kind in catalogue.kinds("observer"):
-        offer = catalogue.find("observer", kind)
-        stays = kind in before and offer is not None and bool(offer.distribution)
-        observers[kind] = before[kind] if stays else catalogue.create("observer", kind, {})
+    for name, table in config.observers.items():
+        offer = catalogue.find("observer", table.plugin)
+        same = before is not None and name in running and before.observers.get(name) == table
+        if same and offer is not None and offer.distribution:
+            observers[name] = running[name]
+        else:
+            plugin = catalogue.create("observer", table.plugin, table.settings)
+            observers[name] = ConfiguredObserver(plugin, table.kinds())
     return observers

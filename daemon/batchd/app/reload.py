@@ -17,7 +17,7 @@ async def reload(daemon: Daemon) -> None:
     """Read the configuration again. If it is broken, the old one stays and the error is logged."""
     try:
         config, catalogue = await asyncio.to_thread(load, daemon.config.path)
-        observers = make_observers(catalogue, daemon.feed.observers)
+        observers = make_observers(config, catalogue, daemon.config, daemon.feed.observers)
         instances = Instances.of(config, catalogue)
     except BatchdError as error:
         logger.error("The configuration was not reloaded; the old one stays. %s", error, extra={"action": "Reload"})

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.load import Config
+from ..config.tables import ObserverTable
 from ..errors import BatchdError, ConfigError, PluginError, RejectedError
 from ..money.price_list import PriceList
 from ..plugin.catalogue import Catalogue
@@ -78,6 +79,28 @@ def local_findings(config: Config, catalogue: Catalogue) -> Iterator[Finding]:
         for secret in _secrets(made):
             yield _key(f"provider {name}", secret)
         yield from _unpriced(config, name, PriceList.of(table, made, currency=config.budget.currency))
+    for name, sink in config.sinks.items():
+        yield from _keys(f"sink {name}", catalogue, "sink", sink)
+    for name, observer in config.observers.items():
+        yield from _keys(f"observer {name}", catalogue, "observer", observer)
+        yield _observer(name, observer, catalogue)
+
+
+def _keys(subject: str, catalogue: Catalogue, role: str, table: Any) -> Iterator[Finding]:
+    """Whether the secrets of a plugin's table can be read."""
+    made, _ = validated(catalogue.settings_type(role, table.plugin), table.settings)
+    for secret in _secrets(made):
+        yield _key(subject, secret)
+
+
+def _observer(name: str, table: ObserverTable, catalogue: Catalogue) -> Finding:
+    """Whether the observer can be made, and what it hears."""
+    try:
+        catalogue.create("observer", table.plugin, table.settings)
+    except BatchdError as error:
+        return Finding(f"observer {name}", Level.WRONG, str(error), config=True)
+    what = f"these events: {', '.join(table.events)}" if table.events else "all events"
+    return Finding(f"observer {name}", Level.OK, f"It hears {what}.")
 
 
 def _unpriced(config: Config, provider: str, prices: PriceList) -> Iterator[Finding]:

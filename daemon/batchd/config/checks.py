@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..domain.routing import Route
 from ..domain.words import Keys, proposal
+from ..events.groups import GROUPS, every_kind
 from ..money import published_prices as published_prices
 from ..money.budget import MAX_AMOUNT, Ceilings
 from ..money.pricing import amount
@@ -96,6 +97,15 @@ def check_services(budget: BudgetTable, providers: Mapping[str, ProviderTable], 
                 f"does nothing: published prices are in {published_prices.CURRENCY}, [budget] currency is "
                 f"{budget.currency}, and nothing is converted",
             )
+
+
+def check_events(observer: Keys, names: Iterable[str], problems: Problems) -> None:
+    """Refuse names that are no event and no group of events: the observer would never hear of them."""
+    known = every_kind() | GROUPS.keys()
+    for number, name in enumerate(names):
+        if name not in known:
+            text = f'there is no event or group of events "{name}"{proposal(name, known, "there are")}'
+            problems.add((*observer, "events", number), text)
 
 
 def check_reach(routes: Sequence[Route], problems: Problems) -> None:

@@ -16,17 +16,19 @@ from ..money.budget import SpendingLimits
 from ..plugin.catalogue import Catalogue, Role
 from ..plugin.validation import check
 from . import toml as toml_text
-from .checks import check_ceilings, check_currencies, check_folders, check_reach, check_services
+from .checks import check_ceilings, check_currencies, check_events, check_folders, check_reach, check_services
 from .locations import resolved
 from .plugin_tables import PluginTables
 from .problems import Problems
 from .routes import read_route
 from .tables import (
+    OBSERVER_KEYS,
     PROVIDER_KEYS,
     ROUTE_NAME,
     BudgetTable,
     FolderNames,
     Intake,
+    ObserverTable,
     ProviderTable,
     ReuseTable,
     SinkTable,
@@ -66,6 +68,7 @@ class Config:
     providers: Mapping[str, ProviderTable]
     routes: tuple[Route, ...]
     sinks: Mapping[str, SinkTable]
+    observers: Mapping[str, ObserverTable]
     plugin_dir: Path | None
     warnings: tuple[str, ...]
 
@@ -105,6 +108,7 @@ class _RootTable(Table):
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sinks: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    observers: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
 class _Reading:
@@ -126,6 +130,7 @@ class _Reading:
         reuse = self._table(ReuseTable, ("reuse",), self._section("reuse"))
         providers = self._providers()
         sinks = self._sinks()
+        observers = self._observers()
         routes = [
             route
             for name, table in self._tables("routes")
@@ -159,6 +164,7 @@ class _Reading:
             providers=providers,
             routes=tuple(routes),
             sinks=sinks,
+            observers=observers,
             plugin_dir=plugin_dir,
             warnings=problems.warnings,
         )
@@ -220,3 +226,18 @@ class _Reading:
             if made is not None:
                 sinks[name] = made
         return sinks
+
+    def _observers(self) -> dict[str, ObserverTable]:
+        observers: dict[str, ObserverTable] = {}
+        for name, table in self._tables("observers"):
+            keys: Keys = ("observers", name)
+            kind = table.get("plugin", name)
+            common = {key: value for key, value in table.items() if key in OBSERVER_KEYS}
+            own = {key: value for key, value in table.items() if key not in OBSERVER_KEYS}
+            made = self._table(ObserverTable, keys, {"plugin": name, **common, "settings": own})
+            if self._plugins.known(Role.OBSERVER, kind, keys, needed=True):
+                self._plugins.settings(Role.OBSERVER, kind, own, keys, also_known=OBSERVER_KEYS)
+            if made is not None:
+                check_events(keys, made.events or (), self._problems)
+                observers[name] = made
+        return observers

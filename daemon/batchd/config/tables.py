@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ..contracts import Limits
+from ..events.groups import kinds_of_all
 from ..money.budget import Ceilings, counted
 from ..money.pricing import Price
 from ..settings import Duration, seconds
@@ -257,6 +258,22 @@ class SinkTable(Table):
 
     plugin: Text
     settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
+
+
+class ObserverTable(Table):
+    """`[observers.NAME]`: the plugin, the events that it hears (None: all), and its settings as written."""
+
+    plugin: Text
+    events: list[Text] | None = Field(default=None, min_length=1)
+    settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
+
+    def kinds(self) -> frozenset[str]:
+        """The events that it hears, groups written out."""
+        return kinds_of_all(self.events)
+
+
+OBSERVER_KEYS = frozenset(ObserverTable.model_fields) - {"settings"}
+"""The keys of an observer's table that batchd reads itself."""
 
 
 class RouteTable(Table):

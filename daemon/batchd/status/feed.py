@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..contracts import Observer
@@ -17,10 +18,18 @@ MAX_BACKLOG = 10_000
 """Events that wait for a slow observer; beyond that it misses some, which is better than filling the memory."""
 
 
+@dataclass(frozen=True, slots=True)
+class ConfiguredObserver:
+    """One configured observer: the plugin's object, and the kinds of events that it hears."""
+
+    plugin: Observer[Any]
+    events: frozenset[str]
+
+
 class ObserverFeed:
     """Hears of every committed event. Observers are told one after the other, each at its own pace."""
 
-    def __init__(self, observers: Mapping[str, Observer[Any]]) -> None:
+    def __init__(self, observers: Mapping[str, ConfiguredObserver]) -> None:
         self.observers = observers
         self._queues: dict[str, asyncio.Queue[Event]] = {name: asyncio.Queue(MAX_BACKLOG) for name in observers}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -30,7 +39,7 @@ class ObserverFeed:
         for name, observer in self.observers.items():
             self._begin(name, observer)
 
-    async def change(self, observers: Mapping[str, Observer[Any]]) -> None:
+    async def change(self, observers: Mapping[str, ConfiguredObserver]) -> None:
         """Tell these from now on. One that was told before and is the same object misses nothing."""
         over = [name for name, observer in self.observers.items() if observers.get(name) is not observer]
         queues = [(self._queues.pop(name), self._tasks.pop(name)) for name in over]
@@ -45,6 +54,8 @@ class ObserverFeed:
         """An event was committed. Never fails, never waits."""
         log_event(logger, event)
         for name, queue in self._queues.items():
+            if event.kind not in self.observers[name].events:
+                continue
             try:
                 queue.put_nowait(event)
             except asyncio.QueueFull:
@@ -56,8 +67,8 @@ class ObserverFeed:
         """Give observers a moment to hear the last of it, then let go of them."""
         await _end([(self._queues[name], task) for name, task in self._tasks.items()], grace)
 
-    def _begin(self, name: str, observer: Observer[Any]) -> None:
-        telling = self._tell(name, observer, self._queues[name])
+    def _begin(self, name: str, observer: ConfiguredObserver) -> None:
+        telling = self._tell(name, observer.plugin, self._queues[name])
         self._tasks[name] = asyncio.create_task(telling, name=f"tell {name}")
 
     async def _tell(self, name: str, observer: Observer[Any], queue: asyncio.Queue[Event]) -> None:
