@@ -253,7 +253,7 @@ def test_a_command_of_a_plugin(painted: Path) -> None:
 
 
 def test_plugins_cannot_take_the_place_of_what_is_built_in(painted: Path) -> None:
-    assert "No file has been taken yet." in here("status", config=painted).out
+    assert "No file has been received yet." in here("status", config=painted).out
 
 
 def test_a_broken_command_is_named_and_stops_nothing_else(painted: Path) -> None:

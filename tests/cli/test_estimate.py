@@ -137,7 +137,7 @@ def test_the_same_for_machines(config: Path) -> None:
     assert (record["requests"], record["currency"], record["file"], record["rows"]) == (10_000, "USD", None, None)
 
 
-def test_without_models_those_of_the_routes_are_reckoned(config: Path) -> None:
+def test_without_models_those_of_the_routes_are_estimated(config: Path) -> None:
     changed(config, (ROUTE, ROUTE + ROUTE.replace("reviews", "more").replace("gpt-4o", "gpt-4o-mini")))
     record = here("estimate", "--requests", "1", "--input", "1", "--output", "1", "--json", config=config).json()
     assert {each["model"] for each in record["models"]} == {"gpt-4o", "gpt-4o-mini"}
@@ -163,11 +163,11 @@ def test_long_requests_are_priced_at_the_rates_for_long_ones(config: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        ([], "Name a FILE; or say --requests, --input and --output"),
-        (["--requests", "5"], "Name a FILE; or say --requests, --input and --output"),
+        ([], "Name a FILE; or give --requests, --input and --output"),
+        (["--requests", "5"], "Name a FILE; or give --requests, --input and --output"),
         (["--requests", "0", "--input", "1", "--output", "1"], "is not in the range"),
         (["--requests", "5", "--input", "-1", "--output", "1"], "is not in the range"),
-        (["may.csv", "--requests", "5"], "for reckoning without a FILE"),
+        (["may.csv", "--requests", "5"], "for an estimate without a FILE"),
         (["may.csv", "--route", "rewievs"], 'There is no route "rewievs". There are: --route reviews'),
         (["gone.csv"], "does not exist"),
     ],
@@ -384,7 +384,7 @@ def test_answers_that_were_delivered_again_are_not_counted_twice(tmp_path: Path)
         assert past.answered("reviews", "fake", "small") == (2, 10)
 
 
-def test_a_state_that_cannot_be_looked_at_keeps_nobody_from_reckoning(tmp_path: Path) -> None:
+def test_a_state_that_cannot_be_looked_at_keeps_nobody_from_estimating(tmp_path: Path) -> None:
     house, config = past_of(tmp_path)
     with database(house) as connection:
         connection.execute("PRAGMA user_version = 999")

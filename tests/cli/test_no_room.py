@@ -17,7 +17,7 @@ from .cli_kit import half_way, here
 @pytest.fixture
 def full(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever disk these tests run on counts as full."""
-    monkeypatch.setattr(room, "LEAST", 1 << 62)
+    monkeypatch.setattr("batchd.system.disk.MIN_FREE", 1 << 62)
 
 
 def test_a_disk_with_room_is_no_condition(tmp_path: Path) -> None:

@@ -58,8 +58,8 @@ def test_without_a_daemon_the_order_waits_for_the_next_start(tmp_path: Path) -> 
     said = here("cancel", "june.csv", config=house.config)
     assert said.status == 0
     assert said.out == (
-        f"The order to cancel job {job} is left in {house.state}. No daemon is running; "
-        "it will be carried out at the next start: batchd run\n"
+        f"No daemon is running. It will cancel job {job} when it is started: batchd run\n"
+        f"(The order is kept in {house.state}.)\n"
     )
     assert [(order.kind, order.target, order.data) for order in open_orders(house)] == [("cancel", job, {})]
 
@@ -120,12 +120,12 @@ def test_one_refusal_among_several_is_enough(tmp_path: Path) -> None:
 
 
 def test_a_daemon_that_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders_module, "PATIENCE", 0.1)
+    monkeypatch.setattr(orders_module, "ANSWER_WITHIN", 0.1)
     house, [job] = half_way(tmp_path / "house", "reviews/june.csv")
     with Spool(house.state).locked():
         said = here("cancel", job, config=house.config)
     assert said.status == 0
-    assert said.out.startswith(f"The order to cancel job {job} is left for the daemon, which has not answered within")
+    assert said.out == f"The daemon has not answered within 0 s. It will cancel job {job} as soon as it can.\n"
 
 
 def test_retry_of_a_job_that_stands_still(tmp_path: Path) -> None:

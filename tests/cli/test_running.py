@@ -193,7 +193,7 @@ def test_check_of_a_config_that_is_wrong(tmp_path: Path) -> None:
     assert said.status == 4
     assert said.out.count("✗ config: ") == 2
     assert 'did you mean "rescan"?' in said.out
-    assert said.out.splitlines()[-1] == "2 to mend. Then: batchd check"
+    assert said.out.splitlines()[-1] == "2 to fix. Then: batchd check"
 
 
 @pytest.mark.parametrize(
@@ -425,7 +425,7 @@ def test_once_interrupted(tmp_path: Path) -> None:
         daemon.send_signal(signal.SIGINT)
         out, err = daemon.communicate(timeout=60)
     assert daemon.returncode == 130
-    assert out.splitlines()[0] == "reviews/may.csv: at the provider."
+    assert out.splitlines()[0] == "reviews/may.csv: waiting for answers."
     assert out.splitlines()[-1].startswith("Interrupted. What is under way goes on at the next start;")
     assert "Traceback" not in err
 
@@ -447,7 +447,7 @@ def test_run_orders_and_stops(tmp_path: Path) -> None:
         record = process("--config", config, "status", "--json").json()
         assert record["daemon"] == {"running": True, "process": daemon.pid}
         [job] = record["jobs"]
-        assert job["in_words"] == "at the provider"
+        assert job["in_words"] == "waiting for answers"
         [answer] = process("--config", config, "cancel", "may.csv", "--json").json()
         assert answer["answered"] is True
         assert answer["answer"] == f"Job {job['id']} is being cancelled; rows that are answered already are delivered."
@@ -470,8 +470,8 @@ def test_status_after_a_kill(tmp_path: Path) -> None:
         daemon.communicate(timeout=60)
     said = process("--config", house / "config.toml", "status")
     assert said.status == 0
-    assert "No daemon is running. What is under way goes on at the next start: batchd run" in said.out
-    assert "at the provider" in said.out
+    assert "No daemon is running. Jobs go on when it is started: batchd run" in said.out
+    assert "waiting for answers" in said.out
 
 
 def test_run_with_a_config_that_is_wrong(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_older(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 def test_only_just_being_made(house: House) -> None:
     version(house, 0)
-    assert "No file has been taken yet." in here("status", config=house.config).out
+    assert "No file has been received yet." in here("status", config=house.config).out
 
 
 def test_damaged(house: House) -> None:

@@ -16,7 +16,7 @@ def test_nothing_yet(tmp_path: Path) -> None:
     said = here("status", config=house.config)
     assert (said.status, said.out.splitlines()) == (
         0,
-        ["No daemon is running. To start it: batchd run", "No file has been taken yet."],
+        ["No daemon is running. To start it: batchd run", "No file has been received yet."],
     )
     assert here("status", "--json", config=house.config).json() == {
         "daemon": {"running": False, "process": None},
@@ -31,7 +31,7 @@ def test_a_finished_job(tmp_path: Path) -> None:
     house, job = finished_house(tmp_path / "house")
     [line] = [line for line in here("status", config=house.config).out.splitlines() if job in line]
     # 40 tokens in and 20 out, at 1000 and 3000 EUR per million, half price.
-    assert f"job {job} reviews/may.csv (reviews): done, 5 rows, 4 ok, 1 failed, 0.05 EUR, taken " in line
+    assert f"job {job} reviews/may.csv (reviews): done, 5 rows, 4 ok, 1 failed, 0.05 EUR, received " in line
 
 
 def test_the_keys_of_the_json_are_a_promise(tmp_path: Path) -> None:
@@ -66,16 +66,16 @@ def test_how_far_a_job_is_counts_what_the_provider_says(tmp_path: Path) -> None:
         [record] = here("status", "--json", config=house.config).json()["jobs"]
         line = here("status", config=house.config).out.splitlines()[1]
     assert record["rows"] == {"total": 9, "ok": 0, "failed": 0, "skipped": 0, "answered": 3}
-    assert record["in_words"] == "at the provider"
-    assert record["waits_for"].startswith("fake: 1 batch there, 3 of 9 requests answered, unchanged since 20")
-    assert "at the provider, 3 of 9 rows answered" in line
-    assert "; waits for fake: 1 batch there, 3 of 9 requests answered, unchanged since 20" in line
+    assert record["in_words"] == "waiting for answers"
+    assert record["waits_for"].startswith("fake: 3 of 9 answered (1 batch)")
+    assert "waiting for answers, 3 of 9 rows answered" in line
+    assert "; waits for fake: 3 of 9 answered (1 batch)" in line
 
 
 def test_whether_a_daemon_runs(tmp_path: Path) -> None:
     house, _ = half_way(tmp_path / "house", "reviews/june.csv")
     first = here("status", config=house.config).out.splitlines()[0]
-    assert first == "No daemon is running. What is under way goes on at the next start: batchd run"
+    assert first == "No daemon is running. Jobs go on when it is started: batchd run"
     with Spool(house.state).locked():
         daemon = here("status", "--json", config=house.config).json()["daemon"]
         assert daemon["running"] is True
@@ -107,7 +107,7 @@ def test_a_job_that_stands_still_says_what_to_do(tmp_path: Path) -> None:
     house = House(tmp_path / "house")
     job = stuck(house)
     [record] = here("status", "--json", config=house.config).json()["jobs"]
-    assert (record["state"], record["in_words"], record["finished"]) == ("failed", "stands still", False)
+    assert (record["state"], record["in_words"], record["finished"]) == ("failed", "stopped", False)
     assert f"`batchd retry {job}`" in record["waits_for"]
 
 
@@ -125,7 +125,7 @@ def test_what_needs_a_person_stands_before_what_does_not(tmp_path: Path) -> None
 def test_a_held_batch_says_what_to_look_for(tmp_path: Path) -> None:
     house, job, batch = held(tmp_path / "house")
     said = here("status", config=house.config).out
-    assert "held, 0 of 1 row answered, taken" in said.replace("  ", " ")
+    assert "held, 0 of 1 row answered, received" in said.replace("  ", " ")
     assert f"batchd resolve {batch} --found ID, or --absent" in said
     assert job in said
 
@@ -141,7 +141,7 @@ def test_a_rejected_file_says_why(tmp_path: Path) -> None:
     house.live(reject)
     [line] = here("status", config=house.config).out.splitlines()[1:]
     assert "nowhere.csv (no route): rejected" in line
-    assert "No route takes a file at this place" in line
+    assert "Put the file into the folder reviews." in line
     details = here("status", "nowhere.csv", config=house.config).out
     assert str(house.folders.rejected / "nowhere.csv") in details
 
@@ -175,7 +175,7 @@ def test_tokens_where_no_price_was_known(tmp_path: Path) -> None:
     house = House(tmp_path / "house", prices={})
     job = house.run("reviews/may.csv", ["good", "fine"])
     [line] = [line for line in here("status", config=house.config).out.splitlines() if job in line]
-    assert "2 ok, 30 tokens, taken" in line
+    assert "2 ok, 30 tokens, received" in line
 
 
 def test_a_broken_configuration_keeps_nobody_from_looking(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_one_job_in_every_detail(tmp_path: Path) -> None:
         assert str(outbox / "reviews" / path) in said
     assert str(house.folders.archive / "reviews/may.csv") in said
     assert "5: 4 ok, 1 failed" in said
-    assert "the provider calls it batch-1" in said
+    assert "provider id batch-1" in said
     assert f"batchd events {job}" in said
     record = here("status", "may.csv", "--json", config=house.config).json()
     assert set(record) == {"daemon", "state", "conditions", "job"}
@@ -210,7 +210,7 @@ def test_one_job_in_every_detail(tmp_path: Path) -> None:
 def test_details_of_a_job_under_way(tmp_path: Path) -> None:
     house, [job] = half_way(tmp_path / "house", "reviews/june.csv")
     said = here("status", "june.csv", config=house.config).out
-    assert "9: 0 ok, 9 open (3 of them answered, to be fetched)" in said
+    assert "9: 0 ok, 9 open (3 of them answered, not downloaded yet)" in said
     assert "No daemon is running" in said
     record = here("status", job, "--json", config=house.config).json()["job"]
     assert record["outputs"] == []
@@ -226,7 +226,7 @@ def test_a_job_that_was_cancelled_counts_what_was_skipped(tmp_path: Path) -> Non
 
     house.live(obey)
     [record] = here("status", "--json", config=house.config).json()["jobs"]
-    assert record["in_words"] == "being cancelled"
+    assert record["in_words"] == "cancelling"
 
 
 def test_unknown_job(tmp_path: Path) -> None:

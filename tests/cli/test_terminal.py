@@ -104,8 +104,8 @@ def test_status_fits_the_terminal(busy: House, columns: int) -> None:
     assert "! provider fake, since" in text
     assert "Under way" in text
     assert "Finished last" in text
-    assert "stands still" in text
-    assert "at the provider" in text
+    assert "stopped" in text
+    assert "waiting for answers" in text
     # However narrow it is: which job, whose file (its end says most), how far.
     [line] = [line for line in lines if "lder.csv" in line and "0/2" in line]
     assert ("reviews/2026/06/a-rather-long-name" in line) == (columns >= 200)
@@ -160,8 +160,8 @@ def test_once_shows_how_far_it_is_and_then_what_lies_where(tmp_path: Path) -> No
     reviews(house / "inbox" / "reviews" / "may.csv", "good", "fine")
     status, raw = Terminal("--config", house / "config.toml", "once", columns=100).end()
     assert status == 0, raw
-    assert "at the provider" in raw
-    assert "waits for fake: 1 batch there, 0 of 2 requests answered" in raw
+    assert "waiting for answers" in raw
+    assert "waits for fake: 0 of 2 answered (1 batch)" in raw
     assert "Took reviews" not in raw, "the log would tear the display"
     assert plain(raw)[-4].endswith("reviews/may.csv: done. 2 rows: 2 ok. 0.025 USD.")
 

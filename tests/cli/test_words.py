@@ -80,51 +80,51 @@ def batch(**changes: Any) -> BatchSummary:
 @pytest.mark.parametrize(
     ("about", "words", "waits"),
     [
-        (job(state="claiming"), "being taken", "the file to be taken out of the inbox"),
-        (job(state="claimed"), "being read", "the file to be read"),
-        (job(state="planning"), "being planned", "its rows to be turned into requests"),
+        (job(state="claiming"), "arriving", "the file to be moved out of the inbox"),
+        (job(state="claimed"), "reading", "the file to be read"),
+        (job(state="planning"), "preparing", "its questions to be prepared"),
         (
             job(state="planning", duplicate_of="t1"),
-            "being planned",
+            "preparing",
             "job t1, which is of the same file: its answers are",
         ),
-        (job(parts={"unplanned": 1}), "being planned", "its rows to be turned into requests"),
-        (job(parts={"planned": 1}), "to be sent", "a batch to acme, which others may share"),
-        (job(batches=[batch(state="packed")]), "being sent", "its requests to be sent to acme"),
-        (job(batches=[batch(state="submitting")]), "being sent", "certainty whether acme has batch b1; it will not be"),
-        (job(batches=[batch()]), "at the provider", "acme: 1 batch there, 2 of 5 requests answered"),
+        (job(parts={"unplanned": 1}), "preparing", "its questions to be prepared"),
+        (job(parts={"planned": 1}), "waiting to be sent", "a batch to acme, which other files may share"),
+        (job(batches=[batch(state="packed")]), "sending", "its questions to be sent to acme"),
+        (job(batches=[batch(state="submitting")]), "sending", "a check whether acme has batch b1; it will not be"),
+        (job(batches=[batch()]), "waiting for answers", "acme: 2 of 5 answered (1 batch)"),
         (
             job(batches=[batch(progress_at=86_400.0)]),
-            "at the provider",
-            "acme: 1 batch there, 2 of 5 requests answered, unc",
+            "waiting for answers",
+            "acme: 2 of 5 answered (1 batch)",
         ),
         (
             job(batches=[batch(), batch(progress_at=9.0)]),
-            "at the provider",
-            "acme: 2 batches there, 4 of 10 requests answ",
+            "waiting for answers",
+            "acme: 4 of 10 answered (2 batches)",
         ),
         (
             job(batches=[batch(stopping_at=9.0)]),
-            "at the provider",
-            "acme: 1 batch there, 2 of 5 requests answered; batch b1",
+            "waiting for answers",
+            "acme: 2 of 5 answered (1 batch); stopping batch b1",
         ),
-        (job(batches=[batch(state="ended")]), "at the provider", "its answers to be fetched from acme"),
+        (job(batches=[batch(state="ended")]), "waiting for answers", "its answers to be downloaded from acme"),
         (job(batches=[batch(state="held")]), "held", "you: does acme have batch b1? Look there, then"),
-        (job(parts={"answered": 1}), "being joined", "its answers to be joined with its rows"),
-        (job(state="delivering"), "being delivered", "its results to be delivered"),
-        (job(state="rejecting"), "being rejected", "the file to be put into the rejected folder"),
-        (job(state="failed", reason="it broke."), "stands still", "you, because it broke."),
+        (job(parts={"answered": 1}), "reading answers", "its answers to be matched with its rows"),
+        (job(state="delivering"), "writing results", "its results to be written"),
+        (job(state="rejecting"), "being returned", "the file to be put into the rejected folder"),
+        (job(state="failed", reason="it broke."), "stopped", "you, because it broke."),
         (job(state="held"), "held", "your approval: batchd approve k3j9x2ab"),
         (
             job(state="held", reason_code="waits:per_day", reason="0.01 are left today"),
             "held",
             "room in the budget, because 0.01 are left today; to let it go on now: batchd approve k3j9x2ab",
         ),
-        (job(cancelled=True), "being cancelled", "its rows to be turned into requests"),
+        (job(cancelled=True), "cancelling", "its questions to be prepared"),
         (job(state="done"), "done", None),
         (job(state="done", reason_code="max_failed", reason="3 of 4 rows failed"), "failed", None),
         (job(state="cancelled", cancelled=True), "cancelled", None),
-        (job(state="a-state-of-tomorrow"), "a-state-of-tomorrow", "its rows to be turned into requests"),
+        (job(state="a-state-of-tomorrow"), "a-state-of-tomorrow", "its questions to be prepared"),
     ],
     ids=lambda value: value.state if isinstance(value, JobSummary) else None,
 )
@@ -141,22 +141,20 @@ def test_a_condition_that_concerns_the_job_is_what_it_waits_for() -> None:
     assert waits_for(running, everything[:4], awake=True) == "batch b1"
     assert waits_for(running, everything[:3], awake=True) == "provider acme"
     assert waits_for(replace(running, state="delivering"), everything[:3], awake=True) == "sink csv"
-    assert waits_for(running, ["provider other", "inbox"], awake=True) == (
-        "acme: 1 batch there, 2 of 5 requests answered"
-    )
+    assert waits_for(running, ["provider other", "inbox"], awake=True) == ("acme: 2 of 5 answered (1 batch)")
 
 
-def test_a_batch_that_stands_still_is_said_to() -> None:
-    now, earlier = batch(progress_at=86_400.0), batch(key="b2", progress_at=43_200.0)
-    assert str(waits_for(job(batches=[now, earlier]), (), awake=True)).endswith(
-        f"4 of 10 requests answered, one of them unchanged since {local_time(43_200.0)}"
-    )
-    stopped = job(batches=[now, replace(earlier, stopping_at=86_400.0)])
-    assert str(waits_for(stopped, (), awake=True)).endswith(
-        "; batch b2 stood still too long and is being stopped there"
+def test_a_batch_without_news_for_long_is_named() -> None:
+    lately, earlier = batch(progress_at=86_400.0), batch(key="b2", progress_at=43_200.0)
+    both, now = job(batches=[lately, earlier]), 86_460.0
+    assert waits_for(job(batches=[lately]), (), awake=True, now=now) == "acme: 2 of 5 answered (1 batch)"
+    assert str(waits_for(both, (), awake=True, now=now)).endswith("(2 batches), no news of one of them for 12 h")
+    stopped = job(batches=[lately, replace(earlier, stopping_at=86_400.0)])
+    assert str(waits_for(stopped, (), awake=True, now=now)).endswith(
+        "; stopping batch b2 there after no news for too long"
     )
     by_order = replace(stopped, cancelled=True)
-    assert str(waits_for(by_order, (), awake=True)).endswith("; batch b2 is being stopped there")
+    assert str(waits_for(by_order, (), awake=True, now=now)).endswith("; stopping batch b2 there")
 
 
 def test_without_a_daemon_all_wait_for_one_but_what_needs_a_person() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchd.money.calibration import LEAST, MOST, correction
+from batchd.money.calibration import MAX_FACTOR, MIN_FACTOR, correction
 
 SUM = st.integers(0, 10**15)
 
@@ -27,11 +27,11 @@ def test_a_few_tokens_do_not_turn_an_estimate_over() -> None:
 
 def test_an_odd_past_is_bounded() -> None:
     """A service that counts nothing, or in another unit."""
-    assert correction(10**9, 0) == LEAST
-    assert correction(10**9, 10**13) == MOST
+    assert correction(10**9, 0) == MIN_FACTOR
+    assert correction(10**9, 10**13) == MAX_FACTOR
     assert correction(-5, -7) == 1.0
 
 
 @given(SUM, SUM, SUM)
 def test_it_is_bounded_and_more_used_is_never_a_smaller_factor(estimated: int, actual: int, more: int) -> None:
-    assert LEAST <= correction(estimated, actual) <= correction(estimated, actual + more) <= MOST
+    assert MIN_FACTOR <= correction(estimated, actual) <= correction(estimated, actual + more) <= MAX_FACTOR

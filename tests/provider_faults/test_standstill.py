@@ -51,8 +51,7 @@ async def test_a_batch_that_does_not_move_is_cancelled_harvested_and_its_rest_as
     assert "long after it should have ended (in_progress, 4 of 9 answered)" in stalled.sentence
     assert ledger["calls"]["cancel"] == 1
     assert pair.waits_for == (
-        f"fake: 1 batch there, 4 of 9 requests answered; batch {stalled.batch} stood still too long and is being stopped "
-        "there"
+        f"fake: 4 of 9 answered (1 batch); stopping batch {stalled.batch} there after no news for too long"
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchd.sending.backoff import MAX_ASKED, MOST, delay, poll_delay
+from batchd.sending.backoff import MAX_ASKED, MAX_DELAY, delay, poll_delay
 
 FAILURES = st.integers(1, 10_000)
 JITTER = st.floats(0, 1, exclude_max=True)
@@ -22,7 +22,7 @@ def test_it_doubles_from_a_second_to_five_minutes(failures: int, waited: float) 
 @given(FAILURES, JITTER)
 def test_chance_takes_up_to_a_quarter_off(failures: int, jitter: float) -> None:
     whole = delay(failures, jitter=0.0)
-    assert whole * 0.75 <= delay(failures, jitter=jitter) <= whole <= MOST
+    assert whole * 0.75 <= delay(failures, jitter=jitter) <= whole <= MAX_DELAY
 
 
 @given(FAILURES, JITTER, st.floats(0.001, 1e9))
@@ -52,4 +52,4 @@ def test_young_batches_are_looked_at_soon_and_old_ones_every_five_minutes(age: f
 
 @given(st.floats(0, 1e7), st.floats(0.1, 3_600), JITTER)
 def test_polls_keep_the_operators_pace(age: float, least: float, jitter: float) -> None:
-    assert least * 0.9 <= poll_delay(age, least=least, jitter=jitter) <= max(least, MOST)
+    assert least * 0.9 <= poll_delay(age, least=least, jitter=jitter) <= max(least, MAX_DELAY)

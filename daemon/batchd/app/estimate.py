@@ -15,7 +15,7 @@ from ..domain.words import proposal
 from ..errors import FileRefused, StateError
 from ..money import tokens
 from ..money.budget import SURE, UNSURE, Account, Refusal, find_refusal
-from ..money.calibration import MOST, correction
+from ..money.calibration import MAX_FACTOR, correction
 from ..money.estimating import Advice, Answers, Basis, Habits, Load, Past, Quote, advice, answers, cheapest_first, quote
 from ..money.price_list import PriceList
 from ..money.pricing import Terms
@@ -247,7 +247,7 @@ class Estimating:
                     max_line_bytes=table.limits(offered if isinstance(offered, Limits) else Limits()).max_line_bytes,
                     models={_way(each.model): each.model for each in choices},
                     # What a correction may lift over a step is priced by itself, too.
-                    long=int(min(steps) / MOST) if steps else None,
+                    long=int(min(steps) / MAX_FACTOR) if steps else None,
                     large=LARGE,
                 )
             )

@@ -36,7 +36,7 @@ def cells(job: JobSummary, survey: Overview) -> Cells:
     """The cells of a job."""
     finished = job.finished_at
     awake = survey.daemon is not None
-    # Without a daemon everything waits for one, which is said once, above.
+    # Without a daemon everything waits for one, which stands once, above.
     waits = survey.waits_for(job) if awake or needs_a_person(job) else None
     below = job.reason if job.final else f"waits for {waits}" if waits else None
     return Cells(
@@ -63,7 +63,7 @@ def plain_line(job: JobSummary, survey: Overview) -> str:
     facts += [f"{job.failed:,} failed"] if job.failed else []
     facts += [f"{job.skipped:,} skipped"] if job.skipped else []
     facts += [cost] if (cost := spent(job, survey)) else []
-    facts.append(f"taken {local_time(job.claimed_at)}")
+    facts.append(f"received {local_time(job.claimed_at)}")
     facts += [f"finished {local_time(job.finished_at)}"] if job.finished_at is not None else []
     waits = survey.waits_for(job)
     why = f"; waits for {waits}" if waits else f": {job.reason}" if job.final and job.reason else ""

@@ -17,7 +17,7 @@ from .naming import complete_any, complete_unfinished, find_batch, find_job
 if TYPE_CHECKING:
     from .places import Places
 
-PATIENCE = 3.0
+ANSWER_WITHIN = 3.0
 """Seconds to wait for the daemon's answer. It looks for orders once a second."""
 
 MAX_DIGITS = 18
@@ -37,12 +37,12 @@ class _Order:
 @json_option
 @pass_call
 def approve(call: Call, jobs: Sequence[str], up_to: str | None, *, as_json: bool) -> int:
-    """Let jobs go on that are held for what they could cost.
+    """Let held jobs go on.
 
-    A job is held before anything of it is sent where it could take a job, a day or a month over its budget, or where
-    its cost is not known. Approved is what it can cost at most, as `batchd status JOB` shows it, and not a cent
-    more: should answers have to be asked for again and that cost more, it is held again. JOB is an id, the first
-    characters of it, or the name of the dropped file.
+    batchd holds a job before it sends anything if the job could cost more than its budget allows, or if its cost is
+    not known. This approves the most that it can cost, as `batchd status JOB` shows it, and no more: if questions
+    must be asked again and that could cost more, the job is held again. JOB is an id, its first characters, or the
+    name of the dropped file.
 
     \b
     Examples:
@@ -58,12 +58,12 @@ def approve(call: Call, jobs: Sequence[str], up_to: str | None, *, as_json: bool
 @json_option
 @pass_call
 def cancel(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
-    """Cancel jobs; what is answered already is delivered.
+    """Cancel jobs. The answers that are there already are delivered.
 
-    JOB is an id, the first characters of it, or the name of the dropped file. Rows without an answer are marked as
-    skipped; `batchd retry` asks them later.
+    JOB is an id, its first characters, or the name of the dropped file. Rows without an answer are marked as skipped;
+    `batchd retry` asks them later.
 
-    A batch that the provider has is cancel_asked there, unless other jobs share it.
+    A batch that the provider already has is cancelled there, unless other jobs share it.
 
     \b
     Examples:
@@ -79,9 +79,8 @@ def cancel(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
 def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
     """Ask failed and skipped rows again.
 
-    A job that stands still goes on where it stood. Rows that have their answer are not asked, and not paid, again;
-    the new results stand beside the first ones. JOB is an id, the first characters of it, or the name of the dropped
-    file.
+    A stopped job goes on where it stopped. Rows that have an answer are not asked again and not paid again. The new
+    results stand beside the first ones. JOB is an id, its first characters, or the name of the dropped file.
 
     \b
     Examples:
@@ -99,8 +98,8 @@ def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
 def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json: bool) -> int:
     """Say whether the provider has a batch that is held.
 
-    A batch is held where batchd would have to guess: with a provider that cannot look a batch up after its creation
-    was cut off. Look into the provider's own list first: a batch that is created twice is paid twice.
+    batchd holds a batch when it would have to guess: the connection broke while the batch was created, and the
+    provider cannot look it up. Look at the provider's own list first: a batch that is created twice is paid twice.
 
     \b
     Examples:
@@ -129,7 +128,7 @@ def _amount(text: str) -> str:
 
 
 def _ids(call: Call, words: Sequence[str]) -> list[str]:
-    """All of them are found before the first order is left."""
+    """All jobs are found before the first order is written."""
     from ..store.reading.snapshot import snapshot
 
     with snapshot(call.places().state) as state:
@@ -143,7 +142,7 @@ def _leave(call: Call, orders: Sequence[_Order], *, as_json: bool) -> int:
     places = call.places()
     numbers = [leave_order(places.state, order.kind, order.target, order.data, at=time.time()) for order in orders]
     awake = running(places.state) is not None
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + ANSWER_WITHIN
     told = []
     for order, number in zip(orders, numbers, strict=True):
         within = max(0.0, deadline - time.monotonic()) if awake else 0.0
@@ -171,10 +170,9 @@ def _no_answer(order: _Order, places: Places, *, awake: bool) -> str:
     whom = f"{'batch' if order.kind == 'resolve' else 'job'} {order.target}"
     if awake:
         return (
-            f"The order to {order.kind} {whom} is left for the daemon, which has not answered within {PATIENCE:.0f} s. "
-            "It carries it out as soon as it can."
+            f"The daemon has not answered within {ANSWER_WITHIN:.0f} s. It will {order.kind} {whom} as soon as it can."
         )
     return (
-        f"The order to {order.kind} {whom} is left in {places.state}. No daemon is running; "
-        "it will be carried out at the next start: batchd run"
+        f"No daemon is running. It will {order.kind} {whom} when it is started: batchd run\n"
+        f"(The order is kept in {places.state}.)"
     )

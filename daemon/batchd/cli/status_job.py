@@ -61,9 +61,9 @@ def _facts(survey: JobDetails) -> Iterator[tuple[str, str]]:
     if job.rows is not None:
         yield "rows", _rows(survey)
     yield from _money(survey)
-    yield "taken", _moment(job.claimed_at, around.now)
+    yield "received", _moment(job.claimed_at, around.now)
     if job.finished_at is not None:
-        yield "finished", f"{_moment(job.finished_at, around.now)}, {_took(survey)} after it was taken"
+        yield "finished", f"{_moment(job.finished_at, around.now)}, {_took(survey)} after it was received"
     yield from _listed("batches", [_batch(batch) for batch in survey.batches])
     yield from _listed("results", survey.outputs())
     original = survey.original()
@@ -87,7 +87,7 @@ def _rows(survey: JobDetails) -> str:
     open_rows = (job.rows or 0) - job.ok - job.failed - job.skipped
     if open_rows and not job.final:
         ahead = job.answered - job.ok - job.failed
-        facts.append(f"{open_rows:,} open{f' ({ahead:,} of them answered, to be fetched)' if ahead > 0 else ''}")
+        facts.append(f"{open_rows:,} open{f' ({ahead:,} of them answered, not downloaded yet)' if ahead > 0 else ''}")
     return f"{job.rows or 0:,}: {', '.join(facts)}"
 
 
@@ -109,12 +109,12 @@ def _money(survey: JobDetails) -> Iterator[tuple[str, str]]:
 def _batch(batch: BatchSummary) -> str:
     phase = f" ({batch.phase})" if batch.phase else ""
     facts = [f"{batch.key}: {batch.state}{phase}, {batch.completed + batch.failed:,} of {batch.requests:,} answered"]
-    facts += [f"the provider calls it {one_line(batch.remote)}"] if batch.remote else []
-    facts += [f"and also {one_line(', '.join(batch.extra_remotes))}"] if batch.extra_remotes else []
+    facts += [f"provider id {one_line(batch.remote)}"] if batch.remote else []
+    facts += [f"also {one_line(', '.join(batch.extra_remotes))}"] if batch.extra_remotes else []
     facts += [f"sent {local_time(batch.submitted_at)}"] if batch.submitted_at is not None else []
     if batch.state == "submitted":
-        facts += [f"unchanged since {local_time(batch.progress_at)}"] if batch.progress_at is not None else []
-        facts += [f"being stopped since {local_time(batch.stopping_at)}"] if batch.stopping_at is not None else []
+        facts += [f"last news {local_time(batch.progress_at)}"] if batch.progress_at is not None else []
+        facts += [f"stopping since {local_time(batch.stopping_at)}"] if batch.stopping_at is not None else []
     return ", ".join(facts) + (f": {one_line(batch.reason)}" if batch.reason else "")
 
 

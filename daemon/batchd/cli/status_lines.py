@@ -18,7 +18,7 @@ def daemon_line(survey: Overview) -> str:
     if daemon is not None:
         return f"The daemon is running{f' (process {daemon.process})' if daemon.process is not None else ''}."
     if survey.unfinished:
-        return "No daemon is running. What is under way goes on at the next start: batchd run"
+        return "No daemon is running. Jobs go on when it is started: batchd run"
     return "No daemon is running. To start it: batchd run"
 
 
@@ -38,7 +38,7 @@ def plain_lines(survey: Overview) -> Iterator[str]:
     for job in (*survey.unfinished, *survey.finished):
         yield plain_line(job, survey)
     if not survey.unfinished and not survey.finished:
-        yield "No file has been taken yet."
+        yield "No file has been received yet."
     older = older_line(survey)
     if older is not None:
         yield older

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 GAP = 2
 BAR = 10
-FILE_WANTED, MIN_FILE = 22, 10
+FILE_WANTED, MIN_FILE = 22, 9
 _RIGHT = {"rows", "failed", "cost", "when"}
 _DROPPED_FIRST = ("route", "share", "when", "cost", "failed")
 
@@ -92,7 +92,7 @@ class JobTable:
 def tables(
     survey: Overview, *, titles: tuple[str, str] = ("Under way", "Finished last"), daemon: bool = True
 ) -> RenderableType:
-    """Everything there is to say, from what needs a person down to what is over."""
+    """Everything, from what needs a person down to what is finished."""
     return Group(*_apart(_pieces(survey, titles, daemon=daemon)))
 
 
@@ -120,7 +120,7 @@ def _pieces(survey: Overview, titles: tuple[str, str], *, daemon: bool) -> Itera
         table = JobTable(titles[1], _heads("finished", bar=False), _cells(survey.finished, survey))
         yield Group(table, Text(older, style="dim")) if older is not None else table
     if not survey.unfinished and not survey.finished:
-        yield Text("No file has been taken yet.")
+        yield Text("No file has been received yet.")
 
 
 def _heads(when: str, *, bar: bool = True) -> list[tuple[str, str]]:

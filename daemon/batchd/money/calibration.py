@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LEAST, MOST = 0.25, 4.0
+MIN_FACTOR, MAX_FACTOR = 0.25, 4.0
 """However odd the past was, no estimate is taken for less than a quarter or for more than four times of itself."""
 
 _DOUBT = 2_000
@@ -18,4 +18,4 @@ def correction(estimated: int, actual: int) -> float:
     (1.0, True, 0.25)
     """
     factor = (max(actual, 0) + _DOUBT) / (max(estimated, 0) + _DOUBT)
-    return min(MOST, max(LEAST, factor))
+    return min(MAX_FACTOR, max(MIN_FACTOR, factor))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 FIRST = 1.0
 """Seconds after the first failure."""
-MOST = 300.0
+MAX_DELAY = 300.0
 """Seconds at most, unless the service asked for more."""
 MAX_ASKED = 3600.0
 """A service that asks for more than an hour is asked again after an hour all the same."""
@@ -16,7 +16,7 @@ def delay(failures: int, *, jitter: float, retry_after: float | None = None) -> 
     Doubles from a second to five minutes; `jitter` in [0, 1) takes up to a quarter off, so that many waiters
     do not come back at one instant. What the service asked for is kept to, up to an hour.
     """
-    exponential = min(MOST, FIRST * 2.0 ** min(failures - 1, 30))
+    exponential = min(MAX_DELAY, FIRST * 2.0 ** min(failures - 1, 30))
     waited = exponential * (1 - jitter / 4)
     if retry_after is None or retry_after <= 0:
         return waited
@@ -28,5 +28,5 @@ def poll_delay(age: float, *, least: float, jitter: float) -> float:
 
     Young batches are looked at soon, because a batch that fails validation does so in its first minute.
     """
-    wanted = max(least, min(MOST, age * 0.02))
+    wanted = max(least, min(MAX_DELAY, age * 0.02))
     return wanted * (1 - jitter / 10)

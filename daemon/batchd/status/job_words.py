@@ -5,31 +5,33 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from .formatting import count, local_time
+from .formatting import count, span
 from .room import DISK
 
 if TYPE_CHECKING:
     from ..store.reading.records import BatchSummary, JobSummary
 
 STATES = {
-    "claiming": "being taken",
-    "claimed": "being read",
-    "planning": "being planned",
+    "claiming": "arriving",
+    "claimed": "reading",
+    "planning": "preparing",
     "held": "held",
-    "delivering": "being delivered",
-    "rejecting": "being rejected",
-    "failed": "stands still",
+    "delivering": "writing results",
+    "rejecting": "being returned",
+    "failed": "stopped",
     "done": "done",
     "cancelled": "cancelled",
     "rejected": "rejected",
 }
 _SENT = ("submitted", "ended", "fetched")
+QUIET_AFTER = 600.0
+"""Seconds without news of a batch before people are told so: polls are up to five minutes apart."""
 
 
 def state_in_words(job: JobSummary) -> str:
     """Two or three words for a column."""
     if job.cancelled and not job.final:
-        return "being cancelled"
+        return "cancelling"
     if job.state == "done" and job.reason_code == "max_failed":
         return "failed"
     if job.state != "running":
@@ -37,12 +39,12 @@ def state_in_words(job: JobSummary) -> str:
     if any(batch.state == "held" for batch in job.batches):
         return "held"
     if any(batch.state in _SENT for batch in job.batches):
-        return "at the provider"
+        return "waiting for answers"
     if job.batches:
-        return "being sent"
+        return "sending"
     if "answered" in job.parts:
-        return "being joined"
-    return "being planned" if "unplanned" in job.parts else "to be sent"
+        return "reading answers"
+    return "preparing" if "unplanned" in job.parts else "waiting to be sent"
 
 
 def needs_a_person(job: JobSummary) -> bool:
@@ -50,7 +52,7 @@ def needs_a_person(job: JobSummary) -> bool:
     return job.state in {"held", "failed"} or any(batch.state == "held" for batch in job.batches)
 
 
-def waits_for(job: JobSummary, subjects: Collection[str], *, awake: bool) -> str | None:
+def waits_for(job: JobSummary, subjects: Collection[str], *, awake: bool, now: float = 0.0) -> str | None:
     """What has to happen next, None if the job is finished. `subjects` are those of the conditions there are."""
     if job.final:
         return None
@@ -76,14 +78,14 @@ def waits_for(job: JobSummary, subjects: Collection[str], *, awake: bool) -> str
             return subject if subject != f"job {job.id}" else "what is said of it above"
     if job.state == "planning" and job.duplicate_of is not None:
         return f"job {job.duplicate_of}, which is of the same file: its answers are delivered again, at no cost"
-    return _ON_ITS_WAY.get(job.state) or _of_batches(job)
+    return _ON_ITS_WAY.get(job.state) or _of_batches(job, now)
 
 
 _ON_ITS_WAY = {
-    "claiming": "the file to be taken out of the inbox",
+    "claiming": "the file to be moved out of the inbox",
     "claimed": "the file to be read",
-    "planning": "its rows to be turned into requests",
-    "delivering": "its results to be delivered",
+    "planning": "its questions to be prepared",
+    "delivering": "its results to be written",
     "rejecting": "the file to be put into the rejected folder",
 }
 
@@ -97,33 +99,33 @@ def _relevant(job: JobSummary) -> list[str]:
     return [f"job {job.id}"]
 
 
-def _of_batches(job: JobSummary) -> str:
+def _of_batches(job: JobSummary, now: float) -> str:
     unknown = [batch.key for batch in job.batches if batch.state == "submitting"]
     if unknown:
-        return f"certainty whether {job.provider} has batch {', '.join(unknown)}; it will not be created twice"
+        return f"a check whether {job.provider} has batch {', '.join(unknown)}; it will not be created twice"
     there = [batch for batch in job.batches if batch.state == "submitted"]
     if there:
         ours, answered = sum(batch.ours for batch in there), sum(batch.answered for batch in there)
-        rest = f"{answered:,} of {count(ours, 'request')} answered"
-        return f"{job.provider}: {count(len(there), 'batch', 'batches')} there, {rest}{_standstill(job, there)}"
+        batches = count(len(there), "batch", "batches")
+        return f"{job.provider}: {answered:,} of {ours:,} answered ({batches}){_standstill(job, there, now)}"
     if any(batch.state in _SENT for batch in job.batches):
-        return f"its answers to be fetched from {job.provider}"
+        return f"its answers to be downloaded from {job.provider}"
     if job.batches:
-        return f"its requests to be sent to {job.provider}"
+        return f"its questions to be sent to {job.provider}"
     if "answered" in job.parts:
-        return "its answers to be joined with its rows"
+        return "its answers to be matched with its rows"
     if "planned" in job.parts:
-        return f"a batch to {job.provider}, which others may share"
-    return "its rows to be turned into requests"
+        return f"a batch to {job.provider}, which other files may share"
+    return "its questions to be prepared"
 
 
-def _standstill(job: JobSummary, there: Sequence[BatchSummary]) -> str:
-    """Since when nothing has moved, for people to judge; and which batches are not waited for any longer."""
+def _standstill(job: JobSummary, there: Sequence[BatchSummary], now: float) -> str:
+    """How long there has been no news, and which batches are being stopped."""
     stopping = [batch.key for batch in there if batch.stopping_at is not None]
     if stopping:
-        stood_still = "" if job.cancelled else "stood still too long and "
-        return f"; batch {', '.join(stopping)} {stood_still}is being stopped there"
-    since = min((batch.progress_at for batch in there if batch.progress_at is not None), default=None)
-    if since is None:
+        why = "" if job.cancelled else " after no news for too long"
+        return f"; stopping batch {', '.join(stopping)} there{why}"
+    quiet = max((now - batch.progress_at for batch in there if batch.progress_at is not None), default=0.0)
+    if quiet < QUIET_AFTER:
         return ""
-    return f", {'' if len(there) == 1 else 'one of them '}unchanged since {local_time(since)}"
+    return f", no news {'' if len(there) == 1 else 'of one of them '}for {span(quiet)}"

@@ -51,7 +51,8 @@ class Overview:
 
     def waits_for(self, job: JobSummary) -> str | None:
         """What the job waits for, in words."""
-        return waits_for(job, {each.subject for each in self.conditions}, awake=self.daemon is not None)
+        subjects = {each.subject for each in self.conditions}
+        return waits_for(job, subjects, awake=self.daemon is not None, now=self.now)
 
     def cost(self, job: JobSummary) -> int | None:
         """What the job has cost so far, in subunits, if its price was known."""

@@ -361,7 +361,7 @@ class Jobs:
         await self._database.write(change)
 
     async def cancelled(self, job: Job, event: Event, *, state: JobState) -> None:
-        """By a person's order nothing more is asked; batches that nobody else is in are cancel_asked."""
+        """A person's order: nothing more is asked, and batches that no other job shares are cancelled."""
 
         async def change(tx: Transaction) -> None:
             if await tx.update("jobs", {"id": job.id, "state": job.state, "cancelled": 0}, cancelled=1, state=state):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-LEAST = 1 << 18
+MIN_FREE = 1 << 18
 """Bytes: with less than this a change of the database may find no room."""
 
 
@@ -15,4 +15,4 @@ def is_full(state: Path) -> bool:
         disk = os.statvfs(state)
     except OSError:
         return False
-    return disk.f_bavail * disk.f_frsize < LEAST
+    return disk.f_bavail * disk.f_frsize < MIN_FREE
