@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ..config.load import Config
 from ..engine.context import Context
 from ..engine.inbox_look import InboxLook
-from ..engine.look import Engine
+from ..engine.scheduler import Engine
 from ..intake.watcher import Watcher
 from ..plugin.catalogue import Catalogue
 from ..status.feed import ObserverFeed

@@ -14,7 +14,8 @@ from ..domain import lifecycle
 from ..engine import held_look
 from ..engine.context import Context
 from ..engine.inbox_look import InboxLook, Seen
-from ..engine.look import Engine, Outlook
+from ..engine.look import Outlook
+from ..engine.scheduler import Engine
 from ..intake.watcher import Watcher
 from ..store.errors import StoreUnavailable
 from ..system.systemd import Notifier

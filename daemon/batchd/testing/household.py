@@ -13,7 +13,7 @@ from ..domain.lifecycle import Action
 from ..domain.routing import PluginSpec, Route
 from ..engine.context import ConfiguredProvider, Context, Executor, PeopleFolders
 from ..engine.inbox_look import InboxLook
-from ..engine.look import Engine
+from ..engine.scheduler import Engine
 from ..events import Event
 from ..file_sink import FileSink
 from ..money.budget import SpendingLimits

@@ -1,0 +1,169 @@
+"""Look, decide, act: carries out what a look finds due. Carrying one action out leads to the next look.
+
+Start-up, a finished action, an order, a poll that is due: all of them only wake the loop.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+from ..domain import lifecycle
+from ..domain.lifecycle import Action, Pack
+from ..errors import RejectedError, RemoteMissing, TransientError
+from ..sending import backoff
+from ..store.event_log import Order
+from .conditions import Conditions, in_words, worth_saying_at_once
+from .context import Context
+from .look import Look, Outlook
+from .provider_calls import ProviderNotConfigured, until_open
+from .retry_clock import RetryClock
+from .retry_later import RetryLater
+from .room import Due, Room
+from .steps import CARRIED_OUT_BY, orders
+
+logger = logging.getLogger(__name__)
+
+COMPLAIN_AFTER = 3
+"""A passing fault is said to people once it has not passed this many times."""
+
+
+class Engine:
+    """Finds what is due, carries it out, and says what keeps it waiting."""
+
+    def __init__(self, context: Context, *, workers: int) -> None:
+        self.context = context
+        self.retry_clock = RetryClock(context.clock)
+        self.conditions = Conditions(context.store.event_log)
+        self.workers = workers
+        self._room = Room(workers=workers)
+        self._look = Look(context, self.retry_clock, self._room)
+        self._streaks: Counter[str] = Counter()
+
+    async def look(self) -> Outlook:
+        """Carry out the orders that were left, then find everything that is due."""
+        self._room.look_begins()
+        waits = [await self._obey(order) for order in await self.context.store.event_log.orders()]
+        outlook = await self._look.look()
+        for name, text in outlook.missing.items():
+            await self.conditions.say(f"provider {name}", text)
+        times = [until for until in (*waits, outlook.again_at) if until is not None]
+        return replace(outlook, again_at=min(times, default=None))
+
+    async def _obey(self, order: Order) -> float | None:
+        """Carry out an order. One that cannot be carried out now, for want of room say, is tried again: when."""
+        subject = f"order {order.id}"
+        if self.retry_clock.until(subject) > self.context.clock.steady():
+            return self.retry_clock.until(subject)
+        try:
+            await orders.obey(self.context, order)
+        except Exception as error:  # the border, as in `_perform`: nothing else may stop for it
+            self.retry_clock.failed(subject)
+            logger.debug("%s failed", order, exc_info=error, extra={"action": "Obey"})
+            await self.conditions.say(subject, in_words(error, f"{order.kind} {order.target}"))
+            return self.retry_clock.until(subject)
+        self.retry_clock.forget(subject)
+        self.retry_clock.reset()
+        await self.conditions.all_well(subject)
+        return None
+
+    def room_for(self, due: Due) -> bool:
+        """Whether one more of its kind may be under way. At a provider that fails us, one call is enough."""
+        if not self._room.has_room_for(due.action):
+            return False
+        return due.provider is None or not self._look.is_shut(due.provider) or not self._room.is_called(due.provider)
+
+    def perform(self, due: Due) -> Coroutine[Any, Any, None]:
+        """Carry out one action; it counts as under way from this call on, before it is awaited.
+
+        What goes wrong is tried again later, and after a while said; nothing is raised.
+        """
+        self._room.begin(due)
+        return self._perform(due)
+
+    async def _perform(self, due: Due) -> None:
+        action = due.action
+        try:
+            await until_open(self.context, due.provider or "")
+            await CARRIED_OUT_BY[type(action)](self.context, action)
+            await self._went_well(due)
+        except RetryLater as again:
+            self.retry_clock.pause(action, again.pause)
+            await self._answered(due)
+        except Exception as error:  # noqa: BLE001  # the border: every fault is tried again and said
+            await self._complain(due, error)
+        finally:
+            self._room.end(due)
+            if not hasattr(action, "job"):
+                self._look.batch_has_moved()
+
+    async def _went_well(self, due: Due) -> None:
+        if isinstance(due.action, lifecycle.Poll):
+            self.retry_clock.pause(due.action, await self._poll_pause(due.action))
+        else:
+            self.retry_clock.forget(due.action)
+        await self._answered(due)
+        await self._all_well(_subject(due.action))
+        if isinstance(due.action, lifecycle.Fetch):
+            # Whether it could be cancelled does not matter any more.
+            await self._all_well(_subject(lifecycle.CancelBatch(due.action.batch)))
+
+    async def _answered(self, due: Due) -> None:
+        if due.provider is not None:
+            self.retry_clock.forget(due.provider)
+            await self._all_well(f"provider {due.provider}")
+
+    async def _poll_pause(self, action: lifecycle.Poll) -> float:
+        batch = await self.context.store.batches.get(action.batch)
+        provider = self.context.providers.get(batch.provider)
+        # By the clock that does not jump: one set forward by a day would have a batch looked at every five minutes.
+        age = batch.intent.age(self.context.now()) if batch.intent is not None else 0.0
+        return backoff.poll_delay(
+            max(age, 0.0), least=provider.poll if provider else 30.0, jitter=self.context.clock.jitter()
+        )
+
+    async def _complain(self, due: Due, error: Exception) -> None:
+        action, provider = due.action, due.provider
+        retry_after = error.retry_after if isinstance(error, TransientError) else None
+        failures = self.retry_clock.failed(action, retry_after=retry_after)
+        name = type(action).__name__
+        logger.debug("%s failed", action, exc_info=error, extra={"action": name})
+        if isinstance(error, ProviderNotConfigured):
+            await self.conditions.say(f"provider {provider}", str(error))
+        elif provider is not None and isinstance(error, RejectedError):
+            self._shut_for_longer(provider)
+            waits = f"{error} Jobs wait; nothing is lost."
+            await self.conditions.say(f"provider {provider}", waits, cause="rejected")
+        elif provider is not None and isinstance(error, TransientError) and not isinstance(error, RemoteMissing):
+            self._streaks[provider] += 1
+            if self._streaks[provider] >= COMPLAIN_AFTER:
+                self._shut_for_longer(provider)
+                waits = f"{error} Trying again until it works; jobs wait."
+                await self.conditions.say(f"provider {provider}", waits, cause="passing")
+        elif failures >= COMPLAIN_AFTER or worth_saying_at_once(error):
+            await self.conditions.say(_subject(action), in_words(error, name))
+
+    def _shut_for_longer(self, provider: str) -> None:
+        # Calls that were under way when the first of them failed tell nothing new.
+        if self.retry_clock.until(provider) <= self.context.clock.steady():
+            self.retry_clock.failed(provider)
+
+    async def _all_well(self, subject: str) -> None:
+        self._streaks.pop(subject.removeprefix("provider "), None)
+        await self.conditions.all_well(subject)
+
+
+def _subject(action: Action) -> str:
+    """Whom people know that an action is about."""
+    if isinstance(action, lifecycle.Deliver):
+        return f"sink {action.sink}"
+    if isinstance(action, Pack):
+        # Not the provider itself: it is not called for this, so this proves nothing about it.
+        return f"batches for {action.provider}"
+    if isinstance(action, lifecycle.CancelBatch):
+        return f"cancelling batch {action.batch}"  # by itself, since polls of the batch go well meanwhile
+    job = getattr(action, "job", None)
+    return f"job {job}" if job is not None else f"batch {getattr(action, 'batch', '')}"
