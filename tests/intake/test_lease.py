@@ -161,9 +161,10 @@ def test_many_writers_and_many_questions(path):
                 for _ in range(2)
             ]
             for process in writers:
-                said, _ = process.communicate(timeout=20)
+                said, _ = process.communicate(timeout=120)
                 assert process.returncode == 0
-                assert float(said) < 1.0
+                # A lease that is kept costs a writer 45 s; one whose holder the machine halts, as long as that lasts.
+                assert float(said) < 10.0
             assert asking.poll() is None, "it was killed by the signal"
         finally:
             asking.kill()
