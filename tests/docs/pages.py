@@ -8,12 +8,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+DECISIONS = DOCS / "decisions"
 PAGES = [
-    *(
-        ROOT / name
-        for name in ("README.md", "CHANGELOG.md", "plugins/README.md", "systemd/README.md", "tests/README.md")
-    ),
-    *sorted(DOCS.glob("*.md")),
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *(ROOT / name / "README.md" for name in ("plugins", "systemd", "tests")),
+    *sorted(DOCS.rglob("*.md")),
 ]
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -10,7 +10,7 @@ import batchd
 from batchd.cli.main import batchd as command_line
 from batchd.domain.records import BatchState, JobState
 
-from .pages import DOCS, PAGES, ROOT, blocks, code, prose, tables
+from .pages import DECISIONS, DOCS, PAGES, ROOT, blocks, code, headings, prose, tables
 
 GLOSSARY = tables(DOCS / "glossary.md")
 ARCHITECTURE = DOCS / "architecture.md"
@@ -118,3 +118,24 @@ def test_the_service_page_does_as_the_readme_of_the_units() -> None:
         line for line in ours if line.startswith(("install", "systemd-", "systemctl enable", "systemctl daemon"))
     }
     assert systemd <= theirs
+
+
+def test_each_decision_has_its_page_of_one_form_and_is_in_the_index() -> None:
+    pages = sorted(page for page in DECISIONS.glob("*.md") if page.name != "README.md")
+    assert len(pages) >= 10
+    form = ["Context", "Decision", "Consequences", "Alternatives"]
+    assert [page.name for page in pages if headings(page)[1:] != form] == []
+    assert [page.name for page in pages if len(page.read_text("utf-8").splitlines()) > 50] == []
+    index = {
+        match[2]: match[1] for match in re.finditer(r"\[([^\]]+)\]\((\w[\w-]*\.md)\)", prose(DECISIONS / "README.md"))
+    }
+    assert index == {page.name: headings(page)[0] for page in pages}
+
+
+def test_the_folders_of_the_contributors_page_are_those_there_are() -> None:
+    rows = tables(ROOT / "CONTRIBUTING.md")["Where things live"]
+    named = {name for row in rows for name in re.findall(r"`([^`*]+)`", row[0])}
+    house = ROOT / "daemon" / "batchd"
+    rooms = {path.parent for path in house.glob("*/*.py")} - {house / "events"}
+    assert {f"daemon/batchd/{room.name}" for room in rooms} <= named
+    assert sorted(name for name in named if not (ROOT / name).is_dir()) == []
