@@ -14,7 +14,7 @@ import pytest
 
 from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import UNIT, Price
-from batchd.store.reading import spending as state_view
+from batchd.status.spending import usual_beginning
 
 from .cli_kit import CONFIG, ROUTE, House, drain, finished_house, here, reviews_service
 
@@ -115,18 +115,10 @@ def test_what_was_spent_before_is_not_counted(tmp_path: Path) -> None:
     assert here("spending", "--since", "2000-01-01", "--json", config=house.config).json() != []
 
 
-def test_what_is_shown_unless_said_otherwise_are_whole_days_and_months(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[float] = []
-    monkeypatch.setattr(state_view, "spending", lambda state, by, *, since: asked.append(since) or [])
-    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0)  # 2027-01-15 08:00 UTC
-    house = House(tmp_path / "house")
-    for arguments in ([], ["--by", "job"], ["--by", "month"], ["--since", "30d"]):
-        assert here("spending", *arguments, config=house.config).status == 0
-    assert [datetime.fromtimestamp(each, UTC).strftime("%m-%d %H") for each in asked] == [
-        "12-16 00", "12-16 00", "12-01 00", "12-16 08",
-    ]  # fmt: skip
+@pytest.mark.parametrize(("by", "beginning"), [("day", "12-16 00"), ("job", "12-16 00"), ("month", "12-01 00")])
+def test_what_is_shown_unless_said_otherwise_are_whole_days_and_months(by: str, beginning: str) -> None:
+    since = usual_beginning(by, 1_800_000_000.0)  # 2027-01-15 08:00 UTC
+    assert datetime.fromtimestamp(since, UTC).strftime("%m-%d %H") == beginning
 
 
 @pytest.mark.parametrize("since", ["yesterday", "2026-13-01", "-3d"])

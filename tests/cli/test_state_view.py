@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -15,10 +16,11 @@ from batchd.domain.records import JobState
 from batchd.errors import StateUnusable
 from batchd.status.daemon import running
 from batchd.status.job_words import STATES
-from batchd.store.database import migrations
+from batchd.store.database import QUERIES
 from batchd.store.reading import opening
 from batchd.store.reading.records import FINAL
 from batchd.store.reading.snapshot import snapshot
+from batchd.store.schema import migrations
 
 from .cli_kit import House, finished_house, here
 
@@ -34,9 +36,15 @@ def version(house: House, number: int) -> None:
     connection.close()
 
 
-def test_its_words_are_those_of_the_core() -> None:
-    assert {state.value for state in JobState if state.final} == FINAL
+def test_each_state_has_its_words() -> None:
     assert {state.value for state in JobState} == {*STATES, "running"}
+
+
+@pytest.mark.parametrize("query", ["expired_jobs", "finished_job_ids"])
+def test_the_daemon_asks_for_the_same_final_states(query: str) -> None:
+    states = re.search(r"state IN \((.*?)\)", QUERIES[query])
+    assert states is not None
+    assert set(re.findall(r"\w+", states[1])) == FINAL
 
 
 def test_newer(house: House) -> None:
@@ -46,12 +54,8 @@ def test_newer(house: House) -> None:
     assert "was written by a newer batchd" in said.err
 
 
-def test_older(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    later = tmp_path / "migrations"
-    later.mkdir()
-    for number in range(len(migrations()) + 1):
-        (later / f"{number}.sql").touch()
-    monkeypatch.setattr(opening, "_MIGRATIONS", later)
+def test_older(house: House) -> None:
+    version(house, len(migrations()) - 1)
     said = here("status", config=house.config)
     assert said.status == 5
     assert "The daemon brings it up to date when it is started next: batchd run." in said.err

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from batchd.store.database import migrations
+from batchd.store.schema import migrations
 
 from .conftest import LONG, Shared, rows_of, until
 

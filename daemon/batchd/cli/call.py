@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from ..config.load import Config
     from ..plugin.catalogue import Catalogue
-    from .places import Places
+    from ..status.places import Places
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -33,7 +33,7 @@ class Call:
 
     def places(self) -> Places:
         """The folders, without checking the rest of the config."""
-        from .places import Places
+        from ..status.places import Places
 
         return Places.of(self.config_path)
 

@@ -10,7 +10,7 @@ from ..status.job_words import needs_a_person, state_in_words
 
 if TYPE_CHECKING:
     from ..status.overview import Overview
-    from ..store.reading.records import JobSummary
+    from ..status.records import JobSummary
 
 MILLION = 1_000_000
 

@@ -22,7 +22,7 @@ from ..plugin.validation import check as validated
 from ..settings import Secret
 from ..status.daemon import running
 from ..status.formatting import count, join
-from ..store.reading.snapshot import snapshot
+from ..status.overview import under_way
 from ..system.mounts import is_network, refuse_network
 
 CALL_MAY_TAKE = 60.0
@@ -167,15 +167,14 @@ def _state(state: Path) -> Iterator[Finding]:
             yield _writable("state", state)
         else:
             yield Finding("state", Level.NOTE, f"{state} is not there yet; the daemon makes it.")
-        with snapshot(state) as look:
-            under_way = len(look.unfinished())
+        jobs = under_way(state)
         daemon = running(state)
     except BatchdError as error:
         yield Finding("state", Level.WRONG, str(error))
         return
     yield _room(there)
     who = "no daemon is running" if daemon is None else f"a daemon is running (process {daemon.process})"
-    yield Finding("state", Level.OK, f"{count(under_way, 'job')} under way, {who}.")
+    yield Finding("state", Level.OK, f"{count(jobs, 'job')} under way, {who}.")
 
 
 def _room(folder: Path) -> Finding:

@@ -6,9 +6,9 @@ import json
 
 import click
 
-from ..status.formatting import clean, local_time, utc
+from ..status.formatting import clean, local_time
 from .call import Call, json_option, pass_call
-from .naming import complete_any, find_job
+from .naming import complete_any
 
 _COLOURS = {"warning": "yellow", "error": "red"}
 
@@ -29,28 +29,15 @@ def events(call: Call, job: str, *, as_json: bool) -> None:
       batchd events k3j9x2ab
       batchd events may.csv
     """
-    from ..store.reading.snapshot import snapshot
+    from ..status.story import record, severity, story
 
-    with snapshot(call.places().state) as state:
-        told = state.events(find_job(state, job).id)
+    told = story(call.places().state, job)
     if as_json:
-        records = [
-            {
-                "at": utc(each.at),
-                "kind": each.kind,
-                "job": each.job,
-                "batch": each.batch,
-                "severity": each.event.severity if each.event is not None else "info",
-                "sentence": each.sentence,
-                "data": dict(each.data),
-            }
-            for each in told
-        ]
-        click.echo(json.dumps(records, ensure_ascii=False, indent=2))
+        click.echo(json.dumps([record(each) for each in told], ensure_ascii=False, indent=2))
         return
     for each in told:
         first, *rest = clean(each.sentence).splitlines() or [""]
-        colour = _COLOURS.get(each.event.severity if each.event is not None else "info")
+        colour = _COLOURS.get(severity(each))
         click.echo(f"{local_time(each.at)}  {click.style(first, fg=colour) if colour else first}")
         for line in rest:
             click.echo(f"{'':21}{line}")

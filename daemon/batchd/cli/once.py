@@ -17,7 +17,7 @@ from .run import log_format_option, workers_option
 
 if TYPE_CHECKING:
     from ..status.overview import JobDetails
-    from .places import Places
+    from ..status.places import Places
 
 _KINDS = {".report.json": "report", ".failed.csv": "failed", ".failed.jsonl": "failed"}
 

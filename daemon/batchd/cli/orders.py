@@ -12,10 +12,10 @@ import click
 
 from ..status.formatting import clean
 from .call import Call, json_option, pass_call
-from .naming import complete_any, complete_unfinished, find_batch, find_job
+from .naming import complete_any, complete_unfinished
 
 if TYPE_CHECKING:
-    from .places import Places
+    from ..status.places import Places
 
 ANSWER_WITHIN = 3.0
 """Seconds to wait for the daemon's answer. It looks for orders once a second."""
@@ -108,10 +108,9 @@ def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json:
     """
     if absent == bool(found):
         raise click.UsageError("Say either --found REMOTE_ID or --absent.")
-    from ..store.reading.snapshot import snapshot
+    from ..status.finding import find_batch
 
-    with snapshot(call.places().state) as state:
-        key = find_batch(state, batch).key
+    key = find_batch(call.places().state, batch).key
     return _leave(call, [_Order("resolve", key, {"found": found} if found else {"absent": True})], as_json=as_json)
 
 
@@ -128,11 +127,10 @@ def _amount(text: str) -> str:
 
 
 def _ids(call: Call, words: Sequence[str]) -> list[str]:
-    """All jobs are found before the first order is written."""
-    from ..store.reading.snapshot import snapshot
+    """All of them are found before the first order is left."""
+    from ..status.finding import find_jobs
 
-    with snapshot(call.places().state) as state:
-        return list(dict.fromkeys(find_job(state, word).id for word in words))
+    return [job.id for job in find_jobs(call.places().state, words)]
 
 
 def _leave(call: Call, orders: Sequence[_Order], *, as_json: bool) -> int:

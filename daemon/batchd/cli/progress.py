@@ -16,7 +16,7 @@ from ..status.overview import Overview
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from .places import Places
+    from ..status.places import Places
 
 LOOK_EVERY = 0.5
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,11 +16,9 @@ from ..status.formatting import clean, count, money, short_count
 from .call import Call, Option, json_option, pass_call
 
 if TYPE_CHECKING:
-    from ..store.reading.spending import Spent
+    from ..status.spending import Spent
 
 BY = ("day", "month", "route", "model", "provider", "job")
-USUAL = 30 * 86_400.0
-"""Seconds to look back, unless said otherwise."""
 
 
 def _since(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
@@ -61,16 +59,11 @@ def spending(call: Call, by: str, since: float | None, *, as_csv: bool, as_json:
     """
     if as_csv and as_json:
         raise click.UsageError("Say either --csv or --json.")
-    from ..money.budget import beginnings
-    from ..store.reading.spending import spending as sums_of
+    from ..status import spending as spent
 
-    if since is None:
-        # Whole days, or months: the sum of a part of one would be taken for the whole.
-        day, month = beginnings(time.time() - USUAL)
-        since = month if by == "month" else day
-    sums = sums_of(call.places().state, by, since=since)
+    sums = spent.sums(call.places().state, by, since=since)
     if as_json:
-        click.echo(json.dumps([_record(by, each) for each in sums], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([spent.record(by, each) for each in sums], ensure_ascii=False, indent=2))
     elif as_csv:
         _write_csv(by, sums)
     elif not sums:
@@ -82,32 +75,11 @@ def spending(call: Call, by: str, since: float | None, *, as_csv: bool, as_json:
             click.echo(_line(each))
 
 
-def _record(by: str, spent: Spent) -> dict[str, Any]:
-    from ..money.pricing import unit
-
-    one = unit(spent.currency)
-    priced = spent.answers > spent.unpriced
-    return {
-        by: spent.name,
-        "answers": spent.answers,
-        "input_tokens": spent.input_tokens,
-        "cached_input_tokens": spent.cached_tokens,
-        "output_tokens": spent.output_tokens,
-        "wasted_input_tokens": spent.wasted_input,
-        "wasted_output_tokens": spent.wasted_output,
-        "cost": spent.cost / one if priced else None,
-        "wasted_cost": spent.wasted_cost / one if priced else None,
-        "live_price": spent.live_cost / one if priced else None,
-        "currency": spent.currency or None,
-        "answers_of_unknown_price": spent.unpriced,
-    }
-
-
 def _write_csv(by: str, sums: Iterable[Spent]) -> None:
-    from ..store.reading.spending import Spent
+    from ..status.spending import Spent, record
 
-    records = [_record(by, each) for each in sums]
-    names = list(_record(by, Spent("", "", *[0] * 10)))
+    records = [record(by, each) for each in sums]
+    names = list(record(by, Spent("", "", *[0] * 10)))
     writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)

@@ -24,10 +24,8 @@ def path(call: Call, *, as_json: bool) -> None:
     Examples:
       sqlite3 -readonly "$(batchd state path)" "SELECT source, state FROM jobs"
     """
-    from ..store.reading.opening import DATABASE
-
-    folder = call.places().state
+    places = call.places()
     if as_json:
-        click.echo(json.dumps({"folder": str(folder), "database": str(folder / DATABASE)}, indent=2))
+        click.echo(json.dumps({"folder": str(places.state), "database": str(places.database)}, indent=2))
         return
-    click.echo(str(folder / DATABASE))
+    click.echo(str(places.database))

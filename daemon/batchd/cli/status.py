@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .call import Call, Option, json_option, pass_call
-from .naming import NotFound, complete_any, find_job
+from .naming import complete_any
 
 if TYPE_CHECKING:
     from ..status.overview import JobDetails, Overview
-    from .places import Places
+    from ..status.places import Places
 
 LOOK_EVERY = 1.0
 
@@ -58,14 +58,14 @@ def _taker(places: Places, word: str | None, *, everything: bool) -> Callable[[]
 
     if word is None:
         return lambda: Overview.take(places, everything=everything)
-    from ..store.reading.snapshot import snapshot
+    from ..status.finding import find_jobs
 
-    with snapshot(places.state) as state:
-        job = find_job(state, word).id
-    return lambda: _survey_of(places, job)
+    [found] = find_jobs(places.state, [word])
+    return lambda: _survey_of(places, found.id)
 
 
 def _survey_of(places: Places, job: str) -> JobDetails:
+    from ..status.finding import NotFound
     from ..status.overview import JobDetails
 
     try:

@@ -14,7 +14,7 @@ from .status_lines import daemon_line
 
 if TYPE_CHECKING:
     from ..status.overview import JobDetails
-    from ..store.reading.records import BatchSummary
+    from ..status.records import BatchSummary
 
 _LABEL = 11
 

@@ -17,7 +17,7 @@ from .status_lines import daemon_line, older_line
 
 if TYPE_CHECKING:
     from ..status.overview import Overview
-    from ..store.reading.records import JobSummary
+    from ..status.records import JobSummary
 
 GAP = 2
 BAR = 10

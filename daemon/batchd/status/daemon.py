@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import StateUnusable
+from ..store.layout import LOCK
 from ..store.reading.opening import connected
 
 ASK_EVERY = 0.05
@@ -35,11 +36,11 @@ class Answer:
 def running(state: Path) -> Running | None:
     """The daemon that works on `state`, None if there is none."""
     try:
-        descriptor = os.open(state / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(state / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise StateUnusable(f"{state / 'lock'} cannot be opened: {error.strerror}.") from None
+        raise StateUnusable(f"{state / LOCK} cannot be opened: {error.strerror}.") from None
     try:
         # Shared and given back at once: a daemon that starts in this very moment would find it taken.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

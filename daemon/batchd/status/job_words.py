@@ -9,7 +9,7 @@ from .formatting import count, span
 from .room import DISK
 
 if TYPE_CHECKING:
-    from ..store.reading.records import BatchSummary, JobSummary
+    from .records import BatchSummary, JobSummary
 
 STATES = {
     "claiming": "arriving",

@@ -15,10 +15,18 @@ from .job_words import needs_a_person, state_in_words, waits_for
 from .room import no_room
 
 if TYPE_CHECKING:
-    from ..cli.places import Places
-    from ..store.reading.records import BatchSummary, Condition, Delivery, JobSummary, Tokens
+    from pathlib import Path
+
+    from .places import Places
+    from .records import BatchSummary, Condition, Delivery, JobSummary, Tokens
 
 FINISHED_SHOWN = 5
+
+
+def under_way(state: Path) -> int:
+    """How many jobs are not finished. StateUnusable, in words, if the database cannot be read."""
+    with snapshot(state) as look:
+        return len(look.unfinished())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..store.reading.records import Condition
 from ..system.disk import is_full
+from .records import Condition
 
 DISK = "disk"
 """The subject of the condition."""

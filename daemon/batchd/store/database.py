@@ -25,6 +25,7 @@ from ..errors import StateUnusable
 from ..events import Event
 from ..system.disk import is_full
 from .errors import StoreUnavailable, in_our_words, is_of_the_file
+from .schema import migrations
 
 T = TypeVar("T")
 Change = Callable[["Transaction"], Awaitable[T]]
@@ -39,13 +40,6 @@ def _named_queries(text: str) -> dict[str, str]:
 
 
 QUERIES = _named_queries((_HERE / "queries.sql").read_text("utf-8"))
-
-
-def migrations() -> list[str]:
-    """The schema's steps, oldest first; the database's `user_version` counts those that it has taken."""
-    folder = _HERE / "migrations"
-    steps = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    return [step.read_text("utf-8") for step in steps]
 
 
 class Transaction:

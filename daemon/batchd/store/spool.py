@@ -29,6 +29,7 @@ from ..domain.records import Job, Part
 from ..domain.rows import Run
 from ..errors import StateLocked
 from ..files import fsync_folder, make_folder
+from .layout import DATABASE, LOCK
 
 
 def _own(descriptor: int) -> bool:
@@ -58,7 +59,7 @@ class Spool:
     @property
     def database(self) -> Path:
         """The SQLite file."""
-        return self.state / "batchd.db"
+        return self.state / DATABASE
 
     def job(self, job: str) -> Path:
         """Everything of one job."""
@@ -155,7 +156,7 @@ class Spool:
         The kernel gives the lock back when its holder dies, however it dies; so there is no stale lock.
         """
         make_folder(self.state, mode=0o700)
-        path = self.state / "lock"
+        path = self.state / LOCK
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if not _own(descriptor):

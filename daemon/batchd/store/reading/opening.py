@@ -11,12 +11,11 @@ from pathlib import Path
 
 from ...errors import StateUnusable
 from ...system.disk import is_full
+from .. import schema
+from ..layout import DATABASE
 
-DATABASE = "batchd.db"
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for whoever is writing. The daemon writes for milliseconds."""
-
-_MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
 @contextmanager
@@ -50,7 +49,7 @@ def _is_there(path: Path) -> bool:
 
 def _has_our_schema(connection: sqlite3.Connection, path: Path) -> bool:
     """False while the daemon is only just making it."""
-    known = sum(name.endswith(".sql") for name in os.listdir(_MIGRATIONS))
+    known = schema.version()
     [version] = connection.execute("PRAGMA user_version").fetchone()
     if version > known:
         raise StateUnusable(

@@ -1,7 +1,6 @@
 """What a look at the database finds, as values.
 
-States are plain strings here: importing the enums of `domain.records`, and what they bring, would take a fifth of the
-time that `batchd status` has. A test holds the words below to them.
+States are plain strings here, as they are stored.
 """
 
 from __future__ import annotations
@@ -10,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...domain.states import JobState
+
 if TYPE_CHECKING:
     from ...events import Event
 
-
-FINAL = frozenset({"done", "cancelled", "rejected"})
+FINAL = frozenset(state.value for state in JobState if state.final)
 """States of a job that nothing more will happen to."""
 
 

@@ -1,6 +1,6 @@
-"""What a command needs of the config that only looks: folders and the currency, read without checking the rest.
+"""What looking needs of the configuration: folders and the currency, read without checking the rest.
 
-A config that does not pass its checks must not keep anyone from seeing what the daemon does.
+A configuration that does not pass its checks must not keep anyone from seeing what the daemon does.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import Any
 
 from ..config import toml as toml_text
 from ..config.locations import DEFAULT_FOLDERS, resolved, state_folder
+from ..store.layout import DATABASE
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The folders of a config, and the currency it counts in."""
+    """The folders of a configuration, and the currency it counts in."""
 
     config: Path
     state: Path
@@ -24,6 +25,11 @@ class Places:
     archive: Path
     rejected: Path
     currency: str
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file, which is open to read."""
+        return self.state / DATABASE
 
     @classmethod
     def of(cls, config: Path) -> Places:

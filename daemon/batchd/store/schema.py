@@ -1,0 +1,21 @@
+"""The steps of the database's schema, and how many there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent / "migrations"
+
+
+def _files() -> list[Path]:
+    return sorted(_FOLDER.glob("*.sql"), key=lambda file: file.name)
+
+
+def migrations() -> list[str]:
+    """The steps, oldest first; the database's `user_version` counts those that it has taken."""
+    return [file.read_text("utf-8") for file in _files()]
+
+
+def version() -> int:
+    """What `user_version` is once all steps are taken."""
+    return len(_files())
