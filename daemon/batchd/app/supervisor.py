@@ -152,7 +152,7 @@ class Supervisor:
             return await self.engine.look()
         except StoreUnavailable as error:
             logger.error("%s Trying again.", error, extra={"action": "Look"})
-            return Outlook([], self.context.clock.steady() + MAX_LOOK_PAUSE)
+            return Outlook([], self.context.clock.steady() + MAX_LOOK_PAUSE, {})
 
     def _begin(self, outlook: Outlook) -> int:
         begun = 0
