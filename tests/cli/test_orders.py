@@ -11,12 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from batchd.cli import orders as orders_module
-from batchd.errors import StateUnusable
-from batchd.status.daemon import answer_to, leave_order
-from batchd.store.event_log import Order
-from batchd.store.reading.snapshot import snapshot
-from batchd.store.spool import Spool
+from batchd.store.orders import StoredOrder
 from batchd.testing.household import Living
 
 from .cli_kit import House, drain, finished_house, half_way, held, here, stuck
@@ -43,8 +38,8 @@ def a_daemon(house: House) -> Iterator[None]:
         thread.join()
 
 
-def open_orders(house: House) -> list[Order]:
-    found: list[Order] = []
+def open_orders(house: House) -> list[StoredOrder]:
+    found: list[StoredOrder] = []
 
     async def look(living: Living) -> None:
         found.extend(await living.context.store.event_log.orders())
@@ -119,15 +114,6 @@ def test_one_refusal_among_several_is_enough(tmp_path: Path) -> None:
     assert said.err == f"batchd: Job {june} is being cancelled already; nothing was changed.\n"
 
 
-def test_a_daemon_that_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders_module, "ANSWER_WITHIN", 0.1)
-    house, [job] = half_way(tmp_path / "house", "reviews/june.csv")
-    with Spool(house.state).locked():
-        said = here("cancel", job, config=house.config)
-    assert said.status == 0
-    assert said.out == f"The daemon has not answered within 0 s. It will cancel job {job} as soon as it can.\n"
-
-
 def test_retry_of_a_job_that_stands_still(tmp_path: Path) -> None:
     house = House(tmp_path / "house")
     job = stuck(house)
@@ -177,14 +163,4 @@ def test_a_job_named_twice_is_ordered_once(tmp_path: Path) -> None:
 def test_no_database_no_order(tmp_path: Path) -> None:
     house = House(tmp_path / "house")
     assert here("cancel", "may.csv", config=house.config).status == 2
-    with pytest.raises(StateUnusable, match="There is no database"):
-        leave_order(house.state, "cancel", "x", {}, at=0.0)
     assert not house.state.exists()
-
-
-def test_an_order_is_not_answered_by_looking(tmp_path: Path) -> None:
-    house, job = finished_house(tmp_path / "house")
-    number = leave_order(house.state, "cancel", job, {}, at=0.0)
-    assert answer_to(house.state, number, within=0.0) is None
-    with snapshot(house.state) as state:
-        assert state.job(job).state == "done"

@@ -18,7 +18,7 @@ from batchd.model import Failure
 from batchd.money.budget import Ceilings, SpendingLimits, counted
 from batchd.money.price_list import PriceList
 from batchd.money.pricing import UNIT, Price
-from batchd.store.event_log import Order
+from batchd.store.orders import StoredOrder
 from batchd.store.reading.snapshot import snapshot
 from batchd.testing.household import REVIEWS, Household, Living
 
@@ -75,7 +75,7 @@ async def order(living: Living, kind: str, job: str, **data: Any) -> str:
         lambda tx: tx.insert("orders", [{"at": 1.0, "kind": kind, "target": job, "data": json.dumps(data)}])
     )
     given = (await living.context.store.event_log.orders())[-1]
-    await orders.obey(living.context, Order(given.id, kind, job, data))
+    await orders.obey(living.context, StoredOrder(given.id, kind, job, data, at=1.0))
     with snapshot(living.context.spool.state) as state:
         return str(state._rows("SELECT answer FROM orders ORDER BY id")[-1]["answer"])
 
@@ -427,7 +427,13 @@ async def test_renaming_the_note_approves_where_that_is_allowed(tmp_path: Path) 
         note.rename(note.with_name("may.csv.approved.txt"))
         await held_look.look(living.context)
         await drain(living)
-        assert (await only(living, "reviews/may.csv")).state is JobState.DONE
+        job = await only(living, "reviews/may.csv")
+        assert job.state is JobState.DONE
+        with snapshot(living.context.spool.state) as state:
+            [stored] = state._rows("SELECT kind, target, who, door, answer FROM orders")
+    assert tuple(stored) == (
+        "approve", job.id, None, "held folder", "Approved by the file may.csv.approved.txt: up to 50.00 USD in all."
+    )  # fmt: skip
     assert list(house.folders.held.rglob("*.txt")) == []
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,20 +13,7 @@ from .call import Call, json_option, pass_call
 from .naming import complete_any, complete_unfinished
 
 if TYPE_CHECKING:
-    from ..status.places import Places
-
-ANSWER_WITHIN = 3.0
-"""Seconds to wait for the daemon's answer. It looks for orders once a second."""
-
-MAX_DIGITS = 18
-"""Of an amount of money: more digits must be a mistake."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    kind: str
-    target: str
-    data: Mapping[str, Any] = field(default_factory=dict)
+    from ..orders.values import Order
 
 
 @click.command()
@@ -49,8 +34,10 @@ def approve(call: Call, jobs: Sequence[str], up_to: str | None, *, as_json: bool
       batchd approve may.csv
       batchd approve k3j9x2ab --up-to 12.50
     """
-    data = {} if up_to is None else {"up_to": _amount(up_to)}
-    return _leave(call, [_Order("approve", job, data) for job in _ids(call, jobs)], as_json=as_json)
+    from ..orders.values import Approve
+
+    most = None if up_to is None else _amount(up_to)
+    return _leave(call, [Approve(job, most) for job in _jobs(call, jobs)], as_json=as_json)
 
 
 @click.command()
@@ -69,7 +56,9 @@ def cancel(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
     Examples:
       batchd cancel k3j9x2ab
     """
-    return _leave(call, [_Order("cancel", job) for job in _ids(call, jobs)], as_json=as_json)
+    from ..orders.values import Cancel
+
+    return _leave(call, [Cancel(job) for job in _jobs(call, jobs)], as_json=as_json)
 
 
 @click.command()
@@ -86,7 +75,9 @@ def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
     Examples:
       batchd retry may.csv
     """
-    return _leave(call, [_Order("retry", job) for job in _ids(call, jobs)], as_json=as_json)
+    from ..orders.values import Retry
+
+    return _leave(call, [Retry(job) for job in _jobs(call, jobs)], as_json=as_json)
 
 
 @click.command()
@@ -108,69 +99,38 @@ def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json:
     """
     if absent == bool(found):
         raise click.UsageError("Say either --found REMOTE_ID or --absent.")
+    from ..orders.values import Resolve
     from ..status.finding import find_batch
 
     key = find_batch(call.places().state, batch).key
-    return _leave(call, [_Order("resolve", key, {"found": found} if found else {"absent": True})], as_json=as_json)
+    return _leave(call, [Resolve(key, found or None)], as_json=as_json)
 
 
 def _amount(text: str) -> str:
-    from decimal import Decimal, InvalidOperation
+    from ..orders.values import amount
 
     try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal("nan")
-    if not amount.is_finite() or amount < 0 or amount.adjusted() > MAX_DIGITS:
-        raise click.BadParameter("Write an amount of money such as 12.50.", param_hint="'--up-to'")
-    return str(amount)
+        return amount(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="'--up-to'") from None
 
 
-def _ids(call: Call, words: Sequence[str]) -> list[str]:
-    """All of them are found before the first order is left."""
+def _jobs(call: Call, words: Sequence[str]) -> list[str]:
+    """All jobs are found before the first order is left."""
     from ..status.finding import find_jobs
 
     return [job.id for job in find_jobs(call.places().state, words)]
 
 
-def _leave(call: Call, orders: Sequence[_Order], *, as_json: bool) -> int:
+def _leave(call: Call, orders: Sequence[Order], *, as_json: bool) -> int:
     """Leave them and print the answers: 1 if the daemon refused one."""
-    from ..status.daemon import answer_to, leave_order, running
+    from ..orders.leaving import Sender, leave_orders
 
-    places = call.places()
-    numbers = [leave_order(places.state, order.kind, order.target, order.data, at=time.time()) for order in orders]
-    awake = running(places.state) is not None
-    deadline = time.monotonic() + ANSWER_WITHIN
-    told = []
-    for order, number in zip(orders, numbers, strict=True):
-        within = max(0.0, deadline - time.monotonic()) if awake else 0.0
-        answer = answer_to(places.state, number, within=within)
-        told.append(
-            {
-                "order": number,
-                "kind": order.kind,
-                "target": order.target,
-                "answered": answer is not None,
-                "refused": answer is not None and answer.refused,
-                "answer": answer.text if answer is not None else _no_answer(order, places, awake=awake),
-            }
-        )
+    outcomes = leave_orders(call.places().state, orders, Sender.on_the_command_line())
     if as_json:
-        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        click.echo(json.dumps([each.record() for each in outcomes], ensure_ascii=False, indent=2))
     else:
-        for each in told:
-            text = clean(str(each["answer"]))
-            click.echo(f"batchd: {text}" if each["refused"] else text, err=bool(each["refused"]))
-    return 1 if any(each["refused"] for each in told) else 0
-
-
-def _no_answer(order: _Order, places: Places, *, awake: bool) -> str:
-    whom = f"{'batch' if order.kind == 'resolve' else 'job'} {order.target}"
-    if awake:
-        return (
-            f"The daemon has not answered within {ANSWER_WITHIN:.0f} s. It will {order.kind} {whom} as soon as it can."
-        )
-    return (
-        f"No daemon is running. It will {order.kind} {whom} when it is started: batchd run\n"
-        f"(The order is kept in {places.state}.)"
-    )
+        for each in outcomes:
+            text = clean(each.text)
+            click.echo(f"batchd: {text}" if each.refused else text, err=each.refused)
+    return 1 if any(each.refused for each in outcomes) else 0

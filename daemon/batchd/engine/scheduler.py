@@ -15,7 +15,7 @@ from ..domain import lifecycle
 from ..domain.lifecycle import Action, Pack
 from ..errors import RejectedError, RemoteMissing, TransientError
 from ..sending import backoff
-from ..store.event_log import Order
+from ..store.orders import StoredOrder
 from .conditions import Conditions, in_words, worth_saying_at_once
 from .context import Context
 from .look import Look, Outlook
@@ -53,7 +53,7 @@ class Engine:
         times = [until for until in (*waits, outlook.again_at) if until is not None]
         return replace(outlook, again_at=min(times, default=None))
 
-    async def _obey(self, order: Order) -> float | None:
+    async def _obey(self, order: StoredOrder) -> float | None:
         """Carry out an order. One that cannot be carried out now, for want of room say, is tried again: when."""
         subject = f"order {order.id}"
         if self.retry_clock.until(subject) > self.context.clock.steady():

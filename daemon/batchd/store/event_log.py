@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from ..events import ConditionCleared, ConditionRaised, Event, OrderRefused
 from .database import Database, Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a person asked of the daemon: `cancel`, `retry`, ... of a target, mostly a job."""
-
-    id: int
-    kind: str
-    target: str
-    data: dict[str, Any]
+from .orders import StoredOrder, stored_order
 
 
 class EventLog:
@@ -31,12 +19,12 @@ class EventLog:
         """Write events that go with no other change."""
         await self._database.write(lambda tx: tx.record(*events))
 
-    async def orders(self) -> list[Order]:
+    async def orders(self) -> list[StoredOrder]:
         """Orders not carried out yet, in the order they came."""
         rows = await self._database.read(lambda tx: tx.fetch("open_orders"))
-        return [Order(row["id"], row["kind"], row["target"], json.loads(row["data"])) for row in rows]
+        return [stored_order(row) for row in rows]
 
-    async def answer(self, order: Order, answer: str, *, refused: bool = False) -> None:
+    async def answer(self, order: StoredOrder, answer: str, *, refused: bool = False) -> None:
         """The order is carried out, or will not be (`refused`); say which in a sentence."""
 
         async def change(tx: Transaction) -> None:

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..domain.records import Job, JobState, Part, PartState
-from ..events import Event, JobHeld, JobPlanned, RowsReturned, UsageDiffers
+from ..events import JobApproved, JobHeld, JobPlanned, RowsReturned, UsageDiffers
 from ..model import Usage
 from ..money.budget import MAX_AMOUNT, Account, Refusal, beginnings
 from ..money.pricing import Terms
 from ..money.spending import Bill
 from .database import Database, Transaction, to_json
 from .mapping import job_of, usage_of
+from .orders import Door
 from .steps import change_part
 
 FindRefusal = Callable[[Account], Refusal | None]
@@ -123,13 +124,19 @@ class Money:
 
         await self._database.write(change)
 
-    async def approved(self, job: Job, most: int, event: Event) -> None:
-        """A person allows the job to cost so much in all; it is admitted again."""
+    async def approved(self, job: Job, most: int, event: JobApproved) -> None:
+        """A person allows the job to cost so much in all; it is admitted again.
+
+        Allowed by a renamed note, the order is written down here: nobody has left it.
+        """
 
         async def change(tx: Transaction) -> None:
             where = {"id": job.id, "state": JobState.HELD}
             if await tx.update("jobs", where, state=JobState.PLANNING, approved=most):
                 await tx.record(event)
+                if event.where is not None:
+                    order = {"at": tx.now, "kind": "approve", "target": job.id, "door": Door.HELD_FOLDER.value}
+                    await tx.insert("orders", [{**order, "done_at": tx.now, "answer": event.sentence}])
 
         await self._database.write(change)
 

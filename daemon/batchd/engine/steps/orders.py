@@ -1,4 +1,4 @@
-"""What people order: cancel, retry, resolve. Left in the store by the command line, carried out by the daemon."""
+"""Carry out what people order: approve, cancel, retry, resolve."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from ...contracts import RemoteBatch
 from ...domain.records import Batch, BatchState, Job, JobState, Part, PartState
 from ...errors import ProviderError
 from ...events import JobCancelled, JobRetried, count
-from ...store.event_log import Order
+from ...orders.values import Approve, Cancel, Resolve, Retry, from_stored
+from ...store.orders import StoredOrder
 from ...work.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context
 from ..provider_calls import ProviderNotConfigured, provider_for, until_open
@@ -24,39 +25,47 @@ class NotCarriedOut(Exception):
     """The order cannot be carried out, and nothing was changed; the words are the answer to whoever gave it."""
 
 
-async def obey(context: Context, order: Order) -> None:
+async def obey(context: Context, order: StoredOrder) -> None:
     """Carry out an order and answer it. One that cannot be carried out is answered with why."""
-    known = {"approve": _approve, "cancel": _cancel, "retry": _retry, "resolve": _resolve}
-    carry_out = known.get(order.kind, _unknown)
     refused = False
     try:
-        answer = await carry_out(context, order)
+        answer = await _carry_out(context, order)
     except NotCarriedOut as refusal:
         answer, refused = str(refusal), True
     await context.store.event_log.answer(order, answer, refused=refused)
 
 
-async def _unknown(_: Context, order: Order) -> str:
-    raise NotCarriedOut(f"This version of batchd does not know the order “{order.kind}”.")
+async def _carry_out(context: Context, stored: StoredOrder) -> str:
+    match order := from_stored(stored.kind, stored.target, stored.data):
+        case Approve():
+            return await _approve(context, order)
+        case Cancel():
+            return await _cancel(context, order)
+        case Retry():
+            return await _retry(context, order)
+        case Resolve():
+            return await _resolve(context, order)
+        case _:
+            raise NotCarriedOut(f"This version of batchd does not know the order “{stored.kind}”.")
 
 
-async def _approve(context: Context, order: Order) -> str:
-    job = await _job(context, order)
-    answer = await approve(context, job, order.data.get("up_to"))
+async def _approve(context: Context, order: Approve) -> str:
+    job = await _job(context, order.target)
+    answer = await approve(context, job, order.up_to)
     if job.state is not JobState.HELD or (await context.store.jobs.get(job.id)).state is JobState.HELD:
         raise NotCarriedOut(answer)
     return answer
 
 
-async def _job(context: Context, order: Order) -> Job:
-    job = await context.store.jobs.find(order.target)
+async def _job(context: Context, name: str) -> Job:
+    job = await context.store.jobs.find(name)
     if job is None:
-        raise NotCarriedOut(f"There is no job {order.target}.")
+        raise NotCarriedOut(f"There is no job {name}.")
     return job
 
 
-async def _cancel(context: Context, order: Order) -> str:
-    job = await _job(context, order)
+async def _cancel(context: Context, order: Cancel) -> str:
+    job = await _job(context, order.target)
     if job.state.final or job.cancelled or job.state in {JobState.DELIVERING, JobState.REJECTING}:
         now = "being cancelled" if job.cancelled and not job.state.final else job.state
         raise NotCarriedOut(f"Job {job.id} is {now} already; nothing was changed.")
@@ -69,8 +78,8 @@ async def _cancel(context: Context, order: Order) -> str:
     return f"Job {job.id} is being cancelled; rows that are answered already are delivered."
 
 
-async def _retry(context: Context, order: Order) -> str:
-    job = await _job(context, order)
+async def _retry(context: Context, order: Retry) -> str:
+    job = await _job(context, order.target)
     if job.state is JobState.FAILED:
         return await _go_on(context, job)
     if job.state is JobState.REJECTED:
@@ -133,18 +142,17 @@ async def _reopened(context: Context, part: Part) -> Part:
     )
 
 
-async def _resolve(context: Context, order: Order) -> str:
+async def _resolve(context: Context, order: Resolve) -> str:
     try:
         batch = await context.store.batches.get(order.target)
     except KeyError:
         raise NotCarriedOut(f"There is no batch {order.target}.") from None
     if batch.state is not BatchState.HELD:
         raise NotCarriedOut(f"Batch {batch.key} is {batch.state}; only a batch that is held can be resolved.")
-    remote = order.data.get("found")
-    if remote:
-        await _require_known(context, batch, str(remote))
-        await context.store.batches.found(batch, str(remote), [], context.clock.now())
-        return f"Batch {batch.key} goes on as {remote}."
+    if order.found is not None:
+        await _require_known(context, batch, order.found)
+        await context.store.batches.found(batch, order.found, [], context.clock.now())
+        return f"Batch {batch.key} goes on as {order.found}."
     await context.store.batches.resolved_absent(batch)
     return f"Batch {batch.key} will be created now."
 

@@ -1,0 +1,94 @@
+"""Leaving orders for the daemon, and waiting for what it answers."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..status.daemon import running
+from ..store.orders import Answer, Door, answer_to, leave
+from .values import Order
+
+ANSWER_WITHIN = 3.0
+"""Seconds to wait for the daemon's answer. It looks for orders once a second."""
+ASK_EVERY = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who gives an order, and through which door."""
+
+    who: str
+    door: Door
+
+    @classmethod
+    def on_the_command_line(cls) -> Sender:
+        """The user that this process runs as."""
+        try:
+            name = pwd.getpwuid(os.geteuid()).pw_name
+        except KeyError:
+            name = str(os.geteuid())  # in a container the user need not have a name
+        return cls(name, Door.COMMAND_LINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one order: the answer, or where it waits for one."""
+
+    number: int
+    order: Order
+    answered: bool
+    refused: bool
+    text: str
+
+    def record(self) -> dict[str, Any]:
+        """The same for `--json`."""
+        return {
+            "order": self.number,
+            "kind": self.order.kind,
+            "target": self.order.target,
+            "answered": self.answered,
+            "refused": self.refused,
+            "answer": self.text,
+        }
+
+
+def leave_orders(
+    state: Path, orders: Sequence[Order], sender: Sender, *, answer_within: float = ANSWER_WITHIN
+) -> list[Outcome]:
+    """Leave all of them, then wait for the answers if a daemon runs. Each is carried out once, now or at its start."""
+    numbers = [
+        leave(state, order.kind, order.target, order.data(), at=time.time(), who=sender.who, door=sender.door)
+        for order in orders
+    ]
+    awake = running(state) is not None
+    deadline = time.monotonic() + (answer_within if awake else 0.0)
+    outcomes = []
+    for order, number in zip(orders, numbers, strict=True):
+        answer = _wait_for(state, number, deadline)
+        text = answer.text if answer is not None else _no_answer(order, state, awake=awake, waited=answer_within)
+        outcomes.append(Outcome(number, order, answer is not None, answer is not None and answer.refused, text))
+    return outcomes
+
+
+def _wait_for(state: Path, order: int, deadline: float) -> Answer | None:
+    while True:
+        answer = answer_to(state, order)
+        if answer is not None or time.monotonic() >= deadline:
+            return answer
+        time.sleep(ASK_EVERY)
+
+
+def _no_answer(order: Order, state: Path, *, awake: bool, waited: float) -> str:
+    target = f"{'batch' if order.kind == 'resolve' else 'job'} {order.target}"
+    if awake:
+        return f"The daemon has not answered within {waited:.0f} s. It will {order.kind} {target} as soon as it can."
+    return (
+        f"No daemon is running. It will {order.kind} {target} when it is started: batchd run\n"
+        f"(The order is kept in {state}.)"
+    )

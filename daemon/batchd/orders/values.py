@@ -1,0 +1,88 @@
+"""The orders there are, as values, and how each is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+MAX_DIGITS = 18
+"""Of an amount of money: more digits must be a mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person wants of the daemon. `target` is the id of a job, or the key of a batch."""
+
+    target: str
+    kind: ClassVar[str]
+
+    def data(self) -> Mapping[str, Any]:
+        """What is to be stored of it beside kind and target."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Approve(Order):
+    """Let a job go on that is held. `up_to`: what it may cost in all, in units, as text; None: what it can at most."""
+
+    up_to: str | None = None
+    kind: ClassVar[str] = "approve"
+
+    def data(self) -> Mapping[str, Any]:
+        """The amount, if there is one."""
+        return {} if self.up_to is None else {"up_to": self.up_to}
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(Order):
+    """Ask nothing more of a job; what is answered is delivered."""
+
+    kind: ClassVar[str] = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry(Order):
+    """Ask the failed and skipped rows of a job again; a job that stands still goes on."""
+
+    kind: ClassVar[str] = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve(Order):
+    """Say whether the provider has a batch that is held: under the id `found`, or not at all (None)."""
+
+    found: str | None
+    kind: ClassVar[str] = "resolve"
+
+    def data(self) -> Mapping[str, Any]:
+        """The provider's id, or that there is none."""
+        return {"absent": True} if self.found is None else {"found": self.found}
+
+
+def from_stored(kind: str, target: str, data: Mapping[str, Any]) -> Order | None:
+    """The order that was stored so; None if this version does not know its kind."""
+    match kind:
+        case Approve.kind:
+            up_to = data.get("up_to")
+            return Approve(target, None if up_to is None else str(up_to))
+        case Cancel.kind:
+            return Cancel(target)
+        case Retry.kind:
+            return Retry(target)
+        case Resolve.kind:
+            return Resolve(target, str(data["found"]) if data.get("found") else None)
+    return None
+
+
+def amount(text: str) -> str:
+    """An amount of money as it is stored. ValueError, in words, if it is none."""
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("nan")
+    if not value.is_finite() or value < 0 or value.adjusted() > MAX_DIGITS:
+        raise ValueError("Write an amount of money such as 12.50.")
+    return str(value)
