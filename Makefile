@@ -12,7 +12,7 @@ UV := $(shell command -v uv 2>/dev/null)
 # and each of the many processes that the tests start a part of a second.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-pythons lint format lock bench soak faults power-cuts folders wheel clean help
+.PHONY: demo test test-fast test-pythons lint format lock bench soak faults power-cuts folders house wheel clean help
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -75,6 +75,9 @@ power-cuts: $(STAMP)  ## the power cut 150 times, and two builds that must not s
 
 folders: $(STAMP)  ## the tests of the folders in their long form: 20,000 files, 200 stops; takes an hour
 	BATCHD_LONG=1 $(BIN)/python -m pytest -q -rs -s tests/folders
+
+house: $(STAMP)  ## the picture of the house in docs/architecture.md, from the imports
+	$(BIN)/python -m tests.structure.house
 
 wheel: $(STAMP)  ## the wheel and the source archive, in dist/
 	$(BIN)/python -m build

@@ -121,4 +121,4 @@ async def test_what_was_replaced_is_closed_once_its_calls_have_ended(
     assert (folder / "said").read_text() == "upload begins\n", "its call goes on"
     (folder / "go").touch()
     await until_said(folder, "upload begins", "upload ends", "provider closed", "sink closed")
-    assert "The sink broken broke over being closed: 'oops'" in caplog.text
+    assert "The sink broken failed while it was closed: 'oops'" in caplog.text

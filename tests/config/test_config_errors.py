@@ -220,7 +220,7 @@ def refused(path: Path, catalogue: Catalogue) -> list[str]:
         (
             '[sinks.big]\nplugin = "clumsy"\nsize = 1',
             (
-                '9: [sinks.big]: the sink "clumsy" broke over these settings: '
+                '9: [sinks.big]: the sink "clumsy" failed on these settings: '
                 "KeyError: 'nothing' (standard.py, line 103)."
             ),
         ),

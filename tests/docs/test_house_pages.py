@@ -70,6 +70,22 @@ def test_no_word_is_in_the_glossary_twice() -> None:
     assert len(words) == len(set(words)) > 20
 
 
+def test_the_words_of_the_glossary_are_those_of_the_code() -> None:
+    package = ROOT / "daemon" / "batchd"
+    source = "\n".join(path.read_text("utf-8") for path in package.rglob("*.py"))
+    defined = set(re.findall(r"^(?:class|(?:async )?def|    async def|    def) (\w+)", source, re.MULTILINE))
+    names = [code(row[2]) for row in GLOSSARY["Glossary"]]
+    assert [name for name in names if name not in defined and not (package / name).exists()] == []
+
+
+def test_no_class_name_stands_for_two_things() -> None:
+    places: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "daemon" / "batchd").rglob("*.py")):
+        for name in re.findall(r"^class ([A-Z]\w+)", path.read_text("utf-8"), re.MULTILINE):
+            places.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 def test_every_place_that_is_named_is_there() -> None:
     paths = sorted(set(re.findall(r"`((?:[a-z_]+/)+(?:[a-z_]+\.py)?|[a-z_]+\.py)`", prose(ARCHITECTURE))))
     places = (ROOT / "daemon" / "batchd", ROOT)

@@ -33,12 +33,12 @@ def write(path: Path, lines: Iterable[bytes], end: bytes = b"\n") -> Path:
 
 
 def look(path: Path, limits: Limits = LIMITS, **options: Any) -> tuple[Any, list[Finding]]:
-    """The account of the file, and every bad line."""
+    """The summary of the file, and every bad line."""
     with RequestFile(path, limits, **options) as file:
-        account = file.look()
+        summary = file.look()
         findings = list(file.findings())
         assert list(file.findings()) == findings, "gone through again, it was another story"
-        return account, findings
+        return summary, findings
 
 
 def codes(findings: Sequence[Finding]) -> dict[int, list[str]]:

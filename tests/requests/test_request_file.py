@@ -27,11 +27,11 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_file_that_services_take_is_fine(file: Path) -> None:
-    account, findings = look(write(file, [request("a"), request("b"), request("c")]))
-    assert account.fine
+    summary, findings = look(write(file, [request("a"), request("b"), request("c")]))
+    assert summary.fine
     assert findings == []
-    assert (account.lines, account.good, account.bad, account.size) == (3, 3, 0, file.stat().st_size)
-    assert (account.model, account.url) == ("small", CHAT)
+    assert (summary.lines, summary.good, summary.bad, summary.size) == (3, 3, 0, file.stat().st_size)
+    assert (summary.model, summary.url) == ("small", CHAT)
 
 
 ODD: list[tuple[bytes, list[str], Fix]] = [
@@ -68,12 +68,12 @@ ODD: list[tuple[bytes, list[str], Fix]] = [
 def test_a_bad_line_is_told_by_its_number_and_the_others_are_good(
     file: Path, line: bytes, faults: list[str], fix: Fix
 ) -> None:
-    account, findings = look(write(file, [request("a"), request("b"), line, request("c")]))
+    summary, findings = look(write(file, [request("a"), request("b"), line, request("c")]))
     assert codes(findings) == {3: faults}
     assert [finding.fix for finding in findings] == [fix]
-    assert (account.lines, account.good, account.bad) == (4, 3, 1)
-    assert dict(account.faults) == dict.fromkeys(faults, 1)
-    assert not account.fine
+    assert (summary.lines, summary.good, summary.bad) == (4, 3, 1)
+    assert dict(summary.faults) == dict.fromkeys(faults, 1)
+    assert not summary.fine
 
 
 def test_the_end_of_the_file_needs_no_newline_and_the_last_line_counts(file: Path) -> None:
@@ -99,15 +99,15 @@ def test_what_python_takes_for_equal_is_not_the_same_request(file: Path, twist: 
 
 def test_a_line_that_is_bad_by_itself_accuses_no_other(file: Path) -> None:
     lines = [request("a", method="GET"), request("a"), request("a", text="x" * 3_000), request("b", model="large")]
-    account, findings = look(write(file, [*lines, request("c")]))
+    summary, findings = look(write(file, [*lines, request("c")]))
     assert codes(findings) == {1: ["invalid_method"], 3: ["too_long"], 4: ["mismatched_model"]}
-    assert account.good == 2
+    assert summary.good == 2
 
 
 def test_what_most_lines_are_for_is_right_even_if_the_first_is_for_something_else(file: Path) -> None:
-    account, findings = look(write(file, [request("a", model="odd"), request("b"), request("c")]))
+    summary, findings = look(write(file, [request("a", model="odd"), request("b"), request("c")]))
     assert codes(findings) == {1: ["mismatched_model"]}
-    assert account.model == "small"
+    assert summary.model == "small"
     # Where they are as many, the first decides.
     assert codes(look(write(file, [request("a", model="odd"), request("b")]))[1]) == {2: ["mismatched_model"]}
 
@@ -115,9 +115,9 @@ def test_what_most_lines_are_for_is_right_even_if_the_first_is_for_something_els
 def test_more_models_than_are_counted_do_no_harm(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_file, "MAX_KINDS", 3)
     lines = [request(number, model=f"m{number}") for number in map(str, range(9))]
-    account, findings = look(write(file, [*lines, request("x", model="m0")]))
+    summary, findings = look(write(file, [*lines, request("x", model="m0")]))
     assert codes(findings) == {number: ["mismatched_model"] for number in range(2, 10)}
-    assert account.model == "m0"
+    assert summary.model == "m0"
     assert "“m7”" in findings[6].faults[0].message
 
 
@@ -134,10 +134,10 @@ def test_more_models_than_are_counted_do_no_harm(file: Path, monkeypatch: pytest
 )
 def test_a_file_of_which_nothing_can_be_read(file: Path, content: bytes, code: str, says: str) -> None:
     file.write_bytes(content)
-    account, _ = look(file)
-    assert [fault.code for fault in account.faulty] == [code]
-    assert says in account.faulty[0].message
-    assert not account.fine
+    summary, _ = look(file)
+    assert [fault.code for fault in summary.faulty] == [code]
+    assert says in summary.faulty[0].message
+    assert not summary.fine
 
 
 def test_more_than_a_batch_holds(file: Path) -> None:
@@ -158,10 +158,10 @@ def test_a_line_may_be_as_long_as_the_limit_its_end_included(file: Path) -> None
 
 
 def test_what_is_no_fault_is_noted(file: Path) -> None:
-    account, findings = look(write(file, [request("a"), request("b", text="x\u2028y")], b"\r\n"))
+    summary, findings = look(write(file, [request("a"), request("b", text="x\u2028y")], b"\r\n"))
     assert findings == []
-    assert account.fine
-    assert dict(account.notes) == {"crlf": 2, "line_separators": 1}
+    assert summary.fine
+    assert dict(summary.notes) == {"crlf": 2, "line_separators": 1}
 
 
 def test_an_endpoint_can_be_allowed(file: Path) -> None:
@@ -207,13 +207,13 @@ def test_it_finds_what_a_simple_reader_finds(
     path = tmp_path_factory.getbasetemp() / "property.jsonl"
     content = end.join(lines) + (end if ended else b"")
     path.write_bytes(content)
-    account, findings = look(path)
-    if any(fault.code == "not_utf8" for fault in account.faulty):
+    summary, findings = look(path)
+    if any(fault.code == "not_utf8" for fault in summary.faulty):
         assert b"\x00" in content or content.startswith((b"\xff\xfe", b"\xfe\xff"))
         return
     assert codes(findings) == by_hand(content)
-    assert account.bad == len(findings)
-    assert account.good + account.bad == account.lines
+    assert summary.bad == len(findings)
+    assert summary.good + summary.bad == summary.lines
 
 
 LOOKING = """

@@ -243,7 +243,7 @@ def test_what_is_written_is_fine_and_asks_what_was_asked(
     file, out = write(folder / "property.jsonl", lines, end), folder / "out.jsonl"
     before = file.read_bytes()
     with RequestFile(file, LIMITS) as looked:
-        account = looked.look()
+        summary = looked.look()
         findings = {finding.line: finding for finding in looked.findings()}
         done = repair(looked, out, split=split, rename=rename)
     assert file.read_bytes() == before
@@ -254,17 +254,17 @@ def test_what_is_written_is_fine_and_asks_what_was_asked(
         assert not after.notes
         assert (after.good, after.size) == (each.requests, each.size)
     assert len({line["custom_id"] for line in written}) == len(written)
-    if not account.lines:
+    if not summary.lines:
         assert not done.written
         return
     # Every line is accounted for: written, dropped for a reason that loses nothing, or left out and said.
     dropped = done.changed["blank_line"] + done.changed["double"]
-    assert len(written) + dropped + sum(done.left_out.values()) == account.lines
+    assert len(written) + dropped + sum(done.left_out.values()) == summary.lines
     # In the order of the file, what is written are its good lines and those that could be saved.
     content = before.split(b"\n")
     kept = [
         msgspec.json.decode(content[number - 1].removeprefix(MARK).strip())
-        for number in range(1, account.lines + 1)
+        for number in range(1, summary.lines + 1)
         if number not in findings
         or findings[number].fix == "rewrite"
         or (findings[number].fix == "rename" and rename and "duplicate_custom_id" not in done.left_out)

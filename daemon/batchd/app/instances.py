@@ -54,7 +54,7 @@ class Instances:
             try:
                 await each.aclose()
             except Exception as error:  # a stranger's code, so anything may come of it
-                logger.warning("The %s broke over being closed: %s", name, error, extra={"action": "Close"})
+                logger.warning("The %s failed while it was closed: %s", name, error, extra={"action": "Close"})
                 logger.debug("where", exc_info=error)
 
 

@@ -12,7 +12,7 @@ from ..status.formatting import clean
 from .call import Call, json_option, pass_call
 
 if TYPE_CHECKING:
-    from .checks import Finding
+    from .checks import CheckResult
 
 _SIGNS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "wrong": ("✗", "red")}
 CONFIG, NOT_AVAILABLE = 4, 5
@@ -37,41 +37,39 @@ def check(call: Call, *, offline: bool, as_json: bool) -> int:
       batchd check
       batchd check --offline
     """
-    from .checks import local_findings, read_config, remote_findings
+    from .checks import local_results, read_config, remote_results
 
-    findings: list[Finding] = []
+    results: list[CheckResult] = []
 
-    def note(finding: Finding) -> None:
-        findings.append(finding)
+    def note(result: CheckResult) -> None:
+        results.append(result)
         if not as_json:
-            _echo(finding)
+            _echo(result)
 
     path = call.config_path
     loaded, found = read_config(path)
-    for finding in found:
-        note(finding)
+    for result in found:
+        note(result)
     if loaded is not None:
-        for finding in local_findings(*loaded):
-            note(finding)
-        hopeless = {finding.subject for finding in findings if finding.level == "wrong"}
+        for result in local_results(*loaded):
+            note(result)
+        hopeless = {result.subject for result in results if result.level == "wrong"}
         if not offline:
 
             async def call_them() -> None:
-                async for finding in remote_findings(*loaded, hopeless):
-                    note(finding)
+                async for result in remote_results(*loaded, hopeless):
+                    note(result)
 
             asyncio.run(call_them())
-    wrong = [finding for finding in findings if finding.level == "wrong"]
-    status = 0 if not wrong else CONFIG if any(finding.config for finding in wrong) else NOT_AVAILABLE
+    wrong = [result for result in results if result.level == "wrong"]
+    status = 0 if not wrong else CONFIG if any(result.config for result in wrong) else NOT_AVAILABLE
     if as_json:
         record = {
             "ok": not wrong,
             "exit_status": status,
             "config": str(path),
             "offline": offline,
-            "findings": [
-                {"subject": finding.subject, "level": finding.level, "text": finding.text} for finding in findings
-            ],
+            "results": [{"subject": result.subject, "level": result.level, "text": result.text} for result in results],
         }
         click.echo(json.dumps(record, ensure_ascii=False, indent=2))
     else:
@@ -79,9 +77,9 @@ def check(call: Call, *, offline: bool, as_json: bool) -> int:
     return status
 
 
-def _echo(finding: Finding) -> None:
-    sign, colour = _SIGNS[finding.level]
-    click.echo(f"{click.style(sign, fg=colour)} {click.style(finding.subject, bold=True)}: {clean(finding.text)}")
+def _echo(result: CheckResult) -> None:
+    sign, colour = _SIGNS[result.level]
+    click.echo(f"{click.style(sign, fg=colour)} {click.style(result.subject, bold=True)}: {clean(result.text)}")
 
 
 def _sum(wrong: int, *, offline: bool) -> str:

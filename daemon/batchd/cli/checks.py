@@ -1,4 +1,4 @@
-"""What `batchd check` looks at. Each finding says what is wrong and how to fix it."""
+"""What `batchd check` looks at. Each result says what is wrong and how to fix it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCARCE, NONE_LEFT = 2 * 10**9, 200 * 10**6
 
 
 class Level(StrEnum):
-    """How a finding is meant."""
+    """How a result is meant."""
 
     OK = "ok"
     NOTE = "note"
@@ -39,7 +39,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at. `config` says that the fix is in the configuration."""
 
     subject: str
@@ -48,22 +48,22 @@ class Finding:
     config: bool = False
 
 
-def read_config(path: Path) -> tuple[tuple[Config, Catalogue] | None, list[Finding]]:
+def read_config(path: Path) -> tuple[tuple[Config, Catalogue] | None, list[CheckResult]]:
     """The configuration with what there is to say about it; None if it cannot be used."""
     from ..app.load import load
 
     try:
         config, catalogue = load(path)
     except (ConfigError, PluginError) as error:
-        return None, [Finding("config", Level.WRONG, line, config=True) for line in str(error).splitlines()]
+        return None, [CheckResult("config", Level.WRONG, line, config=True) for line in str(error).splitlines()]
     routes = join([route.name for route in config.routes])
-    found = [Finding("config", Level.OK, f"{path} is fine: {count(len(config.routes), 'route')}, {routes}.")]
-    found += [Finding("config", Level.NOTE, warning) for warning in config.warnings]
-    found += [Finding("plugins", Level.NOTE, f"{each.sentence} No route needs it.") for each in catalogue.broken]
+    found = [CheckResult("config", Level.OK, f"{path} is fine: {count(len(config.routes), 'route')}, {routes}.")]
+    found += [CheckResult("config", Level.NOTE, warning) for warning in config.warnings]
+    found += [CheckResult("plugins", Level.NOTE, f"{each.sentence} No route needs it.") for each in catalogue.broken]
     return (config, catalogue), found
 
 
-def local_findings(config: Config, catalogue: Catalogue) -> Iterator[Finding]:
+def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]:
     """Everything that can be seen without calling anyone."""
     folders = config.folders
     yield from _state(folders.state)
@@ -73,7 +73,7 @@ def local_findings(config: Config, catalogue: Catalogue) -> Iterator[Finding]:
         yield from _folder(name, getattr(folders, name), folders.state)
     if folders.inbox.is_dir() and is_network(folders.inbox):
         text = f"{folders.inbox} is on a network file system: new files are noticed within 15 s instead of at once."
-        yield Finding("inbox", Level.NOTE, text)
+        yield CheckResult("inbox", Level.NOTE, text)
     for name, table in config.providers.items():
         made, _ = validated(catalogue.settings_type("provider", table.plugin), table.settings)
         for secret in _secrets(made):
@@ -86,24 +86,24 @@ def local_findings(config: Config, catalogue: Catalogue) -> Iterator[Finding]:
         yield _observer(name, observer, catalogue)
 
 
-def _keys(subject: str, catalogue: Catalogue, role: str, table: Any) -> Iterator[Finding]:
+def _keys(subject: str, catalogue: Catalogue, role: str, table: Any) -> Iterator[CheckResult]:
     """Whether the secrets of a plugin's table can be read."""
     made, _ = validated(catalogue.settings_type(role, table.plugin), table.settings)
     for secret in _secrets(made):
         yield _key(subject, secret)
 
 
-def _observer(name: str, table: ObserverTable, catalogue: Catalogue) -> Finding:
+def _observer(name: str, table: ObserverTable, catalogue: Catalogue) -> CheckResult:
     """Whether the observer can be made, and what it hears."""
     try:
         catalogue.create("observer", table.plugin, table.settings)
     except BatchdError as error:
-        return Finding(f"observer {name}", Level.WRONG, str(error), config=True)
+        return CheckResult(f"observer {name}", Level.WRONG, str(error), config=True)
     what = f"these events: {', '.join(table.events)}" if table.events else "all events"
-    return Finding(f"observer {name}", Level.OK, f"It hears {what}.")
+    return CheckResult(f"observer {name}", Level.OK, f"It hears {what}.")
 
 
-def _unpriced(config: Config, provider: str, prices: PriceList) -> Iterator[Finding]:
+def _unpriced(config: Config, provider: str, prices: PriceList) -> Iterator[CheckResult]:
     """Routes whose jobs the budget will stop, every one of them, since their cost is not known."""
     if not config.spending_limits().limits(provider):
         return
@@ -111,29 +111,29 @@ def _unpriced(config: Config, provider: str, prices: PriceList) -> Iterator[Find
         if route.provider == provider and prices.terms(route.model, time.time()) is None:
             why = prices.unknown(provider, route.model)
             text = f"There is a budget, so each of its jobs will be held until somebody approves it. {why}"
-            yield Finding(f"route {route.name}", Level.NOTE, text)
+            yield CheckResult(f"route {route.name}", Level.NOTE, text)
 
 
-async def remote_findings(config: Config, catalogue: Catalogue, hopeless: Collection[str]) -> AsyncIterator[Finding]:
+async def remote_results(config: Config, catalogue: Catalogue, hopeless: Collection[str]) -> AsyncIterator[CheckResult]:
     """What providers and sinks say when they are called; `hopeless` ones, whose key is missing, are not."""
     for name, table in config.providers.items():
         if f"provider {name}" in hopeless:
             continue
         models = sorted({route.model for route in config.routes if route.provider == name})
         if not models:
-            yield Finding(f"provider {name}", Level.NOTE, "No route uses it, so it was not called.")
+            yield CheckResult(f"provider {name}", Level.NOTE, "No route uses it, so it was not called.")
             continue
         well = f"It answers, and it has {join(models)}."
-        async for finding in _asked(f"provider {name}", catalogue, "provider", table, well, models):
-            yield finding
+        async for result in _asked(f"provider {name}", catalogue, "provider", table, well, models):
+            yield result
     for name, sink in config.sinks.items():
-        async for finding in _asked(f"sink {name}", catalogue, "sink", sink, "It can be written to."):
-            yield finding
+        async for result in _asked(f"sink {name}", catalogue, "sink", sink, "It can be written to."):
+            yield result
 
 
 async def _asked(
     subject: str, catalogue: Catalogue, role: str, table: Any, well: str, *arguments: Sequence[str]
-) -> AsyncIterator[Finding]:
+) -> AsyncIterator[CheckResult]:
     """Call the `check` of a provider or a sink; foreign code, so it may do anything."""
     problems: Sequence[str]
     try:
@@ -152,12 +152,12 @@ async def _asked(
     except Exception as error:  # noqa: BLE001
         problems = [f"The plugin {table.plugin} broke over it: {type(error).__name__}: {error}"]
     for problem in problems:
-        yield Finding(subject, Level.WRONG, problem)
+        yield CheckResult(subject, Level.WRONG, problem)
     if not problems:
-        yield Finding(subject, Level.OK, well)
+        yield CheckResult(subject, Level.OK, well)
 
 
-def _state(state: Path) -> Iterator[Finding]:
+def _state(state: Path) -> Iterator[CheckResult]:
     there = state
     while not there.exists():
         there = there.parent
@@ -166,41 +166,41 @@ def _state(state: Path) -> Iterator[Finding]:
         if state.is_dir():
             yield _writable("state", state)
         else:
-            yield Finding("state", Level.NOTE, f"{state} is not there yet; the daemon makes it.")
+            yield CheckResult("state", Level.NOTE, f"{state} is not there yet; the daemon makes it.")
         jobs = under_way(state)
         daemon = running(state)
     except BatchdError as error:
-        yield Finding("state", Level.WRONG, str(error))
+        yield CheckResult("state", Level.WRONG, str(error))
         return
     yield _room(there)
     who = "no daemon is running" if daemon is None else f"a daemon is running (process {daemon.process})"
-    yield Finding("state", Level.OK, f"{count(jobs, 'job')} under way, {who}.")
+    yield CheckResult("state", Level.OK, f"{count(jobs, 'job')} under way, {who}.")
 
 
-def _room(folder: Path) -> Finding:
+def _room(folder: Path) -> CheckResult:
     free = shutil.disk_usage(folder).free
     text = f"{free / 10**9:.1f} GB are free on the disk of {folder}."
     if free < NONE_LEFT:
-        return Finding("disk", Level.WRONG, f"Only {text} Make room: work stops when it is full.")
+        return CheckResult("disk", Level.WRONG, f"Only {text} Make room: work stops when it is full.")
     if free < SCARCE:
-        return Finding("disk", Level.NOTE, f"Only {text} A job needs about three times its file's size.")
-    return Finding("disk", Level.OK, text)
+        return CheckResult("disk", Level.NOTE, f"Only {text} A job needs about three times its file's size.")
+    return CheckResult("disk", Level.OK, text)
 
 
-def _folder(name: str, folder: Path, state: Path) -> Iterator[Finding]:
+def _folder(name: str, folder: Path, state: Path) -> Iterator[CheckResult]:
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "is not there"
-        yield Finding(name, Level.WRONG, f"{folder} {what}. Mount it, or make it: mkdir -p '{folder}'")
+        yield CheckResult(name, Level.WRONG, f"{folder} {what}. Mount it, or make it: mkdir -p '{folder}'")
         return
     yield _writable(name, folder)
     if state.is_dir() and folder.stat().st_dev != state.stat().st_dev:
         text = (
             f"{folder} is on another file system than the state: files are copied instead of moved, slower and as safe."
         )
-        yield Finding(name, Level.NOTE, text)
+        yield CheckResult(name, Level.NOTE, text)
 
 
-def _writable(name: str, folder: Path) -> Finding:
+def _writable(name: str, folder: Path) -> CheckResult:
     try:
         # A file without a name, where the file system has such: people do not see it.
         with tempfile.TemporaryFile(dir=folder, prefix=".batchd-check-") as file:
@@ -209,16 +209,16 @@ def _writable(name: str, folder: Path) -> Finding:
         os.listdir(folder)
     except OSError as error:
         who = f"the user {os.geteuid()} that this runs as"
-        return Finding(name, Level.WRONG, f"{folder} cannot be used: {error.strerror}. Give {who} the right to.")
-    return Finding(name, Level.OK, f"{folder} can be read and written.")
+        return CheckResult(name, Level.WRONG, f"{folder} cannot be used: {error.strerror}. Give {who} the right to.")
+    return CheckResult(name, Level.OK, f"{folder} can be read and written.")
 
 
-def _key(subject: str, secret: Secret) -> Finding:
+def _key(subject: str, secret: Secret) -> CheckResult:
     try:
         secret.reveal()
     except RejectedError as error:
-        return Finding(subject, Level.WRONG, str(error))
-    return Finding(subject, Level.OK, f"The key is in {secret.where}.")
+        return CheckResult(subject, Level.WRONG, str(error))
+    return CheckResult(subject, Level.OK, f"The key is in {secret.where}.")
 
 
 def _secrets(value: Any) -> Iterator[Secret]:

@@ -16,7 +16,7 @@ from .call import Call, json_option, pass_call
 
 if TYPE_CHECKING:
     from ..model import Limits
-    from ..requests.file import Account, Finding, RequestFile
+    from ..requests.file import Finding, RequestFile, Summary
     from ..requests.repair import Repaired
 
 SHOWN = 20
@@ -109,7 +109,7 @@ def validate(
             request_repair.refuse_to_replace(repair)
     with RequestFile(file, limits, allowed=endpoint) as looked:
         with _progress("Looking through it", file) as told:
-            account = looked.look(told)
+            summary = looked.look(told)
         if as_json:
             for record in _records(looked.findings()):
                 click.echo(json.dumps(record, ensure_ascii=False))
@@ -122,11 +122,11 @@ def validate(
                 repaired = request_repair.repair(looked, repair, split=split, rename=rename_duplicates, told=told)
             if not as_json:
                 click.echo()
-                for line in _said_of(repaired, account):
+                for line in _said_of(repaired, summary):
                     click.echo(clean(line))
         if as_json:
             click.echo(json.dumps({"summary": _summary(file, looked, repaired)}, ensure_ascii=False))
-    return 0 if account.fine else BAD
+    return 0 if summary.fine else BAD
 
 
 def _limits(call: Call, provider: str | None) -> Limits:
@@ -162,39 +162,39 @@ def _progress(what: str, file: Path) -> Iterator[Callable[[int], object]]:
 
 
 def _lines(file: Path, looked: RequestFile) -> Iterator[str]:
-    account = looked.account
-    whole = f"{count(account.lines, 'line')}, {account.size:,} bytes"
-    if account.fine:
-        yield f"{file} is fine: {count(account.good, 'request')} to {account.model} at {account.url}, {whole}."
+    summary = looked.summary
+    whole = f"{count(summary.lines, 'line')}, {summary.size:,} bytes"
+    if summary.fine:
+        yield f"{file} is fine: {count(summary.good, 'request')} to {summary.model} at {summary.url}, {whole}."
     else:
-        yield f"{file}: {count(account.bad, 'bad line')}, {account.good:,} good, of {whole}."
-    for fault in account.faulty:
+        yield f"{file}: {count(summary.bad, 'bad line')}, {summary.good:,} good, of {whole}."
+    for fault in summary.faulty:
         yield f"  {fault.message} [{fault.code}]"
     for number, finding in enumerate(looked.findings()):
         if number == SHOWN and sys.stdout.isatty():
-            yield f"  … and {count(account.bad - SHOWN, 'more bad line')}. With --json there are all."
+            yield f"  … and {count(summary.bad - SHOWN, 'more bad line')}. With --json there are all."
             break
         for fault in finding.faults:
             yield f"  line {finding.line:,}: {fault.message} [{fault.code}]"
-    if account.faults:
+    if summary.faults:
         yield ""
         yield "By reason:"
-        yield from (f"  {number:>9,}  {code}" for code, number in account.faults.most_common())
-    notes = _notes(file, account)
+        yield from (f"  {number:>9,}  {code}" for code, number in summary.faults.most_common())
+    notes = _notes(file, summary)
     if notes:
         yield ""
         yield from (f"Note: {note}" for note in notes)
 
 
-def _notes(file: Path, account: Account) -> list[str]:
+def _notes(file: Path, summary: Summary) -> list[str]:
     taken = "Services take that; a repair writes it otherwise."
-    notes = [f"{_NOTES[note]}: {count(number, 'line')}. {taken}" for note, number in account.notes.items()]
+    notes = [f"{_NOTES[note]}: {count(number, 'line')}. {taken}" for note, number in summary.notes.items()]
     if file.suffix != ".jsonl":
         notes.append("Services take only files whose names end in .jsonl.")
     return notes
 
 
-def _said_of(repaired: Repaired, account: Account) -> Iterator[str]:
+def _said_of(repaired: Repaired, summary: Summary) -> Iterator[str]:
     if not repaired.written:
         yield "Nothing was written: no line can be saved."
     for each in repaired.written:
@@ -203,7 +203,7 @@ def _said_of(repaired: Repaired, account: Account) -> Iterator[str]:
         yield f"  {_CHANGES[change]}: {_named(repaired, change, number)}."
     for code, number in repaired.left_out.items():
         yield f"  Left out: {_named(repaired, code, number)}. [{code}]"
-    if repaired.written and not repaired.changed and not repaired.left_out and account.fine:
+    if repaired.written and not repaired.changed and not repaired.left_out and summary.fine:
         yield "  Nothing had to be changed."
 
 
@@ -225,18 +225,18 @@ def _records(findings: Iterator[Finding]) -> Iterator[Mapping[str, Any]]:
 
 
 def _summary(file: Path, looked: RequestFile, repaired: Repaired | None) -> Mapping[str, Any]:
-    account, limits = looked.account, looked.limits
+    summary, limits = looked.summary, looked.limits
     return {
-        "ok": account.fine,
-        "exit_status": 0 if account.fine else BAD,
+        "ok": summary.fine,
+        "exit_status": 0 if summary.fine else BAD,
         "file": str(file),
-        "bytes": account.size,
-        "lines": {"total": account.lines, "good": account.good, "bad": account.bad},
-        "model": account.model,
-        "url": account.url,
-        "faults": dict(account.faults.most_common()),
-        "file_faults": [{"code": fault.code, "message": fault.message} for fault in account.faulty],
-        "notes": dict(account.notes),
+        "bytes": summary.size,
+        "lines": {"total": summary.lines, "good": summary.good, "bad": summary.bad},
+        "model": summary.model,
+        "url": summary.url,
+        "faults": dict(summary.faults.most_common()),
+        "file_faults": [{"code": fault.code, "message": fault.message} for fault in summary.faulty],
+        "notes": dict(summary.notes),
         "limits": {
             "max_requests": limits.max_requests,
             "max_bytes": limits.max_bytes,

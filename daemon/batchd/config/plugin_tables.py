@@ -11,7 +11,7 @@ from ..domain.words import Keys, nearest, proposal
 from ..errors import PluginError
 from ..plugin.catalogue import Catalogue, Role
 from ..plugin.sources import what_was_raised
-from ..plugin.validation import Fault, check, literal_secrets
+from ..plugin.validation import SettingFault, check, literal_secrets
 from ..requests.rules import fits
 from .checks import check_json
 from .problems import Problems
@@ -121,7 +121,7 @@ class PluginTables:
             return None
         return SinkTable(plugin=name)
 
-    def _snapshot(self, table: Keys, secrets: Sequence[Keys], faults: list[Fault]) -> None:
+    def _snapshot(self, table: Keys, secrets: Sequence[Keys], faults: list[SettingFault]) -> None:
         self.problems.add_faults(table, faults)
         for keys in secrets:
             where = 'write "env:NAME", "file:PATH" or "credential:NAME"'
@@ -129,13 +129,15 @@ class PluginTables:
 
     def _checked(
         self, role: Role, kind: str, settings: Mapping[str, Any], also_known: Iterable[str]
-    ) -> tuple[Sequence[Keys], list[Fault]]:
+    ) -> tuple[Sequence[Keys], list[SettingFault]]:
         """Where literal secrets stand, and what is wrong."""
         try:
             made, faults = check(self._catalogue.settings_type(role, kind), settings, also_known=also_known)
         except PluginError as error:
-            return (), [Fault((), str(error))]
+            return (), [SettingFault((), str(error))]
         # The validators of a plugin's settings are foreign code.
         except Exception as error:  # noqa: BLE001
-            return (), [Fault((), f'the {role.noun} "{kind}" broke over these settings: {what_was_raised(error)}')]
+            return (), [
+                SettingFault((), f'the {role.noun} "{kind}" failed on these settings: {what_was_raised(error)}')
+            ]
         return (() if made is None else tuple(literal_secrets(made))), faults

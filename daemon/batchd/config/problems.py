@@ -7,12 +7,12 @@ from typing import NoReturn
 
 from ..domain.words import Keys, show_key
 from ..errors import ConfigError, PluginError
-from ..plugin.validation import Fault
+from ..plugin.validation import SettingFault
 from .toml import Document
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ConfigProblem:
     """One thing that is wrong. `plugin` says that the plugin must be fixed, not the config."""
 
     line: int
@@ -25,8 +25,8 @@ class Problems:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._found: list[Problem] = []
-        self._warnings: list[Problem] = []
+        self._found: list[ConfigProblem] = []
+        self._warnings: list[ConfigProblem] = []
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -42,7 +42,7 @@ class Problems:
         if problem not in self._found:
             self._found.append(problem)
 
-    def add_faults(self, table: Keys, faults: list[Fault]) -> None:
+    def add_faults(self, table: Keys, faults: list[SettingFault]) -> None:
         """What a model found wrong with the table."""
         for fault in faults:
             self.add((*table, *fault.keys), fault.sentence)
@@ -56,11 +56,11 @@ class Problems:
         text = "\n".join(problem.text for problem in sorted(self._found, key=lambda problem: problem.line))
         raise PluginError(text) if all(problem.plugin for problem in self._found) else ConfigError(text)
 
-    def _problem(self, keys: Keys, sentence: str, *, plugin: bool) -> Problem:
+    def _problem(self, keys: Keys, sentence: str, *, plugin: bool) -> ConfigProblem:
         line = self._document.line(keys)
         stop = "" if sentence.endswith(("?", ".")) else "."
         item = f"item {keys[-1] + 1}: " if keys and isinstance(keys[-1], int) else ""
-        return Problem(line, f"{self._document.path}:{line}: {self._place(keys)}: {item}{sentence}{stop}", plugin)
+        return ConfigProblem(line, f"{self._document.path}:{line}: {self._place(keys)}: {item}{sentence}{stop}", plugin)
 
     def _place(self, keys: Keys) -> str:
         """`[intake] settle`; `[intake]` alone if the whole table is meant; a bare key outside all tables."""

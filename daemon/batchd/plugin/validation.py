@@ -42,7 +42,7 @@ _TYPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SettingFault:
     """What is wrong with a table: where in it, and a sentence without a full stop."""
 
     keys: Keys
@@ -56,7 +56,7 @@ class Fault:
 
 def check(
     model: type[ModelT], table: Mapping[str, Any], *, also_known: Iterable[str] = ()
-) -> tuple[ModelT | None, list[Fault]]:
+) -> tuple[ModelT | None, list[SettingFault]]:
     """The table as the model, or all that is wrong with it. `also_known` are keys to propose besides the model's.
 
     A validator that fails otherwise than by ValueError is a fault of its author, and passes through.
@@ -94,7 +94,7 @@ def _literal(value: Any) -> Iterator[Keys]:
 
 def _faults(
     error: ValidationError, model: type[BaseModel], table: Mapping[str, Any], also_known: tuple[str, ...]
-) -> list[Fault]:
+) -> list[SettingFault]:
     secrets = [text for text in _secret_texts(model, table) if len(text) >= 4]
     sentences: dict[Keys, list[str]] = {}
     for detail in error.errors(include_url=False):
@@ -106,7 +106,7 @@ def _faults(
         # A union is one fault with a reason for each of its members.
         if sentence not in sentences.setdefault(keys, []):
             sentences[keys].append(sentence)
-    return [Fault(keys, mask("; or ".join(found))) for keys, found in sentences.items()]
+    return [SettingFault(keys, mask("; or ".join(found))) for keys, found in sentences.items()]
 
 
 def _sentence(detail: Any, keys: Keys, model: type[BaseModel], also_known: tuple[str, ...]) -> str:

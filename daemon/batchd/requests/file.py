@@ -81,7 +81,7 @@ class Line(NamedTuple):
 
 
 @dataclass(slots=True)
-class Account:
+class Summary:
     """What one look found. `faults` counts by code; `faulty` is of the file as a whole; `notes` are no faults."""
 
     lines: int = 0
@@ -109,7 +109,7 @@ class RequestFile:
     def __init__(self, path: Path, limits: Limits, *, allowed: Collection[str] = ()) -> None:
         self.path = path
         self.limits = limits
-        self.account = Account()
+        self.summary = Summary()
         self._allowed = allowed
         self._longest = min(limits.max_line_bytes or limits.max_bytes, limits.max_bytes)
         self._file: IO[bytes] = path.open("rb")
@@ -128,19 +128,19 @@ class RequestFile:
         for each in (self._file, self._own, self.names):
             each.close()
 
-    def look(self, told: Callable[[int], object] = lambda _: None) -> Account:
+    def look(self, told: Callable[[int], object] = lambda _: None) -> Summary:
         """Look through all of it, once. `told` is given bytes that were read, now and then."""
-        account = self.account
-        account.size = os.fstat(self._file.fileno()).st_size
+        summary = self.summary
+        summary.size = os.fstat(self._file.fileno()).st_size
         what = self._no_text()
         if what is not None:
-            account.faulty.append(requests.no_text(what))
+            summary.faulty.append(requests.no_text(what))
             self.names.find()
-            return account
+            return summary
         counts: Counter[int] = Counter()
         blank = 0
         for line in self.lines(told):
-            account.lines += 1
+            summary.lines += 1
             faults, fix, named = self._judged(line)
             if line.text == b"":
                 blank += 1
@@ -152,9 +152,9 @@ class RequestFile:
                 counts[kind] += 1
                 self.names.add(line.number, custom_id, kind, line.place)
         self._compare(counts)
-        self._judge_whole(account.lines - blank)
+        self._judge_whole(summary.lines - blank)
         self.check_unchanged()
-        return account
+        return summary
 
     def lines(self, told: Callable[[int], object] = lambda _: None) -> Iterator[Line]:
         """Every line from the first. Newlines alone end one: U+2028 and its like may stand in a string."""
@@ -218,34 +218,34 @@ class RequestFile:
         if faults:
             return faults, Fix.LEAVE_OUT, None
         if line.ending == b"\r\n":
-            self.account.notes[CRLF] += 1
+            self.summary.notes[CRLF] += 1
         if not text.isascii() and on_one_line(text) != text:
-            self.account.notes[SEPARATORS] += 1
+            self.summary.notes[SEPARATORS] += 1
         named = record["custom_id"], (record["url"], record["body"]["model"])
         return ([_MARKED], Fix.REWRITE, named) if line.marked else ([], Fix.REWRITE, named)
 
     def _compare(self, counts: Counter[int]) -> None:
         """Find out what most lines are for, and which of these are duplicates."""
-        account = self.account
+        summary = self.summary
         # Of those that are alike, the one that came first.
         counts.pop(_STRANGE, None)
         self._main = counts.most_common(1)[0][0] if counts else 0
         if counts:
-            account.url, account.model = next(pair for pair, kind in self._kinds.items() if kind == self._main)
+            summary.url, summary.model = next(pair for pair, kind in self._kinds.items() if kind == self._main)
         self.names.find(self._main)
         for finding in self.findings():
-            account.bad += 1
-            account.faults.update(fault.code for fault in finding.faults)
-        account.good = account.lines - account.bad
+            summary.bad += 1
+            summary.faults.update(fault.code for fault in finding.faults)
+        summary.good = summary.lines - summary.bad
 
     def _judge_whole(self, count: int) -> None:
-        faulty, limits = self.account.faulty, self.limits
+        faulty, limits = self.summary.faulty, self.limits
         if count == 0:
             faulty.append(requests.EMPTY)
         if count > limits.max_requests:
             faulty.append(requests.too_many(count, limits.max_requests))
-        if self.account.size > limits.max_bytes:
-            faulty.append(requests.too_large(self.account.size, limits.max_bytes))
+        if self.summary.size > limits.max_bytes:
+            faulty.append(requests.too_large(self.summary.size, limits.max_bytes))
 
     def _wrong_by_themselves(self) -> Iterator[Finding]:
         self._own.flush()
@@ -260,7 +260,7 @@ class RequestFile:
             yield _decode(line)
 
     def _of_other_kinds(self) -> Iterator[Finding]:
-        url, model = self.account.url or "", self.account.model or ""
+        url, model = self.summary.url or "", self.summary.model or ""
         for number, place in self.names.others(self._main):
             record = self._record(place)
             faults = []

@@ -76,7 +76,7 @@ def repair(
     """
     refuse_to_replace(target)
     done = Repaired()
-    if not file.account.lines:
+    if not file.summary.lines:
         return done  # empty, or no text
     if rename:
         file.names.prepare_search()
