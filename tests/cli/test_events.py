@@ -7,6 +7,7 @@ from pathlib import Path
 
 from batchd.domain.lifecycle import Submit
 from batchd.domain.records import JobState
+from batchd.domain.subjects import Subject
 from batchd.testing.household import Living
 
 from .cli_kit import House, after, drain, finished_house, half_way, here
@@ -49,18 +50,18 @@ def test_what_kept_it_waiting_is_part_of_its_story(tmp_path: Path) -> None:
     house = House(tmp_path / "house")
 
     async def before(living: Living) -> None:
-        await living.context.store.event_log.raise_condition("provider fake", "It was down in March.")
-        await living.context.store.event_log.clear_condition("provider fake")
+        await living.context.store.event_log.raise_condition(Subject.provider("fake"), "It was down in March.")
+        await living.context.store.event_log.clear_condition(Subject.provider("fake"))
 
     async def meanwhile(living: Living) -> None:
-        await living.context.store.event_log.raise_condition("provider other", "Not ours.")
-        await living.context.store.event_log.raise_condition("provider fake", "The key is refused.")
-        await living.context.store.event_log.clear_condition("provider fake")
+        await living.context.store.event_log.raise_condition(Subject.provider("other"), "Not ours.")
+        await living.context.store.event_log.raise_condition(Subject.provider("fake"), "The key is refused.")
+        await living.context.store.event_log.clear_condition(Subject.provider("fake"))
         await drain(living)
 
     async def later(living: Living) -> None:
         house.clock.advance(60)
-        await living.context.store.event_log.raise_condition("provider fake", "It is down again.")
+        await living.context.store.event_log.raise_condition(Subject.provider("fake"), "It is down again.")
 
     house.live(before)
     job = house.run("reviews/may.csv", ["good"], until=after(Submit))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from batchd.domain.subjects import Subject
 from batchd.store.spool import Spool
 from batchd.testing.household import Living
 
@@ -91,7 +92,9 @@ def test_conditions_come_first_and_say_since_when(tmp_path: Path) -> None:
     house, _ = half_way(tmp_path / "house", "reviews/june.csv")
 
     async def complain(living: Living) -> None:
-        await living.context.store.event_log.raise_condition("provider fake", "The key is\x1b[31m refused.\nJobs wait.")
+        await living.context.store.event_log.raise_condition(
+            Subject.provider("fake"), "The key is\x1b[31m refused.\nJobs wait."
+        )
 
     house.live(complain)
     with Spool(house.state).locked():

@@ -18,6 +18,7 @@ import pytest
 from rich.cells import cell_len
 
 from batchd.domain.lifecycle import Poll
+from batchd.domain.subjects import Subject
 from batchd.store.spool import Spool
 from batchd.testing.household import Living
 
@@ -88,7 +89,9 @@ def busy(tmp_path: Path) -> House:
     house.run("reviews/2026/06/a-rather-long-name-of-a-file-from-a-shared-folder.csv", ["x", "y"], until=after(Poll))
 
     async def complain(living: Living) -> None:
-        await living.context.store.event_log.raise_condition("provider fake", "The service refuses the key. " * 4)
+        await living.context.store.event_log.raise_condition(
+            Subject.provider("fake"), "The service refuses the key. " * 4
+        )
 
     house.live(complain)
     return house

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from batchd.domain.subjects import DISK, INBOX, Subject, SubjectKind
 from batchd.errors import FileRefused
 from batchd.testing.fakes import InlineExecutor
 from batchd.testing.household import Living
@@ -38,13 +39,13 @@ async def test_a_condition_that_finds_no_room_in_the_database_is_logged_once_and
         conditions, text = daemon.engine.conditions, "It is full. " * 1_000
         await fill(daemon)
         for _ in range(3):
-            await conditions.say("disk", text)
+            await conditions.say(DISK, text)
         assert [record.levelname for record in caplog.records] == ["ERROR"]
         assert "cannot be noted in the database: database or disk is full" in caplog.text
         await pragma(daemon, "max_page_count=1000000")
-        await conditions.say("disk", text)
-        assert await daemon.context.store.event_log.conditions() == {"disk": text}
-        await conditions.all_well("disk")
+        await conditions.say(DISK, text)
+        assert await daemon.context.store.event_log.conditions() == {DISK: text}
+        await conditions.all_well(DISK)
         assert await daemon.context.store.event_log.conditions() == {}
 
 
@@ -52,21 +53,21 @@ async def test_what_cannot_be_cleared_now_goes_with_the_next(make_household: Mak
     household = make_household()
     async with household.living() as daemon:
         conditions = daemon.engine.conditions
-        await conditions.say("job one", "It waits.")
+        await conditions.say(Subject.job("one"), "It waits.")
         await pragma(daemon, "query_only=1")
-        await conditions.all_well("job one")
+        await conditions.all_well(Subject.job("one"))
         await pragma(daemon, "query_only=0")
-        assert await daemon.context.store.event_log.conditions() == {"job one": "It waits."}
-        await conditions.all_well("job two")
+        assert await daemon.context.store.event_log.conditions() == {Subject.job("one"): "It waits."}
+        await conditions.all_well(Subject.job("two"))
         assert await daemon.context.store.event_log.conditions() == {}
 
 
 async def test_a_condition_of_an_earlier_life_is_cleared(make_household: MakeHousehold) -> None:
     household = make_household()
     async with household.living() as daemon:
-        await daemon.engine.conditions.say("inbox", "It is not there.")
+        await daemon.engine.conditions.say(INBOX, "It is not there.")
     async with household.living() as daemon:
-        await daemon.engine.conditions.all_well("inbox")
+        await daemon.engine.conditions.all_well(INBOX)
         assert await daemon.context.store.event_log.conditions() == {}
 
 
@@ -75,11 +76,11 @@ async def test_the_log_of_each_life_tells_once_what_keeps_it_waiting(
 ) -> None:
     household = make_household()
     async with household.living() as daemon:
-        await daemon.engine.conditions.say("provider fake", "The key is refused.", cause="rejected")
+        await daemon.engine.conditions.say(Subject.provider("fake"), "The key is refused.", cause="rejected")
     caplog.clear()
     async with household.living() as daemon:
         for _ in range(3):
-            await daemon.engine.conditions.say("provider fake", "The key is refused.", cause="rejected")
+            await daemon.engine.conditions.say(Subject.provider("fake"), "The key is refused.", cause="rejected")
         [record] = caplog.records
         assert (record.levelname, record.getMessage()) == ("WARNING", "provider fake: The key is refused.")
 
@@ -90,11 +91,11 @@ async def test_a_key_that_is_refused_after_an_outage_is_told_of_in_the_log(
     household = make_household()
     async with household.living() as daemon:
         conditions = daemon.engine.conditions
-        await conditions.say("provider fake", "It cannot be reached.", cause="passing")
-        await conditions.say("provider fake", "It answers with status 503.", cause="passing")
+        await conditions.say(Subject.provider("fake"), "It cannot be reached.", cause="passing")
+        await conditions.say(Subject.provider("fake"), "It answers with status 503.", cause="passing")
         caplog.clear()
-        await conditions.say("provider fake", "The key is refused.", cause="rejected")
-        await conditions.say("provider fake", "It cannot be reached.", cause="passing")
+        await conditions.say(Subject.provider("fake"), "The key is refused.", cause="rejected")
+        await conditions.say(Subject.provider("fake"), "It cannot be reached.", cause="passing")
         assert [record.getMessage() for record in caplog.records] == ["provider fake: The key is refused."]
 
 
@@ -124,7 +125,7 @@ async def test_an_order_that_finds_no_room_is_said_and_carried_out_later_and_sto
         outlook = await daemon.engine.look()
         assert outlook.again_at is not None
         [(subject, text)] = (await daemon.context.store.event_log.conditions()).items()
-        assert subject.startswith("order ")
+        assert subject.kind is SubjectKind.ORDER
         assert text.startswith("No space left on device (/spool/0.results.2.jsonl). Make room on its disk.")
         for _ in range(10):
             await daemon.engine.look()

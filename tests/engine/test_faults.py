@@ -8,6 +8,7 @@ from typing import IO
 import pytest
 
 from batchd.contracts import Limits, RemoteBatch, Submission
+from batchd.domain.subjects import Subject
 from batchd.errors import CannotFind, RejectedError, RemoteMissing, SubmissionRefused, TransientError
 from batchd.model import BatchPhase, BatchStatus, Failure, Json, Problem
 from batchd.testing.fakes import FakeProvider, FakeService
@@ -156,7 +157,7 @@ async def test_a_refused_key_makes_jobs_wait_and_a_restored_one_goes_on(make_hou
         for _ in range(20):
             await daemon.step()
         conditions = await daemon.context.store.event_log.conditions()
-        assert "The key is refused." in conditions["provider fake"]
+        assert "The key is refused." in conditions[Subject.provider("fake")]
         provider.refuse = False
         await daemon.drain()
         assert await daemon.context.store.event_log.conditions() == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from batchd.contracts import DeliveryJob, ResultRows, Settings, Sink
+from batchd.domain.subjects import Subject
 
 from .conftest import MakeHousehold, csv_of, route
 
@@ -74,9 +75,9 @@ async def test_two_sinks_that_publish_the_same_file_are_named_and_the_first_one_
     async with household.living() as daemon:
         await daemon.take_in()
         begun = household.clock.steady()
-        while "sink strange" not in await daemon.context.store.event_log.conditions():
+        while Subject.sink("strange") not in await daemon.context.store.event_log.conditions():
             await daemon.step()
-        said = (await daemon.context.store.event_log.conditions())["sink strange"]
+        said = (await daemon.context.store.event_log.conditions())[Subject.sink("strange")]
         for _ in range(20):
             await daemon.step()
     assert "csv and strange" in said
@@ -91,9 +92,9 @@ async def test_a_sink_that_contradicts_itself_takes_no_names(make_household: Mak
     household.drop("reviews/may.csv", csv_of(["one"]))
     async with household.living() as daemon:
         await daemon.take_in()
-        while "sink strange" not in await daemon.context.store.event_log.conditions():
+        while Subject.sink("strange") not in await daemon.context.store.event_log.conditions():
             await daemon.step()
-        assert "two files" in (await daemon.context.store.event_log.conditions())["sink strange"]
+        assert "two files" in (await daemon.context.store.event_log.conditions())[Subject.sink("strange")]
     assert set(household.outbox()) == {"reviews/may.strange"}
 
 
@@ -103,8 +104,8 @@ async def test_a_file_in_the_way_elsewhere_is_no_reason_for_another_name(make_ho
     household.drop("reviews/may.csv", csv_of(["one"]))
     async with household.living() as daemon:
         await daemon.take_in()
-        while "sink strange" not in await daemon.context.store.event_log.conditions():
+        while Subject.sink("strange") not in await daemon.context.store.event_log.conditions():
             await daemon.step()
-        assert "/somewhere/else" in (await daemon.context.store.event_log.conditions())["sink strange"]
+        assert "/somewhere/else" in (await daemon.context.store.event_log.conditions())[Subject.sink("strange")]
     assert sink.tries == 3
     assert set(household.outbox()) == {"reviews/may.results.csv"}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchd.contracts import Limits
+from batchd.domain.subjects import Subject
 from batchd.settings import Secret
 from batchd.testing.household import Living
 
@@ -42,10 +43,10 @@ async def five_hours(pair: Pair, daemon: Living) -> tuple[str, int]:
 
     await pair.until(daemon, over)
     conditions = await daemon.context.store.event_log.conditions()
-    assert list(conditions) == ["provider fake"], "one thing is wrong, and it is said once"
+    assert list(conditions) == [Subject.provider("fake")], "one thing is wrong, and it is said once"
     jobs = [await daemon.context.store.jobs.get(job) for job in await daemon.context.store.jobs.ids()]
     assert {str(job.state) for job in jobs} == {"running"}
-    return conditions["provider fake"], sum((await pair.sandbox.ledger())["calls"].values()) - before
+    return conditions[Subject.provider("fake")], sum((await pair.sandbox.ledger())["calls"].values()) - before
 
 
 async def went_on(pair: Pair, daemon: Living) -> None:
@@ -91,7 +92,7 @@ async def test_a_provider_that_nobody_can_reach_is_waited_for(make_pair: MakePai
         await pair.sandbox.order("all:refuse:delay=1s")
 
         async def said() -> bool:
-            text = (await daemon.context.store.event_log.conditions()).get("provider fake", "")
+            text = (await daemon.context.store.event_log.conditions()).get(Subject.provider("fake"), "")
             return "cannot be reached: Connection refused" in text
 
         await pair.until(daemon, said)
@@ -160,7 +161,7 @@ async def test_another_key_counts_from_the_next_call_on(
         await pair.until(daemon, lambda: told(pair, "BatchSubmitted"))
         await pair.sandbox.order("auth:401:marker=of-last-year")
         await pair.until(daemon, lambda: told(pair, "ConditionRaised"))
-        said = (await daemon.context.store.event_log.conditions())["provider fake"]
+        said = (await daemon.context.store.event_log.conditions())[Subject.provider("fake")]
         assert f"Put a key there that is valid and may use files and batches; {Secret(where).renewal}." in said
         hand_out("sk-of-this-year")
         await pair.drain(daemon)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from batchd.domain.subjects import Subject
 from batchd.errors import StateUnusable
 from batchd.events import ConditionRaised, Event, JobCancelled
 from batchd.store import database
@@ -34,7 +35,7 @@ def note(subject: str) -> Any:
 
 async def notes(store: Opened) -> list[str]:
     """The notes that are committed."""
-    return sorted(await store.event_log.conditions())
+    return sorted(str(each) for each in await store.event_log.conditions())
 
 
 async def commits(store: Opened) -> list[str]:
@@ -291,7 +292,7 @@ async def test_reading_waits_for_a_write_and_sees_it_whole(store: Opened) -> Non
     await asyncio.sleep(0)
     assert not reading.done()
     gate.open.set()
-    assert await reading == {"gate": "text"}
+    assert await reading == {Subject.parse("gate"): "text"}
     await writing
 
 
@@ -311,9 +312,9 @@ async def test_closing_waits_for_the_write_under_way(store: Opened) -> None:
 async def test_text_of_strangers_is_stored_whatever_is_in_it(store: Opened) -> None:
     # A service that cuts a message in the middle of an emoji must not stop a batch for ever.
     odd = "cut \ud83d off, \x00, Đẹp \U0001f44d"
-    await store.event_log.raise_condition("odd", odd)
+    await store.event_log.raise_condition(Subject.job("odd"), odd)
     await store.event_log.record(ConditionRaised(subject="odd", text=odd))
-    said = (await store.event_log.conditions())["odd"]
+    said = (await store.event_log.conditions())[Subject.job("odd")]
     assert said == "cut \\ud83d off, \x00, Đẹp \U0001f44d"
 
 

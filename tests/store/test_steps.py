@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from batchd.domain.records import Batch, BatchState, Job, JobState, Moment, Part, PartState, QueuedPart
+from batchd.domain.subjects import DISK
 from batchd.events import JobApproved, JobCancelled, JobFinished, JobPlanned, JobRetried
 from batchd.model import BatchPhase, BatchStatus, Problem, Usage
 from batchd.money.budget import Refusal
@@ -291,7 +292,7 @@ STEPS = [
         parts=(BATCHED,),
     ),
     # --- the story
-    Step("clear_condition", (), lambda s: s.event_log.clear_condition("disk"), changes=False),
+    Step("clear_condition", (), lambda s: s.event_log.clear_condition(DISK), changes=False),
 ]
 
 COUNTS = {"worker_died", "uploading"}
@@ -636,10 +637,10 @@ async def test_orders_are_carried_out_in_the_order_they_came_and_answered_once(s
 
 
 async def test_a_condition_is_news_once_and_again_after_it_was_over(store: Opened) -> None:
-    await store.event_log.raise_condition("disk", "It is full.")
-    await store.event_log.raise_condition("disk", "It is still full.")
-    assert await store.event_log.conditions() == {"disk": "It is still full."}
-    await store.event_log.clear_condition("disk")
-    await store.event_log.clear_condition("disk")
-    await store.event_log.raise_condition("disk", "It is full.")
+    await store.event_log.raise_condition(DISK, "It is full.")
+    await store.event_log.raise_condition(DISK, "It is still full.")
+    assert await store.event_log.conditions() == {DISK: "It is still full."}
+    await store.event_log.clear_condition(DISK)
+    await store.event_log.clear_condition(DISK)
+    await store.event_log.raise_condition(DISK, "It is full.")
     assert [event.kind for event in store.told] == ["ConditionRaised", "ConditionCleared", "ConditionRaised"]

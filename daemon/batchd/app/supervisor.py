@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 
 from ..domain import lifecycle
+from ..domain.subjects import INBOX
 from ..engine import held_look
 from ..engine.context import Context
 from ..engine.inbox_look import InboxLook, Seen
@@ -120,9 +121,9 @@ class Supervisor:
                 await held_look.look(self.context)
                 if self._watcher is not None:
                     await asyncio.to_thread(self._watcher.check)
-                await conditions.all_well("inbox")
+                await conditions.all_well(INBOX)
             except (OSError, StoreUnavailable) as error:
-                await conditions.say("inbox", f"{_in_words(error)} Looking again every {pause:.0f} s.")
+                await conditions.say(INBOX, f"{_in_words(error)} Looking again every {pause:.0f} s.")
             self._last_seen = seen
             self._watchdog.scanned()
             if seen is not None and seen.settling:

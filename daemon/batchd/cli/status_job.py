@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..domain.subjects import DISK, subjects_of
 from ..status.formatting import clean, local_time, money, money_at_most, one_line, short_count, span, troubled
-from ..status.room import DISK
 from .cells import cells
 from .status_lines import daemon_line
 
@@ -48,8 +48,8 @@ def _facts(survey: JobDetails) -> Iterator[tuple[str, str]]:
     if not job.final:
         yield "daemon", daemon_line(around)
         yield "waits for", around.waits_for(job) or "nothing"
-        subjects = [DISK, f"job {job.id}", f"provider {job.provider}", *(f"sink {sink}" for sink in job.sinks)]
-        subjects += [f"batch {batch.key}" for batch in job.batches]
+        batches = (batch.key for batch in job.batches)
+        subjects = [DISK, *subjects_of(job.id, provider=job.provider, sinks=job.sinks, batches=batches)]
         for each in around.conditions:
             if each.subject in subjects:
                 at = None if each.since is None else local_time(each.since)

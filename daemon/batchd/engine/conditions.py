@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 
+from ..domain.subjects import Subject
 from ..errors import BatchdError
 from ..store.errors import StoreUnavailable
 from ..store.event_log import EventLog
@@ -18,12 +19,12 @@ class Conditions:
 
     def __init__(self, event_log: EventLog) -> None:
         self._event_log = event_log
-        self._stored: dict[str, str] | None = None
-        self._only_logged: dict[str, str] = {}
-        self._logged: set[tuple[str, str]] = set()
-        self._over: set[str] = set()
+        self._stored: dict[Subject, str] | None = None
+        self._only_logged: dict[Subject, str] = {}
+        self._logged: set[tuple[Subject, str]] = set()
+        self._over: set[Subject] = set()
 
-    async def say(self, subject: str, text: str, *, cause: str = "") -> None:
+    async def say(self, subject: Subject, text: str, *, cause: str = "") -> None:
         """Something keeps us waiting. Said again in other words, it is news only with another `cause`."""
         self._over.discard(subject)
         try:
@@ -49,7 +50,7 @@ class Conditions:
                     extra={"action": "Wait"},
                 )
 
-    async def all_well(self, subject: str) -> None:
+    async def all_well(self, subject: Subject) -> None:
         """It is over."""
         self._over.add(subject)
         self._logged = {each for each in self._logged if each[0] != subject}
@@ -65,7 +66,7 @@ class Conditions:
         except StoreUnavailable:
             return  # they stay in `_over`, and go with the next that can be cleared
 
-    async def _known(self) -> dict[str, str]:
+    async def _known(self) -> dict[Subject, str]:
         if self._stored is None:
             self._stored = await self._event_log.conditions()
         return self._stored

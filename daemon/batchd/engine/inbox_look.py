@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ..domain.names import display
 from ..domain.records import Job, JobState
 from ..domain.routing import NO_ROUTE, route_for
+from ..domain.subjects import INBOX_REST, Subject, SubjectKind
 from ..intake.lease import held_open_for_writing
 from ..intake.scan import Entry, scan
 from ..intake.settling import Settling
@@ -19,7 +20,6 @@ logger = logging.getLogger(__name__)
 CLAIMS_AT_A_TIME = 500
 ODDITIES_TOLD = 50
 """What is never taken is explained one by one up to here; of ten thousand links nobody wants to read each."""
-_MORE = "the rest of the inbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class InboxLook:
     def __init__(self, context: Context, settle: float) -> None:
         self._context = context
         self._settling = Settling(settle=settle)
-        self._odd: dict[str, str] | None = None
+        self._odd: dict[Subject, str] | None = None
 
     async def look(self) -> Seen:
         """One look. OSError if the inbox itself cannot be looked at."""
@@ -96,15 +96,16 @@ class InboxLook:
         if self._odd is None:
             # What an earlier daemon has said may be gone by now.
             said = await self._context.store.event_log.conditions()
-            self._odd = {each: text for each, text in said.items() if each.startswith("inbox/") or each == _MORE}
+            kinds = {SubjectKind.INBOX_FILE, SubjectKind.INBOX_REST}
+            self._odd = {each: text for each, text in said.items() if each.kind in kinds}
         told = sorted(oddities)[:ODDITIES_TOLD]
-        odd = {f"inbox/{display(path)}": sentence for path, sentence in told}
+        odd = {Subject.inbox_file(display(path)): sentence for path, sentence in told}
         if len(oddities) > len(told):
-            odd[_MORE] = f"It holds {len(oddities) - len(told):,} more of these, which are not taken either."
+            odd[INBOX_REST] = f"It holds {len(oddities) - len(told):,} more of these, which are not taken either."
         news = {subject: sentence for subject, sentence in odd.items() if self._odd.get(subject) != sentence}
         over = self._odd.keys() - odd.keys()
         if news or over:
-            await self._context.store.event_log.change_conditions(news, sorted(over))
+            await self._context.store.event_log.change_conditions(news, sorted(over, key=str))
         self._odd = odd
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..domain import lifecycle
 from ..domain.lifecycle import Action, Pack
+from ..domain.subjects import Subject
 from ..errors import RejectedError, RemoteMissing, TransientError
 from ..sending import backoff
 from ..store.orders import StoredOrder
@@ -49,13 +50,13 @@ class Engine:
         waits = [await self._obey(order) for order in await self.context.store.event_log.orders()]
         outlook = await self._look.look()
         for name, text in outlook.missing.items():
-            await self.conditions.say(f"provider {name}", text)
+            await self.conditions.say(Subject.provider(name), text)
         times = [until for until in (*waits, outlook.again_at) if until is not None]
         return replace(outlook, again_at=min(times, default=None))
 
     async def _obey(self, order: StoredOrder) -> float | None:
         """Carry out an order. One that cannot be carried out now, for want of room say, is tried again: when."""
-        subject = f"order {order.id}"
+        subject = Subject.order(order.id)
         if self.retry_clock.until(subject) > self.context.clock.steady():
             return self.retry_clock.until(subject)
         try:
@@ -106,15 +107,16 @@ class Engine:
         else:
             self.retry_clock.forget(due.action)
         await self._answered(due)
-        await self._all_well(_subject(due.action))
+        await self.conditions.all_well(_subject(due.action))
         if isinstance(due.action, lifecycle.Fetch):
             # Whether it could be cancelled does not matter any more.
-            await self._all_well(_subject(lifecycle.CancelBatch(due.action.batch)))
+            await self.conditions.all_well(_subject(lifecycle.CancelBatch(due.action.batch)))
 
     async def _answered(self, due: Due) -> None:
         if due.provider is not None:
             self.retry_clock.forget(due.provider)
-            await self._all_well(f"provider {due.provider}")
+            self._streaks.pop(due.provider, None)
+            await self.conditions.all_well(Subject.provider(due.provider))
 
     async def _poll_pause(self, action: lifecycle.Poll) -> float:
         batch = await self.context.store.batches.get(action.batch)
@@ -132,17 +134,17 @@ class Engine:
         name = type(action).__name__
         logger.debug("%s failed", action, exc_info=error, extra={"action": name})
         if isinstance(error, ProviderNotConfigured):
-            await self.conditions.say(f"provider {provider}", str(error))
+            await self.conditions.say(Subject.provider(provider), str(error))
         elif provider is not None and isinstance(error, RejectedError):
             self._shut_for_longer(provider)
             waits = f"{error} Jobs wait; nothing is lost."
-            await self.conditions.say(f"provider {provider}", waits, cause="rejected")
+            await self.conditions.say(Subject.provider(provider), waits, cause="rejected")
         elif provider is not None and isinstance(error, TransientError) and not isinstance(error, RemoteMissing):
             self._streaks[provider] += 1
             if self._streaks[provider] >= COMPLAIN_AFTER:
                 self._shut_for_longer(provider)
                 waits = f"{error} Trying again until it works; jobs wait."
-                await self.conditions.say(f"provider {provider}", waits, cause="passing")
+                await self.conditions.say(Subject.provider(provider), waits, cause="passing")
         elif failures >= COMPLAIN_AFTER or worth_saying_at_once(error):
             await self.conditions.say(_subject(action), in_words(error, name))
 
@@ -151,19 +153,14 @@ class Engine:
         if self.retry_clock.until(provider) <= self.context.clock.steady():
             self.retry_clock.failed(provider)
 
-    async def _all_well(self, subject: str) -> None:
-        self._streaks.pop(subject.removeprefix("provider "), None)
-        await self.conditions.all_well(subject)
 
-
-def _subject(action: Action) -> str:
+def _subject(action: Action) -> Subject:
     """Whom people know that an action is about."""
     if isinstance(action, lifecycle.Deliver):
-        return f"sink {action.sink}"
+        return Subject.sink(action.sink)
     if isinstance(action, Pack):
-        # Not the provider itself: it is not called for this, so this proves nothing about it.
-        return f"batches for {action.provider}"
+        return Subject.packing(action.provider)
     if isinstance(action, lifecycle.CancelBatch):
-        return f"cancelling batch {action.batch}"  # by itself, since polls of the batch go well meanwhile
+        return Subject.cancelling(action.batch)
     job = getattr(action, "job", None)
-    return f"job {job}" if job is not None else f"batch {getattr(action, 'batch', '')}"
+    return Subject.job(job) if job is not None else Subject.batch(getattr(action, "batch", ""))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 
+from ..domain.subjects import Subject
+
 # What providers and file names hold is a stranger's: no escape sequence may reach the terminal.
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -32,9 +34,9 @@ def since(at: float, now: float) -> str:
     return time.strftime("%H:%M" if today else "%Y-%m-%d %H:%M", moment)
 
 
-def troubled(subject: str, at: str | None) -> str:
+def troubled(subject: Subject, at: str | None) -> str:
     """`disk`, or `disk, since 03:12`."""
-    return clean(subject if at is None else f"{subject}, since {at}")
+    return clean(str(subject) if at is None else f"{subject}, since {at}")
 
 
 def utc(at: float | None) -> str | None:

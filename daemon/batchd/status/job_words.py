@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from ..domain.subjects import DISK, Subject, subjects_of
 from .formatting import count, span
-from .room import DISK
 
 if TYPE_CHECKING:
     from .records import BatchSummary, JobSummary
@@ -52,7 +52,7 @@ def needs_a_person(job: JobSummary) -> bool:
     return job.state in {"held", "failed"} or any(batch.state == "held" for batch in job.batches)
 
 
-def waits_for(job: JobSummary, subjects: Collection[str], *, awake: bool, now: float = 0.0) -> str | None:
+def waits_for(job: JobSummary, subjects: Collection[Subject], *, awake: bool, now: float = 0.0) -> str | None:
     """What has to happen next, None if the job is finished. `subjects` are those of the conditions there are."""
     if job.final:
         return None
@@ -75,7 +75,7 @@ def waits_for(job: JobSummary, subjects: Collection[str], *, awake: bool, now: f
         return "a daemon, and none is running: batchd run"
     for subject in (DISK, *_relevant(job)):
         if subject in subjects:
-            return subject if subject != f"job {job.id}" else "what is said of it above"
+            return str(subject) if subject != Subject.job(job.id) else "what is said of it above"
     if job.state == "planning" and job.duplicate_of is not None:
         return f"job {job.duplicate_of}, which is of the same file: its answers are delivered again, at no cost"
     return _ON_ITS_WAY.get(job.state) or _of_batches(job, now)
@@ -90,13 +90,14 @@ _ON_ITS_WAY = {
 }
 
 
-def _relevant(job: JobSummary) -> list[str]:
+def _relevant(job: JobSummary) -> list[Subject]:
     """Whose conditions keep the job waiting, the most particular first."""
     if job.state == "running":
-        return [f"job {job.id}", *(f"batch {batch.key}" for batch in job.batches), f"provider {job.provider}"]
+        batches = (batch.key for batch in job.batches)
+        return subjects_of(job.id, provider=job.provider, sinks=(), batches=batches)
     if job.state == "delivering":
-        return [f"job {job.id}", *(f"sink {sink}" for sink in job.sinks)]
-    return [f"job {job.id}"]
+        return [Subject.job(job.id), *(Subject.sink(name) for name in job.sinks)]
+    return [Subject.job(job.id)]
 
 
 def _of_batches(job: JobSummary, now: float) -> str:

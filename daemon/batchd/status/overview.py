@@ -84,7 +84,7 @@ class Overview:
             "daemon": {"running": self.daemon is not None, "process": self.daemon.process if self.daemon else None},
             "state": str(self.places.state),
             "conditions": [
-                {"subject": each.subject, "text": each.text, "since": utc(each.since)} for each in self.conditions
+                {"subject": str(each.subject), "text": each.text, "since": utc(each.since)} for each in self.conditions
             ],
         }
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..domain.subjects import DISK
 from ..system.disk import is_full
 from .records import Condition
-
-DISK = "disk"
-"""The subject of the condition."""
 
 
 def no_room(state: Path) -> list[Condition]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ..domain.subjects import Subject
 from ..events import ConditionCleared, ConditionRaised, Event, OrderRefused
 from .database import Database, Transaction
 from .orders import StoredOrder, stored_order
@@ -38,31 +39,31 @@ class EventLog:
 
         await self._database.write(change)
 
-    async def conditions(self) -> dict[str, str]:
+    async def conditions(self) -> dict[Subject, str]:
         """What keeps us waiting: subject to sentence."""
         rows = await self._database.read(lambda tx: tx.fetch("conditions"))
-        return {row["subject"]: row["text"] for row in rows}
+        return {Subject.parse(row["subject"]): row["text"] for row in rows}
 
-    async def raise_condition(self, subject: str, text: str) -> None:
+    async def raise_condition(self, subject: Subject, text: str) -> None:
         """Something keeps us waiting. Said again with other words, it is no news: only the words change."""
         await self.change_conditions({subject: text})
 
-    async def clear_condition(self, subject: str) -> None:
+    async def clear_condition(self, subject: Subject) -> None:
         """It is over."""
         await self.change_conditions({}, over=[subject])
 
-    async def change_conditions(self, raised: Mapping[str, str], over: Iterable[str] = ()) -> None:
+    async def change_conditions(self, raised: Mapping[Subject, str], over: Iterable[Subject] = ()) -> None:
         """Several at once, subject to sentence; and those that are over."""
 
         async def change(tx: Transaction) -> None:
-            known = {row["subject"] for row in await tx.fetch("conditions")}
+            known = {Subject.parse(row["subject"]) for row in await tx.fetch("conditions")}
             for subject, text in raised.items():
-                await tx.run("raise_condition", subject=subject, text=text, since=tx.now)
+                await tx.run("raise_condition", subject=str(subject), text=text, since=tx.now)
                 if subject not in known:
-                    await tx.record(ConditionRaised(subject=subject, text=text))
+                    await tx.record(ConditionRaised(subject=str(subject), text=text))
             for subject in over:
-                if await tx.run("clear_condition", subject=subject):
-                    await tx.record(ConditionCleared(subject=subject))
+                if await tx.run("clear_condition", subject=str(subject)):
+                    await tx.record(ConditionCleared(subject=str(subject)))
 
         await self._database.write(change)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...domain.states import JobState
+from ...domain.subjects import Subject
 
 if TYPE_CHECKING:
     from ...events import Event
@@ -126,7 +127,7 @@ class Delivery:
 class Condition:
     """What keeps the daemon waiting, in a sentence, and since when, if that is known."""
 
-    subject: str
+    subject: Subject
     text: str
     since: float | None
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ...domain.subjects import Subject, subjects_of
 from .opening import connected
 from .records import FINAL, BatchSummary, Condition, Delivery, JobSummary, StoredEvent, Tokens
 
@@ -105,17 +106,17 @@ class State:
     def conditions(self) -> list[Condition]:
         """What keeps the daemon waiting, the oldest first."""
         rows = self._rows("SELECT * FROM conditions ORDER BY since, subject")
-        return [Condition(row["subject"], row["text"], row["since"]) for row in rows]
+        return [Condition(Subject.parse(row["subject"]), row["text"], row["since"]) for row in rows]
 
     def events(self, job: str) -> list[StoredEvent]:
         """The story of a job, in order, with its batches' and what kept it waiting."""
         from ...events import from_record  # two dozen classes, which no other command needs
 
         asked = self.job(job)
-        subjects = [f"job {job}", f"provider {asked.provider}", *(f"sink {sink}" for sink in asked.sinks)]
-        subjects += [f"batch {batch.key}" for batch in self.batches(job)]
+        batches = [batch.key for batch in self.batches(job)]
+        subjects = subjects_of(job, provider=asked.provider, sinks=asked.sinks, batches=batches)
         until = float("inf") if asked.finished_at is None else asked.finished_at
-        rows = self._rows(_EVENTS, job=job, until=until, subjects=json.dumps(subjects))
+        rows = self._rows(_EVENTS, job=job, until=until, subjects=json.dumps([str(subject) for subject in subjects]))
         told = []
         for row in rows:
             data = json.loads(row["data"])

@@ -1,0 +1,116 @@
+"""What a condition is about: a provider, a job, a sink, the inbox … Compared as a value, shown and stored as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class SubjectKind(Enum):
+    """What may be in trouble; the value stands before its name."""
+
+    PROVIDER = "provider "
+    JOB = "job "
+    SINK = "sink "
+    BATCH = "batch "
+    CANCELLING = "cancelling batch "
+    """Apart from the batch itself, since polls of it go well meanwhile."""
+    PACKING = "batches for "
+    """Apart from the provider: it is not called for this, so this proves nothing about it."""
+    ORDER = "order "
+    INBOX = "inbox"
+    INBOX_FILE = "inbox/"
+    INBOX_REST = "the rest of the inbox"
+    DISK = "disk"
+    UNKNOWN = ""
+    """Stored by another version."""
+
+
+_NAMELESS = frozenset({SubjectKind.INBOX, SubjectKind.INBOX_REST, SubjectKind.DISK})
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One thing that keeps batchd waiting."""
+
+    kind: SubjectKind
+    name: str = ""
+
+    def __str__(self) -> str:
+        """For people, and for the database.
+
+        >>> str(Subject.provider("acme"))
+        'provider acme'
+        """
+        return f"{self.kind.value}{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Subject:
+        """The subject that is stored as this text.
+
+        >>> Subject.parse("sink csv") == Subject.sink("csv")
+        True
+        """
+        for kind in SubjectKind:
+            if kind in _NAMELESS:
+                if text == kind.value:
+                    return cls(kind)
+            elif text.startswith(kind.value):
+                return cls(kind, text.removeprefix(kind.value))
+        raise AssertionError("every text begins with nothing")
+
+    @classmethod
+    def provider(cls, name: str) -> Subject:
+        """A configured provider as a whole."""
+        return cls(SubjectKind.PROVIDER, name)
+
+    @classmethod
+    def job(cls, job: str) -> Subject:
+        """Work on one job."""
+        return cls(SubjectKind.JOB, job)
+
+    @classmethod
+    def sink(cls, name: str) -> Subject:
+        """A sink that does not publish."""
+        return cls(SubjectKind.SINK, name)
+
+    @classmethod
+    def batch(cls, key: str) -> Subject:
+        """Calls for one batch."""
+        return cls(SubjectKind.BATCH, key)
+
+    @classmethod
+    def cancelling(cls, batch: str) -> Subject:
+        """A batch that its provider does not stop."""
+        return cls(SubjectKind.CANCELLING, batch)
+
+    @classmethod
+    def packing(cls, provider: str) -> Subject:
+        """Putting parts together into batches for a provider."""
+        return cls(SubjectKind.PACKING, provider)
+
+    @classmethod
+    def order(cls, number: int) -> Subject:
+        """An order that cannot be carried out now."""
+        return cls(SubjectKind.ORDER, str(number))
+
+    @classmethod
+    def inbox_file(cls, path: str) -> Subject:
+        """Something in the inbox that is never taken."""
+        return cls(SubjectKind.INBOX_FILE, path)
+
+
+INBOX = Subject(SubjectKind.INBOX)
+INBOX_REST = Subject(SubjectKind.INBOX_REST)
+DISK = Subject(SubjectKind.DISK)
+
+
+def subjects_of(job: str, *, provider: str, sinks: Iterable[str], batches: Iterable[str]) -> list[Subject]:
+    """What can keep a job waiting, the most particular first."""
+    return [
+        Subject.job(job),
+        *(Subject.batch(key) for key in batches),
+        *(Subject.sink(name) for name in sinks),
+        Subject.provider(provider),
+    ]

@@ -1,0 +1,41 @@
+"""What conditions are about: stored as text, compared as values."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchd.domain.subjects import DISK, INBOX, INBOX_REST, Subject, SubjectKind, subjects_of
+
+STORED = {
+    "provider acme": Subject.provider("acme"),
+    "job k3j9x2ab": Subject.job("k3j9x2ab"),
+    "sink csv": Subject.sink("csv"),
+    "batch 7f3k9x2a": Subject.batch("7f3k9x2a"),
+    "cancelling batch 7f3k9x2a": Subject.cancelling("7f3k9x2a"),
+    "batches for acme": Subject.packing("acme"),
+    "order 12": Subject.order(12),
+    "inbox": INBOX,
+    "inbox/reviews/the rest of the inbox": Subject.inbox_file("reviews/the rest of the inbox"),
+    "the rest of the inbox": INBOX_REST,
+    "disk": DISK,
+}
+
+
+@pytest.mark.parametrize(("text", "subject"), STORED.items())
+def test_the_text_that_is_stored_is_read_as_the_subject_that_it_was(text: str, subject: Subject) -> None:
+    assert (str(subject), Subject.parse(text)) == (text, subject)
+
+
+def test_each_kind_has_an_example() -> None:
+    assert {subject.kind for subject in STORED.values()} == set(SubjectKind) - {SubjectKind.UNKNOWN}
+
+
+@pytest.mark.parametrize("text", ["gate", "disks", "inboxes", "providers", ""])
+def test_what_another_version_has_stored_is_kept_as_it_is(text: str) -> None:
+    subject = Subject.parse(text)
+    assert (subject.kind, str(subject)) == (SubjectKind.UNKNOWN, text)
+
+
+def test_what_can_keep_a_job_waiting() -> None:
+    found = subjects_of("j1", provider="acme", sinks=["csv"], batches=["b1", "b2"])
+    assert [str(subject) for subject in found] == ["job j1", "batch b1", "batch b2", "sink csv", "provider acme"]
