@@ -1,4 +1,4 @@
-"""A local OpenAI-compatible server of Files, Batches and Chat: rule-based answers, and faults to order."""
+"""A local OpenAI-compatible server for Files, Batches and Chat, with rule-based answers and faults on request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _sandbox() -> click.Command:
-    # Imported when the command is asked for: the server stack would slow every other command's start.
+    # Imported only for this command: the server stack would slow down the start of every other one.
     from .command import sandbox
 
     return sandbox

@@ -1,4 +1,4 @@
-"""From a request body to an answer body, for each endpoint. The same code answers live and in batches."""
+"""Builds the answer to a request body, for each endpoint. Live calls and batches use the same code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _UNLIMITED = 1 << 40
 
 
 class ChatRequest(msgspec.Struct):
-    """What the sandbox reads of a chat completion request; the rest is accepted unread."""
+    """The fields of a chat completion request that the sandbox reads; others are ignored."""
 
     model: str
     messages: list[Message]
@@ -35,7 +35,7 @@ class ChatRequest(msgspec.Struct):
 
 
 class ResponsesRequest(msgspec.Struct):
-    """What the sandbox reads of a request to /v1/responses."""
+    """The fields of a request to /v1/responses that the sandbox reads."""
 
     model: str
     input: str | list[Message]
@@ -46,7 +46,7 @@ class ResponsesRequest(msgspec.Struct):
 
 
 class EmbeddingsRequest(msgspec.Struct):
-    """What the sandbox reads of a request for embeddings."""
+    """The fields of an embeddings request that the sandbox reads."""
 
     model: str
     input: str | list[str]
@@ -58,8 +58,8 @@ Request = ChatRequest | ResponsesRequest | EmbeddingsRequest
 
 
 @dataclass(slots=True)
-class Twist:
-    """How an ordered fault bends an answer."""
+class AnswerFaults:
+    """The faults of one answer's text."""
 
     separators: bool = False
     length: bool = False
@@ -77,15 +77,15 @@ class Answer:
 
 
 HALF_PAIR = "\ue000"
-"""Stands in a text for half of a surrogate pair, which cannot stand there itself."""
+"""Stands for half of a surrogate pair, which a text cannot contain."""
 
-_STRAIGHT = Twist()
+_NO_FAULTS = AnswerFaults()
 _MISSING = re.compile(r"missing required field `(\w+)`")
-_PLACE = re.compile(r"at `\$(?:\.body)?\.?(\S*)`$")
+_FIELD = re.compile(r"at `\$(?:\.body)?\.?(\S*)`$")
 _encode = msgspec.json.encode
 
 
-# Built once and filled in for each answer: encoding the whole object would take three times as long.
+# Filled in for each answer: encoding the whole object would take three times as long.
 _CHAT = (
     b'{"id":"chatcmpl-%b","object":"chat.completion","created":%d,"model":%b,"choices":[{"index":0,"message":'
     b'{"role":"assistant","content":%b,"refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"%b"}],'
@@ -97,8 +97,8 @@ _CHAT = (
 )
 
 
-def answer_chat(request: ChatRequest, identity: bytes, created: int, twist: Twist = _STRAIGHT) -> Answer:
-    """Answers /v1/chat/completions; raises Refusal for what the real service refuses with 4xx."""
+def answer_chat(request: ChatRequest, identity: bytes, created: int, faults: AnswerFaults = _NO_FAULTS) -> Answer:
+    """Answers /v1/chat/completions. Raises Refusal where the real service answers with 4xx."""
     limit = request.max_completion_tokens or request.max_tokens
     if not limit:
         limit = _check_limits(request)
@@ -107,11 +107,11 @@ def answer_chat(request: ChatRequest, identity: bytes, created: int, twist: Twis
     schema = None
     json_object = False
     if request.response_format is not None:
-        schema, json_object = _format_asked(request.response_format)
+        schema, json_object = _response_format(request.response_format)
     input_tokens = prompt_tokens(request)
     text = respond(request.messages, schema, json_object=json_object)
-    text, output_tokens, cut = _cut(text, limit, twist)
-    content = b"null" if twist.empty else _encode(text)
+    text, output_tokens, cut = _cut(text, limit, faults)
+    content = b"null" if faults.empty else _encode(text)
     body = _CHAT % (
         identity,
         created,
@@ -125,22 +125,24 @@ def answer_chat(request: ChatRequest, identity: bytes, created: int, twist: Twis
     return Answer(body, input_tokens, output_tokens)
 
 
-def answer_responses(request: ResponsesRequest, identity: bytes, created: int, twist: Twist = _STRAIGHT) -> Answer:
+def answer_responses(
+    request: ResponsesRequest, identity: bytes, created: int, faults: AnswerFaults = _NO_FAULTS
+) -> Answer:
     """Answers /v1/responses."""
     schema, json_object = None, False
-    if request.text and isinstance(asked := request.text.get("format"), dict):
-        json_object = asked.get("type") == "json_object"
-        schema = asked.get("schema") if asked.get("type") == "json_schema" else None
+    if request.text and isinstance(wanted := request.text.get("format"), dict):
+        json_object = wanted.get("type") == "json_object"
+        schema = wanted.get("schema") if wanted.get("type") == "json_schema" else None
     input_tokens = prompt_tokens(request)
     text = respond(_messages(request), schema, json_object=json_object)
-    text, output_tokens, cut = _cut(text, request.max_output_tokens or _UNLIMITED, twist)
+    text, output_tokens, cut = _cut(text, request.max_output_tokens or _UNLIMITED, faults)
     written = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
     message = {
         "id": f"msg_{identity.decode()}",
         "type": "message",
         "status": "incomplete" if cut else "completed",
         "role": "assistant",
-        "content": [] if twist.empty else [written],
+        "content": [] if faults.empty else [written],
     }
     body = {
         "id": f"resp_{identity.decode()}",
@@ -166,9 +168,11 @@ def answer_responses(request: ResponsesRequest, identity: bytes, created: int, t
     return Answer(_encode(body), input_tokens, output_tokens)
 
 
-def answer_embeddings(request: EmbeddingsRequest, identity: bytes, created: int, twist: Twist = _STRAIGHT) -> Answer:
-    """Answers /v1/embeddings with numbers that depend on the text alone, and mean nothing."""
-    del identity, created, twist
+def answer_embeddings(
+    request: EmbeddingsRequest, identity: bytes, created: int, faults: AnswerFaults = _NO_FAULTS
+) -> Answer:
+    """Answers /v1/embeddings with meaningless numbers that depend only on the text."""
+    del identity, created, faults
     texts = [request.input] if isinstance(request.input, str) else request.input
     if not texts:
         raise Refusal(400, "Invalid 'input': it is empty.", param="input", code="invalid_value")
@@ -192,7 +196,7 @@ def answer_embeddings(request: EmbeddingsRequest, identity: bytes, created: int,
 
 
 def prompt_tokens(request: Request) -> int:
-    """How many tokens a request's words are taken for; raises Refusal if they are more than a model reads."""
+    """The estimated number of prompt tokens. Raises Refusal if they exceed the context length."""
     if isinstance(request, EmbeddingsRequest):
         texts = [request.input] if isinstance(request.input, str) else request.input
         return sum(map(tokens_in, texts))
@@ -211,13 +215,12 @@ def prompt_tokens(request: Request) -> int:
 
 
 def _messages(request: ResponsesRequest) -> list[Message]:
-    given = request.input
-    messages = [Message("user", given)] if isinstance(given, str) else given
+    messages = [Message("user", request.input)] if isinstance(request.input, str) else request.input
     return messages if request.instructions is None else [Message("system", request.instructions), *messages]
 
 
 def _check_limits(request: ChatRequest) -> int:
-    # Reached when neither limit is given, or when the one given is zero.
+    # Called if neither limit is set, or if the one that is set is zero.
     for name in ("max_completion_tokens", "max_tokens"):
         if getattr(request, name) is not None:
             raise Refusal(
@@ -238,10 +241,10 @@ def _out_of_range(name: str, value: float, low: float, high: float) -> Refusal:
     )
 
 
-def _format_asked(asked: dict[str, Any]) -> tuple[dict[str, Any] | None, bool]:
-    match asked.get("type"):
+def _response_format(wanted: dict[str, Any]) -> tuple[dict[str, Any] | None, bool]:
+    match wanted.get("type"):
         case "json_schema":
-            wrapper = asked.get("json_schema")
+            wrapper = wanted.get("json_schema")
             if not isinstance(wrapper, dict) or not isinstance(wrapper.get("schema"), dict):
                 raise missing_parameter("response_format.json_schema.schema")
             return wrapper["schema"], False
@@ -251,17 +254,17 @@ def _format_asked(asked: dict[str, Any]) -> tuple[dict[str, Any] | None, bool]:
             return None, False
 
 
-def _cut(text: str, limit: int, twist: Twist) -> tuple[str, int, bool]:
-    """The text as far as the limit allows, its tokens, and whether anything was cut."""
-    if twist.separators:
+def _cut(text: str, limit: int, faults: AnswerFaults) -> tuple[str, int, bool]:
+    """The text up to the limit, its tokens, and whether it was cut off."""
+    if faults.separators:
         text = f"{text}\u2028{text}\u2029{text}\u0085."
-    if twist.half_pair:
+    if faults.half_pair:
         text = f"{text}{HALF_PAIR}"
     tokens = tokens_in(text)
-    if twist.length:
+    if faults.length:
         limit = min(limit, max(1, tokens // 2))
     if tokens <= limit:
-        return text, tokens, twist.length
+        return text, tokens, faults.length
     if limit < 1:
         raise Refusal(
             400, "Invalid limit of tokens: expected a value >= 1.", param="max_tokens", code="integer_below_min_value"
@@ -276,11 +279,11 @@ def _quoted(model: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One endpoint that answers requests: its path, the shape of its request, and what answers it."""
+    """An endpoint that answers requests: its path, its request type and its function."""
 
     path: str
     request: type[Request]
-    answer: Callable[[Any, bytes, int, Twist], Answer]
+    answer: Callable[[Any, bytes, int, AnswerFaults], Answer]
 
 
 ENDPOINTS = {
@@ -294,8 +297,8 @@ ENDPOINTS = {
 
 
 def unreadable_body(reason: str) -> Refusal:
-    """Why a request body is refused that has not the shape of its endpoint; `reason` is the decoder's."""
+    """The refusal of a body that does not fit its endpoint; `reason` is the decoder's message."""
     if missing := _MISSING.search(reason):
         return missing_parameter(missing[1])
-    place = _PLACE.search(reason)
-    return Refusal(400, f"Invalid request: {reason}.", param=place[1] if place else None, code="invalid_type")
+    field = _FIELD.search(reason)
+    return Refusal(400, f"Invalid request: {reason}.", param=field[1] if field else None, code="invalid_type")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .answering import ENDPOINTS
 from .connections import reset
-from .context import CONTEXT, ORDER, Context, answer, json_asked, limit_asked, new_id, page_of
+from .context import CONTEXT, ORDER, Context, answer, json_body, new_id, page_limit, page_of
 from .lifecycle import answered_share, shown_counts
 from .records import BatchRecord, BatchView, Status
 from .refusals import Refusal, invalid_value, missing_parameter, no_such_batch, no_such_file
@@ -19,29 +19,29 @@ METADATA_PAIRS, METADATA_KEY, METADATA_VALUE = 16, 64, 512
 
 
 async def create(request: web.Request) -> web.StreamResponse:
-    """POST /batches. What is in the file is looked at later, in `validating`."""
+    """POST /batches. The file itself is checked later, in the state `validating`."""
     context = request.app[CONTEXT]
-    asked = await json_asked(request)
+    body = await json_body(request)
     order = request.get(ORDER)
     kind = None if order is None else order.kind
     late = order.delay if order is not None and kind == "late" else 0.0
     for _ in range(2 if kind == "twice" else 1):
-        batch = _asked_for(context, asked, created_at=time.time() + late)
+        batch = _new_batch(context, body, created_at=time.time() + late)
         context.store.add_batch(batch)
         context.runner.launch(batch.id)
     return _shown(batch) if kind is None else reset(request)
 
 
-def _asked_for(context: Context, asked: dict[str, Any], created_at: float) -> BatchRecord:
+def _new_batch(context: Context, body: dict[str, Any], created_at: float) -> BatchRecord:
     for name in ("input_file_id", "endpoint", "completion_window"):
-        if asked.get(name) is None:
+        if body.get(name) is None:
             raise missing_parameter(name)
-    if asked["completion_window"] != "24h":
-        raise invalid_value("completion_window", asked["completion_window"], ("24h",))
-    if asked["endpoint"] not in ENDPOINTS:
-        raise invalid_value("endpoint", asked["endpoint"], tuple(ENDPOINTS))
-    metadata = _metadata(asked.get("metadata"))
-    file_id = str(asked["input_file_id"])
+    if body["completion_window"] != "24h":
+        raise invalid_value("completion_window", body["completion_window"], ("24h",))
+    if body["endpoint"] not in ENDPOINTS:
+        raise invalid_value("endpoint", body["endpoint"], tuple(ENDPOINTS))
+    metadata = _metadata(body.get("metadata"))
+    file_id = str(body["input_file_id"])
     file = context.store.file(file_id)
     if file is None:
         raise no_such_file(file_id)
@@ -56,7 +56,7 @@ def _asked_for(context: Context, asked: dict[str, Any], created_at: float) -> Ba
         id=new_id("batch_"),
         created_at=created_at,
         input_file_id=file_id,
-        endpoint=asked["endpoint"],
+        endpoint=body["endpoint"],
         metadata=metadata,
         latency=0.0 if context.settings.instant else context.settings.latency,
         faults=context.orders.take_for_batch(),
@@ -65,42 +65,42 @@ def _asked_for(context: Context, asked: dict[str, Any], created_at: float) -> Ba
     )
 
 
-def _metadata(asked: object) -> dict[str, str] | None:
-    if asked is None:
+def _metadata(value: object) -> dict[str, str] | None:
+    if value is None:
         return None
-    if not isinstance(asked, dict):
+    if not isinstance(value, dict):
         raise Refusal(400, "Invalid type for 'metadata': expected an object.", param="metadata", code="invalid_type")
-    if len(asked) > METADATA_PAIRS:
+    if len(value) > METADATA_PAIRS:
         raise Refusal(
             400,
             f"Invalid 'metadata': too many properties. Expected an object with at most {METADATA_PAIRS} properties,"
-            f" but got an object with {len(asked)} properties instead.",
+            f" but got an object with {len(value)} properties instead.",
             param="metadata",
             code="object_above_max_properties",
         )
-    for key, value in asked.items():
-        if not isinstance(value, str):
+    for key, text in value.items():
+        if not isinstance(text, str):
             raise Refusal(
                 400,
                 f"Invalid type for 'metadata.{key}': expected a string.",
                 param=f"metadata.{key}",
                 code="invalid_type",
             )
-        for text, longest in ((key, METADATA_KEY), (value, METADATA_VALUE)):
-            if len(text) > longest:
+        for part, longest in ((key, METADATA_KEY), (text, METADATA_VALUE)):
+            if len(part) > longest:
                 raise Refusal(
                     400,
                     f"Invalid 'metadata': string too long. Expected a string with maximum length {longest}, but got"
-                    f" a string with length {len(text)} instead.",
+                    f" a string with length {len(part)} instead.",
                     param="metadata",
                     code="string_above_max_length",
                 )
-    return asked
+    return value
 
 
 async def batches_list(request: web.Request) -> web.StreamResponse:
-    """GET /batches: by page, newest first."""
-    limit = limit_asked(request, usual=20, most=100)
+    """GET /batches: one page, newest first."""
+    limit = page_limit(request, default=20, maximum=100)
     now = time.time()
     batches = request.app[CONTEXT].store.batches(now=now, after=request.query.get("after"), limit=limit + 1)
     page = page_of([_view(batch, now) for batch in batches], limit)
@@ -115,7 +115,7 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
 
 
 async def cancel(request: web.Request) -> web.StreamResponse:
-    """POST /batches/{id}/cancel: what is answered by now is kept."""
+    """POST /batches/{id}/cancel: answers so far are kept."""
     context = request.app[CONTEXT]
     batch = _known(request)
     if batch.status in (Status.COMPLETED, Status.FAILED, Status.EXPIRED):

@@ -17,7 +17,7 @@ from .settings import DEFAULT_MODELS, SandboxSettings, duration
 
 
 class _Duration(click.ParamType[float]):
-    """A duration as people write it; seconds."""
+    """A duration such as `2s`, converted to seconds."""
 
     name = "duration"
 
@@ -29,7 +29,7 @@ class _Duration(click.ParamType[float]):
 
 
 class _Fault(click.ParamType[str]):
-    """An order for a fault; stays the text that it is."""
+    """A fault, checked and left as text."""
 
     name = "fault"
 
@@ -41,7 +41,7 @@ class _Fault(click.ParamType[str]):
 
 
 class _SandboxCommand(click.Command):
-    """Its help ends with the table of faults, as the server knows it."""
+    """A command whose help ends with the table of faults."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
@@ -49,9 +49,9 @@ class _SandboxCommand(click.Command):
         formatter.write_text(
             "Faults are written operation:kind[:key=value,...], such as create:cut-after:count=2 or"
             " line:500:fraction=0.1. CALL is any of " + ", ".join(faults.CALLS) + "."
-            " count=N is how many times (1 unless said otherwise), count=always until lifted; for chosen lines"
-            " it counts for each custom_id. lines=3+8+10-19 are line numbers of the input file; fraction=0.1 is a"
-            " share; marker=TEXT means only what contains the text (lines, and the calls with a body: "
+            " count=N is how many times (default 1), count=always until it is lifted; for faults of single lines"
+            " it is counted for each custom_id. lines=3+8+10-19 are line numbers of the input file; fraction=0.1 is a"
+            " share; marker=TEXT selects only what contains the text (lines, and the calls with a body: "
             + ", ".join(faults.WITH_BODY)
             + "); delay=2s is a duration."
         )
@@ -59,8 +59,8 @@ class _SandboxCommand(click.Command):
             formatter.write_dl(faults.table(), col_max=24)
         formatter.write_paragraph()
         formatter.write_text(
-            'While it runs: POST /sandbox/faults with {"faults": [...]} orders more, GET lists them, DELETE lifts'
-            " all. GET /sandbox/ledger tells what was created, executed and paid."
+            'While it runs: POST /sandbox/faults with {"faults": [...]} adds faults, GET lists them, DELETE lifts'
+            " them all. GET /sandbox/ledger shows what was created, executed and paid."
         )
 
 
@@ -69,13 +69,13 @@ class _SandboxCommand(click.Command):
     context_settings={"auto_envvar_prefix": "BATCHD_SANDBOX", "show_default": True, "max_content_width": 110},
 )
 @click.option("--host", default="127.0.0.1", show_envvar=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8089, show_envvar=True, help="Port; 0 takes a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8089, show_envvar=True, help="Port; 0 for a free one.")
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
     default=None,
     show_envvar=True,
-    help="Where everything is kept; started again on it, the sandbox goes on. Without it nothing is kept.",
+    help="Folder for all state; a sandbox restarted on it continues. Without it nothing is kept.",
 )
 @click.option(
     "--api-key", "api_keys", multiple=True, envvar="BATCHD_SANDBOX_API_KEY", show_envvar=True,
@@ -84,15 +84,17 @@ class _SandboxCommand(click.Command):
 @click.option("--latency", type=_Duration(), default="2s", show_envvar=True, help="How long a batch takes to complete.")
 @click.option(
     "--instant", is_flag=True, show_envvar=True,
-    help="As fast as possible, and answers in the order of the input: for benchmarks.",
+    help="Answer as fast as possible, in the order of the input: for benchmarks.",
 )  # fmt: skip
-@click.option("--max-requests", type=click.IntRange(1), default=50_000, show_envvar=True, help="Requests in a batch.")
 @click.option(
-    "--max-bytes", type=click.IntRange(1), default=209_715_200, show_envvar=True, help="Bytes in an input file."
+    "--max-requests", type=click.IntRange(1), default=50_000, show_envvar=True, help="Most requests in a batch."
+)
+@click.option(
+    "--max-bytes", type=click.IntRange(1), default=209_715_200, show_envvar=True, help="Most bytes in an input file."
 )
 @click.option(
     "--max-enqueued-tokens", type=click.IntRange(1), default=None, show_envvar=True,
-    help="Prompt tokens in unfinished batches, for each model. Without it there is no limit.",
+    help="Most prompt tokens in unfinished batches, per model. Without it there is no limit.",
 )  # fmt: skip
 @click.option(
     "--models", "models", multiple=True, default=DEFAULT_MODELS, show_envvar=True,
@@ -104,7 +106,7 @@ class _SandboxCommand(click.Command):
 )  # fmt: skip
 @click.option(
     "--fault", "faults_ordered", type=_Fault(), multiple=True, envvar="BATCHD_SANDBOX_FAULT", show_envvar=True,
-    help="A fault to begin with; may be repeated. The table is below.",
+    help="A fault from the start; may be repeated. See the table below.",
 )  # fmt: skip
 def sandbox(
     host: str,
@@ -120,10 +122,10 @@ def sandbox(
     any_model: bool,
     faults_ordered: tuple[str, ...],
 ) -> None:
-    """A local server of the OpenAI Files, Batches, Models and Chat endpoints, to try things out and to test.
+    """A local server with the OpenAI Files, Batches, Models and Chat endpoints, for trying things out and for tests.
 
-    Its answers come from a few rules over word lists, not from a model: good enough to see a whole run, and
-    nothing more. No key and no network are needed. It fails on order: see the faults below.
+    Its answers come from a few rules over word lists, not from a model: enough to see a complete run. It needs no
+    key and no network. It can fail on request: see the faults below.
     """
     with tempfile.TemporaryDirectory(prefix="batchd-sandbox-") as temporary:
         settings = SandboxSettings(
@@ -159,9 +161,9 @@ async def _serve(settings: SandboxSettings) -> None:
         raise click.ClickException(str(reason)) from None
     except OSError as reason:
         if reason.filename is not None:
-            message = f"Cannot keep anything in {reason.filename}: {reason.strerror}. Choose another --folder."
+            message = f"Cannot write to {reason.filename}: {reason.strerror}. Choose another --folder."
             raise click.ClickException(message) from None
         message = f"Cannot listen on {settings.host}:{settings.port}: {reason.strerror or reason}."
-        elsewhere = isinstance(reason, socket.gaierror) or reason.errno == errno.EADDRNOTAVAIL
-        advice = "Choose another --host." if elsewhere else "Choose another --port; 0 takes a free one."
+        bad_host = isinstance(reason, socket.gaierror) or reason.errno == errno.EADDRNOTAVAIL
+        advice = "Choose another --host." if bad_host else "Choose another --port, or 0 for a free one."
         raise click.ClickException(f"{message} {advice}") from None

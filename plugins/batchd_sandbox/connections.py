@@ -1,4 +1,4 @@
-"""Bad connections: reset, cut short, trickling."""
+"""Faulty connections: reset, incomplete or slow."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ _BLOCK = 1 << 16
 
 
 def reset(request: web.Request) -> web.Response:
-    """Resets the connection. The response is for the server stack alone: nobody is there to get it."""
+    """Resets the connection. The returned response is only for aiohttp; the client never gets it."""
     transport = request.transport
     if transport is not None:
         connection = transport.get_extra_info("socket")
         if connection is not None:
-            # Lingering for no time makes the kernel send RST; an orderly end would look like an empty answer.
+            # A linger time of 0 makes the kernel send RST; a normal close would look like an empty answer.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
     return web.Response(status=503)
 
 
 async def send_half(request: web.Request, path: Path, start: int, end: int) -> web.StreamResponse:
-    """Promises the bytes from start to end, sends half of them, resets."""
+    """Announces the bytes from start to end, sends half of them, then resets the connection."""
     response = web.StreamResponse(status=206 if start else 200, headers=_headers(path, start, end))
     response.content_length = end - start
     await response.prepare(request)
     await _send(response, path, start, (start + end) // 2, pause=0.0)
-    # Without a moment to leave the kernel, the reset would overtake what was sent.
+    # Gives the kernel time to send: otherwise the reset would discard the data.
     await asyncio.sleep(0.05)
     reset(request)
     return response
 
 
 async def send_short(request: web.Request, path: Path, start: int, end: int) -> web.StreamResponse:
-    """Sends half of the bytes without a length, then ends in good order."""
+    """Sends half of the bytes without a length, then closes the connection normally."""
     transport = request.transport
     if transport is None:
         raise ConnectionResetError("The client has gone.")
-    # Written by hand: the server stack would send it in chunks, whose end a client can check.
+    # Written by hand: aiohttp would use chunked encoding, whose end a client can check.
     status = "206 Partial Content" if start else "200 OK"
     head = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in _headers(path, start, end).items())]
     transport.write("\r\n".join([*head, "Connection: close", "", ""]).encode())
@@ -58,7 +58,7 @@ async def send_short(request: web.Request, path: Path, start: int, end: int) -> 
 
 
 async def send_slowly(request: web.Request, path: Path, start: int, end: int, delay: float) -> web.StreamResponse:
-    """Sends all of the bytes, a tenth at a time."""
+    """Sends all bytes, a tenth at a time."""
     response = web.StreamResponse(status=206 if start else 200, headers=_headers(path, start, end))
     response.content_length = end - start
     await response.prepare(request)
@@ -68,7 +68,7 @@ async def send_slowly(request: web.Request, path: Path, start: int, end: int, de
 
 
 async def send_whole(request: web.Request, path: Path, size: int) -> web.StreamResponse:
-    """Sends the file with a length, whatever part of it was asked for."""
+    """Sends the whole file with its length, even if a range was requested."""
     response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
     response.content_length = size
     await response.prepare(request)

@@ -1,4 +1,4 @@
-"""What every handler works with, and small things they share."""
+"""The context of all handlers, and small functions that they share."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from .fault_orders import Orders
 from .faults import Order
-from .orders import Orders
 from .refusals import Refusal
 from .runner import Runner
 from .settings import SandboxSettings
@@ -29,11 +29,11 @@ class Context:
 
 CONTEXT = web.AppKey("context", Context)
 ORDER = web.RequestKey("order", Order)
-"""The fault that a handler has to carry out itself, if there is one."""
+"""The fault that a handler must carry out itself, if there is one."""
 
 
 def new_id(prefix: str) -> str:
-    """A new name that nobody can guess, such as `file-…`."""
+    """A new random id, such as `file-…`."""
     return f"{prefix}{secrets.token_hex(16)}"
 
 
@@ -50,7 +50,7 @@ def refuse(refusal: Refusal) -> web.Response:
 
 
 def page_of(items: list[Any], limit: int) -> dict[str, Any]:
-    """A page of a list, from one item more than fits on it."""
+    """A page of a list. `items` has one more than the page, if there are more."""
     shown = [item.shown() for item in items[:limit]]
     return {
         "object": "list",
@@ -61,21 +61,21 @@ def page_of(items: list[Any], limit: int) -> dict[str, Any]:
     }
 
 
-def limit_asked(request: web.Request, *, usual: int, most: int) -> int:
+def page_limit(request: web.Request, *, default: int, maximum: int) -> int:
     """The page size that a client asks for."""
-    text = request.query.get("limit", str(usual))
-    if not text.isdigit() or not 1 <= int(text) <= most:
+    text = request.query.get("limit", str(default))
+    if not text.isdigit() or not 1 <= int(text) <= maximum:
         raise Refusal(
             400,
-            f"Invalid 'limit': expected an integer from 1 to {most}, but got '{text}' instead.",
+            f"Invalid 'limit': expected an integer from 1 to {maximum}, but got '{text}' instead.",
             param="limit",
             code="invalid_value",
         )
     return int(text)
 
 
-async def json_asked(request: web.Request) -> dict[str, Any]:
-    """The JSON object that came with a request."""
+async def json_body(request: web.Request) -> dict[str, Any]:
+    """The JSON object in a request."""
     try:
         body = msgspec.json.decode(await request.read())
     except msgspec.DecodeError:

@@ -1,4 +1,4 @@
-"""The sandbox's own pages: faults to order, and the ledger."""
+"""The sandbox's own endpoints: the faults and the ledger."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from .context import CONTEXT, answer, json_asked
+from .context import CONTEXT, answer, json_body
 from .fault_grammar import FaultNotUnderstood
-from .ledger import distinct, gathered
+from .ledger import collect, distinct
 from .listening import LISTENER
 from .refusals import Refusal
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 async def order_faults(request: web.Request) -> web.StreamResponse:
-    """POST /sandbox/faults with {"faults": ["create:cut-after:count=2"]}: all are ordered, or none."""
-    asked = (await json_asked(request)).get("faults")
-    if not isinstance(asked, list) or not all(isinstance(one, str) for one in asked):
+    """POST /sandbox/faults with {"faults": ["create:cut-after:count=2"]}: orders all of them, or none."""
+    texts = (await json_body(request)).get("faults")
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise Refusal(400, 'Expected {"faults": ["operation:kind:key=value", ...]}.', param="faults")
     orders = request.app[CONTEXT].orders
     try:
-        orders.order(asked)
+        orders.order(texts)
     except FaultNotUnderstood as reason:
         raise Refusal(400, str(reason), param="faults", code="fault_not_understood") from None
     response = answer({"faults": orders.shown()})
     if refused := orders.take("all", only="refuse"):
-        # The listener goes only when this answer is out.
+        # Send this answer before the listener closes.
         response.force_close()
         await response.prepare(request)
         await response.write_eof()
@@ -42,7 +42,7 @@ async def list_faults(request: web.Request) -> web.StreamResponse:
 
 
 async def lift_faults(request: web.Request) -> web.StreamResponse:
-    """DELETE /sandbox/faults: lifts all. A batch keeps what it was born with."""
+    """DELETE /sandbox/faults: lifts all faults. A batch keeps those that it was created with."""
     orders = request.app[CONTEXT].orders
     orders.lift()
     return answer({"faults": orders.shown()})
@@ -51,8 +51,8 @@ async def lift_faults(request: web.Request) -> web.StreamResponse:
 async def ledger(request: web.Request) -> web.StreamResponse:
     """GET /sandbox/ledger: what was created, executed and paid."""
     context = request.app[CONTEXT]
-    facts, answered = gathered(context.store, time.time())
-    # Ids are compared in a thread: there may be millions, and clients are waiting.
+    facts, answered = collect(context.store, time.time())
+    # Ids are compared in a thread: there may be millions, and other clients must not wait.
     facts |= await asyncio.to_thread(distinct, answered)
     facts["faults"] = context.orders.shown()
     return answer(facts)

@@ -1,4 +1,4 @@
-"""The database file of a sandbox: its tables, and the lock that keeps a second sandbox away."""
+"""The database file of a sandbox: its tables, and the lock against a second sandbox."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import IO
 
-# WAL without fsync on commit: the page cache outlives a killed process, and only that is promised.
+# WAL without fsync on commit: the page cache survives a killed process, and more is not promised.
 _SCHEMA = """
 pragma journal_mode = wal;
 pragma synchronous = normal;
@@ -24,12 +24,12 @@ create table if not exists files (
 create table if not exists batches (
     sequence integer primary key autoincrement,
     id text not null unique,
-    created_at real not null,       -- may lie ahead: created late, not to be seen before
+    created_at real not null,       -- in the future for a batch created late, which is hidden until then
     input_file_id text not null,
     endpoint text not null,
     metadata text,
     latency real not null,
-    faults text not null,           -- [[number, order], ...] taken for it at its creation
+    faults text not null,           -- [[number, order], ...] taken when it was created
     status text not null,
     in_progress_at real,
     finalizing_at real,
@@ -45,7 +45,7 @@ create table if not exists batches (
 );
 create table if not exists faults (
     number integer primary key autoincrement,
-    origin text unique,             -- which --fault option it came from: a restart does not order it again
+    origin text unique,             -- the --fault option it came from: a restart does not order it again
     text text not null,
     taken integer not null default 0,
     lifted integer not null default 0
@@ -70,23 +70,23 @@ create table if not exists live (   -- digest of each request answered live
 
 
 class FolderTaken(Exception):
-    """Another sandbox works in the folder."""
+    """Another sandbox uses the folder."""
 
 
-def opened(path: Path) -> sqlite3.Connection:
-    """A connection that commits each statement, unless a transaction was begun."""
+def open_database(path: Path) -> sqlite3.Connection:
+    """A connection in autocommit mode, with the tables created."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.row_factory = sqlite3.Row
     connection.executescript(_SCHEMA)
     return connection
 
 
-def locked(path: Path) -> IO[bytes]:
-    """The lock file, held until it is closed or the process ends; raises FolderTaken."""
+def lock_folder(path: Path) -> IO[bytes]:
+    """The lock file, locked until it is closed or the process ends. Raises FolderTaken."""
     lock = path.open("wb")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
-        raise FolderTaken(f"Another sandbox works in {path.parent}: stop it, or choose another folder.") from None
+        raise FolderTaken(f"Another sandbox uses {path.parent}: stop it, or choose another folder.") from None
     return lock

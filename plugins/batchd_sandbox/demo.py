@@ -30,9 +30,9 @@ base_url = "{url}"
 api_key = "env:BATCHD_DEMO_KEY"
 poll = "300ms"
 linger = "200ms"
-max_requests = 60              # so small that the sample makes several batches
+max_requests = 60              # small, so that the sample makes several batches
 
-# Made up, so that you see what a report says of costs. Per million tokens.
+# Made-up prices, so that the report shows costs. Per million tokens.
 [providers.sandbox.prices."sandbox-small"]
 input = 0.42
 output = 2.10
@@ -54,8 +54,8 @@ user = "Review: {{{{ review }}}}"
 columns = ["sentiment", "punctuality", "quality"]
 separator = "|"
 """
-OURS = CONFIG.partition("\n")[0].encode()
-"""What the configuration of a demo begins with."""
+MARK = CONFIG.partition("\n")[0].encode()
+"""The first line of a demo's configuration."""
 ROWS_SHOWN = 8
 COLUMNS_SHOWN = ("review", "sentiment", "punctuality", "quality", "status")
 FOLDERS = ("inbox/reviews", "outbox", "archive", "rejected")
@@ -64,17 +64,17 @@ FOLDERS = ("inbox/reviews", "outbox", "archive", "rejected")
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path("batchd-demo"))
 def demo(folder: Path) -> None:
-    """See the main job on a sample: 240 product reviews go in, 240 labels come out. No key, no network.
+    """Run the main job on a sample of 240 product reviews. No key, no network.
 
-    Everything happens in FOLDER (./batchd-demo unless you name another), which you may look into and delete.
-    The answers come from the sandbox's few rules, not from a model.
+    Everything happens in FOLDER (default ./batchd-demo), which you may inspect and delete. The answers come from the
+    sandbox's few rules, not from a model.
     """
     folder = folder.absolute()
     content = importlib.resources.files(__package__).joinpath("reviews.csv").read_bytes()
-    _keep_what_is_there(folder, content)
+    _refuse_to_overwrite(folder, content)
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
-    click.echo("A sandbox server on this machine answers by a few rules. Nothing is paid.")
+    click.echo("A sandbox server on this machine answers with a few rules. Nothing is paid.")
     with _sandbox(folder) as url:
         config = folder / "config.toml"
         config.write_text(CONFIG.format(url=url), encoding="utf-8")
@@ -90,33 +90,33 @@ def demo(folder: Path) -> None:
     _show(folder, report)
 
 
-def _keep_what_is_there(folder: Path, content: bytes) -> None:
-    """UsageError if the demo would write over something that is not its own."""
+def _refuse_to_overwrite(folder: Path, content: bytes) -> None:
+    """Raise UsageError if the demo would overwrite a file that it did not write."""
     config, sample = folder / "config.toml", folder / "may.csv"
     if config.exists():
-        theirs = None if config.read_bytes().startswith(OURS) else config
+        foreign = None if config.read_bytes().startswith(MARK) else config
     else:
-        theirs = sample if sample.exists() and sample.read_bytes() != content else None
-    if theirs is not None:
+        foreign = sample if sample.exists() and sample.read_bytes() != content else None
+    if foreign is not None:
         raise click.UsageError(
-            f"{_short(theirs)} is not of a demo, and the demo would write over it. Nothing was changed. "
-            "Name another FOLDER."
+            f"{_short(foreign)} is not from a demo, and the demo would overwrite it. Nothing was changed. "
+            "Choose another FOLDER."
         )
 
 
 def _show(folder: Path, report: Path) -> None:
     stem = report.name.removesuffix(".report.json")
     _show_rows(report.with_name(f"{stem}.results.csv"))
-    told = json.loads(report.read_text("utf-8"))
-    rows, cost = told["rows"], told["cost"]
-    told_cost = ""
+    content = json.loads(report.read_text("utf-8"))
+    rows, cost = content["rows"], content["cost"]
+    price = ""
     if cost["actual"] is not None:
-        told_cost = f"\nAt made-up prices {cost['actual']:.4f} {cost['currency']}, asked live {cost['live_price']:.4f}."
-    failures = "".join(f"\n  {failure['rows']} × {failure['code']}" for failure in told["failures"])
+        price = f"\nAt made-up prices {cost['actual']:.4f} {cost['currency']}, live {cost['live_price']:.4f}."
+    failures = "".join(f"\n  {failure['rows']} × {failure['code']}" for failure in content["failures"])
     click.echo(
-        f"\nThe report: {rows['total']} rows, {rows['ok']} ok, {rows['failed']} failed.{failures}{told_cost}\n"
-        f"\nEverything lies in {_short(folder)}: results and report in outbox/reviews, the original in\n"
-        "archive/reviews, what it ran with in config.toml. Next: batchd init, for a real service."
+        f"\nThe report: {rows['total']} rows, {rows['ok']} ok, {rows['failed']} failed.{failures}{price}\n"
+        f"\nEverything is in {_short(folder)}: results and report in outbox/reviews, the original in\n"
+        "archive/reviews, the configuration in config.toml. Next, for a real service: batchd init."
     )
 
 
@@ -141,28 +141,28 @@ def _reports(folder: Path) -> list[Path]:
 
 
 def _short(path: Path) -> str:
-    """Relative to where the person is, if that is shorter."""
+    """The path, relative to the working directory if that is shorter."""
     relative = os.path.relpath(path)
     return relative if len(relative) < len(str(path)) else str(path)
 
 
 @contextmanager
 def _sandbox(folder: Path) -> Iterator[str]:
-    """The server in a process of its own; its base URL."""
+    """Runs the server in its own process; yields its base URL."""
     command = [sys.executable, "-m", "batchd", "sandbox", "--port", "0", "--latency", "3s"]
     process = subprocess.Popen(
         [*command, "--folder", str(folder / "sandbox")],
         stdout=subprocess.PIPE,
         text=True,
-        # Ctrl-C is for the daemon; the sandbox is ended when it has stopped.
+        # Ctrl-C goes to the daemon only; the sandbox ends after it.
         process_group=0,
     )
     try:
         assert process.stdout is not None
-        found = re.search(r"http://\S+", process.stdout.readline())
-        if found is None:
+        match = re.search(r"http://\S+", process.stdout.readline())
+        if match is None:
             raise click.ClickException("The sandbox server did not start; see its message above.")
-        yield found[0]
+        yield match[0]
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()

@@ -1,4 +1,4 @@
-"""Reads an input file once: validates, answers, writes. Runs in the worker process."""
+"""Executes a batch in the worker process: reads the input file once, validates it, writes the answers."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 import msgspec
 
 from . import output_lines
-from .answering import ENDPOINTS, HALF_PAIR, Answer, Request, Twist, prompt_tokens
+from .answering import ENDPOINTS, HALF_PAIR, Answer, AnswerFaults, Request, prompt_tokens
+from .fault_orders import marker_forms
 from .faults import Order
-from .jobs import BatchError, Executed, ExecuteJob, Outcome
-from .line_faults import LineFaults, in_lines, refusal_for, twist_of
+from .line_faults import LineFaults, answer_faults, in_lines, refusal_for
 from .line_files import LineFile, shuffled_ranks
 from .lines import REPORTED_ERRORS, BadBody, LineReader, LineRefused
-from .orders import marker_forms
 from .refusals import Refusal
+from .worker_messages import BatchError, Executed, ExecuteJob, Outcome
 
 _BLOCK = 1 << 20
-_STRAIGHT = Twist()
-_ORDERED = "This request was refused by the sandbox, as ordered."
+_NO_FAULTS = AnswerFaults()
+_ORDERED = "This request was refused by the sandbox, as ordered."  # by a fault
 
 
 def execute(job: ExecuteJob) -> Executed:
-    """Does the job; what it leaves behind is the same each time it is done."""
+    """Execute the job. Its files are the same each time."""
     source = Path(job.source)
     size = source.stat().st_size
     if size > job.max_bytes:
@@ -99,11 +99,11 @@ class _Execution:
                 identity = b"%b%08x" % (self._prefix, number)
                 quoted = msgspec.json.encode(custom_id)
                 if answerable is not None and rank >= answerable:
-                    self._leave(rank, identity, quoted, request)
+                    self._skip(rank, identity, quoted, request)
                 elif faulty:
                     self._answer_with_faults(rank, identity, quoted, request, number, custom_id, raw)
                 else:
-                    self._answer_straight(rank, identity, quoted, request)
+                    self._answer_without_faults(rank, identity, quoted, request)
         if not self._total and not problems:
             problems.append(
                 BatchError(
@@ -112,9 +112,9 @@ class _Execution:
                 )
             )
 
-    def _answer_straight(self, rank: int, identity: bytes, quoted: bytes, request: Request | BadBody) -> None:
+    def _answer_without_faults(self, rank: int, identity: bytes, quoted: bytes, request: Request | BadBody) -> None:
         try:
-            answer = self._answered(request, identity, _STRAIGHT)
+            answer = self._answered(request, identity, _NO_FAULTS)
         except Refusal as refusal:
             self._errors.write(rank, output_lines.refused(identity, quoted, refusal))
             self._failed += 1
@@ -132,10 +132,10 @@ class _Execution:
         custom_id: str,
         raw: bytes,
     ) -> None:
-        befalling = self._faults.befalling(number, custom_id, raw)
+        orders = self._faults.take(number, custom_id, raw)
         if self._all_fail is not None:
-            befalling.insert(0, Order("line", "status", status=self._all_fail.status))
-        kinds = {order.kind: order for order in reversed(befalling)}
+            orders.insert(0, Order("line", "status", status=self._all_fail.status))
+        kinds = {order.kind: order for order in reversed(orders)}
         if "missing" in kinds:
             return
         if order := kinds.get("http-error-without-error-field"):
@@ -152,7 +152,7 @@ class _Execution:
             self._failed += 1
             return
         try:
-            answer = self._answered(request, identity, twist_of(befalling))
+            answer = self._answered(request, identity, answer_faults(orders))
         except Refusal as refusal:
             self._errors.write(rank, output_lines.refused(identity, quoted, refusal))
             self._failed += 1
@@ -165,14 +165,14 @@ class _Execution:
         if "not-json" in kinds:
             line = line[: len(line) * 2 // 3]
         if "double" in kinds:
-            line += self._output.joint + line
+            line += self._output.newline + line
         self._output.write(rank, line)
         self._count(rank, quoted, answer)
 
-    def _answered(self, request: Request | BadBody, identity: bytes, twist: Twist) -> Answer:
+    def _answered(self, request: Request | BadBody, identity: bytes, faults: AnswerFaults) -> Answer:
         if isinstance(request, BadBody):
             raise request.refusal
-        return self._answer(request, identity, self._job.created_at, twist)
+        return self._answer(request, identity, self._job.created_at, faults)
 
     def _count(self, rank: int, quoted: bytes, answer: Answer) -> None:
         self._executed.write(rank, quoted)
@@ -180,10 +180,10 @@ class _Execution:
         self._output_tokens += answer.output_tokens
         self._enqueued += answer.input_tokens
 
-    def _leave(self, rank: int, identity: bytes, quoted: bytes, request: Request | BadBody) -> None:
-        """A request that the batch does not come to."""
+    def _skip(self, rank: int, identity: bytes, quoted: bytes, request: Request | BadBody) -> None:
+        """Handle a request that the batch does not reach."""
         if not isinstance(request, BadBody):
-            # What would be refused with a 4xx costs nothing.
+            # A request that would be refused with 4xx has no tokens.
             with suppress(Refusal):
                 self._enqueued += prompt_tokens(request)
         if code := self._job.rest:
@@ -214,7 +214,7 @@ class _Execution:
 
 
 class _OrderedRefusals:
-    """Faults by which a batch is refused in validation."""
+    """The faults that make validation refuse a batch."""
 
     def __init__(self, orders: tuple[Order, ...]) -> None:
         kinds = ("failed-lines", "failed", "model-not-found", "token-limit")
@@ -227,7 +227,7 @@ class _OrderedRefusals:
         return self._order is not None
 
     def at(self, number: int, raw: bytes) -> list[BatchError]:
-        """What is wrong with this line."""
+        """The errors of this line."""
         order = self._order
         if order is None:
             return []
@@ -238,13 +238,13 @@ class _OrderedRefusals:
         return []
 
     def at_the_end(self, model: str | None) -> list[BatchError]:
-        """What is wrong with the file as a whole."""
+        """The errors of the file as a whole."""
         order = self._order
         if order is None:
             return []
         match order.kind:
             case "failed" if self._forms is None or self._marker_seen:
-                message = "The batch was refused by the sandbox, as ordered; it does not say which line is why."
+                message = "The batch was refused by the sandbox, as ordered; it does not say because of which line."
                 return [BatchError(order.code or "invalid_request", message)]
             case "model-not-found":
                 message = f"The provided model '{model}' is not supported by the Batch API."
@@ -256,7 +256,7 @@ class _OrderedRefusals:
 
 
 def enqueued_token_limit(model: str | None, limit: int) -> BatchError:
-    """The refusal of a batch whose tokens are more than may be enqueued."""
+    """The error of a batch that exceeds the limit of enqueued tokens."""
     return BatchError(
         "token_limit_exceeded",
         f"Enqueued token limit reached for {model} in organization org-sandbox. Limit: {limit:,} enqueued tokens."
@@ -281,7 +281,7 @@ def _first_model(source: Path) -> str:
 
 
 def _count_lines(source: Path) -> int:
-    """Lines that hold more than white space, roughly: an upper bound is all that is needed."""
+    """An upper bound for the number of lines that are not blank."""
     lines = 0
     last = b"\n"
     with source.open("rb", buffering=0) as file:

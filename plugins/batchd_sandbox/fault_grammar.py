@@ -1,4 +1,4 @@
-"""How a fault is ordered: `operation:kind[:key=value,…]`, such as `create:cut-after:count=2`."""
+"""Parses the text of a fault: `operation:kind[:key=value,…]`, such as `create:cut-after:count=2`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .settings import duration
 
 
 class FaultNotUnderstood(ValueError):
-    """An order that the grammar or the table does not know; the message says what would be right."""
+    """A text that is not a fault of the grammar and table. The message says what would be."""
 
 
 def _count(text: str) -> int | None:
@@ -66,30 +66,30 @@ _PARSERS: dict[str, Callable[[str], object]] = {
 
 
 def parse(text: str) -> Order:
-    """The order that is written in `text`; raises FaultNotUnderstood."""
+    """The order written in `text`. Raises FaultNotUnderstood."""
     operation, _, rest = text.strip().partition(":")
     kind, _, parameters = rest.partition(":")
     fault = _find(text, operation, kind)
     order = replace(fault.defaults, operation=operation, kind=kind, text=text.strip())
     if fault.kind == STATUS:
         order = replace(order, kind="status", status=int(kind))
-    given: dict[str, object] = {}
+    values: dict[str, object] = {}
     for name, value in _pairs(text, parameters):
         if name not in fault.takes(operation):
             known = ", ".join(fault.takes(operation))
             raise FaultNotUnderstood(f'"{text}": {operation}:{kind} takes {known}, but not "{name}".')
         try:
-            given[name.replace("-", "_")] = _PARSERS[name](value)
+            values[name.replace("-", "_")] = _PARSERS[name](value)
         except ValueError as reason:
             raise FaultNotUnderstood(f'"{text}": {name}={value} is not understood: {reason}') from None
-    if order.chooses_lines and ("fraction" in given or "marker" in given):
-        given.setdefault("lines", ())
-    if operation == "batch" and "marker" in given:
-        if "count" in given:
-            raise FaultNotUnderstood(f'"{text}": with marker the fault stands until lifted, so count has no place.')
-        given |= {"count": ALWAYS}
-        given.setdefault("lines", ())
-    return replace(order, **given)  # type: ignore[arg-type]  # each value is what its parser returned
+    if order.chooses_lines and ("fraction" in values or "marker" in values):
+        values.setdefault("lines", ())
+    if operation == "batch" and "marker" in values:
+        if "count" in values:
+            raise FaultNotUnderstood(f'"{text}": with marker the fault stays until it is lifted, so omit count.')
+        values |= {"count": ALWAYS}
+        values.setdefault("lines", ())
+    return replace(order, **values)  # type: ignore[arg-type]  # each value is what its parser returned
 
 
 def _find(text: str, operation: str, kind: str) -> Fault:
@@ -99,8 +99,8 @@ def _find(text: str, operation: str, kind: str) -> Fault:
             return fault
     operations = sorted({one for fault in FAULTS for one in fault.operations})
     if operation not in operations:
-        near = difflib.get_close_matches(operation, operations, 1)
-        hint = f'did you mean "{near[0]}"?' if near else f"it is one of {', '.join(operations)}."
+        close = difflib.get_close_matches(operation, operations, 1)
+        hint = f'did you mean "{close[0]}"?' if close else f"it is one of {', '.join(operations)}."
         raise FaultNotUnderstood(f'"{text}": there is no operation "{operation}"; {hint}')
     kinds = sorted({fault.kind for fault in FAULTS if operation in fault.operations})
     raise FaultNotUnderstood(f'"{text}": {operation} has no fault "{kind}"; it has {", ".join(kinds)}.')

@@ -1,4 +1,4 @@
-"""The faults that can be ordered. The table is all there is: help, parser and errors are made from it."""
+"""The table of faults that can be ordered. The help, the parser and its errors are built from it."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ CALLS = (
     "upload", "files-list", "file", "content", "delete",
     "create", "retrieve", "list", "cancel", "models", "chat",
 )  # fmt: skip
-"""The operations that are one HTTP call. `chat` stands for /responses and /embeddings too."""
+"""The operations that are one HTTP call. `chat` includes /responses and /embeddings."""
 
 ALWAYS: int | None = None
-"""As a count: until it is lifted."""
+"""A count that means: until it is lifted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One fault as ordered: where, what, how often, and its parameters."""
+    """One ordered fault: where, what, how often, and its parameters."""
 
     operation: str
     kind: str
     text: str = ""
-    """As it was written."""
+    """The order as it was written."""
     count: int | None = 1
-    """How many times; None until lifted. Faults of chosen lines count for each custom_id on its own."""
+    """How many times; None: until it is lifted. For faults of single lines, counted for each custom_id."""
     fraction: float | None = None
     """The share of requests, lines or answers, 0 to 1."""
     delay: float = 0.0
     lines: tuple[tuple[int, int], ...] = ()
     """Ranges of line numbers of the input file, from 1, both ends included."""
     marker: str | None = None
-    """Only what contains this text."""
+    """Select only what contains this text."""
     retry_after: float | None = None
     code: str | None = None
     status: int = 0
@@ -38,18 +38,18 @@ class Order:
 
     @property
     def chooses_lines(self) -> bool:
-        """True if the fault befalls single lines, so that its count is kept for each custom_id."""
+        """Whether this is a fault of single lines, whose count is kept for each custom_id."""
         return self.operation == "line" and self.kind not in WHOLE_FILE
 
     @property
     def ends_batch(self) -> bool:
-        """True if the fault decides how a batch ends: only one such is taken for a batch."""
+        """Whether the fault decides how a batch ends. A batch takes only one of these."""
         return self.operation == "batch" and self.kind not in ("empty-ids", "counts-lie")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One row of the table: a kind of fault, what it does, what can be said about it."""
+    """One row of the table: a kind of fault, what it does, and its parameters."""
 
     operations: tuple[str, ...]
     kind: str
@@ -58,21 +58,21 @@ class Fault:
     defaults: Order = Order("", "")
 
     def takes(self, operation: str) -> tuple[str, ...]:
-        """The parameters that it takes there."""
+        """Its parameters for this operation."""
         return (*self.parameters, "marker") if operation in WITH_BODY else self.parameters
 
     @property
     def written(self) -> str:
-        """How it is ordered, with `CALL` for any of the calls."""
+        """How it is written, with `CALL` for any call."""
         return f"{'CALL' if self.operations == CALLS else self.operations[0]}:{self.kind}"
 
 
 WHOLE_FILE = ("shuffled", "unknown", "crlf")
 STATUS = "STATUS"
-"""Stands in the table for any status number of a line."""
+"""Stands in the table for any status of a line."""
 
 WITH_BODY = ("create", "chat")
-"""Calls that have a JSON body, so that `marker` can be looked for in it."""
+"""The calls with a JSON body, which is searched for `marker`."""
 
 _ANY_CALL = ("count", "fraction")
 _SOME_LINES = ("count", "fraction", "lines", "marker")
@@ -90,11 +90,11 @@ def _one(where: str, kind: str, summary: str, *parameters: str, defaults: Order 
 
 
 FAULTS: tuple[Fault, ...] = (
-    # Particular ones stand before the general ones of the same name: the first match is taken.
+    # Specific faults come before general ones of the same name: the first match counts.
     _one("upload", "cut", "connection reset half-way through the upload; nothing is stored", *_ANY_CALL),
     _one(
         "create", "late",
-        "connection reset at once; the batch is created all the same, `delay` later",
+        "connection reset at once; the batch is still created, `delay` later",
         *_ANY_CALL, "delay", defaults=Order("", "", delay=2.0),
     ),
     _one("create", "twice", "two batches are created, then the connection is reset instead of the answer", *_ANY_CALL),
@@ -105,14 +105,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     _one(
         "content", "short",
-        "half of the download without Content-Length, then an orderly end: no error to see", *_ANY_CALL,
+        "half of the download without Content-Length, then a normal end: the client sees no error", *_ANY_CALL,
     ),
     _one(
         "content", "slow", "the download trickles for `delay`",
         *_ANY_CALL, "delay", defaults=Order("", "", delay=2.0),
     ),
     _one(
-        "content", "no-range", "Range is ignored: 200 and the whole file; goes together with the others",
+        "content", "no-range", "Range is ignored: 200 and the whole file; can be combined with the others",
         *_ANY_CALL, defaults=_UNTIL_LIFTED,
     ),
     _call("cut", "connection reset before anything is done"),
@@ -120,7 +120,7 @@ FAULTS: tuple[Fault, ...] = (
     _call("400", "refused with status 400", "code"),
     _call("401", "refused with status 401", "code"),
     _call("403", "refused with status 403", "code"),
-    _call("404", "status 404: gone, not there yet, or not offered at all", "code"),
+    _call("404", "status 404: gone, not there yet, or not offered", "code"),
     _call("500", "status 500, nothing is done", "code"),
     _call("500-after", "done, but answered with status 500", "code"),
     _call("503", "status 503, nothing is done", "code", "retry-after"),
@@ -136,27 +136,27 @@ FAULTS: tuple[Fault, ...] = (
     _call("slow", "waits `delay`, then as usual", "delay", defaults=Order("", "", delay=2.0)),
     _call("timeout", "done at once, answered only after `delay`", "delay", defaults=Order("", "", delay=30.0)),
     _call(
-        "silence", "nothing is done; after `delay` without a word the connection is reset",
+        "silence", "nothing is done; after `delay` without an answer the connection is reset",
         "delay", defaults=Order("", "", delay=30.0),
     ),
     _one("chat", "length", "the answer is cut: finish_reason is length", *_ANY_CALL),
     _one("chat", "empty", "the answer's content is null", *_ANY_CALL),
     _one("line", "shuffled", "output lines in another order than the input, also with --instant", "count"),
-    _one("line", "unknown", "one line more, with a custom_id that nobody sent", "count"),
+    _one("line", "unknown", "one extra line, with a custom_id that was not sent", "count"),
     _one("line", "crlf", "lines end in CR LF", "count"),
     _one("line", "double", "the line comes twice (paid once)", *_SOME_LINES, defaults=_FIRST_LINE),
     _one("line", "missing", "the line is in neither file (not paid)", *_SOME_LINES, defaults=_FIRST_LINE),
-    _one("line", "not-json", "the line breaks off, it is no JSON (paid)", *_SOME_LINES, defaults=_FIRST_LINE),
+    _one("line", "not-json", "the line is cut off and not JSON (paid)", *_SOME_LINES, defaults=_FIRST_LINE),
     _one(
         "line", "separators", "the answer contains U+2028, U+2029 and U+0085, unescaped",
         *_SOME_LINES, defaults=_FIRST_LINE,
     ),
     _one(
-        "line", "nan", "the answer holds NaN and -Infinity, which is no JSON (paid)",
+        "line", "nan", "the answer contains NaN and -Infinity, which are not JSON (paid)",
         *_SOME_LINES, defaults=_FIRST_LINE,
     ),
     _one(
-        "line", "half-pair", "the answer ends in half of a surrogate pair, which no text can be (paid)",
+        "line", "half-pair", "the answer ends in half of a surrogate pair, which is not valid text (paid)",
         *_SOME_LINES, defaults=_FIRST_LINE,
     ),
     _one("line", "length", "the answer is cut: finish_reason is length", *_SOME_LINES, defaults=_FIRST_LINE),
@@ -182,7 +182,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     _one(
         "batch", "failed",
-        "refused in validation without line numbers; with `marker`, as long as a line contains it",
+        "refused in validation without line numbers; with `marker`, only if a line contains it",
         "count", "marker", "code", defaults=Order("", "", code="invalid_request"),
     ),
     _one(
@@ -202,34 +202,34 @@ FAULTS: tuple[Fault, ...] = (
         "count", "fraction", defaults=_ONE_HALF,
     ),
     _one(
-        "batch", "stuck", "in progress for ever, after answering `fraction` of the requests",
+        "batch", "stuck", "stays in progress after answering `fraction` of the requests",
         "count", "fraction", defaults=Order("", "", fraction=0.0),
     ),
-    _one("batch", "stuck-finalizing", "all answered, and finalizing for ever", "count"),
-    _one("batch", "vanish", "not known any more once it is created, and nothing is answered", "count"),
-    _one("batch", "no-files", "completed, with nothing answered: neither an output nor an error file", "count"),
+    _one("batch", "stuck-finalizing", "all answered, then stays in finalizing", "count"),
+    _one("batch", "vanish", "unknown as soon as it is created, and nothing is answered", "count"),
+    _one("batch", "no-files", "completed without answers: neither an output nor an error file", "count"),
     _one(
         "batch", "no-output", "completed, but every request failed with `status`: no output file",
         "count", "status", defaults=Order("", "", status=400),
     ),
     _one("batch", "empty-ids", "file ids that should be null are empty strings", "count"),
-    _one("batch", "counts-lie", "request_counts do not tell of failures; without any, they are zeros", "count"),
+    _one("batch", "counts-lie", "request_counts leave out failures; without failures, they are zeros", "count"),
     _one(
-        "auth", "401", "the key is revoked, until this is lifted; with `marker`, any key that contains it",
+        "auth", "401", "the key is revoked until this is lifted; with `marker`, any key that contains it",
         "count", "marker", defaults=_UNTIL_LIFTED,
     ),
     _one("all", "503", "down: status 503 on everything under /v1", "count", "retry-after", defaults=_UNTIL_LIFTED),
     _one("all", "500", "status 500 on everything under /v1", "count", defaults=_UNTIL_LIFTED),
     _one("all", "cut", "every connection under /v1 is reset", "count", defaults=_UNTIL_LIFTED),
     _one(
-        "all", "refuse", "connections are refused for `delay`, the sandbox's own pages included",
+        "all", "refuse", "connections are refused for `delay`, also to the sandbox's own endpoints",
         "delay", defaults=Order("", "", delay=3.0),
     ),
 )  # fmt: skip
 
 
 def table() -> list[tuple[str, str]]:
-    """For the help: how each fault is ordered, and what it does."""
+    """For the help: how each fault is written, and what it does."""
     rows = []
     for fault in FAULTS:
         parameters = ", ".join(fault.parameters if fault.operations == CALLS else fault.takes(fault.operations[0]))

@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import BodyPartReader, web
 
 from .connections import reset, send_half, send_short, send_slowly, send_whole
-from .context import CONTEXT, ORDER, answer, limit_asked, new_id, page_of
+from .context import CONTEXT, ORDER, answer, new_id, page_limit, page_of
 from .records import FileRecord
 from .refusals import Refusal, invalid_value, missing_parameter, no_such_file
 
@@ -21,7 +21,7 @@ _BLOCK = 1 << 18
 
 @dataclass(slots=True)
 class _Upload:
-    """What was found in the form so far."""
+    """What was read of the form so far."""
 
     draft: Path
     fields: dict[str, str]
@@ -30,7 +30,7 @@ class _Upload:
 
 
 class CutOff(Exception):
-    """The connection is to be reset in the middle of the upload."""
+    """Raised to reset the connection in the middle of an upload."""
 
 
 async def upload(request: web.Request) -> web.StreamResponse:
@@ -106,8 +106,8 @@ def _lifetime(fields: dict[str, str], purpose: str) -> int | None:
 
 
 async def files_list(request: web.Request) -> web.StreamResponse:
-    """GET /files: by page, newest first unless asked otherwise."""
-    limit = limit_asked(request, usual=10_000, most=10_000)
+    """GET /files: one page, newest first by default."""
+    limit = page_limit(request, default=10_000, maximum=10_000)
     order = request.query.get("order", "desc")
     if order not in ("asc", "desc"):
         raise invalid_value("order", order, ("asc", "desc"))
@@ -133,7 +133,7 @@ async def delete(request: web.Request) -> web.StreamResponse:
 
 
 async def content(request: web.Request) -> web.StreamResponse:
-    """GET /files/{id}/content: the bytes, or those that a Range header asks for."""
+    """GET /files/{id}/content: all bytes, or those of the Range header."""
     known = _known(request)
     context = request.app[CONTEXT]
     path = context.store.content(known.id)
@@ -163,8 +163,8 @@ def _known(request: web.Request) -> FileRecord:
 
 def _range(request: web.Request, size: int) -> tuple[int, int]:
     try:
-        asked = request.http_range
+        requested = request.http_range
     except ValueError:
         return 0, size
-    start, end, _ = asked.indices(size)
+    start, end, _ = requested.indices(size)
     return start, max(start, end)

@@ -1,7 +1,7 @@
-"""The truth, for tests: what was created, executed and paid, whatever the answers said.
+"""The ledger, for tests: what was really created, executed and paid, whatever the answers said.
 
-A request is executed when a batch produced a 2xx answer for it: that is what is billed. A line that was left
-out on order (`line:missing`) was not; one that is damaged on the way (`line:not-json`) was.
+A request is executed, and billed, when a batch produced a 2xx answer for it. A line that a fault leaves out
+(`line:missing`) is not executed; a line that a fault damages (`line:not-json`) is.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from .records import BatchRecord
 from .store import Store
 
 _PASS = 500_000
-"""Custom_ids held in memory at once: more than this are looked through in several passes."""
+"""The most custom_ids in memory at once; more are compared in several passes."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
     path: Path
     number: int
-    """The first so many of the file."""
+    """How many lines of the file count, from its beginning."""
 
 
-def gathered(store: Store, now: float) -> tuple[dict[str, Any], list[_Answered]]:
-    """All that the database knows; and where the custom_ids are, for `distinct`."""
+def collect(store: Store, now: float) -> tuple[dict[str, Any], list[_Answered]]:
+    """Everything from the database; and the files with custom_ids, for `distinct`."""
     batches, answered = [], []
     input_tokens = output_tokens = 0
     for batch in reversed(store.batches(now=now)):
@@ -72,18 +72,18 @@ def gathered(store: Store, now: float) -> tuple[dict[str, Any], list[_Answered]]
 
 
 def distinct(answered: list[_Answered]) -> dict[str, Any]:
-    """How many different custom_ids were executed, and which of them more than once."""
+    """How many different custom_ids were executed, and which ones more than once."""
     total = sum(one.number for one in answered)
     passes = total // _PASS + 1
     number = 0
     twice: list[str] = []
-    for turn in range(passes):
+    for current in range(passes):
         seen: set[bytes] = set()
         again: set[bytes] = set()
         for one in answered:
             with one.path.open("rb") as lines:
                 for _, line in zip(range(one.number), lines, strict=False):
-                    if passes > 1 and zlib.crc32(line) % passes != turn:
+                    if passes > 1 and zlib.crc32(line) % passes != current:
                         continue
                     (again if line in seen else seen).add(line)
         number += len(seen)

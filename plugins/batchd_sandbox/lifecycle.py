@@ -1,7 +1,7 @@
-"""How a batch goes through its states: pure functions of what is stored, and of the time.
+"""The states of a batch, as pure functions of the stored record and the time.
 
-A batch spends its latency like this: a tenth in `validating`, three quarters in `in_progress`, the rest in
-`finalizing`. Nothing is remembered but moments, so a sandbox that was killed goes on where it would be.
+A batch spends a tenth of its latency in `validating`, three quarters in `in_progress` and the rest in `finalizing`.
+Only times are stored, so a sandbox that was killed continues as if it had not been.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ CANCELLING_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to do before this moment; None: before somebody cancels."""
+    """Nothing to do until this time; None: until the batch is cancelled."""
 
     until: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Execute:
-    """Have the worker read the input and answer this share of it."""
+    """The worker executes the input file and answers this share of it."""
 
     share: float
 
 
 @dataclass(frozen=True, slots=True)
 class Become:
-    """The next state."""
+    """The batch enters this state."""
 
     status: Status
 
@@ -41,17 +41,17 @@ Step = Wait | Execute | Become
 
 
 def planned_share(batch: BatchRecord) -> float:
-    """How much of the batch will be answered if nobody cancels it."""
+    """The share of the batch that is answered unless it is cancelled."""
     if batch.fault("vanish") or batch.fault("no-files"):
         return 0.0
-    for kind, usual in (("expired", 0.5), ("cancelled", 0.5), ("stuck", 0.0)):
+    for kind, default in (("expired", 0.5), ("cancelled", 0.5), ("stuck", 0.0)):
         if order := batch.fault(kind):
-            return usual if order.fraction is None else order.fraction
+            return default if order.fraction is None else order.fraction
     return 1.0
 
 
 def next_step(batch: BatchRecord, now: float) -> Step | None:
-    """What is to be done about a batch; None when it is finished."""
+    """The next step of a batch; None if it is finished."""
     match batch.status:
         case Status.VALIDATING:
             return _validating(batch, now)
@@ -92,7 +92,7 @@ def _in_progress(batch: BatchRecord, now: float) -> Step:
 
 def _cancelling(batch: BatchRecord, now: float) -> Step:
     answered = batch.answered or 0.0
-    # What was prepared answers more than had been answered when the order to cancel came.
+    # The prepared output has more answers than there were at the cancellation.
     if batch.outcome is not None and not batch.outcome.errors and batch.outcome.share != answered:
         return Execute(answered)
     end = (batch.cancelling_at or now) + CANCELLING_SHARE * batch.latency
@@ -104,7 +104,7 @@ def _end_of_progress(batch: BatchRecord, now: float) -> float:
 
 
 def progress(batch: BatchRecord, now: float) -> float:
-    """How far the answering is, of what will be answered: 0 to 1."""
+    """The progress of answering, 0 to 1, relative to the planned share."""
     match batch.status:
         case Status.VALIDATING | Status.FAILED:
             return 0.0
@@ -118,12 +118,12 @@ def progress(batch: BatchRecord, now: float) -> float:
 
 
 def answered_share(batch: BatchRecord, now: float) -> float:
-    """The share of all requests that is answered by now: what cancelling keeps."""
+    """The share of all requests answered so far, which a cancellation keeps."""
     return progress(batch, now) * planned_share(batch)
 
 
 def true_counts(batch: BatchRecord, now: float) -> Counts:
-    """How many requests there are, are answered and have failed by now."""
+    """The real counts so far."""
     outcome = batch.outcome
     if outcome is None or outcome.errors or batch.status in (Status.VALIDATING, Status.FAILED):
         return Counts()
@@ -132,7 +132,7 @@ def true_counts(batch: BatchRecord, now: float) -> Counts:
 
 
 def shown_counts(batch: BatchRecord, now: float) -> Counts:
-    """The counts that the API shows: the true ones, unless a lie was ordered."""
+    """The counts that the API shows: the real ones, unless the fault `counts-lie` was ordered."""
     counts = true_counts(batch, now)
     if batch.fault("counts-lie") is None:
         return counts

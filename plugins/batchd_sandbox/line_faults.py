@@ -1,30 +1,30 @@
-"""Faults that befall single lines of a batch: who is chosen, and what a line looks like then."""
+"""Faults of single lines of a batch: which lines they apply to, and how they change them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
-from .answering import Twist
+from .answering import AnswerFaults
+from .fault_orders import in_share, marker_forms
 from .faults import Order
-from .jobs import LineOrder
-from .orders import in_share, marker_forms
 from .refusals import Refusal, ordered_refusal
+from .worker_messages import LineOrder
 
 
 class LineFaults:
-    """The orders for chosen lines of one batch."""
+    """The faults of single lines for one batch."""
 
     def __init__(self, orders: tuple[LineOrder, ...]) -> None:
         self._orders = [(one, _marker_forms(one.order)) for one in orders if one.order.chooses_lines]
         self.met: dict[int, list[str]] = defaultdict(list)
-        """Which custom_ids met which order, by its number."""
+        """The custom_ids that met each order, by its number."""
 
     def __bool__(self) -> bool:
         return bool(self._orders)
 
-    def befalling(self, number: int, custom_id: str, raw: bytes) -> list[Order]:
-        """The faults that this line meets now, and is noted to have met."""
-        befalling = []
+    def take(self, number: int, custom_id: str, raw: bytes) -> list[Order]:
+        """The faults that apply to this line now; also recorded in `met`."""
+        orders = []
         for one, forms in self._orders:
             order = one.order
             if not _chosen(order, forms, number, custom_id, raw):
@@ -32,8 +32,8 @@ class LineFaults:
             if order.count is not None and one.met.get(custom_id, 0) >= order.count:
                 continue
             self.met[one.number].append(custom_id)
-            befalling.append(order)
-        return befalling
+            orders.append(order)
+        return orders
 
 
 def _marker_forms(order: Order) -> tuple[bytes, ...]:
@@ -49,14 +49,14 @@ def _chosen(order: Order, forms: tuple[bytes, ...], number: int, custom_id: str,
 
 
 def in_lines(order: Order, number: int) -> bool:
-    """Whether an order names this line of the input."""
+    """Whether an order includes this line of the input."""
     return any(first <= number <= last for first, last in order.lines)
 
 
-def twist_of(orders: list[Order]) -> Twist:
-    """How these faults bend the answer's text."""
+def answer_faults(orders: list[Order]) -> AnswerFaults:
+    """The effect of these faults on the answer's text."""
     kinds = {order.kind for order in orders}
-    return Twist(
+    return AnswerFaults(
         separators="separators" in kinds,
         length="length" in kinds,
         empty="empty" in kinds,
@@ -65,5 +65,5 @@ def twist_of(orders: list[Order]) -> Twist:
 
 
 def refusal_for(order: Order) -> Refusal:
-    """The error answer that a fault with a status gives."""
+    """The error answer of a fault with a status."""
     return ordered_refusal(order.status, code=order.code)

@@ -1,4 +1,4 @@
-"""Files of lines that appear whole, in the order of the input or shuffled; memory does not grow with the lines."""
+"""Files of lines that appear complete, in the order of the input or shuffled, without keeping lines in memory."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ _BUFFER = 1 << 20
 
 
 def shuffled_ranks(total: int) -> array[int]:
-    """For each position of the input its place in the order of answering: the same for files of one length."""
+    """The rank of each input position in a random order, which depends only on the number of lines."""
     ranks = array("I", range(total))
     Random(total).shuffle(ranks)
     return ranks
 
 
 class LineFile:
-    """Takes lines in the order of the input and leaves them in the order of their ranks."""
+    """Accepts lines in the order of the input and writes them in the order of their ranks."""
 
     def __init__(self, path: str, drafts: str, *, ranked: int | None, newline: bytes = b"\n") -> None:
         self._path = Path(path)
         self._draft = Path(drafts) / secrets.token_hex(12)
         self._newline = newline
         self._file = self._draft.open("w+b", buffering=_BUFFER)
-        # Where each piece is and how long, by rank: sixteen bytes for each request of the batch.
+        # The offset and length of each line by rank: 16 bytes for each request of the batch.
         self._offsets = array("Q", bytes(8 * ranked)) if ranked is not None else None
         self._lengths = array("Q", bytes(8 * ranked)) if ranked is not None else None
         self._size = 0
@@ -34,7 +34,7 @@ class LineFile:
         self.lines = 0
 
     def write(self, rank: int, line: bytes) -> None:
-        """Adds the line that stands at a rank, without its end."""
+        """Adds the line of a rank, given without its newline."""
         self._file.write(line)
         self._file.write(self._newline)
         self.lines += 1
@@ -45,17 +45,17 @@ class LineFile:
             self._size += length
 
     def write_last(self, line: bytes) -> None:
-        """Adds a line that stands after all others."""
+        """Adds a line after all others."""
         self._tail.append(line + self._newline)
         self.lines += 1
 
     @property
-    def joint(self) -> bytes:
-        """What stands between two lines: to write two at one rank."""
+    def newline(self) -> bytes:
+        """The bytes between two lines, for writing two of them at one rank."""
         return self._newline
 
     def finish(self) -> int:
-        """Puts the file in its place and returns its size; a file without lines is no file."""
+        """Moves the file to its path and returns its size. Without lines there is no file."""
         if not self.lines:
             self.discard()
             self._path.unlink(missing_ok=True)
@@ -69,7 +69,7 @@ class LineFile:
         return size
 
     def discard(self) -> None:
-        """Leaves nothing behind."""
+        """Deletes the draft."""
         self._file.close()
         self._draft.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""The lines of a batch's input file: read, and refused with the words of the real service's validation."""
+"""Reads the lines of an input file, and refuses them with the messages of the real service's validation."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from .answering import ChatRequest, EmbeddingsRequest, Request, ResponsesRequest, unreadable_body
-from .jobs import BatchError
 from .refusals import Refusal
+from .worker_messages import BatchError
 
 Body = TypeVar("Body")
 
 REPORTED_ERRORS = 1000
-"""More errors than this are not listed: a list of millions helps nobody, and would not fit in memory."""
+"""The most errors that are listed: a list of millions helps nobody and would not fit in memory."""
 
 
 class RequestLine(msgspec.Struct, Generic[Body]):
-    """One line: a request with the name under which its answer comes back."""
+    """One line: a request and its custom_id."""
 
     custom_id: str
     method: str
@@ -29,7 +29,7 @@ class RequestLine(msgspec.Struct, Generic[Body]):
 
 @dataclass(frozen=True, slots=True)
 class BadBody:
-    """Stands for a body that passes validation and will be answered with a 4xx."""
+    """A body that passes validation but is answered with 4xx."""
 
     refusal: Refusal
 
@@ -42,7 +42,7 @@ _DECODERS: dict[str, Callable[[bytes], RequestLine[Any]]] = {
 
 
 class LineRefused(Exception):
-    """The line makes the whole batch invalid."""
+    """Raised for a line that makes the whole batch invalid."""
 
     def __init__(self, code: str, message: str, param: str | None = None) -> None:
         super().__init__(message)
@@ -51,12 +51,12 @@ class LineRefused(Exception):
         self.param = param
 
     def at(self, line: int) -> BatchError:
-        """As an item of `errors.data`."""
+        """The error as an item of `errors.data`."""
         return BatchError(self.code, self.message, self.param, line)
 
 
 class LineReader:
-    """Reads the lines of one input file, one after the other."""
+    """Reads the lines of one input file in order."""
 
     def __init__(self, endpoint: str, models: tuple[str, ...] | None) -> None:
         self._endpoint = endpoint
@@ -67,7 +67,7 @@ class LineReader:
         """The one model of the file, from its first line."""
 
     def read(self, raw: bytes) -> tuple[str, Request | BadBody]:
-        """The custom_id and the request of a line; raises LineRefused."""
+        """The custom_id and the request of a line. Raises LineRefused."""
         try:
             line = self._decode(raw)
         except msgspec.DecodeError as reason:

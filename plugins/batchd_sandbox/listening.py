@@ -1,4 +1,4 @@
-"""The listening socket, which can be closed for a while and keeps its port."""
+"""The listening socket, which can be closed for a while without losing its port."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ class Listener:
     def __init__(self, runner: web.AppRunner, host: str, port: int) -> None:
         self._runner = runner
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        # Bound and never listening: while connections are refused nobody else can take the port.
+        # Bound but not listening: it keeps the port for us while connections are refused.
         self._reservation = _bound(family, host, port)
         self._address = self._reservation.getsockname()
         self._family = family
         self._site: web.SockSite | None = None
-        self._returning: asyncio.Task[None] | None = None
+        self._refusal: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> int:
-        """The port, also where a free one was asked for."""
+        """The port in use, also if a free one was requested."""
         return int(self._address[1])
 
     async def open(self) -> None:
-        """Begins to accept connections; OSError if the port is taken."""
+        """Begins to accept connections. Raises OSError if the port is in use."""
         self._site = web.SockSite(self._runner, _bound(self._family, *self._address[:2]))
         await self._site.start()
 
     def refuse(self, seconds: float) -> None:
-        """Refuses connections for a while, and cuts those there are."""
-        if self._returning is None or self._returning.done():
-            self._returning = asyncio.create_task(self._refuse(seconds), name="refusing connections")
+        """Refuses new connections for a while, and aborts the open ones."""
+        if self._refusal is None or self._refusal.done():
+            self._refusal = asyncio.create_task(self._refuse(seconds), name="refusing connections")
 
     async def close(self) -> None:
-        """Gives the port back."""
-        if self._returning is not None:
-            self._returning.cancel()
-            await asyncio.gather(self._returning, return_exceptions=True)
+        """Releases the port."""
+        if self._refusal is not None:
+            self._refusal.cancel()
+            await asyncio.gather(self._refusal, return_exceptions=True)
         self._reservation.close()
 
     async def _refuse(self, seconds: float) -> None:

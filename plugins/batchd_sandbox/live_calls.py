@@ -1,4 +1,4 @@
-"""The endpoints that answer at once: chat completions, responses, embeddings, and the list of models."""
+"""The endpoints with immediate answers: chat completions, responses, embeddings and models."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from .answering import ENDPOINTS, Request, Twist, unreadable_body
-from .context import CONTEXT, ORDER, Context, answer, json_asked, new_id
+from .answering import ENDPOINTS, AnswerFaults, Request, unreadable_body
+from .context import CONTEXT, ORDER, Context, answer, json_body, new_id
 from .refusals import Refusal, no_such_model
 
 _DECODERS: dict[str, msgspec.json.Decoder[Request]] = {
@@ -23,22 +23,22 @@ async def chat(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
     raw = await request.read()
     try:
-        asked = _DECODERS[request.path].decode(raw)
+        body = _DECODERS[request.path].decode(raw)
     except msgspec.DecodeError as reason:
-        await json_asked(request)  # What is no JSON at all is refused as that.
+        await json_body(request)  # Raises its own refusal if the body is not JSON.
         raise unreadable_body(str(reason)) from None
-    _check_model(context, asked.model)
-    if getattr(asked, "stream", None):
+    _check_model(context, body.model)
+    if getattr(body, "stream", None):
         raise Refusal(
             400, "The sandbox does not stream: ask without 'stream'.", param="stream", code="unsupported_value"
         )
     order = request.get(ORDER)
-    twist = Twist(
+    faults = AnswerFaults(
         length=order is not None and order.kind == "length", empty=order is not None and order.kind == "empty"
     )
-    made = ENDPOINTS[request.path].answer(asked, new_id("").encode(), int(time.time()), twist)
-    context.store.count_live(hashlib.blake2b(raw, digest_size=16).digest(), made.input_tokens, made.output_tokens)
-    return web.Response(body=made.body, content_type="application/json")
+    result = ENDPOINTS[request.path].answer(body, new_id("").encode(), int(time.time()), faults)
+    context.store.count_live(hashlib.blake2b(raw, digest_size=16).digest(), result.input_tokens, result.output_tokens)
+    return web.Response(body=result.body, content_type="application/json")
 
 
 async def models_list(request: web.Request) -> web.StreamResponse:

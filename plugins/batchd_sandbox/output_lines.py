@@ -21,26 +21,26 @@ REST = {
     "batch_expired": "This request could not be executed before the completion window expired.",
     "batch_cancelled": "This request was not executed because the batch was cancelled.",
 }
-"""What the lines say that a batch did not come to."""
+"""The messages of lines that a batch did not reach."""
 
 
 def answered(identity: bytes, custom_id: bytes, body: bytes) -> bytes:
-    """A request with its answer; `custom_id` and `body` are JSON already."""
+    """The line of an answered request; `custom_id` and `body` are encoded JSON."""
     return ANSWERED % (identity, custom_id, identity, body)
 
 
 def refused(identity: bytes, custom_id: bytes, refusal: Refusal) -> bytes:
-    """A request that was answered with an HTTP error; status 0 comes with nothing else, as seen in the wild."""
+    """The line of a request with an HTTP error. Status 0 has an empty body, as real services send it."""
     if refusal.status == 0:
         return _REFUSED % (identity, custom_id, 0, b"", b"{}")
     return _REFUSED % (identity, custom_id, refusal.status, identity, _encode(refusal.body))
 
 
 def refused_without_error_field(identity: bytes, custom_id: bytes, refusal: Refusal) -> bytes:
-    """The same without the field `error`: only the status tells that it is no answer."""
+    """The same without the field `error`: only the status shows that it is not an answer."""
     return _BARE % (identity, custom_id, refusal.status, identity, _encode(refusal.body))
 
 
 def failed(identity: bytes, custom_id: bytes, code: str, message: str) -> bytes:
-    """A request that never came to a response."""
+    """The line of a request without a response."""
     return _ERROR % (identity, custom_id, _encode(code), _encode(message))

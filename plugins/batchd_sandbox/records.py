@@ -1,4 +1,4 @@
-"""What the sandbox remembers of files and batches, and how the API shows it."""
+"""The sandbox's records of files and batches, and how the API shows them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from .faults import Order
-from .jobs import Outcome
+from .worker_messages import Outcome
 
 COMPLETION_WINDOW = 24 * 3600
 
@@ -31,7 +31,7 @@ TERMINAL = frozenset({Status.FAILED, Status.COMPLETED, Status.EXPIRED, Status.CA
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """One uploaded or produced file."""
+    """One uploaded file, or one written by a batch."""
 
     id: str
     filename: str
@@ -58,17 +58,17 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class BatchRecord:
-    """One batch: what was asked, the faults it was born with, and how far it is. Times are unix seconds."""
+    """One batch: its request, its faults and its progress. Times are unix seconds."""
 
     id: str
     created_at: float
-    """May lie ahead: a batch created late is not to be seen before."""
+    """In the future for a batch that is created late and hidden until then."""
     input_file_id: str
     endpoint: str
     metadata: Mapping[str, str] | None
     latency: float
     faults: tuple[tuple[int, Order], ...] = ()
-    """Number and order of each fault taken for it at its creation."""
+    """The number and order of each fault that the batch was created with."""
     status: Status = Status.VALIDATING
     in_progress_at: float | None = None
     finalizing_at: float | None = None
@@ -78,19 +78,19 @@ class BatchRecord:
     cancelling_at: float | None = None
     cancelled_at: float | None = None
     outcome: Outcome | None = None
-    """What the worker made of the input file; None until it has been read."""
+    """The worker's result; None until the input file was executed."""
     answered: float | None = None
-    """The share of requests answered when cancelling began."""
+    """The share of requests that was answered when the batch was cancelled."""
     reserved_output_id: str = ""
     reserved_error_id: str = ""
 
     @property
     def finished(self) -> bool:
-        """True in a state that never changes again."""
+        """Whether the state is final."""
         return self.status in TERMINAL
 
     def fault(self, kind: str) -> Order | None:
-        """The fault of this kind that the batch was born with."""
+        """The batch's fault of this kind, if it has one."""
         for _, order in self.faults:
             if order.operation == "batch" and order.kind == kind:
                 return order
@@ -98,15 +98,15 @@ class BatchRecord:
 
     @property
     def output_file_id(self) -> str | None:
-        """Only a finished batch with answers has one."""
-        has_one = self._published and self.outcome is not None and self.outcome.output_lines > 0
-        return self.reserved_output_id if has_one else None
+        """The id of the output file. Only a finished batch with answers has one."""
+        has_lines = self._published and self.outcome is not None and self.outcome.output_lines > 0
+        return self.reserved_output_id if has_lines else None
 
     @property
     def error_file_id(self) -> str | None:
-        """Only a finished batch with failures has one."""
-        has_one = self._published and self.outcome is not None and self.outcome.error_lines > 0
-        return self.reserved_error_id if has_one else None
+        """The id of the error file. Only a finished batch with failures has one."""
+        has_lines = self._published and self.outcome is not None and self.outcome.error_lines > 0
+        return self.reserved_error_id if has_lines else None
 
     @property
     def _published(self) -> bool:
@@ -115,7 +115,7 @@ class BatchRecord:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many requests of a batch there are, are answered, have failed."""
+    """How many requests a batch has, how many are answered and how many failed."""
 
     total: int = 0
     completed: int = 0
@@ -124,7 +124,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class BatchView:
-    """A batch as it is to be shown at one moment."""
+    """A batch with its counts at one moment."""
 
     record: BatchRecord
     counts: Counts = field(default_factory=Counts)
@@ -132,7 +132,7 @@ class BatchView:
     def shown(self) -> dict[str, Any]:
         """The batch object of the API."""
         record, outcome = self.record, self.record.outcome
-        nothing = "" if record.fault("empty-ids") else None
+        no_file = "" if record.fault("empty-ids") else None
         validated = record.status is not Status.VALIDATING
         errors = outcome.errors if outcome is not None and record.status is Status.FAILED else ()
         return {
@@ -144,8 +144,8 @@ class BatchView:
             "input_file_id": record.input_file_id,
             "completion_window": "24h",
             "status": record.status,
-            "output_file_id": record.output_file_id or nothing,
-            "error_file_id": record.error_file_id or nothing,
+            "output_file_id": record.output_file_id or no_file,
+            "error_file_id": record.error_file_id or no_file,
             "created_at": int(record.created_at),
             "in_progress_at": _moment(record.in_progress_at),
             "expires_at": int(record.created_at) + COMPLETION_WINDOW,

@@ -1,4 +1,4 @@
-"""Error answers, with the words and codes of the real service."""
+"""Error answers, with the messages and codes of the real service."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 @dataclass(eq=False)
 class Refusal(Exception):
-    """An error answer on its way to the client: `{"error": {message, type, param, code}}`.
+    """An error answer for the client: `{"error": {message, type, param, code}}`.
 
-    Not frozen, as values are elsewhere here: Python writes the traceback into an exception.
+    Not frozen, since Python sets the traceback on an exception.
     """
 
     status: int
@@ -23,17 +23,17 @@ class Refusal(Exception):
 
     @property
     def body(self) -> dict[str, Any]:
-        """The JSON that the client gets."""
+        """The JSON for the client."""
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
 def missing_parameter(name: str) -> Refusal:
-    """A parameter that must be there is not."""
+    """A required parameter is missing."""
     return Refusal(400, f"Missing required parameter: '{name}'.", param=name, code="missing_required_parameter")
 
 
 def invalid_value(name: str, value: object, supported: tuple[str, ...]) -> Refusal:
-    """A parameter has a value outside its list."""
+    """A parameter has a value that is not supported."""
     choices = ", ".join(f"'{one}'" for one in supported)
     return Refusal(
         400,
@@ -44,7 +44,7 @@ def invalid_value(name: str, value: object, supported: tuple[str, ...]) -> Refus
 
 
 def no_such_file(file_id: str) -> Refusal:
-    """The file is unknown, or deleted."""
+    """The file is unknown or deleted."""
     return Refusal(404, f"No such File object: {file_id}", param="id")
 
 
@@ -63,13 +63,13 @@ def no_such_model(model: str) -> Refusal:
 
 
 def wrong_key(key: str) -> Refusal:
-    """The key is refused. Like the real service's answer it repeats the key's ends, and masks the rest."""
+    """The key is wrong. Like the real service's, the message repeats both ends of the key and masks the rest."""
     masked = f"{key[:3]}{'*' * max(len(key) - 7, 4)}{key[-4:]}" if len(key) > 11 else "*" * 8
     return Refusal(401, f"Incorrect API key provided: {masked}.", code="invalid_api_key")
 
 
 def no_key() -> Refusal:
-    """No key came with the request."""
+    """The request has no key."""
     return Refusal(401, "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'.", code=None)
 
 
@@ -87,9 +87,9 @@ _BY_STATUS: dict[int, tuple[str, str, str | None]] = {
 
 
 def ordered_refusal(status: int, *, code: str | None = None, retry_after: float | None = None) -> Refusal:
-    """The answer that an ordered fault gives for a status; `code` replaces the usual one."""
-    message, kind, usual = _BY_STATUS.get(status, (f"The request failed with status {status}.", "error", None))
+    """The error answer of a fault with a status; `code` replaces the default one."""
+    message, kind, default = _BY_STATUS.get(status, (f"The request failed with status {status}.", "error", None))
     if code == "insufficient_quota":
         message, kind = "You exceeded your current quota, please check your plan and billing details.", code
     headers = {} if retry_after is None else {"retry-after": f"{retry_after:g}"}
-    return Refusal(status, message, type=kind, code=code or usual, headers=headers)
+    return Refusal(status, message, type=kind, code=code or default, headers=headers)

@@ -1,8 +1,8 @@
-"""The answers. Rules over words, no model: the same question gets the same answer, always.
+"""Writes answers by rules over word lists, without a model. The same question always gets the same answer.
 
-- asked for labels, such as `SENTIMENT|PUNCTUALITY|QUALITY`: words from word lists, in that order;
-- asked for a JSON schema: an object that fits it;
-- else: a sentence that repeats the first words of what was asked.
+- a prompt for labels, such as `SENTIMENT|PUNCTUALITY|QUALITY`: a word for each label, in that order;
+- a request with a JSON schema: an object that fits it;
+- otherwise: a sentence that repeats the first words of the question.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import Any
 
 import msgspec
 
+from .lexicon import LABELS, PAIR_SET, PAIRS, SYNONYMS, WORD_SET, WORDS
 from .schemas import fill
-from .words import LABELS, PAIR_SET, PAIRS, SYNONYMS, WORD_SET, WORDS
 
 _WORD = re.compile(r"\w+")
-_LABELS_ASKED = re.compile(r"[\w-]+(?: *\| *[\w-]+(?: [A-Z][A-Z_-]+)*)+")
+_LABEL_LIST = re.compile(r"[\w-]+(?: *\| *[\w-]+(?: [A-Z][A-Z_-]+)*)+")
 _FIRST_WORDS = 12
 
 
 class Message(msgspec.Struct):
-    """One message of a conversation; content may be parts, as for pictures."""
+    """One message of a conversation. The content may be a list of parts, for example with pictures."""
 
     role: str
     content: str | list[dict[str, Any]] | None = None
 
     @property
     def text(self) -> str:
-        """The words of it, whichever way they are sent."""
+        """The text of the content, also of a list of parts."""
         if type(self.content) is str:
             return self.content
         parts = self.content or ()
@@ -39,12 +39,12 @@ class Message(msgspec.Struct):
 
 
 def tokens_in(text: str) -> int:
-    """How many tokens a text is taken for: a quarter of its UTF-8 bytes. No tokenizer is that wrong for long."""
+    """An estimate of a text's tokens: a quarter of its UTF-8 bytes."""
     return (len(text if text.isascii() else text.encode("utf-8", "surrogatepass")) + 3) // 4
 
 
 def respond(messages: list[Message], schema: dict[str, Any] | None = None, *, json_object: bool = False) -> str:
-    """The answer's text."""
+    """The text of the answer."""
     instruction = ""
     question = ""
     for message in messages:
@@ -57,7 +57,7 @@ def respond(messages: list[Message], schema: dict[str, Any] | None = None, *, js
         return msgspec.json.encode(filled).decode()
     if json_object:
         return msgspec.json.encode({"answer": _sentence(question)}).decode()
-    labels = labels_asked(instruction) or (labels_asked(question) if "|" in question else ())
+    labels = requested_labels(instruction) or (requested_labels(question) if "|" in question else ())
     if labels:
         scores = score(question)
         return "|".join([label_for(name, scores) for name in labels])
@@ -65,9 +65,9 @@ def respond(messages: list[Message], schema: dict[str, Any] | None = None, *, js
 
 
 @lru_cache(maxsize=256)
-def labels_asked(instruction: str) -> tuple[str, ...]:
-    """The labels that a prompt asks for, as it names them: `("SENTIMENT", "QUALITY")`. Empty if none."""
-    for match in _LABELS_ASKED.finditer(instruction):
+def requested_labels(instruction: str) -> tuple[str, ...]:
+    """The labels that a prompt asks for, as written there: `("SENTIMENT", "QUALITY")`. Empty if there are none."""
+    for match in _LABEL_LIST.finditer(instruction):
         names = tuple(one.strip() for one in match[0].split("|"))
         if all(name.isupper() for name in names) or any(_label(name) in LABELS for name in names):
             return names
@@ -75,28 +75,28 @@ def labels_asked(instruction: str) -> tuple[str, ...]:
 
 
 def score(text: str) -> list[int]:
-    """What the words of a text add up to, on each scale of `words`."""
+    """The sum of a text's words on each scale of `lexicon`."""
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
-    found = _WORD.findall(text.lower())
+    words = _WORD.findall(text.lower())
     scores = [0, 0, 0, 0, 0, 0]
-    for word in WORD_SET.intersection(found):
+    for word in WORD_SET.intersection(words):
         for scale, points in WORDS[word]:
             scores[scale] += points
-    for pair in PAIR_SET.intersection(pairwise(found)):
+    for pair in PAIR_SET.intersection(pairwise(words)):
         for scale, points in PAIRS[pair]:
             scores[scale] += points
     return scores
 
 
 def label_for(name: str, scores: list[int]) -> str:
-    """The word for a label, from the scores of what was asked about."""
-    known = LABELS.get(_label(name))
-    if known is None:
+    """The word for a label, from the scores of a text."""
+    label = LABELS.get(_label(name))
+    if label is None:
         return "not mentioned"
-    scale, above, between, below = known
+    scale, positive, zero, negative = label
     points = scores[scale]
-    return above if points > 0 else below if points < 0 else between
+    return positive if points > 0 else negative if points < 0 else zero
 
 
 @lru_cache(maxsize=256)
@@ -106,7 +106,7 @@ def _label(name: str) -> str:
 
 
 def _chosen(name: str, choices: list[Any] | None, question: str) -> Any:
-    """For a property of a schema: the label of its name, if it is one; else None."""
+    """The value of a schema's property if its name is a label, else None."""
     if _label(name) not in LABELS:
         return None
     label = label_for(name, score(question))

@@ -1,4 +1,4 @@
-"""Drives batches from state to state: one task for each that is not finished."""
+"""Moves batches from state to state, with one task for each unfinished batch."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 from dataclasses import replace
 
 from .execution import enqueued_token_limit
-from .jobs import BatchError, ExecuteJob, LineOrder, Outcome
 from .lifecycle import Become, Execute, Wait, next_step
 from .records import BatchRecord, FileRecord, Status
 from .settings import SandboxSettings
 from .store import Store
+from .worker_messages import BatchError, ExecuteJob, LineOrder, Outcome
 from .worker_process import JobFailed, Worker, WorkerGone
 
 _log = logging.getLogger("batchd_sandbox")
@@ -21,7 +21,7 @@ OUTPUT_LIFETIME = 30 * 24 * 3600
 
 
 class Runner:
-    """Looks at what is stored, does the next step, looks again; a restart is nothing else."""
+    """Reads the stored state, does the next step, and repeats. A restart does the same."""
 
     def __init__(self, store: Store, worker: Worker, settings: SandboxSettings) -> None:
         self._store = store
@@ -31,24 +31,24 @@ class Runner:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Goes on with all batches that are not finished."""
+        """Continues all unfinished batches."""
         for batch in self._store.running():
             self.launch(batch.id)
 
     def launch(self, batch_id: str) -> None:
-        """Begins to drive a batch."""
+        """Starts the task of a batch."""
         self._wake[batch_id] = asyncio.Event()
         task = asyncio.create_task(self._drive(batch_id), name=f"batch {batch_id}")
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
     def wake(self, batch_id: str) -> None:
-        """The batch was changed from outside: look again."""
+        """Makes the task of a batch look again, after a change from outside."""
         if event := self._wake.get(batch_id):
             event.set()
 
     async def close(self) -> None:
-        """Stops driving; all that counts is stored."""
+        """Stops all tasks. Their state is stored."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -57,7 +57,7 @@ class Runner:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (reason := task.exception()):
-            _log.error("A batch is not driven any more.", exc_info=reason, extra={"action": "batch_abandoned"})
+            _log.error("A batch stopped after an error.", exc_info=reason, extra={"action": "batch_abandoned"})
 
     async def _drive(self, batch_id: str) -> None:
         try:
@@ -70,8 +70,8 @@ class Runner:
                     case Become(status):
                         self._become(batch, status)
         except WorkerGone:
-            # The process is killed again and again, or is being closed: the next start tries anew.
-            _log.warning("The worker process ended while it read a batch.", extra={"action": "worker_gone"})
+            # The worker was killed repeatedly, or the sandbox is closing. The next start tries again.
+            _log.warning("The worker process ended while it executed a batch.", extra={"action": "worker_gone"})
         finally:
             self._wake.pop(batch_id, None)
 
@@ -122,7 +122,7 @@ class Runner:
             max_bytes=settings.max_bytes,
             models=None if settings.any_model else settings.models,
             line_orders=tuple(
-                LineOrder(number, order, store.met(number, but_in=batch.id) if order.chooses_lines else {})
+                LineOrder(number, order, store.met(number, except_in=batch.id) if order.chooses_lines else {})
                 for number, order in batch.faults
                 if order.operation == "line"
             ),
@@ -130,7 +130,7 @@ class Runner:
         )
 
     def _enqueued(self, batch: BatchRecord, outcome: Outcome) -> int:
-        """Prompt tokens of this batch and all others of its model that are under way."""
+        """The prompt tokens of this batch and of all other unfinished ones with its model."""
         return outcome.enqueued_tokens + sum(
             other.outcome.enqueued_tokens
             for other in self._store.running()
@@ -145,14 +145,14 @@ class Runner:
         changes: dict[str, float | str | None] = {"status": status, f"{status}_at": now}
         if status is Status.CANCELLING:
             changes["answered"] = None if batch.outcome is None else batch.outcome.share
-        then = replace(batch, status=status)
-        self._store.change_batch(batch.id, _produced(then, int(now)), **changes)
-        if then.finished:
+        changed = replace(batch, status=status)
+        self._store.change_batch(batch.id, _result_files(changed, int(now)), **changes)
+        if changed.finished:
             self._store.sweep(batch.input_file_id)
 
 
-def _produced(batch: BatchRecord, now: int) -> list[FileRecord]:
-    """The files that a batch shows once it is finished."""
+def _result_files(batch: BatchRecord, now: int) -> list[FileRecord]:
+    """The output and error file of a batch, if it is finished and has them."""
     files = []
     outcome = batch.outcome
     if outcome is not None:

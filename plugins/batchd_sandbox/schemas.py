@@ -1,4 +1,4 @@
-"""Values that fit a JSON schema: enough of it for what structured outputs allow."""
+"""Builds values that fit a JSON schema, as far as structured outputs allow schemas."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 Schema = dict[str, Any]
 Choose = Callable[[str, list[Any] | None], Any]
-"""Given a property's name and its enum, if any: the value to take, or None for any that fits."""
+"""A function from a property's name and its enum, if any, to a value; None means any value that fits."""
 
-_DEEPEST = 12
+_MAX_DEPTH = 12
 _FORMATS = {
     "date": "2026-11-24",
     "time": "09:30:00Z",
@@ -21,12 +21,12 @@ _FORMATS = {
 
 
 def fill(schema: Schema, choose: Choose, text: str) -> Any:
-    """A value that fits the schema; `text` is what free strings say."""
+    """A value that fits the schema; `text` is the value of free strings."""
     return _fill(schema, schema, "", choose, text, 0)
 
 
 def _fill(schema: Any, root: Schema, name: str, choose: Choose, text: str, depth: int) -> Any:
-    if not isinstance(schema, dict) or depth > _DEEPEST:
+    if not isinstance(schema, dict) or depth > _MAX_DEPTH:
         return None
     if isinstance(reference := schema.get("$ref"), str):
         return _fill(_resolved(reference, root), root, name, choose, text, depth + 1)
@@ -64,11 +64,11 @@ def _fill(schema: Any, root: Schema, name: str, choose: Choose, text: str, depth
 
 
 def _resolved(reference: str, root: Schema) -> Any:
-    found: Any = root
+    target: Any = root
     for step in reference.removeprefix("#").strip("/").split("/"):
         if step:
-            found = found.get(step) if isinstance(found, dict) else None
-    return found
+            target = target.get(step) if isinstance(target, dict) else None
+    return target
 
 
 def _range(schema: Schema) -> tuple[int, int]:

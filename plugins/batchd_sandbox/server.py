@@ -1,4 +1,4 @@
-"""The HTTP server: which call is answered by what, and which faults come between."""
+"""The HTTP server: its routes, and the faults that replace or change an answer."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from aiohttp import web
 from . import batch_calls, control_calls, file_calls, live_calls
 from .connections import reset
 from .context import CONTEXT, ORDER, Context, new_id, refuse
+from .fault_orders import Orders
 from .faults import Order
 from .listening import LISTENER, Listener
-from .orders import Orders
 from .refusals import Refusal, no_key, no_such_batch, no_such_file, ordered_refusal, wrong_key
 from .runner import Runner
 from .settings import SandboxSettings
@@ -23,7 +23,7 @@ from .worker_process import Worker
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-# The faults that a handler carries out itself, because they befall the middle of its work.
+# The faults that a handler carries out itself, since they happen in the middle of its work.
 _INSIDE = {
     ("upload", "cut"),
     ("create", "late"),
@@ -41,7 +41,7 @@ _HTML = "<!DOCTYPE html><html><head><title>Welcome</title></head><body><h1>It wo
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One call under /v1; its operation is the name that faults and the ledger know it by."""
+    """One call under /v1. Faults and the ledger use the name of its operation."""
 
     method: str
     path: str
@@ -68,13 +68,13 @@ ROUTES = (
 
 
 def _guarded(route: Route) -> Handler:
-    """The handler with all that can go wrong around it."""
+    """The handler with the checks and faults around it."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         context = request.app[CONTEXT]
         context.store.count_call(route.operation)
         if order := context.orders.take("all", but="refuse"):
-            return _instead(request, order)
+            return _fault_answer(request, order)
         if context.orders.take("auth", body=_key(request).encode()):
             raise wrong_key(_key(request))
         _check_key(request, context.settings)
@@ -85,12 +85,12 @@ def _guarded(route: Route) -> Handler:
         if (route.operation, order.kind) in _INSIDE:
             request[ORDER] = order
             return await route.handler(request)
-        return await _disturbed(request, route, order)
+        return await _with_fault(request, route, order)
 
     return handle
 
 
-async def _disturbed(request: web.Request, route: Route, order: Order) -> web.StreamResponse:
+async def _with_fault(request: web.Request, route: Route, order: Order) -> web.StreamResponse:
     if order.kind == "slow":
         await asyncio.sleep(order.delay)
         return await route.handler(request)
@@ -102,12 +102,12 @@ async def _disturbed(request: web.Request, route: Route, order: Order) -> web.St
         if order.kind == "timeout":
             await asyncio.sleep(order.delay)
             return response
-        return _instead(request, order)
-    return _instead(request, order)
+        return _fault_answer(request, order)
+    return _fault_answer(request, order)
 
 
-def _instead(request: web.Request, order: Order) -> web.Response:
-    """What comes instead of the answer."""
+def _fault_answer(request: web.Request, order: Order) -> web.Response:
+    """The answer of a fault, in place of the real one."""
     kind = order.kind.removesuffix("-after")
     if kind == "cut":
         return reset(request)
@@ -156,7 +156,7 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
     except Refusal as refusal:
         return refuse(refusal)
     except ConnectionResetError:
-        # The client is gone in the middle of its call: nobody is left to answer, and it is no fault of ours.
+        # The client closed the connection during its call, which is not an error of the server.
         return web.Response(status=499)
     except web.HTTPNotFound:
         return refuse(_unknown_address(request))
@@ -169,7 +169,7 @@ async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
 
 
 def _application(context: Context) -> web.Application:
-    # Uploads are streamed, so the limit of what is read into memory is none of theirs.
+    # The limit holds for bodies that are read into memory; uploads are streamed.
     application = web.Application(middlewares=[_errors_as_json], client_max_size=64 * 1024 * 1024)
     application[CONTEXT] = context
     application.on_response_prepare.append(_add_headers)
@@ -186,7 +186,7 @@ def _application(context: Context) -> web.Application:
 async def serving(settings: SandboxSettings) -> AsyncIterator[str]:
     """Serves while the block runs; yields the base URL, such as `http://127.0.0.1:8089/v1`.
 
-    Raises FolderTaken, FaultNotUnderstood, or OSError if the port is taken.
+    Raises FolderTaken, FaultNotUnderstood, or OSError if the port is in use.
     """
     store = Store(settings.folder)
     worker = Worker()

@@ -1,4 +1,4 @@
-"""What a sandbox is started with."""
+"""The settings of a sandbox."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ def duration(text: str) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSettings:
-    """Everything that can be chosen about one sandbox; durations are seconds."""
+    """The settings of one sandbox; durations are seconds."""
 
     folder: Path
-    """Holds the database and the files; a sandbox started again on it continues."""
+    """The folder of the database and the files; a sandbox restarted on it continues."""
     host: str = "127.0.0.1"
     port: int = 0
-    """0 takes a free port."""
+    """0 means a free port."""
     api_keys: tuple[str, ...] = field(default=(), repr=False)
-    """Empty: any key is accepted, and none too."""
+    """Empty: any key is accepted, also none."""
     latency: float = 2.0
-    """From create to completed."""
+    """The time from create to completed."""
     instant: bool = False
-    """No waiting at all, and answers in the order of the input."""
+    """No waiting, and answers in the order of the input."""
     max_requests: int = 50_000
     max_bytes: int = 209_715_200
     max_enqueued_tokens: int | None = None
     """Per model, over all batches that are not finished. None: no limit."""
     models: tuple[str, ...] = DEFAULT_MODELS
     any_model: bool = True
-    """False: models that are not listed are refused, as the real service does."""
+    """False refuses models that are not listed, as the real service does."""
     faults: tuple[str, ...] = ()

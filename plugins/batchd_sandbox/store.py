@@ -1,6 +1,6 @@
-"""The sandbox's memory: one SQLite file and a folder of files. A kill -9 loses nothing that was answered.
+"""The sandbox's state: one SQLite file and a folder of files. A kill -9 loses nothing that was answered.
 
-Every method is one short transaction on one connection, called from the event loop's thread only.
+Each method is one short transaction on one connection, and is called only from the event loop's thread.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from .database import locked, opened
+from .database import lock_folder, open_database
 from .faults import Order
-from .jobs import Outcome
 from .records import BatchRecord, FileRecord, Status
+from .worker_messages import Outcome
 
 _FILES_OLDEST_FIRST = """
 select * from files where deleted_at is null and (:purpose is null or purpose = :purpose)
@@ -37,33 +37,33 @@ class Store:
         for name in ("files", "executed", "drafts"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._lock = locked(folder / "lock")
-        # The only writer is here, so a draft that is left is nobody's.
+        self._lock = lock_folder(folder / "lock")
+        # With the lock held, any draft is a leftover.
         for draft in (folder / "drafts").iterdir():
             draft.unlink(missing_ok=True)
-        self._connection = opened(folder / "sandbox.db")
+        self._connection = open_database(folder / "sandbox.db")
 
     def close(self) -> None:
-        """Closes the database and lets the next one in."""
+        """Closes the database and releases the folder."""
         self._connection.close()
         self._lock.close()
 
     # Files
 
     def draft(self) -> Path:
-        """A new path for a file in the making."""
+        """A new path for an incomplete file."""
         return self.folder / "drafts" / secrets.token_hex(12)
 
     def content(self, file_id: str) -> Path:
-        """Where a file's bytes are."""
+        """The path of a file's content."""
         return self.folder / "files" / file_id
 
     def executed(self, batch_id: str) -> Path:
-        """Where the custom_ids are that a batch answered."""
+        """The path of the custom_ids that a batch answered."""
         return self.folder / "executed" / batch_id
 
     def add_file(self, file: FileRecord) -> None:
-        """Makes a file known; its bytes are in place already."""
+        """Adds a file whose content is already in place."""
         self._connection.execute(
             "insert into files (id, filename, bytes, purpose, created_at, expires_at) values (?, ?, ?, ?, ?, ?)",
             (file.id, file.filename, file.bytes, file.purpose, file.created_at, file.expires_at),
@@ -75,7 +75,7 @@ class Store:
         return None if row is None else _file(row)
 
     def files(self, *, after: str | None, limit: int, ascending: bool, purpose: str | None) -> list[FileRecord]:
-        """A page of files; `after` is the id that the page before ended with."""
+        """A page of files; `after` is the last id of the previous page."""
         rows = self._connection.execute(
             _FILES_OLDEST_FIRST if ascending else _FILES_NEWEST_FIRST,
             {"purpose": purpose, "after": after, "limit": limit},
@@ -83,16 +83,16 @@ class Store:
         return [_file(row) for row in rows]
 
     def all_files(self) -> list[FileRecord]:
-        """Every file there ever was, oldest first."""
+        """All files, also deleted ones, oldest first."""
         return [_file(row) for row in self._connection.execute("select * from files order by sequence")]
 
     def delete_file(self, file_id: str, now: int) -> None:
-        """Hides a file; its bytes go when no running batch reads them."""
+        """Hides a file. Its content is deleted as soon as no running batch reads it."""
         self._connection.execute("update files set deleted_at = ? where id = ?", (now, file_id))
         self.sweep(file_id)
 
     def sweep(self, file_id: str) -> None:
-        """Removes the bytes of a deleted file that no running batch needs."""
+        """Removes the content of a deleted file if no running batch needs it."""
         needed = self._one(
             "select 1 from batches where input_file_id = ?"
             " and status not in ('failed', 'completed', 'expired', 'cancelled')",
@@ -104,7 +104,7 @@ class Store:
     # Batches
 
     def add_batch(self, batch: BatchRecord) -> None:
-        """Makes a batch known."""
+        """Adds a batch."""
         self._connection.execute(
             "insert into batches (id, created_at, input_file_id, endpoint, metadata, latency, faults, status,"
             " reserved_output_id, reserved_error_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -123,12 +123,12 @@ class Store:
         )
 
     def batch(self, batch_id: str) -> BatchRecord | None:
-        """A batch, also one that is created late and not to be seen yet."""
+        """A batch, also one that is created late and still hidden."""
         row = self._one("select * from batches where id = ?", batch_id)
         return None if row is None else _batch(row)
 
     def batches(self, *, now: float, after: str | None = None, limit: int = -1) -> list[BatchRecord]:
-        """Batches that can be seen now, newest first."""
+        """The batches that are visible now, newest first."""
         rows = self._connection.execute(
             "select * from batches where created_at <= :now and (:after is null or"
             " (created_at, sequence) < (select created_at, sequence from batches where id = :after))"
@@ -167,7 +167,7 @@ class Store:
         self._connection.execute("commit")
 
     def keep_outcome(self, batch_id: str, outcome: Outcome, met: dict[int, list[str]]) -> None:
-        """Stores what the worker found; an earlier finding about the same batch is replaced."""
+        """Stores the worker's result for a batch, in place of an earlier one."""
         self._connection.execute("begin immediate")
         try:
             self._connection.execute("delete from met where batch_id = ?", (batch_id,))
@@ -185,33 +185,33 @@ class Store:
     # Faults
 
     def add_fault(self, text: str, origin: str | None = None) -> int | None:
-        """Keeps an order and returns its number; None if one of this origin is kept already."""
+        """Stores an order and returns its number; None if there is one of this origin already."""
         cursor = self._connection.execute("insert or ignore into faults (origin, text) values (?, ?)", (origin, text))
         return cursor.lastrowid if cursor.rowcount else None
 
     def faults(self) -> list[tuple[int, str, int]]:
-        """Number, text and how often taken of each fault that is not lifted."""
+        """The number, text and count taken of each fault that is not lifted."""
         rows = self._connection.execute("select number, text, taken from faults where not lifted order by number")
         return [(row["number"], row["text"], row["taken"]) for row in rows]
 
     def fault_taken(self, number: int, taken: int) -> None:
-        """Keeps how often a fault was taken."""
+        """Stores how often a fault was taken."""
         self._connection.execute("update faults set taken = ? where number = ?", (taken, number))
 
     def lift_faults(self) -> None:
         """Lifts all faults."""
         self._connection.execute("update faults set lifted = 1")
 
-    def met(self, number: int, *, but_in: str) -> dict[str, int]:
+    def met(self, number: int, *, except_in: str) -> dict[str, int]:
         """How often each custom_id met a fault in other batches."""
         rows = self._connection.execute(
             "select custom_id, count(*) from met where fault = ? and batch_id <> ? group by custom_id",
-            (number, but_in),
+            (number, except_in),
         )
         return {row[0]: row[1] for row in rows}
 
     def times_met(self, number: int) -> int:
-        """How often a fault of lines was met at all."""
+        """How often a fault of single lines was met in all batches."""
         row = self._one("select count(*) from met where fault = ?", number)
         return int(row[0]) if row is not None else 0
 
@@ -224,7 +224,7 @@ class Store:
         )
 
     def calls(self) -> dict[str, int]:
-        """How many calls of each operation came in, whatever became of them."""
+        """The number of calls of each operation, whatever their outcome."""
         return {row[0]: row[1] for row in self._connection.execute("select operation, number from calls")}
 
     def count_live(self, digest: bytes, input_tokens: int, output_tokens: int) -> None:
@@ -237,7 +237,7 @@ class Store:
         )
 
     def live(self) -> tuple[int, int, int, int]:
-        """Live answers, distinct requests among them, input tokens, output tokens."""
+        """The numbers of live answers, distinct requests, input tokens and output tokens."""
         row = self._one(
             "select coalesce(sum(answers), 0), count(*), coalesce(sum(input_tokens), 0),"
             " coalesce(sum(output_tokens), 0) from live"

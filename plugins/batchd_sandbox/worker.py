@@ -1,7 +1,7 @@
-"""The worker process: reads jobs from its standard input, one a line, and answers each with a line.
+"""The worker process: reads one job per line from its standard input and answers each with a line.
 
-It is a process of its own so that the server keeps answering while a large file is read, and it ends when
-the server does, however that ends: its standard input closes.
+It is a separate process so that the server keeps answering while a large file is read. It ends with the server, even
+if that is killed, since its standard input then closes.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from queue import SimpleQueue
 import msgspec
 
 from .execution import execute
-from .jobs import ExecuteJob, Reply
+from .worker_messages import ExecuteJob, Reply
 
 
 def main() -> None:
     """Works until standard input ends."""
-    # An interrupt from the terminal reaches the whole group; the server is the one that decides.
+    # Ctrl-C in the terminal reaches the whole process group; only the server acts on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     jobs: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), name="listening", daemon=True).start()
@@ -30,7 +30,7 @@ def main() -> None:
         line = jobs.get()
         try:
             reply = Reply(executed=execute(decode(line)))
-        except Exception as reason:  # noqa: BLE001 - whatever it is, the batch says so and the worker goes on
+        except Exception as reason:  # noqa: BLE001 - the batch reports the error and the worker continues
             traceback.print_exc()
             reply = Reply(failed=f"{type(reason).__name__}: {reason}")
         sys.stdout.buffer.write(msgspec.json.encode(reply) + b"\n")
@@ -40,7 +40,7 @@ def main() -> None:
 def _listen(jobs: SimpleQueue[bytes]) -> None:
     for line in sys.stdin.buffer:
         jobs.put(line)
-    # At once, in the middle of a job too: the next server's worker may be at the same batch already.
+    # Exit at once, even during a job: the worker of the next server may already execute the same batch.
     os._exit(0)
 
 

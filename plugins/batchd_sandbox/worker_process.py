@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import msgspec
 
-from .jobs import Executed, ExecuteJob, Reply
+from .worker_messages import Executed, ExecuteJob, Reply
 
 
 class WorkerGone(Exception):
@@ -22,17 +22,17 @@ class JobFailed(Exception):
 
 
 class Worker:
-    """Does one job at a time in a process that is started when first needed, and again if it ends."""
+    """Executes one job at a time in a process that is started on first use, and restarted if it ends."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._turn = asyncio.Lock()
+        self._one_at_a_time = asyncio.Lock()
         self._closed = False
 
     async def execute(self, job: ExecuteJob) -> Executed:
-        """Raises JobFailed; a worker that was killed is replaced once."""
+        """Executes a job; raises JobFailed. A worker that was killed is replaced once."""
         request = msgspec.json.encode(job) + b"\n"
-        async with self._turn:
+        async with self._one_at_a_time:
             try:
                 reply = await asyncio.to_thread(self._exchange, request)
             except WorkerGone:
@@ -42,18 +42,18 @@ class Worker:
         return reply.executed
 
     def start(self) -> None:
-        """Starts the process, so that the first job need not wait for it."""
+        """Starts the process ahead of the first job."""
         if self._process is None and not self._closed:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "batchd_sandbox.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                # The same places to import from as here, also when they are not installed.
+                # The same import path as here, also for modules that are not installed.
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
 
     def close(self) -> None:
-        """Ends the process; a job it was doing is done anew after the next start."""
+        """Ends the process. An unfinished job is executed again after the next start."""
         self._closed = True
         if self._process is not None:
             self._process.kill()
@@ -84,6 +84,6 @@ class Worker:
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                # What was still to be written went to a process that is gone.
+                # Closing flushes, which fails if the process has ended.
                 with suppress(OSError):
                     pipe.close()

@@ -297,5 +297,5 @@ def test_the_demo_writes_over_nothing_that_is_not_its_own(tmp_path: Path, name: 
     (tmp_path / name).write_text("mine\n")
     said = here("demo", str(tmp_path))
     assert said.status == 2
-    assert f"{name} is not of a demo, and the demo would write over it. Nothing was changed." in said.err
+    assert f"{name} is not from a demo, and the demo would overwrite it. Nothing was changed." in said.err
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine\n")]

@@ -1,4 +1,4 @@
-"""Fixtures: a sandbox that answers at once, and processes to kill."""
+"""Fixtures: a sandbox with immediate answers, and sandbox processes to kill."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Running]:
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Callable[..., SandboxProcess]]:
-    """Makes sandboxes in processes of their own; all work in one folder unless told otherwise."""
-    made = []
+    """A function that creates sandboxes in their own processes, by default on one folder."""
+    sandboxes = []
 
     def make(*options: str, folder: Path | None = None, **environment: str) -> SandboxProcess:
-        made.append(SandboxProcess(folder or tmp_path / "sandbox", options, environment))
-        return made[-1]
+        sandboxes.append(SandboxProcess(folder or tmp_path / "sandbox", options, environment))
+        return sandboxes[-1]
 
     yield make
-    for process in made:
+    for process in sandboxes:
         process.end()

@@ -1,4 +1,4 @@
-"""What the tests of the sandbox share: a running one with a real client, requests, and waiting with a deadline."""
+"""What the tests of the sandbox share: a running one with a real client, requests, and waits with a deadline."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ LABELS = "You label product reviews. Answer as SENTIMENT|PUNCTUALITY|QUALITY."
 
 
 async def until(look: Callable[[], Awaitable[Value | None]], seconds: float = 15) -> Value:
-    """What `look` returns once it is not None or false; fails after the deadline."""
+    """Call `look` until it returns something true, and return that; fail after the deadline."""
     deadline = time.monotonic() + seconds
     while True:
-        if found := await look():
-            return found
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain for {look.__name__}"
+        if value := await look():
+            return value
+        assert time.monotonic() < deadline, f"{look.__name__} returned nothing within {seconds} s"
         await asyncio.sleep(0.01)
 
 
@@ -59,7 +59,7 @@ def as_jsonl(lines: list[dict[str, Any]]) -> bytes:
 
 @dataclass
 class Running:
-    """A sandbox that runs, a client that never retries by itself, and the sandbox's own pages."""
+    """A running sandbox, a client without retries, and the sandbox's own endpoints."""
 
     url: str
     client: openai.AsyncOpenAI
@@ -76,12 +76,12 @@ class Running:
             assert answer.status == 200
 
     async def faults(self) -> list[dict[str, Any]]:
-        """The faults that stand."""
+        """The active faults."""
         async with self.session.get(self._page("faults")) as answer:
             return list((await answer.json())["faults"])
 
     async def ledger(self) -> dict[str, Any]:
-        """The truth."""
+        """The ledger."""
         async with self.session.get(self._page("ledger")) as answer:
             assert answer.status == 200, await answer.text()
             return dict(await answer.json())
@@ -92,8 +92,8 @@ class Running:
 
     async def create(self, file_id: str, **more: Any) -> Batch:
         """Creates a batch of chat completions."""
-        given = {"endpoint": "/v1/chat/completions", "completion_window": "24h"} | more
-        return await self.client.batches.create(input_file_id=file_id, **given)
+        fields = {"endpoint": "/v1/chat/completions", "completion_window": "24h"} | more
+        return await self.client.batches.create(input_file_id=file_id, **fields)
 
     async def finished(self, batch_id: str) -> Batch:
         """The batch once it is in a final state."""
@@ -110,7 +110,7 @@ class Running:
         return await self.finished((await self.create(await self.upload(content), **more)).id)
 
     async def content(self, file_id: str | None) -> bytes:
-        """The bytes of a file; none for no file."""
+        """The bytes of a file; empty without a file."""
         return (await self.client.files.content(file_id)).content if file_id else b""
 
     async def results(self, batch: Batch) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -127,8 +127,8 @@ class Running:
 
 @asynccontextmanager
 async def connected(url: str, api_key: str = "sk-any-key-will-do") -> AsyncIterator[Running]:
-    """A client of a sandbox that runs somewhere."""
-    # No certificates are read for plain HTTP: that would take a third of a short test.
+    """A client of a running sandbox."""
+    # Certificates are not loaded for plain HTTP: that would take a third of a short test.
     http = openai.DefaultAsyncHttpxClient(verify=False)
     async with (
         aiohttp.ClientSession() as session,
@@ -139,7 +139,7 @@ async def connected(url: str, api_key: str = "sk-any-key-will-do") -> AsyncItera
 
 @asynccontextmanager
 async def running(folder: Path, *, api_key: str = "sk-any-key-will-do", **settings: Any) -> AsyncIterator[Running]:
-    """A sandbox in this process, on a real port; instant unless a latency is given."""
+    """A sandbox in this process, on a real port; instant unless there is a latency."""
     settings.setdefault("instant", "latency" not in settings)
     async with serving(SandboxSettings(folder=folder, **settings)) as url, connected(url, api_key) as sandbox:
         yield sandbox
@@ -147,7 +147,7 @@ async def running(folder: Path, *, api_key: str = "sk-any-key-will-do", **settin
 
 @dataclass
 class SandboxProcess:
-    """A sandbox in a process of its own, started by its command, to be killed."""
+    """A sandbox in its own process, started by its command, so that it can be killed."""
 
     folder: Path
     options: tuple[str, ...] = ()
@@ -167,7 +167,7 @@ class SandboxProcess:
         return [sys.executable, "-c", code, "--port", "0", *folder, *self.options]
 
     def full_environment(self) -> dict[str, str]:
-        """The environment, with the same places to import from as here."""
+        """The environment, with the same import path as here."""
         return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **self.environment}
 
     def _start(self) -> None:
@@ -184,7 +184,7 @@ class SandboxProcess:
         self.url = line.split()[3]
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Ends it by a signal; its exit status, and what it said on standard error."""
+        """Ends it with a signal; its exit status and standard error."""
         assert self.process is not None
         self.process.send_signal(number)
         try:
@@ -195,7 +195,7 @@ class SandboxProcess:
         return self.process.returncode, errors
 
     def end(self) -> None:
-        """Makes sure that nothing is left."""
+        """Kills the process if it still runs."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.communicate()

@@ -1,4 +1,4 @@
-"""The endpoints as the real client sees them, with no fault ordered."""
+"""The endpoints as the real client sees them, without faults."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_a_batch_is_answered_line_by_line(sandbox: Running) -> None:
     assert batch.usage.total_tokens == sum(line["response"]["body"]["usage"]["total_tokens"] for line in lines)
 
 
-async def test_the_ledger_tells_what_was_paid(sandbox: Running) -> None:
+async def test_the_ledger_has_what_was_paid(sandbox: Running) -> None:
     first = await sandbox.run(request_lines(3))
     file_id = await sandbox.upload(as_jsonl(request_lines(2)))
     second = await sandbox.finished((await sandbox.create(file_id)).id)
@@ -109,7 +109,7 @@ async def test_files_are_listed_by_page_and_kept_byte_for_byte(sandbox: Running)
     assert (await sandbox.client.files.list(purpose="vision")).data == []
 
 
-async def test_an_empty_part_of_a_list_is_an_empty_page(sandbox: Running) -> None:
+async def test_an_empty_list_is_an_empty_page(sandbox: Running) -> None:
     assert (await sandbox.client.batches.list()).data == []
     assert (await sandbox.client.files.list()).data == []
 
@@ -124,7 +124,7 @@ async def test_a_deleted_file_is_gone(sandbox: Running) -> None:
         await sandbox.create(file_id)
 
 
-async def test_an_input_deleted_while_the_batch_runs_does_not_hurt_it(tmp_path: Path) -> None:
+async def test_an_input_may_be_deleted_while_the_batch_runs(tmp_path: Path) -> None:
     async with running(tmp_path, latency=0.3) as sandbox:
         file_id = await sandbox.upload(as_jsonl(request_lines(4)))
         batch = await sandbox.create(file_id)
@@ -133,7 +133,7 @@ async def test_an_input_deleted_while_the_batch_runs_does_not_hurt_it(tmp_path: 
         assert not (tmp_path / "files" / file_id).exists()
 
 
-async def test_a_download_goes_on_from_the_middle(sandbox: Running) -> None:
+async def test_a_download_can_be_resumed(sandbox: Running) -> None:
     content = bytes(range(256)) * 100
     file_id = await sandbox.upload(content)
     answer = await sandbox.client.files.with_raw_response.content(file_id, extra_headers={"Range": "bytes=1000-"})
@@ -151,14 +151,14 @@ async def test_a_download_goes_on_from_the_middle(sandbox: Running) -> None:
         ("rows.jsonl", "nonsense", "Supported values are"),
     ],
 )
-async def test_an_upload_is_refused_in_words(sandbox: Running, name: str, purpose: Any, words: str) -> None:
+async def test_a_refused_upload_has_a_message(sandbox: Running, name: str, purpose: Any, words: str) -> None:
     with pytest.raises(openai.BadRequestError, match=words):
         await sandbox.client.files.create(file=(name, io.BytesIO(b"{}")), purpose=purpose)
     assert (await sandbox.ledger())["uploads"] == []
     assert (await sandbox.ledger())["upload_calls"] == 1
 
 
-async def test_an_upload_is_taken_whatever_the_order_of_the_form(sandbox: Running) -> None:
+async def test_an_upload_is_accepted_in_any_order_of_the_form(sandbox: Running) -> None:
     with aiohttp.MultipartWriter("form-data") as form:
         form.append(b"{}\n").set_content_disposition("form-data", name="file", filename="a.jsonl")
         form.append("batch").set_content_disposition("form-data", name="purpose")
@@ -166,7 +166,7 @@ async def test_an_upload_is_taken_whatever_the_order_of_the_form(sandbox: Runnin
         assert (await answer.json())["bytes"] == 3
 
 
-async def test_an_upload_may_say_when_it_expires(sandbox: Running) -> None:
+async def test_an_upload_may_set_its_expiry(sandbox: Running) -> None:
     file = await sandbox.client.files.create(
         file=("a.jsonl", io.BytesIO(b"{}")), purpose="batch", expires_after={"anchor": "created_at", "seconds": 3600}
     )
@@ -189,16 +189,16 @@ async def test_an_upload_may_say_when_it_expires(sandbox: Running) -> None:
         ({"metadata": {"key": 7}}, openai.BadRequestError, "metadata.key", "invalid_type"),
     ],
 )  # fmt: skip
-async def test_a_batch_is_refused_in_words(
+async def test_a_refused_batch_has_a_message(
     sandbox: Running, changes: dict[str, Any], error: type[openai.APIStatusError], param: str, code: str | None
 ) -> None:
-    asked = {
+    fields = {
         "input_file_id": await sandbox.upload(as_jsonl(request_lines(1))),
         "endpoint": "/v1/chat/completions",
         "completion_window": "24h",
     }
     with pytest.raises(error) as refused:
-        await sandbox.client.batches.create(**(asked | changes))
+        await sandbox.client.batches.create(**(fields | changes))
     assert (refused.value.param, refused.value.code) == (param, code)
     assert (await sandbox.ledger())["batches"] == []
 
@@ -392,7 +392,7 @@ async def test_the_models_that_are_listed(tmp_path: Path) -> None:
         assert (await sandbox.run(request_lines(1, model="one"))).status == "completed"
 
 
-async def test_any_model_is_accepted_unless_said_otherwise(sandbox: Running) -> None:
+async def test_any_model_is_accepted_by_default(sandbox: Running) -> None:
     assert (await sandbox.run(request_lines(1, model="never-heard-of"))).status == "completed"
 
 
@@ -421,9 +421,9 @@ async def test_responses_and_embeddings(sandbox: Running) -> None:
     cut = await sandbox.client.responses.create(model="m", input="one two three four five", max_output_tokens=2)
     assert cut.incomplete_details is not None
     assert cut.incomplete_details.reason == "max_output_tokens"
-    made = await sandbox.client.embeddings.create(model="m", input=["a", "b", "a"], dimensions=8)
-    assert [len(one.embedding) for one in made.data] == [8, 8, 8]
-    assert made.data[0].embedding == made.data[2].embedding != made.data[1].embedding
+    embeddings = await sandbox.client.embeddings.create(model="m", input=["a", "b", "a"], dimensions=8)
+    assert [len(one.embedding) for one in embeddings.data] == [8, 8, 8]
+    assert embeddings.data[0].embedding == embeddings.data[2].embedding != embeddings.data[1].embedding
 
 
 @pytest.mark.parametrize(

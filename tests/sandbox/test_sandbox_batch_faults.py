@@ -1,4 +1,4 @@
-"""Faults of whole batches: the ways they end, and lies about it."""
+"""Faults of whole batches: how they end, and wrong information about that."""
 
 from __future__ import annotations
 
@@ -51,12 +51,14 @@ async def test_failed_with_a_marker_can_be_bisected(sandbox: Running) -> None:
     await sandbox.order("batch:failed:marker=độc hại")
     lines = request_lines(8)
     lines[5] = request_line("row-6", "một dòng độc hại")
-    asked = lines
-    while len(asked) > 1:
-        assert (await sandbox.run(asked)).status == "failed"
-        half = len(asked) // 2
-        asked = asked[:half] if (await sandbox.run(asked[half:])).status == "completed" else asked[half:]
-    assert asked == [lines[5]]
+    remaining = lines
+    while len(remaining) > 1:
+        assert (await sandbox.run(remaining)).status == "failed"
+        half = len(remaining) // 2
+        remaining = (
+            remaining[:half] if (await sandbox.run(remaining[half:])).status == "completed" else remaining[half:]
+        )
+    assert remaining == [lines[5]]
     await sandbox.lift()
     assert (await sandbox.run(lines)).status == "completed"
 
@@ -129,7 +131,7 @@ async def test_stuck_makes_no_progress_until_cancelled(tmp_path: Path) -> None:
     async with running(tmp_path, latency=0.2) as sandbox:
         await sandbox.order("batch:stuck")
         stuck = await sandbox.create(await sandbox.upload(as_jsonl(request_lines(5))))
-        # A later batch, all the way: the time in which the stuck one would have been done.
+        # A later batch completes: in that time the stuck one would have completed too.
         other = await sandbox.run(request_lines(5))
         assert other.status == "completed"
         now = await sandbox.client.batches.retrieve(stuck.id)

@@ -1,4 +1,4 @@
-"""Faults of single calls: what the client sees, and what was done all the same."""
+"""Faults of single calls: what the client sees, and what the server did anyway."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_upload_refused(sandbox: Running, fault: str, status: int, uploads
     assert len((await sandbox.ledger())["uploads"]) == uploads
 
 
-async def test_a_429_says_when_to_come_back(sandbox: Running) -> None:
+async def test_a_429_says_when_to_retry(sandbox: Running) -> None:
     await sandbox.order("upload:429:retry-after=7", "create:429", "retrieve:429:code=insufficient_quota")
     with pytest.raises(openai.RateLimitError) as refused:
         await sandbox.upload(ONE)
@@ -113,7 +113,7 @@ async def test_create_400_has_the_code_that_was_ordered(sandbox: Running) -> Non
     assert refused.value.code == "token_limit_exceeded"
 
 
-async def test_create_late_takes_effect_when_the_client_is_gone(sandbox: Running) -> None:
+async def test_create_late_takes_effect_after_the_client_has_gone(sandbox: Running) -> None:
     file_id = await sandbox.upload(ONE)
     await sandbox.order("create:late:delay=1s")
     begun = time.time()
@@ -174,7 +174,7 @@ async def test_retrieve_fails_once(sandbox: Running, fault: str, error: type[ope
     assert (await sandbox.client.batches.retrieve(batch.id)).status == "completed"
 
 
-async def test_retrieve_html_is_a_200_that_is_no_batch(sandbox: Running) -> None:
+async def test_retrieve_html_is_a_200_without_a_batch(sandbox: Running) -> None:
     batch = await sandbox.run(ONE)
     await sandbox.order("retrieve:html")
     answer = await sandbox.client.batches.with_raw_response.retrieve(batch.id)
@@ -226,7 +226,7 @@ async def test_content_404_for_a_while(sandbox: Running) -> None:
 async def _streamed(
     sandbox: Running, file_id: str, start: int | None = None
 ) -> tuple[int, dict[str, str], bytes, bool]:
-    """Status, headers, what came, and whether it broke off."""
+    """The status, the headers, the received bytes, and whether the connection broke."""
     came = b""
     headers = {} if start is None else {"Range": f"bytes={start}-"}
     async with sandbox.client.files.with_streaming_response.content(file_id, extra_headers=headers) as answer:
@@ -324,30 +324,30 @@ async def test_delete_and_cancel_fail(sandbox: Running) -> None:
 async def test_chat_fails(sandbox: Running, fault: str, error: type[openai.OpenAIError], answers: int) -> None:
     await sandbox.order(fault)
     with pytest.raises(error):
-        await _asked(sandbox, "hello")
+        await _question(sandbox, "hello")
     assert (await sandbox.ledger())["live"]["answers"] == answers
-    assert (await _asked(sandbox, "hello")).choices[0].message.content == "You wrote: hello"
+    assert (await _question(sandbox, "hello")).choices[0].message.content == "You wrote: hello"
 
 
-async def _asked(sandbox: Running, text: str) -> Any:
+async def _question(sandbox: Running, text: str) -> Any:
     return await sandbox.client.chat.completions.create(model="m", messages=[{"role": "user", "content": text}])
 
 
 async def test_chat_answers_are_cut_or_empty(sandbox: Running) -> None:
     await sandbox.order("chat:length", "chat:empty")
-    cut = (await _asked(sandbox, "one two three four five six")).choices[0]
+    cut = (await _question(sandbox, "one two three four five six")).choices[0]
     assert cut.finish_reason == "length"
     assert "You wrote: one two three four five six".startswith(cut.message.content)
-    empty = (await _asked(sandbox, "hello")).choices[0]
+    empty = (await _question(sandbox, "hello")).choices[0]
     assert (empty.finish_reason, empty.message.content) == ("stop", None)
 
 
 async def test_a_marker_chooses_the_request(sandbox: Running) -> None:
     await sandbox.order("chat:400:marker=cà phê,count=always")
-    assert await _asked(sandbox, "trà đá")
+    assert await _question(sandbox, "trà đá")
     for _ in range(2):
         with pytest.raises(openai.BadRequestError):
-            await _asked(sandbox, "một cà phê sữa")
+            await _question(sandbox, "một cà phê sữa")
     escaped = b'{"model":"m","messages":[{"role":"user","content":"c\\u00e0 ph\\u00ea"}]}'
     async with sandbox.session.post(
         f"{sandbox.url}/chat/completions", data=escaped, headers={"Content-Type": "application/json"}
@@ -454,7 +454,7 @@ async def test_a_cut_is_a_reset_on_the_wire(sandbox: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("body", "words"),
     [
         ({"faults": ["create:cutt"]}, "create has no fault"),
         ({"faults": ["models:500", "creat:cut"]}, 'did you mean "create"'),
@@ -462,8 +462,8 @@ async def test_a_cut_is_a_reset_on_the_wire(sandbox: Running) -> None:
         ({}, "Expected"),
     ],
 )
-async def test_an_order_that_is_not_understood_orders_nothing(sandbox: Running, asked: Any, words: str) -> None:
-    async with sandbox.session.post(sandbox.url.replace("/v1", "/sandbox/faults"), json=asked) as answer:
+async def test_an_order_that_is_not_understood_orders_nothing(sandbox: Running, body: Any, words: str) -> None:
+    async with sandbox.session.post(sandbox.url.replace("/v1", "/sandbox/faults"), json=body) as answer:
         assert answer.status == 400
         assert words in (await answer.json())["error"]["message"]
     assert await sandbox.faults() == []
@@ -476,6 +476,6 @@ async def test_faults_from_the_start(tmp_path: Path) -> None:
             with pytest.raises(openai.InternalServerError):
                 await sandbox.client.models.list()
         assert (await sandbox.client.models.list()).data
-    # The same command line again on the same folder does not order them again: they are used up.
+    # The same command line on the same folder does not order them again: they are used up.
     async with running(tmp_path, faults=("models:500", "models:500")) as sandbox:
         assert (await sandbox.client.models.list()).data

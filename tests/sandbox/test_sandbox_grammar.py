@@ -1,4 +1,4 @@
-"""How faults are written, and that the table, the help and the tests hold together."""
+"""How faults are written, and that the table, the help and the tests agree."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from batchd_sandbox.command import sandbox as command
 from batchd_sandbox.fault_grammar import FaultNotUnderstood, parse
+from batchd_sandbox.fault_orders import marker_forms
 from batchd_sandbox.faults import CALLS, FAULTS, STATUS, table
-from batchd_sandbox.orders import marker_forms
 from batchd_sandbox.settings import duration
 
 
@@ -66,7 +66,7 @@ def test_orders_that_are_understood(text: str, expected: dict[str, Any]) -> None
         ("line:500:lines=3,5", "key=value"),
         ("line:500:marker=", "empty"),
         ("batch:no-output:status=200", "400 to 599"),
-        ("batch:failed:marker=x,count=2", "stands until lifted"),
+        ("batch:failed:marker=x,count=2", "stays until it is lifted"),
     ],
 )
 def test_orders_that_are_not_understood_say_what_is_right(text: str, words: str) -> None:
@@ -91,7 +91,7 @@ def test_each_fault_of_the_table_is_ordered_in_a_test() -> None:
 
 
 def test_the_help_lists_each_fault() -> None:
-    # Faults are looked for by name: the help breaks lines as the terminal is wide.
+    # Only names are compared: the help breaks its lines at the width of the terminal.
     shown = CliRunner().invoke(command, ["--help"])
     assert shown.exit_code == 0
     for written, summary in table():

@@ -1,4 +1,4 @@
-"""The states of a batch as a pure function of what is stored and of the time."""
+"""The states of a batch as a pure function of the stored record and the time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchd_sandbox.fault_grammar import parse
-from batchd_sandbox.jobs import BatchError, Outcome
 from batchd_sandbox.lifecycle import Become, Execute, Wait, answered_share, next_step, shown_counts
 from batchd_sandbox.records import TERMINAL, BatchRecord, Status
+from batchd_sandbox.worker_messages import BatchError, Outcome
 
 BORN = BatchRecord("batch_1", 100.0, "file-1", "/v1/chat/completions", None, latency=10.0)
 DONE = Outcome(share=1.0, total=10, completed=8, failed=2)
@@ -60,7 +60,7 @@ def test_finalizing_and_after() -> None:
         assert next_step(replace(batch, status=status), 1e9) is None
 
 
-def test_cancelling_answers_no_more_than_was_answered() -> None:
+def test_cancelling_keeps_only_the_answers_so_far() -> None:
     batch = replace(BORN, status=Status.IN_PROGRESS, in_progress_at=101.0, outcome=DONE)
     share = answered_share(batch, 101.0 + 7.5 / 2)
     assert share == pytest.approx(0.5)

@@ -1,4 +1,4 @@
-"""Faults of single lines: what stands in the files, and what was paid."""
+"""Faults of single lines: what the files contain, and what was paid."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def test_crlf(sandbox: Running) -> None:
         assert content.count(b"\n") == content.count(b"\r\n") == len(content.splitlines())
 
 
-async def test_separators_break_what_splits_lines_carelessly(sandbox: Running) -> None:
+async def test_separators_break_a_careless_splitting_of_lines(sandbox: Running) -> None:
     await sandbox.order("line:separators:fraction=1")
     content = await sandbox.content((await sandbox.run(request_lines(2))).output_file_id)
     assert len(content.split(b"\n")[:-1]) == 2
@@ -104,7 +104,7 @@ async def test_length_and_empty(sandbox: Running) -> None:
     assert await _executed(sandbox) == (3, [])
 
 
-async def test_max_tokens_cuts_without_any_fault(sandbox: Running) -> None:
+async def test_max_tokens_cuts_an_answer_without_a_fault(sandbox: Running) -> None:
     output, _ = await _raw(sandbox, await sandbox.run([request_line("a", max_tokens=2)]))
     body = json.loads(output[0])["response"]["body"]
     assert body["choices"][0]["finish_reason"] == "length"
@@ -123,9 +123,7 @@ async def test_max_tokens_cuts_without_any_fault(sandbox: Running) -> None:
         (529, "error"),
     ],
 )
-async def test_a_status_for_one_line_is_not_paid_and_a_second_asking_succeeds(
-    sandbox: Running, status: int, kind: str
-) -> None:
+async def test_a_status_for_one_line_is_not_paid_and_a_retry_succeeds(sandbox: Running, status: int, kind: str) -> None:
     await sandbox.order(f"line:{status}:lines=2")
     batch = await sandbox.run(request_lines(3))
     assert batch.status == "completed"
@@ -144,7 +142,7 @@ async def test_a_status_for_one_line_is_not_paid_and_a_second_asking_succeeds(
     assert await _executed(sandbox) == (3, [])
 
 
-async def test_status_zero_comes_with_nothing(sandbox: Running) -> None:
+async def test_status_zero_has_an_empty_body(sandbox: Running) -> None:
     await sandbox.order("line:0")
     _, errors = await sandbox.results(await sandbox.run(request_lines(2)))
     assert errors["row-1"]["response"] == {"status_code": 0, "request_id": "", "body": {}}
@@ -166,7 +164,7 @@ async def test_an_error_without_a_response(sandbox: Running) -> None:
     assert await _executed(sandbox) == (1, [])
 
 
-async def test_http_error_without_error_field_stands_among_the_answers(sandbox: Running) -> None:
+async def test_http_error_without_error_field_is_among_the_answers(sandbox: Running) -> None:
     await sandbox.order("line:http-error-without-error-field:lines=2,status=422")
     batch = await sandbox.run(request_lines(2))
     output, errors = await sandbox.results(batch)
@@ -190,7 +188,7 @@ async def test_a_fraction_fails_as_often_as_ordered_for_each_custom_id(sandbox: 
     assert (await sandbox.faults())[0]["taken"] == 2 * len(failed[0])
 
 
-async def test_always_fails_for_ever(sandbox: Running) -> None:
+async def test_always_fails_every_time(sandbox: Running) -> None:
     await sandbox.order("line:500:count=always,marker=poison")
     lines = [request_line("good"), request_line("bad", "poison")]
     for _ in range(3):
@@ -208,7 +206,7 @@ async def test_other_custom_ids_meet_the_fault_too(sandbox: Running) -> None:
         assert (await sandbox.run([request_line(name)])).error_file_id is None
 
 
-async def test_faults_of_lines_go_together(sandbox: Running) -> None:
+async def test_faults_of_lines_can_be_combined(sandbox: Running) -> None:
     await sandbox.order("line:double:lines=1", "line:empty:lines=1", "line:unknown", "line:shuffled", "line:crlf")
     content = await sandbox.content((await sandbox.run(request_lines(4))).output_file_id)
     lines = [json.loads(line) for line in content.split(b"\r\n")[:-1]]

@@ -1,4 +1,4 @@
-"""Killed and started again, as a process of its own: what was true stays true."""
+"""A sandbox process that is killed and restarted keeps its state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _processor_time(number: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def test_a_batch_in_progress_goes_on_after_kill_9(processes: Processes) -> None:
+async def test_a_batch_in_progress_continues_after_kill_9(processes: Processes) -> None:
     process = processes("--latency", "800ms")
     async with connected(await process.start()) as sandbox:
         done = await sandbox.run(request_lines(2))
@@ -69,7 +69,7 @@ async def test_killed_while_validating_a_large_file(processes: Processes) -> Non
         assert (ledger["requests_executed"], ledger["distinct"], ledger["executed_twice"]) == (20_000, 20_000, [])
 
 
-async def test_a_late_batch_comes_though_server_and_client_are_gone(processes: Processes) -> None:
+async def test_a_late_batch_appears_after_server_and_client_have_gone(processes: Processes) -> None:
     process = processes("--instant", "--fault", "create:late:delay=1s")
     begun = time.time()
     async with connected(await process.start()) as sandbox:
@@ -86,12 +86,12 @@ async def test_a_late_batch_comes_though_server_and_client_are_gone(processes: P
         (batch,) = await until(appeared)
         assert batch.created_at >= int(begun + 1)
         await sandbox.finished(batch.id)
-        # The fault of the command line was used up before; started again it does not stand anew.
+        # The fault on the command line was used up before the restart, and is not ordered again.
         assert (await sandbox.create(file_id)).id
         assert (await sandbox.ledger())["create_calls"] == 2
 
 
-async def test_line_faults_remember_whom_they_met(processes: Processes) -> None:
+async def test_line_faults_remember_the_custom_ids_that_met_them(processes: Processes) -> None:
     process = processes("--instant")
     async with connected(await process.start()) as sandbox:
         await sandbox.order("line:500:fraction=1")
@@ -113,7 +113,7 @@ async def test_the_worker_ends_with_the_server(processes: Processes) -> None:
 
     async def gone() -> bool:
         try:
-            # A zombie that init has not reaped yet is gone as well.
+            # A zombie that init has not reaped yet counts as ended.
             return Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
         except (FileNotFoundError, ProcessLookupError):
             return True
@@ -163,10 +163,10 @@ async def test_options_come_from_the_environment(processes: Processes) -> None:
             await sandbox.client.with_options(api_key="sk-other-key-123").models.list()
 
 
-async def test_a_second_sandbox_is_kept_off_the_folder_and_off_the_port(processes: Processes, tmp_path: Path) -> None:
+async def test_a_second_sandbox_cannot_use_the_folder_or_the_port(processes: Processes, tmp_path: Path) -> None:
     first = processes()
     url = await first.start()
-    with pytest.raises(AssertionError, match="Another sandbox works in"):
+    with pytest.raises(AssertionError, match="Another sandbox uses"):
         await processes().start()
     port = url.removesuffix("/v1").rpartition(":")[2]
     with pytest.raises(AssertionError, match=f"Cannot listen on 127.0.0.1:{port}: Address already in use"):
@@ -175,9 +175,9 @@ async def test_a_second_sandbox_is_kept_off_the_folder_and_off_the_port(processe
         assert (await sandbox.client.models.list()).data
 
 
-async def test_a_folder_or_an_address_of_no_use_is_named(processes: Processes, tmp_path: Path) -> None:
+async def test_an_unusable_folder_or_address_is_named(processes: Processes, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(AssertionError, match=r"Cannot keep anything in .*/file/in.*: Not a directory\. .* --folder\."):
+    with pytest.raises(AssertionError, match=r"Cannot write to .*/file/in.*: Not a directory\. .* --folder\."):
         await processes(folder=tmp_path / "file" / "in").start()
     with pytest.raises(AssertionError, match=r"Cannot listen on 300\.1\.1\.1:0: Name or .*\. Choose another --host\."):
         await processes("--host", "300.1.1.1", folder=tmp_path / "other").start()
@@ -215,7 +215,7 @@ def test_without_a_folder_nothing_is_left(processes: Processes, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_it_executes_fast_and_answers_meanwhile(processes: Processes) -> None:
+async def test_it_executes_fast_and_keeps_answering(processes: Processes) -> None:
     process = processes("--instant")
     rows = 30_000
     async with connected(await process.start()) as sandbox:
@@ -228,11 +228,11 @@ async def test_it_executes_fast_and_answers_meanwhile(processes: Processes) -> N
         batch = await sandbox.create(file_id)
         slowest = 0.0
         while batch.status != "completed":
-            asked = time.monotonic()
+            start = time.monotonic()
             batch = await sandbox.client.batches.retrieve(batch.id)
-            slowest = max(slowest, time.monotonic() - asked)
+            slowest = max(slowest, time.monotonic() - start)
             assert batch.status != "failed", batch.errors
         took = time.monotonic() - begun
-        # 60,000 rows a second and more were measured; a slower machine is no reason to worry.
+        # 60,000 rows per second and more were measured; the limit leaves room for slow machines.
         assert rows / (_processor_time(worker) - spent) > 20_000
         assert slowest < took / 2

@@ -1,4 +1,4 @@
-"""Faults that are rare in the wild and dear to whoever has not thought of them."""
+"""Faults that are rare in practice and expensive if a client does not handle them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ async def _listed(sandbox: Running) -> list[str]:
     return [one.id async for one in sandbox.client.batches.list()]
 
 
-async def test_silence_does_nothing_and_says_nothing(sandbox: Running) -> None:
+async def test_silence_does_nothing_and_does_not_answer(sandbox: Running) -> None:
     file_id = await sandbox.upload(as_jsonl(request_lines(1)))
     await sandbox.order("create:silence:delay=300ms")
     begun = time.monotonic()
@@ -26,7 +26,7 @@ async def test_silence_does_nothing_and_says_nothing(sandbox: Running) -> None:
     assert (await sandbox.ledger())["create_calls"] == 1
 
 
-async def test_twice_makes_two_batches_of_one_call(sandbox: Running) -> None:
+async def test_twice_creates_two_batches_from_one_call(sandbox: Running) -> None:
     file_id = await sandbox.upload(as_jsonl(request_lines(2)))
     await sandbox.order("create:twice")
     with pytest.raises(openai.APIConnectionError):
@@ -52,7 +52,7 @@ async def test_completed_with_no_file_at_all(sandbox: Running) -> None:
     assert (await sandbox.run(request_lines(3))).output_file_id
 
 
-async def test_a_batch_that_vanishes_is_known_to_nobody(sandbox: Running) -> None:
+async def test_a_batch_that_vanishes_is_unknown(sandbox: Running) -> None:
     await sandbox.order("batch:vanish")
     file_id = await sandbox.upload(as_jsonl(request_lines(2)))
     gone, there = (await sandbox.create(file_id)).id, (await sandbox.create(file_id)).id
@@ -91,7 +91,7 @@ async def test_stuck_while_finalizing_keeps_everything_when_it_is_cancelled(tmp_
             return (await sandbox.client.batches.retrieve(stuck.id)).status == "finalizing"
 
         await until(finalizing)
-        # A later batch, all the way: the time in which the stuck one would have been done.
+        # A later batch completes: in that time the stuck one would have completed too.
         await sandbox.run(request_lines(1))
         assert await finalizing()
         await sandbox.client.batches.cancel(stuck.id)
@@ -109,7 +109,7 @@ async def test_one_of_several_keys_is_revoked(tmp_path: Path) -> None:
         assert await sandbox.client.with_options(api_key="sk-old").models.list()
 
 
-async def test_what_is_nearly_json(sandbox: Running) -> None:
+async def test_lines_that_are_nearly_json(sandbox: Running) -> None:
     await sandbox.order("line:nan:lines=1", "line:half-pair:lines=2")
     batch = await sandbox.run(request_lines(3))
     output = (await sandbox.content(batch.output_file_id)).splitlines()

@@ -1,4 +1,4 @@
-"""The answers: labels, schemas, sentences; always the same; and the sample of reviews."""
+"""The answers: labels, schemas and sentences, always the same; and the sample of reviews."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 import batchd_sandbox
 from batchd_sandbox.answering import ChatRequest, answer_chat
-from batchd_sandbox.responder import Message, labels_asked, respond, tokens_in
+from batchd_sandbox.responder import Message, requested_labels, respond, tokens_in
 
 LABELS = "You label product reviews. Answer as SENTIMENT|PUNCTUALITY|QUALITY."
 
@@ -54,12 +54,12 @@ def test_labels(text: str, labels: str) -> None:
         ("Answer in one word.", ()),
     ],
 )
-def test_which_labels_are_asked_for(instruction: str, names: tuple[str, ...]) -> None:
-    assert labels_asked(instruction) == names
+def test_which_labels_a_prompt_asks_for(instruction: str, names: tuple[str, ...]) -> None:
+    assert requested_labels(instruction) == names
     assert _labels("Great", instruction).count("|") == max(len(names) - 1, 0)
 
 
-def test_labels_may_be_asked_for_in_the_question() -> None:
+def test_the_labels_may_be_in_the_question() -> None:
     assert respond([Message("user", "Answer as SENTIMENT|QUALITY. Review: broken, awful")]) == "negative|bad"
 
 
@@ -107,9 +107,9 @@ def test_a_schema_is_filled() -> None:
     assert isinstance(filled["maybe"], str)
 
 
-def test_json_is_given_where_json_is_asked_for() -> None:
-    asked = {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}
-    answer = answer_chat(ChatRequest("m", [Message("user", "Great")], response_format=asked), b"id", 1)
+def test_json_is_returned_if_json_is_requested() -> None:
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}
+    answer = answer_chat(ChatRequest("m", [Message("user", "Great")], response_format=wanted), b"id", 1)
     content = json.loads(answer.body)["choices"][0]["message"]["content"]
     assert json.loads(content)["sentiment"] == "Positive"
     answer = answer_chat(
@@ -118,7 +118,7 @@ def test_json_is_given_where_json_is_asked_for() -> None:
     assert json.loads(json.loads(answer.body)["choices"][0]["message"]["content"]) == {"answer": "You wrote: Great"}
 
 
-def test_the_same_question_gets_the_same_answer_as_valid_json_whatever_it_holds() -> None:
+def test_any_question_gets_the_same_answer_each_time_as_valid_json() -> None:
     odd = 'quote " backslash \\ newline \n tab \t null \x00 line \u2028 emoji 😀 half \ud83d'
     raw = json.dumps({"model": 'a"b', "messages": [{"role": "user", "content": odd.replace("\ud83d", "")}]})
     request = msgspec.json.decode(raw, type=ChatRequest)

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 # Extend this as folders are rewritten: at the end it is daemon, plugins, docs, bench, examples, systemd and the
 # pages in the root.
-CHECKED = ("plugins/batchd_files", "plugins/batchd_openai", "plugins/batchd_prompts")
+CHECKED = ("plugins",)
 SUFFIXES = {"", ".py", ".md", ".toml", ".sql", ".service", ".conf", ".sysusers", ".tmpfiles"}
 
 FORBIDDEN = {

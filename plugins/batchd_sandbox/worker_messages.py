@@ -1,4 +1,4 @@
-"""What the server asks of its worker process, and what it gets back: plain values, JSON on the way."""
+"""The messages between the server and its worker process, sent as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .faults import Order
 
 @dataclass(frozen=True, slots=True)
 class LineOrder:
-    """A fault for lines, with how often each custom_id has met it in other batches."""
+    """A fault for lines, with the number of times that each custom_id met it in other batches."""
 
     number: int
     order: Order
@@ -18,7 +18,7 @@ class LineOrder:
 
 @dataclass(frozen=True, slots=True)
 class ExecuteJob:
-    """Read one input file: validate it, answer its requests, write the output files."""
+    """The order to execute one input file: validate it, answer its requests, write the output files."""
 
     batch_id: str
     endpoint: str
@@ -27,25 +27,25 @@ class ExecuteJob:
     output: str
     errors: str
     executed: str
-    """Gets one JSON string a line: the custom_ids that were answered, in the order of answering."""
+    """A file for the custom_ids that were answered, in that order, one JSON string per line."""
     drafts: str
-    """Folder for what is not finished; a file appears at its own path when it is whole."""
+    """The folder for incomplete files; a file appears at its own path when it is complete."""
     shuffled: bool
     share: float
-    """How many of the requests are answered before the batch ends, 0 to 1."""
+    """The share of the requests that is answered before the batch ends, 0 to 1."""
     rest: str | None
-    """Code of the error lines for those that are not; None leaves them out."""
+    """The error code of the lines that are not answered; None leaves them out."""
     max_requests: int
     max_bytes: int
     models: tuple[str, ...] | None
-    """None: any."""
+    """None accepts any model."""
     line_orders: tuple[LineOrder, ...] = ()
     batch_orders: tuple[Order, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class BatchError:
-    """Why a batch was refused in validation: an item of `errors.data`. `line` counts from 1."""
+    """An error of validation: an item of `errors.data`. `line` counts from 1."""
 
     code: str
     message: str
@@ -55,21 +55,21 @@ class BatchError:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an input file."""
+    """The result of executing an input file."""
 
     share: float
     errors: tuple[BatchError, ...] = ()
-    """Any at all: the batch is refused, and the rest says nothing."""
+    """If there are any, the batch is refused and the other fields mean nothing."""
     model: str | None = None
     total: int = 0
     completed: int = 0
-    """Answered with a 2xx: what is billed."""
+    """Requests answered with 2xx: these are billed."""
     failed: int = 0
     input_tokens: int = 0
-    """Of the answered ones, as billed."""
+    """Billed tokens, of the answered requests."""
     output_tokens: int = 0
     enqueued_tokens: int = 0
-    """Prompt tokens of all requests: what counts against the limit while the batch runs."""
+    """Prompt tokens of all requests, which count against the limit while the batch runs."""
     output_lines: int = 0
     output_bytes: int = 0
     error_lines: int = 0
@@ -82,12 +82,12 @@ class Executed:
 
     outcome: Outcome
     met: dict[int, list[str]]
-    """Which custom_ids met which fault, by its number: kept by the server."""
+    """The custom_ids that met each fault, by its number. The server stores them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One line from the worker: what it found, or why it could not look."""
+    """One line from the worker: the result, or why there is none."""
 
     executed: Executed | None = None
     failed: str | None = None

@@ -1,7 +1,7 @@
-"""Words that tell what a review says, in English and Vietnamese: the whole knowledge of the responder.
+"""The responder's word lists: words of product reviews in English and Vietnamese, with scores.
 
-Each word or pair of words adds to one or more scales. Pairs are there for negation ("not good", "không tốt")
-and for what takes two words ("giao nhanh", "thất vọng"); a pair's score adds to those of its words.
+Each word or pair of words adds to one or more scales. Pairs are for negation ("not good", "không tốt") and for terms
+of two words ("giao nhanh", "thất vọng"). A pair's score is added to those of its words.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _gather(*groups: tuple[str, Iterable[tuple[int, int]]]) -> tuple[Scores, Pai
 
 
 WORDS, PAIRS = _gather(
-    # How the writer feels.
+    # Sentiment.
     (
         """
         good, nice, great, excellent, love, loved, loves, perfect, perfectly, happy, amazing, awesome, fantastic,
@@ -79,7 +79,7 @@ WORDS, PAIRS = _gather(
         """,
         [(SENTIMENT, -2)],
     ),
-    # When it came.
+    # Punctuality.
     (
         """
         punctual, promptly, giao nhanh, ship nhanh, hàng nhanh, nhanh chóng, đúng hẹn, đúng giờ, đúng ngày, on time,
@@ -98,7 +98,7 @@ WORDS, PAIRS = _gather(
         [(PUNCTUALITY, -2), (SENTIMENT, -1)],
     ),
     ("not late, không trễ, không chậm, không lâu", [(PUNCTUALITY, 4), (SENTIMENT, 2)]),
-    # What it is like.
+    # Quality.
     (
         """
         sturdy, durable, solid, premium, soft, thick, crisp, sharp, reliable, flawless, comfortable, accurate, robust,
@@ -125,7 +125,7 @@ WORDS, PAIRS = _gather(
         """,
         [(QUALITY, 3), (SENTIMENT, 3)],
     ),
-    # What it costs.
+    # Price.
     (
         """
         bargain, affordable, rẻ, good price, great price, great value, good value, giá rẻ, giá tốt, hợp lý, worth every,
@@ -135,7 +135,7 @@ WORDS, PAIRS = _gather(
     ),
     ("overpriced, pricey, đắt, not worth, phí tiền, too expensive, very expensive, hơi mắc, quá mắc", [(PRICE, -2)]),
     ("không đáng, not cheap", [(PRICE, -3)]),
-    # Who helped.
+    # Service.
     (
         """
         helpful, friendly, polite, responsive, nhiệt tình, thân thiện, dễ thương, đã tư, great service, good service,
@@ -150,7 +150,7 @@ WORDS, PAIRS = _gather(
         """,
         [(SERVICE, -2), (SENTIMENT, -1)],
     ),
-    # What it came in.
+    # Packaging.
     (
         """
         đóng gói, gói kỹ, gói cẩn, well packed, nicely packed, nicely wrapped, bọc kỹ, chống sốc, beautifully packaged,
@@ -178,7 +178,7 @@ LABELS: dict[str, tuple[int, str, str, str]] = {
     "service": (SERVICE, "good", MENTIONS, "bad"),
     "packaging": (PACKAGING, "good", MENTIONS, "bad"),
 }
-"""For each label: its scale, and the words above zero, at zero and below it."""
+"""For each label: its scale, and the words for a score above, at and below zero."""
 
 SYNONYMS = {
     "mood": "sentiment", "feeling": "sentiment", "opinion": "sentiment", "polarity": "sentiment", "tone": "sentiment",
