@@ -230,8 +230,8 @@ async def test_the_note_about_one_that_does_not_go_on_by_itself_any_more_says_so
         await drain(living)
         note = house.folders.held / "reviews/b.csv.held.txt"
         assert "It goes on by itself" in note.read_text()
-        limits = living.context.budget.overall
-        living.context.budget = replace(living.context.budget, overall=replace(limits, per_job=5 * ROW))
+        budget = living.context.configured.budget
+        living.reconfigure(budget=replace(budget, overall=replace(budget.overall, per_job=5 * ROW)))
         house.clock.advance(60)
         await drain(living)
         assert (await only(living, "reviews/b.csv")).reason_code == "per_job"
@@ -310,8 +310,7 @@ async def test_a_job_of_unknown_price_goes_on_once_there_is_no_limit_any_more(tm
     async with house.living() as living:
         await drain(living)
         assert (await only(living, "reviews/may.csv")).state is JobState.HELD
-        living.context.budget = SpendingLimits()
-        living.engine.retry_clock.reset()  # as a reload does
+        living.reconfigure(budget=SpendingLimits())
         await drain(living)
         assert (await only(living, "reviews/may.csv")).state is JobState.DONE
     assert list(house.folders.held.rglob("*.txt")) == []
@@ -335,9 +334,8 @@ async def test_a_job_is_judged_once_its_price_is_known(tmp_path: Path, per_job: 
         await drain(living)
         [note] = (house.folders.held / "reviews").iterdir()
         assert "is not known" in note.read_text()
-        provider = living.context.providers["fake"]
-        living.context.providers["fake"] = replace(provider, prices=PriceList(PRICES, currency="USD"))
-        living.engine.retry_clock.reset()  # as a reload does
+        provider = living.context.configured.providers["fake"]
+        living.reconfigure(providers={"fake": replace(provider, prices=PriceList(PRICES, currency="USD"))})
         await drain(living)
         job = await only(living, "reviews/may.csv")
         assert job.state is state
@@ -408,7 +406,8 @@ async def test_a_retry_is_admitted_anew(tmp_path: Path) -> None:
         job = await only(living, "reviews/may.csv")
         assert job.state is JobState.DONE
         house.service.answer = lambda _: "yes"
-        house.budget = living.context.budget = replace(house.budget, overall=Ceilings(per_job=5 * ROW))
+        house.budget = replace(house.budget, overall=Ceilings(per_job=5 * ROW))
+        living.reconfigure(budget=house.budget)
         await order(living, "retry", job.id)
         await drain(living)
         assert (await only(living, "reviews/may.csv")).state is JobState.HELD

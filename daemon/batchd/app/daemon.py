@@ -44,21 +44,32 @@ class Daemon:
     feed: ObserverFeed
     workers: Workers
     _instances: Instances
+    reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
     _closing: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def replace(self, instances: Instances) -> None:
-        """Put these in the place of the providers and sinks in force, which end once nothing under way uses them."""
-        replaced, self._instances = self._instances, instances
-        opening = list(self.context.opening.values())
+    def configure(self, config: Config, catalogue: Catalogue, instances: Instances) -> None:
+        """Work by this configuration from now on: by all of it, since one assignment puts it in force.
+
+        The providers and sinks of the last one are closed once nothing that is under way uses them.
+        """
+        last, last_instances = self.context.configured, self._instances
 
         async def close() -> None:
-            await asyncio.gather(*opening, return_exceptions=True)
+            await asyncio.gather(*last.opening.values(), return_exceptions=True)
             await self.supervisor.caught_up()
-            await replaced.aclose()
+            await last_instances.aclose()
 
-        task = asyncio.create_task(close(), name="close what was reloaded")
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        if config.plugin_dir or self.config.plugin_dir:
+            # What they have loaded of the folder may be another plugin by now, or a new version of the same one.
+            self.workers.renew()
+        self.context.configured = instances.configured(config, catalogue, generation=last.generation + 1)
+        self.context.pieces.clear()
+        self.config, self.catalogue, self._instances = config, catalogue, instances
+        self.engine.retry_clock.reset()
+        self.supervisor.wake()
+        closing = asyncio.create_task(close(), name="close what was reloaded")
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
         """Close all providers and sinks. Nothing is under way any more."""
@@ -101,27 +112,18 @@ async def daemon(
             executor=executor,
             clock=clock,
             folders=people_folders(config),
-            providers=instances.providers,
-            sinks=instances.sinks,
-            file_sinks=instances.file_sinks,
-            routes=config.routes,
-            plugin_dir=str(config.plugin_dir) if config.plugin_dir else None,
-            suffixes=frozenset(catalogue.suffixes()),
+            configured=instances.configured(config, catalogue),
             duplicates=config.intake.duplicates,
-            budget=config.spending_limits(),
-            approve_in_folder=config.budget.approve_in_folder,
-            reuse_bytes=config.reuse.max_bytes,
             keep=config.intake.keep_finished,
         )
         engine = Engine(context, workers=number)
         supervisor = _supervisor(config, context, engine, watch=watch, notifier=notifier)
-        context.opening = instances.opening()
-        settling = asyncio.create_task(_settle(context.opening), name="settle")
+        settling = asyncio.create_task(_settle(context.configured.opening), name="settle")
         ours = Daemon(config, context, engine, supervisor, catalogue, feed, executor, instances)
         try:
             yield ours
         finally:
-            await asyncio.gather(settling, *context.opening.values(), return_exceptions=True)
+            await asyncio.gather(settling, *context.configured.opening.values(), return_exceptions=True)
             await ours.close()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..config.load import Config
 from ..contracts import BatchProvider, Sink
 from ..domain.routing import PluginSpec
-from ..engine.context import ConfiguredProvider
+from ..engine.context import Configured, ConfiguredProvider
 from ..errors import ConfigError
 from ..file_sink import FileSink
 from ..money.price_list import PriceList
@@ -40,9 +40,21 @@ class Instances:
         }
         return cls(_desks(config, catalogue), sinks, file_sinks)
 
-    def opening(self) -> dict[str, asyncio.Task[None]]:
-        """Let the providers make themselves ready; a task for each."""
-        return {name: asyncio.create_task(_open(provider)) for name, provider in self.providers.items()}
+    def configured(self, config: Config, catalogue: Catalogue, *, generation: int = 0) -> Configured:
+        """What the engine works by, with these in it. From here on the providers make themselves ready."""
+        return Configured(
+            providers=self.providers,
+            sinks=self.sinks,
+            routes=config.routes,
+            file_sinks=self.file_sinks,
+            opening={name: asyncio.create_task(_open(provider)) for name, provider in self.providers.items()},
+            plugin_dir=str(config.plugin_dir) if config.plugin_dir else None,
+            suffixes=frozenset(catalogue.suffixes()),
+            budget=config.spending_limits(),
+            approve_in_folder=config.budget.approve_in_folder,
+            reuse_bytes=config.reuse.max_bytes,
+            generation=generation,
+        )
 
     async def aclose(self) -> None:
         """Close them all. One that breaks over it is named in the log, and keeps no other from being closed."""

@@ -34,7 +34,8 @@ async def sweep_jobs(context: Context) -> None:
 
 def sweep_answers(context: Context) -> None:
     """Forget answers that no route would reuse any more, and more than may be kept."""
+    configured = context.configured
     if context.spool.answer_cache.exists():
-        longest = max((route.reuse or 0.0 for route in context.routes), default=0.0)
+        longest = max((route.reuse or 0.0 for route in configured.routes), default=0.0)
         with AnswerCache.opened(context.spool.answer_cache) as book:
-            book.sweep(before=context.clock.now() - longest, most_bytes=context.reuse_bytes)
+            book.sweep(before=context.clock.now() - longest, most_bytes=configured.reuse_bytes)

@@ -31,7 +31,9 @@ class WarmUp:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _start(self) -> None:
-        starting = (self._context.executor.run(prepare, self._context.plugin_dir) for _ in range(self._workers))
+        starting = (
+            self._context.executor.run(prepare, self._context.configured.plugin_dir) for _ in range(self._workers)
+        )
         for outcome in await asyncio.gather(*starting, return_exceptions=True):
             if isinstance(outcome, Exception):
                 logger.debug("A worker did not start: %s", outcome, extra={"action": "Start"})

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ..contracts import BatchProvider, Limits, Sink
 from ..delivery.held_notes import HeldNotes
@@ -23,6 +23,9 @@ from ..system.clock import Clock
 
 TaskT = TypeVar("TaskT")
 DoneT = TypeVar("DoneT")
+
+PieceKey: TypeAlias = tuple[str, int, int, int, int]
+"""Job, first row of the part, version of its results, number of the sink, generation of the configuration."""
 
 
 class Executor(Protocol):
@@ -63,13 +66,44 @@ class ConfiguredProvider:
     prices: PriceList = field(default_factory=lambda: PriceList({}))
 
 
-@dataclass(slots=True)
-class Context:
-    """The engine's surroundings. `providers` and `sinks` and `routes` change on a reload, nothing else does.
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """All that a reload of the configuration changes. A reload puts a new one in its place, in one assignment.
+
+    So a step that reads `context.configured` once, at its beginning, works by one configuration from its first line to
+    its last, however long it waits between them. `generation` counts them.
 
     `opening` has a task for each provider that makes itself ready; no call is made to it before. `file_sinks` says
-    how a worker makes those of the sinks that write files, and `pieces` what workers have made for which part (see
-    `engine/steps/render.py`). `suffixes` are those of files that some reader takes.
+    how a worker makes those of the sinks that write files. `suffixes` are those of files that some reader takes.
+    """
+
+    providers: Mapping[str, ConfiguredProvider]
+    sinks: Mapping[str, Sink[Any]]
+    routes: tuple[Route, ...]
+    file_sinks: Mapping[str, PluginSpec] = field(default_factory=dict)
+    opening: Mapping[str, asyncio.Task[None]] = field(default_factory=dict)
+    plugin_dir: str | None = None
+    suffixes: frozenset[str] = frozenset()
+    budget: SpendingLimits = field(default_factory=SpendingLimits)
+    approve_in_folder: bool = False
+    reuse_bytes: int = 1_000_000_000
+    generation: int = 0
+
+    def spec_here(self, spec: PluginSpec) -> PluginSpec:
+        """The spec with the place where worker processes find single-file plugins."""
+        return replace(spec, plugin_dir=self.plugin_dir)
+
+    def terms(self, job: Job, at: float) -> Terms | None:
+        """What the job's model costs at its provider, None if that is not known. To be asked in a thread."""
+        provider = self.providers.get(job.route.provider)
+        return provider.prices.terms(job.route.model, at) if provider is not None else None
+
+
+@dataclass(slots=True)
+class Context:
+    """The engine's surroundings. A reload changes `configured`, and nothing else.
+
+    `pieces` says what workers have made for which part, by which configuration (see `engine/steps/render.py`).
     """
 
     store: Store
@@ -77,28 +111,15 @@ class Context:
     executor: Executor
     clock: Clock
     folders: PeopleFolders
-    providers: Mapping[str, ConfiguredProvider]
-    sinks: Mapping[str, Sink[Any]]
-    routes: tuple[Route, ...]
-    file_sinks: Mapping[str, PluginSpec] = field(default_factory=dict)
-    pieces: dict[tuple[str, int, int, int], Mapping[str, int]] = field(default_factory=dict)
-    opening: Mapping[str, asyncio.Task[None]] = field(default_factory=dict)
+    configured: Configured
+    pieces: dict[PieceKey, Mapping[str, int]] = field(default_factory=dict)
     quotas: Quotas = field(default_factory=Quotas)
-    plugin_dir: str | None = None
-    suffixes: frozenset[str] = frozenset()
     duplicates: Duplicates = "process"
-    budget: SpendingLimits = field(default_factory=SpendingLimits)
-    approve_in_folder: bool = False
-    reuse_bytes: int = 1_000_000_000
     keep: float = 7 * 86_400.0
 
     def now(self) -> Moment:
         """Now, by every clock that matters."""
         return Moment(at=self.clock.now(), steady=self.clock.steady(), boot=self.clock.boot())
-
-    def here(self, spec: PluginSpec) -> PluginSpec:
-        """The spec with the place where worker processes find single-file plugins."""
-        return replace(spec, plugin_dir=self.plugin_dir)
 
     @property
     def notes(self) -> HeldNotes:
@@ -108,8 +129,3 @@ class Context:
     def settled_file(self, part: Part) -> str | None:
         """The part's valid results file, None if there is none yet."""
         return str(self.spool.results(part)) if part.results else None
-
-    def terms(self, job: Job) -> Terms | None:
-        """What the job's model costs at its provider, None if that is not known. To be asked in a thread."""
-        provider = self.providers.get(job.route.provider)
-        return provider.prices.terms(job.route.model, self.clock.now()) if provider is not None else None

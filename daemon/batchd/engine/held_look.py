@@ -10,6 +10,7 @@ from .steps.approve import approve
 
 async def look(context: Context) -> None:
     """Approve jobs whose notes somebody has renamed, where the operator allows that. Notes that are gone come again."""
+    approve_in_folder = context.configured.approve_in_folder
     for job in await context.store.money.held():
         if job.note is None:
             continue
@@ -17,5 +18,5 @@ async def look(context: Context) -> None:
         if approval is None:
             if await asyncio.to_thread(context.notes.is_gone, job.note):
                 await context.store.money.noted(job, None)
-        elif context.approve_in_folder:
+        elif approve_in_folder:
             await approve(context, job, None, where=approval)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..domain.names import display
 from ..domain.records import Job, JobState
-from ..domain.routing import NO_ROUTE, route_for
+from ..domain.routing import NO_ROUTE, Route, route_for
 from ..domain.subjects import INBOX_REST, Subject, SubjectKind
 from ..intake.lease import held_open_for_writing
 from ..intake.scan import Entry, scan
@@ -69,7 +69,8 @@ class InboxLook:
         begun = {path for path in settled if _as_bytes(path) in claiming} if claiming else set()
         ready = [path for path in settled if path not in begun and not self._busy(path, steady)]
         waiting = len(files) - len(begun) - len(ready)
-        made = [self._job(files[path]) for path in ready]
+        routes = self._context.configured.routes
+        made = [self._job(files[path], routes) for path in ready]
         return _Look(made, waiting, self._settling.due_in(steady), listing.oddities)
 
     def _busy(self, path: str, steady: float) -> bool:
@@ -77,7 +78,7 @@ class InboxLook:
         inbox = self._context.folders.inbox
         return bool(held_open_for_writing(inbox / path)) and self._settling.busy(path, steady)
 
-    def _job(self, entry: Entry) -> Job:
+    def _job(self, entry: Entry, routes: Sequence[Route]) -> Job:
         context = self._context
         path = display(entry.path)
         return Job(
@@ -86,7 +87,7 @@ class InboxLook:
             source=path,
             inbox_path=_as_bytes(entry.path),
             stamp=entry.stamp,
-            route=route_for(path, context.routes) or NO_ROUTE,
+            route=route_for(path, routes) or NO_ROUTE,
             size=entry.stamp.size,
             claimed_at=context.clock.now(),
         )

@@ -106,7 +106,7 @@ class Look:
         return 0.0 if self._room.is_taken_by(action) else self._retry_clock.until(action)
 
     def _of_batch(self, batch: Batch) -> list[Due]:
-        provider = self._context.providers.get(batch.provider)
+        provider = self._context.configured.providers.get(batch.provider)
         timeout = provider.create_timeout if provider is not None else 60.0
         now = self._context.now()
         if batch.state is BatchState.SUBMITTING:
@@ -144,7 +144,7 @@ class Look:
         found: list[Due] = []
         for (name, model, endpoint), parts in lanes.items():
             try:
-                provider = provider_for(self._context, name)
+                provider = provider_for(self._context.configured, name)
             except ProviderNotConfigured as error:
                 self._missing[name] = str(error)
                 continue

@@ -6,22 +6,32 @@ import asyncio
 
 from ..contracts import RemoteBatch, Submission
 from ..domain.records import Batch
-from .context import ConfiguredProvider, Context
+from .context import Configured, ConfiguredProvider, Context
 
 
 class ProviderNotConfigured(Exception):
     """The config has no such provider (any more); what needs it waits."""
 
 
-def provider_for(context: Context, name: str) -> ConfiguredProvider:
+def provider_for(configured: Configured, name: str) -> ConfiguredProvider:
     """The configured provider."""
     try:
-        return context.providers[name]
+        return configured.providers[name]
     except KeyError:
         raise ProviderNotConfigured(
             f"The configuration has no [providers.{name}] any more, and jobs under way need it. "
             "Put it back and reload, or cancel those jobs."
         ) from None
+
+
+async def open_provider(context: Context, name: str) -> ConfiguredProvider:
+    """The configured provider, once it has made itself ready: no call is made to it before."""
+    configured = context.configured
+    provider = provider_for(configured, name)
+    opening = configured.opening.get(name)
+    if opening is not None:
+        await asyncio.wait([opening])
+    return provider
 
 
 def submission(
@@ -45,10 +55,3 @@ def remote_of(batch: Batch) -> RemoteBatch:
     """The batch as the provider knows it."""
     assert batch.remote is not None
     return RemoteBatch(batch.remote, batch.key, batch.details)
-
-
-async def until_open(context: Context, name: str) -> None:
-    """Wait until the provider has made itself ready: no call is made to it before."""
-    opening = context.opening.get(name)
-    if opening is not None:
-        await asyncio.wait([opening])

@@ -20,7 +20,7 @@ from ..store.orders import StoredOrder
 from .conditions import Conditions, in_words, worth_saying_at_once
 from .context import Context
 from .look import Look, Outlook
-from .provider_calls import ProviderNotConfigured, until_open
+from .provider_calls import ProviderNotConfigured
 from .retry_clock import RetryClock
 from .retry_later import RetryLater
 from .room import Due, Room
@@ -88,7 +88,6 @@ class Engine:
     async def _perform(self, due: Due) -> None:
         action = due.action
         try:
-            await until_open(self.context, due.provider or "")
             await CARRIED_OUT_BY[type(action)](self.context, action)
             await self._went_well(due)
         except RetryLater as again:
@@ -120,7 +119,7 @@ class Engine:
 
     async def _poll_pause(self, action: lifecycle.Poll) -> float:
         batch = await self.context.store.batches.get(action.batch)
-        provider = self.context.providers.get(batch.provider)
+        provider = self.context.configured.providers.get(batch.provider)
         # By the clock that does not jump: one set forward by a day would have a batch looked at every five minutes.
         age = batch.intent.age(self.context.now()) if batch.intent is not None else 0.0
         return backoff.poll_delay(

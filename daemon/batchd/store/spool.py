@@ -93,9 +93,12 @@ class Spool:
         """Where the results of pieces of the part go: a path with `{first}` in it."""
         return f"{self.job(part.job)}/parts/{{first}}.results.{version}.jsonl"
 
-    def piece(self, part: Part, sink: int, version: int | None = None) -> str:
-        """Where the part's share of the files of the job's n-th sink goes: a path to put their suffixes behind."""
-        return f"{self.job(part.job)}/parts/{part.first}.piece.{part.results if version is None else version}.{sink}"
+    def piece(self, part: Part, sink: int, version: int, *, generation: int) -> str:
+        """Where the part's share of the files of the job's n-th sink goes: a path to put their suffixes behind.
+
+        It depends on the version of the part's results, and on the generation of the configuration that it is made by.
+        """
+        return f"{self.job(part.job)}/parts/{part.first}.piece.{version}.{sink}.{generation}"
 
     def pieces(self, job: str) -> Iterator[Path]:
         """All pieces of the job's files."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..contracts import BatchProvider, Limits, Sink
 from ..domain.lifecycle import Action
 from ..domain.routing import PluginSpec, Route
-from ..engine.context import ConfiguredProvider, Context, Executor, PeopleFolders
+from ..engine.context import Configured, ConfiguredProvider, Context, Executor, PeopleFolders
 from ..engine.inbox_look import InboxLook
 from ..engine.scheduler import Engine
 from ..events import Event
@@ -121,15 +122,17 @@ class Household:
             executor=self.executor,
             clock=self.clock,
             folders=self.folders,
-            providers={"fake": provider},
-            sinks=self.sinks,
-            file_sinks={name: PluginSpec(name) for name, sink in self.sinks.items() if isinstance(sink, FileSink)},
-            routes=self.routes,
-            plugin_dir=str(self.plugin_dir) if self.plugin_dir else None,
-            suffixes=self.suffixes,
+            configured=Configured(
+                providers={"fake": provider},
+                sinks=self.sinks,
+                routes=self.routes,
+                file_sinks={name: PluginSpec(name) for name, sink in self.sinks.items() if isinstance(sink, FileSink)},
+                plugin_dir=str(self.plugin_dir) if self.plugin_dir else None,
+                suffixes=self.suffixes,
+                budget=self.budget,
+                approve_in_folder=self.approve_in_folder,
+            ),
             duplicates=self.duplicates,
-            budget=self.budget,
-            approve_in_folder=self.approve_in_folder,
         )
 
     def outbox(self) -> dict[str, bytes]:
@@ -150,6 +153,12 @@ class Living:
         self.context = context
         self.engine = Engine(context, workers=2)
         self.intake = InboxLook(context, settle=1.0)
+
+    def reconfigure(self, **changes: Any) -> None:
+        """Work by a configuration with these fields of `Configured` changed from now on, as after a reload."""
+        configured = self.context.configured
+        self.context.configured = replace(configured, **changes, generation=configured.generation + 1)
+        self.engine.retry_clock.reset()
 
     async def take_in(self) -> None:
         """Look at the inbox until what lies there has settled and is to be claimed."""

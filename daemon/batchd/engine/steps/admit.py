@@ -12,7 +12,7 @@ from ...events import JobPlanned
 from ...money.budget import MAX_AMOUNT, PRICE_UNKNOWN, Account, Refusal, find_refusal, reserved
 from ...money.calibration import correction
 from ...money.pricing import Terms, at_most
-from ..context import Context
+from ..context import Configured, Context
 from ..retry_later import RetryLater
 
 LOOK_FOR_MONEY_EVERY = 15.0
@@ -38,9 +38,10 @@ async def admit(context: Context, action: Admit) -> None:
     job = await context.store.jobs.get(action.job)
     if job.state not in {JobState.PLANNING, JobState.HELD}:
         return
-    currency = context.budget.currency
+    configured = context.configured
+    currency = configured.budget.currency
     parts = await context.store.jobs.parts(job.id)
-    terms = await asyncio.to_thread(context.terms, job)
+    terms = await asyncio.to_thread(configured.terms, job, context.clock.now())
     most: dict[int, int] = {}
     if terms is not None:
         sure = (await correction_of(context, job)).sure
@@ -61,7 +62,7 @@ async def admit(context: Context, action: Admit) -> None:
         reused=sum(part.reused for part in parts),
     )
     refusal = await context.store.money.admit(
-        job, terms=terms, most=most, currency=currency, find_refusal=refusal_finder(context, job, terms), event=event
+        job, terms=terms, most=most, currency=currency, find_refusal=refusal_finder(configured, job, terms), event=event
     )
     if refusal is None:
         return
@@ -84,20 +85,22 @@ def most_of_part(part: Part, terms: Terms, *, sure: bool) -> int:
     )
 
 
-def _unknown(context: Context, job: Job, terms: Terms | None) -> str | None:
+def _unknown(configured: Configured, job: Job, terms: Terms | None) -> str | None:
     """Why nobody can say what the job costs, if so."""
     name = job.route.provider
     if terms is None:
-        provider = context.providers.get(name)
+        provider = configured.providers.get(name)
         if provider is None:
             return f"The provider {name} is not configured any more."
         return provider.prices.unknown(name, job.route.model)
-    if terms.currency != context.budget.currency:
-        return f"It was admitted at prices in {terms.currency}, and [budget] counts in {context.budget.currency}."
+    if terms.currency != configured.budget.currency:
+        return f"It was admitted at prices in {terms.currency}, and [budget] counts in {configured.budget.currency}."
     return None
 
 
-def refusal_finder(context: Context, job: Job, terms: Terms | None) -> Callable[[Account], Refusal | None]:
+def refusal_finder(configured: Configured, job: Job, terms: Terms | None) -> Callable[[Account], Refusal | None]:
     """What judges whether the job may run, given what else is spent or reserved."""
-    provider, unknown = job.route.provider, _unknown(context, job, terms)
-    return lambda account: find_refusal(context.budget, provider, account, approved=job.approved, price_unknown=unknown)
+    provider, unknown = job.route.provider, _unknown(configured, job, terms)
+    return lambda account: find_refusal(
+        configured.budget, provider, account, approved=job.approved, price_unknown=unknown
+    )

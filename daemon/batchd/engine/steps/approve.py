@@ -13,7 +13,7 @@ async def approve(context: Context, job: Job, up_to: object, *, where: str | Non
     """A person allows a held job to go on; the answer for that person. `up_to` is an amount in units, or None."""
     if job.state is not JobState.HELD:
         return f"Job {job.id} is {job.state}, not held; there is nothing to approve."
-    currency = context.budget.currency
+    currency = context.configured.budget.currency
     account = await context.store.money.account(job, currency=currency)
     if account.whole >= MAX_AMOUNT:
         return f"Job {job.id} is still held: {job.reason}."

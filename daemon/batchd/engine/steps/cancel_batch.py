@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ...domain.lifecycle import CancelBatch
 from ..context import Context
-from ..provider_calls import provider_for, remote_of
+from ..provider_calls import open_provider, remote_of
 
 
 async def cancel_batch(context: Context, action: CancelBatch) -> None:
     """Ask the provider to stop working on a batch that only cancelled jobs are in, or that stands still."""
     batch = await context.store.batches.get(action.batch)
-    provider = provider_for(context, batch.provider)
+    provider = await open_provider(context, batch.provider)
     await provider.plugin.cancel(remote_of(batch))
     await context.store.batches.cancel_asked(batch, context.now())

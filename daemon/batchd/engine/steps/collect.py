@@ -17,6 +17,7 @@ from .worker_crashes import note_worker_crash
 
 async def collect_part(context: Context, action: Collect) -> None:
     """Join a part's answers with its rows; leftovers are the next attempt of the same part."""
+    configured = context.configured
     job = await context.store.jobs.get(action.job)
     part = await context.store.jobs.part(action.job, action.first)
     spool, version = context.spool, part.results + 1
@@ -26,10 +27,10 @@ async def collect_part(context: Context, action: Collect) -> None:
         answers=str(spool.answers(part)),
         settled=context.settled_file(part),
         results=str(spool.results(part, version)),
-        builder=context.here(job.route.prompt),
+        builder=configured.spec_here(job.route.prompt),
         attempt=part.attempt,
         attempts=job.route.attempts * job.retry_round,
-        renders=render_tasks(context, job, part, version),
+        renders=render_tasks(context, configured, job, part, version),
         terms=job.terms,
         job=job.id,
         keys=str(spool.keys(part)) if job.route.reuse is not None else None,
@@ -56,7 +57,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         saved=part.saved + done.saved,
         worker_crashes=0,
     )
-    note_rendered(context, job, part, version, done.rendered)
+    note_rendered(context, configured, job, part, version, done.rendered)
     await context.store.money.collected(job, part, Collected(collected, part.batch, done.bill, done.reasons))
     await asyncio.to_thread(_remove_attempt, context, part)
 

@@ -21,6 +21,7 @@ class SinksCollide(BatchdError):
 
 async def deliver(context: Context, action: Deliver) -> None:
     """Publish the job through one sink."""
+    configured = context.configured
     job = await context.store.jobs.get(action.job)
     parts = await context.store.jobs.parts(job.id)
     assert job.outbox_stem is not None
@@ -35,10 +36,10 @@ async def deliver(context: Context, action: Deliver) -> None:
         counts=count_rows(job, parts),
         outbox=outbox,
     )
-    sink = context.sinks[action.sink]
+    sink = configured.sinks[action.sink]
     try:
-        if isinstance(sink, FileSink) and action.sink in context.file_sinks:
-            await publish_files(context, job, parts, action.sink, sink, outbox)
+        if isinstance(sink, FileSink) and action.sink in configured.file_sinks:
+            await publish_files(context, configured, job, parts, action.sink, outbox)
         else:
             await sink.publish(delivery, SpoolRows(context.spool, job, parts, shape_of(job).answer_columns))
     except FileExistsError:

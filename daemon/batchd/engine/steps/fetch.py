@@ -15,7 +15,7 @@ from ...errors import RemoteMissing
 from ...files import replacing
 from ...model import BatchPhase, Problem
 from ..context import ConfiguredProvider, Context
-from ..provider_calls import provider_for, remote_of, submission
+from ..provider_calls import open_provider, remote_of, submission
 from ..retry_later import RetryLater
 from .batch_refusals import handle_refusal
 from .poll import ENDED, MAX_MISSING, VANISHED
@@ -24,7 +24,7 @@ from .poll import ENDED, MAX_MISSING, VANISHED
 async def fetch(context: Context, action: Fetch) -> None:
     """Download every answer there is, of the batch and of its doubles; or judge why it never ran."""
     batch = await context.store.batches.get(action.batch)
-    provider = provider_for(context, batch.provider)
+    provider = await open_provider(context, batch.provider)
     await asyncio.to_thread(context.spool.make_batch, batch.key)
     async with _replacing(context.spool.batch_answers(batch.key)) as file:
         await _download(context, provider, batch, remote_of(batch), file)

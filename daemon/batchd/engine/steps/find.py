@@ -6,7 +6,7 @@ from ...contracts import RemoteBatch
 from ...domain.lifecycle import Find
 from ...errors import CannotFind, ProviderError, RejectedError, TransientError
 from ..context import Context
-from ..provider_calls import provider_for, submission
+from ..provider_calls import open_provider, submission
 from ..retry_later import RetryLater
 
 LOOKS = 2
@@ -16,7 +16,7 @@ LOOKS = 2
 async def find(context: Context, action: Find) -> None:
     """Look whether a batch of unknown outcome exists; only looking twice in vain allows to create it again."""
     batch = await context.store.batches.get(action.batch)
-    provider = provider_for(context, batch.provider)
+    provider = await open_provider(context, batch.provider)
     try:
         found = list(await provider.plugin.find(submission(context, batch, provider)))
     except CannotFind as error:

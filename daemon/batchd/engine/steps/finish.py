@@ -27,7 +27,7 @@ async def finish(context: Context, action: Finish) -> None:
     batches = await context.store.batches.of_job(job.id)
     bill = await context.store.money.of_job(job.id)
     failures = await asyncio.to_thread(_failures, context, parts)
-    report = report_of(job, parts, batches, bill, failures, currency=context.budget.currency)
+    report = report_of(job, parts, batches, bill, failures, currency=context.configured.budget.currency)
     assert job.archive_name is not None
     name = f"{job.outbox_stem}.report.json"
     folders = context.folders

@@ -16,7 +16,7 @@ async def note(context: Context, action: Note) -> None:
     job = await context.store.jobs.get(action.job)
     if job.state is JobState.HELD and job.note is None:
         source = archive_name(job.relative_path)
-        text = held_text(job, by_renaming=context.approve_in_folder).encode("utf-8", "backslashreplace")
+        text = held_text(job, by_renaming=context.configured.approve_in_folder).encode("utf-8", "backslashreplace")
         name = await asyncio.to_thread(context.notes.write, source, text)
         await context.store.money.noted(job, name)
     elif job.state is not JobState.HELD and job.note is not None:

@@ -13,7 +13,7 @@ from ...orders.values import Approve, Cancel, Resolve, Retry, from_stored
 from ...store.orders import StoredOrder
 from ...work.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context
-from ..provider_calls import ProviderNotConfigured, provider_for, until_open
+from ..provider_calls import ProviderNotConfigured, open_provider
 from .approve import approve
 from .reject import reject
 
@@ -160,8 +160,7 @@ async def _resolve(context: Context, order: Resolve) -> str:
 async def _require_known(context: Context, batch: Batch, remote: str) -> None:
     """An id that was mistyped would count as vanished after an hour, and all its rows be asked and paid again."""
     try:
-        provider = provider_for(context, batch.provider)
-        await until_open(context, batch.provider)
+        provider = await open_provider(context, batch.provider)
         async with asyncio.timeout(ASKED_WITHIN):
             await provider.plugin.poll(RemoteBatch(remote, batch.key, {}))
     except (ProviderError, ProviderNotConfigured, TimeoutError) as error:

@@ -17,9 +17,10 @@ from .worker_crashes import note_worker_crash
 
 async def plan_part(context: Context, action: Plan) -> None:
     """Write the request file of the part's attempt."""
+    configured = context.configured
     job = await context.store.jobs.get(action.job)
     part = await context.store.jobs.part(action.job, action.first)
-    provider = context.providers.get(job.route.provider)
+    provider = configured.providers.get(job.route.provider)
     spool, version = context.spool, part.results + 1
     task = PlanTask(
         job=job.id,
@@ -31,7 +32,7 @@ async def plan_part(context: Context, action: Plan) -> None:
         requests=str(spool.requests(part)),
         settled=context.settled_file(part),
         failures=str(spool.results(part, version)),
-        builder=context.here(job.route.prompt),
+        builder=configured.spec_here(job.route.prompt),
         common=job.route.common_body(),
         endpoint=job.route.endpoint,
         max_line_bytes=provider.limits.max_line_bytes if provider else None,
@@ -65,15 +66,17 @@ async def plan_part(context: Context, action: Plan) -> None:
 
 async def _commit(context: Context, job: Job, part: Part, planned: Part) -> None:
     """A part is planned. A later attempt costs money that was not in the admission, so it is judged as well."""
+    # The one in force now, and not when the planning began: that may have waited long for a worker.
+    configured = context.configured
     if job.terms is not None:
         sure = (await correction_of(context, job)).sure
         most = most_of_part(planned, job.terms, sure=sure) if planned.state is not PartState.COLLECTED else 0
         most = min(most, MAX_AMOUNT)  # the database holds no more, and so much is refused
         planned = replace(planned, reserved=most)
     if job.state is JobState.RUNNING and part.attempt > 1:
-        judging = refusal_finder(context, job, job.terms)
+        judging = refusal_finder(configured, job, job.terms)
         await context.store.money.planned_again(
-            job, part, planned, currency=context.budget.currency, find_refusal=judging
+            job, part, planned, currency=configured.budget.currency, find_refusal=judging
         )
     else:
         await context.store.jobs.planned(part, planned)

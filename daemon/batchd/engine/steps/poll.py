@@ -10,7 +10,7 @@ from ...errors import RemoteMissing
 from ...model import BatchPhase, BatchStatus, Problem
 from ...sending.stalling import StallDecision, decide_stall, unmoved_since
 from ..context import ConfiguredProvider, Context
-from ..provider_calls import provider_for, remote_of
+from ..provider_calls import open_provider, remote_of
 
 MAX_MISSING = 3_600.0
 """Seconds that a provider may say of a batch, or of its answers, that it is not there, before we believe it."""
@@ -24,7 +24,7 @@ VANISHED = "batch_missing"
 async def poll(context: Context, action: Poll) -> None:
     """Ask how far the batch is."""
     batch = await context.store.batches.get(action.batch)
-    provider = provider_for(context, batch.provider)
+    provider = await open_provider(context, batch.provider)
     try:
         status = await provider.plugin.poll(remote_of(batch))
     except RemoteMissing:

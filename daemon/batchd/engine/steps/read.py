@@ -22,9 +22,10 @@ class StillChanging(OSError):
 
 async def read_source(context: Context, action: Read) -> None:
     """Turn the source into rows.jsonl and parts."""
+    configured = context.configured
     job = await context.store.jobs.get(action.job)
     if job.route.name == NO_ROUTE.name:
-        await reject(context, job, "no_route", no_route_reason(job.source, context.routes))
+        await reject(context, job, "no_route", no_route_reason(job.source, configured.routes))
         return
     spool = context.spool
     task = ReadTask(
@@ -32,8 +33,8 @@ async def read_source(context: Context, action: Read) -> None:
         name=job.source,
         target=str(spool.rows(job.id)),
         part_rows=job.route.part_rows,
-        reader=context.here(job.route.reader or PluginSpec("")),
-        builder=context.here(job.route.prompt),
+        reader=configured.spec_here(job.route.reader or PluginSpec("")),
+        builder=configured.spec_here(job.route.prompt),
         # Where answers are reused, rows that ask the same are asked once a part: then few parts are better.
         among=1 if job.route.reuse else context.executor.number,
     )
@@ -41,7 +42,7 @@ async def read_source(context: Context, action: Read) -> None:
         done = await context.executor.run(read, task)
     except FileRefused as refusal:
         suffix = os.path.splitext(job.source)[1].lower()
-        if refusal.code == "suffix" and suffix in context.suffixes:
+        if refusal.code == "suffix" and suffix in configured.suffixes:
             raise PluginError(
                 f"A worker process does not find the reader for {suffix} files, though batchd itself has one. "
                 f"{job.source} waits; if this stays so, start batchd again."

@@ -8,7 +8,6 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ...answers.joining import answer_columns
 from ...contracts import Outbox
@@ -17,7 +16,8 @@ from ...domain.routing import PluginSpec
 from ...file_sink import FileSink, Shape
 from ...work.joined import RowsDoNotAddUp
 from ...work.render import RenderTask, render
-from ..context import Context
+from ..context import Configured, Context
+from ..retry_later import RetryLater
 
 
 def shape_of(job: Job) -> Shape:
@@ -25,28 +25,37 @@ def shape_of(job: Job) -> Shape:
     return Shape(job.id, list(job.columns), answer_columns(job.columns, job.answer_columns))
 
 
-def render_tasks(context: Context, job: Job, part: Part, version: int) -> list[RenderTask]:
+def render_tasks(context: Context, configured: Configured, job: Job, part: Part, version: int) -> list[RenderTask]:
     """How to make the part's lines for each file sink of the job, once its results have this version."""
     tasks = []
     for number, name in enumerate(job.route.sinks):
-        recipe = _recipe(context, name)
-        if recipe is not None:
-            run = context.spool.run(job, part)
-            tasks.append(RenderTask(run, shape_of(job), recipe, context.spool.piece(part, number, version)))
+        spec = _spec(configured, name)
+        if spec is not None:
+            target = context.spool.piece(part, number, version, generation=configured.generation)
+            tasks.append(RenderTask(context.spool.run(job, part), shape_of(job), spec, target))
     return tasks
 
 
-def note_rendered(context: Context, job: Job, part: Part, version: int, rendered: Sequence[Mapping[str, int]]) -> None:
+def note_rendered(
+    context: Context,
+    configured: Configured,
+    job: Job,
+    part: Part,
+    version: int,
+    rendered: Sequence[Mapping[str, int]],
+) -> None:
     """Remember what the workers made. Forgotten with the process: then it is made again."""
-    numbers = [number for number, name in enumerate(job.route.sinks) if _recipe(context, name) is not None]
+    numbers = [number for number, name in enumerate(job.route.sinks) if _spec(configured, name) is not None]
     for number, suffixes in zip(numbers, rendered, strict=False):
-        context.pieces[job.id, part.first, version, number] = suffixes
+        context.pieces[job.id, part.first, version, number, configured.generation] = suffixes
 
 
 async def publish_files(
-    context: Context, job: Job, parts: Sequence[Part], name: str, sink: FileSink[Any], outbox: Outbox
+    context: Context, configured: Configured, job: Job, parts: Sequence[Part], name: str, outbox: Outbox
 ) -> None:
-    """Publish the job's files, whole or not at all."""
+    """Publish the job's files, whole or not at all, all of it by one configuration."""
+    sink = configured.sinks[name]
+    assert isinstance(sink, FileSink), "asked only of sinks that are"
     expected = 0
     for part in parts:
         if part.first != expected:
@@ -57,11 +66,13 @@ async def publish_files(
             f"Job {job.id} came in with {job.rows} rows and would go out with {expected}; nothing is delivered."
         )
     number = list(job.route.sinks).index(name)
-    made = await asyncio.gather(*(_piece(context, job, part, name, number) for part in parts))
-    pieces = [(context.spool.piece(part, number), suffixes) for part, suffixes in zip(parts, made, strict=True)]
+    made = await asyncio.gather(*(_piece(context, configured, job, part, number) for part in parts))
+    if context.configured is not configured:
+        # Workers that began after the reload may have loaded other plugins than those that the head would come from.
+        raise RetryLater(0.0)
     heads = sink.heads(shape_of(job))
     # Shielded: were it cut off here, its thread would go on, beside the next delivery and over the same drafts.
-    writing = asyncio.ensure_future(asyncio.to_thread(_put_together, outbox, heads, pieces))
+    writing = asyncio.ensure_future(asyncio.to_thread(_put_together, outbox, heads, made))
     try:
         await asyncio.shield(writing)
     except asyncio.CancelledError:
@@ -72,23 +83,26 @@ async def publish_files(
 
 def forget_pieces(context: Context, job: Job) -> None:
     """The job is published: what was made for that is not needed any more."""
-    for key in [key for key in context.pieces if key[0] == job.id]:
+    for key in [key for key in list(context.pieces) if key[0] == job.id]:
         del context.pieces[key]
     with contextlib.suppress(OSError):
         for piece in context.spool.pieces(job.id):
             piece.unlink(missing_ok=True)
 
 
-async def _piece(context: Context, job: Job, part: Part, name: str, number: int) -> Mapping[str, int]:
-    """The suffixes of a part's pieces. What is not there any more as it was made is made again."""
-    key = (job.id, part.first, part.results, number)
-    made, target = context.pieces.get(key), context.spool.piece(part, number)
+async def _piece(
+    context: Context, configured: Configured, job: Job, part: Part, number: int
+) -> tuple[str, Mapping[str, int]]:
+    """Where a part's pieces are, and their suffixes. What is not there any more as it was made is made again."""
+    key = (job.id, part.first, part.results, number, configured.generation)
+    target = context.spool.piece(part, number, part.results, generation=configured.generation)
+    made = context.pieces.get(key)
     if made is None or not await asyncio.to_thread(_are_whole, target, made):
-        recipe = _recipe(context, name)
-        assert recipe is not None, "asked only of sinks that have one"
-        task = RenderTask(context.spool.run(job, part), shape_of(job), recipe, target)
+        spec = _spec(configured, job.route.sinks[number])
+        assert spec is not None, "asked only of sinks that have one"
+        task = RenderTask(context.spool.run(job, part), shape_of(job), spec, target)
         made = context.pieces[key] = await context.executor.run(render, task)
-    return made
+    return target, made
 
 
 def _are_whole(target: str, made: Mapping[str, int]) -> bool:
@@ -110,6 +124,6 @@ def _put_together(outbox: Outbox, heads: Mapping[str, bytes], pieces: Sequence[t
                     shutil.copyfileobj(lines, file)
 
 
-def _recipe(context: Context, name: str) -> PluginSpec | None:
-    spec = context.file_sinks.get(name)
-    return context.here(spec) if spec is not None else None
+def _spec(configured: Configured, name: str) -> PluginSpec | None:
+    spec = configured.file_sinks.get(name)
+    return configured.spec_here(spec) if spec is not None else None

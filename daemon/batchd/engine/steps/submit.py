@@ -7,14 +7,14 @@ import asyncio
 from ...domain.lifecycle import Submit, outcome_wait
 from ...errors import NotSent, RejectedError, RemoteMissing, SubmissionRefused
 from ..context import ConfiguredProvider, Context
-from ..provider_calls import provider_for, submission
+from ..provider_calls import open_provider, submission
 from .batch_refusals import handle_refusal
 
 
 async def submit(context: Context, action: Submit) -> None:
     """Commit the intent, create the batch, commit its id. The create call is made once and never repeated blindly."""
     batch = await context.store.batches.get(action.batch)
-    provider = provider_for(context, batch.provider)
+    provider = await open_provider(context, batch.provider)
     if not await context.store.batches.submitting(batch, context.now()):
         return
     batch = await context.store.batches.get(batch.key)

@@ -10,14 +10,14 @@ from ...domain.records import Batch
 from ...errors import SubmissionRefused
 from ...files import replacing
 from ..context import Context
-from ..provider_calls import provider_for, submission
+from ..provider_calls import open_provider, submission
 from .batch_refusals import handle_refusal
 
 
 async def upload(context: Context, action: Upload) -> None:
     """Write the input file and send it ahead."""
     batch = await context.store.batches.get(action.batch)
-    provider = provider_for(context, batch.provider)
+    provider = await open_provider(context, batch.provider)
     await _write_input(context, batch)
     attempt = await context.store.batches.uploading(batch)
     try:
