@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batchd.model import Failure
+from batchd.store.reading.snapshot import snapshot
 
 from .conftest import MakeHousehold, csv_of
 from .test_faults import NINE, order, statuses
@@ -46,6 +47,26 @@ async def test_a_duplicate_of_a_cancelled_job_is_asked_about_itself(make_househo
     assert set(statuses(household, "reviews/first.results.csv")) == {"skipped"}
     assert statuses(household, "reviews/second.results.csv") == ["ok"] * 9
     assert household.service.executed.total() == 9
+
+
+async def test_a_job_that_was_swept_can_neither_be_retried_nor_delivered_again(make_household: MakeHousehold) -> None:
+    household = make_household()
+    household.drop("reviews/first.csv", csv_of(NINE))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        await daemon.drain()
+        jobs = daemon.context.store.jobs
+        [first] = await jobs.ids()
+        await jobs.swept([first])
+        await order(daemon, "retry", first)
+        await daemon.drain()
+        assert (await jobs.get(first)).state == "done"
+        with snapshot(daemon.context.spool.state) as state:
+            assert "finished too long ago" in state.events(first)[-1].sentence
+        household.drop("reviews/second.csv", csv_of(NINE))
+        await daemon.take_in()
+        await daemon.drain()
+    assert household.service.executed.total() == 18
 
 
 async def test_duplicates_may_be_processed_or_rejected(make_household: MakeHousehold) -> None:

@@ -450,6 +450,23 @@ async def test_a_newer_database_is_refused_in_words_and_left_alone(
     assert await version(path) == len(steps) + 1
 
 
+def test_a_job_that_was_swept_by_an_earlier_version_has_its_size_and_is_still_swept() -> None:
+    steps = database.migrations()
+    [number] = [number for number, step in enumerate(steps) if "swept_at" in step]
+    connection = sqlite3.connect(":memory:")
+    for step in steps[:number]:
+        connection.executescript(step)
+    row = "'done', 'may.csv', x'00', '[1,99,3,4]', '{}'"
+    columns = "id, state, source, inbox_path, stamp, route, size, claimed_at, finished_at"
+    connection.execute(
+        f"INSERT INTO jobs ({columns}) VALUES ('kept', {row}, 99, 1.0, 2.0), ('gone', {row}, -1, 1.0, 2.0)"
+    )
+    connection.executescript(steps[number])
+    found = connection.execute("SELECT id, size, swept_at FROM jobs ORDER BY id").fetchall()
+    connection.close()
+    assert found == [("gone", 99, 2.0), ("kept", 99, None)]
+
+
 def test_every_named_query_is_valid_sql() -> None:
     connection = sqlite3.connect(":memory:")
     for step in database.migrations():

@@ -77,6 +77,7 @@ JOBS = st.builds(
     planned_at=SOMETIME,
     collected_at=SOMETIME,
     finished_at=SOMETIME,
+    swept_at=SOMETIME,
 )
 PARTS = st.builds(
     Part,

@@ -408,6 +408,8 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     assert await jobs.expired(8.0) == ["job"]
     assert await jobs.expired(7.0) == []
     await jobs.swept(["job"])
+    swept = await jobs.get("job")
+    assert (swept.swept_at, swept.size) == (NOW, 99)
     assert await jobs.expired(8.0) == []
     assert await jobs.parts("job") == []
     assert [event.kind for event in store.told] == [

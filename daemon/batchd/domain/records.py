@@ -22,6 +22,7 @@ class Job:
 
     Money is in subunits. `terms` are what its model cost when it was admitted, which is what all of it is priced
     at; `approved` what a person allows it to cost in all; `note` the name of the note about it in the held folder.
+    `swept_at` is when its working files were removed, long after it was finished: it cannot be retried any more.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Job:
     planned_at: float | None = None
     collected_at: float | None = None
     finished_at: float | None = None
+    swept_at: float | None = None
 
     @property
     def relative_path(self) -> str:

@@ -337,12 +337,12 @@ class Jobs:
         await self._step(job.id, job.state, JobState.FAILED, event, reason_code=code, reason=reason)
 
     async def swept(self, jobs: Sequence[str]) -> None:
-        """The spool of these jobs is gone."""
+        """The working files of these jobs are gone."""
 
         async def change(tx: Transaction) -> None:
             for job in jobs:
                 await tx.run("delete_parts", job=job)
-                await tx.update("jobs", {"id": job}, size=-1)
+                await tx.run("mark_swept", job=job, at=tx.now)
 
         await self._database.write(change)
 

@@ -64,7 +64,7 @@ SELECT * FROM parts WHERE job = :job AND first = :first
 -- name: duplicate_of
 -- The first accepted job with the same bytes and the very same route, if its answers are there or on their way.
 SELECT id FROM jobs
-WHERE sha256 = :sha256 AND route = :route AND id != :id AND size >= 0 AND NOT cancelled
+WHERE sha256 = :sha256 AND route = :route AND id != :id AND swept_at IS NULL AND NOT cancelled
   AND state NOT IN ('rejecting', 'rejected', 'cancelled', 'failed')
 ORDER BY accepted_at, id
 LIMIT 1
@@ -72,7 +72,7 @@ LIMIT 1
 -- name: earlier_duplicate
 -- The same, of those that were accepted before this one: so no two wait for each other.
 SELECT id FROM jobs
-WHERE sha256 = :sha256 AND route = :route AND size >= 0 AND NOT cancelled
+WHERE sha256 = :sha256 AND route = :route AND swept_at IS NULL AND NOT cancelled
   AND (accepted_at, id) < (:accepted_at, :id)
   AND state NOT IN ('rejecting', 'rejected', 'cancelled', 'failed')
 ORDER BY accepted_at, id
@@ -163,7 +163,10 @@ DELETE FROM conditions WHERE subject = :subject
 
 -- name: expired_jobs
 -- Finished jobs whose spool is not kept any longer.
-SELECT id FROM jobs WHERE state IN ('done', 'cancelled', 'rejected') AND finished_at < :before AND size >= 0
+SELECT id FROM jobs WHERE state IN ('done', 'cancelled', 'rejected') AND finished_at < :before AND swept_at IS NULL
+
+-- name: mark_swept
+UPDATE jobs SET swept_at = :at WHERE id = :job AND swept_at IS NULL
 
 -- name: job_totals
 SELECT COUNT(*) AS parts, COALESCE(SUM(rows), 0) AS rows, COALESCE(SUM(ok), 0) AS ok,

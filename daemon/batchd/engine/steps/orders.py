@@ -86,7 +86,7 @@ async def _retry(context: Context, order: Retry) -> str:
         raise NotCarriedOut(f"Job {job.id} was rejected: {job.reason} Mend the file and drop it again.")
     if job.state not in {JobState.DONE, JobState.CANCELLED}:
         raise NotCarriedOut(f"Job {job.id} is {job.state}; there is nothing to retry yet.")
-    if job.size < 0:
+    if job.swept_at is not None:
         raise NotCarriedOut(
             f"Job {job.id} finished too long ago: its rows are not kept any more. Drop its failed.csv again "
             "to ask about the failed rows."

@@ -22,7 +22,8 @@ async def redeliver(context: Context, action: Redeliver) -> None:
     """Make the earlier job's results this job's own, once they are all there."""
     job = await context.store.jobs.get(action.job)
     earlier = await context.store.jobs.find(job.duplicate_of or "")
-    if earlier is None or earlier.size < 0 or earlier.state in {JobState.CANCELLED, JobState.REJECTED, JobState.FAILED}:
+    nothing = {JobState.CANCELLED, JobState.REJECTED, JobState.FAILED}
+    if earlier is None or earlier.swept_at is not None or earlier.state in nothing:
         await context.store.jobs.without_duplicate(job)
         return
     if earlier.state is not JobState.DONE:
