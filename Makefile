@@ -40,7 +40,7 @@ demo: $(STAMP)  ## the main job on a sample file, with a sandbox in place of a p
 	@$(BIN)/batchd demo
 
 test-fast: $(STAMP)  ## the tests to run before each commit: about a minute; tests/README.md says which
-	$(BIN)/python -m pytest -q -n auto -m "not slow and not speed and not outside"
+	$(BIN)/python -m pytest -q -n auto --hypothesis-profile fast -m "not slow and not speed and not outside"
 
 test: $(STAMP)  ## all tests, from the source and from the built wheel
 	$(BIN)/python -m pytest -q -n auto --dist loadgroup

@@ -182,6 +182,7 @@ def test_a_message_of_a_megabyte_is_cut() -> None:
     ),
     max_leaves=12,
 ).map(lambda value: json.dumps(value).encode()))  # fmt: skip
+@pytest.mark.slow
 def test_no_line_whatsoever_brings_the_reading_down(raw: bytes) -> None:
     assert isinstance(outcome(raw), Response | Failure)
     assert isinstance(owner(raw), str | None)

@@ -107,6 +107,7 @@ LINES = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(LINES)
 @example(line(usage={**USAGE, "prompt_tokens_details": {"cached_tokens": None}}))
 @example(line("", error={"code": "x"}))

@@ -179,6 +179,7 @@ def completed(words: str, config: Path) -> list[str]:
     return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
 
+@pytest.mark.slow
 def test_completion_of_commands_and_jobs(tmp_path: Path) -> None:
     house, [under_way] = half_way(tmp_path / "house", "reviews/june.csv")
     assert completed("batchd st", house.config) == ["status", "state"]

@@ -81,6 +81,7 @@ def test_debug_shows_the_traceback(tmp_path: Path, where: str) -> None:
     assert said.err.splitlines()[-1].startswith("batchd: There is no configuration at ")
 
 
+@pytest.mark.slow
 def test_a_real_process_ends_the_same_way(tmp_path: Path) -> None:
     said = process("status", cwd=tmp_path)
     assert (said.status, said.out) == (4, "")
@@ -90,6 +91,7 @@ def test_a_real_process_ends_the_same_way(tmp_path: Path) -> None:
     assert process(cwd=tmp_path).status == 2
 
 
+@pytest.mark.slow
 def test_a_state_that_another_daemon_has(tmp_path: Path) -> None:
     from .test_running import real_house
 

@@ -506,6 +506,7 @@ def test_the_most_is_what_the_daemon_takes_it_for(tmp_path: Path) -> None:
 # --- how -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_on_a_terminal_it_is_a_table(config: Path) -> None:
     path = file_of(config.parent, "good", "bad")
     lines = plain(shown("--config", config, "estimate", path, *asked("holysheep/gpt-4.1", "holysheep/x"), columns=100))
@@ -520,6 +521,7 @@ def test_on_a_terminal_it_is_a_table(config: Path) -> None:
     assert all(len(line.rstrip()) <= 40 for line in narrow)
 
 
+@pytest.mark.slow
 def test_nobody_is_called_and_openai_is_not_imported(config: Path) -> None:
     file_of(config.parent, "good")
     for arguments in (
@@ -542,6 +544,7 @@ def test_it_works_without_the_vocabularies(config: Path, monkeypatch: pytest.Mon
     assert "tokens, estimated from bytes (pip install 'batchd[tokens]' counts them)." in said.out
 
 
+@pytest.mark.slow
 def test_nothing_is_left_behind(config: Path) -> None:
     path = file_of(config.parent, "good")
     before = {each: each.stat().st_mtime_ns for each in config.parent.rglob("*")}

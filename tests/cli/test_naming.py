@@ -51,6 +51,7 @@ def test_of_several_the_one_under_way_is_meant(house: House) -> None:
         assert job_called(state, "may.csv").id == under_way
 
 
+@pytest.mark.slow
 def test_many_jobs_are_not_all_listed(house: House) -> None:
     for number in range(12):
         house.run("reviews/may.csv", [f"{number}"])

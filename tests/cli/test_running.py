@@ -20,6 +20,8 @@ from batchd.store.reading.snapshot import snapshot
 
 from .cli_kit import environment, here, process
 
+pytestmark = pytest.mark.slow
+
 SERVICE = """
 from pathlib import Path
 

@@ -69,6 +69,7 @@ def test_quick_commands_import_nothing_heavy(tmp_path: Path, arguments: tuple[st
         assert packages.isdisjoint({"asyncio", "pluggy", *plugins})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -124,6 +124,7 @@ def test_columns_stand_in_line_with_wide_characters(tmp_path: Path) -> None:
     assert len(places) == 1
 
 
+@pytest.mark.slow
 def test_colours_unless_no_color(busy: House) -> None:
     # Styles such as bold stay, as no-color.org has it; what must be gone are the colours.
     colour = re.compile(r"\x1b\[[0-9;]*3[1-7]m")
@@ -158,6 +159,7 @@ def test_watching_a_job_that_is_finished(tmp_path: Path) -> None:
     assert job in shown("--config", house.config, "status", job, "--watch")
 
 
+@pytest.mark.slow
 def test_once_shows_how_far_it_is_and_then_what_lies_where(tmp_path: Path) -> None:
     house = real_house(tmp_path / "house", polls=5)
     reviews(house / "inbox" / "reviews" / "may.csv", "good", "fine")
@@ -169,6 +171,7 @@ def test_once_shows_how_far_it_is_and_then_what_lies_where(tmp_path: Path) -> No
     assert plain(raw)[-4].endswith("reviews/may.csv: done. 2 rows: 2 ok. 0.025 USD.")
 
 
+@pytest.mark.slow
 def test_once_with_a_log_level_logs_instead(tmp_path: Path) -> None:
     house = real_house(tmp_path / "house")
     reviews(house / "inbox" / "reviews" / "may.csv", "good")

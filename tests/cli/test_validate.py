@@ -293,6 +293,7 @@ def test_it_imports_neither_openai_nor_pydantic_nor_any_plugin(tmp_path: Path) -
     assert packages.isdisjoint({"openai", "pydantic", "rich", "asyncio", "pluggy", "jinja2", "aiosqlite", *plugins})
 
 
+@pytest.mark.slow
 def test_killed_at_any_instant_it_has_written_all_or_nothing(tmp_path: Path) -> None:
     line = request("a", body={"model": "small", "messages": [{"role": "user", "content": "x" * 400_000}]})
     write(*(line.replace('"a"', f'"{number}"') for number in range(100)))

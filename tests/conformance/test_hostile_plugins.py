@@ -14,6 +14,8 @@ from .asking import failed
 from .good_plugins import Notebook, Shop, Table
 from .samples import OfBatchProvider, OfLiveProvider, OfObserver, OfPromptBuilder, OfReader, OfSink, OfTable
 
+pytestmark = pytest.mark.slow
+
 
 def hostile(module: ModuleType) -> list[type[Any]]:
     """The plugins in a module that say what they fail."""

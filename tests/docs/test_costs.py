@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import tomli_w
 
 from batchd.money import published_prices as published_prices
@@ -24,6 +25,7 @@ TEXT = PAGE.read_text("utf-8")
 ROUTE = {"provider": "openai", "model": "m", "prompt": {"plugin": "template", "user": "{{ a }}"}}
 
 
+@pytest.mark.slow
 def test_the_comparison_is_what_the_command_prints(tmp_path: Path) -> None:
     [config] = re.findall(r"<!-- compared -->\n```toml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
     [command] = re.findall(r"<!-- compare -->\n```sh\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)

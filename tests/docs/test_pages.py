@@ -176,6 +176,7 @@ def test_no_key_stands_in_the_example_of_services() -> None:
     assert all(key.startswith("env:") for key in keys)
 
 
+@pytest.mark.slow
 def test_the_configuration_to_run_runs(plugins: Path) -> None:
     match = re.search(
         r"<!-- run -->\n```toml\n(.*?)^```$", (DOCS / "plugins.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
@@ -201,6 +202,7 @@ def test_the_configuration_to_run_runs(plugins: Path) -> None:
     assert "Finished may.txt: 1 ok." in (plugins / "finished.txt").read_text()
 
 
+@pytest.mark.slow
 def test_the_package_of_the_example_passes_its_own_tests(tmp_path: Path) -> None:
     package = ROOT / "examples" / "package"
     shutil.copytree(package, tmp_path / "package", ignore=shutil.ignore_patterns("__pycache__"))

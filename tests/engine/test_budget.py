@@ -493,6 +493,7 @@ async def test_a_price_that_changes_while_a_job_runs_changes_nothing_for_it(tmp_
     assert house.report("reviews/b.report.json")["cost"]["actual"] == 90.0
 
 
+@pytest.mark.slow
 async def test_limits_hold_for_every_instant_of_a_crash(tmp_path: Path) -> None:
     """Stopped after every action, the same jobs run and the same are held: what is promised is never forgotten."""
     sent: set[int] = set()

@@ -67,6 +67,7 @@ async def test_an_undisturbed_run_delivers_every_row_by_name(make_household: Mak
     assert len(lines) == 1 + len(REVIEWS)
 
 
+@pytest.mark.slow
 async def test_dropped_after_any_number_of_actions_it_goes_on_as_if_nothing_had_happened(
     make_household: MakeHousehold,
 ) -> None:
@@ -87,6 +88,7 @@ async def test_dropped_after_any_number_of_actions_it_goes_on_as_if_nothing_had_
         assert [path.name for path in (household.folders.archive / "reviews").iterdir()] == ["may.csv"]
 
 
+@pytest.mark.slow
 async def test_dropped_in_the_middle_of_any_call_to_the_provider_nothing_is_paid_twice(
     make_household: MakeHousehold,
 ) -> None:

@@ -172,6 +172,7 @@ async def test_a_row_that_cannot_be_asked_leads_nobody(tmp_path: Path) -> None:
     assert house.report("reviews/a.report.json")["rows"]["failed"] == 2
 
 
+@pytest.mark.slow
 async def test_stopped_after_any_action_nothing_is_asked_twice(tmp_path: Path) -> None:
     stop = 0
     while True:

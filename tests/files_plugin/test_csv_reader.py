@@ -359,6 +359,7 @@ def test_reads_what_the_csv_module_writes(tmp_path_factory, table):
     assert read(reader(), path) == (names, table)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(drop):
     def peak(rows: int) -> int:
         path = drop("id,text\n" + "".join(f"{number},some words to read\n" for number in range(rows)))

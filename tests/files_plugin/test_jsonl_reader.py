@@ -136,6 +136,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @PATIENT
 @given(
     objects=st.lists(st.dictionaries(KEYS, VALUES, max_size=4), min_size=1).filter(any),
@@ -160,6 +161,7 @@ def test_duplicate_keys_are_found_however_they_are_written(tmp_path_factory, pai
     assert isinstance(read(READER, path)[1][1], BadRow) == duplicate
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(drop):
     def peak(rows: int) -> int:
         path = drop("".join(f'{{"id":{number},"text":"some words to read"}}\n' for number in range(rows)))

@@ -246,6 +246,7 @@ def test_scanning_while_others_create_and_delete(tmp_path):
             thread.join()
 
 
+@pytest.mark.slow
 def test_ten_thousand_files_cost_little(tmp_path):
     for number in range(10_000):
         os.close(os.open(tmp_path / f"review-{number:05}.csv", os.O_CREAT | os.O_WRONLY))

@@ -25,6 +25,8 @@ from batchd.intake.claiming import Claimed, claim
 
 from .conftest import make_place, until
 
+pytestmark = pytest.mark.slow
+
 CONTENT = b"review\n" + b"good\n" * 400_000
 
 # What changes something, or makes it durable. Reads in between change nothing that a kill could show.

@@ -33,6 +33,7 @@ def test_neither_the_plugin_nor_its_settings_import_the_sdk() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_opening_imports_the_sdk_before_any_call() -> None:
     script = (
         "import asyncio, sys\n"

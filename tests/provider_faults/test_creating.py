@@ -14,6 +14,8 @@ from ..engine.test_faults import order
 from ..sandbox.sandbox_kit import as_jsonl, request_lines
 from .conftest import NINE, MakePair, told
 
+pytestmark = pytest.mark.slow
+
 NOTHING_DONE = [
     "create:cut",
     "create:500",

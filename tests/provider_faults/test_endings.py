@@ -9,6 +9,8 @@ import pytest
 from ..engine.conftest import csv_of, route
 from .conftest import NINE, MakePair, Pair, told
 
+pytestmark = pytest.mark.slow
+
 HOUR = 3_600.0
 
 

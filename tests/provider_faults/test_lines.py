@@ -12,6 +12,8 @@ from batchd.model import Response, Result
 
 from .conftest import MakePair
 
+pytestmark = pytest.mark.slow
+
 READ_AS_THEY_ARE = [
     "line:shuffled",
     "line:double:lines=5",

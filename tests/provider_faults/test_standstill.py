@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from batchd.domain.lifecycle import Poll
 from batchd.status.job_words import waits_for
 from batchd.store.reading.snapshot import snapshot
 
 from ..engine.conftest import csv_of
 from .conftest import NINE, MakePair, Pair, told
+
+pytestmark = pytest.mark.slow
 
 HOUR = 3_600.0
 

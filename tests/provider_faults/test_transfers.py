@@ -6,6 +6,8 @@ import pytest
 
 from .conftest import MakePair
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("fault", "posts", "stored"),

@@ -15,6 +15,8 @@ from batchd.work.local import WorkerLost
 
 from ..engine.conftest import csv_of, make_household, route
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["make_household"]
 
 TaskT = TypeVar("TaskT")

@@ -226,6 +226,7 @@ with RequestFile(Path(sys.argv[1]), Limits(10**9, 10**12)) as file:
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     """Here two lines of three are bad. bench/validating.py asks the same of a million."""
 

@@ -14,6 +14,8 @@ from sandbox_kit import LABELS, TERMINAL, Running, as_jsonl, request_line, reque
 
 from batchd_sandbox import records
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_batch_is_answered_line_by_line(sandbox: Running) -> None:
     batch = await sandbox.run(request_lines(3), metadata={"job": "may"})

@@ -12,6 +12,8 @@ from sandbox_kit import Running, as_jsonl, request_line, request_lines, running
 if TYPE_CHECKING:
     from openai.types import Batch
 
+pytestmark = pytest.mark.slow
+
 
 def _errors(batch: Batch) -> list[tuple[str | None, int | None]]:
     assert batch.errors is not None

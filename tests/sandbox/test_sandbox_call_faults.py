@@ -12,6 +12,8 @@ import openai
 import pytest
 from sandbox_kit import Running, as_jsonl, request_lines, running, until
 
+pytestmark = pytest.mark.slow
+
 ONE = as_jsonl(request_lines(1))
 
 

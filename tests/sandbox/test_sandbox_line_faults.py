@@ -11,6 +11,8 @@ from sandbox_kit import Running, request_line, request_lines
 if TYPE_CHECKING:
     from openai.types import Batch
 
+pytestmark = pytest.mark.slow
+
 
 async def _raw(sandbox: Running, batch: Batch) -> tuple[list[bytes], list[bytes]]:
     """The lines of both files as bytes."""

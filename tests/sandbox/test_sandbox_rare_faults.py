@@ -10,6 +10,8 @@ import openai
 import pytest
 from sandbox_kit import Running, as_jsonl, request_lines, running, until
 
+pytestmark = pytest.mark.slow
+
 
 async def _listed(sandbox: Running) -> list[str]:
     return [one.id async for one in sandbox.client.batches.list()]

@@ -106,6 +106,7 @@ with DuplicateFinder() as table:
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_names() -> None:
     # Below the first, the caches are still filling. Half of the names are duplicates.
     (small, _), (large, _) = peak_of(LOOKING, "100000"), peak_of(LOOKING, "300000")

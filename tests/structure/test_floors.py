@@ -8,6 +8,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
@@ -34,12 +36,14 @@ def copied(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_floors_are_kept() -> None:
     done = lint(ROOT)
     assert done.returncode == 0, done.stdout
     assert f"Contracts: {len(CONTRACTS)} kept, 0 broken." in done.stdout
 
 
+@pytest.mark.slow
 def test_what_breaks_them_is_noticed(tmp_path: Path) -> None:
     house = copied(tmp_path)
     with (house / "daemon" / "batchd" / "sending" / "backoff.py").open("a") as file:

@@ -185,6 +185,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 async def test_workers_do_not_outlive_a_daemon_that_was_killed(tmp_path: Path, how: signal.Signals) -> None:
     program = tmp_path / "daemon.py"
@@ -209,6 +210,7 @@ async def test_workers_do_not_outlive_a_daemon_that_was_killed(tmp_path: Path, h
         daemon.wait()
 
 
+@pytest.mark.slow
 async def test_closing_leaves_no_thread_behind(tmp_path: Path) -> None:
     """One that is just ending while the interpreter does has it print a traceback: seen at one of two hundred stops."""
     before = set(threading.enumerate())
