@@ -12,7 +12,7 @@ from batchd.answers.joining import ResultLine, owner
 from batchd.domain.rows import row_of
 from batchd.model import Usage
 from batchd.work import collect as module
-from batchd.work.collect import CollectTask, DealDone, DistributeTask, Share, collect, distribute
+from batchd.work.collect import CollectTask, DistributeDone, DistributeTask, Share, collect, distribute
 from batchd.work.part_files import decode_results, read_results, write_results
 
 from .conftest import Desk
@@ -66,19 +66,19 @@ def test_each_part_gets_its_lines_in_the_order_they_came(provider: Desk) -> None
     assert distributed(provider, "a.0") == [answered("a-3"), answered("a-0")]
     assert distributed(provider, "a.10") == [answered("a-12"), answered("a-12"), answered("a-10")]
     assert distributed(provider, "b.0") == [answered("b-0"), answered("b-1")]
-    assert done == DealDone(7, 0)
+    assert done == DistributeDone(7, 0)
     assert "strays.jsonl" not in provider.everything()
 
 
 def test_a_part_without_an_answer_gets_an_empty_file(provider: Desk) -> None:
-    assert distribute(dealing(provider, [], ("a", 0, 10))) == DealDone(0, 0)
+    assert distribute(dealing(provider, [], ("a", 0, 10))) == DistributeDone(0, 0)
     assert provider.read("a.0") == b""
 
 
 def test_what_is_nobodys_is_set_aside(provider: Desk) -> None:
     nobodys = [answered("c-0"), answered("a-10"), answered("a-00"), answered("request-1"), b'{"no": "id"}', b"<html>"]
     done = distribute(dealing(provider, [nobodys[0], answered("a-0"), *nobodys[1:]], ("a", 0, 10)))
-    assert done == DealDone(1, 6)
+    assert done == DistributeDone(1, 6)
     assert strays(provider) == nobodys
 
 
@@ -86,13 +86,13 @@ def test_what_is_nobodys_is_set_aside(provider: Desk) -> None:
 def test_however_lines_end(provider: Desk, end: bytes) -> None:
     done = distribute(dealing(provider, [answered("a-0"), answered("a-1")], ("a", 0, 10), end=end))
     assert distributed(provider, "a.0") == [answered("a-0"), answered("a-1")]
-    assert done == DealDone(2, 0)
+    assert done == DistributeDone(2, 0)
 
 
 def test_a_last_line_without_its_end_and_a_mark_at_the_beginning(provider: Desk) -> None:
     given = dealing(provider, [], ("a", 0, 10))
     provider.write("answers.jsonl", b"\xef\xbb\xbf" + answered("a-0") + b"\n" + answered("a-1"))
-    assert distribute(given) == DealDone(2, 0)
+    assert distribute(given) == DistributeDone(2, 0)
     assert distributed(provider, "a.0") == [answered("a-0"), answered("a-1")]
 
 
@@ -106,14 +106,14 @@ def test_separators_inside_of_an_answer_cut_nothing(provider: Desk, text: str) -
 def test_a_line_that_is_no_json_goes_to_the_part_it_names(provider: Desk) -> None:
     broken = answered("a-12")[:-30]
     done = distribute(dealing(provider, [broken], ("a", 0, 10), ("a", 10, 10)))
-    assert (distributed(provider, "a.10"), done) == ([broken], DealDone(1, 0))
+    assert (distributed(provider, "a.10"), done) == ([broken], DistributeDone(1, 0))
 
 
 def test_more_parts_than_files_may_be_open(provider: Desk) -> None:
     number = module.MAX_OPEN_FILES * 2 + 50
     lines = [answered(f"a-{row}") for row in reversed(range(number * 3))] + [answered("b-0")]
     done = distribute(dealing(provider, lines, *(("a", first * 3, 3) for first in range(number))))
-    assert done == DealDone(number * 3, 1)
+    assert done == DistributeDone(number * 3, 1)
     assert strays(provider) == [answered("b-0")]
     for first in (0, 3, 597, 600, 603, number * 3 - 3):
         assert distributed(provider, f"a.{first}") == [answered(f"a-{first + row}") for row in (2, 1, 0)]
