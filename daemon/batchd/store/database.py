@@ -52,13 +52,12 @@ class Transaction:
 
     async def fetch(self, query: str, **values: Any) -> list[sqlite3.Row]:
         """All rows of a named query."""
-        async with self._connection.execute(QUERIES[query], values) as cursor:
-            return list(await cursor.fetchall())
+        # In one trip to the connection's thread; with a cursor it would be three.
+        return list(await self._connection.execute_fetchall(QUERIES[query], values))
 
     async def run(self, query: str, **values: Any) -> int:
         """Run a named query; how many rows it changed."""
-        async with self._connection.execute(QUERIES[query], _storable(values)) as cursor:
-            return cursor.rowcount
+        return (await self._connection.execute(QUERIES[query], _storable(values))).rowcount
 
     async def update(self, table: str, where: Mapping[str, Any], **values: Any) -> int:
         """Set columns where the others equal; how many rows that was. Tables and columns come from our code alone."""
@@ -66,8 +65,7 @@ class Transaction:
         conditions = " AND ".join(f"{column} = :{column}" for column in where)
         arguments = {f"set_{column}": value for column, value in values.items()} | dict(where)
         statement = f"UPDATE {table} SET {assignments} WHERE {conditions}"  # noqa: S608
-        async with self._connection.execute(statement, _storable(arguments)) as cursor:
-            return cursor.rowcount
+        return (await self._connection.execute(statement, _storable(arguments))).rowcount
 
     async def insert(self, table: str, rows: Iterable[Mapping[str, Any]], *, otherwise: str = "") -> int:
         """Insert rows that all have the same columns; how many. `otherwise` is `OR IGNORE` or `OR REPLACE`."""
@@ -77,8 +75,7 @@ class Transaction:
         columns = ", ".join(f'"{column}"' for column in rows[0])
         values = ", ".join(f":{column}" for column in rows[0])
         statement = f"INSERT {otherwise} INTO {table} ({columns}) VALUES ({values})"  # noqa: S608
-        async with self._connection.executemany(statement, rows) as cursor:
-            return cursor.rowcount
+        return (await self._connection.executemany(statement, rows)).rowcount
 
     async def record(self, *events: Event) -> None:
         """Write events into the story."""
