@@ -242,7 +242,7 @@ def test_a_file_that_cannot_be_taken(config: Path) -> None:
     (config.parent / "may.csv").write_text("id,text\n1,good\n")
     said = here("estimate", "may.csv", config=config)
     assert (said.status, said.out) == (1, "")
-    assert "uses the column “review”, which this file does not have" in said.err
+    assert "needs the column “review”, and this file does not have it" in said.err
     assert "may.csv would be rejected. The " in said.err
 
 

@@ -90,7 +90,7 @@ def test_a_request_without_a_limit_is_told(provider: Desk) -> None:
 
 
 def test_a_file_that_cannot_be_taken_says_why(provider: Desk) -> None:
-    with pytest.raises(FileRefused, match="uses the column “text”"):
+    with pytest.raises(FileRefused, match="needs the column “text”"):
         counted(provider, Path(provider.write("in.csv", "id,other\n1,x\n")))
     with pytest.raises(FileRefused, match="batchd does not know how to read"):
         counted(provider, Path(provider.write("in.doc", "x")))

@@ -17,7 +17,7 @@ from .signals import handle_signals
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """What `once` came to: the jobs of this run, and whether it was interrupted."""
 
     jobs: Sequence[tuple[Job, int]]
@@ -42,7 +42,7 @@ class Outcome:
 
 async def once(
     config: Config, catalogue: Catalogue, *, files: Mapping[Path, str] | None = None, workers: int | None = None
-) -> Outcome:
+) -> RunOutcome:
     """Take what is in the inbox, after copying these files into it (path → place in the inbox); work until idle.
 
     OSError, before anything is touched, if one of the folders that people see is not there: whoever calls this once
@@ -70,4 +70,4 @@ async def once(
             job = await ours.context.store.jobs.get(job_id)
             totals = await ours.context.store.jobs.totals(job_id)
             jobs.append((job, totals.failed))
-    return Outcome(jobs, interrupted)
+    return RunOutcome(jobs, interrupted)

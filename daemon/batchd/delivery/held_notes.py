@@ -65,27 +65,23 @@ class HeldNotes:
 
 def held_text(job: Job, *, by_renaming: bool) -> str:
     """What a note says: why the job is held, and what to do. `by_renaming` if a renamed note approves it."""
-    by_itself = waits_for_money(job.reason_code)
-    what = (
-        "It goes on by itself once there is room in the budget. To let it go on now, ask the operator for\n\n"
-        if by_itself
-        else "To let it go on, ask the operator for\n\n"
-    )
     if job.reason_code == PRICE_UNKNOWN:
-        what = (
-            "Once its price is in the configuration, and that is reloaded, it is looked at again by itself. To let it "
-            "go on whatever it costs, ask the operator for\n\n"
-        )
+        what = "It goes on by itself when the price is in the configuration. To let it go on now, at any cost:"
+    elif waits_for_money(job.reason_code):
+        what = "It goes on by itself when there is room in the budget. To let it go on now:"
+    else:
+        what = "To let it go on:"
     rename = ""
     if by_renaming:
         rename = (
-            "Or rename this note: put approved in the place of held, so that its name ends in .approved.txt. "
-            "That allows what is said above.\n\n"
+            "- Rename this note: write approved in place of held, so that its name ends in .approved.txt. That allows "
+            "the cost above.\n"
         )
     return (
-        f"batchd has taken {job.source}, and has not sent it.\n\n"
-        f"Held, because {job.reason}.\n\n"
-        f"{what}    batchd approve {job.id}\n\n"
-        f"{rename}To have the file back without answers, ask for\n\n    batchd cancel {job.id}\n\n"
-        "Nothing of it is lost meanwhile. This note goes away when the job goes on.\n"
+        f"{job.source} has arrived and waits. Nothing was sent, nothing is lost.\n\n"
+        f"Why: {job.reason}.\n\n"
+        f"{what}\n\n"
+        f"{rename}- {'Or ask' if by_renaming else 'Ask'} the operator for: batchd approve {job.id}\n\n"
+        f"To get the file back without answers, ask the operator for: batchd cancel {job.id}\n\n"
+        "This note disappears when the job goes on.\n"
     )

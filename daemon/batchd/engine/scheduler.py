@@ -132,7 +132,7 @@ class Engine:
         failures = self.retry_clock.failed(action, retry_after=retry_after)
         name = type(action).__name__
         logger.debug("%s failed", action, exc_info=error, extra={"action": name})
-        if isinstance(error, ProviderNotConfigured):
+        if provider is not None and isinstance(error, ProviderNotConfigured):
             await self.conditions.say(Subject.provider(provider), str(error))
         elif provider is not None and isinstance(error, RejectedError):
             self._shut_for_longer(provider)

@@ -12,6 +12,7 @@ from typing import IO
 from ..contracts import Source
 from ..domain import rows
 from ..domain.routing import PluginSpec
+from ..domain.words import nearest
 from ..errors import FileRefused, PluginError
 from ..files import replacing
 from ..intake.plain_files import open_source, stamp_of
@@ -84,10 +85,13 @@ def _needed(columns: Sequence[str], needed: Iterable[str]) -> None:
     if missing:
         wanted = ", ".join(f"“{name}”" for name in missing)
         there = ", ".join(f"“{name}”" for name in columns[:20])
+        meant = nearest(missing[0], columns)
+        hint = f"Did you mean “{meant}”? " if meant else ""
         raise FileRefused(
             "columns",
-            f"The question asked about each row uses the column {wanted}, which this file does not have. "
-            f"Its columns are: {there}. Rename the column in the file, or the one in the prompt of the route.",
+            f"The question about each row needs the column {wanted}, and this file does not have it. Its columns are: "
+            f"{there}. {hint}Rename the column and drop the file again.\n"
+            "For the operator: or change the column in the prompt of the route.",
         )
 
 

@@ -23,9 +23,9 @@ async def put_away(context: Context, action: Reject) -> None:
     assert job.archive_name is not None
     source, folders = context.spool.source(job.id), context.folders
     text = (
-        f"batchd could not take this file: {job.source}\n\n{job.reason}\n\n"
-        "The file itself is unchanged and lies beside this note. Once it is mended, drop it into the inbox again.\n"
-        f"(reason: {job.reason_code}, job: {job.id})\n"
+        f"{job.source} could not be processed.\n\n{job.reason}\n\n"
+        "The file itself is unchanged; it lies beside this note. When it is fixed, drop it into the inbox again.\n\n"
+        f"For the operator: reason {job.reason_code}, job {job.id}\n"
     )
     try:
         await asyncio.to_thread(
