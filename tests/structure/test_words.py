@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 # Extend this as folders are rewritten: at the end it is daemon, plugins, docs, bench, examples, systemd and the
 # pages in the root.
-CHECKED = ("plugins",)
+CHECKED = ("plugins", "README.md", "CHANGELOG.md")
 SUFFIXES = {"", ".py", ".md", ".toml", ".sql", ".service", ".conf", ".sysusers", ".tmpfiles"}
 
 FORBIDDEN = {
