@@ -1,5 +1,5 @@
-# Everything a newcomer or a build machine needs; each target sets up what it uses.
-# uv where it is installed, else a venv with pip: the same packages either way.
+# Everything that a new contributor or a build machine needs. Each target installs what it uses, with uv if that is
+# installed, else with a venv and pip: the packages are the same.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,16 +8,16 @@ STAMP := $(VENV)/.installed
 LOCK := requirements-dev.lock
 UV := $(shell command -v uv 2>/dev/null)
 
-# Python keeps what it compiled and pytest the tests that it rewrote; without them each run begins some ten seconds later,
-# and each of the many processes that the tests start a part of a second.
+# Keeps the compiled modules and rewritten tests. Without them each run starts some ten seconds later, and each of the
+# many processes that the tests start takes a fraction of a second longer.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-fast test-pythons lint format lock bench soak faults power-cuts folders house wheel clean help
 
-help:  ## what there is
+help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-# The versions are those of the lock file, checked by their hashes; the project itself is linked and not copied.
+# The versions are those of the lock file, checked by hash. The project itself is installed in place.
 $(STAMP): pyproject.toml $(LOCK)
 ifdef UV
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
@@ -30,7 +30,7 @@ else
 endif
 	@touch $@
 
-lock:  ## the newest versions of everything into the lock file; commit it with what made it necessary
+lock:  ## write the newest versions of all packages into the lock file
 	tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && uv='$(UV)' && \
 	if [ -z "$$uv" ]; then $(PYTHON) -m venv "$$tools" && "$$tools/bin/pip" install --quiet uv && uv="$$tools/bin/uv"; fi && \
 	"$$uv" pip compile --quiet --upgrade --universal --python-version 3.11 --python $(PYTHON) --group dev --all-extras \
@@ -46,7 +46,7 @@ test: $(STAMP)  ## all tests, from the source and from the built wheel
 	$(BIN)/python -m pytest -q -n auto --dist loadgroup
 	$(BIN)/python tests/wheel/run.py $(if $(WHEEL),--wheel $(WHEEL))
 
-test-pythons:  ## the fast tests under each other supported Python that is on this machine
+test-pythons:  ## the fast tests with each other supported Python on this machine
 	@$(PYTHON) tests/pythons.py
 
 lint: $(STAMP)  ## style, types, floors
@@ -55,11 +55,11 @@ lint: $(STAMP)  ## style, types, floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(STAMP)  ## mend what can be mended by itself
+format: $(STAMP)  ## fix style automatically
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## throughput, memory, checks and counting, against straight scripts and cp
+bench: $(STAMP)  ## throughput, memory, validation and token counting, compared with plain scripts and cp
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/tokens.py
 	$(BIN)/python bench/validating.py
@@ -67,13 +67,13 @@ bench: $(STAMP)  ## throughput, memory, checks and counting, against straight sc
 soak: $(STAMP)  ## a thousand kills at random instants; takes long
 	$(BIN)/python -m bench.soak --kills 1000
 
-faults: $(STAMP)  ## killed, or told of an error, at hundreds of system calls; needs strace, takes long
+faults: $(STAMP)  ## a kill or an error at hundreds of system calls; needs strace, takes long
 	$(BIN)/python -m tests.durability.syscall_faults
 
-power-cuts: $(STAMP)  ## the power cut 150 times, and two builds that must not survive it; needs root
+power-cuts: $(STAMP)  ## 150 power cuts, and two sabotaged builds that must fail; needs root
 	$(BIN)/python -m tests.durability.power_cuts --cuts 150
 
-folders: $(STAMP)  ## the tests of the folders in their long form: 20,000 files, 200 stops; takes an hour
+folders: $(STAMP)  ## the folder tests in their long form: 20,000 files, 200 stops; takes an hour
 	BATCHD_LONG=1 $(BIN)/python -m pytest -q -rs -s tests/folders
 
 house: $(STAMP)  ## the picture of the house in docs/architecture.md, from the imports
@@ -82,5 +82,5 @@ house: $(STAMP)  ## the picture of the house in docs/architecture.md, from the i
 wheel: $(STAMP)  ## the wheel and the source archive, in dist/
 	$(BIN)/python -m build
 
-clean:  ## forget everything that was installed or built
+clean:  ## delete everything that was installed or built
 	rm -rf $(VENV) .pythons dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,11 +1,10 @@
-"""How long the event loop of a running daemon is kept waiting: the worst, and the 99.9th percentile.
+"""Measures the lag of a running daemon's event loop: the worst, and the 99.9th percentile.
 
-A real `batchd run` against the sandbox, with an observer in its plugin_dir that does nothing but sleep for five
-milliseconds again and again, and notes by how much it overslept. First a file of many rows goes through, then many
-small files at once; start and stop are measured too. Whatever else runs on the machine counts against us, so the
-numbers mean something on an idle one only.
+A real `batchd run` against the sandbox has an observer in its plugin_dir that repeatedly sleeps for five milliseconds
+and records by how much it overslept. First a file of many rows goes through, then many small files at once; start and
+stop are measured too. Other programs on the machine distort the numbers, so run it on an idle one.
 
-    python bench/loop_lag.py [--rows 100000] [--files 1000] [--most 100ms]
+    python bench/loop_lag.py [--rows 100000] [--files 1000] [--max 100ms]
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from pathlib import Path
 from throughput import CONFIG, sandbox, write_reviews
 
 OBSERVER = '''
-"""Notes how late the event loop gets to a task that sleeps."""
+"""Records how late the event loop resumes a sleeping task."""
 
 import asyncio
 import json
@@ -49,7 +48,7 @@ class Lag(Observer):
         try:
             self.task = asyncio.get_running_loop().create_task(self.measure(), name="measure the lag")
         except RuntimeError:
-            return  # made by a command that only looks
+            return  # created by a command without an event loop
         threading.Thread(target=self.look, daemon=True).start()
 
     async def measure(self):
@@ -71,23 +70,23 @@ class Lag(Observer):
             return 0.0
 
     def look(self):
-        """What the loop is at when it is late; if nobody lets go of the interpreter, what it was at just after."""
-        said = 0.0
+        """Record all stacks while the loop is late; if the GIL is held, those right after."""
+        reported = 0.0
         while True:
             time.sleep(0.002)
             beat = self.beat
             late = time.perf_counter() - beat - EVERY
-            if late > LATE and beat != said:
-                said = beat
+            if late > LATE and beat != reported:
+                reported = beat
                 frames = sys._current_frames()
                 names = {{thread.ident: thread.name for thread in threading.enumerate()}}
-                told = [
+                threads = [
                     {{"thread": names.get(ident, "?"), "stack": traceback.format_stack(frame)[-14:]}}
                     for ident, frame in frames.items()
                     if ident != threading.get_ident()
                 ]
                 with open({stacks!r}, "a") as file:
-                    file.write(json.dumps({{"at": time.time(), "late": late, "threads": told}}) + "\\n")
+                    file.write(json.dumps({{"at": time.time(), "late": late, "threads": threads}}) + "\\n")
 
     async def notice(self, event):
         pass
@@ -100,16 +99,16 @@ def register_observers(register):
 
 
 def until(condition: Callable[[], bool], what: str, *, seconds: float = 900.0) -> None:
-    """Wait for something to become true."""
+    """Wait until the condition is true."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise SystemExit(f"After {seconds:.0f} s still not: {what}")
+            raise SystemExit(f"Not within {seconds:.0f} s: {what}")
         time.sleep(0.2)
 
 
 def measure(folder: Path, url: str, *, rows: int, files: int, late: float) -> dict[str, tuple[float, float]]:
-    """One daemon's life: from and to when each phase went, by the wall clock."""
+    """Run one daemon; the begin and end of each phase, by the wall clock."""
     (folder / "plugins.d").mkdir()
     observer = OBSERVER.format(target=str(folder / "lags"), stacks=str(folder / "stacks"), late=late)
     (folder / "plugins.d" / "lag.py").write_text(observer)
@@ -153,41 +152,41 @@ def measure(folder: Path, url: str, *, rows: int, files: int, late: float) -> di
 
 def duration(text: str) -> float:
     """`100ms` or `0.1s` as seconds."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)", text)
-    if found is None:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)", text)
+    if match is None:
         raise argparse.ArgumentTypeError("write 100ms or 0.1s")
-    return float(found[1]) / (1000 if found[2] == "ms" else 1)
+    return float(match[1]) / (1000 if match[2] == "ms" else 1)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--files", type=int, default=1_000)
-    parser.add_argument("--most", type=duration, default=None, help="fail if the loop ever waited longer")
-    parser.add_argument("--late", type=duration, default=0.05, help="show what ran when it was later than this")
-    parser.add_argument("--frames", type=int, default=3, help="of each stack shown")
+    parser.add_argument("--max", type=duration, default=None, help="fail if the loop was ever later than this")
+    parser.add_argument("--late", type=duration, default=0.05, help="show the stacks of lags longer than this")
+    parser.add_argument("--frames", type=int, default=3, help="frames of each stack to show")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="batchd-lag-") as scratch:
         folder = Path(scratch)
         with sandbox(folder / "sandbox") as url:
             phases = measure(folder, url, rows=options.rows, files=options.files, late=options.late)
-        noted = [tuple(map(float, line.split())) for line in (folder / "lags").read_text().splitlines()]
+        beats = [tuple(map(float, line.split())) for line in (folder / "lags").read_text().splitlines()]
         stacks = folder / "stacks"
-        told = [json.loads(line) for line in stacks.read_text().splitlines()] if stacks.exists() else []
+        reports = [json.loads(line) for line in stacks.read_text().splitlines()] if stacks.exists() else []
     worst = 0.0
     print(f"{'':>14} {'seconds':>8} {'beats':>8} {'median ms':>10} {'p99.9 ms':>9} {'worst ms':>9} {'with queue':>11}")
     for phase, (begin, end) in phases.items():
-        lags = sorted(own for at, _, own in noted if begin <= at <= end)
+        lags = sorted(own for at, _, own in beats if begin <= at <= end)
         if not lags:
             continue
-        raw = max(lag for at, lag, _ in noted if begin <= at <= end)
+        raw = max(lag for at, lag, _ in beats if begin <= at <= end)
         worst = max(worst, lags[-1])
         median, high = lags[len(lags) // 2], lags[min(len(lags) - 1, int(len(lags) * 0.999))]
         print(
             f"{phase:>14} {end - begin:>8.1f} {len(lags):>8,} {median * 1e3:>10.1f} {high * 1e3:>9.1f} "
             f"{lags[-1] * 1e3:>9.1f} {raw * 1e3:>11.1f}"
         )
-    for each in sorted(told, key=lambda each: -each["late"])[:10]:
+    for each in sorted(reports, key=lambda each: -each["late"])[:10]:
         phase = next((name for name, (begin, end) in phases.items() if begin <= each["at"] <= end), "?")
         print(f"\n{each['late'] * 1e3:.0f} ms late ({phase}):")
         for thread in each["threads"]:
@@ -195,8 +194,8 @@ def main() -> None:
                 f"  {thread['thread']}:\n" + "".join(f"    {line}" for line in thread["stack"][-options.frames :]),
                 end="",
             )
-    if options.most is not None and worst > options.most:
-        raise SystemExit(f"The event loop waited for {worst * 1e3:.0f} ms, more than {options.most * 1e3:.0f} ms.")
+    if options.max is not None and worst > options.max:
+        raise SystemExit(f"The event loop was late by {worst * 1e3:.0f} ms, more than {options.max * 1e3:.0f} ms.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Running a program and watching its whole family: seconds on the clock, peak memory of all processes together."""
+"""Runs a program and measures it with all its child processes: wall-clock time, processor time, peak memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Measured:
-    """Wall-clock seconds and what was printed; processor seconds and peak memory (bytes) of the family, if watched."""
+    """Wall-clock seconds and output; also processor seconds and peak memory (bytes) of all processes, if watched."""
 
     seconds: float
     output: str
@@ -30,9 +30,9 @@ def measure(
     fine: Container[int] = frozenset({0, 3}),
     watched: bool = True,
 ) -> Measured:
-    """Run the command to its end; SystemExit, with its output shown, if its status is none of the `fine` ones.
+    """Run the command to its end. SystemExit with its output if its status is not in `fine`.
 
-    Watching takes processor time of its own, the more the more processes there are: not where seconds are compared.
+    Watching takes processor time too, more with more processes. Do not use it where seconds are compared.
     """
     started = time.monotonic()
     process = subprocess.Popen(
@@ -57,9 +57,9 @@ def measure(
 
 
 class _Watch(threading.Thread):
-    """Adds up what a process and all its descendants take, twenty times a second.
+    """Adds up what a process and all its descendants use, twenty times a second.
 
-    Of memory their proportional shares, and of processor time what each had used when it was last seen.
+    Memory is the sum of their proportional shares (PSS); processor time is what each had used when last seen.
     """
 
     def __init__(self, root: int) -> None:
@@ -81,7 +81,7 @@ class _Watch(threading.Thread):
 
 
 def _family(root: int) -> dict[int, float]:
-    """The processes, with the processor seconds that each has used."""
+    """The processor seconds of the process and its descendants."""
     parents: dict[int, int] = {}
     seconds: dict[int, float] = {}
     for folder in os.listdir("/proc"):

@@ -1,6 +1,6 @@
-"""What reuse costs: planning rows with a memory of a hundred thousand answers, against planning them without.
+"""Measures the cost of reuse: planning rows with a cache of a hundred thousand answers, compared with planning without.
 
-None of the rows is in the memory, which is the worst there is. The ratio of processor time is the claim.
+None of the rows is in the cache, which is the worst case. The result is the ratio of processor time.
 
     python bench/reuse.py [--rows 100000]
 """

@@ -1,12 +1,12 @@
-"""Kills the daemon again and again while files are dropped, and counts on the server's side what was paid.
+"""Kills the daemon repeatedly while files are dropped, and counts on the server what was paid.
 
-A real daemon in a process group of its own, a real server, `kill -9` of the whole group at random instants. The
-server misbehaves meanwhile: create calls that take long, are cut after they took effect, answer 500 although
-they did, or take effect after the client is gone. At the end everything is let run out and counted: every row
-that was dropped must lie in the outbox exactly once, and the server must have executed each request once.
+A real daemon in its own process group, a real server, `kill -9` of the whole group at random times. The server also
+has faults: create calls that are slow, are cut after they took effect, return 500 although they took effect, or take
+effect after the client has gone. At the end everything may finish and is counted: every dropped row must be in the
+outbox exactly once, and the server must have executed each request once.
 
-Daemons are forked from a process that has imported batchd already: most of a life would be its imports, and a kill
-during those shows nothing. So more of the kills fall where something happens, and a thousand take half the time.
+Daemons are forked from a process that has imported batchd already. Otherwise most kills would happen during imports,
+where they show nothing. So more kills hit real work, and a thousand take half the time.
 
     python -m bench.soak --kills 1000
 """
@@ -73,7 +73,7 @@ ROWS_PER_FILE = 20
 
 @dataclass
 class Soak:
-    """One run. `seed` makes the instants and the faults the same again; the interleaving is the machine's."""
+    """One run. The same `seed` repeats the times and faults, but not the machine's scheduling."""
 
     folder: Path
     seed: int
@@ -91,7 +91,7 @@ class Soak:
         self.log = self.folder / "daemon.log"
 
     def run(self, kills: int) -> None:
-        """Drop, start, kill, again and again."""
+        """Drop, start and kill, repeatedly."""
         while self.kills < kills:
             self.drop()
             self.order(self.chance.choice(FAULTS))
@@ -104,7 +104,7 @@ class Soak:
             self.kill()
 
     def drop(self) -> None:
-        """A whole file appears in the inbox."""
+        """A complete file appears in the inbox."""
         name = f"file{len(self.files):05d}.csv"
         rows = self.chance.randint(1, ROWS_PER_FILE)
         draft = self.folder / "aside" / name
@@ -116,12 +116,12 @@ class Soak:
         self.files[name] = rows
 
     def start(self) -> None:
-        """A daemon on the folders."""
+        """Start a daemon on the folders."""
         arguments = ["--config", str(self.folder / "config.toml"), "run"]
         self.daemon = Life(self.nursery, self.nursery.ask("start", arguments, str(self.log), False))
 
     def kill(self) -> None:
-        """kill -9 of the daemon and its workers, at once."""
+        """kill -9 of the daemon and its workers."""
         assert self.daemon is not None
         if self.daemon.ended:
             status = self.daemon.status
@@ -130,7 +130,7 @@ class Soak:
         self.kills += 1
 
     def finish(self, seconds: float) -> None:
-        """No more faults, no more kills: let it come to its end."""
+        """Lift the faults and let the daemon finish without kills."""
         self.call("DELETE", "faults")
         self.start()
         assert self.daemon is not None
@@ -141,20 +141,20 @@ class Soak:
         self.daemon.stop()
 
     def check(self) -> dict[str, int]:
-        """What the server says was paid, and what the outbox holds."""
+        """Compare what the server says was paid with what the outbox has."""
         ledger = self.call("GET", "ledger")
         delivered = lost = unanswered = 0
         for name, rows in self.files.items():
             results = self.folder / "outbox" / "reviews" / name.replace(".csv", ".results.csv")
-            found = []
+            delivered_rows = []
             if results.exists():
                 with results.open(newline="") as file:
-                    found = list(csv.DictReader(file))
-            ids = [row["id"] for row in found]
+                    delivered_rows = list(csv.DictReader(file))
+            ids = [row["id"] for row in delivered_rows]
             expected = [f"{name}-{row}" for row in range(rows)]
             delivered += len(ids)
             lost += len(set(expected) - set(ids)) + (len(ids) != len(set(ids)))
-            unanswered += sum(row["status"] != "ok" for row in found)
+            unanswered += sum(row["status"] != "ok" for row in delivered_rows)
         return {
             "kills": self.kills,
             "files": len(self.files),
@@ -168,7 +168,7 @@ class Soak:
         }
 
     def close(self) -> None:
-        """End what runs."""
+        """End all processes."""
         if self.daemon is not None and not self.daemon.ended:
             self.daemon.kill()
         self.nursery.close()
@@ -178,11 +178,11 @@ class Soak:
             self.sandbox.stdout.close()
 
     def order(self, fault: str) -> None:
-        """Let the server misbehave."""
+        """Order a fault from the server."""
         self.call("POST", "faults", {"faults": [fault]})
 
     def call(self, method: str, path: str, body: object = None) -> dict[str, object]:
-        """The sandbox's own control."""
+        """Call one of the sandbox's own endpoints."""
         address = self.url.removesuffix("/v1") + f"/sandbox/{path}"
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(address, data, {"Content-Type": "application/json"}, method=method)
@@ -196,14 +196,14 @@ class Soak:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         line = process.stdout.readline()
-        found = re.search(r"http://\S+", line)
-        if found is None:
+        match = re.search(r"http://\S+", line)
+        if match is None:
             raise SystemExit(f"The sandbox did not start: {line}")
-        return process, found[0]
+        return process, match[0]
 
 
 def soak(kills: int, seed: int, folder: Path, *, patience: float = 300.0) -> dict[str, int]:
-    """A whole run; the numbers that count."""
+    """A complete run; its numbers."""
     run = Soak(folder, seed)
     try:
         run.run(kills)
@@ -227,7 +227,7 @@ def failed(numbers: dict[str, int]) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=1_000)
-    parser.add_argument("--seed", type=int, default=None, help="the same instants and faults again")
+    parser.add_argument("--seed", type=int, default=None, help="repeat the times and faults of a run")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1_000_000)
     print(f"seed {seed}", flush=True)
@@ -235,7 +235,7 @@ def main() -> None:
     numbers = soak(options.kills, seed, folder, patience=300.0 + options.kills)
     print("  ".join(f"{name} {number:,}" for name, number in numbers.items()))
     if failed(numbers):
-        raise SystemExit(f"A promise was broken. Everything lies in {folder}.")
+        raise SystemExit(f"A promise was broken. Everything is in {folder}.")
     shutil.rmtree(folder)
 
 

@@ -1,7 +1,7 @@
-"""What a careful user writes by hand with the openai package, for the benchmark to be compared with.
+"""A plain script with the openai package, as a careful user would write it: the benchmark's baseline.
 
-It reads a CSV of reviews, asks about each row by batch, and writes a CSV with the answers; it splits at the
-limit, streams the download, and matches by custom_id. It keeps no state: killed, it starts from scratch.
+It reads a CSV of reviews, sends each row in a batch, and writes a CSV with the answers. It splits at the limit, streams
+the download and matches by custom_id. It keeps no state: after a kill it starts from scratch.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""One file of N rows through the whole daemon, against the sandbox at its fastest.
+"""Sends one file of N rows through the whole daemon, with the sandbox at its fastest.
 
-Prints rows a second, the peak memory of all processes of batchd together, and the ratios to a straight script
-that does the same with the openai package, and to `cp` of the same bytes. The ratios are the claim: absolute
-numbers belong to the machine they were taken on.
+Prints rows per second, the peak memory of all batchd processes together, and the ratios to a plain script with the
+openai package and to `cp` of the same bytes. The ratios are the result: absolute numbers depend on the machine.
 
     python bench/throughput.py [--rows 10000 100000]
 """
@@ -31,7 +30,7 @@ WORDS = ["good", "bad", "late", "early", "broken", "giao", "hàng", "nhanh", "ch
 
 CONFIG = """
 [intake]
-settle = "1ms"  # nobody is writing to it any more
+settle = "1ms"  # the file is complete
 rescan = "100ms"
 
 [providers.sandbox]
@@ -59,7 +58,7 @@ separator = "|"
 
 
 def write_reviews(path: Path, rows: int) -> None:
-    """A file of made-up reviews, the same each time."""
+    """Write a file of made-up reviews, the same each time."""
     chance = random.Random(7)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -71,16 +70,16 @@ def write_reviews(path: Path, rows: int) -> None:
 
 @contextmanager
 def sandbox(folder: Path) -> Iterator[str]:
-    """A sandbox server of its own for each contender; gives its base URL."""
+    """Run a sandbox server for one contender; yields its base URL."""
     command = [sys.executable, "-m", "batchd", "sandbox", "--port", "0", "--instant", "--folder", str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        found = re.search(r"http://\S+", line)
-        if found is None:
+        match = re.search(r"http://\S+", line)
+        if match is None:
             raise SystemExit(f"The sandbox did not start: {line}")
-        yield found[0]
+        yield match[0]
     finally:
         process.terminate()
         process.wait()
@@ -100,7 +99,7 @@ def batchd(folder: Path, source: Path, *, watched: bool) -> Measured:
 
 
 def straight(folder: Path, source: Path, *, watched: bool) -> Measured:
-    """The straight script on the file."""
+    """The plain script on the file."""
     with sandbox(folder / "sandbox") as url:
         results = folder / "results.csv"
         measured = measure([sys.executable, HERE / "straight_script.py", source, results, url], watched=watched)
@@ -109,17 +108,17 @@ def straight(folder: Path, source: Path, *, watched: bool) -> Measured:
 
 
 def check(results: Path, source: Path, measured: Measured) -> None:
-    """A contender that loses rows is not measured."""
-    with results.open(newline="", encoding="utf-8-sig") as ours, source.open(newline="", encoding="utf-8") as theirs:
-        rows = list(csv.DictReader(ours))
-        expected = sum(1 for _ in csv.DictReader(theirs))
+    """SystemExit if a contender lost rows."""
+    with results.open(newline="", encoding="utf-8-sig") as output, source.open(newline="", encoding="utf-8") as dropped:
+        rows = list(csv.DictReader(output))
+        expected = sum(1 for _ in csv.DictReader(dropped))
     answered = sum(row["status"] == "ok" for row in rows)
     if len(rows) != expected or answered < expected:
         raise SystemExit(f"{results}: {len(rows)} rows, {answered} answered, {expected} expected\n{measured.output}")
 
 
 def fresh(scratch: str) -> Path:
-    """An empty folder, in the place of the one before."""
+    """An empty folder, in place of the previous one."""
     folder = Path(scratch, "work")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -129,9 +128,9 @@ def fresh(scratch: str) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--rounds", type=int, default=3, help="the best of so many, taken in turns")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds for each contender, in turns; the best counts")
     options = parser.parse_args()
-    # As it is once installed: pip compiles what it installs, and so it did with what the straight script imports.
+    # Compiled like an installed package, since pip has compiled what the plain script imports.
     for folder in ("daemon", "plugins"):
         compileall.compile_dir(HERE.parent / folder, quiet=2)
     print(f"{'rows':>9} {'':12} {'seconds':>8} {'rows/s':>8} {'cpu s':>6} {'peak MB':>8}")
@@ -140,15 +139,15 @@ def main() -> None:
             source = Path(scratch, "reviews.csv")
             write_reviews(source, rows)
             best: dict[str, Measured] = {}
-            # Watched once, beside the rounds that count: who has more processes is held up more by the watching.
+            # Watched in a separate round, since watching slows down a contender with more processes more.
             for contender in (batchd, straight):
                 watched = contender(fresh(scratch), source, watched=True)
                 best[contender.__name__] = replace(watched, seconds=math.inf)
             for _ in range(options.rounds):
                 for contender in (batchd, straight):
                     timed = contender(fresh(scratch), source, watched=False)
-                    known = best[contender.__name__]
-                    best[contender.__name__] = replace(known, seconds=min(known.seconds, timed.seconds))
+                    previous = best[contender.__name__]
+                    best[contender.__name__] = replace(previous, seconds=min(previous.seconds, timed.seconds))
             best["cp"] = measure(["cp", source, Path(scratch, "copy.csv")])
         for name, measured in best.items():
             print(
@@ -158,7 +157,7 @@ def main() -> None:
         ours = best["batchd"]
         script, copy = best["straight"], best["cp"]
         print(
-            f"{rows:>9,} ratio        batchd takes {ours.seconds / script.seconds:.2f} of the straight script's time, "
+            f"{rows:>9,} ratio        batchd takes {ours.seconds / script.seconds:.2f} of the plain script's time, "
             f"{ours.peak / script.peak:.2f} of its memory; {ours.seconds / copy.seconds:,.0f} × cp"
         )
 

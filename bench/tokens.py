@@ -1,7 +1,7 @@
-"""Counting the tokens of many short rows against building their requests: what planning pays for knowing.
+"""Compares counting the tokens of many short rows with building their requests.
 
-Prints CPU seconds of both, in this process alone, and the ratio, which is the claim: below 1 for any model, with the
-vocabulary of the extra `tokens` as without it. The texts are made up and no two are the same.
+Prints the CPU seconds of both in this process, and their ratio, which is the result: below 1 for any model, with or
+without the vocabulary of the extra `tokens`. The texts are made up, and no two are the same.
 
     python bench/tokens.py [--rows 1000000] [--model gpt-4o-mini]
 """
@@ -39,7 +39,7 @@ PROMPT = {
 
 
 def lines(number: int) -> Iterator[bytes]:
-    """Rows as the spool holds them, the same each time; a quarter has quotes or line breaks in it."""
+    """Rows as they are stored, the same each time. A quarter of them has quotes or line breaks."""
     chance = random.Random(7)
     for each in range(number):
         text = " ".join(chance.choices(WORDS, k=chance.randint(8, 40)))
@@ -47,11 +47,11 @@ def lines(number: int) -> Iterator[bytes]:
         yield rows.encode([str(each), f"{text}, {chance.randint(1, 10_000)}.{odd}"])
 
 
-def built(builder: PromptBuilder, given: Iterator[bytes]) -> Iterator[bytes]:
-    """Their requests, as planning builds them."""
+def requests(builder: PromptBuilder, encoded: Iterator[bytes]) -> Iterator[bytes]:
+    """The requests of rows, as planning builds them."""
     columns, rules = ["id", "review"], BodyRules("/v1/chat/completions", COMMON["model"])
-    made = (Row(number, columns, rows.decode(line)) for number, line in enumerate(given))  # type: ignore[arg-type]
-    for body in builder.encode(made, COMMON):
+    decoded = (Row(number, columns, rows.decode(line)) for number, line in enumerate(encoded))  # type: ignore[arg-type]
+    for body in builder.encode(decoded, COMMON):
         assert isinstance(body, bytes)
         rules.read(body)
         yield body
@@ -65,32 +65,32 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Measure in pieces, so that both see the same memory and the same mood of the machine."""
+    """Measure in pieces, so that both run under the same conditions."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--model", default=COMMON["model"])
-    parser.add_argument("--bytes", action="store_true", help="as if the extra were not installed")
-    asked = parser.parse_args()
-    if asked.bytes:
+    parser.add_argument("--bytes", action="store_true", help="measure without the extra")
+    options = parser.parse_args()
+    if options.bytes:
         sys.modules["splintr"] = None  # type: ignore[assignment]
     builder = Catalogue.load().create("prompt_builder", "template", PROMPT)
-    given = lines(asked.rows)
-    # Once a process, however many rows it counts.
-    loading = seconds(lambda: tokens.vocabulary(asked.model))
+    encoded = lines(options.rows)
+    # Loaded once per process, however many rows it counts.
+    loading = seconds(lambda: tokens.vocabulary(options.model))
     building = counting = 0.0
     counted = 0
-    while piece := list(islice(given, 10_000)):
+    while piece := list(islice(encoded, 10_000)):
         bodies: list[bytes] = []
-        building += seconds(lambda: bodies.extend(built(builder, iter(piece))))  # noqa: B023
+        building += seconds(lambda: bodies.extend(requests(builder, iter(piece))))  # noqa: B023
         total: list[int] = []
-        # A counter for each part, as planning has it.
-        counting += seconds(lambda: total.append(sum(map(tokens.counter(asked.model), bodies))))  # noqa: B023
+        # One counter for each part, as in planning.
+        counting += seconds(lambda: total.append(sum(map(tokens.counter(options.model), bodies))))  # noqa: B023
         counted += total[0]
-    how = tokens.vocabulary(asked.model) or "bytes"
-    print(f"{asked.rows:,} rows, {counted:,} tokens, {counted / asked.rows:.1f} a row, by {how}")
-    print(f"loading the vocabulary {loading:.2f} s, once a process")
-    print(f"building {building:.2f} s, {building / asked.rows * 1e6:.2f} µs a row")
-    print(f"counting {counting:.2f} s, {counting / asked.rows * 1e6:.2f} µs a row")
+    unit = tokens.vocabulary(options.model) or "bytes"
+    print(f"{options.rows:,} rows, {counted:,} tokens, {counted / options.rows:.1f} per row, counted by {unit}")
+    print(f"loading the vocabulary {loading:.2f} s, once per process")
+    print(f"building {building:.2f} s, {building / options.rows * 1e6:.2f} µs per row")
+    print(f"counting {counting:.2f} s, {counting / options.rows * 1e6:.2f} µs per row")
     print(f"counting takes {counting / building:.2f} of building")
 
 

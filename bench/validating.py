@@ -1,9 +1,8 @@
-"""Checking requests: a file of them with `batchd validate`, and those that batchd builds while it plans a part.
+"""Measures the checking of requests: of a file with `batchd validate`, and of a part while it is planned.
 
-For the file: time and peak memory against a straight script that decodes each line, looks at its fields and keeps the
-custom_ids in a set, at each number of lines; and how much memory grows from the first number to the last, which ends
-the program with status 1 if it is more than the caches that fill meanwhile. For the planning: time with the rules
-against time without them.
+For the file: time and peak memory, compared with a plain script that decodes each line, checks its fields and keeps
+the custom_ids in a set, for each number of lines. The program ends with status 1 if memory grows from the first number
+to the last by more than the size of the caches. For planning: the time with the rules, compared with the time without.
 
     python bench/validating.py [--lines 10000 1000000]
 """
@@ -27,7 +26,7 @@ from batchd.work.worker_plugins import Recipe
 
 WORDS = ["good", "bad", "late", "early", "broken", "giao", "hàng", "nhanh", "chậm", "tốt", "hỏng", "the", "box", "was"]
 CACHES = 8_000_000
-"""Bytes that may be added between a small file and a large one: SQLite's cache, its sort's, and what surrounds them."""
+"""How many bytes more a large file may take than a small one: SQLite's caches for pages and sorting."""
 PLANNED = 100_000
 ROUNDS = 7
 
@@ -53,7 +52,7 @@ def text(chance: random.Random) -> str:
 
 
 def write_requests(path: Path, lines: int) -> None:
-    """A file of requests, the same each time. One in a thousand has the custom_id of the one before it."""
+    """Write a file of requests, the same each time. One in a thousand has the custom_id of the previous one."""
     chance = random.Random(7)
     with path.open("w", encoding="utf-8") as file:
         for number in range(lines):
@@ -68,16 +67,16 @@ def write_requests(path: Path, lines: int) -> None:
 
 
 def checked(path: Path, lines: int) -> tuple[Measured, Measured]:
-    """`batchd validate` and the straight script on the same file."""
+    """`batchd validate` and the plain script on the same file."""
     ours = measure([sys.executable, "-m", "batchd", "validate", path], fine={0, 1})
     script = measure([sys.executable, "-c", SCRIPT, path])
     if f": {lines // 1_000:,} bad line" not in ours.output or script.output.strip() != str(lines // 1_000):
-        raise SystemExit(f"{lines} lines were judged otherwise than expected:\n{ours.output}\n{script.output}")
+        raise SystemExit(f"The result for {lines} lines is not the expected one:\n{ours.output}\n{script.output}")
     return ours, script
 
 
 class NoRules(plan.BodyRules):
-    """Takes everything."""
+    """Accepts everything."""
 
     def read(self, body: bytes) -> tuple[None, int]:  # noqa: ARG002
         """Nothing, and no tokens."""
@@ -85,7 +84,7 @@ class NoRules(plan.BodyRules):
 
 
 def planning(folder: Path) -> float:
-    """How many times the time that planning takes without the rules it takes with them: the median of pairs."""
+    """The time of planning with the rules divided by that without: the median of pairs."""
     chance = random.Random(7)
     with (folder / "rows.jsonl").open("wb") as file:
         file.writelines(rows.encode([str(number), "a product", 3, text(chance)]) for number in range(PLANNED))
@@ -133,13 +132,13 @@ def main() -> None:
             ours, script = checked(path, lines)
             peaks.append(ours.peak)
             print(
-                f"{lines:>10,} lines  {ours.processor / script.processor:.2f} of the straight script's processor time, "
+                f"{lines:>10,} lines  {ours.processor / script.processor:.2f} of the plain script's processor time, "
                 f"{ours.peak / script.peak:.2f} of its memory"
             )
     more = peaks[-1] - peaks[0]
     print(f"{options.lines[-1] / options.lines[0]:,.0f} times the lines take {peaks[-1] / peaks[0]:.2f} of the memory")
     if more > CACHES:
-        raise SystemExit(f"Memory grew by {more:,} bytes, and no more than {CACHES:,} were expected.")
+        raise SystemExit(f"Memory grew by {more:,} bytes; the limit is {CACHES:,}.")
 
 
 if __name__ == "__main__":

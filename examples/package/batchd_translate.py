@@ -1,4 +1,4 @@
-"""A prompt builder with settings of its own, packaged to be installed."""
+"""A prompt builder with its own settings, as an installable package."""
 
 from batchd import Failure, PromptBuilder, Settings, hookimpl
 
@@ -24,7 +24,7 @@ class TranslatePrompt(PromptBuilder):
 
     def parse(self, response):
         if not response.text:
-            return Failure("no_text", "The model answered without any text.", transient=True)
+            return Failure("no_text", "The model answered without text.", transient=True)
         return {"translation": response.text.strip()}
 
 

@@ -12,6 +12,6 @@ class TestTranslate(PromptBuilderConformance):
         return [Row(0, ["text"], ["Good morning."]), Row(1, ["text"], ["Chào buổi sáng."])]
 
 
-def test_it_says_into_which_language():
+def test_the_prompt_names_the_language():
     prompt = TranslatePrompt(TranslatePrompt.Settings(column="text", into="French"))
     assert "French" in prompt.build(Row(0, ["text"], ["Good morning."]))["messages"][0]["content"]

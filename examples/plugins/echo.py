@@ -1,4 +1,4 @@
-"""A provider. The service is a folder, and answers every request with its own question."""
+"""A provider. Its service is a folder, and it answers each request with the question itself."""
 
 import asyncio
 import json
@@ -34,11 +34,11 @@ class EchoProvider(BatchProvider):
             yield Result(request["custom_id"], Response({"choices": [{"message": message}]}))
 
 
-def keep(file, place):
-    place.parent.mkdir(exist_ok=True)
-    draft = place.with_suffix(".draft")
+def keep(file, target):
+    target.parent.mkdir(exist_ok=True)
+    draft = target.with_suffix(".draft")
     shutil.copyfile(file, draft)
-    draft.rename(place)
+    draft.rename(target)
 
 
 def lines_of(path):

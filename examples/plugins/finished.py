@@ -1,4 +1,4 @@
-"""An observer. It notes every finished job in a file."""
+"""An observer. It writes a line into a file for each finished job."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A prompt builder. It asks which language a text is in, and takes one word for an answer."""
+"""A prompt builder. It asks for the language of a text and expects one word as the answer."""
 
 from batchd import Failure, PromptBuilder, hookimpl
 

@@ -1,4 +1,4 @@
-"""A reader. Each line of a text file is a row."""
+"""A reader. Each line of a text file becomes a row."""
 
 from batchd import BadRow, Failure, Reader, hookimpl
 

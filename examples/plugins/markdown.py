@@ -1,4 +1,4 @@
-"""A sink. It puts a table in Markdown into the outbox."""
+"""A sink. It writes the results as a Markdown table."""
 
 from batchd import FileSink, hookimpl
 

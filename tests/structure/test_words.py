@@ -10,7 +10,16 @@ ROOT = Path(__file__).parents[2]
 
 # Extend this as folders are rewritten: at the end it is daemon, plugins, docs, bench, examples, systemd and the
 # pages in the root.
-CHECKED = ("plugins", "README.md", "CHANGELOG.md")
+CHECKED = (
+    "plugins",
+    "bench",
+    "examples",
+    "systemd",
+    "config.toml",
+    "Makefile",
+    "README.md",
+    "CHANGELOG.md",
+)
 SUFFIXES = {"", ".py", ".md", ".toml", ".sql", ".service", ".conf", ".sysusers", ".tmpfiles"}
 
 FORBIDDEN = {
