@@ -88,3 +88,12 @@ def test_every_page_that_is_named_is_there() -> None:
     named = [(name, page) for name, text in texts() for page in re.findall(r"\b[A-Z][A-Z_]{2,}\.(?:md|txt)\b", text)]
     # What people drop in tests is theirs.
     assert [(name, page) for name, page in named if page not in known and not name.startswith("tests/")] == []
+
+
+def test_only_one_room_resolves_keys() -> None:
+    """`env:`, `file:` and `credential:` are read by `secrets/`; elsewhere a Secret is passed on unread."""
+    room = ROOT / "daemon" / "batchd" / "secrets"
+    marks = re.compile(r"CREDENTIALS_DIRECTORY|os\.environ\[|environ\.get\(name")
+    source = sorted(path for folder in ("daemon", "plugins") for path in (ROOT / folder).rglob("*.py"))
+    found = [str(path.relative_to(ROOT)) for path in source if marks.search(path.read_text("utf-8"))]
+    assert found == [str((room / "references.py").relative_to(ROOT))]

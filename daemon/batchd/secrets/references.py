@@ -1,0 +1,120 @@
+"""Where a secret stands, and reading it: the one place that resolves a key."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import CoreSchema, core_schema
+
+from ..errors import RejectedError
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+
+
+class Secret:
+    """Where to read a secret: `env:NAME`, `file:PATH`, `credential:NAME`; anything else is the secret itself.
+
+    It is read each time it is needed, so a rotated key needs no restart; and it never shows in a repr, a
+    dump or an error message.
+    """
+
+    __slots__ = ("_reference",)
+
+    def __init__(self, reference: str) -> None:
+        self._reference = reference
+
+    @property
+    def literal(self) -> bool:
+        """True if the secret stands in the configuration itself."""
+        return not self._reference.startswith(("env:", "file:", "credential:"))
+
+    @property
+    def where(self) -> str:
+        """Where it is read from, to say in a message; never the secret."""
+        if self.literal:
+            return "the configuration file"
+        kind, _, name = self._reference.partition(":")
+        return {
+            "env": f"the environment variable {name}",
+            "file": f"the file {name}",
+            "credential": f"the systemd credential {name}",
+        }[kind]
+
+    @property
+    def renewal(self) -> str:
+        """What makes another secret there count, to end a sentence with."""
+        if self.literal:
+            return "then reload the configuration"
+        return {
+            # The environment of a running process cannot be changed, and systemd hands credentials out at the start.
+            "env": "then start batchd again",
+            "file": "no restart is needed",
+            "credential": "then restart the service",
+        }[self._reference.partition(":")[0]]
+
+    def reveal(self) -> str:
+        """The secret. RejectedError, in words, where it cannot be read."""
+        kind, _, name = self._reference.partition(":")
+        if self.literal:
+            return self._reference
+        if kind == "env":
+            value = os.environ.get(name, "")
+            if not value:
+                raise RejectedError(
+                    f"The environment variable {name} is not set. Set it to the key and start batchd again."
+                )
+            return value
+        return _read(self._path(kind, name))
+
+    def _path(self, kind: str, name: str) -> Path:
+        if kind == "file":
+            return Path(name).expanduser()
+        folder = os.environ.get("CREDENTIALS_DIRECTORY")
+        if folder is None:
+            raise RejectedError(
+                f"The systemd credential {name} is not there: batchd was not started by systemd with "
+                f"LoadCredential={name}:…. Use env:NAME or file:PATH outside systemd."
+            )
+        return Path(folder, name)
+
+    def __repr__(self) -> str:
+        return f"Secret({'…' if self.literal else self._reference!r})"
+
+    def __str__(self) -> str:
+        return "…" if self.literal else self._reference
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._reference == other._reference
+
+    def __hash__(self) -> int:
+        return hash(self._reference)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            _to_secret, serialization=core_schema.to_string_ser_schema()
+        )
+
+
+def _to_secret(value: Any) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError('write "env:NAME", "file:PATH" or "credential:NAME"')
+    if value.strip() in ("env:", "file:", "credential:"):
+        raise ValueError('says nothing after the colon; write "env:NAME", "file:PATH" or "credential:NAME"')
+    return Secret(value.strip())
+
+
+def _read(path: Path) -> str:
+    try:
+        value = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise RejectedError(f"The key cannot be read from {path}: {reason}.") from None
+    if not value:
+        raise RejectedError(f"The key file {path} is empty. Write the key into it.")
+    return value
