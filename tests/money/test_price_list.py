@@ -12,6 +12,7 @@ import pytest
 
 from batchd.model import Usage
 from batchd.money import published_prices as published_prices
+from batchd.money.lanes import Lane
 from batchd.money.price_list import OPERATOR, PriceList
 from batchd.money.pricing import UNIT, Price, Rates
 from batchd.money.published_prices import Service
@@ -32,7 +33,7 @@ def test_the_operators_prices_come_first_and_hold_whatever_is_published() -> Non
     assert terms is not None
     assert (terms.source, terms.currency) == (OPERATOR, "USD")
     # No discount that nobody promised, though the service has one for this model.
-    assert terms.batch == terms.live == OWN.rates("USD", batch=False)
+    assert terms.batch == terms.live == OWN.rates("USD", Lane.LIVE)
 
 
 @pytest.mark.parametrize("known", ["openai", "https://api.openai.com/v1"])

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchd.model import Usage
+from batchd.money.lanes import Lane
 from batchd.money.pricing import Rates, Step, Terms
 from batchd.money.spending import Bill, Tally
 
@@ -15,21 +16,23 @@ FLAT = Terms(Rates(2, 1, 6), Rates(4, 2, 12), "USD", "configuration")
 TIERED = Terms(Rates(2, 1, 6, (Step(1_000, 4, 2, 9),)), Rates(4, 2, 12), "USD", "configuration")
 
 
-def bill(terms: Terms | None, answers: list[tuple[Usage, bool]]) -> Bill:
+def bill(terms: Terms | None, answers: list[tuple[Usage, bool]], lane: Lane = Lane.BATCH) -> Bill:
     """The bill for these answers."""
-    tally = Tally(terms)
+    tally = Tally(terms, lane)
     for usage, wasted in answers:
         tally.add(usage, wasted=wasted)
     return tally.bill()
 
 
-@given(ANSWERS, st.sampled_from([FLAT, TIERED]))
-def test_the_sum_is_that_of_the_answers_each_priced_by_itself(answers: list[tuple[Usage, bool]], terms: Terms) -> None:
-    whole = bill(terms, answers)
+@given(ANSWERS, st.sampled_from([FLAT, TIERED]), st.sampled_from(Lane))
+def test_the_sum_is_that_of_the_answers_each_priced_by_itself(
+    answers: list[tuple[Usage, bool]], terms: Terms, lane: Lane
+) -> None:
+    whole, rates = bill(terms, answers, lane), {Lane.BATCH: terms.batch, Lane.LIVE: terms.live}[lane]
     assert whole.answers == len(answers)
-    assert whole.cost == sum(terms.batch.cost(usage) for usage, _ in answers)
+    assert whole.cost == sum(rates.cost(usage) for usage, _ in answers)
     assert whole.live_cost == sum(terms.live.cost(usage) for usage, _ in answers)
-    assert whole.wasted_cost == sum(terms.batch.cost(usage) for usage, wasted in answers if wasted)
+    assert whole.wasted_cost == sum(rates.cost(usage) for usage, wasted in answers if wasted)
     assert whole.usage.input_tokens == sum(usage.input_tokens for usage, _ in answers)
     assert whole.wasted.output_tokens == sum(usage.output_tokens for usage, wasted in answers if wasted)
 

@@ -45,7 +45,7 @@ def test_the_operators_limit_still_counts_where_it_is_lower() -> None:
     assert quotas.limit(LANE, 500_000) == 90_000
 
 
-def test_each_refusal_pauses_the_lane_for_longer_and_no_other_lane() -> None:
+def test_each_refusal_pauses_the_queue_for_longer_and_no_other() -> None:
     quotas = Quotas()
     pauses = []
     for _ in range(12):

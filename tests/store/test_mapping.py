@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from batchd.domain.records import Batch, BatchState, Job, JobState, Moment, Part, PartState
 from batchd.domain.routing import PluginSpec, Route
 from batchd.model import BatchPhase, Usage
+from batchd.money.lanes import Lane
 from batchd.money.pricing import Rates, Step, Terms
 from batchd.store.database import Database
 from batchd.store.mapping import batch_of, columns_of, job_of, part_of
@@ -137,6 +138,7 @@ BATCHES = st.builds(
     heard=MOMENT,
     progress=MOMENT,
     stopping=MOMENT,
+    lane=st.sampled_from(Lane),
 )
 OWNER = Job(
     id="job",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ from batchd.domain.subjects import DISK
 from batchd.events import JobApproved, JobCancelled, JobFinished, JobPlanned, JobRetried
 from batchd.model import BatchPhase, BatchStatus, Problem, Usage
 from batchd.money.budget import Refusal
+from batchd.money.lanes import Lane
 from batchd.money.spending import Bill
 from batchd.store.batches import Batches
 from batchd.store.errors import NameTaken
@@ -190,7 +192,7 @@ STEPS = [
         lambda s: s.money.collected(
             RUNNING,
             ANSWERED,
-            Collected(replace(ANSWERED, state=PartState.COLLECTED, ok=10, results=1), "batch", BILL, {}),
+            Collected(replace(ANSWERED, state=PartState.COLLECTED, ok=10, results=1), "batch", Lane.BATCH, BILL, {}),
         ),
         (),
         ANSWERED,
@@ -204,6 +206,7 @@ STEPS = [
             Collected(
                 replace(ANSWERED, state=PartState.UNPLANNED, attempt=2, results=1, batch=None),
                 "batch",
+                Lane.BATCH,
                 BILL,
                 {"no_answer": 3},
             ),
@@ -393,7 +396,7 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     answered = await jobs.part("job", 0)
     assert answered == ANSWERED
     collected = replace(answered, state=PartState.COLLECTED, ok=9, failed=1, results=1)
-    await store.money.collected(await jobs.get("job"), answered, Collected(collected, "batch", BILL, {}))
+    await store.money.collected(await jobs.get("job"), answered, Collected(collected, "batch", Lane.BATCH, BILL, {}))
     totals = await jobs.totals("job")
     assert (totals.parts, totals.rows, totals.ok, totals.failed) == (1, 10, 9, 1)
     await jobs.closing(await jobs.get("job"), outbox_stem="may", archive_name="may.csv")
@@ -418,11 +421,22 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("lane", Lane)
+async def test_what_is_spent_is_noted_with_its_lane(store: Opened, lane: Lane) -> None:
+    await store.put(RUNNING, replace(batch(BatchState.DONE), lane=lane), ANSWERED)
+    assert (await store.batches.get("batch")).lane is lane
+    collected = replace(ANSWERED, state=PartState.COLLECTED, ok=10, results=1)
+    await store.money.collected(RUNNING, ANSWERED, Collected(collected, "batch", lane, BILL, {}))
+    connection = sqlite3.connect(store.path)
+    assert connection.execute("SELECT lane FROM spending").fetchall() == [(lane.value,)]
+    connection.close()
+
+
 async def test_a_bill_that_the_database_cannot_hold_is_of_unknown_money(store: Opened) -> None:
     await store.put(RUNNING, batch(BatchState.DONE), ANSWERED)
     collected = replace(ANSWERED, state=PartState.COLLECTED, ok=10, results=1)
     bill = replace(BILL, cost=1 << 63, live_cost=1 << 64)
-    await store.money.collected(RUNNING, ANSWERED, Collected(collected, "batch", bill, {}))
+    await store.money.collected(RUNNING, ANSWERED, Collected(collected, "batch", Lane.BATCH, bill, {}))
     assert await store.money.of_job("job") == replace(
         BILL, wasted=Usage(10, 0, 5), cost=None, wasted_cost=100, live_cost=None
     )

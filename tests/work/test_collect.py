@@ -11,6 +11,7 @@ import pytest
 from batchd.answers.joining import ResultLine, owner
 from batchd.domain.rows import row_of
 from batchd.model import Usage
+from batchd.money.lanes import Lane
 from batchd.work import collect as module
 from batchd.work.collect import CollectTask, DistributeDone, DistributeTask, Share, collect, distribute
 from batchd.work.part_files import decode_results, read_results, write_results
@@ -168,6 +169,7 @@ def collecting(provider: Desk, lines: list[bytes], *, first: int = 10, **more: A
         "builder": provider.recipe("ask"),
         "attempt": 1,
         "attempts": 3,
+        "lane": Lane.BATCH,
     }
     return CollectTask(**(given | more))
 

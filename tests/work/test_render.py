@@ -13,6 +13,7 @@ from batchd.answers.joining import ResultLine
 from batchd.domain.routing import PluginSpec
 from batchd.domain.rows import Run
 from batchd.file_sink import Shape
+from batchd.money.lanes import Lane
 from batchd.testing.outbox import MemoryOutbox, sample_job
 from batchd.work.collect import CollectTask, collect
 from batchd.work.joined import RowsDoNotAddUp, joined
@@ -113,6 +114,7 @@ def collecting(provider: Desk, sink: str) -> CollectTask:
         builder=provider.recipe("ask"),
         attempt=1,
         attempts=1,
+        lane=Lane.BATCH,
         renders=[RenderTask(part, SHAPE, PluginSpec(sink), provider.path("early"))],
     )
 

@@ -17,7 +17,7 @@ import msgspec
 from ..contracts import PromptBuilder
 from ..domain.names import numbered
 from ..model import Failure, Json, Response, Usage
-from ..money.pricing import Terms
+from ..money.lanes import Lane
 from ..money.spending import Bill, Tally
 from .usual_lines import usual_response
 
@@ -189,17 +189,17 @@ def join(
     *,
     attempt: int,
     attempts: int,
-    terms: Terms | None = None,
+    tally: Tally | None = None,
 ) -> Joined:
     """Settle the rows that were asked: `answers` holds every output line of each row, in order of arrival.
 
     The first usable answer of a row wins. A refusal that will not change fails the row by name; anything
-    else, silence included, is a leftover while attempts last. The bill sums up every answer, those that answered
-    no row as well, at these terms.
+    else, silence included, is a leftover while attempts last. The `tally` prices every answer, those that answered
+    no row as well.
     """
     joined = Joined()
     last = attempt >= attempts
-    tally = Tally(terms)
+    tally = Tally(None, Lane.BATCH) if tally is None else tally
     for row in asked:
         best: ResultLine | None = None
         reason = NO_ANSWER

@@ -17,6 +17,7 @@ from ..money import tokens
 from ..money.budget import SURE, UNSURE, Account, Refusal, find_refusal
 from ..money.calibration import MAX_FACTOR, correction
 from ..money.estimating import Advice, Answers, Basis, Habits, Load, Past, Quote, advice, answers, cheapest_first, quote
+from ..money.lanes import Lane
 from ..money.price_list import PriceList
 from ..money.pricing import Terms
 from ..plugin.catalogue import Catalogue
@@ -155,7 +156,7 @@ class Estimating:
         answered = answers(requests, limits=requests * output, given=output)
         quotes = []
         for each in choices:
-            steps = () if each.terms is None else (*each.terms.batch.steps, *each.terms.live.steps)
+            steps = () if each.terms is None else each.terms.steps
             long = any(given > step.above for step in steps)
             load = Load(1, given, (given,), 1 / requests) if long else Load(requests, requests * given)
             quotes.append(quote(each.provider, each.model, each.terms, load, answered))
@@ -231,9 +232,7 @@ class Estimating:
         table = self.config.providers[route.provider]
         offered = getattr(self.catalogue.factory("provider", table.plugin), "limits", Limits())
         plugin_dir = str(self.config.plugin_dir) if self.config.plugin_dir else None
-        steps = [
-            step.above for each in choices if each.terms for step in each.terms.batch.steps + each.terms.live.steps
-        ]
+        steps = [step.above for each in choices if each.terms for step in each.terms.steps]
         with tempfile.TemporaryDirectory(prefix="batchd-estimate-") as folder:
             return count(
                 CountTask(
@@ -274,7 +273,7 @@ def _embeds(route: Route) -> bool:
 
 def _silent(terms: Terms | None) -> bool:
     """Whether a model is paid for its input alone, so that it writes nothing: one for embeddings, by its prices."""
-    return terms is not None and not terms.live.output and bool(terms.live.input)
+    return terms is not None and not terms.at(Lane.LIVE).output and bool(terms.at(Lane.LIVE).input)
 
 
 def _way(model: str) -> str:

@@ -15,6 +15,7 @@ from ..answers.joining import ResultLine
 from ..domain.records import Batch, Job, Part
 from ..files import make_folder, publishing
 from ..model import Json, RowStatus, Usage
+from ..money.lanes import Lane
 from ..money.pricing import unit
 from ..money.spending import Bill
 from .outbox import require_folder
@@ -61,7 +62,7 @@ def report_of(
             "actual": _money(spent.cost, currency),
             "wasted": _money(spent.wasted_cost, currency),
             "live_price": _money(spent.live_cost, currency),
-            "saved": _money(job.terms.batch.cost(saved), currency) if job.terms else None,
+            "saved": _money(job.terms.at(Lane.BATCH).cost(saved), currency) if job.terms else None,
             "currency": currency,
             "prices": job.terms.source if job.terms else None,
         },

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..model import BatchPhase, Json, Usage
+from ..money.lanes import Lane
 from ..money.pricing import Terms
 from .routing import Route
 from .states import BatchState as BatchState
@@ -158,7 +159,7 @@ class Batch:
     """One or more parts, of one or more jobs, submitted together to a batch provider.
 
     `heard` is when the provider last said anything of it, `progress` since when that has been the same, `stopping`
-    when it was first to be stopped there.
+    when it was first to be stopped there. `lane` is how its requests are asked and paid.
     """
 
     key: str
@@ -190,3 +191,4 @@ class Batch:
     heard: Moment | None = None
     progress: Moment | None = None
     stopping: Moment | None = None
+    lane: Lane = Lane.BATCH

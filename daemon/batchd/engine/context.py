@@ -13,6 +13,7 @@ from ..delivery.held_notes import HeldNotes
 from ..domain.records import Job, Moment, Part
 from ..domain.routing import PluginSpec, Route
 from ..money.budget import SpendingLimits
+from ..money.lanes import Lane
 from ..money.price_list import PriceList
 from ..money.pricing import Terms
 from ..sending.quota import Quotas
@@ -92,6 +93,10 @@ class Configured:
     def spec_here(self, spec: PluginSpec) -> PluginSpec:
         """The spec with the place where worker processes find single-file plugins."""
         return replace(spec, plugin_dir=self.plugin_dir)
+
+    def lane(self, job: Job) -> Lane:  # noqa: ARG002  # one day a job, or its provider, says so
+        """How the job's requests are asked, and so paid."""
+        return Lane.BATCH
 
     def terms(self, job: Job, at: float) -> Terms | None:
         """What the job's model costs at its provider, None if that is not known. To be asked in a thread."""

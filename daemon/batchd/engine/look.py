@@ -118,14 +118,14 @@ class Look:
 
     async def _packing(self) -> list[Due]:
         """Batches to make of the parts that wait, and parts to cut first."""
-        lanes: dict[tuple[str, str, str], list[QueuedPart]] = defaultdict(list)
+        queues: dict[tuple[str, str, str], list[QueuedPart]] = defaultdict(list)
         steady = self._context.clock.steady()
         waiting = await self._context.store.batches.waiting()
         keys = {(entry.part.job, entry.part.first) for entry in waiting}
         self._since = {key: since for key, since in self._since.items() if key in keys}
         for entry in waiting:
             part = entry.part
-            lanes[entry.provider, entry.model, entry.endpoint].append(
+            queues[entry.provider, entry.model, entry.endpoint].append(
                 QueuedPart(
                     claimed_at=entry.claimed_at,
                     job=part.job,
@@ -138,27 +138,27 @@ class Look:
                     alone=part.suspect,
                 )
             )
-        if not lanes:
+        if not queues:
             return []
         enqueued = await self._context.store.batches.enqueued_tokens()
         found: list[Due] = []
-        for (name, model, endpoint), parts in lanes.items():
+        for (name, model, endpoint), parts in queues.items():
             try:
                 provider = provider_for(self._context.configured, name)
             except ProviderNotConfigured as error:
                 self._missing[name] = str(error)
                 continue
-            found += self._pack_lane(provider, model, endpoint, parts, enqueued.get((name, model), 0))
+            found += self._pack_queue(provider, model, endpoint, parts, enqueued.get((name, model), 0))
         return found
 
-    def _pack_lane(
+    def _pack_queue(
         self, provider: ConfiguredProvider, model: str, endpoint: str, parts: list[QueuedPart], enqueued: int
     ) -> list[Due]:
-        quotas, lane, steady = self._context.quotas, (provider.name, model), self._context.clock.steady()
-        if quotas.paused_until(lane) > steady:
-            self._again.append(quotas.paused_until(lane))
+        quotas, queue, steady = self._context.quotas, (provider.name, model), self._context.clock.steady()
+        if quotas.paused_until(queue) > steady:
+            self._again.append(quotas.paused_until(queue))
             return []
-        most = quotas.limit(lane, provider.limits.max_enqueued_tokens)
+        most = quotas.limit(queue, provider.limits.max_enqueued_tokens)
         limits = replace(provider.limits, max_enqueued_tokens=most)
         free = None if most is None else most - enqueued
         packing = pack(parts, limits, linger=provider.linger, steady=steady, free_tokens=free)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from math import ceil
 
 from ..model import Usage
+from .lanes import Lane
 from .pricing import Rates, Terms, amount
 
 GUESS = 200
@@ -147,7 +148,7 @@ def quote(
             load.cost(rates, answered.likely),
             None if answered.most is None else dearest.cost(rates, answered.most),
         )
-        for rates in (terms.batch, terms.live)
+        for rates in (terms.at(Lane.BATCH), terms.at(Lane.LIVE))
     )
     return Quote(provider=provider, model=model, input_tokens=tokens, terms=terms, batch=batch, live=live)
 
@@ -213,7 +214,7 @@ def _limit(habits: Habits, quoted: Quote, requests: int) -> Iterator[Advice]:
     elif limit >= TIMES_TOO_HIGH * past.each and limit - past.each >= TOKENS_TOO_HIGH:
         text = f"{used}, and max_tokens allows {limit:,.0f}. That costs only where an answer runs away"
         if quoted.terms is not None:
-            over = round((limit - past.each) * requests) * quoted.terms.batch.output
+            over = round((limit - past.each) * requests) * quoted.terms.at(Lane.BATCH).output
             text += f", but a budget must allow for it: up to {_money(over, quoted)} more"
         yield Advice("limit", f"{text}. Lower it in the route's params.")
 
@@ -227,7 +228,7 @@ def _same(habits: Habits, quoted: Quote, requests: int) -> Iterator[Advice]:
         f"{each - habits.same:,.0f} of the row"
     )
     if quoted.terms is not None:
-        text += f". It costs {_money(round(habits.same * requests) * quoted.terms.batch.input, quoted)}"
+        text += f". It costs {_money(round(habits.same * requests) * quoted.terms.at(Lane.BATCH).input, quoted)}"
     yield Advice("same", f"{text}. A shorter prompt is cheaper by as much for every row.")
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from . import published_prices as published_prices
+from .lanes import Lane
 from .pricing import Price, Terms
 from .published_prices import Service
 
@@ -51,7 +52,7 @@ class PriceList:
         """What the model costs when it is asked at this time; None where that is not known, never zero."""
         own = self._operator.get(model)
         if own is not None:
-            batch, live = (own.rates(self.currency, batch=each) for each in (True, False))
+            batch, live = (own.rates(self.currency, lane) for lane in (Lane.BATCH, Lane.LIVE))
             return Terms(batch, live, self.currency, OPERATOR)
         if self.currency != published_prices.CURRENCY or self._service is None:
             return None

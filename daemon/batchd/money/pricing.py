@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..model import Json, Usage
+from .lanes import Lane
 
 UNIT, SMALL_UNIT = 10**12, 10**9
 """Grains in one unit of most currencies, and of those of small units: a price per million with six decimals, or with
@@ -51,8 +52,9 @@ class Price:
     batch_input: Decimal | None = None
     batch_output: Decimal | None = None
 
-    def rates(self, currency: str, *, batch: bool) -> Rates:
-        """The same per token in subunits of the currency, on the terms of a batch or of live calls."""
+    def rates(self, currency: str, lane: Lane) -> Rates:
+        """The same per token of the lane, in subunits of the currency."""
+        batch = lane is Lane.BATCH
         factor = 1 - self.batch_discount if batch else Decimal(1)
         cached = self.input if self.cached_input is None else self.cached_input
         given_input = self.batch_input if batch else None
@@ -127,6 +129,23 @@ class Terms:
     live: Rates
     currency: str
     source: str
+
+    def at(self, lane: Lane, when: float | None = None) -> Rates:  # noqa: ARG002  # no list of prices tells hours yet
+        """The rates that apply on this lane at this moment: the one place that chooses.
+
+        Without a moment, because nobody knows when a batch runs, they are the dearest of the day.
+        """
+        return {Lane.BATCH: self.batch, Lane.LIVE: self.live}[lane]
+
+    @property
+    def tiered(self) -> bool:
+        """Whether each request must be priced by itself, on some lane."""
+        return bool(self.steps)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Where long requests have other rates, on any lane."""
+        return tuple(step for lane in Lane for step in self.at(lane).steps)
 
     def to_json(self) -> dict[str, Json]:
         """As it is kept."""

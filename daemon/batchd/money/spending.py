@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..model import Usage
+from .lanes import Lane
 from .pricing import Terms
 
 
@@ -25,11 +26,11 @@ class Bill:
 
 
 class Tally:
-    """Adds up answers as they are read. A sum, and not a price of the sum: long requests may have other rates."""
+    """Adds up answers of one lane as they are read. A sum, and not a price of the sum: long requests may differ."""
 
-    def __init__(self, terms: Terms | None) -> None:
-        self._terms = terms
-        self._tiered = terms is not None and (terms.batch.tiered or terms.live.tiered)
+    def __init__(self, terms: Terms | None, lane: Lane) -> None:
+        self._rates = None if terms is None else (terms.at(lane), terms.at(Lane.LIVE))
+        self._tiered = terms is not None and terms.tiered
         self._answers = 0
         # Input, cached and output tokens, in plain integers: this is done for each answer there is.
         self._used, self._wasted = [0, 0, 0], [0, 0, 0]
@@ -42,22 +43,22 @@ class Tally:
         if wasted:
             _add(self._wasted, usage)
         if self._tiered:
-            assert self._terms is not None
-            cost = self._terms.batch.cost(usage)
+            assert self._rates is not None
+            rates, live = self._rates
+            cost = rates.cost(usage)
             self._cost += cost
-            self._live_cost += self._terms.live.cost(usage)
+            self._live_cost += live.cost(usage)
             self._wasted_cost += cost if wasted else 0
 
     def bill(self) -> Bill:
         """The sum so far."""
         used, wasted = Usage(*self._used), Usage(*self._wasted)
-        terms = self._terms
-        if terms is None:
+        if self._rates is None:
             return Bill(self._answers, used, wasted)
         if self._tiered:
             return Bill(self._answers, used, wasted, self._cost, self._wasted_cost, self._live_cost)
-        batch = terms.batch
-        return Bill(self._answers, used, wasted, batch.cost(used), batch.cost(wasted), terms.live.cost(used))
+        rates, live = self._rates
+        return Bill(self._answers, used, wasted, rates.cost(used), rates.cost(wasted), live.cost(used))
 
 
 def _add(sums: list[int], usage: Usage) -> None:

@@ -33,7 +33,7 @@ from .mapping import batch_of, columns_of, part_of, route_of, usage_columns
 
 @dataclass(frozen=True, slots=True)
 class WaitingPart:
-    """A planned part that waits for a batch, and on which lane."""
+    """A planned part that waits for a batch, and in which queue."""
 
     part: Part
     claimed_at: float

@@ -11,6 +11,7 @@ from typing import Any
 from ..domain.records import Batch, BatchState, Job, JobState, Moment, Part, PartState
 from ..domain.routing import Route
 from ..model import BatchPhase, Usage
+from ..money.lanes import Lane
 from ..money.pricing import Terms
 from .database import to_json
 
@@ -57,6 +58,7 @@ def batch_of(row: sqlite3.Row) -> Batch:
         record[name] = None if record[name] is None else Moment(**json.loads(record[name]))
     record["usage"] = None if record["usage"] is None else usage_of(record["usage"])
     record["wanted"] = bool(record["wanted"])
+    record["lane"] = Lane(record["lane"])
     return Batch(**record)
 
 

@@ -14,6 +14,7 @@ from ..domain.records import Job, JobState, Part, PartState
 from ..events import JobApproved, JobHeld, JobPlanned, RowsReturned, UsageDiffers
 from ..model import Usage
 from ..money.budget import MAX_AMOUNT, Account, Refusal, beginnings
+from ..money.lanes import Lane
 from ..money.pricing import Terms
 from ..money.spending import Bill
 from .database import Database, Transaction, to_json
@@ -26,10 +27,11 @@ FindRefusal = Callable[[Account], Refusal | None]
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """A part after its collection, with what is to be noted of it: the batch that answered it, and the bill."""
+    """A part after its collection, with what is to be noted of it: the batch that answered it, how, and the bill."""
 
     part: Part
     batch: str | None
+    lane: Lane
     bill: Bill
     reasons: Mapping[str, int]
 
@@ -201,7 +203,7 @@ def _line(tx: Transaction, job: Job, part: Part, done: Collected) -> dict[str, o
         "route": job.route.name,
         "provider": job.route.provider,
         "model": job.route.model,
-        "terms": "batch",
+        "lane": done.lane,
         "currency": job.terms.currency if job.terms else "",
         "answers": bill.answers,
         "input_tokens": bill.usage.input_tokens,

@@ -16,8 +16,9 @@ from ..domain.routing import PluginSpec
 from ..domain.rows import row_of
 from ..files import replacing
 from ..model import Usage
+from ..money.lanes import Lane
 from ..money.pricing import Terms
-from ..money.spending import Bill
+from ..money.spending import Bill, Tally
 from . import worker_plugins
 from .part_files import decode_results, lines_of, write_results
 from .render import RenderTask, render_lines
@@ -122,8 +123,8 @@ class _Owners:
 class CollectTask:
     """Join a part's answers with its rows. `settled` is its results file so far, `results` the one to write.
 
-    `terms` are what answers cost, None if that is not known. With `keys`, rows that asked the same share an answer,
-    and answers are remembered in the `book` as of this time.
+    `lane` is how they were asked, `terms` what answers cost, None if that is not known. With `keys`, rows that asked
+    the same share an answer, and answers are remembered in the `book` as of this time.
     """
 
     first: int
@@ -134,6 +135,7 @@ class CollectTask:
     builder: PluginSpec
     attempt: int
     attempts: int
+    lane: Lane
     renders: Sequence[RenderTask] = ()
     terms: Terms | None = None
     job: str = ""
@@ -170,7 +172,8 @@ def collect(task: CollectTask) -> CollectDone:
     rows = range(task.first, task.first + task.rows)
     asked = (row for row in rows if row not in settled and row not in keys.followers)
     builder = worker_plugins.builder(task.builder)
-    joined = join(asked, answers, builder, attempt=task.attempt, attempts=task.attempts, terms=task.terms)
+    tally = Tally(task.terms, task.lane)
+    joined = join(asked, answers, builder, attempt=task.attempt, attempts=task.attempts, tally=tally)
     followed = follow(keys, {line.row: line for line in joined.lines}, task.job)
     lines = sorted([*settled.values(), *joined.lines, *followed.lines], key=lambda line: line.row)
     write_results(Path(task.results), lines)

@@ -11,6 +11,7 @@ from ...domain.records import Job, JobState, Part, PartState
 from ...events import JobPlanned
 from ...money.budget import MAX_AMOUNT, PRICE_UNKNOWN, Account, Refusal, find_refusal, reserved
 from ...money.calibration import correction
+from ...money.lanes import Lane
 from ...money.pricing import Terms, at_most
 from ..context import Configured, Context
 from ..retry_later import RetryLater
@@ -44,10 +45,9 @@ async def admit(context: Context, action: Admit) -> None:
     terms = await asyncio.to_thread(configured.terms, job, context.clock.now())
     most: dict[int, int] = {}
     if terms is not None:
-        sure = (await correction_of(context, job)).sure
-        most = {
-            part.first: most_of_part(part, terms, sure=sure) for part in parts if part.state is not PartState.COLLECTED
-        }
+        sure, lane = (await correction_of(context, job)).sure, configured.lane(job)
+        open_parts = [part for part in parts if part.state is not PartState.COLLECTED]
+        most = {part.first: most_of_part(part, terms, lane, sure=sure) for part in open_parts}
     whole = sum(most.values())
     if whole >= MAX_AMOUNT:
         most = dict.fromkeys(most, 0) | {next(iter(most)): MAX_AMOUNT}  # all the database can hold, to be refused
@@ -74,10 +74,10 @@ async def admit(context: Context, action: Admit) -> None:
         raise RetryLater(LOOK_FOR_MONEY_EVERY)
 
 
-def most_of_part(part: Part, terms: Terms, *, sure: bool) -> int:
+def most_of_part(part: Part, terms: Terms, lane: Lane, *, sure: bool) -> int:
     """What the part can cost at most."""
     return reserved(
-        terms.batch,
+        terms.at(lane),
         input_tokens=part.input_tokens,
         output_tokens=part.output_tokens,
         longest=part.longest,

@@ -21,6 +21,7 @@ async def collect_part(context: Context, action: Collect) -> None:
     job = await context.store.jobs.get(action.job)
     part = await context.store.jobs.part(action.job, action.first)
     spool, version = context.spool, part.results + 1
+    lane = (await context.store.batches.get(part.batch)).lane if part.batch is not None else configured.lane(job)
     task = CollectTask(
         first=part.first,
         rows=part.rows,
@@ -31,6 +32,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         attempt=part.attempt,
         attempts=job.route.attempts * job.retry_round,
         renders=render_tasks(context, configured, job, part, version),
+        lane=lane,
         terms=job.terms,
         job=job.id,
         keys=str(spool.keys(part)) if job.route.reuse is not None else None,
@@ -58,7 +60,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         worker_crashes=0,
     )
     note_rendered(context, configured, job, part, version, done.rendered)
-    await context.store.money.collected(job, part, Collected(collected, part.batch, done.bill, done.reasons))
+    await context.store.money.collected(job, part, Collected(collected, part.batch, lane, done.bill, done.reasons))
     await asyncio.to_thread(_remove_attempt, context, part)
 
 

@@ -69,8 +69,8 @@ async def _commit(context: Context, job: Job, part: Part, planned: Part) -> None
     # The one in force now, and not when the planning began: that may have waited long for a worker.
     configured = context.configured
     if job.terms is not None:
-        sure = (await correction_of(context, job)).sure
-        most = most_of_part(planned, job.terms, sure=sure) if planned.state is not PartState.COLLECTED else 0
+        sure, lane = (await correction_of(context, job)).sure, configured.lane(job)
+        most = most_of_part(planned, job.terms, lane, sure=sure) if planned.state is not PartState.COLLECTED else 0
         most = min(most, MAX_AMOUNT)  # the database holds no more, and so much is refused
         planned = replace(planned, reserved=most)
     if job.state is JobState.RUNNING and part.attempt > 1:
