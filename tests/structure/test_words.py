@@ -19,6 +19,9 @@ CHECKED = (
     "Makefile",
     "README.md",
     "CHANGELOG.md",
+    "docs/files.md",
+    "docs/real-key.md",
+    "docs/service.md",
 )
 SUFFIXES = {"", ".py", ".md", ".toml", ".sql", ".service", ".conf", ".sysusers", ".tmpfiles"}
 
