@@ -58,11 +58,11 @@ def test_the_comparison_is_that_of_ten_thousand_requests_at_half_price() -> None
 
 def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
     flat = " ".join(TEXT.split())
-    assert f"{GUESS} tokens an answer" in flat
-    assert f"more than {LARGE // 2**20} MiB some {SAMPLE // 2**20} MiB are counted" in flat
-    assert f"a token is taken for {BYTES_PER_TOKEN} bytes" in flat
-    assert f"A picture is taken for {IMAGE_TOKENS:,} tokens" in flat
+    assert f"{GUESS} tokens per answer" in flat
+    assert f"more than {LARGE // 2**20} MiB batchd counts about {SAMPLE // 2**20} MiB" in flat
+    assert f"{BYTES_PER_TOKEN} bytes of text count as a token" in flat
+    assert f"A picture counts as {IMAGE_TOKENS:,} tokens" in flat
     assert (COUNTED_FIRST, COUNTED_SHARE) == (1_000, 0.1)
-    assert "the first thousand are counted, then one in ten" in flat
+    assert "the first thousand requests of a part, then one in ten" in flat
     assert f"Published prices are in {published_prices.CURRENCY}" in flat
     assert tokens.STAND_IN == "o200k_base", "OpenAI's latest"

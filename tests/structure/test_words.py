@@ -19,6 +19,8 @@ CHECKED = (
     "Makefile",
     "README.md",
     "CHANGELOG.md",
+    "docs/budgets.md",
+    "docs/costs.md",
     "docs/files.md",
     "docs/real-key.md",
     "docs/service.md",
