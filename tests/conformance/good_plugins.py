@@ -1,4 +1,4 @@
-"""The least that a plugin of each role has to be: ten lines or so, and nothing that the conformance kit minds."""
+"""A minimal plugin for each role, of ten lines or so, which passes the conformance kit."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TabReader(Reader[Settings]):
             try:
                 names = next(records, [""])
                 if "" in names or len(set(names)) < len(names):
-                    raise FileRefused("header", "Its first line must give each column a name of its own.")
+                    raise FileRefused("header", "The first line must give each column a different name.")
                 yield names
                 for cells in records:
                     ragged = Failure("ragged", f"This line has {len(cells)} cells for {len(names)} columns.")
@@ -75,13 +75,13 @@ class Label(PromptBuilder[Settings]):
 
 
 def answer(body: Body) -> Response:
-    """What the shops below answer."""
+    """The answer of the providers below."""
     text = str(body["messages"][-1]["content"]).upper()
     return Response({"choices": [{"message": {"content": text}}], "usage": {"prompt_tokens": 3}})
 
 
 class Shop(BatchProvider[Settings]):
-    """A service that is a dict, and outlives the objects that call it."""
+    """A provider whose service is a dict on the class, shared by all objects."""
 
     batches: ClassVar[dict[str, tuple[str, list[Result]]]] = {}
 
@@ -106,13 +106,13 @@ class Shop(BatchProvider[Settings]):
 
 
 class Blind(Shop):
-    """The same, but it cannot look a batch up."""
+    """The same, but it cannot look up a batch."""
 
     find = BatchProvider.find
 
 
 class Echo(LiveProvider[Settings]):
-    """Says it louder."""
+    """Repeats the question in capitals."""
 
     async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
         await asyncio.sleep(0)
@@ -122,7 +122,7 @@ class Echo(LiveProvider[Settings]):
 
 
 class Lines(Sink[Settings]):
-    """A line a row."""
+    """Writes a line for each row."""
 
     async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
         with job.outbox.publishing(".lines") as file:
@@ -131,7 +131,7 @@ class Lines(Sink[Settings]):
 
 
 class Table(Sink[Settings]):
-    """A row a row, in a database elsewhere; the whole job in one transaction."""
+    """Writes the rows into a database elsewhere, with one transaction for the whole job."""
 
     class Settings(Settings):
         path: str
@@ -152,12 +152,12 @@ class Table(Sink[Settings]):
 
 
 class Notebook(Observer[Settings]):
-    """Writes down what it is told."""
+    """Keeps the sentences of its events."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.said: list[str] = []
+        self.sentences: list[str] = []
 
     async def notice(self, event: Event) -> None:
         await asyncio.sleep(0)
-        self.said.append(event.sentence)
+        self.sentences.append(event.sentence)

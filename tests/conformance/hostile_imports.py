@@ -1,4 +1,4 @@
-"""A plugin whose import brings in what only its object may need."""
+"""A plugin whose import loads a package that only its object may need."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .good_plugins import TabReader
 
 
 class Heavy(TabReader):
-    """Would have everybody pay for what it needs."""
+    """Slows down everyone who imports it."""
 
     fails = "test_importing_it_is_cheap"
     needed = hypothesis

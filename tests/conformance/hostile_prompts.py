@@ -14,7 +14,7 @@ from .good_plugins import Label
 
 
 class Wordy(Label):
-    """Gives the text of the question, not a body."""
+    """Returns a list in place of a body."""
 
     fails = "test_a_row_becomes_a_body"
 
@@ -24,7 +24,7 @@ class Wordy(Label):
 
 
 class Drifting(Label):
-    """Asks something else each time."""
+    """Builds a different body each time."""
 
     fails = "test_the_same_row_always_becomes_the_same_body"
     seeds: ClassVar[count[int]] = count()
@@ -47,7 +47,7 @@ class Scribbling(Label):
 
 
 class Touchy(Label):
-    """Takes every cell for a text."""
+    """Expects text in every cell."""
 
     fails = "test_odd_values_are_failures_at_worst"
 
@@ -56,7 +56,7 @@ class Touchy(Label):
 
 
 class Hasty(Label):
-    """Forgets the route's share where it encodes many rows at a time."""
+    """Leaves out the route's parameters when it encodes many rows."""
 
     fails = "test_many_rows_are_encoded_as_each_is_built"
 
@@ -65,7 +65,7 @@ class Hasty(Label):
 
 
 class Pretty(Label):
-    """Breaks a body into lines."""
+    """Writes a body on several lines."""
 
     fails = "test_many_rows_are_encoded_as_each_is_built"
 
@@ -75,7 +75,7 @@ class Pretty(Label):
 
 
 class Skipping(Label):
-    """Leaves out rows that it cannot ask about."""
+    """Leaves out rows that fail."""
 
     fails = "test_many_rows_are_encoded_as_each_is_built"
 
@@ -94,70 +94,70 @@ class Needy(Label):
 
 
 class Misplaced(Label):
-    """Says that its chats are for another endpoint."""
+    """Names another endpoint than that of its requests."""
 
     fails = "test_its_requests_are_for_its_endpoints"
     endpoints = ("/v1/embeddings",)
 
 
 class Addressed(Label):
-    """Gives the whole address in place of the path."""
+    """Names a URL in place of a path."""
 
     fails = "test_its_requests_are_for_its_endpoints"
     endpoints = ("https://api.example/v1/chat/completions",)
 
 
 class Lettered(Label):
-    """Its endpoints are a text."""
+    """Its endpoints are text, not a tuple."""
 
     fails = "test_its_requests_are_for_its_endpoints"
     endpoints = "/v1/chat/completions"
 
 
 class Apart(Label):
-    """Tells its rows apart by a column that there is not."""
+    """Its unique column does not exist."""
 
     fails = "test_what_tells_its_rows_apart_is_a_column"
     unique = "number"
 
 
 class Misnamed(Label):
-    """Its columns are a text."""
+    """Its columns are text, not a tuple."""
 
     fails = "test_its_columns_are_names"
     columns = "l"
 
     def parse(self, response: Response) -> Mapping[str, Json] | Failure:
-        read = super().parse(response)
-        return read if isinstance(read, Failure) else {"l": read["label"]}
+        columns = super().parse(response)
+        return columns if isinstance(columns, Failure) else {"l": columns["label"]}
 
 
 class Chatty(Label):
-    """Fills columns that it did not promise."""
+    """Fills columns that it does not declare."""
 
     fails = "test_a_good_answer_fills_exactly_the_columns"
 
     def parse(self, response: Response) -> Mapping[str, Json] | Failure:
-        read = super().parse(response)
-        return read if isinstance(read, Failure) else {**read, "length": len(read["label"])}
+        columns = super().parse(response)
+        return columns if isinstance(columns, Failure) else {**columns, "length": len(columns["label"])}
 
 
 class Forgetful(Label):
-    """Remembers what it has read before."""
+    """Its result depends on earlier answers."""
 
     fails = "test_reading_an_answer_again_gives_the_same"
-    read: ClassVar[list[str]] = []
+    labels: ClassVar[list[str]] = []
 
     def parse(self, response: Response) -> Mapping[str, Json] | Failure:
-        read = super().parse(response)
-        if isinstance(read, Failure):
-            return read
-        self.read.append(read["label"])
-        return {"label": f"{read['label']} ({self.read.count(read['label'])})"}
+        columns = super().parse(response)
+        if isinstance(columns, Failure):
+            return columns
+        self.labels.append(columns["label"])
+        return {"label": f"{columns['label']} ({self.labels.count(columns['label'])})"}
 
 
 class Trusting(Label):
-    """Takes it that there is a text in every answer."""
+    """Expects text in every answer."""
 
     fails = "test_an_odd_answer_is_a_failure_at_worst"
 

@@ -14,7 +14,7 @@ from .good_plugins import Echo, Shop
 
 
 class Numbering(Shop):
-    """Numbers its answers instead of saying whose they are."""
+    """Numbers its answers instead of using the custom_ids."""
 
     fails = "test_every_request_is_answered_by_its_custom_id"
 
@@ -27,7 +27,7 @@ class Numbering(Shop):
 
 
 class Losing(Shop):
-    """Leaves out the last answer each time."""
+    """Leaves out the last answer."""
 
     fails = "test_every_request_is_answered_by_its_custom_id"
 
@@ -46,7 +46,7 @@ class Stuttering(Shop):
 
 
 class Bare(Shop):
-    """Gives the body of an answer without wrapping it."""
+    """Yields the body of an answer without a Response."""
 
     fails = "test_an_outcome_is_a_response_or_a_failure"
 
@@ -59,7 +59,7 @@ class Bare(Shop):
 
 
 class Emptying(Shop):
-    """Hands each answer out once."""
+    """Returns each answer only once."""
 
     fails = "test_results_can_be_fetched_again"
 
@@ -70,7 +70,7 @@ class Emptying(Shop):
 
 
 class Unending(Shop):
-    """Writes a download without the end of its last line."""
+    """Writes a download without its last newline."""
 
     fails = "test_a_download_is_lines_of_the_batch_format"
 
@@ -100,7 +100,7 @@ class Overlooking(Shop):
 
 
 class Imagining(Shop):
-    """Finds any batch at all."""
+    """Finds a batch of another submission."""
 
     fails = "test_what_was_never_submitted_is_not_found"
 
@@ -109,7 +109,7 @@ class Imagining(Shop):
 
 
 class Alarmed(Shop):
-    """Takes it for an error that there is nothing to find."""
+    """Raises an error if there is nothing to find."""
 
     fails = "test_what_was_never_submitted_is_not_found"
 
@@ -119,34 +119,34 @@ class Alarmed(Shop):
 
 
 class Once(Shop):
-    """Does not take the same file again."""
+    """Refuses the same file the second time."""
 
     fails = "test_an_upload_may_be_repeated"
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.taken: set[str] = set()
+        self.uploaded: set[str] = set()
 
     async def upload(self, submission: Submission) -> str:
-        if submission.key in self.taken:
+        if submission.key in self.uploaded:
             raise FileExistsError(submission.key)
-        self.taken.add(submission.key)
+        self.uploaded.add(submission.key)
         return f"file-{submission.key}"
 
 
 class Confusing(Shop):
-    """Keeps the batch at hand in itself."""
+    """Keeps the current batch on the object."""
 
     fails = "test_many_batches_at_a_time_do_not_mix"
-    at_hand: RemoteBatch
+    current: RemoteBatch
 
     async def poll(self, batch: RemoteBatch) -> BatchStatus:
-        self.at_hand = batch
+        self.current = batch
         return await super().poll(batch)
 
     async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
-        at_hand = getattr(self, "at_hand", batch)
-        for result in self.batches[at_hand.id][1]:
+        current = getattr(self, "current", batch)
+        for result in self.batches[current.id][1]:
             await asyncio.sleep(0)
             yield result
 
@@ -161,7 +161,7 @@ class Clinging(Shop):
 
 
 class Assuring(Shop):
-    """Says of any batch that all is well."""
+    """Reports any batch as in progress."""
 
     fails = "test_a_batch_that_is_not_there_is_missing"
 
@@ -173,7 +173,7 @@ class Assuring(Shop):
 
 
 class Remembering(Shop):
-    """Knows only the batches that it has made itself."""
+    """Knows only the batches of its own object."""
 
     fails = "test_another_object_goes_on_where_one_left_off"
 
@@ -183,7 +183,7 @@ class Remembering(Shop):
 
 
 class Final(Shop):
-    """Cannot be told twice to forget."""
+    """Fails if `forget` is called twice."""
 
     fails = "test_a_cancelled_batch_can_still_be_polled_and_forgotten"
 
@@ -200,7 +200,7 @@ class Final(Shop):
 
 
 class Unstoppable(Shop):
-    """Takes a cancellation for an error like any other."""
+    """Handles a cancellation like any other error."""
 
     fails = "test_a_cancellation_passes_through"
 
@@ -217,7 +217,7 @@ class Closed(Shop):
 
 
 class Terse(Shop):
-    """Gives one sentence where a list of them was to be."""
+    """Returns one sentence in place of a list."""
 
     fails = "test_a_check_says_what_is_wrong_in_sentences"
 
@@ -229,7 +229,7 @@ class Terse(Shop):
 
 
 class Anonymous(Echo):
-    """Answers under a number of its own."""
+    """Answers under its own number."""
 
     fails = "test_an_answer_is_a_result_under_its_custom_id"
     numbers = itertools.count()
@@ -240,7 +240,7 @@ class Anonymous(Echo):
 
 
 class Mixing(Echo):
-    """Keeps the call at hand in itself."""
+    """Keeps the current call on the object."""
 
     fails = "test_many_at_a_time_keep_their_own_answers"
 
@@ -250,7 +250,7 @@ class Mixing(Echo):
 
 
 class Raising(Echo):
-    """Raises what is only this row's fault."""
+    """Raises an error that concerns only one row."""
 
     fails = "test_a_refused_request_is_a_failure"
 
@@ -260,7 +260,7 @@ class Raising(Echo):
 
 
 class Hoping(Echo):
-    """Has refused requests asked again."""
+    """Marks refused requests for a retry."""
 
     fails = "test_a_refused_request_is_a_failure"
 
@@ -270,7 +270,7 @@ class Hoping(Echo):
 
 
 class Deaf(Echo):
-    """Goes on when it is cancelled."""
+    """Continues when it is cancelled."""
 
     fails = "test_a_cancellation_passes_through"
 

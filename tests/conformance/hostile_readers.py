@@ -24,7 +24,7 @@ class Nameless(TabReader):
 
 
 class Joined(TabReader):
-    """Gives the names as one text, of which every letter would be a column."""
+    """Yields the names as one text, so that each letter would be a column."""
 
     fails = "test_the_first_thing_it_yields_are_the_names_of_the_columns"
 
@@ -45,7 +45,7 @@ class Ragged(TabReader):
 
 
 class Exact(TabReader):
-    """Reads numbers into what JSON has not."""
+    """Yields numbers of a type that JSON does not have."""
 
     fails = "test_every_value_is_one_that_json_has"
 
@@ -78,7 +78,7 @@ class Silent(TabReader):
 
 
 class Fragile(TabReader):
-    """One broken record brings the whole file down."""
+    """Fails the whole file because of one bad record."""
 
     fails = "test_a_broken_record_fails_alone"
 
@@ -90,7 +90,7 @@ class Fragile(TabReader):
 
 
 class Rude(TabReader):
-    """Lets out what a decoder raises."""
+    """Lets the error of a decoder through."""
 
     fails = "test_a_file_it_cannot_read_is_refused_in_words"
 
@@ -107,7 +107,7 @@ class Greedy(TabReader):
 
 
 class Tidy(TabReader):
-    """Mends the file that was dropped."""
+    """Changes the dropped file."""
 
     fails = "test_the_dropped_file_stays_as_it_is"
 
@@ -129,7 +129,7 @@ class Deep(TabReader):
 
 
 class Careless(TabReader):
-    """Takes keys that it does not know."""
+    """Accepts unknown keys."""
 
     fails = "test_its_settings_are_a_table_of_batchd"
 

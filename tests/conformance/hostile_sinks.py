@@ -12,7 +12,7 @@ from .good_plugins import Lines, Notebook, Table
 
 
 class Literal(Lines):
-    """Takes every cell for a text."""
+    """Expects text in every cell."""
 
     fails = "test_rows_of_every_kind_are_published"
 
@@ -23,7 +23,7 @@ class Literal(Lines):
 
 
 class Timed(Lines):
-    """Writes how often it has been called."""
+    """Writes how often it was called."""
 
     fails = "test_publishing_again_does_not_differ"
 
@@ -37,7 +37,7 @@ class Timed(Lines):
 
 
 class Believing(Table):
-    """Notes that a job is done before it is, in a file that outlives it."""
+    """Records in a file that a job is done before it is."""
 
     fails = "test_publishing_after_a_crash_gives_what_it_always_gives"
 
@@ -61,7 +61,7 @@ class Smiling(Lines):
 
 
 class Blocking(Lines):
-    """Goes through the rows on the event loop."""
+    """Iterates over the rows on the event loop."""
 
     fails = "test_the_event_loop_does_not_stand_still"
 
@@ -72,7 +72,7 @@ class Blocking(Lines):
 
 
 class Hoarding(Lines):
-    """Has all rows in its hands before it writes one."""
+    """Loads all rows before it writes the first."""
 
     fails = "test_memory_does_not_grow_with_the_job"
 
@@ -83,7 +83,7 @@ class Hoarding(Lines):
 
 
 class Muddling(Lines):
-    """Keeps the job at hand in itself."""
+    """Keeps the current job on the object."""
 
     fails = "test_two_jobs_at_a_time_do_not_mix"
 
@@ -96,7 +96,7 @@ class Muddling(Lines):
 
 
 class Heedless(Lines):
-    """Takes a cancellation for the end of its work."""
+    """Returns normally when it is cancelled."""
 
     fails = "test_a_cancellation_passes_through"
 
@@ -118,18 +118,18 @@ class Curt(Lines):
 
 
 class Picky(Notebook):
-    """Takes it that every event has a job."""
+    """Expects a job in every event."""
 
     fails = "test_it_can_be_told_of_every_event"
 
     async def notice(self, event: Event) -> None:
         await super().notice(event)
         if event.kind.startswith("Condition"):
-            assert event.job is not None, "whose is this?"
+            assert event.job is not None, "no job"
 
 
 class Knowing(Notebook):
-    """Takes it that there will never be another event."""
+    """Expects only the events of this version."""
 
     fails = "test_it_passes_over_events_that_it_does_not_know"
 
@@ -141,7 +141,7 @@ class Knowing(Notebook):
 
 
 class Single(Notebook):
-    """Cannot be told of two things at a time."""
+    """Cannot handle two events at a time."""
 
     fails = "test_it_can_be_told_of_many_at_a_time"
     busy = False
@@ -163,4 +163,4 @@ class Stubborn(Notebook):
         try:
             await super().notice(event)
         except asyncio.CancelledError:
-            self.said.append("no")
+            self.sentences.append("no")

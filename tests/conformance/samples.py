@@ -1,4 +1,4 @@
-"""The conformance classes of the good plugins; the hostile ones are asked by the same, with another `make`."""
+"""The conformance classes for the good plugins. The hostile plugins use them too, with another `plugin`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class OfReader(ReaderConformance):
         return {"ragged.tab": b"id\treview\n1\n2\tGood.\n3\tToo\tmany\n"}
 
     def refused(self) -> Mapping[str, bytes]:
-        return {"double.tab": b"id\tid\n1\t2\n", "latin.tab": b"id\treview\n1\t\xe9\n"}
+        return {"duplicate.tab": b"id\tid\n1\t2\n", "latin.tab": b"id\treview\n1\t\xe9\n"}
 
     def large(self, rows: int) -> tuple[str, Iterator[bytes]]:
         def lines() -> Iterator[bytes]:
@@ -83,7 +83,7 @@ class OfLiveProvider(LiveProviderConformance):
 
 
 class OfSink(SinkConformance):
-    """Into the outbox."""
+    """A sink for the outbox."""
 
     plugin: type[Any] = good.Lines
 
@@ -92,7 +92,7 @@ class OfSink(SinkConformance):
 
 
 class OfTable(SinkConformance):
-    """Into a database elsewhere."""
+    """A sink for a database elsewhere."""
 
     plugin: type[Any] = good.Table
 
@@ -108,7 +108,7 @@ class OfTable(SinkConformance):
 
 
 class OfObserver(ObserverConformance):
-    """Of everything."""
+    """An observer of all events."""
 
     plugin: type[Any] = good.Notebook
 

@@ -1,4 +1,4 @@
-"""batchd's own plugins are asked what strangers' are, found by the same door, and tested against a real server."""
+"""The built-in plugins pass the conformance kit, loaded like any other plugin and tested with a real server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PATIENCE = 30.0
 
 
 def review_lines(rows: int, line: str) -> Iterator[bytes]:
-    """So many lines of a file."""
+    """The lines of a file."""
     for number in range(rows):
         yield line.format(number=number).encode()
 
@@ -38,7 +38,7 @@ def review_lines(rows: int, line: str) -> Iterator[bytes]:
 
 
 class TestCsvReader(ReaderConformance):
-    """CSV, as people save it."""
+    """CSV as people save it."""
 
     module = "batchd_files"
 
@@ -59,7 +59,7 @@ class TestCsvReader(ReaderConformance):
 
     def refused(self) -> Mapping[str, bytes]:
         return {
-            "double.csv": b"id,id\n1,2\n",
+            "duplicate.csv": b"id,id\n1,2\n",
             "header.csv": b"id,review\n",
             "latin.csv": b"id,review\n1,caf\xe9\n",
             "workbook.csv": b"PK\x03\x04" + b"\x00" * 60,
@@ -105,7 +105,7 @@ ROWS = [
 
 
 class TestTemplate(PromptBuilderConformance):
-    """A text with places for cells; any text is an answer."""
+    """A template for which any text is an answer."""
 
     module = "batchd_prompts"
     settings: Mapping[str, Any] = {"user": "Review: {{ review }}"}
@@ -148,7 +148,7 @@ class TestTemplateWithSchema(TestTemplate):
 
 
 class TestPassthrough(PromptBuilderConformance):
-    """Requests that are ready as they are."""
+    """Complete requests."""
 
     module = "batchd_prompts"
 
@@ -187,7 +187,7 @@ class TestJsonlSink(SinkConformance):
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A sandbox server in a process of its own: the address of its API."""
+    """A sandbox server in its own process; yields the address of its API."""
     folder = tmp_path_factory.mktemp("sandbox")
     command = [sys.executable, "-m", "batchd", "sandbox", "--port", "0", "--instant", "--folder", str(folder)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BATCHD_")}
@@ -206,18 +206,18 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def _address(server: subprocess.Popen[bytes], errors: Path) -> str:
     assert server.stdout is not None
     deadline = time.monotonic() + PATIENCE
-    said = b""
+    output = b""
     with selectors.DefaultSelector() as selector:
         selector.register(server.stdout, selectors.EVENT_READ)
         while time.monotonic() < deadline and selector.select(deadline - time.monotonic()):
             chunk = os.read(server.stdout.fileno(), 1_000)
-            said += chunk
-            found = re.search(rb"listening on (http://\S+)", said)
-            if found is not None:
-                return found[1].decode().rstrip("/").removesuffix("/v1") + "/v1"
+            output += chunk
+            match = re.search(rb"listening on (http://\S+)", output)
+            if match is not None:
+                return match[1].decode().rstrip("/").removesuffix("/v1") + "/v1"
             if not chunk:
                 break
-    raise AssertionError(f"The sandbox did not start: {said!r} {errors.read_text()}")
+    raise AssertionError(f"The sandbox did not start: {output!r} {errors.read_text()}")
 
 
 def provider(address: str) -> Any:
@@ -235,7 +235,7 @@ class TestOpenAI(BatchProviderConformance):
     def _connected(self, sandbox: str) -> None:
         self.address = sandbox
         if not isinstance(provider(sandbox), BatchProvider):
-            pytest.skip("it is no batch provider")
+            pytest.skip("it is not a batch provider")
 
     def make(self) -> Any:
         return provider(self.address)

@@ -1,4 +1,4 @@
-"""What authors write: a class that begins with Test, inheriting the questions. Ten-line plugins answer them all."""
+"""Tests as plugin authors write them: a class that inherits from the kit. Plugins of ten lines pass them all."""
 
 from __future__ import annotations
 
@@ -6,42 +6,42 @@ import pytest
 
 from . import good_plugins as good
 from . import samples
-from .asking import failed, skipped
+from .kit_results import failed, skipped
 from .samples import OfBatchProvider, OfLiveProvider, OfObserver, OfPromptBuilder, OfReader, OfSink, OfTable
 
 
 class TestReader(OfReader):
-    """Collected by pytest as an author's would be."""
+    """Collected by pytest like the class of a plugin author."""
 
 
 class TestPromptBuilder(OfPromptBuilder):
-    """Collected by pytest as an author's would be."""
+    """Collected by pytest like the class of a plugin author."""
 
 
 class TestBatchProvider(OfBatchProvider):
-    """Collected by pytest as an author's would be."""
+    """Collected by pytest like the class of a plugin author."""
 
 
 class TestBlindBatchProvider(OfBatchProvider):
-    """`find` as it is by default raises CannotFind, and that will do."""
+    """The default `find` raises CannotFind, which is allowed."""
 
     plugin = good.Blind
 
 
 class TestLiveProvider(OfLiveProvider):
-    """Collected by pytest as an author's would be."""
+    """Collected by pytest like the class of a plugin author."""
 
 
 class TestSink(OfSink):
-    """Collected by pytest as an author's would be."""
+    """Collected by pytest like the class of a plugin author."""
 
 
 class TestTable(OfTable):
-    """Collected by pytest as an author's would be."""
+    """Collected by pytest like the class of a plugin author."""
 
 
 class TestObserver(OfObserver):
-    """Collected by pytest as an author's would be."""
+    """Collected by pytest like the class of a plugin author."""
 
 
 EVERY_CLASS = [OfReader, OfPromptBuilder, OfBatchProvider, OfLiveProvider, OfSink, OfTable, OfObserver]
@@ -49,11 +49,11 @@ EVERY_CLASS = [OfReader, OfPromptBuilder, OfBatchProvider, OfLiveProvider, OfSin
 
 @pytest.mark.parametrize("conformance", EVERY_CLASS)
 def test_nothing_is_left_out_for_the_good_plugins(conformance: type) -> None:
-    # A question that is skipped everywhere would never be seen to fail.
+    # A test that is always skipped would never be seen to fail.
     assert skipped(conformance) == set()
 
 
-def test_what_an_author_need_not_give_is_skipped_with_a_reason() -> None:
+def test_without_optional_samples_tests_are_skipped_with_a_reason() -> None:
     class Least(samples.OfReader):
         broken = samples.ReaderConformance.broken
         large = samples.ReaderConformance.large
@@ -62,6 +62,6 @@ def test_what_an_author_need_not_give_is_skipped_with_a_reason() -> None:
     assert failed(Least) == {}
 
 
-def test_an_author_who_forgot_to_write_make_is_told() -> None:
-    told = failed(samples.ReaderConformance)
-    assert any("make" in message for message in told.values())
+def test_a_missing_make_is_reported() -> None:
+    messages = failed(samples.ReaderConformance)
+    assert any("make" in message for message in messages.values())

@@ -1,4 +1,4 @@
-"""Each hostile plugin breaks one promise, and fails exactly the one test that asks for it."""
+"""Each hostile plugin breaks one promise, and fails exactly the one test for it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pytest
 from batchd.testing.conformance_shared import PluginConformance
 
 from . import hostile_imports, hostile_prompts, hostile_providers, hostile_readers, hostile_sinks
-from .asking import failed
 from .good_plugins import Notebook, Shop, Table
+from .kit_results import failed
 from .samples import OfBatchProvider, OfLiveProvider, OfObserver, OfPromptBuilder, OfReader, OfSink, OfTable
 
 pytestmark = pytest.mark.slow
 
 
 def hostile(module: ModuleType) -> list[type[Any]]:
-    """The plugins in a module that say what they fail."""
+    """The plugins in a module that name the test that they fail."""
     return [each for each in vars(module).values() if isinstance(each, type) and "fails" in vars(each)]
 
 
@@ -35,24 +35,24 @@ CASES: list[tuple[type[PluginConformance], type[Any]]] = [
 
 
 @pytest.mark.parametrize(("conformance", "plugin"), CASES, ids=[plugin.__name__ for _, plugin in CASES])
-def test_it_fails_the_one_test_that_asks_for_what_it_breaks(
+def test_it_fails_exactly_the_test_of_the_promise_that_it_breaks(
     conformance: type[PluginConformance], plugin: type[Any]
 ) -> None:
-    asked = {"plugin": plugin}
+    attributes = {"plugin": plugin}
     if "memory" not in plugin.fails:
-        # It is not what this one breaks, and takes a second each.
-        asked["rows_to_compare"] = (20, 200)
-    told = failed(type(f"Of{plugin.__name__}", (conformance,), asked))
-    assert list(told) == [plugin.fails], told
-    assert told[plugin.fails].startswith("AssertionError: "), "an author must be told what to do"
+        # The memory test takes a second, and this plugin does not break its promise.
+        attributes["rows_to_compare"] = (20, 200)
+    messages = failed(type(f"Of{plugin.__name__}", (conformance,), attributes))
+    assert list(messages) == [plugin.fails], messages
+    assert messages[plugin.fails].startswith("AssertionError: "), "the message must say what to do"
 
 
-def test_every_question_has_a_plugin_that_fails_it() -> None:
-    unasked = []
+def test_every_test_of_the_kit_has_a_plugin_that_fails_it() -> None:
+    untested = []
     for conformance in {conformance for conformance, _ in CASES} - {OfTable}:
         same = {OfSink, OfTable} if conformance is OfSink else {conformance}
         broken = {plugin.fails for each, plugin in CASES if each in same}
         shared = {name for name in dir(PluginConformance) if name.startswith("test_")}
-        unasked += [name for name in dir(conformance) if name.startswith("test_") and name not in broken | shared]
-    assert unasked == []
+        untested += [name for name in dir(conformance) if name.startswith("test_") and name not in broken | shared]
+    assert untested == []
     assert shared <= {plugin.fails for _, plugin in CASES}

@@ -1,4 +1,4 @@
-"""Putting all questions of the conformance kit to one plugin, and seeing which it fails."""
+"""Runs all tests of a conformance class, and reports which of them fail or are skipped."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from batchd.testing.conformance_shared import PluginConformance
 
 
 def failed(conformance: type[PluginConformance]) -> dict[str, str]:
-    """The tests that this class fails, with what they say."""
-    told = {}
+    """The tests that this class fails, with their messages."""
+    messages = {}
     for name in dir(conformance):
         if name.startswith("test_"):
             one: Any = conformance()
@@ -19,14 +19,14 @@ def failed(conformance: type[PluginConformance]) -> dict[str, str]:
             except SkipTest:
                 pass
             except Exception as error:
-                told[name] = f"{type(error).__name__}: {error}"
+                messages[name] = f"{type(error).__name__}: {error}"
             finally:
                 one.teardown_method()
-    return told
+    return messages
 
 
 def skipped(conformance: type[PluginConformance]) -> set[str]:
-    """The tests that this class has nothing to ask with."""
+    """The tests that are skipped, since this class has no samples for them."""
     names = set()
     for name in dir(conformance):
         if name.startswith("test_"):
