@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import click
 from batchd.cli.call import Call
 from batchd.cli.main import EXIT_STATUSES, SECTIONS
 from batchd.cli.main import batchd as group
+from batchd.status import job_words
 
 TEXT = (Path(__file__).parents[2] / "docs" / "commands.md").read_text("utf-8")
 SECTION = re.compile(r"^#{2,3} (batchd .+)$", re.MULTILINE)
@@ -70,6 +73,16 @@ def test_the_options_that_stand_before_the_command() -> None:
 def test_the_exit_statuses() -> None:
     rows = re.findall(r"^\| (\d+) \| (.+) \|$", TEXT, re.MULTILINE)
     assert rows == list(EXIT_STATUSES)
+
+
+def test_the_states_of_a_job_are_those_that_status_shows() -> None:
+    [function] = ast.parse(inspect.getsource(job_words.state_in_words)).body
+    results = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)]
+    results += [branch for each in results if isinstance(each, ast.IfExp) for branch in (each.body, each.orelse)]
+    shown = {each.value for each in results if isinstance(each, ast.Constant)} | set(job_words.STATES.values())
+    rows = re.findall(r"^\| ([a-z ]+) \|", sections()["batchd status"], re.MULTILINE)
+    assert {row for row in rows if row != "state"} == shown
+    assert len(rows) == len(shown) + 1
 
 
 def test_commands_of_the_built_in_plugins_are_mentioned() -> None:

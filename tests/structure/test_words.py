@@ -20,6 +20,7 @@ CHECKED = (
     "README.md",
     "CHANGELOG.md",
     "docs/budgets.md",
+    "docs/commands.md",
     "docs/costs.md",
     "docs/files.md",
     "docs/real-key.md",
