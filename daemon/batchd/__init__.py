@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .model import Json as Json
     from .model import Limits as Limits
     from .model import Problem as Problem
+    from .model import RequestId as RequestId
     from .model import Response as Response
     from .model import Result as Result
     from .model import Row as Row
@@ -102,6 +103,7 @@ _HOMES = {
         "Json",
         "Limits",
         "Problem",
+        "RequestId",
         "Response",
         "Result",
         "Row",

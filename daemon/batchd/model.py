@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 Json: TypeAlias = Any
 """Whatever JSON can say: None, bool, int, float, str, and lists and dicts (with str keys) of these."""
@@ -44,6 +44,41 @@ class Row:
     def as_dict(self) -> dict[str, Json]:
         """Column to value."""
         return dict(zip(self.columns, self.values, strict=True))
+
+
+MAX_DIGITS = 18
+"""Of a row's number: more rows than any file has."""
+
+
+class RequestId(NamedTuple):
+    """Which row of which job a request asks about. Its text is the `custom_id` of the request, and never used again.
+
+    >>> str(RequestId("k3j9x2ab", 4))
+    'k3j9x2ab-4'
+    >>> RequestId.read("k3j9x2ab-4")
+    RequestId(job='k3j9x2ab', row=4)
+    """
+
+    job: str
+    row: int
+
+    def __str__(self) -> str:
+        return f"{self.job}-{self.row}"
+
+    @classmethod
+    def read(cls, custom_id: str) -> RequestId | None:
+        """The job and row of a `custom_id`; None if it is not one of batchd's."""
+        job, dash, number = custom_id.rpartition("-")
+        if not dash or not number.isascii() or not number.isdigit() or (number != "0" and number[0] == "0"):
+            return None
+        if len(number) > MAX_DIGITS:
+            return None  # int() refuses thousands of digits with an error, and a service may send them
+        return cls(job, int(number))
+
+    @staticmethod
+    def beginning(job: str) -> str:
+        """What the `custom_id`s of all rows of a job begin with; the number follows."""
+        return f"{job}-"
 
 
 @dataclass(frozen=True, slots=True)

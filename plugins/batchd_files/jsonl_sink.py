@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from batchd import FileSink, ResultRow, RowStatus, Settings, Shape
+from batchd import FileSink, RequestId, ResultRow, RowStatus, Settings, Shape
 
 from .bad_lines import original_line
 
@@ -59,7 +59,7 @@ def _result_line(shape: Shape, row: ResultRow, custom_id: str | None) -> bytes:
         return line
     failure = row.failure
     error = {"code": failure.code, "message": failure.message} if failure is not None else None
-    ours = f"{shape.job}-{row.number}"
+    ours = str(RequestId(shape.job, row.number))
     return _encode({"id": ours, "custom_id": custom_id or ours, "response": None, "error": error}) + b"\n"
 
 

@@ -1,4 +1,4 @@
-"""rows.jsonl: what goes in comes out; parts cover it without gap or overlap; ids name their row."""
+"""rows.jsonl: what goes in comes out; parts cover it without gap or overlap."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchd.domain.rows import custom_id, cut, decode, encode, fitted, row_of
+from batchd.domain.rows import cut, decode, encode, fitted
 from batchd.model import BadRow, Failure
 
 CELLS = st.recursive(
@@ -78,23 +78,3 @@ def test_a_small_file_is_cut_for_every_worker_to_have_a_share(
     lines: int, part_rows: int, among: int, rows: list[int]
 ) -> None:
     assert [part[1] for part in cut([7] * lines, part_rows, among)] == rows
-
-
-@given(st.text(alphabet="0123456789abcdefghjkmnpqrstvwxyz-", min_size=1, max_size=10), st.integers(0, 10**12))
-def test_an_id_names_its_job_and_row(job: str, row: int) -> None:
-    assert row_of(custom_id(job, row)) == (job, row)
-
-
-@given(st.text(max_size=20))
-def test_an_id_that_is_ours_is_written_in_one_way_only(text: str) -> None:
-    place = row_of(text)
-    assert place is None or custom_id(*place) == text
-
-
-@pytest.mark.parametrize(
-    "odd",
-    ["", "job", "job-", "job-x", "job-01", "job-00", "job--", "job- 1", "job-+1", "job-1.0", "job-٣", "job-³", "job-1\n",
-     "job-" + "9" * 10_000],
-)  # fmt: skip
-def test_ids_that_are_not_ours_name_no_row(odd: str) -> None:
-    assert row_of(odd) is None

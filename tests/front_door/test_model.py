@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchd.model import BatchPhase, Body, Response, Row, Usage
+from batchd.model import BatchPhase, Body, RequestId, Response, Row, Usage
 
 CHAT: Body = {
     "id": "chatcmpl-1",
@@ -186,3 +186,24 @@ def test_a_row_is_looked_into_by_column() -> None:
 def test_ended_phases() -> None:
     ended = {BatchPhase.COMPLETED, BatchPhase.FAILED, BatchPhase.EXPIRED, BatchPhase.CANCELLED}
     assert {phase for phase in BatchPhase if phase.ended} == ended
+
+
+@given(st.text(alphabet="0123456789abcdefghjkmnpqrstvwxyz-", min_size=1, max_size=10), st.integers(0, 10**12))
+def test_an_id_names_its_job_and_row(job: str, row: int) -> None:
+    assert RequestId.read(str(RequestId(job, row))) == RequestId(job, row)
+    assert str(RequestId(job, row)) == f"{RequestId.beginning(job)}{row}"
+
+
+@given(st.text(max_size=20))
+def test_an_id_that_is_ours_is_written_in_one_way_only(text: str) -> None:
+    request = RequestId.read(text)
+    assert request is None or str(request) == text
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["", "job", "job-", "job-x", "job-01", "job-00", "job--", "job- 1", "job-+1", "job-1.0", "job-٣", "job-³", "job-1\n",
+     "job-" + "9" * 10_000],
+)  # fmt: skip
+def test_ids_that_are_not_ours_name_no_row(odd: str) -> None:
+    assert RequestId.read(odd) is None

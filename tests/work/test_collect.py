@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchd.answers.joining import ResultLine, owner
-from batchd.domain.rows import row_of
+from batchd.answers.joining import ResultLine, request_of
 from batchd.model import Usage
 from batchd.money.lanes import Lane
 from batchd.work import collect as module
@@ -56,9 +55,9 @@ def strays(provider: Desk) -> list[bytes]:
 
 def numbered(line: bytes) -> bytes:
     """A line as a part is given it."""
-    place = row_of(owner(line) or "")
-    assert place is not None
-    return b"%d %b\n" % (place[1], line)
+    request = request_of(line)
+    assert request is not None
+    return b"%d %b\n" % (request.row, line)
 
 
 def test_each_part_gets_its_lines_in_the_order_they_came(provider: Desk) -> None:

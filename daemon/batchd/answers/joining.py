@@ -16,7 +16,7 @@ import msgspec
 
 from ..contracts import PromptBuilder
 from ..domain.names import numbered
-from ..model import Failure, Json, Response, Usage
+from ..model import Failure, Json, RequestId, Response, Usage
 from ..money.lanes import Lane
 from ..money.spending import Bill, Tally
 from .usual_lines import usual_response
@@ -48,6 +48,12 @@ def owner(line: bytes) -> str | None:
     except _UNREADABLE:
         match = _CUSTOM_ID.search(line)
         return match[1].decode("utf-8", "replace") if match else None
+
+
+def request_of(line: bytes) -> RequestId | None:
+    """Which request an output line answers, or an input line makes; None if that is not one of ours."""
+    custom_id = owner(line)
+    return None if custom_id is None else RequestId.read(custom_id)
 
 
 def outcome(line: bytes) -> Response | Failure:

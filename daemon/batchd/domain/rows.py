@@ -21,9 +21,6 @@ _decoder = msgspec.json.Decoder()
 FINEST_RUN = 1_000
 """Rows: a run of fewer is done before it is worth sharing."""
 
-MAX_DIGITS = 18
-"""Of a row's number: more rows than any file has."""
-
 
 def encode(record: Sequence[Json] | BadRow) -> bytes:
     """The record's line, newline included."""
@@ -66,21 +63,6 @@ def cut(counts: Iterable[int], part_rows: int, among: int = 1) -> Iterator[tuple
         length += size
     if rows:
         yield first, rows, offset, length
-
-
-def custom_id(job: str, row: int) -> str:
-    """The id under which a row is asked about, never used again."""
-    return f"{job}-{row}"
-
-
-def row_of(custom_id: str) -> tuple[str, int] | None:
-    """Job and row of one of our ids, None if it is not ours."""
-    job, dash, number = custom_id.rpartition("-")
-    if not dash or not number.isascii() or not number.isdigit() or (number != "0" and number[0] == "0"):
-        return None
-    if len(number) > MAX_DIGITS:
-        return None  # int() refuses thousands of digits with an error, and a service may send them
-    return job, int(number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..answers.joining import join, owner
+from ..answers.joining import join, request_of
 from ..domain.routing import PluginSpec
-from ..domain.rows import row_of
 from ..files import replacing
-from ..model import Usage
+from ..model import RequestId, Usage
 from ..money.lanes import Lane
 from ..money.pricing import Terms
 from ..money.spending import Bill, Tally
@@ -87,7 +86,7 @@ def _deal(
             stripped = line.removeprefix(codecs.BOM_UTF8).strip(b"\r\n \t")
             if not stripped:
                 continue
-            found = owners.of(owner(stripped))
+            found = owners.of(request_of(stripped))
             if found is None:
                 if keep_strays and len(strays) < STRAYS_KEPT:
                     strays.append(stripped + b"\n")
@@ -101,7 +100,7 @@ def _deal(
 
 
 class _Owners:
-    """Which share and row a custom_id belongs to."""
+    """Which share and row a request belongs to."""
 
     def __init__(self, shares: Sequence[Share]) -> None:
         self._by_job: dict[str, list[Share]] = defaultdict(list)
@@ -109,11 +108,10 @@ class _Owners:
             self._by_job[share.job].append(share)
         self._firsts = {job: [share.first for share in shares] for job, shares in self._by_job.items()}
 
-    def of(self, custom_id: str | None) -> tuple[Share, int] | None:
-        place = row_of(custom_id) if custom_id is not None else None
-        if place is None or place[0] not in self._by_job:
+    def of(self, request: RequestId | None) -> tuple[Share, int] | None:
+        if request is None or request.job not in self._by_job:
             return None
-        job, row = place
+        job, row = request
         number = bisect_right(self._firsts[job], row) - 1
         share = self._by_job[job][max(number, 0)]
         return (share, row) if share.first <= row < share.first + share.rows else None

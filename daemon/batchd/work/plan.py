@@ -15,10 +15,9 @@ from ..answers.joining import ResultLine, storable
 from ..contracts import PromptBuilder
 from ..domain import rows
 from ..domain.routing import PluginSpec
-from ..domain.rows import custom_id
 from ..errors import PluginError
 from ..files import replacing
-from ..model import BadRow, Body, Failure, Row, Usage
+from ..model import BadRow, Body, Failure, RequestId, Row, Usage
 from ..money import tokens
 from ..requests.json_lines import on_one_line
 from ..requests.rules import BodyRules, too_long
@@ -169,7 +168,7 @@ class _Planned:
 
 
 def _frame(job: str, endpoint: str) -> tuple[bytes, bytes]:
-    ahead = b'{"custom_id":"' + custom_id(job, 0).removesuffix("0").encode()
+    ahead = b'{"custom_id":"' + RequestId.beginning(job).encode()
     behind = b'","method":"POST","url":' + msgspec.json.encode(endpoint) + b',"body":'
     return ahead, behind
 

@@ -19,8 +19,7 @@ import msgspec
 
 from ..answers.joining import ResultLine, read_again
 from ..contracts import PromptBuilder
-from ..domain.rows import custom_id
-from ..model import Failure, Usage
+from ..model import Failure, RequestId, Usage
 from ..store.answer_cache import AnswerCache, RequestKeys
 from ..store.errors import StoreUnavailable
 
@@ -93,7 +92,7 @@ def _found(book: AnswerCache | None, keys: list[bytes], since: float) -> Mapping
 def renamed(line: bytes, job: str, row: int) -> bytes:
     """A provider's output line under the id of another row."""
     record = _lines.decode(line)
-    record["custom_id"] = msgspec.Raw(_encode(custom_id(job, row)))
+    record["custom_id"] = msgspec.Raw(_encode(str(RequestId(job, row))))
     return _encode(record)
 
 

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ...answers.joining import owner
+from ...answers.joining import request_of
 from ...domain.records import Batch, Part, PartState
-from ...domain.rows import row_of
-from ...model import Failure, Problem
+from ...model import Failure, Problem, RequestId
 from ...sending.refusal_policy import BadLines, Bisect, RetryBatch, WaitForQuota, WrongSetting, decide_refusal
 from ...work.fail_rows import FailRowsTask, fail_rows
 from ...work.part_files import lines_of
@@ -50,7 +49,7 @@ async def _breakdowns(context: Context, batch: Batch) -> int:
     return sum(isinstance(decide_refusal([Problem(**each) for each in one.problems]), RetryBatch) for one in before)
 
 
-async def _fail_rows(context: Context, batch: Batch, failures: Mapping[tuple[str, int], Failure], reason: str) -> None:
+async def _fail_rows(context: Context, batch: Batch, failures: Mapping[RequestId, Failure], reason: str) -> None:
     """These rows fail by name; their parts are planned again without them."""
     struck = []
     for part in await context.store.batches.parts(batch.key):
@@ -78,9 +77,9 @@ async def _bisect(context: Context, batch: Batch, failure: Failure) -> None:
     [part] = parts
     if part.requests == 1:
         [line] = await asyncio.to_thread(lambda: list(lines_of(context.spool.batch_input(batch.key))))
-        place = row_of(owner(line) or "")
-        assert place is not None, "we wrote this line ourselves"
-        await _fail_rows(context, batch, {place: failure}, failure.message)
+        request = request_of(line)
+        assert request is not None, "we wrote this line ourselves"
+        await _fail_rows(context, batch, {request: failure}, failure.message)
         return
     job = await context.store.jobs.get(part.job)
     halves = await pieces_of(context, job, part, 2)
@@ -104,11 +103,11 @@ def _unplanned(part: Part) -> Part:
     return replace(part, state=PartState.UNPLANNED, batch=None)
 
 
-def _rows_of_lines(path: Path, lines: Mapping[int, Failure]) -> dict[tuple[str, int], Failure]:
+def _rows_of_lines(path: Path, lines: Mapping[int, Failure]) -> dict[RequestId, Failure]:
     """Which rows stand in these lines (1-based) of a batch's input file."""
     rows = {}
     for number, line in enumerate(lines_of(path), start=1):
-        place = row_of(owner(line) or "") if number in lines else None
-        if place is not None:
-            rows[place] = lines[number]
+        request = request_of(line) if number in lines else None
+        if request is not None:
+            rows[request] = lines[number]
     return rows
