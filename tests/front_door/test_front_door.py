@@ -39,6 +39,7 @@ PUBLIC = [
     "RejectedError",
     "RemoteBatch",
     "RemoteMissing",
+    "RequestId",
     "Response",
     "Result",
     "ResultRow",

@@ -40,6 +40,7 @@ from batchd import (
     RejectedError,
     RemoteBatch,
     RemoteMissing,
+    RequestId,
     Response,
     Result,
     ResultRow,
@@ -206,7 +207,8 @@ class MailProvider(BatchProvider[MailSettings]):
         )
 
     async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
-        yield Result(batch.key, Response({"choices": []}, status_code=200))
+        assert_type(RequestId.read(batch.key), RequestId | None)
+        yield Result(str(RequestId("k3j9x2ab", 17)), Response({"choices": []}, status_code=200))
         yield Result(custom_id=batch.key, outcome=Failure("server_error", "It broke.", transient=True))
 
     async def upload(self, submission: Submission) -> str | None:
