@@ -21,6 +21,7 @@ CHECKED = (
     "CHANGELOG.md",
     "docs/budgets.md",
     "docs/commands.md",
+    "docs/configuration.md",
     "docs/costs.md",
     "docs/files.md",
     "docs/real-key.md",
