@@ -244,7 +244,7 @@ class _OrderedRefusals:
             return []
         match order.kind:
             case "failed" if self._forms is None or self._marker_seen:
-                message = "The batch was refused by the sandbox, as ordered; it does not say because of which line."
+                message = "The batch was refused by the sandbox, as ordered; it does not say which line is the cause."
                 return [BatchError(order.code or "invalid_request", message)]
             case "model-not-found":
                 message = f"The provided model '{model}' is not supported by the Batch API."
