@@ -16,11 +16,11 @@ from pathlib import Path
 
 from throughput import write_reviews
 
+from batchd.domain.routing import PluginSpec
 from batchd.store.answer_cache import AnswerCache
 from batchd.work.plan import PlanTask, plan
 from batchd.work.read import ReadTask, read
 from batchd.work.reuse import Reuse
-from batchd.work.worker_plugins import Recipe
 
 PROMPT = {
     "system": "You label product reviews. Answer as SENTIMENT|PUNCTUALITY|QUALITY.",
@@ -39,9 +39,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         write_reviews(scratch / "may.csv", options.rows)
-        builder = Recipe(None, "template", PROMPT)
+        builder = PluginSpec("template", PROMPT)
         rows = str(scratch / "rows.jsonl")
-        done = read(ReadTask(str(scratch / "may.csv"), "may.csv", rows, 10_000, Recipe(None, ""), builder))
+        done = read(ReadTask(str(scratch / "may.csv"), "may.csv", rows, 10_000, PluginSpec(""), builder))
         with AnswerCache.opened(scratch / "answers.db") as book:
             book.keep(((number.to_bytes(16, "big"), b"x" * 400) for number in range(KNOWN)), at=time.time())
         tasks = [

@@ -21,8 +21,8 @@ from pathlib import Path
 from measuring import Measured, measure
 
 from batchd.domain import rows
+from batchd.domain.routing import PluginSpec
 from batchd.work import plan
-from batchd.work.worker_plugins import Recipe
 
 WORDS = ["good", "bad", "late", "early", "broken", "giao", "hàng", "nhanh", "chậm", "tốt", "hỏng", "the", "box", "was"]
 CACHES = 8_000_000
@@ -99,7 +99,7 @@ def planning(folder: Path) -> float:
         requests=str(folder / "requests.jsonl"),
         settled=None,
         failures=str(folder / "failures.jsonl"),
-        builder=Recipe(None, "template", prompt),
+        builder=PluginSpec("template", prompt),
         common={"model": "small", "max_tokens": 50},
         endpoint="/v1/chat/completions",
         max_line_bytes=1_000_000,
