@@ -80,7 +80,7 @@ async def test_a_row_fails_alone_where_build_or_parse_raises(tmp_path: Path, plu
 
 
 async def test_a_sink_that_raises_is_tried_again_and_the_others_are_not_affected(tmp_path: Path, plugins: Path) -> None:
-    assert "tried again until it works; the other sinks are not affected" in PAGE
+    assert "retries until it works. Other sinks are not affected" in PAGE
     sinks = {"refusing": Refusing(Refusing.Settings())}
     household = Household(
         tmp_path / "house", routes=[route(sinks=("refusing", "csv"))], plugin_dir=plugins, sinks=sinks

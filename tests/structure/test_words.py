@@ -24,8 +24,10 @@ CHECKED = (
     "docs/configuration.md",
     "docs/costs.md",
     "docs/files.md",
+    "docs/plugins.md",
     "docs/real-key.md",
     "docs/service.md",
+    "docs/validate.md",
 )
 SUFFIXES = {"", ".py", ".md", ".toml", ".sql", ".service", ".conf", ".sysusers", ".tmpfiles"}
 
