@@ -18,11 +18,10 @@ def test_a_sentence_a_line_with_the_time(tmp_path: Path) -> None:
     lines = here("events", job, config=house.config).out.splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  \S", line) for line in lines)
     sentences = [line[21:] for line in lines]
-    assert sentences[0] == "Took reviews/may.csv (45 bytes) for route reviews."
-    assert any(sentence.startswith("Submitted batch ") for sentence in sentences)
+    assert sentences[0] == "Received reviews/may.csv (45 bytes)."
+    assert any(sentence.startswith("Sent 5 questions to ") for sentence in sentences)
     assert (
-        sentences[-1]
-        == "Finished reviews/may.csv: 4 ok, 1 failed (refused × 1). The report is reviews/may.report.json."
+        sentences[-1] == "Finished reviews/may.csv: 4 ok, 1 failed (1 refused). The report is reviews/may.report.json."
     )
 
 
@@ -98,5 +97,5 @@ def test_what_strangers_say_does_not_reach_the_terminal_raw(tmp_path: Path) -> N
 
     house.live(fail)
     *_, first, second = here("events", job, config=house.config).out.splitlines()
-    assert first.endswith(r"The job stands still: the service said \x1b]0;owned\x07 and")
+    assert first.endswith(r"The job has stopped: the service said \x1b]0;owned\x07 and")
     assert second == " " * 21 + "more"

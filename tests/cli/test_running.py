@@ -337,7 +337,7 @@ def test_once_says_what_lies_where(tmp_path: Path) -> None:
     with (outbox / "may.results.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["status"] for row in rows] == ["ok", "failed", "ok"]
-    assert "Took reviews/may.csv" in said.err
+    assert "Received reviews/may.csv" in said.err
     assert (tmp_path / "may.csv").exists(), "the file is copied, not taken"
 
 

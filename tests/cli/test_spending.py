@@ -161,7 +161,7 @@ def test_who_left_an_amount_that_is_too_small_finds_that_in_the_story(tmp_path: 
     assert here("approve", "may.csv", "--up-to", "0.001", config=house.config).status == 0
     house.live(drain)
     story = here("events", job, config=house.config).out
-    assert f"The order to approve it was not carried out. Job {job} can cost at most " in story
+    assert f"Could not approve: Job {job} can cost at most " in story
     assert "It is still held." in story
 
 

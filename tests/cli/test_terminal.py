@@ -167,7 +167,7 @@ def test_once_shows_how_far_it_is_and_then_what_lies_where(tmp_path: Path) -> No
     assert status == 0, raw
     assert "waiting for answers" in raw
     assert "waits for fake: 0 of 2 answered (1 batch)" in raw
-    assert "Took reviews" not in raw, "the log would tear the display"
+    assert "Received reviews" not in raw, "the log would tear the display"
     assert plain(raw)[-4].endswith("reviews/may.csv: done. 2 rows: 2 ok. 0.025 USD.")
 
 
@@ -177,5 +177,5 @@ def test_once_with_a_log_level_logs_instead(tmp_path: Path) -> None:
     reviews(house / "inbox" / "reviews" / "may.csv", "good")
     status, raw = Terminal("--config", house / "config.toml", "once", "--log-level", "info").end()
     assert status == 0
-    assert "Took reviews/may.csv" in raw
+    assert "Received reviews/may.csv" in raw
     assert "Under way" not in raw

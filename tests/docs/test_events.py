@@ -46,6 +46,7 @@ SAMPLES: dict[str, list[Event]] = {
             skipped=0,
             report="reviews/may.report.json",
             failures={"refused": 2},
+            batches=3,
         ),
         events.SourceChanged(job=JOB, source="reviews/may.csv", read=26_781, now=27_040, archived="reviews/may.csv"),
     ],
@@ -57,13 +58,23 @@ SAMPLES: dict[str, list[Event]] = {
     "Batches": [
         events.BatchPacked(batch=BATCH, provider="holysheep", model="deepseek-v3.2", parts=3, jobs=2, requests=12_400),
         events.BatchUploaded(batch=BATCH, upload="file-34b1e2", size=8_400_120),
-        events.BatchSubmitted(batch=BATCH, remote="batch_68ab"),
+        events.BatchSubmitted(
+            batch=BATCH,
+            remote="batch_68ab",
+            provider="holysheep",
+            model="deepseek-v3.2",
+            requests=12_400,
+            jobs=2,
+            first=True,
+        ),
         events.BatchOutcomeUnknown(batch=BATCH, reason="it did not answer within 60 s", wait=180.0),
         events.BatchFound(batch=BATCH, remote="batch_68ab"),
         events.BatchNotFound(batch=BATCH),
         events.BatchHeld(batch=BATCH, reason="This provider cannot look up a batch. Look at the provider whether …"),
         events.BatchStalled(batch=BATCH, phase="in_progress", completed=3, failed=0, total=12_400, quiet=25_200.0),
-        events.BatchEnded(batch=BATCH, phase="completed", completed=12_399, failed=1, total=12_400),
+        events.BatchEnded(
+            batch=BATCH, phase="completed", completed=12_399, failed=1, total=12_400, provider="holysheep"
+        ),
         events.BatchDownloaded(batch=BATCH, answers=12_400),
         events.UsageDiffers(
             batch=BATCH, input_tokens=812_400, output_tokens=60_120, provider_input=812_400, provider_output=61_000

@@ -28,7 +28,7 @@ def test_the_story_of_a_job_with_faults(shared: Shared) -> None:
     shared.quiet()
     shared.stop(daemon)
     told = shared.batchd("events", "may.csv").stdout.splitlines()
-    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  [A-Z0-9p]", line) for line in told), told
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  [A-Za-z0-9]", line) for line in told), told
     sentences = [line[21:] for line in told]
 
     def place(*words: str) -> int:
@@ -38,18 +38,18 @@ def test_the_story_of_a_job_with_faults(shared: Shared) -> None:
         return found[0]
 
     order = [
-        place("Took reviews/may.csv", "for route reviews"),
-        place("Read reviews/may.csv: 120 rows in 3 parts"),
-        place("Planned 120 requests"),
+        place("Received reviews/may.csv"),
+        place("reviews/may.csv has 120 rows."),
+        place("Ready to send 120 questions"),
         place("provider sandbox", "SANDBOX_KEY", "Jobs wait; nothing is lost"),
         place("provider sandbox: all is well again"),
-        place("It is not known whether the provider has created batch", "it will not be created twice"),
+        place("It is not known whether the provider has created batch", "does not create it twice"),
         place("Found batch", "at the provider"),
-        place("The provider says that batch", "is completed; it counts", "of 120 requests answered"),
-        place("Fetched what became of 120 requests"),
-        place("will be asked again (attempt 2): server_error ×"),
-        place("Delivered through csv: reviews/may.results.csv, reviews/may.failed.csv."),
-        place("Finished reviews/may.csv:", "failed (invalid_request × ", "The report is reviews/may.report.json."),
+        place("finished batch", "of 120 answered"),
+        place("Downloaded 120 answers"),
+        place("will be asked again (attempt 2)", "server error"),
+        place("Wrote reviews/may.results.csv and reviews/may.failed.csv."),
+        place("Finished reviews/may.csv:", " invalid request", "The report is reviews/may.report.json."),
     ]
     assert order == sorted(order), "\n".join(sentences)
     assert order[-1] == len(sentences) - 1

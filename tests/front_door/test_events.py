@@ -12,6 +12,7 @@ import pytest
 
 from batchd import events
 from batchd.events import Event, count, from_record
+from batchd.events.base import listed, size_in_words
 from batchd.testing.conformance import sample_events
 
 KINDS = [each for each in vars(events).values() if isinstance(each, type) and issubclass(each, Event)]
@@ -25,12 +26,18 @@ def test_there_is_a_sample_of_every_event() -> None:
 @pytest.mark.parametrize("kind", SAMPLES)
 def test_it_says_a_sentence(kind: str) -> None:
     sentence = SAMPLES[kind].sentence
-    assert sentence[0].isupper() or sentence[0].isdigit() or isinstance(SAMPLES[kind], _ABOUT_A_SUBJECT)
+    assert sentence[0].isupper() or sentence[0].isdigit() or isinstance(SAMPLES[kind], _BEGIN_WITH_A_NAME)
     assert "\n" not in sentence
     assert "{" not in sentence
 
 
-_ABOUT_A_SUBJECT = (events.ConditionRaised, events.ConditionCleared)
+_BEGIN_WITH_A_NAME = (
+    events.ConditionRaised,
+    events.ConditionCleared,
+    events.JobAccepted,
+    events.SourceChanged,
+    events.BatchEnded,
+)
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
@@ -51,7 +58,7 @@ def test_it_is_documented_and_immutable(kind: str) -> None:
     event = SAMPLES[kind]
     assert type(event).__doc__
     assert not (type(event).__doc__ or "").startswith(f"{kind}(")  # what dataclass writes by itself
-    assert event.severity in {"info", "warning", "error"}
+    assert event.severity in {"debug", "info", "warning", "error"}
     assert isinstance(getattr(logging, event.severity.upper()), int)
     with pytest.raises(dataclasses.FrozenInstanceError):
         event.job = "another"  # type: ignore[misc]
@@ -82,4 +89,43 @@ def test_counting(number: int, words: str) -> None:
 
 def test_a_file_that_no_route_takes_names_none() -> None:
     claimed = events.JobClaimed(job="k3j9x2ab", source="notes.txt", route="", size=2)
-    assert claimed.sentence == "Took notes.txt (2 bytes); no route takes it."
+    assert claimed.sentence == "Received notes.txt (2 bytes); no route takes it."
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (1, "1 byte"),
+        (812, "812 bytes"),
+        (999, "999 bytes"),
+        (1_000, "1.0 KB"),
+        (26_781, "27 KB"),
+        (999_400, "999 KB"),
+        (999_600, "1.0 MB"),
+        (8_400_120, "8.4 MB"),
+        (12_000_000_000, "12.0 GB"),
+    ],
+)
+def test_sizes_are_rounded_for_people(size: int, words: str) -> None:
+    assert size_in_words(size) == words
+
+
+def test_codes_are_said_in_words() -> None:
+    assert listed({"server_error": 1_506, "refused": 2}) == "1,506 server error, 2 refused"
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        ("0.015918", "0.02"),
+        ("0.02", "0.02"),
+        ("0.000001", "0.01"),
+        ("12.40", "12.40"),
+        ("0", "0"),
+        ("1,750.001", "1,750.01"),
+        ("175", "175"),
+    ],
+)
+def test_what_a_job_costs_at_most_is_rounded_up_to_cents(amount: str, words: str) -> None:
+    event = events.JobPlanned(job="j1", requests=2, failed=0, estimated_cost=amount, currency="USD")
+    assert event.sentence == f"Ready to send 2 questions; they cost at most {words} USD."

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from batchd.errors import RejectedError
 from batchd.events import JobAccepted, JobFailed
-from batchd.system.logs import log_event, mask, set_up
+from batchd.system.event_logger import EventLogger
+from batchd.system.logs import mask, set_up
 
 OURS = logging.getLogger("batchd.engine.test")
 THEIRS = logging.getLogger("aiohttp.access")
@@ -221,11 +222,12 @@ def test_the_traceback_in_json() -> None:
 def test_an_event_is_logged_by_its_sentence_and_kind() -> None:
     stream = io.StringIO()
     set_up("info", "json", stream=stream, environment={})
-    log_event(OURS, JobAccepted(job="j1", source="100%s.csv", rows=1, parts=1, sha256="x"))
-    log_event(OURS, JobFailed(job="j2", reason="no disk"))
+    events = EventLogger(OURS)
+    events.log(JobAccepted(job="j1", source="100%s.csv", rows=1, parts=1, sha256="x"))
+    events.log(JobFailed(job="j2", reason="no disk"))
     first, second = map(json.loads, stream.getvalue().splitlines())
     assert (first["level"], first["action"], first["job"]) == ("info", "JobAccepted", "j1")
-    assert first["message"] == "Read 100%s.csv: 1 row in 1 part."
+    assert first["message"] == "100%s.csv has 1 row."
     assert (second["level"], second["action"]) == ("error", "JobFailed")
 
 

@@ -12,16 +12,20 @@ from .context import Configured, ConfiguredProvider, Context
 class ProviderNotConfigured(Exception):
     """The config has no such provider (any more); what needs it waits."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The configuration has no [providers.{name}] any more, and jobs under way need it. "
+            "Put it back and reload, or cancel those jobs."
+        )
+        self.name = name
+
 
 def provider_for(configured: Configured, name: str) -> ConfiguredProvider:
     """The configured provider."""
     try:
         return configured.providers[name]
     except KeyError:
-        raise ProviderNotConfigured(
-            f"The configuration has no [providers.{name}] any more, and jobs under way need it. "
-            "Put it back and reload, or cancel those jobs."
-        ) from None
+        raise ProviderNotConfigured(name) from None
 
 
 async def open_provider(context: Context, name: str) -> ConfiguredProvider:

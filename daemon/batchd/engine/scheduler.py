@@ -132,8 +132,8 @@ class Engine:
         failures = self.retry_clock.failed(action, retry_after=retry_after)
         name = type(action).__name__
         logger.debug("%s failed", action, exc_info=error, extra={"action": name})
-        if provider is not None and isinstance(error, ProviderNotConfigured):
-            await self.conditions.say(Subject.provider(provider), str(error))
+        if isinstance(error, ProviderNotConfigured):
+            await self.conditions.say(Subject.provider(error.name), str(error))
         elif provider is not None and isinstance(error, RejectedError):
             self._shut_for_longer(provider)
             waits = f"{error} Jobs wait; nothing is lost."

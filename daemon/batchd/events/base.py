@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -60,3 +61,20 @@ class ConditionCleared(Event):
 def count(number: int, noun: str) -> str:
     """`1 row`, `2,000 rows`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def size_in_words(size: int) -> str:
+    """`812 bytes`, `27 KB`, `8.4 MB`, rounded for people."""
+    if size < 1_000:
+        return count(size, "byte")
+    for unit in ("KB", "MB"):
+        size_in_unit = size / 1_000
+        if size_in_unit < 999.5:
+            return f"{size_in_unit:.1f} {unit}" if size_in_unit < 9.95 else f"{size_in_unit:.0f} {unit}"
+        size //= 1_000
+    return f"{size / 1_000:,.1f} GB"
+
+
+def listed(codes: Mapping[str, int]) -> str:
+    """`506 server error, 2 refused`, of codes and how often each came."""
+    return ", ".join(f"{number:,} {code.replace('_', ' ')}" for code, number in codes.items())

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .base import Event, count
+from .base import Event, count, size_in_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,11 +18,11 @@ class BatchPacked(Event):
     parts: int
     jobs: int
     requests: int
+    severity: ClassVar[str] = "debug"
 
     @property
     def sentence(self) -> str:
-        of = f" from {count(self.jobs, 'job')}" if self.jobs > 1 else ""
-        return f"Packed batch {self.batch} for {self.provider}: {count(self.requests, 'request')}{of} to {self.model}."
+        return f"Batch {self.batch} has {_questions(self.requests, self.jobs)} for {self.provider} ({self.model})."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,21 +31,30 @@ class BatchUploaded(Event):
 
     upload: str
     size: int
+    severity: ClassVar[str] = "debug"
 
     @property
     def sentence(self) -> str:
-        return f"Uploaded batch {self.batch} ({self.size:,} bytes) as {self.upload}."
+        return f"Uploaded batch {self.batch} ({size_in_words(self.size)}) as {self.upload}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSubmitted(Event):
-    """The provider has the batch."""
+    """The provider has the batch. `first` if it is the first of one of its jobs."""
 
     remote: str
+    provider: str = ""
+    model: str = ""
+    requests: int = 0
+    jobs: int = 1
+    first: bool = False
 
     @property
     def sentence(self) -> str:
-        return f"Submitted batch {self.batch}; the provider calls it {self.remote}."
+        if not self.provider:  # told by an earlier version
+            return f"Sent batch {self.batch} (provider id {self.remote})."
+        what = f"{_questions(self.requests, self.jobs)} to {self.provider} ({self.model})"
+        return f"Sent {what}, batch {self.batch} (provider id {self.remote})."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +69,7 @@ class BatchOutcomeUnknown(Event):
     def sentence(self) -> str:
         return (
             f"It is not known whether the provider has created batch {self.batch} ({self.reason.rstrip('.')}). "
-            f"Looking for it in {self.wait:.0f} s; it will not be created twice."
+            f"batchd looks for it in {self.wait:.0f} s, and does not create it twice."
         )
 
 
@@ -73,8 +82,8 @@ class BatchFound(Event):
 
     @property
     def sentence(self) -> str:
-        others = f" So does {', '.join(self.extra_remotes)}, which is cancelled." if self.extra_remotes else ""
-        return f"Found batch {self.batch} at the provider: {self.remote} holds it.{others}"
+        others = f" It is there again as {', '.join(self.extra_remotes)}, cancelled now." if self.extra_remotes else ""
+        return f"Found batch {self.batch} at the provider, as {self.remote}.{others}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +92,7 @@ class BatchNotFound(Event):
 
     @property
     def sentence(self) -> str:
-        return f"Looked twice: the provider does not have batch {self.batch}. Creating it now."
+        return f"The provider does not have batch {self.batch}, so batchd creates it now."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +109,7 @@ class BatchHeld(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchStalled(Event):
-    """A batch stands still long after its window: it is cancelled, and what has no answer is asked again."""
+    """A batch has not moved long after its window: it is cancelled, and what has no answer is asked again."""
 
     phase: str
     completed: int
@@ -113,27 +122,32 @@ class BatchStalled(Event):
     def sentence(self) -> str:
         return (
             f"Batch {self.batch} has not moved for {self.quiet / 3_600:.0f} h, long after it should have ended "
-            f"({self.phase}, {self.completed + self.failed:,} of {self.total:,} answered). It is cancelled: what is "
-            "answered is kept, the rest is asked again."
+            f"({self.phase}, {self.completed + self.failed:,} of {self.total:,} answered). It is cancelled: its "
+            "answers are kept, the rest is asked again."
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchEnded(Event):
-    """The provider has stopped working on the batch, however that ended."""
+    """The provider has stopped working on the batch, however that ended. `first` as when it was submitted."""
 
     phase: str
     completed: int
     failed: int
     total: int
     problems: list[str] = dataclasses.field(default_factory=list)
+    provider: str = ""
+    first: bool = False
 
     @property
     def sentence(self) -> str:
         problems = f" It says: {'; '.join(self.problems)}" if self.problems else ""
         failed = f", {self.failed:,} failed" if self.failed else ""
-        counts = f"it counts {self.completed:,} of {count(self.total, 'request')} answered{failed}"
-        return f"The provider says that batch {self.batch} is {self.phase}; {counts}.{problems}"
+        counts = f"{self.completed:,} of {self.total:,} answered{failed}"
+        who = self.provider or "The provider"
+        if self.phase == "completed":
+            return f"{who} finished batch {self.batch}: {counts}.{problems}"
+        return f"{who} ended batch {self.batch}, which is {self.phase}: {counts}.{problems}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,11 +156,12 @@ class BatchDownloaded(Event):
 
     answers: int
     strays: int = 0
+    severity: ClassVar[str] = "debug"
 
     @property
     def sentence(self) -> str:
         strays = f" Set aside, since no row asked for it: {count(self.strays, 'line')}." if self.strays else ""
-        return f"Fetched what became of {count(self.answers, 'request')} of batch {self.batch}.{strays}"
+        return f"Downloaded {count(self.answers, 'answer')} of batch {self.batch}.{strays}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,4 +193,9 @@ class BatchReturned(Event):
 
     @property
     def sentence(self) -> str:
-        return f"Batch {self.batch} did not run and goes back in the queue: {self.reason}"
+        return f"Batch {self.batch} did not run, and its questions are to be sent again: {self.reason}"
+
+
+def _questions(number: int, jobs: int) -> str:
+    of = f" of {count(jobs, 'file')}" if jobs > 1 else ""
+    return f"{count(number, 'question')}{of}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from decimal import ROUND_UP, Decimal, InvalidOperation
 from typing import ClassVar
 
-from .base import Event, count
+from .base import Event, count, listed, size_in_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +20,8 @@ class JobClaimed(Event):
 
     @property
     def sentence(self) -> str:
-        why = f" for route {self.route}" if self.route else "; no route takes it"
-        return f"Took {self.source} ({self.size:,} bytes){why}."
+        why = "" if self.route else "; no route takes it"
+        return f"Received {self.source} ({size_in_words(self.size)}){why}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +36,8 @@ class JobAccepted(Event):
 
     @property
     def sentence(self) -> str:
-        duplicate_of = (
-            f" It is the same as job {self.duplicate_of}, whose answers will be delivered again."
-            if self.duplicate_of
-            else ""
-        )
-        return f"Read {self.source}: {count(self.rows, 'row')} in {count(self.parts, 'part')}.{duplicate_of}"
+        same = f" It is the same as job {self.duplicate_of}, whose answers are used again." if self.duplicate_of else ""
+        return f"{self.source} has {count(self.rows, 'row')}.{same}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +50,7 @@ class JobRedelivered(Event):
     @property
     def sentence(self) -> str:
         rows = count(self.rows, "row")
-        return f"Took the answers to {rows} from job {self.duplicate_of}; nothing was asked, nothing is paid."
+        return f"Used the answers to {rows} from job {self.duplicate_of} again: nothing was sent, nothing is paid."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +81,14 @@ class JobPlanned(Event):
     @property
     def sentence(self) -> str:
         again = f" {count(self.reused, 'row')} had been asked before, and cost nothing." if self.reused else ""
-        failed = f" {count(self.failed, 'row')} could not be asked." if self.failed else ""
-        cost = f", at most {self.estimated_cost} {self.currency}" if self.estimated_cost else ""
+        failed = f" {count(self.failed, 'row')} could not be turned into a question." if self.failed else ""
+        if not self.requests:
+            return f"There is no question to send.{again}{failed}"
+        they = "it costs" if self.requests == 1 else "they cost"
+        cost = f"; {they} at most {_rounded(self.estimated_cost)} {self.currency}" if self.estimated_cost else ""
         if self.unlimited:
-            cost = f"; what they can cost at most is not known, since {self.unlimited:,} set no max_tokens"
-        return f"Planned {count(self.requests, 'request')}{cost}.{again}{failed}"
+            cost = f"; what {they} at most is not known, since {self.unlimited:,} set no max_tokens"
+        return f"Ready to send {count(self.requests, 'question')}{cost}.{again}{failed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ class JobHeld(Event):
         then = (
             "It goes on by itself once there is room in the budget."
             if self.waits
-            else f"It waits for you: batchd approve {self.job}, or batchd cancel {self.job}."
+            else f"To let it go on: batchd approve {self.job}. To give it up: batchd cancel {self.job}."
         )
         return f"Held {self.source}: {self.reason}. {then}"
 
@@ -134,7 +134,7 @@ class JobFailed(Event):
 
     @property
     def sentence(self) -> str:
-        return f"The job stands still: {self.reason}"
+        return f"The job has stopped: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +143,7 @@ class JobCancelled(Event):
 
     @property
     def sentence(self) -> str:
-        return "Cancelled by order. Rows without an answer will be marked as skipped."
+        return "Cancelled. Rows without an answer will be marked as skipped."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,12 +154,12 @@ class JobRetried(Event):
 
     @property
     def sentence(self) -> str:
-        return f"Retrying by order: {count(self.rows, 'row')} will be asked again."
+        return f"Retrying: {count(self.rows, 'row')} will be asked again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRefused(Event):
-    """An order was not carried out. Who gave it may be gone: it was left while no daemon was running."""
+    """An order was not carried out. The person who gave it may be gone: it was left while no daemon was running."""
 
     order: str
     reason: str
@@ -167,7 +167,7 @@ class OrderRefused(Event):
 
     @property
     def sentence(self) -> str:
-        return f"The order to {self.order} it was not carried out. {self.reason}"
+        return f"Could not {self.order}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,8 +179,7 @@ class JobDelivered(Event):
 
     @property
     def sentence(self) -> str:
-        where = f": {', '.join(self.files)}" if self.files else ""
-        return f"Delivered through {self.sink}{where}."
+        return f"Wrote {' and '.join(self.files)}." if self.files else f"The sink {self.sink} has the results."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,20 +193,22 @@ class JobFinished(Event):
     skipped: int
     report: str
     failures: dict[str, int] = dataclasses.field(default_factory=dict)
+    batches: int = 0
 
     @property
     def sentence(self) -> str:
         counts = [f"{self.ok:,} ok"]
-        codes = ", ".join(f"{code} × {number:,}" for code, number in self.failures.items())
-        counts += [f"{self.failed:,} failed{f' ({codes})' if codes else ''}"] if self.failed else []
+        codes = f" ({listed(self.failures)})" if self.failures else ""
+        counts += [f"{self.failed:,} failed{codes}"] if self.failed else []
         counts += [f"{self.skipped:,} skipped"] if self.skipped else []
+        batches = f", from {self.batches:,} batches" if self.batches > 1 else ""
         verdict = " That is more failures than max_failed allows." if self.outcome == "failed" else ""
-        return f"Finished {self.source}: {', '.join(counts)}.{verdict} The report is {self.report}."
+        return f"Finished {self.source}: {', '.join(counts)}{batches}.{verdict} The report is {self.report}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceChanged(Event):
-    """Somebody wrote to a file after it had been read to its end: what is in it since then was not asked."""
+    """A file was changed after it had been read to its end: what is in it since then was not asked."""
 
     source: str
     read: int
@@ -218,8 +219,8 @@ class SourceChanged(Event):
     @property
     def sentence(self) -> str:
         return (
-            f"Somebody wrote to {self.source} after it had been read ({self.read:,} bytes then, {self.now:,} now), and "
-            f"what came later is not answered. All is in the archive as {self.archived}: drop what is missing again."
+            f"{self.source} was changed after it had been read ({self.read:,} bytes then, {self.now:,} now), and what "
+            f"came later is not answered. All of it is in the archive as {self.archived}: drop what is missing again."
         )
 
 
@@ -231,32 +232,33 @@ class RowsReturned(Event):
     rows: int
     attempt: int
     reasons: dict[str, int] = dataclasses.field(default_factory=dict)
+    severity: ClassVar[str] = "debug"
 
     @property
     def sentence(self) -> str:
-        reasons = ", ".join(f"{code} × {number}" for code, number in self.reasons.items())
         return (
             f"{count(self.rows, 'row')} of the part from row {self.part} will be asked again "
-            f"(attempt {self.attempt}): {reasons}."
+            f"(attempt {self.attempt}): {listed(self.reasons)}."
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartSplit(Event):
-    """A part was too large for the provider, or held a row that sinks its batch, and was cut."""
+    """A part was too large for the provider, or holds a row that makes its batch fail, and was split."""
 
     part: int
     pieces: int
     reason: str
+    severity: ClassVar[str] = "debug"
 
     @property
     def sentence(self) -> str:
-        return f"Cut the part from row {self.part} into {self.pieces}: {self.reason}."
+        return f"Split the part from row {self.part} into {self.pieces}: {self.reason}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerDied(Event):
-    """A worker process died over a part, which is tried again, or over a file's reading."""
+    """A worker process crashed while working on a part, which is tried again, or while reading a file."""
 
     part: int | None = None
     times: int
@@ -265,4 +267,13 @@ class WorkerDied(Event):
     @property
     def sentence(self) -> str:
         what = "reading the file" if self.part is None else f"the part from row {self.part}"
-        return f"A worker process died while working on {what} ({count(self.times, 'time')} so far)."
+        return f"A worker process crashed while working on {what} ({count(self.times, 'time')} so far)."
+
+
+def _rounded(amount: str) -> str:
+    """An upper bound in cents, or as it is where it has none."""
+    try:
+        exact = Decimal(amount.replace(",", ""))
+    except InvalidOperation:  # stored by another version
+        return amount
+    return amount if exact == exact.to_integral_value() else f"{exact.quantize(Decimal('0.01'), ROUND_UP):,}"

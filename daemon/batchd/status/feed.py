@@ -10,7 +10,7 @@ from typing import Any
 
 from ..contracts import Observer
 from ..events import Event
-from ..system.logs import log_event
+from ..system.event_logger import EventLogger
 
 logger = logging.getLogger("batchd")
 
@@ -33,6 +33,7 @@ class ObserverFeed:
         self.observers = observers
         self._queues: dict[str, asyncio.Queue[Event]] = {name: asyncio.Queue(MAX_BACKLOG) for name in observers}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._log = EventLogger(logger)
 
     def start(self) -> None:
         """Begin to tell observers."""
@@ -52,7 +53,7 @@ class ObserverFeed:
 
     def heard(self, event: Event) -> None:
         """An event was committed. Never fails, never waits."""
-        log_event(logger, event)
+        self._log.log(event)
         for name, queue in self._queues.items():
             if event.kind not in self.observers[name].events:
                 continue

@@ -152,7 +152,9 @@ class Batches:
 
     async def submitted(self, batch: Batch, remote: str, at: float) -> None:
         """The provider has the batch under this id."""
-        event = BatchSubmitted(batch=batch.key, remote=remote)
+        event = BatchSubmitted(
+            batch=batch.key, remote=remote, provider=batch.provider, model=batch.model, requests=batch.requests
+        )
         await self._step(
             batch, BatchState.SUBMITTING, event, state=BatchState.SUBMITTED, remote=remote, submitted_at=at
         )
@@ -251,6 +253,7 @@ class Batches:
             failed=status.failed,
             total=status.total or batch.requests,
             problems=problems[:5],
+            provider=batch.provider,
         )
         await self._step(
             batch, BatchState.SUBMITTED, event, state=BatchState.ENDED, ended_at=at, **_status_columns(status)
@@ -294,7 +297,7 @@ class Batches:
         async def change(tx: Transaction) -> bool:
             changed = await tx.update("batches", {"key": batch.key, "state": before}, **columns) > 0
             if changed:
-                await tx.record(*events)
+                await tx.record(*[await _with_place(tx, event) for event in events])
             if changed and columns.get("state") in {BatchState.PACKED, BatchState.UPLOADED}:
                 # Cancelled while it was not known whether it was sent: now it is, and need not be sent any more.
                 await tx.run("release_unwanted_parts")
@@ -302,6 +305,16 @@ class Batches:
             return changed
 
         return await self._database.write(change)
+
+
+async def _with_place(tx: Transaction, event: Event) -> Event:
+    """The event, with what it says of the jobs that the batch belongs to."""
+    if not isinstance(event, BatchSubmitted | BatchEnded):
+        return event
+    [place] = await tx.fetch("place_of_batch", batch=event.batch)
+    if isinstance(event, BatchSubmitted):
+        event = dataclasses.replace(event, jobs=place["jobs"])
+    return dataclasses.replace(event, first=bool(place["is_first"]))
 
 
 def _moment(intent: Moment) -> str:

@@ -250,3 +250,16 @@ SELECT * FROM jobs WHERE state = 'held' ORDER BY claimed_at, id
 -- name: jobs_waiting_for_budget
 -- Held, but not only for a person: they go on by themselves once there is money, or are judged once there is a price.
 SELECT id FROM jobs WHERE state = 'held' AND (reason_code LIKE 'waits:%' OR reason_code = 'price_unknown') ORDER BY claimed_at, id
+
+-- name: place_of_batch
+-- How many jobs a batch has rows of, and whether it is the first of one of them; those that never ran do not count.
+SELECT (SELECT COUNT(DISTINCT job) FROM batch_parts WHERE batch = :batch) AS jobs,
+       EXISTS (
+           SELECT 1 FROM (SELECT DISTINCT job FROM batch_parts WHERE batch = :batch) AS ours
+           JOIN batches AS us ON us.key = :batch
+           WHERE NOT EXISTS (
+               SELECT 1 FROM batch_parts JOIN batches AS other ON other.key = batch_parts.batch
+               WHERE batch_parts.job = ours.job AND other.state <> 'returned'
+                 AND (other.created_at, other.key) < (us.created_at, us.key)
+           )
+       ) AS is_first

@@ -2,7 +2,7 @@
 
 Every record carries a stable `action` word, and `job` and `batch` where they are known:
 
-    log.info("Took may.csv.", extra={"action": "JobClaimed", "job": "k3j9x2ab"})
+    log.info("Received may.csv (27 KB).", extra={"action": "JobClaimed", "job": "k3j9x2ab"})
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from typing import IO, Any, Literal, TypeAlias
 
 from ..errors import BatchdError
-from ..events import Event
 from ..secrets.masking import mask as mask
 
 Format: TypeAlias = Literal["text", "json"]
@@ -60,12 +59,6 @@ def set_up(
     root.setLevel(threshold)
     # A log that cannot be written, on a full disk say, would have a traceback of each of its lines written to it.
     logging.raiseExceptions = False
-
-
-def log_event(logger: logging.Logger, event: Event) -> None:
-    """Tell the log of an event, by its sentence and under its kind."""
-    level = logging.getLevelNamesMapping()[event.severity.upper()]
-    logger.log(level, "%s", event.sentence, extra={"action": event.kind, "job": event.job, "batch": event.batch})
 
 
 class _Ours(logging.Filter):

@@ -56,6 +56,7 @@ async def finish(context: Context, action: Finish) -> None:
         skipped=counts[RowStatus.SKIPPED],
         report=name,
         failures={failure["code"]: failure["rows"] for failure in report["failures"]},
+        batches=len(batches),
     )
     await context.store.jobs.finished(job, event, context.clock.now(), reason=reason, before=changed)
     await asyncio.to_thread(forget_pieces, context, job)
