@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from .answers.meaning import read_output_line as read_output_line
     from .contracts import BatchProvider as BatchProvider
     from .contracts import DeliveryJob as DeliveryJob
     from .contracts import LiveProvider as LiveProvider
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from .settings import Secret as Secret
 
 _HOMES = {
+    "answers.meaning": ("read_output_line",),
     "contracts": (
         "BatchProvider",
         "DeliveryJob",

@@ -22,11 +22,11 @@ from batchd import (
     Result,
     Submission,
     TransientError,
+    read_output_line,
 )
 
 from .checking import check
 from .download import NotThereYet, fetch
-from .lines import result_of
 from .listing import everything
 from .normalise import OWED, identifier, instant, size_of, status_of, unwrap
 from .retrying import with_retries
@@ -159,7 +159,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
             answers.seek(0)
             # Bytes, so that only a newline ends a line: text would also be split at U+2028 and others.
             for line in answers:
-                result = result_of(line)
+                result = read_output_line(line)
                 if result is not None:
                     yield result
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchd.answers.joining import _of_record, outcome
+from batchd.answers.meaning import _of_record, outcome
 from batchd.answers.usual_lines import UsualResponse, usual_response
 from batchd.model import Failure, Response, Usage
 

@@ -58,6 +58,7 @@ PUBLIC = [
     "__version__",
     "hookimpl",
     "read_json_line",
+    "read_output_line",
     "request_failure",
 ]
 

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import gzip
 import io
+import json
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,8 @@ from openai_support import (
     serving,
 )
 
-from batchd import RejectedError, RemoteBatch, RemoteMissing, TransientError
+from batchd import Failure, RejectedError, RemoteBatch, RemoteMissing, TransientError
+from batchd.answers.meaning import outcome
 from batchd_openai import download
 from batchd_openai.provider import OpenAIProvider
 
@@ -38,6 +40,11 @@ ERR = "/files/file-err/content"
 
 ANSWERS = b"".join(answer_line(row) for row in range(200))
 ERRORS = b'{"custom_id":"j-900","response":null,"error":{"code":"batch_expired","message":"Late."}}\n'
+
+
+def line(response: Any, error: Any = None) -> bytes:
+    """An output line."""
+    return json.dumps({"custom_id": "j-7", "response": response, "error": error}).encode()
 
 
 async def fetched(provider: OpenAIProvider, *, before: bytes = b"", **files: Any) -> bytes:
@@ -410,4 +417,26 @@ async def test_results_are_the_lines_that_can_be_read(service: FakeService, prov
     content = answer_line(1) + b'{"custom_id": "j-2", "respon\n' + b"\n" + odd.encode() + answer_line(3)
     service.on("GET", OUT, body(content)).on("GET", ERR, body(ERRORS))
     results = [result async for result in provider.results(remote(error="file-err"))]
-    assert [result.custom_id for result in results] == ["j-1", "j-5", "j-3", "j-900"]
+    assert [result.custom_id for result in results] == ["j-1", "j-2", "j-5", "j-3", "j-900"]
+
+
+async def test_results_say_of_each_line_what_the_daemon_makes_of_the_download(
+    service: FakeService, provider: OpenAIProvider
+) -> None:
+    lines = [
+        line({"status_code": status, "body": {"error": {"message": "No."}}})
+        for status in (101, 302, 307, 400, 404, 408, 429, 500, 503)
+    ]
+    lines += [
+        line({"body": {}}),
+        line(None),
+        line(None, {"code": "batch_expired"}),
+        line({"status_code": 200}),
+        answer_line(1),
+    ]
+    service.on("GET", OUT, body(b"\n".join(each.strip() for each in lines) + b"\n"))
+    results = [result async for result in provider.results(remote())]
+    said = [outcome(each) for each in (await fetched(provider)).splitlines()]
+    assert [result.outcome for result in results] == said
+    passing = [each.transient for each in said if isinstance(each, Failure)]
+    assert passing[:9] == [True, True, True, False, False, True, True, True, True]

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from batchd.answers.joining import outcome
+from batchd.answers.meaning import outcome
 from batchd.contracts import encode_result
 from batchd.model import Response, Result
 

@@ -58,6 +58,7 @@ from batchd import (
     Usage,
     hookimpl,
     read_json_line,
+    read_output_line,
     request_failure,
 )
 from batchd.hookspecs import Register
@@ -208,6 +209,7 @@ class MailProvider(BatchProvider[MailSettings]):
 
     async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
         assert_type(RequestId.read(batch.key), RequestId | None)
+        assert_type(read_output_line(b"{}"), Result | None)
         yield Result(str(RequestId("k3j9x2ab", 17)), Response({"choices": []}, status_code=200))
         yield Result(custom_id=batch.key, outcome=Failure("server_error", "It broke.", transient=True))
 

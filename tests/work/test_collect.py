@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from batchd.answers.joining import ResultLine, request_of
+from batchd.answers.joining import ResultLine
+from batchd.answers.meaning import request_of
 from batchd.model import Usage
 from batchd.money.lanes import Lane
 from batchd.work import collect as module

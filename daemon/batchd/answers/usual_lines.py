@@ -1,6 +1,6 @@
 """The usual line of a provider's output, a chat answer as OpenAI writes it, without building all that is in it.
 
-What is not exactly that is left to the general way in `joining`, which gives the same result.
+What is not exactly that is left to the general way in `meaning`, which gives the same result.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from ..answers.joining import owner
+from ..answers.meaning import owner
 from ..contracts import BatchProvider, Limits, RemoteBatch, Submission
 from ..errors import CannotFind, RemoteMissing
 from ..model import BatchPhase, BatchStatus, Body, Failure, Response, Result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 from bisect import bisect_right
 from collections import defaultdict
@@ -11,7 +10,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..answers.joining import join, request_of
+from ..answers.joining import join
+from ..answers.meaning import request_of, stripped
 from ..domain.routing import PluginSpec
 from ..files import replacing
 from ..model import RequestId, Usage
@@ -82,20 +82,20 @@ def _deal(
     owners = _Owners(everyone)
     with ExitStack() as stack:
         files = {share.answers: stack.enter_context(replacing(Path(share.answers))) for share in shares}
-        for line in lines_of(Path(task.answers)):
-            stripped = line.removeprefix(codecs.BOM_UTF8).strip(b"\r\n \t")
-            if not stripped:
+        for whole in lines_of(Path(task.answers)):
+            line = stripped(whole)
+            if not line:
                 continue
-            found = owners.of(request_of(stripped))
+            found = owners.of(request_of(line))
             if found is None:
                 if keep_strays and len(strays) < STRAYS_KEPT:
-                    strays.append(stripped + b"\n")
+                    strays.append(line + b"\n")
                 continue
             share, row = found
             file = files.get(share.answers)
             if file is not None:
                 answers += 1
-                file.write(b"%d %b\n" % (row, stripped))
+                file.write(b"%d %b\n" % (row, line))
     return answers, strays
 
 

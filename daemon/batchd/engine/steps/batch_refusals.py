@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ...answers.joining import request_of
+from ...answers.meaning import request_of
 from ...domain.records import Batch, Part, PartState
 from ...model import Failure, Problem, RequestId
 from ...sending.refusal_policy import BadLines, Bisect, RetryBatch, WaitForQuota, WrongSetting, decide_refusal
