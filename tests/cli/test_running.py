@@ -163,7 +163,7 @@ def levels(house: Path, *more: str, **environment: str) -> dict[str, list[tuple[
     record = json.loads(said.out)
     assert record["exit_status"] == said.status
     found: dict[str, list[tuple[str, str]]] = {}
-    for finding in record["findings"]:
+    for finding in record["results"]:
         found.setdefault(finding["subject"], []).append((finding["level"], finding["text"]))
     return found
 

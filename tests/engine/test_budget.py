@@ -297,7 +297,7 @@ async def test_an_unknown_price_is_not_nothing(tmp_path: Path) -> None:
         job = await only(living, "reviews/may.csv")
         assert (job.state, job.reason_code) == (JobState.HELD, "price_unknown")
         assert '[providers.fake.prices."small"]' in job.reason
-        assert "no amount can be kept to" in await order(living, "approve", job.id, up_to=100)
+        assert "cannot keep to an amount" in await order(living, "approve", job.id, up_to=100)
         assert "whatever it costs" in await order(living, "approve", job.id)
         await drain(living)
         assert (await only(living, "reviews/may.csv")).state is JobState.DONE

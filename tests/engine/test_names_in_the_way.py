@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from batchd.contracts import DeliveryJob, ResultRows, Settings, Sink
+from batchd.domain.lifecycle import Close
 from batchd.domain.subjects import Subject
 
 from .conftest import MakeHousehold, csv_of, route
@@ -83,7 +85,7 @@ async def test_two_sinks_that_publish_the_same_file_are_named_and_the_first_one_
     assert "csv and strange" in said
     assert "reviews/may.results.csv" in said
     assert set(household.outbox()) == {"reviews/may.results.csv"}
-    assert household.clock.steady() - begun > 3_600, "it is tried again, more and more seldom"
+    assert household.clock.steady() - begun > 3_600, "it is tried again, less and less often"
 
 
 async def test_a_sink_that_contradicts_itself_takes_no_names(make_household: MakeHousehold) -> None:
@@ -109,3 +111,24 @@ async def test_a_file_in_the_way_elsewhere_is_no_reason_for_another_name(make_ho
         assert "/somewhere/else" in (await daemon.context.store.event_log.conditions())[Subject.sink("strange")]
     assert sink.tries == 3
     assert set(household.outbox()) == {"reviews/may.results.csv"}
+
+
+async def test_a_sink_that_the_configuration_has_no_more_is_named_and_waited_for(make_household: MakeHousehold) -> None:
+    household = make_household(routes=(route(sinks=("csv",)),))
+    household.drop("reviews/may.csv", csv_of(["one"]))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        while not isinstance(await daemon.step(), Close):
+            pass
+        configured = daemon.context.configured
+        daemon.context.configured = replace(configured, sinks={})
+        while Subject.sink("csv") not in await daemon.context.store.event_log.conditions():
+            await daemon.step()
+        said = (await daemon.context.store.event_log.conditions())[Subject.sink("csv")]
+        assert said.startswith(
+            "reviews/may.csv is to go to the sink csv, which the configuration does not have any more."
+        )
+        daemon.context.configured = configured
+        await daemon.drain()
+        assert await daemon.context.store.event_log.conditions() == {}
+    assert "reviews/may.results.csv" in household.outbox()

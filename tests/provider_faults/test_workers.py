@@ -67,7 +67,7 @@ async def test_a_part_that_kills_its_worker_three_times_fails_its_job_with_that_
     assert await ask(household) == "failed"
     assert dying.times == -4
     [failed] = [event for event in household.events if event.kind == "JobFailed"]
-    assert "from row 0 ended the worker process 3 times, most likely for want of memory" in failed.sentence
+    assert "from row 0 crashed the worker process 3 times, most likely because memory ran out" in failed.sentence
     assert all(times == 1 for times in household.service.executed.values())
 
 
@@ -78,4 +78,4 @@ async def test_a_file_that_kills_its_reader_three_times_comes_back_with_the_reas
     assert await ask(household) == "rejected"
     rejected = household.folders.rejected / "reviews"
     assert (rejected / "may.csv").read_text() == csv_of(NINE)
-    assert "ended the worker process 3 times" in (rejected / "may.csv.why.txt").read_text()
+    assert "crashed the worker process 3 times" in (rejected / "may.csv.why.txt").read_text()

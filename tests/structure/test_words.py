@@ -12,6 +12,9 @@ ROOT = Path(__file__).parents[2]
 # pages in the root.
 CHECKED = (
     "plugins",
+    "daemon/batchd/delivery",
+    "daemon/batchd/engine",
+    "daemon/batchd/events",
     "bench",
     "examples",
     "systemd",

@@ -1,4 +1,4 @@
-"""Out of the spool for good: originals into the archive, or into the rejected folder with the reason beside them.
+"""The last move of originals: into the archive, or into the rejected folder with the reason beside them.
 
 Each way may be killed at any point and is then called again with the same arguments. The caller commits the
 reserved name before it calls.

@@ -35,7 +35,7 @@ class Conditions:
                 stored[subject] = text
             self._only_logged.pop(subject, None)
             if known and (subject, cause) not in self._logged:
-                # No event tells of it, and whoever reads this daemon's log may not have read the last one's.
+                # No event tells of it, and a reader of this daemon's log may not have read that of the one before.
                 logger.warning("%s: %s", subject, text, extra={"action": "Wait"})
             self._logged.add((subject, cause))
         except StoreUnavailable as error:
@@ -79,7 +79,7 @@ _ADVICE = {
     errno.EACCES: " Give the user that batchd runs as the right to.",
     errno.ENOENT: "",
 }
-"""Faults of the disk that a person must mend, and how."""
+"""Faults of the disk that a person must fix, and how."""
 
 
 def worth_saying_at_once(error: Exception) -> bool:
@@ -100,5 +100,5 @@ def in_words(error: Exception, name: str) -> str:
         return f"{error} Trying again."
     return (
         f"A fault in batchd or in a plugin: {type(error).__name__}: {error} (while it was to {name.lower()}). "
-        "Trying again, more and more seldom; `batchd run --log-level debug` shows where."
+        "batchd keeps retrying, less and less often; `batchd run --log-level debug` shows where."
     )

@@ -41,7 +41,7 @@ async def open_provider(context: Context, name: str) -> ConfiguredProvider:
 def submission(
     context: Context, batch: Batch, provider: ConfiguredProvider, *, attempt: int | None = None
 ) -> Submission:
-    """What the provider is told of the batch that it is to have."""
+    """The batch as it is described to the provider that is to have it."""
     return Submission(
         key=batch.key,
         file=context.spool.batch_input(batch.key),

@@ -55,7 +55,7 @@ class Engine:
         return replace(outlook, again_at=min(times, default=None))
 
     async def _obey(self, order: StoredOrder) -> float | None:
-        """Carry out an order. One that cannot be carried out now, for want of room say, is tried again: when."""
+        """Carry out an order. If it fails (a full disk, say): the steady time of the next try."""
         subject = Subject.order(order.id)
         if self.retry_clock.until(subject) > self.context.clock.steady():
             return self.retry_clock.until(subject)

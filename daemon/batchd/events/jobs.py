@@ -127,7 +127,7 @@ class JobApproved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFailed(Event):
-    """A job cannot go on; what there is of it stays in the spool until `batchd retry` or `batchd cancel`."""
+    """A job cannot go on; its working files stay until `batchd retry` or `batchd cancel`."""
 
     reason: str
     severity: ClassVar[str] = "error"

@@ -28,7 +28,7 @@ async def approve(context: Context, job: Job, up_to: object, *, where: str | Non
             )
         if unknown:
             return (
-                f"Nobody can say what job {job.id} costs at most, so no amount can be kept to. It is still held: "
+                f"What job {job.id} costs at most is not known, so batchd cannot keep to an amount. It is still held: "
                 f"{job.reason}. Approve it without --up-to to let it run whatever it costs."
             )
         if allowed < account.whole:

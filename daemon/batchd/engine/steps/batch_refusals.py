@@ -21,7 +21,7 @@ MAX_BREAKDOWNS = 5
 
 
 async def handle_refusal(context: Context, batch: Batch, problems: Sequence[Problem], otherwise: str) -> None:
-    """Put the batch's parts back in the queue, less the rows that sank it."""
+    """Put the batch's parts back in the queue, without the rows that made it fail."""
     said = decide_refusal(problems)
     match said:
         case WaitForQuota():
@@ -87,13 +87,13 @@ async def _bisect(context: Context, batch: Batch, failure: Failure) -> None:
 
 
 async def _stop_jobs(context: Context, batch: Batch, message: str) -> None:
-    """No row can run like this: the jobs stand still until a person has changed something."""
+    """No row can run like this: the jobs stop until a person has changed something."""
     parts = await context.store.batches.parts(batch.key)
     await context.store.batches.returned(batch, message)
     for job_id in sorted({part.job for part in parts}):
         job = await context.store.jobs.get(job_id)
         reason = (
-            f"the provider {batch.provider} refuses every request of it: {message} Mend the route or the account, "
+            f"the provider {batch.provider} refuses every request of it: {message} Fix the route or the account, "
             f"then `batchd retry {job_id}`; or `batchd cancel {job_id}`."
         )
         await context.store.jobs.failed(job, "provider_refused", reason)

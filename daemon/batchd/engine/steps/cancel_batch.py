@@ -8,7 +8,7 @@ from ..provider_calls import open_provider, remote_of
 
 
 async def cancel_batch(context: Context, action: CancelBatch) -> None:
-    """Ask the provider to stop working on a batch that only cancelled jobs are in, or that stands still."""
+    """Ask the provider to stop working on a batch that only cancelled jobs are in, or that does not move."""
     batch = await context.store.batches.get(action.batch)
     provider = await open_provider(context, batch.provider)
     await provider.plugin.cancel(remote_of(batch))

@@ -34,5 +34,5 @@ async def stand_still(context: Context, job: Job, reason: str) -> None:
         "rows_do_not_add_up",
         f"its rows do not add up. {reason} Nothing is delivered, and the original is kept. Either a file in the state "
         f"folder was changed or damaged, or this is a fault of batchd: please report it with the output of "
-        f"`batchd events {job.id}`. Once the state folder is mended: `batchd retry {job.id}`.",
+        f"`batchd events {job.id}`. Once the state folder is fixed: `batchd retry {job.id}`.",
     )

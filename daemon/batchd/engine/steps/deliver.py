@@ -15,6 +15,10 @@ from .output_names import take_another_name
 from .render import publish_files, shape_of
 
 
+class SinkNotConfigured(BatchdError):
+    """A job under way is to be published through a sink that the configuration does not have any more."""
+
+
 class SinksCollide(BatchdError):
     """Two sinks of a route would write the same file."""
 
@@ -36,7 +40,12 @@ async def deliver(context: Context, action: Deliver) -> None:
         counts=count_rows(job, parts),
         outbox=outbox,
     )
-    sink = configured.sinks[action.sink]
+    sink = configured.sinks.get(action.sink)
+    if sink is None:
+        raise SinkNotConfigured(
+            f"{job.source} is to go to the sink {action.sink}, which the configuration does not have any more. "
+            "Put it back, and reload."
+        )
     try:
         if isinstance(sink, FileSink) and action.sink in configured.file_sinks:
             await publish_files(context, configured, job, parts, action.sink, outbox)

@@ -22,14 +22,14 @@ from .poll import ENDED, MAX_MISSING, VANISHED
 
 
 async def fetch(context: Context, action: Fetch) -> None:
-    """Download every answer there is, of the batch and of its doubles; or judge why it never ran."""
+    """Download every answer there is, of the batch and of its duplicates; or find out why it never ran."""
     batch = await context.store.batches.get(action.batch)
     provider = await open_provider(context, batch.provider)
     await asyncio.to_thread(context.spool.make_batch, batch.key)
     async with _replacing(context.spool.batch_answers(batch.key)) as file:
         await _download(context, provider, batch, remote_of(batch), file)
-        for double in batch.extra_remotes:
-            await _download_double(context, provider, batch, double, file)
+        for duplicate in batch.extra_remotes:
+            await _download_duplicate(context, provider, batch, duplicate, file)
         empty = file.tell() == 0
     if batch.phase is BatchPhase.FAILED and empty:
         # Counts are not to be trusted: a service that calls a batch failed may have answered rows all the same.
@@ -40,20 +40,20 @@ async def fetch(context: Context, action: Fetch) -> None:
     await _forget(context, batch, provider)
 
 
-async def _download_double(
-    context: Context, provider: ConfiguredProvider, batch: Batch, double: str, file: IO[bytes]
+async def _download_duplicate(
+    context: Context, provider: ConfiguredProvider, batch: Batch, duplicate: str, file: IO[bytes]
 ) -> None:
-    """The answers of a double, once it has stopped; after an hour, those that there are."""
+    """The answers of a duplicate, once it has stopped; after an hour, those that there are."""
     late = _too_late(context, batch)
     try:
-        status = await provider.plugin.poll(RemoteBatch(double, batch.key, {}))
+        status = await provider.plugin.poll(RemoteBatch(duplicate, batch.key, {}))
     except RemoteMissing:
         if late:
             return
         raise
     if not status.phase.ended and not late:
         raise RetryLater(provider.poll)
-    await _download(context, provider, batch, RemoteBatch(double, batch.key, status.details), file)
+    await _download(context, provider, batch, RemoteBatch(duplicate, batch.key, status.details), file)
 
 
 async def _download(

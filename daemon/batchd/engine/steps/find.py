@@ -28,9 +28,9 @@ async def find(context: Context, action: Find) -> None:
         )
         return
     if found:
-        for double in found[1:]:
+        for duplicate in found[1:]:
             try:
-                await provider.plugin.cancel(RemoteBatch(double, batch.key, {}))
+                await provider.plugin.cancel(RemoteBatch(duplicate, batch.key, {}))
             except (TransientError, RejectedError):
                 raise
             except ProviderError:  # it runs to its end then, and its answers are used

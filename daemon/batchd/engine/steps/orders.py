@@ -22,7 +22,7 @@ ASKED_WITHIN = 10.0
 
 
 class NotCarriedOut(Exception):
-    """The order cannot be carried out, and nothing was changed; the words are the answer to whoever gave it."""
+    """The order cannot be carried out, and nothing was changed; the words are the answer to the person who gave it."""
 
 
 async def obey(context: Context, order: StoredOrder) -> None:
@@ -83,7 +83,7 @@ async def _retry(context: Context, order: Retry) -> str:
     if job.state is JobState.FAILED:
         return await _go_on(context, job)
     if job.state is JobState.REJECTED:
-        raise NotCarriedOut(f"Job {job.id} was rejected: {job.reason} Mend the file and drop it again.")
+        raise NotCarriedOut(f"Job {job.id} was rejected: {job.reason} Fix the file and drop it again.")
     if job.state not in {JobState.DONE, JobState.CANCELLED}:
         raise NotCarriedOut(f"Job {job.id} is {job.state}; there is nothing to retry yet.")
     if job.swept_at is not None:

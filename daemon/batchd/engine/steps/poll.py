@@ -46,7 +46,7 @@ async def _still_there(
 ) -> BatchStatus | None:
     """Note how far it is, and have it stopped once it has stood still for too long. How it counts as ended, if it does.
 
-    Judged right after its provider has answered: whoever does not answer may be at work all the same.
+    Decided right after its provider has answered: one that does not answer may be at work all the same.
     """
     now = context.now()
     progress = unmoved_since(batch, status, now, poll=provider.poll)

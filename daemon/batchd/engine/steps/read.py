@@ -17,7 +17,7 @@ from .worker_crashes import note_worker_crash
 
 
 class StillChanging(OSError):
-    """The file changed while it was read: whoever writes it has not finished."""
+    """The file changed while it was read: its writer has not finished."""
 
 
 async def read_source(context: Context, action: Read) -> None:
