@@ -74,12 +74,12 @@ def test_set_does_not_echo_a_secret(config: Path) -> None:
     assert "sk-literal" not in record.out
 
 
-def test_set_what_will_not_do_writes_nothing(config: Path) -> None:
+def test_set_of_a_wrong_value_writes_nothing(config: Path) -> None:
     before = config.read_bytes()
     for key, value in (("intake.settle", "soon"), ("intake.nope", "1"), ("routes.reviews.provider", "other")):
         said = here("config", "set", key, value, config=config)
         assert said.status == 4
-        assert said.err.startswith("batchd: Nothing was written, since ")
+        assert said.err.startswith("batchd: Nothing was written, because ")
         assert config.read_bytes() == before
 
 

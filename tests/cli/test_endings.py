@@ -39,7 +39,7 @@ BUILT_IN = [name for commands in SECTIONS.values() for name in commands]
         (
             PermissionError(errno.EACCES, "Permission denied", "/srv/x"),
             5,
-            "batchd: /srv/x: Permission denied. Give the user that runs this the right to, or run it as another.\n",
+            "batchd: /srv/x: Permission denied. Give this user the right to it, or run the command as another user.\n",
         ),
         (ExceptionGroup("loops", [ExceptionGroup("work", [StateUnusable("Deep.")])]), 5, "batchd: Deep.\n"),
         (KeyboardInterrupt(), 130, ""),
@@ -66,7 +66,7 @@ def test_a_fault_of_ours_says_so_and_how_to_see_where(monkeypatch: pytest.Monkey
     said = here("status")
     assert said.status == 1
     assert said.err == (
-        "batchd: This is a fault in batchd itself: ZeroDivisionError: division by zero. "
+        "batchd: This is a bug in batchd: ZeroDivisionError: division by zero. "
         "To see where: batchd --log-level debug, then the same command.\n"
     )
 

@@ -217,7 +217,7 @@ def test_a_file_in_words(config: Path) -> None:
     assert said.out.splitlines() == [
         "may.csv by the route reviews: 2 rows, 2 requests.",
         "Input: 34 tokens, counted with the vocabulary o200k_base.",
-        "Output: at most 100 tokens, likely 50 (half of it, as no finished job of this route tells better).",
+        "Output: at most 100 tokens, likely 50 (half of it, since no job of this route has finished yet).",
         "openai/gpt-4o (the route's): batch 0.000292 USD, at most 0.000554 USD; live 0.000585 USD, saves 50 %",
         "holysheep/secret: price unknown",
         (
@@ -235,7 +235,7 @@ def test_rows_that_cannot_be_asked_are_told(config: Path) -> None:
     (config.parent / "may.csv").write_text("id,review\n1,good\n2\n3,a,b,c\n")
     said = here("estimate", "may.csv", config=config)
     assert said.status == 0
-    assert "may.csv by the route reviews: 3 rows, 1 request.\n2 rows cannot be asked, and cost nothing:\n" in said.out
+    assert "may.csv by the route reviews: 3 rows, 1 request.\n2 rows cannot be sent, and cost nothing:\n" in said.out
 
 
 def test_a_file_that_cannot_be_taken(config: Path) -> None:
@@ -301,7 +301,7 @@ def test_without_a_limit_the_most_is_not_known(config: Path) -> None:
     said = here("estimate", path, config=config)
     assert (
         "Output: without limit, as max_tokens is not set in 2 requests, likely 400 (a guess of 200 a request without "
-        "limit, as no finished job of this route tells better).\n"
+        "limit, since no job of this route has finished yet).\n"
     ) in said.out
     assert "at most without limit; live" in said.out
     record = here("estimate", path, "--json", config=config).json()
@@ -390,7 +390,7 @@ def test_a_state_that_cannot_be_looked_at_keeps_nobody_from_estimating(tmp_path:
         connection.execute("PRAGMA user_version = 999")
     said = here("estimate", file_of(tmp_path, "good"), config=config)
     assert said.status == 0
-    assert "half of it, as no finished job of this route tells better" in said.out
+    assert "half of it, since no job of this route has finished yet" in said.out
 
 
 def test_what_past_batches_used_corrects_the_count(tmp_path: Path) -> None:
@@ -404,7 +404,10 @@ def test_what_past_batches_used_corrects_the_count(tmp_path: Path) -> None:
     after = here("estimate", path, "--json", config=config).json()
     assert after["tokens"]["correction"] == pytest.approx(2, rel=0.001)
     assert after["models"][0]["input_tokens"] == 2 * before["models"][0]["input_tokens"]
-    assert "times 2.00, as past batches used more or less than was counted" in here("estimate", path, config=config).out
+    assert (
+        "times 2.00, since past batches used more or fewer tokens than counted"
+        in here("estimate", path, config=config).out
+    )
 
 
 # --- budgets -------------------------------------------------------------------------------------------------------

@@ -125,7 +125,7 @@ def test_what_can_be_saved_is_written_and_what_was_changed_is_said(tmp_path: Pat
         f"fixed.jsonl: 2 requests, {fixed.stat().st_size} bytes.",
         "  Removed a byte order mark: 1 line (1).",
         "  Ended with LF in place of CR LF: 2 lines (1 and 5).",
-        "  Removed, saying the same as an earlier line: 1 line (2).",
+        "  Removed: the same as an earlier line: 1 line (2).",
         "  Removed, being blank: 1 line (3).",
         "  Left out: 1 line (4). [invalid_json_line]",
     ]
@@ -173,10 +173,10 @@ def test_a_good_file_can_be_split_and_stays_fine(tmp_path: Path) -> None:
         (["may.jsonl", "--repair", "out.jsonl", "--split", "0"], "--split"),
         (["may.jsonl", "--repair", "out.txt"], "ends in .jsonl"),
         (["may.jsonl", "--repair", "gone/out.jsonl"], "There is no folder gone"),
-        (["may.jsonl", "--repair", "may.jsonl"], "is there already"),
-        (["may.jsonl", "--repair", "there.jsonl"], "is there already"),
-        (["may.jsonl", "--repair", "parts.jsonl"], "parts.part-002.jsonl is there already"),
-        (["/dev/null"], "no plain file"),
+        (["may.jsonl", "--repair", "may.jsonl"], "exists already"),
+        (["may.jsonl", "--repair", "there.jsonl"], "exists already"),
+        (["may.jsonl", "--repair", "parts.jsonl"], "parts.part-002.jsonl exists already"),
+        (["/dev/null"], "not a plain file"),
     ],
 )
 def test_wrong_use_says_so_and_writes_nothing(tmp_path: Path, arguments: list[str], says: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from batchd.app.dropping import NotClear, places
 from batchd.domain.routing import PluginSpec, Route
+from batchd.domain.subjects import Subject
 from batchd.status.formatting import clean, count, join, local_time, money, short_count, since, span, utc
 from batchd.status.job_words import needs_a_person, state_in_words, waits_for
 from batchd.store.reading.records import BatchSummary, JobSummary
@@ -136,12 +137,14 @@ def test_where_a_job_is_and_what_it_waits_for(about: JobSummary, words: str, wai
 
 def test_a_condition_that_concerns_the_job_is_what_it_waits_for() -> None:
     running = job(batches=[batch()])
-    everything = ["inbox", "provider acme", "sink csv", "batch b1", "job k3j9x2ab"]
-    assert waits_for(running, everything, awake=True) == "what is said of it above"
+    everything = [*map(Subject.parse, ("inbox", "provider acme", "sink csv", "batch b1", "job k3j9x2ab"))]
+    assert waits_for(running, everything, awake=True) == "what stands above"
     assert waits_for(running, everything[:4], awake=True) == "batch b1"
     assert waits_for(running, everything[:3], awake=True) == "provider acme"
     assert waits_for(replace(running, state="delivering"), everything[:3], awake=True) == "sink csv"
-    assert waits_for(running, ["provider other", "inbox"], awake=True) == ("acme: 2 of 5 answered (1 batch)")
+    assert waits_for(running, [Subject.provider("other"), Subject.parse("inbox")], awake=True) == (
+        "acme: 2 of 5 answered (1 batch)"
+    )
 
 
 def test_a_batch_without_news_for_long_is_named() -> None:

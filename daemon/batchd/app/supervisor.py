@@ -169,7 +169,7 @@ class Supervisor:
         del self._tasks[task]
         self._wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("A fault in batchd itself: %s", error, exc_info=error, extra={"action": "Perform"})
+            logger.error("A bug in batchd: %s", error, exc_info=error, extra={"action": "Perform"})
 
     async def _idle(self, outlook: Outlook) -> bool:
         """Nothing under way, nothing due now or later, nothing settling in the inbox."""

@@ -1,7 +1,7 @@
 """The command line: one module a command, imported when it is asked for.
 
-`batchd status` must start in a blink, so modules here import at their top nothing heavier than click; what a command
-needs of the daemon it imports when it runs.
+`batchd status` must start at once, so modules here import nothing heavier than click at their top. A command imports
+the rest when it runs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What one call of the command line was told before its command: where the config is, and how much to say."""
+"""The options that stand before a command: where the config is, and how much to log."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ class Call:
         return Places.of(self.config_path)
 
     def load(self) -> tuple[Config, Catalogue]:
-        """The checked config and its plugins: for commands that work, since it takes its time."""
+        """The checked config and its plugins, for commands that do work: loading takes a while."""
         from ..app.load import load
 
         return load(self.config_path)
 
     def log(self, level: str, form: str = "text") -> None:
-        """Begin to log to standard error; a level that was asked for wins over this one."""
+        """Begin to log to standard error; the user's own level wins over this one."""
         from ..system.logs import set_up
 
         set_up(self.log_level or level, "json" if form == "json" else "text")
 
 
 class Option(click.Option):
-    """For options whose parameter cannot be called as they are: the environment variable still is, `…_JSON`."""
+    """For options whose parameter has another name: the environment variable is named after the option, `…_JSON`."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """Its value in the environment, if there is one."""

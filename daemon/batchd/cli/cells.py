@@ -80,7 +80,7 @@ def _rows(job: JobSummary) -> str:
 
 
 def spent(job: JobSummary, survey: Overview) -> str:
-    """What it has cost, in money where prices are known, else in tokens; nothing where nothing was spent."""
+    """What it has cost, in money if prices are known, else in tokens; empty if nothing was spent."""
     if job.tokens is None or not (job.tokens.input or job.tokens.output):
         return ""
     cost = survey.cost(job)

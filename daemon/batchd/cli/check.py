@@ -19,16 +19,16 @@ CONFIG, NOT_AVAILABLE = 4, 5
 
 
 @click.command()
-@click.option("--offline", is_flag=True, help="Call no provider and no sink; look only at what is here.")
+@click.option("--offline", is_flag=True, help="Call no provider and no sink; check only what is on this machine.")
 @json_option
 @pass_call
 def check(call: Call, *, offline: bool, as_json: bool) -> int:
-    """See whether everything is ready, and how to fix what is not.
+    """Check that everything is ready, and say how to fix what is not.
 
     Looks at the configuration, plugins, folders, disk and keys; calls the providers with the models of their routes.
 
-    Every line begins with ✓ (well), ! (worth knowing) or ✗ (wrong, with how to fix it). Nothing is changed, and
-    nothing is asked that costs money. A daemon may be running meanwhile.
+    Every line begins with ✓ (fine), ! (worth knowing) or ✗ (wrong, with how to fix it). It changes nothing and costs
+    nothing. A daemon may be running at the same time.
 
     Exits with 4 if the configuration is wrong, with 5 if a folder, the disk or a provider is.
 
@@ -85,4 +85,4 @@ def _echo(result: CheckResult) -> None:
 def _sum(wrong: int, *, offline: bool) -> str:
     if wrong:
         return f"{wrong} to fix. Then: batchd check"
-    return "All is well, as far as can be seen without calling anyone." if offline else "All is well."
+    return "All is well on this machine; no provider and no sink was called." if offline else "All is well."

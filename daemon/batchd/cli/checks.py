@@ -27,11 +27,11 @@ from ..system.mounts import is_network, refuse_network
 
 CALL_MAY_TAKE = 60.0
 SCARCE, NONE_LEFT = 2 * 10**9, 200 * 10**6
-"""Bytes free on the state's disk: below the first it is said, below the second nothing can be trusted to work."""
+"""Bytes free on the state's disk: below the first it is a note, below the second work may stop at any moment."""
 
 
 class Level(StrEnum):
-    """How a result is meant."""
+    """How serious a result is."""
 
     OK = "ok"
     NOTE = "note"
@@ -40,7 +40,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing that was looked at. `config` says that the fix is in the configuration."""
+    """One thing that was checked. `config` says that the fix is in the configuration."""
 
     subject: str
     level: Level
@@ -49,7 +49,7 @@ class CheckResult:
 
 
 def read_config(path: Path) -> tuple[tuple[Config, Catalogue] | None, list[CheckResult]]:
-    """The configuration with what there is to say about it; None if it cannot be used."""
+    """The configuration and what was found in it; None if it cannot be used."""
     from ..app.load import load
 
     try:
@@ -64,7 +64,7 @@ def read_config(path: Path) -> tuple[tuple[Config, Catalogue] | None, list[Check
 
 
 def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]:
-    """Everything that can be seen without calling anyone."""
+    """Everything that can be checked on this machine."""
     folders = config.folders
     yield from _state(folders.state)
     limits = config.spending_limits()
@@ -104,7 +104,7 @@ def _observer(name: str, table: ObserverTable, catalogue: Catalogue) -> CheckRes
 
 
 def _unpriced(config: Config, provider: str, prices: PriceList) -> Iterator[CheckResult]:
-    """Routes whose jobs the budget will stop, every one of them, since their cost is not known."""
+    """Routes whose jobs will all be held, since there is a budget and their cost is not known."""
     if not config.spending_limits().limits(provider):
         return
     for route in config.routes:
@@ -115,7 +115,7 @@ def _unpriced(config: Config, provider: str, prices: PriceList) -> Iterator[Chec
 
 
 async def remote_results(config: Config, catalogue: Catalogue, hopeless: Collection[str]) -> AsyncIterator[CheckResult]:
-    """What providers and sinks say when they are called; `hopeless` ones, whose key is missing, are not."""
+    """What providers and sinks answer. `hopeless` ones, whose key is missing, are not called."""
     for name, table in config.providers.items():
         if f"provider {name}" in hopeless:
             continue
@@ -148,9 +148,9 @@ async def _asked(
     except BatchdError as error:
         problems = [str(error)]
     except TimeoutError:
-        problems = [f"It has not answered within {CALL_MAY_TAKE:.0f} s. Is its address right, is it up?"]
+        problems = [f"It has not answered within {CALL_MAY_TAKE:.0f} s. Check its address and whether it is running."]
     except Exception as error:  # noqa: BLE001
-        problems = [f"The plugin {table.plugin} broke over it: {type(error).__name__}: {error}"]
+        problems = [f"The plugin {table.plugin} failed: {type(error).__name__}: {error}"]
     for problem in problems:
         yield CheckResult(subject, Level.WRONG, problem)
     if not problems:

@@ -1,4 +1,4 @@
-"""`batchd completion`: commands, options and job ids at the press of the tab key."""
+"""`batchd completion`: commands, options and job ids completed by the tab key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def completion(context: click.Context, shell: str) -> None:
 
     It completes commands, options and the ids of jobs.
 
-    The script begins with a comment that says where to put it. To try it out first:
+    The script begins with a comment that says where to put it. To try it first:
 
     \b
     Examples:
@@ -33,7 +33,7 @@ def completion(context: click.Context, shell: str) -> None:
     found = get_completion_class(shell)
     assert found is not None
     script = found(root.command, {}, "batchd", "_BATCHD_COMPLETE").source().strip()
-    hint = f"# Made by `batchd completion {shell}`. To have it always:\n#   {_INSTALL[shell]}"
+    hint = f"# Made by `batchd completion {shell}`. To install it:\n#   {_INSTALL[shell]}"
     # zsh takes a completion function only by a tag in the very first line.
     first, _, rest = script.partition("\n")
     click.echo(f"{first}\n{hint}\n{rest}" if first.startswith("#compdef") else f"{hint}\n{script}")

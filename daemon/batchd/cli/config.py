@@ -21,9 +21,9 @@ def config() -> None:
 @json_option
 @pass_call
 def get_key(call: Call, key: str, *, as_json: bool) -> None:
-    """Print what the configuration says for KEY, a value or a table.
+    """Print the value or the table of KEY.
 
-    Defaults that the file does not mention are not printed. Secrets are covered.
+    Only what stands in the file is printed, no defaults. Secrets are hidden.
 
     \b
     Examples:
@@ -42,7 +42,7 @@ def get_key(call: Call, key: str, *, as_json: bool) -> None:
 @json_option
 @pass_call
 def set_key(call: Call, key: str, value: str, *, as_json: bool) -> None:
-    """Set KEY to VALUE, a TOML value or else a text. Nothing is written if the whole would not pass its checks.
+    """Set KEY to VALUE: a TOML value, else a text. Nothing is written if the configuration would be wrong then.
 
     Comments and layout are kept. A running daemon takes the change on reload: systemctl reload batchd.
 
@@ -60,7 +60,7 @@ def set_key(call: Call, key: str, value: str, *, as_json: bool) -> None:
     try:
         change = set_value(path, key, value, Catalogue.load(plugin_folder(path)))
     except ConfigError as error:
-        raise ConfigError(f"Nothing was written, since {path} would not pass its checks then:\n{error}") from None
+        raise ConfigError(f"Nothing was written, because {path} would be wrong then:\n{error}") from None
     daemon = running(change.config.folders.state)
     if as_json:
         record = {
@@ -77,12 +77,12 @@ def set_key(call: Call, key: str, value: str, *, as_json: bool) -> None:
         click.echo(f"Note: {warning}")
     if daemon is not None:
         how = f"kill -HUP {daemon.process}" if daemon.process is not None else "send it SIGHUP"
-        click.echo(f"The daemon still works with the old value. To let it read the new one: {how}")
+        click.echo(f"The running daemon still uses the old value. To reload: {how}")
 
 
 def _as_toml(value: Any) -> str:
     if isinstance(value, str):
-        return value  # bare, so that a script can use it as it is
+        return value  # no quotes, for use in scripts
     import tomli_w
 
     if isinstance(value, dict):

@@ -21,10 +21,10 @@ FAULT, WRONG_USE, NOT_AVAILABLE, INTERRUPTED = 1, 2, 5, 130
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; whatever happens becomes a sentence on standard error and an exit status."""
+    """Run the command line; every error becomes a sentence on standard error and an exit status."""
     from .main import batchd
 
-    # A name that this terminal's encoding cannot show is no reason to fail.
+    # A name that this terminal's encoding cannot show must not be an error.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -48,7 +48,7 @@ def _explain(error: Exception, *, debug: bool) -> int:
 
         traceback.print_exception(error)
     while isinstance(error, ExceptionGroup):
-        # One loop of the daemon ended by it and took the others along.
+        # It ended one loop of the daemon, which ended the others.
         error = error.exceptions[0]
     if isinstance(error, BatchdError):
         _say(str(error))
@@ -59,11 +59,11 @@ def _explain(error: Exception, *, debug: bool) -> int:
     if isinstance(error, OSError):
         _give_up_output()
         where = f"{error.filename}: " if error.filename else ""
-        advice = " Give the user that runs this the right to, or run it as another." if _is_denied(error) else ""
+        advice = " Give this user the right to it, or run the command as another user." if _is_denied(error) else ""
         _say(f"{where}{error.strerror or error}.{advice}")
         return NOT_AVAILABLE
     hint = "" if debug else " To see where: batchd --log-level debug, then the same command."
-    _say(f"This is a fault in batchd itself: {type(error).__name__}: {error}.{hint}")
+    _say(f"This is a bug in batchd: {type(error).__name__}: {error}.{hint}")
     return FAULT
 
 
@@ -72,7 +72,7 @@ def _is_denied(error: OSError) -> bool:
 
 
 def _give_up_output() -> None:
-    """The output may be what failed: what is buffered for it would fail again while Python ends, with status 120."""
+    """The output may be what failed: flushing its buffer again at exit would end Python with status 120."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -25,7 +25,7 @@ HELD = 6
     required=False,
     type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
 )
-@click.option("--route", metavar="NAME", help="The route to ask by, where the FILE's name does not say it.")
+@click.option("--route", metavar="NAME", help="The route to use if the FILE's name does not tell.")
 @click.option(
     "--model",
     "models",
@@ -35,14 +35,16 @@ HELD = 6
     help="Another model to compare with; may be given several times.",
 )
 @click.option("--all", "everything", cls=Option, is_flag=True, help="All models of the provider that have a price.")
-@click.option("--requests", metavar="NUMBER", type=click.IntRange(min=1), help="Without a FILE: so many requests,")
+@click.option(
+    "--requests", metavar="NUMBER", type=click.IntRange(min=1), help="Without a FILE: this number of requests,"
+)
 @click.option(
     "--input",
     "input_tokens",
     cls=Option,
     metavar="TOKENS",
     type=click.IntRange(min=0),
-    help="with so many input tokens each.",
+    help="with this number of input tokens each.",
 )
 @click.option(
     "--output",
@@ -50,7 +52,7 @@ HELD = 6
     cls=Option,
     metavar="TOKENS",
     type=click.IntRange(min=0),
-    help="Output tokens that you expect of one answer.",
+    help="Output tokens that you expect for one answer.",
 )
 @json_option
 @pass_call
@@ -66,14 +68,14 @@ def estimate(
     output_tokens: int | None,
     as_json: bool,
 ) -> int:
-    """Say what a file would cost, with which model; cheapest first.
+    """Estimate what a file would cost, by model, cheapest first.
 
-    FILE is read and its requests are built as its route says, then priced as a batch and live. Nothing is sent. Of
-    a large file a sample is counted, from all over it.
+    batchd reads FILE, builds the requests of its route, and prices them as a batch and live. Nothing is sent. In a
+    large file it counts a sample.
 
     Without FILE, it estimates requests of one size: --requests, --input and --output.
 
-    Exits with 6 if [budget] would have the job held.
+    Exits with 6 if the budget would hold the job.
 
     \b
     Examples:

@@ -24,7 +24,7 @@ def lines(made: Estimate) -> Iterator[str]:
 
 
 def opening(made: Estimate) -> Iterator[str]:
-    """What there is to ask, before the prices."""
+    """What would be sent, before the prices."""
     counted = made.counted
     if counted is None:
         each_input = made.quotes[0].input_tokens // made.requests if made.quotes else 0
@@ -46,7 +46,7 @@ def opening(made: Estimate) -> Iterator[str]:
     failed = sum(counted.failed.values())
     if failed:
         of = "" if counted.share == 1 else f" of the {counted.looked_at:,} that were looked at"
-        yield f"{count(failed, 'row')}{of} cannot be asked, and cost nothing:"
+        yield f"{count(failed, 'row')}{of} cannot be sent, and cost nothing:"
         for code, number in counted.failed.most_common(_FAILURES_SHOWN):
             yield clean(f"  {number:,} × {code}: {counted.examples[code]}")
     own = next(each for each in made.quotes if (each.provider, each.model) == made.own)
@@ -55,7 +55,7 @@ def opening(made: Estimate) -> Iterator[str]:
 
 
 def closing(made: Estimate) -> Iterator[str]:
-    """What is to be known after the prices: prices that are missing, a budget that refuses, what costs."""
+    """After the prices: missing prices, a budget that refuses, advice."""
     refusal = made.refusal
     for sentence in made.unknown:
         if refusal is None or sentence.removesuffix(".") not in refusal.reason:
@@ -102,7 +102,7 @@ def _money(subunits: int, made: Estimate) -> str:
 def _counted_by(made: Estimate) -> str:
     how = "estimated from bytes" if made.counted_by == "bytes" else f"counted with the vocabulary {made.counted_by}"
     if abs(made.correction - 1) >= 0.005:
-        how += f", times {made.correction:.2f}, as past batches used more or less than was counted"
+        how += f", times {made.correction:.2f}, since past batches used more or fewer tokens than counted"
     elif made.counted_by == "bytes":
         how += " (pip install 'batchd[tokens]' counts them)"
     return how
@@ -121,14 +121,14 @@ def _output(made: Estimate) -> str:
     basis = {
         Basis.GIVEN: "as you said",
         Basis.PAST: "" if past is None else f"{past.each:,.0f} each, as {past.answers:,} answers to this route had",
-        Basis.HALF: "half of it, as no finished job of this route tells better",
-        Basis.GUESS: f"a guess of {GUESS} a request without limit, as no finished job of this route tells better",
+        Basis.HALF: "half of it, since no job of this route has finished yet",
+        Basis.GUESS: f"a guess of {GUESS} a request without limit, since no job of this route has finished yet",
     }[answers.basis]
     return f"{most}, likely {answers.likely:,} ({basis})"
 
 
 def record(made: Estimate) -> dict[str, Any]:
-    """The same for machines; money in units of the currency, null where there is none to tell."""
+    """The same for machines; money in units of the currency, null if it is not known."""
     counted = made.counted
     return {
         "file": made.file,

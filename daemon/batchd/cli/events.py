@@ -1,4 +1,4 @@
-"""`batchd events`: the story of one job."""
+"""`batchd events`: what happened to one job."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _COLOURS = {"warning": "yellow", "error": "red"}
 @json_option
 @pass_call
 def events(call: Call, job: str, *, as_json: bool) -> None:
-    """Tell the story of a job, a sentence a line.
+    """Print the events of a job, a sentence a line.
 
-    JOB is its id, the first characters of it, or the name of the dropped file.
+    JOB is an id, its first characters, or the name of the dropped file.
 
     It shows the job's own events, those of the batches its rows were in, and what kept it waiting.
 

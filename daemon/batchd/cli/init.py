@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 def init(call: Call, folder: Path | None, *, as_json: bool) -> None:
     """Write a commented config.toml and make the folders.
 
-    In DIR, or here. A configuration that is there already is never overwritten; folders that it names and that are
-    missing are made.
+    In DIR, or here. An existing configuration is never overwritten; missing folders that it names are made.
 
     \b
     Examples:
@@ -50,7 +49,7 @@ def init(call: Call, folder: Path | None, *, as_json: bool) -> None:
         }
         click.echo(json.dumps(record, ensure_ascii=False, indent=2))
         return
-    click.echo(f"Wrote {path}." if written else f"{path} is there already and was left as it is.")
+    click.echo(f"Wrote {path}." if written else f"{path} exists already and was not changed.")
     if made:
         click.echo(f"Made {join([os.path.relpath(each, path.parent) for each in made])} beside it.")
     click.echo("\nNext:")
@@ -80,9 +79,7 @@ def _steps(config: Config, here: Path) -> list[tuple[str, str]]:
     folder = config.path.parent
     steps = [] if folder == here else [(f"cd {folder}", "batchd looks for config.toml where you are")]
     batchd = "batchd" if config.path.name == "config.toml" else f"batchd --config {config.path.name}"
-    steps.append(
-        (f"${{EDITOR:-nano}} {config.path.name}", "say what is asked ([routes]) and who answers ([providers])")
-    )
+    steps.append((f"${{EDITOR:-nano}} {config.path.name}", "set the question ([routes]) and the service ([providers])"))
     for name, provider in config.providers.items():
         kind, _, variable = str(provider.settings.get("api_key", "")).partition(":")
         if kind == "env" and not os.environ.get(variable):
@@ -96,6 +93,6 @@ def _steps(config: Config, here: Path) -> list[tuple[str, str]]:
     drop = os.path.relpath(inboxes[0] if inboxes else config.folders.inbox, folder)
     return [
         *steps,
-        (f"{batchd} check", "see whether all is well"),
+        (f"{batchd} check", "check that everything is ready"),
         (f"{batchd} run", f"start; then drop a file into {drop}"),
     ]

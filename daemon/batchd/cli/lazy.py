@@ -1,4 +1,4 @@
-"""A group of commands that imports a command when it is asked for, and asks plugins only for what is not built in."""
+"""A group of commands: imports a command when it is called, and plugins only for commands that are not built in."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ SECTIONS = {
     "To know the cost": {
         "estimate": "estimate:estimate",
     },
-    "To see what is where": {
+    "To see where files are": {
         "status": "status:status",
         "events": "events:events",
         "spending": "spending:spending",
@@ -71,7 +71,7 @@ class Batchd(Commands):
         except BrokenPipeError:
             if not _has_no_reader(sys.stdout.fileno()):
                 raise
-            # What is left in the buffer would fail again when the process ends.
+            # The rest of the buffer would fail again when the process ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(0) from None
 
@@ -121,7 +121,7 @@ def batchd(context: click.Context) -> None:
     Begin with:
       batchd demo      see it work: no key, no network
       batchd init      write a configuration and the folders
-      batchd check     see whether all is well
+      batchd check     check that everything is ready
       batchd run       start; then drop a file into the inbox
     """
     if os.environ.get("NO_COLOR"):

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def complete_any(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Jobs whose id begins like that, for the shell."""
+    """Jobs whose id begins with this, for the shell."""
     return _complete(context, incomplete, finished=True)
 
 
 def complete_unfinished(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The same, of jobs that are under way."""
+    """The same for unfinished jobs."""
     return _complete(context, incomplete, finished=False)
 
 

@@ -1,4 +1,4 @@
-"""`batchd once`: take what is there, work until nothing is left, say what it came to."""
+"""`batchd once`: process what is there until nothing is left, then print the results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KINDS = {".report.json": "report", ".failed.csv": "failed", ".failed.jsonl": "f
 @click.argument(
     "files", metavar="[FILE…]", nargs=-1, type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 )
-@click.option("--route", metavar="NAME", help="The route that is to take the FILEs, where their names do not say it.")
+@click.option("--route", metavar="NAME", help="The route for the FILEs if their names do not tell.")
 @log_level_option
 @log_format_option
 @workers_option
@@ -41,18 +41,18 @@ def once(
     workers: int | None,
     as_json: bool,
 ) -> int:
-    """Take what is in the inbox, work until nothing is left, exit.
+    """Process what is in the inbox until nothing is left, then exit.
 
-    FILEs are copied into the inbox first, to a place that a route takes.
+    FILEs are copied into the inbox first, into the folder of their route.
 
-    Jobs of earlier runs that are not finished go on, too. A provider that is down or busy is waited for, and so is a
-    disk that fills up; Ctrl-C stops in good order, and what is under way goes on at the next start.
+    Unfinished jobs of earlier runs go on, too. batchd waits for a provider that is down or busy, and for a full disk.
+    Ctrl-C stops it cleanly; jobs go on at the next start.
 
     On a terminal it shows how far it is; elsewhere it logs to standard error. At the end it prints the outcome of
-    each file and where the results lie.
+    each file and where the results are.
 
-    Exits with 1 if a job failed or a file was rejected, with 3 if all was delivered but some rows failed, with 5 if a
-    folder is missing, with 6 if a job is held.
+    Exits with 1 if a job failed or a file was rejected, with 3 if some rows failed, with 5 if a folder is missing, with
+    6 if a job is held.
 
     \b
     Examples:
@@ -62,7 +62,7 @@ def once(
     # Loading the configuration changes the working directory to where it lies.
     absolute = [file.absolute() for file in files]
     where = call.places()
-    # First of all: it imports beside us, on another core.
+    # First, since it imports at the same time as we do, on another core.
     from ..work.local import start_fork_server
 
     start_fork_server()
@@ -108,11 +108,11 @@ def _lines(jobs: Sequence[JobDetails], *, interrupted: bool) -> Iterator[str]:
     from .cells import spent
 
     if not jobs and not interrupted:
-        yield "There was nothing to do: the inbox holds no file, and no job was under way."
+        yield "There was nothing to do: the inbox is empty, and no job was under way."
     for each in jobs:
         job = each.job
         price = f" {cost}." if (cost := spent(job, each.around)) else ""
-        yield clean(f"{job.source}: {_what_became(job)}{price}")
+        yield clean(f"{job.source}: {_outcome(job)}{price}")
         for path in each.outputs():
             kind = next((kind for ending, kind in _KINDS.items() if path.endswith(ending)), "results")
             yield clean(f"  {kind:9}{path}")
@@ -120,10 +120,10 @@ def _lines(jobs: Sequence[JobDetails], *, interrupted: bool) -> Iterator[str]:
         if original is not None:
             yield clean(f"  {'original':9}{original}")
     if interrupted:
-        yield "Interrupted. What is under way goes on at the next start; nothing is lost, nothing is paid twice."
+        yield "Interrupted. Jobs go on at the next start; nothing is lost, nothing is paid twice."
 
 
-def _what_became(job: Any) -> str:
+def _outcome(job: Any) -> str:
     from ..status.formatting import count
     from ..status.job_words import needs_a_person, state_in_words, waits_for
 

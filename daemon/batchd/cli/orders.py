@@ -116,7 +116,7 @@ def _amount(text: str) -> str:
 
 
 def _jobs(call: Call, words: Sequence[str]) -> list[str]:
-    """All jobs are found before the first order is left."""
+    """All jobs are found before the first order is written."""
     from ..status.finding import find_jobs
 
     return [job.id for job in find_jobs(call.places().state, words)]

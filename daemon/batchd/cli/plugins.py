@@ -38,7 +38,7 @@ def plugins(call: Call, *, as_json: bool) -> None:
     except ConfigError:
         if call.config is not None:
             raise
-        # Without a configuration there is no plugin_dir, and the installed plugins are still worth a look.
+        # Without a configuration there is no plugin_dir, and the installed plugins can still be listed.
     catalogue = Catalogue.load(folder, tolerant=True)
     if as_json:
         click.echo(json.dumps(_record(catalogue), ensure_ascii=False, indent=2))

@@ -28,7 +28,7 @@ def progress(places: Places) -> Iterator[None]:
     from rich.live import Live
 
     stop = threading.Event()
-    # Transient: what it came to is said in full when all is over.
+    # Transient: the outcome is printed in full at the end.
     with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
         # A thread, so that it moves even while the event loop is busy. It only reads.
         thread = threading.Thread(target=_show, args=(live, places, time.time(), stop), name="progress", daemon=True)
@@ -44,7 +44,7 @@ def _show(live: Live, places: Places, started: float, stop: threading.Event) -> 
     from .status_table import tables
 
     while not stop.wait(LOOK_EVERY):
-        # A disk that fails for a moment is the daemon's to complain about, not ours.
+        # A disk that fails for a moment is reported by the daemon.
         with contextlib.suppress(BatchdError):
             survey = Overview.take(places, ours=True)
             new = [job for job in survey.finished if (job.finished_at or 0.0) >= started]

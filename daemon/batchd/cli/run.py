@@ -29,12 +29,12 @@ workers_option = click.option(
 @workers_option
 @pass_call
 def run(call: Call, *, log_format: str, workers: int | None) -> int:
-    """Run the daemon: take what is dropped, deliver the answers.
+    """Run the daemon: process dropped files, deliver the answers.
 
-    Runs until SIGTERM or Ctrl-C, which lets it stop in good order; a second one ends it at once. Neither loses
-    anything: what is under way goes on at the next start, and nothing is paid twice.
+    Runs until SIGTERM or Ctrl-C, which stops it cleanly; a second one ends it at once. Either way nothing is lost and
+    nothing is paid twice: jobs go on at the next start.
 
-    SIGHUP reads the configuration again; if it is broken, the old one stays.
+    SIGHUP reloads the configuration; if it is wrong, the old one stays.
 
     The log goes to standard error.
 

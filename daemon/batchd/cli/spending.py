@@ -39,7 +39,7 @@ def _since(context: click.Context, parameter: click.Parameter, value: str | None
 
 
 @click.command()
-@click.option("--by", type=click.Choice(BY), default="day", show_default=True, help="What the sums are by.")
+@click.option("--by", type=click.Choice(BY), default="day", show_default=True, help="Group the sums by this.")
 @click.option("--since", callback=_since, metavar="WHEN", show_default="30d", help="A day, or how long ago.")
 @click.option("--csv", "as_csv", cls=Option, is_flag=True, help="Print CSV.")
 @json_option
@@ -47,9 +47,9 @@ def _since(context: click.Context, parameter: click.Parameter, value: str | None
 def spending(call: Call, by: str, since: float | None, *, as_csv: bool, as_json: bool) -> None:
     """Show what was spent.
 
-    Money is counted answer by answer, at the terms under which it was asked, when its batch is collected; what is at
-    a provider is not in it yet. Days and months are those of UTC. Wasted is what was billed and answered no row:
-    answers that were cut off or could not be read, and rows that were answered twice.
+    Each answer is counted when its batch is collected, at the price of the job. Batches that the provider still works
+    on are not in it. Days and months are in UTC. Wasted is what was billed and answered no row: answers that were cut
+    off or could not be read, and rows that were answered twice.
 
     \b
     Examples:
@@ -95,7 +95,7 @@ def _cost(spent: Spent) -> str:
 def _line(spent: Spent) -> str:
     facts = [count(spent.answers, "answer"), f"{spent.input_tokens:,} tokens in", f"{spent.output_tokens:,} out"]
     facts += [f"wasted {money(spent.wasted_cost, spent.currency)}"] if spent.wasted_cost else []
-    facts += [f"live it would have been {money(spent.live_cost, spent.currency)}"] if spent.live_cost else []
+    facts += [f"{money(spent.live_cost, spent.currency)} if asked live"] if spent.live_cost else []
     facts += [f"{count(spent.unpriced, 'answer')} of unknown price"] if spent.unpriced else []
     return clean(f"{spent.name}: {_cost(spent)} ({', '.join(facts)})")
 
@@ -129,7 +129,7 @@ def _table(by: str, sums: Sequence[Spent]) -> None:
     if unpriced:
         console.print(
             Text(
-                f"The price of {count(unpriced, 'answer')} was not known when they were asked. Add a table "
-                "[providers.NAME.prices.MODEL] with input and output, so that those to come are counted."
+                f"The price of {count(unpriced, 'answer')} was not known, so they are not in the sums. Add a table "
+                "[providers.NAME.prices.MODEL] with input and output, so that later ones are counted."
             )
         )

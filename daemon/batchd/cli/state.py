@@ -1,4 +1,4 @@
-"""`batchd state`: where the daemon keeps what it knows."""
+"""`batchd state`: where the daemon's database is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .call import Call, json_option, pass_call
 
 @click.group()
 def state() -> None:
-    """Find the database, which is open to look into."""
+    """Find the database, which you may read."""
 
 
 @state.command()

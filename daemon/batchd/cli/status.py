@@ -1,4 +1,4 @@
-"""`batchd status`: what is where, how far, how long, how much."""
+"""`batchd status`: where each file is, how far, and what it costs."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ LOOK_EVERY = 1.0
 @json_option
 @pass_call
 def status(call: Call, job: str | None, *, watch: bool, everything: bool, as_json: bool) -> None:
-    """Show what is where, how far, how long, how much.
+    """Show where each file is, how far it is, and what it costs.
 
-    Each job that is under way is shown with how far it is, what it costs and what it waits for. What keeps
-    batchd waiting stands first: a provider that is down, a key that is refused, a disk that is full.
+    What keeps batchd waiting stands first: a provider that is down, a refused key, a full disk. Then come the jobs
+    under way, with what each waits for.
 
-    With JOB (its id, the first characters of it, or the name of the dropped file) everything about that job: its
-    batches, what the provider calls them, and where its results lie.
+    With JOB (an id, its first characters, or the name of the dropped file) it shows everything about that job: its
+    batches with the provider's ids, and where its results are.
 
     \b
     Examples:
@@ -71,7 +71,9 @@ def _survey_of(places: Places, job: str) -> JobDetails:
     try:
         return JobDetails.take(places, job)
     except KeyError:
-        raise NotFound(f"There is no job {job} any more: its file left the inbox before it could be taken.") from None
+        raise NotFound(
+            f"There is no job {job} any more: its file left the inbox before batchd could move it."
+        ) from None
 
 
 def _show(survey: Overview | JobDetails, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`batchd validate`: what a batch service would refuse of a file of requests, and what can be saved of it."""
+"""`batchd validate`: what a batch service would refuse in a file of requests, and what can be saved."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _CHANGES = {
     "crlf": "Ended with LF in place of CR LF",
     "line_separators": "Wrote line separators in texts as escapes",
     "blank_line": "Removed, being blank",
-    "double": "Removed, saying the same as an earlier line",
-    "renamed": "Gave another custom_id, as an earlier line has theirs",
+    "double": "Removed: the same as an earlier line",
+    "renamed": "Gave a new custom_id: an earlier line has theirs",
 }
 
 
@@ -60,10 +60,10 @@ def _request_file(_: click.Context, parameter: click.Parameter, value: Path | No
 @click.option(
     "--rename-duplicates",
     is_flag=True,
-    help="With --repair: give another custom_id to a line that uses an earlier one's for something else.",
+    help="With --repair: give a new custom_id to a different request that repeats one.",
 )
-@click.option("--endpoint", metavar="PATH", multiple=True, help="An endpoint to allow beside the known.")
-@click.option("--provider", metavar="NAME", help="Take the limits of this provider of the configuration.")
+@click.option("--endpoint", metavar="PATH", multiple=True, help="Another endpoint to allow.")
+@click.option("--provider", metavar="NAME", help="Use the limits of this provider in the configuration.")
 @json_option
 @pass_call
 def validate(
@@ -77,7 +77,7 @@ def validate(
     provider: str | None,
     as_json: bool,
 ) -> int:
-    """See what a batch service would refuse of FILE.
+    """Check what a batch service would refuse in FILE.
 
     FILE holds batch requests in OpenAI's format, one JSON object a line. Every bad line is reported by number and
     reason. Nothing is sent, and no configuration is needed.
@@ -97,7 +97,9 @@ def validate(
         option = "--split" if split is not None else "--rename-duplicates"
         raise click.UsageError(f"{option} needs a place for what it writes: --repair OUT.")
     if not file.is_file():
-        raise click.UsageError(f"{file} is no plain file, and is gone through more than once. Write it to one.")
+        raise click.UsageError(
+            f"{file} is not a plain file, and batchd reads it more than once. Save it as a file first."
+        )
     limits = _limits(call, provider)
     from ..requests import repair as request_repair
     from ..requests.file import RequestFile
@@ -144,12 +146,14 @@ def _nothing_replaced() -> Iterator[None]:
     try:
         yield
     except FileExistsError as error:
-        raise click.UsageError(f"{error.filename} is there already, and is not written over. Name another.") from None
+        raise click.UsageError(
+            f"{error.filename} exists already and is not overwritten. Choose another name."
+        ) from None
 
 
 @contextmanager
 def _progress(what: str, file: Path) -> Iterator[Callable[[int], object]]:
-    """How far it is, on a terminal, for files that take their time."""
+    """Progress on a terminal, for large files."""
     size = file.stat().st_size
     if size < LARGE or not sys.stderr.isatty():
         yield lambda _: None
@@ -187,7 +191,7 @@ def _lines(file: Path, looked: RequestFile) -> Iterator[str]:
 
 
 def _notes(file: Path, summary: Summary) -> list[str]:
-    taken = "Services take that; a repair writes it otherwise."
+    taken = "Services accept that; --repair writes it differently."
     notes = [f"{_NOTES[note]}: {count(number, 'line')}. {taken}" for note, number in summary.notes.items()]
     if file.suffix != ".jsonl":
         notes.append("Services take only files whose names end in .jsonl.")

@@ -75,7 +75,7 @@ def waits_for(job: JobSummary, subjects: Collection[Subject], *, awake: bool, no
         return "a daemon, and none is running: batchd run"
     for subject in (DISK, *_relevant(job)):
         if subject in subjects:
-            return str(subject) if subject != Subject.job(job.id) else "what is said of it above"
+            return str(subject) if subject != Subject.job(job.id) else "what stands above"
     if job.state == "planning" and job.duplicate_of is not None:
         return f"job {job.duplicate_of}, which is of the same file: its answers are delivered again, at no cost"
     return _ON_ITS_WAY.get(job.state) or _of_batches(job, now)
