@@ -22,6 +22,8 @@ CHECKED = (
     "Makefile",
     "README.md",
     "CHANGELOG.md",
+    "daemon/batchd/cli",
+    "docs/architecture.md",
     "docs/budgets.md",
     "docs/commands.md",
     "docs/configuration.md",
