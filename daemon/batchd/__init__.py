@@ -1,6 +1,6 @@
 """batchd: drop a file of rows into a folder; get it back with a language model's answers.
 
-This is the front door: plugins import from here and from nowhere else in the daemon.
+Plugins import from here and from no other module of the daemon.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ __all__ = [*sorted(_HOME_OF), "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    # Lazy, because `batchd status` starts in the time that importing pydantic alone would take.
+    # Lazy: `batchd status` starts in less time than the import of pydantic takes.
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'batchd' has no attribute {name!r}")

@@ -1,12 +1,12 @@
-"""What a plugin writes: one small class a role, with one to three methods that it must write.
+"""The base classes of plugins: one per role, each with one to three abstract methods.
 
-Every class here is read by plugin authors, so each promise stands in the docstring of the method it binds:
-what comes in, what must come out, what may be raised, and what batchd does about it. For all of them:
+The docstring of each method is its contract: its arguments, its result, the exceptions it may raise, and how batchd
+reacts to them. For all classes:
 
 * The constructor takes the validated `Settings`; there is no need to write one.
-* Asynchronous methods may be called many at a time; a cancellation (`asyncio.CancelledError`) passes through.
-* Raise `TransientError` when a service is busy, `RejectedError` when a person must act. Any other exception
-  is taken for a fault of the plugin: it is named, and what it was working on waits or fails by itself.
+* Asynchronous methods may be called concurrently. Let a cancellation (`asyncio.CancelledError`) through.
+* Raise `TransientError` when a service is busy, `RejectedError` when a person must act. batchd treats any other
+  exception as a fault of the plugin: messages name the plugin, and only the work in hand waits or fails.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from pydantic import BaseModel, ConfigDict
 from .errors import CannotFind
 from .events import Event
 from .model import BadRow, BatchStatus, Body, Failure, Json, Response, Result, Row, RowStatus, Usage
-from .model import Limits as Limits  # a part of BatchProvider's contract, and wanted where pydantic is not
+from .model import Limits as Limits  # part of BatchProvider's contract; in model, which does not import pydantic
 
 
 class Settings(BaseModel):
-    """The table of a plugin in config.toml. Subclass it, nested as `Settings`; unknown keys are refused.
+    """The table of a plugin in config.toml. Subclass it, nested as `Settings`; unknown keys are errors.
 
-    Use `batchd.Secret` for anything that must not be seen and `batchd.Duration` for times such as `"30s"`.
+    Use `batchd.Secret` for anything that must not be shown and `batchd.Duration` for times such as `"30s"`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -42,7 +42,7 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
 class Plugin(ABC, Generic[SettingsT]):
-    """What every role shares: settings in, `self.settings` to read them from."""
+    """The base of all roles: keeps the validated settings in `self.settings`."""
 
     Settings: ClassVar[type[Settings]] = Settings
 
@@ -55,18 +55,18 @@ class Plugin(ABC, Generic[SettingsT]):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A dropped file, safe in the spool. `name` is what it was called in the inbox, for suffix and messages."""
+    """A dropped file, now at `path` in the working files. `name` is its name in the inbox, for suffix and messages."""
 
     path: Path
     name: str
 
     def open(self) -> IO[bytes]:
-        """Open it for reading. Everything a Reader needs goes through here or `path`."""
+        """Open the file for reading. A Reader opens its file by this method or by `path`."""
         return self.path.open("rb")
 
     @property
     def suffix(self) -> str:
-        """The name's last suffix in lower case, with the dot: `.csv`."""
+        """The last suffix of the name, in lower case, with the dot: `.csv`."""
         return os.path.splitext(self.name)[1].lower()
 
 
@@ -74,20 +74,20 @@ class Reader(Plugin[SettingsT]):
     """Turns one file format into rows. Runs in a worker process."""
 
     suffixes: ClassVar[tuple[str, ...]] = ()
-    """The suffixes this reader takes, lower case with the dot. Two readers may not claim the same one."""
+    """The suffixes this reader reads, in lower case with the dot. Two readers may not have the same one."""
 
     @abstractmethod
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """Yield the column names once, then each row's values in their order.
+        """A generator: yield the column names once, then the values of each row in the order of the columns.
 
-        A generator. The names are non-empty and unique; each row has exactly as many values, of JSON types. A
-        record that cannot be a row is yielded as a `BadRow` and fails alone. A file that cannot be read at all
-        is a `FileRefused(code, sentence)`. Memory must not grow with the file. Called again after a crash, it
-        yields the same.
+        The names are non-empty and unique. Each row has exactly as many values, of JSON types. Yield a `BadRow`
+        for a record that cannot be a row; it fails alone. Raise `FileRefused(code, sentence)` for a file that
+        cannot be read at all. Memory must not grow with the file. Called again after a crash, it must yield the
+        same.
         """
 
     def describe(self) -> Mapping[str, Json]:
-        """What was found out about the file while reading (`encoding`, `delimiter`), for the report."""
+        """Facts about the file, known after reading (`encoding`, `delimiter`), for the report."""
         return {}
 
 
@@ -95,36 +95,34 @@ class Reader(Plugin[SettingsT]):
 
 
 class PromptBuilder(Plugin[SettingsT]):
-    """Asks about a row, and reads the answer. Runs in worker processes."""
+    """Builds the request for a row, and reads the answer. Runs in worker processes."""
 
     columns: Sequence[str] = ("answer",)
     """The columns that `parse` fills, in order."""
 
     endpoints: Sequence[str] = ()
-    """The endpoints that its bodies are for, such as `("/v1/chat/completions",)`; empty if it does not matter.
+    """The endpoints that its bodies are for, such as `("/v1/chat/completions",)`; empty if any will do.
 
-    A route with another endpoint is refused when the configuration is read, as a service would refuse each row.
+    A route with another endpoint is an error in the configuration: a service would refuse each row.
     """
 
     unique: str | None = None
-    """A column by which the person who dropped the file tells the answers apart; a row that has there what an earlier
-    row has fails alone, unasked.
-    """
+    """A column whose values must differ, such as an id. A row that repeats a value fails alone, and costs nothing."""
 
     @abstractmethod
     def build(self, row: Row) -> Body | Failure:
         """The body of the request for this row, without `model` and the route's `params`, which batchd adds.
 
-        A key in the body wins over the same key of the route. A row that cannot be asked about is a
-        `Failure`: it fails alone and costs nothing. Must give the same body for the same row, always.
+        A key in the body wins over the same key of the route. Return a `Failure` for a row that no request can be
+        made for: it fails alone and costs nothing. The same row must always give the same body.
         """
 
     def needs(self) -> Iterable[str]:
-        """The columns a file must have to be asked about; a file without them is refused in words."""
+        """The columns that a file must have. batchd refuses a file without them, and names them in the message."""
         return ()
 
     def parse(self, response: Response) -> Mapping[str, Json] | Failure:
-        """The answer's columns, out of the response. A `Failure(transient=True)` is asked again.
+        """Column to value for `columns`, from the response. After a `Failure(transient=True)` batchd asks again.
 
         By default the text as it is, in `answer`. Called only for answers with text or a tool call.
         """
@@ -134,9 +132,9 @@ class PromptBuilder(Plugin[SettingsT]):
         return {"answer": text}
 
     def encode(self, rows: Iterable[Row], common: Body) -> Iterator[bytes | Failure]:
-        """The encoded bodies (one JSON object each, no newline in it) of many rows, in order.
+        """The bodies of many rows, in order, encoded: one JSON object each, without a newline in it.
 
-        `common` is what the route adds. Override it only to be faster; the conformance kit compares it with
+        `common` is what the route adds. Override this only for speed; the conformance kit compares it with
         `build`.
         """
         encoder = msgspec.json.Encoder()
@@ -152,9 +150,9 @@ class PromptBuilder(Plugin[SettingsT]):
 class Submission:
     """A batch on its way to the provider.
 
-    `key` is ours and never used again; `file` holds one request a line, in OpenAI's batch format:
-    `{"custom_id", "method", "url", "body"}`. `upload` is what `upload` returned for it, if it was called.
-    `attempt` counts the uploads, from 1.
+    `key` is batchd's name for the batch, and is never reused. `file` holds one request per line, in OpenAI's batch
+    format: `{"custom_id", "method", "url", "body"}`. `size` is in bytes, `timeout` in seconds. `upload` is the
+    return value of `BatchProvider.upload`, if it was called. `attempt` counts the uploads, from 1.
     """
 
     key: str
@@ -177,7 +175,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class RemoteBatch:
-    """A batch that the provider has: its `id` there, our `key`, and the `details` of its last status."""
+    """A batch that the provider has: the provider's `id`, batchd's `key`, and the `details` of its last status."""
 
     id: str
     key: str
@@ -190,65 +188,65 @@ class BatchProvider(Plugin[SettingsT]):
     limits: Limits = Limits()
 
     completion_window: float = 86_400.0
-    """Seconds that the service may take for a batch, by its own word. One that does not move any more is cancelled
-    long after that, never before."""
+    """Seconds in which the service promises to finish a batch. batchd cancels a batch that has stopped progressing
+    long after this time, never before it."""
 
     @abstractmethod
     async def submit(self, submission: Submission) -> str:
         """Create the batch; return the provider's id of it. This is the call that costs money.
 
-        It must make the call at most once: no retries inside, and within `submission.timeout` seconds. Raise
-        `NotSent` only when the service certainly has not received it, `SubmissionRefused` when it was
-        received and refused, `RejectedError` for a bad key. After anything else batchd takes it that the
-        batch may exist, waits three times the timeout, and asks `find`.
+        Make the call at most once, without retries, within `submission.timeout` seconds. Raise `NotSent` only if
+        the service certainly has not received the call, `SubmissionRefused` if the service has refused it,
+        `RejectedError` for a bad key. After any other exception batchd assumes that the batch may exist, waits
+        three times the timeout, and calls `find`.
         """
 
     @abstractmethod
     async def poll(self, batch: RemoteBatch) -> BatchStatus:
-        """What the provider says of the batch now. `RemoteMissing` if it does not know it."""
+        """The status of the batch at the provider. Raises `RemoteMissing` if the provider does not know it."""
 
     @abstractmethod
     def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
-        """Every answer that there is, in any order, after the batch has ended (however it ended).
+        """An asynchronous generator of all answers, in any order. Called after the batch has ended, however it did.
 
-        An asynchronous generator. Rows left out are asked again, so leave out what is not known.
+        Leave out rows whose outcome is not known; batchd asks them again.
         """
 
     async def upload(self, submission: Submission) -> str | None:
-        """Send the input file ahead; what is returned is kept before `submit` is called with it.
+        """Send the input file ahead. batchd stores the return value, then calls `submit` with it.
 
-        May be called again for the same `key` when its answer was lost; uploading costs nothing.
+        Called again for the same `key` if its response was lost; uploading costs nothing.
         """
         return None
 
     async def find(self, submission: Submission) -> Sequence[str]:
         """The ids of all batches made from this submission, oldest first, by its `upload` or its `key`.
 
-        Asked when the outcome of `submit` is not known. An empty answer must mean that there is none: look
-        through every page. Raise `CannotFind` (the default) where the service cannot tell; the batch is then
-        held for a person.
+        Called when the outcome of `submit` is not known. An empty result must mean that there is none: read
+        every page of the service's list. Raise `CannotFind` (the default) if the service cannot look batches up;
+        the batch is then held until a person decides.
         """
         raise CannotFind("This provider cannot look up a batch.")
 
     async def cancel(self, batch: RemoteBatch) -> None:
-        """Ask the service to stop working on it; what is answered already is fetched all the same."""
+        """Ask the service to stop working on the batch. batchd still downloads the answers that exist."""
 
     async def forget(self, submission: Submission) -> None:
-        """The batch is done or will never be: delete what `upload` left at the service, if anything."""
+        """Delete what `upload` left at the service, if anything: the batch is done, or will never be created."""
 
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
         """Write every answer to `target`, one JSON line each in OpenAI's batch output format.
 
-        By default the `results`. Override it to stream bytes. After any exception batchd asks again later, from
-        the start; only when it has been `RemoteMissing` for an hour does it make do with what was written.
+        By default writes the `results`. Override it to stream bytes. After any exception batchd calls it again
+        later, from the start. Only after an hour of `RemoteMissing` does batchd use what was written until then.
         """
         async for result in self.results(batch):
             target.write(encode_result(result))
 
     async def aopen(self) -> None:
-        """Make ready what takes long, such as an import. Called once when batchd starts, while it does other things.
+        """Do slow preparations, such as an import. Called once at start, while batchd does other things.
 
-        No other call comes before it is done. What it raises is not heard: the first call that needs it will say so.
+        It ends before any other call. batchd ignores what it raises: the first call that needs it will fail as well.
         """
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:
@@ -256,22 +254,25 @@ class BatchProvider(Plugin[SettingsT]):
         return ()
 
     async def aclose(self) -> None:
-        """Let go of connections. Called once, at the end."""
+        """Close connections. Called once, at the end."""
 
 
 class LiveProvider(Plugin[SettingsT]):
-    """A service that answers one request at a time, at once."""
+    """A service that answers a single request, immediately."""
 
     @abstractmethod
     async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
-        """Answer one request. A refused request is a `Failure` in the Result, a busy service a `TransientError`."""
+        """Answer one request. Return a `Failure` in the Result if the service refuses the request.
+
+        Raise `TransientError` if the service is busy.
+        """
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:
-        """As for a BatchProvider."""
+        """See `BatchProvider.check`."""
         return ()
 
     async def aclose(self) -> None:
-        """Let go of connections. Called once, at the end."""
+        """Close connections. Called once, at the end."""
 
 
 def encode_result(result: Result) -> bytes:
@@ -289,7 +290,7 @@ def encode_result(result: Result) -> bytes:
     try:
         return msgspec.json.encode(line) + b"\n"
     except UnicodeEncodeError:
-        # Half of a surrogate pair: read by Python's own json, written by nothing else, and repaired where it is joined.
+        # Half of a surrogate pair: only Python's own json reads and writes it. Joining the answers repairs it.
         return json.dumps(line).encode() + b"\n"
 
 
@@ -299,10 +300,10 @@ def encode_result(result: Result) -> bytes:
 class ResultRow(msgspec.Struct, frozen=True):
     """One row of the dropped file with its outcome.
 
-    `values` are the input's, in the order of its columns and as many; `original` is the record as it was
-    read, which differs where a record had too few or too many cells. `answer` is in the order of
-    `ResultRows.answer_columns` and empty unless `status` is ok. `raw` is the provider's own output line (JSON)
-    where there was one.
+    `number` counts from 0. `values` are the input's, one per column, in order; `original` is the record as it was
+    read, which differs if the record had too few or too many cells. `answer` is in the order of
+    `ResultRows.answer_columns`, and empty unless `status` is ok. `raw` is the provider's own output line (JSON),
+    None if there was none.
     """
 
     number: int
@@ -316,26 +317,26 @@ class ResultRow(msgspec.Struct, frozen=True):
 
 
 class ResultRows(Iterable[ResultRow], AsyncIterable[ResultRow], ABC):
-    """All rows of a job in input order. May be gone through again and again; always the same.
+    """All rows of a job in input order. May be iterated many times, with the same result each time.
 
-    `for` in a thread, `async for` on the event loop (which reads ahead in a thread).
+    Use `for` in a thread, `async for` on the event loop (which reads ahead in a thread).
     """
 
     columns: Sequence[str]
     """The input's columns."""
     answer_columns: Sequence[str]
-    """The answer's columns, renamed where the input has a column of that name."""
+    """The answer's columns; a name that the input has too gets a number: `answer (2)`."""
 
 
 class Outbox(ABC):
-    """Where a sink puts files for people. Names are taken care of: nothing is ever overwritten."""
+    """The folder where a sink puts files for people. It chooses names that are free: nothing is ever overwritten."""
 
     @abstractmethod
     def publishing(self, suffix: str) -> AbstractContextManager[IO[bytes]]:
-        """Write the job's file with this suffix (`.results.csv`): whole or not at all.
+        """Write the job's file with this suffix (`.results.csv`): complete or not at all.
 
-        A context manager around a binary file. The file appears in the outbox when the block ends well, and
-        never if it does not.
+        A context manager around a binary file. The file appears in the outbox when the block ends, and not at all
+        if the block raises.
         """
 
 
@@ -358,26 +359,27 @@ class Sink(Plugin[SettingsT]):
 
     @abstractmethod
     async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
-        """Publish the whole job. May be called again for the same job after a crash; must then not differ.
+        """Publish the whole job. Called again for the same job after a crash, it must give the same result.
 
-        Do long work in a thread (`asyncio.to_thread`): the event loop must not stand still. A raised
-        `TransientError` or `OSError` is tried again later; anything else is tried again too, and named.
+        Do long work in a thread (`asyncio.to_thread`), so that the event loop is not blocked. After any exception
+        batchd tries again later. Unless it is a `TransientError` or an `OSError`, batchd reports it as a fault of
+        the plugin.
         """
 
     async def check(self) -> Sequence[str]:
-        """What is wrong with where this sink writes to, a sentence each."""
+        """What is wrong with the place that this sink writes to, a sentence each."""
         return ()
 
     async def aclose(self) -> None:
-        """Let go of connections. Called once, at the end."""
+        """Close connections. Called once, at the end."""
 
 
 # --- Observer --------------------------------------------------------------------------------------------------
 
 
 class Observer(Plugin[SettingsT]):
-    """Is told what happened, after it was committed: notifications, metrics, audit."""
+    """Gets each event after it was committed: for notifications, metrics, audit."""
 
     @abstractmethod
     async def notice(self, event: Event) -> None:
-        """One event. What it raises is logged, and changes nothing. Events of before a crash are not repeated."""
+        """Handle one event. batchd logs an exception and goes on. It does not repeat events from before a crash."""

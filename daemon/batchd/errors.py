@@ -1,19 +1,19 @@
-"""What can go wrong, as classes. The message of each is a sentence for a person.
+"""The exceptions of batchd. The message of each is a sentence for a person.
 
 BatchdError
 ├── ConfigError              the configuration cannot be used
 ├── PluginError              a plugin is missing, broken or breaks its contract
-├── FileRefused              a dropped file cannot be taken; the sentence goes next to it
+├── FileRefused              a dropped file cannot be processed; the sentence goes next to it
 ├── StateError               the state folder cannot be used
-│   ├── StateLocked          another daemon owns it
+│   ├── StateLocked          another daemon uses it
 │   └── StateUnusable        wrong place, newer version, damaged
 └── ProviderError            the service did not do what was asked
-    ├── TransientError       it may later: wait and ask again; from `submit`: the outcome is unknown
+    ├── TransientError       it may later: wait and try again; from `submit`: the outcome is unknown
     │   └── NotSent          the same, and the service certainly has not received the call
     ├── RejectedError        it will not until a person acts: key, account, permission
-    ├── SubmissionRefused    it will never take this batch as it is
+    ├── SubmissionRefused    it will never accept this batch unchanged
     ├── RemoteMissing        it does not know this batch or file (any more)
-    └── CannotFind           it offers no way to look a batch up
+    └── CannotFind           it has no way to look a batch up
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 class BatchdError(Exception):
-    """The root. `exit_status` is what a command that ends by this error returns to the shell."""
+    """The base class. `exit_status` is the exit status of a command that ends with this error."""
 
     exit_status: ClassVar[int] = 1
 
 
 class ConfigError(BatchdError):
-    """The configuration cannot be used: says file, table, key and how to fix it."""
+    """The configuration cannot be used. The message has file, table, key and how to fix it."""
 
     exit_status = 4
 
@@ -45,10 +45,10 @@ class PluginError(BatchdError):
 
 
 class FileRefused(BatchdError):
-    """A dropped file cannot be taken.
+    """A dropped file cannot be processed.
 
-    `code` is for machines (`empty`, `encoding`, `columns`, ...), the message for the person who dropped
-    the file: what is wrong, where, and what to do.
+    `code` is for programs (`empty`, `encoding`, `columns`, ...), the message for the person who dropped the file:
+    what is wrong, where, and what to do.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -56,7 +56,7 @@ class FileRefused(BatchdError):
         self.code = code
 
     def __reduce__(self) -> tuple[type[FileRefused], tuple[str, str]]:
-        # Raised in a worker process, so it travels pickled; the default would lose `code`.
+        # Raised in a worker process and pickled on its way back; the default would lose `code`.
         return (type(self), (self.code, str(self)))
 
 
@@ -67,7 +67,7 @@ class StateError(BatchdError):
 
 
 class StateLocked(StateError):
-    """Another daemon owns the state folder."""
+    """Another daemon uses the state folder."""
 
     exit_status = 11
 
@@ -83,10 +83,10 @@ class ProviderError(BatchdError):
 
 
 class TransientError(ProviderError):
-    """The service is busy or out of reach: wait and ask again. Nothing is failed for it.
+    """The service is busy or cannot be reached: batchd waits and tries again. No row fails because of it.
 
-    `retry_after` is the number of seconds the service asked for, if it did. Raised from `submit`, it means
-    that the batch may have been created all the same, so batchd waits and looks before it asks again.
+    `retry_after` is the number of seconds that the service asked to wait, None if it did not. Raised from `submit`,
+    it means that the batch may have been created, so batchd waits and looks for it before it submits again.
     """
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
@@ -95,7 +95,7 @@ class TransientError(ProviderError):
 
 
 class NotSent(TransientError):
-    """A passing fault, and the service certainly has not received the call: it may be repeated at once."""
+    """A temporary fault, and the service certainly has not received the call: it may be repeated at once."""
 
 
 class RejectedError(ProviderError):
@@ -103,7 +103,7 @@ class RejectedError(ProviderError):
 
 
 class SubmissionRefused(ProviderError):
-    """The service will never take this batch as it is. `problems` says why, line by line where it does."""
+    """The service will never accept this batch unchanged. `problems` are the reasons that it gave, if any."""
 
     def __init__(self, message: str, *, problems: Sequence[Problem] = ()) -> None:
         super().__init__(message)
@@ -111,8 +111,8 @@ class SubmissionRefused(ProviderError):
 
 
 class RemoteMissing(ProviderError):
-    """The service does not know this batch or file, or no longer."""
+    """The service does not know this batch or file (any more)."""
 
 
 class CannotFind(ProviderError):
-    """The service offers no way to look up a batch whose creation was not confirmed."""
+    """The service has no way to look up a batch whose creation was not confirmed."""

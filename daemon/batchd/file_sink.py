@@ -1,7 +1,6 @@
-"""A sink that writes files line by line, as most do: it says what a row becomes, and batchd does the rest.
+"""The base class of sinks that write files line by line: the plugin formats a row, batchd does the rest.
 
-That makes it quick as well: batchd has the lines made by its worker processes, a part of the job each, and puts
-the pieces together in the outbox.
+It is fast: worker processes format the parts of a job, and batchd joins the pieces in the outbox.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from typing import IO
 from .contracts import DeliveryJob, ResultRow, ResultRows, SettingsT, Sink
 
 _CHUNK = 1 << 16
-"""Bytes put together before they are written; so many keep the interpreter to themselves for microseconds only."""
+"""Bytes collected before each write. Joining this many blocks the interpreter for microseconds only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What all rows of a job have in common: the job's id, the input's columns, and the answer's.
 
-    The answer's columns are renamed where the input has one of that name.
+    A name of the answer that the input has too gets a number: `answer (2)`.
     """
 
     job: str
@@ -33,36 +32,35 @@ class Shape:
 
 
 class FileSink(Sink[SettingsT]):
-    """Puts files of lines into the outbox. Both methods are pure: they run in any process, as often as it takes."""
+    """Puts files of lines into the outbox. Both methods are pure: any process may call them, any number of times."""
 
     @abstractmethod
     def heads(self, shape: Shape) -> Mapping[str, bytes]:
-        """Every file that there may be, by its suffix (`.results.csv`), and what it begins with.
+        """The suffix of each possible file (`.results.csv`), mapped to the bytes it begins with.
 
-        A file that gets no line is not published.
+        A file without any line is not published.
         """
 
     @abstractmethod
     def lines(self, shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
-        """What the rows become, in order: the suffix of a file, and a line for it with its end.
+        """The lines of the rows, in order: pairs of a file's suffix and a line with its line end.
 
-        Called with a run of the job's rows at a time, so nothing may depend on the rows before. Memory must not
+        Each call gets some consecutive rows of the job, so a line must not depend on earlier rows. Memory must not
         grow with their number.
         """
 
     async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
-        """See Sink. Where batchd has worker processes, it publishes by `heads` and `lines` and does not call this."""
-        # Not `to_thread`: a task is cancelled with all others when the loop ends, and its thread would go on alone.
+        """See Sink. If batchd has worker processes, it calls `heads` and `lines` there instead of this."""
+        # Not `to_thread`: when the loop ends, its task is cancelled with all others, and its thread would go on alone.
         cancelled = threading.Event()
         writing = asyncio.get_running_loop().run_in_executor(None, self._write, job, rows, cancelled)
         try:
             await asyncio.shield(writing)
         except asyncio.CancelledError:
-            # Only once the thread has let go of its files: the next delivery would write beside it, to drafts of the
-            # same names.
+            # Wait until the thread has closed its files: the next delivery writes drafts of the same names.
             cancelled.set()
             await asyncio.wait([writing])
-            # Retrieved, so that asyncio does not report an exception that was never looked at.
+            # Retrieved, so that asyncio does not report it as never retrieved.
             writing.exception()
             raise
 
@@ -82,11 +80,11 @@ class FileSink(Sink[SettingsT]):
 
 
 class _Abandoned(Exception):
-    """Raised in the writing thread once the delivery is cancelled; what was written disappears."""
+    """Raised in the writing thread once the delivery is cancelled; removes the drafts."""
 
 
 class _File:
-    """A file that is written in chunks, until it is not wanted any more."""
+    """A file that is written in chunks; raises `_Abandoned` once the delivery is cancelled."""
 
     def __init__(self, file: IO[bytes], cancelled: threading.Event) -> None:
         self._file = file

@@ -1,7 +1,7 @@
-"""Files that are whole or not there: draft, fsync, rename, fsync of the folder.
+"""Files that are complete or absent: write a draft, fsync it, rename it, fsync the folder.
 
-A rename without the fsync of the file publishes an empty file after a power cut; without the fsync of the
-folder the rename itself is lost. Both cost about 4 ms for 2 MB, so there is no way round them here.
+After a power cut, a rename without the fsync of the file leaves an empty file; without the fsync of the folder the
+rename itself is lost. Both together take about 4 ms for 2 MB, so they are always done.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFB
 
 @contextmanager
 def replacing(target: Path, *, mode: int = 0o640) -> Iterator[IO[bytes]]:
-    """Write `target` whole, in place of what is there. On an exception nothing has changed.
+    """A context manager: write `target` completely, replacing an existing file. An exception changes nothing.
 
-    The draft stands beside it under a hidden name that no reader of drop folders picks up.
+    The draft is in the same folder, under a hidden name that no reader of drop folders picks up.
     """
     draft = target.with_name(f".{secrets.token_hex(8)}.draft")
     with named(target), _draft(draft, mode) as file:
@@ -35,12 +35,12 @@ def replacing(target: Path, *, mode: int = 0o640) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def publishing(target: Path, *, mode: int = 0o640) -> Iterator[IO[bytes]]:
-    """Write `target` whole, never over an existing file.
+    """A context manager: write `target` completely, never over an existing file.
 
-    If `target` exists with the very same bytes (this is the second try after a crash), that is success;
-    with others, FileExistsError, and what stood there still stands.
+    If `target` exists with the same bytes (from the try before a crash), that is success. With other bytes it
+    raises FileExistsError, and the file stays as it is.
     """
-    # Named after the target, so that the next try takes away what a crash left in a folder that people see.
+    # Named after the target, so that the next try removes what a crash left in a folder that people see.
     draft = target.with_name(f".{target.name}.draft")
     draft.unlink(missing_ok=True)
     with named(target), _draft(draft, mode) as file:
@@ -54,7 +54,7 @@ def publishing(target: Path, *, mode: int = 0o640) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def named(target: Path) -> Iterator[None]:
-    """A full or failing disk says on which file it was: writing and syncing do not say it by themselves."""
+    """Put the file's name into the OSError of a full or failing disk: writing and syncing leave it out."""
     try:
         yield
     except OSError as error:
@@ -64,21 +64,21 @@ def named(target: Path) -> Iterator[None]:
 
 
 def move_without_replacing(source: Path, target: Path) -> None:
-    """Rename within one file system, never over an existing file: FileExistsError instead. Both folders are synced."""
+    """Rename within one file system and sync both folders. Raises FileExistsError if `target` exists."""
     try:
         os.link(source, target, follow_symlinks=False)
     except FileExistsError:
-        # Not `samefile`, which follows links: the file must not be given up for a link to itself.
+        # Not `samefile`, which follows links: a link to the file is not the file, which would be lost.
         if not os.path.samestat(source.lstat(), target.lstat()):
             raise
-        # A crash between link and unlink left both names: finish it.
+        # A crash between link and unlink left both names: remove the old one now.
     except OSError as error:
         if not _no_links_here(error):
             raise
         if os.path.lexists(target):
-            raise FileExistsError(errno.EEXIST, "There is something of this name", str(target)) from None
+            raise FileExistsError(errno.EEXIST, "A file of this name exists", str(target)) from None
         source.rename(target)
-    # Before the old name goes: a power cut in between must leave at least one of the two.
+    # Before the old name is removed: a power cut in between must leave at least one of the two.
     fsync_folder(target.parent)
     source.unlink(missing_ok=True)
     fsync_folder(source.parent)
@@ -94,7 +94,7 @@ def fsync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path, *, mode: int = 0o750) -> None:
-    """Make `folder` and its parents, durably. Existing is fine."""
+    """Make `folder` and its parents, durably. It may exist already."""
     if folder.is_dir():
         return
     make_folder(folder.parent, mode=mode)
@@ -127,16 +127,16 @@ def _link_or_compare(draft: Path, target: Path) -> None:
     except OSError as error:
         if not _no_links_here(error):
             raise
-        # FAT and some network file systems have no links; a look before the rename is the best there is.
+        # FAT and some network file systems have no links; the best possible is a check before the rename.
         if os.path.lexists(target):
             if _same_file(draft, target):
                 return
-            raise FileExistsError(errno.EEXIST, "There is something of this name", str(target)) from None
+            raise FileExistsError(errno.EEXIST, "A file of this name exists", str(target)) from None
         draft.rename(target)
 
 
 def _same_file(draft: Path, target: Path) -> bool:
-    # It remembers its answers by name, size and time, and a draft of another content may have the same of all three.
+    # filecmp caches by name, size and time, and a draft with other content may agree in all three.
     filecmp.clear_cache()
     return target.is_file() and not target.is_symlink() and filecmp.cmp(draft, target, shallow=False)
 

@@ -1,8 +1,8 @@
-"""The whole surface of extension: six hooks, each handed a `register` to call with a name and a factory.
+"""The hooks of plugins: six functions, each called with a function `register(name, factory)`.
 
-Hooks register, objects act. pluggy calls these once at start-up; nothing here may be asynchronous, slow, or
-import what only the object needs. The factory is called with the validated settings (its attribute
-`Settings`, if it has one, says which) and returns the object. A class from `batchd.contracts` is a factory.
+pluggy calls the hooks once, at start-up. A hook must not be asynchronous or slow, nor import what only the object
+needs. batchd calls the factory with the validated settings and gets the object; the factory's attribute `Settings`,
+if it has one, is their class. A class derived from `batchd.contracts` is a factory.
 
     from batchd import hookimpl
 
@@ -26,29 +26,29 @@ Register: TypeAlias = Callable[[str, Callable[..., Any]], None]
 
 @hookspec
 def register_readers(register: Register) -> None:
-    """Offer file formats: `register(kind, factory of contracts.Reader)`."""
+    """Register file formats: `register(kind, factory of contracts.Reader)`."""
 
 
 @hookspec
 def register_prompt_builders(register: Register) -> None:
-    """Offer ways to ask and to read the answer: `register(kind, factory of contracts.PromptBuilder)`."""
+    """Register builders of requests: `register(kind, factory of contracts.PromptBuilder)`."""
 
 
 @hookspec
 def register_providers(register: Register) -> None:
-    """Offer services: `register(kind, factory of contracts.BatchProvider or LiveProvider, or of both)`."""
+    """Register services: `register(kind, factory of contracts.BatchProvider or LiveProvider, or of both)`."""
 
 
 @hookspec
 def register_sinks(register: Register) -> None:
-    """Offer places for results: `register(kind, factory of contracts.Sink)`."""
+    """Register places for results: `register(kind, factory of contracts.Sink)`."""
 
 
 @hookspec
 def register_observers(register: Register) -> None:
-    """Ask to hear events: `register(kind, factory of contracts.Observer)`."""
+    """Register listeners to events: `register(kind, factory of contracts.Observer)`."""
 
 
 @hookspec
 def register_commands(register: Register) -> None:
-    """Add commands to `batchd`: `register(name, factory)`, the factory taking nothing and returning a click.Command."""
+    """Add commands to `batchd`: `register(name, factory)`; `factory()` returns a click.Command."""

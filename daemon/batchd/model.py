@@ -1,4 +1,4 @@
-"""The words of the trade as values: rows, requests' outcomes, batches as a provider reports them."""
+"""The values that plugins and daemon exchange: rows, outcomes of requests, batches as a provider reports them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
 Json: TypeAlias = Any
-"""Whatever JSON can say: None, bool, int, float, str, and lists and dicts (with str keys) of these."""
+"""A JSON value: None, bool, int, float, str, and lists and dicts (with str keys) of these."""
 
 Body: TypeAlias = dict[str, Json]
 """The body of one request, without what the route adds (`model` and its `params`)."""
@@ -18,7 +18,7 @@ Body: TypeAlias = dict[str, Json]
 class Failure:
     """Why a row has no answer: a code for machines, a sentence for people.
 
-    `transient` says that asking again may help; such a row is asked again while its attempts last.
+    `transient` means that asking again may help; batchd asks such a row again until its attempts are used up.
     """
 
     code: str
@@ -47,11 +47,11 @@ class Row:
 
 
 MAX_DIGITS = 18
-"""Of a row's number: more rows than any file has."""
+"""Digits of a row's number: more rows than any file has."""
 
 
 class RequestId(NamedTuple):
-    """Which row of which job a request asks about. Its text is the `custom_id` of the request, and never used again.
+    """The row and the job that a request is about. Its text is the `custom_id` of the request, which is never reused.
 
     >>> str(RequestId("k3j9x2ab", 4))
     'k3j9x2ab-4'
@@ -72,7 +72,7 @@ class RequestId(NamedTuple):
         if not dash or not number.isascii() or not number.isdigit() or (number != "0" and number[0] == "0"):
             return None
         if len(number) > MAX_DIGITS:
-            return None  # int() refuses thousands of digits with an error, and a service may send them
+            return None  # int() raises ValueError for thousands of digits, and a service may send them
         return cls(job, int(number))
 
     @staticmethod
@@ -83,9 +83,9 @@ class RequestId(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A record that cannot be a Row: what was there, as far as it could be read, and why it will not do.
+    """A record that cannot be a Row: its values, as far as they could be read, and the reason.
 
-    `values` may be shorter or longer than the columns; they return to the user as they are.
+    There may be fewer or more `values` than columns; the user gets them back as they are.
     """
 
     values: Sequence[Json]
@@ -110,26 +110,26 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer that the service billed: the body as it came, from any of the OpenAI endpoints."""
+    """An answer that the service billed: the unchanged body, from any of the OpenAI endpoints."""
 
     body: Mapping[str, Json]
     status_code: int = 200
 
     @property
     def text(self) -> str | None:
-        """The answer's text (chat, responses or completions), None where there is none."""
+        """The text of the answer (chat, responses or completions), None if it has none."""
         choice = self._choice
         if choice is not None:
             message = choice.get("message")
             text = message.get("content") if isinstance(message, dict) else choice.get("text")
             if isinstance(text, str):
                 return text
-            return "".join(_said(text, "text")) or None
+            return "".join(_texts(text, "text")) or None
         return "".join(self._output("text")) or None
 
     @property
     def refusal(self) -> str | None:
-        """What the model said when it declined to answer, if it did."""
+        """The model's text if it declined to answer, else None."""
         choice = self._choice
         if choice is None:
             return "".join(self._output("refusal")) or None
@@ -154,7 +154,7 @@ class Response:
 
     @property
     def usage(self) -> Usage | None:
-        """The tokens the service counted, None where it does not say."""
+        """The tokens as the service counted them, None if it does not say."""
         usage = self.body.get("usage")
         if not isinstance(usage, dict):
             return None
@@ -175,12 +175,12 @@ class Response:
     def _output(self, kind: str) -> Iterator[str]:
         output = self.body.get("output")
         for item in output if isinstance(output, list) else ():
-            # Other items hold text as well: what the model thought, what it asked of a tool.
+            # Other items hold text as well: the model's reasoning, its calls of tools.
             if isinstance(item, dict) and item.get("type", "message") == "message":
-                yield from _said(item.get("content"), kind)
+                yield from _texts(item.get("content"), kind)
 
 
-def _said(content: Json, kind: str) -> Iterator[str]:
+def _texts(content: Json, kind: str) -> Iterator[str]:
     """The texts (or refusals) in a message that comes in pieces."""
     for piece in content if isinstance(content, list) else ():
         if isinstance(piece, dict) and isinstance(piece.get(kind), str):
@@ -193,7 +193,7 @@ def _count(value: Json) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The answer to one Request: a response or a Failure, never both, never neither."""
+    """The outcome of one request: a Response or a Failure."""
 
     custom_id: str
     outcome: Response | Failure
@@ -213,7 +213,7 @@ class BatchPhase(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """True once the provider will not work on it any more; there may be answers to fetch all the same."""
+        """True once the provider has stopped working on the batch. There may be answers to download."""
         return self in _ENDED
 
 
@@ -222,7 +222,7 @@ _ENDED = frozenset({BatchPhase.COMPLETED, BatchPhase.FAILED, BatchPhase.EXPIRED,
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a provider says is wrong with a batch as a whole; `line` is 1-based in the input file, if given."""
+    """An error that a provider reports for a whole batch. `line` counts the input file's lines from 1, if given."""
 
     code: str
     message: str
@@ -231,10 +231,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class BatchStatus:
-    """What a provider says of one of our batches.
+    """A provider's report on one of our batches.
 
-    The counts are for showing progress only: providers get them wrong, so nothing is decided by them.
-    `details` is the provider plugin's own note (JSON), kept by batchd and handed back with the batch.
+    The counts only serve to show progress: providers get them wrong, so batchd decides nothing by them.
+    `details` is the provider plugin's own note (JSON); batchd stores it and hands it back with the batch.
     """
 
     phase: BatchPhase
@@ -248,10 +248,10 @@ class BatchStatus:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most a provider takes. None is no limit. The operator's config overrides each one.
+    """The limits of a provider; None means no limit. The operator's config overrides each one.
 
-    `max_bytes` and `max_line_bytes` are of the input file and of one line of it; `max_enqueued_tokens` is the
-    sum of input tokens in all unfinished batches of one model.
+    `max_requests` is per batch. `max_bytes` and `max_line_bytes` are bytes of the input file and of one line of it.
+    `max_enqueued_tokens` is the sum of input tokens in all unfinished batches of one model.
     """
 
     max_requests: int = 50_000

@@ -1,4 +1,4 @@
-"""Types for settings: durations as people write them, and secrets that never show."""
+"""Types for settings: durations as people write them, and secrets that are never shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 
 
 def seconds(text: str | float) -> float:
-    """`"500ms"`, `"2s"`, `"10m"`, `"6h"`, `"30d"`, or a number of seconds. ValueError says how to write it."""
+    """Seconds from `"500ms"`, `"2s"`, `"10m"`, `"6h"`, `"30d"`, or a number. ValueError says how to write it."""
     if isinstance(text, bool) or not isinstance(text, str | int | float):
         raise ValueError('write a duration, such as "500ms", "2s", "10m", "6h" or "30d"')
     if isinstance(text, int | float):
@@ -23,7 +23,7 @@ def seconds(text: str | float) -> float:
     else:
         match = _DURATION.fullmatch(text.strip())
         if match is None:
-            raise ValueError(f'{text!r} is no duration; write one such as "500ms", "2s", "10m", "6h" or "30d"')
+            raise ValueError(f'{text!r} is not a duration; write one such as "500ms", "2s", "10m", "6h" or "30d"')
         number = float(match[1]) * _UNITS[match[2]]
     if math.isnan(number):
         raise ValueError('write a duration, such as "500ms", "2s", "10m", "6h" or "30d"')
@@ -33,4 +33,4 @@ def seconds(text: str | float) -> float:
 
 
 Duration = Annotated[float, BeforeValidator(seconds)]
-"""Seconds, written as `"2s"` in the config."""
+"""A float in seconds, written as `"2s"` in the config."""

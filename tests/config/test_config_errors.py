@@ -56,7 +56,7 @@ def refused(path: Path, catalogue: Catalogue) -> list[str]:
         ),
         (
             '[intake]\nsettle = "2 sec"',
-            '10: [intake] settle: \'2 sec\' is no duration; write one such as "500ms", "2s", "10m", "6h" or "30d".',
+            '10: [intake] settle: \'2 sec\' is not a duration; write one such as "500ms", "2s", "10m", "6h" or "30d".',
         ),
         ("[intake]\nsettle = -1", "10: [intake] settle: a duration cannot be negative."),
         (

@@ -1,1 +1,1 @@
-"""What came back: what a line of a provider's output means, and which row it answers. Pure."""
+"""Answers: reads the lines of a provider's output and matches them with rows. Pure."""

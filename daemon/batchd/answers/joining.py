@@ -1,6 +1,6 @@
-"""Matching answers with rows: the outcome of each row asked.
+"""Matches answers with rows: gives the outcome of each row that was asked.
 
-Only the custom_ids decide. Counts, states and the order of lines are known to be wrong at times.
+Only the custom_ids decide. Counts, states and the order of lines are wrong at some services.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NOTHING = msgspec.Raw(b"null")
 
 
 class ResultLine(msgspec.Struct, array_like=True, frozen=True):
-    """A row's lasting outcome, as a line of a part's results file. `answer` is in the builder's column order."""
+    """A row's final outcome, as a line of a part's results file. `answer` is in the builder's column order."""
 
     row: int
     ok: bool
@@ -40,7 +40,7 @@ class ResultLine(msgspec.Struct, array_like=True, frozen=True):
 
     @property
     def output_line(self) -> bytes | None:
-        """The provider's own line, None if there was none that is JSON."""
+        """The provider's own line, None if there was none, or none in JSON."""
         raw = bytes(self.raw)
         return None if raw == b"null" else raw
 
@@ -51,7 +51,10 @@ class ResultLine(msgspec.Struct, array_like=True, frozen=True):
 
 @dataclass(slots=True)
 class Joined:
-    """The outcomes of the rows of a part that were asked in one attempt. `leftovers` are to be asked again."""
+    """The outcomes of the rows of a part that were asked in one attempt.
+
+    `leftovers` are the rows to ask again, `reasons` count why.
+    """
 
     lines: list[ResultLine] = field(default_factory=list)
     leftovers: list[int] = field(default_factory=list)
@@ -60,7 +63,7 @@ class Joined:
 
 
 def join(
-    asked: Iterable[int],
+    rows: Iterable[int],
     answers: Mapping[int, Sequence[bytes]],
     builder: PromptBuilder[Any],
     *,
@@ -68,31 +71,30 @@ def join(
     attempts: int,
     tally: Tally | None = None,
 ) -> Joined:
-    """Settle the rows that were asked: `answers` holds every output line of each row, in order of arrival.
+    """Settle the `rows` that were asked. `answers` has all output lines of each row, in order of arrival.
 
-    The first usable answer of a row wins. A refusal that will not change fails the row by name; anything
-    else, silence included, is a leftover while attempts last. The `tally` prices every answer, those that answered
-    no row as well.
+    The first usable answer of a row wins. A refusal that is not transient fails the row; after anything else, or no
+    answer at all, the row is left over until its attempts are used up. The `tally` prices every answer, used or not.
     """
     joined = Joined()
     last = attempt >= attempts
     tally = Tally(None, Lane.BATCH) if tally is None else tally
-    for row in asked:
+    for row in rows:
         best: ResultLine | None = None
         reason = NO_ANSWER
         lasting = False
         for line in answers.get(row, ()):
-            said, raw = read_outcome(line)
-            usage = said.usage if isinstance(said, Response) else None
+            response, raw = read_outcome(line)
+            usage = response.usage if isinstance(response, Response) else None
             if best is None:
-                read = _parse(said, builder) if isinstance(said, Response) else said
-                if not isinstance(read, Failure):
-                    best = _line(row, read, usage, raw)
+                answer = _parse(response, builder) if isinstance(response, Response) else response
+                if not isinstance(answer, Failure):
+                    best = _line(row, answer, usage, raw)
                     if usage is not None:
                         tally.add(usage, wasted=False)
                     continue
                 if not lasting:
-                    reason, lasting = read, not read.transient
+                    reason, lasting = answer, not answer.transient
             if usage is not None:
                 tally.add(usage, wasted=True)
         if best is not None:
@@ -107,14 +109,14 @@ def join(
 
 
 def _parse(response: Response, builder: PromptBuilder[Any]) -> list[Json] | Failure:
-    """The answer in the builder's column order, checked to be one that can be stored."""
+    """The answer in the builder's column order, checked that it can be stored."""
     try:
-        read = builder.parse(response)
-        if isinstance(read, Failure):
-            return Failure(storable(read.code), storable(read.message), transient=bool(read.transient))
-        answer = [read.get(column) for column in builder.columns]
+        parsed = builder.parse(response)
+        if isinstance(parsed, Failure):
+            return Failure(storable(parsed.code), storable(parsed.message), transient=bool(parsed.transient))
+        answer = [parsed.get(column) for column in builder.columns]
         _encoder.encode(answer)
-    except Exception as error:  # noqa: BLE001  # one bad row is one bad row, whatever the plugin makes of it
+    except Exception as error:  # noqa: BLE001  # any exception of a plugin fails this row alone
         kind = type(builder).__name__
         message = f"The answer could not be read by {kind}: {type(error).__name__}: {error}"
         return Failure("parse", storable(message))
@@ -122,16 +124,16 @@ def _parse(response: Response, builder: PromptBuilder[Any]) -> list[Json] | Fail
 
 
 def read_again(row: int, raw: bytes, builder: PromptBuilder[Any]) -> tuple[ResultLine, Usage] | None:
-    """An earlier answer as the outcome of a row that is not asked, and its bill then; None if it does not fit."""
-    said, line = read_outcome(raw)
-    if isinstance(said, Failure):
+    """An earlier answer as the outcome of a row, and the tokens billed for it then; None if it cannot be used."""
+    response, line = read_outcome(raw)
+    if isinstance(response, Failure):
         return None
-    read = _parse(said, builder)
-    return None if isinstance(read, Failure) else (_line(row, read, None, line), said.usage or Usage())
+    answer = _parse(response, builder)
+    return None if isinstance(answer, Failure) else (_line(row, answer, None, line), response.usage or Usage())
 
 
 def storable(text: object) -> str:
-    """As text that UTF-8 can write, which half of a surrogate pair, as a cut answer may end in, is not."""
+    """As text that UTF-8 can encode. An answer that was cut may end in half of a surrogate pair, which it cannot."""
     return str(text).encode("utf-8", "backslashreplace").decode()
 
 
@@ -147,13 +149,13 @@ def _failed(row: int, reason: Failure, lines: Sequence[bytes], attempt: int) -> 
 
 
 def answer_columns(columns: Sequence[str], answers: Sequence[str]) -> list[str]:
-    """The answer's columns as they appear beside the input's: one of the same name gets ` (2)`, ` (3)`, …"""
-    taken, named = set(columns), []
+    """The answer's columns for a table that has the input's too: a name that exists gets ` (2)`, ` (3)`, …"""
+    used, renamed = set(columns), []
     for answer in answers:
         name, number = answer, 1
-        while name in taken:
+        while name in used:
             number += 1
             name = numbered(answer, number)
-        taken.add(name)
-        named.append(name)
-    return named
+        used.add(name)
+        renamed.append(name)
+    return renamed

@@ -1,6 +1,6 @@
-"""The usual line of a provider's output, a chat answer as OpenAI writes it, without building all that is in it.
+"""A fast decoder for the usual output line, a chat answer as OpenAI writes it: it builds only the fields in use.
 
-What is not exactly that is left to the general way in `meaning`, which gives the same result.
+`meaning` decodes all other lines in the general way, with the same result.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 
 class UsualResponse(Response):
-    """What is mostly asked of a response is at hand; its body is decoded only for those who want all of it."""
+    """A Response with the usual fields decoded. `body` decodes the whole line, each time it is read."""
 
     __slots__ = ("_body", "_line")
     _body: _Body
@@ -68,7 +68,7 @@ class UsualResponse(Response):
         put(self, "status_code", 200)
 
     def __reduce__(self) -> tuple[type[Response], tuple[Mapping[str, Json], int]]:
-        return Response, (self.body, self.status_code)  # a copy is a plain one
+        return Response, (self.body, self.status_code)  # a copy is a plain Response
 
     @property
     def body(self) -> Mapping[str, Json]:
@@ -103,7 +103,7 @@ def usual_response(line: bytes) -> Response | None:
     """The answer of a line, None if the line is not of the usual kind."""
     try:
         if not line.isascii():
-            line.decode()  # what the decoder passes over it does not look into
+            line.decode()  # the decoder does not check what it skips
         return UsualResponse(line, _decode(line).response.body)
-    except (ValueError, RecursionError):  # of which msgspec's and Unicode's are kinds
+    except (ValueError, RecursionError):  # msgspec's and Unicode's errors are subclasses of ValueError
         return None

@@ -1,1 +1,1 @@
-"""The nouns of batchd and the life of a job: jobs, parts, batches, routes, rows, names. Pure."""
+"""The records of batchd (jobs, parts, batches, routes, rows), and the rules for what to do next. Pure."""

@@ -1,8 +1,8 @@
-"""What to do next, as values: pure functions from what is stored to actions.
+"""What to do next: pure functions from the stored records to actions.
 
-Start-up, a watcher event, a finished poll and a crash all lead to the same question, so there is no recovery
-code: an action whose change was not committed is simply still the next one. Hence the one rule for
-the code that carries them out: an action may be carried out again.
+The daemon calls them after its start, a watcher event, a finished poll and a crash alike. So there is no recovery
+code: if the change of an action was not committed, that action is the next one again. Hence the rule for the code that
+carries actions out: it must be safe to carry one out twice.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .records import Batch, BatchState, Job, JobState, Moment, Part, PartState, 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Take the file out of the inbox into the spool."""
+    """Move the file from the inbox to the working files."""
 
     job: str
 
@@ -46,7 +46,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Redeliver:
-    """Take the answers of an earlier job with the same bytes and route, once it has them."""
+    """Copy the answers of an earlier job with the same bytes and route, once it has them."""
 
     job: str
 
@@ -60,14 +60,14 @@ class Admit:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Write the note about a held job into the held folder, or take it away once the job is not held any more."""
+    """Write the note about a held job into the held folder, or remove it once the job is not held any more."""
 
     job: str
 
 
 @dataclass(frozen=True, slots=True)
 class Collect:
-    """Turn a part's answers into results; what is left over is the next attempt."""
+    """Turn a part's answers into results; the rows left over are its next attempt."""
 
     job: str
     first: int
@@ -111,28 +111,28 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Commit the intent, then create the batch: the call that costs money."""
+    """Commit that the create call goes out, then create the batch: the call that costs money."""
 
     batch: str
 
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """Look whether a batch of unknown outcome exists at the provider."""
+    """Look at the provider for a batch whose create call had an unknown outcome."""
 
     batch: str
 
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """Ask the provider how far the batch is."""
+    """Ask the provider for the batch's progress."""
 
     batch: str
 
 
 @dataclass(frozen=True, slots=True)
 class CancelBatch:
-    """Ask the provider to stop working on a batch that is not wanted any more, or that stands still."""
+    """Ask the provider to stop working on a batch that is no longer needed, or that makes no progress."""
 
     batch: str
 
@@ -146,14 +146,14 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Distribute:
-    """Give each part of the batch its share of the answers."""
+    """Write to each part of the batch the answers to its rows."""
 
     batch: str
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """Put these waiting parts together, each tuple of them into one batch."""
+    """Make one batch of each tuple of waiting parts."""
 
     provider: str
     model: str
@@ -163,7 +163,7 @@ class Pack:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Cut a part that no batch can take whole."""
+    """Cut a part that is too large for any batch."""
 
     job: str
     first: int
@@ -180,7 +180,7 @@ Action: TypeAlias = JobAction | BatchAction | Pack | Split
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job with what is needed to decide: how many parts are in each state, and those with local work to do."""
+    """What decides the next actions of a job: the number of parts in each state, and the parts with local work."""
 
     job: Job
     parts: Mapping[PartState, int] = field(default_factory=dict)
@@ -189,12 +189,12 @@ class JobView:
 
     @property
     def open_parts(self) -> int:
-        """How many parts do not have all their outcomes yet."""
+        """The number of parts with rows that have no outcome yet."""
         return sum(number for state, number in self.parts.items() if state is not PartState.COLLECTED)
 
 
 def next_actions(view: JobView) -> Iterator[JobAction]:
-    """What can be done for a job now, most urgent first. Nothing, if it waits for a batch or for a person."""
+    """The actions that a job allows now, most urgent first. None if it waits for a batch or for a person."""
     job = view.job
     if (job.state is JobState.HELD) != (job.note is not None):
         yield Note(job.id)
@@ -229,7 +229,7 @@ def _part_actions(view: JobView) -> Iterator[JobAction]:
     if job.cancelled and (view.parts.get(PartState.UNPLANNED) or view.parts.get(PartState.PLANNED)):
         yield Skip(job.id)
     elif job.state is JobState.PLANNING and not job.cancelled:
-        # Also where nothing is left to ask: that is said, and at which terms it would have been.
+        # Also if no row is left to ask: admission records that, and the prices.
         if not view.parts.get(PartState.UNPLANNED):
             yield Admit(job.id)
     elif not view.open_parts:
@@ -237,7 +237,7 @@ def _part_actions(view: JobView) -> Iterator[JobAction]:
 
 
 def next_batch_actions(batch: Batch, now: Moment, *, create_timeout: float) -> Iterator[BatchAction]:
-    """What can be done for a batch now."""
+    """The actions that a batch allows now."""
     match batch.state:
         case BatchState.PACKED:
             yield Upload(batch.key)
@@ -261,8 +261,8 @@ def next_batch_actions(batch: Batch, now: Moment, *, create_timeout: float) -> I
 def outcome_wait(batch: Batch, now: Moment, *, create_timeout: float) -> float:
     """Seconds until a create call of unknown outcome can no longer take effect, so that looking for it is safe.
 
-    Looking at once and creating again paid twice for 24 of 147 batches in a trial; after three times the
-    time-out, for none of 148.
+    In a trial, looking at once and creating again paid twice for 24 of 147 batches; looking after three times the
+    timeout, for none of 148.
     """
     if batch.intent is None:
         return 0.0

@@ -1,8 +1,8 @@
-"""Names that people give to files: which are not meant for us, how to show them, and what we make of them.
+"""Names that people give to files: which are temporary, how to show them, and the names made from them.
 
-A path here is relative to the inbox, parts joined by `/`, as `os.fsdecode` gives it: a name that is not valid UTF-8
-holds its odd bytes as lone surrogates, which SQLite and UTF-8 refuse. A user's name never becomes a path in the
-spool, and gets into the outbox and the archive only through this module.
+A path here is relative to the inbox, with `/`, as `os.fsdecode` gives it: bytes that are not valid UTF-8 are lone
+surrogates, which SQLite and UTF-8 refuse. No user's name becomes a path among the working files. Names in the outbox
+and the archive come from this module alone.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import re
 import unicodedata
 
 LONGEST = 180
-"""Bytes of one part of a path we make; a file system allows 255, and outputs append to it."""
+"""Bytes of one part of a path that batchd makes; a file system allows 255, and outputs append to it."""
 
 _TEMPORARY_STARTS = (".", "~$", "~syncthing~")
 _TEMPORARY_ENDS = ("~", ".tmp", ".part", ".partial", ".filepart", ".crdownload", ".swp", ".swx")
-# What systems strew about. Those with a leading dot (.DS_Store, ._x, .stfolder, .Trashes) are caught by the dot.
+# Files that systems put into folders. The rule for dots covers .DS_Store, ._x, .stfolder, .Trashes.
 _JUNK = frozenset({"desktop.ini", "thumbs.db", "@eadir", "__macosx"})
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# Control characters, line separators, and the marks that turn the direction of writing: "gpj.csv" could be shown
+# Control characters, line separators, and the marks that change the direction of writing: "gpj.csv" could be shown
 # as "vsc.jpg". Joiners stay, since emoji and Persian need them.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _RESERVED = frozenset(
@@ -31,7 +31,7 @@ _SUFFIXES = re.compile(r"(?:\.[A-Za-z][A-Za-z0-9]{0,9}){1,2}$")
 
 
 def is_temporary(relative_path: str) -> bool:
-    """True if some part of the path marks a file that is still on its way, or system litter.
+    """True if a part of the path marks a file that is still being written, or one that a system made.
 
     >>> [is_temporary(path) for path in ("may.csv", ".may.csv.x7Qz", "~$may.xlsx", "may.csv.part", "@eaDir/may.csv")]
     [False, True, True, True, True]
@@ -52,7 +52,7 @@ def display(path: str) -> str:
 
 
 def outbox_stem(relative_path: str) -> str:
-    """What the outputs of a file are called: folders kept, the last suffix removed, safe on any file system.
+    """The name of a file's outputs: with its folders, without its last suffix, safe on any file system.
 
     >>> outbox_stem("reviews/may.csv"), outbox_stem("../CON.csv")
     ('reviews/may', '_/CON_')
@@ -63,7 +63,7 @@ def outbox_stem(relative_path: str) -> str:
 
 
 def archive_name(relative_path: str) -> str:
-    """What the original is called in the archive and among the rejected: as it was, where that is safe.
+    """The name of the original in the archive and the rejected folder: unchanged, except for what is not safe.
 
     >>> archive_name("reviews/may.csv")
     'reviews/may.csv'
@@ -85,7 +85,7 @@ def numbered(stem: str, number: int) -> str:
 
 
 def number_of(stem: str, plain: str) -> int:
-    """Which output of the name `plain` has this stem.
+    """The number in a stem that `numbered` made from `plain`.
 
     >>> number_of("reviews/may", "reviews/may"), number_of("reviews/may (12)", "reviews/may")
     (1, 12)
@@ -95,7 +95,7 @@ def number_of(stem: str, plain: str) -> int:
 
 
 def numbered_file(name: str, number: int) -> str:
-    """The same for a whole file name: the number goes before the suffixes. A date is no suffix.
+    """As `numbered`, for a whole file name: the number goes before the suffixes. A date is not a suffix.
 
     >>> numbered_file("may.csv", 2), numbered_file("2026.05.csv", 3)
     ('may (2).csv', '2026.05 (3).csv')
@@ -109,7 +109,7 @@ def numbered_file(name: str, number: int) -> str:
 
 
 def shortened(text: str, room: int) -> str:
-    """As much of the beginning as fits into `room` bytes, cut between characters."""
+    """The beginning of the text, at most `room` bytes, cut between characters."""
     return text.encode("utf-8", "surrogateescape")[:room].decode("utf-8", "ignore")
 
 
@@ -129,7 +129,7 @@ def _safe(name: str, room: int = LONGEST) -> str:
 
 
 def _clean(name: str) -> str:
-    # An odd byte becomes %FF: visible, and two names that differ in it stay different.
+    # An invalid byte becomes %FF: visible, and two names that differ in it stay different.
     return unicodedata.normalize("NFC", _UNSEEN.sub("_", _SURROGATE.sub(_percent, name)))
 
 

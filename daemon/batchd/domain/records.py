@@ -1,4 +1,4 @@
-"""What is stored, as values: jobs, their parts, batches. The states say what is there, not what comes next."""
+"""The stored records: jobs, their parts, batches. The states say what has been done, not what comes next."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .states import JobState as JobState
 from .states import PartState as PartState
 
 OUTPUT_TOKENS_UNKNOWN = 500
-"""Output tokens to expect of a request that sets no maximum, for the size of the download alone."""
+"""Expected output tokens of a request without a maximum; used only to estimate the size of the download."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One accepted file, from claim to archive.
 
-    Money is in subunits. `terms` are what its model cost when it was admitted, which is what all of it is priced
-    at; `approved` what a person allows it to cost in all; `note` the name of the note about it in the held folder.
-    `swept_at` is when its working files were removed, long after it was finished: it cannot be retried any more.
+    Money is in subunits. `terms` are the prices of its model when it was admitted; they price the whole job. `approved`
+    is what a person allows it to cost in total, `note` the name of its note in the held folder. `swept_at` is when its
+    working files were removed, long after its end: from then on it cannot be retried.
     """
 
     id: str
@@ -59,7 +59,7 @@ class Job:
 
     @property
     def relative_path(self) -> str:
-        """Where the file lay in the inbox. Bytes that are not UTF-8 are lone surrogates."""
+        """The file's path in the inbox. Bytes that are not UTF-8 are lone surrogates."""
         return self.inbox_path.decode("utf-8", "surrogateescape")
 
 
@@ -67,15 +67,16 @@ class Job:
 class Part:
     """A run of consecutive rows of one job: `rows` rows from row `first`, `length` bytes at `offset` of rows.jsonl.
 
-    `attempt` is the current try, from 1. `results` counts the results files; the last is the
-    valid one, 0 says that there is none yet. `ok` and `failed` count what stands in it. A `suspect` part
-    was in a batch that was refused without a reason, and travels alone.
+    `attempt` is the current try, from 1. `results` counts the results files; the last one is valid, 0 means that there
+    is none yet. `ok` and `failed` count its rows. A `suspect` part was in a batch that was refused without a reason,
+    and is sent in a batch of its own.
 
-    Of the current attempt: `counted_tokens` are the input tokens before any correction, `longest` those of the
-    longest request, `unlimited` the requests that set no limit to their answers, and `reserved` what it can cost
-    at most, which it has reserved until it is collected.
+    Of the current attempt: `counted_tokens` are the input tokens before any correction, `longest` those of the longest
+    request, `unlimited` the number of requests that set no limit to their answers, and `reserved` its highest possible
+    cost, reserved until it is collected.
 
-    `reused` rows have the answer to an identical request, earlier or in this part, which was billed at `saved`.
+    `reused` rows have the answer to an identical request, earlier or in this part; `saved` are the tokens billed for
+    those answers.
     """
 
     job: str
@@ -107,10 +108,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True, order=True)
 class QueuedPart:
-    """A planned part that waits for a batch. The order is that of arrival: older jobs first, then row by row.
+    """A planned part that waits for a batch. Sorts by arrival: older jobs first, then by row.
 
-    `since` is when it began to wait, in steady seconds; `size` the bytes of its request lines; `alone` keeps it
-    out of company.
+    `since` is when it began to wait, in steady seconds; `size` the bytes of its request lines; an `alone` part gets a
+    batch of its own.
     """
 
     claimed_at: float
@@ -125,32 +126,34 @@ class QueuedPart:
 
     @property
     def output_size(self) -> int:
-        """Bytes of answers to expect at most."""
+        """The highest expected number of bytes of its answers."""
         tokens = self.output_tokens or OUTPUT_TOKENS_UNKNOWN * self.requests
         return self.requests * 1_200 + tokens * 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """A moment, such as when a create call was allowed to go out: by the wall, and by a clock that never jumps."""
+    """A moment, such as when a create call was allowed to go out: by the wall clock, and by a clock that never jumps.
+
+    `at` and `steady` are in seconds; `boot` tells the boots of the machine apart.
+    """
 
     at: float
     steady: float
     boot: str
 
     def age(self, now: Moment) -> float:
-        """Seconds gone by for certain since this intent, seen from `now`.
+        """Seconds that have certainly passed from this moment to `now`.
 
-        Wall clocks jump, so within one boot the steady clock counts. Across a reboot at least the new
-        uptime has gone by; the wall clock can only make it less, in case the state folder has moved here
-        from another machine.
+        Wall clocks jump, so within one boot the steady clock counts. After a reboot at least the new uptime has
+        passed; the wall clock can only make it less, in case the state folder has moved here from another machine.
         """
         if self.boot == now.boot:
             return now.steady - self.steady
         return max(0.0, min(now.steady, now.at - self.at))
 
     def elapsed(self, now: Moment) -> float:
-        """Seconds gone by as far as can be told: across a reboot the wall clock must do."""
+        """Seconds that have probably passed: after a reboot by the wall clock."""
         return max(0.0, now.steady - self.steady if self.boot == now.boot else now.at - self.at)
 
 
@@ -158,8 +161,9 @@ class Moment:
 class Batch:
     """One or more parts, of one or more jobs, submitted together to a batch provider.
 
-    `heard` is when the provider last said anything of it, `progress` since when that has been the same, `stopping`
-    when it was first to be stopped there. `lane` is how its requests are asked and paid.
+    `heard` is when the provider last answered about it, `progress` when the answer last changed, `stopping` when
+    batchd decided to stop it there. It is `wanted` until its answers are not needed any more. `lane` says how its
+    requests are sent and paid.
     """
 
     key: str

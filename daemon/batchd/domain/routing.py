@@ -1,4 +1,4 @@
-"""Which route takes a dropped file, and what a route is."""
+"""Routes, and the choice of the route for a dropped file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..model import Json
 
 @dataclass(frozen=True, slots=True)
 class PluginSpec:
-    """A plugin as a config names it: its kind, and its settings as they were written (checked already).
+    """A plugin in a config: its kind, and its settings as written (but checked).
 
-    `plugin_dir` is where a worker process looks for it besides the installed ones; it is in no snapshot.
+    `plugin_dir` is a folder where worker processes look for plugins besides the installed ones; no snapshot has it.
     """
 
     kind: str
@@ -23,7 +23,7 @@ class PluginSpec:
     plugin_dir: str | None = None
 
     def to_json(self) -> dict[str, Json]:
-        """As it stands in a snapshot of a Route."""
+        """Its form in a snapshot of a Route."""
         return {"kind": self.kind, "settings": dict(self.settings)}
 
 
@@ -31,8 +31,8 @@ class PluginSpec:
 class Route:
     """A rule of the config: which files, which prompt, provider, model, sinks.
 
-    A job carries a snapshot of it, so that a change of the config changes no job under way. Secrets belong
-    to providers and sinks, which a route only names; so there are none in a snapshot.
+    A job stores a snapshot of it, so that a change of the config changes no running job. A snapshot has no secrets:
+    they belong to providers and sinks, which a route only names.
     """
 
     name: str
@@ -51,18 +51,18 @@ class Route:
     max_failed: float = 1.0
 
     def to_json(self) -> dict[str, Json]:
-        """The snapshot that is kept with a job."""
-        # Not asdict, which copies all that is in it to the last number: 10,000 dropped files are 10,000 snapshots.
+        """The snapshot that is stored with a job."""
+        # Not asdict, which copies every value inside: 10,000 dropped files are 10,000 snapshots.
         return {name: value.to_json() if isinstance(value, PluginSpec) else value for name, value in _values(self)}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Route:
-        """A Route out of a snapshot; keys of other versions are passed over."""
+        """A Route from a snapshot; keys of other versions are ignored."""
         known = {key: value for key, value in record.items() if key in cls.__dataclass_fields__}
         known["prompt"] = PluginSpec(**record["prompt"])
         if record.get("reader") is not None:
             known["reader"] = PluginSpec(**record["reader"])
-        # JSON has no tuples; a route that came back as lists would not be equal to itself, nor to NO_ROUTE.
+        # JSON has no tuples; a route with lists would not be equal to itself, nor to NO_ROUTE.
         known |= {key: tuple(known[key]) for key in ("match", "sinks") if key in known}
         return cls(**known)
 
@@ -76,11 +76,11 @@ def _values(route: Route) -> Iterator[tuple[str, Any]]:
 
 
 NO_ROUTE = Route(name="", match=(), provider="", model="", prompt=PluginSpec(""))
-"""What a job carries whose file no route takes: enough to say so."""
+"""The route of a job whose file matches no route; the job is rejected."""
 
 
 def no_route_reason(path: str, routes: Sequence[Route]) -> str:
-    """Why nothing takes the file, and where to drop it instead."""
+    """The message that no route matches the file, and where to drop it instead."""
     return (
         f"Files at this place ({path}) are not processed. {_where_to_drop(routes)}\n"
         f"For the operator: {'; '.join(f'route {route.name} takes {_either(route.match)}' for route in routes)}."
@@ -88,7 +88,7 @@ def no_route_reason(path: str, routes: Sequence[Route]) -> str:
 
 
 def _where_to_drop(routes: Sequence[Route]) -> str:
-    """The folders that routes take whole; where there are none, the names that they take."""
+    """The folders whose files all match a route; if there are none, the names that match."""
     patterns = [pattern for route in routes for pattern in route.match]
     folders = [pattern.removesuffix("/**") for pattern in patterns if re.fullmatch(r"[^*?\[]+/\*\*", pattern)]
     if folders:
@@ -110,7 +110,7 @@ def route_for(path: str, routes: Sequence[Route]) -> Route | None:
 
 
 def matches(path: str, pattern: str) -> bool:
-    """Whether the pattern takes the path. `**` spans folders; a pattern without `/` looks at the name alone.
+    """Whether the path matches the pattern. `**` spans folders; a pattern without `/` applies to the name alone.
 
     >>> matches("reviews/2026/may.csv", "reviews/**"), matches("a/review-1.csv", "*review*.csv")
     (True, True)
@@ -125,7 +125,7 @@ def _matches(names: Sequence[str], patterns: Sequence[str]) -> bool:
         return not names
     if patterns[0] == "**":
         rest = patterns[1:]
-        # A trailing `**` stands for at least one name: the files in the folder, not the folder.
+        # A trailing `**` needs at least one name: the files in the folder, not the folder.
         if not rest:
             return bool(names)
         return any(_matches(names[start:], rest) for start in range(len(names) + 1))

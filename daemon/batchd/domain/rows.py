@@ -1,4 +1,4 @@
-"""rows.jsonl: the one form of every dropped file. A row a line, a JSON array in column order.
+"""rows.jsonl: the form into which every dropped file is read. One row per line, a JSON array in column order.
 
 A record that cannot be a row is a JSON object instead: `{"values": [...], "code": ..., "message": ...}`.
 """
@@ -19,7 +19,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 
 FINEST_RUN = 1_000
-"""Rows: a run of fewer is done before it is worth sharing."""
+"""Rows: to share out fewer takes longer than to process them."""
 
 
 def encode(record: Sequence[Json] | BadRow) -> bytes:
@@ -48,7 +48,8 @@ def fitted(values: Sequence[Json], width: int) -> Sequence[Json]:
 def cut(counts: Iterable[int], part_rows: int, among: int = 1) -> Iterator[tuple[int, int, int, int]]:
     """Cut lines of these lengths (bytes) into runs of `part_rows`: (first row, rows, offset, length) of each.
 
-    What would make fewer runs than there are workers to be busy `among` is cut finer, though not without end.
+    Lines that would make fewer runs than there are workers (`among`) are cut into smaller runs, of at least
+    FINEST_RUN rows.
     """
     lines = iter(counts)
     few = array("Q", islice(lines, part_rows * among))
@@ -69,7 +70,7 @@ def cut(counts: Iterable[int], part_rows: int, among: int = 1) -> Iterator[tuple
 class Run:
     """`number` rows from row `first`: `length` bytes at `offset` of `rows`. `results` is None if there are none yet.
 
-    Rows without an outcome are skipped if the job is `cancelled`, and a fault if it is not.
+    Rows without an outcome are skipped if the job is `cancelled`, and an error if it is not.
     """
 
     rows: str

@@ -1,4 +1,4 @@
-"""The states of jobs, parts and batches. By themselves, since the command line needs them and has little time."""
+"""The states of jobs, parts and batches. In a module of their own, which the command line imports quickly."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from enum import StrEnum
 class JobState(StrEnum):
     """Where a job is on its way from the inbox to the archive."""
 
-    CLAIMING = "claiming"  # we mean to take the file out of the inbox
-    CLAIMED = "claimed"  # the file is in the spool, not read yet
+    CLAIMING = "claiming"  # the file is about to be moved out of the inbox
+    CLAIMED = "claimed"  # the file is among the working files, not read yet
     PLANNING = "planning"  # read; its rows are being turned into requests
     HELD = "held"  # waits for a person's approval
-    RUNNING = "running"  # its parts go through batches
+    RUNNING = "running"  # its parts are sent in batches
     DELIVERING = "delivering"  # every row has its outcome; sinks publish
-    REJECTING = "rejecting"  # cannot be taken; on its way to the rejected folder
-    FAILED = "failed"  # stands still until `retry` or `cancel`
+    REJECTING = "rejecting"  # cannot be processed; on its way to the rejected folder
+    FAILED = "failed"  # stopped until `retry` or `cancel`
     DONE = "done"
     CANCELLED = "cancelled"
     REJECTED = "rejected"
@@ -27,26 +27,26 @@ class JobState(StrEnum):
 
 
 class PartState(StrEnum):
-    """Where a part's current attempt is."""
+    """The progress of a part's current attempt."""
 
     UNPLANNED = "unplanned"
     PLANNED = "planned"  # its request file is written
     BATCHED = "batched"  # it belongs to a batch
-    ANSWERED = "answered"  # its share of the batch's answers is on disk
+    ANSWERED = "answered"  # the answers to its rows are on disk
     COLLECTED = "collected"  # every row has its outcome, or will be skipped
 
 
 class BatchState(StrEnum):
-    """Where a batch is, as far as we know."""
+    """The progress of a batch, as far as batchd knows."""
 
     PACKED = "packed"
     UPLOADED = "uploaded"
     SUBMITTING = "submitting"  # the create call was allowed to go out; its outcome is not known
     SUBMITTED = "submitted"  # the provider has it under `remote`
-    ENDED = "ended"  # the provider is through with it
+    ENDED = "ended"  # the provider has stopped working on it
     FETCHED = "fetched"  # its answers are on our disk
     HELD = "held"  # a person must say whether the provider has it
-    DONE = "done"  # every part has its share of the answers
+    DONE = "done"  # every part has the answers to its rows
     RETURNED = "returned"  # it never ran; its parts are back in the queue
 
     @property

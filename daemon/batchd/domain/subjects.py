@@ -1,4 +1,4 @@
-"""What a condition is about: a provider, a job, a sink, the inbox … Compared as a value, shown and stored as text."""
+"""The subject of a condition: a provider, a job, a sink, the inbox … Compared as a value, shown and stored as text."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from enum import Enum
 
 
 class SubjectKind(Enum):
-    """What may be in trouble; the value stands before its name."""
+    """The kinds of subjects; the value is the text before the subject's name."""
 
     PROVIDER = "provider "
     JOB = "job "
     SINK = "sink "
     BATCH = "batch "
     CANCELLING = "cancelling batch "
-    """Apart from the batch itself, since polls of it go well meanwhile."""
+    """Not BATCH, whose polls succeed meanwhile."""
     PACKING = "batches for "
-    """Apart from the provider: it is not called for this, so this proves nothing about it."""
+    """Not PROVIDER: packing does not call it, so a success says nothing about it."""
     ORDER = "order "
     INBOX = "inbox"
     INBOX_FILE = "inbox/"
     INBOX_REST = "the rest of the inbox"
     DISK = "disk"
     UNKNOWN = ""
-    """Stored by another version."""
+    """One that another version stored."""
 
 
 _NAMELESS = frozenset({SubjectKind.INBOX, SubjectKind.INBOX_REST, SubjectKind.DISK})
@@ -47,7 +47,7 @@ class Subject:
 
     @classmethod
     def parse(cls, text: str) -> Subject:
-        """The subject that is stored as this text.
+        """The subject whose text this is.
 
         >>> Subject.parse("sink csv") == Subject.sink("csv")
         True
@@ -58,7 +58,7 @@ class Subject:
                     return cls(kind)
             elif text.startswith(kind.value):
                 return cls(kind, text.removeprefix(kind.value))
-        raise AssertionError("every text begins with nothing")
+        raise AssertionError("every text begins with the empty prefix of UNKNOWN")
 
     @classmethod
     def provider(cls, name: str) -> Subject:
@@ -97,7 +97,7 @@ class Subject:
 
     @classmethod
     def inbox_file(cls, path: str) -> Subject:
-        """Something in the inbox that is never taken."""
+        """Something in the inbox that batchd never processes."""
         return cls(SubjectKind.INBOX_FILE, path)
 
 
@@ -107,7 +107,7 @@ DISK = Subject(SubjectKind.DISK)
 
 
 def subjects_of(job: str, *, provider: str, sinks: Iterable[str], batches: Iterable[str]) -> list[Subject]:
-    """What can keep a job waiting, the most particular first."""
+    """The subjects that can keep a job waiting, the most specific first."""
     return [
         Subject.job(job),
         *(Subject.batch(key) for key in batches),

@@ -1,4 +1,4 @@
-"""Words in messages: the one that was probably meant, and keys as TOML writes them."""
+"""Words in messages: the nearest known word, and keys as TOML writes them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 Keys: TypeAlias = tuple[str | int, ...]
-"""The way to a value from the root: names of keys, and numbers (from 0) of items in lists."""
+"""The path to a value from the root: names of keys, and numbers (from 0) of items in lists."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` was probably meant to be."""
+    """The known word that `word` was probably meant to be; None if no known word is close."""
     by_lower = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[found[0]] if found else None
+    matches = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[matches[0]] if matches else None
 
 
 def proposal(word: str, known: Iterable[str], noun: str) -> str:
-    """`; did you mean "settle"?`, or what there is: `; known sinks: csv, jsonl`."""
+    """`; did you mean "settle"?`; if no known word is close, all of them: `; known sinks: csv, jsonl`."""
     known = sorted(known)
     meant = nearest(word, known)
     if meant is not None:
@@ -31,12 +31,12 @@ def proposal(word: str, known: Iterable[str], noun: str) -> str:
 
 
 def show_key(keys: Keys) -> str:
-    """The way to a value as TOML writes it; numbers of list items are left out."""
+    """The path to a value as TOML writes it; numbers of list items are left out."""
     return ".".join(_quoted(key) for key in keys if isinstance(key, str))
 
 
 def _quoted(key: str) -> str:
     if _BARE.fullmatch(key):
         return key
-    # TOML's strings are JSON's, but for DEL, which TOML wants escaped.
+    # TOML's strings are JSON's, except that TOML has DEL escaped.
     return json.dumps(key, ensure_ascii=False).replace("\x7f", "\\u007f")
