@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .errors import CannotFind as CannotFind
     from .errors import ConfigError as ConfigError
     from .errors import FileRefused as FileRefused
+    from .errors import NodeLost as NodeLost
     from .errors import NotSent as NotSent
     from .errors import PluginError as PluginError
     from .errors import ProviderError as ProviderError
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from .errors import RemoteMissing as RemoteMissing
     from .errors import SubmissionRefused as SubmissionRefused
     from .errors import TransientError as TransientError
+    from .errors import WorkerLost as WorkerLost
     from .events import Event as Event
+    from .executor import Executor as Executor
     from .file_sink import FileSink as FileSink
     from .file_sink import Shape as Shape
     from .hookspecs import hookimpl as hookimpl
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from .model import Failure as Failure
     from .model import Json as Json
     from .model import Limits as Limits
+    from .model import Node as Node
     from .model import Problem as Problem
     from .model import RequestId as RequestId
     from .model import Response as Response
@@ -59,6 +63,7 @@ if TYPE_CHECKING:
     from .requests.rules import request_failure as request_failure
     from .settings import Duration as Duration
     from .settings import Secret as Secret
+    from .work.run_task import run_task as run_task
 
 _HOMES = {
     "answers.meaning": ("read_output_line",),
@@ -80,11 +85,13 @@ _HOMES = {
     ),
     "requests.json_lines": ("read_json_line",),
     "requests.rules": ("request_failure",),
+    "work.run_task": ("run_task",),
     "errors": (
         "BatchdError",
         "CannotFind",
         "ConfigError",
         "FileRefused",
+        "NodeLost",
         "NotSent",
         "PluginError",
         "ProviderError",
@@ -92,8 +99,10 @@ _HOMES = {
         "RemoteMissing",
         "SubmissionRefused",
         "TransientError",
+        "WorkerLost",
     ),
     "events": ("Event",),
+    "executor": ("Executor",),
     "file_sink": ("FileSink", "Shape"),
     "hookspecs": ("hookimpl",),
     "model": (
@@ -104,6 +113,7 @@ _HOMES = {
         "Failure",
         "Json",
         "Limits",
+        "Node",
         "Problem",
         "RequestId",
         "Response",

@@ -4,6 +4,8 @@ BatchdError
 ├── ConfigError              the configuration cannot be used
 ├── PluginError              a plugin is missing, broken or breaks its contract
 ├── FileRefused              a dropped file cannot be processed; the sentence goes next to it
+├── WorkerLost               a worker process died over a task
+│   └── NodeLost             its whole machine went away; the task is not to blame
 ├── StateError               the state folder cannot be used
 │   ├── StateLocked          another daemon uses it
 │   └── StateUnusable        wrong place, newer version, damaged
@@ -58,6 +60,14 @@ class FileRefused(BatchdError):
     def __reduce__(self) -> tuple[type[FileRefused], tuple[str, str]]:
         # Raised in a worker process and pickled on its way back; the default would lose `code`.
         return (type(self), (self.code, str(self)))
+
+
+class WorkerLost(BatchdError):
+    """The worker process that ran a task died over it. A part that ends three of them stands still."""
+
+
+class NodeLost(WorkerLost):
+    """The machine that ran a task went away. It says nothing about the task, which is tried again."""
 
 
 class StateError(BatchdError):

@@ -1,4 +1,4 @@
-"""The hooks of plugins: six functions, each called with a function `register(name, factory)`.
+"""The hooks of plugins: seven functions, each called with a function `register(name, factory)`.
 
 pluggy calls the hooks once, at start-up. A hook must not be asynchronous or slow, nor import what only the object
 needs. batchd calls the factory with the validated settings and gets the object; the factory's attribute `Settings`,
@@ -47,6 +47,11 @@ def register_sinks(register: Register) -> None:
 @hookspec
 def register_observers(register: Register) -> None:
     """Register listeners to events: `register(kind, factory of contracts.Observer)`."""
+
+
+@hookspec
+def register_executors(register: Register) -> None:
+    """Register places where workers run: `register(kind, factory of batchd.Executor)`; `[workers]` names one."""
 
 
 @hookspec

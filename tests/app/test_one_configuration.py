@@ -135,7 +135,7 @@ class House:
         self.folder = folder
         self.ours = ours
         self.executor = OneByOne()
-        ours.context.executor = self.executor
+        ours.context.executor = ours.context.local = self.executor
 
     async def take_in(self) -> None:
         """Let a job be made of each file in the inbox."""
@@ -266,8 +266,10 @@ async def test_a_reload_at_each_await_of_a_delivery(house: House) -> None:
             seen += 1
 
         await Stepwise(house.ours.engine.perform(due), reload_once)
-        assert seen > turn, "there are as many awaits as deliveries are tried"
         found.append(await house.deliver(due))
+        if seen <= turn:
+            break  # it has no more awaits
+    assert len(found) > 3
     assert set(found) <= {";", "|"}
 
 

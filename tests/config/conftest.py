@@ -125,6 +125,13 @@ class Finished(batchd.Observer):
     async def notice(self, event): ...
 
 
+class Cluster(batchd.Executor):
+    class Settings(batchd.Settings):
+        address: str
+
+    async def run(self, function, task): ...
+
+
 class Bell(batchd.Observer):
     class Settings(batchd.Settings):
         url: str
@@ -156,6 +163,11 @@ def register_sinks(register):
     register("jsonl", JsonlSink)
     register("webhook", Webhook)
     register("clumsy", Clumsy)
+
+
+@hookimpl
+def register_executors(register):
+    register("cluster", Cluster)
 
 
 @hookimpl

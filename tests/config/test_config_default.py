@@ -12,7 +12,7 @@ import pytest
 
 import batchd
 from batchd.config.load import Config, load
-from batchd.config.tables import PROVIDER_KEYS, BudgetTable, FolderNames, Intake, PriceTable, RouteTable
+from batchd.config.tables import PROVIDER_KEYS, WORKERS_KEYS, BudgetTable, FolderNames, Intake, PriceTable, RouteTable
 from batchd.domain.routing import route_for
 from batchd.plugin.catalogue import Catalogue
 
@@ -60,10 +60,11 @@ def test_with_every_comment_made_a_setting_it_is_accepted_too(tmp_path: Path, ca
 def test_every_setting_is_in_it() -> None:
     data = uncommented()
     provider, route = data["providers"]["holysheep"], data["routes"]["reviews"]
-    sections = {"folders", "intake", "budget", "reuse", "providers", "routes", "sinks", "observers"}
+    sections = {"folders", "intake", "budget", "reuse", "workers", "providers", "routes", "sinks", "observers"}
     assert set(data) == {"plugin_dir", *sections}
     assert set(data["folders"]) == set(FolderNames.model_fields)
     assert set(data["intake"]) == set(Intake.model_fields)
+    assert set(data["workers"]) == WORKERS_KEYS
     assert set(data["budget"]) == set(BudgetTable.model_fields)
     assert set(provider) - {"base_url", "api_key"} == PROVIDER_KEYS - {"mode", "budget"}
     assert set(route) == set(RouteTable.model_fields) - {"finish_within"}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import ClassVar
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import ClassVar, TypeVar
 
 from batchd import (
     BadRow,
@@ -15,6 +18,7 @@ from batchd import (
     Body,
     DeliveryJob,
     Event,
+    Executor,
     Failure,
     FileRefused,
     Json,
@@ -32,7 +36,14 @@ from batchd import (
     Sink,
     Source,
     Submission,
+    WorkerLost,
+    run_task,
 )
+
+TaskT = TypeVar("TaskT")
+DoneT = TypeVar("DoneT")
+CONTEXT = get_context("forkserver")
+CONTEXT.set_forkserver_preload(["batchd.work.run_task", "batchd.testing.conformance_executor"])
 
 
 class TabReader(Reader[Settings]):
@@ -161,3 +172,50 @@ class Notebook(Observer[Settings]):
     async def notice(self, event: Event) -> None:
         await asyncio.sleep(0)
         self.sentences.append(event.sentence)
+
+
+class Pool(Executor[Settings]):
+    """Two pools of one process each, so that one that dies breaks no other's task."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.pools: list[ProcessPoolExecutor] = []
+        self.free: asyncio.LifoQueue[ProcessPoolExecutor | None] = asyncio.LifoQueue()
+
+    async def aopen(self) -> None:
+        self.number = self.number or 2
+        for _ in range(self.number):
+            self.free.put_nowait(None)
+
+    async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
+        pool = await self.free.get()
+        if pool is None:
+            pool = ProcessPoolExecutor(1, mp_context=CONTEXT)
+            self.pools.append(pool)
+        again: ProcessPoolExecutor | None = pool
+        try:
+            return await asyncio.wrap_future(self.submit(pool, function, task))
+        except BrokenProcessPool:
+            again = None
+            raise WorkerLost("The worker process died.") from None
+        except asyncio.CancelledError:
+            again = None
+            self.end(pool)
+            raise
+        finally:
+            self.free.put_nowait(again)
+
+    def submit(self, pool: ProcessPoolExecutor, function: Callable[[TaskT], DoneT], task: TaskT) -> Future[DoneT]:
+        """Hand a task to a process."""
+        return pool.submit(run_task, function, task)
+
+    def end(self, pool: ProcessPoolExecutor) -> None:
+        """End a process, whatever it is at."""
+        processes = list((pool._processes or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.kill()
+
+    async def aclose(self) -> None:
+        for pool in self.pools:
+            self.end(pool)

@@ -9,6 +9,7 @@ from typing import Any
 from batchd import Body, Row
 from batchd.testing.conformance import (
     BatchProviderConformance,
+    ExecutorConformance,
     LiveProviderConformance,
     ObserverConformance,
     PromptBuilderConformance,
@@ -111,6 +112,15 @@ class OfObserver(ObserverConformance):
     """An observer of all events."""
 
     plugin: type[Any] = good.Notebook
+
+    def make(self) -> Any:
+        return self.plugin(self.plugin.Settings())
+
+
+class OfExecutor(ExecutorConformance):
+    """A process for each task."""
+
+    plugin: type[Any] = good.Pool
 
     def make(self) -> Any:
         return self.plugin(self.plugin.Settings())

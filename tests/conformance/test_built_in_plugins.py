@@ -18,6 +18,7 @@ from batchd import BatchProvider, Body, LiveProvider, Row
 from batchd.plugin.catalogue import Catalogue
 from batchd.testing.conformance import (
     BatchProviderConformance,
+    ExecutorConformance,
     LiveProviderConformance,
     PromptBuilderConformance,
     ReaderConformance,
@@ -159,6 +160,20 @@ class TestPassthrough(PromptBuilderConformance):
         columns = ["custom_id", "method", "url", "body"]
         body: Body = {"messages": [{"role": "user", "content": "Good."}], "max_tokens": 5}
         return [Row(0, columns, ["mine-1", "POST", "/v1/chat/completions", body])]
+
+
+# --- executors -------------------------------------------------------------------------------------------------
+
+
+class TestLocal(ExecutorConformance):
+    """Processes of this machine."""
+
+    module = "batchd.work.hooks"
+
+    def make(self) -> Any:
+        executor = CATALOGUE.create("executor", "local", {})
+        executor.number = 2
+        return executor
 
 
 # --- sinks -----------------------------------------------------------------------------------------------------

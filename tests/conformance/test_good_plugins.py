@@ -7,7 +7,7 @@ import pytest
 from . import good_plugins as good
 from . import samples
 from .kit_results import failed, skipped
-from .samples import OfBatchProvider, OfLiveProvider, OfObserver, OfPromptBuilder, OfReader, OfSink, OfTable
+from .samples import OfBatchProvider, OfExecutor, OfLiveProvider, OfObserver, OfPromptBuilder, OfReader, OfSink, OfTable
 
 
 class TestReader(OfReader):
@@ -44,7 +44,11 @@ class TestObserver(OfObserver):
     """Collected by pytest like the class of a plugin author."""
 
 
-EVERY_CLASS = [OfReader, OfPromptBuilder, OfBatchProvider, OfLiveProvider, OfSink, OfTable, OfObserver]
+class TestExecutor(OfExecutor):
+    """Collected by pytest like the class of a plugin author."""
+
+
+EVERY_CLASS = [OfReader, OfPromptBuilder, OfBatchProvider, OfLiveProvider, OfSink, OfTable, OfObserver, OfExecutor]
 
 
 @pytest.mark.parametrize("conformance", EVERY_CLASS)

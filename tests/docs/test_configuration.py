@@ -23,6 +23,7 @@ from batchd.config.tables import (
     ReuseTable,
     RouteTable,
     SinkTable,
+    WorkersTable,
 )
 from batchd.errors import ConfigError
 from batchd.plugin.catalogue import Catalogue, Role
@@ -41,6 +42,7 @@ OWN: Mapping[str, type[BaseModel]] = {
     "`[intake]`": Intake,
     "`[budget]`": BudgetTable,
     "`[reuse]`": ReuseTable,
+    "`[workers]`": WorkersTable,
     "`[providers.NAME]`": ProviderTable,
     "`[providers.NAME.budget]`": CeilingsTable,
     '`[providers.NAME.prices."MODEL"]`': PriceTable,

@@ -14,6 +14,7 @@ from batchd.domain.routing import PluginSpec, Route
 from batchd.plugin.catalogue import Catalogue
 from batchd.testing.conformance import (
     BatchProviderConformance,
+    ExecutorConformance,
     ObserverConformance,
     PromptBuilderConformance,
     ReaderConformance,
@@ -66,6 +67,18 @@ class TestLines(ReaderConformance):
 
     def large(self, rows: int) -> tuple[str, Iterator[bytes]]:
         return "large.txt", (b"a line of text\n" for _ in range(rows))
+
+
+@pytest.mark.slow
+class TestCommand(ExecutorConformance):
+    """An executor."""
+
+    tasks_at_a_time = 6
+
+    def make(self) -> Any:
+        executor = made("executor", "command", command=["nice", "-n", "19"])
+        executor.number = 2
+        return executor
 
 
 class TestFinished(ObserverConformance):
@@ -153,5 +166,6 @@ def test_there_is_an_example_for_each_hook() -> None:
     catalogue = Catalogue.load(PLUGINS)
     roles = {offer.role for offer in catalogue.offers if offer.where.startswith(str(PLUGINS))}
     assert {role.hook for role in roles} == {
-        f"register_{each}s" for each in ("reader", "prompt_builder", "provider", "sink", "observer", "command")
+        f"register_{each}s"
+        for each in ("reader", "prompt_builder", "provider", "sink", "observer", "executor", "command")
     }

@@ -14,6 +14,7 @@ from batchd.errors import (
     CannotFind,
     ConfigError,
     FileRefused,
+    NodeLost,
     NotSent,
     PluginError,
     ProviderError,
@@ -24,6 +25,7 @@ from batchd.errors import (
     StateUnusable,
     SubmissionRefused,
     TransientError,
+    WorkerLost,
 )
 from batchd.model import Problem
 
@@ -32,6 +34,8 @@ ALL = [
     ConfigError("config.toml says nonsense"),
     PluginError("it is broken"),
     FileRefused("encoding", "It is not text."),
+    WorkerLost("died"),
+    NodeLost("gone"),
     StateError("no"),
     StateLocked("taken"),
     StateUnusable("broken"),

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from batchd.plugin.catalogue import Catalogue, Offer
+
 
 @dataclass(frozen=True)
 class Distribution:
@@ -70,3 +72,8 @@ def folder(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path
 
     return write
+
+
+def of_others(catalogue: Catalogue) -> list[Offer]:
+    """What is offered but by batchd itself."""
+    return [offer for offer in catalogue.offers if offer.plugin != "batchd"]

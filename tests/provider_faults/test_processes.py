@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from batchd.work.local import WorkerLost, Workers
+from batchd.errors import WorkerLost
+from batchd.work.local import Workers
 
 from ..end_to_end.conftest import Place, reviews, until
 from .tasks import ask_for_too_much
@@ -136,7 +137,7 @@ def by_source(place: Place, state: str) -> dict[str, Any]:
 
 
 async def test_a_worker_that_gets_no_memory_counts_as_one_that_died() -> None:
-    workers = Workers(1)
+    workers = Workers(number=1)
     try:
         with pytest.raises(WorkerLost, match="ran out of memory while it ran ask_for_too_much"):
             await workers.run(ask_for_too_much, 1 << 46)

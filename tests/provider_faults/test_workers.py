@@ -9,9 +9,9 @@ from typing import TypeVar
 import pytest
 
 from batchd.contracts import Limits
+from batchd.errors import NodeLost, WorkerLost
 from batchd.testing.fakes import InlineExecutor
 from batchd.testing.household import Household
-from batchd.work.local import WorkerLost
 
 from ..engine.conftest import csv_of, make_household, route
 
@@ -29,14 +29,16 @@ FOUR_ROWS = Limits(max_requests=4)
 class Dying(InlineExecutor):
     """An executor whose processes die over one function, so many times."""
 
-    def __init__(self, function: str, times: int) -> None:
+    def __init__(self, function: str, times: int, error: type[WorkerLost] = WorkerLost) -> None:
+        super().__init__()
         self.function = function
         self.times = times
+        self.error = error
 
     async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
         if function.__name__ == self.function and self.times:
             self.times -= 1
-            raise WorkerLost("The worker process died.")
+            raise self.error("The worker process died.")
         return await super().run(function, task)
 
 
@@ -50,7 +52,7 @@ async def ask(household: Household) -> str:
         return str((await daemon.context.store.jobs.get(job)).state)
 
 
-@pytest.mark.parametrize("function", ["read", "plan", "split", "deal", "collect"])
+@pytest.mark.parametrize("function", ["read", "plan", "split", "collect"])
 async def test_two_crashes_cost_two_retries(make_household: Callable[..., Household], function: str) -> None:
     household = make_household(executor=Dying(function, 2), limits=FOUR_ROWS, routes=(route(part_rows=9),))
     assert await ask(household) == "done"
@@ -79,3 +81,16 @@ async def test_a_file_that_kills_its_reader_three_times_comes_back_with_the_reas
     rejected = household.folders.rejected / "reviews"
     assert (rejected / "may.csv").read_text() == csv_of(NINE)
     assert "crashed the worker process 3 times" in (rejected / "may.csv.why.txt").read_text()
+
+
+@pytest.mark.parametrize("function", ["read", "plan", "split", "distribute", "collect"])
+async def test_machines_that_go_away_are_no_fault_of_the_file(
+    make_household: Callable[..., Household], function: str
+) -> None:
+    """However many: each time it is tried again."""
+    dying = Dying(function, 5, NodeLost)
+    household = make_household(executor=dying, limits=FOUR_ROWS, routes=(route(part_rows=9),))
+    assert await ask(household) == "done"
+    assert dying.times == 0
+    assert set(household.service.executed.values()) == {1}
+    assert not [event for event in household.events if event.kind in {"JobFailed", "JobRejected"}]

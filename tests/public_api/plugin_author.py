@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, assert_never, assert_type
+from typing import IO, Any, TypeVar, assert_never, assert_type
 
 import batchd
 from batchd import (
@@ -23,12 +23,15 @@ from batchd import (
     DeliveryJob,
     Duration,
     Event,
+    Executor,
     Failure,
     FileRefused,
     FileSink,
     Json,
     Limits,
     LiveProvider,
+    Node,
+    NodeLost,
     NotSent,
     Observer,
     Outbox,
@@ -56,14 +59,17 @@ from batchd import (
     SubmissionRefused,
     TransientError,
     Usage,
+    WorkerLost,
     hookimpl,
     read_json_line,
     read_output_line,
     request_failure,
+    run_task,
 )
 from batchd.hookspecs import Register
 from batchd.testing.conformance import (
     BatchProviderConformance,
+    ExecutorConformance,
     LiveProviderConformance,
     ObserverConformance,
     PromptBuilderConformance,
@@ -360,6 +366,37 @@ class DeafBell(Observer[Settings]):
         raise PluginError(event)
 
 
+# --- Executor --------------------------------------------------------------------------------------------------------
+
+
+TaskT = TypeVar("TaskT")
+DoneT = TypeVar("DoneT")
+
+
+class Kitchen(Executor[Settings]):
+    """Runs functions here."""
+
+    async def aopen(self) -> None:
+        self.number = self.number or 4
+
+    async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
+        if self.number > 9:
+            raise NodeLost("The kitchen burnt down.")
+        assert_type(run_task(len, "four"), int)
+        run_task(len, 4)  # type: ignore[arg-type]
+        return run_task(function, task)
+
+    def nodes(self) -> Sequence[Node]:
+        return [Node("kitchen", "0.2.0", "3.11", {"batchd-mail": "1.0"})]
+
+
+class Closed(Executor[Settings]):
+    """Does not know what a task gives."""
+
+    async def run(self, function: str, task: str) -> int:  # type: ignore[override]
+        raise WorkerLost(function)
+
+
 # --- Hooks -----------------------------------------------------------------------------------------------------------
 
 
@@ -398,6 +435,12 @@ def register_observers(register: Register) -> None:
     """An object is no factory."""
     register("bell", Bell)
     register("deaf", DeafBell(Settings()))  # type: ignore[arg-type]
+
+
+@hookimpl
+def register_executors(register: Register) -> None:
+    """As the others."""
+    register("kitchen", Kitchen)
 
 
 @hookimpl
@@ -523,6 +566,15 @@ class TestBell(ObserverConformance):
 
     def make(self) -> Bell:
         return Bell(Settings())
+
+
+class TestKitchen(ExecutorConformance):
+    """An executor's tests."""
+
+    tasks_at_a_time = 9
+
+    def make(self) -> Kitchen:
+        return Kitchen(Settings())
 
 
 class TestTheWrongThing(SinkConformance):

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from batchd.errors import FileRefused, PluginError
-from batchd.work.local import WorkerLost, Workers
+from batchd.errors import FileRefused, PluginError, WorkerLost
+from batchd.work.local import Workers
 
 from .tasks import (
     Unsendable,
@@ -37,7 +37,7 @@ PATIENCE = 20.0
 @pytest.fixture
 async def workers() -> AsyncIterator[Workers]:
     """Two workers."""
-    pool = Workers(2)
+    pool = Workers(number=2)
     yield pool
     pool.close()
 
@@ -83,7 +83,7 @@ async def test_a_worker_has_the_usual_vocabulary_before_it_needs_it(workers: Wor
 
 
 async def test_processes_start_when_there_is_something_to_do() -> None:
-    pool = Workers(5)
+    pool = Workers(number=5)
     try:
         assert await pool.run(double, 1) == 2
         assert len(pool._all) == 1
@@ -129,7 +129,7 @@ async def test_an_exception_that_cannot_travel_is_told_in_words_and_kills_nobody
 
 
 async def test_a_worker_that_dies_while_it_is_idle_is_nobodys_fault() -> None:
-    pool = Workers(1)
+    pool = Workers(number=1)
     try:
         pid = await pool.run(own_pid, None)
         with watched(pid) as handle:
@@ -146,7 +146,7 @@ async def test_a_worker_that_dies_while_it_is_idle_is_nobodys_fault() -> None:
 
 
 async def test_a_cancelled_task_ends_its_process_and_makes_room(tmp_path: Path) -> None:
-    pool = Workers(1)
+    pool = Workers(number=1)
     try:
         going = asyncio.create_task(pool.run(wait_for_ever, str(tmp_path)))
         [pid] = await announced(tmp_path)
@@ -161,7 +161,7 @@ async def test_a_cancelled_task_ends_its_process_and_makes_room(tmp_path: Path) 
 
 
 async def test_closing_ends_what_is_under_way(tmp_path: Path) -> None:
-    pool = Workers(1)
+    pool = Workers(number=1)
     going = asyncio.create_task(pool.run(wait_for_ever, str(tmp_path)))
     [pid] = await announced(tmp_path)
     with watched(pid) as handle:
@@ -177,7 +177,7 @@ from batchd.work.local import Workers
 from tests.work.tasks import wait_for_ever
 
 async def main():
-    workers = Workers(2)
+    workers = Workers(number=2)
     await asyncio.gather(*(workers.run(wait_for_ever, sys.argv[1]) for _ in range(2)))
 
 if __name__ == "__main__":
@@ -215,7 +215,7 @@ async def test_closing_leaves_no_thread_behind(tmp_path: Path) -> None:
     """One that is just ending while the interpreter does has it print a traceback: seen at one of two hundred stops."""
     before = set(threading.enumerate())
     for _ in range(3):
-        pool = Workers(3)
+        pool = Workers(number=3)
         working = asyncio.create_task(pool.run(wait_for_ever, str(tmp_path)))
         assert await pool.run(double, 2) == 4
         only_starting = asyncio.create_task(pool.run(wait_for_ever, str(tmp_path)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from ..store.store import Store
 from ..system.clock import Clock
 from ..system.mounts import is_network, refuse_network
 from ..system.systemd import Notifier
-from ..work.local import Workers
+from .executors import executors
 from .folders import existing, people_folders
 from .instances import Instances, make_observers
 from .supervisor import Supervisor
@@ -42,7 +41,6 @@ class Daemon:
     supervisor: Supervisor
     catalogue: Catalogue
     feed: ObserverFeed
-    workers: Workers
     _instances: Instances
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
     _closing: set[asyncio.Task[None]] = field(default_factory=set)
@@ -61,7 +59,8 @@ class Daemon:
 
         if config.plugin_dir or self.config.plugin_dir:
             # What they have loaded of the folder may be another plugin by now, or a new version of the same one.
-            self.workers.renew()
+            for executor in {self.context.executor, self.context.local}:
+                executor.renew()
         self.context.configured = instances.configured(config, catalogue, generation=last.generation + 1)
         self.context.pieces.clear()
         self.config, self.catalogue, self._instances = config, catalogue, instances
@@ -92,7 +91,6 @@ async def daemon(
     StateLocked if another daemon owns the state folder; StateUnusable if that folder will not do.
     """
     clock = clock or Clock()
-    number = workers or max(1, (os.cpu_count() or 2))
     async with AsyncExitStack() as leaving:
         refuse_network(existing(config.folders.state))
         spool = Spool(config.folders.state)
@@ -103,23 +101,23 @@ async def daemon(
         leaving.push_async_callback(store.close)
         feed.start()
         leaving.push_async_callback(feed.close)
-        executor = Workers(number)
-        leaving.callback(executor.close)
+        executor, local = await leaving.enter_async_context(executors(config, catalogue, number=workers))
         instances = Instances.of(config, catalogue)
         context = Context(
             store=store,
             spool=spool,
             executor=executor,
+            local=local,
             clock=clock,
             folders=people_folders(config),
             configured=instances.configured(config, catalogue),
             duplicates=config.intake.duplicates,
             keep=config.intake.keep_finished,
         )
-        engine = Engine(context, workers=number)
+        engine = Engine(context, workers=executor.number)
         supervisor = _supervisor(config, context, engine, watch=watch, notifier=notifier)
         settling = asyncio.create_task(_settle(context.configured.opening), name="settle")
-        ours = Daemon(config, context, engine, supervisor, catalogue, feed, executor, instances)
+        ours = Daemon(config, context, engine, supervisor, catalogue, feed, instances)
         try:
             yield ours
         finally:

@@ -24,9 +24,12 @@ async def reload(daemon: Daemon) -> None:
         except BatchdError as error:
             logger.error("The configuration was not reloaded; the old one stays. %s", error, extra={"action": "Reload"})
             return
-        if config.folders != daemon.config.folders or config.intake != daemon.config.intake:
+        before = daemon.config
+        same = (config.folders, config.intake, config.workers) == (before.folders, before.intake, before.workers)
+        if not same:
             logger.warning(
-                "Changes to [folders] and [intake] take effect at the next start.", extra={"action": "Reload"}
+                "Changes to [folders], [intake] and [workers] take effect at the next start.",
+                extra={"action": "Reload"},
             )
         daemon.configure(config, catalogue, instances)
         await daemon.feed.change(observers)

@@ -56,7 +56,7 @@ class Supervisor:
         self._dropped = asyncio.Event()
         self._stopping = Stopping(context.clock)
         self._watchdog = Watchdog(notifier, context.store.event_log, self._status)
-        self._warm_up = WarmUp(context, engine.workers)
+        self._warm_up = WarmUp(context)
         self._tasks: dict[asyncio.Task[None], lifecycle.Action] = {}
         self._last_seen: Seen | None = None
 

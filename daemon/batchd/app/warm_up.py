@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from ..engine.context import Context
-from ..work.worker_plugins import prepare
+from ..work.worker_plugins import load_plugins
 
 logger = logging.getLogger(__name__)
 
@@ -14,9 +14,8 @@ logger = logging.getLogger(__name__)
 class WarmUp:
     """Lets the workers start and load their plugins, once, while the first file settles."""
 
-    def __init__(self, context: Context, workers: int) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._workers = workers
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
@@ -31,9 +30,13 @@ class WarmUp:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _start(self) -> None:
-        starting = (
-            self._context.executor.run(prepare, self._context.configured.plugin_dir) for _ in range(self._workers)
-        )
+        context = self._context
+        plugin_dir = context.configured.plugin_dir
+        starting = [
+            executor.run(load_plugins, plugin_dir)
+            for executor in {context.executor, context.local}
+            for _ in range(executor.number)
+        ]
         for outcome in await asyncio.gather(*starting, return_exceptions=True):
             if isinstance(outcome, Exception):
                 logger.debug("A worker did not start: %s", outcome, extra={"action": "Start"})

@@ -63,7 +63,7 @@ def once(
     absolute = [file.absolute() for file in files]
     where = call.places()
     # First, since it imports at the same time as we do, on another core.
-    from ..work.local import start_fork_server
+    from ..work.fork_server import start_fork_server
 
     start_fork_server()
     config, catalogue = call.load()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def plugins(call: Call, *, as_json: bool) -> None:
     """List what plugins offer, and which are broken.
 
-    They offer readers, prompt builders, providers, sinks, observers and commands.
+    They offer readers, prompt builders, providers, sinks, observers, executors and commands.
 
     Plugins are installed distributions with an entry point `batchd`, and the .py files of the plugin_dir that the
     configuration names. A broken one is listed with the reason; it stops the daemon only if a route needs it.

@@ -19,7 +19,7 @@ log_format_option = click.option(
     help="Lines for people, or one JSON object a line. Under systemd text carries the journal's priorities.",
 )
 workers_option = click.option(
-    "--workers", type=click.IntRange(1), metavar="N", help="Worker processes.  [default: one a processor]"
+    "--workers", type=click.IntRange(1), metavar="N", help="Tasks at a time.  [default: [workers] number]"
 )
 
 

@@ -25,6 +25,7 @@ from .tables import (
     OBSERVER_KEYS,
     PROVIDER_KEYS,
     ROUTE_NAME,
+    WORKERS_KEYS,
     BudgetTable,
     FolderNames,
     Intake,
@@ -34,6 +35,7 @@ from .tables import (
     SinkTable,
     Table,
     Text,
+    WorkersTable,
 )
 from .toml import Document
 
@@ -65,6 +67,7 @@ class Config:
     intake: Intake
     budget: BudgetTable
     reuse: ReuseTable
+    workers: WorkersTable
     providers: Mapping[str, ProviderTable]
     routes: tuple[Route, ...]
     sinks: Mapping[str, SinkTable]
@@ -105,6 +108,7 @@ class _RootTable(Table):
     intake: dict[str, Any] = Field(default_factory=dict)
     budget: dict[str, Any] = Field(default_factory=dict)
     reuse: dict[str, Any] = Field(default_factory=dict)
+    workers: dict[str, Any] = Field(default_factory=dict)
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sinks: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -128,6 +132,7 @@ class _Reading:
         intake = self._table(Intake, ("intake",), self._section("intake"))
         budget = self._table(BudgetTable, ("budget",), self._section("budget"))
         reuse = self._table(ReuseTable, ("reuse",), self._section("reuse"))
+        workers = self._workers()
         providers = self._providers()
         sinks = self._sinks()
         observers = self._observers()
@@ -153,7 +158,7 @@ class _Reading:
             check_currencies(budget, providers, problems)
             check_services(budget, providers, problems)
         check_reach(routes, problems)
-        if problems or intake is None or budget is None or reuse is None or names is None:
+        if problems or intake is None or budget is None or reuse is None or workers is None or names is None:
             problems.stop()
         return Config(
             path=path,
@@ -161,6 +166,7 @@ class _Reading:
             intake=intake,
             budget=budget,
             reuse=reuse,
+            workers=workers,
             providers=providers,
             routes=tuple(routes),
             sinks=sinks,
@@ -187,6 +193,17 @@ class _Reading:
     def _table(self, model: type[TableT], keys: Keys, table: Mapping[str, Any]) -> TableT | None:
         made, faults = check(model, table)
         self._problems.add_faults(keys, faults)
+        return made
+
+    def _workers(self) -> WorkersTable | None:
+        keys: Keys = ("workers",)
+        table = self._section("workers")
+        common = {key: value for key, value in table.items() if key in WORKERS_KEYS}
+        own = {key: value for key, value in table.items() if key not in WORKERS_KEYS}
+        made = self._table(WorkersTable, keys, {**common, "settings": own})
+        kind = table.get("executor", "local")
+        if self._plugins.known(Role.EXECUTOR, kind, keys, needed=True, key="executor"):
+            self._plugins.settings(Role.EXECUTOR, kind, own, keys, also_known=WORKERS_KEYS)
         return made
 
     def _providers(self) -> dict[str, ProviderTable]:

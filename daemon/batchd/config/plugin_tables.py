@@ -27,8 +27,8 @@ class PluginTables:
         self._catalogue = catalogue
         self.problems = problems
 
-    def known(self, role: Role, kind: object, table: Keys, *, needed: bool) -> bool:
-        """Whether the kind can be used. If its plugin is broken, that stops only those who need it."""
+    def known(self, role: Role, kind: object, table: Keys, *, needed: bool, key: str = "plugin") -> bool:
+        """Whether the kind that stands under the key can be used. A broken plugin stops only those who need it."""
         if not isinstance(kind, str):
             return False  # said already, by the table's own model
         if self._catalogue.find(role, kind) is not None:
@@ -39,12 +39,12 @@ class PluginTables:
             reasons = " ".join(suspect.sentence for suspect in suspects)
             sentence = f'the {role.noun} "{kind}" is not there. {reasons}'
             if needed:
-                self.problems.add((*table, "plugin"), sentence, plugin=True)
+                self.problems.add((*table, key), sentence, plugin=True)
             else:
-                self.problems.warn((*table, "plugin"), sentence)
+                self.problems.warn((*table, key), sentence)
         else:
             known = proposal(kind, kinds, "there are")
-            self.problems.add((*table, "plugin"), f'there is no {role.noun} "{kind}"{known}')
+            self.problems.add((*table, key), f'there is no {role.noun} "{kind}"{known}')
         return False
 
     def settings(

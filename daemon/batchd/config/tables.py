@@ -276,6 +276,18 @@ OBSERVER_KEYS = frozenset(ObserverTable.model_fields) - {"settings"}
 """The keys of an observer's table that batchd reads itself."""
 
 
+class WorkersTable(Table):
+    """`[workers]`: where workers run, how many tasks at a time (0: as many as is good), and the executor's settings."""
+
+    executor: Text = "local"
+    number: Annotated[int, Field(ge=0)] = 0
+    settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
+
+
+WORKERS_KEYS = frozenset(WorkersTable.model_fields) - {"settings"}
+"""The keys of the table of workers that batchd reads itself."""
+
+
 class RouteTable(Table):
     """`[routes.NAME]`, as written."""
 

@@ -9,7 +9,6 @@ from ..domain.subjects import Subject
 from ..errors import BatchdError
 from ..store.errors import StoreUnavailable
 from ..store.event_log import EventLog
-from ..work.local import WorkerLost
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +95,7 @@ def in_words(error: Exception, name: str) -> str:
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror or error}{where}.{_ADVICE.get(error.errno or 0, '')} Trying again until it works."
-    if isinstance(error, WorkerLost | BatchdError):
+    if isinstance(error, BatchdError):
         return f"{error} Trying again."
     return (
         f"A fault in batchd or in a plugin: {type(error).__name__}: {error} (while it was to {name.lower()}). "

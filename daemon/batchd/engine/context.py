@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from ..contracts import BatchProvider, Limits, Sink
 from ..delivery.held_notes import HeldNotes
 from ..domain.records import Job, Moment, Part
 from ..domain.routing import PluginSpec, Route
+from ..executor import Executor
 from ..money.budget import SpendingLimits
 from ..money.lanes import Lane
 from ..money.price_list import PriceList
@@ -22,24 +23,8 @@ from ..store.spool import Spool
 from ..store.store import Store
 from ..system.clock import Clock
 
-TaskT = TypeVar("TaskT")
-DoneT = TypeVar("DoneT")
-
 PieceKey: TypeAlias = tuple[str, int, int, int, int]
 """Job, first row of the part, version of its results, number of the sink, generation of the configuration."""
-
-
-class Executor(Protocol):
-    """Where a function over files of the spool runs: local worker processes, or others on a shared spool.
-
-    `number` is how many tasks it works on at a time.
-    """
-
-    number: int
-
-    async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
-        """Run it. WorkerLost if its process died; whatever it raises, otherwise."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +93,15 @@ class Configured:
 class Context:
     """The engine's surroundings. A reload changes `configured`, and nothing else.
 
-    `pieces` says what workers have made for which part, by which configuration (see `engine/steps/render.py`).
+    `executor` is the configured one, and `local` that of this machine, which may be the same: what reads or writes one
+    stream runs there. `pieces` says what workers have made for which part, by which configuration (see
+    `engine/steps/render.py`).
     """
 
     store: Store
     spool: Spool
-    executor: Executor
+    executor: Executor[Any]
+    local: Executor[Any]
     clock: Clock
     folders: PeopleFolders
     configured: Configured
@@ -125,6 +113,10 @@ class Context:
     def now(self) -> Moment:
         """Now, by every clock that matters."""
         return Moment(at=self.clock.now(), steady=self.clock.steady(), boot=self.clock.boot())
+
+    def executor_for(self, job: Job) -> Executor[Any]:
+        """Where the job's parts are planned and collected: here, if answers are reused, whose database is here."""
+        return self.executor if job.route.reuse is None else self.local
 
     @property
     def notes(self) -> HeldNotes:

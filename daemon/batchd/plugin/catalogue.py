@@ -218,6 +218,10 @@ def _contracts(role: Role) -> tuple[type, ...]:
         import click
 
         return (click.Command,)
+    if role is Role.EXECUTOR:
+        from ..executor import Executor
+
+        return (Executor,)
     return (
         {
             Role.READER: contracts.Reader,

@@ -30,6 +30,7 @@ class Role(StrEnum):
     PROVIDER = "provider"
     SINK = "sink"
     OBSERVER = "observer"
+    EXECUTOR = "executor"
     COMMAND = "command"
 
     @property

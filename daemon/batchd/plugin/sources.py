@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from .. import __version__
 from ..errors import PluginError
 from ..secrets.masking import mask
 
 GROUP = "batchd"
+OWN = "batchd.work.hooks"
+"""The module with the hooks of the daemon itself; named and not imported, since it is on a floor above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ def what_was_raised(error: BaseException) -> str:
 
 
 def _installed() -> Iterator[Origin]:
+    # What the daemon offers itself comes in as everything else does.
+    yield Origin("batchd", f"batchd {__version__}", OWN, metadata.EntryPoint("batchd", OWN, GROUP))
     for point in metadata.entry_points(group=GROUP):
         distribution = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "?"
         yield Origin(point.name, distribution, point.value, point)

@@ -15,6 +15,7 @@ Each test asks one thing that `batchd.contracts` promises on the plugin's behalf
 
 from __future__ import annotations
 
+from .conformance_executor import ExecutorConformance
 from .conformance_live import LiveProviderConformance
 from .conformance_observer import ObserverConformance, sample_events
 from .conformance_prompt import PromptBuilderConformance
@@ -24,6 +25,7 @@ from .conformance_sink import SinkConformance
 
 __all__ = [
     "BatchProviderConformance",
+    "ExecutorConformance",
     "LiveProviderConformance",
     "ObserverConformance",
     "PromptBuilderConformance",

@@ -83,7 +83,9 @@ def _brought_in_by(module: str) -> Sequence[str]:
         "before = tops()\n"
         "where = sys.argv[1]\n"
         "runpy.run_path(where) if where.endswith('.py') else importlib.import_module(where)\n"
-        "print(*sorted(tops() - before - sys.stdlib_module_names - {where.partition('.')[0]}))\n"
+        # multiprocessing, where it is imported, adds a name of its own for the main module.
+        "own = {where.partition('.')[0], '__mp_main__'}\n"
+        "print(*sorted(tops() - before - sys.stdlib_module_names - own))\n"
     )
     environment = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
     done = subprocess.run(  # our own program, in the Python that runs the tests

@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from ..contracts import BatchProvider, Limits, RemoteBatch, Settings, Submission
 from ..errors import RemoteMissing
+from ..executor import DoneT, Executor, TaskT
 from ..model import BatchPhase, BatchStatus, Failure, Json, Problem, Response, Result
 from ..system.clock import Clock
-
-TaskT = TypeVar("TaskT")
-DoneT = TypeVar("DoneT")
 
 
 class FakeClock(Clock):
@@ -58,10 +55,13 @@ class FakeClock(Clock):
         self.elapsed += seconds
 
 
-class InlineExecutor:
+class InlineExecutor(Executor[Settings]):
     """Runs tasks at once, here."""
 
     number = 1
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        super().__init__(settings or Settings())
 
     async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
         """As Executor."""

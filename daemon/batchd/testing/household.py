@@ -12,10 +12,11 @@ from typing import Any
 from ..contracts import BatchProvider, Limits, Sink
 from ..domain.lifecycle import Action
 from ..domain.routing import PluginSpec, Route
-from ..engine.context import Configured, ConfiguredProvider, Context, Executor, PeopleFolders
+from ..engine.context import Configured, ConfiguredProvider, Context, PeopleFolders
 from ..engine.inbox_look import InboxLook
 from ..engine.scheduler import Engine
 from ..events import Event
+from ..executor import Executor
 from ..file_sink import FileSink
 from ..money.budget import SpendingLimits
 from ..money.price_list import PriceList
@@ -57,7 +58,7 @@ class Household:
         prices: Mapping[str, Price] | None = None,
         budget: SpendingLimits | None = None,
         approve_in_folder: bool = False,
-        executor: Executor | None = None,
+        executor: Executor[Any] | None = None,
         create_timeout: float = 10.0,
         poll: float = 1.0,
     ) -> None:
@@ -120,6 +121,7 @@ class Household:
             store=store,
             spool=spool,
             executor=self.executor,
+            local=self.executor,
             clock=self.clock,
             folders=self.folders,
             configured=Configured(

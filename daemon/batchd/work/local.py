@@ -1,68 +1,53 @@
-"""Worker processes: one task at a time each, replaced when they die.
+"""Worker processes of this machine: one task at a time each, replaced when they die.
 
 Each worker is an executor of its own. With a shared pool, one process that dies breaks the tasks of all, and
-it is not known which of them was the cause.
+nobody can say which of them was to blame.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import multiprocessing
 import os
-import pickle
 import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import forkserver
-from multiprocessing.context import ForkServerContext
-from typing import TypeVar
 
-from ..errors import BatchdError, PluginError
-
-TaskT = TypeVar("TaskT")
-DoneT = TypeVar("DoneT")
-
+from ..contracts import Settings
+from ..errors import WorkerLost
+from ..executor import DoneT, Executor, TaskT
+from .fork_server import fork_server
+from .run_task import run_task
 
 _GRACE = 2.0
-_TASKS = ("read", "plan", "collect", "render", "split", "fail_rows", "vocabulary")
-_PRELOADED = [f"{__package__}.{module}" for module in _TASKS]
 
 
-def _context() -> ForkServerContext:
-    # Fork with threads is unsafe, so a process without any forks the workers. It imports once for all of them.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
-    return context
-
-
-def start_fork_server() -> None:
-    """Let the process that will fork the workers begin with its imports, for a command that will need them."""
-    _context()
-    forkserver.ensure_running()
-
-
-class WorkerLost(BatchdError):
-    """The process that ran a task died over it."""
-
-
-class Workers:
+class Workers(Executor[Settings]):
     """As many local worker processes as there are cores to use. They start when there is something to do."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, settings: Settings | None = None, *, number: int = 0) -> None:
+        super().__init__(settings or Settings())
         self.number = number
-        self._context = _context()
+        self._context = fork_server()
         self._idle: asyncio.LifoQueue[ProcessPoolExecutor | None] = asyncio.LifoQueue()
-        for _ in range(number):
-            self._idle.put_nowait(None)
+        self._slots = 0
         self._all: set[ProcessPoolExecutor] = set()
         self._outdated: set[ProcessPoolExecutor] = set()
         self._ending: list[threading.Thread] = []
 
+    async def aopen(self) -> None:
+        """Settle the number. No process starts before there is a task for it."""
+        self._make_room()
+
+    async def aclose(self) -> None:
+        """As `close`."""
+        self.close()
+
     async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
         """Run the function in a worker; WorkerLost if its process dies, else whatever the function does."""
+        self._make_room()
         worker = await self._idle.get()
         try:
             worker, future = await self._submit(worker, function, task)
@@ -100,6 +85,12 @@ class Workers:
         for thread in self._ending:
             thread.join(_GRACE)
 
+    def _make_room(self) -> None:
+        self.number = self.number or os.cpu_count() or 1
+        while self._slots < self.number:
+            self._slots += 1
+            self._idle.put_nowait(None)
+
     async def _submit(
         self, worker: ProcessPoolExecutor | None, function: Callable[[TaskT], DoneT], task: TaskT
     ) -> tuple[ProcessPoolExecutor, Future[DoneT]]:
@@ -108,14 +99,14 @@ class Workers:
             worker = None
         if worker is not None:
             try:
-                return worker, worker.submit(_run, function, task)
+                return worker, worker.submit(run_task, function, task)
             except BrokenProcessPool:
                 # It died while it had nothing to do: that is not the fault of the task that comes next.
                 self._drop(worker)
         worker = ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin, initargs=(os.getcwd(),))
         self._all.add(worker)
         # In a thread: it waits until the fork server has imported everything.
-        starting = asyncio.ensure_future(asyncio.to_thread(worker.submit, _run, function, task))
+        starting = asyncio.ensure_future(asyncio.to_thread(worker.submit, run_task, function, task))
         try:
             return worker, await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -138,25 +129,10 @@ class Workers:
             process.kill()
 
 
-def _run(function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
-    """The task, in the worker. What a plugin raises may not survive the way back; then its words do."""
-    try:
-        return function(task)
-    except Exception as error:
-        try:
-            pickle.loads(pickle.dumps(error))  # noqa: S301  # our own, a moment old
-        except Exception:  # noqa: BLE001  # whatever is wrong with it, it cannot travel
-            raise PluginError(f"{type(error).__name__}: {error}") from None
-        raise
-
-
 def _begin(folder: str) -> None:
     """In each worker: stand where the daemon stands, leave signals to it, and do not outlive it."""
     os.chdir(folder)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Rows make many objects and no cycles: looking for cycles after every 700 of them is a tenth of the work.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from ...domain.lifecycle import Collect
 from ...domain.records import Part, PartState
+from ...errors import WorkerLost
 from ...store.money import Collected
 from ...work.collect import CollectTask, collect
-from ...work.local import WorkerLost
 from ..context import Context
 from .render import note_rendered, render_tasks
 from .worker_crashes import note_worker_crash
@@ -40,9 +40,9 @@ async def collect_part(context: Context, action: Collect) -> None:
         at=context.clock.now(),
     )
     try:
-        done = await context.executor.run(collect, task)
-    except WorkerLost:
-        await note_worker_crash(context, job, part.first)
+        done = await context.executor_for(job).run(collect, task)
+    except WorkerLost as lost:
+        await note_worker_crash(context, job, part.first, lost)
         return
     again = done.leftovers > 0 and not job.cancelled
     collected = replace(

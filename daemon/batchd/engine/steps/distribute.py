@@ -16,6 +16,6 @@ async def distribute_batch(context: Context, action: Distribute) -> None:
     shares = [Share(part.job, part.first, part.rows, str(context.spool.answers(part))) for part in parts]
     spool = context.spool
     task = DistributeTask(str(spool.batch_answers(batch.key)), shares, str(spool.batch_strays(batch.key)))
-    done = await context.executor.run(distribute, task)
+    done = await context.local.run(distribute, task)
     await context.store.batches.distributed(batch, answers=done.answers, strays=done.strays)
     await asyncio.to_thread(spool.remove_batch, batch.key)

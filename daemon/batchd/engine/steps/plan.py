@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from ...domain.lifecycle import Plan
 from ...domain.records import Job, JobState, Part, PartState
+from ...errors import WorkerLost
 from ...money.budget import MAX_AMOUNT
-from ...work.local import WorkerLost
 from ...work.plan import PlanTask, plan
 from ...work.reuse import Reuse
 from ..context import Context
@@ -41,9 +41,9 @@ async def plan_part(context: Context, action: Plan) -> None:
         reuse=_reuse(context, job, part),
     )
     try:
-        done = await context.executor.run(plan, task)
-    except WorkerLost:
-        await note_worker_crash(context, job, part.first)
+        done = await context.executor_for(job).run(plan, task)
+    except WorkerLost as lost:
+        await note_worker_crash(context, job, part.first, lost)
         return
     planned = replace(
         part,

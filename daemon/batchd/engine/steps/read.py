@@ -7,8 +7,7 @@ import os
 from ...domain.lifecycle import Read
 from ...domain.records import Part
 from ...domain.routing import NO_ROUTE, PluginSpec, no_route_reason
-from ...errors import FileRefused, PluginError
-from ...work.local import WorkerLost
+from ...errors import FileRefused, PluginError, WorkerLost
 from ...work.read import ReadTask, read
 from ..context import Context
 from .redeliver import duplicate_reason
@@ -39,7 +38,7 @@ async def read_source(context: Context, action: Read) -> None:
         among=1 if job.route.reuse else context.executor.number,
     )
     try:
-        done = await context.executor.run(read, task)
+        done = await context.local.run(read, task)
     except FileRefused as refusal:
         suffix = os.path.splitext(job.source)[1].lower()
         if refusal.code == "suffix" and suffix in configured.suffixes:
@@ -49,8 +48,8 @@ async def read_source(context: Context, action: Read) -> None:
             ) from None
         await reject(context, job, refusal.code, str(refusal))
         return
-    except WorkerLost:
-        await note_worker_crash(context, job, None)
+    except WorkerLost as lost:
+        await note_worker_crash(context, job, None, lost)
         return
     if done.stamp != job.stamp:
         # Taking the name does not stop a writer who has the file open.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ...domain.lifecycle import Split
 from ...domain.records import Job, Part
+from ...errors import WorkerLost
 from ...model import Usage
-from ...work.local import WorkerLost
 from ...work.split import SplitTask, split
 from ..context import Context
 from .worker_crashes import note_worker_crash
@@ -17,8 +17,8 @@ async def cut(context: Context, action: Split) -> None:
     part = await context.store.jobs.part(action.job, action.first)
     try:
         pieces = await pieces_of(context, job, part, action.pieces)
-    except WorkerLost:
-        await note_worker_crash(context, job, part.first)
+    except WorkerLost as lost:
+        await note_worker_crash(context, job, part.first, lost)
         return
     await context.store.jobs.split(part, pieces, action.reason)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...domain.records import Job
+from ...errors import NodeLost, WorkerLost
 from ..context import Context
 from .reject import reject
 
@@ -10,8 +11,14 @@ MAX_WORKER_CRASHES = 3
 """Crashes of workers over the same file or part before it counts as their cause, and only its job stops."""
 
 
-async def note_worker_crash(context: Context, job: Job, first: int | None) -> None:
-    """Count it; after the last time the file is rejected (`first` is None) or the job stops at this part."""
+async def note_worker_crash(context: Context, job: Job, first: int | None, lost: WorkerLost) -> None:
+    """Count it, unless its whole machine went away.
+
+    After the last time the file is rejected (`first` is None) or the job stops at this part.
+    """
+    if isinstance(lost, NodeLost):
+        # Not the fault of the file or part: it is simply tried again.
+        raise lost
     times = await context.store.jobs.worker_died(job.id, first)
     if times < MAX_WORKER_CRASHES:
         return

@@ -1,0 +1,58 @@
+"""Where workers run: the executor that the configuration names, and the one of this machine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from ..config.load import Config
+from ..errors import BatchdError, PluginError
+from ..executor import Executor
+from ..plugin.catalogue import Catalogue
+from ..plugin.sources import what_was_raised
+from ..work.local import Workers
+
+logger = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def executors(
+    config: Config, catalogue: Catalogue, *, number: int | None
+) -> AsyncIterator[tuple[Executor[Any], Executor[Any]]]:
+    """The configured executor and that of this machine, which may be the same, open. `number` overrides the table's."""
+    kind = config.workers.executor
+    executor: Executor[Any] = catalogue.create("executor", kind, config.workers.settings)
+    executor.number = number or config.workers.number
+    local = executor if isinstance(executor, Workers) else Workers()
+    try:
+        await _open(executor, kind)
+        if local is not executor:
+            await local.aopen()
+        yield executor, local
+    finally:
+        await _close(executor, kind)
+        if local is not executor:
+            await local.aclose()
+
+
+async def _open(executor: Executor[Any], kind: str) -> None:
+    try:
+        await executor.aopen()
+    except BatchdError:
+        raise
+    except Exception as error:
+        raise PluginError(f'The executor "{kind}" could not be opened: {what_was_raised(error)}.') from error
+    if executor.number < 1:
+        raise PluginError(
+            f'The executor "{kind}" breaks its contract: after aopen() its number is {executor.number}, not 1 or more.'
+        )
+
+
+async def _close(executor: Executor[Any], kind: str) -> None:
+    try:
+        await executor.aclose()
+    except Exception as error:  # foreign code, so it may raise anything
+        logger.warning('The executor "%s" failed to close: %s', kind, error, extra={"action": "Close"})
+        logger.debug("where", exc_info=error)

@@ -1,0 +1,245 @@
+"""What an Executor is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ..errors import FileRefused, PluginError, WorkerLost
+from ..executor import Executor
+from ..model import Node
+from .conformance_shared import PATIENCE, PluginConformance, ask, passes_cancellation, skip
+
+Question = Callable[[Executor[Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A task, and what it comes to."""
+
+    numbers: list[int]
+
+
+def add(task: Sum) -> Sum:
+    """Work on a task."""
+    return Sum([sum(task.numbers)])
+
+
+def refuse(code: str) -> None:
+    """Raise an error of batchd's that has a field of its own."""
+    raise FileRefused(code, "This file cannot be taken.")
+
+
+def raise_what_cannot_travel(words: str) -> None:
+    """Raise an error that cannot be pickled."""
+
+    class LocalError(Exception):
+        pass
+
+    raise LocalError(words)
+
+
+def wait_for(path: str, seconds: float = 2.0) -> bool:
+    """Wait until a file is there. False if it does not come."""
+    until = time.monotonic() + seconds
+    while not os.path.exists(path):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def wait_long(path: str) -> bool:
+    """The same, for half as long as anybody is waited for here."""
+    return wait_for(path, PATIENCE / 2)
+
+
+def whereabouts(_: None) -> tuple[int, int]:
+    """The process and the thread that a task runs in."""
+    return os.getpid(), threading.get_ident()
+
+
+def die(_: None) -> None:
+    """End the worker process at once, as the kernel does for want of memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class ExecutorConformance(PluginConformance):
+    """Inherit it and write `make`.
+
+    class TestCluster(ExecutorConformance):
+        def make(self):
+            return ClusterExecutor(ClusterExecutor.Settings(address="tcp://127.0.0.1:8786"))
+
+    The tasks are functions of `batchd.testing.conformance_executor`, which worker processes must be able to import.
+    """
+
+    tasks_at_a_time: ClassVar[int] = 200
+    """How many tasks it is given at a time: more than it has workers."""
+
+    def make(self) -> Executor[Any]:
+        """A new executor, not opened yet."""
+        raise NotImplementedError("Write make(self): it returns a new executor.")
+
+    def test_it_says_how_many_tasks_it_works_on(self) -> None:
+        """`number` is settled once it is open."""
+
+        async def question(executor: Executor[Any]) -> None:
+            number = executor.number
+            assert isinstance(number, int), f"After aopen() its number is {number!r}; it must be a whole number."
+            assert number >= 1, f"After aopen() its number is {number}; 0 asks you to choose, so set it to 1 or more."
+
+        self._ask(question)
+
+    def test_a_task_comes_back_with_its_result(self) -> None:
+        """Tasks and results are plain values."""
+
+        async def question(executor: Executor[Any]) -> None:
+            done = await executor.run(add, Sum([20, 22]))
+            assert done == Sum([42]), f"run(add, Sum([20, 22])) gave {done!r}, not Sum([42])."
+
+        self._ask(question)
+
+    def test_many_tasks_at_a_time_come_back_each_with_its_own_result(self) -> None:
+        """More than it has workers: the others wait."""
+
+        async def question(executor: Executor[Any]) -> None:
+            done = await asyncio.gather(*(executor.run(add, Sum([number])) for number in range(self.tasks_at_a_time)))
+            wrong = [number for number, each in enumerate(done) if each != Sum([number])]
+            assert not wrong, f"Of {len(done)} tasks at a time {len(wrong)} came back with the result of another."
+
+        self._ask(question)
+
+    def test_the_event_loop_goes_on(self) -> None:
+        """Meanwhile the daemon talks to services."""
+
+        async def question(executor: Executor[Any]) -> None:
+            file = self.folder / "go"
+            task = asyncio.ensure_future(executor.run(wait_for, str(file)))
+            await asyncio.sleep(0.05)
+            file.touch()
+            assert await task, "The event loop stood still while a task ran. Run tasks in another process."
+
+        self._ask(question)
+
+    def test_what_a_task_raises_comes_back_whole(self) -> None:
+        """A refused file is told to people by its code and words."""
+
+        async def question(executor: Executor[Any]) -> None:
+            error = await _raised(executor.run(refuse, "empty"))
+            assert isinstance(error, FileRefused), f"A task raised FileRefused, and run() raised {error!r}."
+            assert (error.code, str(error)) == ("empty", "This file cannot be taken."), (
+                f"A task raised FileRefused('empty', 'This file cannot be taken.'), and run() raised it with the code "
+                f"{error.code!r} and the words {str(error)!r}."
+            )
+
+        self._ask(question)
+
+    def test_what_cannot_travel_comes_back_in_words(self) -> None:
+        """A plugin may raise anything, and its words are what helps."""
+
+        async def question(executor: Executor[Any]) -> None:
+            error = await _raised(executor.run(raise_what_cannot_travel, "no such column"))
+            told = isinstance(error, PluginError) and "no such column" in str(error)
+            assert told, (
+                f"A task raised an error that cannot be pickled, with the words “no such column”, and run() raised "
+                f"{error!r}. Let the process call batchd.run_task(function, task)."
+            )
+
+        self._ask(question)
+
+    def test_a_cancellation_passes_through(self) -> None:
+        """Nobody waits for a task that is not needed any more, and its place is free."""
+
+        async def question(executor: Executor[Any]) -> None:
+            file = self.folder / "go"
+            await passes_cancellation(executor.run(wait_for, str(file)), "run()", release=file.touch)
+            assert await executor.run(add, Sum([1])) == Sum([1]), "After a cancelled task the next one does not run."
+
+        self._ask(question)
+
+    def test_a_worker_that_dies_is_reported(self) -> None:
+        """It is what tells a part that no memory is enough for from others."""
+
+        async def question(executor: Executor[Any]) -> None:
+            process, _ = await executor.run(whereabouts, None)
+            if process == os.getpid():
+                skip("It runs tasks in this process, which would die.")
+            error = await _raised(executor.run(die, None))
+            assert isinstance(error, WorkerLost), (
+                f"The process of a task was killed, and run() raised {error!r}. Raise batchd.WorkerLost."
+            )
+            done = await executor.run(add, Sum([1]))
+            assert done == Sum([1]), f"After a worker was lost, run(add, Sum([1])) gave {done!r}."
+
+        self._ask(question)
+
+    def test_it_goes_on_when_its_workers_are_renewed(self) -> None:
+        """On each reload of a configuration with a plugin_dir."""
+
+        async def question(executor: Executor[Any]) -> None:
+            file = self.folder / "go"
+            going = asyncio.ensure_future(executor.run(wait_for, str(file)))
+            await asyncio.sleep(0.05)
+            executor.renew()
+            file.touch()
+            error = await _raised(going)
+            assert error is None, (
+                f"renew() ended a task that was under way: run() raised {error!r}. Only the next go to new processes."
+            )
+            assert await executor.run(add, Sum([1])) == Sum([1]), "After renew() the next task does not run."
+
+        self._ask(question)
+
+    def test_it_closes_without_waiting_for_tasks(self) -> None:
+        """All of them may be done again, and a service manager does not wait for long."""
+
+        async def question(executor: Executor[Any]) -> None:
+            going = asyncio.ensure_future(executor.run(wait_long, str(self.folder / "never")))
+            await asyncio.sleep(0.05)
+            began = time.monotonic()
+            await executor.aclose()
+            took = time.monotonic() - began
+            going.cancel()
+            await asyncio.gather(going, return_exceptions=True)
+            assert took < PATIENCE / 4, f"aclose() took {took:.1f} s: it waited for a task that was under way."
+
+        self._ask(question, close=False)
+
+    def test_it_names_its_machines(self) -> None:
+        """`batchd check` compares what is installed there with what is installed here."""
+
+        async def question(executor: Executor[Any]) -> None:
+            found = list(executor.nodes())
+            strange = [each for each in found if not isinstance(each, Node)]
+            assert not strange, f"nodes() returned {strange[0]!r}; each must be a batchd.Node."
+            names = [node.name for node in found]
+            assert len(set(names)) == len(names), f"nodes() names one machine twice: {', '.join(sorted(names))}."
+
+        self._ask(question)
+
+    def _ask(self, question: Question, *, close: bool = True) -> None:
+        async def asking() -> None:
+            executor = self.make()
+            await executor.aopen()
+            try:
+                await question(executor)
+            finally:
+                if close:
+                    await executor.aclose()
+
+        ask(asking)
+
+
+async def _raised(running: Awaitable[object]) -> Exception | None:
+    try:
+        await running
+    except Exception as error:  # noqa: BLE001  # a task or a plugin may raise anything
+        return error
+    return None

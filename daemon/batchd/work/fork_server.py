@@ -1,0 +1,24 @@
+"""The process that forks the workers: it imports once for all of them, and has no threads."""
+
+from __future__ import annotations
+
+import multiprocessing
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
+
+_TASKS = ("read", "plan", "collect", "render", "split", "fail_rows", "vocabulary", "run_task")
+_PRELOADED = [f"{__package__}.{module}" for module in _TASKS]
+
+
+def fork_server() -> ForkServerContext:
+    """How to start processes by it."""
+    # Fork with threads is unsafe, so a process without any forks the workers. It imports once for all of them.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    return context
+
+
+def start_fork_server() -> None:
+    """Let the process that will fork the workers begin with its imports, for a command that will need them."""
+    fork_server()
+    forkserver.ensure_running()

@@ -1,0 +1,62 @@
+"""An executor that starts workers by a command of yours: `nice -n 19`, `srun`, `ssh node7`. A process for each task."""
+
+import asyncio
+import os
+import pickle
+import sys
+
+from batchd import Executor, Settings, WorkerLost, hookimpl
+
+WORKER = """
+import pickle, sys
+from batchd import run_task
+answers, sys.stdout = sys.stdout.buffer, sys.stderr
+function, task = pickle.load(sys.stdin.buffer)
+try:
+    answer = run_task(function, task), None
+except Exception as error:
+    answer = None, error
+pickle.dump(answer, answers)
+"""
+
+
+class CommandSettings(Settings):
+    command: list[str]
+    python: str = sys.executable
+
+
+class CommandExecutor(Executor):
+    Settings = CommandSettings
+
+    async def aopen(self):
+        self.number = self.number or os.cpu_count() or 1
+        self.free = asyncio.Semaphore(self.number)
+        self.running = set()
+
+    async def run(self, function, task):
+        pipe = asyncio.subprocess.PIPE
+        async with self.free:
+            command = (*self.settings.command, self.settings.python, "-c", WORKER)
+            process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+            self.running.add(process)
+            try:
+                answer, _ = await process.communicate(pickle.dumps((function, task)))
+            finally:
+                self.running.discard(process)
+                if process.returncode is None:
+                    process.kill()
+        if process.returncode != 0:
+            raise WorkerLost(f"The process that ran {function.__name__} ended with {process.returncode}.")
+        done, error = pickle.loads(answer)  # noqa: S301  # a process of ours wrote it
+        if error is not None:
+            raise error
+        return done
+
+    async def aclose(self):
+        for process in self.running:
+            process.kill()
+
+
+@hookimpl
+def register_executors(register):
+    register("command", CommandExecutor)
