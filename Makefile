@@ -12,7 +12,7 @@ UV := $(shell command -v uv 2>/dev/null)
 # many processes that the tests start takes a fraction of a second longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-pythons lint format lock bench soak faults power-cuts folders house wheel clean help
+.PHONY: demo test test-fast test-pythons lint format lock bench soak faults power-cuts folders house recording wheel clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ folders: $(STAMP)  ## the folder tests in their long form: 20,000 files, 200 sto
 
 house: $(STAMP)  ## the picture of the house in docs/architecture.md, from the imports
 	$(BIN)/python -m tests.structure.house
+
+recording: $(STAMP)  ## the picture of the demo in README.md
+	$(BIN)/python -m tests.docs.recording
 
 wheel: $(STAMP)  ## the wheel and the source archive, in dist/
 	$(BIN)/python -m build
