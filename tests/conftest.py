@@ -32,10 +32,12 @@ def pytest_make_parametrize_id(config: Any, val: object, argname: str) -> str | 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Memory is measured over many rows. Tests that come from the conformance kit cannot be marked where they stand."""
+    """Mark what cannot be marked where it stands; slow tests first, so that none is left to one process at the end."""
     for item in items:
+        # Memory is measured over many rows. Some of these come from the conformance kit.
         if item.name.startswith("test_memory_does_not_grow"):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture
