@@ -14,7 +14,7 @@ NOT_UTF8 = "not_utf8"
 """The line is not UTF-8. Its value has one character for each byte (latin-1), so that no byte is lost."""
 TOO_LONG = "line_too_long"
 """The line is too long: only its beginning is kept."""
-_BAD = frozenset({"invalid_json_line", "duplicate_key", "byte_order_mark", TOO_LONG})
+BAD = frozenset({"invalid_json_line", "duplicate_key", "byte_order_mark", TOO_LONG})
 """The line is text, but not a row. A row that could be read never fails with one of these codes."""
 
 
@@ -33,4 +33,4 @@ def original_line(values: Sequence[Json], failure: Failure | None) -> bytes | No
         return None
     if failure.code == NOT_UTF8:
         return values[0].encode("latin-1")
-    return values[0].encode("utf-8") if failure.code in _BAD else None
+    return values[0].encode("utf-8") if failure.code in BAD else None

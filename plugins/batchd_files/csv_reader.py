@@ -19,7 +19,6 @@ from .quotes import refusal
 
 MAX_CELL = 10_000_000
 """Characters in one cell. A longer cell is nearly always the rest of the file after a quote that is not closed."""
-_MAX_LINE = 2 * MAX_CELL
 
 
 class CsvSettings(Settings):
@@ -48,6 +47,8 @@ class CsvReader(Reader[CsvSettings]):
 
     Settings = CsvSettings
     suffixes = (".csv", ".tsv")
+    max_cell = MAX_CELL
+    """Characters. A line may have twice as many."""
 
     def __init__(self, settings: CsvSettings) -> None:
         super().__init__(settings)
@@ -60,7 +61,7 @@ class CsvReader(Reader[CsvSettings]):
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """See Reader. Memory holds one record at a time."""
         # The limit holds for the whole process. Its default is too small for an article in a cell.
-        csv.field_size_limit(MAX_CELL)
+        csv.field_size_limit(self.max_cell)
         configured = None if self.settings.encoding == "auto" else self.settings.encoding
         with source.open() as file:
             encoding = choose_encoding(refuse_other_kinds(file), configured)
@@ -69,7 +70,7 @@ class CsvReader(Reader[CsvSettings]):
                 sample = text.read(SAMPLE)
             delimiter, skipped = self._delimiter(sample, source.suffix)
             self._description = {"encoding": encoding, "delimiter": delimiter}
-            yield from _records(source, encoding, delimiter, skipped)
+            yield from _records(source, encoding, delimiter, skipped, self.max_cell)
         except UnicodeDecodeError:
             raise undecodable(source, encoding) from None
 
@@ -87,19 +88,20 @@ class CsvReader(Reader[CsvSettings]):
 class _Lines:
     """The lines of a text file for `csv.reader`, checked for problems that it would not report."""
 
-    def __init__(self, text: io.TextIOWrapper, encoding: str) -> None:
+    def __init__(self, text: io.TextIOWrapper, encoding: str, max_line: int) -> None:
         self.last_nul = 0
         """Number of the last line that contained a NUL."""
         self._text = text
+        self._max_line = max_line
         # Windows' Vietnamese code page writes a tone as a separate mark; other programs write one letter.
         self._compose = encoding == "cp1258"
 
     def __iter__(self) -> Iterator[str]:
-        for number, line in enumerate(iter(partial(self._text.readline, _MAX_LINE), ""), start=1):
-            if len(line) == _MAX_LINE:
+        for number, line in enumerate(iter(partial(self._text.readline, self._max_line), ""), start=1):
+            if len(line) == self._max_line:
                 raise FileRefused(
                     "too_long",
-                    f"Line {number:,} is longer than {_MAX_LINE:,} characters. "
+                    f"Line {number:,} is longer than {self._max_line:,} characters. "
                     "Check that the file is a CSV file with one row per line, and drop it again.",
                 )
             if "\0" in line:
@@ -111,9 +113,11 @@ def _open(source: Source, encoding: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(source.open(), encoding, newline="")
 
 
-def _records(source: Source, encoding: str, delimiter: str, skipped: int) -> Iterator[Sequence[str] | BadRow]:
+def _records(
+    source: Source, encoding: str, delimiter: str, skipped: int, max_cell: int
+) -> Iterator[Sequence[str] | BadRow]:
     with _open(source, encoding) as text:
-        lines = _Lines(text, encoding)
+        lines = _Lines(text, encoding, 2 * max_cell)
         numbered = iter(lines)
         for _ in range(skipped):
             next(numbered)

@@ -26,6 +26,7 @@ class JsonlReader(Reader[Settings]):
     """
 
     suffixes = (".jsonl", ".ndjson")
+    max_line = MAX_LINE
 
     def describe(self) -> Mapping[str, Json]:
         """The encoding, which is always UTF-8."""
@@ -33,20 +34,20 @@ class JsonlReader(Reader[Settings]):
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """See Reader. Reads the file twice: for the columns, then for the rows."""
-        columns = _columns(source)
+        columns = _columns(source, self.max_line)
         yield columns
-        for record in _records(source):
+        for record in _records(source, self.max_line):
             if isinstance(record, BadRow):
                 yield record
             else:
                 yield [record.get(column) for column in columns]
 
 
-def _columns(source: Source) -> list[str]:
+def _columns(source: Source, max_line: int) -> list[str]:
     columns: dict[str, None] = {}
     rows = bad = 0
     first_bad: BadRow | None = None
-    for record in _records(source):
+    for record in _records(source, max_line):
         if isinstance(record, BadRow):
             bad += 1
             first_bad = first_bad or record
@@ -90,7 +91,7 @@ def _nothing_readable(first: BadRow, lines: int) -> FileRefused:
     )
 
 
-def _records(source: Source) -> Iterator[dict[str, Json] | BadRow]:
+def _records(source: Source, max_line: int) -> Iterator[dict[str, Json] | BadRow]:
     with source.open() as file:
         head = refuse_other_kinds(file)
         if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -98,20 +99,20 @@ def _records(source: Source) -> Iterator[dict[str, Json] | BadRow]:
                 "encoding", "The file is UTF-16 text, but JSON Lines are UTF-8. Save it as UTF-8 and drop it again."
             )
         file.seek(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
-        for number, line in _numbered(file):
+        for number, line in _numbered(file, max_line):
             if isinstance(line, BadRow):
                 yield line
             elif line:
                 yield _record(number, line)
 
 
-def _numbered(file: IO[bytes]) -> Iterator[tuple[int, bytes | BadRow]]:
+def _numbered(file: IO[bytes], max_line: int) -> Iterator[tuple[int, bytes | BadRow]]:
     """The numbered lines, without their ends. Only a newline ends a line: a string may contain U+2028."""
     number = 0
-    while line := file.readline(MAX_LINE + 1):
+    while line := file.readline(max_line + 1):
         number += 1
-        if len(line) > MAX_LINE and not line.endswith(b"\n"):
-            while (rest := file.readline(MAX_LINE)) and not rest.endswith(b"\n"):
+        if len(line) > max_line and not line.endswith(b"\n"):
+            while (rest := file.readline(max_line)) and not rest.endswith(b"\n"):
                 pass
             shown = line[:_SHOWN].decode("utf-8", "ignore")
             yield (
@@ -119,7 +120,7 @@ def _numbered(file: IO[bytes]) -> Iterator[tuple[int, bytes | BadRow]]:
                 bad_line(
                     f"{shown}…".encode(),
                     TOO_LONG,
-                    f"Line {number:,} is longer than {MAX_LINE:,} bytes. Only its beginning is returned; the "
+                    f"Line {number:,} is longer than {max_line:,} bytes. Only its beginning is returned; the "
                     "whole line is in the original file, in the archive.",
                 ),
             )

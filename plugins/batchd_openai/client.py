@@ -14,6 +14,7 @@ import openai
 
 from batchd import Json, TransientError
 
+from .pacing import Pacing
 from .retrying import with_retries
 from .settings import Access, OpenAISettings
 from .translation import FOREIGN, method_changed, not_json, redirect_error, translate
@@ -25,8 +26,9 @@ Send = Callable[[openai.AsyncOpenAI], Awaitable[httpx2.Response]]
 class Client:
     """The service, as the rest of the plugin calls it. Its methods raise only batchd's errors."""
 
-    def __init__(self, settings: OpenAISettings) -> None:
+    def __init__(self, settings: OpenAISettings, pacing: Pacing) -> None:
         self.settings = settings
+        self.pacing = pacing
         self._http: httpx2.AsyncClient | None = None
         self._opened: tuple[Access, openai.AsyncOpenAI] | None = None
 
@@ -40,18 +42,23 @@ class Client:
         options: Any = {"params": dict(query or {})}
         address = _quoted(path)
         return await with_retries(
-            lambda: self._json(call, lambda sdk: sdk.get(address, cast_to=httpx2.Response, options=options))
+            self.pacing,
+            lambda: self._json(call, lambda sdk: sdk.get(address, cast_to=httpx2.Response, options=options)),
         )
 
     async def post(self, call: Call, *path: str) -> None:
         """Send a POST that may be repeated. Its answer is ignored."""
         address = _quoted(path)
-        await with_retries(lambda: self._response(call, lambda sdk: sdk.post(address, cast_to=httpx2.Response)))
+        await with_retries(
+            self.pacing, lambda: self._response(call, lambda sdk: sdk.post(address, cast_to=httpx2.Response))
+        )
 
     async def delete(self, call: Call, *path: str) -> None:
         """Send a DELETE, with a few retries."""
         address = _quoted(path)
-        await with_retries(lambda: self._response(call, lambda sdk: sdk.delete(address, cast_to=httpx2.Response)))
+        await with_retries(
+            self.pacing, lambda: self._response(call, lambda sdk: sdk.delete(address, cast_to=httpx2.Response))
+        )
 
     async def create(self, call: Call, path: str, body: Mapping[str, Json], *, within: float) -> Json:
         """The answer to the one POST that costs money. It is sent exactly once, whatever the outcome."""

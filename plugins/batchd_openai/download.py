@@ -17,16 +17,11 @@ from typing import IO, TYPE_CHECKING
 from batchd import Json, ProviderError, RemoteMissing, TransientError
 
 from .normalise import size_of, unwrap
-from .retrying import FIRST_PAUSE, LONGEST_PAUSE
+from .pacing import Pacing
 from .wire import Call, is_html
 
 if TYPE_CHECKING:
     from .client import Client, Stream
-
-TRIES = 6
-"""Consecutive tries without progress. After these the daemon waits before it tries again."""
-PROGRESS = 1_000_000
-"""Bytes that count as progress: a file of a gigabyte may break off twenty times and still arrive."""
 
 _MAX_LAST_LINE = 32_000_000
 _CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-\d+/(\d+|\*)")
@@ -88,6 +83,7 @@ async def fetch(client: Client, file: str, target: IO[bytes]) -> None:
     Raises `NotThereYet` if the service does not know the file, and `TransientError` if it does not arrive completely.
     `target` is then as it was before.
     """
+    pacing = client.pacing
     draft = _Draft(target, target.tell())
     draft.restart()
     fruitless = 0
@@ -98,13 +94,13 @@ async def fetch(client: Client, file: str, target: IO[bytes]) -> None:
                 await _try(client, file, draft)
                 break
             except TransientError as error:
-                if isinstance(error, RemoteMissing) or (error.retry_after or 0) > LONGEST_PAUSE:
+                if isinstance(error, RemoteMissing) or (error.retry_after or 0) > pacing.longest_pause:
                     raise
-                fruitless = 0 if draft.arrived >= before + PROGRESS else fruitless + 1
-                if fruitless >= TRIES:
+                fruitless = 0 if draft.arrived >= before + pacing.progress else fruitless + 1
+                if fruitless >= pacing.downloads:
                     raise
                 pause = error.retry_after
-            await asyncio.sleep(_pause(fruitless) if pause is None else pause)
+            await asyncio.sleep(_pause(pacing, fruitless) if pause is None else pause)
     except BaseException:
         draft.restart()
         raise
@@ -112,8 +108,8 @@ async def fetch(client: Client, file: str, target: IO[bytes]) -> None:
         target.write(b"\n")
 
 
-def _pause(fruitless: int) -> float:
-    return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**fruitless))
+def _pause(pacing: Pacing, fruitless: int) -> float:
+    return random.uniform(0, min(pacing.longest_pause, pacing.first_pause * 2**fruitless))
 
 
 async def _try(client: Client, file: str, draft: _Draft) -> None:

@@ -17,8 +17,6 @@ from .wire import Call
 if TYPE_CHECKING:
     from .client import Client
 
-MAX_PAGES = 2_000
-
 
 async def everything(
     client: Client, call: Call, path: str, query: Mapping[str, str | int]
@@ -27,7 +25,7 @@ async def everything(
     service = client.settings.base_url
     seen: set[str] = set()
     cursor: dict[str, str] = {}
-    for _ in range(MAX_PAGES):
+    for _ in range(client.pacing.max_pages):
         answer = await client.get(call, path, query={**query, **cursor})
         items = as_list(answer)
         if items is None:

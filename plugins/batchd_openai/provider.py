@@ -29,6 +29,7 @@ from .checking import check
 from .download import NotThereYet, fetch
 from .listing import everything
 from .normalise import OWED, identifier, instant, size_of, status_of, unwrap
+from .pacing import USUAL, Pacing
 from .retrying import with_retries
 from .settings import OpenAISettings
 from .wire import Call, Kind
@@ -36,7 +37,6 @@ from .wire import Call, Kind
 if TYPE_CHECKING:
     from .client import Client
 
-_MIN_UPLOAD = 60.0
 _GONE = frozenset({"error", "deleted", "deleting", "expired", "failed"})
 _NO_SUCH = re.compile(r"not[ _]?found|no such|does not exist", re.IGNORECASE)
 
@@ -46,8 +46,9 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
 
     Settings = OpenAISettings
 
-    def __init__(self, settings: OpenAISettings) -> None:
+    def __init__(self, settings: OpenAISettings, *, pacing: Pacing = USUAL) -> None:
         super().__init__(settings)
+        self._pacing = pacing
         self.completion_window = settings.window
         self._open_client: Client | None = None
 
@@ -57,7 +58,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
             # Imported here: the SDK takes more than a second to import, and other commands do not need it.
             from .client import Client
 
-            self._open_client = Client(self.settings)
+            self._open_client = Client(self.settings, self._pacing)
         return self._open_client
 
     async def aopen(self) -> None:
@@ -80,7 +81,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
             name, attempt = f"batchd-{submission.key}-{attempt}.jsonl", attempt + 1
             return await self._upload(submission, name)
 
-        return await with_retries(once)
+        return await with_retries(self._pacing, once)
 
     async def submit(self, submission: Submission) -> str:
         """Create the batch with one POST, which is never retried here."""
@@ -192,7 +193,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
             await self._open_client.aclose()
 
     async def _upload(self, submission: Submission, name: str) -> str:
-        within = _MIN_UPLOAD + submission.size / self.settings.slowest_upload
+        within = self._pacing.min_upload + submission.size / self.settings.slowest_upload
         # Not opened in a thread: a cancellation between opening and closing would leak it. It is a local file.
         with submission.file.open("rb") as file:
             answer = await self._client.upload(

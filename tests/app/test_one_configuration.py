@@ -103,10 +103,10 @@ class Stepwise(Awaitable[T]):
                 self.waits += 1
                 # A task takes a future from whom it runs only with this mark, and only once; the other waits first.
                 if future is not None:
-                    future._asyncio_future_blocking = False
+                    future._asyncio_future_blocking = False  # noqa: SLF001 - what asyncio itself reads
                 yield from self._between().__await__()
                 if future is not None and not future.done():
-                    future._asyncio_future_blocking = True
+                    future._asyncio_future_blocking = True  # noqa: SLF001 - what asyncio itself reads
                     yield future
         except StopIteration as end:
             result: T = end.value

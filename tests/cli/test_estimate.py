@@ -329,7 +329,7 @@ def test_the_route_is_that_of_the_place_in_the_inbox(config: Path) -> None:
 
 
 def test_a_large_file_is_sampled_and_says_so(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batchd.money.sampling.PIECE", 4_096)
+    monkeypatch.setattr("batchd.app.estimate.PIECE", 4_096)
     monkeypatch.setattr("batchd.app.estimate.LARGE", 1_000_000)
     path = file_of(config.parent, *["It came late and the box was broken"] * 100_000)
     said = here("estimate", path, config=config)
@@ -542,7 +542,7 @@ def test_the_operators_prices_are_enough_without_the_published_ones(config: Path
 
 
 def test_it_works_without_the_vocabularies(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokens, "_tokenizer", lambda name: None)
+    monkeypatch.setattr(tokens, "tokenizer_of", lambda name: None)
     said = here("estimate", file_of(config.parent, "good", "bad"), config=config)
     assert "tokens, estimated from bytes (pip install 'batchd[tokens]' counts them)." in said.out
 

@@ -46,6 +46,6 @@ def test_it_is_said_first_and_is_what_jobs_wait_for(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("full")
 def test_a_database_that_cannot_be_read_for_want_of_room_is_not_called_damaged(tmp_path: Path) -> None:
     # What SQLite says when it finds no room for the files beside the database.
-    words = opening._in_words(sqlite3.OperationalError("disk I/O error"), tmp_path / "batchd.db")
+    words = opening.in_words(sqlite3.OperationalError("disk I/O error"), tmp_path / "batchd.db")
     assert "no room left" in words
     assert "damaged" not in words

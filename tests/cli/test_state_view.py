@@ -89,8 +89,8 @@ def test_locked_by_someone_who_does_not_let_go(house: House, monkeypatch: pytest
 def test_looking_never_writes(house: House) -> None:
     def delete() -> None:
         with snapshot(house.state) as state:
-            assert state._connection is not None
-            state._connection.execute("DELETE FROM jobs")
+            assert state.connection is not None
+            state.connection.execute("DELETE FROM jobs")
 
     with pytest.raises(StateUnusable, match="attempt to write a readonly database"):
         delete()
@@ -121,7 +121,7 @@ def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_said_as_such() -> None:
     error = sqlite3.OperationalError("database or disk is full")
-    assert "no room left" in opening._in_words(error, Path("/srv/state/batchd.db"))
+    assert "no room left" in opening.in_words(error, Path("/srv/state/batchd.db"))
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_on_a_terminal_the_first_so_many_are_shown_and_all_are_counted(
     file = write(request("a"), *["{oops"] * (command.SHOWN + 1_005))
     with RequestFile(file, Limits()) as looked:
         looked.look()
-        lines = list(command._lines(file, looked))
+        lines = list(command.lines(file, looked))
     assert sum(line.startswith("  line ") for line in lines) == command.SHOWN
     assert "  … and 1,005 more bad lines. With --json there are all." in lines
     assert "      1,025  invalid_json_line" in lines

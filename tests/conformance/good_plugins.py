@@ -211,7 +211,7 @@ class Pool(Executor[Settings]):
 
     def end(self, pool: ProcessPoolExecutor) -> None:
         """End a process, whatever it is at."""
-        processes = list((pool._processes or {}).values())
+        processes = list((pool._processes or {}).values())  # noqa: SLF001 - until 3.14 there is no other way
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.kill()

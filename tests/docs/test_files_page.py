@@ -78,8 +78,8 @@ def test_the_temporary_names_are_those_that_are_passed_over() -> None:
     assert all(is_temporary(name) and is_temporary(f"{name}/may.csv") for name in names)
     from batchd.domain import names as ours
 
-    assert (set(starts), set(ends)) == (set(ours._TEMPORARY_STARTS), set(ours._TEMPORARY_ENDS))
-    assert {name.lower() for name in names} == ours._JUNK
+    assert (set(starts), set(ends)) == (set(ours.TEMPORARY_STARTS), set(ours.TEMPORARY_ENDS))
+    assert {name.lower() for name in names} == ours.JUNK
 
 
 @pytest.mark.parametrize("line", ["cp may.csv inbox/reviews/.may.csv.part"])

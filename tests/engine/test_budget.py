@@ -77,7 +77,7 @@ async def order(living: Living, kind: str, job: str, **data: Any) -> str:
     given = (await living.context.store.event_log.orders())[-1]
     await orders.obey(living.context, StoredOrder(given.id, kind, job, data, at=1.0))
     with snapshot(living.context.spool.state) as state:
-        return str(state._rows("SELECT answer FROM orders ORDER BY id")[-1]["answer"])
+        return str(state.rows("SELECT answer FROM orders ORDER BY id")[-1]["answer"])
 
 
 async def test_a_job_within_its_limits_runs_and_costs_what_the_report_says(tmp_path: Path) -> None:
@@ -429,7 +429,7 @@ async def test_renaming_the_note_approves_where_that_is_allowed(tmp_path: Path) 
         job = await only(living, "reviews/may.csv")
         assert job.state is JobState.DONE
         with snapshot(living.context.spool.state) as state:
-            [stored] = state._rows("SELECT kind, target, who, door, answer FROM orders")
+            [stored] = state.rows("SELECT kind, target, who, door, answer FROM orders")
     assert tuple(stored) == (
         "approve", job.id, None, "held folder", "Approved by the file may.csv.approved.txt: up to 50.00 USD in all."
     )  # fmt: skip
@@ -480,13 +480,14 @@ async def test_a_note_overwrites_nobodys_file(tmp_path: Path) -> None:
 
 
 async def test_a_price_that_changes_while_a_job_runs_changes_nothing_for_it(tmp_path: Path) -> None:
-    house = household(tmp_path)
+    prices = dict(PRICES)
+    house = household(tmp_path, prices=prices)
     house.drop("reviews/a.csv", csv(2, "a"))
     async with house.living() as living:
         await living.take_in()
         while not house.service.creates:
             await living.step()
-        house.prices._operator = {"small": Price(Decimal(0), Decimal(9_000_000))}
+        prices["small"] = Price(Decimal(0), Decimal(9_000_000))
         house.drop("reviews/b.csv", csv(2, "b"))
         await drain(living)
     assert house.report("reviews/a.report.json")["cost"]["actual"] == 10.0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 async def pragma(daemon: Living, statement: str) -> Any:
     """Ask SQLite for something."""
-    connection = daemon.context.store.database._connection
+    connection = daemon.context.store.database.connection
     return list(await connection.execute_fetchall(f"PRAGMA {statement}"))
 
 

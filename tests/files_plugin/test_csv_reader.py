@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from batchd import BadRow, Source
-from batchd_files import csv_reader
 from batchd_files.csv_reader import CsvReader, CsvSettings
 from batchd_files.delimiter import find_delimiter
 
@@ -297,12 +296,14 @@ def test_refuses(drop, content, code, says):
     assert says in str(refusal)
 
 
-def test_an_endless_cell_is_refused_before_memory_is_full(drop, monkeypatch):
-    monkeypatch.setattr(csv_reader, "MAX_CELL", 100_000)
-    monkeypatch.setattr(csv_reader, "_MAX_LINE", 200_000)
-    refusal = refused(reader(), drop('a,b\n1,x\n2,"' + "long\n" * 30_000))
+def test_an_endless_cell_is_refused_before_memory_is_full(drop):
+    class Small(CsvReader):
+        max_cell = 100_000
+
+    small = Small(Small.Settings())
+    refusal = refused(small, drop('a,b\n1,x\n2,"' + "long\n" * 30_000))
     assert (refusal.code, "begins on line 3 " in str(refusal)) == ("too_long", True)
-    refusal = refused(reader(), drop("a,b\n1," + "x" * 300_000))
+    refusal = refused(small, drop("a,b\n1," + "x" * 300_000))
     assert (refusal.code, "Line 2 " in str(refusal)) == ("too_long", True)
 
 

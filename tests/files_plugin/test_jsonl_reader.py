@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from batchd import BadRow, Settings, Source
 from batchd.requests.json_lines import UNREADABLE
-from batchd_files import bad_lines, jsonl_reader
+from batchd_files import bad_lines
 from batchd_files.bad_lines import original_line
 from batchd_files.jsonl_reader import JsonlReader
 
@@ -87,15 +87,17 @@ def test_a_bad_line_fails_alone_and_is_returned_unchanged(drop, line, code, says
 
 
 def test_every_code_of_an_unreadable_line_returns_the_line():
-    assert bad_lines._BAD | {bad_lines.NOT_UTF8} >= UNREADABLE
+    assert bad_lines.BAD | {bad_lines.NOT_UTF8} >= UNREADABLE
 
 
-def test_a_line_too_long_fails_alone(drop, monkeypatch):
-    monkeypatch.setattr(jsonl_reader, "MAX_LINE", 5_000)
+def test_a_line_too_long_fails_alone(drop):
+    class Small(JsonlReader):
+        max_line = 5_000
+
     fits = b'{"a":"' + b"x" * 4_992 + b'"}'
     long = b'{"a":"' + b"y" * 20_000 + b'"}'
     assert len(fits) == 5_000
-    _, records = read(READER, drop(fits + b"\n" + long + b"\n" + fits + b"\n" + long))
+    _, records = read(Small(Small.Settings()), drop(fits + b"\n" + long + b"\n" + fits + b"\n" + long))
     assert [isinstance(record, BadRow) for record in records] == [False, True, False, True]
     assert bad(records)[1].failure.message.startswith("Line 4 is longer than 5,000 bytes.")
     assert len(bad(records)[0].values[0]) < 2_000

@@ -25,7 +25,7 @@ async def database(context: Context, query: str) -> None:
     """Somebody, or a fault of ours, changes the database."""
 
     async def change(tx: object) -> None:
-        await tx._connection.execute(query)  # type: ignore[attr-defined]
+        await tx.connection.execute(query)  # type: ignore[attr-defined]
 
     await context.store.database.write(change)
 

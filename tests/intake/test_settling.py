@@ -87,7 +87,7 @@ def test_memory_is_that_of_one_look():
     settling = Settling(settle=2.0)
     for number in range(1000):
         settling.look({f"{number}.csv": A}, float(number))
-    assert len(settling._files) == 1
+    assert len(settling) == 1
 
 
 # --- Busy files ------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def test_agrees_with_the_model(looks, settle):
         assert settling.look(seen, float(steady)) == [path for path in seen if waits[path] <= 0]
         ahead = [wait for wait in waits.values() if wait > 0]
         assert settling.due_in(float(steady)) == (min(ahead) if ahead else None)
-        assert len(settling._files) == len(seen)
+        assert len(settling) == len(seen)
 
 
 # --- Slow writers (T5) -----------------------------------------------------------------------------------------

@@ -283,7 +283,7 @@ def ignore_dead_threads(test: Callable[..., object]) -> Callable[..., object]:
 
 @ignore_dead_threads
 async def test_deaf_after_a_handler_raised(loop):
-    [handlers] = loop.watcher._observer._handlers.values()
+    [handlers] = loop.watcher.observer._handlers.values()  # noqa: SLF001 - watchdog gives its handlers out in no other way
     [handler] = handlers
 
     def fail(event: object) -> None:
@@ -299,7 +299,7 @@ async def test_deaf_after_a_handler_raised(loop):
 
 
 async def test_deaf_after_an_emitter_died(loop):
-    [emitter] = loop.watcher._observer.emitters
+    [emitter] = loop.watcher.observer.emitters
     emitter.stop()
     await ended(emitter)
     await loop.takes("may.csv", within=2 * RESCAN)
@@ -309,7 +309,7 @@ async def test_deaf_after_an_emitter_died(loop):
 
 
 async def test_deaf_after_the_reading_thread_died(loop):
-    reader = loop.watcher._observer._inotify_fd
+    reader = loop.watcher.observer._inotify_fd  # noqa: SLF001 - nor its reading thread
     reader.stop()
     await ended(reader)
     await loop.takes("may.csv", within=2 * RESCAN)
@@ -328,10 +328,10 @@ async def test_an_error_when_waking_does_not_deafen(ear, monkeypatch):
             calls.append(call)
             raise ValueError("from the loop")
 
-    ear.watcher._loop = Failing()
+    ear.watcher.start(Failing())
     (ear.inbox / "lost.csv").write_text("a\n")
     await eventually(lambda: calls, "a call")
-    ear.watcher._loop = running
+    ear.watcher.start(running)
     await ear.hears()
     assert ear.watcher.watching
 
@@ -455,10 +455,10 @@ async def test_starts_when_the_inbox_comes(tmp_path):
 
 
 async def test_nothing_is_rebuilt_without_need(ear):
-    observer = ear.watcher._observer
+    observer = ear.watcher.observer
     for _ in range(5):
         ear.watcher.check()
-    assert ear.watcher._observer is observer
+    assert ear.watcher.observer is observer
 
 
 async def test_stop_ends_the_threads_and_everything_after_it_is_quiet(inbox):

@@ -193,10 +193,10 @@ def test_rates_come_to_what_the_package_itself_comes_to(name: str) -> None:
 
 def test_a_lookup_is_made_once_a_model() -> None:
     book = PriceList({}, known="openrouter")
-    before = published_prices._find.cache_info().misses
+    before = published_prices.find.cache_info().misses
     for _ in range(3):
         book.terms("openai/gpt-4o-mini", NOW)
-    assert published_prices._find.cache_info().misses <= before + 1
+    assert published_prices.find.cache_info().misses <= before + 1
 
 
 def test_prices_are_imported_only_when_they_are_asked_for() -> None:

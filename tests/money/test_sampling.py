@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import csv
 import random
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from batchd.money import sampling as thinning
-from batchd.money.sampling import PIECES, thin
+from batchd.money import sampling
+from batchd.money.sampling import PIECES
 
 ROWS = 25_000
 PIECE = 4_096
 LETTERS = [chr(code) for code in range(ord("a"), ord("z"))]
 
 
-@pytest.fixture(autouse=True)
-def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stretches so small that a small file is a large one."""
-    monkeypatch.setattr(thinning, "PIECE", PIECE)
+# Stretches so small that a small file is a large one.
+thin = partial(sampling.thin, piece=PIECE)
 
 
 def table(path: Path, *, multi_line: float = 0.0, quote: bool = True) -> Path:

@@ -25,8 +25,8 @@ PARAGRAPH = "It came late, the box was “hỏng”, and nobody at the hotline a
 def no_vocabularies(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the extra were not installed."""
     monkeypatch.setitem(sys.modules, "splintr", None)
-    tokens._tokenizer.cache_clear()
-    monkeypatch.setattr(tokens, "_tokenizer", tokens._tokenizer.__wrapped__)
+    tokens.tokenizer_of.cache_clear()
+    monkeypatch.setattr(tokens, "tokenizer_of", tokens.tokenizer_of.__wrapped__)
 
 
 def asked(*said: str, **more: Any) -> bytes:
@@ -83,7 +83,7 @@ def test_a_models_name_tells_its_vocabulary(model: str, known: str | None) -> No
 
 @pytest.mark.parametrize("name", sorted({name for _, name in tokens.VOCABULARIES} | {tokens.STAND_IN}))
 def test_every_vocabulary_is_there(name: str) -> None:
-    tokenizer = tokens._tokenizer(name)
+    tokenizer = tokens.tokenizer_of(name)
     assert tokenizer is not None
     assert 3 <= len(tokenizer.encode_ordinary("It was broken.")) <= 6
 
@@ -183,7 +183,7 @@ def test_in_a_frame_as_people_write_them_the_sum_is_right(before: str, behind: s
     assert sum(map(run, bodies)) == pytest.approx(sum(map(one, bodies)), rel=0.01)
     # The frame was found, or this test shows nothing.
     assert isinstance(run, tokens.TokenCounter)
-    assert run._one_by_one.constant is not None
+    assert run.one_by_one.constant is not None
 
 
 def test_bodies_that_are_nothing_alike_are_counted_whole() -> None:
@@ -222,7 +222,7 @@ def test_of_many_bodies_a_share_is_counted_and_the_sum_is_right() -> None:
     bodies = [framed("Review: ", " ".join(chance.choices(words, k=chance.randint(1, 60))), "") for _ in range(6_000)]
     looked_at = 0
 
-    class Watched(tokens._OneByOne):
+    class Watched(tokens.OneByOne):
         def __call__(self, body: bytes) -> float:
             nonlocal looked_at
             looked_at += 1
@@ -230,7 +230,7 @@ def test_of_many_bodies_a_share_is_counted_and_the_sum_is_right() -> None:
 
     run = counter("gpt-4o")
     assert isinstance(run, tokens.TokenCounter)
-    run._one_by_one = Watched(run._one_by_one._encode)
+    run.one_by_one = Watched(run.one_by_one.encode)
     counts = list(map(run, bodies))
     assert COUNTED_FIRST + 400 < looked_at < COUNTED_FIRST + 600
     assert sum(counts) == pytest.approx(sum(map(one, bodies)), rel=0.005)
@@ -264,11 +264,11 @@ def test_a_tokenizer_that_is_broken_stops_nobody(monkeypatch: pytest.MonkeyPatch
             raise ValueError(f"no vocabulary {name}")
 
     monkeypatch.setattr("splintr.Tokenizer", Broken)
-    tokens._tokenizer.cache_clear()
+    tokens.tokenizer_of.cache_clear()
     try:
         assert one(asked("a" * 350)) == 100 + AROUND
     finally:
-        tokens._tokenizer.cache_clear()
+        tokens.tokenizer_of.cache_clear()
 
 
 def test_a_body_names_everything_that_a_model_reads() -> None:

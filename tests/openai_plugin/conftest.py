@@ -10,14 +10,10 @@ import httpx2
 import pytest
 from openai_support import KEY, Connect, FakeService, serving
 
-from batchd_openai import download, retrying
+from batchd_openai.pacing import Pacing
 from batchd_openai.provider import OpenAIProvider
 
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (retrying, download):
-        monkeypatch.setattr(module, "FIRST_PAUSE", 0.002)
+SHORT = Pacing(first_pause=0.002)
 
 
 @pytest.fixture(scope="session")
@@ -42,12 +38,12 @@ async def service() -> AsyncIterator[FakeService]:
 
 @pytest.fixture
 async def connect(service: FakeService) -> AsyncIterator[Connect]:
-    """A function that creates providers, connected to the service by default."""
+    """A function that creates providers, connected to the service by default, with short pauses."""
     providers: list[OpenAIProvider] = []
 
-    def make(**settings: Any) -> OpenAIProvider:
+    def make(*, pacing: Pacing = SHORT, **settings: Any) -> OpenAIProvider:
         values = {"base_url": service.url, "api_key": KEY, "request_timeout": 5, **settings}
-        providers.append(OpenAIProvider(OpenAIProvider.Settings.model_validate(values)))
+        providers.append(OpenAIProvider(OpenAIProvider.Settings.model_validate(values), pacing=pacing))
         return providers[-1]
 
     yield make

@@ -32,7 +32,7 @@ from openai_support import (
 
 from batchd import Failure, RejectedError, RemoteBatch, RemoteMissing, TransientError
 from batchd.answers.meaning import outcome
-from batchd_openai import download
+from batchd_openai.pacing import Pacing
 from batchd_openai.provider import OpenAIProvider
 
 OUT = "/files/file-out/content"
@@ -145,10 +145,9 @@ async def test_a_broken_download_is_resumed(service: FakeService, provider: Open
     assert second.headers["Range"] == "bytes=5000-"
 
 
-async def test_a_big_file_may_break_off_often_as_long_as_it_grows(
-    service: FakeService, provider: OpenAIProvider, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(download, "PROGRESS", 1_000)
+async def test_a_big_file_may_break_off_often_as_long_as_it_grows(service: FakeService, connect: Connect) -> None:
+    pacing = Pacing(first_pause=0.002, progress=1_000)
+    provider = connect(pacing=pacing)
 
     async def short(request: web.Request) -> web.StreamResponse:
         start = int(request.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
@@ -161,7 +160,7 @@ async def test_a_big_file_may_break_off_often_as_long_as_it_grows(
 
     service.on("GET", OUT, short)
     assert await fetched(provider) == ANSWERS
-    assert service.count("GET", OUT) > download.TRIES
+    assert service.count("GET", OUT) > pacing.downloads
 
 
 async def test_a_service_without_ranges_sends_it_again(service: FakeService, provider: OpenAIProvider) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from openai_support import FakeService, batch, named, submission_of
+from openai_support import Connect, FakeService, batch, named, submission_of
 
 from batchd import CannotFind, RejectedError, TransientError
-from batchd_openai import listing
+from batchd_openai.pacing import Pacing
 from batchd_openai.provider import OpenAIProvider
 
 
@@ -107,10 +107,8 @@ async def test_an_empty_page_is_the_end(service: FakeService, provider: OpenAIPr
     assert service.count("GET", "/batches") == 2
 
 
-async def test_endless_pages_end_at_a_limit(
-    service: FakeService, provider: OpenAIProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(listing, "MAX_PAGES", 5)
+async def test_endless_pages_end_at_a_limit(service: FakeService, connect: Connect, tmp_path: Path) -> None:
+    provider = connect(pacing=Pacing(max_pages=5))
     count = 0
 
     async def endless(request: web.Request) -> web.StreamResponse:

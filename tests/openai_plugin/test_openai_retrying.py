@@ -10,8 +10,10 @@ from openai_support import Connect, FakeService, batch, hang_up, named, remote, 
 
 from batchd import NotSent, RejectedError, TransientError
 from batchd_openai import retrying
+from batchd_openai.pacing import Pacing
 from batchd_openai.provider import OpenAIProvider
 
+PACING = Pacing()
 BATCH = "/batches/batch_1"
 
 
@@ -27,7 +29,7 @@ async def test_a_lasting_fault_is_left_to_the_daemon(service: FakeService, provi
     service.on("GET", BATCH, (503, {}, {"Retry-After": "0.01"}))
     with pytest.raises(TransientError) as raised:
         await provider.poll(remote())
-    assert service.count("GET", BATCH) == retrying.TRIES
+    assert service.count("GET", BATCH) == PACING.tries
     assert raised.value.retry_after == 0.01
 
 
@@ -46,13 +48,10 @@ async def test_a_refusal_is_not_tried_again(service: FakeService, provider: Open
     assert service.count("GET", BATCH) == 1
 
 
-async def test_a_slow_fault_leaves_no_time_for_retries(
-    service: FakeService, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retrying, "WITHIN", 0.0)
+async def test_a_slow_fault_leaves_no_time_for_retries(service: FakeService, connect: Connect) -> None:
     service.on("GET", BATCH, 500)
     with pytest.raises(TransientError):
-        await connect().poll(remote())
+        await connect(pacing=Pacing(within=0.0)).poll(remote())
     assert service.count("GET", BATCH) == 1
 
 
@@ -60,22 +59,21 @@ def pause_after(error: Exception, attempt: int) -> float:
     state = tenacity.RetryCallState(tenacity.AsyncRetrying(), None, (), {})
     state.attempt_number = attempt
     state.set_exception((type(error), error, None))
-    return retrying.Pause()(state)
+    return retrying.Pause(PACING)(state)
 
 
-def test_pauses_are_the_services_or_random_within_a_range_that_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retrying, "FIRST_PAUSE", 0.5)
+def test_pauses_are_the_services_or_random_within_a_range_that_doubles() -> None:
     assert pause_after(TransientError("x", retry_after=3.0), 1) == 3.0
     first = [pause_after(NotSent("x"), 1) for _ in range(200)]
     third = [pause_after(NotSent("x"), 3) for _ in range(200)]
     assert 0 <= min(first) < max(first) <= 0.5
     assert 0.5 < max(third) <= 2.0
-    assert max(pause_after(NotSent("x"), 30) for _ in range(50)) <= retrying.LONGEST_PAUSE
+    assert max(pause_after(NotSent("x"), 30) for _ in range(50)) <= PACING.longest_pause
 
 
 def test_which_errors_may_pass_soon() -> None:
-    assert retrying.soon_over(TransientError("x"))
-    assert retrying.soon_over(NotSent("x", retry_after=retrying.LONGEST_PAUSE))
-    assert not retrying.soon_over(TransientError("x", retry_after=retrying.LONGEST_PAUSE + 1))
-    assert not retrying.soon_over(RejectedError("x"))
-    assert not retrying.soon_over(ValueError("x"))
+    assert retrying.soon_over(PACING, TransientError("x"))
+    assert retrying.soon_over(PACING, NotSent("x", retry_after=PACING.longest_pause))
+    assert not retrying.soon_over(PACING, TransientError("x", retry_after=PACING.longest_pause + 1))
+    assert not retrying.soon_over(PACING, RejectedError("x"))
+    assert not retrying.soon_over(PACING, ValueError("x"))

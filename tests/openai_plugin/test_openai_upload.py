@@ -12,6 +12,7 @@ from aiohttp import web
 from openai_support import KEY, Connect, FakeService, hang_up, named, serving, submission_of
 
 from batchd import RejectedError, SubmissionRefused, TransientError
+from batchd_openai.pacing import Pacing
 from batchd_openai.provider import OpenAIProvider
 
 
@@ -103,11 +104,10 @@ async def test_a_busy_service_is_retried_and_then_left_to_the_daemon(
 
 
 async def test_an_upload_that_is_slower_than_allowed_is_stopped(
-    service: FakeService, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: FakeService, connect: Connect, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("batchd_openai.provider._MIN_UPLOAD", 0.2)
     # This try is short, so a second one would still start within the ten seconds.
-    monkeypatch.setattr("batchd_openai.retrying.TRIES", 1)
+    pacing = Pacing(min_upload=0.2, tries=1)
     submission = submission_of(tmp_path)
     with submission.file.open("wb") as file:
         file.truncate(30_000_000)
@@ -121,7 +121,7 @@ async def test_an_upload_that_is_slower_than_allowed_is_stopped(
     server = await asyncio.start_server(swallow, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        provider = connect(base_url=f"http://127.0.0.1:{port}/v1", slowest_upload=1_000_000_000)
+        provider = connect(base_url=f"http://127.0.0.1:{port}/v1", slowest_upload=1_000_000_000, pacing=pacing)
         with pytest.raises(TransientError, match="in time when asked to take a file"):
             await provider.upload(submission)
     finally:

@@ -22,7 +22,7 @@ import pytest
 from batchd.domain.lifecycle import Action, Poll, Submit
 from batchd.domain.routing import Route
 from batchd.testing.household import Household, Living
-from batchd_openai import download, retrying
+from batchd_openai.pacing import Pacing
 from batchd_openai.provider import OpenAIProvider
 
 from ..engine.conftest import ASKING, csv_of, route
@@ -132,8 +132,6 @@ def trust() -> ssl.SSLContext:
 async def make_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trust: ssl.SSLContext) -> AsyncIterator[MakePair]:
     """Make pairs: settings of the provider as a dict, of the sandbox by name, the rest for the household."""
     monkeypatch.setattr(httpx2, "create_ssl_context", lambda **_: trust)
-    for module in (retrying, download):
-        monkeypatch.setattr(module, "FIRST_PAUSE", 0.002)
     plugins = tmp_path / "plugins.d"
     plugins.mkdir()
     (plugins / "asking.py").write_text(ASKING)
@@ -148,7 +146,7 @@ async def make_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trust: ssl.
         ) -> Pair:
             server = await leaving.enter_async_context(running(tmp_path / "sandbox", **(sandbox or {})))
             settings = {"base_url": server.url, "api_key": KEY, "request_timeout": 20, **(provider or {})}
-            ours = OpenAIProvider(OpenAIProvider.Settings.model_validate(settings))
+            ours = OpenAIProvider(OpenAIProvider.Settings.model_validate(settings), pacing=Pacing(first_pause=0.002))
             leaving.push_async_callback(ours.aclose)
             house = Household(
                 tmp_path / "house",

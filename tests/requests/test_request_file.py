@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from batchd.errors import BatchdError
 from batchd.model import Limits
-from batchd.requests import file as request_file
 from batchd.requests.file import Fix, RequestFile
 
 from ..memory import peak_of
@@ -112,10 +111,9 @@ def test_what_most_lines_are_for_is_right_even_if_the_first_is_for_something_els
     assert codes(look(write(file, [request("a", model="odd"), request("b")]))[1]) == {2: ["mismatched_model"]}
 
 
-def test_more_models_than_are_counted_do_no_harm(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_file, "MAX_KINDS", 3)
+def test_more_models_than_are_counted_do_no_harm(file: Path) -> None:
     lines = [request(number, model=f"m{number}") for number in map(str, range(9))]
-    summary, findings = look(write(file, [*lines, request("x", model="m0")]))
+    summary, findings = look(write(file, [*lines, request("x", model="m0")]), max_kinds=3)
     assert codes(findings) == {number: ["mismatched_model"] for number in range(2, 10)}
     assert summary.model == "m0"
     assert "“m7”" in findings[6].faults[0].message
@@ -179,11 +177,10 @@ def test_a_file_that_somebody_writes_to_is_not_judged(file: Path) -> None:
             looked.look()
 
 
-def test_how_far_it_is_adds_up_to_all_of_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_file, "_TOLD_EVERY", 300)
+def test_how_far_it_is_adds_up_to_all_of_it(file: Path) -> None:
     write(file, [request(str(number), text="x" * (number * 100)) for number in (*range(15, 2, -1), 0)])
     told: list[int] = []
-    with RequestFile(file, LIMITS) as looked:
+    with RequestFile(file, LIMITS, told_every=300) as looked:
         looked.look(told.append)
     assert sum(told) == file.stat().st_size
     assert len(told) > 5

@@ -49,10 +49,10 @@ def test_it_grows_no_larger_than_it_may_and_forgets_the_oldest_first(tmp_path: P
     with AnswerCache.opened(path) as book:
         for at in range(20):
             book.keep([(key(at * 100 + number), b"x" * 1_000) for number in range(100)], at=float(at))
-        before = book._size()
+        before = book.size()
         assert book.sweep(before=0.0, most_bytes=500_000) > 0
         assert before > 1_500_000
-        assert book._size() <= 500_000
+        assert book.size() <= 500_000
         assert book.recall([key(1_999)], since=0.0)
         assert not book.recall([key(0)], since=0.0)
     assert path.stat().st_size <= 500_000

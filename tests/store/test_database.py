@@ -7,6 +7,7 @@ import contextlib
 import gc
 import re
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ async def commits(store: Opened) -> list[str]:
         if statement.startswith("COMMIT"):
             seen.append(statement)
 
-    await store.database._connection.set_trace_callback(trace)
+    await store.database.connection.set_trace_callback(trace)
     return seen
 
 
@@ -141,7 +142,7 @@ async def test_one_that_fails_leaves_the_others_and_nothing_of_itself(store: Ope
 
 async def test_a_fault_of_sqlite_fails_all_and_commits_none(store: Opened) -> None:
     async def bad(tx: Transaction) -> None:
-        await tx._connection.execute("SELECT * FROM no_such_table")
+        await tx.connection.execute("SELECT * FROM no_such_table")
 
     gate, _ = await held_up(store)
     tasks = await begun(store, note("one"), bad, note("two"))
@@ -156,7 +157,7 @@ async def test_a_full_disk_fails_all_who_wait_and_passes(store: Opened) -> None:
     async def large(tx: Transaction) -> None:
         await tx.run("raise_condition", subject="large", text="x" * 10_000_000, since=0.0)
 
-    connection = store.database._connection
+    connection = store.database.connection
     [(pages,)] = await connection.execute_fetchall("PRAGMA page_count")
     await connection.execute_fetchall(f"PRAGMA max_page_count={pages + 20}")
     gate, _ = await held_up(store)
@@ -171,14 +172,14 @@ async def test_a_full_disk_fails_all_who_wait_and_passes(store: Opened) -> None:
 
 
 async def test_a_commit_that_fails_tells_of_nothing(store: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    execute = store.database._connection.execute
+    execute = store.database.connection.execute
 
     def refuse(statement: str, *arguments: Any) -> Any:
         if statement == "COMMIT":
             raise sqlite3.OperationalError("disk I/O error")
         return execute(statement, *arguments)
 
-    monkeypatch.setattr(store.database._connection, "execute", refuse)
+    monkeypatch.setattr(store.database.connection, "execute", refuse)
     with pytest.raises(StoreUnavailable, match="I/O"):
         await store.database.write(note("one"))
     monkeypatch.undo()
@@ -228,7 +229,7 @@ async def test_a_writer_that_is_cancelled_before_its_turn_leaves_nothing(store: 
     # Neither now nor with the next commit, an hour later: by then nobody may want it any more.
     await store.database.write(note("later"))
     assert await notes(store) == ["gate", "later"]
-    assert store.database._waiting == []
+    assert store.database.waiting == 0
 
 
 @pytest.mark.parametrize("times", [1, 2, 5])
@@ -322,7 +323,7 @@ async def test_text_of_strangers_is_stored_whatever_is_in_it(store: Opened) -> N
 
 
 async def test_the_promised_pragmas_are_read_back(store: Opened) -> None:
-    connection = store.database._connection
+    connection = store.database.connection
     answers = {}
     for pragma in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout"):
         [(answers[pragma],)] = await connection.execute_fetchall(f"PRAGMA {pragma}")
@@ -356,10 +357,10 @@ async def test_opening_proves_that_it_can_be_written(tmp_path: Path, monkeypatch
 
 
 async def test_a_full_disk_does_not_keep_the_daemon_from_starting(store: Opened) -> None:
-    connection = store.database._connection
+    connection = store.database.connection
     await connection.execute_fetchall("PRAGMA max_page_count=1")
-    # What `_probe` meets; the daemon starts, says so and waits for room.
-    await database._probe(_Full(), store.path, NOW)  # type: ignore[arg-type]
+    # What `probe` meets; the daemon starts, says so and waits for room.
+    await database.probe(_Full(), store.path, NOW)  # type: ignore[arg-type]
 
 
 class _Full:
@@ -384,20 +385,17 @@ async def version(path: Path) -> int:
         return number
 
 
-async def opened_and_closed(path: Path) -> None:
-    await (await Database.open(path, now=lambda: NOW)).close()
+async def opened_and_closed(path: Path, steps: Sequence[str] | None = None) -> None:
+    await (await Database.open(path, now=lambda: NOW, steps=steps)).close()
 
 
-async def test_an_older_database_is_brought_up_to_date_with_a_copy_beside_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_older_database_is_brought_up_to_date_with_a_copy_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "batchd.db"
     opened = await Database.open(path, now=lambda: NOW)
     await opened.write(note("kept"))
     await opened.close()
     steps = database.migrations()
-    monkeypatch.setattr(database, "migrations", lambda: [*steps, TO_COLOUR])
-    await opened_and_closed(path)
+    await opened_and_closed(path, [*steps, TO_COLOUR])
     assert await version(path) == len(steps) + 1
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT subject FROM conditions").fetchall() == [("kept",)]
@@ -411,40 +409,29 @@ async def test_an_older_database_is_brought_up_to_date_with_a_copy_beside_it(
     assert sorted(each.name for each in tmp_path.iterdir() if "draft" in each.name) == []
 
 
-async def test_a_new_database_takes_all_steps_and_needs_no_copy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_new_database_takes_all_steps_and_needs_no_copy(tmp_path: Path) -> None:
     steps = database.migrations()
-    monkeypatch.setattr(database, "migrations", lambda: [*steps, TO_COLOUR])
-    await opened_and_closed(tmp_path / "batchd.db")
-    await opened_and_closed(tmp_path / "batchd.db")
+    await opened_and_closed(tmp_path / "batchd.db", [*steps, TO_COLOUR])
+    await opened_and_closed(tmp_path / "batchd.db", [*steps, TO_COLOUR])
     assert await version(tmp_path / "batchd.db") == len(steps) + 1
     assert [each.name for each in tmp_path.iterdir() if "before" in each.name] == []
 
 
-async def test_a_step_that_fails_is_taken_back_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_step_that_fails_is_taken_back_whole(tmp_path: Path) -> None:
     path = tmp_path / "batchd.db"
     await opened_and_closed(path)
     steps = database.migrations()
-    monkeypatch.setattr(
-        database, "migrations", lambda: [*steps, f"{TO_COLOUR}\nALTER TABLE no_such_table ADD COLUMN x;"]
-    )
     with pytest.raises(StateUnusable, match="no such table"):
-        await opened_and_closed(path)
+        await opened_and_closed(path, [*steps, f"{TO_COLOUR}\nALTER TABLE no_such_table ADD COLUMN x;"])
     assert await version(path) == len(steps)
-    monkeypatch.setattr(database, "migrations", lambda: [*steps, TO_COLOUR])
-    await opened_and_closed(path)
+    await opened_and_closed(path, [*steps, TO_COLOUR])
     assert await version(path) == len(steps) + 1
 
 
-async def test_a_newer_database_is_refused_in_words_and_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_newer_database_is_refused_in_words_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "batchd.db"
     steps = database.migrations()
-    monkeypatch.setattr(database, "migrations", lambda: [*steps, TO_COLOUR])
-    await opened_and_closed(path)
-    monkeypatch.undo()
+    await opened_and_closed(path, [*steps, TO_COLOUR])
     with pytest.raises(StateUnusable, match=f"newer batchd .schema {len(steps) + 1}, this one knows {len(steps)}."):
         await opened_and_closed(path)
     assert await version(path) == len(steps) + 1

@@ -81,7 +81,7 @@ def test_the_file_is_gone_afterwards_and_one_of_a_run_that_was_killed_is_not_min
 
 def test_a_full_disk_is_an_error_of_the_disk(tmp_path: Path) -> None:
     with DuplicateFinder(tmp_path / "names") as table:
-        table._database.execute("pragma max_page_count = 10")
+        table.database.execute("pragma max_page_count = 10")
         with pytest.raises(OSError, match="(?i)space") as raised:
             for number in range(100_000):
                 table.add(number, f"a name that takes some room {number}")

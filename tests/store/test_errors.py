@@ -25,7 +25,7 @@ async def large(tx: Transaction) -> None:
 
 async def pragma(store: Opened, statement: str) -> Any:
     """Ask SQLite for something."""
-    return list(await store.database._connection.execute_fetchall(f"PRAGMA {statement}"))
+    return list(await store.database.connection.execute_fetchall(f"PRAGMA {statement}"))
 
 
 async def test_a_full_disk(store: Opened) -> None:
@@ -77,7 +77,7 @@ def test_a_cache_of_answers_that_cannot_be_opened(tmp_path: Path) -> None:
 
 def test_a_cache_of_answers_that_cannot_be_written(tmp_path: Path) -> None:
     with AnswerCache.opened(tmp_path / "answers.db") as cache:
-        cache._connection.execute("PRAGMA query_only=1")
+        cache.connection.execute("PRAGMA query_only=1")
         with pytest.raises(StoreUnavailable) as caught:
             cache.keep([(b"k", b"line")], at=1.0)
     assert caught.value.trouble is Trouble.READ_ONLY

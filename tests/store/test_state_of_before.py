@@ -54,7 +54,7 @@ def service_of(stored: dict[str, Any]) -> FakeService:
         batch = FakeBatch(each["id"], each["upload"], each["key"], BatchPhase(each["phase"]))
         batch.polls_left = each["polls_left"]
         if batch.phase is not BatchPhase.FAILED:
-            batch.lines = [service._answered(request) for request in reversed(service.files[batch.upload])]
+            batch.lines = [service.answered(request) for request in reversed(service.files[batch.upload])]
         service.batches[batch.id] = batch
     return service
 

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchd.system import clock as clocks
 from batchd.system.clock import Clock
 
 if TYPE_CHECKING:
@@ -36,14 +35,11 @@ def test_the_boot_is_the_kernel_s_word() -> None:
     assert Clock().boot() == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def test_where_the_boot_is_hidden_every_process_is_one_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(clocks, "_BOOT_ID", tmp_path / "hidden")
-    clock = Clock()
+def test_where_the_boot_is_hidden_every_process_is_one_of_its_own(tmp_path: Path) -> None:
+    clock = Clock(tmp_path / "hidden")
     assert re.fullmatch(r"process-[0-9a-f]{32}", clock.boot())
     assert clock.boot() == clock.boot()
-    assert clock.boot() != Clock().boot()
+    assert clock.boot() != Clock(tmp_path / "hidden").boot()
 
 
 async def test_sleep_yields_to_the_loop_even_for_no_time() -> None:

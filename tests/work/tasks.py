@@ -22,7 +22,7 @@ def own_pid(_: object) -> int:
 
 def known_vocabularies(_: object) -> int:
     """How many vocabularies this process has in memory."""
-    return tokens._tokenizer.cache_info().currsize
+    return tokens.tokenizer_of.cache_info().currsize
 
 
 def leave(status: int) -> None:

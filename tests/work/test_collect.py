@@ -134,16 +134,13 @@ def test_no_more_files_are_open_than_a_service_may_have(provider: Desk, monkeypa
         now -= 1
 
     monkeypatch.setattr(module, "replacing", counted)
-    monkeypatch.setattr(module, "MAX_OPEN_FILES", 5)
-    distribute(dealing(provider, [answered(f"a-{row}") for row in range(12)], *(("a", row, 1) for row in range(12))))
+    task = dealing(provider, [answered(f"a-{row}") for row in range(12)], *(("a", row, 1) for row in range(12)))
+    distribute(task, max_open_files=5)
     assert (now, most) == (0, 5)
 
 
-def test_a_service_that_lies_without_end_does_not_fill_the_memory(
-    provider: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "STRAYS_KEPT", 3)
-    distribute(dealing(provider, [answered(f"b-{row}") for row in range(50)], ("a", 0, 1)))
+def test_a_service_that_lies_without_end_does_not_fill_the_memory(provider: Desk) -> None:
+    distribute(dealing(provider, [answered(f"b-{row}") for row in range(50)], ("a", 0, 1)), strays_kept=3)
     assert len(strays(provider)) == 3
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from batchd.errors import FileRefused
-from batchd.money import sampling as thinning
 from batchd.work import estimate
 from batchd.work.estimate import Counted, CountTask, count
 from batchd.work.plan import plan
@@ -63,9 +62,8 @@ def test_each_vocabulary_counts_for_itself(provider: Desk) -> None:
     assert found.loads["cl100k_base"].input_tokens > 1.3 * found.loads["o200k_base"].input_tokens
 
 
-def test_requests_that_are_the_same_are_found_across_parts(provider: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimate, "_PART", 2)
-    found = counted(provider, table(provider.folder / "in.csv", ["a", "b", "a", "c", "a", "b"]))
+def test_requests_that_are_the_same_are_found_across_parts(provider: Desk) -> None:
+    found = counted(provider, table(provider.folder / "in.csv", ["a", "b", "a", "c", "a", "b"]), part_rows=2)
     assert found.repeats == 3
 
 
@@ -105,11 +103,8 @@ def test_a_file_with_two_names_is_counted(provider: Desk) -> None:
 # --- large files ---------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Samples so small that a small file is a large one."""
-    monkeypatch.setattr(thinning, "PIECE", 4_096)
-    monkeypatch.setattr(estimate, "SAMPLE", 200_000)
+SMALL: dict[str, Any] = {"large": 1_000_000, "piece": 4_096, "sample": 200_000}
+"""With these a small file is a large one."""
 
 
 def many(path: Path, *, multi_line: bool = False, ending: str = ".csv") -> tuple[Path, int]:
@@ -130,12 +125,11 @@ def many(path: Path, *, multi_line: bool = False, ending: str = ".csv") -> tuple
     return path.with_suffix(ending), rows
 
 
-@pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize(("ending", "multi_line"), [(".csv", False), (".csv", True), (".jsonl", False)])
 def test_of_a_large_file_a_sample_is_counted(provider: Desk, ending: str, multi_line: bool) -> None:
     source, rows = many(provider.folder / "in", ending=ending, multi_line=multi_line)
     exact = counted(provider, source)
-    found = counted(provider, source, large=1_000_000)
+    found = counted(provider, source, **SMALL)
     assert (exact.rows, exact.looked_at) == (rows, rows)
     assert found.rows == pytest.approx(rows, rel=0.02)
     assert 1_000 < found.looked_at < rows / 2
@@ -145,32 +139,29 @@ def test_of_a_large_file_a_sample_is_counted(provider: Desk, ending: str, multi_
     assert found.limits / found.share == pytest.approx(exact.limits, rel=0.02)
 
 
-@pytest.mark.usefixtures("small_pieces")
 def test_a_sample_is_the_same_each_time(provider: Desk) -> None:
     source, _ = many(provider.folder / "in")
-    assert counted(provider, source, large=1_000_000) == counted(provider, source, large=1_000_000)
+    assert counted(provider, source, **SMALL) == counted(provider, source, **SMALL)
     cells = source.rename(source.with_suffix(".cells"))
-    assert counted(provider, cells, "cells", large=1_000_000) == counted(provider, cells, "cells", large=1_000_000)
+    assert counted(provider, cells, "cells", **SMALL) == counted(provider, cells, "cells", **SMALL)
 
 
-@pytest.mark.usefixtures("small_pieces")
 def test_where_only_the_cutting_is_at_fault_the_whole_file_is_read(
     provider: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, rows = many(provider.folder / "in")
 
-    def badly(source: Path, target: Path, *, quoted: bool) -> int:
+    def badly(source: Path, target: Path, **_: object) -> int:
         return target.write_bytes(b"id,other\n1,x\n")
 
     monkeypatch.setattr(estimate, "thin", badly)
-    assert counted(provider, source, large=1_000_000).rows == rows
+    assert counted(provider, source, **SMALL).rows == rows
 
 
-@pytest.mark.usefixtures("small_pieces")
 def test_a_large_file_of_another_format_is_read_whole_and_a_sample_planned(provider: Desk) -> None:
     source, rows = many(provider.folder / "in")
     cells = source.rename(source.with_suffix(".cells"))
-    found = counted(provider, cells, "cells", large=1_000_000)
+    found = counted(provider, cells, "cells", **SMALL)
     assert found.rows == rows
     assert 1_000 <= found.looked_at <= rows / 2
     exact = counted(provider, cells, "cells")

@@ -86,7 +86,7 @@ async def test_processes_start_when_there_is_something_to_do() -> None:
     pool = Workers(number=5)
     try:
         assert await pool.run(double, 1) == 2
-        assert len(pool._all) == 1
+        assert len(pool.processes) == 1
     finally:
         pool.close()
 
@@ -113,7 +113,7 @@ async def test_however_many_die_the_pool_goes_on(workers: Workers) -> None:
     )
     assert [isinstance(outcome, WorkerLost) for outcome in outcomes] == [False, True] * 4
     assert outcomes[::2] == [0, 4, 8, 12]
-    assert len(workers._all) <= 2
+    assert len(workers.processes) <= 2
 
 
 async def test_what_a_task_raises_comes_back_whole(workers: Workers) -> None:
@@ -135,10 +135,10 @@ async def test_a_worker_that_dies_while_it_is_idle_is_nobodys_fault() -> None:
         with watched(pid) as handle:
             os.kill(pid, signal.SIGKILL)
             assert await asyncio.to_thread(ended, handle)
-        [worker] = pool._all
+        [worker] = pool.processes
         # Until its manager has noticed as well, the task would be lost with the process.
         async with asyncio.timeout(PATIENCE):
-            while not worker._broken:  # type: ignore[attr-defined]
+            while not worker._broken:  # type: ignore[attr-defined]  # noqa: SLF001 - it tells nobody else
                 await asyncio.sleep(0.01)
         assert await pool.run(double, 1) == 2
     finally:

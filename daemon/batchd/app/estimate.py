@@ -20,6 +20,7 @@ from ..money.estimating import Advice, Answers, Basis, Habits, Load, Past, Quote
 from ..money.lanes import Lane
 from ..money.price_list import PriceList
 from ..money.pricing import Terms
+from ..money.sampling import PIECE
 from ..plugin.catalogue import Catalogue
 from ..plugin.validation import check as validated
 from ..store.reading.history import history_of
@@ -248,6 +249,7 @@ class Estimating:
                     # What a correction may lift over a step is priced by itself, too.
                     long=int(min(steps) / MAX_FACTOR) if steps else None,
                     large=LARGE,
+                    piece=PIECE,
                 )
             )
 

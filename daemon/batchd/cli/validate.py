@@ -116,7 +116,7 @@ def validate(
             for record in _records(looked.findings()):
                 click.echo(json.dumps(record, ensure_ascii=False))
         else:
-            for line in _lines(file, looked):
+            for line in lines(file, looked):
                 click.echo(clean(line))
         repaired = None
         if repair is not None:
@@ -165,7 +165,7 @@ def _progress(what: str, file: Path) -> Iterator[Callable[[int], object]]:
 # --- for people ----------------------------------------------------------------------------------------------------
 
 
-def _lines(file: Path, looked: RequestFile) -> Iterator[str]:
+def lines(file: Path, looked: RequestFile) -> Iterator[str]:
     summary = looked.summary
     whole = f"{count(summary.lines, 'line')}, {summary.size:,} bytes"
     if summary.fine:

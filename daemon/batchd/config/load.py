@@ -102,7 +102,7 @@ def check_document(document: Document, catalogue: Catalogue) -> Config:
     return _Reading(document, catalogue).config()
 
 
-class _RootTable(Table):
+class RootTable(Table):
     plugin_dir: Text | None = None
     folders: dict[str, Any] = Field(default_factory=dict)
     intake: dict[str, Any] = Field(default_factory=dict)
@@ -126,7 +126,7 @@ class _Reading:
 
     def config(self) -> Config:
         path, problems = self._document.path.absolute(), self._problems
-        root, faults = check(_RootTable, self._document.data)
+        root, faults = check(RootTable, self._document.data)
         problems.add_faults((), faults)
         names = self._table(FolderNames, ("folders",), self._section("folders"))
         intake = self._table(Intake, ("intake",), self._section("intake"))

@@ -14,10 +14,10 @@ import unicodedata
 LONGEST = 180
 """Bytes of one part of a path that batchd makes; a file system allows 255, and outputs append to it."""
 
-_TEMPORARY_STARTS = (".", "~$", "~syncthing~")
-_TEMPORARY_ENDS = ("~", ".tmp", ".part", ".partial", ".filepart", ".crdownload", ".swp", ".swx")
+TEMPORARY_STARTS = (".", "~$", "~syncthing~")
+TEMPORARY_ENDS = ("~", ".tmp", ".part", ".partial", ".filepart", ".crdownload", ".swp", ".swx")
 # Files that systems put into folders. The rule for dots covers .DS_Store, ._x, .stfolder, .Trashes.
-_JUNK = frozenset({"desktop.ini", "thumbs.db", "@eadir", "__macosx"})
+JUNK = frozenset({"desktop.ini", "thumbs.db", "@eadir", "__macosx"})
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Control characters, line separators, and the marks that change the direction of writing: "gpj.csv" could be shown
@@ -37,7 +37,7 @@ def is_temporary(relative_path: str) -> bool:
     [False, True, True, True, True]
     """
     return any(
-        name.startswith(_TEMPORARY_STARTS) or name.endswith(_TEMPORARY_ENDS) or name in _JUNK
+        name.startswith(TEMPORARY_STARTS) or name.endswith(TEMPORARY_ENDS) or name in JUNK
         for name in relative_path.lower().split("/")
     )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..domain.names import display
 from ..domain.records import Job, JobState
@@ -44,7 +45,10 @@ class _Look:
 class InboxLook:
     """Looks at the inbox again and again; what it finds settled becomes a job in state `claiming`."""
 
-    def __init__(self, context: Context, settle: float) -> None:
+    def __init__(
+        self, context: Context, settle: float, *, held_open: Callable[[Path], object] = held_open_for_writing
+    ) -> None:
+        self._held_open = held_open
         self._context = context
         self._settling = Settling(settle=settle)
         self._odd: dict[Subject, str] | None = None
@@ -76,7 +80,7 @@ class InboxLook:
     def _busy(self, path: str, steady: float) -> bool:
         """Whether somebody has it open for writing. The lease may only delay, never decide."""
         inbox = self._context.folders.inbox
-        return bool(held_open_for_writing(inbox / path)) and self._settling.busy(path, steady)
+        return bool(self._held_open(inbox / path)) and self._settling.busy(path, steady)
 
     def _job(self, entry: Entry, routes: Sequence[Route]) -> Job:
         context = self._context

@@ -68,6 +68,10 @@ class Settling:
         self._files: dict[str, _Watched] = {}
         self._next: float | None = None
 
+    def __len__(self) -> int:
+        """How many files it remembers."""
+        return len(self._files)
+
     def look(self, seen: Mapping[str, Stamp], steady: float) -> list[str]:
         """The settled files among those seen now. A file is named at every look until it is gone or changes."""
         files: dict[str, _Watched] = {}

@@ -46,7 +46,7 @@ class Watcher:
         self._mode = mode
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._observer: BaseObserver | None = None
+        self.observer: BaseObserver | None = None
         self._place: tuple[int, int, str] | None = None
         self._said = ""
         self._told = False
@@ -54,7 +54,7 @@ class Watcher:
     @property
     def watching(self) -> bool:
         """Whether events come at present, as far as can be told."""
-        observer = self._observer
+        observer = self.observer
         return observer is not None and _is_alive(observer)
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
@@ -68,7 +68,7 @@ class Watcher:
             if self._loop is None:
                 return
             place = _place(self._inbox)
-            if place == self._place and (self._observer is None or _is_alive(self._observer)) and not self._said:
+            if place == self._place and (self.observer is None or _is_alive(self.observer)) and not self._said:
                 return
             self._drop()
             self._place = place
@@ -87,14 +87,14 @@ class Watcher:
 
     def _watch(self) -> None:
         try:
-            self._observer = _observe(self._inbox, self._notice)
+            self.observer = _observe(self._inbox, self._notice)
         except (ImportError, OSError) as error:
             self._say(_reason(error))
         else:
             self._say("")
 
     def _drop(self) -> None:
-        observer, self._observer = self._observer, None
+        observer, self.observer = self.observer, None
         if observer is not None:
             # Dead or deaf threads may never end: they are given a while, and then left behind as the daemons they are.
             ending = threading.Thread(target=_end, args=(observer,), name="end the observer", daemon=True)

@@ -50,7 +50,7 @@ class Service:
 
         `discount` is what a batch takes off where no price for batches is published; without it, nothing.
         """
-        found = _find(self.name, model)
+        found = find(self.name, model)
         if found is None:
             return None
         info, own = found
@@ -75,7 +75,7 @@ class Service:
             if _rates(info.get_prices(now)) is not None
             # Some are only the beginning of a name, as of models that were tuned.
             and info.id[-1].isalnum()
-            and _find(self.name, info.id) == (info, True)
+            and find(self.name, info.id) == (info, True)
         ]
 
 
@@ -103,7 +103,7 @@ def _provider(name: str) -> Provider:
 
 
 @cache
-def _find(service: str, model: str) -> tuple[ModelInfo, bool] | None:
+def find(service: str, model: str) -> tuple[ModelInfo, bool] | None:
     """The model, and whether it is the service's own entry: batch prices of another's do not hold here."""
     provider = _provider(service)
     info = provider.find_model(model, all_providers=_snapshot().providers)

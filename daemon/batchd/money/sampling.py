@@ -13,7 +13,7 @@ _MAX_REFUSED = PIECES // 4
 _SEED = 7
 
 
-def thin(source: Path, target: Path, *, quoted: bool) -> int | None:
+def thin(source: Path, target: Path, *, quoted: bool, piece: int = PIECE) -> int | None:
     """Write the beginning of `source` and whole lines from all over it; the bytes written, None if it will not do.
 
     It takes a line for a record, so where there are quotes (`quoted`) it leaves out stretches in which a cell might
@@ -23,7 +23,7 @@ def thin(source: Path, target: Path, *, quoted: bool) -> int | None:
     chance = random.Random(_SEED)
     size = source.stat().st_size
     with source.open("rb") as file, target.open("wb") as out:
-        head = _lines(b"\n" + file.read(PIECE), quoted=quoted)
+        head = _lines(b"\n" + file.read(piece), quoted=quoted)
         # UTF-16 has its newlines elsewhere, and a file without a line in its first stretch has none to take.
         if head is None or b"\0" in head:
             return None
@@ -31,8 +31,8 @@ def thin(source: Path, target: Path, *, quoted: bool) -> int | None:
         room = (size - len(head)) // (PIECES - 1)
         refused = 0
         for number in range(PIECES - 1):
-            file.seek(len(head) + number * room + chance.randrange(max(1, room - PIECE)))
-            lines = _lines(file.read(PIECE), quoted=quoted)
+            file.seek(len(head) + number * room + chance.randrange(max(1, room - piece)))
+            lines = _lines(file.read(piece), quoted=quoted)
             if lines is None:
                 refused += 1
             else:

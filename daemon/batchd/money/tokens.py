@@ -64,7 +64,7 @@ def counter(model: str, correction: float = 1.0) -> TokenCounter:
 def vocabulary(model: str) -> str | None:
     """The vocabulary that counts for the model here, None where bytes do."""
     name = _vocabulary_of(model)
-    return name if _tokenizer(name) is not None else None
+    return name if tokenizer_of(name) is not None else None
 
 
 def own_vocabulary(model: str) -> bool:
@@ -74,7 +74,7 @@ def own_vocabulary(model: str) -> bool:
 
 def load(name: str) -> None:
     """Have a vocabulary at hand before it is needed."""
-    tokenizer = _tokenizer(name)
+    tokenizer = tokenizer_of(name)
     if tokenizer is not None:
         # Half of that is put off until the first letters that are not ASCII.
         tokenizer.encode_ordinary("é")
@@ -90,7 +90,7 @@ def _vocabulary_of(model: str) -> str:
 
 
 @cache
-def _tokenizer(name: str) -> Any:
+def tokenizer_of(name: str) -> Any:
     """The tokenizer of a vocabulary, None where the extra is not installed or does not have it."""
     try:
         from splintr import Tokenizer
@@ -102,7 +102,7 @@ def _tokenizer(name: str) -> Any:
 
 
 def _encoder(model: str) -> Callable[[str], float]:
-    tokenizer = _tokenizer(_vocabulary_of(model))
+    tokenizer = tokenizer_of(_vocabulary_of(model))
     if tokenizer is None:
         return _by_bytes
     # Not `encode`: a row may hold the spelling of a special token, which the service takes for text.
@@ -122,7 +122,7 @@ class TokenCounter:
     """
 
     def __init__(self, encode: Callable[[str], float], correction: float) -> None:
-        self._one_by_one = _OneByOne(encode)
+        self.one_by_one = OneByOne(encode)
         self._correction = correction
         self._chance = random.Random(0).random
         self._counted = self._longest = 0
@@ -132,7 +132,7 @@ class TokenCounter:
         size = len(body)
         if self._counted >= COUNTED_FIRST and size <= self._longest and self._chance() > COUNTED_SHARE:
             return round(self._tokens / self._bytes * size * self._correction)
-        count = self._one_by_one(body)
+        count = self.one_by_one(body)
         if size > self._longest:
             self._longest = size
             if self._counted >= COUNTED_FIRST:
@@ -145,11 +145,11 @@ class TokenCounter:
     @property
     def same(self) -> float | None:
         """The tokens that all bodies so far have in common, None if they have no such frame (or there was but one)."""
-        same = self._one_by_one.constant
+        same = self.one_by_one.constant
         return None if same is None else same * self._correction
 
 
-class _OneByOne:
+class OneByOne:
     """Counts bodies of which all but one stretch of text is always the same: that is counted once.
 
     What two bodies have in common at both ends is taken for the frame, cut back to where a word begins; a body
@@ -157,7 +157,7 @@ class _OneByOne:
     """
 
     def __init__(self, encode: Callable[[str], float]) -> None:
-        self._encode = encode
+        self.encode = encode
         self._first: bytes | None = None
         self._same: tuple[bytes, bytes] = (b"", b"")
         self._ahead = self._behind = b""
@@ -185,7 +185,7 @@ class _OneByOne:
                 self.constant, self._changes = None, _MAX_CHANGES
             return None
         assert self.constant is not None
-        return self.constant + self._encode(text)
+        return self.constant + self.encode(text)
 
     def _learn(self, body: bytes, count: float) -> None:
         """Find the frame that all bodies so far fit into."""
@@ -201,7 +201,7 @@ class _OneByOne:
         text = None
         if len(body) >= len(self._ahead) + len(self._behind) and self._is_read():
             text = _text(body[len(self._ahead) : len(body) - len(self._behind)])
-        self.constant = None if text is None else count - self._encode(text)
+        self.constant = None if text is None else count - self.encode(text)
 
     def _is_read(self) -> bool:
         """Whether a model reads what stands in the frame: another text may be there, such as who asks."""
@@ -211,7 +211,7 @@ class _OneByOne:
             return False
 
     def _whole(self, body: bytes) -> float:
-        return sum(text if isinstance(text, int) else self._encode(text) for text in texts(body))
+        return sum(text if isinstance(text, int) else self.encode(text) for text in texts(body))
 
 
 _MAX_CHANGES, _MAX_ODD = 40, 20

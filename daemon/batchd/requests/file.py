@@ -36,7 +36,7 @@ _STRANGE = -1
 _PADDING = 1_024
 """Bytes around a request that are no part of it: blanks, a mark, the end of the line."""
 _HEAD = 4_096
-_TOLD_EVERY = 1 << 20
+TOLD_EVERY = 1 << 20
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -106,11 +106,21 @@ CRLF, SEPARATORS = "crlf", "line_separators"
 class RequestFile:
     """A file that is looked at and not changed. It must stay as it is meanwhile: BatchdError if it does not."""
 
-    def __init__(self, path: Path, limits: Limits, *, allowed: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits,
+        *,
+        allowed: Collection[str] = (),
+        max_kinds: int = MAX_KINDS,
+        told_every: int = TOLD_EVERY,
+    ) -> None:
         self.path = path
         self.limits = limits
         self.summary = Summary()
         self._allowed = allowed
+        self._max_kinds = max_kinds
+        self._told_every = told_every
         self._longest = min(limits.max_line_bytes or limits.max_bytes, limits.max_bytes)
         self._file: IO[bytes] = path.open("rb")
         self._own: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the others
@@ -169,7 +179,7 @@ class RequestFile:
                 whole, size, raw = False, size + len(more), more
             yield _line(number, place, size, raw) if whole else Line(number, place, size, None, False, b"")
             place += size
-            if place - heard >= _TOLD_EVERY:
+            if place - heard >= self._told_every:
                 told(place - heard)
                 heard = place
         told(place - heard)
@@ -202,7 +212,7 @@ class RequestFile:
         """A number for an endpoint and a model."""
         kind = self._kinds.get(pair)
         if kind is None:
-            kind = _STRANGE if len(self._kinds) >= MAX_KINDS else self._kinds.setdefault(pair, len(self._kinds))
+            kind = _STRANGE if len(self._kinds) >= self._max_kinds else self._kinds.setdefault(pair, len(self._kinds))
         return kind
 
     def _judged(self, line: Line) -> tuple[list[Fault], Fix, tuple[str, tuple[str, str]] | None]:

@@ -53,7 +53,7 @@ class AnswerCache:
     """The file, opened by `opened`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+        self.connection = connection
 
     @classmethod
     @contextmanager
@@ -84,22 +84,22 @@ class AnswerCache:
             some = keys[start : start + _AT_A_TIME]
             marks = ",".join("?" * len(some))
             query = f"SELECT key, line FROM answers WHERE key IN ({marks}) AND at >= ?"  # noqa: S608
-            found.update(self._connection.execute(query, (*some, since)))
+            found.update(self.connection.execute(query, (*some, since)))
         return found
 
     @in_our_words()
     def keep(self, answers: Iterable[tuple[bytes, bytes]], *, at: float) -> None:
         """Remember lines by their keys; a later answer takes the place of an earlier one."""
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self.connection:
+            self.connection.execute("BEGIN IMMEDIATE")
             statement = "INSERT OR REPLACE INTO answers (key, at, line) VALUES (?, ?, ?)"
-            self._connection.executemany(statement, ((key, at, line) for key, line in answers))
+            self.connection.executemany(statement, ((key, at, line) for key, line in answers))
 
     @in_our_words()
     def sweep(self, *, before: float, most_bytes: int) -> int:
         """Forget what is older, and the oldest of the rest until the file is no larger than this; how many were."""
         forgotten = self._forget("DELETE FROM answers WHERE at < ?", before)
-        while self._size() > most_bytes:
+        while self.size() > most_bytes:
             share = max(1, self._number() // 10)
             query = "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY at LIMIT ?)"
             gone = self._forget(query, share)
@@ -109,19 +109,19 @@ class AnswerCache:
         return forgotten
 
     def _forget(self, query: str, value: float) -> int:
-        forgotten = self._connection.execute(query, (value,)).rowcount
+        forgotten = self.connection.execute(query, (value,)).rowcount
         if forgotten:
             # As a script, which goes on to the end of it: `execute` gives one page back to the disk, and stops.
-            self._connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
+            self.connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
         return forgotten
 
-    def _size(self) -> int:
-        [pages] = self._connection.execute("PRAGMA page_count").fetchone()
-        [size] = self._connection.execute("PRAGMA page_size").fetchone()
+    def size(self) -> int:
+        [pages] = self.connection.execute("PRAGMA page_count").fetchone()
+        [size] = self.connection.execute("PRAGMA page_size").fetchone()
         return int(pages * size)
 
     def _number(self) -> int:
-        [number] = self._connection.execute("SELECT COUNT(*) FROM answers").fetchone()
+        [number] = self.connection.execute("SELECT COUNT(*) FROM answers").fetchone()
         return int(number)
 
 

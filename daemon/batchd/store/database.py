@@ -46,18 +46,18 @@ class Transaction:
     """What a change may do. Events told here become news once the commit has succeeded."""
 
     def __init__(self, connection: aiosqlite.Connection, now: float) -> None:
-        self._connection = connection
+        self.connection = connection
         self.now = now
         self.events: list[Event] = []
 
     async def fetch(self, query: str, **values: Any) -> list[sqlite3.Row]:
         """All rows of a named query."""
         # In one trip to the connection's thread; with a cursor it would be three.
-        return list(await self._connection.execute_fetchall(QUERIES[query], values))
+        return list(await self.connection.execute_fetchall(QUERIES[query], values))
 
     async def run(self, query: str, **values: Any) -> int:
         """Run a named query; how many rows it changed."""
-        return (await self._connection.execute(QUERIES[query], _storable(values))).rowcount
+        return (await self.connection.execute(QUERIES[query], _storable(values))).rowcount
 
     async def update(self, table: str, where: Mapping[str, Any], **values: Any) -> int:
         """Set columns where the others equal; how many rows that was. Tables and columns come from our code alone."""
@@ -65,7 +65,7 @@ class Transaction:
         conditions = " AND ".join(f"{column} = :{column}" for column in where)
         arguments = {f"set_{column}": value for column, value in values.items()} | dict(where)
         statement = f"UPDATE {table} SET {assignments} WHERE {conditions}"  # noqa: S608
-        return (await self._connection.execute(statement, _storable(arguments))).rowcount
+        return (await self.connection.execute(statement, _storable(arguments))).rowcount
 
     async def insert(self, table: str, rows: Iterable[Mapping[str, Any]], *, otherwise: str = "") -> int:
         """Insert rows that all have the same columns; how many. `otherwise` is `OR IGNORE` or `OR REPLACE`."""
@@ -75,7 +75,7 @@ class Transaction:
         columns = ", ".join(f'"{column}"' for column in rows[0])
         values = ", ".join(f":{column}" for column in rows[0])
         statement = f"INSERT {otherwise} INTO {table} ({columns}) VALUES ({values})"  # noqa: S608
-        return (await self._connection.executemany(statement, rows)).rowcount
+        return (await self.connection.executemany(statement, rows)).rowcount
 
     async def record(self, *events: Event) -> None:
         """Write events into the story."""
@@ -101,7 +101,7 @@ class Database:
     def __init__(
         self, connection: aiosqlite.Connection, now: Callable[[], float], on_event: Callable[[Event], None]
     ) -> None:
-        self._connection = connection
+        self.connection = connection
         self._now = now
         self._on_event = on_event
         self._lock = asyncio.Lock()
@@ -109,9 +109,17 @@ class Database:
 
     @classmethod
     async def open(
-        cls, path: Path, *, now: Callable[[], float], on_event: Callable[[Event], None] = lambda _: None
+        cls,
+        path: Path,
+        *,
+        now: Callable[[], float],
+        on_event: Callable[[Event], None] = lambda _: None,
+        steps: Sequence[str] | None = None,
     ) -> Database:
-        """Open or make the database, bring it up to date, prove that it can be written. StateUnusable in words."""
+        """Open or make the database, bring it up to date, prove that it can be written. StateUnusable in words.
+
+        `steps` are those of the schema, if not this version's own.
+        """
         try:
             # By itself first: where aiosqlite cannot open a file, it leaves a thread behind that falls over a closed
             # event loop and prints that below our words.
@@ -121,9 +129,9 @@ class Database:
             raise StateUnusable(f"The database {path} cannot be opened: {error}.") from None
         try:
             connection.row_factory = sqlite3.Row
-            await _configure(connection, path)
-            await _migrate(connection, path)
-            await _probe(connection, path, now())
+            await configure(connection, path)
+            await _migrate(connection, path, migrations() if steps is None else steps)
+            await probe(connection, path, now())
         except sqlite3.Error as error:
             await connection.close()
             # SQLite calls it an I/O error when it finds no room for the files beside the database.
@@ -160,45 +168,50 @@ class Database:
             raise
         return await future
 
+    @property
+    def waiting(self) -> int:
+        """How many changes wait for the next commit."""
+        return len(self._waiting)
+
     async def read(self, look: Change[T]) -> T:
         """Look at what is committed. StoreUnavailable if the file cannot be read."""
         async with self._lock:
             with in_our_words():
-                return await look(Transaction(self._connection, self._now()))
+                return await look(Transaction(self.connection, self._now()))
 
     async def close(self) -> None:
         """Wait for the write under way, then close."""
         async with self._lock:
-            await self._connection.close()
+            await self.connection.close()
 
     async def _commit(self) -> None:
         waiting, self._waiting = self._waiting, []
         done: list[tuple[asyncio.Future[Any], Any, Exception | None]] = []
         news: list[Event] = []
         try:
-            await self._connection.execute("BEGIN IMMEDIATE")
+            await self.connection.execute("BEGIN IMMEDIATE")
             for change, future in waiting:
                 if future.cancelled():
                     continue
-                transaction = Transaction(self._connection, self._now())
-                await self._connection.execute("SAVEPOINT change")
+                transaction = Transaction(self.connection, self._now())
+                await self.connection.execute("SAVEPOINT change")
                 try:
                     result = await change(transaction)
                 except Exception as error:  # handed to the one whose change it was
                     if is_of_the_file(error):
                         raise
-                    await self._connection.execute("ROLLBACK TO change")
+                    await self.connection.execute("ROLLBACK TO change")
                     done.append((future, None, error))
                 else:
                     news += transaction.events
                     done.append((future, result, None))
-                await self._connection.execute("RELEASE change")
-            await self._connection.execute("COMMIT")
+                await self.connection.execute("RELEASE change")
+            await self.connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  # nothing was committed, and everyone who waits must hear of it
             if isinstance(error, sqlite3.Error):
                 error = StoreUnavailable.from_sqlite(error)
             with contextlib.suppress(sqlite3.Error):
-                await self._connection.execute("ROLLBACK")
+                await self.connection.execute("ROLLBACK")
             for _, future in waiting:
                 if not future.done():
                     future.set_exception(error)
@@ -236,7 +249,8 @@ def _storable(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**values, **odd} if odd else values
 
 
-async def _configure(connection: aiosqlite.Connection, path: Path) -> None:
+async def configure(connection: aiosqlite.Connection, path: Path) -> None:
+    """The pragmas that the promises rest on. StateUnusable if the file does not take one."""
     # The answers are read back: an I/O error inside `journal_mode=WAL` was reported in 3 of 4 cases when the
     # answer was fetched, and in none when it was not.
     wanted = [("journal_mode=WAL", "journal_mode", "wal"), ("synchronous=FULL", "synchronous", 2)]
@@ -252,8 +266,7 @@ async def _configure(connection: aiosqlite.Connection, path: Path) -> None:
     await connection.execute("PRAGMA busy_timeout=5000")
 
 
-async def _migrate(connection: aiosqlite.Connection, path: Path) -> None:
-    steps = migrations()
+async def _migrate(connection: aiosqlite.Connection, path: Path, steps: Sequence[str]) -> None:
     [(version,)] = await connection.execute_fetchall("PRAGMA user_version")
     if version > len(steps):
         raise StateUnusable(
@@ -276,7 +289,8 @@ async def _back_up(connection: aiosqlite.Connection, target: Path) -> None:
     await asyncio.to_thread(draft.replace, target)
 
 
-async def _probe(connection: aiosqlite.Connection, path: Path, now: float) -> None:
+async def probe(connection: aiosqlite.Connection, path: Path, now: float) -> None:
+    """Write something. StateUnusable if that cannot be done, but for want of room."""
     # On file systems without shared memory the pragma can say "wal" and the first write fails.
     try:
         await connection.execute(QUERIES["heartbeat"], {"at": now, "pid": os.getpid()})

@@ -67,8 +67,8 @@ class DuplicateFinder:
         if file is not None:
             file.unlink(missing_ok=True)
         with self._disk():
-            self._database = sqlite3.connect("" if file is None else file, isolation_level=None)
-            self._database.executescript(_SCHEMA)
+            self.database = sqlite3.connect("" if file is None else file, isolation_level=None)
+            self.database.executescript(_SCHEMA)
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +80,7 @@ class DuplicateFinder:
 
     def close(self) -> None:
         """Forget all of it."""
-        self._database.close()
+        self.database.close()
         if self._file is not None:
             self._file.unlink(missing_ok=True)
 
@@ -95,8 +95,8 @@ class DuplicateFinder:
         self._flush()
         create, index, _ = _DUPLICATED.split(";")
         with self._disk():
-            self._database.execute(create, (kind,))
-            self._database.execute(index)
+            self.database.execute(create, (kind,))
+            self.database.execute(index)
 
     def duplicates(self, kind: int = 0) -> Iterator[Duplicate]:
         """Every name of the kind but the first of each, by number. After `find`."""
@@ -110,21 +110,21 @@ class DuplicateFinder:
     def prepare_search(self) -> None:
         """Make `has` quick. After the last name was added, and before anything is gone through."""
         with self._disk():
-            self._database.execute("create index if not exists names_by_name on names (name)")
+            self.database.execute("create index if not exists names_by_name on names (name)")
 
     def has(self, name: str) -> bool:
         """Whether a name was noted, of whatever kind."""
         with self._disk():
-            found = self._database.execute("select 1 from names where name = ?", (name,)).fetchone()
+            found = self.database.execute("select 1 from names where name = ?", (name,)).fetchone()
         return found is not None
 
     def _rows(self, query: str, values: Sequence[int]) -> Iterator[Any]:
         with self._disk():
-            yield from self._database.execute(query, values)
+            yield from self.database.execute(query, values)
 
     def _flush(self) -> None:
         with self._disk():
-            self._database.executemany("insert into names values (?, ?, ?, ?)", self._waiting)
+            self.database.executemany("insert into names values (?, ?, ?, ?)", self._waiting)
         self._waiting.clear()
 
     @contextmanager

@@ -10,11 +10,14 @@ from functools import cached_property
 from pathlib import Path
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Clock:
     """Time by the wall, time that never jumps, and chance."""
+
+    def __init__(self, boot_id: Path = BOOT_ID) -> None:
+        self._boot_id = boot_id
 
     def now(self) -> float:
         """Seconds since 1970. Right for people and reports; may jump when the clock is set."""
@@ -44,7 +47,7 @@ class Clock:
     @cached_property
     def _boot(self) -> str:
         try:
-            return _BOOT_ID.read_text("ascii").strip()
+            return self._boot_id.read_text("ascii").strip()
         except OSError:
             # Hidden by a sandbox such as systemd's ProcSubset=pid. A boot of our own is the careful guess: after a
             # restart, waits that began before it start again instead of ending early.

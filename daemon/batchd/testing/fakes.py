@@ -118,12 +118,13 @@ class FakeService:
         if batch.problems:
             batch.phase = BatchPhase.FAILED
         else:
-            batch.lines = [self._answered(request) for request in reversed(requests)]
+            batch.lines = [self.answered(request) for request in reversed(requests)]
         self.batches[batch.id] = batch
         self.step("create: after")
         return batch.id
 
-    def _answered(self, request: dict[str, Json]) -> Result:
+    def answered(self, request: dict[str, Json]) -> Result:
+        """What one request comes to; an answer is counted as executed."""
         said = self.answer(request["body"])
         if isinstance(said, Failure):
             return Result(request["custom_id"], said)

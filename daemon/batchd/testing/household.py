@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from ..engine.scheduler import Engine
 from ..events import Event
 from ..executor import Executor
 from ..file_sink import FileSink
+from ..intake.lease import held_open_for_writing
 from ..money.budget import SpendingLimits
 from ..money.price_list import PriceList
 from ..money.pricing import Price
@@ -68,6 +69,7 @@ class Household:
         self.routes = tuple(routes)
         self.limits = limits or Limits()
         self.clock = FakeClock()
+        self.held_open: Callable[[Path], object] = held_open_for_writing
         self.events: list[Event] = []
         self.executor = executor or InlineExecutor()
         self.create_timeout = create_timeout
@@ -154,7 +156,7 @@ class Living:
         self.household = household
         self.context = context
         self.engine = Engine(context, workers=2)
-        self.intake = InboxLook(context, settle=1.0)
+        self.intake = InboxLook(context, settle=1.0, held_open=household.held_open)
 
     def reconfigure(self, **changes: Any) -> None:
         """Work by a configuration with these fields of `Configured` changed from now on, as after a reload."""

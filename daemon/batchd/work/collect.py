@@ -55,13 +55,19 @@ class DistributeDone:
 MAX_OPEN_FILES = 200
 
 
-def distribute(task: DistributeTask) -> DistributeDone:
+STRAYS_KEPT = 10_000
+"""Enough to see what a service did; endless nonsense must not fill our memory."""
+
+
+def distribute(
+    task: DistributeTask, *, max_open_files: int = MAX_OPEN_FILES, strays_kept: int = STRAYS_KEPT
+) -> DistributeDone:
     """Give each part its lines, in the order they came, each behind its row's number and a space."""
     answers = 0
     strays_found: list[bytes] = []
-    for start in range(0, len(task.shares), MAX_OPEN_FILES):
-        shares = task.shares[start : start + MAX_OPEN_FILES]
-        distributed, strays = _deal(task, shares, everyone=task.shares, keep_strays=start == 0)
+    for start in range(0, len(task.shares), max_open_files):
+        shares = task.shares[start : start + max_open_files]
+        distributed, strays = _deal(task, shares, everyone=task.shares, strays_kept=strays_kept if start == 0 else 0)
         answers += distributed
         strays_found += strays
     if strays_found:
@@ -70,12 +76,8 @@ def distribute(task: DistributeTask) -> DistributeDone:
     return DistributeDone(answers, len(strays_found))
 
 
-STRAYS_KEPT = 10_000
-"""Enough to see what a service did; endless nonsense must not fill our memory."""
-
-
 def _deal(
-    task: DistributeTask, shares: Sequence[Share], *, everyone: Sequence[Share], keep_strays: bool
+    task: DistributeTask, shares: Sequence[Share], *, everyone: Sequence[Share], strays_kept: int
 ) -> tuple[int, list[bytes]]:
     answers = 0
     strays: list[bytes] = []
@@ -88,7 +90,7 @@ def _deal(
                 continue
             found = owners.of(request_of(line))
             if found is None:
-                if keep_strays and len(strays) < STRAYS_KEPT:
+                if len(strays) < strays_kept:
                     strays.append(line + b"\n")
                 continue
             share, row = found

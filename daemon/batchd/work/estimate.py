@@ -16,7 +16,7 @@ from ..errors import FileRefused
 from ..model import Body
 from ..money import tokens
 from ..money.estimating import Load
-from ..money.sampling import thin
+from ..money.sampling import PIECE, thin
 from .part_files import lines_of, read_results
 from .plan import PlanTask, plan
 from .read import ReadDone, ReadTask, read
@@ -27,7 +27,7 @@ LARGE = 32 * 1024 * 1024
 SAMPLE = 8 * 1024 * 1024
 """Bytes of rows in a sample, about."""
 
-_PART, _SMALL_PART = 10_000, 1_000
+PART_ROWS, _SMALL_PART = 10_000, 1_000
 _CELLS, _LINES = {".csv", ".tsv"}, {".jsonl", ".ndjson"}
 _SEED = 7
 
@@ -50,6 +50,9 @@ class CountTask:
     models: Mapping[str, str]
     long: int | None = None
     large: int = LARGE
+    sample: int = SAMPLE
+    piece: int = PIECE
+    part_rows: int = PART_ROWS
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,7 +84,7 @@ def count(task: CountTask) -> Counted:
     reading, done, rows = _rows(task)
     parts = done.parts
     if reading.part_rows == _SMALL_PART:
-        parts = _some(parts)
+        parts = _some(parts, task.sample)
     counted = Counted(rows=rows, looked_at=sum(part[1] for part in parts))
     sums: Counter[str] = Counter()
     long: dict[str, list[int]] = {key: [] for key in task.models}
@@ -121,23 +124,23 @@ def _rows(task: CountTask) -> tuple[ReadTask, ReadDone, int]:
     suffix = Path(task.name).suffix.lower()
     if large and suffix in _CELLS | _LINES:
         thinned = task.folder / "thinned"
-        written = thin(source, thinned, quoted=suffix in _CELLS)
+        written = thin(source, thinned, quoted=suffix in _CELLS, piece=task.piece)
         if written is not None:
-            reading = _read_task(task, thinned, _PART)
+            reading = _read_task(task, thinned, task.part_rows)
             try:
                 done = read(reading)
                 return reading, done, max(done.rows, round(done.rows * source.stat().st_size / written))
             except FileRefused:
                 pass  # it may be the cutting; the whole file tells
-    reading = _read_task(task, source, _SMALL_PART if large else _PART)
+    reading = _read_task(task, source, _SMALL_PART if large else task.part_rows)
     done = read(reading)
     return reading, done, done.rows
 
 
-def _some(parts: Sequence[tuple[int, int, int, int]]) -> Sequence[tuple[int, int, int, int]]:
+def _some(parts: Sequence[tuple[int, int, int, int]], sample: int) -> Sequence[tuple[int, int, int, int]]:
     """Parts from all over the file, up to the size of a sample."""
     size = sum(length for _, _, _, length in parts)
-    number = max(1, min(len(parts), round(len(parts) * SAMPLE / size)))
+    number = max(1, min(len(parts), round(len(parts) * sample / size)))
     chance = random.Random(_SEED)
     step = len(parts) / number
     return [parts[int((each + chance.random()) * step)] for each in range(number)]

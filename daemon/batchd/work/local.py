@@ -33,7 +33,7 @@ class Workers(Executor[Settings]):
         self._context = fork_server()
         self._idle: asyncio.LifoQueue[ProcessPoolExecutor | None] = asyncio.LifoQueue()
         self._slots = 0
-        self._all: set[ProcessPoolExecutor] = set()
+        self.processes: set[ProcessPoolExecutor] = set()
         self._outdated: set[ProcessPoolExecutor] = set()
         self._ending: list[threading.Thread] = []
 
@@ -75,11 +75,11 @@ class Workers(Executor[Settings]):
 
     def renew(self) -> None:
         """Let the next tasks run in new processes, which load their plugins again; none is interrupted."""
-        self._outdated |= self._all
+        self._outdated |= self.processes
 
     def close(self) -> None:
         """End the processes, without waiting for what they are at: all of it may be done again."""
-        for worker in list(self._all):
+        for worker in list(self.processes):
             self._drop(worker)
         # The threads that managed them: where one is just ending while the interpreter does, a traceback is printed.
         for thread in self._ending:
@@ -104,7 +104,7 @@ class Workers(Executor[Settings]):
                 # It died while it had nothing to do: that is not the fault of the task that comes next.
                 self._drop(worker)
         worker = ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin, initargs=(os.getcwd(),))
-        self._all.add(worker)
+        self.processes.add(worker)
         # In a thread: it waits until the fork server has imported everything.
         starting = asyncio.ensure_future(asyncio.to_thread(worker.submit, run_task, function, task))
         try:
@@ -118,7 +118,7 @@ class Workers(Executor[Settings]):
     def _drop(self, worker: ProcessPoolExecutor | None) -> None:
         if worker is None:
             return
-        self._all.discard(worker)
+        self.processes.discard(worker)
         self._outdated.discard(worker)
         # 3.14 has kill_workers() for this; until then, names that are not public.
         thread: threading.Thread | None = getattr(worker, "_executor_manager_thread", None)

@@ -34,7 +34,7 @@ def connected(state: Path, *, mode: str = "ro") -> Iterator[sqlite3.Connection |
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise StateUnusable(_in_words(error, path)) from None
+        raise StateUnusable(in_words(error, path)) from None
 
 
 def _is_there(path: Path) -> bool:
@@ -64,7 +64,8 @@ def _has_our_schema(connection: sqlite3.Connection, path: Path) -> bool:
     return bool(version)
 
 
-def _in_words(error: sqlite3.Error, path: Path) -> str:
+def in_words(error: sqlite3.Error, path: Path) -> str:
+    """What to tell a person of this error."""
     reason = str(error)
     if "locked" in reason or "busy" in reason:
         return f"The database {path} was busy for {BUSY_TIMEOUT:.0f} s. Try again in a moment."

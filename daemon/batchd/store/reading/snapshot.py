@@ -71,7 +71,7 @@ class State:
     """One consistent look. Without a database there is nothing, which is no error: nothing has been dropped yet."""
 
     def __init__(self, connection: sqlite3.Connection | None) -> None:
-        self._connection = connection
+        self.connection = connection
 
     def unfinished(self) -> list[JobSummary]:
         """Jobs that something will still happen to, the oldest first."""
@@ -84,7 +84,7 @@ class State:
 
     def finished_count(self) -> int:
         """How many finished jobs there are."""
-        rows = self._rows(f"SELECT COUNT(*) AS number FROM jobs WHERE state IN {_FINAL}")  # noqa: S608
+        rows = self.rows(f"SELECT COUNT(*) AS number FROM jobs WHERE state IN {_FINAL}")  # noqa: S608
         return rows[0]["number"] if rows else 0
 
     def job(self, job: str) -> JobSummary:
@@ -96,16 +96,16 @@ class State:
 
     def batches(self, job: str) -> list[BatchSummary]:
         """Every batch that had rows of the job, the oldest first."""
-        return [_batch(row) for row in self._rows(_BATCHES, job=job)]
+        return [_batch(row) for row in self.rows(_BATCHES, job=job)]
 
     def deliveries(self, job: str) -> list[Delivery]:
         """What was published of the job."""
-        rows = self._rows("SELECT * FROM deliveries WHERE job = :job ORDER BY delivered_at, sink", job=job)
+        rows = self.rows("SELECT * FROM deliveries WHERE job = :job ORDER BY delivered_at, sink", job=job)
         return [Delivery(row["sink"], json.loads(row["files"]), row["delivered_at"]) for row in rows]
 
     def conditions(self) -> list[Condition]:
         """What keeps the daemon waiting, the oldest first."""
-        rows = self._rows("SELECT * FROM conditions ORDER BY since, subject")
+        rows = self.rows("SELECT * FROM conditions ORDER BY since, subject")
         return [Condition(Subject.parse(row["subject"]), row["text"], row["since"]) for row in rows]
 
     def events(self, job: str) -> list[StoredEvent]:
@@ -116,7 +116,7 @@ class State:
         batches = [batch.key for batch in self.batches(job)]
         subjects = subjects_of(job, provider=asked.provider, sinks=asked.sinks, batches=batches)
         until = float("inf") if asked.finished_at is None else asked.finished_at
-        rows = self._rows(_EVENTS, job=job, until=until, subjects=json.dumps([str(subject) for subject in subjects]))
+        rows = self.rows(_EVENTS, job=job, until=until, subjects=json.dumps([str(subject) for subject in subjects]))
         told = []
         for row in rows:
             data = json.loads(row["data"])
@@ -137,7 +137,7 @@ class State:
         """The batches that `word` may mean: by key, by its beginning, by what the provider calls it."""
         for where in ("key = :word", "remote = :word", "substr(key, 1, length(:word)) = :word"):
             query = f"SELECT *, 0 AS ours FROM batches WHERE {where} ORDER BY created_at, key"  # noqa: S608
-            found = [_batch(row) for row in self._rows(query, word=word)]
+            found = [_batch(row) for row in self.rows(query, word=word)]
             if found:
                 return found
         return []
@@ -146,25 +146,25 @@ class State:
         """Ids that begin like this, with their files: for completion in a shell."""
         state = "1" if finished else f"state NOT IN {_FINAL}"
         query = "SELECT id, source FROM jobs WHERE substr(id, 1, length(:beginning)) = :beginning"
-        rows = self._rows(f"{query} AND {state} ORDER BY claimed_at DESC LIMIT 100", beginning=beginning)
+        rows = self.rows(f"{query} AND {state} ORDER BY claimed_at DESC LIMIT 100", beginning=beginning)
         return [(row["id"], row["source"]) for row in rows]
 
     # --- how -------------------------------------------------------------------------------------------------
 
-    def _rows(self, query: str, **values: Any) -> list[sqlite3.Row]:
-        return [] if self._connection is None else self._connection.execute(query, values).fetchall()
+    def rows(self, query: str, **values: Any) -> list[sqlite3.Row]:
+        return [] if self.connection is None else self.connection.execute(query, values).fetchall()
 
     def _jobs(self, where: str, **values: Any) -> list[JobSummary]:
-        return [self._job(row) for row in self._rows(_JOBS + where, **values)]
+        return [self._job(row) for row in self.rows(_JOBS + where, **values)]
 
     def _job(self, row: sqlite3.Row) -> JobSummary:
         job, state = row["id"], row["state"]
-        parts = {part["state"]: part for part in self._rows(_PARTS, job=job)}
-        batches = [_batch(batch) for batch in self._rows(_BATCHES_UNDER_WAY, job=job)] if "batched" in parts else []
+        parts = {part["state"]: part for part in self.rows(_PARTS, job=job)}
+        batches = [_batch(batch) for batch in self.rows(_BATCHES_UNDER_WAY, job=job)] if "batched" in parts else []
         ok, failed = _sum(parts, "ok"), _sum(parts, "failed")
         if state in FINAL and not parts:
             ok, failed = self._last_word(job)
-        [money] = self._rows(_MONEY, job=job)
+        [money] = self.rows(_MONEY, job=job)
         under_way = sum(batch.answered for batch in batches)
         under_way += parts["answered"]["requests"] if "answered" in parts else 0
         return JobSummary(
@@ -201,7 +201,7 @@ class State:
 
     def _last_word(self, job: str) -> tuple[int, int]:
         """How many rows were ok and failed in the end, of a job whose parts are not kept any longer."""
-        for row in self._rows(_LAST_WORD, job=job):
+        for row in self.rows(_LAST_WORD, job=job):
             data = json.loads(row["data"])
             return data.get("ok", 0), data.get("failed", 0)
         return 0, 0

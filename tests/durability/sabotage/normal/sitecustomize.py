@@ -2,7 +2,7 @@
 
 from batchd.store import database
 
-_configured = database._configure
+_configured = database.configure
 
 
 async def _sabotaged(connection, path):
@@ -10,4 +10,4 @@ async def _sabotaged(connection, path):
     await connection.execute_fetchall("PRAGMA synchronous=NORMAL")
 
 
-database._configure = _sabotaged
+database.configure = _sabotaged

@@ -1,0 +1,27 @@
+"""How often calls are tried, how long the pauses are, and what is given up when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """One value, so that a test can have short pauses and low limits. Times are in seconds."""
+
+    tries: int = 3
+    within: float = 10.0
+    """After this a call is not tried again."""
+    first_pause: float = 0.5
+    longest_pause: float = 4.0
+    downloads: int = 6
+    """Consecutive tries without progress. After these the daemon waits before it tries again."""
+    progress: int = 1_000_000
+    """Bytes that count as progress: a file of a gigabyte may break off twenty times and still arrive."""
+    max_pages: int = 2_000
+    """A list with more pages has no end."""
+    min_upload: float = 60.0
+    """An upload may take this long, however small the file is."""
+
+
+USUAL = Pacing()
