@@ -45,6 +45,7 @@ class CommandExecutor(Executor):
                 self.running.discard(process)
                 if process.returncode is None:
                     process.kill()
+                    await process.wait()
         if process.returncode != 0:
             raise WorkerLost(f"The process that ran {function.__name__} ended with {process.returncode}.")
         done, error = pickle.loads(answer)  # noqa: S301  # a process of ours wrote it
@@ -53,8 +54,10 @@ class CommandExecutor(Executor):
         return done
 
     async def aclose(self):
-        for process in self.running:
+        running = list(self.running)
+        for process in running:
             process.kill()
+        await asyncio.gather(*(process.wait() for process in running))
 
 
 @hookimpl
