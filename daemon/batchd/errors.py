@@ -4,8 +4,8 @@ BatchdError
 ├── ConfigError              the configuration cannot be used
 ├── PluginError              a plugin is missing, broken or breaks its contract
 ├── FileRefused              a dropped file cannot be processed; the sentence goes next to it
-├── WorkerLost               a worker process died over a task
-│   └── NodeLost             its whole machine went away; the task is not to blame
+├── WorkerLost               a worker process died during a task
+│   └── NodeLost             its whole machine went away; the task is not the cause
 ├── StateError               the state folder cannot be used
 │   ├── StateLocked          another daemon uses it
 │   └── StateUnusable        wrong place, newer version, damaged
@@ -63,11 +63,11 @@ class FileRefused(BatchdError):
 
 
 class WorkerLost(BatchdError):
-    """The worker process that ran a task died over it. A part that ends three of them stands still."""
+    """A worker process died during a task. After the third time batchd stops working on the part."""
 
 
 class NodeLost(WorkerLost):
-    """The machine that ran a task went away. It says nothing about the task, which is tried again."""
+    """The machine that ran a task went away. This says nothing about the task, which is tried again."""
 
 
 class StateError(BatchdError):

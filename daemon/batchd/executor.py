@@ -1,4 +1,4 @@
-"""What the author of an executor writes: where the functions run that work on files of the spool."""
+"""The base class of executors: they choose where the functions run that work on the working files."""
 
 from __future__ import annotations
 
@@ -14,35 +14,36 @@ DoneT = TypeVar("DoneT")
 
 
 class Executor(Plugin[SettingsT]):
-    """Runs functions in worker processes: of this machine, or of others that see the spool at the same path.
+    """Runs functions in worker processes: on this machine, or on others that have the state folder at the same path.
 
-    `number` is how many tasks it works on at a time. Before `aopen` batchd sets it to what the operator asks for,
-    0 for as many as is good; at the end of `aopen` it is what it will be, 1 or more.
+    `number` is how many tasks it runs at a time. Before `aopen` batchd sets it to the operator's setting; 0 leaves it
+    to the executor. At the end of `aopen` it is final, 1 or more.
     """
 
     number: int = 0
 
     @abstractmethod
     async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
-        """Run `function(task)` in a worker process, never on the event loop; what it returns or raises comes out.
+        """Run `function(task)` in a worker process, never on the event loop; return or raise what the function does.
 
-        Functions, tasks and results can be pickled. A function may run twice, and leaves its output by a rename. Let
-        the process call `batchd.run_task(function, task)`: it prepares a new process, and has exceptions travel.
+        Functions, tasks and results can be pickled. A function may run twice, and writes its output by a rename. The
+        process must call `batchd.run_task(function, task)`, which prepares a new process and makes exceptions fit to
+        be pickled.
 
-        Raise `WorkerLost` if the process died over the task: after the third time the part stands still. Raise
-        `NodeLost` if its whole machine went away, which tells nothing of the task: it is tried again. Called many
-        times at once, it lets tasks wait. A cancelled task may run on.
+        Raise `WorkerLost` if the process died during the task; after the third time batchd stops working on the part.
+        Raise `NodeLost` if its whole machine went away, which says nothing about the task; batchd tries it again. Many
+        calls may run at once; let those wait that have no free worker. A cancelled task may run on.
         """
 
     async def aopen(self) -> None:
-        """Connect, start what is needed. Called once, before anything runs; what it raises ends the start."""
+        """Connect, start what is needed. Called once, before any task; what it raises ends the start of batchd."""
 
     async def aclose(self) -> None:
-        """Let go of the workers. Called once, at the end; does not wait for tasks that are under way."""
+        """Release the workers. Called once, at the end; does not wait for running tasks."""
 
     def renew(self) -> None:
-        """Let the next tasks run in processes that load their plugins anew: files of `plugin_dir` may have changed."""
+        """Run the next tasks in processes that load their plugins again: files of `plugin_dir` may have changed."""
 
     def nodes(self) -> Sequence[Node]:
-        """The machines that it runs on, with what is installed there. Empty: on this one alone."""
+        """The machines that it runs on, with what is installed there. Empty if it runs on this machine alone."""
         return ()

@@ -54,7 +54,7 @@ def test_bad_lines_by_number_and_reason(tmp_path: Path) -> None:
         "  line 4 [invalid_method]",
         "  line 4 [invalid_url]",
     ]
-    assert "in line 1. Both lines say the same" in lines[2]
+    assert "in line 1. Both lines are the same" in lines[2]
     assert lines[6] == "By reason:"
     assert {tuple(line.split()) for line in lines[7:]} == {
         ("1", "invalid_json_line"),

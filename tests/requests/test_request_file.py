@@ -85,8 +85,8 @@ def test_the_end_of_the_file_needs_no_newline_and_the_last_line_counts(file: Pat
 def test_what_is_told_of_a_double(file: Path) -> None:
     _, findings = look(write(file, [request("a"), b"{", request("a"), request("a", text="x")]))
     assert [finding.faults[0].message for finding in findings[1:]] == [
-        "custom_id “a” was used before, in line 1. Both lines say the same: remove one of them.",
-        "custom_id “a” was used before, in line 1. The two ask different things: write another one in this line.",
+        "custom_id “a” was used before, in line 1. Both lines are the same: remove one of them.",
+        "custom_id “a” was used before, in line 1. The two requests differ: write another custom_id in this line.",
     ]
 
 
@@ -180,7 +180,7 @@ def test_a_file_that_somebody_writes_to_is_not_judged(file: Path) -> None:
 def test_how_far_it_is_adds_up_to_all_of_it(file: Path) -> None:
     write(file, [request(str(number), text="x" * (number * 100)) for number in (*range(15, 2, -1), 0)])
     told: list[int] = []
-    with RequestFile(file, LIMITS, told_every=300) as looked:
+    with RequestFile(file, LIMITS, report_every=300) as looked:
         looked.look(told.append)
     assert sum(told) == file.stat().st_size
     assert len(told) > 5

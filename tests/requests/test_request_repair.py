@@ -189,7 +189,7 @@ def test_a_name_that_was_taken_meanwhile_takes_back_the_parts_before_it(file: Pa
         taken.write_text("theirs")
 
     with pytest.raises(FileExistsError):
-        repaired(file, out, split=1, told=told)
+        repaired(file, out, split=1, progress=told)
     assert list(out.parent.iterdir()) == [taken]
 
 
@@ -213,7 +213,7 @@ def test_a_file_that_changes_meanwhile_leaves_nothing(file: Path, out: Path) -> 
             writer.write(b"x")
 
     with pytest.raises(BatchdError, match="changed"):
-        repaired(file, out, told=told)
+        repaired(file, out, progress=told)
     assert list(out.parent.iterdir()) == []
 
 

@@ -263,7 +263,7 @@ def test_no_line_is_too_odd(line: dict[str, Any]) -> None:
         (requests.mismatched_model("a", "b"), "mismatched_model", "“a”"),
         (requests.mismatched_url("/a", "/b"), "invalid_url", "“/b”"),
         (requests.duplicate_fault("x", "line 7"), "duplicate_custom_id", "in line 7"),
-        (requests.duplicate_fault("x", "line 7", same=True), "duplicate_custom_id", "say the same"),
+        (requests.duplicate_fault("x", "line 7", same=True), "duplicate_custom_id", "are the same"),
         (requests.duplicate_fault("x", "line 7", same=False), "duplicate_custom_id", "different things"),
         (requests.duplicate_fault("x", "row 7", field="key"), "duplicate", "key “x”"),
         (requests.too_long(2_000_000, 1_000_000), "too_long", "2,000,000"),

@@ -109,7 +109,7 @@ def test_a_request_for_another_model_than_the_route_names_fails_its_row(tmp_path
     code, message = planned.failed[1]
     assert code == "mismatched_model"
     assert "“large”" in (message or "")
-    assert "is asked of “small”" in (message or "")
+    assert "files in this folder are for “small”" in (message or "")
     assert "the others" not in (message or "")
 
 

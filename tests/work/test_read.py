@@ -128,7 +128,7 @@ def test_what_is_no_plain_file_is_not_read(provider: Desk, kind: str) -> None:
 
 
 def test_a_reader_that_breaks_its_contract_is_named_and_leaves_no_rows(provider: Desk) -> None:
-    with pytest.raises(PluginError, match=r"for 2 columns it gave the row .*'wider'"):
+    with pytest.raises(PluginError, match=r"2 columns, but it yields the row .*'wider'"):
         read(task(provider, "id,text\n1,one\n2,wide\n"))
     assert set(provider.everything()) == {"source"}
 

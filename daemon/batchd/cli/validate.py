@@ -121,7 +121,7 @@ def validate(
         repaired = None
         if repair is not None:
             with _nothing_replaced(), _progress("Writing", file) as told:
-                repaired = request_repair.repair(looked, repair, split=split, rename=rename_duplicates, told=told)
+                repaired = request_repair.repair(looked, repair, split=split, rename=rename_duplicates, progress=told)
             if not as_json:
                 click.echo()
                 for line in _said_of(repaired, summary):

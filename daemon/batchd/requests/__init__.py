@@ -1,1 +1,1 @@
-"""What a request must be for a batch service to take it: rules, and files of requests checked and repaired."""
+"""Rules that a batch service has for requests; checks and repairs of files of requests."""

@@ -1,8 +1,8 @@
-"""A file of batch requests, checked for everything a service would refuse, in memory that does not grow with it.
+"""Checks a file of batch requests for everything that a service would refuse, in memory that does not grow with it.
 
-What is wrong with a line by itself is noted in a file of our own as it is found. What is wrong with it beside the
-others (another model, a custom_id that was used before) can only be told at the end, from names that were noted on
-disk. A line that is wrong by itself is not compared: what is left without it is what counts.
+The faults of single lines are written to a temporary file as they appear. Faults in comparison with other lines
+(another model, a custom_id that was used before) are known only at the end, from names that are stored on disk. A line
+with a fault of its own is not compared, since it would not be sent.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from .json_lines import BLANKS, MARKED, on_one_line, read_json_line
 from .rules import Fault
 
 MAX_KINDS = 1_000
-"""Different endpoints and models that are counted. What comes later than so many is not what the file is for."""
+"""The most endpoints and models that are counted. The file's main one is certainly among the first so many."""
 _STRANGE = -1
 _PADDING = 1_024
-"""Bytes around a request that are no part of it: blanks, a mark, the end of the line."""
+"""Bytes around a request that are not part of it: blanks, a byte order mark, the line end."""
 _HEAD = 4_096
-TOLD_EVERY = 1 << 20
+REPORT_EVERY = 1 << 20
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -52,14 +52,14 @@ _canonical = msgspec.json.Encoder(order="deterministic").encode
 class Fix(StrEnum):
     """What a repair does about a bad line."""
 
-    REWRITE = "rewrite"  # the request is good, the way it is written is not
-    DROP = "drop"  # nothing is lost with it
-    RENAME = "rename"  # another custom_id would do
+    REWRITE = "rewrite"  # only the formatting of the request is wrong
+    DROP = "drop"  # the line can be removed without a loss
+    RENAME = "rename"  # another custom_id would fix it
     LEAVE_OUT = "leave_out"
 
 
 class Finding(msgspec.Struct, array_like=True, frozen=True):
-    """What is wrong with a line (from 1), and what a repair does about it."""
+    """The faults of a line (counted from 1), and what a repair does about them."""
 
     line: int
     faults: list[Fault]
@@ -67,9 +67,9 @@ class Finding(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Line(NamedTuple):
-    """A line as it stands in the file: its number from 1, where it begins, how long it is, and the request in it.
+    """A line of the file: its number from 1, its offset and length in bytes, and its request.
 
-    `text` is without blanks, mark and end; None if the line is longer than any that is taken.
+    `text` is without blanks, byte order mark and line end; None if the line is too long for any service.
     """
 
     number: int
@@ -82,7 +82,7 @@ class Line(NamedTuple):
 
 @dataclass(slots=True)
 class Summary:
-    """What one look found. `faults` counts by code; `faulty` is of the file as a whole; `notes` are no faults."""
+    """The result of a check. `faults` counts lines by code; `faulty` has faults of the whole file; `notes` only hints."""
 
     lines: int = 0
     size: int = 0
@@ -96,7 +96,7 @@ class Summary:
 
     @property
     def fine(self) -> bool:
-        """Whether a service would take the file as it is."""
+        """Whether a service would accept the file unchanged."""
         return not self.bad and not self.faulty
 
 
@@ -104,7 +104,7 @@ CRLF, SEPARATORS = "crlf", "line_separators"
 
 
 class RequestFile:
-    """A file that is looked at and not changed. It must stay as it is meanwhile: BatchdError if it does not."""
+    """A file to check. It is not changed, and must not change meanwhile: BatchdError if it does."""
 
     def __init__(
         self,
@@ -113,14 +113,14 @@ class RequestFile:
         *,
         allowed: Collection[str] = (),
         max_kinds: int = MAX_KINDS,
-        told_every: int = TOLD_EVERY,
+        report_every: int = REPORT_EVERY,
     ) -> None:
         self.path = path
         self.limits = limits
         self.summary = Summary()
         self._allowed = allowed
         self._max_kinds = max_kinds
-        self._told_every = told_every
+        self._report_every = report_every
         self._longest = min(limits.max_line_bytes or limits.max_bytes, limits.max_bytes)
         self._file: IO[bytes] = path.open("rb")
         self._own: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the others
@@ -138,18 +138,18 @@ class RequestFile:
         for each in (self._file, self._own, self.names):
             each.close()
 
-    def look(self, told: Callable[[int], object] = lambda _: None) -> Summary:
-        """Look through all of it, once. `told` is given bytes that were read, now and then."""
+    def look(self, progress: Callable[[int], object] = lambda _: None) -> Summary:
+        """Check the whole file, once. Calls `progress` from time to time with the number of bytes read since."""
         summary = self.summary
         summary.size = os.fstat(self._file.fileno()).st_size
-        what = self._no_text()
-        if what is not None:
-            summary.faulty.append(requests.no_text(what))
+        encoding = self._no_text()
+        if encoding is not None:
+            summary.faulty.append(requests.no_text(encoding))
             self.names.find()
             return summary
         counts: Counter[int] = Counter()
         blank = 0
-        for line in self.lines(told):
+        for line in self.lines(progress):
             summary.lines += 1
             faults, fix, named = self._judged(line)
             if line.text == b"":
@@ -166,11 +166,11 @@ class RequestFile:
         self.check_unchanged()
         return summary
 
-    def lines(self, told: Callable[[int], object] = lambda _: None) -> Iterator[Line]:
-        """Every line from the first. Newlines alone end one: U+2028 and its like may stand in a string."""
+    def lines(self, progress: Callable[[int], object] = lambda _: None) -> Iterator[Line]:
+        """Every line from the first, split at newlines alone: a string may contain U+2028 and similar characters."""
         file, most = self._file, self._longest + _PADDING
         file.seek(0)
-        number = place = heard = 0
+        number = place = reported = 0
         while raw := file.readline(most):
             number += 1
             size = len(raw)
@@ -179,21 +179,21 @@ class RequestFile:
                 whole, size, raw = False, size + len(more), more
             yield _line(number, place, size, raw) if whole else Line(number, place, size, None, False, b"")
             place += size
-            if place - heard >= self._told_every:
-                told(place - heard)
-                heard = place
-        told(place - heard)
+            if place - reported >= self._report_every:
+                progress(place - reported)
+                reported = place
+        progress(place - reported)
 
     def findings(self) -> Iterator[Finding]:
-        """Every bad line, by number. Can be gone through again."""
-        found = heapq.merge(self._wrong_by_themselves(), self._of_other_kinds(), self._duplicates(), key=_number)
-        for line, same in groupby(found, _number):
+        """Every bad line, by number. May be called again."""
+        findings = heapq.merge(self._wrong_by_themselves(), self._of_other_kinds(), self._duplicates(), key=_number)
+        for line, same in groupby(findings, _number):
             first, *more = same
-            # Only a mark leaves a line to be compared, and then what the comparison says decides.
+            # Of lines with a fault of their own, only one with a mark is compared; then the comparison decides.
             yield Finding(line, [*first.faults, *more[0].faults], more[0].fix) if more else first
 
     def check_unchanged(self) -> None:
-        """BatchdError if somebody writes to the file."""
+        """Raises BatchdError if the file has changed since it was opened."""
         if self._now() != self._stamp:
             raise BatchdError(f"{self.path} changed while it was being read. Nothing was written; try it again.")
 
@@ -209,14 +209,14 @@ class RequestFile:
         return "UTF-16 text, or no text at all" if b"\x00" in head else None
 
     def _kind(self, pair: tuple[str, str]) -> int:
-        """A number for an endpoint and a model."""
+        """The number of an endpoint and a model."""
         kind = self._kinds.get(pair)
         if kind is None:
             kind = _STRANGE if len(self._kinds) >= self._max_kinds else self._kinds.setdefault(pair, len(self._kinds))
         return kind
 
     def _judged(self, line: Line) -> tuple[list[Fault], Fix, tuple[str, tuple[str, str]] | None]:
-        """The faults of a line by itself, what to do about them, and by what to compare it with others."""
+        """The faults of a single line, what a repair does about them, and what to compare it by with other lines."""
         text = line.text
         if text is None or len(text) >= self._longest:  # the newline counts
             return [requests.too_long(line.size, self._longest)], Fix.LEAVE_OUT, None
@@ -235,9 +235,9 @@ class RequestFile:
         return ([_MARKED], Fix.REWRITE, named) if line.marked else ([], Fix.REWRITE, named)
 
     def _compare(self, counts: Counter[int]) -> None:
-        """Find out what most lines are for, and which of these are duplicates."""
+        """Find the endpoint and model of most lines, and the duplicates among these lines."""
         summary = self.summary
-        # Of those that are alike, the one that came first.
+        # If several are equally frequent, the one that came first.
         counts.pop(_STRANGE, None)
         self._main = counts.most_common(1)[0][0] if counts else 0
         if counts:
@@ -261,7 +261,7 @@ class RequestFile:
         self._own.flush()
         place = 0
         while True:
-            # Others may read it as well, so each keeps his own place.
+            # Others may read the same file object, so each keeps its own position.
             self._own.seek(place)
             line = self._own.readline()
             if not line:
@@ -292,14 +292,14 @@ class RequestFile:
         return Finding(duplicate.number, [fault], Fix.DROP if same else Fix.RENAME)
 
     def _record(self, place: int) -> dict[str, Any]:
-        """The request of a line that was read before."""
+        """The request of a line, read again."""
         raw, descriptor = b"", self._file.fileno()
         while b"\n" not in raw and (more := os.pread(descriptor, len(raw) or _HEAD, place + len(raw))):
             raw += more
         record = read_json_line(_line(0, place, 0, raw.partition(b"\n")[0]).text or b"")
         if isinstance(record, Failure):
             self.check_unchanged()
-            raise BatchdError(f"{self.path} cannot be read twice alike. Copy it to another disk and try it there.")
+            raise BatchdError(f"Two reads of {self.path} differ. Copy the file to another disk and try again there.")
         return record
 
 

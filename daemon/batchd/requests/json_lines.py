@@ -1,7 +1,7 @@
-"""A line of JSON Lines: the object that it holds, or why it holds none that every reader understands alike.
+"""Reads a line of JSON Lines: its object, or why it has none that every reader would read in the same way.
 
-Stricter than most decoders. A key that stands twice, NaN, or half a character are read in one way here and in
-another there, and a service that reads them otherwise than their author did is paid for a wrong answer.
+Stricter than most decoders. Readers differ on a key that appears twice, on NaN and on half a character; if a service
+reads one differently than its author, it is paid for a wrong answer.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import msgspec
 from ..model import Failure, Json
 
 INVALID = "invalid_json_line"
-"""The line is no JSON object: OpenAI's word for it."""
+"""The line is not a JSON object; the code is OpenAI's."""
 DOUBLE_KEY = "duplicate_key"
 """An object of the line has a key twice."""
 NOT_UTF8 = "not_utf8"
-"""The line is not UTF-8, so it cannot be shown as text either."""
+"""The line is not UTF-8, so it cannot be shown as text."""
 BYTE_ORDER_MARK = "byte_order_mark"
-"""The line begins with a mark that no JSON may begin with."""
+"""The line begins with a byte order mark, which JSON does not allow."""
 
 UNREADABLE = frozenset({INVALID, DOUBLE_KEY, NOT_UTF8, BYTE_ORDER_MARK})
-"""The codes of `read_json_line`: of nothing else, so that they tell a line that is no record."""
+"""The codes that only `read_json_line` uses: a row that failed with one of them was not a record."""
 
 BLANKS = b" \t\r\n"
-"""What may stand around a JSON value."""
+"""The bytes that may surround a JSON value."""
 
 MARKED = Failure(
     BYTE_ORDER_MARK,
@@ -40,7 +40,7 @@ _KINDS = {list: "a list", str: "a text", int: "a number", float: "a number", boo
 
 
 def read_json_line(line: bytes) -> dict[str, Json] | Failure:
-    """The object of a line, of which the blanks around it are taken off; or why there is none."""
+    """The object of a line, without the blanks around it; or why there is none."""
     if line.startswith(codecs.BOM_UTF8):
         return MARKED
     try:
@@ -51,7 +51,7 @@ def read_json_line(line: bytes) -> dict[str, Json] | Failure:
         double = _double_key(line, record)
     except UnicodeDecodeError:
         return _NO_TEXT
-    except ValueError as error:  # msgspec's own, and Python's of a number with thousands of digits
+    except ValueError as error:  # msgspec's errors, and Python's for a number with thousands of digits
         return _unparsable(line, error)
     except RecursionError:
         return _invalid("This line is nested too deeply. Write it with fewer brackets within brackets.")
@@ -61,9 +61,9 @@ def read_json_line(line: bytes) -> dict[str, Json] | Failure:
 
 
 def on_one_line(encoded: bytes) -> bytes:
-    """The JSON with the separators escaped at which some readers of lines would cut it, though JSON allows them."""
+    """The JSON with those separators escaped that JSON allows, but at which some readers would split the line."""
     if encoded.isascii() or (b"\xe2\x80" not in encoded and b"\xc2\x85" not in encoded):
-        return encoded  # as nearly always, and this is asked of every request there is
+        return encoded  # the usual case; this runs for every request
     for separator, escaped in _SEPARATORS:
         if separator in encoded:
             encoded = encoded.replace(separator, escaped)
@@ -78,7 +78,7 @@ def _unparsable(line: bytes, error: ValueError) -> Failure:
     if not line:
         return _invalid("This line is blank, which some services take for a broken request. Remove it.")
     try:
-        # Python's own decoder takes what is no JSON, and so tells the two kinds of fault apart.
+        # Python's own decoder also accepts NaN and the like, which tells the two kinds of fault apart.
         json.loads(line.decode())
     except UnicodeDecodeError:
         return _NO_TEXT
@@ -88,7 +88,7 @@ def _unparsable(line: bytes, error: ValueError) -> Failure:
             f"This line is not valid JSON: {reason[:1].lower()}{reason[1:]}. Write it as one JSON object on one line."
         )
     return _invalid(
-        "This line is not valid JSON: it says NaN or Infinity, a number too great, or half a character such as "
+        "This line is not valid JSON: it has NaN or Infinity, a number too large, or half a character such as "
         "\\ud800. Write null, a smaller number, or the whole character."
     )
 
@@ -98,8 +98,8 @@ class _DoubleKey(Exception):
 
 
 def _double_key(line: bytes, record: dict[str, Json]) -> str | None:
-    """A key that one object of the line has twice: a decoder keeps the last of them in silence."""
-    # As many keys as there are colons behind quotes: none is double. (More of these may also stand in texts.)
+    """A key that one object of the line has twice. A decoder would keep the last one without an error."""
+    # As many keys as colons after quotes: no key appears twice. (Texts may have more of these.)
     if line.count(b'":') == _keys(record) and b" :" not in line and b"\t" not in line and b"\r" not in line:
         return None
 

@@ -1,8 +1,8 @@
-"""What can be saved of a file of requests, rewritten: one file, or numbered parts that a service takes.
+"""Repairs a file of requests: writes the good ones to one file, or to numbered parts that a service accepts.
 
-What a request asks is never changed, and nothing is made up. Only how it is written changes: marks, line ends, blank
-lines, separators that some readers cut lines at. A line that says the same as an earlier one goes; one that uses an
-earlier line's custom_id for something else stays out, or gets another custom_id if that is asked for.
+A repair never changes the content of a request and invents nothing. It changes formatting only: byte order marks, line
+ends, blank lines, separators at which some readers split lines. It removes a line that repeats an earlier one. It
+leaves out a line that uses an earlier custom_id for another request, or gives it a new custom_id on demand.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .rules import MAX_CUSTOM_ID
 
 BLANK, DOUBLE, RENAMED = "blank_line", "double", "renamed"
 LINES_NAMED = 20
-"""Numbers of lines that are kept of each change; they are all in the list of bad lines."""
+"""Line numbers stored for each kind of change; the list of bad lines has all of them."""
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
@@ -45,8 +45,8 @@ class Written:
 
 @dataclass(slots=True)
 class Repaired:
-    """What was written, and how it differs from the file: `changed` and `left_out` count lines by what was done, or
-    by the code of the reason; `numbers` are those of the first few.
+    """The files written, and their differences from the original: `changed` counts lines by the change, `left_out` by
+    the code of the reason; `numbers` are the numbers of the first few lines.
     """
 
     written: list[Written] = field(default_factory=list)
@@ -68,27 +68,27 @@ def repair(
     *,
     split: int | None = None,
     rename: bool = False,
-    told: Callable[[int], object] = lambda _: None,
+    progress: Callable[[int], object] = lambda _: None,
 ) -> Repaired:
-    """Write what is good of a file that was looked at. Whole or not at all; FileExistsError where something is there.
+    """Write the good requests of a file that was checked, completely or not at all. FileExistsError if a target exists.
 
-    Parts of at most `split` requests if it is given, and in any case where the limits ask for parts.
+    Writes several parts if the limits require it, or if `split` is given: the most requests of one part.
     """
     refuse_to_replace(target)
     done = Repaired()
     if not file.summary.lines:
-        return done  # empty, or no text
+        return done  # empty, or not text
     if rename:
         file.names.prepare_search()
     findings = file.findings()
     finding = next(findings, None)
     with _Parts(target, file.limits, split) as parts:
-        for line in file.lines(told):
-            found = finding if finding is not None and finding.line == line.number else None
-            text = _saved(file, line, found, done, rename=rename)
+        for line in file.lines(progress):
+            here = finding if finding is not None and finding.line == line.number else None
+            text = _repaired(file, line, here, done, rename=rename)
             if text is not None:
                 parts.add(text + b"\n")
-            if found is not None:
+            if here is not None:
                 finding = next(findings, None)
         file.check_unchanged()
         done.written = parts.publish()
@@ -96,29 +96,29 @@ def repair(
 
 
 def refuse_to_replace(target: Path) -> None:
-    """FileExistsError if the target, or a part of that name, is there already."""
-    for there in (target, *sorted(target.parent.glob(f"{_literal(target.stem)}.part-*{_literal(target.suffix)}"))):
-        if os.path.lexists(there):
-            raise FileExistsError(errno.EEXIST, "This is there already, and is not written over", str(there))
+    """Raises FileExistsError if the target, or a part of that name, exists already."""
+    for existing in (target, *sorted(target.parent.glob(f"{_literal(target.stem)}.part-*{_literal(target.suffix)}"))):
+        if os.path.lexists(existing):
+            raise FileExistsError(errno.EEXIST, "This exists already, and is not overwritten", str(existing))
 
 
 def _literal(name: str) -> str:
     return "".join(f"[{each}]" if each in "*?[" else each for each in name)
 
 
-def _saved(file: RequestFile, line: Line, found: Finding | None, done: Repaired, *, rename: bool) -> bytes | None:
-    """The request as it is written, None if it is not."""
+def _repaired(file: RequestFile, line: Line, finding: Finding | None, done: Repaired, *, rename: bool) -> bytes | None:
+    """The request to write, None if it is left out."""
     text = line.text
-    if found is not None and found.fix is Fix.DROP:
+    if finding is not None and finding.fix is Fix.DROP:
         done.note(done.changed, DOUBLE if text else BLANK, line.number)
         return None
-    if found is not None and found.fix is Fix.RENAME and rename and text:
+    if finding is not None and finding.fix is Fix.RENAME and rename and text:
         renamed = _renamed(file, text, line.number)
         if renamed is not None:
             done.note(done.changed, RENAMED, line.number)
-            text, found = renamed, None
-    if text is None or (found is not None and found.fix is not Fix.REWRITE):
-        done.note(done.left_out, found.faults[0].code if found else "", line.number)
+            text, finding = renamed, None
+    if text is None or (finding is not None and finding.fix is not Fix.REWRITE):
+        done.note(done.left_out, finding.faults[0].code if finding else "", line.number)
         return None
     if line.marked:
         done.note(done.changed, BYTE_ORDER_MARK, line.number)
@@ -131,7 +131,7 @@ def _saved(file: RequestFile, line: Line, found: Finding | None, done: Repaired,
 
 
 def _renamed(file: RequestFile, text: bytes, number: int) -> bytes | None:
-    """The request under a custom_id that no other line has; all else of it stays byte for byte."""
+    """The request with a custom_id that no other line has; the rest stays byte for byte. None if there is none."""
     fields: dict[str, Any] = _fields.decode(text)
     name = msgspec.json.decode(fields["custom_id"])
     tries = (f"{name}-line{number}{more}" for more in ("", *(f"-{again}" for again in range(2, 100))))
@@ -142,7 +142,7 @@ def _renamed(file: RequestFile, text: bytes, number: int) -> bytes | None:
 
 
 class _Parts:
-    """Drafts in a hidden folder beside the target, each under its limits; they get their names at the end."""
+    """Drafts in a hidden folder beside the target, each within the limits; they get their names at the end."""
 
     def __init__(self, target: Path, limits: Limits, split: int | None) -> None:
         self._target = target
@@ -155,7 +155,7 @@ class _Parts:
         self._requests = self._size = 0
 
     def __enter__(self) -> Self:
-        # What a run that was killed has left behind.
+        # Left behind by a run that was killed.
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir()
         return self
@@ -178,7 +178,7 @@ class _Parts:
         self._size += len(line)
 
     def publish(self) -> list[Written]:
-        """Let the files appear, never over another; if one cannot, none does."""
+        """Give the files their names, never over another file; if one cannot get its name, none does."""
         self._end()
         numbered = self._numbered or len(self._drafts) > 1
         places = [self._place(number) for number in range(1, len(self._drafts) + 1)] if numbered else [self._target]

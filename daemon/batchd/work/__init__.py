@@ -1,5 +1,5 @@
-"""What worker processes do: functions over files in the spool.
+"""The tasks of worker processes: functions over the working files.
 
-Each takes and returns small plain values and leaves its output by atomic rename, so it may run twice, or
-somewhere else on a shared spool.
+Each takes and returns small plain values, and writes its output by an atomic rename. So it may run twice, or on another
+machine that shares the folder.
 """

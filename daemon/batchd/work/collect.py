@@ -1,4 +1,4 @@
-"""From a batch's answers to results: dealing the lines out to parts, then joining each part's with its rows."""
+"""From a batch's answers to results: distribute the lines to the parts, then join each part's lines with its rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .reuse import follow, read_keys, remember
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Which lines are a part's, and where they go."""
+    """A part's share of a batch: its rows, and the file that its lines go to."""
 
     job: str
     first: int
@@ -45,38 +45,40 @@ class DistributeTask:
 
 @dataclass(frozen=True, slots=True)
 class DistributeDone:
-    """How many lines found their part, and how many did not."""
+    """The number of lines that belong to a part, and of those that belong to none."""
 
     answers: int
     strays: int
 
 
-# Open files are few in a service's limits, and a batch may hold thousands of small parts.
+# A service may open few files at a time, and a batch may hold thousands of small parts.
 MAX_OPEN_FILES = 200
 
 
 STRAYS_KEPT = 10_000
-"""Enough to see what a service did; endless nonsense must not fill our memory."""
+"""Enough to see what a service did; more could fill the memory."""
 
 
 def distribute(
     task: DistributeTask, *, max_open_files: int = MAX_OPEN_FILES, strays_kept: int = STRAYS_KEPT
 ) -> DistributeDone:
-    """Give each part its lines, in the order they came, each behind its row's number and a space."""
+    """Write each part's lines in the order of arrival, each after its row's number and a space."""
     answers = 0
-    strays_found: list[bytes] = []
+    all_strays: list[bytes] = []
     for start in range(0, len(task.shares), max_open_files):
         shares = task.shares[start : start + max_open_files]
-        distributed, strays = _deal(task, shares, everyone=task.shares, strays_kept=strays_kept if start == 0 else 0)
+        distributed, strays = _write_to(
+            task, shares, everyone=task.shares, strays_kept=strays_kept if start == 0 else 0
+        )
         answers += distributed
-        strays_found += strays
-    if strays_found:
+        all_strays += strays
+    if all_strays:
         with replacing(Path(task.strays)) as file:
-            file.writelines(strays_found)
-    return DistributeDone(answers, len(strays_found))
+            file.writelines(all_strays)
+    return DistributeDone(answers, len(all_strays))
 
 
-def _deal(
+def _write_to(
     task: DistributeTask, shares: Sequence[Share], *, everyone: Sequence[Share], strays_kept: int
 ) -> tuple[int, list[bytes]]:
     answers = 0
@@ -88,12 +90,12 @@ def _deal(
             line = stripped(whole)
             if not line:
                 continue
-            found = owners.of(request_of(line))
-            if found is None:
+            owner = owners.of(request_of(line))
+            if owner is None:
                 if len(strays) < strays_kept:
                     strays.append(line + b"\n")
                 continue
-            share, row = found
+            share, row = owner
             file = files.get(share.answers)
             if file is not None:
                 answers += 1
@@ -102,7 +104,7 @@ def _deal(
 
 
 class _Owners:
-    """Which share and row a request belongs to."""
+    """Finds the share and the row that a request belongs to."""
 
     def __init__(self, shares: Sequence[Share]) -> None:
         self._by_job: dict[str, list[Share]] = defaultdict(list)
@@ -123,8 +125,8 @@ class _Owners:
 class CollectTask:
     """Join a part's answers with its rows. `settled` is its results file so far, `results` the one to write.
 
-    `lane` is how they were asked, `terms` what answers cost, None if that is not known. With `keys`, rows that asked
-    the same share an answer, and answers are remembered in the `book` as of this time.
+    `lane` is how the requests were sent, `terms` the price of answers, None if it is not known. With `keys`, rows with
+    the same request share an answer, and the `book` stores the answers with the time `at`.
     """
 
     first: int
@@ -148,7 +150,7 @@ class CollectTask:
 class CollectDone:
     """The outcome of the part: rows with an outcome, rows to ask again with the reasons, the bill for this attempt.
 
-    `rendered` are the suffixes and sizes of the pieces that each of `renders` came to, where that was done.
+    `rendered` has the suffixes and sizes of the pieces of each of `renders`; empty if they were not rendered.
     """
 
     ok: int
@@ -162,18 +164,18 @@ class CollectDone:
 
 
 def collect(task: CollectTask) -> CollectDone:
-    """Write the part's new results file: what was settled before, and what this attempt has settled."""
+    """Write the part's new results file: the outcomes from before, and those of this attempt."""
     settled = decode_results(Path(task.settled)) if task.settled else {}
     answers: dict[int, list[bytes]] = defaultdict(list)
     for line in lines_of(Path(task.answers)):
-        row, _, said = line.partition(b" ")
-        answers[int(row)].append(said.rstrip(b"\n"))
+        row, _, output_line = line.partition(b" ")
+        answers[int(row)].append(output_line.rstrip(b"\n"))
     keys = read_keys(task.keys)
     rows = range(task.first, task.first + task.rows)
-    asked = (row for row in rows if row not in settled and row not in keys.followers)
+    open_rows = (row for row in rows if row not in settled and row not in keys.followers)
     builder = worker_plugins.builder(task.builder)
     tally = Tally(task.terms, task.lane)
-    joined = join(asked, answers, builder, attempt=task.attempt, attempts=task.attempts, tally=tally)
+    joined = join(open_rows, answers, builder, attempt=task.attempt, attempts=task.attempts, tally=tally)
     followed = follow(keys, {line.row: line for line in joined.lines}, task.job)
     lines = sorted([*settled.values(), *joined.lines, *followed.lines], key=lambda line: line.row)
     write_results(Path(task.results), lines)
@@ -185,7 +187,7 @@ def collect(task: CollectTask) -> CollectDone:
     ok = sum(line.ok for line in lines)
     rendered: list[Mapping[str, int]] = []
     if len(lines) == task.rows:
-        # While the outcomes are at hand. A sink that fails here does so again when it is its turn, and is named then.
+        # While the outcomes are in memory. A sink that fails here fails again at delivery, which reports it.
         with contextlib.suppress(Exception):
             rendered += [render_lines(each, lines) for each in task.renders]
     return CollectDone(

@@ -1,4 +1,4 @@
-"""Counting what a file would ask: it is read and planned as the daemon does it, in a folder of its own."""
+"""Counts the requests and tokens of a file: reads and plans it as the daemon would, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from .plan import PlanTask, plan
 from .read import ReadDone, ReadTask, read
 
 LARGE = 32 * 1024 * 1024
-"""Bytes of a file from which on a sample has to do: it takes seconds to count so many."""
+"""Bytes: of a larger file only a sample is counted. To count so many takes seconds."""
 
 SAMPLE = 8 * 1024 * 1024
-"""Bytes of rows in a sample, about."""
+"""Approximate bytes of rows in a sample."""
 
 PART_ROWS, _SMALL_PART = 10_000, 1_000
 _CELLS, _LINES = {".csv", ".tsv"}, {".jsonl", ".ndjson"}
@@ -34,9 +34,9 @@ _SEED = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountTask:
-    """Count what `source` would ask. `folder` is an empty one for what is written on the way.
+    """Count the requests of `source`. `folder` is an empty folder for temporary files.
 
-    `models` has one model for each way to count; requests of more than `long` tokens are noted one by one.
+    `models` has one model for each way to count; requests of more than `long` tokens are recorded one by one.
     """
 
     source: Path
@@ -57,9 +57,11 @@ class CountTask:
 
 @dataclass(slots=True, kw_only=True)
 class Counted:
-    """What was counted. `looked_at` rows of `rows`; `failed` of them cannot be asked, by code, with an `example` each.
+    """The counts. Of `rows` rows, `looked_at` were read; `failed` counts those without a request by code, with an
+    `example` each.
 
-    `loads` are by the keys of the task's `models`, and so is `same`: the tokens that every request has in common.
+    The keys of `loads` and of `same` are those of the task's `models`; `same` is the number of tokens that every
+    request has in common.
     """
 
     rows: int
@@ -75,12 +77,12 @@ class Counted:
 
     @property
     def share(self) -> float:
-        """How much of the rows was looked at."""
+        """The share of the rows that was counted."""
         return self.looked_at / self.rows
 
 
 def count(task: CountTask) -> Counted:
-    """Count. FileRefused, in words, if the file cannot be taken."""
+    """Count the file. Raises FileRefused if it cannot be processed."""
     reading, done, rows = _rows(task)
     parts = done.parts
     if reading.part_rows == _SMALL_PART:
@@ -96,7 +98,7 @@ def count(task: CountTask) -> Counted:
         counted.limits += planned.output_tokens
         counted.unlimited += planned.unlimited
         _note_failures(counted, task.folder / f"{first}.jsonl")
-        # One for each part, as in planning, so that both give the same numbers.
+        # One counter for each part, as in planning, so that both give the same numbers.
         counters = {key: tokens.counter(model) for key, model in task.models.items()}
         for body in _bodies(requests):
             digest = blake2b(body, digest_size=12).digest()
@@ -115,23 +117,23 @@ def count(task: CountTask) -> Counted:
 
 
 def _rows(task: CountTask) -> tuple[ReadTask, ReadDone, int]:
-    """The rows, all of them or some from all over the file, and how many there are in all."""
+    """The rows, all of them or a sample from all over the file, and their total number."""
     source = task.source
     if source.stat().st_nlink > 1:
-        # In the inbox it would be refused, but what is asked about here is a copy of it.
+        # The inbox refuses a file with several names, but this counts a copy of it.
         shutil.copyfile(source, source := task.folder / "copy")
     large = source.stat().st_size > task.large
     suffix = Path(task.name).suffix.lower()
     if large and suffix in _CELLS | _LINES:
-        thinned = task.folder / "thinned"
-        written = thin(source, thinned, quoted=suffix in _CELLS, piece=task.piece)
+        sample = task.folder / "sample"
+        written = thin(source, sample, quoted=suffix in _CELLS, piece=task.piece)
         if written is not None:
-            reading = _read_task(task, thinned, task.part_rows)
+            reading = _read_task(task, sample, task.part_rows)
             try:
                 done = read(reading)
                 return reading, done, max(done.rows, round(done.rows * source.stat().st_size / written))
             except FileRefused:
-                pass  # it may be the cutting; the whole file tells
+                pass  # the cut may have caused it; reading the whole file decides
     reading = _read_task(task, source, _SMALL_PART if large else task.part_rows)
     done = read(reading)
     return reading, done, done.rows

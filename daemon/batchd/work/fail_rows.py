@@ -1,4 +1,4 @@
-"""Failing rows by name that sank a batch, and taking failures back for a second chance."""
+"""Fails single rows that made a service refuse a batch, and clears failures so that rows are asked again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FailRowsTask:
 
 
 def fail_rows(task: FailRowsTask) -> int:
-    """Write the new results file; how many rows have failed in all."""
+    """Write the new results file. Returns how many rows have failed in total."""
     settled = decode_results(Path(task.settled)) if task.settled else {}
     for row, failure in task.failures.items():
         if row not in settled:
@@ -33,14 +33,14 @@ def fail_rows(task: FailRowsTask) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ClearFailuresTask:
-    """Take the failures out of a part's results, so that their rows are asked again."""
+    """Remove the failures from a part's results, so that their rows are asked again."""
 
     settled: str
     results: str
 
 
 def clear_failures(task: ClearFailuresTask) -> int:
-    """Write the new results file; how many rows stay answered."""
+    """Write the new results file. Returns how many rows stay answered."""
     kept = [line for line in decode_results(Path(task.settled)).values() if line.ok]
     write_results(Path(task.results), kept)
     return len(kept)

@@ -1,4 +1,4 @@
-"""The process that forks the workers: it imports once for all of them, and has no threads."""
+"""The process that forks the workers. It imports once for all of them, and has no threads."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _PRELOADED = [f"{__package__}.{module}" for module in _TASKS]
 
 
 def fork_server() -> ForkServerContext:
-    """How to start processes by it."""
-    # Fork with threads is unsafe, so a process without any forks the workers. It imports once for all of them.
+    """The context in which this process forks the workers."""
+    # A fork with threads is unsafe, so a process without threads forks the workers. It imports once for all of them.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
     return context
 
 
 def start_fork_server() -> None:
-    """Let the process that will fork the workers begin with its imports, for a command that will need them."""
+    """Start the process that forks the workers, so that its imports run before a command needs them."""
     fork_server()
     forkserver.ensure_running()

@@ -1,4 +1,4 @@
-"""What the daemon itself offers as a plugin: the executor on this machine."""
+"""The plugin in the daemon itself: the executor for this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run of a job's rows with their outcomes, read from the spool."""
+"""Reads a run of a job's rows with their outcomes from the working files."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ SKIPPED = Failure("cancelled", "The job was cancelled before this row was answer
 
 
 class RowsDoNotAddUp(BatchdError):
-    """The rows to deliver are not those that came in. Nothing is delivered."""
+    """The rows to deliver are not those of the dropped file. Nothing is delivered."""
 
 
 def joined(run: Run, results: Iterable[ResultLine] | None = None) -> Iterator[ResultRow]:
-    """The rows in order, one at a time. RowsDoNotAddUp if there are not `number` of them, each with its outcome.
+    """The rows in order, one at a time. Raises RowsDoNotAddUp unless there are `number` rows, each with an outcome.
 
-    `results` are the outcomes where they are in memory already.
+    `results` are the outcomes, if they are in memory already.
     """
     if results is None:
         results = read_results(Path(run.results)) if run.results else ()
@@ -48,7 +48,7 @@ def joined(run: Run, results: Iterable[ResultLine] | None = None) -> Iterator[Re
 
 def _joined(number: int, line: bytes, width: int, outcome: ResultLine | None) -> ResultRow:
     record = decode(line)
-    # Asked in the order of what is frequent: this runs once a row, on the way out of every job.
+    # The frequent cases first: this runs once for each row of every job that is delivered.
     original = record if type(record) is list else record.values if isinstance(record, BadRow) else record
     values = original if len(original) == width else fitted(original, width)
     if outcome is None:

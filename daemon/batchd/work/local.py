@@ -1,7 +1,7 @@
-"""Worker processes of this machine: one task at a time each, replaced when they die.
+"""Worker processes of this machine: each runs one task at a time, and is replaced when it dies.
 
-Each worker is an executor of its own. With a shared pool, one process that dies breaks the tasks of all, and
-nobody can say which of them was to blame.
+Each worker is an executor of its own. In a shared pool, one process that dies breaks the tasks of all, and nothing
+tells which of them was the cause.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _GRACE = 2.0
 
 
 class Workers(Executor[Settings]):
-    """As many local worker processes as there are cores to use. They start when there is something to do."""
+    """As many worker processes as this machine has usable cores. Each starts with its first task."""
 
     def __init__(self, settings: Settings | None = None, *, number: int = 0) -> None:
         super().__init__(settings or Settings())
@@ -38,16 +38,16 @@ class Workers(Executor[Settings]):
         self._ending: list[threading.Thread] = []
 
     async def aopen(self) -> None:
-        """Settle the number. No process starts before there is a task for it."""
-        self._make_room()
+        """Determine the number of processes. They start with their first tasks."""
+        self._add_slots()
 
     async def aclose(self) -> None:
-        """As `close`."""
+        """See `close`."""
         self.close()
 
     async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
-        """Run the function in a worker; WorkerLost if its process dies, else whatever the function does."""
-        self._make_room()
+        """Run the function in a worker. Raises WorkerLost if its process dies, else what the function raises."""
+        self._add_slots()
         worker = await self._idle.get()
         try:
             worker, future = await self._submit(worker, function, task)
@@ -57,12 +57,12 @@ class Workers(Executor[Settings]):
             worker = None
             raise WorkerLost(f"The worker process died while it ran {function.__name__}.") from None
         except MemoryError:
-            # Where memory is limited and not overcommitted, this comes in place of the kernel's kill.
+            # If memory is limited and not overcommitted, Python raises this before the kernel kills the process.
             self._drop(worker)
             worker = None
             raise WorkerLost(f"The worker process ran out of memory while it ran {function.__name__}.") from None
         except asyncio.CancelledError:
-            # It may still be working; its output is harmless, and nothing may wait for it.
+            # It may still be working. Its output is harmless, and nothing waits for it.
             self._drop(worker)
             worker = None
             raise
@@ -74,18 +74,18 @@ class Workers(Executor[Settings]):
         return result
 
     def renew(self) -> None:
-        """Let the next tasks run in new processes, which load their plugins again; none is interrupted."""
+        """Run the next tasks in new processes, which load their plugins again. No running task is interrupted."""
         self._outdated |= self.processes
 
     def close(self) -> None:
-        """End the processes, without waiting for what they are at: all of it may be done again."""
+        """End the processes without waiting for their tasks, which may all be repeated."""
         for worker in list(self.processes):
             self._drop(worker)
-        # The threads that managed them: where one is just ending while the interpreter does, a traceback is printed.
+        # Wait for their manager threads: one that ends together with the interpreter prints a traceback.
         for thread in self._ending:
             thread.join(_GRACE)
 
-    def _make_room(self) -> None:
+    def _add_slots(self) -> None:
         self.number = self.number or os.cpu_count() or 1
         while self._slots < self.number:
             self._slots += 1
@@ -101,7 +101,7 @@ class Workers(Executor[Settings]):
             try:
                 return worker, worker.submit(run_task, function, task)
             except BrokenProcessPool:
-                # It died while it had nothing to do: that is not the fault of the task that comes next.
+                # It died while it was idle, so the next task is not the cause.
                 self._drop(worker)
         worker = ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin, initargs=(os.getcwd(),))
         self.processes.add(worker)
@@ -110,7 +110,7 @@ class Workers(Executor[Settings]):
         try:
             return worker, await asyncio.shield(starting)
         except asyncio.CancelledError:
-            # Its thread goes on: without a wait the process would come after all have been ended.
+            # The thread goes on: without this wait it would start the process after all others have ended.
             await asyncio.wait([starting], timeout=_GRACE)
             self._drop(worker)
             raise
@@ -130,14 +130,14 @@ class Workers(Executor[Settings]):
 
 
 def _begin(folder: str) -> None:
-    """In each worker: stand where the daemon stands, leave signals to it, and do not outlive it."""
+    """In each worker: use the daemon's working folder, leave SIGINT to the daemon, and end when it ends."""
     os.chdir(folder)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
 
     def follow() -> None:
-        # A daemon that was killed leaves its workers waiting for work forever.
+        # Without this, the workers of a daemon that was killed would wait for work without end.
         parent.join()
         os._exit(1)
 

@@ -15,7 +15,7 @@ _decoder = msgspec.json.Decoder(ResultLine)
 
 
 def lines_of(path: Path, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-    """The lines of a stretch of a file, split on newlines alone: U+2028 and its like stand inside of lines."""
+    """The lines of a section of a file, split at newlines alone: lines may contain U+2028 and similar characters."""
     with path.open("rb") as file:
         file.seek(offset)
         left = length
@@ -39,7 +39,7 @@ def decode_results(path: Path) -> dict[int, ResultLine]:
 
 
 def write_results(path: Path, results: Iterable[ResultLine]) -> None:
-    """A results file, whole or not at all."""
+    """Write a results file, complete or not at all."""
     with replacing(path) as file:
         for result in results:
             file.write(_encoder.encode(result))

@@ -28,9 +28,9 @@ from .reuse import Keyed, Recalled, Reuse, key_record, recalled
 
 @dataclass(frozen=True, slots=True)
 class PlanTask:
-    """Plan the part of `job` from row `first`. `settled` are its results so far, `failures` where new ones go.
+    """Plan the part of `job` from row `first`. `settled` is its results file so far, `failures` the one to write.
 
-    `correction` is what past batches of the model say its tokens as counted are to be multiplied with.
+    `correction` is the factor from counted tokens to real ones, known from earlier batches of the model.
     """
 
     job: str
@@ -53,12 +53,12 @@ class PlanTask:
 
 @dataclass(frozen=True, slots=True)
 class PlanDone:
-    """What was planned. `failed` are the rows that cannot be asked, all in the new results file if `new_results`.
+    """The result of planning. `failed` rows have no request; they are in the new results file, if `new_results`.
 
-    `input_tokens` are corrected, `counted_tokens` are not: only those may be compared with what was really used, to
-    correct the next count. `longest` are the input tokens of the longest request, `unlimited` the requests that
-    set no limit to their answers, so that `output_tokens` is not the most they can have. `reused` rows have the
-    answer to an earlier identical request, which was billed at `saved`.
+    `input_tokens` are corrected, `counted_tokens` are not: only these may be compared with the real usage, to correct
+    the next count. `longest` are the input tokens of the longest request. `unlimited` requests set no limit to their
+    answers, so `output_tokens` is not an upper bound for them. `reused` rows have the answer to an earlier identical
+    request; `saved` are the tokens billed for those answers.
     """
 
     requests: int
@@ -75,7 +75,7 @@ class PlanDone:
 
 
 def plan(task: PlanTask) -> PlanDone:
-    """Write the request file; rows that cannot be asked about, or were asked before, have their outcome at once."""
+    """Write the request file. A row without a request, or with a request that was answered before, is settled here."""
     settled = decode_results(Path(task.settled)) if task.settled else {}
     with ExitStack() as stack:
         file = stack.enter_context(replacing(Path(task.requests)))
@@ -84,8 +84,8 @@ def plan(task: PlanTask) -> PlanDone:
         builder = worker_plugins.builder(task.builder)
         bodies = _bodies(task, builder, settled)
         if task.reuse is not None:
-            for number, found in recalled(bodies, task.reuse, builder, job=task.job, endpoint=task.endpoint):
-                planned.add(number, found)
+            for number, what in recalled(bodies, task.reuse, builder, job=task.job, endpoint=task.endpoint):
+                planned.add(number, what)
         else:
             for number, body in bodies:
                 planned.add(number, body)
@@ -96,7 +96,7 @@ def plan(task: PlanTask) -> PlanDone:
 
 
 class _Planned:
-    """What has been planned of a part so far."""
+    """The plan of a part so far: its open files, its counts, its outcomes."""
 
     def __init__(self, task: PlanTask, file: IO[bytes], keys: IO[bytes] | None) -> None:
         self.outcomes: list[ResultLine] = []
@@ -111,13 +111,13 @@ class _Planned:
         self._reused, self._saved = 0, Usage()
 
     def add(self, number: int, what: bytes | Failure | Keyed | Recalled) -> None:
-        """The next row: its request, or its outcome without one."""
+        """Add the next row: its request, or its outcome without one."""
         if type(what) is bytes:
             self._ask(number, what)
         elif type(what) is Keyed:
             body, key = what
             if key in self._asked or self._ask(number, body):
-                assert self._keys is not None, "there are keys only where answers are reused"
+                assert self._keys is not None, "only a job that reuses answers has keys"
                 self._keys.write(key_record(number, key))
                 self._asked.add(key)
         elif isinstance(what, Recalled):
@@ -150,7 +150,7 @@ class _Planned:
         self.outcomes.append(ResultLine(number, False, code=code, message=message))
 
     def done(self) -> PlanDone:
-        """All of it."""
+        """The result, once all rows are added."""
         correction = self._task.correction
         return PlanDone(
             requests=self._requests,
@@ -204,30 +204,30 @@ def _bodies(
             body = next(bodies, None)
         except Exception:
             if trouble or not any(isinstance(what, Row) for _, what in pulled):
-                raise  # no row's fault: the file cannot be read, or the builder fails at nothing
-            # The rows that it had in hand are asked about one by one, so that the one at fault fails alone.
+                raise  # no row caused it: the file cannot be read, or the builder fails before its first row
+            # Build the rows that it had pulled one by one, so that the one at fault fails alone.
             for number, what in pulled:
                 yield number, what if isinstance(what, Failure) else _alone(builder, what, task.common)
             pulled.clear()
             bodies = iter(builder.encode(waiting, task.common))
             continue
-        # The builder pulls one row for each body it gives; bad rows were passed over on the way to it.
+        # The builder pulls one row for each body that it yields; bad rows before that row were skipped.
         while pulled and isinstance(bad := pulled[0][1], Failure):
             yield pulled.popleft()[0], bad
         if body is None:
             break
         if not pulled or b"\n" in (body if isinstance(body, bytes) else b""):
-            raise _broken(builder, "gave more bodies than it was given rows" if not pulled else "gave several lines")
+            raise _broken(builder, "yields more bodies than it got rows" if not pulled else "yields several lines")
         yield pulled.popleft()[0], body
     if pulled:
-        raise _broken(builder, "gave fewer bodies than it was given rows")
+        raise _broken(builder, "yields fewer bodies than it got rows")
 
 
 def _alone(builder: PromptBuilder[Any], row: Row, common: Body) -> bytes | Failure:
     try:
         body = builder.build(row)
         return body if isinstance(body, Failure) else msgspec.json.encode({**common, **body})
-    except Exception as error:  # noqa: BLE001  # one bad row is one bad row, whatever the plugin makes of it
+    except Exception as error:  # noqa: BLE001  # any exception of a plugin fails this row alone
         kind = type(builder).__name__
         return Failure("build", f"The request could not be made by {kind}: {type(error).__name__}: {error}")
 

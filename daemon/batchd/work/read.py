@@ -25,9 +25,9 @@ from .part_files import lines_of
 
 @dataclass(frozen=True, slots=True)
 class ReadTask:
-    """Read `source` into `target`. `name` is what it was called, for its suffix and for messages.
+    """Read `source` into `target`. `name` is its name in the inbox, for its suffix and for messages.
 
-    `among` are the workers that its parts are for: a small file is cut for each to have a share.
+    `among` is the number of workers for its parts: a small file is cut so that each gets a share.
     """
 
     source: str
@@ -41,7 +41,7 @@ class ReadTask:
 
 @dataclass(frozen=True, slots=True)
 class ReadDone:
-    """What was read. `parts` are (first row, rows, offset, length); `stamp` is the file's after the reading."""
+    """The result of reading. `parts` are (first row, rows, offset, length); `stamp` is the file's after reading."""
 
     columns: Sequence[str]
     answer_columns: Sequence[str]
@@ -53,7 +53,7 @@ class ReadDone:
 
 
 def read(task: ReadTask) -> ReadDone:
-    """Read the whole file. FileRefused, in words, if it cannot be taken."""
+    """Read the whole file. Raises FileRefused if it cannot be processed."""
     path = Path(task.source)
     open_source(path).close()
     reader = worker_plugins.reader(task.reader, os.path.splitext(task.name)[1].lower())
@@ -83,14 +83,14 @@ def _columns(header: object) -> list[str]:
 def _needed(columns: Sequence[str], needed: Iterable[str]) -> None:
     missing = [name for name in needed if name not in columns]
     if missing:
-        wanted = ", ".join(f"“{name}”" for name in missing)
-        there = ", ".join(f"“{name}”" for name in columns[:20])
+        missing_names = ", ".join(f"“{name}”" for name in missing)
+        known_names = ", ".join(f"“{name}”" for name in columns[:20])
         meant = nearest(missing[0], columns)
         hint = f"Did you mean “{meant}”? " if meant else ""
         raise FileRefused(
             "columns",
-            f"The question about each row needs the column {wanted}, and this file does not have it. Its columns are: "
-            f"{there}. {hint}Rename the column and drop the file again.\n"
+            f"The question about each row needs the column {missing_names}, and this file does not have it. "
+            f"Its columns are: {known_names}. {hint}Rename the column and drop the file again.\n"
             "For the operator: or change the column in the prompt of the route.",
         )
 
@@ -98,7 +98,7 @@ def _needed(columns: Sequence[str], needed: Iterable[str]) -> None:
 def _kept(
     records: Iterator[Sequence[Json] | BadRow], columns: Sequence[str], unique: str | None, task: ReadTask
 ) -> Sequence[tuple[int, int, int, int]]:
-    """Write rows.jsonl; a row that repeats a value of the column `unique` is one that fails. The parts of it."""
+    """Write rows.jsonl, where a row that repeats a value of the column `unique` is a BadRow. Returns its parts."""
     target = Path(task.target)
     if unique is None or unique not in columns:
         with replacing(target) as file:
@@ -125,12 +125,14 @@ def _write(
     file: IO[bytes],
     note: Callable[[int, Sequence[Json]], None] | None = None,
 ) -> Iterator[int]:
-    """The length of each line. `note` gets every row that can be kept."""
+    """Write the records; yield the length of each line. Calls `note` with every row that can be stored."""
     write = file.write
     for number, record in enumerate(records):
-        # The first question answers it for a list of the right length, which nearly all are.
+        # The first check suffices for a list of the right length, which nearly all records are.
         if (type(record) is not list or len(record) != width) and _breaks_contract(record, width):
-            raise PluginError(f"The reader breaks its contract: for {width} columns it gave the row {record!r}."[:500])
+            raise PluginError(
+                f"The reader breaks its contract: {width} columns, but it yields the row {record!r}."[:500]
+            )
         try:
             line = rows.encode(record)
             if note is not None and not isinstance(record, BadRow):
@@ -146,7 +148,7 @@ def _breaks_contract(record: Sequence[Json] | BadRow, width: int) -> bool:
 
 
 def _rewrite(written: Path, names: DuplicateFinder, unique: str, file: IO[bytes]) -> Iterator[int]:
-    """The rows once more, the duplicates among them as rows that fail."""
+    """Write the rows once more, with each duplicate as a BadRow; yield the length of each line."""
     duplicates = names.duplicates()
     duplicate = next(duplicates, None)
     for number, line in enumerate(lines_of(written)):
@@ -161,11 +163,11 @@ def _rewrite(written: Path, names: DuplicateFinder, unique: str, file: IO[bytes]
 
 
 def _unkeepable(record: Sequence[Json] | BadRow, error: Exception) -> BadRow:
-    """What holds something that JSON cannot say, such as half of a surrogate pair: that row fails alone."""
+    """A BadRow for a record with a value that JSON cannot express, such as half of a surrogate pair."""
     values = record.values if isinstance(record, BadRow) else record
     texts = [str(value).encode("utf-8", "backslashreplace").decode() for value in values]
     reason = str(error).encode("utf-8", "backslashreplace").decode()
-    return BadRow(texts, Failure("unreadable", f"This row holds something that cannot be stored: {reason}."))
+    return BadRow(texts, Failure("unreadable", f"This row has a value that cannot be stored: {reason}."))
 
 
 def _sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Making the lines of a file sink for a part: pieces that only need to be put one behind the other."""
+"""Renders the lines of a file sink for a part, into pieces that delivery only has to concatenate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .joined import joined
 
 @dataclass(frozen=True, slots=True)
 class RenderTask:
-    """Make the lines of `run` for a sink. Each file's piece goes to the path `target` + its suffix."""
+    """Render the lines of `run` for a sink. Each file's piece goes to the path `target` + its suffix."""
 
     run: Run
     shape: Shape
@@ -26,14 +26,14 @@ class RenderTask:
 
 
 def render(task: RenderTask) -> Mapping[str, int]:
-    """Write the pieces; the suffixes of those that there are, with their sizes."""
+    """Write the pieces. Returns the suffix and size of each."""
     return render_lines(task, None)
 
 
 def render_lines(task: RenderTask, results: Iterable[ResultLine] | None) -> Mapping[str, int]:
-    """The same with the outcomes at hand."""
+    """The same, with the outcomes in memory."""
     sink = worker_plugins.file_sink(task.sink)
-    # No fsync: a piece lives for the moment between two processes, and one that is lost is made again.
+    # No fsync: another process reads the piece soon, and a lost one is rendered again.
     with ExitStack() as stack:
         pieces: dict[str, IO[bytes]] = {}
         for suffix, line in sink.lines(task.shape, joined(task.run, results)):

@@ -1,7 +1,7 @@
-"""Reuse: rows whose request was answered before, and rows of one part that ask the same.
+"""Reuse of answers: for rows whose request was answered before, and for rows of one part with the same request.
 
-The keys of what is asked lie beside the requests. A row with the key of an earlier one is not asked: it follows that
-row, and has its outcome.
+The keys of the requests are in a file beside the requests. A row with the same key as an earlier row, its leader, is
+not asked: it follows the leader, and gets its outcome.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
-    """Where answers are remembered, from when on they count, and where the keys of what is asked go."""
+    """Where answers are stored, since when they may be reused, and the file for the keys of the requests."""
 
     book: str
     provider: str
@@ -41,14 +41,14 @@ class Reuse:
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """An outcome from an earlier answer, and the tokens it was billed at then."""
+    """An outcome from an earlier answer, and the tokens that were billed for it then."""
 
     outcome: ResultLine
     usage: Usage
 
 
 class Keyed(NamedTuple):
-    """A request with its key. One is made for each row, hence a tuple."""
+    """A request with its key. A tuple for speed: there is one for each row."""
 
     body: bytes
     key: bytes
@@ -62,71 +62,71 @@ def recalled(
     job: str,
     endpoint: str,
 ) -> Iterator[tuple[int, Keyed | Failure | Recalled]]:
-    """The same, with an outcome in the place of each request that was answered before, in order."""
+    """The bodies in order, each with its key; an outcome in place of each request that was answered before."""
     key_of = RequestKeys(reuse.provider, endpoint).key
-    going = iter(bodies)
+    remaining = iter(bodies)
     with ExitStack() as stack:
         book: AnswerCache | None = None
-        # A memory that fails costs money, and no row.
+        # If the cache fails, the rows are asked: that costs money, but loses no row.
         with contextlib.suppress(StoreUnavailable):
             book = stack.enter_context(AnswerCache.opened(Path(reuse.book)))
-        while chunk := list(islice(going, _CHUNK)):
+        while chunk := list(islice(remaining, _CHUNK)):
             keyed = [(row, Keyed(body, key_of(body)) if type(body) is bytes else body) for row, body in chunk]
-            found = _found(book, [each.key for _, each in keyed if type(each) is Keyed], reuse.since)
-            if not found:
-                yield from keyed  # type: ignore[misc]  # what is not bytes any more is a Failure
+            stored = _stored(book, [each.key for _, each in keyed if type(each) is Keyed], reuse.since)
+            if not stored:
+                yield from keyed  # type: ignore[misc]  # whatever is not Keyed is a Failure
                 continue
             for row, each in keyed:
-                line = found.get(each.key) if isinstance(each, Keyed) else None
+                line = stored.get(each.key) if isinstance(each, Keyed) else None
                 read = read_again(row, renamed(line, job, row), builder) if line is not None else None
-                # One that this builder cannot read is asked again, like any other.
+                # If this builder cannot read the answer, the row is asked.
                 yield row, each if read is None else Recalled(*read)  # type: ignore[misc]
 
 
-def _found(book: AnswerCache | None, keys: list[bytes], since: float) -> Mapping[bytes, bytes]:
+def _stored(book: AnswerCache | None, keys: list[bytes], since: float) -> Mapping[bytes, bytes]:
     with contextlib.suppress(StoreUnavailable):
         return book.recall(keys, since=since) if book is not None else {}
     return {}
 
 
 def renamed(line: bytes, job: str, row: int) -> bytes:
-    """A provider's output line under the id of another row."""
+    """A provider's output line with the id of another row."""
     record = _lines.decode(line)
     record["custom_id"] = msgspec.Raw(_encode(str(RequestId(job, row))))
     return _encode(record)
 
 
 def key_record(row: int, key: bytes) -> bytes:
-    """A row and its key, as they lie beside the requests."""
+    """A row and its key, as written to the file beside the requests."""
     return _RECORD.pack(row, key)
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys of the rows that are asked, and the rows that follow one of them."""
+    """Row to key for the rows that are asked, and row to leader for those that follow one of them."""
 
-    asked: Mapping[int, bytes]
+    leaders: Mapping[int, bytes]
     followers: Mapping[int, int]
 
 
 def read_keys(path: str | None) -> Keys:
-    """What lies beside the requests; nothing, without reuse."""
-    asked: dict[int, bytes] = {}
+    """The keys in the file beside the requests; none if answers are not reused."""
+    leaders: dict[int, bytes] = {}
     followers: dict[int, int] = {}
-    leaders: dict[bytes, int] = {}
+    first_rows: dict[bytes, int] = {}
     if path is not None and Path(path).exists():
         for row, key in _RECORD.iter_unpack(Path(path).read_bytes()):
-            leader = leaders.setdefault(key, row)
+            leader = first_rows.setdefault(key, row)
             if leader == row:
-                asked[row] = key
+                leaders[row] = key
             else:
                 followers[row] = leader
-    return Keys(asked, followers)
+    return Keys(leaders, followers)
 
 
 @dataclass(slots=True)
 class Followed:
-    """The outcomes of the followers. `saved` is what their leaders' answers were billed at, once for each."""
+    """The outcomes of the followers. `saved` are the tokens billed for the leaders' answers, once per follower."""
 
     lines: list[ResultLine]
     waiting: list[int]
@@ -135,7 +135,7 @@ class Followed:
 
 
 def follow(keys: Keys, outcomes: Mapping[int, ResultLine], job: str) -> Followed:
-    """Give each follower the outcome of its leader; one whose leader is asked again waits with it."""
+    """Give each follower the outcome of its leader; if the leader is asked again, the follower waits with it."""
     followed = Followed([], [], Usage(), 0)
     for row, leader in keys.followers.items():
         outcome = outcomes.get(leader)
@@ -152,11 +152,11 @@ def follow(keys: Keys, outcomes: Mapping[int, ResultLine], job: str) -> Followed
 
 
 def remember(book: str, keys: Keys, outcomes: Iterable[ResultLine], *, at: float) -> None:
-    """Keep the answers to what was asked. That it fails is no reason to lose what was answered."""
+    """Store the answers of the leaders. A failure to store them is ignored, so that no answer is lost."""
     answers = (
         (key, line)
         for outcome in outcomes
-        if outcome.ok and (key := keys.asked.get(outcome.row)) is not None and (line := outcome.output_line)
+        if outcome.ok and (key := keys.leaders.get(outcome.row)) is not None and (line := outcome.output_line)
     )
     with contextlib.suppress(StoreUnavailable), AnswerCache.opened(Path(book)) as opened:
         opened.keep(answers, at=at)

@@ -1,4 +1,4 @@
-"""A task in a worker process: what every executor has its processes call."""
+"""Runs a task in a worker process. The processes of every executor call `run_task`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _prepare_once = cache(prepare)
 
 
 def run_task(function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
-    """Run it in this worker process. What a plugin raises may not survive the way back; then its words do."""
+    """Run the task in this worker process. An exception that cannot be pickled becomes a PluginError with its text."""
     _prepare_once()
     try:
         return function(task)
     except Exception as error:
         try:
             pickle.loads(pickle.dumps(error))  # noqa: S301  # our own, a moment old
-        except Exception:  # noqa: BLE001  # whatever is wrong with it, it cannot travel
+        except Exception:  # noqa: BLE001  # it cannot be pickled, for any reason
             raise PluginError(f"{type(error).__name__}: {error}") from None
         raise

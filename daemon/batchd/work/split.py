@@ -1,4 +1,4 @@
-"""Cutting a part into smaller ones."""
+"""Cuts a part into smaller ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .part_files import decode_results, lines_of, write_results
 
 @dataclass(frozen=True, slots=True)
 class SplitTask:
-    """Cut the part into pieces of `piece_rows` rows. `results` is where each piece's go, with `{first}` in it."""
+    """Cut the part into pieces of `piece_rows` rows. `results` is the path of each piece's results, with `{first}`."""
 
     first: int
     offset: int
@@ -25,7 +25,7 @@ class SplitTask:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part to be: its run of rows.jsonl, and what is settled in it."""
+    """A new part: its run of rows.jsonl, and its settled rows."""
 
     first: int
     rows: int
@@ -36,7 +36,7 @@ class Piece:
 
 
 def split(task: SplitTask) -> Sequence[Piece]:
-    """Cut the part; each piece gets its share of the results so far."""
+    """Cut the part; each piece gets the results of its rows so far."""
     settled = decode_results(Path(task.settled)) if task.settled else {}
     sizes = (len(line) for line in lines_of(Path(task.rows), task.offset, task.length))
     pieces = []

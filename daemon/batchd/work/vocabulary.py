@@ -1,4 +1,4 @@
-"""Imported by the process that forks the workers, so that they share one vocabulary instead of loading one each."""
+"""The process that forks the workers imports this, so that they share one vocabulary instead of loading one each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plugins of this worker process: made once, kept for all the parts it works on."""
+"""The plugins of this worker process: created once, and used for all its parts."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ def _catalogue(plugin_dir: str | None) -> Catalogue:
     return Catalogue.load(Path(plugin_dir) if plugin_dir else None)
 
 
-_made: dict[tuple[str, str | None, str, bytes], Any] = {}
+_instances: dict[tuple[str, str | None, str, bytes], Any] = {}
 
 
 def prepare() -> None:
-    """Make this worker process ready for many rows. Each executor has it called once in each of its processes."""
-    # Rows make many objects and no cycles: looking for cycles after every 700 of them is a tenth of the work.
+    """Prepare this worker process for many rows. Called once in each process of an executor."""
+    # Rows make many objects and no cycles: a collection after every 700 objects takes a tenth of the time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
 
 
 def load_plugins(plugin_dir: str | None) -> None:
-    """Load the plugins, ahead of the first task."""
+    """Load the plugins before the first task."""
     _catalogue(plugin_dir)
 
 
 def builder(spec: PluginSpec) -> PromptBuilder[Any]:
     """The PromptBuilder of the spec."""
-    made: PromptBuilder[Any] = _make("prompt_builder", spec)
-    return made
+    instance: PromptBuilder[Any] = _make("prompt_builder", spec)
+    return instance
 
 
 def file_sink(spec: PluginSpec) -> FileSink[Any]:
-    """The sink of this kind, which must be one that writes files."""
-    made: FileSink[Any] = _make("sink", spec)
-    return made
+    """The sink of the spec, which must be a FileSink."""
+    instance: FileSink[Any] = _make("sink", spec)
+    return instance
 
 
 def reader(spec: PluginSpec, suffix: str) -> Reader[Any]:
-    """The Reader of this kind; without a kind, the one that takes the suffix."""
+    """A new Reader of the spec; if the spec has no kind, the one for the suffix."""
     catalogue = _catalogue(spec.plugin_dir)
     kind = spec.kind or catalogue.reader_for(suffix)
     if kind is None:
@@ -63,38 +63,37 @@ def reader(spec: PluginSpec, suffix: str) -> Reader[Any]:
             "Save the table as CSV (in Excel: Save As, “CSV UTF-8”) and drop that file.",
         )
     try:
-        # A reader notes what it finds out about one file, so each file gets a new one.
-        made: Reader[Any] = catalogue.create("reader", kind, spec.settings)
+        # A reader stores facts about one file, so each file gets a new one.
+        instance: Reader[Any] = catalogue.create("reader", kind, spec.settings)
     except PluginError as error:
         _load_again()
         if catalogue.find("reader", kind) is None or isinstance(error.__cause__, OSError):
-            raise  # no fault of the file's: the configuration was accepted with this reader
+            raise  # the file is not at fault: the configuration was accepted with this reader
         raise FileRefused(
             "reader_settings",
             f"The reader settings of its route do not fit this kind of file. {error} Drop it into the folder "
             "of another route. For the operator: correct the reader table of the route.",
         ) from None
-    return made
+    return instance
 
 
 def _make(role: str, spec: PluginSpec) -> Any:
     key = (role, spec.plugin_dir, spec.kind, msgspec.json.encode(spec.settings))
-    if key not in _made:
-        if len(_made) > 100:
-            _made.clear()
+    if key not in _instances:
+        if len(_instances) > 100:
+            _instances.clear()
         try:
-            _made[key] = _catalogue(spec.plugin_dir).create(role, spec.kind, spec.settings)
+            _instances[key] = _catalogue(spec.plugin_dir).create(role, spec.kind, spec.settings)
         except PluginError:
             _load_again()
             raise
-    return _made[key]
+    return _instances[key]
 
 
 def _load_again() -> None:
-    """Something is missing: load the plugins again next time.
+    """Load the plugins again next time, since one is missing.
 
-    A disk that failed for a moment, or an upgrade of batchd under way, may have hidden it. That must not stay so for as
-    long as this process lives.
+    The cause may be temporary, such as a disk error or an upgrade of batchd, and this process may live long.
     """
     _catalogue.cache_clear()
     importlib.invalidate_caches()
