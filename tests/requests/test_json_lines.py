@@ -25,7 +25,7 @@ BAD = [
     (b'{"a":"b\x01"}', "invalid_json_line", "invalid character"),
     (b'{"a":NaN}', "invalid_json_line", "NaN"),
     (b'{"a":-Infinity}', "invalid_json_line", "Infinity"),
-    (b'{"a":1e999}', "invalid_json_line", "too great"),
+    (b'{"a":1e999}', "invalid_json_line", "too large"),
     (b'{"a":' + b"1" * 5_000 + b"}", "invalid_json_line", "out of range"),
     (b'{"a":"\\ud800"}', "invalid_json_line", "half a character"),
     (b'{"a":"\\udc00\\ud800"}', "invalid_json_line", "half a character"),

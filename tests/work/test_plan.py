@@ -161,7 +161,7 @@ def test_the_longest_answer_is_what_the_body_says_not_the_route(provider: Desk) 
 def test_a_builder_that_breaks_its_contract_is_named_and_leaves_nothing(
     provider: Desk, builder: str, told: str
 ) -> None:
-    with pytest.raises(PluginError, match=f"(?i){builder} breaks its contract: its `encode` gave {told}"):
+    with pytest.raises(PluginError, match=f"(?i){builder} breaks its contract: its `encode` yields {told}"):
         plan(task(provider, texts("one", "two"), builder))
     assert set(provider.everything()) == {"rows.jsonl"}
 

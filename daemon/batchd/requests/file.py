@@ -82,7 +82,7 @@ class Line(NamedTuple):
 
 @dataclass(slots=True)
 class Summary:
-    """The result of a check. `faults` counts lines by code; `faulty` has faults of the whole file; `notes` only hints."""
+    """The result of a check. `faults` counts lines by code; `faulty` has faults of the whole file, `notes` hints."""
 
     lines: int = 0
     size: int = 0
