@@ -138,7 +138,7 @@ def test_a_table_that_is_spread_out_is_written_anew_and_said_so(write: Write, ca
     change = set_value(path, "routes.reviews.params", "{ seed = 1 }", catalogue)
     assert not change.comments_kept
     assert change.sentence == (
-        f"Set routes.reviews.params in {path}. The file had to be written anew, so its comments are gone."
+        f"Set routes.reviews.params in {path}. The file had to be rewritten, so its comments are gone."
     )
     expected = tomllib.loads(TEXT)
     expected["routes"]["reviews"]["params"] = {"seed": 1}

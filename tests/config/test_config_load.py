@@ -270,7 +270,7 @@ def test_a_snapshot_of_a_route_survives_json(write: Write, catalogue: Catalogue)
             ),
             (
                 "{path}:20: [providers.b] api_key: holds the secret itself, "
-                "for everyone to see who may read this file; "
+                "so everyone who can read this file sees it; "
                 'write "env:NAME", "file:PATH" or "credential:NAME" instead.'
             ),
         ),
@@ -278,7 +278,7 @@ def test_a_snapshot_of_a_route_survives_json(write: Write, catalogue: Catalogue)
             '[providers.b]\nplugin = "openai"\nbase_url = "x"\napi_key = "env:B"\nheaders = { X-Org = "sekrit" }',
             (
                 "{path}:18: [providers.b.headers] X-Org: holds the secret itself, "
-                "for everyone to see who may read this file; "
+                "so everyone who can read this file sees it; "
                 'write "env:NAME", "file:PATH" or "credential:NAME" instead.'
             ),
         ),

@@ -152,7 +152,7 @@ def test_a_limit_far_above_what_answers_use() -> None:
     assert found == Advice(
         "limit",
         "Answers of this route have used 12 tokens on average, and max_tokens allows 512. That costs only where an "
-        f"answer runs away, but it is what a budget must reckon with: up to {over} USD more. Lower it in the route's "
+        f"answer runs away, but a budget must allow for it: up to {over} USD more. Lower it in the route's "
         "params.",
     )
     assert over == "2.00"

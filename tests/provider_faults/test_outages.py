@@ -69,7 +69,7 @@ async def went_on(pair: Pair, daemon: Living) -> None:
         # Each call is tried up to three times within seconds.
         ("all:503", "answered with status 503", 3),
         # And a connection that was open before, and is found to be lost, is opened once more for a question.
-        ("all:cut", "broke off", 6),
+        ("all:cut", "broke when", 6),
     ],
 )
 async def test_a_provider_that_is_down_for_hours_is_waited_for(
