@@ -116,7 +116,7 @@ def test_workers_that_die_cost_their_parts_a_retry_and_the_daemon_nothing(place:
     jobs = until(lambda: by_source(place, "failed"), "a job has failed")
     failed = jobs["deadly/always.csv"]
     assert failed["reason_code"] == "worker_died"
-    assert "the part from row 2 ended the worker process 3 times" in failed["reason"]
+    assert "the part from row 2 crashed the worker process 3 times" in failed["reason"]
     assert f"batchd retry {failed['id']}" in failed["reason"]
     told = json.loads(place.batchd("events", failed["id"], "--json").stdout)
     assert [event["data"]["times"] for event in told if event["kind"] == "WorkerDied"] == [1, 2, 3]
