@@ -289,7 +289,7 @@ async def test_a_file_that_cannot_be_taken_comes_back_with_the_reason(
     assert (rejected / "bad.csv").read_text() == content
     why = (rejected / "bad.csv.why.txt").read_text()
     assert words in why
-    assert f"reason {code}," in why
+    assert f"(reason {code}, job " in why
     assert household.outbox() == {}
 
 

@@ -81,8 +81,10 @@ NO_ROUTE = Route(name="", match=(), provider="", model="", prompt=PluginSpec("")
 
 def no_route_reason(path: str, routes: Sequence[Route]) -> str:
     """The message that no route matches the file, and where to drop it instead."""
+    folder = path.rpartition("/")[0]
     return (
-        f"Files at this place ({path}) are not processed. {_where_to_drop(routes)}\n"
+        f"Files {f'in the folder {folder}' if folder else 'directly in the inbox'} are not processed. "
+        f"{_where_to_drop(routes)}\n"
         f"For the operator: {'; '.join(f'route {route.name} takes {_either(route.match)}' for route in routes)}."
     )
 

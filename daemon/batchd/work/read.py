@@ -86,7 +86,7 @@ def _needed(columns: Sequence[str], needed: Iterable[str]) -> None:
         missing_names = ", ".join(f"“{name}”" for name in missing)
         known_names = ", ".join(f"“{name}”" for name in columns[:20])
         meant = nearest(missing[0], columns)
-        hint = f"Did you mean “{meant}”? " if meant else ""
+        hint = f"Is the column “{meant}” meant? " if meant else ""
         raise FileRefused(
             "columns",
             f"The question about each row needs the column {missing_names}, and this file does not have it. "

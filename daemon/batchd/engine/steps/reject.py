@@ -10,6 +10,9 @@ from ...domain.records import Job
 from ..context import Context
 from .output_names import archive_elsewhere
 
+FOR_THE_OPERATOR = "For the operator: "
+"""What follows in a reason is not for the person who dropped the file; it stands last in the note."""
+
 
 async def reject(context: Context, job: Job, code: str, reason: str) -> None:
     """Decide that the file cannot be taken; the next action carries it out."""
@@ -22,10 +25,11 @@ async def put_away(context: Context, action: Reject) -> None:
     job = await context.store.jobs.get(action.job)
     assert job.archive_name is not None
     source, folders = context.spool.source(job.id), context.folders
+    reason, _, advice = str(job.reason).partition(FOR_THE_OPERATOR)
     text = (
-        f"{job.source} could not be processed.\n\n{job.reason}\n\n"
+        f"{job.source} could not be processed.\n\n{reason.rstrip()}\n\n"
         "The file itself is unchanged; it lies beside this note. When it is fixed, drop it into the inbox again.\n\n"
-        f"For the operator: reason {job.reason_code}, job {job.id}\n"
+        f"{FOR_THE_OPERATOR}{advice}{' ' if advice else ''}(reason {job.reason_code}, job {job.id})\n"
     )
     try:
         await asyncio.to_thread(
