@@ -216,10 +216,10 @@ class ExecutorConformance(PluginConformance):
         """`batchd check` compares what is installed there with what is installed here."""
 
         async def question(executor: Executor[Any]) -> None:
-            found = list(executor.nodes())
+            found: list[object] = list(executor.nodes())
             strange = [each for each in found if not isinstance(each, Node)]
             assert not strange, f"nodes() returned {strange[0]!r}; each must be a batchd.Node."
-            names = [node.name for node in found]
+            names = [node.name for node in found if isinstance(node, Node)]
             assert len(set(names)) == len(names), f"nodes() names one machine twice: {', '.join(sorted(names))}."
 
         self._ask(question)
