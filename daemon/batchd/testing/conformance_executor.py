@@ -213,7 +213,7 @@ class ExecutorConformance(PluginConformance):
         self._ask(question, close=False)
 
     def test_it_names_its_machines(self) -> None:
-        """`batchd check` compares what is installed there with what is installed here."""
+        """With what is installed there, so that it can be compared with what is installed here."""
 
         async def question(executor: Executor[Any]) -> None:
             found: list[object] = list(executor.nodes())
