@@ -34,13 +34,13 @@ def test_nothing_learnt_means_what_the_operator_said() -> None:
 )
 def test_a_refusal_lowers_the_limit(said: int | None, enqueued: int, limit: int) -> None:
     quotas = Quotas()
-    quotas.refused(LANE, said=said, enqueued=enqueued, steady=0.0)
+    quotas.refused(LANE, named=said, enqueued=enqueued, steady=0.0)
     assert quotas.limit(LANE, None) == limit
 
 
 def test_the_operators_limit_still_counts_where_it_is_lower() -> None:
     quotas = Quotas()
-    quotas.refused(LANE, said=90_000, enqueued=120_000, steady=0.0)
+    quotas.refused(LANE, named=90_000, enqueued=120_000, steady=0.0)
     assert quotas.limit(LANE, 50_000) == 50_000
     assert quotas.limit(LANE, 500_000) == 90_000
 
@@ -49,7 +49,7 @@ def test_each_refusal_pauses_the_queue_for_longer_and_no_other() -> None:
     quotas = Quotas()
     pauses = []
     for _ in range(12):
-        quotas.refused(LANE, said=None, enqueued=1_000, steady=100.0)
+        quotas.refused(LANE, named=None, enqueued=1_000, steady=100.0)
         pauses.append(quotas.paused_until(LANE) - 100.0)
     assert pauses[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
     assert pauses == sorted(pauses)
@@ -60,11 +60,11 @@ def test_each_refusal_pauses_the_queue_for_longer_and_no_other() -> None:
 
 def test_what_got_through_raises_the_limit_a_little_and_ends_the_pause() -> None:
     quotas = Quotas()
-    quotas.refused(LANE, said=None, enqueued=1_000, steady=100.0)
+    quotas.refused(LANE, named=None, enqueued=1_000, steady=100.0)
     quotas.accepted(LANE)
     assert quotas.limit(LANE, None) == 840
     assert quotas.paused_until(LANE) == 0.0
-    quotas.refused(LANE, said=None, enqueued=1_000, steady=100.0)
+    quotas.refused(LANE, named=None, enqueued=1_000, steady=100.0)
     assert quotas.paused_until(LANE) == 100.0 + FIRST_PAUSE
 
 
@@ -87,7 +87,7 @@ def test_a_limit_is_always_one_that_something_fits_into(story: list[tuple[int | 
             assert (before is None) == (after is None)
             assert before is None or (after is not None and after > before)
         else:
-            quotas.refused(LANE, said=step[0], enqueued=step[1], steady=0.0)
+            quotas.refused(LANE, named=step[0], enqueued=step[1], steady=0.0)
             limit = quotas.limit(LANE, None)
             assert limit is not None
             assert limit >= 1
@@ -97,7 +97,7 @@ def test_a_limit_is_always_one_that_something_fits_into(story: list[tuple[int | 
 @given(st.integers(10, 10**7))
 def test_the_same_is_not_sent_again_after_it_was_refused(enqueued: int) -> None:
     quotas = Quotas()
-    quotas.refused(LANE, said=None, enqueued=enqueued, steady=0.0)
+    quotas.refused(LANE, named=None, enqueued=enqueued, steady=0.0)
     limit = quotas.limit(LANE, None)
     assert limit is not None
     assert limit < enqueued

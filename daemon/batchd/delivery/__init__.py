@@ -1,1 +1,1 @@
-"""What people see in the folders: results in the outbox, notes about held jobs, originals in the archive."""
+"""The files that people see: results in the outbox, notes about held jobs, originals in the archive."""

@@ -1,7 +1,7 @@
-"""The last move of originals: into the archive, or into the rejected folder with the reason beside them.
+"""Moves originals from the working files to the archive, or to the rejected folder with the reason beside them.
 
-Each way may be killed at any point and is then called again with the same arguments. The caller commits the
-reserved name before it calls.
+A crash may interrupt each function at any point; the daemon then calls it again with the same arguments. The caller
+commits the reserved name before it calls.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from .outbox import require_folder
 _WHY = ".why.txt"
 
 
-def reserve(folder: Path, relative: str, taken: Callable[[str], bool] = lambda _: False) -> str:
+def reserve(folder: Path, relative: str, reserved: Callable[[str], bool] = lambda _: False) -> str:
     """A free name, relative to `folder`, for the file that was `relative` in the inbox; always valid UTF-8.
 
-    `taken` tells of names that others have reserved but not used yet. Commit the name before moving to it.
+    `reserved` says whether another job has reserved a name but not used it yet. Commit the name before moving to it.
     """
     *folders, last = archive_name(relative).split("/")
     above = ""
     for part in folders:
-        # A file may be in the way of a folder: `reviews` was dropped and archived before `reviews/may.csv` came.
-        ways = (above + numbered(part, number) for number in count(1))
-        above = next(way for way in ways if (folder / way).is_dir() or not os.path.lexists(folder / way)) + "/"
+        # A file may have the name of a folder: `reviews` was archived before `reviews/may.csv` was dropped.
+        paths = (above + numbered(part, number) for number in count(1))
+        above = next(path for path in paths if (folder / path).is_dir() or not os.path.lexists(folder / path)) + "/"
     names = (above + numbered_file(last, number) for number in count(1))
     return next(
         name
         for name in names
-        if not any(os.path.lexists(folder / other) for other in (name, name + _WHY)) and not taken(name)
+        if not any(os.path.lexists(folder / other) for other in (name, name + _WHY)) and not reserved(name)
     )
 
 
 def move(source: Path, target: Path) -> bool:
-    """Put the spool's `source` at `target`, a name reserved for it, never over another file: FileExistsError.
+    """Move `source` to `target`, a name reserved for it. Raises FileExistsError if another file is there.
 
-    Called again after it had succeeded, it does nothing. False if neither is there any more: it had succeeded, and
-    somebody has taken the file away since.
+    After a success, another call does nothing. Returns False if neither file exists any more: the move had succeeded,
+    and a person has removed the file since.
     """
     draft = target.with_name(f".{target.name}.draft")
     if not os.path.lexists(source):
@@ -56,7 +56,7 @@ def move(source: Path, target: Path) -> bool:
     except FileExistsError:
         if target.is_symlink() or not filecmp.cmp(source, target, shallow=False):
             raise
-        # Killed between copying and unlinking.
+        # A crash came between copying and unlinking.
         _remove(source)
     except OSError as error:
         if error.errno != errno.EXDEV:
@@ -76,7 +76,7 @@ def _remove(source: Path) -> None:
 def write_why(target: Path, text: str) -> Path:
     """Write the reason for a rejection beside the file at `target`, as `<name>.why.txt`.
 
-    The same text may be written again; FileExistsError if another text stands there.
+    The same text may be written again. Raises FileExistsError if the file exists with another text.
     """
     # 15 bytes for the ending and for the draft's: the whole name may have 255.
     path = target.with_name(shortened(target.name, 255 - len(_WHY) - len(".") - len(".draft")) + _WHY)
@@ -95,6 +95,6 @@ def put_into_archive(source: Path, folder: Path, name: str, *, mounted: frozense
 def put_into_rejected(source: Path, folder: Path, name: str, reason: str, *, mounted: frozenset[Path]) -> None:
     """Put the original into the rejected folder under the name reserved for it, with the reason beside it."""
     require_folder(folder, mounted=mounted)
-    # The reason first: people who see the file find it explained.
+    # The reason first: then people never see the file without it.
     write_why(folder / name, reason)
     move(source, folder / name)

@@ -1,4 +1,4 @@
-"""The notes in the held folder, one for each job that waits for money or a person; renamed by people to approve it."""
+"""The notes in the held folder: one for each job that waits for money or a person. Renaming a note approves its job."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _HELD, _APPROVED = ".held.txt", ".approved.txt"
 
 
 class HeldNotes:
-    """The folder of the notes. `mounted` are the folders that had a file system of their own at the start."""
+    """The folder of the notes. `mounted` are the folders that were mount points at the start."""
 
     def __init__(self, folder: Path, *, mounted: frozenset[Path]) -> None:
         self._folder = folder
         self._mounted = mounted
 
     def write(self, source: str, text: bytes) -> str:
-        """Write a note about the file; its name, the first that is free or holds these very words already.
+        """Write a note about the file. Returns its name: the first that is free or has the same text already.
 
-        OSError if the folder is not there, or cannot be written to.
+        Raises OSError if the folder is missing, or cannot be written to.
         """
         require_folder(self._folder, mounted=self._mounted)
         for number in count(1):
@@ -39,12 +39,12 @@ class HeldNotes:
         raise AssertionError("there is always another number")
 
     def approval(self, note: str) -> str | None:
-        """What the note is called by now, if somebody has renamed it to approve the job."""
+        """The note's new name, if a person has renamed it to approve the job; else None."""
         renamed = self._renamed(note)
         return renamed.name if renamed.exists() else None
 
     def is_gone(self, note: str) -> bool:
-        """Whether somebody has deleted the note. Not so if all of its folder is away for the moment."""
+        """Whether a person has deleted the note. False if the whole folder is missing at the moment."""
         try:
             require_folder(self._folder, mounted=self._mounted)
         except OSError:
@@ -52,7 +52,7 @@ class HeldNotes:
         return not (self._folder / note).exists()
 
     def take_away(self, note: str) -> None:
-        """Remove the note, whatever it is called by now."""
+        """Remove the note, renamed or not."""
         path = self._folder / note
         for each in (path, self._renamed(note)):
             each.unlink(missing_ok=True)
@@ -64,7 +64,7 @@ class HeldNotes:
 
 
 def held_text(job: Job, *, by_renaming: bool) -> str:
-    """What a note says: why the job is held, and what to do. `by_renaming` if a renamed note approves it."""
+    """The text of a note: why the job is held, and what to do. `by_renaming` if renaming the note approves it."""
     if job.reason_code == PRICE_UNKNOWN:
         what = "It goes on by itself when the price is in the configuration. To let it go on now, at any cost:"
     elif waits_for_money(job.reason_code):

@@ -1,4 +1,4 @@
-"""A job's joined rows out of the spool, and the outbox that sinks write to."""
+"""The joined rows of a job, read from the working files, and the outbox that sinks write to."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ..store.spool import Spool
 from ..work.joined import RowsDoNotAddUp, joined
 
 READ_AHEAD = 500
-"""Rows per hop to the reading thread: some 10 ms of work, so that the event loop is never kept waiting."""
+"""Rows read by each call of the reading thread: some 10 ms of work, so that the event loop is never blocked."""
 
 
 class SpoolRows(ResultRows):
-    """Rows and results of a job, merged part by part as they are gone through; never more than a row in memory."""
+    """The rows and results of a job, joined part by part during the iteration; holds one row in memory at a time."""
 
     def __init__(self, spool: Spool, job: Job, parts: Sequence[Part], answer_columns: Sequence[str]) -> None:
         self.columns = list(job.columns)
@@ -41,13 +41,12 @@ class SpoolRows(ResultRows):
             number += part.rows
         if number != self._job.rows:
             raise RowsDoNotAddUp(
-                f"Job {self._job.id} came in with {self._job.rows} rows and would go out with {number}; "
-                "nothing is delivered."
+                f"Job {self._job.id} has {self._job.rows} rows, but {number} would be delivered; nothing is delivered."
             )
 
     async def __aiter__(self) -> AsyncIterator[ResultRow]:
-        going = iter(self)
-        while ahead := await asyncio.to_thread(lambda: list(islice(going, READ_AHEAD))):
+        remaining = iter(self)
+        while ahead := await asyncio.to_thread(lambda: list(islice(remaining, READ_AHEAD))):
             for row in ahead:
                 yield row
 
@@ -55,7 +54,7 @@ class SpoolRows(ResultRows):
 class FolderOutbox(Outbox):
     """The outbox folder under a job's reserved name.
 
-    `published` collects the names of what was written; `taken` is the one that could not be, as another file has it.
+    `published` are the names of the files written; `taken` is a name that could not be used, as another file has it.
     """
 
     def __init__(self, folder: Path, stem: str, *, mounted: frozenset[Path] = frozenset()) -> None:
@@ -85,10 +84,9 @@ class FolderOutbox(Outbox):
 
 
 def require_folder(folder: Path, *, mounted: frozenset[Path] = frozenset()) -> None:
-    """OSError in words if one of the configured folders is not there, or is one of those `mounted` and bare now.
+    """Raises OSError with a reason if a configured folder is missing, or was `mounted` and is not mounted any more.
 
-    It is not created again: an outbox that is gone is most likely a share that is not mounted, and nobody would
-    find files written below the mount point.
+    It is not created again: most likely its share is not mounted, and files below the mount point would be hidden.
     """
     if not folder.is_dir():
         raise FileNotFoundError(errno.ENOENT, "the folder is not there (is its share mounted?)", str(folder))
@@ -97,12 +95,12 @@ def require_folder(folder: Path, *, mounted: frozenset[Path] = frozenset()) -> N
 
 
 def require_all(**folders: Path) -> None:
-    """OSError in words about the first of these folders that is not there."""
+    """Raises OSError with a reason for the first of these folders that is missing."""
     for name, folder in folders.items():
         if not folder.is_dir():
             what = "is not a folder" if folder.exists() else "is not there"
             advice = "Mount its share, or make it: batchd init"
-            raise FileNotFoundError(errno.ENOENT, f"the {name} {what}, so nothing was begun. {advice}", str(folder))
+            raise FileNotFoundError(errno.ENOENT, f"the {name} {what}, so batchd did not start. {advice}", str(folder))
 
 
 RESERVED_SUFFIXES = (
@@ -115,5 +113,5 @@ RESERVED_SUFFIXES = (
 
 
 def is_taken(folder: Path, stem: str) -> bool:
-    """Whether the outbox has anything under this name already."""
+    """Whether the outbox has a file of this name already."""
     return any(os.path.lexists(folder / f"{stem}{suffix}") for suffix in RESERVED_SUFFIXES)

@@ -24,12 +24,12 @@ from .outbox import require_folder
 def report_of(
     job: Job, parts: Sequence[Part], batches: Sequence[Batch], bill: Bill, failures: Json, *, currency: str
 ) -> dict[str, Json]:
-    """The report. All of it comes from what is stored, so that a second try writes the same bytes.
+    """The report. It depends only on stored records, so that a second try writes the same bytes.
 
-    `failures` are those that `failures_by_code` gives; `currency` is for a job whose price was never known.
+    `failures` come from `failures_by_code`; `currency` is for a job whose price was never known.
     """
     counts = count_rows(job, parts)
-    # Nothing was spent on it: then that is known, whatever its price.
+    # Nothing was spent: then the cost is known, even without a price.
     spent = bill if bill.answers else replace(bill, cost=0, wasted_cost=0, live_cost=0)
     usage, wasted = spent.usage, spent.wasted
     saved = sum((part.saved for part in parts), Usage())
@@ -104,7 +104,7 @@ def failures_by_code(results: Iterable[ResultLine]) -> list[dict[str, Json]]:
 
 
 def publish_report(report: Mapping[str, Json], folder: Path, name: str, *, mounted: frozenset[Path]) -> None:
-    """Write the report into the outbox folder. FileExistsError if another file has its name."""
+    """Write the report into the outbox folder. Raises FileExistsError if another file has its name."""
     require_folder(folder, mounted=mounted)
     target = folder / name
     make_folder(target.parent)
@@ -120,13 +120,13 @@ def _outcome(job: Job, counts: Mapping[RowStatus, int]) -> str:
 
 
 def count_rows(job: Job, parts: Sequence[Part]) -> dict[RowStatus, int]:
-    """How many rows ended how."""
+    """The number of rows by outcome."""
     ok, failed = sum(part.ok for part in parts), sum(part.failed for part in parts)
     return {RowStatus.OK: ok, RowStatus.FAILED: failed, RowStatus.SKIPPED: (job.rows or 0) - ok - failed}
 
 
 def _usage(usage: Usage | None) -> dict[str, Json] | None:
-    """What the provider itself counts for a batch, where it says so."""
+    """The provider's own token counts of a batch, if it reports them."""
     if usage is None:
         return None
     return {"input": usage.input_tokens, "cached_input": usage.cached_tokens, "output": usage.output_tokens}

@@ -1,1 +1,1 @@
-"""From a dropped file to a claim: found, whole, taken. Nothing here reads what is in it."""
+"""From a dropped file to a claim: finds files, waits until they are complete, moves them. Reads no rows."""

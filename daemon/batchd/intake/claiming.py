@@ -1,21 +1,21 @@
-"""The way of a dropped file out of the inbox into the spool.
+"""Moves a dropped file from the inbox to the working files.
 
-It may be killed at any point and is then called again with the same arguments. The caller commits before it calls
-that a job claims this file.
+A crash may interrupt it at any point; the daemon then calls it again with the same arguments. Before the call, the
+caller commits that a job claims this file.
 
-Within one file system, a claim is two renames: into the job's folder, and, once it is certain that this is the file
-we had looked at, to its name there. Across file systems it is
+Within one file system, a claim is two renames: into the job's folder and, once it is certain that this is the file that
+was seen, to its name there. Across file systems it is
 
-    1. copy beside the target, fsync, read back, rename to `.source.copied`: the original still lies in the inbox
+    1. copy beside the target, fsync, read back, rename to `.source.copied`: the original is still in the inbox
     2. rename the original to `.<job>.claim` in its folder: the lock, which one of several daemons gets
     3. unlink it
     4. rename the copy to the target
 
-The copy comes before the lock, so that there is no moment at which the only file is a hidden one in somebody's
-shared folder: if the share is gone when we come back, an unknown hidden file would be lost.
+The copy comes before the lock, so that the only copy of the file is never a hidden file in a shared folder: if the
+share were gone after a crash, it would be lost.
 
-A rename does not stop a writer: a program that has the file open goes on writing into what we took. So `Claimed`
-holds the stamp of the taken file, to be compared after it has been read.
+A rename does not stop a writer: a program that has the file open goes on writing into the moved file. So `Claimed` has
+the stamp of the moved file, to be compared after it has been read.
 """
 
 from __future__ import annotations
@@ -38,63 +38,63 @@ from .settling import Stamp
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The file is in the spool. `stamp` is what it was when we made sure of it."""
+    """The file is among the working files. `stamp` is its stamp when it was verified."""
 
     stamp: Stamp
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The file is neither in the inbox nor in the spool: someone took it back. The job can be forgotten."""
+    """The file is neither in the inbox nor among the working files: somebody removed it. Forget the job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The file is in the inbox, but not as it was seen: let it settle again. The job can be forgotten."""
+    """The file is in the inbox, but has changed since it was seen: let it settle again. Forget the job."""
 
 
 def claim(
     inbox: Path, relative: str, stamp: tuple[int, int, int, int], target: Path, job: str
 ) -> Claimed | Gone | Changed:
-    """Take the file `relative` out of the inbox as `target`, if it is still as `stamp` says.
+    """Move the file `relative` from the inbox to `target`, if it still has this `stamp`.
 
-    The folder of `target` exists and belongs to this job alone. OSError is a passing fault (no permission, no
-    space, the inbox is not mounted): nothing is lost, and the call is to be repeated.
+    The folder of `target` exists and belongs to this job alone. After an OSError (no permission, no space, the inbox
+    is not mounted) nothing is lost; call it again later.
     """
     expected = Stamp(*stamp)
     if os.path.lexists(target):
         fsync_folder(target.parent)
         return _claimed(target, expected)
     with _named(inbox / relative), contextlib.ExitStack() as opened:
-        folder, found = opened_folder(opened, inbox, relative)
-        try_it = _Try(folder, relative, expected, target, job)
-        if os.path.lexists(try_it.taken):
-            return try_it.make_sure()
-        if os.path.lexists(try_it.copied):
-            return try_it.resume_copy()
-        if not found:
+        folder, exists = opened_folder(opened, inbox, relative)
+        attempt = _Try(folder, relative, expected, target, job)
+        if os.path.lexists(attempt.moved):
+            return attempt.make_sure()
+        if os.path.lexists(attempt.copied):
+            return attempt.resume_copy()
+        if not exists:
             return Gone()
-        descriptor = try_it.open_original(opened)
+        descriptor = attempt.open_original(opened)
         if not isinstance(descriptor, int):
             return descriptor
-        # The writer need not have synced it; what we say we have must survive a power cut.
+        # The writer may not have synced it; a file that was received must survive a power cut.
         os.fsync(descriptor)
         try:
-            os.rename(try_it.name, try_it.taken, src_dir_fd=try_it.folder)
+            os.rename(attempt.name, attempt.moved, src_dir_fd=attempt.folder)
         except FileNotFoundError:
-            if try_it.status(try_it.name) is not None:
+            if attempt.status(attempt.name) is not None:
                 raise
             return Gone()
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            return try_it.copy(descriptor)
-        return try_it.make_sure()
+            return attempt.copy(descriptor)
+        return attempt.make_sure()
 
 
 @contextlib.contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Faults name the whole path of the file, and not only what was opened in its folder."""
+    """Put the whole path of the file into an OSError, which has only the name opened in its folder."""
     try:
         yield
     except OSError as error:
@@ -112,7 +112,7 @@ class _Try:
         self.expected = expected
         self.target = target
         self.hidden = f".{job}.claim"
-        self.draft, self.copied, self.taken = (
+        self.draft, self.copied, self.moved = (
             target.with_name(f".{target.name}.{step}") for step in ("draft", "copied", "taken")
         )
 
@@ -123,11 +123,11 @@ class _Try:
             return None
 
     def open_original(self, opened: contextlib.ExitStack) -> int | Gone | Changed:
-        """The file opened for reading, if it is the one we had looked at."""
+        """The file opened for reading, if it is the one that was seen."""
         status = self.status(self.name)
         if status is None:
             return Gone()
-        # Looked at before it is opened, since opening a device can do things.
+        # Check its status before opening it, since opening a device can have effects.
         if not is_plain(status) or Stamp.of(status) != self.expected:
             return Changed()
         try:
@@ -140,37 +140,37 @@ class _Try:
 
     def make_sure(self) -> Claimed | Changed:
         """What we have renamed into the spool may be another file, which took the name after we had looked."""
-        if not self._is_ours(self.taken.lstat()):
-            self._give_back(self.taken)
+        if not self._is_ours(self.moved.lstat()):
+            self._give_back(self.moved)
             return Changed()
         self._sync_folder()
-        return self._finish(self.taken)
+        return self._finish(self.moved)
 
     def copy(self, original: int) -> Claimed | Gone | Changed:
-        """Step 1 across file systems, and the rest."""
+        """All steps across file systems, from step 1 on."""
         if not os.access(f"/proc/self/fd/{self.folder}", os.W_OK | os.X_OK):
-            # Known before gigabytes are copied in vain, again at every try.
-            raise PermissionError(errno.EACCES, "Files cannot be taken out of this folder", self.name)
+            # Check this first, or every try would copy gigabytes in vain.
+            raise PermissionError(errno.EACCES, "Files cannot be moved out of this folder", self.name)
         copy_durably(original, self.draft)
         if Stamp.of(os.fstat(original)) != self.expected:
             self.draft.unlink()
             return Changed()
         self.draft.rename(self.copied)
         fsync_folder(self.copied.parent)
-        # Once more, as late as can be: what is written to the original from here on would be lost.
+        # Check again, as late as possible: what is written to the original from here on would be lost.
         if Stamp.of(os.fstat(original)) != self.expected:
             self.copied.unlink()
             return Changed()
         return self._lock()
 
     def resume_copy(self) -> Claimed | Gone | Changed:
-        """There was a crash after step 1: where?"""
+        """Continue after a crash that came after step 1."""
         fsync_folder(self.copied.parent)
-        there = self.status(self.name)
-        if self.status(self.hidden) or (there and Stamp.of(there) == self.expected):
+        status = self.status(self.name)
+        if self.status(self.hidden) or (status and Stamp.of(status) == self.expected):
             return self._lock()
-        # Removed, most likely by us. If someone else removed it in that instant, we keep a file that they took back;
-        # the other way round, we would lose a file.
+        # Removed, most likely by batchd. If somebody else removed it in that instant, batchd keeps a file that they
+        # took back. The other choice could lose a file.
         return self._finish(self.copied)
 
     def _lock(self) -> Claimed | Gone | Changed:
@@ -180,7 +180,7 @@ class _Try:
             try:
                 os.rename(self.name, self.hidden, src_dir_fd=self.folder, dst_dir_fd=self.folder)
             except OSError as error:
-                failure = error  # on NFS it may have been done all the same: look
+                failure = error  # on NFS the rename may have succeeded: check
         status = self.status(self.hidden)
         if status is None:
             self.copied.unlink()
@@ -204,7 +204,7 @@ class _Try:
         return is_plain(status) and Stamp.of(status).moved() == self.expected.moved()
 
     def _give_back(self, source: Path) -> None:
-        """Put into the inbox what we took by mistake, under its name or, if that is taken by now, one like it."""
+        """Move a wrong file back into the inbox, under its name or, if that is used by now, a numbered one."""
         folder = Path(f"/proc/self/fd/{self.folder}")
         for number in count(1):
             name = self.name if number == 1 else numbered_file(archive_name(self.name), number)
@@ -218,12 +218,12 @@ class _Try:
             return
 
     def _sync_folder(self) -> None:
-        # Some network file systems have no fsync for folders. At worst the file lies in the inbox once more.
+        # Some network file systems have no fsync for folders. At worst the file is in the inbox once more.
         with contextlib.suppress(OSError):
             os.fsync(self.folder)
 
 
 def _claimed(target: Path, expected: Stamp) -> Claimed:
-    """With the ctime of now and the rest as it was expected: a write in between must not go unnoticed."""
+    """The claim with the present ctime and the rest of the expected stamp, so that a write in between is noticed."""
     now = stamp_of(target)
     return Claimed(Stamp(*expected.moved(), now.ctime_ns) if now.inode == expected.inode else now)

@@ -24,7 +24,7 @@ _NOT_PLAIN = "This is not a plain file: a link, a pipe, a device, or a file with
 
 
 def open_source(path: Path) -> IO[bytes]:
-    """Open a foreign file: never through a link, never waiting. FileRefused unless it is a plain file."""
+    """Open a foreign file: never through a link, never waiting. Raises FileRefused unless it is a plain file."""
     try:
         descriptor = os.open(path, READ)
     except OSError as error:
@@ -38,7 +38,7 @@ def open_source(path: Path) -> IO[bytes]:
 
 
 def stamp_of(path: Path) -> Stamp:
-    """The stamp of what is at `path`; of a link itself, not of what it points to."""
+    """The stamp of `path`; of a link itself, not of its target."""
     return Stamp.of(path.lstat())
 
 
@@ -49,10 +49,10 @@ def is_plain(status: os.stat_result) -> bool:
 
 
 def opened_folder(opened: contextlib.ExitStack, inbox: Path, relative: str) -> tuple[int, bool]:
-    """Open the folder that the file lies in, never through a link; the inbox itself, and False, if it is gone."""
+    """Open the file's folder, never through a link. Returns the inbox and False if the folder does not exist."""
     folders = relative.split("/")
     if {"", ".", ".."} & set(folders):
-        raise ValueError(f"{relative!r} is no path within the inbox")
+        raise ValueError(f"{relative!r} is not a path within the inbox")
     here = root = opened_in(opened, inbox, ENTER & ~os.O_NOFOLLOW)
     for folder in folders[:-1]:
         try:
@@ -72,7 +72,7 @@ def opened_in(opened: contextlib.ExitStack, path: str | Path, flags: int, folder
 
 
 def copy_durably(source: int, draft: Path) -> None:
-    """A durable copy, read back and compared. OSError, and no draft, if anything is wrong with it."""
+    """Make a durable copy, read it back and compare it. Raises OSError, and removes the draft, if they differ."""
     draft.unlink(missing_ok=True)
     status = os.fstat(source)
     read = hashlib.sha256()
@@ -85,7 +85,7 @@ def copy_durably(source: int, draft: Path) -> None:
             os.fchmod(file.fileno(), stat.S_IMODE(status.st_mode) & 0o666 | 0o600)
             os.utime(file.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
             os.fsync(file.fileno())
-            # Or what is read back would be our own memory.
+            # Without this, the kernel would serve the read from its memory.
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             file.seek(0)
             if hashlib.file_digest(file, "sha256").digest() != read.digest():

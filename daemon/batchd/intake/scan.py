@@ -1,4 +1,4 @@
-"""One look at the inbox: every file in it and its folders, without following, opening or trusting anything."""
+"""One look at the inbox: lists every file in it and its folders. Follows no link, opens no file, trusts nothing."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..domain.names import is_temporary
 from .settling import Stamp
 
 DEEPEST = 20
-"""Folders within folders. A path must stay within 4,096 bytes, here and in the outbox."""
+"""The deepest level of folders. A path must stay within 4,096 bytes, here and in the outbox."""
 
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-"""How a folder below the inbox is opened: never through a link, which may be put there at any moment."""
+"""The flags for folders below the inbox: never through a link, which may appear at any moment."""
 
 _COPY_INSTEAD = "Copy the file itself into the inbox and delete this one."
 _KINDS = {
-    stat.S_IFLNK: f"This is a link to some other place, and batchd takes only real files. {_COPY_INSTEAD}",
+    stat.S_IFLNK: f"This is a link to another place, and batchd processes only real files. {_COPY_INSTEAD}",
     stat.S_IFIFO: f"This is a named pipe, not a file. {_COPY_INSTEAD}",
     stat.S_IFSOCK: f"This is a socket, not a file. {_COPY_INSTEAD}",
     stat.S_IFCHR: f"This is a device, not a file. {_COPY_INSTEAD}",
@@ -37,16 +37,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a look found. `oddities` are what is never taken: the path, and what a person can do about it."""
+    """The result of a look. `oddities` are entries that batchd never processes: the path, and what a person can do."""
 
     files: list[Entry] = field(default_factory=list)
     oddities: list[tuple[str, str]] = field(default_factory=list)
 
 
 def scan(root: Path) -> Listing:
-    """Look at the whole inbox. OSError, as it comes, if the inbox itself is missing or cannot be read.
+    """Look at the whole inbox. Raises OSError if the inbox itself is missing or cannot be read.
 
-    Names of files on their way (`is_temporary`) are passed over in silence. What vanishes meanwhile is not there.
+    Skips temporary names (`is_temporary`), and whatever disappears during the look.
     """
     listing = Listing()
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -69,14 +69,14 @@ def _look_into(folder: int, prefix: str, depth: int, listing: Listing) -> None:
                 else:
                     _note(prefix + entry.name, entry.stat(follow_symlinks=False), listing)
             except FileNotFoundError:
-                continue  # gone between the list and the look
+                continue  # it disappeared after it was listed
             except OSError as error:
-                sentence = f"This cannot be looked at ({error.strerror}). {_COPY_INSTEAD}"
+                sentence = f"batchd cannot read its status ({error.strerror}). {_COPY_INSTEAD}"
                 listing.oddities.append((prefix + entry.name, sentence))
     for name in folders:
         path = prefix + name
         if depth >= DEEPEST:
-            listing.oddities.append((path, f"This lies more than {DEEPEST} folders deep. Move it further up."))
+            listing.oddities.append((path, f"This is more than {DEEPEST} folders deep. Move it further up."))
             continue
         try:
             inner = os.open(name, ENTER, dir_fd=folder)
@@ -112,6 +112,6 @@ def _linked(names: int) -> str:
 
 def _unreadable(error: OSError) -> str:
     return (
-        f"This folder cannot be opened ({error.strerror}), so what is in it is not taken. "
+        f"This folder cannot be opened ({error.strerror}), so its files are not processed. "
         "Give the user that batchd runs as the right to read and enter it."
     )

@@ -1,9 +1,8 @@
-"""When is a dropped file whole? Once it has stayed as it is, while we watched, for as long as `settle` says.
+"""Decides when a dropped file is complete: once batchd has seen it unchanged for `settle` seconds.
 
-No event says it: `mv`, `ln`, a moved folder and NFS writers close nothing. The age of a file does not say it
-either: Windows, `cp -p` and `rsync -t` keep the old time of modification while the bytes are still coming. So the
-time is ours, and it counts from when we first saw the file like this. That holds at start-up too: a file that was
-there before us may be half a file.
+No event tells it: `mv`, `ln`, a moved folder and NFS writers close nothing. Nor does the file's age: Windows, `cp -p`
+and `rsync -t` keep the old time of modification while bytes still arrive. So batchd measures the time itself, from when
+it first saw the file in this state. This applies after a start too: a file that was there before may be half a file.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ if TYPE_CHECKING:
 BUSY_MAX = 600.0
 BUSY_SETTLE = 60.0
 BUSY_ASK = 30.0
-"""Seconds at most between two questions whether a file that does not change is still open."""
+"""The most seconds between two checks whether an unchanged file is still open."""
 
 
 class Stamp(NamedTuple):
-    """What changes when a file does. A rewrite that keeps size and mtime still moves the ctime.
+    """The properties that change when a file does. A rewrite that keeps size and mtime still changes the ctime.
 
-    A plain tuple underneath: ten thousand are made and compared at every look, and it is stored with the job.
+    A plain tuple: ten thousand are created and compared at every look, and it is stored with the job.
     """
 
     inode: int
@@ -34,11 +33,11 @@ class Stamp(NamedTuple):
 
     @classmethod
     def of(cls, status: os.stat_result) -> Self:
-        """The stamp of a file whose status was read."""
+        """The stamp in a file's status."""
         return cls(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
     def moved(self) -> tuple[int, int, int]:
-        """What is left of it after a rename, which moves the ctime of the very same file."""
+        """The part of it that a rename keeps: a rename changes the ctime of the file."""
         return self[:3]
 
 
@@ -46,19 +45,19 @@ class Stamp(NamedTuple):
 class _Watched:
     stamp: Stamp
     since: float
-    ask_at: float
+    check_at: float
     busy_since: float | None = None
 
 
 class Settling:
-    """Take what a look at the inbox saw; return which files have settled.
+    """Remembers the files that looks at the inbox have seen, and tells which have settled.
 
-    Times are seconds of a steady clock, given with every call. A file that is not seen any more is forgotten, so
+    Times are seconds of a steady clock, passed with every call. It forgets files that are not seen any more, so its
     memory is that of one look.
 
-    `busy` is for the hint that somebody has the file open for writing. A writer that hangs looks just like one that
-    is through, so the hint delays; but a handle that is never closed must not hold the file forever, so after
-    `busy_max` it is enough that nothing has changed for `busy_settle`.
+    `busy` takes the hint that a program has the file open for writing. Such a program may still write or may have
+    finished, so the hint delays the file. But a handle that is never closed must not delay it without end: after
+    `busy_max` seconds, `busy_settle` seconds without a change are enough.
     """
 
     def __init__(self, *, settle: float, busy_max: float = BUSY_MAX, busy_settle: float = BUSY_SETTLE) -> None:
@@ -69,34 +68,34 @@ class Settling:
         self._next: float | None = None
 
     def __len__(self) -> int:
-        """How many files it remembers."""
+        """The number of files that it remembers."""
         return len(self._files)
 
     def look(self, seen: Mapping[str, Stamp], steady: float) -> list[str]:
-        """The settled files among those seen now. A file is named at every look until it is gone or changes."""
+        """The settled files among those seen now. Every look returns them again until they disappear or change."""
         files: dict[str, _Watched] = {}
         settled = []
         self._next = None
         for path, stamp in seen.items():
             file = self._files.get(path)
             if file is None or file.stamp.inode != stamp.inode:
-                file = _Watched(stamp, since=steady, ask_at=steady + self._settle)
+                file = _Watched(stamp, since=steady, check_at=steady + self._settle)
             elif file.stamp != stamp:
-                # The writer is still busy with it: `busy_since` stays.
-                file.stamp, file.since, file.ask_at = stamp, steady, steady + self._settle
+                # The writer is still at work: `busy_since` stays.
+                file.stamp, file.since, file.check_at = stamp, steady, steady + self._settle
             files[path] = file
-            if steady >= file.ask_at:
+            if steady >= file.check_at:
                 settled.append(path)
             else:
-                self._expect(file.ask_at)
+                self._expect(file.check_at)
         self._files = files
         return settled
 
     def busy(self, path: str, steady: float) -> bool:
-        """Somebody has the settled file open for writing: True to wait, False to take it all the same.
+        """A program has the settled file open for writing. True to wait, False to claim the file now.
 
-        After True it is named again once `settle` has passed; the longer nothing has changed, the later, since
-        thousands of files may be held open for days.
+        After True, a look returns it again after `settle` seconds, later the longer nothing has changed, since
+        thousands of files may be open for days.
         """
         file = self._files.get(path)
         if file is None:
@@ -105,14 +104,14 @@ class Settling:
             file.busy_since = steady
         if steady - file.busy_since >= self._busy_max and steady - file.since >= self._busy_settle:
             return False
-        file.ask_at = steady + max(self._settle, min(BUSY_ASK, (steady - file.since) / 4))
-        self._expect(file.ask_at)
+        file.check_at = steady + max(self._settle, min(BUSY_ASK, (steady - file.since) / 4))
+        self._expect(file.check_at)
         return True
 
     def due_in(self, steady: float) -> float | None:
-        """Seconds until the next file could settle; None if none is on the way.
+        """Seconds until the next file may settle; None if no file waits.
 
-        Files already named do not count: the caller tries those again at its own pace.
+        Files that have settled do not count: the caller tries those again at its own pace.
         """
         return None if self._next is None else max(0.0, self._next - steady)
 

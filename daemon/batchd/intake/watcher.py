@@ -1,9 +1,9 @@
-"""Wakes the look at the inbox sooner than the next rescan would. That is all it is for.
+"""Starts a look at the inbox sooner than the next rescan would. It has no other purpose.
 
-Events get lost: of 8,000 files that came while a process was frozen watchdog reported 3,836, and an inbox that is
-deleted, renamed, unmounted or mounted over leaves it deaf with all its threads alive. So what it says is never
-looked at, only that it says something; and each look at the inbox ends with `check`, which puts a deaf one right.
-Without watchdog, or on a network file system, a new file is merely seen at the next rescan.
+Events get lost: of 8,000 files that arrived while a process was frozen, watchdog reported 3,836. After an inbox was
+deleted, renamed, unmounted or mounted over, it reports nothing more, with all its threads alive. So batchd ignores the
+content of events, and each look at the inbox ends with `check`, which restarts a watcher that reports nothing.
+Without watchdog, or on a network file system, the next rescan sees a new file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LIMITS = {
 
 
 class Watcher:
-    """Calls `wake` in the event loop, soon after something has come into the inbox.
+    """Calls `wake` in the event loop, soon after something has arrived in the inbox.
 
     Mode `auto` watches unless the inbox is on a network file system, `inotify` watches in any case, `polling` never.
     `start`, `check` and `stop` may wait for imports, threads and the disk, so call them in a thread.
@@ -48,27 +48,27 @@ class Watcher:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.observer: BaseObserver | None = None
         self._place: tuple[int, int, str] | None = None
-        self._said = ""
-        self._told = False
+        self._reason = ""
+        self._waking = False
 
     @property
     def watching(self) -> bool:
-        """Whether events come at present, as far as can be told."""
+        """Whether events arrive at present, as far as is known."""
         observer = self.observer
         return observer is not None and _is_alive(observer)
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """Begin to watch for this event loop, or the one that runs. Never fails: the rescan is the truth."""
+        """Begin to watch for this event loop, or the running one. Never fails: batchd relies on the rescan."""
         self._loop = loop or asyncio.get_running_loop()
         self.check()
 
     def check(self) -> None:
-        """Watch again if the observer is dead, or if another folder has taken the place of the inbox."""
+        """Watch again if the observer is dead, or if another folder has replaced the inbox."""
         with self._lock:
             if self._loop is None:
                 return
             place = _place(self._inbox)
-            if place == self._place and (self.observer is None or _is_alive(self.observer)) and not self._said:
+            if place == self._place and (self.observer is None or _is_alive(self.observer)) and not self._reason:
                 return
             self._drop()
             self._place = place
@@ -80,7 +80,7 @@ class Watcher:
                 self._watch()
 
     def stop(self) -> None:
-        """End it. Nothing is called after that."""
+        """Stop watching. `wake` is not called after that."""
         with self._lock:
             self._loop = None
             self._drop()
@@ -89,49 +89,50 @@ class Watcher:
         try:
             self.observer = _observe(self._inbox, self._notice)
         except (ImportError, OSError) as error:
-            self._say(_reason(error))
+            self._warn(_reason(error))
         else:
-            self._say("")
+            self._warn("")
 
     def _drop(self) -> None:
         observer, self.observer = self.observer, None
         if observer is not None:
-            # Dead or deaf threads may never end: they are given a while, and then left behind as the daemons they are.
+            # Its threads may never end: wait a while, then leave them behind as daemon threads.
             ending = threading.Thread(target=_end, args=(observer,), name="end the observer", daemon=True)
             ending.start()
             ending.join(_PATIENCE)
 
-    def _say(self, reason: str) -> None:
-        """Once, not at every rescan."""
-        if reason and reason != self._said:
-            text = "New files in %s are noticed at the next look, not at once: %s. Nothing else changes."
+    def _warn(self, reason: str) -> None:
+        """Log the reason, once and not at every rescan."""
+        if reason and reason != self._reason:
+            text = "batchd notices new files in %s at the next rescan, not at once: %s. Nothing else changes."
             logger.warning(text, self._inbox, reason, extra={"action": "watch"})
-        self._said = reason
+        self._reason = reason
 
     def _notice(self) -> None:
-        """Something has happened. Runs in watchdog's thread; a burst of events wakes the loop once."""
+        """Handle an event. Runs in watchdog's thread; many events at once wake the loop once."""
         loop = self._loop
-        if loop is None or self._told:
+        if loop is None or self._waking:
             return
-        self._told = True
+        self._waking = True
         try:
-            loop.call_soon_threadsafe(self._tell)
-        except Exception:  # noqa: BLE001 - an exception from a handler would end watchdog's thread without a word
-            self._told = False
+            loop.call_soon_threadsafe(self._wake_once)
+        except Exception:  # noqa: BLE001 - an exception from a handler would end watchdog's thread silently
+            self._waking = False
 
-    def _tell(self) -> None:
-        self._told = False
+    def _wake_once(self) -> None:
+        self._waking = False
         self._wake()
 
 
 def _observe(inbox: Path, notice: Callable[[], None]) -> BaseObserver:
-    # Imported here: without watchdog, the daemon is slower to notice, nothing else.
+    # Imported here: without watchdog the daemon notices files later, nothing else.
     from watchdog import events
     from watchdog.observers.inotify import InotifyObserver
     from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper
 
-    # It keeps back each name that goes away for half a second, in case it comes again under another, and whatever
-    # happens meanwhile with it: a file that is renamed in would be noticed that much later. Both come in one breath.
+    # By default watchdog holds back the removal of a name for half a second, with all events after it, in case the
+    # file gets another name: a file that is renamed into the inbox would be noticed that much later. The two events of
+    # a rename come together, so a shorter delay suffices.
     InotifyMoveEventGrouper.delay = _PAIRING
 
     class Handler(events.FileSystemEventHandler):
@@ -168,7 +169,7 @@ def _end(observer: BaseObserver) -> None:
 
 
 def _place(inbox: Path) -> tuple[int, int, str] | None:
-    """Which folder the inbox is just now: another one may be put, or mounted, in its place."""
+    """The identity of the inbox folder: another folder may replace it, or be mounted over it."""
     try:
         status = inbox.stat()
     except OSError:

@@ -1,1 +1,1 @@
-"""What goes out, and when: packing, quotas, pauses, and what a refusal means. Pure: values and functions only."""
+"""Sending: packing, quotas, delays, and decisions after a refusal. Pure: values and functions only."""

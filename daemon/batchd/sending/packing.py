@@ -1,4 +1,4 @@
-"""Which parts go into which batch: one concept that cuts big jobs up and lets small ones share."""
+"""Which parts go into which batch: cuts large jobs, and puts small ones together."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..contracts import Limits
 from ..domain.records import QueuedPart
 
 MAX_OUTPUT_BYTES = 100_000_000
-"""Downloads of several hundred MB are cut in practice, again and again; so a batch's answers stay below this."""
+"""The most bytes of a batch's answers. In practice, downloads of several hundred MB break off again and again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """What `pack` decided: batches to make now, parts to cut first, and when to ask again (steady seconds)."""
+    """The result of `pack`: batches to make now, parts to cut first, and when to call it again (steady seconds)."""
 
     batches: Sequence[Sequence[QueuedPart]]
     too_large: Sequence[QueuedPart]
@@ -30,11 +30,11 @@ def pack(
     steady: float,
     free_tokens: int | None = None,
 ) -> Packing:
-    """Put waiting parts of one provider, model and endpoint together.
+    """Put waiting parts of one provider, model and endpoint into batches.
 
-    A batch that is full goes now; one with room left goes once its oldest part has waited for `linger`
-    seconds, so that small jobs meet. `free_tokens` is what may still be enqueued at the provider; parts that
-    do not fit into it wait. A part that alone exceeds a limit comes back as too large.
+    A full batch is made now. One with room left is made once its oldest part has waited for `linger` seconds, so that
+    small jobs share batches. `free_tokens` may still be enqueued at the provider; parts with more tokens wait. A part
+    that exceeds a limit by itself is returned as too large.
     """
     batches: list[list[QueuedPart]] = []
     too_large: list[QueuedPart] = []
@@ -46,8 +46,8 @@ def pack(
             too_large.append(part)
             continue
         if left is not None and part.input_tokens > left and left != limits.max_enqueued_tokens:
-            # Later parts do not overtake: a large part would wait forever behind a stream of small ones.
-            # With nothing enqueued at all it goes, however large: only the service can say no now.
+            # Later parts do not overtake it, or a large part could wait without end behind many small ones.
+            # If nothing is enqueued at all, it is sent however large it is: only the service can refuse it.
             break
         if part.alone:
             batches.append([part])
@@ -69,7 +69,7 @@ def pack(
 
 
 def pieces(part: QueuedPart, limits: Limits) -> int:
-    """Into how many pieces to cut a part that `pack` called too large, so that each is likely to fit."""
+    """The number of pieces to cut a too large part into, so that each is likely to fit."""
     ratios = [part.requests / limits.max_requests, part.size / limits.max_bytes, part.output_size / MAX_OUTPUT_BYTES]
     if limits.max_enqueued_tokens:
         ratios.append(part.input_tokens / limits.max_enqueued_tokens)
@@ -106,6 +106,6 @@ class _Group:
 
     @property
     def full(self) -> bool:
-        """No further request is likely to fit, so waiting for company is pointless."""
+        """No further request is likely to fit, so there is no use in waiting for more parts."""
         limits = self.limits
         return self.requests >= limits.max_requests or self.size >= 0.95 * limits.max_bytes

@@ -1,4 +1,4 @@
-"""How many tokens a provider lets us enqueue, learnt from its refusals."""
+"""How many tokens a provider lets us enqueue, learned from its refusals."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 Queue = tuple[str, str]
-"""Provider and model: the part of a queue's name that quotas are counted by."""
+"""Provider and model: quotas apply to each such pair."""
 
 FIRST_PAUSE = 15.0
 MAX_PAUSE = 600.0
 SMALLEST_SHARE = 20
-"""A limit that the provider named is never taken to be less than a twentieth of it: others may share it for now."""
+"""The divisor of a limit that the provider named: a learned limit is never below a twentieth of it. Others may be using
+the rest for now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What refusals taught: a limit in our own count of tokens, if any, and until when to leave the queue alone."""
+    """What the refusals of a queue showed: a limit in our own count of tokens, if any, and the end of its pause."""
 
     limit: int | None
     refusals: int
@@ -24,24 +25,25 @@ class Learnt:
 
 
 class Quotas:
-    """Learnt limits by queue. Forgotten with the process: the first refusal teaches them again, free of charge."""
+    """Learned limits by queue. They end with the process: the next refusal, which costs nothing, shows them again."""
 
     def __init__(self) -> None:
         self._learnt: dict[Queue, Learnt] = {}
 
-    def refused(self, queue: Queue, *, said: int | None, enqueued: int, steady: float) -> None:
-        """The provider refused for its limit; `said` is the limit it named, `enqueued` our tokens there with the batch.
+    def refused(self, queue: Queue, *, named: int | None, enqueued: int, steady: float) -> None:
+        """The provider refused a batch because of its limit, which it `named`, or None.
 
-        Our count is a guess. Where it was below the limit that the provider named, the guess was too low, so
-        the same again would be refused again: what was refused, less a fifth, is the limit then.
+        `enqueued` are our tokens there, including the batch. Our count is an estimate. If it was below the limit that
+        the provider named, the estimate was too low, and as many tokens would be refused again: then the new limit is
+        four fifths of them.
         """
         below = max(1, enqueued * 4 // 5)
-        limit = below if said is None or enqueued <= said else said
-        floor = said // SMALLEST_SHARE if said else 1
+        limit = below if named is None or enqueued <= named else named
+        floor = named // SMALLEST_SHARE if named else 1
         self._pause(queue, max(limit, floor, 1), steady)
 
     def broke_down(self, queue: Queue, *, steady: float) -> None:
-        """The provider broke down over a batch: it gets time to come round, and no limit is learnt."""
+        """The provider failed on a batch by its own fault: pause the queue, and learn no limit."""
         before = self._learnt.get(queue)
         self._pause(queue, before.limit if before else None, steady)
 
@@ -52,24 +54,24 @@ class Quotas:
         self._learnt[queue] = Learnt(limit, refusals, steady + pause)
 
     def accepted(self, queue: Queue) -> None:
-        """A batch got past validation: the limit may be a little higher than we think."""
+        """A batch passed validation: the limit may be a little higher than we think."""
         learnt = self._learnt.get(queue)
         if learnt is not None:
             higher = None if learnt.limit is None else learnt.limit + max(1, learnt.limit // 20)
             self._learnt[queue] = Learnt(higher, 0, 0.0)
 
     def limit(self, queue: Queue, configured: int | None) -> int | None:
-        """The most to enqueue: what the operator said, or less if that was refused."""
+        """The most tokens to enqueue: the operator's limit, or less if that was refused."""
         learnt = self._learnt.get(queue)
         if learnt is None or learnt.limit is None:
             return configured
         return learnt.limit if configured is None else min(configured, learnt.limit)
 
     def paused_until(self, queue: Queue) -> float:
-        """Steady time before which nothing more is to be sent there."""
+        """Steady seconds before which nothing more is sent there."""
         learnt = self._learnt.get(queue)
         return learnt.paused_until if learnt is not None else 0.0
 
     def learnt(self) -> Mapping[Queue, Learnt]:
-        """What is known, for `status`."""
+        """The learned limits, for `status`."""
         return dict(self._learnt)

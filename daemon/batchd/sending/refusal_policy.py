@@ -1,4 +1,4 @@
-"""What it means that a provider refused a batch as a whole: whose fault it is, and what to do about it."""
+"""Decides what to do after a provider has refused a whole batch: the cause, and the next step."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _LIMIT = re.compile(r"[Ll]imit(?:\s+of|:)?\s*(\d[\d.,]*)\s*([KkMm])?\b")
 
 @dataclass(frozen=True, slots=True)
 class WaitForQuota:
-    """Too much is enqueued at the provider. `limit` is what it takes at most (input tokens), if it said so."""
+    """Too much is enqueued at the provider. `limit` are the most input tokens that it allows, if it said so."""
 
     message: str
     limit: int | None = None
@@ -46,21 +46,21 @@ class WaitForQuota:
 
 @dataclass(frozen=True, slots=True)
 class BadLines:
-    """These lines (1-based) sink the batch; the others are fine."""
+    """These lines (counted from 1) make the batch fail; the others are fine."""
 
     lines: Mapping[int, Failure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class WrongSetting:
-    """No row of it can ever run with these settings: a person must change the route or the account."""
+    """No row of the batch can run with these settings: a person must change the route or the account."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class RetryBatch:
-    """The service broke down over it, by no fault of what is in it: the same again, after a while."""
+    """The service failed, and the batch is not the cause: send it again later, unchanged."""
 
     message: str
     code: str
@@ -68,7 +68,7 @@ class RetryBatch:
 
 @dataclass(frozen=True, slots=True)
 class Bisect:
-    """Something in it is refused without saying what: try halves."""
+    """The service refused something in the batch without saying what: send it in halves."""
 
     message: str
     code: str = "batch_refused"
@@ -78,7 +78,7 @@ RefusalDecision: TypeAlias = WaitForQuota | BadLines | WrongSetting | RetryBatch
 
 
 def decide_refusal(problems: Iterable[Problem]) -> RefusalDecision:
-    """Judge by the code first, then by the words, since codes are not documented anywhere."""
+    """Decide by the codes and, since codes are not documented anywhere, by the words too."""
     problems = list(problems)
     for problem in problems:
         if problem.code in _QUOTA_CODES or any(words in problem.message.lower() for words in _QUOTA_WORDS):

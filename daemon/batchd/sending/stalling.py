@@ -1,8 +1,8 @@
-"""When a batch that stands still is given up: long after its window, and never because a clock has jumped.
+"""Decides when to cancel a batch that makes no progress: long after its window, and never because a clock jumped.
 
-Batches have been seen in progress forever, at services that were restarted or had lost their workers. What is
-answered by then is kept; so the price of giving up too soon is a place in the queue, and of never doing so a
-job that never ends.
+Some services leave a batch in progress without end after a restart or the loss of their workers. The answers so far are
+kept. So a batch that is cancelled too early only loses its place in the queue; without cancelling, the job would never
+end.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ GRACE = 1_800.0
 QUIET = 6 * 3_600.0
 """Seconds without any progress after which a batch that is past its window is cancelled."""
 QUIET_FINALIZING = 24 * 3_600.0
-"""The same for one that is finalizing: all of it is answered and paid, and only the files are awaited."""
+"""The same for a batch that is finalizing: all of it is answered and paid, and only its files are missing."""
 OUT_OF_REACH = 3_600.0
-"""Seconds of silence after which what a service said before counts for nothing."""
+"""Seconds without an answer from a service after which its earlier reports do not count any more."""
 DEAF = 6 * 3_600.0
-"""Seconds in which a service must have ended a batch that it was asked to stop."""
+"""Seconds that a service has to end a batch after it was asked to stop it."""
 
 
 class StallDecision(Enum):
@@ -29,16 +29,16 @@ class StallDecision(Enum):
 
     WAIT = auto()
     STOP = auto()
-    """Ask the service to stop it; it will end as cancelled, with the answers that there are."""
+    """Ask the service to cancel it; it then ends with the answers that exist."""
     LEAVE = auto()
-    """It was asked to, and nothing came of it: fetch what there is and wait no longer."""
+    """The service was asked and has not stopped it: download the answers that exist, and do not wait any longer."""
 
 
 def unmoved_since(batch: Batch, status: BatchStatus, now: Moment, *, poll: float) -> Moment:
-    """Since when the service has been saying of the batch what it says now.
+    """The time of the last change in the service's reports on the batch.
 
-    Its counts may be wrong, but they do not change by themselves. A service that was out of reach for long may have
-    had other things to do than our batch, so its time starts again.
+    The counts may be wrong, but they do not change by themselves. If the service could not be reached for long, it may
+    not have worked on the batch either, so the time starts again.
     """
     before = (batch.phase, batch.total, batch.completed, batch.failed)
     if batch.progress is None or before != (status.phase, status.total, status.completed, status.failed):
@@ -48,10 +48,10 @@ def unmoved_since(batch: Batch, status: BatchStatus, now: Moment, *, poll: float
 
 
 def decide_stall(batch: Batch, phase: BatchPhase, *, progress: Moment, now: Moment, window: float) -> StallDecision:
-    """What to do about a batch whose service has just said that it is in this phase, since `progress` without a move.
+    """What to do about a batch that the service reports in this phase, without a change since `progress`.
 
-    `window` is how long the service may take, by its own word. Services that do not keep to it (Azure never
-    expires a batch) go on for as long as anything moves.
+    `window` are the seconds in which the service promises to finish. A service that takes longer (Azure never expires
+    a batch) may go on as long as its reports change.
     """
     if batch.stopping is not None:
         return StallDecision.LEAVE if batch.stopping.elapsed(now) >= DEAF else StallDecision.WAIT

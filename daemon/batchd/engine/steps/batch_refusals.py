@@ -29,7 +29,7 @@ async def handle_refusal(context: Context, batch: Batch, problems: Sequence[Prob
             enqueued = (await context.store.batches.enqueued_tokens()).get(queue, 0)
             if batch.ended_at is not None:
                 enqueued += batch.input_tokens  # it does not count as enqueued any more, but it did
-            context.quotas.refused(queue, said=said.limit, enqueued=enqueued, steady=context.clock.steady())
+            context.quotas.refused(queue, named=said.limit, enqueued=enqueued, steady=context.clock.steady())
             await context.store.batches.returned(batch, said.message)
         case BadLines():
             failures = await asyncio.to_thread(_rows_of_lines, context.spool.batch_input(batch.key), said.lines)
