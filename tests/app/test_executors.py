@@ -11,6 +11,8 @@ from batchd.app.load import load
 from batchd.app.once import once
 from batchd.errors import PluginError
 
+pytestmark = pytest.mark.slow
+
 PLUGINS = """
 from pathlib import Path
 

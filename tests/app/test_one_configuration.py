@@ -20,6 +20,8 @@ from batchd.engine.look import Due
 from batchd.testing.fakes import InlineExecutor
 from batchd.work.render import render
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 
 PLUGINS = """

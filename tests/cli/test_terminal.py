@@ -25,6 +25,8 @@ from batchd.testing.household import Living
 from .cli_kit import House, Thirds, after, environment, finished_house, half_way, stuck
 from .test_running import real_house, reviews
 
+pytestmark = pytest.mark.slow
+
 _SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 

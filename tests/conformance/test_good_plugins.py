@@ -51,6 +51,7 @@ class TestExecutor(OfExecutor):
 EVERY_CLASS = [OfReader, OfPromptBuilder, OfBatchProvider, OfLiveProvider, OfSink, OfTable, OfObserver, OfExecutor]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("conformance", EVERY_CLASS)
 def test_nothing_is_left_out_for_the_good_plugins(conformance: type) -> None:
     # A test that is always skipped would never be seen to fail.

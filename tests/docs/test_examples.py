@@ -22,6 +22,8 @@ from batchd.testing.conformance import (
 )
 from batchd.testing.household import Household
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PLUGINS = EXAMPLES / "plugins"
 

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -177,18 +178,21 @@ def stored(table: str, query: str, record: Any, of: Any, **key: Any) -> Any:
 FEW = settings(deadline=None, max_examples=25)
 
 
+@pytest.mark.slow
 @FEW
 @given(JOBS)
 def test_jobs(job: Job) -> None:
     assert stored("jobs", "job", job, job_of, id=job.id) == job
 
 
+@pytest.mark.slow
 @FEW
 @given(PARTS)
 def test_parts(part: Part) -> None:
     assert stored("parts", "part", part, part_of, job="job", first=part.first) == part
 
 
+@pytest.mark.slow
 @FEW
 @given(BATCHES)
 def test_batches(batch: Batch) -> None:

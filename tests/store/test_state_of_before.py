@@ -24,6 +24,8 @@ from batchd.testing.household import Living
 
 from ..cli.cli_kit import House, here, reviews_service
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(__file__).parent / "data"
 OLD = 6
 AFTERWARDS = {

@@ -125,6 +125,7 @@ def many(path: Path, *, multi_line: bool = False, ending: str = ".csv") -> tuple
     return path.with_suffix(ending), rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ending", "multi_line"), [(".csv", False), (".csv", True), (".jsonl", False)])
 def test_of_a_large_file_a_sample_is_counted(provider: Desk, ending: str, multi_line: bool) -> None:
     source, rows = many(provider.folder / "in", ending=ending, multi_line=multi_line)
