@@ -137,7 +137,7 @@ def test_init_never_overwrites(tmp_path: Path) -> None:
     assert record["written"] is False
     assert record["folders_made"] == [str(house / "outbox"), str(house / "held"), str(house / "state")]
     assert record["next"][0] == f"cd {house}"
-    assert "is there already and was left as it is." in here("init", house).out
+    assert "exists already and was not changed." in here("init", house).out
 
 
 def test_init_beside_a_config_that_is_broken(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_check_offline_calls_nobody(tmp_path: Path) -> None:
     said = here("check", "--offline", config=house / "config.toml", FAKE_KEY="x")
     assert said.status == 0
     assert "It answers" not in said.out
-    assert said.out.splitlines()[-1] == "All is well, as far as can be seen without calling anyone."
+    assert said.out.splitlines()[-1] == "All is well on this machine; no provider and no sink was called."
 
 
 def test_check_of_a_config_that_is_wrong(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_check_of_a_config_that_is_wrong(tmp_path: Path) -> None:
     [
         ("There is no model {models[0]}.", "There is no model small."),
         ("raise", "The key is refused."),
-        ("break", "The plugin fake broke over it: KeyError: 'oops'"),
+        ("break", "The plugin fake failed: KeyError: 'oops'"),
     ],
 )
 def test_check_of_a_provider_that_is_not_well(tmp_path: Path, says: str, text: str) -> None:
@@ -359,7 +359,7 @@ def test_once_with_nothing_to_do(tmp_path: Path) -> None:
     said = process("--config", house / "config.toml", "once")
     assert (said.status, said.out) == (
         0,
-        "There was nothing to do: the inbox holds no file, and no job was under way.\n",
+        "There was nothing to do: the inbox is empty, and no job was under way.\n",
     )
 
 
@@ -428,7 +428,7 @@ def test_once_interrupted(tmp_path: Path) -> None:
         out, err = daemon.communicate(timeout=60)
     assert daemon.returncode == 130
     assert out.splitlines()[0] == "reviews/may.csv: waiting for answers."
-    assert out.splitlines()[-1].startswith("Interrupted. What is under way goes on at the next start;")
+    assert out.splitlines()[-1].startswith("Interrupted. Jobs go on at the next start;")
     assert "Traceback" not in err
 
 

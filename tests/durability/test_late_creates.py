@@ -95,9 +95,9 @@ def test_of_two_that_are_found_the_older_is_kept_and_the_answers_of_both_are_use
     rig.drain(life)
     assert life.stop() == 0
     assert rig.looked_over(at_rest=True) == []
-    [batch] = rig.query("SELECT remote, others FROM batches WHERE key = ?", key)
+    [batch] = rig.query("SELECT remote, extra_remotes FROM batches WHERE key = ?", key)
     assert batch["remote"] == older["id"]
-    assert json.loads(batch["others"]) == [younger]
+    assert json.loads(batch["extra_remotes"]) == [younger]
     batches = {each["id"]: each for each in rig.ledger()["batches"]}
     assert batches[older["id"]]["status"] == "expired"
     assert batches[younger]["status"] in {"cancelled", "completed"}, "it was asked to stop, if it had not ended"

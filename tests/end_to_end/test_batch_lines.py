@@ -110,7 +110,7 @@ def test_what_validate_says_of_a_file_is_what_becomes_of_its_lines(place: Place)
     place.drop("lines/fixed.jsonl", (place.folder / "fixed.jsonl").read_text("utf-8"))
     assert place.batchd("once").returncode == 3
     outbox = place.folder / "outbox" / "lines"
-    assert not (outbox / "mended.failed.jsonl").exists()
+    assert not (outbox / "fixed.failed.jsonl").exists()
     answers = [json.loads(line) for line in (outbox / "asked.results.jsonl").read_bytes().split(b"\n")[:-1]]
     for number, answer in enumerate(answers, start=1):
         if answer["error"] is None:
@@ -119,4 +119,4 @@ def test_what_validate_says_of_a_file_is_what_becomes_of_its_lines(place: Place)
         elif answer["error"]["code"] not in {"duplicate_custom_id", "invalid_url", "mismatched_model"}:
             # These name the row, or the folder's endpoint or model, where there is a folder.
             assert answer["error"]["message"].removeprefix(f"Line {number}: ") == told[number]
-    assert json.loads((outbox / "mended.report.json").read_bytes())["failures"] == []
+    assert json.loads((outbox / "fixed.report.json").read_bytes())["failures"] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
@@ -74,7 +75,9 @@ class PriceList:
         else:
             why = f"it is not among the published prices of {self._service.name}"
         what = f'The price of the model "{model}" at {provider} is not known: {why}.'
-        return f'{what} Add [providers.{provider}.prices."{model}"] with input and output.'
+        return (
+            f"{what} Add [providers.{provider}.prices.{json.dumps(model, ensure_ascii=False)}] with input and output."
+        )
 
     @cached_property
     def _service(self) -> Service | None:
