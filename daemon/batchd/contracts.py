@@ -378,8 +378,24 @@ class Sink(Plugin[SettingsT]):
 
 
 class Observer(Plugin[SettingsT]):
-    """Gets each event after it was committed: for notifications, metrics, audit."""
+    """Gets each event after it was committed: for notifications, metrics, audit.
+
+    A table `[observers.NAME]` makes one, and its `events` choose the events. They come one after the other, in order,
+    each at least once. After a crash or an exception, the event that was under way comes again with the same `id`. A
+    slow observer delays only itself.
+    """
 
     @abstractmethod
     async def notice(self, event: Event) -> None:
-        """Handle one event. batchd logs an exception and goes on. It does not repeat events from before a crash."""
+        """Handle one event. Once this has returned, the event does not come again.
+
+        batchd logs an exception and repeats the event after a pause, longer each time; with a `TransientError` you may
+        ask for a pause (`retry_after`). After 20 tries, which take about an hour, batchd skips the event. It cancels a
+        call that takes more than five minutes and counts it as a try.
+        """
+
+    async def aopen(self) -> None:
+        """Do what takes long, such as opening a connection. Called before the first event, and again if it raises."""
+
+    async def aclose(self) -> None:
+        """Close connections. Called once at the end, even if `aopen` has failed."""

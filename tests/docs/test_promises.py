@@ -40,6 +40,7 @@ def test_the_promises_are_those_that_are_kept_now() -> None:
         "Never over budget",
         "Bounded memory",
         "One bad row is one bad row",
+        "Every event is heard",
         "No secret leaves",
     ]
 

@@ -48,12 +48,15 @@ def _kinds(root: type[Event]) -> dict[str, type[Event]]:
     return {kind.__name__: kind for kind in root.__subclasses__()}
 
 
-def from_record(kind: str, data: Mapping[str, Any], *, job: str | None, batch: str | None) -> Event | None:
-    """The event of a stored record, None if this version does not know its kind or its fields."""
+def from_record(kind: str, data: Mapping[str, Any], **common: Any) -> Event | None:
+    """The event of a stored record, None if this version does not know its kind or its fields.
+
+    `common` are the fields that all events have: job, batch, id, at.
+    """
     known = _kinds(Event).get(kind)
     if known is None:
         return None
     try:
-        return known(job=job, batch=batch, **data)
+        return known(**common, **data)
     except TypeError:
         return None

@@ -10,10 +10,16 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """The root. `job` and `batch` say whom it concerns; `severity` is a level of `logging`."""
+    """The root. `job` and `batch` say whom it concerns; `severity` is a level of `logging`.
+
+    An observer also finds `id`, a number that no other event has and that is the same if it hears the event again, and
+    `at`, when it happened, in seconds since 1970.
+    """
 
     job: str | None = None
     batch: str | None = None
+    id: int | None = dataclasses.field(default=None, compare=False, repr=False)
+    at: float | None = dataclasses.field(default=None, compare=False, repr=False)
 
     severity: ClassVar[str] = "info"
 
@@ -28,9 +34,9 @@ class Event:
         raise NotImplementedError
 
     def data(self) -> dict[str, Any]:
-        """Everything but job and batch, as JSON can say it."""
+        """What this kind of event tells, as JSON can say it: without job, batch, id and time."""
         record = dataclasses.asdict(self)
-        del record["job"], record["batch"]
+        del record["job"], record["batch"], record["id"], record["at"]
         return record
 
 

@@ -4,95 +4,107 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
-from ..contracts import Observer
 from ..events import Event
+from ..store.errors import StoreUnavailable
+from ..store.observers import Observers
+from ..system.clock import Clock
 from ..system.event_logger import EventLogger
+from .listener import ConfiguredObserver as ConfiguredObserver
+from .listener import Listener
 
 logger = logging.getLogger("batchd")
 
-MAX_BACKLOG = 10_000
-"""Events that wait for a slow observer; beyond that it misses some, which is better than filling the memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConfiguredObserver:
-    """One configured observer: the plugin's object, and the kinds of events that it hears."""
-
-    plugin: Observer[Any]
-    events: frozenset[str]
+RELOAD_GRACE = 30.0
+"""Seconds that an observer has for the event under way when another takes its place."""
+STOP_GRACE = 2.0
+"""Seconds that observers have for what was committed when the daemon stops. The rest they hear after the next start."""
 
 
 class ObserverFeed:
-    """Hears of every committed event. Observers are told one after the other, each at its own pace."""
+    """Hears of every committed event. Each observer is told by a listener of its own, which reads the database.
 
-    def __init__(self, observers: Mapping[str, ConfiguredObserver]) -> None:
-        self.observers = observers
-        self._queues: dict[str, asyncio.Queue[Event]] = {name: asyncio.Queue(MAX_BACKLOG) for name in observers}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+    What waits for a slow observer waits there, and not in memory.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._store: Observers | None = None
+        self._listeners: dict[str, Listener] = {}
+        self._ending: dict[asyncio.Task[None], Listener] = {}
+        self._naming: set[asyncio.Task[None]] = set()
         self._log = EventLogger(logger)
 
-    def start(self) -> None:
-        """Begin to tell observers."""
-        for name, observer in self.observers.items():
-            self._begin(name, observer)
+    @property
+    def observers(self) -> Mapping[str, ConfiguredObserver]:
+        """Those that are told."""
+        return {name: listener.observer for name, listener in self._listeners.items()}
+
+    async def start(self, store: Observers, observers: Mapping[str, ConfiguredObserver]) -> None:
+        """Begin to tell these, each from where it stands; a new one from now on."""
+        self._store = store
+        await self.change(observers)
 
     async def change(self, observers: Mapping[str, ConfiguredObserver]) -> None:
-        """Tell these from now on. One that was told before and is the same object misses nothing."""
-        over = [name for name, observer in self.observers.items() if observers.get(name) is not observer]
-        queues = [(self._queues.pop(name), self._tasks.pop(name)) for name in over]
-        fresh = [name for name in observers if name not in self._queues]
-        self._queues |= {name: asyncio.Queue(MAX_BACKLOG) for name in fresh}
-        self.observers = observers
-        for name in fresh:
-            self._begin(name, observers[name])
-        await _end(queues)
+        """Tell these from now on. One that is the same object as before is not disturbed.
+
+        Who takes the place of another goes on behind the last event that the other has heard.
+        """
+        # Before the new filters are stored: the cursor of an old listener must not pass over what only a new one wants.
+        ending = {
+            name: self._follow(listener, listener.end(RELOAD_GRACE))
+            for name, listener in self._listeners.items()
+            if observers.get(name) is not listener.observer
+        }
+        naming = asyncio.create_task(self._name(observers), name="store which observers there are")
+        self._naming.add(naming)
+        naming.add_done_callback(self._naming.discard)
+        kept = {name: listener for name, listener in self._listeners.items() if name not in ending}
+        fresh = {name: self._listener(name, observers[name], naming, ending) for name in observers if name not in kept}
+        self._listeners = kept | fresh
+        # Let the write that names them get in line: what is committed from here on is committed after it. To wait for
+        # its end would have a reload wait for the disk.
+        await asyncio.sleep(0)
 
     def heard(self, event: Event) -> None:
         """An event was committed. Never fails, never waits."""
         self._log.log(event)
-        for name, queue in self._queues.items():
-            if event.kind not in self.observers[name].events:
-                continue
-            try:
-                queue.put_nowait(event)
-            except asyncio.QueueFull:
-                logger.warning(
-                    "The observer %s is too slow; it misses %s.", name, event.kind, extra={"action": "Notice"}
-                )
+        for listener in self._listeners.values():
+            listener.heard(event)
 
-    async def close(self, grace: float = 2.0) -> None:
+    async def close(self, grace: float = STOP_GRACE) -> None:
         """Give observers a moment to hear the last of it, then let go of them."""
-        await _end([(self._queues[name], task) for name, task in self._tasks.items()], grace)
+        for listener in self._ending.values():
+            listener.hurry(grace)
+        listeners, self._listeners = self._listeners, {}
+        for listener in listeners.values():
+            self._follow(listener, listener.finish(grace))
+        await asyncio.gather(*self._ending, *self._naming, return_exceptions=True)
 
-    def _begin(self, name: str, observer: ConfiguredObserver) -> None:
-        telling = self._tell(name, observer.plugin, self._queues[name])
-        self._tasks[name] = asyncio.create_task(telling, name=f"tell {name}")
+    def _listener(
+        self,
+        name: str,
+        observer: ConfiguredObserver,
+        naming: asyncio.Task[None],
+        ending: Mapping[str, asyncio.Task[None]],
+    ) -> Listener:
+        after = [naming, *([ending[name]] if name in ending else [])]
+        return Listener(name, observer, self._stored, self._clock, after=after)
 
-    async def _tell(self, name: str, observer: Observer[Any], queue: asyncio.Queue[Event]) -> None:
-        while True:
-            event = await queue.get()
-            try:
-                await observer.notice(event)
-            except Exception as error:  # a broken observer changes nothing
-                logger.warning(
-                    "The observer %s failed over %s: %s", name, event.kind, error, extra={"action": "Notice"}
-                )
-                logger.debug("where", exc_info=error)
-            finally:
-                queue.task_done()
+    @property
+    def _stored(self) -> Observers:
+        assert self._store is not None, "start() comes first"
+        return self._store
 
+    async def _name(self, observers: Mapping[str, ConfiguredObserver]) -> None:
+        try:
+            await self._stored.name({name: observer.events for name, observer in observers.items()})
+        except StoreUnavailable as error:
+            text = "Which observers there are could not be stored; each tries it again by itself. %s"
+            logger.warning(text, error, extra={"action": "Notice"})
 
-async def _end(told: Sequence[tuple[asyncio.Queue[Event], asyncio.Task[None]]], grace: float = 2.0) -> None:
-    waits = [asyncio.create_task(queue.join()) for queue, _ in told]
-    if waits:
-        _, late = await asyncio.wait(waits, timeout=grace)
-        for wait in late:
-            wait.cancel()
-    tasks = [task for _, task in told]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    def _follow(self, listener: Listener, task: asyncio.Task[None]) -> asyncio.Task[None]:
+        self._ending[task] = listener
+        task.add_done_callback(self._ending.pop)
+        return task

@@ -263,3 +263,24 @@ SELECT (SELECT COUNT(DISTINCT job) FROM batch_parts WHERE batch = :batch) AS job
                  AND (other.created_at, other.key) < (us.created_at, us.key)
            )
        ) AS is_first
+
+-- name: last_event
+SELECT COALESCE(MAX(id), 0) AS id FROM events
+
+-- name: events_for_observer
+SELECT id, at, kind, job, batch, data FROM events
+WHERE id > :after AND id <= :upto AND kind IN (SELECT value FROM json_each(:kinds))
+ORDER BY id LIMIT :most
+
+-- name: observer
+SELECT * FROM observers WHERE name = :name
+
+-- name: observer_heard
+UPDATE observers SET cursor = :cursor WHERE name = :name AND cursor < :cursor
+
+-- name: observers_are_gone
+UPDATE observers SET gone_at = :now
+WHERE gone_at IS NULL AND name NOT IN (SELECT value FROM json_each(:names))
+
+-- name: forget_observers
+DELETE FROM observers WHERE gone_at < :before

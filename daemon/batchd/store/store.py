@@ -1,4 +1,4 @@
-"""What the daemon knows, in SQLite: jobs, parts, batches, spending, deliveries, events, orders, conditions."""
+"""What the daemon knows, in SQLite: jobs, parts, batches, spending, deliveries, events, observers, orders."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from .database import Database, Transaction
 from .event_log import EventLog
 from .jobs import Jobs
 from .money import Money
+from .observers import Observers
 
 __all__ = ["Database", "Store", "Transaction"]
 
@@ -20,6 +21,7 @@ class Store:
         self.batches = Batches(database)
         self.money = Money(database)
         self.event_log = EventLog(database)
+        self.observers = Observers(database)
 
     async def close(self) -> None:
         """Finish what is being written and let go of the file."""

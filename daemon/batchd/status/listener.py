@@ -1,0 +1,251 @@
+"""One observer, told one event after the other, in the order of the database, at its own pace."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from ..contracts import Observer
+from ..errors import TransientError
+from ..events import Event
+from ..plugin.sources import what_was_raised
+from ..sending import backoff
+from ..store.errors import StoreUnavailable
+from ..store.observers import Observers, Page, Place
+from ..system.clock import Clock
+
+T = TypeVar("T")
+
+logger = logging.getLogger("batchd")
+
+MAX_TRIES = 20
+"""Times that an observer is told of one event that it fails over. With the pauses between they take about an hour."""
+CALL_MAY_TAKE = 300.0
+"""Seconds after which an observer that has not returned is cancelled, and counts as failed."""
+CLOSE_MAY_TAKE = 5.0
+"""Seconds that an observer has to close."""
+MAX_PASSED_OVER = 1_000
+"""Events not for an observer after which its cursor is written all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredObserver:
+    """One configured observer: the plugin's object, and the kinds of events that it hears."""
+
+    plugin: Observer[Any]
+    events: frozenset[str]
+
+
+class Listener:
+    """Tells one observer, in a task of its own, from where its cursor stands.
+
+    The cursor is written once `notice` has returned. So whatever ends the process before, the event is told again.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        observer: ConfiguredObserver,
+        store: Observers,
+        clock: Clock,
+        *,
+        after: Sequence[asyncio.Task[None]] = (),
+    ) -> None:
+        """Nothing is begun before the tasks in `after` have ended, such as the end of an earlier one of this name."""
+        self.name = name
+        self.observer = observer
+        self._store = store
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._interrupted = asyncio.Event()
+        self._stops_at_the_end = False
+        self._cursor = 0
+        self._task = asyncio.create_task(self._run(after), name=f"tell the observer {name}")
+        self._task.add_done_callback(_report_fault)
+
+    # --- from outside ----------------------------------------------------------------------------------------
+
+    def heard(self, event: Event) -> None:
+        """An event was committed. Never fails, never waits."""
+        if event.kind in self.observer.events:
+            self._wake.set()
+
+    def end(self, grace: float) -> asyncio.Task[None]:
+        """Tell nothing more, and close the observer once it is done with the event under way, or after `grace`."""
+        self._interrupted.set()
+        self._wake.set()
+        return asyncio.create_task(self._end(grace), name=f"end the observer {self.name}")
+
+    def finish(self, grace: float) -> asyncio.Task[None]:
+        """The same, but first tell what has been committed until now. What it fails over is left to another start."""
+        self._stops_at_the_end = True
+        return self.end(grace)
+
+    def hurry(self, grace: float) -> None:
+        """It ends already: let it take no longer than this."""
+        asyncio.get_running_loop().call_later(grace, self._task.cancel)
+
+    # --- the task --------------------------------------------------------------------------------------------
+
+    async def _run(self, after: Sequence[asyncio.Task[None]]) -> None:
+        if after:
+            await asyncio.wait(after)
+        if not await self._opened():
+            return
+        place = await self._stored(partial(self._store.place, self.name, self.observer.events))
+        if place is not None:
+            await self._tell_all(place)
+
+    async def _tell_all(self, place: Place) -> None:
+        position = self._cursor = place.cursor
+        while not self._ends:
+            self._wake.clear()
+            page = await self._stored(partial(self._store.after, place, position))
+            if page is None or not await self._tell(page):
+                return
+            position = page.upto
+            # What was committed while it was told of these has woken us again.
+            at_the_end = position >= page.last and not self._wake.is_set()
+            # At the end of all, and now and then before, so that little need be looked through again after a restart.
+            if position - self._cursor >= (1 if at_the_end and self._stops_at_the_end else MAX_PASSED_OVER):
+                await self._advance(position)
+            if at_the_end and self._stops_at_the_end:
+                return
+            if at_the_end:
+                await self._wake.wait()
+
+    async def _tell(self, page: Page) -> bool:
+        """False if the rest is left to another start."""
+        for number, event in page.events:
+            if self._ends or not await self._told(event) or not await self._advance(number):
+                return False
+        return True
+
+    async def _told(self, event: Event) -> bool:
+        """Tell it of one event, again and again if need be. False if that is left to another start."""
+        what = f"{event.kind} of job {event.job}" if event.job else event.kind
+        for attempt in range(1, MAX_TRIES + 1):
+            error = await self._called(partial(self.observer.plugin.notice, event))
+            if error is None:
+                return True
+            words = f"The observer {self.name} failed over {what} (event {event.id})"
+            if attempt == MAX_TRIES:
+                self._warn(f"{words} {MAX_TRIES} times and will not hear it again: {what_was_raised(error)}.", error)
+            elif attempt == 1:
+                self._warn(f"{words}: {what_was_raised(error)}. It is told again, {MAX_TRIES} times at most.", error)
+            else:
+                logger.debug(
+                    "%s, for the %d. time: %s", words, attempt, what_was_raised(error), extra={"action": "Notice"}
+                )
+            if attempt < MAX_TRIES and not await self._pause(attempt, error):
+                return False
+        return True
+
+    async def _opened(self) -> bool:
+        """False if it is to end before it could be opened."""
+        failures = 0
+        while not self._ends:
+            error = await self._called(self.observer.plugin.aopen)
+            if error is None:
+                return True
+            failures += 1
+            if failures == 1:
+                self._warn(
+                    f"The observer {self.name} could not be opened: {what_was_raised(error)}. It is tried again.", error
+                )
+            if not await self._pause(failures, error):
+                return False
+        return False
+
+    async def _advance(self, cursor: int) -> bool:
+        """Write how far it has come. False if it is to end before that could be written."""
+        # An empty tuple, to tell what was written from what was not.
+        if await self._stored(partial(self._written, cursor)) is None:
+            return False
+        self._cursor = cursor
+        return True
+
+    async def _written(self, cursor: int) -> tuple[()]:
+        await self._store.heard(self.name, cursor)
+        return ()
+
+    async def _stored(self, ask: Callable[[], Awaitable[T]]) -> T | None:
+        """Ask the database until it answers; None if it is to end before. Others say why it does not."""
+        failures = 0
+        while True:
+            try:
+                return await ask()
+            except StoreUnavailable as error:
+                failures += 1
+                logger.debug("The observer %s waits for the database: %s", self.name, error, extra={"action": "Notice"})
+                if not await self._pause(failures, error):
+                    return None
+
+    # --- how -------------------------------------------------------------------------------------------------
+
+    @property
+    def _ends(self) -> bool:
+        task = asyncio.current_task()
+        # A plugin may have kept a cancellation to itself.
+        cancelled = task is not None and task.cancelling() > 0
+        return cancelled or (self._interrupted.is_set() and not self._stops_at_the_end)
+
+    async def _called(self, call: Callable[[], Awaitable[None]]) -> BaseException | None:
+        """Call the plugin, a stranger's code. What it raised, if it did."""
+        try:
+            async with asyncio.timeout(CALL_MAY_TAKE):
+                await call()
+        except TimeoutError as error:
+            return error if str(error) else TimeoutError(f"it did not return within {CALL_MAY_TAKE:.0f} s")
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return error
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it raises concerns this observer alone
+            return error
+        return None
+
+    async def _pause(self, failures: int, error: BaseException) -> bool:
+        """Wait, the longer the more it has failed. False if it is to end meanwhile."""
+        asked = error.retry_after if isinstance(error, TransientError) else None
+        seconds = backoff.delay(failures, jitter=self._clock.jitter(), retry_after=asked)
+        waits = [asyncio.ensure_future(self._interrupted.wait()), asyncio.ensure_future(self._clock.sleep(seconds))]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+        return not self._interrupted.is_set()
+
+    async def _end(self, grace: float) -> None:
+        if not await _within(grace, self._task):
+            self._task.cancel()
+            await _within(CLOSE_MAY_TAKE, self._task)
+        closing = asyncio.create_task(self._called(self.observer.plugin.aclose))
+        if await _within(CLOSE_MAY_TAKE, closing):
+            error = closing.result()
+        else:
+            closing.cancel()
+            error = TimeoutError(f"it did not return within {CLOSE_MAY_TAKE:.0f} s")
+        if error is not None:
+            self._warn(f"The observer {self.name} broke over being closed: {what_was_raised(error)}.", error)
+
+    def _warn(self, sentence: str, error: BaseException) -> None:
+        logger.warning("%s", sentence, extra={"action": "Notice"})
+        logger.debug("where", exc_info=error)
+
+
+async def _within(seconds: float, task: asyncio.Task[Any]) -> bool:
+    """Whether the task ends in this time."""
+    done, _ = await asyncio.wait([task], timeout=seconds)
+    return bool(done)
+
+
+def _report_fault(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("A fault in batchd itself: %s", error, exc_info=error, extra={"action": "Notice"})

@@ -1,0 +1,103 @@
+"""How far each observer has heard the events: a cursor by its name in the configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..events import Event, from_record
+from .database import Database, Transaction, to_json
+
+KEEP_GONE = 30 * 86_400.0
+"""Seconds after which the cursor of an observer is forgotten that no configuration names."""
+MAX_EVENTS = 100
+"""Events that are read at a time: all of a backlog that is ever in memory."""
+WINDOW = 10_000
+"""Events that are looked at in one read, which holds up all others: some 10 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an observer stands: it wants events after `cursor`, those of a kind only after `wanted[kind]`."""
+
+    name: str
+    cursor: int
+    wanted: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The next events that an observer wants. All others up to `upto` are not for it; `last` is the newest of all."""
+
+    events: Sequence[tuple[int, Event]]
+    upto: int
+    last: int
+
+
+class Observers:
+    """The table `observers`, and `events` as they see it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def name(self, observers: Mapping[str, Collection[str]]) -> None:
+        """These are configured from now on, each with the kinds of events that it wants, and no others.
+
+        A new one begins with the events from now on, and so does a kind that an old one did not want before.
+        """
+
+        async def change(tx: Transaction) -> None:
+            await tx.run("forget_observers", before=tx.now - KEEP_GONE)
+            await tx.run("observers_are_gone", now=tx.now, names=to_json(sorted(observers)))
+            for name, kinds in observers.items():
+                await _place(tx, name, kinds)
+
+        await self._database.write(change)
+
+    async def place(self, name: str, kinds: Collection[str]) -> Place:
+        """Where this one stands, who wants these kinds of events."""
+        return await self._database.write(lambda tx: _place(tx, name, kinds))
+
+    async def after(self, place: Place, position: int) -> Page:
+        """What it wants of the events after `position`, as many as are good to have in memory."""
+
+        async def look(tx: Transaction) -> Page:
+            [last] = await tx.fetch("last_event")
+            upto = min(last["id"], position + WINDOW)
+            kinds = to_json(sorted(place.wanted))
+            rows = await tx.fetch("events_for_observer", after=position, upto=upto, kinds=kinds, most=MAX_EVENTS)
+            if len(rows) == MAX_EVENTS:
+                upto = rows[-1]["id"]
+            found = []
+            for row in rows:
+                if row["id"] > place.wanted[row["kind"]]:
+                    data = json.loads(row["data"])
+                    where = {"job": row["job"], "batch": row["batch"], "id": row["id"], "at": row["at"]}
+                    event = from_record(row["kind"], data, **where)
+                    found += [(row["id"], event)] if event is not None else []
+            return Page(found, upto, last["id"])
+
+        return await self._database.read(look)
+
+    async def heard(self, name: str, cursor: int) -> None:
+        """Everything up to this event was heard, or is not for it. A cursor never goes back."""
+
+        async def change(tx: Transaction) -> None:
+            await tx.run("observer_heard", name=name, cursor=cursor)
+
+        await self._database.write(change)
+
+
+async def _place(tx: Transaction, name: str, kinds: Collection[str]) -> Place:
+    rows = await tx.fetch("observer", name=name)
+    [last] = await tx.fetch("last_event")
+    before = json.loads(rows[0]["wanted"]) if rows else {}
+    cursor = rows[0]["cursor"] if rows else last["id"]
+    # A new observer does not want years of history, and neither does one that wants another kind of event from now on.
+    place = Place(name, cursor, {kind: before.get(kind, last["id"]) for kind in sorted(kinds)})
+    wanted = to_json(place.wanted)
+    row = {"name": name, "cursor": place.cursor, "wanted": wanted, "gone_at": None}
+    if not rows or rows[0]["wanted"] != wanted or rows[0]["gone_at"] is not None:
+        await tx.insert("observers", [row], otherwise="OR REPLACE")
+    return place

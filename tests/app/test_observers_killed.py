@@ -1,0 +1,97 @@
+"""A daemon killed with SIGKILL while an observer is told: no committed event is lost to it."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ECHO = Path(__file__).parents[2] / "examples" / "plugins" / "echo.py"
+TELLTALE = """
+import os
+import signal
+from pathlib import Path
+
+from batchd import Observer, Settings, hookimpl
+
+
+class Telltale(Observer):
+    class Settings(Settings):
+        dies: str
+
+    async def notice(self, event):
+        if self.settings.dies == "before":
+            die_once(event)
+        with Path("heard").open("a") as file:
+            file.write(f"{event.id} {event.kind}\\n")
+        if self.settings.dies == "after":
+            die_once(event)
+
+
+def die_once(event):
+    mark = Path(f"died-{event.id}")
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@hookimpl
+def register_observers(register):
+    register("telltale", Telltale)
+"""
+CONFIG = """
+plugin_dir = "plugins.d"
+
+[intake]
+settle = "20ms"
+
+[providers.echo]
+poll = "50ms"
+linger = "0s"
+
+[routes.reviews]
+provider = "echo"
+model = "any"
+prompt = {{ plugin = "template", user = "{{{{ review }}}}" }}
+
+[observers.telltale]
+events = ["JobAccepted", "done"]
+dies = "{dies}"
+"""
+
+
+@pytest.mark.parametrize(("dies", "times"), [("before", 1), ("after", 2)])
+def test_killed_over_each_event_it_hears_them_all(tmp_path: Path, dies: str, times: int) -> None:
+    """Between the commit and the observer's first statement, and between its last one and the cursor."""
+    (tmp_path / "plugins.d").mkdir()
+    shutil.copy(ECHO, tmp_path / "plugins.d")
+    (tmp_path / "plugins.d" / "telltale.py").write_text(TELLTALE)
+    (tmp_path / "config.toml").write_text(CONFIG.format(dies=dies))
+    for folder in ("inbox/reviews", "outbox", "archive", "rejected"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "inbox" / "reviews" / "may.csv").write_text("id,review\n1,good\n")
+
+    def once() -> int:
+        command = [sys.executable, "-m", "batchd", "once", "--workers", "1"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode in {0, -signal.SIGKILL}, done.stderr
+        return done.returncode
+
+    kills = 0
+    while once() == -signal.SIGKILL:
+        kills += 1
+        assert kills <= 2
+    assert kills == 2
+    with sqlite3.connect(tmp_path / "state" / "batchd.db") as database:
+        query = "SELECT id, kind FROM events WHERE kind IN ('JobAccepted', 'JobFinished') ORDER BY id"
+        committed = [f"{number} {kind}" for number, kind in database.execute(query)]
+    database.close()
+    assert [line.split()[1] for line in committed] == ["JobAccepted", "JobFinished"]
+    assert (tmp_path / "heard").read_text().splitlines() == [line for line in committed for _ in range(times)]
