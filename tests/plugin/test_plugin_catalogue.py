@@ -315,7 +315,7 @@ def of_python(abstract: type[Any]) -> str:
             "breaks its contract: it makes Line, not PromptBuilder.",
         ),
         ("sink", awaited, {}, "is made by an async function: write a plain def."),
-        ("sink", Odd, {}, "has Settings that are no class of batchd.Settings."),
+        ("sink", Odd, {}, "has Settings that are not a subclass of batchd.Settings."),
     ],
 )
 def test_what_cannot_be_made_names_its_plugin(

@@ -66,9 +66,9 @@ HOOK = "import batchd\n@batchd.hookimpl\n"
         ),
         (
             HOOK + "def register_sink(register): ...",
-            "its hook register_sink is none that batchd knows (did you mean register_sinks?)",
+            "its hook register_sink is not one that batchd knows (did you mean register_sinks?)",
         ),
-        (HOOK + "def begin(register): ...", "its hook begin is none that batchd knows"),
+        (HOOK + "def begin(register): ...", "its hook begin is not one that batchd knows"),
         (
             HOOK + "def register_sinks(register): raise ValueError('no\\nluck')",
             "its hook register_sinks raised ValueError: no luck (bad.py, line 3)",
@@ -189,7 +189,7 @@ def test_two_plugins_that_offer_one_kind_are_both_named(folder: Folder) -> None:
     plugin_dir = folder(one=GOOD, two=GOOD + "\n@batchd.hookimpl\ndef register_readers(register): ...\n")
     sentence = (
         f'The plugin "one" of {plugin_dir}/one.py and the plugin "two" of {plugin_dir}/two.py offer the sink "good": '
-        "take one of them away."
+        "remove one of them."
     )
     catalogue = Catalogue.load(plugin_dir)
     for _ in range(2):
@@ -226,7 +226,7 @@ def test_two_readers_may_not_take_one_suffix(folder: Folder) -> None:
         Catalogue.load(plugin_dir).suffixes()
     assert str(caught.value) == (
         f'The plugin "a" of {plugin_dir}/a.py and the plugin "b" of {plugin_dir}/b.py offer a reader for .tab: '
-        "take one of them away."
+        "remove one of them."
     )
 
 

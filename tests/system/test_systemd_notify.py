@@ -65,7 +65,7 @@ def test_without_a_socket_nothing_is_sent(named: str, monkeypatch: pytest.Monkey
 def test_nobody_listening_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("DEBUG"):
         Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready()
-    assert "systemd did not hear READY=1" in caplog.text
+    assert "systemd did not receive READY=1" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""What happened, in the past tense: the story of a job, the daemon's log and what observers are told.
+"""Events, in the past tense: for the history of a job, the daemon's log and the observers.
 
-An event is written to the database in the same transaction as the change it tells of, and told to the log and
-to observers only after the commit. Its `sentence` is for the operator at three in the morning.
+An event is written to the database in the same transaction as the change that it reports. The log and the observers get
+it only after the commit. Its `sentence` is for the operator at three in the morning.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all events have in common, and those of the daemon itself."""
+"""The base class of events, and the events of the daemon itself."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """The root. `job` and `batch` say whom it concerns; `severity` is a level of `logging`.
+    """The base class. `job` and `batch` are the ids that it is about, if any; `severity` is a level of `logging`.
 
-    An observer also finds `id`, a number that no other event has and that is the same if it hears the event again, and
-    `at`, when it happened, in seconds since 1970.
+    An observer also gets `id`, a number that no other event has and that stays the same if the event comes again, and
+    `at`, the time of the event in seconds since 1970.
     """
 
     job: str | None = None
@@ -25,7 +25,7 @@ class Event:
 
     @property
     def kind(self) -> str:
-        """The stable name, for machines: the class's."""
+        """The stable name, for programs: that of the class."""
         return type(self).__name__
 
     @property
@@ -34,7 +34,7 @@ class Event:
         raise NotImplementedError
 
     def data(self) -> dict[str, Any]:
-        """What this kind of event tells, as JSON can say it: without job, batch, id and time."""
+        """The fields of this kind of event, as JSON values: without job, batch, id and time."""
         record = dataclasses.asdict(self)
         del record["job"], record["batch"], record["id"], record["at"]
         return record
@@ -42,7 +42,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionRaised(Event):
-    """Something keeps batchd waiting: a provider down, a key refused, a disk full, a file that cannot be taken."""
+    """Something keeps batchd waiting: a provider down, a key refused, a disk full, a file that cannot be read."""
 
     subject: str
     text: str
@@ -55,7 +55,7 @@ class ConditionRaised(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionCleared(Event):
-    """What kept batchd waiting is over."""
+    """The condition that kept batchd waiting is over."""
 
     subject: str
 

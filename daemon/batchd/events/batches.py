@@ -1,4 +1,4 @@
-"""What happens to batches."""
+"""The events of batches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .base import Event, count, size_in_words
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchPacked(Event):
-    """Parts were put together for one submission."""
+    """Parts were put into a new batch."""
 
     provider: str
     model: str
@@ -51,7 +51,7 @@ class BatchSubmitted(Event):
 
     @property
     def sentence(self) -> str:
-        if not self.provider:  # told by an earlier version
+        if not self.provider:  # recorded by an earlier version
             return f"Sent batch {self.batch} (provider id {self.remote})."
         what = f"{_questions(self.requests, self.jobs)} to {self.provider} ({self.model})"
         return f"Sent {what}, batch {self.batch} (provider id {self.remote})."
@@ -59,7 +59,7 @@ class BatchSubmitted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchOutcomeUnknown(Event):
-    """It is not known whether the provider created the batch; batchd waits and looks before it asks again."""
+    """It is not known whether the provider created the batch; batchd waits and looks before it submits again."""
 
     reason: str
     wait: float
@@ -88,7 +88,7 @@ class BatchFound(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchNotFound(Event):
-    """A batch whose creation was not confirmed is certainly not there; it is created now."""
+    """A batch whose creation was not confirmed certainly does not exist; batchd creates it now."""
 
     @property
     def sentence(self) -> str:
@@ -97,7 +97,7 @@ class BatchNotFound(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchHeld(Event):
-    """A batch waits for a person, because batchd would have to guess."""
+    """A batch waits for a person, because batchd cannot know whether it exists."""
 
     reason: str
     severity: ClassVar[str] = "error"
@@ -109,7 +109,7 @@ class BatchHeld(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchStalled(Event):
-    """A batch has not moved long after its window: it is cancelled, and what has no answer is asked again."""
+    """A batch makes no progress long after its window: batchd cancels it, and asks the rows without an answer again."""
 
     phase: str
     completed: int
@@ -129,7 +129,7 @@ class BatchStalled(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchEnded(Event):
-    """The provider has stopped working on the batch, however that ended. `first` as when it was submitted."""
+    """The provider has stopped working on the batch, for any reason. `first` as in the event of its submission."""
 
     phase: str
     completed: int
@@ -166,7 +166,7 @@ class BatchDownloaded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageDiffers(Event):
-    """The provider counts other tokens for a batch than its answers say; its own count is what it bills."""
+    """The provider's token counts for a batch differ from those in its answers; the provider bills its own."""
 
     input_tokens: int
     output_tokens: int

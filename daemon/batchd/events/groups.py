@@ -1,4 +1,4 @@
-"""Which events an observer hears: names of events, and names for groups of them, as a configuration writes them."""
+"""The names of events and of groups of events, by which a configuration chooses what an observer gets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GROUPS: Final[Mapping[str, tuple[type[Event], ...]]] = {
     "waiting": (ConditionRaised, ConditionCleared),
     "money": (JobPlanned, JobHeld, JobApproved, UsageDiffers),
 }
-"""What is often wanted together. An event may be in several groups."""
+"""Events that are often chosen together. An event may be in several groups."""
 
 
 def every_kind() -> frozenset[str]:
@@ -25,7 +25,7 @@ def every_kind() -> frozenset[str]:
 
 
 def kinds_of(name: str) -> frozenset[str]:
-    """The events of a group, or the one event of this name. KeyError if it is neither."""
+    """The events of a group, or the one event of this name. Raises KeyError if it is neither."""
     if name in GROUPS:
         return frozenset(kind.__name__ for kind in GROUPS[name])
     if name in every_kind():
@@ -34,5 +34,5 @@ def kinds_of(name: str) -> frozenset[str]:
 
 
 def kinds_of_all(names: Iterable[str] | None) -> frozenset[str]:
-    """The events of all these names; every event where there are none to choose by."""
+    """The events of all these names; every event if there are no names."""
     return every_kind() if names is None else frozenset().union(*map(kinds_of, names))

@@ -1,4 +1,4 @@
-"""What happens to jobs and their parts."""
+"""The events of jobs and their parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .base import Event, count, listed, size_in_words
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobClaimed(Event):
-    """A dropped file was taken out of the inbox; from here on it is safe in the spool."""
+    """A dropped file was moved from the inbox to the working files, where it is safe."""
 
     source: str
     route: str
@@ -26,7 +26,7 @@ class JobClaimed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobAccepted(Event):
-    """A file was read to its end and can be worked on."""
+    """A file was read to its end and can be processed."""
 
     source: str
     rows: int
@@ -42,7 +42,7 @@ class JobAccepted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRedelivered(Event):
-    """The same bytes were asked about before by the same route: the answers of then are delivered, at no cost."""
+    """The same route processed a file with the same bytes before: its answers are delivered again, at no cost."""
 
     duplicate_of: str
     rows: int
@@ -55,7 +55,7 @@ class JobRedelivered(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRejected(Event):
-    """A file cannot be taken; it lies in the rejected folder with the reason beside it."""
+    """A file cannot be processed; it is in the rejected folder with the reason beside it."""
 
     source: str
     code: str
@@ -69,7 +69,7 @@ class JobRejected(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPlanned(Event):
-    """Every row has been turned into a request, or has failed on the way."""
+    """Every row has a request, or has failed."""
 
     requests: int
     failed: int
@@ -112,7 +112,7 @@ class JobHeld(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobApproved(Event):
-    """A person allows a job that was held to cost what it may."""
+    """A person has approved the cost of a held job."""
 
     amount: str | None = None
     currency: str | None = None
@@ -159,7 +159,7 @@ class JobRetried(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRefused(Event):
-    """An order was not carried out. The person who gave it may be gone: it was left while no daemon was running."""
+    """An order was not carried out. If it was given while no daemon was running, its command has ended already."""
 
     order: str
     reason: str
@@ -208,7 +208,7 @@ class JobFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceChanged(Event):
-    """A file was changed after it had been read to its end: what is in it since then was not asked."""
+    """A file was changed after batchd had read it to its end: the new content was not asked."""
 
     source: str
     read: int
@@ -226,7 +226,7 @@ class SourceChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowsReturned(Event):
-    """Some rows of a part came back without a lasting answer and are asked again."""
+    """Some rows of a part have no final answer and are asked again."""
 
     part: int
     rows: int
@@ -271,7 +271,7 @@ class WorkerDied(Event):
 
 
 def _rounded(amount: str) -> str:
-    """An upper bound in cents, or as it is where it has none."""
+    """An upper bound, rounded up to cents; unchanged if the currency has none."""
     try:
         exact = Decimal(amount.replace(",", ""))
     except InvalidOperation:  # stored by another version

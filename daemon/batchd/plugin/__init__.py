@@ -1,1 +1,1 @@
-"""Plugins: where they come from, what they offer, and whether their settings are right."""
+"""Plugins: finds and imports them, collects what they offer, checks their settings."""

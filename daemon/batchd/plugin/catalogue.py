@@ -1,7 +1,7 @@
-"""The catalogue of what plugins offer. pluggy is asked at start-up only: hooks register, objects act.
+"""The catalogue of what plugins offer.
 
-Modules are imported at once, but a hook is called when its role is first asked for: a hook imports what it
-offers, and a worker process that only reads files must not pay for the client of a provider.
+It imports the modules of plugins at once, but calls a hook when its role is first needed. For a hook imports what it
+offers, and a worker process that only reads files must not load the client of a provider.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class BrokenPlugin:
     """A plugin that cannot be used, as a whole (`role` is None) or for one role, and why.
 
-    `kinds` are those that it offered, as far as it came.
+    `kinds` are those that it registered before it failed.
     """
 
     plugin: str
@@ -42,12 +42,12 @@ class BrokenPlugin:
 
     @property
     def sentence(self) -> str:
-        """All of it, for `batchd plugins` and for a route that needs it."""
+        """The whole sentence, for `batchd plugins` and for a route that needs the plugin."""
         return f'The plugin "{self.plugin}" of {self.distribution or self.where} is broken: {self.reason}.'
 
 
 class Catalogue:
-    """What there is, by role and kind. Pickled by recipe: the other process loads the plugins itself."""
+    """All offers, by role and kind. Pickles as its arguments: the other process loads the plugins itself."""
 
     def __init__(self, plugin_dir: Path | None, *, tolerant: bool) -> None:
         self._plugin_dir = plugin_dir
@@ -58,10 +58,10 @@ class Catalogue:
 
     @classmethod
     def load(cls, plugin_dir: Path | None = None, *, tolerant: bool = False) -> Catalogue:
-        """Import every plugin. Broken ones are listed, never raised.
+        """Import every plugin. Broken ones are listed in `broken` and raise nothing.
 
-        Two plugins of one name, or that offer one kind, are a PluginError that names both: now, or when the role
-        is first asked for. With `tolerant` they are listed as broken instead, so that they can be shown.
+        Two plugins with one name, or that offer one kind, raise a PluginError that names both: now, or when the role
+        is first needed. If `tolerant`, they are listed as broken instead, so that they can be shown.
         """
         catalogue = cls(plugin_dir, tolerant=tolerant)
         share(plugin_dir)
@@ -81,7 +81,7 @@ class Catalogue:
 
     @property
     def offers(self) -> Sequence[Offer]:
-        """Everything that is offered, by role, then kind."""
+        """All offers, sorted by role, then kind."""
         return [offer for role in Role for _, offer in sorted(self._of(role).items())]
 
     @property
@@ -92,7 +92,7 @@ class Catalogue:
         return tuple(self._broken)
 
     def kinds(self, role: str) -> Sequence[str]:
-        """The kinds there are of a role."""
+        """The kinds of a role."""
         return sorted(self._of(role))
 
     def find(self, role: str, kind: str) -> Offer | None:
@@ -100,14 +100,14 @@ class Catalogue:
         return self._of(role).get(kind)
 
     def suspects(self, role: str, kind: str) -> tuple[Sequence[BrokenPlugin], bool]:
-        """The broken plugins that may have meant to offer the kind; True if they look like it by their names."""
+        """The broken plugins that may offer the kind, and whether their names suggest it."""
         self._of(role)
         possible = [each for each in self._broken if each.role is None or each.role == role]
         alike = [each for each in possible if kind in {each.plugin, each.where.removeprefix("batchd_"), *each.kinds}]
         return alike or possible, bool(alike)
 
     def factory(self, role: str, kind: str) -> Callable[..., Any]:
-        """What makes objects of the kind. PluginError, in words, if no plugin offers it."""
+        """The factory of the kind. Raises PluginError if no plugin offers it."""
         return self._offer(role, kind).factory
 
     def settings_type(self, role: str, kind: str) -> type[Settings]:
@@ -117,11 +117,11 @@ class Catalogue:
         offer = self._offer(role, kind)
         settings = getattr(offer.factory, "Settings", Settings)
         if not (isinstance(settings, type) and issubclass(settings, Settings)):
-            raise PluginError(f"{_about(offer)} has Settings that are no class of batchd.Settings.")
+            raise PluginError(f"{_about(offer)} has Settings that are not a subclass of batchd.Settings.")
         return settings
 
     def create(self, role: str, kind: str, settings: Mapping[str, Any]) -> Any:
-        """An object of the kind. PluginError names the plugin; errors of batchd's own kinds pass through."""
+        """A new object of the kind. Raises PluginError, which names the plugin; batchd's own errors pass through."""
         from .validation import check
 
         offer = self._offer(role, kind)
@@ -131,27 +131,27 @@ class Catalogue:
             if checked is None:
                 wrong = "; ".join(fault.in_table for fault in faults)
                 raise PluginError(f"{about} cannot use its settings: {wrong}{'' if wrong.endswith('?') else '.'}")
-            made = offer.factory(checked)
+            instance = offer.factory(checked)
         except BatchdError:
             raise
         except Exception as error:
             raise PluginError(f"{about} could not be made: {what_was_raised(error)}.") from error
-        if inspect.iscoroutine(made):
-            made.close()
+        if inspect.iscoroutine(instance):
+            instance.close()
             raise PluginError(f"{about} is made by an async function: write a plain def.")
         contracts = _contracts(offer.role)
-        if not isinstance(made, contracts):
-            wanted = " or ".join(contract.__name__ for contract in contracts)
-            raise PluginError(f"{about} breaks its contract: it makes {type(made).__name__}, not {wanted}.")
-        return made
+        if not isinstance(instance, contracts):
+            expected = " or ".join(contract.__name__ for contract in contracts)
+            raise PluginError(f"{about} breaks its contract: it makes {type(instance).__name__}, not {expected}.")
+        return instance
 
     def reader_for(self, suffix: str) -> str | None:
-        """The kind of the reader that takes files of this suffix (`.csv`)."""
+        """The kind of the reader for files with this suffix (`.csv`), None if there is none."""
         readers = self._of(Role.READER).values()
         return next((offer.kind for offer in readers if suffix.lower() in offer.suffixes), None)
 
     def suffixes(self) -> Sequence[str]:
-        """Every suffix that some reader takes."""
+        """Every suffix that a reader reads."""
         return sorted({suffix for offer in self._of(Role.READER).values() for suffix in offer.suffixes})
 
     def commands(self) -> Mapping[str, Callable[[], click.Command]]:
@@ -177,18 +177,18 @@ class Catalogue:
         offers: list[Offer] = []
         broken: list[BrokenPlugin] = []
         for origin, manager in self._plugins:
-            found, reason = ask(origin, manager, role)
+            registered_offers, reason = ask(origin, manager, role)
             if reason is None:
-                offers += found
+                offers += registered_offers
             else:
-                kinds = tuple(offer.kind for offer in found)
+                kinds = tuple(offer.kind for offer in registered_offers)
                 broken.append(BrokenPlugin(origin.name, origin.distribution, origin.where, reason, role, kinds))
-        lost: list[Offer] = []
+        refused: list[Offer] = []
         for same, reason in rivals(offers):
             self._refuse((_rival(offer, reason) for offer in same), reason)
-            lost += same
+            refused += same
         self._broken += broken
-        return {offer.kind: offer for offer in offers if offer not in lost}
+        return {offer.kind: offer for offer in offers if offer not in refused}
 
     def _refuse(self, broken: Iterable[BrokenPlugin], reason: str) -> None:
         if not self._tolerant:
@@ -209,7 +209,7 @@ def _about(offer: Offer) -> str:
 
 
 def _contracts(role: Role) -> tuple[type, ...]:
-    # Here and not at the top: contracts brings pydantic, which a command that only lists plugins need not pay for.
+    # Here and not at the top: contracts imports pydantic, which a command that only lists plugins does not need.
     from .. import contracts
 
     if role is Role.PROVIDER:

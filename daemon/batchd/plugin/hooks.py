@@ -1,4 +1,4 @@
-"""Asking one plugin what it offers. Each has a pluggy manager to itself, so that one that raises stops no other."""
+"""Calls the hooks of one plugin. Each plugin has its own pluggy manager, so that one that raises stops no other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DEFINITION = re.compile(r"hookimpl definition: (.+)")
 
 
 class Role(StrEnum):
-    """What a plugin can offer."""
+    """The roles that a plugin can offer."""
 
     READER = "reader"
     PROMPT_BUILDER = "prompt_builder"
@@ -40,7 +40,7 @@ class Role(StrEnum):
 
     @property
     def noun(self) -> str:
-        """As people say it."""
+        """The words for it in messages."""
         return self.replace("_", " ")
 
 
@@ -60,12 +60,12 @@ class Offer:
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """The suffixes of files that it takes, if it is a reader."""
+        """The suffixes of files that it reads, if it is a reader."""
         return tuple(getattr(self.factory, "suffixes", ())) if self.role is Role.READER else ()
 
 
 def registered(plugin: object) -> pluggy.PluginManager:
-    """The plugin in a manager of its own. PluginError says which hook does not fit, and how to write it."""
+    """The plugin in a manager of its own. Raises PluginError: which hook does not fit, and how to write it."""
     manager = pluggy.PluginManager(hookspecs.hookimpl.project_name)
     manager.add_hookspecs(hookspecs)
     try:
@@ -81,14 +81,14 @@ def registered(plugin: object) -> pluggy.PluginManager:
         if not caller.has_spec():
             meant = nearest(caller.name, [role.hook for role in Role])
             hint = f" (did you mean {meant}?)" if meant else ""
-            raise PluginError(f"its hook {caller.name} is none that batchd knows{hint}")
+            raise PluginError(f"its hook {caller.name} is not one that batchd knows{hint}")
         for implementation in caller.get_hookimpls():
             _check(caller.name, implementation)
     return manager
 
 
 def ask(origin: Origin, manager: pluggy.PluginManager, role: Role) -> tuple[list[Offer], str | None]:
-    """What the plugin offers in the role; and the reason, if it broke before it was done."""
+    """The plugin's offers in the role; and the reason, if it failed before the end."""
     offers: dict[str, Offer] = {}
 
     def register(kind: object, factory: object) -> None:
@@ -107,21 +107,21 @@ def ask(origin: Origin, manager: pluggy.PluginManager, role: Role) -> tuple[list
         getattr(manager.hook, role.hook)(register=register)
     except PluginError as error:
         return list(offers.values()), str(error)
-    # A hook is foreign code: what it raises concerns this plugin alone.
+    # A hook is foreign code: what it raises makes this plugin broken, and no other.
     except (Exception, SystemExit) as error:  # noqa: BLE001
         return list(offers.values()), f"its hook {role.hook} raised {what_was_raised(error)}"
     return list(offers.values()), None
 
 
 def rivals(offers: Iterable[Offer]) -> list[tuple[list[Offer], str]]:
-    """Offers of one role that cannot stand beside each other, with a sentence that names their plugins."""
+    """Offers of one role that conflict with each other, with a sentence that names their plugins."""
     claims: dict[str, list[Offer]] = defaultdict(list)
     for offer in offers:
         claims[f'the {offer.role.noun} "{offer.kind}"'].append(offer)
         for suffix in dict.fromkeys(offer.suffixes):
             claims[f"a reader for {suffix}"].append(offer)
     return [
-        (same, f"{' and '.join(map(str, same))} offer {claim}: take one of them away")
+        (same, f"{' and '.join(map(str, same))} offer {claim}: remove one of them")
         for claim, same in claims.items()
         if len(same) > 1
     ]

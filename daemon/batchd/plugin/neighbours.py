@@ -1,7 +1,7 @@
 """Modules that the plugins of a folder share: `_tables.py`, or a folder `_tables`, beside them, imported by its name.
 
-Only names that begin with an underscore, and only where no other module has that name: a plugin called
-`json.py` must not become everyone's json.
+Only names that begin with an underscore, and only if no other module has the name: a plugin called `json.py` must not
+replace the json of other modules.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import ModuleType
 
 
 class _Neighbours:
-    """Finds the shared modules of one folder. Comes last on `sys.meta_path`."""
+    """Finds the shared modules of one folder. The last one on `sys.meta_path`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -22,14 +22,14 @@ class _Neighbours:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """As importlib asks it."""
+        """See importlib.abc.MetaPathFinder."""
         if path is not None or not name.startswith("_"):
             return None
         return PathFinder.find_spec(name, [str(self.folder)], target)
 
 
 def share(folder: Path | None) -> None:
-    """Let plugins import what lies in this folder for them, as it is now, and nothing of an earlier folder."""
+    """Let plugins import the shared modules of this folder in their present state, and none of an earlier folder."""
     for finder in [each for each in sys.meta_path if isinstance(each, _Neighbours)]:
         sys.meta_path.remove(finder)
         for name, module in list(sys.modules.items()):

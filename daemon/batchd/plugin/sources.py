@@ -1,4 +1,4 @@
-"""Where plugins come from: entry points of installed distributions, and `.py` files of the plugin folder."""
+"""The sources of plugins: entry points of installed distributions, and `.py` files of the plugin folder."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ..secrets.masking import mask
 
 GROUP = "batchd"
 OWN = "batchd.work.hooks"
-"""The module with the hooks of the daemon itself; named and not imported, since it is on a floor above."""
+"""The module with the daemon's own hooks. Named and not imported, since this room may not import that one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A plugin before it is imported: its name, the distribution it is from (empty for a file), and where it is."""
+    """A plugin before its import: its name, its distribution (empty for a file), and its module or file."""
 
     name: str
     distribution: str
@@ -33,16 +33,16 @@ class Origin:
         return f"{self.distribution} ({self.where})" if self.distribution else self.where
 
     def load(self) -> object:
-        """Import it. PluginError with the reason, whatever it raises."""
+        """Import the plugin. Raises PluginError with the reason, whatever the import raises."""
         try:
             return self.entry_point.load() if self.entry_point is not None else _import_file(Path(self.where))
-        # A plugin may raise anything while it is imported, even leave by sys.exit; it must not take others with it.
+        # The import of a plugin may raise anything, even SystemExit; that must not stop other plugins.
         except (Exception, SystemExit) as error:
             raise PluginError(f"it cannot be imported: {what_was_raised(error)}") from error
 
 
 def origins(plugin_dir: Path | None) -> tuple[list[Origin], list[tuple[list[Origin], str]]]:
-    """Every plugin there is, and those that share a name, with a sentence that names them all."""
+    """Every plugin, and those that share a name, with a sentence that names them all."""
     by_name: dict[str, list[Origin]] = defaultdict(list)
     for origin in (*_installed(), *_files(plugin_dir)):
         by_name[origin.name].append(origin)
@@ -59,7 +59,7 @@ def what_was_raised(error: BaseException) -> str:
     """`KeyError: 'a' (shop.py, line 12)`, with the line of the plugin that raised it."""
     message = " ".join(str(error).split())
     text = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    # A SyntaxError says the line itself; its frames are those of the import machinery.
+    # A SyntaxError has the line itself; its frames are those of the import machinery.
     frames = [] if isinstance(error, SyntaxError) else traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith("<") and "importlib" not in frame.filename]
     if len(own) > 1:
@@ -68,7 +68,7 @@ def what_was_raised(error: BaseException) -> str:
 
 
 def _installed() -> Iterator[Origin]:
-    # What the daemon offers itself comes in as everything else does.
+    # The daemon's own plugin is loaded like all others.
     yield Origin("batchd", f"batchd {__version__}", OWN, metadata.EntryPoint("batchd", OWN, GROUP))
     for point in metadata.entry_points(group=GROUP):
         distribution = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "?"
@@ -79,8 +79,8 @@ def _files(plugin_dir: Path | None) -> Iterator[Origin]:
     if plugin_dir is None or not plugin_dir.is_dir():
         return
     for path in sorted(plugin_dir.glob("*.py")):
-        # A leading underscore marks a module that plugins share (see plugin_neighbours), a leading dot what an editor
-        # left behind.
+        # A leading underscore marks a module that plugins share (see plugin.neighbours), a leading dot a file that an
+        # editor left behind.
         if not path.name.startswith(("_", ".")):
             yield Origin(path.stem, "", str(path))
 
@@ -92,7 +92,7 @@ def _import_file(path: Path) -> object:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     before = sys.modules.get(name)
-    # pydantic and dataclasses look their module up by name while a class is being made.
+    # pydantic and dataclasses look up a class's module by name while they create the class.
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)

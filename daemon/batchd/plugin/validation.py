@@ -1,7 +1,7 @@
-"""Tables of the config against pydantic models: every fault as a sentence, with the nearest right key.
+"""Checks tables of the config by pydantic models: every fault is a sentence, with the nearest known key.
 
-pydantic's own messages carry the value that was refused, which may be a key. Nothing here shows a value that
-stands where a secret is expected.
+pydantic's own messages contain the value that was refused, which may be a secret. This module shows no value of a key
+that expects a secret.
 """
 
 from __future__ import annotations
@@ -43,23 +43,23 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class SettingFault:
-    """What is wrong with a table: where in it, and a sentence without a full stop."""
+    """A fault in a table: the keys that lead to it, and a sentence without a full stop."""
 
     keys: Keys
     sentence: str
 
     @property
     def in_table(self) -> str:
-        """`key: sentence`, or the sentence alone where it is about the whole table."""
+        """`key: sentence`, or the sentence alone if it is about the whole table."""
         return f"{show_key(self.keys)}: {self.sentence}" if self.keys else self.sentence
 
 
 def check(
     model: type[ModelT], table: Mapping[str, Any], *, also_known: Iterable[str] = ()
 ) -> tuple[ModelT | None, list[SettingFault]]:
-    """The table as the model, or all that is wrong with it. `also_known` are keys to propose besides the model's.
+    """The table as an instance of the model, or all its faults. `also_known` are keys to propose besides the model's.
 
-    A validator that fails otherwise than by ValueError is a fault of its author, and passes through.
+    An exception of a validator that is not a ValueError is a fault of its author, and passes through.
     """
     try:
         return model.model_validate(table), []
@@ -68,14 +68,14 @@ def check(
 
 
 def literal_secrets(settings: BaseModel) -> Iterator[Keys]:
-    """Where a secret stands in the config itself, instead of a reference to it."""
+    """The places where the config contains a secret itself, instead of a reference to it."""
     for name, field in type(settings).model_fields.items():
         for keys in _literal(getattr(settings, name)):
             yield (field.alias or name, *keys)
 
 
 def looks_secret(key: str) -> bool:
-    """Whether a key of this name usually holds a secret."""
+    """Whether a key of this name usually has a secret."""
     return _SECRET_NAME.search(key) is not None
 
 
@@ -101,12 +101,12 @@ def _faults(
         keys = _real(detail["loc"], table, missing=detail["type"] in {"missing", "extra_forbidden"})
         sentence = _sentence(detail, keys, model, also_known)
         for secret in secrets:
-            # A validator may quote what it refuses, as it is or as a repr.
+            # A validator may quote the value that it refuses, as it is or as a repr.
             sentence = sentence.replace(secret, COVER).replace(repr(secret)[1:-1], COVER)
-        # A union is one fault with a reason for each of its members.
+        # A union gives one fault with a reason for each of its members.
         if sentence not in sentences.setdefault(keys, []):
             sentences[keys].append(sentence)
-    return [SettingFault(keys, mask("; or ".join(found))) for keys, found in sentences.items()]
+    return [SettingFault(keys, mask("; or ".join(reasons))) for keys, reasons in sentences.items()]
 
 
 def _sentence(detail: Any, keys: Keys, model: type[BaseModel], also_known: tuple[str, ...]) -> str:
@@ -134,7 +134,7 @@ def _sentence(detail: Any, keys: Keys, model: type[BaseModel], also_known: tuple
 
 
 def _real(location: Keys, table: Mapping[str, Any], *, missing: bool) -> Keys:
-    """The location without what pydantic adds for unions and validators: what leads to a value in the table."""
+    """The keys that lead to a value in the table: the location without pydantic's additions, such as for unions."""
     node: Any = table
     keys: Keys = ()
     for position, key in enumerate(location):
@@ -166,12 +166,12 @@ def _annotations(model: type[BaseModel], key: object) -> Iterator[Any]:
 
 
 def _models_at(model: type[BaseModel], keys: Keys) -> list[type[BaseModel]]:
-    """The models that may describe what `keys` leads to; list items and free tables stand for what they hold."""
-    found = [model]
+    """The models that may describe the value at `keys`; a list or a free table has the models of its items."""
+    models = [model]
     for key in keys:
-        inner = [one for each in found for annotation in _annotations(each, key) for one in _models(annotation)]
-        found = inner or found
-    return found
+        inner = [one for each in models for annotation in _annotations(each, key) for one in _models(annotation)]
+        models = inner or models
+    return models
 
 
 def _known(model: type[BaseModel], keys: Keys) -> set[str]:
@@ -179,7 +179,7 @@ def _known(model: type[BaseModel], keys: Keys) -> set[str]:
 
 
 def _is_secret(model: type[BaseModel], keys: Keys) -> bool:
-    """Whether the model wants a Secret there."""
+    """Whether the model has a Secret there."""
     return any(
         _mentions_secret(annotation)
         for position, key in enumerate(keys)

@@ -1,1 +1,1 @@
-"""Secrets: resolved and covered here and nowhere else. Outside text that may hold one passes here."""
+"""Secrets: the only modules that resolve them and cover them. Outside text that may have one passes through here."""

@@ -1,7 +1,7 @@
-"""The last line of defence against secrets in logs: what looks like one is covered.
+"""The last protection against secrets in logs: covers what looks like one.
 
-The first line is `batchd.Secret`, which never shows itself. This one is for what others write: an error message of
-a service that repeats the key, a library that logs its headers.
+The first protection is `batchd.Secret`, which never shows its value. This one is for text of others: an error message
+of a service that repeats the key, a library that logs its headers.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ _NAMES = (
     r"|(?:access|auth|refresh|session|id)[-_]token|private[-_]key"
 )
 _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # Authorization headers, and what follows the scheme in prose.
+    # Authorization headers, and the text after the scheme in prose.
     (re.compile(r"\b(Bearer|Basic)(\s+)[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE), rf"\1\2{COVER}"),
-    # Keys that say what they are by how they begin.
+    # Keys with a known prefix.
     (
         re.compile(
             r"\b(sk-|pk-|rk-|sk_|rk_|gsk_|xai-|hf_|ghp_|gho_|github_pat_|r8_|pplx-|nvapi-|AIza|AKIA|xox[abprs]-)"
@@ -25,7 +25,7 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1{COVER}",
     ),
-    # name = value, "name": "value". A reference to where the secret is kept is no secret.
+    # name = value, "name": "value". A reference to a secret is not a secret.
     (
         re.compile(
             rf"(?<![A-Za-z0-9])({_NAMES})([\"']?\s*[:=]\s*[\"']?)(?!(?:env|file|credential):)(?!(?:Bearer|Basic)\b)"
@@ -36,7 +36,7 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     # https://user:password@host
     (re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)"), rf"\1{COVER}"),
-    # ?key=…, as some services want it.
+    # ?key=…, as some services have it.
     (re.compile(r"([?&](?:key|token|sig|signature)=)[^\s&\"'#]{4,}", re.IGNORECASE), rf"\1{COVER}"),
 )
 

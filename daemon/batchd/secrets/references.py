@@ -1,4 +1,4 @@
-"""Where a secret stands, and reading it: the one place that resolves a key."""
+"""References to secrets, and reading them: the only module that resolves a key."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Secret:
-    """Where to read a secret: `env:NAME`, `file:PATH`, `credential:NAME`; anything else is the secret itself.
+    """A reference to a secret: `env:NAME`, `file:PATH`, `credential:NAME`; any other text is the secret itself.
 
-    It is read each time it is needed, so a rotated key needs no restart; and it never shows in a repr, a
-    dump or an error message.
+    batchd reads the secret each time it needs it, so a new key in a file needs no restart. No repr, dump or error
+    message shows it.
     """
 
     __slots__ = ("_reference",)
@@ -28,12 +28,12 @@ class Secret:
 
     @property
     def literal(self) -> bool:
-        """True if the secret stands in the configuration itself."""
+        """True if the configuration contains the secret itself."""
         return not self._reference.startswith(("env:", "file:", "credential:"))
 
     @property
     def where(self) -> str:
-        """Where it is read from, to say in a message; never the secret."""
+        """The source, for a message; never the secret."""
         if self.literal:
             return "the configuration file"
         kind, _, name = self._reference.partition(":")
@@ -45,18 +45,18 @@ class Secret:
 
     @property
     def renewal(self) -> str:
-        """What makes another secret there count, to end a sentence with."""
+        """What to do after the secret was changed there; the end of a sentence."""
         if self.literal:
             return "then reload the configuration"
         return {
-            # The environment of a running process cannot be changed, and systemd hands credentials out at the start.
+            # The environment of a running process cannot be changed, and systemd passes credentials at the start.
             "env": "then start batchd again",
             "file": "no restart is needed",
             "credential": "then restart the service",
         }[self._reference.partition(":")[0]]
 
     def reveal(self) -> str:
-        """The secret. RejectedError, in words, where it cannot be read."""
+        """The secret. Raises RejectedError if it cannot be read."""
         kind, _, name = self._reference.partition(":")
         if self.literal:
             return self._reference
@@ -105,7 +105,7 @@ def _to_secret(value: Any) -> Secret:
     if not isinstance(value, str) or not value.strip():
         raise ValueError('write "env:NAME", "file:PATH" or "credential:NAME"')
     if value.strip() in ("env:", "file:", "credential:"):
-        raise ValueError('says nothing after the colon; write "env:NAME", "file:PATH" or "credential:NAME"')
+        raise ValueError('has nothing after the colon; write "env:NAME", "file:PATH" or "credential:NAME"')
     return Secret(value.strip())
 
 

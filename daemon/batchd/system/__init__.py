@@ -1,1 +1,1 @@
-"""The machine around us: clocks, logs, systemd, file systems."""
+"""Access to the machine: clocks, logs, systemd, file systems."""

@@ -1,4 +1,4 @@
-"""The one place where clocks and randomness are read. Tests inject another."""
+"""The only module that reads clocks and random numbers. Tests inject another Clock."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Clock:
-    """Time by the wall, time that never jumps, and chance."""
+    """Wall clock, steady clock, random numbers."""
 
     def __init__(self, boot_id: Path = BOOT_ID) -> None:
         self._boot_id = boot_id
 
     def now(self) -> float:
-        """Seconds since 1970. Right for people and reports; may jump when the clock is set."""
+        """Seconds since 1970, for people and reports. Jumps if somebody sets the clock."""
         return time.time()
 
     def steady(self) -> float:
-        """Seconds since this machine was booted: goes on while it sleeps, never jumps. Means nothing after a reboot."""
+        """Seconds since this machine was booted, sleep included. Never jumps. Starts again after a reboot."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def boot(self) -> str:
-        """Which boot of the machine `steady` counts from."""
+        """The id of the boot from which `steady` counts."""
         return self._boot
 
     async def sleep(self, seconds: float) -> None:
-        """Let others run for this long."""
+        """Wait for so many seconds; other tasks run meanwhile."""
         await asyncio.sleep(max(0.0, seconds))
 
     def new_id(self) -> str:
-        """Eight characters that people can read out to each other: Crockford's base 32, forty random bits."""
+        """Eight characters that are easy to read aloud: Crockford's base 32, forty random bits."""
         number = secrets.randbits(40)
         return "".join(_CROCKFORD[number >> shift & 31] for shift in range(35, -1, -5))
 
     def jitter(self) -> float:
-        """Anything from 0 up to, not including, 1."""
+        """A random number in [0, 1)."""
         return random.random()
 
     @cached_property
@@ -49,6 +49,6 @@ class Clock:
         try:
             return self._boot_id.read_text("ascii").strip()
         except OSError:
-            # Hidden by a sandbox such as systemd's ProcSubset=pid. A boot of our own is the careful guess: after a
-            # restart, waits that began before it start again instead of ending early.
+            # A sandbox such as systemd's ProcSubset=pid hides it. To assume a new boot is safe: after a restart, waits
+            # that began before it start again instead of ending early.
             return f"process-{secrets.token_hex(16)}"

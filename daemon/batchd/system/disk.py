@@ -1,4 +1,4 @@
-"""How much room a disk has left."""
+"""The free space of a disk."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 MIN_FREE = 1 << 18
-"""Bytes: with less than this a change of the database may find no room."""
+"""Bytes: with less free space than this a write to the database may fail."""
 
 
 def is_full(state: Path) -> bool:
-    """Whether the disk of the state folder has no room left."""
+    """Whether the disk of the state folder is full."""
     try:
         disk = os.statvfs(state)
     except OSError:

@@ -1,6 +1,6 @@
-"""The daemon's log: sentences on the terminal, JSON lines for machines, priorities for the journal.
+"""The daemon's log: sentences on the terminal, JSON lines for programs, priorities for the journal.
 
-Every record carries a stable `action` word, and `job` and `batch` where they are known:
+Every record has a stable `action` word, and `job` and `batch` if they are known:
 
     log.info("Received may.csv (27 KB).", extra={"action": "JobClaimed", "job": "k3j9x2ab"})
 """
@@ -44,7 +44,7 @@ def set_up(
     stream: IO[str] | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> None:
-    """Send the log of this process to `stream` (standard error). Called again, it replaces what was set up before."""
+    """Send the log of this process to `stream` (standard error). Another call replaces the earlier setup."""
     stream = sys.stderr if stream is None else stream
     threshold = logging.getLevelNamesMapping()[level.upper()]
     handler = logging.StreamHandler(stream)
@@ -57,12 +57,12 @@ def set_up(
         old.close()
     root.addHandler(handler)
     root.setLevel(threshold)
-    # A log that cannot be written, on a full disk say, would have a traceback of each of its lines written to it.
+    # If the log cannot be written, such as on a full disk, logging would print a traceback for each line.
     logging.raiseExceptions = False
 
 
 class _Ours(logging.Filter):
-    """Lets through what batchd and its plugins say, and of other libraries only what matters."""
+    """Passes all records of batchd and its plugins, and those of other libraries from a threshold on."""
 
     def __init__(self, threshold: int) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class _Ours(logging.Filter):
 
 
 def _complete(record: logging.LogRecord) -> bool:
-    """Give the record what every record has: others' records are filed under the name of their library."""
+    """Add the fields that every record has: `action` is the library's name in records of other libraries."""
     record.action = getattr(record, "action", None) or record.name.partition(".")[0]
     record.job = getattr(record, "job", None)
     record.batch = getattr(record, "batch", None)
@@ -81,14 +81,14 @@ def _complete(record: logging.LogRecord) -> bool:
 
 
 class _Formatter(logging.Formatter):
-    """What all formats share: secrets are covered, and a traceback shows only where it was asked for."""
+    """The base of all formats: covers secrets, and shows a traceback only if `tracebacks` is set."""
 
     def __init__(self, *, tracebacks: bool) -> None:
         super().__init__()
         self._tracebacks = tracebacks
 
     def sentence(self, record: logging.LogRecord) -> str:
-        """The message, with what was raised as one more sentence."""
+        """The message, with the exception as one more sentence."""
         text = record.getMessage()
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
@@ -120,11 +120,11 @@ class TextFormatter(_Formatter):
         if self._colour:
             level = f"\x1b[{_COLOURS.get(record.levelno, '0')}m{level}\x1b[0m"
         lines = _lines(self, record)
-        return "\n".join((f"{moment} {level} {_whom(record)}{lines[0]}", *lines[1:]))
+        return "\n".join((f"{moment} {level} {_subject(record)}{lines[0]}", *lines[1:]))
 
 
 class JournalFormatter(_Formatter):
-    """The journal stamps time itself and reads the level from a prefix; each line is an entry, so each needs it."""
+    """For the journal, which adds the time itself and reads the level from a prefix. Each line is an entry with one."""
 
     def __init__(self, *, tracebacks: bool = False) -> None:
         super().__init__(tracebacks=tracebacks)
@@ -132,11 +132,11 @@ class JournalFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         prefix = f"<{_PRIORITIES.get(record.levelno, 6)}>"
         lines = _lines(self, record)
-        return "\n".join(prefix + line for line in (_whom(record) + lines[0], *lines[1:]))
+        return "\n".join(prefix + line for line in (_subject(record) + lines[0], *lines[1:]))
 
 
 class JsonFormatter(_Formatter):
-    """One object a line: `time`, `level`, `action`, `job`, `batch`, `message`, then what else the record carries."""
+    """One object per line: `time`, `level`, `action`, `job`, `batch`, `message`, then the record's other fields."""
 
     def __init__(self, *, tracebacks: bool = False) -> None:
         super().__init__(tracebacks=tracebacks)
@@ -162,7 +162,7 @@ class JsonFormatter(_Formatter):
 
 
 def in_words(error: BaseException) -> str:
-    """What was raised, as a sentence: errors of ours are sentences already."""
+    """An exception as a sentence: batchd's own errors are sentences already."""
     if isinstance(error, BatchdError):
         return str(error)
     message = " ".join(str(error).split())
@@ -179,7 +179,7 @@ def _formatter(form: Format, stream: IO[str], environment: Mapping[str, str], *,
 
 
 def _is_journal(stream: IO[str], environment: Mapping[str, str]) -> bool:
-    """Whether the stream is the one that systemd connected to the journal: it may have been redirected since."""
+    """Whether the stream still is the one that systemd connected to the journal: it may have been redirected."""
     try:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):
@@ -187,13 +187,13 @@ def _is_journal(stream: IO[str], environment: Mapping[str, str]) -> bool:
     return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
-def _whom(record: logging.LogRecord) -> str:
-    whom = " ".join(str(name) for name in (getattr(record, "job", None), getattr(record, "batch", None)) if name)
-    return f"[{whom}] " if whom else ""
+def _subject(record: logging.LogRecord) -> str:
+    subject = " ".join(str(name) for name in (getattr(record, "job", None), getattr(record, "batch", None)) if name)
+    return f"[{subject}] " if subject else ""
 
 
 def _lines(formatter: _Formatter, record: logging.LogRecord) -> list[str]:
-    """The sentence and, at level debug, the traceback. Lines after the first are set in, so that none can be forged."""
+    """The sentence and, at level debug, the traceback. Lines after the first are indented: none can be forged."""
     first, *rest = formatter.sentence(record).split("\n")
     traceback = formatter.traceback(record)
     if traceback is not None:
@@ -202,5 +202,5 @@ def _lines(formatter: _Formatter, record: logging.LogRecord) -> list[str]:
 
 
 def _shown(text: str) -> str:
-    """Secrets covered, control characters as their escapes."""
+    """The text with secrets covered and control characters escaped."""
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], mask(text))

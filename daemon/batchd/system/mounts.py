@@ -1,4 +1,4 @@
-"""Which file system a path lies on. Network ones do not report changes made elsewhere, and cannot hold our state."""
+"""The file system of a path. Network ones do not report changes by other machines, and cannot hold the state folder."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..errors import StateUnusable
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 
-# `fuse` stands for all of fuse.sshfs, fuse.rclone and so on. `fuseblk` is a local disk. virtiofs and its like are
-# folders of the machine below this one, which changes them unseen.
+# `fuse` stands for fuse.sshfs, fuse.rclone and so on. `fuseblk` is a local disk. virtiofs and similar ones are folders
+# of the host of this machine, whose changes are not reported.
 _NETWORK = re.compile(
     r"(nfs\d?|cifs|smb\w*|ncpfs|afs|ceph|lustre|gfs2?|ocfs2|beegfs|glusterfs|9p|virtiofs|vboxsf|vmhgfs|prl_fs|fuse)(\..*)?"
 )
@@ -31,7 +31,7 @@ class _Mount:
 
 
 def file_system(path: Path) -> str:
-    """The type of the file system that `path` lies on, or would lie on: `ext4`, `nfs4`, `fuse.sshfs`; "" if unknown."""
+    """The type of the file system of `path`, which need not exist: `ext4`, `nfs4`, `fuse.sshfs`; "" if unknown."""
     try:
         table = MOUNTINFO.read_bytes()
     except OSError:
@@ -41,16 +41,16 @@ def file_system(path: Path) -> str:
 
 
 def is_network(path: Path) -> bool:
-    """True if others can change what is at `path` without this machine being told."""
+    """True if other machines can change `path` without a report to this one."""
     return _NETWORK.fullmatch(file_system(path)) is not None
 
 
 def refuse_network(path: Path) -> None:
-    """StateUnusable if the state folder lies where SQLite's log, locks and fsync cannot be relied on."""
+    """Raises StateUnusable if SQLite's log, locks and fsync are not reliable at the state folder."""
     kind = file_system(path)
     if _NETWORK.fullmatch(kind):
         raise StateUnusable(
-            f"The state folder {path} lies on a network file system ({kind}). There its database can be damaged and "
+            f"The state folder {path} is on a network file system ({kind}). There its database can be damaged and "
             "a batch be paid twice. Set [folders] state to a folder on a disk of this machine, such as "
             "/var/lib/batchd; the inbox and the outbox may stay where they are."
         )
@@ -59,7 +59,7 @@ def refuse_network(path: Path) -> None:
 def _mount_of(path: str, mounts: list[_Mount]) -> _Mount | None:
     """Walk down as the kernel does, mount by mount.
 
-    The longest mount point alone is wrong where something was mounted over a folder that has mounts of its own.
+    The longest mount point alone is wrong if something was mounted over a folder that has mounts of its own.
     """
     holding = [mount for mount in mounts if mount.holds(path)]
     numbers = {mount.number for mount in mounts}

@@ -1,4 +1,4 @@
-"""Telling systemd how we are by sd_notify, datagrams of `KEY=value` lines. Without NOTIFY_SOCKET it does nothing."""
+"""Reports the daemon's state to systemd (sd_notify): datagrams of `KEY=value` lines. Idle without NOTIFY_SOCKET."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 
 class Notifier:
-    """Says ready, reloading, stopping, alive. Never raises: a service manager that is deaf must not stop the work."""
+    """Reports ready, reloading, stopping, alive. Never raises: the work goes on without a service manager."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = _address(environment.get("NOTIFY_SOCKET", ""))
@@ -20,11 +20,11 @@ class Notifier:
 
     @property
     def watchdog_seconds(self) -> float | None:
-        """systemd restarts us if `alive` is not called for this long; call it twice as often. None: no watchdog."""
+        """systemd restarts the daemon after so many seconds without `alive`; call it twice as often. None: never."""
         return self._watchdog
 
     def ready(self, status: str | None = None) -> None:
-        """Start-up or reload is over, whatever came of the reload."""
+        """The start or the reload is over, whether the reload succeeded or not."""
         self._send("READY=1", *_status(status))
 
     def reloading(self) -> None:
@@ -34,7 +34,7 @@ class Notifier:
         self._send("RELOADING=1", f"MONOTONIC_USEC={microseconds}")
 
     def stopping(self, status: str | None = None) -> None:
-        """We are on our way out."""
+        """The daemon is about to end."""
         self._send("STOPPING=1", *_status(status))
 
     def status(self, text: str) -> None:
@@ -50,17 +50,17 @@ class Notifier:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-                # systemd's queue may be full for a moment; a READY that is dropped would get us killed.
+                # systemd's queue may be full for a moment; without this READY it would kill the daemon.
                 sender.settimeout(1.0)
                 sender.sendto("\n".join(lines).encode(), self._address)
         except OSError as error:
-            _log.debug("systemd did not hear %s: %s", lines[0], error, extra={"action": "notify"})
+            _log.debug("systemd did not receive %s: %s", lines[0], error, extra={"action": "notify"})
 
 
 def _address(named: str) -> str | None:
     if named.startswith("@"):
         return "\0" + named[1:]
-    # systemd also knows vsock: addresses, for whole virtual machines; those are not ours to answer.
+    # systemd also has vsock: addresses, for whole virtual machines; they are not for the daemon.
     return named if named.startswith("/") else None
 
 
@@ -68,12 +68,12 @@ def _watchdog(environment: Mapping[str, str]) -> float | None:
     microseconds, process = environment.get("WATCHDOG_USEC", ""), environment.get("WATCHDOG_PID", "")
     if not microseconds.isdecimal() or int(microseconds) == 0:
         return None
-    # The variables are inherited: a child of the watched process must not feed the watchdog in its place.
+    # Children inherit the variables: only the watched process itself may feed the watchdog.
     if process and process != str(os.getpid()):
         return None
     return int(microseconds) / 1_000_000
 
 
 def _status(text: str | None) -> tuple[str, ...]:
-    # A line break would begin another assignment, and foreign file names may stand in a status.
+    # A line break would begin another assignment, and a status may contain foreign file names.
     return () if text is None else ("STATUS=" + " ".join(text.split()),)
