@@ -56,7 +56,7 @@ x = 1"""
 '''
 
 
-HOW = 'Write it as table.key; a name with a dot or a space stands in quotes: prices."gpt-4.1".input'
+HOW = 'Write it as table.key, and a name with a dot or a space in quotes: prices."gpt-4.1".input'
 
 
 @pytest.mark.parametrize(
@@ -155,11 +155,11 @@ def test_a_table_that_is_spread_out_is_written_anew_and_said_so(write: Write, ca
             "opnai",
             '{path}:11: [providers.acme] plugin: there is no provider "opnai"; did you mean "openai"?',
         ),
-        ("intake.settle.x", "1", "intake.settle in {path} is no table, so it cannot hold intake.settle.x."),
+        ("intake.settle.x", "1", "intake.settle in {path} is not a table; it cannot contain intake.settle.x."),
         ("intake", "1", None),
-        ("", "1", "'' is no key. " + HOW),
-        ("a..b", "1", "'a..b' is no key. " + HOW),
-        ("a = 1 #", "1", "'a = 1 #' is no key. " + HOW),
+        ("", "1", "'' is not a key. " + HOW),
+        ("a..b", "1", "'a..b' is not a key. " + HOW),
+        ("a = 1 #", "1", "'a = 1 #' is not a key. " + HOW),
     ],
 )
 def test_what_would_break_the_config_is_not_written(

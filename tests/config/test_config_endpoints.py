@@ -85,7 +85,7 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
         ),
         ('prompt = { plugin = "passthrough", url = "/v1/embeddings" }', "endpoint", "for /v1/embeddings, and"),
         ('prompt = { plugin = "embed" }', "endpoint", "for /v1/embeddings or /v1/moderations, and"),
-        (TEMPLATE + "params = { stream = true }", "[routes.reviews.params] stream", "cannot be had in a batch"),
+        (TEMPLATE + "params = { stream = true }", "[routes.reviews.params] stream", "is not possible in a batch"),
     ],
 )
 def test_it_is_told_in_words(catalogue: Catalogue, write: Write, route: str, place: str, says: str) -> None:

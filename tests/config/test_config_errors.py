@@ -67,7 +67,7 @@ def refused(path: Path, catalogue: Catalogue) -> list[str]:
             "[intake]\nsettle = inf",
             '10: [intake] settle: write a duration, such as "500ms", "2s", "10m", "6h" or "30d".',
         ),
-        ('[intake]\nrescan = "0s"', "10: [intake] rescan: a duration of zero will not do here."),
+        ('[intake]\nrescan = "0s"', "10: [intake] rescan: a duration of zero is not possible here."),
         (
             '[intake]\nobserver = "poling"',
             (
@@ -184,7 +184,7 @@ def refused(path: Path, catalogue: Catalogue) -> list[str]:
         ("[providers.b]\nplugin = 1", "10: [providers.b] plugin: should be text, in quotes."),
         (
             '[providers.live-only]\npoll = "0s"',
-            "10: [providers.live-only] poll: a duration of zero will not do here.",
+            "10: [providers.live-only] poll: a duration of zero is not possible here.",
         ),
         (
             "[providers.live-only]\nmax_requests = 0",
@@ -205,7 +205,7 @@ def refused(path: Path, catalogue: Catalogue) -> list[str]:
         ('[providers.openai]\napi_key = "env:K"', "9: [providers.openai] base_url: is missing."),
         (
             '[providers."a/b"]\nplugin = "live-only"',
-            '9: [providers."a/b"]: is no name: begin with a letter or digit, then letters, digits, . + - _.',
+            '9: [providers."a/b"]: is not a name: begin with a letter or digit, then letters, digits, . + - _.',
         ),
         # Sinks.
         ("[sinks.csv]\nbon = true", '10: [sinks.csv] bon: there is no such key here; did you mean "bom"?'),
@@ -249,14 +249,14 @@ def test_a_fault_is_told_by_line_table_key_and_remedy(
         (
             'match = ["/reviews/**"]',
             (
-                '5: [routes.r] match: item 1: "/reviews/**" is no pattern for files in the inbox; '
+                '5: [routes.r] match: item 1: "/reviews/**" is not a pattern for files; '
                 'write one such as "reviews/**" or "*.csv".'
             ),
         ),
         (
             'match = ["a/../b"]',
             (
-                '5: [routes.r] match: item 1: "a/../b" is no pattern for files in the inbox; '
+                '5: [routes.r] match: item 1: "a/../b" is not a pattern for files; '
                 'write one such as "reviews/**" or "*.csv".'
             ),
         ),
@@ -269,7 +269,7 @@ def test_a_fault_is_told_by_line_table_key_and_remedy(
         ("part_rows = 1_000_000", "5: [routes.r] part_rows: should be less than or equal to 100000."),
         ('max_failed = "101%"', '5: [routes.r] max_failed: write a percentage from "0%" to "100%".'),
         ("max_failed = 0.05", '5: [routes.r] max_failed: write a percentage from "0%" to "100%".'),
-        ('finish_within = "0s"', "5: [routes.r] finish_within: a duration of zero will not do here."),
+        ('finish_within = "0s"', "5: [routes.r] finish_within: a duration of zero is not possible here."),
         ("sinks = []", "5: [routes.r] sinks: is empty."),
         ('sinks = ["csv", "csv"]', '5: [routes.r] sinks: names "csv" more than once.'),
         (
@@ -293,13 +293,13 @@ def test_a_fault_is_told_by_line_table_key_and_remedy(
         (
             "params = { seed = nan }",
             (
-                "5: [routes.r.params] seed: is a number without an end (nan), which JSON cannot say; "
+                "5: [routes.r.params] seed: is a number without an end (nan), which JSON does not have; "
                 "write it as text, in quotes."
             ),
         ),
         (
             "params = { stop = [2026-01-01] }",
-            "5: [routes.r.params] stop: item 1: is a date or time, which JSON cannot say; write it as text, in quotes.",
+            "5: [routes.r.params] stop: item 1: is a date or time, which JSON does not have; write it as text, in quotes.",
         ),
         (
             'params = { model = "x" }',
@@ -331,7 +331,7 @@ def test_a_fault_is_told_by_line_table_key_and_remedy(
         (
             'prompt = { plugin = "template", user = "{{ a }}", signing = "sekrit-9b1d" }',
             (
-                "5: [routes.r.prompt] signing: holds the secret itself, which would be kept with every job; "
+                "5: [routes.r.prompt] signing: is the secret itself, which would be stored with every job; "
                 'write "env:NAME", "file:PATH" or "credential:NAME".'
             ),
         ),
@@ -391,7 +391,7 @@ def test_settings_without_a_kind_must_suit_the_reader_that_the_pattern_names(
 
 def test_a_config_without_routes_would_do_nothing(write: Write, catalogue: Catalogue) -> None:
     assert refused(write(""), catalogue) == [
-        "1: routes: there is no route, so nothing would be taken; write a table [routes.NAME]."
+        "1: routes: there is no route, so batchd would process no file; write a table [routes.NAME]."
     ]
 
 
@@ -446,24 +446,24 @@ def test_all_faults_come_at_once_in_the_order_of_the_file(write: Write, catalogu
     [
         (
             'outbox = "inbox/out"',
-            'outbox: lies inside the folder "inbox" ({0}/inbox); what is put there would be taken as dropped.',
+            'outbox: is inside the folder "inbox" ({0}/inbox); batchd would process its files as dropped ones.',
         ),
         (
             'inbox = "state/in"',
-            'inbox: lies inside the folder "state" ({0}/state); batchd keeps and deletes its own files there.',
+            'inbox: is inside the folder "state" ({0}/state); batchd keeps and deletes its own files there.',
         ),
         (
             'state = "outbox/state"',
             (
-                'state: lies inside the folder "outbox" ({0}/outbox); '
+                'state: is inside the folder "outbox" ({0}/outbox); '
                 "its files are batchd's own and must not be seen or moved."
             ),
         ),
         (
             'inbox = "outbox/in"',
             (
-                'inbox: lies inside the folder "outbox" ({0}/outbox); '
-                "what is put there for people could be taken as dropped."
+                'inbox: is inside the folder "outbox" ({0}/outbox); '
+                "batchd could process the files there as dropped ones."
             ),
         ),
         ('outbox = "rejected"', 'rejected: is the same folder as "outbox"; give it one of its own.'),
@@ -481,7 +481,7 @@ def test_folders_whose_files_would_be_taken_for_others(
 def test_an_inbox_that_holds_everything_is_told_for_each(write: Write, catalogue: Catalogue) -> None:
     lines = refused(write(HEAD + '[folders]\ninbox = "."'), catalogue)
     assert [line.split(" ")[2] for line in lines] == ["outbox:", "archive:", "rejected:", "held:", "state:", "inbox:"]
-    assert lines[-1] == "10: [folders] inbox: holds this configuration, which would be taken as a dropped file."
+    assert lines[-1] == "10: [folders] inbox: has this configuration in it, which would be processed as a dropped file."
 
 
 def test_a_symbolic_link_does_not_hide_that_two_folders_are_one(
@@ -496,7 +496,7 @@ def test_a_symbolic_link_does_not_hide_that_two_folders_are_one(
 
 def test_nobody_but_the_operator_may_put_plugins_anywhere(write: Write, catalogue: Catalogue) -> None:
     assert refused(write('plugin_dir = "inbox/plugins"\n' + HEAD), catalogue) == [
-        '1: plugin_dir: lies inside the folder "inbox", where others could put code for batchd to run.'
+        '1: plugin_dir: is inside the folder "inbox", where others could put code for batchd to run.'
     ]
 
 
@@ -507,7 +507,7 @@ def test_nobody_but_the_operator_may_put_plugins_anywhere(write: Write, catalogu
     ("content", "message"),
     [
         (b"[intake]\nsettle = 2s\n", ":2: this is not TOML: expected newline or end of document after a statement."),
-        (b"[intake]\nobserver = auto\n", ":2: this is not TOML: invalid value. Text stands in quotes."),
+        (b"[intake]\nobserver = auto\n", ":2: this is not TOML: invalid value. Write text in quotes."),
         (b"a = 1\na = 2\n", ":2: this is not TOML: cannot overwrite a value."),
         (b'a = "x', ":1: this is not TOML: unterminated string."),
         (b"x = 2026-13-45\n", None),

@@ -269,7 +269,7 @@ def test_a_snapshot_of_a_route_survives_json(write: Write, catalogue: Catalogue)
                 'api_key = "sekrit"'
             ),
             (
-                "{path}:20: [providers.b] api_key: holds the secret itself, "
+                "{path}:20: [providers.b] api_key: is the secret itself, "
                 "so everyone who can read this file sees it; "
                 'write "env:NAME", "file:PATH" or "credential:NAME" instead.'
             ),
@@ -277,7 +277,7 @@ def test_a_snapshot_of_a_route_survives_json(write: Write, catalogue: Catalogue)
         (
             '[providers.b]\nplugin = "openai"\nbase_url = "x"\napi_key = "env:B"\nheaders = { X-Org = "sekrit" }',
             (
-                "{path}:18: [providers.b.headers] X-Org: holds the secret itself, "
+                "{path}:18: [providers.b.headers] X-Org: is the secret itself, "
                 "so everyone who can read this file sees it; "
                 'write "env:NAME", "file:PATH" or "credential:NAME" instead.'
             ),

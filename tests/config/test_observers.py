@@ -84,5 +84,5 @@ def test_a_secret_in_the_configuration_is_worth_a_warning(write: Write, catalogu
     text = '[observers.bell]\nurl = "x"\ntoken = "{}"\n'
     assert load(write(good + text.format("env:BELL")), catalogue).warnings == ()
     [warning] = load(write(good + text.format("sk-0123456789")), catalogue).warnings
-    assert "[observers.bell] token: holds the secret itself" in warning
+    assert "[observers.bell] token: is the secret itself" in warning
     assert "sk-0123456789" not in warning

@@ -1,1 +1,1 @@
-"""config.toml: read, checked as a whole, and edited. Nothing here runs a job."""
+"""config.toml: reads it, checks it as a whole, edits single keys. Runs no job."""

@@ -1,4 +1,4 @@
-"""What no single table can tell: whether the parts of a config fit each other and the world."""
+"""Checks of several tables together: whether the parts of a config fit each other and the machine."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _PUBLIC = ("inbox", "outbox", "archive", "rejected", "held")
 
 
 def check_folders(folders: Mapping[str, Path], config: Path, plugin_dir: Path | None, problems: Problems) -> None:
-    """Refuse folders whose files would be taken for other files.
+    """Refuse folders whose files batchd would confuse.
 
-    What lies in the inbox is taken as dropped; what lies in the state is batchd's own to delete; and anyone who may
-    write to a plugin folder may run code as batchd. Outbox, archive, rejected and held may hold each other.
+    It processes all files in the inbox, it deletes files in the state folder, and a person who may write to a plugin
+    folder can run code as batchd. Outbox, archive, rejected and held may be inside each other.
     """
     real = {name: folder.resolve() for name, folder in folders.items()}
     for name, folder in real.items():
@@ -38,20 +38,20 @@ def check_folders(folders: Mapping[str, Path], config: Path, plugin_dir: Path | 
                     problems.add(("folders", name), f'is the same folder as "{other}"; give it one of its own')
             elif other in {"inbox", "state"} or name in {"inbox", "state"}:
                 problems.add(
-                    ("folders", name), f'lies inside the folder "{other}" ({folders[other]}); {_why(name, other)}'
+                    ("folders", name), f'is inside the folder "{other}" ({folders[other]}); {_why(name, other)}'
                 )
     if config.resolve().is_relative_to(real["inbox"]):
-        problems.add(("folders", "inbox"), "holds this configuration, which would be taken as a dropped file")
+        problems.add(("folders", "inbox"), "has this configuration in it, which would be processed as a dropped file")
     if plugin_dir is not None:
         for name in _PUBLIC:
             if plugin_dir.resolve().is_relative_to(real[name]):
                 problems.add(
-                    ("plugin_dir",), f'lies inside the folder "{name}", where others could put code for batchd to run'
+                    ("plugin_dir",), f'is inside the folder "{name}", where others could put code for batchd to run'
                 )
 
 
 def check_ceilings(budget: BudgetTable, providers: Mapping[str, ProviderTable], problems: Problems) -> None:
-    """Refuse limits that are beyond what can be counted: they could not be kept."""
+    """Refuse limits that are larger than batchd can count: it could not keep them."""
     currency = budget.currency
     tables: dict[Keys, Ceilings] = {("budget",): budget.ceilings(currency)}
     tables |= {
@@ -70,7 +70,7 @@ def check_ceilings(budget: BudgetTable, providers: Mapping[str, ProviderTable], 
 
 
 def check_currencies(budget: BudgetTable, providers: Mapping[str, ProviderTable], problems: Problems) -> None:
-    """One currency for everything: sums of two mean nothing, and nothing is converted."""
+    """Require one currency for everything: batchd converts none, and cannot add up two."""
     for name, provider in providers.items():
         for model, table in provider.prices.items():
             if table.currency not in {None, budget.currency}:
@@ -83,7 +83,7 @@ def check_currencies(budget: BudgetTable, providers: Mapping[str, ProviderTable]
 
 
 def check_services(budget: BudgetTable, providers: Mapping[str, ProviderTable], problems: Problems) -> None:
-    """Published prices are only of services that publish them, and in their currency."""
+    """Refuse published prices of a service that publishes none, and warn if they are in another currency."""
     for name, provider in providers.items():
         keys = ("providers", name, "prices_of")
         if provider.prices_of is None:
@@ -100,7 +100,7 @@ def check_services(budget: BudgetTable, providers: Mapping[str, ProviderTable], 
 
 
 def check_events(observer: Keys, names: Iterable[str], problems: Problems) -> None:
-    """Refuse names that are no event and no group of events: the observer would never hear of them."""
+    """Refuse names that are neither an event nor a group of events: the observer would never get one."""
     known = every_kind() | GROUPS.keys()
     for number, name in enumerate(names):
         if name not in known:
@@ -110,20 +110,20 @@ def check_events(observer: Keys, names: Iterable[str], problems: Problems) -> No
 
 def check_reach(routes: Sequence[Route], problems: Problems) -> None:
     """Warn of a route that never gets a file, because an earlier one takes them all."""
-    taken: dict[str, str] = {}
+    owners: dict[str, str] = {}
     for route in routes:
-        everything = taken.get("**") or taken.get("*")
-        before = everything or taken.get(route.match[0])
-        if before is not None and (everything or all(pattern in taken for pattern in route.match)):
+        everything = owners.get("**") or owners.get("*")
+        before = everything or owners.get(route.match[0])
+        if before is not None and (everything or all(pattern in owners for pattern in route.match)):
             problems.warn(("routes", route.name), f'never gets a file, as the route "{before}" above takes them all')
         for pattern in route.match:
-            taken.setdefault(pattern, route.name)
+            owners.setdefault(pattern, route.name)
 
 
 def check_json(keys: Keys, value: Any, problems: Problems) -> None:
-    """Refuse what TOML can say and JSON cannot: these values go into requests or into a job's snapshot."""
+    """Refuse values that TOML has and JSON has not: they would go into requests or into a job's snapshot."""
     for place, wrong in _not_json(keys, value):
-        problems.add(place, f"is a {wrong}, which JSON cannot say; write it as text, in quotes")
+        problems.add(place, f"is a {wrong}, which JSON does not have; write it as text, in quotes")
 
 
 def _not_json(keys: Keys, value: Any) -> Iterator[tuple[Keys, str]]:
@@ -141,9 +141,9 @@ def _not_json(keys: Keys, value: Any) -> Iterator[tuple[Keys, str]]:
 
 def _why(name: str, other: str) -> str:
     if other == "inbox":
-        return "what is put there would be taken as dropped"
+        return "batchd would process its files as dropped ones"
     if other == "state":
         return "batchd keeps and deletes its own files there"
     if name == "inbox":
-        return "what is put there for people could be taken as dropped"
+        return "batchd could process the files there as dropped ones"
     return "its files are batchd's own and must not be seen or moved"

@@ -1,4 +1,4 @@
-"""Reading and writing single keys of config.toml: checked before it is written, with comments and layout kept."""
+"""Reads and writes single keys of config.toml: checks the result before writing, keeps comments and layout."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .unbuilt import refuse_unbuilt
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What `set_value` did. Without `comments_kept` the file was rewritten: the same settings, no comments."""
+    """The result of `set_value`. If not `comments_kept`, the file was rewritten: the same settings, no comments."""
 
     key: str
     value: Any
@@ -37,13 +37,13 @@ class Change:
 
     @property
     def sentence(self) -> str:
-        """For the person at the terminal."""
+        """The sentence for the terminal."""
         lost = "" if self.comments_kept else " The file had to be rewritten, so its comments are gone."
         return f"Set {self.key} in {self.config.path}.{lost}"
 
 
 def get(path: Path, dotted_key: str) -> Any:
-    """What the file says for the key, a value or a table. ConfigError if it says nothing; secrets are covered."""
+    """The value or table of the key in the file, with secrets covered. Raises ConfigError if the key is not set."""
     keys = toml_text.parse_key(dotted_key)
     node: Any = toml_text.read(path).data
     for position, key in enumerate(keys):
@@ -56,15 +56,15 @@ def get(path: Path, dotted_key: str) -> Any:
 
 
 def set_value(path: Path, dotted_key: str, text: str, catalogue: Catalogue) -> Change:
-    """Set the key to `text`, a TOML value or else a string. ConfigError, and nothing is written, if it will not do."""
+    """Set the key to `text`, a TOML value or else a string. Raises ConfigError, and writes nothing, if it is wrong."""
     keys = toml_text.parse_key(dotted_key)
     document = toml_text.read(path)
     value = parse_value(text)
-    wanted = _with(document.data, keys, value, path)
+    data = _with(document.data, keys, value, path)
     edited = _edit(document, keys, value)
-    comments_kept = edited is not None and _says(edited, wanted)
+    comments_kept = edited is not None and _says(edited, data)
     if edited is None or not comments_kept:
-        edited = tomli_w.dumps(wanted)
+        edited = tomli_w.dumps(data)
         comments_kept = comments_kept or "#" not in document.text
     new = toml_text.parse(edited, path)
     config = check_document(new, catalogue)
@@ -74,7 +74,7 @@ def set_value(path: Path, dotted_key: str, text: str, catalogue: Catalogue) -> C
 
 
 def parse_value(text: str) -> Any:
-    """The text as one TOML value; as a string if it is none."""
+    """The text as one TOML value; as a string if it is not one."""
     try:
         parsed = tomllib.loads(f"value = {text}")
     except ValueError:
@@ -90,13 +90,15 @@ def _with(data: Mapping[str, Any], keys: tuple[str, ...], value: Any, path: Path
     for position, key in enumerate(keys[:-1], start=1):
         table = table.setdefault(key, {})
         if not isinstance(table, dict):
-            raise ConfigError(f"{show_key(keys[:position])} in {path} is no table, so it cannot hold {show_key(keys)}.")
+            raise ConfigError(
+                f"{show_key(keys[:position])} in {path} is not a table; it cannot contain {show_key(keys)}."
+            )
     table[keys[-1]] = value
     return changed
 
 
 def _edit(document: Document, keys: tuple[str, ...], value: Any) -> str | None:
-    """The text with the one statement changed or added, None where that takes more."""
+    """The text with one statement changed or added, None if that does not suffice."""
     text, statements = document.text, document.statements
     for statement in statements:
         depth = len(statement.keys)
@@ -114,7 +116,7 @@ def _edit(document: Document, keys: tuple[str, ...], value: Any) -> str | None:
 
 
 def _inserted(document: Document, keys: Keys, value: Any) -> str:
-    """The text with a new `key = value`, after its siblings where it has any."""
+    """The text with a new `key = value`, after its siblings if it has any."""
     siblings = [each for each in document.statements if not each.header and each.keys[:-1] == keys[:-1]]
     headers = [each for each in document.statements if each.header and each.keys == keys[:-1]]
     if siblings:
@@ -124,13 +126,13 @@ def _inserted(document: Document, keys: Keys, value: Any) -> str:
         return _after(document, headers[0], f"{show_key(keys[-1:])} = {_inline(value)}")
     line = f"{show_key(keys[-1:])} = {_inline(value)}"
     if len(keys) == 1:
-        # Before all tables: what comes after a header belongs to it.
+        # Before all tables: a line after a header belongs to its table.
         return f"{line}{_newline(document.text) * 2}{document.text}"
     return _appended(document, f"[{show_key(keys[:-1])}]\n{line}\n")
 
 
 def _after(document: Document, statement: Statement, line: str) -> str:
-    """The text with a line put in after the one where the statement ends, as far in as the statement."""
+    """The text with a new line after the statement, with the same indent."""
     text = document.text
     begin = text.rfind("\n", 0, statement.start) + 1
     indent = text[begin : statement.start]
@@ -151,7 +153,7 @@ def _newline(text: str) -> str:
 
 
 def _inline(value: Any) -> str:
-    """The value on one line; tomli-w writes tables out as sections, so those are put together here."""
+    """The value on one line. Tables are formatted here, since tomli-w writes them as sections."""
     if isinstance(value, dict):
         pairs = (f"{show_key((key,))} = {_inline(item)}" for key, item in value.items())
         return "{ " + ", ".join(pairs) + " }" if value else "{}"
@@ -173,17 +175,17 @@ def _at(data: Any, keys: Keys) -> Any:
     return data
 
 
-def _says(text: str, wanted: Mapping[str, Any]) -> bool:
-    """Whether the text says exactly this. Routes are tried in the order of the file, so theirs counts."""
+def _says(text: str, data: Mapping[str, Any]) -> bool:
+    """Whether the text means exactly this data. The order of routes counts, since they are tried in that order."""
     try:
-        said = tomllib.loads(text)
+        parsed = tomllib.loads(text)
     except ValueError:
         return False
-    return _same(said, wanted) and list(said.get("routes", ())) == list(wanted.get("routes", ()))
+    return _same(parsed, data) and list(parsed.get("routes", ())) == list(data.get("routes", ()))
 
 
 def _same(one: Any, other: Any) -> bool:
-    # Not `==` alone: to Python 1, 1.0 and True are equal, and no nan equals another.
+    # Not `==` alone: in Python 1, 1.0 and True are equal, and nan does not equal nan.
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
@@ -194,7 +196,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _covered(node: Any, keys: Keys) -> Any:
-    """The value without literal secrets: it is shown on a terminal, and goes from there into logs and tickets."""
+    """The value with literal secrets covered: people copy it from the terminal into logs and tickets."""
     if isinstance(node, dict):
         return {key: _covered(item, (*keys, key)) for key, item in node.items()}
     if isinstance(node, str) and any(looks_secret(str(key)) for key in keys) and Secret(node).literal:
@@ -203,7 +205,7 @@ def _covered(node: Any, keys: Keys) -> Any:
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace the file that `path` leads to, keeping who may read it: it may hold a secret."""
+    """Replace the file at `path`, also through a link, with the same owner and mode: it may contain a secret."""
     target = path.resolve()
     status = target.stat()
     with replacing(target) as file:

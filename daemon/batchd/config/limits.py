@@ -16,7 +16,7 @@ from .tables import PROVIDER_KEYS, ProviderTable
 
 
 def provider_limits(config: Path, name: str) -> Limits:
-    """What the provider takes at most: the operator's setting, else the plugin's."""
+    """The limits of the provider: the operator's setting, else the plugin's."""
     document = toml_text.read(config)
     tables = document.data.get("providers")
     table = tables.get(name) if isinstance(tables, dict) else None
@@ -25,10 +25,10 @@ def provider_limits(config: Path, name: str) -> Limits:
         raise ConfigError(f"{config}: there is no table [providers.{name}]{known}")
     problems = Problems(document)
     common = {key: value for key, value in table.items() if key in PROVIDER_KEYS}
-    made, faults = check(ProviderTable, {"plugin": name, **common})
+    provider, faults = check(ProviderTable, {"plugin": name, **common})
     problems.add_faults(("providers", name), faults)
-    if made is None:
+    if provider is None:
         problems.stop()
     catalogue = Catalogue.load(plugin_folder(config), tolerant=True)
-    offered = getattr(catalogue.factory(Role.PROVIDER, made.plugin), "limits", None)
-    return made.limits(offered if isinstance(offered, Limits) else Limits())
+    offered = getattr(catalogue.factory(Role.PROVIDER, provider.plugin), "limits", None)
+    return provider.limits(offered if isinstance(offered, Limits) else Limits())

@@ -44,7 +44,7 @@ TableT = TypeVar("TableT", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folders:
-    """Absolute paths of the folders, those that people see and the state."""
+    """Absolute paths of the folders: those that people see, and the state folder."""
 
     inbox: Path
     outbox: Path
@@ -58,8 +58,8 @@ class Folders:
 class Config:
     """A configuration that was checked.
 
-    `routes` are in the order of the file, which is the order they are tried in. `sinks` has every sink that a
-    route names, be it a table or a built-in kind. `warnings` are sentences for the operator.
+    `routes` are in the order of the file, in which batchd tries them. `sinks` has every sink that a route names: a
+    table or a built-in kind. `warnings` are sentences for the operator.
     """
 
     path: Path
@@ -76,7 +76,7 @@ class Config:
     warnings: tuple[str, ...]
 
     def spending_limits(self) -> SpendingLimits:
-        """What may be spent, in subunits."""
+        """The budget, in subunits."""
         return SpendingLimits(
             currency=self.budget.currency,
             overall=self.budget.ceilings(self.budget.currency),
@@ -90,15 +90,15 @@ class Config:
 
 
 def load(path: Path, catalogue: Catalogue) -> Config:
-    """Read and check the config. ConfigError has a line for everything that is wrong.
+    """Read and check the config. Raises ConfigError with a line for each fault.
 
-    PluginError instead, if all that is wrong is that plugins it needs are broken.
+    Raises PluginError instead if the only faults are broken plugins that it needs.
     """
     return check_document(toml_text.read(path), catalogue)
 
 
 def check_document(document: Document, catalogue: Catalogue) -> Config:
-    """As `load`, for a text that need not be written yet."""
+    """As `load`, for a text that may not be in the file yet."""
     return _Reading(document, catalogue).config()
 
 
@@ -116,7 +116,7 @@ class RootTable(Table):
 
 
 class _Reading:
-    """One reading of one document. Each step notes its problems and goes on, so that all are reported at once."""
+    """The check of one document. Each step adds its problems and goes on, so that all are reported together."""
 
     def __init__(self, document: Document, catalogue: Catalogue) -> None:
         self._document = document
@@ -146,7 +146,7 @@ class _Reading:
             )
         ]
         if not self._section("routes"):
-            problems.add(("routes",), "there is no route, so nothing would be taken; write a table [routes.NAME]")
+            problems.add(("routes",), "there is no route, so batchd would process no file; write a table [routes.NAME]")
         plugin_dir = resolved(root.plugin_dir, path) if root is not None and root.plugin_dir else None
         if plugin_dir is not None and not plugin_dir.is_dir():
             problems.warn(("plugin_dir",), f"there is no folder {plugin_dir}")
@@ -176,35 +176,35 @@ class _Reading:
         )
 
     def _section(self, name: str) -> Mapping[str, Any]:
-        """The section as written, empty if it is no table (which is noted elsewhere)."""
+        """The section as written, empty if it is not a table (which another check reports)."""
         section = self._document.data.get(name)
         return section if isinstance(section, dict) else {}
 
     def _tables(self, name: str) -> list[tuple[str, dict[str, Any]]]:
-        """The tables in a section that people name, with names that will do."""
+        """The tables of a section whose tables have names; adds a problem for each wrong name."""
         tables = [(key, table) for key, table in self._section(name).items() if isinstance(table, dict)]
         for key, _ in tables:
             if ROUTE_NAME.fullmatch(key) is None:
                 self._problems.add(
-                    (name, key), "is no name: begin with a letter or digit, then letters, digits, . + - _"
+                    (name, key), "is not a name: begin with a letter or digit, then letters, digits, . + - _"
                 )
         return tables
 
     def _table(self, model: type[TableT], keys: Keys, table: Mapping[str, Any]) -> TableT | None:
-        made, faults = check(model, table)
+        checked, faults = check(model, table)
         self._problems.add_faults(keys, faults)
-        return made
+        return checked
 
     def _workers(self) -> WorkersTable | None:
         keys: Keys = ("workers",)
         table = self._section("workers")
         common = {key: value for key, value in table.items() if key in WORKERS_KEYS}
         own = {key: value for key, value in table.items() if key not in WORKERS_KEYS}
-        made = self._table(WorkersTable, keys, {**common, "settings": own})
+        workers = self._table(WorkersTable, keys, {**common, "settings": own})
         kind = table.get("executor", "local")
         if self._plugins.known(Role.EXECUTOR, kind, keys, needed=True, key="executor"):
             self._plugins.settings(Role.EXECUTOR, kind, own, keys, also_known=WORKERS_KEYS)
-        return made
+        return workers
 
     def _providers(self) -> dict[str, ProviderTable]:
         used = [table.get("provider") for _, table in self._tables("routes")]
@@ -213,17 +213,17 @@ class _Reading:
             keys: Keys = ("providers", name)
             common = {key: value for key, value in table.items() if key in PROVIDER_KEYS}
             own = {key: value for key, value in table.items() if key not in PROVIDER_KEYS}
-            made = self._table(ProviderTable, keys, {"plugin": name, **common, "settings": own})
+            provider = self._table(ProviderTable, keys, {"plugin": name, **common, "settings": own})
             kind = table.get("plugin", name)
             if self._plugins.known(Role.PROVIDER, kind, keys, needed=name in used):
                 self._plugins.settings(Role.PROVIDER, kind, own, keys, also_known=PROVIDER_KEYS)
                 self._face(kind, table.get("mode"), keys)
-            if made is not None:
-                providers[name] = made
+            if provider is not None:
+                providers[name] = provider
         return providers
 
     def _face(self, kind: str, mode: object, keys: Keys) -> None:
-        """A provider that is a class shows by it whether it can do what `mode` asks."""
+        """Refuse a `mode` that the provider's class cannot do."""
         factory = self._catalogue.factory(Role.PROVIDER, kind)
         contract = {"batch": BatchProvider, "live": LiveProvider}.get(str(mode))
         if isinstance(factory, type) and contract is not None and not issubclass(factory, contract):
@@ -237,11 +237,11 @@ class _Reading:
             keys: Keys = ("sinks", name)
             kind = table.get("plugin", name)
             own = {key: value for key, value in table.items() if key != "plugin"}
-            made = self._table(SinkTable, keys, {"plugin": kind, "settings": own})
+            sink = self._table(SinkTable, keys, {"plugin": kind, "settings": own})
             if self._plugins.known(Role.SINK, kind, keys, needed=name in used):
                 self._plugins.settings(Role.SINK, kind, own, keys, also_known=("plugin",))
-            if made is not None:
-                sinks[name] = made
+            if sink is not None:
+                sinks[name] = sink
         return sinks
 
     def _observers(self) -> dict[str, ObserverTable]:
@@ -251,10 +251,10 @@ class _Reading:
             kind = table.get("plugin", name)
             common = {key: value for key, value in table.items() if key in OBSERVER_KEYS}
             own = {key: value for key, value in table.items() if key not in OBSERVER_KEYS}
-            made = self._table(ObserverTable, keys, {"plugin": name, **common, "settings": own})
+            observer = self._table(ObserverTable, keys, {"plugin": name, **common, "settings": own})
             if self._plugins.known(Role.OBSERVER, kind, keys, needed=True):
                 self._plugins.settings(Role.OBSERVER, kind, own, keys, also_known=OBSERVER_KEYS)
-            if made is not None:
-                check_events(keys, made.events or (), self._problems)
-                observers[name] = made
+            if observer is not None:
+                check_events(keys, observer.events or (), self._problems)
+                observers[name] = observer
         return observers

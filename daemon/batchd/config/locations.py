@@ -1,6 +1,6 @@
-"""Where things are: the config file, and the folders that commands need before the config is checked as a whole.
+"""The paths of the config file, and of the folders that commands need before the config is checked as a whole.
 
-Commands that call no provider must start in a blink, so nothing here imports pydantic.
+Commands that call no provider must start at once, so nothing here imports pydantic.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DEFAULT_FOLDERS: Final[Mapping[str, str]] = {
 
 
 def find_config(option: str | None = None, environment: Mapping[str, str] = os.environ) -> Path:
-    """The config file: `option`, else BATCHD_CONFIG, else ./config.toml. ConfigError if it is not there."""
+    """The config file: `option`, else BATCHD_CONFIG, else ./config.toml. Raises ConfigError if it does not exist."""
     named = option or environment.get("BATCHD_CONFIG") or "config.toml"
     path = Path(named).expanduser().absolute()
     if path.is_dir():
@@ -35,7 +35,7 @@ def find_config(option: str | None = None, environment: Mapping[str, str] = os.e
 
 
 def state_folder(path: Path) -> Path:
-    """The state folder that the config at `path` names; nothing else in it is looked at."""
+    """The state folder in the config at `path`, without a check of other keys."""
     document = toml_text.read(path)
     folders = document.data.get("folders", {})
     named = folders.get("state", DEFAULT_FOLDERS["state"]) if isinstance(folders, dict) else None
@@ -45,7 +45,7 @@ def state_folder(path: Path) -> Path:
 
 
 def plugin_folder(path: Path) -> Path | None:
-    """The `plugin_dir` that the config at `path` names, None if it names none: plugins are needed to check the rest."""
+    """The `plugin_dir` in the config at `path`, None if it is not set. To check the other keys needs the plugins."""
     document = toml_text.read(path)
     named = document.data.get("plugin_dir")
     if named is None:
@@ -56,5 +56,5 @@ def plugin_folder(path: Path) -> Path | None:
 
 
 def resolved(named: str, config: Path) -> Path:
-    """A path of the config made absolute: what is relative is relative to the config file."""
+    """A path of the config as an absolute path; a relative one is relative to the config file."""
     return Path(os.path.normpath(config.absolute().parent / Path(named).expanduser()))

@@ -1,4 +1,4 @@
-"""The parts of a config that belong to plugins: is the kind there, and does it take these settings?"""
+"""Checks the parts of a config that belong to plugins: whether the kind exists, and accepts these settings."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _SUFFIX = re.compile(r"\.[A-Za-z0-9]+$")
 
 
 class PluginTables:
-    """Checks tables of plugins against a catalogue, and notes the problems."""
+    """Checks tables of plugins against a catalogue, and collects the problems."""
 
     def __init__(self, catalogue: Catalogue, problems: Problems) -> None:
         self._catalogue = catalogue
         self.problems = problems
 
     def known(self, role: Role, kind: object, table: Keys, *, needed: bool, key: str = "plugin") -> bool:
-        """Whether the kind that stands under the key can be used. A broken plugin stops only those who need it."""
+        """Whether the kind can be used. A broken plugin is a problem only if it is needed."""
         if not isinstance(kind, str):
-            return False  # said already, by the table's own model
+            return False  # the table's own model reports it
         if self._catalogue.find(role, kind) is not None:
             return True
         kinds = self._catalogue.kinds(role)
@@ -50,17 +50,17 @@ class PluginTables:
     def settings(
         self, role: Role, kind: str, settings: Mapping[str, Any], table: Keys, *, also_known: Iterable[str] = ()
     ) -> None:
-        """Check the settings by the plugin's model. A secret that stands in the config itself is worth a warning."""
+        """Check the settings by the plugin's model. Warns of a secret in the config itself."""
         secrets, faults = self._checked(role, kind, settings, also_known)
         self.problems.add_faults(table, faults)
         for keys in secrets:
             where = 'write "env:NAME", "file:PATH" or "credential:NAME" instead'
             self.problems.warn(
-                (*table, *keys), f"holds the secret itself, so everyone who can read this file sees it; {where}"
+                (*table, *keys), f"is the secret itself, so everyone who can read this file sees it; {where}"
             )
 
     def asked(self, role: Role, table: Keys, written: object) -> PluginSpec | None:
-        """A prompt or a reader of a route, whose table goes into the job's snapshot as it is written."""
+        """A prompt or a reader of a route. Its table goes unchanged into the job's snapshot."""
         if not isinstance(written, dict):
             return None
         settings = {key: value for key, value in written.items() if key != "plugin"}
@@ -77,12 +77,12 @@ class PluginTables:
         return None
 
     def check_endpoint(self, prompt: PluginSpec, endpoint: str, route: Keys) -> None:
-        """Refuse an endpoint for which the prompt does not write: the service would refuse every single row."""
+        """Refuse an endpoint that the prompt has no requests for: the service would refuse every row."""
         try:
             written = tuple(self._catalogue.create(Role.PROMPT_BUILDER, prompt.kind, prompt.settings).endpoints)
             fitting = fits(endpoint, written)
         except (PluginError, TypeError):
-            return  # what is wrong with its settings has been said, and of its code its own tests must tell
+            return  # faults in its settings are reported already, and its own tests must find those in its code
         if not fitting:
             self.problems.add(
                 (*route, "endpoint"),
@@ -90,19 +90,20 @@ class PluginTables:
                 "service would refuse every row; write that endpoint, or another prompt",
             )
 
-    def reader_by_suffix(self, asked: PluginSpec, table: Keys, patterns: Sequence[str]) -> None:
-        """Check settings for whichever reader takes a file: one that the patterns let through must know them."""
-        kinds = {self._catalogue.reader_for(found[0]) for each in patterns if (found := _SUFFIX.search(each))} - {None}
-        verdicts = [
-            self._checked(Role.READER, kind, asked.settings, ("plugin",))
+    def reader_by_suffix(self, spec: PluginSpec, table: Keys, patterns: Sequence[str]) -> None:
+        """Check the settings of a reader without a kind: one reader for the patterns' suffixes must accept them."""
+        suffixes = (match[0] for each in patterns if (match := _SUFFIX.search(each)))
+        kinds = {self._catalogue.reader_for(suffix) for suffix in suffixes} - {None}
+        results = [
+            self._checked(Role.READER, kind, spec.settings, ("plugin",))
             for kind in sorted(filter(None, kinds)) or self._catalogue.kinds(Role.READER)
         ]
-        if verdicts:
-            secrets, faults = min(verdicts, key=lambda verdict: len(verdict[1]))
+        if results:
+            secrets, faults = min(results, key=lambda result: len(result[1]))
             self._snapshot(table, secrets, faults)
 
     def built_in_sink(self, name: str, route: Keys, named: Iterable[str]) -> SinkTable | None:
-        """The sink that a route names without a table of its own, if there is such a kind and it needs no settings."""
+        """The sink that a route names without a table of its own, if the kind exists and needs no settings."""
         if self._catalogue.find(Role.SINK, name) is None:
             kinds = self._catalogue.kinds(Role.SINK)
             suspects, alike = self._catalogue.suspects(Role.SINK, name)
@@ -125,14 +126,14 @@ class PluginTables:
         self.problems.add_faults(table, faults)
         for keys in secrets:
             where = 'write "env:NAME", "file:PATH" or "credential:NAME"'
-            self.problems.add((*table, *keys), f"holds the secret itself, which would be kept with every job; {where}")
+            self.problems.add((*table, *keys), f"is the secret itself, which would be stored with every job; {where}")
 
     def _checked(
         self, role: Role, kind: str, settings: Mapping[str, Any], also_known: Iterable[str]
     ) -> tuple[Sequence[Keys], list[SettingFault]]:
-        """Where literal secrets stand, and what is wrong."""
+        """The places of literal secrets, and the faults."""
         try:
-            made, faults = check(self._catalogue.settings_type(role, kind), settings, also_known=also_known)
+            checked, faults = check(self._catalogue.settings_type(role, kind), settings, also_known=also_known)
         except PluginError as error:
             return (), [SettingFault((), str(error))]
         # The validators of a plugin's settings are foreign code.
@@ -140,4 +141,4 @@ class PluginTables:
             return (), [
                 SettingFault((), f'the {role.noun} "{kind}" failed on these settings: {what_was_raised(error)}')
             ]
-        return (() if made is None else tuple(literal_secrets(made))), faults
+        return (() if checked is None else tuple(literal_secrets(checked))), faults

@@ -1,4 +1,4 @@
-"""What is wrong with a config, all of it at once: file, line, table, key, and how to fix it."""
+"""Collects all faults of a config: file, line, table, key, and how to fix each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .toml import Document
 
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
-    """One thing that is wrong. `plugin` says that the plugin must be fixed, not the config."""
+    """One fault. `plugin` means that the plugin must be fixed, not the config."""
 
     line: int
     text: str
@@ -21,7 +21,7 @@ class ConfigProblem:
 
 
 class Problems:
-    """Collects what is wrong, and what is doubtful, while a config is read."""
+    """Collects errors and warnings while a config is read."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
@@ -33,26 +33,26 @@ class Problems:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is doubtful, in the order of the file."""
+        """The warnings, in the order of the file."""
         return tuple(problem.text for problem in sorted(self._warnings, key=lambda problem: problem.line))
 
     def add(self, keys: Keys, sentence: str, *, plugin: bool = False) -> None:
-        """Something is wrong with what `keys` leads to. The sentence has no full stop."""
+        """Add an error about the value at `keys`. The sentence has no full stop."""
         problem = self._problem(keys, sentence, plugin=plugin)
         if problem not in self._found:
             self._found.append(problem)
 
     def add_faults(self, table: Keys, faults: list[SettingFault]) -> None:
-        """What a model found wrong with the table."""
+        """Add the faults that a model found in the table."""
         for fault in faults:
             self.add((*table, *fault.keys), fault.sentence)
 
     def warn(self, keys: Keys, sentence: str) -> None:
-        """Something is doubtful, and no reason to stop."""
+        """Add a warning, which does not stop the load."""
         self._warnings.append(self._problem(keys, sentence, plugin=False))
 
     def stop(self) -> NoReturn:
-        """Raise everything: a PluginError if fixing plugins is enough, a ConfigError otherwise."""
+        """Raise all errors: as a PluginError if all of them are in plugins, else as a ConfigError."""
         text = "\n".join(problem.text for problem in sorted(self._found, key=lambda problem: problem.line))
         raise PluginError(text) if all(problem.plugin for problem in self._found) else ConfigError(text)
 
@@ -63,7 +63,7 @@ class Problems:
         return ConfigProblem(line, f"{self._document.path}:{line}: {self._place(keys)}: {item}{sentence}{stop}", plugin)
 
     def _place(self, keys: Keys) -> str:
-        """`[intake] settle`; `[intake]` alone if the whole table is meant; a bare key outside all tables."""
+        """`[intake] settle`; `[intake]` for the whole table; a bare key outside all tables."""
         whole: object = self._document.data
         for key in keys:
             whole = whole.get(key) if isinstance(whole, dict) else None

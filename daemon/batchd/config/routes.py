@@ -1,4 +1,4 @@
-"""Routes: the tables `[routes.NAME]` as the core knows them."""
+"""Routes: checks the tables `[routes.NAME]`, and builds the Route values of the domain."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_route(
     sinks: dict[str, SinkTable],
     plugins: PluginTables,
 ) -> Route | None:
-    """The route, None if something about it was noted as wrong. Built-in sinks that it names are added to `sinks`."""
+    """The route, None if its table has faults. Adds the built-in sinks that it names to `sinks`."""
     keys: Keys = ("routes", name)
     problems = plugins.problems
     table, faults = check(RouteTable, written)
@@ -36,8 +36,8 @@ def read_route(
     if isinstance(params, dict) and "model" in params:
         problems.add((*keys, "params", "model"), f"belongs to the table [routes.{name}] itself, not to its params")
     if isinstance(params, dict) and params.get("stream"):
-        problems.add((*keys, "params", "stream"), "cannot be had in a batch, and the service would refuse every row")
-    # The rest checks what is written, so that its faults are reported even if the table has others.
+        problems.add((*keys, "params", "stream"), "is not possible in a batch, and the service would refuse every row")
+    # The rest checks the written values, so that their faults are reported even if the table has others.
     patterns = [each for each in _list(written.get("match", [])) if isinstance(each, str)] or [f"{name}/**"]
     prompt = _prompt(keys, written, plugins)
     reader = plugins.asked(Role.READER, (*keys, "reader"), written.get("reader"))

@@ -1,4 +1,4 @@
-"""The tables of config.toml as frozen models. What belongs to a plugin is checked by the plugin's own `Settings`."""
+"""The tables of config.toml as frozen models. A plugin's own `Settings` checks the keys that belong to it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from ..settings import Duration, seconds
 from .locations import DEFAULT_FOLDERS
 
 ROUTE_NAME = re.compile(r"[^\W_][\w .+-]*")
-"""What a table that people name may be called: routes give folders their names, so no slash and no leading dot."""
+"""The pattern of names in table headers. Folders get the names of routes, so no slash and no leading dot."""
 
 
 MAX_PER_MILLION = 10**9
-"""Units of the currency for a million tokens. What is dearer is no price that anybody asks."""
+"""The highest price, in units of the currency for a million tokens. A higher one is a mistake."""
 
 
 class Table(BaseModel):
-    """Unknown keys are refused, and TOML's types are taken at their word: `"3"` is no number."""
+    """Refuses unknown keys, and converts no types of TOML: `"3"` is not a number."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -63,7 +63,7 @@ def _finite(value: float) -> float:
 
 def _positive(value: float) -> float:
     if _finite(value) == 0:
-        raise ValueError("a duration of zero will not do here")
+        raise ValueError("a duration of zero is not possible here")
     return value
 
 
@@ -98,7 +98,7 @@ def _reuse(value: Any) -> float | None:
 def _pattern(value: str) -> str:
     _not_empty(value)
     if value.startswith(("/", "./")) or ".." in value.split("/") or "\\" in value:
-        raise ValueError(f'"{value}" is no pattern for files in the inbox; write one such as "reviews/**" or "*.csv"')
+        raise ValueError(f'"{value}" is not a pattern for files; write one such as "reviews/**" or "*.csv"')
     return value
 
 
@@ -130,9 +130,9 @@ class FolderNames(Table):
 
 
 class Intake(Table):
-    """`[intake]`: when a dropped file is taken. Times are in seconds.
+    """`[intake]`: when batchd claims a dropped file. Times are in seconds.
 
-    `keep_finished` is how long the spool of a finished job stays, for `batchd retry` and for delivering the
+    `keep_finished` is how long the working files of a finished job stay, for `batchd retry` and for delivering the
     same file again.
     """
 
@@ -144,7 +144,7 @@ class Intake(Table):
 
 
 class CeilingsTable(Table):
-    """`[providers.NAME.budget]`: the most to spend there on a job, in a day, in a month. None is no limit."""
+    """`[providers.NAME.budget]`: the most to spend there per job, day and month. None is no limit."""
 
     per_job: Amount | None = None
     per_day: Amount | None = None
@@ -157,7 +157,7 @@ class CeilingsTable(Table):
 
 
 class BudgetTable(CeilingsTable):
-    """`[budget]`: what may be spent in all, and what happens to a job that would cost more."""
+    """`[budget]`: the most to spend in total, and the reaction to a job that would cost more."""
 
     currency: Currency = "USD"
     beyond: Literal["hold", "wait"] = "hold"
@@ -165,13 +165,13 @@ class BudgetTable(CeilingsTable):
 
 
 class ReuseTable(Table):
-    """`[reuse]`: what is kept of answers for the routes that reuse them."""
+    """`[reuse]`: the store of answers for the routes that reuse them."""
 
     max_bytes: Count = 1_000_000_000
 
 
 class PriceTable(Table):
-    """`[providers.NAME.prices.MODEL]`, per million tokens. `batch_discount` is what a batch takes off, 0.5: half."""
+    """`[providers.NAME.prices.MODEL]`, per million tokens. `batch_discount` is the discount for batches, 0.5: half."""
 
     input: PerMillion
     output: PerMillion
@@ -183,15 +183,15 @@ class PriceTable(Table):
 
     @model_validator(mode="after")
     def _one_way(self) -> PriceTable:
-        given = (self.batch_input is not None, self.batch_output is not None)
-        if any(given) and self.batch_discount is not None:
+        batch_prices = (self.batch_input is not None, self.batch_output is not None)
+        if any(batch_prices) and self.batch_discount is not None:
             raise ValueError("write either batch_discount, or batch_input and batch_output")
-        if any(given) and not all(given):
+        if any(batch_prices) and not all(batch_prices):
             raise ValueError("batch_input and batch_output go together")
         return self
 
     def price(self, discount: Decimal | None) -> Price:
-        """The prices that the daemon uses. `discount` is what a batch takes off at this provider, unless said here."""
+        """The prices that the daemon uses. `discount` is the provider's discount for batches, unless set here."""
         return Price(
             input=self.input,
             output=self.output,
@@ -203,14 +203,15 @@ class PriceTable(Table):
 
 
 BATCH_REQUESTS = 10_000
-"""Services take 50,000 and more, but answers come only with a whole batch: of smaller ones the first are collected
-while the last are still worked on, less has to be asked again when one expires, and the downloads are not cut."""
+"""The default for requests per batch. Services allow 50,000 and more, but answers come only with a whole batch. Of
+smaller batches, the first are collected while the last still run, fewer requests are sent again if one expires, and the
+downloads do not break off."""
 
 
 class ProviderTable(Table):
-    """`[providers.NAME]`: the plugin, and the operator's terms for it. Times in seconds; None is the plugin's limit.
+    """`[providers.NAME]`: the plugin, and the operator's limits for it. Times in seconds; None is the plugin's limit.
 
-    `settings` are the keys that belong to the plugin, as written; they may hold secrets, so no repr shows them.
+    `settings` are the keys that belong to the plugin, as written; they may contain secrets, so no repr shows them.
     """
 
     plugin: Text
@@ -229,7 +230,7 @@ class ProviderTable(Table):
     settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
 
     def limits(self, offered: Limits) -> Limits:
-        """The plugin's limits where the operator set no others."""
+        """The operator's limits; the plugin's for those that the operator did not set."""
         return Limits(
             max_requests=self.max_requests or offered.max_requests,
             max_bytes=self.max_bytes or offered.max_bytes,
@@ -238,14 +239,14 @@ class ProviderTable(Table):
         )
 
     def packing(self, offered: Limits) -> Limits:
-        """The same for making batches: no larger than is good, unless the operator says so."""
+        """The same for making batches: at most the default size, unless the operator set a limit."""
         limits = self.limits(offered)
         if self.max_requests is not None:
             return limits
         return replace(limits, max_requests=min(limits.max_requests, BATCH_REQUESTS))
 
     def price_list(self) -> dict[str, Price]:
-        """What each model costs, for those that the config prices."""
+        """The prices of the models that the config has prices for."""
         return {model: table.price(self.batch_discount) for model, table in self.prices.items()}
 
 
@@ -261,14 +262,14 @@ class SinkTable(Table):
 
 
 class ObserverTable(Table):
-    """`[observers.NAME]`: the plugin, the events that it hears (None: all), and its settings as written."""
+    """`[observers.NAME]`: the plugin, the events that it gets (None: all), and its settings as written."""
 
     plugin: Text
     events: list[Text] | None = Field(default=None, min_length=1)
     settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
 
     def kinds(self) -> frozenset[str]:
-        """The events that it hears, groups written out."""
+        """The names of the events that it gets, without groups."""
         return kinds_of_all(self.events)
 
 
@@ -298,7 +299,7 @@ class RouteTable(Table):
     params: dict[str, Any] = Field(default_factory=dict)
     sinks: list[Text] = Field(default=["csv"], min_length=1)
     attempts: Count = 3
-    # A part's results are held in memory while they are put in order.
+    # A part's results are all in memory while they are sorted.
     part_rows: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     reuse: Annotated[float | None, BeforeValidator(_reuse)] = None
     finish_within: Interval = 86_400.0

@@ -1,4 +1,4 @@
-"""TOML files as text: read with errors in words, and where each key stands in them."""
+"""TOML files as text: reads them with clear errors, and knows the place of each key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KEY = re.compile(rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*")
 _HEADER = re.compile(rf"(\[\[?)[ \t]*({_KEY.pattern})[ \t]*\]\]?")
 _EQUALS = re.compile(r"[ \t]*=[ \t]*")
 _BETWEEN = re.compile(r"(?:\s+|#[^\n]*)+")
-# What a value is made of; order matters: a long string must be tried before a short one.
+# The elements of a value. The order matters: a multi-line string must be tried before a short one.
 _TOKEN = re.compile(
     r'''"""(?:[^"\\]|\\.|"(?!""))*"""(?:"{0,2})|\'\'\'(?:[^']|'(?!''))*\'\'\'(?:'{0,2})'''
     r"""|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\#[^\n]*|[\[{]|[\]}]|\n|[ \t\r]+|[^"'\#\[\]{}\s]+""",
@@ -29,9 +29,9 @@ _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A table header, or one `key = value`. `keys` leads to it from the root, `section` to the header above it.
+    """A table header, or one `key = value`. `keys` is its path from the root, `section` that of the header above it.
 
-    `start` and `end` bound the statement, `value` is where the value begins (for a header: `end`).
+    The statement is from `start` to `end`; `value` is where the value begins (for a header: `end`).
     """
 
     keys: Keys
@@ -45,7 +45,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A TOML file that was read: its text, what it says, and its statements in order."""
+    """A TOML file that was read: its text, its data, and its statements in order."""
 
     path: Path
     text: str
@@ -53,7 +53,7 @@ class Document:
     statements: Sequence[Statement]
 
     def line(self, keys: Keys) -> int:
-        """The line (from 1) where `keys` is set; of the nearest table around it where it is not."""
+        """The line (from 1) where `keys` is set; if it is not set, that of the nearest table around it."""
         while keys:
             for statement in self.statements:
                 if statement.keys[: len(keys)] == keys:
@@ -63,7 +63,7 @@ class Document:
 
 
 def read(path: Path) -> Document:
-    """Read the file. ConfigError says what is wrong and in which line."""
+    """Read the file. Raises ConfigError with the fault and its line."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -71,7 +71,7 @@ def read(path: Path) -> Document:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
     try:
-        # Editors on Windows put a byte order mark in front, which tomllib takes for a broken statement.
+        # Editors on Windows put a byte order mark in front, which tomllib reads as a broken statement.
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
@@ -94,8 +94,8 @@ def parse_key(text: str) -> tuple[str, ...]:
     """`providers.x.prices."gpt-4.1".input` as its parts, by the rules of TOML."""
     text = text.strip()
     if _KEY.fullmatch(text) is None:
-        hint = 'Write it as table.key; a name with a dot or a space stands in quotes: prices."gpt-4.1".input'
-        raise ConfigError(f"{text!r} is no key. {hint}")
+        hint = 'Write it as table.key, and a name with a dot or a space in quotes: prices."gpt-4.1".input'
+        raise ConfigError(f"{text!r} is not a key. {hint}")
     return tuple(_parts(text))
 
 
@@ -107,15 +107,15 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _not_toml(message: str, text: str, path: Path) -> str:
-    found = _AT_LINE.search(message)
-    reason = message[: found.start()] if found else message.removesuffix(" (at end of document)")
-    line = int(found[1]) if found else text.count("\n") + 1
-    hint = ". Text stands in quotes" if reason == "Invalid value" else ""
+    match = _AT_LINE.search(message)
+    reason = message[: match.start()] if match else message.removesuffix(" (at end of document)")
+    line = int(match[1]) if match else text.count("\n") + 1
+    hint = ". Write text in quotes" if reason == "Invalid value" else ""
     return f"{path}:{line}: this is not TOML: {reason[:1].lower()}{reason[1:]}{hint}."
 
 
 def _statements(text: str) -> Iterator[Statement]:
-    """The statements of a text that tomllib has accepted, so that a loose scan is enough."""
+    """The statements of a text that tomllib has accepted, so that a simple scan is enough."""
     newlines = [match.start() for match in re.finditer("\n", text)]
     section: Keys = ()
     lists: dict[Keys, int] = {}
@@ -154,7 +154,7 @@ def _section(names: tuple[str, ...], lists: dict[Keys, int], *, is_list: bool) -
 
 
 def _value_end(text: str, start: int) -> int:
-    """Where the value that begins at `start` ends: before the comment or the line break that follows it."""
+    """The end of the value that begins at `start`: before the comment or the line break after it."""
     depth, at, end = 0, start, start
     while at < len(text):
         token = _TOKEN.match(text, at)

@@ -1,6 +1,6 @@
-"""Keys that the configuration knows and this version does not keep yet.
+"""Keys that the configuration has and this version does not implement yet.
 
-A limit that is silently not kept is worse than none, so they are refused until they are.
+A limit that is silently ignored is worse than none, so a config with such a key is refused until then.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .toml import Document
 
 
 def refuse_unbuilt(document: Document) -> None:
-    """ConfigError if the config relies on something that this version does not do."""
+    """Raises ConfigError if the config needs something that this version does not do."""
     lines = [
         f"{document.path}:{document.line(keys)}: {'.'.join(keys)}: this version of batchd does not {what}; "
         "remove the line."
