@@ -210,7 +210,7 @@ def _write(path: Path, text: str) -> None:
     status = target.stat()
     with replacing(target) as file:
         os.fchmod(file.fileno(), status.st_mode & 0o7777)
-        # Root edits a file that another user's daemon has to read; for anyone else it is theirs already.
+        # Root may edit a file that another user's daemon has to read; other users can only edit their own.
         with contextlib.suppress(PermissionError):
             os.fchown(file.fileno(), status.st_uid, status.st_gid)
         file.write(text.encode())
