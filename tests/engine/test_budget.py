@@ -191,7 +191,7 @@ async def test_what_is_reserved_counts_before_it_is_spent(tmp_path: Path) -> Non
             await living.step()
         job = await only(living, "reviews/b.csv")
         assert job.state is JobState.HELD
-        assert "25.00 are left today: 0.00 are spent and 50.00 promised to jobs under way" in job.reason
+        assert "25.00 are left today: 0.00 are spent and 50.00 reserved for running jobs" in job.reason
     assert house.service.creates == 1
 
 

@@ -37,11 +37,11 @@ STEPS = replace(FLAT, steps=(Step(1_000, 4_000_000, 1, 16_000_000),))
     [
         ({"limits": 5_000}, Answers(5_000, 2_500, Basis.HALF)),
         ({"limits": 5_000, "past": Past(10, 120)}, Answers(5_000, 1_200, Basis.PAST)),
-        ({"limits": 5_000, "past": Past(10, 120), "given": 3}, Answers(5_000, 300, Basis.GIVEN)),
+        ({"limits": 5_000, "past": Past(10, 120), "expected": 3}, Answers(5_000, 300, Basis.GIVEN)),
         ({"limits": 5_000, "past": Past(0, 0)}, Answers(5_000, 2_500, Basis.HALF)),
         # Nothing is likelier than what is possible.
         ({"limits": 5_000, "past": Past(10, 9_000)}, Answers(5_000, 5_000, Basis.PAST)),
-        ({"limits": 5_000, "given": 99}, Answers(5_000, 5_000, Basis.GIVEN)),
+        ({"limits": 5_000, "expected": 99}, Answers(5_000, 5_000, Basis.GIVEN)),
         # Without a limit there is no most, which is not zero.
         ({"limits": 0, "unlimited": 100}, Answers(None, 100 * GUESS, Basis.GUESS)),
         ({"limits": 2_500, "unlimited": 50}, Answers(None, 1_250 + 50 * GUESS, Basis.GUESS)),
@@ -151,8 +151,8 @@ def test_a_limit_far_above_what_answers_use() -> None:
     over = amount(500 * 1_000 * HALF.output, "USD")
     assert found == Advice(
         "limit",
-        "Answers of this route have used 12 tokens on average, and max_tokens allows 512. That costs only where an "
-        f"answer runs away, but a budget must allow for it: up to {over} USD more. Lower it in the route's "
+        "Answers of this route have used 12 tokens on average, and max_tokens allows 512. That costs nothing "
+        f"unless an answer gets too long, but a budget must allow for it: up to {over} USD more. Lower it in the route's "
         "params.",
     )
     assert over == "2.00"
@@ -191,7 +191,7 @@ def test_rows_that_repeat() -> None:
         f"{amount(QUOTED.batch.likely // 4, 'USD')} USD. With `reuse` in the route they are asked once.",
     )
     [sampled] = said(replace(HABITS, repeats=250, whole=False))
-    assert "of the 1,000 that were looked at" in sampled.text
+    assert "of the 1,000 that were counted" in sampled.text
     assert "cost" not in sampled.text, "nobody can tell from a sample"
     assert said(replace(HABITS, requests=0)) == []
 

@@ -95,7 +95,7 @@ class Estimating:
             limits=round(counted.limits / counted.share),
             unlimited=round(counted.unlimited / counted.share),
             past=past,
-            given=expected,
+            expected=expected,
             silent=_embeds(route),
         )
         loads = {
@@ -154,7 +154,7 @@ class Estimating:
         if own is not None and wanted is None:
             others = [Choice(each.provider, each.model, self._terms(each.provider, each.model)) for each in routes]
             choices = list(dict.fromkeys([*choices, *others]))
-        answered = answers(requests, limits=requests * output, given=output)
+        answered = answers(requests, limits=requests * output, expected=output)
         quotes = []
         for each in choices:
             steps = () if each.terms is None else each.terms.steps

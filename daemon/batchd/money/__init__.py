@@ -1,1 +1,1 @@
-"""What it costs: prices, budgets, estimates, token counts. Nothing here sends anything."""
+"""Money: prices, budgets, estimates, token counts. Sends nothing."""

@@ -1,4 +1,4 @@
-"""May this job be sent? What the operator allows, what is spent and promised already, and the answer in words.
+"""Decides whether a job may be sent: compares the operator's limits with what is spent and reserved already.
 
 All money is in subunits of the one currency. Days and months are those of UTC, as providers bill.
 """
@@ -22,18 +22,18 @@ No sum may reach it, in subunits: two such sums fit into the 64 bits that the da
 """
 
 SURE, UNSURE = 1.05, 1.25
-"""Input tokens are counted, and only the service knows how it counts: what to add to be on the safe side, for a
-model whose counts were compared with real ones, and for one whose were not."""
+"""The safety margins on counted input tokens, since only the service knows how it counts: for a model whose counts were
+compared with real ones, and for one whose were not."""
 
 PRICE_UNKNOWN = "price_unknown"
-"""The reason code of a job without a known price. It is checked again by itself, like one that waits for money."""
+"""The reason code of a job without a known price. batchd checks it again, as it does a job that waits for money."""
 
 _WAITS = "waits:"
 
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
-    """The most to spend on a job, in a day, in a month. None is no limit."""
+    """The most to spend per job, day and month. None is no limit."""
 
     per_job: int | None = None
     per_day: int | None = None
@@ -45,9 +45,9 @@ class Ceilings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendingLimits:
-    """Everything that the operator allows, in all and at each provider.
+    """The operator's limits, in total and at each provider.
 
-    What is beyond a day's or a month's limit is held for a person, or waits until there is room again.
+    A job beyond a day's or a month's limit is held for a person, or waits until there is room again.
     """
 
     currency: str = "USD"
@@ -56,16 +56,16 @@ class SpendingLimits:
     beyond: Literal["hold", "wait"] = "hold"
 
     def limits(self, provider: str) -> bool:
-        """Whether there is any limit to what may be sent there."""
+        """Whether there is any limit for this provider."""
         return bool(self.overall) or bool(self.providers.get(provider))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """How things stand. `reserved` is what jobs other than this one may still cost at most, in all and at its provider.
+    """The sums for the decision. `reserved` is what other jobs may still cost at most, in total and at its provider.
 
     `job` is what the job has cost so far, `own` what it may still cost at most. `unlimited` counts its requests that
-    set no limit to their answers, `open_parts` the parts with anything left to ask.
+    set no limit to their answers, `open_parts` the parts with rows left to ask.
     """
 
     job: int = 0
@@ -81,13 +81,13 @@ class Account:
 
     @property
     def whole(self) -> int:
-        """What the job will have cost in the end, at most."""
+        """The most that the job will have cost at its end."""
         return self.job + self.own
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a job is not sent. `passes` says that it may be once a day or a month is over, or others cost less."""
+    """Why a job is not sent. `passes` if it may be sent once the day or month is over, or if other jobs cost less."""
 
     code: str
     reason: str
@@ -95,12 +95,12 @@ class Refusal:
 
     @property
     def reason_code(self) -> str:
-        """Under which code the job is held."""
+        """The code under which the job is held."""
         return f"{_WAITS}{self.code}" if self.passes else self.code
 
 
 def waits_for_money(reason_code: str | None) -> bool:
-    """Whether a job that is held under this code goes on by itself once there is room in the budget."""
+    """Whether a job that is held with this code goes on by itself once there is room in the budget."""
     return reason_code is not None and reason_code.startswith(_WAITS)
 
 
@@ -109,12 +109,12 @@ def find_refusal(
 ) -> Refusal | None:
     """Why the job may not be sent, None if it may.
 
-    `approved` is what a person allows it to cost in all; that overrules every limit. `price_unknown` says, in words,
-    why its price is not known, if so.
+    `approved` is what a person allows it to cost in total; it overrules every limit. `price_unknown` is the reason why
+    its price is not known, if it is not.
     """
     if not account.open_parts:
-        return None  # every row has its outcome without being asked
-    # First, since nobody may approve what the database cannot add up.
+        return None  # every row has its outcome without a request
+    # First, since no approval may exceed what the database can add up.
     if account.month + account.reserved + account.whole >= MAX_AMOUNT:
         return _uncountable(budget, account)
     if approved is not None:
@@ -130,7 +130,7 @@ def find_refusal(
         return None
     if price_unknown:
         reason = f"it is not known whether it is within the budget. {price_unknown}"
-        return Refusal(PRICE_UNKNOWN, reason.removesuffix("."))  # as all reasons are: a sentence is made of it
+        return Refusal(PRICE_UNKNOWN, reason.removesuffix("."))  # like all reasons: it becomes part of a sentence
     if account.unlimited:
         return Refusal(
             "unlimited_answers",
@@ -149,7 +149,7 @@ def _uncountable(budget: SpendingLimits, account: Account) -> Refusal:
     if account.whole >= MAX_AMOUNT:
         reason = f"it can cost {most}. Correct its price or its max_tokens, cancel it, and drop the file again"
         return Refusal("uncountable", reason)
-    reason = f"with what is spent this month and promised to jobs under way, it can cost {most}"
+    reason = f"with what is spent this month and reserved for running jobs, it can cost {most}"
     return Refusal("uncountable", reason, passes=True)
 
 
@@ -187,18 +187,18 @@ def _refusal(budget: SpendingLimits, limit: _Limit, account: Account) -> Refusal
     needs = f"it can cost at most {at_most(limit.needed, currency)} {currency}"
     if not limit.period:
         return Refusal(code, f"{needs}, and {limit.name} allows {amount(limit.allowed, currency)}")
-    reserved = f" and {amount(limit.reserved, currency)} promised to jobs under way" if limit.reserved else ""
+    reserved = f" and {amount(limit.reserved, currency)} reserved for running jobs" if limit.reserved else ""
     reason = (
         f"{needs}, and of the {amount(limit.allowed, currency)} that {limit.name} allows "
         f"{amount(max(limit.left, 0), currency)} are left {limit.period}: {amount(limit.spent, currency)} are spent"
         f"{reserved}"
     )
-    # A job that is too large for an empty day would never go on.
+    # A job that exceeds the limit of a whole day would never go on by itself.
     return Refusal(code, reason, passes=budget.beyond == "wait" and account.own <= limit.allowed)
 
 
 def reserved(rates: Rates, *, input_tokens: int, output_tokens: int, longest: int, sure: bool) -> int:
-    """The most that requests of so many tokens in all can cost, with what is added because counting is a guess.
+    """The most that requests with so many tokens in total can cost, with the safety margin on counted tokens.
 
     `longest` are the input tokens of the longest of them.
     """
@@ -211,7 +211,7 @@ def reserved(rates: Rates, *, input_tokens: int, output_tokens: int, longest: in
 def beginnings(now: float) -> tuple[float, float]:
     """When the day and the month of this moment began (seconds since 1970), in UTC.
 
-    What is stamped later than now counts as of today: a clock that is set back must not make money come free.
+    Spending with a later time than now counts as today's: a clock that is set back must not free money.
 
     >>> beginnings(1_800_000_000.0)
     (1799971200.0, 1798761600.0)
@@ -221,5 +221,5 @@ def beginnings(now: float) -> tuple[float, float]:
 
 
 def counted(units: object, currency: str) -> int:
-    """An amount in units of the currency, as a config or a person writes it, in subunits."""
+    """An amount in units of the currency, as in a config or from a person, in subunits."""
     return int(Decimal(str(units)) * unit(currency))

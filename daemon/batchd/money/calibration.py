@@ -1,18 +1,18 @@
-"""What finished batches really used, against what was counted before: how far to trust the next count."""
+"""Corrects token counts by comparing the counts of finished batches with their real usage."""
 
 from __future__ import annotations
 
 MIN_FACTOR, MAX_FACTOR = 0.25, 4.0
-"""However odd the past was, no estimate is taken for less than a quarter or for more than four times of itself."""
+"""The limits of the factor: it never changes an estimate to less than a quarter or to more than four times."""
 
 _DOUBT = 2_000
-"""Tokens that count as if they had been estimated exactly: a few short answers do not turn an estimate over."""
+"""Tokens that are added as if their estimate had been exact, so that a few short answers do not change much."""
 
 
 def correction(estimated: int, actual: int) -> float:
-    """The factor for the next estimates, from the sums so far: what requests were counted at, what the service counted.
+    """The factor for the next estimates, from two sums so far: our counts of requests, and the service's counts.
 
-    `estimated` must be the counts before any correction, else the factor would correct itself away.
+    `estimated` must be the counts before any correction, or the factor would cancel itself.
 
     >>> correction(0, 0), correction(100_000, 200_000) > 1.9, correction(1_000_000, 1)
     (1.0, True, 0.25)

@@ -1,4 +1,4 @@
-"""What requests would cost, before anything is asked: arithmetic over what was counted of them."""
+"""Estimates the cost of requests before any is sent, from their counts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .lanes import Lane
 from .pricing import Rates, Terms, amount
 
 GUESS = 200
-"""Tokens of an answer that nothing limits and of which nothing is known."""
+"""The assumed tokens of an answer without a limit and without earlier answers."""
 
 
 class Basis(StrEnum):
-    """What the likely length of answers was taken from."""
+    """The basis of the likely length of answers."""
 
     GIVEN = "given"
     PAST = "past"
@@ -27,7 +27,7 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Answers to a route so far: their number, and the tokens they have in all."""
+    """The answers of a route so far: their number, and their total tokens."""
 
     answers: int
     output_tokens: int
@@ -40,7 +40,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """How long the answers may get: at most (None if some request sets no limit), and likely, on which basis."""
+    """The output tokens of all answers: at most (None if a request sets no limit), and likely, with the basis."""
 
     most: int | None
     likely: int
@@ -53,18 +53,18 @@ def answers(
     limits: int,
     unlimited: int = 0,
     past: Past | None = None,
-    given: int | None = None,
+    expected: int | None = None,
     silent: bool = False,
 ) -> Answers:
-    """The output of requests whose limits sum up to `limits`, all but `unlimited` of them having one.
+    """The output of requests whose limits add up to `limits`; `unlimited` of them have no limit.
 
-    `given` is what somebody expects of one answer. `silent` requests, such as embeddings, have no output.
+    `expected` is the length of one answer that a person expects. `silent` requests, such as embeddings, have no output.
     """
     if silent:
         return Answers(0, 0, Basis.NONE)
     most = None if unlimited else limits
-    if given is not None:
-        likely, basis = given * requests, Basis.GIVEN
+    if expected is not None:
+        likely, basis = expected * requests, Basis.GIVEN
     elif past is not None and past.answers:
         likely, basis = round(past.each * requests), Basis.PAST
     elif unlimited:
@@ -78,8 +78,8 @@ def answers(
 class Load:
     """Requests with their input tokens, as one model counts them.
 
-    `long` are the input tokens of each request that may be too long for the first rates; they are part of the sum.
-    `share` is how much of all there is was counted, where not all was.
+    `long` are the input tokens of each request that may be too long for the first rates; the sum includes them.
+    `share` is the part of all requests that was counted, 1 if all were.
     """
 
     requests: int
@@ -88,18 +88,18 @@ class Load:
     share: float = 1.0
 
     def corrected(self, factor: float) -> Load:
-        """Multiplied by what past batches say about such counts."""
+        """The tokens multiplied by the correction that earlier batches suggest."""
         long = tuple(round(each * factor) for each in self.long)
         return replace(self, input_tokens=round(self.input_tokens * factor), long=long)
 
     def at_most(self, margin: float) -> Load:
-        """With what is added because counting is a guess."""
+        """The tokens with the safety margin."""
         long = tuple(ceil(each * margin) for each in self.long)
         return replace(self, input_tokens=ceil(self.input_tokens * margin), long=long)
 
     def cost(self, rates: Rates, output_tokens: int) -> int:
-        """What they all cost, in subunits, with so much output in all, which is spread evenly over them."""
-        # Output is given for all there is, input is what was counted.
+        """The cost of all requests, in subunits, with this total output, spread evenly over them."""
+        # The output is of all requests, the input only of those that were counted.
         output = output_tokens if self.share == 1 else round(output_tokens * self.share)
         each = round(output / self.requests) if self.requests else 0
         long = [rates.cost(Usage(tokens, 0, each)) for tokens in self.long]
@@ -110,7 +110,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What something costs, in subunits: likely, and at most (None if nothing limits it)."""
+    """A cost in subunits: likely, and at most (None if nothing limits it)."""
 
     likely: int
     most: int | None
@@ -118,7 +118,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """What the requests cost with one model. Without `terms` the price is not known, which is not zero."""
+    """The cost of the requests with one model. Without `terms` the price is not known, which is not zero."""
 
     provider: str
     model: str
@@ -129,7 +129,7 @@ class Quote:
 
     @property
     def saving(self) -> float | None:
-        """The part of the live price that a batch takes off; None where there is nothing to take off."""
+        """The discount of a batch as a part of the live price; None if there is no live price."""
         if self.batch is None or self.live is None or not self.live.likely:
             return None
         return 1 - self.batch.likely / self.live.likely
@@ -138,7 +138,7 @@ class Quote:
 def quote(
     provider: str, model: str, terms: Terms | None, load: Load, answered: Answers, *, margin: float = 1.0
 ) -> Quote:
-    """The cost of the load with a model on these terms; `margin` is what its input is multiplied with at most."""
+    """The cost of the load with a model on these terms; `margin` is the factor on its input for the highest cost."""
     tokens = round(load.input_tokens / load.share)
     if terms is None:
         return Quote(provider=provider, model=model, input_tokens=tokens, terms=None)
@@ -154,28 +154,28 @@ def quote(
 
 
 def cheapest_first(quotes: Sequence[Quote]) -> list[Quote]:
-    """By what a batch likely costs; those whose price is not known at the end."""
-    return sorted(quotes, key=lambda each: (each.batch is None, each.batch.likely if each.batch else 0))
+    """Sorted by the likely cost of a batch; quotes without a price are last."""
+    return sorted(quotes, key=lambda quote: (quote.batch is None, quote.batch.likely if quote.batch else 0))
 
 
 # --- what costs ----------------------------------------------------------------------------------------------------
 
 TIMES_TOO_HIGH, TOKENS_TOO_HIGH = 4, 50
-"""A limit is far above what answers use if it is so many times that, and by so many tokens."""
+"""A limit is far above the real length of answers from this factor and this difference in tokens on."""
 
 SAME_SHARE, MIN_SAME = 0.5, 100
-"""What is the same in every request dominates if it is that part of the input, and so many tokens."""
+"""The common part of all requests dominates from this share of the input and this number of tokens on."""
 
 REPEATED_SHARE = 0.01
-"""Rows that repeat are worth a word from this part of the requests on."""
+"""Repeated requests are worth advice from this share on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habits:
-    """What there is to notice of requests. `requests` and `repeats` are of those that were looked at.
+    """Facts about the requests, for advice. `requests` and `repeats` count those that were read.
 
-    `same` are the tokens that every request has in common, None where they have no such frame; `limit` is the most
-    output tokens of one request, on average, None if some have no limit.
+    `same` are the tokens that every request has in common, None if they have no common frame; `limit` is the average
+    limit of output tokens of a request, None if some have no limit.
     """
 
     requests: int
@@ -188,14 +188,14 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Something that costs, as a word for machines and as sentences."""
+    """A hint at a cost: a word for programs, and sentences."""
 
     code: str
     text: str
 
 
 def advice(habits: Habits, quoted: Quote, *, requests: int) -> Iterator[Advice]:
-    """What to look at before paying. `requests` are all there are; `quoted` is the quote of the route's own model."""
+    """The hints before paying. `requests` is their total number; `quoted` is the quote of the route's own model."""
     yield from _limit(habits, quoted, requests)
     yield from _same(habits, quoted, requests)
     yield from _repeats(habits, quoted)
@@ -212,7 +212,7 @@ def _limit(habits: Habits, quoted: Quote, requests: int) -> Iterator[Advice]:
             f"{used}, and nothing limits them: set max_tokens in the route's params, or one may be very long.",
         )
     elif limit >= TIMES_TOO_HIGH * past.each and limit - past.each >= TOKENS_TOO_HIGH:
-        text = f"{used}, and max_tokens allows {limit:,.0f}. That costs only where an answer runs away"
+        text = f"{used}, and max_tokens allows {limit:,.0f}. That costs nothing unless an answer gets too long"
         if quoted.terms is not None:
             over = round((limit - past.each) * requests) * quoted.terms.at(Lane.BATCH).output
             text += f", but a budget must allow for it: up to {_money(over, quoted)} more"
@@ -220,12 +220,12 @@ def _limit(habits: Habits, quoted: Quote, requests: int) -> Iterator[Advice]:
 
 
 def _same(habits: Habits, quoted: Quote, requests: int) -> Iterator[Advice]:
-    each = quoted.input_tokens / requests if requests else 0.0
-    if habits.same is None or habits.same < MIN_SAME or habits.same < SAME_SHARE * each:
+    average = quoted.input_tokens / requests if requests else 0.0
+    if habits.same is None or habits.same < MIN_SAME or habits.same < SAME_SHARE * average:
         return
     text = (
-        f"{habits.same / each:.0%} of the input is the same in every request: {habits.same:,.0f} tokens of the prompt, "
-        f"{each - habits.same:,.0f} of the row"
+        f"{habits.same / average:.0%} of the input is the same in every request: "
+        f"{habits.same:,.0f} tokens of the prompt, {average - habits.same:,.0f} of the row"
     )
     if quoted.terms is not None:
         text += f". It costs {_money(round(habits.same * requests) * quoted.terms.at(Lane.BATCH).input, quoted)}"
@@ -236,7 +236,7 @@ def _repeats(habits: Habits, quoted: Quote) -> Iterator[Advice]:
     if not habits.requests or habits.repeats < REPEATED_SHARE * habits.requests:
         return
     share, one = habits.repeats / habits.requests, habits.repeats == 1
-    where = "" if habits.whole else f" of the {habits.requests:,} that were looked at"
+    where = "" if habits.whole else f" of the {habits.requests:,} that were counted"
     what = f"{habits.repeats:,} request{'' if one else 's'}{where} ({share:.0%}) {'is' if one else 'are'}"
     text = f"{what} the same as an earlier one in the file"
     if quoted.batch is not None and habits.whole:

@@ -1,4 +1,4 @@
-"""How a provider is asked, and so paid."""
+"""The lanes: how requests are sent to a provider, and so how they are priced."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Lane(StrEnum):
-    """A column of the database holds the name: others will come."""
+    """The database stores the value; more lanes may follow."""
 
     BATCH = "batch"
-    LIVE = "live"  # each request by itself, answered at once
+    LIVE = "live"  # each request by itself, answered immediately

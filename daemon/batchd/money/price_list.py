@@ -1,4 +1,4 @@
-"""What models cost at one provider: the operator's own prices first, then those that the service publishes."""
+"""The prices of models at one provider: the operator's own first, then those that the service publishes."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ if TYPE_CHECKING:
     from ..config.tables import ProviderTable
 
 OPERATOR = "configuration"
-"""The source of terms that the operator wrote."""
+"""The source of terms that come from the operator."""
 
 
 class PriceList:
     """The prices of one provider's models.
 
-    `operator` are those of the config, in `currency`. `known` is the service whose published prices hold where the
-    operator gave none: its name, or the base URL it is known by. `discount` is what a batch takes off where
-    neither says so.
+    `operator` are those of the config, in `currency`. `known` is the service whose published prices apply if the
+    operator set none: its name or its base URL. `discount` is the discount of batches if neither has one.
 
-    A lookup may import the list of published prices, which takes 0.4 s: on the event loop, ask in a thread.
+    A lookup may import the list of published prices, which takes 0.4 s: call it in a thread, not on the event loop.
     """
 
     def __init__(
@@ -45,12 +44,12 @@ class PriceList:
 
     @classmethod
     def of(cls, table: ProviderTable, settings: object, *, currency: str) -> PriceList:
-        """The prices of a configured provider; `settings` are its plugin's, whose `base_url` tells the service."""
+        """The prices of a configured provider; `settings` are its plugin's, whose `base_url` identifies the service."""
         known = table.prices_of or getattr(settings, "base_url", None)
         return cls(table.price_list(), currency=currency, known=known, discount=table.batch_discount)
 
     def terms(self, model: str, at: float) -> Terms | None:
-        """What the model costs when it is asked at this time; None where that is not known, never zero."""
+        """The terms of the model at this time (seconds since 1970); None if they are not known, never zero."""
         own = self._operator.get(model)
         if own is not None:
             batch, live = (own.rates(self.currency, lane) for lane in (Lane.BATCH, Lane.LIVE))
@@ -60,14 +59,14 @@ class PriceList:
         return self._service.terms(model, at, discount=self._discount)
 
     def models(self) -> list[str]:
-        """Every model whose price is known here, the operator's own first."""
+        """Every model with a known price, the operator's own first."""
         published = (
             [] if self.currency != published_prices.CURRENCY or self._service is None else self._service.models()
         )
         return [*self._operator, *(model for model in published if model not in self._operator)]
 
     def unknown(self, provider: str, model: str) -> str:
-        """Why the price of a model is not known and which table to add, in words. `provider` is its name here."""
+        """Why the price of a model is not known, and which table to add. `provider` is its name in the config."""
         if self._service is None:
             why = "batchd knows no published prices of this service"
         elif self.currency != published_prices.CURRENCY:

@@ -1,7 +1,7 @@
-"""What tokens cost, exactly: in whole subunits of a currency, so that sums agree to the last of them.
+"""Exact prices of tokens: in whole subunits of a currency, so that sums are exact.
 
-A grain is the smallest amount that is counted: a trillionth of the currency's unit, or a billionth where the unit is
-small, as so many more of them must fit into the 64 bits that the database adds up.
+A subunit is the smallest amount that batchd counts: a trillionth of the currency's unit, or a billionth if the unit is
+small. For more of small units must fit into the 64 bits in which the database adds up.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from ..model import Json, Usage
 from .lanes import Lane
 
 UNIT, SMALL_UNIT = 10**12, 10**9
-"""Grains in one unit of most currencies, and of those of small units: a price per million with six decimals, or with
-three, is a whole number per token."""
+"""Subunits in one unit of most currencies, and of currencies with small units: a price per million with six decimals,
+or with three, is a whole number per token."""
 
 # Their unit is worth less than about a US cent.
 # fmt: off
@@ -30,7 +30,7 @@ _SMALL = frozenset((
 
 
 def unit(currency: str) -> int:
-    """Grains in one unit of the currency.
+    """Subunits in one unit of the currency.
 
     >>> unit("USD") // unit("VND")
     1000
@@ -40,9 +40,9 @@ def unit(currency: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Per million tokens, in the currency's units. `batch_discount` is what a batch takes off: 0.5 is half price.
+    """Prices per million tokens, in the currency's units. `batch_discount` 0.5 means half price for a batch.
 
-    Nothing is taken off unless somebody said so: a discount that does not come is a bill that surprises.
+    The default is no discount: to assume one that the service does not give would make the bill too high.
     """
 
     input: Decimal
@@ -68,7 +68,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Other rates, for a request as a whole that has more than `above` input tokens."""
+    """Other rates, for the whole of a request with more than `above` input tokens."""
 
     above: int
     input: int
@@ -78,7 +78,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Grains of the currency per token; `steps`, lowest first, where long requests have other rates."""
+    """Subunits of the currency per token; `steps`, lowest first, if long requests have other rates."""
 
     input: int
     cached_input: int
@@ -87,11 +87,11 @@ class Rates:
 
     @property
     def tiered(self) -> bool:
-        """Whether each request must be priced by itself: what a sum of requests costs is then not to be told."""
+        """Whether each request must be priced by itself: the sum of their tokens then has no price."""
         return bool(self.steps)
 
     def cost(self, usage: Usage) -> int:
-        """What this usage costs, in subunits. It is that of one request where rates are tiered."""
+        """The cost of this usage, in subunits. If rates are tiered, it must be the usage of one request."""
         rates: Rates | Step = self
         for step in self.steps:
             if usage.input_tokens > step.above:
@@ -104,9 +104,9 @@ class Rates:
         )
 
     def most(self, usage: Usage, *, longest: int | None = None) -> int:
-        """The most that requests can cost which sum up to this usage, in subunits.
+        """The most that requests with this total usage can cost, in subunits.
 
-        `longest` is the most input tokens of one of them; where it is not known, one of them might hold all.
+        `longest` are the input tokens of the longest of them; if it is not known, one of them may have all.
         """
         longest = usage.input_tokens if longest is None else longest
         reached: list[Rates | Step] = [self, *(step for step in self.steps if longest > step.above)]
@@ -120,9 +120,9 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a model costs at its provider: in batches, live, in which currency, and who says so.
+    """The prices of a model at its provider: in batches, live, the currency, and the source.
 
-    Kept with a job at its admission, so that a price that changes while a job runs changes nothing for it.
+    Stored with a job at its admission, so that a new price changes nothing for a running job.
     """
 
     batch: Rates
@@ -131,9 +131,9 @@ class Terms:
     source: str
 
     def at(self, lane: Lane, when: float | None = None) -> Rates:  # noqa: ARG002  # no list of prices tells hours yet
-        """The rates that apply on this lane at this moment: the one place that chooses.
+        """The rates on this lane. No other code chooses them.
 
-        Without a moment, because nobody knows when a batch runs, they are the dearest of the day.
+        Without a time, since a batch may run at any hour, they are the highest of the day.
         """
         return {Lane.BATCH: self.batch, Lane.LIVE: self.live}[lane]
 
@@ -144,16 +144,16 @@ class Terms:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """Where long requests have other rates, on any lane."""
+        """The input tokens from which long requests have other rates, on any lane."""
         return tuple(step for lane in Lane for step in self.at(lane).steps)
 
     def to_json(self) -> dict[str, Json]:
-        """As it is kept."""
+        """The form in which it is stored."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Terms:
-        """Terms as they were kept; keys of other versions are passed over."""
+        """Terms from their stored form; keys of other versions are ignored."""
         return cls(_rates(record["batch"]), _rates(record["live"]), record["currency"], record["source"])
 
 
@@ -168,13 +168,13 @@ def per_token(per_million: Decimal, currency: str) -> int:
 
 
 def at_most(subunits: int, currency: str) -> str:
-    """As `amount`, rounded up: allowing this amount is enough."""
+    """As `amount`, rounded up: a limit of this amount is enough."""
     step = unit(currency) // (100 if subunits >= unit(currency) else 1_000_000)
     return amount(-(-subunits // step) * step, currency)
 
 
 def amount(subunits: int, currency: str) -> str:
-    """As people write money: two decimals from a unit up, more where there is less: `12.34`, `0.0021`, `0.00`."""
+    """As people write money: two decimals from one unit up, more for smaller amounts: `12.34`, `0.0021`, `0.00`."""
     value = Decimal(subunits) / unit(currency)
     if value == 0:
         return "0.00"

@@ -1,6 +1,6 @@
-"""Published prices of known services, out of the package genai-prices: offline, in USD.
+"""Published prices of known services, from the package genai-prices: offline, in USD.
 
-Nothing here imports it before a price is asked for: that takes 0.4 s.
+Imports the package with the first lookup: that takes 0.4 s.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ CURRENCY = "USD"
 
 _BATCH = {"processing": "batch"}
 _TOKENS = ("input_mtok", "cache_read_mtok", "output_mtok")
-# What is charged besides tokens, or for tokens that no answer's usage tells apart: such a price cannot be kept.
+# Charges besides tokens, or for tokens that the usage of an answer does not show: batchd cannot use such a price.
 _BEYOND = ("requests_kcount", "input_text_messages_kcount", "output_reasoning_mtok", "output_citation_mtok")
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service whose prices are published, under the name that genai-prices has for it."""
+    """A service with published prices, by its name in genai-prices."""
 
     name: str
 
     @classmethod
     def named(cls, name: str) -> Service | None:
-        """The service of that very name."""
+        """The service with this name."""
         return cls(name) if name in names() else None
 
     @classmethod
     def at(cls, address: str) -> Service | None:
-        """The service that answers at this base URL."""
+        """The service with this base URL."""
         try:
             return cls(_snapshot().find_provider(None, None, address).id)
         except LookupError:
             return None
 
     def terms(self, model: str, at: float, *, discount: Decimal | None = None) -> Terms | None:
-        """What the model costs if it is asked at this time (seconds since 1970), None if that is not published.
+        """The terms of the model at this time (seconds since 1970), None if they are not published.
 
-        `discount` is what a batch takes off where no price for batches is published; without it, nothing.
+        `discount` is the discount of a batch if no price for batches is published; None is no discount.
         """
         found = find(self.name, model)
         if found is None:
@@ -61,13 +61,13 @@ class Service:
         if own and any(_sells_batches(info, moment) for moment in moments):
             batch = _dearest([_rates(info.get_prices(moment, _BATCH)) for moment in moments])
         else:
-            # Asked for the price of a batch, genai-prices answers with that of a live call, without saying so.
+            # For a batch without a price of its own, genai-prices silently returns the price of a live call.
             batch = live if discount is None else _less(live, discount)
-        assert batch is not None  # it has prices for whatever it has prices for live
+        assert batch is not None  # it has one for every model with a live price
         return Terms(batch, live, CURRENCY, f"published prices ({self.name}/{info.id}, genai-prices {_version()})")
 
     def models(self) -> list[str]:
-        """Its models that have a price per token, as long as they are asked for by these names."""
+        """Its models with a price per token, if these are the names to look them up by."""
         now = datetime.now(UTC)
         return [
             info.id
@@ -80,7 +80,7 @@ class Service:
 
 
 def names() -> Sequence[str]:
-    """Every service whose prices are known."""
+    """Every service with published prices."""
     return tuple(provider.id for provider in _snapshot().providers)
 
 
@@ -104,14 +104,14 @@ def _provider(name: str) -> Provider:
 
 @cache
 def find(service: str, model: str) -> tuple[ModelInfo, bool] | None:
-    """The model, and whether it is the service's own entry: batch prices of another's do not hold here."""
+    """The model, and whether the entry is the service's own: batch prices of another service do not apply here."""
     provider = _provider(service)
     info = provider.find_model(model, all_providers=_snapshot().providers)
     return None if info is None else (info, any(info is each for each in provider.models))
 
 
 def _moments(info: ModelInfo, at: datetime) -> list[datetime]:
-    """`at`, and each hour of that day at which the price changes: it is not known when a batch will run."""
+    """`at`, and each time of that day at which the price changes: a batch may run at any time."""
     from genai_prices.types import TimeOfDateConstraint
 
     conditions = [price.constraint for price in info.prices] if isinstance(info.prices, list) else []
@@ -133,7 +133,7 @@ def _sells_batches(info: ModelInfo, at: datetime) -> bool:
 
 
 def _rates(prices: ModelPrice) -> Rates | None:
-    """A published price as rates, None where it is not one per token."""
+    """A published price as rates, None if it is not per token."""
     from genai_prices.types import TieredPrices
 
     if prices.input_mtok is None or any(getattr(prices, key) is not None for key in _BEYOND):
@@ -153,7 +153,7 @@ def _rates(prices: ModelPrice) -> Rates | None:
                     if tokens > tier.start:
                         price = tier.price
             found.append(per_token(price, CURRENCY))
-        # A batch's list may leave cached input at its live price, which is then above that of any input.
+        # Some lists have cached input in batches at its live price, which is then above the batch price of other input.
         return found[0], min(found[1], found[0]), found[2]
 
     return Rates(*at(0), tuple(Step(start, *at(start + 1)) for start in starts))

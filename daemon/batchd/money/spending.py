@@ -1,4 +1,4 @@
-"""What answers cost: tokens and money, summed answer by answer, with what of it was wasted."""
+"""The cost of answers: tokens and money, added up answer by answer, with the wasted part."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .pricing import Terms
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What some answers cost, in tokens and in subunits. `wasted` is the part of it that answered no row.
+    """The cost of some answers, in tokens and in subunits. `wasted` is the part for answers that no row uses.
 
-    Money is None where the price is not known, which is never the same as nothing. `live_cost` is what the same
-    would have cost in live calls.
+    Money is None if the price is not known, which is not the same as zero. `live_cost` is the cost of the same in live
+    calls.
     """
 
     answers: int = 0
@@ -26,18 +26,18 @@ class Bill:
 
 
 class Tally:
-    """Adds up answers of one lane as they are read. A sum, and not a price of the sum: long requests may differ."""
+    """Adds up the costs of answers of one lane. It prices each answer, since long requests may have other rates."""
 
     def __init__(self, terms: Terms | None, lane: Lane) -> None:
         self._rates = None if terms is None else (terms.at(lane), terms.at(Lane.LIVE))
         self._tiered = terms is not None and terms.tiered
         self._answers = 0
-        # Input, cached and output tokens, in plain integers: this is done for each answer there is.
+        # Input, cached and output tokens, as plain integers for speed: this runs for every answer.
         self._used, self._wasted = [0, 0, 0], [0, 0, 0]
         self._cost = self._wasted_cost = self._live_cost = 0
 
     def add(self, usage: Usage, *, wasted: bool) -> None:
-        """One answer; `wasted` if it answered no row."""
+        """Add one answer; `wasted` if no row uses it."""
         self._answers += 1
         _add(self._used, usage)
         if wasted:
@@ -63,6 +63,6 @@ class Tally:
 
 def _add(sums: list[int], usage: Usage) -> None:
     sums[0] += usage.input_tokens
-    # No more than there are: a service that says otherwise must not make one answer pay for another.
+    # Never more cached tokens than input tokens: a service that reports more must not make other answers cheaper.
     sums[1] += min(usage.cached_tokens, usage.input_tokens)
     sums[2] += usage.output_tokens

@@ -1,7 +1,7 @@
-"""How many input tokens a request has, counted offline: by the model's own vocabulary where the extra is there.
+"""Counts the input tokens of requests offline: by the model's own vocabulary, if the extra is installed.
 
-The extra `batchd[tokens]` brings splintr-rs, which carries its vocabularies in itself. Without it, and for models
-whose text it cannot cut, a token is taken for so many bytes. Nothing here ever touches the network.
+The extra `batchd[tokens]` installs splintr-rs, which contains its vocabularies. Without it, and for models that it does
+not know, the count is the number of bytes divided by a constant. Never uses the network.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Any
 import msgspec
 
 BYTES_PER_TOKEN = 3.5
-"""A guess that serves until real usage is known; within a third for most languages."""
+"""An estimate until real usage is known; within a third for most languages."""
 
 IMAGE_TOKENS = 1_000
-"""A guess for a picture, whose tokens depend on its size and on the model."""
+"""An estimate for a picture, whose tokens depend on its size and on the model."""
 
 _A_MESSAGE, _A_CONVERSATION = 4, 3
-"""Tokens around each message, and around them all, that mark roles and turns: so at OpenAI, and about so elsewhere."""
+"""Tokens that mark roles and turns, per message and per request: exact at OpenAI, and about right elsewhere."""
 
 VOCABULARIES = (
-    # The first that is found in the model's name, without what stands before its last slash.
+    # The first entry that is in the model's name decides; the part before the last slash of the name does not count.
     (r"gpt-oss", "gpt-oss"),
     (r"gpt-4(?!o|\.|-?5)|gpt-3|text-embedding|davinci|babbage", "cl100k_base"),
     (r"gpt-|chatgpt|^o\d|omni", "o200k_base"),
@@ -43,40 +43,40 @@ VOCABULARIES = (
     (r"phi-?4", "phi4"),
     (r"gemma", "gemma2"),
 )
-"""Which of splintr's vocabularies a model reads with."""
+"""The vocabulary in splintr for each model name."""
 
 STAND_IN = "o200k_base"
-"""For models whose vocabulary is not there: it knows the languages, where a number of bytes does not."""
+"""For models whose vocabulary is missing: it counts other languages better than a number of bytes."""
 
 COUNTED_FIRST, COUNTED_SHARE = 1_000, 0.1
-"""So many requests of a run are counted one by one, then this share of them, and the others by their size."""
+"""The number of requests of a run that are counted one by one, then the share of the rest; others count by size."""
 
 
 def counter(model: str, correction: float = 1.0) -> TokenCounter:
-    """A function from an encoded request body to its input tokens, for bodies that follow each other.
+    """A function from an encoded request body to its input tokens, for consecutive bodies.
 
-    `correction` is what past batches of the model say such counts must be multiplied by. Made for each
-    part; making it is cheap once the process has the vocabulary.
+    `correction` is the factor from counted tokens to real ones, known from earlier batches of the model. Each part gets
+    a new counter, which is cheap once the process has the vocabulary.
     """
     return TokenCounter(_encoder(model), correction)
 
 
 def vocabulary(model: str) -> str | None:
-    """The vocabulary that counts for the model here, None where bytes do."""
+    """The vocabulary used for the model here, None if bytes are used."""
     name = _vocabulary_of(model)
     return name if tokenizer_of(name) is not None else None
 
 
 def own_vocabulary(model: str) -> bool:
-    """Whether the vocabulary that counts for a model is known to be its own."""
+    """Whether the vocabulary used for a model is known to be the model's own."""
     return _known_vocabulary(model) is not None
 
 
 def load(name: str) -> None:
-    """Have a vocabulary at hand before it is needed."""
+    """Load a vocabulary before it is needed."""
     tokenizer = tokenizer_of(name)
     if tokenizer is not None:
-        # Half of that is put off until the first letters that are not ASCII.
+        # splintr delays half of that until the first letters that are not ASCII.
         tokenizer.encode_ordinary("é")
 
 
@@ -91,7 +91,7 @@ def _vocabulary_of(model: str) -> str:
 
 @cache
 def tokenizer_of(name: str) -> Any:
-    """The tokenizer of a vocabulary, None where the extra is not installed or does not have it."""
+    """The tokenizer of a vocabulary, None if the extra is not installed or does not have it."""
     try:
         from splintr import Tokenizer
 
@@ -105,7 +105,7 @@ def _encoder(model: str) -> Callable[[str], float]:
     tokenizer = tokenizer_of(_vocabulary_of(model))
     if tokenizer is None:
         return _by_bytes
-    # Not `encode`: a row may hold the spelling of a special token, which the service takes for text.
+    # Not `encode`: a row may contain the spelling of a special token, which the service reads as text.
     encode = tokenizer.encode_ordinary
     return lambda text: len(encode(text))
 
@@ -115,10 +115,10 @@ def _by_bytes(text: str) -> float:
 
 
 class TokenCounter:
-    """Counts the first bodies, and then a share of them; the others have as many tokens a byte as those had.
+    """Counts the first bodies, then a share of them; the others get the same number of tokens per byte.
 
-    A share is enough for the sum, which is what counts: of 10,000 rows it is right to a few parts in a thousand.
-    The longest body so far is always counted.
+    A share is enough, since only the sum matters: for 10,000 rows its error is a few parts in a thousand. The longest
+    body so far is always counted.
     """
 
     def __init__(self, encode: Callable[[str], float], correction: float) -> None:
@@ -136,7 +136,7 @@ class TokenCounter:
         if size > self._longest:
             self._longest = size
             if self._counted >= COUNTED_FIRST:
-                return round(count * self._correction)  # picked for its length, it says nothing of the others
+                return round(count * self._correction)  # it was picked for its length: it is not typical
         self._counted += 1
         self._tokens += count
         self._bytes += size
@@ -144,16 +144,16 @@ class TokenCounter:
 
     @property
     def same(self) -> float | None:
-        """The tokens that all bodies so far have in common, None if they have no such frame (or there was but one)."""
+        """The tokens that all bodies so far have in common, None without a common frame (or with one body only)."""
         same = self.one_by_one.constant
         return None if same is None else same * self._correction
 
 
 class OneByOne:
-    """Counts bodies of which all but one stretch of text is always the same: that is counted once.
+    """Counts bodies that differ in one section only: counts the common frame once.
 
-    What two bodies have in common at both ends is taken for the frame, cut back to where a word begins; a body
-    that does not fit into it is counted whole, and the frame made smaller by it.
+    The frame is what two bodies have in common at both ends, cut back to the beginning of a word. A body that does not
+    fit the frame is counted as a whole, and makes the frame smaller.
     """
 
     def __init__(self, encode: Callable[[str], float]) -> None:
@@ -179,7 +179,7 @@ class OneByOne:
             return None
         text = _text(body[len(ahead) : len(body) - len(behind)])
         if text is None:
-            # More than one stretch differs. Where it is always so, looking for it is given up.
+            # More than one section differs. If this happens always, stop looking for a frame.
             self._odd += 1
             if self._odd > _MAX_ODD:
                 self.constant, self._changes = None, _MAX_CHANGES
@@ -204,7 +204,7 @@ class OneByOne:
         self.constant = None if text is None else count - self.encode(text)
 
     def _is_read(self) -> bool:
-        """Whether a model reads what stands in the frame: another text may be there, such as who asks."""
+        """Whether the differing section is the text that the model reads: it may be another field, such as the user."""
         try:
             return any(isinstance(each, str) and _MARK in each for each in texts(self._ahead + _MARKED + self._behind))
         except msgspec.DecodeError:
@@ -220,7 +220,7 @@ _MARKED = _MARK.encode()
 
 
 def _text(inside: bytes) -> str | None:
-    """What stands inside of a JSON string, None if this is more than the inside of one."""
+    """The text inside a JSON string, None if the bytes are more than the inside of one string."""
     if b"\\" not in inside and b'"' not in inside:
         return inside.decode()
     try:
@@ -252,18 +252,18 @@ def _common_end(left: bytes, right: bytes) -> bytes:
 
 
 def _cut_back(start: bytes) -> bytes:
-    """Back to behind a quote or before a space, where no token and no escape goes across."""
+    """Back to behind a quote or before a space, which no token and no escape crosses."""
     return start[: max(start.rfind(b" "), start.rfind(b'"') + 1, 0)]
 
 
 def _cut_ahead(end: bytes) -> bytes:
     """On to before a quote, an escape or a space."""
-    found = [place for sign in (b" ", b'"', b"\\") if (place := end.find(sign)) >= 0]
-    return end[min(found) :] if found else b""
+    places = [place for sign in (b" ", b'"', b"\\") if (place := end.find(sign)) >= 0]
+    return end[min(places) :] if places else b""
 
 
 class _Body(msgspec.Struct):
-    """As much of a body as a model reads."""
+    """The fields of a body that a model reads."""
 
     messages: Any = None
     instructions: Any = None
@@ -280,19 +280,19 @@ _string = msgspec.json.Decoder(str)
 
 
 def texts(body: bytes) -> Iterator[str | int]:
-    """What a model reads of an encoded body: its texts, and numbers of tokens where they are no text."""
-    asked = _body.decode(body)
-    if isinstance(asked.messages, list):
-        yield _A_CONVERSATION + _A_MESSAGE * len(asked.messages)
-        for message in asked.messages:
+    """The input of the model in an encoded body: its texts, and token counts for parts that are not text."""
+    fields = _body.decode(body)
+    if isinstance(fields.messages, list):
+        yield _A_CONVERSATION + _A_MESSAGE * len(fields.messages)
+        for message in fields.messages:
             yield from _of_message(message)
-    if isinstance(asked.instructions, str):
+    if isinstance(fields.instructions, str):
         yield _A_MESSAGE
-        yield asked.instructions
-    for given in (asked.input, asked.prompt):
-        yield from _of_input(given)
+        yield fields.instructions
+    for value in (fields.input, fields.prompt):
+        yield from _of_input(value)
     # The model gets tools and schemas as text.
-    for extra in (asked.tools, asked.functions, _schema(asked.response_format), _schema(asked.text)):
+    for extra in (fields.tools, fields.functions, _schema(fields.response_format), _schema(fields.text)):
         if extra:
             yield msgspec.json.encode(extra).decode()
 
@@ -320,11 +320,11 @@ def _of_content(content: Any) -> Iterator[str | int]:
             yield piece
 
 
-def _of_input(given: Any) -> Iterator[str | int]:
+def _of_input(value: Any) -> Iterator[str | int]:
     """A text; a list of texts, of messages, or of tokens; or a list of lists of tokens."""
-    if isinstance(given, str):
-        yield given
-    for each in given if isinstance(given, list) else ():
+    if isinstance(value, str):
+        yield value
+    for each in value if isinstance(value, list) else ():
         if isinstance(each, dict):
             yield _A_MESSAGE
             yield from _of_message(each)
