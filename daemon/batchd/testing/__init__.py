@@ -1,4 +1,4 @@
-"""For tests: of plugins (`conformance`, `outbox`) and of batchd itself (`household`, `fakes`). Shipped, never imported.
+"""For tests: of plugins (`conformance`, `outbox`) and of batchd itself (`household`, `fakes`). The daemon imports none.
 
-Importing this brings in none of them: a plugin's tests need the conformance kit and no daemon.
+Importing this package imports none of them: a plugin's tests need the conformance kit and no daemon.
 """

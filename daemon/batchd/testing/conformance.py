@@ -1,7 +1,7 @@
-"""What batchd expects of a plugin, as tests to inherit: one class for each role.
+"""The conformance kit: tests of a plugin's contract, to inherit; one class for each role.
 
-In a test module of your plugin's, inherit the class of its role under a name that begins with `Test`, and write the
-one or two methods that it asks for. pytest does the rest; nothing else needs to be installed.
+In a test module of your plugin, derive a class from that of its role, with a name that begins with `Test`, and write
+the one or two methods that it needs. pytest does the rest; you need to install nothing else.
 
     from batchd.testing.conformance import SinkConformance
 
@@ -9,7 +9,7 @@ one or two methods that it asks for. pytest does the rest; nothing else needs to
         def make(self):
             return WarehouseSink(WarehouseSink.Settings(path=str(self.folder / "results.db")))
 
-Each test asks one thing that `batchd.contracts` promises on the plugin's behalf, and says what to do if it is not so.
+Each test checks one promise in `batchd.contracts`; its failure says what to do.
 `self.folder` is a fresh folder for every test.
 """
 

@@ -1,4 +1,4 @@
-"""What an Executor is asked."""
+"""The tests of an Executor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Question = Callable[[Executor[Any]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """A task, and what it comes to."""
+    """A task, which is also its result."""
 
     numbers: list[int]
 
@@ -129,7 +129,7 @@ class ExecutorConformance(PluginConformance):
         self._ask(question)
 
     def test_what_a_task_raises_comes_back_whole(self) -> None:
-        """A refused file is told to people by its code and words."""
+        """People see a refused file's code and message."""
 
         async def question(executor: Executor[Any]) -> None:
             error = await _raised(executor.run(refuse, "empty"))
@@ -142,12 +142,12 @@ class ExecutorConformance(PluginConformance):
         self._ask(question)
 
     def test_what_cannot_travel_comes_back_in_words(self) -> None:
-        """A plugin may raise anything, and its words are what helps."""
+        """A plugin may raise anything, and its message is what helps people."""
 
         async def question(executor: Executor[Any]) -> None:
             error = await _raised(executor.run(raise_what_cannot_travel, "no such column"))
-            told = isinstance(error, PluginError) and "no such column" in str(error)
-            assert told, (
+            complete = isinstance(error, PluginError) and "no such column" in str(error)
+            assert complete, (
                 f"A task raised an error that cannot be pickled, with the words “no such column”, and run() raised "
                 f"{error!r}. Let the process call batchd.run_task(function, task)."
             )
@@ -155,7 +155,7 @@ class ExecutorConformance(PluginConformance):
         self._ask(question)
 
     def test_a_cancellation_passes_through(self) -> None:
-        """Nobody waits for a task that is not needed any more, and its place is free."""
+        """batchd does not wait for a task that it does not need any more, and its place is free."""
 
         async def question(executor: Executor[Any]) -> None:
             file = self.folder / "go"
@@ -165,7 +165,7 @@ class ExecutorConformance(PluginConformance):
         self._ask(question)
 
     def test_a_worker_that_dies_is_reported(self) -> None:
-        """It is what tells a part that no memory is enough for from others."""
+        """WorkerLost shows a part that needs more memory than there is."""
 
         async def question(executor: Executor[Any]) -> None:
             process, _ = await executor.run(whereabouts, None)
@@ -198,7 +198,7 @@ class ExecutorConformance(PluginConformance):
         self._ask(question)
 
     def test_it_closes_without_waiting_for_tasks(self) -> None:
-        """All of them may be done again, and a service manager does not wait for long."""
+        """All tasks may be repeated, and a service manager does not wait for long."""
 
         async def question(executor: Executor[Any]) -> None:
             going = asyncio.ensure_future(executor.run(wait_long, str(self.folder / "never")))
@@ -213,7 +213,7 @@ class ExecutorConformance(PluginConformance):
         self._ask(question, close=False)
 
     def test_it_names_its_machines(self) -> None:
-        """With what is installed there, so that it can be compared with what is installed here."""
+        """Each node has its installed versions, to compare with those on this machine."""
 
         async def question(executor: Executor[Any]) -> None:
             found: list[object] = list(executor.nodes())

@@ -1,4 +1,4 @@
-"""What a LiveProvider is asked."""
+"""The tests of a LiveProvider."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Question = Callable[[LiveProvider[Any]], Awaitable[None]]
 
 
 class LiveProviderConformance(PluginConformance):
-    """Inherit it and write `make`; `refused` lets it ask more.
+    """Inherit it and write `make`; with `refused` it tests more.
 
     class TestMyProvider(LiveProviderConformance):
         def make(self):
@@ -41,7 +41,7 @@ class LiveProviderConformance(PluginConformance):
         return None
 
     def test_an_answer_is_a_result_under_its_custom_id(self) -> None:
-        """A Response or a Failure, and whose it is."""
+        """The Result has a Response or a Failure, and the custom_id of the request."""
 
         async def question(provider: LiveProvider[Any]) -> None:
             for number, body in enumerate(self.bodies()):
@@ -52,7 +52,7 @@ class LiveProviderConformance(PluginConformance):
         self._ask(question)
 
     def test_many_at_a_time_keep_their_own_answers(self) -> None:
-        """Hundreds are under way at a time."""
+        """batchd makes hundreds of calls at a time."""
 
         async def question(provider: LiveProvider[Any]) -> None:
             bodies = self.bodies()
@@ -61,19 +61,19 @@ class LiveProviderConformance(PluginConformance):
                 for number in range(20)
             ]
             results = await asyncio.gather(*calls)
-            asked = {f"job-{number}" for number in range(20)}
+            custom_ids = {f"job-{number}" for number in range(20)}
             got = [getattr(result, "custom_id", None) for result in results]
             wrong = [
                 f"job-{number} as {each}"
                 for number, each in enumerate(got)
-                if each != f"job-{number}" and each in asked
+                if each != f"job-{number}" and each in custom_ids
             ]
             assert not wrong, f"Of twenty calls at a time these came back under another's name: {', '.join(wrong)}."
 
         self._ask(question)
 
     def test_a_refused_request_is_a_failure(self) -> None:
-        """Nobody can help it, so it fails that row alone and is not raised."""
+        """It fails the row alone, so it is returned and not raised."""
         body = self.refused()
         if body is None:
             skip("no refused() body to ask about")
@@ -92,7 +92,7 @@ class LiveProviderConformance(PluginConformance):
         self._ask(question)
 
     def test_a_cancellation_passes_through(self) -> None:
-        """The daemon stops by cancelling what is under way."""
+        """The daemon cancels running calls when it stops."""
 
         async def question(provider: LiveProvider[Any]) -> None:
             call = provider.complete("job-0", dict(self.bodies()[0]), endpoint=self.endpoint)

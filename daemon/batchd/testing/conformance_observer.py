@@ -1,4 +1,4 @@
-"""What an Observer is asked."""
+"""The tests of an Observer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAMPLES[dict[str, int]] = {"no_answer": 3}
 
 
 def sample_events() -> Iterator[Event]:
-    """One event of every kind that there is, with all its fields filled."""
+    """One event of every kind, with all its fields filled."""
     for kind in vars(events).values():
         if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event:
             yield kind(**{field.name: _sample(typing.get_type_hints(kind)[field.name]) for field in fields(kind)})
@@ -34,7 +34,7 @@ def _sample(hint: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _SomethingNew(Event):
-    """An event that the next version of batchd may tell of."""
+    """An event that a later version of batchd may have."""
 
     @property
     def sentence(self) -> str:
@@ -61,40 +61,40 @@ class ObserverConformance(PluginConformance):
                 try:
                     await observer.notice(event)
                 except Exception as error:
-                    raise AssertionError(f"notice() raised {error!r} when told: {event!r}") from error
+                    raise AssertionError(f"notice() raised {error!r} for the event {event!r}") from error
 
         self._ask(question)
 
     def test_it_passes_over_events_that_it_does_not_know(self) -> None:
-        """Later versions tell of more."""
+        """Later versions have more events."""
 
         async def question(observer: Observer[Any]) -> None:
             try:
                 await observer.notice(_SomethingNew(job="job"))
             except Exception as error:
                 raise AssertionError(
-                    f"notice() raised {error!r} when told of an event of a later version. Pass over what you do not "
+                    f"notice() raised {error!r} for an event of a later version. Ignore what you do not "
                     "know; every event has a `kind`, a `sentence` and `data()`."
                 ) from error
 
         self._ask(question)
 
     def test_it_can_be_told_of_many_at_a_time(self) -> None:
-        """Nobody waits for it."""
+        """batchd does not wait for one event before it sends the next."""
 
         async def question(observer: Observer[Any]) -> None:
-            alone = [(event, await _told(observer, event)) for event in sample_events()]
-            # What it raises when it is told of one thing alone is the question of another test.
+            alone = [(event, await _notified(observer, event)) for event in sample_events()]
+            # Another test checks what it raises for a single event.
             good = [event for event, error in alone if error is None] * 5
             for event, error in zip(
-                good, await asyncio.gather(*(_told(observer, event) for event in good)), strict=True
+                good, await asyncio.gather(*(_notified(observer, event) for event in good)), strict=True
             ):
-                assert error is None, f"notice() raised {error!r} when told of {event.kind} among others."
+                assert error is None, f"notice() raised {error!r} for {event.kind}, among other events."
 
         self._ask(question)
 
     def test_a_cancellation_passes_through(self) -> None:
-        """The daemon stops by cancelling what is under way."""
+        """The daemon cancels running calls when it stops."""
 
         async def question(observer: Observer[Any]) -> None:
             for event in sample_events():
@@ -109,7 +109,7 @@ class ObserverConformance(PluginConformance):
         ask(asking)
 
 
-async def _told(observer: Observer[Any], event: Event) -> Exception | None:
+async def _notified(observer: Observer[Any], event: Event) -> Exception | None:
     try:
         await observer.notice(event)
     except Exception as error:  # noqa: BLE001  # a plugin may raise anything

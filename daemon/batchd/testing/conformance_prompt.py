@@ -1,4 +1,4 @@
-"""What a PromptBuilder is asked."""
+"""The tests of a PromptBuilder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .conformance_shared import PluginConformance, failure, no_json
 
 COMMON: Body = {"model": "small", "max_tokens": 50, "temperature": 0, "metadata": {"a": [1, "é"]}}
 
-# What people put where a text was expected; a row that cannot be asked about is a Failure, not an exception.
+# Values that people put into cells for text; a row that no request can be made for is a Failure, not an exception.
 ODD_VALUES: Sequence[Json] = (
     None,
     "",
@@ -36,7 +36,7 @@ ODD_VALUES: Sequence[Json] = (
     "x" * 20_000,
 )
 
-# What services answer that is no plain text.
+# Answers of services that are not plain text.
 ODD_BODIES: Sequence[Body] = (
     {},
     {"choices": []},
@@ -86,10 +86,10 @@ class PromptBuilderConformance(PluginConformance):
         for row in self._rows():
             body = builder.build(row)
             assert isinstance(body, dict), f"build() of row {row.number} returned {body!r}; it must be a dict."
-            assert not no_json(body), f"The body of row {row.number} holds {no_json(body)}, which JSON cannot say."
+            assert not no_json(body), f"The body of row {row.number} holds {no_json(body)}, which JSON does not have."
 
     def test_the_same_row_always_becomes_the_same_body(self) -> None:
-        """By the same object, by a new one, in any order: or a crash would ask something else."""
+        """The same object and a new one give the same, in any order; else a crash would change the requests."""
         builder = self.make()
         first = [builder.build(_copied(row)) for row in self._rows()]
         again = [builder.build(_copied(row)) for row in reversed(self._rows())][::-1]
@@ -101,16 +101,16 @@ class PromptBuilderConformance(PluginConformance):
             )
 
     def test_building_leaves_the_row_alone(self) -> None:
-        """Others read the same row."""
+        """`build` does not change the row, which others read too."""
         builder = self.make()
         for row in self._rows():
-            given = _copied(row)
-            builder.build(given)
-            same = (list(given.columns), list(given.values)) == (list(row.columns), list(row.values))
-            assert same, f"build() has changed row {row.number}: {given!r} was {row!r}."
+            copy = _copied(row)
+            builder.build(copy)
+            same = (list(copy.columns), list(copy.values)) == (list(row.columns), list(row.values))
+            assert same, f"build() has changed row {row.number}: {copy!r} was {row!r}."
 
     def test_odd_values_are_failures_at_worst(self) -> None:
-        """Whatever stands in a cell, the row gets a body or a Failure; nothing is raised."""
+        """With any value in a cell, the row gets a body or a Failure; nothing is raised."""
         builder = self.make()
         for row in self._odd_rows():
             try:
@@ -136,10 +136,10 @@ class PromptBuilderConformance(PluginConformance):
                     assert got == built, f"encode() gave row {row.number} {got!r}, build() {built!r}."
                     continue
                 body = _decoded(got, row)
-                wanted = msgspec.json.decode(msgspec.json.encode({**common, **built}))
-                assert body == wanted, (
+                expected = msgspec.json.decode(msgspec.json.encode({**common, **built}))
+                assert body == expected, (
                     f"encode() asks something else about row {row.number} than build() does: {body!r} instead of "
-                    f"{wanted!r} (the route adds {common!r}; a key of the body wins)."
+                    f"{expected!r} (the route adds {common!r}; a key of the body wins)."
                 )
 
     def test_it_needs_columns_by_their_names(self) -> None:
@@ -147,13 +147,13 @@ class PromptBuilderConformance(PluginConformance):
         needs = self.make().needs()
         assert not isinstance(needs, str), f"needs() returned the text {needs!r}; return a list of names."
         assert isinstance(needs, Iterable), f"needs() returned {needs!r}; return a list of names."
-        wanted = list(needs)
+        names = list(needs)
         for row in self._rows():
-            missing = [name for name in wanted if name not in row.columns]
+            missing = [name for name in names if name not in row.columns]
             assert not missing, f"needs() asks for {missing}, which row {row.number} of rows() does not have."
 
     def test_its_columns_are_names(self) -> None:
-        """Non-empty, unique; a list and no text."""
+        """Columns are non-empty, unique names; a list, not a text."""
         columns: Any = self.make().columns
         assert not isinstance(columns, str), f"`columns` is the text {columns!r}; write a tuple: ({columns!r},)."
         assert list(columns), "`columns` is empty; an answer fills at least one."
@@ -192,10 +192,10 @@ class PromptBuilderConformance(PluginConformance):
                 f"parse() of the answer {text!r} filled {sorted(read)}; `columns` promises {sorted(builder.columns)}."
             )
             no = no_json(dict(read))
-            assert no is None, f"parse() of the answer {text!r} returned {no}, which JSON cannot say."
+            assert no is None, f"parse() of the answer {text!r} returned {no}, which JSON does not have."
 
     def test_reading_an_answer_again_gives_the_same(self) -> None:
-        """After a crash it is read again, by another process."""
+        """After a crash another process parses the answer again."""
         builder = self.make()
         for response in self._responses():
             try:
@@ -221,7 +221,7 @@ class PromptBuilderConformance(PluginConformance):
                 failure(read, f"the body {body!r}")
             else:
                 assert isinstance(read, Mapping), (
-                    f"parse() of {body!r} returned {read!r}; columns or a Failure, please."
+                    f"parse() of {body!r} returned {read!r}; it must return columns or a Failure."
                 )
 
     def _rows(self) -> Sequence[Row]:

@@ -1,4 +1,4 @@
-"""What a BatchProvider is asked. Give it a service to test by: a sandbox, a recording, a fake."""
+"""The tests of a BatchProvider. They need a service to test with: a sandbox, a recording, a fake."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ class BatchProviderConformance(PluginConformance):
         def make(self):
             return MyProvider(MyProvider.Settings(base_url=..., api_key="env:KEY"))
 
-    `make` is called several times in one test, and all that it returns must reach the same service: that is what a
-    restarted daemon has to go on with.
+    A test calls `make` several times, and all its results must use the same service, as a restarted daemon does.
     """
 
     model: ClassVar[str] = "sandbox-small"
@@ -52,15 +51,15 @@ class BatchProviderConformance(PluginConformance):
     # --- results ---------------------------------------------------------------------------------------------
 
     def test_every_request_is_answered_by_its_custom_id(self) -> None:
-        """All that were asked, nothing else, whatever the order."""
+        """The answers are those to the requests, in any order, and no others."""
 
         async def question(provider: BatchProvider[Any]) -> None:
             submission, results = await self._answered(provider)
-            asked = {request["custom_id"] for request in submission.requests_in_file()}
+            custom_ids = {request["custom_id"] for request in submission.requests_in_file()}
             got = {result.custom_id for result in results}
-            assert got == asked, (
-                f"Asked under {sorted(asked)}, answered under {sorted(map(str, got))}. A Result carries the custom_id "
-                "of its request as it stands in the file, never a number or an id of the service."
+            assert got == custom_ids, (
+                f"Asked under {sorted(custom_ids)}, answered under {sorted(map(str, got))}. A Result carries the "
+                "custom_id of its request in the file, never a number or an id of the service."
             )
 
         self._ask(question)
@@ -77,7 +76,7 @@ class BatchProviderConformance(PluginConformance):
         self._ask(question)
 
     def test_an_outcome_is_a_response_or_a_failure(self) -> None:
-        """Never both, never neither; a response holds the body as it came."""
+        """Each outcome is a Response with the unchanged body, or a Failure."""
 
         async def question(provider: BatchProvider[Any]) -> None:
             _, results = await self._answered(provider)
@@ -87,7 +86,7 @@ class BatchProviderConformance(PluginConformance):
         self._ask(question)
 
     def test_results_can_be_fetched_again(self) -> None:
-        """A download that was cut is made again, from its beginning."""
+        """batchd repeats a download that broke off, from its beginning."""
 
         async def question(provider: BatchProvider[Any]) -> None:
             submission, remote = await self._ended(provider)
@@ -109,50 +108,52 @@ class BatchProviderConformance(PluginConformance):
             await provider.download(remote, target)
             content = target.getvalue()
             assert content.endswith(b"\n"), f"The download ends in {content[-20:]!r}; every line ends in a newline."
-            asked = {request["custom_id"] for request in submission.requests_in_file()}
+            custom_ids = {request["custom_id"] for request in submission.requests_in_file()}
             for line in content.splitlines():
                 whose = owner(line)
-                assert whose in asked, f"The downloaded line {line[:200]!r} is nobody's: its custom_id is {whose!r}."
+                assert whose in custom_ids, (
+                    f"The custom_id {whose!r} of the downloaded line {line[:200]!r} is of no request."
+                )
 
         self._ask(question)
 
     # --- submitting and finding ------------------------------------------------------------------------------
 
     def test_a_submitted_batch_is_found_and_there_is_one(self) -> None:
-        """`find` names the batch that `submit` made, and `submit` made one. Or it raises CannotFind."""
+        """`find` returns the one batch that `submit` created, or raises CannotFind."""
 
         async def question(provider: BatchProvider[Any]) -> None:
             submission, remote = await self._submitted(provider)
             assert isinstance(remote, str), f"submit() returned {remote!r}; it must return the provider's id, as text."
             assert remote, "submit() returned an empty id; nothing could be asked about the batch any more."
-            found = await self._find(provider, submission)
-            assert found is None or found == [remote], (
-                f"submit() returned {remote!r}, find() looked up {found!r}. More than one id: submit() repeats the "
+            remotes = await self._find(provider, submission)
+            assert remotes is None or remotes == [remote], (
+                f"submit() returned {remote!r}, find() looked up {remotes!r}. More than one id: submit() repeats the "
                 "call that costs money. None: batchd would create the batch again, and it would be paid twice."
             )
 
         self._ask(question)
 
     def test_what_was_never_submitted_is_not_found(self) -> None:
-        """An empty answer says that there is none; only CannotFind says that nobody knows."""
+        """An empty result means that there is none; only CannotFind means that the service cannot tell."""
 
         async def question(provider: BatchProvider[Any]) -> None:
             await self._submitted(provider)
             submission = self._submission()
             submission = dataclasses.replace(submission, upload=await provider.upload(submission))
             try:
-                found = await self._find(provider, submission)
+                remotes = await self._find(provider, submission)
             except Exception as error:
                 raise AssertionError(
                     f"find() of a submission that has no batch raised {error!r}. Return [] if there is none, raise "
                     "CannotFind if the service cannot tell."
                 ) from error
-            assert not found, f"find() of a submission that was never made into a batch returned {found!r}."
+            assert not remotes, f"find() of a submission that was never made into a batch returned {remotes!r}."
 
         self._ask(question)
 
     def test_an_upload_may_be_repeated(self) -> None:
-        """Its answer may be lost: the same file again, then the batch out of the second one."""
+        """The response may be lost: upload the same file again, then create the batch from the second upload."""
 
         async def question(provider: BatchProvider[Any]) -> None:
             submission = self._submission()
@@ -176,12 +177,12 @@ class BatchProviderConformance(PluginConformance):
         self._ask(question)
 
     def test_many_batches_at_a_time_do_not_mix(self) -> None:
-        """Everything may be called many at a time."""
+        """All methods may be called concurrently."""
 
         async def question(provider: BatchProvider[Any]) -> None:
             async with asyncio.TaskGroup() as tasks:
-                going = [tasks.create_task(self._answered(provider)) for _ in range(4)]
-            for submission, results in (task.result() for task in going):
+                running = [tasks.create_task(self._answered(provider)) for _ in range(4)]
+            for submission, results in (task.result() for task in running):
                 strangers = [str(each.custom_id) for each in results if str(each.custom_id).startswith("batchd-")]
                 mixed = [each for each in strangers if not each.startswith(submission.key)]
                 assert not mixed, f"Of four batches at a time, {submission.key} was given the answers {mixed}."
@@ -208,7 +209,7 @@ class BatchProviderConformance(PluginConformance):
         self._ask(question)
 
     def test_a_batch_that_is_not_there_is_missing(self) -> None:
-        """`RemoteMissing`, so that its rows are asked again instead of waited for."""
+        """Raises RemoteMissing, so that batchd asks its rows again instead of waiting for it."""
 
         async def question(provider: BatchProvider[Any]) -> None:
             try:
@@ -216,14 +217,14 @@ class BatchProviderConformance(PluginConformance):
             except RemoteMissing:
                 return
             except Exception as error:
-                told = f"poll() of a batch that there is not raised {error!r}, not RemoteMissing."
-                raise AssertionError(told) from error
-            raise AssertionError(f"poll() of a batch that there is not returned {status!r}; raise RemoteMissing.")
+                message = f"poll() of a batch that does not exist raised {error!r}, not RemoteMissing."
+                raise AssertionError(message) from error
+            raise AssertionError(f"poll() of a batch that does not exist returned {status!r}; raise RemoteMissing.")
 
         self._ask(question)
 
     def test_another_object_goes_on_where_one_left_off(self) -> None:
-        """The daemon may be killed at any time: id, key and details are all that is left of a batch."""
+        """The daemon may be killed at any time: of a batch it then knows id, key and details only."""
 
         async def question(provider: BatchProvider[Any]) -> None:
             submission, remote = await self._submitted(provider)
@@ -246,7 +247,7 @@ class BatchProviderConformance(PluginConformance):
     # --- the rest --------------------------------------------------------------------------------------------
 
     def test_a_cancelled_batch_can_still_be_polled_and_forgotten(self) -> None:
-        """`cancel` asks, `poll` says what came of it; `forget` twice is as good as once."""
+        """`cancel` asks, `poll` shows the result; a second `forget` has no effect."""
 
         async def question(provider: BatchProvider[Any]) -> None:
             submission, remote = await self._submitted(provider)
@@ -265,7 +266,7 @@ class BatchProviderConformance(PluginConformance):
         self._ask(question)
 
     def test_a_cancellation_passes_through(self) -> None:
-        """The daemon stops by cancelling what is under way."""
+        """The daemon cancels running calls when it stops."""
 
         async def question(provider: BatchProvider[Any]) -> None:
             submission, remote = await self._submitted(provider)
@@ -279,7 +280,7 @@ class BatchProviderConformance(PluginConformance):
         self._ask(question)
 
     def test_its_limits_let_something_through(self) -> None:
-        """Positive numbers, or None where there is none."""
+        """Each limit is a positive number, or None for no limit."""
         limits = self.make().limits
         assert isinstance(limits, Limits), f"`limits` is {limits!r}; it must be batchd.Limits."
         for name, value in dataclasses.asdict(limits).items():
@@ -310,7 +311,7 @@ class BatchProviderConformance(PluginConformance):
     async def _opened(self) -> BatchProvider[Any]:
         provider = self.make()
         with suppress(Exception):
-            # As the daemon does it: what this raises, the first call that needs it will say.
+            # As in the daemon: an exception is ignored, for the first call that needs it fails as well.
             await provider.aopen()
         return provider
 
@@ -359,7 +360,7 @@ class BatchProviderConformance(PluginConformance):
 
 def outcome_is_sound(result: Result) -> None:
     """Check that a Result holds an answer or a Failure that can be stored."""
-    assert isinstance(result, Result), f"{result!r} is no batchd.Result."
+    assert isinstance(result, Result), f"{result!r} is not a batchd.Result."
     outcome = result.outcome
     if isinstance(outcome, Failure):
         failure(outcome, f"request {result.custom_id}")

@@ -1,4 +1,4 @@
-"""What a Reader is asked."""
+"""The tests of a Reader."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GARBAGE = bytes(range(256)) * 20
 
 
 class ReaderConformance(PluginConformance):
-    """Inherit it and write `make` and `samples`; `broken`, `refused` and `large` let it ask more.
+    """Inherit it and write `make` and `samples`; with `broken`, `refused` and `large` it tests more.
 
     class TestMyReader(ReaderConformance):
         def make(self):
@@ -48,7 +48,7 @@ class ReaderConformance(PluginConformance):
         return None
 
     def test_the_first_thing_it_yields_are_the_names_of_the_columns(self) -> None:
-        """Once, non-empty, unique, text."""
+        """The column names come once, and are non-empty, unique texts."""
         for source in self._samples():
             names = next(iter(self.make().read(source)), None)
             where = f"The first thing that read() yields of {source.name}"
@@ -62,7 +62,7 @@ class ReaderConformance(PluginConformance):
             assert not doubles, f"{where} names {doubles} twice. Refuse such a file, or give the second another name."
 
     def test_every_row_has_one_value_for_each_column(self) -> None:
-        """No fewer, no more; what does not fit is a BadRow."""
+        """Each row has one value per column; any other record is a BadRow."""
         for source in (*self._samples(), *_written(self.folder, self.broken())):
             names, *records = self._read_as_far_as_it_goes(source)
             for number, record in enumerate(records):
@@ -76,7 +76,7 @@ class ReaderConformance(PluginConformance):
                 )
 
     def test_every_value_is_one_that_json_has(self) -> None:
-        """None, bool, int, float, str, list, dict: what is read is kept as JSON."""
+        """Values are None, bool, int, float, str, list or dict: batchd stores rows as JSON."""
         for source in self._samples():
             for number, record in enumerate(self._read(source)[1:]):
                 if not isinstance(record, BadRow):
@@ -84,7 +84,7 @@ class ReaderConformance(PluginConformance):
                     assert no is None, f"Row {number} of {source.name} holds {no}. Turn it into text or a number."
 
     def test_reading_again_yields_the_same(self) -> None:
-        """By a new object as after a crash, and by the same one."""
+        """The same object, and a new one as after a crash, read the same."""
         for source in self._samples():
             reader = self.make()
             first = list(reader.read(source))
@@ -92,21 +92,21 @@ class ReaderConformance(PluginConformance):
             assert self._read(source) == first, f"Read again by a new object, as after a crash, {source.name} differs."
 
     def test_samples_have_rows(self) -> None:
-        """A sample without rows would leave all other questions unasked."""
+        """Without rows in a sample, the other tests would check nothing."""
         for source in self._samples():
             records = self._read(source)[1:]
             good = sum(not isinstance(record, BadRow) for record in records)
             assert good, f"No row came out of the sample {source.name}: {records!r}."
 
     def test_bad_rows_say_what_was_there_and_why_it_will_not_do(self) -> None:
-        """Values as a list, a Failure with a code and a sentence."""
+        """A BadRow has a list of values, and a Failure with a code and a sentence."""
         for source in (*self._samples(), *_written(self.folder, self.broken())):
             for number, record in enumerate(self._read_as_far_as_it_goes(source)[1:]):
                 if isinstance(record, BadRow):
                     bad_row(record, f"row {number} of {source.name}")
 
     def test_a_broken_record_fails_alone(self) -> None:
-        """In the files of `broken()` something is a BadRow and something is not."""
+        """Each file of `broken()` gives at least one BadRow and one good row."""
         broken = list(_written(self.folder, self.broken()))
         if not broken:
             skip("no broken() files to ask about")
@@ -122,7 +122,7 @@ class ReaderConformance(PluginConformance):
             assert bad < len(records), f"Everything in {source.name} was found to be broken: {records!r}."
 
     def test_a_file_it_cannot_read_is_refused_in_words(self) -> None:
-        """Empty files, noise and those of `refused()`: a FileRefused, or rows after all; nothing else is raised."""
+        """Empty files, noise and those of `refused()` give a FileRefused, or rows; nothing else is raised."""
         suffix = Path(next(iter(self.samples()))).suffix
         may = {f"empty{suffix}": b"", f"noise{suffix}": GARBAGE, f"nul{suffix}": b"\0" * 100}
         for source in _written(self.folder, {**may, **self.refused()}):
@@ -133,7 +133,7 @@ class ReaderConformance(PluginConformance):
             except Exception as error:
                 raise AssertionError(
                     f"Reading {source.name} raised {error!r}. A file that cannot be read is a FileRefused(code, "
-                    "sentence), which is put next to the file for whoever dropped it."
+                    "sentence), which batchd puts next to the file for the person who dropped it."
                 ) from error
             else:
                 assert source.name not in self.refused(), f"{source.name} was to be refused, and was read."
@@ -163,7 +163,7 @@ class ReaderConformance(PluginConformance):
             assert source.path.read_bytes() == before, f"Reading {source.name} has changed it."
 
     def test_its_suffixes_are_those_of_its_samples(self) -> None:
-        """Lower case, with the dot; a reader without any is only used where a route names it."""
+        """Suffixes are in lower case with the dot. A reader without any is only used if a route names it."""
         suffixes = type(self.make()).suffixes
         assert isinstance(suffixes, tuple), f'`suffixes` is {suffixes!r}; write a tuple, with a comma: (".tab",).'
         for suffix in suffixes:
@@ -179,9 +179,9 @@ class ReaderConformance(PluginConformance):
         for source in self._samples():
             reader = self.make()
             list(reader.read(source))
-            said = reader.describe()
-            assert isinstance(said, Mapping), f"describe() returned {said!r}; it must be a mapping."
-            assert not no_json(dict(said)), f"describe() returned {no_json(dict(said))}, which a report cannot hold."
+            facts = reader.describe()
+            assert isinstance(facts, Mapping), f"describe() returned {facts!r}; it must be a mapping."
+            assert not no_json(dict(facts)), f"describe() returned {no_json(dict(facts))}, which a report cannot hold."
 
     def _samples(self) -> Iterator[Source]:
         samples = self.samples()
@@ -202,7 +202,7 @@ class ReaderConformance(PluginConformance):
 
 def _written(folder: Path, files: Mapping[str, bytes]) -> Iterator[Source]:
     for number, (name, content) in enumerate(files.items()):
-        # In the spool every dropped file is called `source`: a reader must go by `name` for the suffix.
+        # Among the working files every dropped file is called `source`: a reader must take the suffix from `name`.
         path = folder / f"{number}-{len(content)}" / "source"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
@@ -211,7 +211,7 @@ def _written(folder: Path, files: Mapping[str, bytes]) -> Iterator[Source]:
 
 def _check_refusal(refusal: FileRefused, what: str) -> None:
     code: object = refusal.code
-    assert isinstance(code, str), f"The code of {what} is {code!r}; it must be a word for machines."
-    assert code, f"{what} has no code for machines."
+    assert isinstance(code, str), f"The code of {what} is {code!r}; it must be a word for programs."
+    assert code, f"{what} has no code for programs."
     assert " " in str(refusal), f"{what} must tell a person what to do; it says {str(refusal)!r}."
     assert not no_json(str(refusal)), f"{what} cannot be written down: {no_json(str(refusal))}."

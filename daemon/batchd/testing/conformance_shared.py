@@ -1,4 +1,4 @@
-"""What plugins of every role are asked, and how questions are put."""
+"""The tests of plugins of every role, and the functions that all tests share."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from ..contracts import Plugin, Settings
 from ..model import BadRow, Failure
 
 PATIENCE = 20.0
-"""Seconds after which something that should have ended counts as standing still."""
+"""Seconds after which a test fails if something has not ended."""
 
 
 class PluginConformance:
-    """The questions to a plugin of any role. Inherit the class of your role, not this one."""
+    """The tests of a plugin of any role. Derive your class from that of your role, not from this one."""
 
     module: ClassVar[str | None] = None
     """What is imported to find the plugin: the value of its entry point. Found out by itself where it is installed."""
@@ -44,15 +44,15 @@ class PluginConformance:
         return Path(tempfile.mkdtemp(prefix="batchd-conformance-"))
 
     def teardown_method(self) -> None:
-        """What pytest calls at the end of a test."""
+        """pytest calls this at the end of a test."""
         shutil.rmtree(self._root, ignore_errors=True)
 
     def make(self) -> Any:
-        """A new plugin object, with settings to test by."""
+        """A new plugin object, with settings for the tests."""
         raise NotImplementedError(f"{type(self).__name__} must have a method make() that returns a new plugin object.")
 
     def test_its_settings_are_a_table_of_batchd(self) -> None:
-        """`Settings` is a class of batchd.Settings and refuses keys that it does not know."""
+        """`Settings` is a subclass of batchd.Settings and refuses unknown keys."""
         plugin = self.make()
         settings = getattr(type(plugin), "Settings", None)
         assert isinstance(settings, type), f"{_name(plugin)}.Settings is {settings!r}; nest a class of batchd.Settings."
@@ -64,7 +64,7 @@ class PluginConformance:
         )
 
     def test_importing_it_is_cheap(self) -> None:
-        """What is imported at every start brings in nothing that only the object needs."""
+        """The module, which every start imports, does not import what only the object needs."""
         module = self.module or _entry_module(type(self.make()))
         heavy = _brought_in_by(module)
         assert not heavy, (
@@ -106,44 +106,44 @@ def _entry_module(plugin: type[Any]) -> str:
 
 
 def skip(reason: str) -> NoReturn:
-    """Leave out a question that this plugin gives no means to put."""
+    """Skip a test for which this plugin has no data."""
     raise SkipTest(reason)
 
 
-def sentences(found: object, what: str) -> None:
-    """Check that `found` is what a `check` method may return."""
-    assert not isinstance(found, str), (
-        f"{what} returned the text {found!r}, of which every letter would be taken for a sentence. Return a list."
+def sentences(value: object, what: str) -> None:
+    """Check that `value` is what a `check` method may return."""
+    assert not isinstance(value, str), (
+        f"{what} returned the text {value!r}, of which every letter would be taken for a sentence. Return a list."
     )
-    assert isinstance(found, Sequence), f"{what} returned {found!r}; return a list of sentences, empty if all is well."
-    for sentence in found:
+    assert isinstance(value, Sequence), f"{what} returned {value!r}; return a list of sentences, empty if all is well."
+    for sentence in value:
         assert isinstance(sentence, str), f"{what} returned {sentence!r} in its list; each must be a sentence."
         assert sentence.strip(), f"{what} returned an empty sentence; leave it out."
 
 
-def failure(found: Failure, what: str) -> None:
-    """Check that a Failure tells people something, and can be stored."""
+def failure(value: Failure, what: str) -> None:
+    """Check that a Failure has a code and a message, and can be stored."""
     for name in ("code", "message"):
-        said = getattr(found, name)
-        assert isinstance(said, str), f"The {name} of the Failure of {what} is {said!r}; it must be text."
-        assert said.strip(), f"The Failure of {what} has an empty {name}. People must be told what is wrong."
-        assert not no_json(said), f"The {name} of the Failure of {what} cannot be stored: {no_json(said)}."
-    assert isinstance(found.transient, bool), f"`transient` of the Failure of {what} is {found.transient!r}."
+        text = getattr(value, name)
+        assert isinstance(text, str), f"The {name} of the Failure of {what} is {text!r}; it must be text."
+        assert text.strip(), f"The Failure of {what} has an empty {name}. People must be told what is wrong."
+        assert not no_json(text), f"The {name} of the Failure of {what} cannot be stored: {no_json(text)}."
+    assert isinstance(value.transient, bool), f"`transient` of the Failure of {what} is {value.transient!r}."
 
 
-def bad_row(found: BadRow, what: str) -> None:
-    """Check that a BadRow says what was there, and what is wrong with it."""
-    assert isinstance(found.failure, Failure), f"The failure of {what} is {found.failure!r}; it must be a Failure."
-    failure(found.failure, what)
-    assert isinstance(found.values, Sequence), f"The values of {what} are {found.values!r}; they must be a list."
-    assert not isinstance(found.values, str | bytes), (
-        f"The values of {what} are the text {found.values!r}; put it into a list, or every letter is a cell."
+def bad_row(value: BadRow, what: str) -> None:
+    """Check that a BadRow has the values of the record, and its fault."""
+    assert isinstance(value.failure, Failure), f"The failure of {what} is {value.failure!r}; it must be a Failure."
+    failure(value.failure, what)
+    assert isinstance(value.values, Sequence), f"The values of {what} are {value.values!r}; they must be a list."
+    assert not isinstance(value.values, str | bytes), (
+        f"The values of {what} are the text {value.values!r}; put it into a list, or every letter is a cell."
     )
-    assert not no_json(found.values), f"The values of {what} cannot be stored: {no_json(found.values)}."
+    assert not no_json(value.values), f"The values of {what} cannot be stored: {no_json(value.values)}."
 
 
 def no_json(value: object, place: str = "") -> str | None:
-    """Where and why JSON cannot say this value, None if it can."""
+    """Where and why this value cannot be JSON, None if it can."""
     at = f" at {place}" if place else ""
     match value:
         case None | bool() | int():
@@ -168,7 +168,7 @@ def no_json(value: object, place: str = "") -> str | None:
 
 
 def grows(run: Callable[[int], object], few: int, many: int) -> str | None:
-    """Whether memory grows with the number of rows: says by how much, None if it does not."""
+    """By how much memory grows with the number of rows, None if it does not."""
     run(10)  # what is imported or kept for good the first time is not to be counted
     small, large = _peak(run, few), _peak(run, many)
     if large <= 2 * small + 1_000_000:
@@ -193,7 +193,7 @@ def _peak(run: Callable[[int], object], rows: int) -> int:
 
 
 def ask(question: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Put a question that takes an event loop. One that is not answered in time fails."""
+    """Run a test on an event loop. It fails if it does not end in time."""
 
     async def asking() -> None:
         try:
@@ -208,7 +208,7 @@ def ask(question: Callable[[], Coroutine[Any, Any, None]]) -> None:
 async def passes_cancellation(
     call: Awaitable[object], what: str, *, release: Callable[[], None] = lambda: None
 ) -> None:
-    """Cancel the call where it first waits (or waits now): nothing but the cancellation may come out of it."""
+    """Cancel the call when it first waits (or waits now): it must raise the cancellation, and nothing else."""
     task = asyncio.ensure_future(call)
     await asyncio.sleep(0)
     if task.done():

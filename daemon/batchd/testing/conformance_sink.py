@@ -1,4 +1,4 @@
-"""What a Sink is asked."""
+"""The tests of a Sink."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SinkConformance(PluginConformance):
         raise NotImplementedError("Write make(self): it returns a new sink.")
 
     def seen(self) -> Any:
-        """What people see of what was published elsewhere; something that compares equal if it has not changed."""
+        """What the sink published outside the outbox, as a value that compares equal if nothing has changed."""
         return None
 
     def test_rows_of_every_kind_are_published(self) -> None:
@@ -56,7 +56,7 @@ class SinkConformance(PluginConformance):
         self._ask(question)
 
     def test_publishing_again_does_not_differ(self) -> None:
-        """The daemon may be killed before it could note that the job was published."""
+        """The daemon may be killed before it has stored that the job was published."""
 
         async def question(sink: Sink[Any]) -> None:
             for make in (_plain_rows, sample_rows):
@@ -78,7 +78,7 @@ class SinkConformance(PluginConformance):
         self._ask(question)
 
     def test_publishing_after_a_crash_gives_what_it_always_gives(self) -> None:
-        """Half-way through the rows it ends; another object begins anew."""
+        """A crash half-way through the rows; another object begins again."""
         whole = self.folder
         published = []
         for crashes in (False, True):
@@ -96,7 +96,7 @@ class SinkConformance(PluginConformance):
         )
 
     def test_a_fault_is_not_hidden(self) -> None:
-        """What cannot be read or written comes out of `publish`; or the job would be taken for delivered."""
+        """`publish` raises if it cannot read or write; else the job would count as delivered."""
 
         async def question(sink: Sink[Any]) -> None:
             outbox = MemoryOutbox()
@@ -119,13 +119,13 @@ class SinkConformance(PluginConformance):
         self._ask(question)
 
     def test_the_event_loop_does_not_stand_still(self) -> None:
-        """Rows are gone through in a thread, or by `async for`."""
+        """The sink iterates the rows in a thread, or by `async for`."""
 
         async def question(sink: Sink[Any]) -> None:
             rows = _plain_rows()
             await sink.publish(sample_job(MemoryOutbox()), rows)
             assert rows.on_loop == 0, (
-                "publish() goes through the rows by a plain `for` on the event loop, and everything else in the daemon "
+                "publish() iterates the rows by a plain `for` on the event loop, and everything else in the daemon "
                 "stands still meanwhile. Use `async for`, or do the work in `asyncio.to_thread`."
             )
 
@@ -150,7 +150,7 @@ class SinkConformance(PluginConformance):
         assert much is None, f"Memory grows with the job: {much}. Write each row as it comes; keep none."
 
     def test_two_jobs_at_a_time_do_not_mix(self) -> None:
-        """Several jobs are published at a time, by one object."""
+        """One object publishes several jobs at a time."""
 
         async def question(sink: Sink[Any]) -> None:
             alone, first, second = MemoryOutbox(), MemoryOutbox(), MemoryOutbox()
@@ -169,7 +169,7 @@ class SinkConformance(PluginConformance):
         self._ask(question)
 
     def test_a_cancellation_passes_through(self) -> None:
-        """The daemon stops by cancelling what is under way."""
+        """The daemon cancels running calls when it stops."""
 
         async def question(sink: Sink[Any]) -> None:
             reached, gate = threading.Event(), threading.Event()
@@ -214,7 +214,7 @@ class SinkConformance(PluginConformance):
 
 
 def _plain_rows() -> FakeRows:
-    """Rows that no sink stumbles over."""
+    """Plain rows, which any sink can write."""
     return many_rows(7)
 
 

@@ -17,7 +17,7 @@ from ..system.clock import Clock
 
 
 class FakeClock(Clock):
-    """Time stands still until a test moves it; ids count up; chance always falls in the middle."""
+    """A clock that only moves when a test moves it; ids count up; random numbers are always the middle."""
 
     def __init__(self, start: float = 1_800_000_000.0, *, first_id: int = 1) -> None:
         self.wall = start
@@ -37,7 +37,7 @@ class FakeClock(Clock):
         return "one boot"
 
     async def sleep(self, seconds: float) -> None:
-        """Time goes by at once."""
+        """Move the time forward at once."""
         self.advance(max(0.0, seconds))
 
     def new_id(self) -> str:
@@ -50,7 +50,7 @@ class FakeClock(Clock):
         return 0.5
 
     def advance(self, seconds: float) -> None:
-        """Let time go by."""
+        """Move the time forward."""
         self.wall += seconds
         self.elapsed += seconds
 
@@ -82,7 +82,7 @@ class FakeBatch:
 
 
 class FakeService:
-    """A batch service that outlives any daemon, and knows what was really asked, executed and paid.
+    """A batch service that outlives any daemon, and records what was really asked, executed and paid.
 
     `answer` turns a request's body into the answer's text or a Failure. `refuse` may give the problems for
     which a whole file is refused. `step` is called before and after every effect with its name: a test may
@@ -125,17 +125,17 @@ class FakeService:
 
     def answered(self, request: dict[str, Json]) -> Result:
         """What one request comes to; an answer is counted as executed."""
-        said = self.answer(request["body"])
-        if isinstance(said, Failure):
-            return Result(request["custom_id"], said)
+        answer = self.answer(request["body"])
+        if isinstance(answer, Failure):
+            return Result(request["custom_id"], answer)
         self.executed[request["custom_id"]] += 1
         usage = {"prompt_tokens": 10, "completion_tokens": 5}
-        choice = {"message": {"content": said}, "finish_reason": "stop"}
+        choice = {"message": {"content": answer}, "finish_reason": "stop"}
         return Result(request["custom_id"], Response({"choices": [choice], "usage": usage}))
 
 
 class FakeProvider(BatchProvider[Settings]):
-    """The face of a FakeService."""
+    """The provider of a FakeService."""
 
     limits = Limits()
 

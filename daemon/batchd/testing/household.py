@@ -39,10 +39,10 @@ REVIEWS = Route(
 
 
 class Household:
-    """PeopleFolders that outlive any daemon on them, and the daemons one after the other.
+    """Folders in a temporary place, and one daemon after another that works on them.
 
-    `drop` puts a file into the inbox; `living` is a daemon on the folders; leaving the block is its death,
-    without any goodbye but the closing of its database.
+    `drop` puts a file into the inbox; `living` is a daemon on the folders. Leaving its block kills the daemon; only its
+    database is closed.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class Living:
         self.engine.retry_clock.reset()
 
     async def take_in(self) -> None:
-        """Look at the inbox until what lies there has settled and is to be claimed."""
+        """Look at the inbox until its files have settled and are about to be claimed."""
         await self.intake.look()
         self.household.clock.advance(1.5)
         await self.intake.look()
@@ -181,7 +181,7 @@ class Living:
             if outlook.again_at is None:
                 return None
             self.household.clock.advance(max(0.01, outlook.again_at - self.household.clock.steady()))
-        raise AssertionError("The daemon waits for ever.")
+        raise AssertionError("The daemon waits without end.")
 
     async def drain(self, *, most: int = 10_000) -> list[Action]:
         """Everything that is left to do, an action at a time."""

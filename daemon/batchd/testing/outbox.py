@@ -1,4 +1,4 @@
-"""A job to publish and a place to publish it to, in memory: what a test of a sink needs."""
+"""A job to publish and an outbox, in memory, for tests of sinks."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ READ_AHEAD = 100
 
 
 class MemoryOutbox(Outbox):
-    """An outbox whose files are in a dict, by suffix. It keeps to the rules of the real one.
+    """An outbox whose files are in a dict, by suffix. It has the rules of the real one.
 
-    The same bytes a second time are success, others a FileExistsError; nothing shows of a block that failed.
+    The same bytes a second time are success, others a FileExistsError; a block that raises leaves no file.
     `on_write` is called with the suffix before every write: a test may raise there. `begun` counts the drafts.
     """
 
@@ -41,7 +41,7 @@ class MemoryOutbox(Outbox):
 
 
 class CountingOutbox(Outbox):
-    """An outbox that throws everything away but the number of bytes, for tests of memory."""
+    """An outbox that only counts bytes, for tests of memory."""
 
     def __init__(self) -> None:
         self.sizes: dict[str, int] = {}
@@ -55,11 +55,10 @@ class CountingOutbox(Outbox):
 
 
 class FakeRows(ResultRows):
-    """The rows of a job, made anew each time they are gone through.
+    """The rows of a job, created again for each iteration.
 
-    `before` is called with a row's number before it is handed out, in a thread if it is on the event loop: a test
-    may raise or wait there. `on_loop` counts how often they were gone through by a plain `for` on the event loop,
-    which would stand still meanwhile.
+    `before` is called with a row's number before the row is yielded, in a thread if on the event loop: a test may raise
+    or wait there. `on_loop` counts the iterations by a plain `for` on the event loop, which block it.
     """
 
     def __init__(
@@ -82,8 +81,8 @@ class FakeRows(ResultRows):
         return self._handed_out()
 
     async def __aiter__(self) -> AsyncIterator[ResultRow]:
-        going = self._handed_out()
-        while ahead := await asyncio.to_thread(lambda: list(islice(going, READ_AHEAD))):
+        remaining = self._handed_out()
+        while ahead := await asyncio.to_thread(lambda: list(islice(remaining, READ_AHEAD))):
             for row in ahead:
                 yield row
 
@@ -94,7 +93,7 @@ class FakeRows(ResultRows):
 
 
 def sample_rows() -> FakeRows:
-    """Rows of every status, with all that people put into cells."""
+    """Rows of every status, with all kinds of values in cells."""
     ok, failed, skipped = RowStatus.OK, RowStatus.FAILED, RowStatus.SKIPPED
     usage = Usage(10, 2, 5)
     raw = b'{"custom_id":"job-0","response":{"status_code":200,"body":{"choices":[]}},"error":null}'
@@ -102,8 +101,8 @@ def sample_rows() -> FakeRows:
     late = Failure("cancelled", "The job was cancelled before this row was answered.")
 
     def row(number: int, values: Sequence[Json], status: RowStatus, **more: Any) -> ResultRow:
-        given = {"original": values, "answer": (), "failure": None, "usage": None, "raw": None} | more
-        return ResultRow(number=number, values=values, status=status, **given)
+        fields = {"original": values, "answer": (), "failure": None, "usage": None, "raw": None} | more
+        return ResultRow(number=number, values=values, status=status, **fields)
 
     rows = (
         row(0, ["1", "Great, really."], ok, answer=["good", 3], usage=usage, raw=raw),
@@ -118,7 +117,7 @@ def sample_rows() -> FakeRows:
 
 
 def many_rows(number: int) -> FakeRows:
-    """So many plain rows, made one by one."""
+    """This number of plain rows, created one by one."""
 
     def make() -> Iterator[ResultRow]:
         for row in range(number):
@@ -129,7 +128,7 @@ def many_rows(number: int) -> FakeRows:
 
 
 def sample_job(outbox: Outbox, *, job: str = "job", counts: Mapping[RowStatus, int] | None = None) -> DeliveryJob:
-    """A job to be published into this outbox; `counts` are those of `sample_rows` unless given."""
+    """A job to publish into this outbox; `counts` are those of `sample_rows` by default."""
     return DeliveryJob(
         id=job,
         source="reviews/may.csv",
