@@ -43,10 +43,10 @@ class RunOutcome:
 async def once(
     config: Config, catalogue: Catalogue, *, files: Mapping[Path, str] | None = None, workers: int | None = None
 ) -> RunOutcome:
-    """Take what is in the inbox, after copying these files into it (path → place in the inbox); work until idle.
+    """Process the files in the inbox, after copying these into it (path → place in the inbox); work until idle.
 
-    OSError, before anything is touched, if one of the folders that people see is not there: whoever calls this once
-    is there to mend it. One that goes away, or fills up, while we work is waited for.
+    Raises OSError, before any change, if one of the folders that people see is missing: the person who called it can
+    fix that. If a folder disappears or fills up later, it waits.
     """
     folders = config.folders
     require_all(inbox=folders.inbox, outbox=folders.outbox, archive=folders.archive, rejected=folders.rejected)

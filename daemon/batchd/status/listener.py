@@ -23,7 +23,7 @@ T = TypeVar("T")
 logger = logging.getLogger("batchd")
 
 MAX_TRIES = 20
-"""Times that an observer is told of one event that it fails over. With the pauses between they take about an hour."""
+"""Tries to send one event to an observer that fails on it. With the pauses between them they take about an hour."""
 CALL_MAY_TAKE = 300.0
 """Seconds after which an observer that has not returned is cancelled, and counts as failed."""
 CLOSE_MAY_TAKE = 5.0
@@ -108,7 +108,7 @@ class Listener:
             if page is None or not await self._tell(page):
                 return
             position = page.upto
-            # What was committed while it was told of these has woken us again.
+            # Events that were committed while it got these have set `_wake` again.
             at_the_end = position >= page.last and not self._wake.is_set()
             # At the end of all, and now and then before, so that little need be looked through again after a restart.
             if position - self._cursor >= (1 if at_the_end and self._stops_at_the_end else MAX_PASSED_OVER):

@@ -126,7 +126,7 @@ class Batches:
         await self._database.write(change)
 
     async def uploading(self, batch: Batch) -> int:
-        """Commit that an upload is about to begin; the how manieth it is."""
+        """Commit that an upload is about to begin. Returns its number, from 1."""
 
         async def change(tx: Transaction) -> int:
             [row] = await tx.fetch("batch", key=batch.key)

@@ -276,7 +276,7 @@ async def _migrate(connection: aiosqlite.Connection, path: Path, steps: Sequence
     if 0 < version < len(steps):
         await _back_up(connection, path.with_name(f"{path.name}.before-{len(steps)}"))
     if version < len(steps):
-        # In one transaction: whoever looks meanwhile sees the old schema or the new one.
+        # In one transaction: other readers see the old schema or the new one.
         script = "\n".join(["BEGIN IMMEDIATE;", *steps[version:], f"PRAGMA user_version = {len(steps)};", "COMMIT;"])
         await connection.executescript(script)
 

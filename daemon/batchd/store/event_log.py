@@ -32,7 +32,7 @@ class EventLog:
             await tx.update("orders", {"id": order.id}, done_at=tx.now, answer=answer, refused=int(refused))
             if not refused:
                 return
-            # Whoever gave it may be gone: it was left while no daemon was running.
+            # If the order was given while no daemon was running, its command has ended already.
             job = order.target if await tx.fetch("job", id=order.target) else None
             batch = order.target if await tx.fetch("batch", key=order.target) else None
             await tx.record(OrderRefused(job=job, batch=batch, order=order.kind, reason=answer))

@@ -146,7 +146,7 @@ class Spool:
         shutil.rmtree(self.job(job), ignore_errors=True)
 
     def remove_batch(self, key: str) -> None:
-        """What a batch no longer needs; strays stay for whoever wonders."""
+        """Remove the files that a batch no longer needs; strays stay, for a person to look at."""
         for file in (self.batch_input(key), self.batch_answers(key)):
             file.unlink(missing_ok=True)
         if not self.batch_strays(key).exists():

@@ -15,7 +15,7 @@ from .. import schema
 from ..layout import DATABASE
 
 BUSY_TIMEOUT = 5.0
-"""Seconds to wait for whoever is writing. The daemon writes for milliseconds."""
+"""Seconds to wait for a writer. The daemon writes for milliseconds."""
 
 
 @contextmanager
