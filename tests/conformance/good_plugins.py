@@ -163,15 +163,23 @@ class Table(Sink[Settings]):
 
 
 class Notebook(Observer[Settings]):
-    """Keeps the sentences of its events."""
+    """Keeps the sentences of its events by their ids."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.sentences: list[str] = []
+        self.sentences: dict[int | None, str] = {}
+        self.is_open = False
+
+    async def aopen(self) -> None:
+        self.is_open = True
 
     async def notice(self, event: Event) -> None:
+        assert self.is_open, "not open"
         await asyncio.sleep(0)
-        self.sentences.append(event.sentence)
+        self.sentences[event.id] = event.sentence
+
+    async def aclose(self) -> None:
+        self.is_open = False
 
 
 class Pool(Executor[Settings]):

@@ -140,20 +140,35 @@ class Knowing(Notebook):
         await super().notice(event)
 
 
-class Single(Notebook):
-    """Cannot handle two events at a time."""
+class Forgetful(Notebook):
+    """Takes an event that comes again for an error."""
 
-    fails = "test_it_can_be_told_of_many_at_a_time"
-    busy = False
+    fails = "test_an_event_that_comes_again_changes_nothing"
 
     async def notice(self, event: Event) -> None:
-        if self.busy:
-            raise RuntimeError("one at a time, please")
-        self.busy = True
-        try:
-            await super().notice(event)
-        finally:
-            self.busy = False
+        if event.id in self.sentences:
+            raise KeyError(event.id)
+        await super().notice(event)
+
+
+class Doubling(Notebook):
+    """Writes an event that comes again a second time."""
+
+    fails = "test_an_event_that_comes_again_changes_nothing"
+
+    async def notice(self, event: Event) -> None:
+        await asyncio.sleep(0)
+        self.sentences[len(self.sentences)] = event.sentence
+
+
+class Curtain(Notebook):
+    """Can be closed only once it was opened."""
+
+    fails = "test_it_can_be_closed_without_being_opened"
+
+    async def aclose(self) -> None:
+        assert self.is_open, "not open"
+        await super().aclose()
 
 
 class Stubborn(Notebook):
@@ -163,4 +178,4 @@ class Stubborn(Notebook):
         try:
             await super().notice(event)
         except asyncio.CancelledError:
-            self.sentences.append("no")
+            self.sentences[event.id] = "no"

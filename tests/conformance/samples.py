@@ -114,7 +114,11 @@ class OfObserver(ObserverConformance):
     plugin: type[Any] = good.Notebook
 
     def make(self) -> Any:
-        return self.plugin(self.plugin.Settings())
+        self.made = self.plugin(self.plugin.Settings())
+        return self.made
+
+    def seen(self) -> Any:
+        return dict(self.made.sentences)
 
 
 class OfExecutor(ExecutorConformance):

@@ -353,10 +353,16 @@ DeliveryJob("a", "b", "c", "d", "e", "f", {}, open("g", "wb"))  # type: ignore[a
 
 
 class Bell(Observer[Settings]):
-    """Is told of events."""
+    """Receives events."""
+
+    async def aopen(self) -> None: ...
 
     async def notice(self, event: Event) -> None:
         assert_type(event.sentence, str)
+        assert_type(event.id, int | None)
+        assert_type(event.at, float | None)
+
+    async def aclose(self) -> None: ...
 
 
 class DeafBell(Observer[Settings]):

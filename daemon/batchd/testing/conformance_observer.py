@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import types
 import typing
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,10 +20,12 @@ _SAMPLES[dict[str, int]] = {"no_answer": 3}
 
 
 def sample_events() -> Iterator[Event]:
-    """One event of every kind, with all its fields filled."""
-    for kind in vars(events).values():
-        if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event:
-            yield kind(**{field.name: _sample(typing.get_type_hints(kind)[field.name]) for field in fields(kind)})
+    """One event of every kind, with all its fields filled and its own id."""
+    kinds = (each for each in vars(events).values() if isinstance(each, type) and issubclass(each, Event))
+    for number, kind in enumerate(kind for kind in kinds if kind is not Event):
+        hints = typing.get_type_hints(kind)
+        values = {field.name: _sample(hints[field.name]) for field in fields(kind)}
+        yield kind(**values | {"id": number + 1})
 
 
 def _sample(hint: Any) -> Any:
@@ -42,16 +43,23 @@ class _SomethingNew(Event):
 
 
 class ObserverConformance(PluginConformance):
-    """Inherit it and write `make`.
+    """Inherit it and write `make`, and `seen` for an observer that writes something that can be read back.
 
     class TestMyObserver(ObserverConformance):
         def make(self):
-            return MyObserver(MyObserver.Settings())
+            return MyObserver(MyObserver.Settings(path=str(self.folder / "events.db")))
+
+        def seen(self):
+            return read_the_whole_of(self.folder / "events.db")
     """
 
     def make(self) -> Observer[Any]:
         """A new observer."""
         raise NotImplementedError("Write make(self): it returns a new observer.")
+
+    def seen(self) -> Any:
+        """What the observer has written; something that compares equal if it has not changed."""
+        return None
 
     def test_it_can_be_told_of_every_event(self) -> None:
         """One of each kind, with and without a job."""
@@ -79,19 +87,37 @@ class ObserverConformance(PluginConformance):
 
         self._ask(question)
 
-    def test_it_can_be_told_of_many_at_a_time(self) -> None:
-        """batchd does not wait for one event before it sends the next."""
+    def test_an_event_that_comes_again_changes_nothing(self) -> None:
+        """After a crash the event that was under way comes again, with the same id."""
 
         async def question(observer: Observer[Any]) -> None:
-            alone = [(event, await _notified(observer, event)) for event in sample_events()]
-            # Another test checks what it raises for a single event.
-            good = [event for event, error in alone if error is None] * 5
-            for event, error in zip(
-                good, await asyncio.gather(*(_notified(observer, event) for event in good)), strict=True
-            ):
-                assert error is None, f"notice() raised {error!r} for {event.kind}, among other events."
+            for event in sample_events():
+                if await _notified(observer, event) is not None:
+                    continue  # another test checks what it raises for a single event
+                before = self.seen()
+                error = await _notified(observer, event)
+                assert error is None, (
+                    f"notice() raised {error!r} when {event.kind} came again. Accept it a second time."
+                )
+                assert self.seen() == before, (
+                    f"When {event.kind} came again, the observer wrote something else or wrote it twice. Use the "
+                    "event's `id` as the key of what you write."
+                )
 
         self._ask(question)
+
+    def test_it_can_be_closed_without_being_opened(self) -> None:
+        """Where `aopen` has failed, or batchd stops before it."""
+
+        async def asking() -> None:
+            try:
+                await self.make().aclose()
+            except Exception as error:
+                raise AssertionError(
+                    f"aclose() raised {error!r} when aopen() had not been called. Close only what is open."
+                ) from error
+
+        ask(asking)
 
     def test_a_cancellation_passes_through(self) -> None:
         """The daemon cancels running calls when it stops."""
@@ -104,7 +130,12 @@ class ObserverConformance(PluginConformance):
 
     def _ask(self, question: Question) -> None:
         async def asking() -> None:
-            await question(self.make())
+            observer = self.make()
+            await observer.aopen()
+            try:
+                await question(observer)
+            finally:
+                await observer.aclose()
 
         ask(asking)
 
