@@ -262,10 +262,7 @@ class LiveProvider(Plugin[SettingsT]):
 
     @abstractmethod
     async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
-        """Answer one request. Return a `Failure` in the Result if the service refuses the request.
-
-        Raise `TransientError` if the service is busy.
-        """
+        """Answer one request: a `Failure` in the Result if it is refused. For a busy service raise `TransientError`."""
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:
         """See `BatchProvider.check`."""
@@ -362,8 +359,7 @@ class Sink(Plugin[SettingsT]):
         """Publish the whole job. Called again for the same job after a crash, it must give the same result.
 
         Do long work in a thread (`asyncio.to_thread`), so that the event loop is not blocked. After any exception
-        batchd tries again later. Unless it is a `TransientError` or an `OSError`, batchd reports it as a fault of
-        the plugin.
+        batchd tries again later; all but `TransientError` and `OSError` it reports as a fault of the plugin.
         """
 
     async def check(self) -> Sequence[str]:
