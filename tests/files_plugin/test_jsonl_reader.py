@@ -58,7 +58,7 @@ def test_reads(drop, content, columns, rows):
         (b"oops", "invalid_json_line", "not valid JSON"),
         (b'{"a":NaN}', "invalid_json_line", "NaN"),
         (b'{"a":"\\ud800"}', "invalid_json_line", "half a character"),
-        (b'{"a":1e999}', "invalid_json_line", "too great"),
+        (b'{"a":1e999}', "invalid_json_line", "too large"),
         (b'{"a":' + b"1" * 5_000 + b"}", "invalid_json_line", "not valid JSON"),
         (b"[1,2]", "invalid_json_line", "not a JSON object"),
         (b'"text"', "invalid_json_line", "not a JSON object"),

@@ -573,6 +573,9 @@ class TestBell(ObserverConformance):
     def make(self) -> Bell:
         return Bell(Settings())
 
+    def seen(self) -> object:
+        return None
+
 
 class TestKitchen(ExecutorConformance):
     """An executor's tests."""
