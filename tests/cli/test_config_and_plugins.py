@@ -103,7 +103,7 @@ def test_plugins(config: Path) -> None:
     assert ["reader", "csv", "files", f"batchd {__version__}"] in found
     assert ["provider", "fake", "service", str(config.parent / "plugins.d" / "service.py")] in found
     record = here("plugins", "--json", config=config).json()
-    assert set(record) == {"offers", "broken"}
+    assert set(record) == {"offers", "broken", "disabled"}
     [fake] = [offer for offer in record["offers"] if offer["kind"] == "fake"]
     assert fake == {
         "role": "provider",
@@ -123,6 +123,26 @@ def test_broken_plugins_are_listed_with_the_reason_and_nothing_fails(config: Pat
     [broken] = here("plugins", "--json", config=config).json()["broken"]
     assert set(broken) == {"plugin", "distribution", "where", "role", "kinds", "reason"}
     assert broken["plugin"] == "worse"
+
+
+def test_disabled_plugins_are_listed(config: Path) -> None:
+    config.write_text('[plugins]\ndisabled = ["jsonl", "prompts"]\n\n' + config.read_text().replace("plugin_dir", "# "))
+    said = here("plugins", config=config)
+    assert said.status == 0
+    heading, *lines = said.out.partition("\n\n")[2].splitlines()
+    assert heading == "Disabled by [plugins] disabled:"
+    assert lines == [
+        f'  - The plugin "prompts" of batchd {__version__} is not loaded.',
+        f'  - The reader "jsonl" of the plugin "files" of batchd {__version__} is not offered.',
+        f'  - The sink "jsonl" of the plugin "files" of batchd {__version__} is not offered.',
+    ]
+    record = here("plugins", "--json", config=config).json()
+    assert [(each["plugin"], each["role"], each["kind"]) for each in record["disabled"]] == [
+        ("prompts", None, None),
+        ("files", "reader", "jsonl"),
+        ("files", "sink", "jsonl"),
+    ]
+    assert "template" not in {offer["kind"] for offer in record["offers"]}
 
 
 def test_plugins_without_a_config() -> None:

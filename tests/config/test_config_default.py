@@ -60,7 +60,18 @@ def test_with_every_comment_made_a_setting_it_is_accepted_too(tmp_path: Path, ca
 def test_every_setting_is_in_it() -> None:
     data = uncommented()
     provider, route = data["providers"]["holysheep"], data["routes"]["reviews"]
-    sections = {"folders", "intake", "budget", "reuse", "workers", "providers", "routes", "sinks", "observers"}
+    sections = {
+        "plugins",
+        "folders",
+        "intake",
+        "budget",
+        "reuse",
+        "workers",
+        "providers",
+        "routes",
+        "sinks",
+        "observers",
+    }
     assert set(data) == {"plugin_dir", *sections}
     assert set(data["folders"]) == set(FolderNames.model_fields)
     assert set(data["intake"]) == set(Intake.model_fields)

@@ -18,6 +18,7 @@ from batchd.config.tables import (
     FolderNames,
     Intake,
     ObserverTable,
+    PluginsTable,
     PriceTable,
     ProviderTable,
     ReuseTable,
@@ -38,6 +39,7 @@ PAGE = DOCS / "configuration.md"
 TABLES = tables(PAGE)
 
 OWN: Mapping[str, type[BaseModel]] = {
+    "`[plugins]`": PluginsTable,
     "`[folders]`": FolderNames,
     "`[intake]`": Intake,
     "`[budget]`": BudgetTable,

@@ -233,6 +233,7 @@ class Estimating:
         table = self.config.providers[route.provider]
         offered = getattr(self.catalogue.factory("provider", table.plugin), "limits", Limits())
         plugin_dir = str(self.config.plugin_dir) if self.config.plugin_dir else None
+        disabled = frozenset(self.config.plugins.disabled)
         steps = [step.above for each in choices if each.terms for step in each.terms.steps]
         with tempfile.TemporaryDirectory(prefix="batchd-estimate-") as folder:
             return count(
@@ -240,8 +241,8 @@ class Estimating:
                     source=file.resolve(),
                     name=file.name,
                     folder=Path(folder),
-                    reader=replace(route.reader or PluginSpec(""), plugin_dir=plugin_dir),
-                    builder=replace(route.prompt, plugin_dir=plugin_dir),
+                    reader=replace(route.reader or PluginSpec(""), plugin_dir=plugin_dir, disabled=disabled),
+                    builder=replace(route.prompt, plugin_dir=plugin_dir, disabled=disabled),
                     common=route.common_body(),
                     endpoint=route.endpoint,
                     max_line_bytes=table.limits(offered if isinstance(offered, Limits) else Limits()).max_line_bytes,

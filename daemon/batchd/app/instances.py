@@ -49,6 +49,7 @@ class Instances:
             file_sinks=self.file_sinks,
             opening={name: asyncio.create_task(_open(provider)) for name, provider in self.providers.items()},
             plugin_dir=str(config.plugin_dir) if config.plugin_dir else None,
+            disabled=frozenset(config.plugins.disabled),
             suffixes=frozenset(catalogue.suffixes()),
             budget=config.spending_limits(),
             approve_in_folder=config.budget.approve_in_folder,

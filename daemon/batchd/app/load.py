@@ -8,7 +8,7 @@ from pathlib import Path
 from ..config import load as configuration
 from ..config import toml as toml_text
 from ..config.load import Config
-from ..config.locations import plugin_folder
+from ..config.locations import plugin_choice
 from ..config.unbuilt import refuse_unbuilt
 from ..plugin.catalogue import Catalogue
 
@@ -19,7 +19,7 @@ def load(path: Path) -> tuple[Config, Catalogue]:
     From here on relative paths in a plugin's table are relative to the config file, as its folders are: the
     process, and with it its workers, moves there.
     """
-    catalogue = Catalogue.load(plugin_folder(path))
+    catalogue = Catalogue.load(*plugin_choice(path))
     config = configuration.load(path, catalogue)
     refuse_unbuilt(toml_text.read(path))
     os.chdir(config.path.parent)

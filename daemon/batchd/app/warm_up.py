@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from ..domain.routing import PluginSpec
 from ..engine.context import Context
 from ..work.worker_plugins import load_plugins
 
@@ -31,9 +32,9 @@ class WarmUp:
 
     async def _start(self) -> None:
         context = self._context
-        plugin_dir = context.configured.plugin_dir
+        plugins = context.configured.spec_here(PluginSpec(""))
         starting = [
-            executor.run(load_plugins, plugin_dir)
+            executor.run(load_plugins, plugins)
             for executor in {context.executor, context.local}
             for _ in range(executor.number)
         ]

@@ -52,13 +52,13 @@ def set_key(call: Call, key: str, value: str, *, as_json: bool) -> None:
       batchd config set routes.reviews.match '["reviews/**", "*.csv"]'
     """
     from ..config.edit import get, set_value
-    from ..config.locations import plugin_folder
+    from ..config.locations import plugin_choice
     from ..plugin.catalogue import Catalogue
     from ..status.daemon import running
 
     path = call.config_path
     try:
-        change = set_value(path, key, value, Catalogue.load(plugin_folder(path)))
+        change = set_value(path, key, value, Catalogue.load(*plugin_choice(path)))
     except ConfigError as error:
         raise ConfigError(f"Nothing was written, because {path} would be wrong then:\n{error}") from None
     daemon = running(change.config.folders.state)

@@ -76,14 +76,17 @@ def _catalogue(ctx: click.Context) -> Catalogue:
     root = ctx.find_root()
     found: Catalogue | None = root.meta.get(__name__)
     if found is None:
-        from ..config.locations import find_config, plugin_folder
+        from ..config.locations import find_config, plugin_choice
         from ..plugin.catalogue import Catalogue
 
         try:
-            folder = plugin_folder(find_config(root.ensure_object(Call).config))
+            choice = plugin_choice(find_config(root.ensure_object(Call).config))
         except BatchdError:
-            folder = None  # without a config, or with a broken one, there are still the installed plugins
-        found = root.meta[__name__] = Catalogue.load(folder, tolerant=True)
+            choice = (
+                None,
+                frozenset(),
+            )  # without a config, or with a broken one, there are still the installed plugins
+        found = root.meta[__name__] = Catalogue.load(*choice, tolerant=True)
     return found
 
 

@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 @json_option
 @pass_call
 def plugins(call: Call, *, as_json: bool) -> None:
-    """List what plugins offer, and which are broken.
+    """List what plugins offer, and which are broken or disabled.
 
     They offer readers, prompt builders, providers, sinks, observers, executors and commands.
 
     Plugins are installed distributions with an entry point `batchd`, and the .py files of the plugin_dir that the
     configuration names. A broken one is listed with the reason; it stops the daemon only if a route needs it.
     """
-    from ..config.locations import plugin_folder
+    from ..config.locations import plugin_choice
     from ..plugin.catalogue import Catalogue
 
-    folder: Path | None = None
+    choice: tuple[Path | None, frozenset[str]] = (None, frozenset())
     try:
-        folder = plugin_folder(call.config_path)
+        choice = plugin_choice(call.config_path)
     except ConfigError:
         if call.config is not None:
             raise
         # Without a configuration there is no plugin_dir, and the installed plugins can still be listed.
-    catalogue = Catalogue.load(folder, tolerant=True)
+    catalogue = Catalogue.load(*choice, tolerant=True)
     if as_json:
         click.echo(json.dumps(_record(catalogue), ensure_ascii=False, indent=2))
         return
@@ -52,6 +52,11 @@ def plugins(call: Call, *, as_json: bool) -> None:
         click.echo(f"\n{count(len(broken), 'plugin')} cannot be used:")
         for each in broken:
             click.echo(f"  {click.style('✗', fg='red')} {clean(each.sentence)}")
+
+    if catalogue.disabled:
+        click.echo("\nDisabled by [plugins] disabled:")
+        for left_out in catalogue.disabled:
+            click.echo(f"  - {clean(left_out.sentence)}")
 
 
 def _record(catalogue: Catalogue) -> dict[str, object]:
@@ -76,6 +81,16 @@ def _record(catalogue: Catalogue) -> dict[str, object]:
                 "reason": each.reason,
             }
             for each in catalogue.broken
+        ],
+        "disabled": [
+            {
+                "plugin": each.plugin,
+                "distribution": each.distribution or None,
+                "where": each.where,
+                "role": each.role,
+                "kind": each.kind,
+            }
+            for each in catalogue.disabled
         ],
     }
 

@@ -11,11 +11,13 @@ from typing import Any
 
 from ..domain.routing import Route
 from ..domain.words import Keys, proposal
+from ..errors import PluginError
 from ..events.groups import GROUPS, every_kind
 from ..money import published_prices as published_prices
 from ..money.budget import MAX_AMOUNT, Ceilings
 from ..money.pricing import amount
 from ..money.published_prices import Service
+from ..plugin.catalogue import Catalogue
 from .problems import Problems
 from .tables import BudgetTable, ProviderTable
 
@@ -97,6 +99,21 @@ def check_services(budget: BudgetTable, providers: Mapping[str, ProviderTable], 
                 f"does nothing: published prices are in {published_prices.CURRENCY}, [budget] currency is "
                 f"{budget.currency}, and nothing is converted",
             )
+
+
+def check_disabled(names: Sequence[str], catalogue: Catalogue, problems: Problems) -> None:
+    """Warn of names that disable nothing."""
+    if not names:
+        return
+    try:
+        listed = (*catalogue.offers, *catalogue.broken, *catalogue.disabled)
+    except PluginError:
+        return  # two plugins offer the same kind, which is reported where it matters
+    known = {name for each in listed for name in each.names if name}
+    for number, name in enumerate(names):
+        if name.lower() not in {each.lower() for each in known}:
+            text = f'no plugin, distribution or kind is called "{name}"{proposal(name, known, "there are")}'
+            problems.warn(("plugins", "disabled", number), text)
 
 
 def check_events(observer: Keys, names: Iterable[str], problems: Problems) -> None:

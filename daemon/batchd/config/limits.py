@@ -10,7 +10,7 @@ from ..model import Limits
 from ..plugin.catalogue import Catalogue, Role
 from ..plugin.validation import check
 from . import toml as toml_text
-from .locations import plugin_folder
+from .locations import plugin_choice
 from .problems import Problems
 from .tables import PROVIDER_KEYS, ProviderTable
 
@@ -29,6 +29,6 @@ def provider_limits(config: Path, name: str) -> Limits:
     problems.add_faults(("providers", name), faults)
     if provider is None:
         problems.stop()
-    catalogue = Catalogue.load(plugin_folder(config), tolerant=True)
+    catalogue = Catalogue.load(*plugin_choice(config), tolerant=True)
     offered = getattr(catalogue.factory(Role.PROVIDER, provider.plugin), "limits", None)
     return provider.limits(offered if isinstance(offered, Limits) else Limits())

@@ -16,7 +16,15 @@ from ..money.budget import SpendingLimits
 from ..plugin.catalogue import Catalogue, Role
 from ..plugin.validation import check
 from . import toml as toml_text
-from .checks import check_ceilings, check_currencies, check_events, check_folders, check_reach, check_services
+from .checks import (
+    check_ceilings,
+    check_currencies,
+    check_disabled,
+    check_events,
+    check_folders,
+    check_reach,
+    check_services,
+)
 from .locations import resolved
 from .plugin_tables import PluginTables
 from .problems import Problems
@@ -30,6 +38,7 @@ from .tables import (
     FolderNames,
     Intake,
     ObserverTable,
+    PluginsTable,
     ProviderTable,
     ReuseTable,
     SinkTable,
@@ -72,6 +81,7 @@ class Config:
     routes: tuple[Route, ...]
     sinks: Mapping[str, SinkTable]
     observers: Mapping[str, ObserverTable]
+    plugins: PluginsTable
     plugin_dir: Path | None
     warnings: tuple[str, ...]
 
@@ -113,6 +123,7 @@ class RootTable(Table):
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sinks: dict[str, dict[str, Any]] = Field(default_factory=dict)
     observers: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    plugins: dict[str, Any] = Field(default_factory=dict)
 
 
 class _Reading:
@@ -133,6 +144,9 @@ class _Reading:
         budget = self._table(BudgetTable, ("budget",), self._section("budget"))
         reuse = self._table(ReuseTable, ("reuse",), self._section("reuse"))
         workers = self._workers()
+        plugins = self._table(PluginsTable, ("plugins",), self._section("plugins"))
+        if plugins is not None:
+            check_disabled(plugins.disabled, self._catalogue, problems)
         providers = self._providers()
         sinks = self._sinks()
         observers = self._observers()
@@ -158,7 +172,15 @@ class _Reading:
             check_currencies(budget, providers, problems)
             check_services(budget, providers, problems)
         check_reach(routes, problems)
-        if problems or intake is None or budget is None or reuse is None or workers is None or names is None:
+        if (
+            problems
+            or intake is None
+            or budget is None
+            or reuse is None
+            or workers is None
+            or names is None
+            or plugins is None
+        ):
             problems.stop()
         return Config(
             path=path,
@@ -171,6 +193,7 @@ class _Reading:
             routes=tuple(routes),
             sinks=sinks,
             observers=observers,
+            plugins=plugins,
             plugin_dir=plugin_dir,
             warnings=problems.warnings,
         )

@@ -55,6 +55,17 @@ def plugin_folder(path: Path) -> Path | None:
     return resolved(named, path)
 
 
+def plugin_choice(path: Path) -> tuple[Path | None, frozenset[str]]:
+    """The `plugin_dir` in the config at `path`, and the names in `[plugins] disabled`."""
+    document = toml_text.read(path)
+    section = document.data.get("plugins", {})
+    names = section.get("disabled", []) if isinstance(section, dict) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        line = document.line(("plugins", "disabled"))
+        raise ConfigError(f"{path}:{line}: [plugins] disabled: write a list of names, in quotes.")
+    return plugin_folder(path), frozenset(names)
+
+
 def resolved(named: str, config: Path) -> Path:
     """A path of the config as an absolute path; a relative one is relative to the config file."""
     return Path(os.path.normpath(config.absolute().parent / Path(named).expanduser()))

@@ -33,6 +33,9 @@ class PluginTables:
             return False  # the table's own model reports it
         if self._catalogue.find(role, kind) is not None:
             return True
+        if self._catalogue.is_disabled(role, kind):
+            self.problems.add((*table, key), f'the {role.noun} "{kind}" is disabled; take it out of [plugins] disabled')
+            return False
         kinds = self._catalogue.kinds(role)
         suspects, alike = self._catalogue.suspects(role, kind)
         if suspects and (alike or nearest(kind, kinds) is None):
@@ -104,6 +107,9 @@ class PluginTables:
 
     def built_in_sink(self, name: str, route: Keys, named: Iterable[str]) -> SinkTable | None:
         """The sink that a route names without a table of its own, if the kind exists and needs no settings."""
+        if self._catalogue.find(Role.SINK, name) is None and self._catalogue.is_disabled(Role.SINK, name):
+            self.problems.add((*route, "sinks"), f'the sink "{name}" is disabled; take it out of [plugins] disabled')
+            return None
         if self._catalogue.find(Role.SINK, name) is None:
             kinds = self._catalogue.kinds(Role.SINK)
             suspects, alike = self._catalogue.suspects(Role.SINK, name)

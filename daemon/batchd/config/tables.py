@@ -164,6 +164,12 @@ class BudgetTable(CeilingsTable):
     approve_in_folder: bool = False
 
 
+class PluginsTable(Table):
+    """`[plugins]`: the plugins, distributions and kinds that batchd does not use, by name."""
+
+    disabled: list[Text] = Field(default_factory=list)
+
+
 class ReuseTable(Table):
     """`[reuse]`: the store of answers for the routes that reuse them."""
 

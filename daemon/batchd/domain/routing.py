@@ -15,12 +15,14 @@ from ..model import Json
 class PluginSpec:
     """A plugin in a config: its kind, and its settings as written (but checked).
 
-    `plugin_dir` is a folder where worker processes look for plugins besides the installed ones; no snapshot has it.
+    `plugin_dir` is a folder where worker processes look for plugins besides the installed ones, and `disabled` has the
+    names that they leave out; no snapshot has these.
     """
 
     kind: str
     settings: Mapping[str, Json] = field(default_factory=dict)
     plugin_dir: str | None = None
+    disabled: frozenset[str] = frozenset()
 
     def to_json(self) -> dict[str, Json]:
         """Its form in a snapshot of a Route."""

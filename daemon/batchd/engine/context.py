@@ -69,6 +69,7 @@ class Configured:
     file_sinks: Mapping[str, PluginSpec] = field(default_factory=dict)
     opening: Mapping[str, asyncio.Task[None]] = field(default_factory=dict)
     plugin_dir: str | None = None
+    disabled: frozenset[str] = frozenset()
     suffixes: frozenset[str] = frozenset()
     budget: SpendingLimits = field(default_factory=SpendingLimits)
     approve_in_folder: bool = False
@@ -76,8 +77,8 @@ class Configured:
     generation: int = 0
 
     def spec_here(self, spec: PluginSpec) -> PluginSpec:
-        """The spec with the place where worker processes find single-file plugins."""
-        return replace(spec, plugin_dir=self.plugin_dir)
+        """The spec with what worker processes need to load the same plugins as the daemon."""
+        return replace(spec, plugin_dir=self.plugin_dir, disabled=self.disabled)
 
     def lane(self, job: Job) -> Lane:  # noqa: ARG002  # one day a job, or its provider, says so
         """How the job's requests are asked, and so paid."""

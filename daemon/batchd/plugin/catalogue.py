@@ -7,17 +7,18 @@ offers, and a worker process that only reads files must not load the client of a
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BatchdError, PluginError
+from .disabled import DisabledPlugin, disabled_offer, disabled_origin
 from .hooks import Offer as Offer
 from .hooks import Role as Role
 from .hooks import ask, registered, rivals
 from .neighbours import share
-from .sources import Origin, origins, what_was_raised
+from .sources import Origin, all_origins, by_name, what_was_raised
 
 if TYPE_CHECKING:
     import click
@@ -41,6 +42,11 @@ class BrokenPlugin:
     kinds: tuple[str, ...] = ()
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What it can be disabled by."""
+        return (self.plugin, self.distribution.partition(" ")[0], *self.kinds)
+
+    @property
     def sentence(self) -> str:
         """The whole sentence, for `batchd plugins` and for a route that needs the plugin."""
         return f'The plugin "{self.plugin}" of {self.distribution or self.where} is broken: {self.reason}.'
@@ -49,23 +55,34 @@ class BrokenPlugin:
 class Catalogue:
     """All offers, by role and kind. Pickles as its arguments: the other process loads the plugins itself."""
 
-    def __init__(self, plugin_dir: Path | None, *, tolerant: bool) -> None:
+    def __init__(self, plugin_dir: Path | None, disabled: Collection[str] = (), *, tolerant: bool) -> None:
         self._plugin_dir = plugin_dir
+        self._names_disabled = frozenset(disabled)
+        self._disabled: list[DisabledPlugin] = []
         self._tolerant = tolerant
         self._broken: list[BrokenPlugin] = []
         self._plugins: list[tuple[Origin, pluggy.PluginManager]] = []
         self._offers: dict[Role, dict[str, Offer]] = {}
 
     @classmethod
-    def load(cls, plugin_dir: Path | None = None, *, tolerant: bool = False) -> Catalogue:
-        """Import every plugin. Broken ones are listed in `broken` and raise nothing.
+    def load(
+        cls, plugin_dir: Path | None = None, disabled: Collection[str] = (), *, tolerant: bool = False
+    ) -> Catalogue:
+        """Import every plugin that is not disabled. Broken ones are listed in `broken` and raise nothing.
 
         Two plugins with one name, or that offer one kind, raise a PluginError that names both: now, or when the role
         is first needed. If `tolerant`, they are listed as broken instead, so that they can be shown.
         """
-        catalogue = cls(plugin_dir, tolerant=tolerant)
+        catalogue = cls(plugin_dir, disabled, tolerant=tolerant)
         share(plugin_dir)
-        single, clashes = origins(plugin_dir)
+        enabled = []
+        for origin in all_origins(plugin_dir):
+            left_out = disabled_origin(origin, catalogue._names_disabled)
+            if left_out is None:
+                enabled.append(origin)
+            else:
+                catalogue._disabled.append(left_out)
+        single, clashes = by_name(enabled)
         for same, reason in clashes:
             catalogue._refuse((BrokenPlugin(each.name, each.distribution, each.where, reason) for each in same), reason)
         for origin in single:
@@ -77,7 +94,7 @@ class Catalogue:
         return catalogue
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_reload, (self._plugin_dir, self._tolerant))
+        return (_reload, (self._plugin_dir, self._names_disabled, self._tolerant))
 
     @property
     def offers(self) -> Sequence[Offer]:
@@ -90,6 +107,22 @@ class Catalogue:
         for role in Role:
             self._of(role)
         return tuple(self._broken)
+
+    @property
+    def disabled(self) -> Sequence[DisabledPlugin]:
+        """Every plugin that is not imported, and every kind that is not offered, because it is disabled."""
+        for role in Role:
+            self._of(role)
+        return tuple(self._disabled)
+
+    def is_disabled(self, role: str, kind: str) -> bool:
+        """Whether this kind, or a plugin with its name, is disabled."""
+        self._of(role)
+        return any(
+            kind in {each.plugin, each.where.removeprefix("batchd_")} if each.role is None else each.kind == kind
+            for each in self._disabled
+            if each.role in {None, role}
+        )
 
     def kinds(self, role: str) -> Sequence[str]:
         """The kinds of a role."""
@@ -179,7 +212,12 @@ class Catalogue:
         for origin, manager in self._plugins:
             registered_offers, reason = ask(origin, manager, role)
             if reason is None:
-                offers += registered_offers
+                for offer in registered_offers:
+                    left_out = disabled_offer(offer, self._names_disabled)
+                    if left_out is None:
+                        offers.append(offer)
+                    else:
+                        self._disabled.append(left_out)
             else:
                 kinds = tuple(offer.kind for offer in registered_offers)
                 broken.append(BrokenPlugin(origin.name, origin.distribution, origin.where, reason, role, kinds))
@@ -196,8 +234,8 @@ class Catalogue:
         self._broken += broken
 
 
-def _reload(plugin_dir: Path | None, tolerant: bool) -> Catalogue:
-    return Catalogue.load(plugin_dir, tolerant=tolerant)
+def _reload(plugin_dir: Path | None, disabled: Collection[str], tolerant: bool) -> Catalogue:
+    return Catalogue.load(plugin_dir, disabled, tolerant=tolerant)
 
 
 def _rival(offer: Offer, reason: str) -> BrokenPlugin:

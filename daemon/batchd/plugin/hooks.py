@@ -59,6 +59,11 @@ class Offer:
         return f'the plugin "{self.plugin}" of {self.distribution or self.where}'
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What it can be disabled by."""
+        return (self.kind, self.plugin, self.distribution.partition(" ")[0])
+
+    @property
     def suffixes(self) -> tuple[str, ...]:
         """The suffixes of files that it reads, if it is a reader."""
         return tuple(getattr(self.factory, "suffixes", ())) if self.role is Role.READER else ()

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 import traceback
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -41,10 +41,15 @@ class Origin:
             raise PluginError(f"it cannot be imported: {what_was_raised(error)}") from error
 
 
-def origins(plugin_dir: Path | None) -> tuple[list[Origin], list[tuple[list[Origin], str]]]:
-    """Every plugin, and those that share a name, with a sentence that names them all."""
+def all_origins(plugin_dir: Path | None) -> list[Origin]:
+    """Every plugin that is installed or lies in the folder."""
+    return [*_installed(), *_files(plugin_dir)]
+
+
+def by_name(origins: Iterable[Origin]) -> tuple[list[Origin], list[tuple[list[Origin], str]]]:
+    """Those with a name of their own, and those that share a name, with a sentence that names them all."""
     by_name: dict[str, list[Origin]] = defaultdict(list)
-    for origin in (*_installed(), *_files(plugin_dir)):
+    for origin in origins:
         by_name[origin.name].append(origin)
     single = [same[0] for _, same in sorted(by_name.items()) if len(same) == 1]
     clashes = [

@@ -18,11 +18,15 @@ from ..plugin.catalogue import Catalogue
 
 
 @lru_cache(maxsize=1)
-def _catalogue(plugin_dir: str | None) -> Catalogue:
-    return Catalogue.load(Path(plugin_dir) if plugin_dir else None)
+def _loaded(plugin_dir: str | None, disabled: frozenset[str]) -> Catalogue:
+    return Catalogue.load(Path(plugin_dir) if plugin_dir else None, disabled)
 
 
-_instances: dict[tuple[str, str | None, str, bytes], Any] = {}
+def _catalogue(spec: PluginSpec) -> Catalogue:
+    return _loaded(spec.plugin_dir, spec.disabled)
+
+
+_instances: dict[tuple[str, str | None, frozenset[str], str, bytes], Any] = {}
 
 
 def prepare() -> None:
@@ -32,9 +36,9 @@ def prepare() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
-def load_plugins(plugin_dir: str | None) -> None:
+def load_plugins(spec: PluginSpec) -> None:
     """Load the plugins before the first task."""
-    _catalogue(plugin_dir)
+    _catalogue(spec)
 
 
 def builder(spec: PluginSpec) -> PromptBuilder[Any]:
@@ -51,7 +55,7 @@ def file_sink(spec: PluginSpec) -> FileSink[Any]:
 
 def reader(spec: PluginSpec, suffix: str) -> Reader[Any]:
     """A new Reader of the spec; if the spec has no kind, the one for the suffix."""
-    catalogue = _catalogue(spec.plugin_dir)
+    catalogue = _catalogue(spec)
     kind = spec.kind or catalogue.reader_for(suffix)
     if kind is None:
         _load_again()
@@ -78,12 +82,12 @@ def reader(spec: PluginSpec, suffix: str) -> Reader[Any]:
 
 
 def _make(role: str, spec: PluginSpec) -> Any:
-    key = (role, spec.plugin_dir, spec.kind, msgspec.json.encode(spec.settings))
+    key = (role, spec.plugin_dir, spec.disabled, spec.kind, msgspec.json.encode(spec.settings))
     if key not in _instances:
         if len(_instances) > 100:
             _instances.clear()
         try:
-            _instances[key] = _catalogue(spec.plugin_dir).create(role, spec.kind, spec.settings)
+            _instances[key] = _catalogue(spec).create(role, spec.kind, spec.settings)
         except PluginError:
             _load_again()
             raise
@@ -95,5 +99,5 @@ def _load_again() -> None:
 
     The cause may be temporary, such as a disk error or an upgrade of batchd, and this process may live long.
     """
-    _catalogue.cache_clear()
+    _loaded.cache_clear()
     importlib.invalidate_caches()
