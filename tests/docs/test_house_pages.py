@@ -32,7 +32,7 @@ def test_the_targets_of_make_exist() -> None:
 
 def test_the_page_of_the_tests_has_every_family_and_every_marker() -> None:
     page = tables(ROOT / "tests" / "README.md")
-    told = {code for row in page["Which family holds what"] for code in re.findall(r"`(\w+)`", row[0])}
+    told = {name for row in page["Which family holds what"] for name in re.findall(r"`(\w+)`", row[0])}
     assert told == {path.name for path in (ROOT / "tests").iterdir() if list(path.glob("*.py"))}
     options = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["pytest"]["ini_options"]
     markers = [marker.partition(":")[0] for marker in options["markers"]]

@@ -30,7 +30,7 @@ def test_every_code_is_there_and_no_other() -> None:
         requests.too_many(2, 1),
         requests.too_large(2, 1),
     ]
-    known = {code for _, code, _, _ in BROKEN} | {fault.code for fault in beside} | UNREADABLE
+    known = {each for _, each, _, _ in BROKEN} | {fault.code for fault in beside} | UNREADABLE
     assert {code(row[0]) for row in ROWS["The codes"]} == known
     # A code that only the source has would be missed by the line above.
     source = Path(requests.__file__).read_text("utf-8")

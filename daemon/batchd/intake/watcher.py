@@ -12,6 +12,7 @@ import asyncio
 import errno
 import logging
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -134,6 +135,8 @@ def _observe(inbox: Path, notice: Callable[[], None]) -> BaseObserver:
     # file gets another name: a file that is renamed into the inbox would be noticed that much later. The two events of
     # a rename come together, so a shorter delay suffices.
     InotifyMoveEventGrouper.delay = _PAIRING
+    # A folder that is copied in is seen twice, in its parent and by its own event. watchdog handles that, and warns.
+    warnings.filterwarnings("ignore", message="Callback with id", category=RuntimeWarning)
 
     class Handler(events.FileSystemEventHandler):
         def on_any_event(self, _event: events.FileSystemEvent) -> None:
