@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import select
 import signal
@@ -11,6 +12,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
+from multiprocessing.synchronize import SemLock
 from pathlib import Path
 
 import pytest
@@ -208,6 +210,27 @@ async def test_workers_do_not_outlive_a_daemon_that_was_killed(tmp_path: Path, h
     finally:
         daemon.kill()
         daemon.wait()
+
+
+def test_dead_workers_leave_no_semaphore_to_the_garbage_collector() -> None:
+    """It frees them at any moment, also inside of a call of the resource tracker, which then refuses: seen in 3.13.0."""
+
+    async def kill_two() -> None:
+        pool = Workers(number=2)
+        await asyncio.gather(*(pool.run(be_killed, None) for _ in range(2)), return_exceptions=True)
+        pool.close()
+
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        asyncio.run(kill_two())
+        gc.collect()
+        assert [each for each in gc.garbage if isinstance(each, SemLock)] == []
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
 
 
 @pytest.mark.slow

@@ -51,7 +51,12 @@ class Workers(Executor[Settings]):
         worker = await self._idle.get()
         try:
             worker, future = await self._submit(worker, function, task)
-            result = await asyncio.wrap_future(future)
+            try:
+                result = await asyncio.wrap_future(future)
+            finally:
+                # A future holds its exception, whose traceback holds this frame. Without the cycle a dead worker's
+                # semaphores are freed here, and not by a garbage collection that may interrupt the resource tracker.
+                del future
         except BrokenProcessPool:
             self._drop(worker)
             worker = None
@@ -84,6 +89,7 @@ class Workers(Executor[Settings]):
         # Wait for their manager threads: one that ends together with the interpreter prints a traceback.
         for thread in self._ending:
             thread.join(_GRACE)
+        self._ending.clear()
 
     def _add_slots(self) -> None:
         self.number = self.number or os.cpu_count() or 1
