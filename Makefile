@@ -14,7 +14,7 @@ TEST_WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 # many processes that the tests start takes a fraction of a second longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-pythons lint format lock bench soak faults power-cuts folders house recording wheel clean help
+.PHONY: demo test test-fast test-pythons lint format lock bench soak faults power-cuts field folders house recording wheel clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ faults: $(STAMP)  ## a kill or an error at hundreds of system calls; needs strac
 
 power-cuts: $(STAMP)  ## 150 power cuts, and two sabotaged builds that must fail; needs root
 	$(BIN)/python -m tests.durability.power_cuts --cuts 150
+
+field: $(STAMP)  ## what real services, files and people do, with a table of how much of it holds
+	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup -m field
 
 folders: $(STAMP)  ## the folder tests in their long form: 20,000 files, 200 stops; takes an hour
 	BATCHD_LONG=1 $(BIN)/python -m pytest -q -rs -s tests/folders

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         # Memory is measured over many rows. Some of these come from the conformance kit.
         if item.name.startswith("test_memory_does_not_grow"):
             item.add_marker(pytest.mark.slow)
+        item.user_properties += [("field", kind) for mark in item.iter_markers("field") for kind in mark.args]
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """`make field` ends with a table: of each kind, how many cases ran and how many passed."""
+    if config.getoption("markexpr") != "field":
+        return
+    tried: Counter[str] = Counter()
+    passed: Counter[str] = Counter()
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, kind in report.user_properties:
+                if name == "field" and report.when == "call":
+                    tried[kind] += 1
+                    passed[kind] += outcome == "passed"
+    terminalreporter.section("what services, files and people do")
+    for kind in sorted(tried):
+        terminalreporter.write_line(f"{kind:<24} {tried[kind]:>6} tried {passed[kind]:>6} held")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from ..engine.test_faults import order
 from ..sandbox.sandbox_kit import as_jsonl, request_lines
 from .conftest import NINE, MakePair, told
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.field("creates of unknown outcome")]
 
 NOTHING_DONE = [
     "create:cut",

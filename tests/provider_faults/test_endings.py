@@ -9,7 +9,7 @@ import pytest
 from ..engine.conftest import csv_of, route
 from .conftest import NINE, MakePair, Pair, told
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.field("batches that end oddly")]
 
 HOUR = 3_600.0
 

@@ -12,7 +12,7 @@ from batchd.model import Response, Result
 
 from .conftest import MakePair
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.field("answers")]
 
 READ_AS_THEY_ARE = [
     "line:shuffled",

@@ -14,7 +14,7 @@ from batchd.testing.household import Living
 from ..engine.conftest import csv_of
 from .conftest import NINE, MakePair, Pair, told
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.field("outages")]
 
 HOUR = 3_600.0
 THREE_AT_A_TIME = Limits(max_requests=3)

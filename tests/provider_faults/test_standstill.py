@@ -11,7 +11,7 @@ from batchd.store.reading.snapshot import snapshot
 from ..engine.conftest import csv_of
 from .conftest import NINE, MakePair, Pair, told
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.field("batches that stand still")]
 
 HOUR = 3_600.0
 

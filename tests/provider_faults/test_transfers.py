@@ -6,7 +6,7 @@ import pytest
 
 from .conftest import MakePair
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.field("transfers")]
 
 
 @pytest.mark.parametrize(
