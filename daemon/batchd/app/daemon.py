@@ -22,9 +22,10 @@ from ..store.store import Store
 from ..system.clock import Clock
 from ..system.mounts import is_network, refuse_network
 from ..system.systemd import Notifier
+from ..system.threads import ThreadRooms
 from .executors import executors
 from .folders import existing, people_folders
-from .instances import Instances, make_observers
+from .instances import Instances, make_observers, opened
 from .supervisor import Supervisor
 
 RESCAN_ON_NETWORK = 15.0
@@ -53,7 +54,7 @@ class Daemon:
         last, last_instances = self.context.configured, self._instances
 
         async def close() -> None:
-            await asyncio.gather(*last.opening.values(), return_exceptions=True)
+            await opened(last.opening.values())
             await self.supervisor.caught_up()
             await last_instances.aclose()
 
@@ -91,6 +92,7 @@ async def daemon(
     StateLocked if another daemon owns the state folder; StateUnusable if that folder will not do.
     """
     clock = clock or Clock()
+    asyncio.get_running_loop().set_default_executor(ThreadRooms())
     async with AsyncExitStack() as leaving:
         refuse_network(existing(config.folders.state))
         spool = Spool(config.folders.state)
@@ -122,7 +124,8 @@ async def daemon(
         try:
             yield ours
         finally:
-            await asyncio.gather(settling, *context.configured.opening.values(), return_exceptions=True)
+            await opened(context.configured.opening.values())
+            await asyncio.gather(settling, return_exceptions=True)
             await ours.close()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,12 @@ from ..file_sink import FileSink
 from ..money.price_list import PriceList
 from ..plugin.catalogue import Catalogue
 from ..status.feed import ConfiguredObserver
+from ..system.threads import threads_of
 
 logger = logging.getLogger(__name__)
+
+CLOSE_MAY_TAKE = 5.0
+"""Seconds that a provider or sink has to close, and that those which make themselves ready are waited for then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +69,27 @@ class Instances:
         }
         for name, each in open_ones.items():
             try:
-                await each.aclose()
+                async with asyncio.timeout(CLOSE_MAY_TAKE):
+                    with threads_of(name):
+                        await each.aclose()
             except Exception as error:  # a stranger's code, so anything may come of it
                 logger.warning("The %s failed while it was closed: %s", name, error, extra={"action": "Close"})
                 logger.debug("where", exc_info=error)
 
 
 async def _open(provider: ConfiguredProvider) -> None:
-    await provider.plugin.aopen()
+    with threads_of(f"provider {provider.name}"):
+        await provider.plugin.aopen()
+
+
+async def opened(opening: Iterable[asyncio.Task[None]], *, within: float = CLOSE_MAY_TAKE) -> None:
+    """Wait for those that make themselves ready, for a moment: none may keep the daemon from ending."""
+    tasks = list(opening)
+    if tasks:
+        await asyncio.wait(tasks, timeout=within)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _desks(config: Config, catalogue: Catalogue) -> dict[str, ConfiguredProvider]:
@@ -91,6 +108,7 @@ def _desks(config: Config, catalogue: Catalogue) -> dict[str, ConfiguredProvider
             limits=table.packing(provider.limits),
             poll=table.poll,
             create_timeout=table.create_timeout,
+            call_timeout=table.call_timeout,
             linger=table.linger,
             prices=PriceList.of(table, provider.settings, currency=config.budget.currency),
         )

@@ -191,6 +191,7 @@ class Supervisor:
             task.cancel()
         if creates:
             await asyncio.wait(creates, timeout=CREATES_MAY_TAKE)
+        await self.engine.end_orders()
         rest = list(self._tasks)
         for task in rest:
             task.cancel()

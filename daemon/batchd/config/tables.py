@@ -224,6 +224,7 @@ class ProviderTable(Table):
     mode: Literal["batch", "live", "auto"] = "auto"
     poll: Interval = 30.0
     create_timeout: Interval = 60.0
+    call_timeout: Interval = 60.0
     linger: Length = 5.0
     max_requests: Count | None = None
     max_bytes: Count | None = None

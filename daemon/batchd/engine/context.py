@@ -48,6 +48,7 @@ class ConfiguredProvider:
     limits: Limits
     poll: float = 30.0
     create_timeout: float = 60.0
+    call_timeout: float = 60.0
     linger: float = 5.0
     prices: PriceList = field(default_factory=lambda: PriceList({}))
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from ..domain import lifecycle
 from ..domain.lifecycle import Action, Pack, Split, next_actions, next_batch_actions, outcome_wait
 from ..domain.records import Batch, BatchState, QueuedPart
+from ..domain.subjects import Subject
 from ..sending.packing import pack, pieces
 from .context import ConfiguredProvider, Context
 from .provider_calls import ProviderNotConfigured, provider_for
 from .retry_clock import RetryClock
-from .room import Due, Room, is_remote
+from .room import Due, Room, is_remote, urgency
 
 PACKED_AT_ONCE = 100
 """Batches made in one transaction. A commit for each takes long where a file is big; one for all holds up others."""
@@ -61,23 +62,26 @@ class Look:
         for candidate in candidates:
             if self._room.is_taken_by(candidate.action):
                 continue  # its end leads to another look
-            until = max(self._retry_clock.until(candidate.action), self._gate(candidate.provider))
+            until = max(self._retry_clock.until(candidate.action), self._gate(candidate.callee))
             if until <= steady:
                 due.append(candidate)
             elif not isinstance(candidate.action, lifecycle.Admit):
                 # A job that waits for money is looked at again, but `batchd once` does not wait with it.
                 self._again.append(until)
         # At a provider that fails us calls take turns: else one call that never works would keep all others waiting.
-        due.sort(key=lambda each: self._retry_clock.until(each.action) if self.is_shut(each.provider) else 0.0)
+        due.sort(key=lambda each: (self._turn(each), urgency(each)))
         return Outlook(due, min(self._again, default=None), self._missing)
 
     def batch_has_moved(self) -> None:
         """A batch is further: that may be work for jobs whose own actions have to wait."""
         self._resting = {job: rest for job, rest in self._resting.items() if not rest[1]}
 
-    def is_shut(self, provider: str | None) -> bool:
-        """Whether a provider fails us as a whole: it is down, or refuses our key."""
-        return provider is not None and self._retry_clock.failures(provider) > 0
+    def is_shut(self, callee: Subject | None) -> bool:
+        """Whether a provider or sink fails us as a whole: it is down, or refuses our key."""
+        return callee is not None and self._retry_clock.failures(callee) > 0
+
+    def _turn(self, due: Due) -> float:
+        return self._retry_clock.until(due.action) if self.is_shut(due.callee) else 0.0
 
     async def _of_jobs(self) -> list[Due]:
         """What can be done for jobs. A job whose every action has to wait makes room for the next in the line.
@@ -171,10 +175,10 @@ class Look:
             found.append(Due(action))
         return found
 
-    def _gate(self, provider: str | None) -> float:
-        """While a provider fails us as a whole, one call at a time finds out whether it still does."""
-        if provider is None or not self.is_shut(provider):
+    def _gate(self, callee: Subject | None) -> float:
+        """While a provider or sink fails us as a whole, one call at a time finds out whether it still does."""
+        if callee is None or not self.is_shut(callee):
             return 0.0
-        if self._room.is_called(provider):
+        if self._room.is_called(callee):
             return self._context.clock.steady() + 1.0
-        return self._retry_clock.until(provider)
+        return self._retry_clock.until(callee)

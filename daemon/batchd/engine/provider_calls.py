@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from ..contracts import RemoteBatch, Submission
 from ..domain.records import Batch
+from ..errors import TransientError
+from ..system.threads import threads_of
 from .context import Configured, ConfiguredProvider, Context
 
 
@@ -28,14 +33,62 @@ def provider_for(configured: Configured, name: str) -> ConfiguredProvider:
         raise ProviderNotConfigured(name) from None
 
 
+SLOWEST_UPLOAD, SLOWEST_DOWNLOAD = 5_000, 1_000
+"""Bytes per second. A transfer that is slower, on the whole, is ended."""
+LOOK_EVERY = 1.0
+
+
+class TookTooLong(TransientError):
+    """A call to a provider was not done in the time that it may take in all, though it may not have been silent."""
+
+
 async def open_provider(context: Context, name: str) -> ConfiguredProvider:
     """The configured provider, once it has made itself ready: no call is made to it before."""
     configured = context.configured
     provider = provider_for(configured, name)
     opening = configured.opening.get(name)
     if opening is not None:
-        await asyncio.wait([opening])
+        await asyncio.wait([opening], timeout=provider.call_timeout)
+        if not opening.done():
+            raise TookTooLong(
+                f"The provider {name} has not made itself ready within {provider.call_timeout:.0f} s (its plugin's "
+                "aopen)."
+            )
     return provider
+
+
+@asynccontextmanager
+async def limited(
+    provider: ConfiguredProvider, what: str, *, more: float = 0.0, arrived: Callable[[], int] | None = None
+) -> AsyncIterator[None]:
+    """A call to the provider, which may take its call_timeout and `more` seconds, in a room of threads of its own.
+
+    A byte a second is never silent, and would keep a call going for days. With `arrived`, which says how many bytes
+    have come, the call may take longer as they come.
+    """
+    seconds = provider.call_timeout + more
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    async with contextlib.AsyncExitStack() as leaving:
+        leaving.enter_context(threads_of(f"provider {provider.name}"))
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                if arrived is not None:
+
+                    async def extend() -> None:
+                        while True:
+                            limit.reschedule(begun + seconds + arrived() / SLOWEST_DOWNLOAD)
+                            await asyncio.sleep(LOOK_EVERY)
+
+                    leaving.callback(asyncio.create_task(extend(), name="watch a download").cancel)
+                yield
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise TookTooLong(
+                f"{provider.name} was asked to {what} and was not done after {loop.time() - begun:.0f} s, so the call "
+                "was ended (call_timeout)."
+            ) from error
 
 
 def submission(

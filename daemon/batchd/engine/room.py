@@ -1,63 +1,72 @@
-"""What may be carried out, what is under way, and whether there is room for more of its kind."""
+"""What may be carried out, what is under way, and whether there is room for more of its kind.
+
+Each provider and each sink has room of its own, so that one that is slow keeps only itself waiting. At a provider,
+calls that send work, polls and downloads have room each: twenty slow polls keep no upload waiting.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from ..domain import lifecycle
 from ..domain.lifecycle import Action
+from ..domain.subjects import Subject
 
-REMOTE_AT_A_TIME = 16
+CALLS_AT_A_TIME = 8
+"""At one provider, of each kind of call."""
+DELIVERIES_AT_A_TIME = 4
+"""To one sink."""
 LOCAL_AT_A_TIME = 16
 
+_SENDING = (lifecycle.Upload, lifecycle.Submit, lifecycle.Find)
+_WATCHING = (lifecycle.Poll, lifecycle.CancelBatch)
 _WORKER_ACTIONS = (lifecycle.Read, lifecycle.Plan, lifecycle.Split, lifecycle.Distribute, lifecycle.Collect)
-_REMOTE_ACTIONS = (
-    lifecycle.Upload,
-    lifecycle.Submit,
-    lifecycle.Find,
-    lifecycle.Poll,
-    lifecycle.CancelBatch,
-    lifecycle.Fetch,
-)
+_REMOTE_ACTIONS = (*_SENDING, lifecycle.Fetch, *_WATCHING)
+_URGENCY = {kind: place for place, kind in enumerate((lifecycle.Submit, lifecycle.Upload, *_REMOTE_ACTIONS[2:]))}
 
-Kind: TypeAlias = Literal["worker", "remote", "local", "pack"]
+Kind: TypeAlias = tuple[str, str]
+"""What is done, and where: the name of a provider or sink, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An action that may be carried out now, and the provider it concerns, if one."""
+    """An action that may be carried out now, and the provider it calls, if one."""
 
     action: Action
     provider: str | None = None
+
+    @property
+    def callee(self) -> Subject | None:
+        """The provider or sink that it calls."""
+        if isinstance(self.action, lifecycle.Deliver):
+            return Subject.sink(self.action.sink)
+        return Subject.provider(self.provider) if self.provider is not None else None
 
 
 class Room:
     """The actions under way, and those that have ended since the last look began."""
 
     def __init__(self, *, workers: int) -> None:
-        # Packing has room of its own: twenty thousand files that are to be taken must not keep others from being asked.
-        self._most: dict[Kind, int] = {
-            "worker": workers * 2,
-            "remote": REMOTE_AT_A_TIME,
-            "local": LOCAL_AT_A_TIME,
-            "pack": 1,
-        }
+        self._workers = workers
         self._under_way: set[Action] = set()
         self._ended_meanwhile: set[Action] = set()
-        self._calls: Counter[str | None] = Counter()
+        self._kinds: Counter[Kind] = Counter()
+        self._calls: Counter[Subject | None] = Counter()
 
     def begin(self, due: Due) -> None:
         """It is under way."""
         self._under_way.add(due.action)
-        self._calls[due.provider] += 1
+        self._kinds[_kind(due)] += 1
+        self._calls[due.callee] += 1
 
     def end(self, due: Due) -> None:
         """It has ended, well or not."""
         self._under_way.discard(due.action)
         self._ended_meanwhile.add(due.action)
-        self._calls[due.provider] -= 1
+        self._kinds[_kind(due)] -= 1
+        self._calls[due.callee] -= 1
 
     def look_begins(self) -> None:
         """What ended before now is read as it is now."""
@@ -67,14 +76,28 @@ class Room:
         """Whether it is under way, or has ended since the look began and may have been read as it was before."""
         return action in self._under_way or action in self._ended_meanwhile
 
-    def is_called(self, provider: str) -> bool:
-        """Whether a call to the provider is under way."""
-        return self._calls[provider] > 0
+    def is_called(self, callee: Subject) -> bool:
+        """Whether a call to the provider or sink is under way."""
+        return self._calls[callee] > 0
 
-    def has_room_for(self, action: Action) -> bool:
+    def has_room_for(self, due: Due) -> bool:
         """Whether one more of its kind may be under way."""
-        kind = _kind(action)
-        return sum(_kind(each) == kind for each in self._under_way) < self._most[kind]
+        kind = _kind(due)
+        return self._kinds[kind] < self._most(kind)
+
+    def _most(self, kind: Kind) -> int:
+        match kind[0]:
+            case "pack":
+                # Room of its own: twenty thousand files that are to be taken must not keep others from being asked.
+                return 1
+            case "worker":
+                return self._workers * 2
+            case "deliver":
+                return DELIVERIES_AT_A_TIME
+            case "local":
+                return LOCAL_AT_A_TIME
+            case _:
+                return CALLS_AT_A_TIME
 
 
 def is_remote(action: Action) -> bool:
@@ -82,9 +105,20 @@ def is_remote(action: Action) -> bool:
     return isinstance(action, _REMOTE_ACTIONS)
 
 
-def _kind(action: Action) -> Kind:
+def urgency(due: Due) -> int:
+    """How soon it comes among what is due: the lower the sooner. A create or an upload comes before the tenth poll."""
+    return _URGENCY.get(type(due.action), 0)
+
+
+def _kind(due: Due) -> Kind:
+    action = due.action
     if isinstance(action, lifecycle.Pack):
-        return "pack"
+        return "pack", ""
     if isinstance(action, _WORKER_ACTIONS):
-        return "worker"
-    return "remote" if is_remote(action) else "local"
+        return "worker", ""
+    if isinstance(action, lifecycle.Deliver):
+        return "deliver", action.sink
+    if not is_remote(action):
+        return "local", ""
+    what = "send" if isinstance(action, _SENDING) else "watch" if isinstance(action, _WATCHING) else "fetch"
+    return what, due.provider or ""

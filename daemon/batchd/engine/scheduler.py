@@ -5,9 +5,10 @@ Start-up, a finished action, an order, a poll that is due: all of them only wake
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from ..store.orders import StoredOrder
 from .conditions import Conditions, in_words, worth_saying_at_once
 from .context import Context
 from .look import Look, Outlook
-from .provider_calls import ProviderNotConfigured
+from .provider_calls import ProviderNotConfigured, TookTooLong
 from .retry_clock import RetryClock
 from .retry_later import RetryLater
 from .room import Due, Room
@@ -28,6 +29,8 @@ from .steps import CARRIED_OUT_BY, orders
 
 logger = logging.getLogger(__name__)
 
+ORDERS_MAY_TAKE = 1.0
+"""Seconds that a look waits for orders. One that needs a worker or a provider may take longer."""
 COMPLAIN_AFTER = 3
 """A passing fault is said to people once it has not passed this many times."""
 
@@ -42,17 +45,37 @@ class Engine:
         self.workers = workers
         self._room = Room(workers=workers)
         self._look = Look(context, self.retry_clock, self._room)
-        self._streaks: Counter[str] = Counter()
+        self._streaks: Counter[Subject] = Counter()
+        self._obeying: asyncio.Task[list[float | None]] | None = None
 
     async def look(self) -> Outlook:
         """Carry out the orders that were left, then find everything that is due."""
         self._room.look_begins()
-        waits = [await self._obey(order) for order in await self.context.store.event_log.orders()]
+        waits = await self._obey_all(await self.context.store.event_log.orders())
         outlook = await self._look.look()
         for name, text in outlook.missing.items():
             await self.conditions.say(Subject.provider(name), text)
         times = [until for until in (*waits, outlook.again_at) if until is not None]
         return replace(outlook, again_at=min(times, default=None))
+
+    async def _obey_all(self, orders: Sequence[StoredOrder]) -> list[float | None]:
+        """Carry out orders, one after the other. One that takes long goes on beside the loop; the rest wait for it."""
+        if self._obeying is None:
+            self._obeying = asyncio.create_task(self._obey_each(orders), name="carry out orders")
+        await asyncio.wait([self._obeying], timeout=ORDERS_MAY_TAKE)
+        if not self._obeying.done():
+            return [self.context.clock.steady() + ORDERS_MAY_TAKE]
+        ended, self._obeying = self._obeying, None
+        return ended.result()
+
+    async def _obey_each(self, orders: Sequence[StoredOrder]) -> list[float | None]:
+        return [await self._obey(order) for order in orders]
+
+    async def end_orders(self) -> None:
+        """Wait no longer for orders under way: what is not answered is carried out at the next start."""
+        if self._obeying is not None:
+            self._obeying.cancel()
+            await asyncio.gather(self._obeying, return_exceptions=True)
 
     async def _obey(self, order: StoredOrder) -> float | None:
         """Carry out an order. If it fails (a full disk, say): the steady time of the next try."""
@@ -72,10 +95,10 @@ class Engine:
         return None
 
     def room_for(self, due: Due) -> bool:
-        """Whether one more of its kind may be under way. At a provider that fails us, one call is enough."""
-        if not self._room.has_room_for(due.action):
+        """Whether one more of its kind may be under way. At a provider or sink that fails us, one call is enough."""
+        if not self._room.has_room_for(due):
             return False
-        return due.provider is None or not self._look.is_shut(due.provider) or not self._room.is_called(due.provider)
+        return due.callee is None or not self._look.is_shut(due.callee) or not self._room.is_called(due.callee)
 
     def perform(self, due: Due) -> Coroutine[Any, Any, None]:
         """Carry out one action; it counts as under way from this call on, before it is awaited.
@@ -112,10 +135,10 @@ class Engine:
             await self.conditions.all_well(_subject(lifecycle.CancelBatch(due.action.batch)))
 
     async def _answered(self, due: Due) -> None:
-        if due.provider is not None:
-            self.retry_clock.forget(due.provider)
-            self._streaks.pop(due.provider, None)
-            await self.conditions.all_well(Subject.provider(due.provider))
+        if due.callee is not None:
+            self.retry_clock.forget(due.callee)
+            self._streaks.pop(due.callee, None)
+            await self.conditions.all_well(due.callee)
 
     async def _poll_pause(self, action: lifecycle.Poll) -> float:
         batch = await self.context.store.batches.get(action.batch)
@@ -127,30 +150,30 @@ class Engine:
         )
 
     async def _complain(self, due: Due, error: Exception) -> None:
-        action, provider = due.action, due.provider
+        action, callee = due.action, due.callee
         retry_after = error.retry_after if isinstance(error, TransientError) else None
         failures = self.retry_clock.failed(action, retry_after=retry_after)
         name = type(action).__name__
         logger.debug("%s failed", action, exc_info=error, extra={"action": name})
         if isinstance(error, ProviderNotConfigured):
             await self.conditions.say(Subject.provider(error.name), str(error))
-        elif provider is not None and isinstance(error, RejectedError):
-            self._shut_for_longer(provider)
+        elif callee is not None and isinstance(error, RejectedError):
+            self._shut_for_longer(callee)
             waits = f"{error} Jobs wait; nothing is lost."
-            await self.conditions.say(Subject.provider(provider), waits, cause="rejected")
-        elif provider is not None and isinstance(error, TransientError) and not isinstance(error, RemoteMissing):
-            self._streaks[provider] += 1
-            if self._streaks[provider] >= COMPLAIN_AFTER:
-                self._shut_for_longer(provider)
+            await self.conditions.say(callee, waits, cause="rejected")
+        elif callee is not None and isinstance(error, TransientError) and not isinstance(error, RemoteMissing):
+            self._streaks[callee] += 1
+            if self._streaks[callee] >= COMPLAIN_AFTER or isinstance(error, TookTooLong):
+                self._shut_for_longer(callee)
                 waits = f"{error} Trying again until it works; jobs wait."
-                await self.conditions.say(Subject.provider(provider), waits, cause="passing")
+                await self.conditions.say(callee, waits, cause="passing")
         elif failures >= COMPLAIN_AFTER or worth_saying_at_once(error):
             await self.conditions.say(_subject(action), in_words(error, name))
 
-    def _shut_for_longer(self, provider: str) -> None:
+    def _shut_for_longer(self, callee: Subject) -> None:
         # Calls that were under way when the first of them failed tell nothing new.
-        if self.retry_clock.until(provider) <= self.context.clock.steady():
-            self.retry_clock.failed(provider)
+        if self.retry_clock.until(callee) <= self.context.clock.steady():
+            self.retry_clock.failed(callee)
 
 
 def _subject(action: Action) -> Subject:

@@ -17,6 +17,7 @@ from ..sending import backoff
 from ..store.errors import StoreUnavailable
 from ..store.observers import Observers, Page, Place
 from ..system.clock import Clock
+from ..system.threads import threads_of
 
 T = TypeVar("T")
 
@@ -198,7 +199,8 @@ class Listener:
         """Call the plugin, a stranger's code. What it raised, if it did."""
         try:
             async with asyncio.timeout(CALL_MAY_TAKE):
-                await call()
+                with threads_of(f"observer {self.name}"):
+                    await call()
         except TimeoutError as error:
             return error if str(error) else TimeoutError(f"it did not return within {CALL_MAY_TAKE:.0f} s")
         except asyncio.CancelledError as error:

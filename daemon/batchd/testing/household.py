@@ -61,6 +61,7 @@ class Household:
         approve_in_folder: bool = False,
         executor: Executor[Any] | None = None,
         create_timeout: float = 10.0,
+        call_timeout: float = 60.0,
         poll: float = 1.0,
     ) -> None:
         self.folder = folder
@@ -73,6 +74,7 @@ class Household:
         self.events: list[Event] = []
         self.executor = executor or InlineExecutor()
         self.create_timeout = create_timeout
+        self.call_timeout = call_timeout
         self.poll = poll
         self.plugin_dir = plugin_dir
         self.duplicates: Duplicates = duplicates
@@ -117,6 +119,7 @@ class Household:
             linger=0.0,
             poll=self.poll,
             create_timeout=self.create_timeout,
+            call_timeout=self.call_timeout,
             prices=self.prices,
         )
         return Context(

@@ -15,7 +15,7 @@ from ...errors import RemoteMissing
 from ...files import replacing
 from ...model import BatchPhase, Problem
 from ..context import ConfiguredProvider, Context
-from ..provider_calls import open_provider, remote_of, submission
+from ..provider_calls import limited, open_provider, remote_of, submission
 from ..retry_later import RetryLater
 from .batch_refusals import handle_refusal
 from .poll import ENDED, MAX_MISSING, VANISHED
@@ -46,7 +46,8 @@ async def _download_duplicate(
     """The answers of a duplicate, once it has stopped; after an hour, those that there are."""
     late = _too_late(context, batch)
     try:
-        status = await provider.plugin.poll(RemoteBatch(duplicate, batch.key, {}))
+        async with limited(provider, f"say how far the batch {duplicate} is"):
+            status = await provider.plugin.poll(RemoteBatch(duplicate, batch.key, {}))
     except RemoteMissing:
         if late:
             return
@@ -60,7 +61,9 @@ async def _download(
     context: Context, provider: ConfiguredProvider, batch: Batch, remote: RemoteBatch, file: IO[bytes]
 ) -> None:
     try:
-        await provider.plugin.download(remote, file)
+        begun = file.tell()
+        async with limited(provider, "send its answers", arrived=lambda: file.tell() - begun):
+            await provider.plugin.download(remote, file)
     except RemoteMissing:
         # Right after completion answers are not there for minutes; much later they will not come any more. What
         # was written counts, and what is not there is asked again like any other silence.

@@ -6,9 +6,11 @@ from ...contracts import RemoteBatch
 from ...domain.lifecycle import Find
 from ...errors import CannotFind, ProviderError, RejectedError, TransientError
 from ..context import Context
-from ..provider_calls import open_provider, submission
+from ..provider_calls import limited, open_provider, submission
 from ..retry_later import RetryLater
 
+LISTING_MAY_TAKE = 600.0
+"""Seconds more than another call: a list may have thousands of pages."""
 LOOKS = 2
 """How often a batch of unknown outcome must be looked for in vain before it counts as not created."""
 
@@ -18,7 +20,8 @@ async def find(context: Context, action: Find) -> None:
     batch = await context.store.batches.get(action.batch)
     provider = await open_provider(context, batch.provider)
     try:
-        found = list(await provider.plugin.find(submission(context, batch, provider)))
+        async with limited(provider, "list its batches", more=LISTING_MAY_TAKE):
+            found = list(await provider.plugin.find(submission(context, batch, provider)))
     except CannotFind as error:
         await context.store.batches.held(
             batch,
@@ -30,7 +33,8 @@ async def find(context: Context, action: Find) -> None:
     if found:
         for duplicate in found[1:]:
             try:
-                await provider.plugin.cancel(RemoteBatch(duplicate, batch.key, {}))
+                async with limited(provider, f"stop the batch {duplicate}"):
+                    await provider.plugin.cancel(RemoteBatch(duplicate, batch.key, {}))
             except (TransientError, RejectedError):
                 raise
             except ProviderError:  # it runs to its end then, and its answers are used

@@ -160,8 +160,8 @@ async def _resolve(context: Context, order: Resolve) -> str:
 async def _require_known(context: Context, batch: Batch, remote: str) -> None:
     """An id that was mistyped would count as vanished after an hour, and all its rows be asked and paid again."""
     try:
-        provider = await open_provider(context, batch.provider)
         async with asyncio.timeout(ASKED_WITHIN):
+            provider = await open_provider(context, batch.provider)
             await provider.plugin.poll(RemoteBatch(remote, batch.key, {}))
     except (ProviderError, ProviderNotConfigured, TimeoutError) as error:
         why = str(error) or f"It did not answer within {ASKED_WITHIN:.0f} s."

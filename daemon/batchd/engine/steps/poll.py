@@ -10,7 +10,7 @@ from ...errors import RemoteMissing
 from ...model import BatchPhase, BatchStatus, Problem
 from ...sending.stalling import StallDecision, decide_stall, unmoved_since
 from ..context import ConfiguredProvider, Context
-from ..provider_calls import open_provider, remote_of
+from ..provider_calls import limited, open_provider, remote_of
 
 MAX_MISSING = 3_600.0
 """Seconds that a provider may say of a batch, or of its answers, that it is not there, before we believe it."""
@@ -26,7 +26,8 @@ async def poll(context: Context, action: Poll) -> None:
     batch = await context.store.batches.get(action.batch)
     provider = await open_provider(context, batch.provider)
     try:
-        status = await provider.plugin.poll(remote_of(batch))
+        async with limited(provider, f"say how far the batch {batch.remote} is"):
+            status = await provider.plugin.poll(remote_of(batch))
     except RemoteMissing:
         status = await _vanished(context, batch)
     was_new = batch.phase in {None, BatchPhase.VALIDATING}

@@ -6,6 +6,7 @@ import asyncio
 
 from ...domain.lifecycle import Submit, outcome_wait
 from ...errors import NotSent, RejectedError, RemoteMissing, SubmissionRefused
+from ...system.threads import threads_of
 from ..context import ConfiguredProvider, Context
 from ..provider_calls import open_provider, submission
 from .batch_refusals import handle_refusal
@@ -20,7 +21,8 @@ async def submit(context: Context, action: Submit) -> None:
     batch = await context.store.batches.get(batch.key)
     try:
         async with asyncio.timeout(provider.create_timeout):
-            remote = await provider.plugin.submit(submission(context, batch, provider))
+            with threads_of(f"provider {provider.name}"):
+                remote = await provider.plugin.submit(submission(context, batch, provider))
     except (NotSent, RejectedError):
         await context.store.batches.not_submitted(batch)
         raise

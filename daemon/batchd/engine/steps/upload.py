@@ -10,7 +10,7 @@ from ...domain.records import Batch
 from ...errors import SubmissionRefused
 from ...files import replacing
 from ..context import Context
-from ..provider_calls import open_provider, submission
+from ..provider_calls import SLOWEST_UPLOAD, limited, open_provider, submission
 from .batch_refusals import handle_refusal
 
 
@@ -21,7 +21,8 @@ async def upload(context: Context, action: Upload) -> None:
     await _write_input(context, batch)
     attempt = await context.store.batches.uploading(batch)
     try:
-        token = await provider.plugin.upload(submission(context, batch, provider, attempt=attempt))
+        async with limited(provider, "take a file", more=batch.size / SLOWEST_UPLOAD):
+            token = await provider.plugin.upload(submission(context, batch, provider, attempt=attempt))
     except SubmissionRefused as refusal:
         await handle_refusal(context, batch, refusal.problems, str(refusal))
         return
