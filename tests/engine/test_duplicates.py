@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
 from batchd.model import Failure
 from batchd.store.reading.snapshot import snapshot
+from batchd.testing.household import REVIEWS, Household
 
 from .conftest import MakeHousehold, csv_of
 from .test_faults import NINE, order, statuses
@@ -84,13 +93,123 @@ async def test_duplicates_may_be_processed_or_rejected(make_household: MakeHouse
             assert "reviews/first.results" in why
 
 
-async def test_failures_are_delivered_again_as_they_were(make_household: MakeHousehold) -> None:
+async def drop_and_drain(household: Household, name: str, text: str) -> None:
+    household.drop(f"reviews/{name}.csv", text)
+    async with household.living() as daemon:
+        await daemon.take_in()
+        await daemon.drain()
+
+
+def some_fail(body: Mapping[str, Any]) -> str | Failure:
+    """The answer of a service that refuses every row with a 1, 4 or 7 in it."""
+    text = body["messages"][-1]["content"]
+    return Failure("model_not_found", "No.") if text[-1] in "147" else "fine"
+
+
+@pytest.mark.field("dropped again")
+@pytest.mark.parametrize("part_rows", [10_000, 2])
+async def test_dropped_again_answers_come_from_before_and_failures_are_asked(
+    make_household: MakeHousehold, part_rows: int
+) -> None:
+    household = make_household(routes=[replace(REVIEWS, part_rows=part_rows)])
+    household.service.answer = some_fail
+    text = csv_of([f"row {number}" for number in range(9)])
+    await drop_and_drain(household, "first", text)
+    assert statuses(household, "reviews/first.results.csv").count("failed") == 3
+    asked = household.service.executed.total()
+    household.service.answer = lambda _: "fine"
+    await drop_and_drain(household, "second", text)
+    assert statuses(household, "reviews/second.results.csv") == ["ok"] * 9
+    assert household.service.executed.total() == asked + 3
+    report = household.report("reviews/second.report.json")
+    first = household.report("reviews/first.report.json")
+    assert report["rows"] == {"total": 9, "ok": 9, "failed": 0, "skipped": 0, "reused": 6}
+    assert report["redelivered_from"] == first["job"]
+    assert report["tokens"]["input"] == 30
+    await drop_and_drain(household, "third", text)
+    assert statuses(household, "reviews/third.results.csv") == ["ok"] * 9
+    assert household.service.executed.total() == asked + 3
+    assert household.report("reviews/third.report.json")["redelivered_from"] == report["job"]
+
+
+@pytest.mark.field("dropped again")
+async def test_a_file_that_was_refused_as_a_whole_or_its_failed_csv_is_asked_again(
+    make_household: MakeHousehold,
+) -> None:
+    for again in ("reviews.csv", "reviews.failed.csv"):
+        household = make_household()
+        household.service.answer = lambda _: Failure("model_not_found", "No such model.")
+        text = csv_of(NINE)
+        await drop_and_drain(household, "reviews", text)
+        household.service.answer = lambda _: "fine"
+        content = household.outbox()["reviews/reviews.failed.csv"].decode() if "failed" in again else text
+        await drop_and_drain(household, "again", content)
+        assert statuses(household, "reviews/again.results.csv") == ["ok"] * 9
+
+
+@pytest.mark.field("dropped again")
+async def test_rows_that_a_cancel_left_out_are_asked_and_its_answers_kept(make_household: MakeHousehold) -> None:
+    household = make_household(routes=[replace(REVIEWS, part_rows=3)])
+    said = count()
+    household.service.answer = lambda _: "fine" if next(said) < 4 else Failure("busy", "Later.", transient=True)
+    household.drop("reviews/first.csv", csv_of(NINE))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        [first] = await daemon.context.store.jobs.ids()
+        while (await daemon.context.store.jobs.totals(first)).ok < 4:
+            await daemon.step()
+        await order(daemon, "cancel", first)
+        await daemon.drain()
+    kept = statuses(household, "reviews/first.results.csv").count("ok")
+    assert kept == 4
+    household.service.answer = lambda _: "fine"
+    await drop_and_drain(household, "second", csv_of(NINE))
+    assert statuses(household, "reviews/second.results.csv") == ["ok"] * 9
+    assert household.report("reviews/second.report.json")["rows"]["reused"] == kept
+    assert max(household.service.executed.values()) == 1
+
+
+@pytest.mark.field("dropped again")
+async def test_copies_dropped_together_share_one_try_and_a_later_one_is_another(make_household: MakeHousehold) -> None:
     household = make_household()
-    household.service.answer = lambda _: Failure("refused", "No.")
-    for name in ("first", "second"):
-        household.drop(f"reviews/{name}.csv", csv_of(["one"]))
+    household.service.answer = some_fail
+    text = csv_of([f"row {number}" for number in range(9)])
+    for name in ("a", "b", "c"):
+        household.drop(f"reviews/{name}.csv", text)
+    async with household.living() as daemon:
+        await daemon.take_in()
+        await daemon.drain()
+    assert household.service.creates == 1
+    for name in ("d", "e", "f"):
+        household.drop(f"reviews/{name}.csv", text)
+    async with household.living() as daemon:
+        await daemon.take_in()
+        await daemon.drain()
+    assert household.service.creates == 2
+    assert len({household.outbox()[f"reviews/{name}.results.csv"] for name in "abcdef"}) == 1
+
+
+@pytest.mark.field("dropped again")
+@pytest.mark.slow
+async def test_stopped_after_any_action_each_failure_is_asked_once_more_and_no_answer(tmp_path: Path) -> None:
+    text = csv_of([f"row {number}" for number in range(9)])
+    stop = 0
+    while True:
+        household = Household(tmp_path / str(stop), routes=[replace(REVIEWS, part_rows=2)])
+        household.service.answer = some_fail
+        await drop_and_drain(household, "first", text)
+        household.service.answer = lambda _: "fine"
+        household.drop("reviews/second.csv", text)
+        async with household.living() as daemon:
+            await daemon.take_in()
+            done = 0
+            while done < stop and await daemon.step() is not None:
+                done += 1
         async with household.living() as daemon:
             await daemon.take_in()
             await daemon.drain()
-    assert statuses(household, "reviews/second.results.csv") == ["failed"]
-    assert household.service.creates == 1
+        assert statuses(household, "reviews/second.results.csv") == ["ok"] * 9
+        assert (household.service.executed.total(), household.service.creates) == (9, 2)
+        if done < stop:
+            return
+        stop += 1

@@ -80,6 +80,7 @@ JOBS = st.builds(
     collected_at=SOMETIME,
     finished_at=SOMETIME,
     swept_at=SOMETIME,
+    redelivered_at=SOMETIME,
 )
 PARTS = st.builds(
     Part,

@@ -117,9 +117,9 @@ STEPS = [
         duplicate_of="other",
     ),
     jobs_step(
-        "without_duplicate",
+        "set_duplicate",
         JobState.PLANNING,
-        lambda s: s.jobs.without_duplicate(job(JobState.PLANNING)),
+        lambda s: s.jobs.set_duplicate(job(JobState.PLANNING, duplicate_of="other"), None),
         duplicate_of="other",
     ),
     jobs_step("archive_elsewhere", JobState.DELIVERING, lambda s: s.jobs.archive_elsewhere(DELIVERING, "may (2).csv")),
@@ -343,7 +343,7 @@ async def test_a_step_from_another_state_changes_nothing(store: Opened, step: St
 
 
 def test_every_write_is_looked_at_here() -> None:
-    looks = {"find", "get", "part", "parts", "views", "view", "totals", "delivered", "claiming", "ids", "finished_ids", "expired",
+    looks = {"find", "get", "part", "parts", "views", "view", "totals", "delivered", "claiming", "ids", "finished_ids", "expired", "better_duplicate",
              "in_work", "of_job", "returned_before", "waiting", "enqueued_tokens", "account", "calibration", "held"}  # fmt: skip
     public = {name for kind in (Jobs, Batches, Money) for name in vars(kind) if not name.startswith("_")}
     looked_at = {step.name.split(" ")[0].rstrip(",") for step in STEPS}

@@ -48,7 +48,7 @@ def report_of(
             "ok": counts[RowStatus.OK],
             "failed": counts[RowStatus.FAILED],
             "skipped": counts[RowStatus.SKIPPED],
-            "reused": job.rows if job.duplicate_of else sum(part.reused for part in parts),
+            "reused": sum(part.reused for part in parts),
         },
         "tokens": {
             "input": usage.input_tokens,

@@ -46,7 +46,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Redeliver:
-    """Copy the answers of an earlier job with the same bytes and route, once it has them."""
+    """Copy the answers of an earlier job with the same bytes and route, once it has them; the rest is asked."""
 
     job: str
 
@@ -218,7 +218,7 @@ def next_actions(view: JobView) -> Iterator[JobAction]:
 
 def _part_actions(view: JobView) -> Iterator[JobAction]:
     job = view.job
-    if job.duplicate_of is not None and job.planned_at is None:
+    if job.duplicate_of is not None and job.redelivered_at is None and job.planned_at is None:
         yield Redeliver(job.id)
         return
     for part in view.workable:

@@ -23,7 +23,8 @@ class Job:
 
     Money is in subunits. `terms` are the prices of its model when it was admitted; they price the whole job. `approved`
     is what a person allows it to cost in total, `note` the name of its note in the held folder. `swept_at` is when its
-    working files were removed, long after its end: from then on it cannot be retried.
+    working files were removed, long after its end: from then on it cannot be retried. `redelivered_at` is when it took
+    over the answers of `duplicate_of`.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Job:
     collected_at: float | None = None
     finished_at: float | None = None
     swept_at: float | None = None
+    redelivered_at: float | None = None
 
     @property
     def relative_path(self) -> str:
@@ -75,8 +77,8 @@ class Part:
     request, `unlimited` the number of requests that set no limit to their answers, and `reserved` its highest possible
     cost, reserved until it is collected.
 
-    `reused` rows have the answer to an identical request, earlier or in this part; `saved` are the tokens billed for
-    those answers.
+    `reused` rows have the answer to an identical request, of an earlier job or in this part; `saved` are the tokens
+    billed for those answers.
     """
 
     job: str

@@ -42,14 +42,23 @@ class JobAccepted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRedelivered(Event):
-    """The same route processed a file with the same bytes before: its answers are delivered again, at no cost."""
+    """The same route processed a file with the same bytes before: its answers are used again, at no cost.
+
+    `asked` rows had no answer there, and are asked.
+    """
 
     duplicate_of: str
     rows: int
+    asked: int = 0
 
     @property
     def sentence(self) -> str:
         rows = count(self.rows, "row")
+        if self.asked:
+            return (
+                f"Used the answers to {rows} from job {self.duplicate_of} again, at no cost; the other "
+                f"{count(self.asked, 'row')} had no answer there and will be asked."
+            )
         return f"Used the answers to {rows} from job {self.duplicate_of} again: nothing was sent, nothing is paid."
 
 

@@ -163,7 +163,10 @@ class Jobs:
         """
 
         async def change(tx: Transaction) -> str | None:
-            duplicate_of = None if duplicates == "process" else await _duplicate_of(tx, job, sha256)
+            duplicate_of = None
+            if duplicates != "process":
+                # A cancelled job is no reason to reject a file: most likely it was dropped to be asked after all.
+                duplicate_of = await _duplicate_of(tx, job, sha256, cancelled=duplicates != "reject")
             if duplicate_of is not None and duplicates == "reject":
                 return duplicate_of
             changed = await tx.update(
@@ -197,38 +200,41 @@ class Jobs:
         return await self._database.write(change)
 
     async def redelivered(self, job: Job, parts: Sequence[Part]) -> None:
-        """The duplicate_of's answers are the job's own now: `parts` are all collected, at no cost."""
+        """The answers of duplicate_of are the job's own now, at no cost: `parts` are all collected, or left to ask."""
+        left = sum(part.rows - part.ok - part.failed for part in parts)
+        # What is left is planned and admitted like the rows of any other job.
+        columns = {} if left else {"state": JobState.RUNNING, "planned_at": self._database.now()}
 
         async def change(tx: Transaction) -> None:
-            if await tx.update("jobs", {"id": job.id, "state": job.state}, state=JobState.RUNNING, planned_at=tx.now):
+            found = await tx.fetch("job", id=job.id)
+            if not found or found[0]["redelivered_at"] is not None:
+                return
+            if await tx.update("jobs", {"id": job.id, "state": job.state}, redelivered_at=tx.now, **columns):
                 await tx.run("delete_parts", job=job.id)
                 await tx.insert("parts", (columns_of(part) for part in parts))
-                await tx.record(
-                    JobRedelivered(
-                        job=job.id, duplicate_of=str(job.duplicate_of), rows=sum(part.rows for part in parts)
-                    )
-                )
+                taken = sum(part.rows for part in parts) - left
+                await tx.record(JobRedelivered(job=job.id, duplicate_of=str(job.duplicate_of), rows=taken, asked=left))
 
         await self._database.write(change)
 
-    async def without_duplicate(self, job: Job) -> None:
-        """The earlier job came to nothing: another of the same bytes takes its place, or this one is worked on.
+    async def better_duplicate(self, job: Job) -> str | None:
+        """The job to take answers from now that `duplicate_of` is at its end: another one may have asked the rest."""
+        return await self._database.read(
+            lambda tx: _duplicate_of(tx, job, str(job.sha256), accepted_at=job.accepted_at)
+        )
+
+    async def set_duplicate(self, job: Job, duplicate_of: str | None) -> None:
+        """The job takes the answers of another one, or of none: then it is worked on.
 
         Or all of fifty copies would be paid for, once the first was cancelled.
         """
-
-        async def change(tx: Transaction) -> None:
-            earlier = await tx.fetch(
-                "earlier_duplicate",
-                sha256=job.sha256,
-                route=columns_of(job)["route"],
-                id=job.id,
-                accepted_at=job.accepted_at,
+        await self._database.write(
+            lambda tx: tx.update(
+                "jobs",
+                {"id": job.id, "state": job.state, "duplicate_of": job.duplicate_of},
+                duplicate_of=duplicate_of,
             )
-            duplicate_of = earlier[0]["id"] if earlier else None
-            await tx.update("jobs", {"id": job.id, "state": job.state}, duplicate_of=duplicate_of)
-
-        await self._database.write(change)
+        )
 
     async def rejecting(self, job: Job, code: str, reason: str, *, archive_name: str) -> None:
         """The file cannot be taken; commit why and where it goes, before it is moved."""
@@ -378,6 +384,11 @@ class Jobs:
         await self._database.write(lambda tx: change_job(tx, job, before, after, *events, **columns))
 
 
-async def _duplicate_of(tx: Transaction, job: Job, sha256: str) -> str | None:
-    rows = await tx.fetch("duplicate_of", sha256=sha256, route=columns_of(job)["route"], id=job.id)
-    return str(rows[0]["id"]) if rows else None
+async def _duplicate_of(
+    tx: Transaction, job: Job, sha256: str, *, accepted_at: float | None = None, cancelled: bool = True
+) -> str | None:
+    """The job to take answers from, of all or of those accepted earlier. `cancelled`: even one that was cancelled."""
+    rows = await tx.fetch(
+        "duplicate_of", sha256=sha256, route=columns_of(job)["route"], id=job.id, accepted_at=accepted_at
+    )
+    return str(rows[0]["id"]) if rows and (cancelled or not rows[0]["cancelled"]) else None

@@ -23,6 +23,7 @@ UNION ALL
 SELECT * FROM (SELECT * FROM jobs WHERE state = 'planning' AND id NOT IN (SELECT value FROM json_each(:resting))
                -- The same bytes under many names wait for the first of them.
                AND NOT EXISTS (SELECT 1 FROM jobs AS first WHERE first.id = jobs.duplicate_of
+                               AND jobs.redelivered_at IS NULL AND jobs.planned_at IS NULL
                                AND first.state NOT IN ('done', 'cancelled', 'rejected', 'failed'))
                ORDER BY claimed_at, id LIMIT :most)
 UNION ALL
@@ -62,20 +63,24 @@ SELECT * FROM parts WHERE job = :job ORDER BY first
 SELECT * FROM parts WHERE job = :job AND first = :first
 
 -- name: duplicate_of
--- The first accepted job with the same bytes and the very same route, if its answers are there or on their way.
-SELECT id FROM jobs
-WHERE sha256 = :sha256 AND route = :route AND id != :id AND swept_at IS NULL AND NOT cancelled
-  AND state NOT IN ('rejecting', 'rejected', 'cancelled', 'failed')
-ORDER BY accepted_at, id
-LIMIT 1
-
--- name: earlier_duplicate
--- The same, of those that were accepted before this one: so no two wait for each other.
-SELECT id FROM jobs
-WHERE sha256 = :sha256 AND route = :route AND swept_at IS NULL AND NOT cancelled
-  AND (accepted_at, id) < (:accepted_at, :id)
-  AND state NOT IN ('rejecting', 'rejected', 'cancelled', 'failed')
-ORDER BY accepted_at, id
+-- The job whose answers this one can take over: the same bytes, the very same route, and its answers are there or on
+-- their way. A job that only took over the answers of another is none: that other one is. It counts if there are rows
+-- that it asks itself, or will have to.
+-- Best is one that has an answer to every row; else the newest, which has had what those before it had.
+-- Of those that were accepted before this one, so that no two wait for each other.
+SELECT id, cancelled FROM jobs
+WHERE sha256 = :sha256 AND route = :route AND id != :id AND swept_at IS NULL
+  AND state NOT IN ('rejecting', 'rejected', 'failed')
+  AND (:accepted_at IS NULL OR (accepted_at, id) < (:accepted_at, :id))
+  AND CASE
+      WHEN duplicate_of IS NULL THEN 1
+      WHEN COALESCE(redelivered_at, planned_at) IS NULL THEN EXISTS (
+          SELECT 1 FROM jobs AS first WHERE first.id = jobs.duplicate_of AND first.state IN ('done', 'cancelled')
+          AND EXISTS (SELECT 1 FROM parts WHERE parts.job = first.id AND parts.ok < parts.rows))
+      ELSE EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND (parts.state != 'collected' OR parts.requests > 0))
+      END
+ORDER BY state = 'done' AND NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.ok < parts.rows) DESC,
+         accepted_at DESC, id DESC
 LIMIT 1
 
 -- name: delivered_sinks

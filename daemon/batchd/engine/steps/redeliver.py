@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from ...domain.lifecycle import Redeliver
-from ...domain.records import JobState, Part, PartState
+from ...domain.records import Job, JobState, Part, PartState
 from ...files import fsync_folder
 from ...model import Usage
+from ...work.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context
 from ..retry_later import RetryLater
 
@@ -19,44 +20,73 @@ PAUSE = 2.0
 
 
 async def redeliver(context: Context, action: Redeliver) -> None:
-    """Make the earlier job's results this job's own, once they are all there."""
-    job = await context.store.jobs.get(action.job)
-    earlier = await context.store.jobs.find(job.duplicate_of or "")
-    nothing = {JobState.CANCELLED, JobState.REJECTED, JobState.FAILED}
-    if earlier is None or earlier.swept_at is not None or earlier.state in nothing:
-        await context.store.jobs.without_duplicate(job)
+    """Make the earlier job's answers this job's own, once it is at its end; what it has no answer to is asked."""
+    jobs = context.store.jobs
+    job = await jobs.get(action.job)
+    earlier = await jobs.find(job.duplicate_of or "")
+    if earlier is None or earlier.swept_at is not None or earlier.state in {JobState.REJECTED, JobState.FAILED}:
+        await jobs.set_duplicate(job, await jobs.better_duplicate(job))
         return
-    if earlier.state is not JobState.DONE:
+    if not earlier.state.final:
         raise RetryLater(PAUSE)
-    theirs = await context.store.jobs.parts(earlier.id)
-    ours = [
-        replace(
-            part,
-            job=job.id,
-            state=PartState.COLLECTED,
-            attempt=1,
-            batch=None,
-            usage=Usage(),
-            wasted=Usage(),
-            reused=0,
-            saved=Usage(),
-            requests=0,
-        )
-        for part in theirs
-    ]
-    await asyncio.to_thread(_link_results, context, theirs, ours)
-    await context.store.jobs.redelivered(job, ours)
+    theirs = await jobs.parts(earlier.id)
+    if earlier.rows != job.rows or sum(part.length for part in theirs) != context.spool.rows(job.id).stat().st_size:
+        # Another version of the reader reads the same bytes otherwise: their answers are those of other rows.
+        await jobs.set_duplicate(job, None)
+        return
+    if any(part.ok < part.rows for part in theirs):
+        better = await jobs.better_duplicate(job)
+        if better is not None and better != earlier.id:
+            await jobs.set_duplicate(job, better)
+            return
+    # A copy that was dropped while the earlier one was under way is not another try: it shares its failures too.
+    afresh = earlier.finished_at is None or job.claimed_at > earlier.finished_at
+    if not any(part.ok or (part.failed and not afresh) for part in theirs):
+        await jobs.set_duplicate(job, None)
+        return
+    await jobs.redelivered(job, [await _taken_over(context, job, part, afresh=afresh) for part in theirs])
 
 
-def _link_results(context: Context, theirs: Sequence[Part], ours: Sequence[Part]) -> None:
+async def _taken_over(context: Context, job: Job, their: Part, *, afresh: bool) -> Part:
+    """The part with what is known of its rows."""
+    theirs, ours = context.spool.results(their), context.spool.results(replace(their, job=job.id))
+    failed = 0 if afresh else their.failed
+    whole = their.ok + failed == their.rows
+    results = their.results if their.ok + failed else 0
+    if results and failed == their.failed:
+        await asyncio.to_thread(_link, theirs, ours)
+    elif results:
+        await context.local.run(clear_failures, ClearFailuresTask(str(theirs), str(ours)))
+    return Part(
+        job=job.id,
+        first=their.first,
+        rows=their.rows,
+        offset=their.offset,
+        length=their.length,
+        state=PartState.COLLECTED if whole else PartState.UNPLANNED,
+        results=results,
+        ok=their.ok,
+        failed=failed,
+        reused=their.ok,
+        saved=_billed(their),
+    )
+
+
+def _billed(part: Part) -> Usage:
+    """The tokens that were billed for the part's answers, or would have been without earlier ones."""
+    usage, wasted, saved = part.usage, part.wasted, part.saved
+    return Usage(
+        max(0, usage.input_tokens - wasted.input_tokens) + saved.input_tokens,
+        max(0, usage.cached_tokens - wasted.cached_tokens) + saved.cached_tokens,
+        max(0, usage.output_tokens - wasted.output_tokens) + saved.output_tokens,
+    )
+
+
+def _link(theirs: Path, ours: Path) -> None:
     """Results files are never changed, so a second name is as good as a copy."""
-    for their, our in zip(theirs, ours, strict=True):
-        if their.results:
-            target = context.spool.results(our)
-            target.unlink(missing_ok=True)
-            os.link(context.spool.results(their), target)
-    for our in ours[:1]:
-        fsync_folder(context.spool.results(our).parent)
+    ours.unlink(missing_ok=True)
+    os.link(theirs, ours)
+    fsync_folder(ours.parent)
 
 
 async def duplicate_reason(context: Context, earlier: str) -> str:
