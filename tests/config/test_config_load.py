@@ -32,6 +32,7 @@ rescan = 15
 observer = "polling"
 duplicates = "process"
 keep_finished = "30d"
+ignore = ["*.bak", "old/**"]
 
 [budget]
 currency = "EUR"
@@ -130,6 +131,7 @@ def test_every_key_arrives(write: Write, catalogue: Catalogue) -> None:
         "observer": "polling",
         "duplicates": "process",
         "keep_finished": 30 * 86_400.0,
+        "ignore": ["*.bak", "old/**"],
     }
     assert config.budget.model_dump() == {
         "currency": "EUR",
@@ -189,6 +191,7 @@ def test_what_is_left_out_has_the_defaults_of_the_design(write: Write, catalogue
         "observer": "auto",
         "duplicates": "redeliver",
         "keep_finished": 7 * 86_400.0,
+        "ignore": [],
     }
     assert config.budget.model_dump() == {
         "currency": "USD",

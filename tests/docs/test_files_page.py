@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from batchd import Failure, RowStatus
-from batchd.domain.names import is_temporary
+from batchd.domain import never_taken as ours
+from batchd.domain.never_taken import is_conflict_copy, is_never_taken
 from batchd.testing.fakes import FakeService
 from batchd.testing.household import Household
 
@@ -72,18 +73,18 @@ def test_the_statuses_are_described() -> None:
 
 def test_the_temporary_names_are_those_that_are_passed_over() -> None:
     listed = prose(PAGE).partition("These names are never taken")[2].partition("Links, pipes")[0]
-    starts, ends, names = (re.findall(r"`([^`]+)`", line) for line in listed.split("\n- ")[1:])
-    assert all(is_temporary(f"{start}may.csv") for start in starts)
-    assert all(is_temporary(f"may.csv{end}") for end in ends)
-    assert all(is_temporary(name) and is_temporary(f"{name}/may.csv") for name in names)
-    from batchd.domain import names as ours
-
-    assert (set(starts), set(ends)) == (set(ours.TEMPORARY_STARTS), set(ours.TEMPORARY_ENDS))
-    assert {name.lower() for name in names} == ours.JUNK
+    starts, ends, names, *others = (re.findall(r"`([^`]+)`", line) for line in listed.split("\n- ")[1:])
+    assert all(is_never_taken(f"{start}may.csv") for start in starts)
+    assert all(is_never_taken(f"may.csv{end}") for end in ends)
+    assert all(is_never_taken(name) and is_never_taken(f"{name}/may.csv") for name in names)
+    assert (set(starts), {end.lower() for end in ends}) == (set(ours.STARTS), set(ours.ENDS))
+    assert {name.lower() for name in names} == ours.NAMES - {"icon\r"}
+    assert all(is_never_taken(name) for name in others[0])
+    assert all(is_conflict_copy(f"may ({part}).csv") for part in others[1][:2])
 
 
 @pytest.mark.parametrize("line", ["cp may.csv inbox/reviews/.may.csv.part"])
 def test_the_way_to_drop_a_file_is_safe(line: str) -> None:
     text = PAGE.read_text("utf-8")
     assert line in text
-    assert is_temporary(line.rpartition(" ")[2])
+    assert is_never_taken(line.rpartition(" ")[2])

@@ -13,7 +13,6 @@ from batchd.domain.names import (
     LONGEST,
     archive_name,
     display,
-    is_temporary,
     numbered,
     numbered_file,
     outbox_stem,
@@ -28,72 +27,6 @@ names = st.one_of(
     st.text(alphabet="abCONnulPRX.~$ -_é́đặ😀\u202e\n\t1²", min_size=1, max_size=40),
 )
 paths = st.lists(names, min_size=1, max_size=4).map("/".join)
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        ".may.csv.Xy12Zq",  # rsync
-        ".~tmp~/may.csv",  # rsync --delay-updates
-        ".goutputstream-ABC",
-        "._may.csv",
-        ".DS_Store",
-        ".nfs000000000001",
-        "..csv",
-        "~$may.xlsx",  # Excel's lock
-        "may.csv~",
-        "may.csv.tmp",
-        "MAY.CSV.TMP",
-        "~may.tmp",
-        "may.csv.part",
-        "may.csv.ocTransferId123.part",
-        "may.csv.partial",
-        "may.csv.filepart",  # WinSCP
-        "may.csv.crdownload",
-        "may.csv.swp",
-        "may.csv.SWX",
-        "~syncthing~may.csv.tmp",
-        "~syncthing~may.csv",
-        "desktop.ini",
-        "Desktop.ini",
-        "Thumbs.db",
-        "reviews/Thumbs.db",
-        ".stfolder/x.csv",
-        ".stversions/may~2026.csv",
-        ".localized",
-        "@eaDir/may.csv",
-        "reviews/@eaDir/may.csv/SYNOFILE",
-        ".Spotlight-V100/x.csv",
-        ".Trashes/x.csv",
-        "__MACOSX/may.csv",
-        "upload.part/may.csv",
-        ".k3j9x2ab.claim",  # our own
-    ],
-)
-def test_temporary(path):
-    assert is_temporary(path)
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "may.csv",
-        "reviews/may.csv",
-        "-may.csv",
-        "$may.csv",
-        "~may.csv",
-        "may~1.csv",
-        "part.csv",
-        "tmp/may.csv",
-        "my.tmp.csv",
-        "template.csv",
-        "thumbs.db.csv",
-        "đánh giá.csv",
-        "desktop.ini.csv",
-    ],
-)
-def test_not_temporary(path):
-    assert not is_temporary(path)
 
 
 @pytest.mark.parametrize(

@@ -302,6 +302,29 @@ async def test_a_file_that_no_route_takes_comes_back_with_where_to_drop_it(make_
     assert "reviews/**" in (household.folders.rejected / "stray.csv.why.txt").read_text()
 
 
+@pytest.mark.field("folders")
+async def test_a_file_that_nobody_knows_rests_before_it_is_rejected(make_household: MakeHousehold) -> None:
+    household = make_household()
+    stray = household.drop("may.csv.xyzdownload", b"half of")
+    async with household.living() as daemon:
+        await daemon.take_in()
+        await daemon.drain()
+        assert stray.exists()
+        [sentence] = (await daemon.context.store.event_log.conditions()).values()
+        assert "five minutes" in sentence
+        household.clock.advance(200.0)
+        stray.write_bytes(b"half of it")  # still at work
+        await daemon.take_in()
+        household.clock.advance(200.0)
+        await daemon.take_in()
+        assert stray.exists()
+        household.clock.advance(150.0)
+        await daemon.take_in()
+        await daemon.drain()
+        assert await daemon.context.store.event_log.conditions() == {}
+    assert (household.folders.rejected / "may.csv.xyzdownload").read_bytes() == b"half of it"
+
+
 async def test_a_name_that_is_taken_gets_a_number_and_nothing_is_overwritten(make_household: MakeHousehold) -> None:
     household = make_household()
     theirs = household.folders.outbox / "reviews" / "may.results.csv"

@@ -65,6 +65,19 @@ def test_files_on_their_way_are_passed_over_in_silence(tmp_path):
     assert scan(tmp_path) == Listing()
 
 
+@pytest.mark.field("folders")
+def test_what_the_operator_ignores_and_copies_of_conflicts_stay(tmp_path):
+    (tmp_path / "old" / "deep").mkdir(parents=True)
+    (tmp_path / "backup").mkdir()
+    conflict = "may (Anna's conflicted copy).csv"
+    for name in ("may.csv", "may.bak.csv", "old/deep/x.csv", "backup/may.csv", conflict):
+        (tmp_path / name).touch()
+    listing = scan(tmp_path, ["*.bak.csv", "old/**", "backup"])
+    assert paths(listing) == ["may.csv"]
+    assert list(odd(listing)) == [conflict]
+    assert "sync program" in odd(listing)[conflict]
+
+
 def test_odd_things_are_explained_and_the_rest_goes_on(tmp_path):
     secret = tmp_path / "secret.csv"
     secret.write_text("password\n")

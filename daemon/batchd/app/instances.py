@@ -55,6 +55,7 @@ class Instances:
             plugin_dir=str(config.plugin_dir) if config.plugin_dir else None,
             disabled=frozenset(config.plugins.disabled),
             suffixes=frozenset(catalogue.suffixes()),
+            ignore=tuple(config.intake.ignore),
             budget=config.spending_limits(),
             approve_in_folder=config.budget.approve_in_folder,
             reuse_bytes=config.reuse.max_bytes,

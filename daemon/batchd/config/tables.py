@@ -133,7 +133,7 @@ class Intake(Table):
     """`[intake]`: when batchd claims a dropped file. Times are in seconds.
 
     `keep_finished` is how long the working files of a finished job stay, for `batchd retry` and for delivering the
-    same file again.
+    same file again. Files and folders that match `ignore` stay in the inbox.
     """
 
     settle: Length = 2.0
@@ -141,6 +141,7 @@ class Intake(Table):
     observer: Literal["auto", "inotify", "polling"] = "auto"
     duplicates: Literal["redeliver", "process", "reject"] = "redeliver"
     keep_finished: Length = 7 * 86_400.0
+    ignore: list[Annotated[str, AfterValidator(_pattern)]] = Field(default_factory=list)
 
 
 class CeilingsTable(Table):

@@ -1,4 +1,4 @@
-"""Names that people give to files: which are temporary, how to show them, and the names made from them.
+"""Names that people give to files: how to show them, and the names made from them.
 
 A path here is relative to the inbox, with `/`, as `os.fsdecode` gives it: bytes that are not valid UTF-8 are lone
 surrogates, which SQLite and UTF-8 refuse. No user's name becomes a path among the working files. Names in the outbox
@@ -14,11 +14,6 @@ import unicodedata
 LONGEST = 180
 """Bytes of one part of a path that batchd makes; a file system allows 255, and outputs append to it."""
 
-TEMPORARY_STARTS = (".", "~$", "~syncthing~")
-TEMPORARY_ENDS = ("~", ".tmp", ".part", ".partial", ".filepart", ".crdownload", ".swp", ".swx")
-# Files that systems put into folders. The rule for dots covers .DS_Store, ._x, .stfolder, .Trashes.
-JUNK = frozenset({"desktop.ini", "thumbs.db", "@eadir", "__macosx"})
-
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Control characters, line separators, and the marks that change the direction of writing: "gpj.csv" could be shown
 # as "vsc.jpg". Joiners stay, since emoji and Persian need them.
@@ -28,18 +23,6 @@ _RESERVED = frozenset(
     + [f"{port}{number}" for port in ("COM", "LPT") for number in "0123456789¹²³"]
 )
 _SUFFIXES = re.compile(r"(?:\.[A-Za-z][A-Za-z0-9]{0,9}){1,2}$")
-
-
-def is_temporary(relative_path: str) -> bool:
-    """True if a part of the path marks a file that is still being written, or one that a system made.
-
-    >>> [is_temporary(path) for path in ("may.csv", ".may.csv.x7Qz", "~$may.xlsx", "may.csv.part", "@eaDir/may.csv")]
-    [False, True, True, True, True]
-    """
-    return any(
-        name.startswith(TEMPORARY_STARTS) or name.endswith(TEMPORARY_ENDS) or name in JUNK
-        for name in relative_path.lower().split("/")
-    )
 
 
 def display(path: str) -> str:

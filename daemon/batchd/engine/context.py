@@ -61,7 +61,8 @@ class Configured:
     its last, however long it waits between them. `generation` counts them.
 
     `opening` has a task for each provider that makes itself ready; no call is made to it before. `file_sinks` says
-    how a worker makes those of the sinks that write files. `suffixes` are those of files that some reader takes.
+    how a worker makes those of the sinks that write files. `suffixes` are those of files that some reader takes,
+    `ignore` the patterns of those in the inbox that are left alone.
     """
 
     providers: Mapping[str, ConfiguredProvider]
@@ -72,6 +73,7 @@ class Configured:
     plugin_dir: str | None = None
     disabled: frozenset[str] = frozenset()
     suffixes: frozenset[str] = frozenset()
+    ignore: tuple[str, ...] = ()
     budget: SpendingLimits = field(default_factory=SpendingLimits)
     approve_in_folder: bool = False
     reuse_bytes: int = 1_000_000_000

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from os.path import splitext
 from pathlib import Path
 
 from ..domain.names import display
@@ -19,6 +20,12 @@ from .context import Context
 
 logger = logging.getLogger(__name__)
 CLAIMS_AT_A_TIME = 500
+UNKNOWN_RESTS = 300.0
+"""Seconds that a file must have been unchanged before it is rejected, if no route and no reader knows it."""
+RESTING = (
+    "No folder is set up for this file, and batchd cannot read files of its kind. If it is still there in five minutes "
+    "and has not changed, batchd moves it to the rejected folder, with a note that says where to put it."
+)
 ODDITIES_TOLD = 50
 """What is never taken is explained one by one up to here; of ten thousand links nobody wants to read each."""
 
@@ -46,8 +53,14 @@ class InboxLook:
     """Looks at the inbox again and again; what it finds settled becomes a job in state `claiming`."""
 
     def __init__(
-        self, context: Context, settle: float, *, held_open: Callable[[Path], object] = held_open_for_writing
+        self,
+        context: Context,
+        settle: float,
+        *,
+        held_open: Callable[[Path], object] = held_open_for_writing,
+        rest: float = UNKNOWN_RESTS,
     ) -> None:
+        self._rest = rest
         self._held_open = held_open
         self._context = context
         self._settling = Settling(settle=settle)
@@ -66,16 +79,23 @@ class InboxLook:
 
     def _look(self, claiming: Collection[bytes]) -> _Look:
         """All of it beside the event loop: with twenty thousand files there, each step takes its time."""
-        listing = scan(self._context.folders.inbox)
+        configured = self._context.configured
+        listing = scan(self._context.folders.inbox, configured.ignore)
         files = {entry.path: entry for entry in listing.files}
         steady = self._context.clock.steady()
         settled = self._settling.look({path: entry.stamp for path, entry in files.items()}, steady)
         begun = {path for path in settled if _as_bytes(path) in claiming} if claiming else set()
         ready = [path for path in settled if path not in begun and not self._busy(path, steady)]
         waiting = len(files) - len(begun) - len(ready)
-        routes = self._context.configured.routes
-        made = [self._job(files[path], routes) for path in ready]
-        return _Look(made, waiting, self._settling.due_in(steady), listing.oddities)
+        made = [self._job(files[path], configured.routes) for path in ready]
+        jobs = [job for job in made if not self._rests(job, steady)]
+        resting = [(job.relative_path, RESTING) for job in made if job not in jobs] if len(jobs) < len(made) else []
+        return _Look(jobs, waiting, self._settling.due_in(steady), [*listing.oddities, *resting])
+
+    def _rests(self, job: Job, steady: float) -> bool:
+        """Whether a file that nobody can use stays for now: a download under a name of its own may still be at work."""
+        known = job.route.name != NO_ROUTE.name or splitext(job.source)[1].lower() in self._context.configured.suffixes
+        return not known and self._settling.unchanged_for(job.relative_path, steady) < self._rest
 
     def _busy(self, path: str, steady: float) -> bool:
         """Whether somebody has it open for writing. The lease may only delay, never decide."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..domain.names import is_temporary
+from ..domain.never_taken import CONFLICT, is_conflict_copy, is_never_taken
+from ..domain.routing import matches
 from .settling import Stamp
 
 DEEPEST = 20
@@ -43,25 +45,28 @@ class Listing:
     oddities: list[tuple[str, str]] = field(default_factory=list)
 
 
-def scan(root: Path) -> Listing:
+def scan(root: Path, ignore: Sequence[str] = ()) -> Listing:
     """Look at the whole inbox. Raises OSError if the inbox itself is missing or cannot be read.
 
-    Skips temporary names (`is_temporary`), and whatever disappears during the look.
+    Skips names that are never taken, paths that match a pattern of `ignore`, and whatever disappears during the look.
     """
     listing = Listing()
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _look_into(descriptor, "", 0, listing)
+        _look_into(descriptor, "", 0, listing, ignore)
     finally:
         os.close(descriptor)
     return listing
 
 
-def _look_into(folder: int, prefix: str, depth: int, listing: Listing) -> None:
+def _look_into(folder: int, prefix: str, depth: int, listing: Listing, ignore: Sequence[str]) -> None:
     folders = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if is_temporary(entry.name):
+            if is_never_taken(entry.name) or any(matches(prefix + entry.name, pattern) for pattern in ignore):
+                continue
+            if is_conflict_copy(entry.name):
+                listing.oddities.append((prefix + entry.name, CONFLICT))
                 continue
             try:
                 if entry.is_dir(follow_symlinks=False):
@@ -86,7 +91,7 @@ def _look_into(folder: int, prefix: str, depth: int, listing: Listing) -> None:
             listing.oddities.append((path, _unreadable(error)))
             continue
         try:
-            _look_into(inner, path + "/", depth + 1, listing)
+            _look_into(inner, path + "/", depth + 1, listing, ignore)
         except OSError as error:
             listing.oddities.append((path, _unreadable(error)))
         finally:

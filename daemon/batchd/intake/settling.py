@@ -108,6 +108,11 @@ class Settling:
         self._expect(file.check_at)
         return True
 
+    def unchanged_for(self, path: str, steady: float) -> float:
+        """Seconds since the file that a look has seen was last seen to change."""
+        file = self._files.get(path)
+        return 0.0 if file is None else steady - file.since
+
     def due_in(self, steady: float) -> float | None:
         """Seconds until the next file may settle; None if no file waits.
 

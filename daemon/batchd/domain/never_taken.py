@@ -1,0 +1,95 @@
+"""Names that are never taken out of the inbox: other programs made them, or are still writing under them.
+
+All lists are here, in lower case. A name counts wherever it stands in the path: what is inside a folder of this kind is
+not taken either.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from .routing import matches
+
+STARTS = (".", "~$", "~syncthing~", "~wrl", "~wrd", "_gsdata_")
+"""Hidden files, which nearly all programs write under; locks and drafts of Office; GoodSync."""
+
+ENDS = (
+    "~", ".tmp", ".temp", ".swp", ".swx", ".swo", ".lock", ".lck",
+    # Browsers.
+    ".part", ".partial", ".crdownload", ".download", ".opdownload", ".downloading", ".ucdownload",
+    # Download and transfer programs.
+    ".filepart", ".aria2", ".!ut", ".!qb", ".!bt", ".!sync", ".bc!", ".az!", ".td", ".xltd", ".fdmdownload",
+    ".cyberducksegment", ".lftp-pget-status", ".inprogress", ".incomplete", ".uploading", "_.gstmp", ".ffs_tmp",
+    # Files whose content a sync program has not fetched yet.
+    ".nextcloud", ".owncloud", ".ocdownload", ".rsls",
+)  # fmt: skip
+
+NAMES = frozenset({
+    # Files that systems put into folders.
+    "desktop.ini", "thumbs.db", "ehthumbs.db", "icon\r", "__macosx", "lost+found",
+    # Recycle bins.
+    "#recycle", "@recycle", "$recycle.bin", "recycler", "recycled", "recycle bin", "network recycle bin", "trashbox",
+    # Snapshots, indexes and working folders of storage systems.
+    "#snapshot", "~snapshot", "@recently-snapshot", "@sharesnap", "@eadir", "@tmp", "system volume information",
+    "dfsrprivate", "network trash folder", "temporary items",
+})  # fmt: skip
+
+_SHAPES = re.compile(
+    r"@gmt-\d{4}\.\d\d\.\d\d-\d\d\.\d\d\.\d\d"  # a snapshot, as Windows and Samba name it
+    r"|network recycle bin \d+|_nas_recycle_.*|recycle bin - .*|found\.\d{3}"
+    r"|#.*#"  # Emacs
+    r"|.*\.~[0-9a-f]+"  # ownCloud, Nextcloud
+    r"|.*\.sb-[0-9a-f]{8}-\w{6}|\(a document being saved by .*\)"  # macOS
+    r"|unconfirmed \d+"
+)
+# Excel saves under eight hexadecimal digits and renames; the command line of S3 downloads under a suffix of eight.
+# Eight digits without a letter are a date.
+_EXCEL = re.compile(r"(?=[0-9]*[A-F])[0-9A-F]{8}")
+_S3 = re.compile(r".+\.(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{8}")
+
+_CONFLICT = re.compile(
+    r"conflicted copy|conflicting copy|in konflikt stehende kopie|konfliktkopie|copie en conflit|copia en conflicto"
+    r"|copia in conflitto|conflicterende kopie|c[oó]pia em conflito|(?:\(|_)conflict-\d{8}-\d{6}|\.sync-conflict-"
+    r"|\[conflict(?:ed)?(?:[ \d][^\]]*)?\]|\(sfconflict .*\)|\.conflict(?:\.|$)"
+    r"|_[a-z]{3}-\d\d-\d{6}-\d{4}_(?:case)?conflict\b"
+)
+_REMEMBERED = 20_000
+"""Names whose verdict is kept: every look at the inbox asks about all that lie there."""
+CONFLICT = (
+    "This is a copy that a sync program made, because two people changed the file at once, so batchd does not process "
+    "it. If it is the one that you want, give it a name of its own."
+)
+
+
+def is_never_taken(relative_path: str, ignore: Iterable[str] = ()) -> bool:
+    """True if a part of the path is such a name, or the path matches a pattern of `ignore`.
+
+    >>> [is_never_taken(path) for path in ("may.csv", ".may.csv.x7Qz", "#recycle/may.csv", "may.csv.part")]
+    [False, True, True, True]
+    """
+    return any(map(_is_never_taken, relative_path.split("/"))) or any(matches(relative_path, each) for each in ignore)
+
+
+@lru_cache(_REMEMBERED)
+def is_conflict_copy(name: str) -> bool:
+    """True for the name of a copy that a sync program made beside the file that people use.
+
+    >>> is_conflict_copy("may (Anna's conflicted copy 2026-11-28).csv"), is_conflict_copy("conflicts.csv")
+    (True, False)
+    """
+    return _CONFLICT.search(name.lower()) is not None
+
+
+@lru_cache(_REMEMBERED)
+def _is_never_taken(name: str) -> bool:
+    low = name.lower()
+    return (
+        low.startswith(STARTS)
+        or low.endswith(ENDS)
+        or low in NAMES
+        or _SHAPES.fullmatch(low) is not None
+        or _EXCEL.fullmatch(name) is not None
+        or _S3.fullmatch(name) is not None
+    )
