@@ -23,7 +23,7 @@ from batchd.store.spool import Spool
 from batchd.testing.household import Living
 
 from .cli_kit import House, Thirds, after, environment, finished_house, half_way, stuck
-from .test_running import real_house, reviews
+from .test_running import real_house, reviews, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -181,3 +181,64 @@ def test_once_with_a_log_level_logs_instead(tmp_path: Path) -> None:
     assert status == 0
     assert "Received reviews/may.csv" in raw
     assert "Under way" not in raw
+
+
+class Hanging:
+    """`batchd run` that leads the session of a terminal, as in a window of its own."""
+
+    def __init__(self, folder: Path, *, nohup: bool = False) -> None:
+        self.folder = real_house(folder)
+        self.log = folder / "log"
+        self.pid, self.master = pty.fork()
+        if self.pid == 0:
+            if nohup:
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            os.dup2(log, 2)
+            command = [sys.executable, "-m", "batchd", "--config", str(folder / "config.toml"), "run"]
+            os.execve(sys.executable, command, environment())
+        wait_for(lambda: "Watching" in self.said())
+
+    def said(self) -> str:
+        """The log so far."""
+        return self.log.read_text() if self.log.exists() else ""
+
+    def work(self) -> None:
+        """Let it answer a file, so that it has workers."""
+        before = len(list((self.folder / "outbox").rglob("*.report.json")))
+        reviews(self.folder / f"inbox/reviews/{before}.csv", "good")
+        wait_for(lambda: len(list((self.folder / "outbox").rglob("*.report.json"))) > before)
+
+    def end(self) -> int:
+        """Its exit status."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+@pytest.mark.field("folders")
+def test_closing_the_terminal_stops_it_in_good_order(tmp_path: Path) -> None:
+    running = Hanging(tmp_path / "house")
+    running.work()
+    os.close(running.master)
+    assert running.end() == 0
+    assert "Stopped. What is under way goes on at the next start." in running.said()
+    assert "died" not in running.said()
+
+
+@pytest.mark.field("folders")
+def test_in_a_terminal_that_is_still_there_sighup_reloads(tmp_path: Path) -> None:
+    running = Hanging(tmp_path / "house")
+    os.kill(running.pid, signal.SIGHUP)
+    wait_for(lambda: "reload" in running.said().lower() or "read again" in running.said())
+    running.work()
+    os.kill(running.pid, signal.SIGTERM)
+    assert running.end() == 0
+    os.close(running.master)
+
+
+@pytest.mark.field("folders")
+def test_with_nohup_it_outlives_its_terminal(tmp_path: Path) -> None:
+    running = Hanging(tmp_path / "house", nohup=True)
+    os.close(running.master)
+    running.work()
+    os.kill(running.pid, signal.SIGTERM)
+    assert running.end() == 0

@@ -9,9 +9,10 @@ import signal
 from ..config.load import Config
 from ..plugin.catalogue import Catalogue
 from ..system.systemd import Notifier
+from ..work.fork_server import start_fork_server
 from .daemon import daemon
 from .reload import reload
-from .signals import handle_signals
+from .signals import ends_with_terminal, handle_signals, has_terminal
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +20,9 @@ logger = logging.getLogger(__name__)
 async def run(config: Config, catalogue: Catalogue, *, workers: int | None = None) -> int:
     """The daemon, until a signal ends it. The exit status."""
     notifier = Notifier()
+    terminal = ends_with_terminal()
+    if terminal:
+        start_fork_server()
     async with daemon(config, catalogue, workers=workers, notifier=notifier) as ours:
         reloads: set[asyncio.Task[None]] = set()
 
@@ -39,7 +43,14 @@ async def run(config: Config, catalogue: Catalogue, *, workers: int | None = Non
             reloads.add(task)
             task.add_done_callback(reloads.discard)
 
-        with handle_signals({signal.SIGHUP: begin_reload}, stop=ours.supervisor.stop):
+        def hang_up() -> None:
+            # A person who closes the window means to end it, and would not see that it still runs.
+            if terminal and not has_terminal():
+                ours.supervisor.stop()
+            else:
+                begin_reload()
+
+        with handle_signals({signal.SIGHUP: hang_up}, stop=ours.supervisor.stop):
             logger.info("Watching %s.", config.folders.inbox, extra={"action": "Start"})
             await ours.supervisor.run()
         logger.info("Stopped. What is under way goes on at the next start.", extra={"action": "Stop"})

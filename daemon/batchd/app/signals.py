@@ -9,6 +9,20 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 
 
+def has_terminal() -> bool:
+    """Whether this process has a controlling terminal. Once that hangs up it has none, before SIGHUP says so."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+def ends_with_terminal() -> bool:
+    """Whether this process is to end when its terminal is closed: it has one, and was not started with `nohup`."""
+    return has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+
+
 @contextlib.contextmanager
 def handle_signals(
     handlers: Mapping[signal.Signals, Callable[[], None]], *, stop: Callable[[], None]

@@ -34,7 +34,8 @@ def run(call: Call, *, log_format: str, workers: int | None) -> int:
     Runs until SIGTERM or Ctrl-C, which stops it cleanly; a second one ends it at once. Either way nothing is lost and
     nothing is paid twice: jobs go on at the next start.
 
-    SIGHUP reloads the configuration; if it is wrong, the old one stays.
+    SIGHUP reloads the configuration; if it is wrong, the old one stays. Closing the terminal that it was started in
+    stops it cleanly, unless it was started with nohup.
 
     The log goes to standard error.
 

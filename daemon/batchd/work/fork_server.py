@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 
@@ -19,6 +20,13 @@ def fork_server() -> ForkServerContext:
 
 
 def start_fork_server() -> None:
-    """Start the process that forks the workers, so that its imports run before a command needs them."""
+    """Start the process that forks the workers, so that its imports run before a command needs them.
+
+    It and the workers ignore the hang-up of a terminal: the daemon ends them in good order.
+    """
     fork_server()
-    forkserver.ensure_running()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -136,9 +136,10 @@ class Workers(Executor[Settings]):
 
 
 def _begin(folder: str) -> None:
-    """In each worker: use the daemon's working folder, leave SIGINT to the daemon, and end when it ends."""
+    """In each worker: use the daemon's working folder, leave SIGINT and SIGHUP to the daemon, and end when it ends."""
     os.chdir(folder)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
 
