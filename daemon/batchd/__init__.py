@@ -12,6 +12,7 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from .answers.meaning import read_output_line as read_output_line
+    from .bodies.usage import read_usage as read_usage
     from .contracts import BatchProvider as BatchProvider
     from .contracts import DeliveryJob as DeliveryJob
     from .contracts import LiveProvider as LiveProvider
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "answers.meaning": ("read_output_line",),
+    "bodies.usage": ("read_usage",),
     "contracts": (
         "BatchProvider",
         "DeliveryJob",

@@ -124,9 +124,10 @@ class PromptBuilder(Plugin[SettingsT]):
     def parse(self, response: Response) -> Mapping[str, Json] | Failure:
         """Column to value for `columns`, from the response. After a `Failure(transient=True)` batchd asks again.
 
-        By default the text as it is, in `answer`. Called only for answers with text or a tool call.
+        By default the text without the model's thinking, in `answer`. Called only for whole answers: those that were
+        cut, filtered or broken off have a `response.failure`, which the row gets without a call.
         """
-        text = response.text
+        text = response.answer
         if text is None:
             return Failure("no_text", "The model answered without any text.", transient=True)
         return {"answer": text}

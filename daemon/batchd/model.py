@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
+
+from .bodies.content import (
+    choice_of,
+    error_of,
+    refusal_of,
+    text_of,
+    thinking_of,
+    tool_arguments,
+    word_for_the_end,
+)
+from .bodies.finishing import Ending, ending_of
+from .bodies.thinking import without_thinking
+from .bodies.usage import BilledTokens, count_tokens
+from .bodies.usage import Usage as Usage
 
 Json: TypeAlias = Any
 """A JSON value: None, bool, int, float, str, and lists and dicts (with str keys) of these."""
@@ -93,22 +107,6 @@ class BadRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one request or many. `cached_tokens` is the part of `input_tokens` served from a cache."""
-
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.input_tokens + other.input_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.output_tokens + other.output_tokens,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Response:
     """An answer that the service billed: the unchanged body, from any of the OpenAI endpoints."""
 
@@ -117,78 +115,105 @@ class Response:
 
     @property
     def text(self) -> str | None:
-        """The text of the answer (chat, responses or completions), None if it has none."""
-        choice = self._choice
-        if choice is not None:
-            message = choice.get("message")
-            text = message.get("content") if isinstance(message, dict) else choice.get("text")
-            if isinstance(text, str):
-                return text
-            return "".join(_texts(text, "text")) or None
-        return "".join(self._output("text")) or None
+        """The text of the answer (chat, responses or completions) as it came, None if it has none."""
+        return text_of(self.body)
+
+    @property
+    def answer(self) -> str | None:
+        """The text without the model's thinking at its front."""
+        text = self.text
+        return None if text is None else without_thinking(text)
+
+    @property
+    def thinking(self) -> str | None:
+        """The model's thinking where it came in a field of its own."""
+        return thinking_of(self.body)
+
+    @property
+    def tool_arguments(self) -> Sequence[Json]:
+        """The arguments of each call of a tool, usually as JSON text; empty if the model called none."""
+        return tuple(tool_arguments(self.body))
 
     @property
     def refusal(self) -> str | None:
         """The model's text if it declined to answer, else None."""
-        choice = self._choice
-        if choice is None:
-            return "".join(self._output("refusal")) or None
-        message = choice.get("message")
-        refusal = message.get("refusal") if isinstance(message, dict) else None
-        return refusal if isinstance(refusal, str) and refusal else None
+        return refusal_of(self.body)
 
     @property
     def finish_reason(self) -> str | None:
-        """Why the model stopped: `stop`, `length`, `content_filter`, ... (chat), None if it does not say."""
-        choice = self._choice
-        if choice is not None:
-            reason = choice.get("finish_reason")
-            return reason if isinstance(reason, str) else None
-        if self.body.get("status") == "incomplete":
-            details = self.body.get("incomplete_details")
-            reason = details.get("reason") if isinstance(details, dict) else None
-            if not isinstance(reason, str):
-                return None
-            return "length" if reason == "max_output_tokens" else reason
-        return None
+        """Why the model stopped, in the service's word: `stop`, `length`, ...; None if it does not say."""
+        word = word_for_the_end(self.body)
+        if not isinstance(word, str) or (choice_of(self.body) is None and word in {"completed", "incomplete"}):
+            return None
+        return "length" if word == "max_output_tokens" else word
 
     @property
     def usage(self) -> Usage | None:
         """The tokens as the service counted them, None if it does not say."""
-        usage = self.body.get("usage")
-        if not isinstance(usage, dict):
-            return None
-        details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
-        cached = details.get("cached_tokens") if isinstance(details, dict) else 0
-        return Usage(
-            input_tokens=_count(usage.get("prompt_tokens")) or _count(usage.get("input_tokens")),
-            cached_tokens=_count(cached),
-            output_tokens=_count(usage.get("completion_tokens")) or _count(usage.get("output_tokens")),
-        )
+        return self.counted.whole()
 
     @property
-    def _choice(self) -> Mapping[str, Json] | None:
-        choices = self.body.get("choices")
-        first = choices[0] if choices and isinstance(choices, list) else None
-        return first if isinstance(first, dict) else None
+    def counted(self) -> BilledTokens:
+        """The same, as far as the service says: it may count one side only."""
+        body = self.body
+        counted = count_tokens(body.get("usage") or body.get("usageMetadata"))
+        if counted.output_tokens or counted.input_tokens is None:
+            return counted
+        if choice_of(body) is None and "output" not in body:
+            return replace(counted, output_tokens=0)  # vectors and verdicts, which are not written in tokens
+        # What was written has used tokens: services that do not count write zeros.
+        return replace(counted, output_tokens=None) if self.text or self.tool_arguments else counted
 
-    def _output(self, kind: str) -> Iterator[str]:
-        output = self.body.get("output")
-        for item in output if isinstance(output, list) else ():
-            # Other items hold text as well: the model's reasoning, its calls of tools.
-            if isinstance(item, dict) and item.get("type", "message") == "message":
-                yield from _texts(item.get("content"), kind)
+    @property
+    def failure(self) -> Failure | None:
+        """Why this is not a whole answer, None if it is one. Everyone who reads answers asks this first."""
+        refusal = self.refusal
+        if refusal is not None:
+            return Failure("refusal", f"The model declined to answer: {quoted(refusal)}.")
+        word = word_for_the_end(self.body)
+        error = error_of(self.body)
+        if word is None and error is None:
+            return None
+        return ended(ending_of(word), str(word), error, self.text)
 
 
-def _texts(content: Json, kind: str) -> Iterator[str]:
-    """The texts (or refusals) in a message that comes in pieces."""
-    for piece in content if isinstance(content, list) else ():
-        if isinstance(piece, dict) and isinstance(piece.get(kind), str):
-            yield piece[kind]
+def ended(ending: Ending, word: str, error: Json, text: str | None) -> Failure | None:
+    """Why an answer that ended in this way is not a whole one, None if it is one."""
+    code, message = word, ""
+    if ending in {Ending.BROKEN, Ending.UNKNOWN} and isinstance(error, dict):
+        code = str(error.get("code") or error.get("type") or word)
+        message = str(error.get("message") or "")
+        named = ending_of(code)
+        # A number is the status of a service that stood behind this one.
+        ending = named if named is not Ending.WHOLE and not code.isdigit() else Ending.BROKEN
+    if ending is Ending.WHOLE:
+        return None
+    if ending is Ending.CUT:
+        thinking = (
+            "" if text and text.strip() else " Nothing was left for the answer, so the model's thinking used it up."
+        )
+        return Failure(
+            "length",
+            f"The answer was cut off at max_tokens.{thinking} Ask for a higher limit, then drop the failed rows again. "
+            "For the operator: raise max_tokens (max_completion_tokens, if the route has that) in the table "
+            "[routes.NAME.params] of the route.",
+        )
+    if ending is Ending.FILTERED:
+        return Failure("content_filter", f"The service's content filter held the answer back ({word[:100]}).")
+    because = f": {message[:1_000].rstrip('.')}" if message else ""
+    if ending is Ending.BROKEN:
+        return Failure(
+            code[:100], f"The service broke off while it answered this row ({word[:100]}){because}.", transient=True
+        )
+    kept = f" What it wrote is not taken for an answer: {quoted(text)}." if text else ""
+    return Failure(
+        code[:100], f"The answer ended for a reason that batchd does not know: {quoted(code)}{because}.{kept}"
+    )
 
 
-def _count(value: Json) -> int:
-    return value if type(value) is int and value > 0 else 0
+def quoted(text: str, most: int = 200) -> str:
+    """The beginning of a text, as a message quotes it."""
+    return repr(text if len(text) <= most else f"{text[:most]}…")
 
 
 @dataclass(frozen=True, slots=True)

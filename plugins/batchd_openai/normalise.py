@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from batchd import BatchPhase, BatchStatus, Json, Problem, Usage
+from batchd import BatchPhase, BatchStatus, Json, Problem, Usage, read_usage
 
 _ENVELOPES = ("job", "batch", "data", "result")
 _PHASES = {phase.value: phase for phase in BatchPhase} | {
@@ -30,6 +30,7 @@ _PHASES = {phase.value: phase for phase in BatchPhase} | {
     "succeeded": BatchPhase.COMPLETED,
 }
 _MAX_MESSAGE = 2_000
+_MAX_BATCH_TOKENS = 1 << 50
 
 OWED = "owed"
 """Key in a batch's details: the service says that there are answers, but names no file."""
@@ -123,16 +124,8 @@ def _first(batch: Mapping[str, Json], *names: str) -> int:
 
 
 def _usage(usage: Json) -> Usage | None:
-    if not isinstance(usage, Mapping):
-        return None
-    details = usage.get("input_tokens_details") or usage.get("prompt_tokens_details")
-    tokens = Usage(
-        input_tokens=_number(usage.get("input_tokens", usage.get("prompt_tokens"))),
-        cached_tokens=_number(details.get("cached_tokens")) if isinstance(details, Mapping) else 0,
-        output_tokens=_number(usage.get("output_tokens", usage.get("completion_tokens"))),
-    )
-    # Services that do not count write zeros.
-    return tokens if tokens != Usage() else None
+    # The counts of a whole batch, by the same rules as those of one answer.
+    return read_usage(usage, most=_MAX_BATCH_TOKENS)
 
 
 def _number(value: Any) -> int:

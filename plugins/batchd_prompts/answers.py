@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-
-import msgspec
+from dataclasses import replace
 
 from batchd import Failure, Json, Response
 
-_decode = msgspec.json.Decoder().decode
-_FENCED = re.compile(r"\s*```[A-Za-z]*[ \t]*\r?\n(.*?)\s*```\s*", re.DOTALL)
-_QUOTED = 200
-"""How many characters of an answer a message quotes."""
+from .json_answers import JsonReader
+from .unreadable import unparsable
 
 
 class Answers(ABC):
@@ -24,6 +21,12 @@ class Answers(ABC):
     @abstractmethod
     def read(self, text: str) -> Mapping[str, Json] | Failure:
         """The values of the columns, from the answer's text."""
+
+    def read_arguments(self, arguments: Mapping[str, Json], text: str) -> Mapping[str, Json] | Failure:
+        """The values of the columns, from the arguments of a tool call; `text` is how they were written."""
+        if set(self.columns) <= arguments.keys():
+            return {column: _cell(arguments[column]) for column in self.columns}
+        return self.read(text)
 
 
 class WholeText(Answers):
@@ -59,52 +62,59 @@ class Structured(Answers):
 
     def __init__(self, schema: Mapping[str, Json]) -> None:
         self.columns = tuple(schema["properties"])
-        self._required = tuple(schema.get("required", self.columns))
+        self._reader = JsonReader(schema)
 
     def read(self, text: str) -> Mapping[str, Json] | Failure:
-        """See Answers. JSON in a code fence is read too: models without structured output often write it so."""
-        fenced = _FENCED.fullmatch(text)
-        try:
-            answer = _decode(fenced[1] if fenced else text)
-        except (ValueError, RecursionError):
-            return unparsable("expected JSON", text)
-        if not isinstance(answer, dict):
-            return unparsable("expected a JSON object", text)
-        missing = [name for name in self._required if name not in answer]
-        if missing:
-            return unparsable(f"it has no {_listed(missing)}", text)
-        extra = [name for name in answer if name not in self.columns]
-        if extra:
-            return unparsable(f"it has {_listed(extra)}, which the schema does not have", text)
-        return {column: answer.get(column) for column in self.columns}
+        """See Answers. Words, a fence or a list around the JSON do not matter: only what can be read was paid for."""
+        answer = self._reader.read(text)
+        return answer if isinstance(answer, Failure) else {column: answer.get(column) for column in self.columns}
+
+    def read_arguments(self, arguments: Mapping[str, Json], text: str) -> Mapping[str, Json] | Failure:  # noqa: ARG002  # the schema reads the text
+        """See Answers."""
+        return self.read(text)
 
 
-def unanswered(response: Response, text: str) -> Failure | None:
-    """Why a response with this text is not an answer; None if it is one."""
-    refusal, reason = response.refusal, response.finish_reason
-    if refusal is not None:
-        return Failure("refusal", f"The model declined to answer: {_quoted(refusal)}.")
-    if reason == "content_filter":
-        return Failure("content_filter", "The service's content filter held the answer back.")
-    if reason == "length":
+def read_answer(response: Response, answers: Answers, *, keep_thinking: bool = False) -> Mapping[str, Json] | Failure:
+    """The columns of an answer, or why there are none."""
+    failure = response.failure
+    if failure is not None:
+        return failure
+    text = (response.text if keep_thinking else response.answer) or ""
+    calls = response.tool_arguments
+    if calls and (not text.strip() or response.finish_reason not in {None, "stop"}):
+        return _from_tools(calls, answers)
+    if text.strip():
+        read = answers.read(text)
+        return _from_tools(calls, answers) if calls and isinstance(read, Failure) else read
+    thinking = response.thinking
+    if thinking is not None and isinstance(answers, Structured):
+        # Some servers take the whole of a JSON answer for thinking.
+        read = answers.read(thinking)
+        if not isinstance(read, Failure):
+            return read
+    only = ", only its thinking" if thinking or response.text else ""
+    return Failure("no_text", f"The model answered without any text{only}.", transient=True)
+
+
+def _from_tools(calls: Sequence[Json], answers: Answers) -> Mapping[str, Json] | Failure:
+    """The answer in the arguments of a single call of a tool. Asking again would bring the same: never transient."""
+    if len(calls) != 1:
         return Failure(
-            "length",
-            "The answer was cut off at max_tokens. Ask for a higher limit, then drop the failed rows again. For the "
-            "operator: raise max_tokens in the table [routes.NAME.params] of the route.",
+            "tool_calls",
+            f"The model called {len(calls)} tools, and batchd reads the answer from one call. For the operator: allow "
+            "one call in the route's params (parallel_tool_calls = false), or remove tools from them.",
         )
-    if not text.strip():
-        return Failure("no_text", "The model answered without any text.", transient=True)
-    return None
+    arguments = calls[0]
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    value = arguments
+    if isinstance(arguments, str):
+        try:
+            value = json.loads(arguments, strict=False)
+        except (ValueError, RecursionError):
+            value = None
+    read = answers.read_arguments(value, text) if isinstance(value, dict) else answers.read(text)
+    return replace(read, transient=False) if isinstance(read, Failure) else read
 
 
-def unparsable(what: str, text: str) -> Failure:
-    """The failure for an answer in the wrong form. Models are random, so a retry may help."""
-    return Failure("unparsable", f"The answer could not be read: {what}: {_quoted(text)}.", transient=True)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"“{name}”" for name in names[:10])
-
-
-def _quoted(text: str) -> str:
-    return repr(text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…")
+def _cell(value: Json) -> Json:
+    return value if isinstance(value, str | int | float | bool) or value is None else json.dumps(value)

@@ -59,7 +59,8 @@ class PassthroughBuilder(PromptBuilder[PassthroughSettings]):
 
     def parse(self, response: Response) -> Mapping[str, Json] | Failure:
         """The answer's text; empty for tool calls, embeddings and the like. The `jsonl` sink has the whole answer."""
-        return {"answer": response.text or ""}
+        failure = response.failure
+        return {"answer": response.answer or ""} if failure is None else failure
 
     def _body(self, row: Row) -> Body | Failure:
         line = row.as_dict()

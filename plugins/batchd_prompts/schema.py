@@ -28,8 +28,12 @@ def checked_schema(schema: Mapping[str, Json]) -> None:
 
 def response_format(schema: Mapping[str, Json]) -> Body:
     """The request parameter that asks for an answer with this schema."""
-    complete = _strict({"type": "object", **schema})
-    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": complete}}
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": completed(schema)}}
+
+
+def completed(schema: Mapping[str, Json]) -> dict[str, Json]:
+    """The schema as it is sent, and as answers are checked: with what its author left out."""
+    return _strict({"type": "object", **schema})  # type: ignore[no-any-return]  # of a mapping it makes a dict
 
 
 def _strict(schema: Json) -> Json:

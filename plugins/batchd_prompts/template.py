@@ -9,7 +9,8 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from batchd import Body, Failure, Json, PromptBuilder, Response, Row, Settings
 
-from .answers import Answers, Separated, Structured, WholeText, unanswered
+from .answers import Answers, Separated, Structured, WholeText, read_answer
+from .json_answers import JsonReader
 from .json_text import BROKEN_TEXT
 from .schema import checked_schema, response_format
 
@@ -32,6 +33,8 @@ class TemplateSettings(Settings):
     """The text between the pieces of an answer with more than one column."""
     json_schema: dict[str, Json] | None = Field(default=None, alias="schema")
     """A JSON Schema, requested as structured output; its properties become the columns."""
+    keep_thinking: bool = False
+    """Whether the model's thinking at the front of an answer, such as `<think>…</think>`, is part of the answer."""
 
     @field_validator("system", "user")
     @classmethod
@@ -66,6 +69,7 @@ class TemplateSettings(Settings):
     def _of_an_object(cls, value: dict[str, Json] | None) -> dict[str, Json] | None:
         if value is not None:
             checked_schema(value)
+            JsonReader(value)
         return value
 
     @model_validator(mode="after")
@@ -131,8 +135,7 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
 
     def parse(self, response: Response) -> Mapping[str, Json] | Failure:
         """See PromptBuilder."""
-        text = response.text or ""
-        return unanswered(response, text) or self._answers.read(text)
+        return read_answer(response, self._answers, keep_thinking=self.settings.keep_thinking)
 
     def _body(self, texts: Sequence[str]) -> Body:
         messages = [{"role": role, "content": text} for role, text in zip(self._roles, texts, strict=True)]

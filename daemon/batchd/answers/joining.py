@@ -6,7 +6,7 @@ Only the custom_ids decide. Counts, states and the order of lines are wrong at s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..domain.names import numbered
 from ..model import Failure, Json, Response, Usage
 from ..money.lanes import Lane
 from ..money.spending import Bill, Tally
-from .meaning import read_outcome, readable
+from .meaning import Reading, read_line, readable
 
 _encoder = msgspec.json.Encoder()
 
@@ -62,6 +62,13 @@ class Joined:
     bill: Bill = field(default_factory=Bill)
 
 
+SAME_CAUSE = 3
+"""So many rows that fail alike are no chance: with fewer, each is asked until its attempts are used up."""
+
+Planned = Callable[[Mapping[int, int]], Mapping[int, Usage]]
+"""What was planned for rows, in tokens; each is given with the bytes of what was answered."""
+
+
 def join(
     rows: Iterable[int],
     answers: Mapping[int, Sequence[bytes]],
@@ -70,46 +77,93 @@ def join(
     attempt: int,
     attempts: int,
     tally: Tally | None = None,
+    planned: Planned | None = None,
+    none_yet: bool = True,
 ) -> Joined:
     """Settle the `rows` that were asked. `answers` has all output lines of each row, in order of arrival.
 
     The first usable answer of a row wins. A refusal that is not transient fails the row; after anything else, or no
-    answer at all, the row is left over until its attempts are used up. The `tally` prices every answer, used or not.
+    answer at all, the row is left over until its attempts are used up. The `tally` prices every answer, used or not;
+    one that the service did not count costs what was `planned`.
+
+    `none_yet` tells that no row of the part has an answer of before. Then, if answers were paid for twice and all
+    rows have failed for the same reason, they are not asked again: another try would cost as much and bring nothing.
     """
     joined = Joined()
     last = attempt >= attempts
     tally = Tally(None, Lane.BATCH) if tally is None else tally
+    uncounted: list[tuple[int, Reading, bool]] = []
+    waiting: list[tuple[int, Failure]] = []
+    paid = 0
     for row in rows:
         best: ResultLine | None = None
         reason = NO_ANSWER
-        lasting = False
-        for line in answers.get(row, ()):
-            response, raw = read_outcome(line)
-            usage = response.usage if isinstance(response, Response) else None
+        lasting = row_paid = False
+        # A line that a service wrote twice was paid for once.
+        for line in dict.fromkeys(answers.get(row, ())):
+            reading = read_line(line)
+            usage = reading.billed.whole() if reading.billed is not None else None
+            row_paid |= reading.billed is not None
+            wasted = True
             if best is None:
-                answer = _parse(response, builder) if isinstance(response, Response) else response
+                answer = reading.failure or _parse(reading.outcome, builder)
                 if not isinstance(answer, Failure):
-                    best = _line(row, answer, usage, raw)
-                    if usage is not None:
-                        tally.add(usage, wasted=False)
-                    continue
-                if not lasting:
+                    best, wasted = _line(row, answer, usage, reading.line), False
+                elif not lasting:
                     reason, lasting = answer, not answer.transient
             if usage is not None:
-                tally.add(usage, wasted=True)
+                tally.add(usage, wasted=wasted)
+            elif reading.billed is not None:
+                uncounted.append((row, reading, wasted))
+        paid += row_paid
         if best is not None:
             joined.lines.append(best)
         elif lasting or last:
             joined.lines.append(_failed(row, reason, answers.get(row, ()), attempt))
         else:
-            joined.leftovers.append(row)
-            joined.reasons[reason.code] += 1
+            waiting.append((row, reason))
+    joined.reasons.update(reason.code for _, reason in waiting)
+    if (
+        none_yet
+        and attempt > 1
+        and not joined.lines
+        and paid == len(waiting) >= SAME_CAUSE
+        and len(joined.reasons) == 1
+    ):
+        joined.lines += [_failed(row, reason, answers.get(row, ()), attempt) for row, reason in waiting]
+        joined.reasons.clear()
+    else:
+        joined.leftovers += [row for row, _ in waiting]
+    _add_planned(uncounted, planned, tally)
     joined.bill = tally.bill()
     return joined
 
 
-def _parse(response: Response, builder: PromptBuilder[Any]) -> list[Json] | Failure:
+def _add_planned(uncounted: Sequence[tuple[int, Reading, bool]], planned: Planned | None, tally: Tally) -> None:
+    """What the service billed and did not count. It never costs nothing."""
+    if not uncounted:
+        return
+    sizes = {row: _size(reading) for row, reading, _ in uncounted}
+    figures = planned(sizes) if planned is not None else {}
+    for row, reading, wasted in uncounted:
+        assert reading.billed is not None
+        figure = figures.get(row) or Usage(0, 0, sizes[row])
+        tally.add(reading.billed.at_least(figure), wasted=wasted, estimated=True)
+
+
+def _size(reading: Reading) -> int:
+    """How many bytes of answer a line holds."""
+    outcome = reading.outcome
+    if isinstance(outcome, Failure):
+        return len(reading.line)
+    texts = (outcome.text, outcome.thinking, *map(str, outcome.tool_arguments))
+    return sum(len(text.encode("utf-8", "replace")) for text in texts if text)
+
+
+def _parse(response: Response | Failure, builder: PromptBuilder[Any]) -> list[Json] | Failure:
     """The answer in the builder's column order, checked that it can be stored."""
+    if isinstance(response, Failure):
+        return response
     try:
         parsed = builder.parse(response)
         if isinstance(parsed, Failure):
@@ -125,11 +179,13 @@ def _parse(response: Response, builder: PromptBuilder[Any]) -> list[Json] | Fail
 
 def read_again(row: int, raw: bytes, builder: PromptBuilder[Any]) -> tuple[ResultLine, Usage] | None:
     """An earlier answer as the outcome of a row, and the tokens billed for it then; None if it cannot be used."""
-    response, line = read_outcome(raw)
-    if isinstance(response, Failure):
+    reading = read_line(raw)
+    if reading.failure is not None or isinstance(reading.outcome, Failure):
         return None
-    answer = _parse(response, builder)
-    return None if isinstance(answer, Failure) else (_line(row, answer, None, line), response.usage or Usage())
+    answer = _parse(reading.outcome, builder)
+    if isinstance(answer, Failure):
+        return None
+    return _line(row, answer, None, reading.line), reading.outcome.usage or Usage()
 
 
 def storable(text: object) -> str:

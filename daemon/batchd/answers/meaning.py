@@ -9,15 +9,21 @@ import codecs
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import msgspec
 
-from ..model import Failure, Json, RequestId, Response, Result
+from ..bodies.content import has_answer
+from ..bodies.finishing import Ending, ending_of
+from ..bodies.streams import joined_chunks
+from ..bodies.usage import NOTHING, BilledTokens, count_tokens
+from ..model import Failure, Json, RequestId, Response, Result, quoted
 from .usual_lines import usual_response
 
 _decoder = msgspec.json.Decoder()
 _CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _AGAIN = frozenset({408, 409, 425, 429})
+_ANSWERED = re.compile(rb'"status_code"\s*:\s*"?2\d\d\b')
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -64,24 +70,39 @@ def request_of(line: bytes) -> RequestId | None:
     return None if custom_id is None else RequestId.read(custom_id)
 
 
-def outcome(line: bytes) -> Response | Failure:
-    """The billed answer in an output line, or why there is none."""
-    return read_outcome(line)[0]
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an output line means. `line` is repaired if its JSON is not valid; unchanged if it cannot be read.
+
+    `outcome` is the answer that the service billed, or why there is none. `failure` is why no row can use it: it is
+    transient where asking again may help. `billed` is what the service counted for it, None if it billed nothing.
+    """
+
+    line: bytes
+    outcome: Response | Failure
+    failure: Failure | None
+    billed: BilledTokens | None
 
 
-def read_outcome(line: bytes) -> tuple[Response | Failure, bytes]:
-    """The same, and the line repaired if its JSON is not valid; unchanged if it cannot be read."""
+def read_line(line: bytes) -> Reading:
+    """The one place that tells what a line of any service is: an answer, a failure, or a row to ask again."""
     usual = usual_response(line)
     if usual is not None:
-        return usual, line
+        return Reading(line, usual, usual.failure, usual.counted)
     try:
-        return _of_record(_decoder.decode(line)), line
+        return _of_record(_decoder.decode(line), line)
     except _UNREADABLE:
         repaired = repair(line)
     if repaired is None:
         message = "The service's answer to this row is not valid JSON."
-        return Failure("unreadable_line", message, transient=True), line
-    return _of_record(_decoder.decode(repaired)), repaired
+        failure = Failure("unreadable_line", message, transient=True)
+        return Reading(line, failure, failure, NOTHING if _ANSWERED.search(line) else None)
+    return _of_record(_decoder.decode(repaired), repaired)
+
+
+def outcome(line: bytes) -> Response | Failure:
+    """The billed answer in an output line, or why there is none."""
+    return read_line(line).outcome
 
 
 _lenient = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
@@ -103,30 +124,93 @@ def repair(line: bytes) -> bytes | None:
     return repaired
 
 
-def _of_record(record: Json) -> Response | Failure:
+def _of_record(record: Json, line: bytes) -> Reading:
     if not isinstance(record, dict):
-        return Failure("unreadable_line", "The service's answer to this row is not a JSON object.", transient=True)
-    response, error = record.get("response"), record.get("error")
+        failure = Failure("unreadable_line", "The service's answer to this row is not a JSON object.", transient=True)
+        return Reading(line, failure, failure, None)
+    response, error = decoded(record.get("response")), record.get("error")
     if isinstance(response, dict):
-        return _of_response(response, error)
-    return _of_error(error)
+        return _of_response(response, error, line)
+    failure = _of_error(error)
+    return Reading(line, failure, failure, None)
 
 
-def _of_response(response: Mapping[str, Json], error: Json) -> Response | Failure:
-    status, body = response.get("status_code"), response.get("body")
-    if not isinstance(status, int) or isinstance(status, bool):
+def _of_response(response: Mapping[str, Json], error: Json, line: bytes) -> Reading:
+    status, body = _status(response.get("status_code")), decoded(response.get("body"))
+    if body is None and has_answer(response):
+        body = response  # without the frame around it
+    body = _unwrapped(body)
+    if status is None:
         # Some gateways leave the status out; a body with an answer means success.
-        status = 200 if _answers(body) else 0
+        status = 200 if has_answer(body) else 0
     if 200 <= status < 300:
-        if isinstance(body, dict) and _answers(body):
-            return Response(body, status)
-        if isinstance(body, dict) and body.get("error"):
-            return _failure(body["error"], status, transient=True)
-        return Failure("empty_answer", "The service answered this row with an empty body.", transient=True)
+        return _of_success(body, status, line)
     # Only a 4xx is a refusal; after a redirect, or the 0 of a request that never ran, asking again may help.
     transient = status in _AGAIN or not 400 <= status < 500
     inner = body.get("error") if isinstance(body, dict) else None
-    return _failure(inner or error or body, status, transient=transient)
+    failure = _failure(inner or error or body, status, transient=transient)
+    return Reading(line, failure, failure, None)
+
+
+def _of_success(body: Json, status: int, line: bytes) -> Reading:
+    if isinstance(body, dict):
+        if has_answer(body):
+            response = Response(body, status)
+            return Reading(line, response, response.failure, response.counted)
+        counted = count_tokens(body.get("usage"))
+        if body.get("error"):
+            failure = _failure(body["error"], status, transient=True)
+            if ending_of(failure.code) is Ending.FILTERED:
+                failure = replace(failure, code="content_filter", transient=False)
+            return Reading(line, failure, failure, None if counted == NOTHING else counted)
+    else:
+        counted = NOTHING
+    # It was billed, and would most likely be the same again. It is kept, and fails by name.
+    if not body or body in ({"choices": []}, {"output": []}) or isinstance(body, dict):
+        failure = Failure("empty_answer", "The service answered this row with a body that holds no answer.")
+    else:
+        failure = Failure(
+            "unreadable_answer",
+            f"The service answered this row with a body that cannot be read: {quoted(str(body))}. It was most likely "
+            "paid for, so batchd does not ask again by itself. Drop the failed rows again once the service is well.",
+        )
+    return Reading(line, failure, failure, counted)
+
+
+def decoded(value: Json) -> Json:
+    """What is in a text of JSON, which some services write in place of an object; unchanged if it is no such text."""
+    for _ in range(3):
+        if not isinstance(value, str):
+            break
+        text = value.strip("\ufeff \t\r\n")
+        if text.startswith("data:"):
+            return joined_chunks(text) or value
+        if text[:1] not in ("{", '"', "["):
+            break
+        try:
+            value = _lenient.decode(text)
+        except (ValueError, RecursionError):
+            break
+    return value
+
+
+def _unwrapped(body: Json) -> Json:
+    """The answer in an envelope, such as `{"code": 0, "data": {...}}`; unchanged if it is in none."""
+    if not isinstance(body, dict) or has_answer(body):
+        return body
+    for key in ("data", "output", "result", "response", "body"):
+        inner = decoded(body.get(key))
+        if isinstance(inner, dict) and has_answer(inner):
+            return {"usage": body["usage"], **inner} if body.get("usage") and not inner.get("usage") else inner
+    return body
+
+
+def _status(status: Json) -> int | None:
+    if isinstance(status, str) and status.strip().isdecimal() and len(status.strip()) == 3:
+        return int(status)
+    if isinstance(status, float) and status.is_integer():
+        return int(status)
+    return status if isinstance(status, int) and not isinstance(status, bool) else None
 
 
 def _of_error(error: Json) -> Failure:
@@ -148,17 +232,6 @@ def _failure(error: Json, status: int | None, *, transient: bool) -> Failure:
     else:
         code, message = fallback, error or without_reason
     return Failure(str(code)[:100], str(message)[:2_000], transient=transient)
-
-
-def _answers(body: Json) -> bool:
-    """Whether a body has an answer of one of the endpoints: chat, completions, responses, embeddings."""
-    if not isinstance(body, dict):
-        return False
-    for key in ("choices", "output", "data", "results"):
-        answers = body.get(key)
-        if answers and isinstance(answers, list):
-            return True
-    return False
 
 
 def readable(line: bytes) -> bytes | None:

@@ -5,41 +5,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import msgspec
 
-from ..model import Json, Response, Usage
-
-_Tokens = Annotated[int, msgspec.Meta(ge=0)]
-_Some = Annotated[int, msgspec.Meta(gt=0)]
+from ..bodies.finishing import ending_of
+from ..bodies.usage import BilledTokens, count_tokens
+from ..model import Failure, Json, Response, ended
 
 
 class _Message(msgspec.Struct):
     content: str
     refusal: None = None
+    tool_calls: Annotated[list[Json], msgspec.Meta(max_length=0)] | None = None
+    function_call: None = None
 
 
 class _Choice(msgspec.Struct):
     message: _Message
     finish_reason: str | None = None
-
-
-class _Details(msgspec.Struct):
-    cached_tokens: _Tokens | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: _Some
-    completion_tokens: _Some
-    prompt_tokens_details: _Details | None = None
-    input_tokens_details: None = None
+    finishReason: None = None  # noqa: N815  # the name that some services write
+    done_reason: None = None
+    error: None = None
 
 
 class _Body(msgspec.Struct):
     choices: Annotated[list[_Choice], msgspec.Meta(min_length=1)]
-    usage: _Usage
+    usage: dict[str, Json]
+    error: None = None
 
 
 class _Response(msgspec.Struct):
@@ -81,6 +76,11 @@ class UsualResponse(Response):
         return self._body.choices[0].message.content
 
     @property
+    def tool_arguments(self) -> Sequence[Json]:
+        """See Response."""
+        return ()
+
+    @property
     def refusal(self) -> str | None:
         """See Response."""
         return None
@@ -91,12 +91,18 @@ class UsualResponse(Response):
         return self._body.choices[0].finish_reason
 
     @property
-    def usage(self) -> Usage | None:
+    def counted(self) -> BilledTokens:
         """See Response."""
-        usage = self._body.usage
-        details = usage.prompt_tokens_details
-        cached = (details.cached_tokens or 0) if details is not None else 0
-        return Usage(usage.prompt_tokens, cached, usage.completion_tokens)
+        counted = count_tokens(self._body.usage)
+        return counted if counted.output_tokens or not self.text else replace(counted, output_tokens=None)
+
+    @property
+    def failure(self) -> Failure | None:
+        """See Response."""
+        word = self._body.choices[0].finish_reason
+        if word is None or word == "stop":
+            return None
+        return ended(ending_of(word), word, None, self.text)
 
 
 def usual_response(line: bytes) -> Response | None:

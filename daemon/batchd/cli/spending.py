@@ -79,7 +79,7 @@ def _write_csv(by: str, sums: Iterable[Spent]) -> None:
     from ..status.spending import Spent, record
 
     records = [record(by, each) for each in sums]
-    names = list(record(by, Spent("", "", *[0] * 10)))
+    names = list(record(by, Spent("", "", *[0] * 11)))
     writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
@@ -97,6 +97,7 @@ def _line(spent: Spent) -> str:
     facts += [f"wasted {money(spent.wasted_cost, spent.currency)}"] if spent.wasted_cost else []
     facts += [f"{money(spent.live_cost, spent.currency)} if asked live"] if spent.live_cost else []
     facts += [f"{count(spent.unpriced, 'answer')} of unknown price"] if spent.unpriced else []
+    facts += [f"{count(spent.estimated, 'answer')} as planned"] if spent.estimated else []
     return clean(f"{spent.name}: {_cost(spent)} ({', '.join(facts)})")
 
 
@@ -125,6 +126,14 @@ def _table(by: str, sums: Sequence[Spent]) -> None:
     for currency in sorted({each.currency for each in sums if each.currency}):
         cost = sum(each.cost for each in sums if each.currency == currency)
         console.print(Text(f"In all {money(cost, currency)}."))
+    estimated = sum(each.estimated for each in sums)
+    if estimated:
+        console.print(
+            Text(
+                f"The service did not count the tokens of {count(estimated, 'answer')}. They are in the sums with what "
+                "was planned for them, which is the most that they can have cost."
+            )
+        )
     unpriced = sum(each.unpriced for each in sums)
     if unpriced:
         console.print(

@@ -37,6 +37,12 @@ def read_route(
         problems.add((*keys, "params", "model"), f"belongs to the table [routes.{name}] itself, not to its params")
     if isinstance(params, dict) and params.get("stream"):
         problems.add((*keys, "params", "stream"), "is not possible in a batch, and the service would refuse every row")
+    if isinstance(params, dict) and params.get("n") not in (None, 1) and _reads_one_answer(written):
+        problems.add(
+            (*keys, "params", "n"),
+            "asks, and pays, for more than one answer, and the prompt of the route reads one; leave n out. To get "
+            "several answers for a row, drop the file to several routes, or send complete requests (passthrough)",
+        )
     # The rest checks the written values, so that their faults are reported even if the table has others.
     patterns = [each for each in _list(written.get("match", [])) if isinstance(each, str)] or [f"{name}/**"]
     prompt = _prompt(keys, written, plugins)
@@ -64,6 +70,12 @@ def read_route(
         finish_within=table.finish_within,
         max_failed=table.max_failed,
     )
+
+
+def _reads_one_answer(written: Mapping[str, Any]) -> bool:
+    """Whether the columns come from one answer; complete requests are delivered with all of them, by `jsonl`."""
+    prompt = written.get("prompt")
+    return not (isinstance(prompt, dict) and prompt.get("plugin") == "passthrough")
 
 
 def _list(value: object) -> list[Any]:

@@ -56,6 +56,7 @@ def report_of(
             "output": usage.output_tokens,
             "wasted_input": wasted.input_tokens,
             "wasted_output": wasted.output_tokens,
+            "estimated_answers": spent.estimated,
         },
         "cost": {
             "estimated": _money(job.estimated_cost, currency),

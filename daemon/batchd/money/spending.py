@@ -14,7 +14,7 @@ class Bill:
     """The cost of some answers, in tokens and in subunits. `wasted` is the part for answers that no row uses.
 
     Money is None if the price is not known, which is not the same as zero. `live_cost` is the cost of the same in live
-    calls.
+    calls. `estimated` of the answers were not counted by the service: theirs is what was planned.
     """
 
     answers: int = 0
@@ -23,6 +23,7 @@ class Bill:
     cost: int | None = None
     wasted_cost: int | None = None
     live_cost: int | None = None
+    estimated: int = 0
 
 
 class Tally:
@@ -31,14 +32,15 @@ class Tally:
     def __init__(self, terms: Terms | None, lane: Lane) -> None:
         self._rates = None if terms is None else (terms.at(lane), terms.at(Lane.LIVE))
         self._tiered = terms is not None and terms.tiered
-        self._answers = 0
+        self._answers = self._estimated = 0
         # Input, cached and output tokens, as plain integers for speed: this runs for every answer.
         self._used, self._wasted = [0, 0, 0], [0, 0, 0]
         self._cost = self._wasted_cost = self._live_cost = 0
 
-    def add(self, usage: Usage, *, wasted: bool) -> None:
-        """Add one answer; `wasted` if no row uses it."""
+    def add(self, usage: Usage, *, wasted: bool, estimated: bool = False) -> None:
+        """Add one answer; `wasted` if no row uses it, `estimated` if its usage is what was planned."""
         self._answers += 1
+        self._estimated += estimated
         _add(self._used, usage)
         if wasted:
             _add(self._wasted, usage)
@@ -53,12 +55,13 @@ class Tally:
     def bill(self) -> Bill:
         """The sum so far."""
         used, wasted = Usage(*self._used), Usage(*self._wasted)
+        counts = (self._answers, used, wasted)
         if self._rates is None:
-            return Bill(self._answers, used, wasted)
+            return Bill(*counts, estimated=self._estimated)
         if self._tiered:
-            return Bill(self._answers, used, wasted, self._cost, self._wasted_cost, self._live_cost)
+            return Bill(*counts, self._cost, self._wasted_cost, self._live_cost, self._estimated)
         rates, live = self._rates
-        return Bill(self._answers, used, wasted, rates.cost(used), rates.cost(wasted), live.cost(used))
+        return Bill(*counts, rates.cost(used), rates.cost(wasted), live.cost(used), self._estimated)
 
 
 def _add(sums: list[int], usage: Usage) -> None:

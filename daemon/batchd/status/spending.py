@@ -46,4 +46,5 @@ def record(by: str, spent: Spent) -> dict[str, Any]:
         "live_price": spent.live_cost / one if priced else None,
         "currency": spent.currency or None,
         "answers_of_unknown_price": spent.unpriced,
+        "answers_of_estimated_usage": spent.estimated,
     }

@@ -53,7 +53,7 @@ class Money:
         [row] = await self._database.read(lambda tx: tx.fetch("spending_of_job", job=job))
         used = Usage(row["input_tokens"], row["cached_tokens"], row["output_tokens"])
         wasted = Usage(row["wasted_input"], 0, row["wasted_output"])
-        return Bill(row["answers"], used, wasted, row["cost"], row["wasted_cost"], row["live_cost"])
+        return Bill(row["answers"], used, wasted, row["cost"], row["wasted_cost"], row["live_cost"], row["estimated"])
 
     async def calibration(self, provider: str, model: str) -> tuple[int, int]:
         """Input tokens of answered requests: as they were counted, and as the service billed them."""
@@ -164,7 +164,7 @@ class Money:
                 return
             if done.bill.answers:
                 await tx.insert("spending", [_line(tx, job, before, done)], otherwise="OR IGNORE")
-                if done.bill.answers == before.requests:
+                if done.bill.answers == before.requests and not done.bill.estimated:
                     await _calibrate(tx, job, before, done.bill)
             if done.batch is not None:
                 await _compare(tx, done.batch)
@@ -214,6 +214,7 @@ def _line(tx: Transaction, job: Job, part: Part, done: Collected) -> dict[str, o
         "cost": _countable(bill.cost),
         "wasted_cost": _countable(bill.wasted_cost),
         "live_cost": _countable(bill.live_cost),
+        "estimated": bill.estimated,
     }
 
 
@@ -223,7 +224,7 @@ def _countable(money: int | None) -> int | None:
 
 
 async def _calibrate(tx: Transaction, job: Job, part: Part, bill: Bill) -> None:
-    """Only where every request was billed: what was not answered was counted all the same."""
+    """Only where the service counted every request: what was not answered, we counted all the same."""
     await tx.run(
         "calibrate",
         provider=job.route.provider,
@@ -237,7 +238,7 @@ async def _compare(tx: Transaction, batch: str) -> None:
     """Once all of a batch is collected: does the provider count the same tokens? It is its bill that is paid."""
     rows = await tx.fetch("batch_bill", batch=batch)
     [stored] = await tx.fetch("batch", key=batch)
-    if not rows or stored["usage"] is None:
+    if not rows or stored["usage"] is None or rows[0]["estimated"]:
         return
     ours = [rows[0]["input_tokens"], rows[0]["cached_tokens"], rows[0]["output_tokens"]]
     theirs = usage_of(stored["usage"])

@@ -230,12 +230,14 @@ SELECT COALESCE(SUM(answers), 0) AS answers,
        COALESCE(SUM(wasted_input), 0) AS wasted_input, COALESCE(SUM(wasted_output), 0) AS wasted_output,
        CASE WHEN COUNT(cost) = COUNT(*) THEN SUM(cost) END AS cost,
        CASE WHEN COUNT(wasted_cost) = COUNT(*) THEN SUM(wasted_cost) END AS wasted_cost,
-       CASE WHEN COUNT(live_cost) = COUNT(*) THEN SUM(live_cost) END AS live_cost
+       CASE WHEN COUNT(live_cost) = COUNT(*) THEN SUM(live_cost) END AS live_cost,
+       COALESCE(SUM(estimated), 0) AS estimated
 FROM spending WHERE job = :job
 
 -- name: batch_bill
 -- What the answers of a batch were billed at, once every part of it is collected; nothing before.
-SELECT SUM(input_tokens) AS input_tokens, SUM(cached_tokens) AS cached_tokens, SUM(output_tokens) AS output_tokens
+SELECT SUM(input_tokens) AS input_tokens, SUM(cached_tokens) AS cached_tokens, SUM(output_tokens) AS output_tokens,
+       SUM(estimated) AS estimated
 FROM spending
 WHERE batch = :batch
   AND NOT EXISTS (SELECT 1 FROM parts WHERE parts.batch = :batch AND parts.state IN ('batched', 'answered'))

@@ -20,6 +20,7 @@ from ..money.pricing import Terms
 from ..money.spending import Bill, Tally
 from . import worker_plugins
 from .part_files import decode_results, lines_of, write_results
+from .planned import planned_usage
 from .render import RenderTask, render_lines
 from .reuse import follow, read_keys, remember
 
@@ -127,6 +128,9 @@ class CollectTask:
 
     `lane` is how the requests were sent, `terms` the price of answers, None if it is not known. With `keys`, rows with
     the same request share an answer, and the `book` stores the answers with the time `at`.
+
+    `requests` are those that were sent: an answer that the service did not count costs what was planned for it.
+    `factor` leads from counted input tokens to the most that a service may count.
     """
 
     first: int
@@ -144,6 +148,10 @@ class CollectTask:
     keys: str | None = None
     book: str | None = None
     at: float = 0.0
+    requests: str | None = None
+    endpoint: str = ""
+    model: str = ""
+    factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +183,16 @@ def collect(task: CollectTask) -> CollectDone:
     open_rows = (row for row in rows if row not in settled and row not in keys.followers)
     builder = worker_plugins.builder(task.builder)
     tally = Tally(task.terms, task.lane)
-    joined = join(open_rows, answers, builder, attempt=task.attempt, attempts=task.attempts, tally=tally)
+    joined = join(
+        open_rows,
+        answers,
+        builder,
+        attempt=task.attempt,
+        attempts=task.attempts,
+        tally=tally,
+        planned=lambda sizes: _planned(task, sizes),
+        none_yet=not any(line.ok for line in settled.values()),
+    )
     followed = follow(keys, {line.row: line for line in joined.lines}, task.job)
     lines = sorted([*settled.values(), *joined.lines, *followed.lines], key=lambda line: line.row)
     write_results(Path(task.results), lines)
@@ -200,3 +217,9 @@ def collect(task: CollectTask) -> CollectDone:
         reused=followed.reused,
         saved=followed.saved,
     )
+
+
+def _planned(task: CollectTask, sizes: Mapping[int, int]) -> Mapping[int, Usage]:
+    if task.requests is None:
+        return {}
+    return planned_usage(Path(task.requests), sizes, endpoint=task.endpoint, model=task.model, factor=task.factor)

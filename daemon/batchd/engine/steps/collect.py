@@ -8,9 +8,11 @@ from dataclasses import replace
 from ...domain.lifecycle import Collect
 from ...domain.records import Part, PartState
 from ...errors import WorkerLost
+from ...money.budget import SURE, UNSURE
 from ...store.money import Collected
 from ...work.collect import CollectTask, collect
 from ..context import Context
+from .admit import correction_of
 from .render import note_rendered, render_tasks
 from .worker_crashes import note_worker_crash
 
@@ -22,6 +24,7 @@ async def collect_part(context: Context, action: Collect) -> None:
     part = await context.store.jobs.part(action.job, action.first)
     spool, version = context.spool, part.results + 1
     lane = (await context.store.batches.get(part.batch)).lane if part.batch is not None else configured.lane(job)
+    correction = await correction_of(context, job)
     task = CollectTask(
         first=part.first,
         rows=part.rows,
@@ -38,6 +41,10 @@ async def collect_part(context: Context, action: Collect) -> None:
         keys=str(spool.keys(part)) if job.route.reuse is not None else None,
         book=str(spool.answer_cache) if job.route.reuse is not None else None,
         at=context.clock.now(),
+        requests=str(spool.requests(part)),
+        endpoint=job.route.endpoint,
+        model=job.route.model,
+        factor=correction.factor * (SURE if correction.sure else UNSURE),
     )
     try:
         done = await context.executor_for(job).run(collect, task)

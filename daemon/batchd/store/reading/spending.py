@@ -24,7 +24,8 @@ SELECT {name} AS name, MAX(spending.currency) AS currency, SUM(answers) AS answe
        SUM(input_tokens) AS input_tokens, SUM(cached_tokens) AS cached_tokens, SUM(output_tokens) AS output_tokens,
        SUM(wasted_input) AS wasted_input, SUM(wasted_output) AS wasted_output,
        COALESCE(SUM(cost), 0) AS cost, COALESCE(SUM(wasted_cost), 0) AS wasted_cost,
-       COALESCE(SUM(live_cost), 0) AS live_cost, COALESCE(SUM(answers) FILTER (WHERE cost IS NULL), 0) AS unpriced
+       COALESCE(SUM(live_cost), 0) AS live_cost, COALESCE(SUM(answers) FILTER (WHERE cost IS NULL), 0) AS unpriced,
+       SUM(estimated) AS estimated
 FROM spending LEFT JOIN jobs ON jobs.id = spending.job
 WHERE spending.at >= :since
 GROUP BY {name}, NULLIF(spending.currency, '')
@@ -35,6 +36,7 @@ ORDER BY {order}
 @dataclass(frozen=True, slots=True)
 class Spent:
     """One sum. Money is in subunits of the currency; `unpriced` answers have no known price and are in no sum of money.
+    `estimated` answers were not counted by the service: theirs is what was planned.
 
     `wasted_…` is the part of it that answered no row, `live_cost` what the same would have cost in live calls.
     """
@@ -51,6 +53,7 @@ class Spent:
     wasted_cost: int
     live_cost: int
     unpriced: int
+    estimated: int
 
 
 def spending(state: Path, by: str, *, since: float) -> Sequence[Spent]:

@@ -1,0 +1,175 @@
+"""Token counts in every shape that services write them in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Json = Any
+
+MAX_TOKENS = 100_000_000
+"""No request of today can use so many tokens. A service that claims more has not counted."""
+
+_INPUT = ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "promptTokenCount", "prompt_token_count")
+_OUTPUT = (
+    "completion_tokens", "output_tokens", "completionTokens", "outputTokens", "candidatesTokenCount",
+    "candidates_token_count",
+)  # fmt: skip
+_TOTAL = ("total_tokens", "totalTokens", "totalTokenCount", "total_token_count")
+_CACHED = (
+    "prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens", "cache_read_tokens", "cached_input_tokens",
+    "cachedContentTokenCount", "cached_content_token_count", "cachedTokens", "cacheReadInputTokens",
+)  # fmt: skip
+_INPUT_DETAILS = (
+    "prompt_tokens_details", "input_tokens_details", "promptTokensDetails", "inputTokensDetails", "input_token_details",
+    "prompt_token_details",
+)  # fmt: skip
+_THINKING = ("reasoning_tokens", "thoughtsTokenCount", "thoughts_token_count", "reasoningTokens", "thinking_tokens")
+_OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "outputTokensDetails", "output_token_details")
+_CACHE_WRITES = ("cache_creation_input_tokens", "cacheCreationInputTokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one request or many. `cached_tokens` is the part of `input_tokens` served from a cache."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.output_tokens + other.output_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BilledTokens:
+    """What a service counted; None for what it did not say, or cannot have meant."""
+
+    input_tokens: int | None = None
+    cached_tokens: int = 0
+    output_tokens: int | None = None
+
+    def whole(self) -> Usage | None:
+        """The usage, None if a part of it is not known."""
+        if self.input_tokens is None or self.output_tokens is None:
+            return None
+        return Usage(self.input_tokens, self.cached_tokens, self.output_tokens)
+
+    def at_least(self, planned: Usage) -> Usage:
+        """The usage with what was planned where the service said nothing; never less than what it did say."""
+        return Usage(
+            planned.input_tokens if self.input_tokens is None else self.input_tokens,
+            self.cached_tokens,
+            planned.output_tokens if self.output_tokens is None else self.output_tokens,
+        )
+
+
+NOTHING = BilledTokens()
+
+
+def count_tokens(usage: Json, *, most: int = MAX_TOKENS) -> BilledTokens:
+    """The tokens in a `usage`, as far as it says. `most` is the highest number that is possible.
+
+    Input tokens include the cached ones. Output tokens include the thinking, which some services only add to the
+    total: what is billed is the total without the input. A whole request of no input tokens does not exist: services
+    that do not count write zeros.
+
+    >>> count_tokens({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 315}).whole()
+    Usage(input_tokens=10, cached_tokens=0, output_tokens=305)
+    """
+    if not isinstance(usage, Mapping):
+        return NOTHING
+    given = _first(usage, _INPUT, most)
+    hits, misses = _first(usage, ("prompt_cache_hit_tokens",), most), _first(usage, ("prompt_cache_miss_tokens",), most)
+    if hits is not None and misses is not None:
+        given = max(given or 0, hits + misses)
+    written = _first(usage, _OUTPUT, most)
+    total = _first(usage, _TOTAL, most)
+    cached = _cached(usage, most)
+    if given is not None:
+        given = _with_cache(usage, given, written, total, cached, most)
+    if not given:
+        # Without its input, the rest of a total says nothing certain; but all of it but the output is input.
+        given = total - written if total is not None and written is not None and total > written else None
+    output = _output(usage, given, written, total, most)
+    cached = 0 if given is None else min(cached, given)
+    return BilledTokens(given, cached, output)
+
+
+def read_usage(usage: Json, *, most: int = MAX_TOKENS) -> Usage | None:
+    """The tokens in a `usage` of any service; None if they are not all known."""
+    return count_tokens(usage, most=most).whole()
+
+
+def _cached(usage: Mapping[str, Json], most: int) -> int:
+    places: list[Mapping[str, Json]] = [usage]
+    places += [details for name in _INPUT_DETAILS if isinstance(details := usage.get(name), Mapping)]
+    found = [number for place in places for name in _CACHED if (number := _number(place.get(name), most))]
+    # Where two places differ, the lower one: cached tokens are cheaper, and no cost must count as less than it is.
+    return min(found, default=0)
+
+
+def _with_cache(
+    usage: Mapping[str, Json], given: int, written: int | None, total: int | None, cached: int, most: int
+) -> int:
+    """The input with what came from the cache, at services that count that beside it, as Anthropic does."""
+    beside = (_first(usage, ("cache_read_input_tokens", "cacheReadInputTokens"), most) or 0) + (
+        _first(usage, _CACHE_WRITES, most) or 0
+    )
+    if not beside:
+        return given + cached if cached > given else given
+    if total is not None and written is not None:
+        if total >= given + beside + written:
+            return given + beside
+        if total >= given + written and cached <= given:
+            return given
+    openai_style = any(name in usage for name in ("prompt_tokens", "promptTokens"))
+    return given if openai_style and beside <= given else given + beside
+
+
+def _output(
+    usage: Mapping[str, Json], given: int | None, written: int | None, total: int | None, most: int
+) -> int | None:
+    places: list[Mapping[str, Json]] = [usage]
+    places += [details for name in _OUTPUT_DETAILS if isinstance(details := usage.get(name), Mapping)]
+    thinking = max(
+        (number for place in places for name in _THINKING if (number := _number(place.get(name), most))), default=0
+    )
+    if written is not None and (thinking > written or "thoughtsTokenCount" in usage or "thoughts_token_count" in usage):
+        written += thinking  # more than the whole of which it would be a part: so it stands beside it
+    if total is not None and given is not None and total >= given:
+        return max(written or 0, total - given)
+    return written
+
+
+def _first(usage: Mapping[str, Json], names: tuple[str, ...], most: int) -> int | None:
+    """The highest number under these names; services that write two of them mean the same."""
+    best = None
+    for name in names:
+        number = _number(usage.get(name), most)
+        if number is not None and (best is None or number > best):
+            best = number
+    return best
+
+
+def _number(value: Json, most: int) -> int | None:
+    """A count in any spelling; None for what is none."""
+    if type(value) is int:
+        return value if 0 <= value <= most else None
+    if isinstance(value, str):
+        text = value.strip().replace(",", "").replace("_", "")
+        if not text or len(text) > 32:
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            return None
+    if isinstance(value, float) and math.isfinite(value) and 0 <= value <= most:
+        return math.ceil(value)
+    return None
