@@ -31,7 +31,10 @@ def test_what_stands_there(write: Write, catalogue: Catalogue, good: str) -> Non
         ('executor = "cluster"', "14: [workers] address: is missing."),
         (
             'executor = "cluster"\naddress = "x"\nxyzzy = 1',
-            "17: [workers] xyzzy: there is no such key here; the keys are: address, executor, number.",
+            (
+                "17: [workers] xyzzy: there is no such key here; the keys are: address, executor, number, "
+                "read_timeout, row_timeout."
+            ),
         ),
     ],
 )

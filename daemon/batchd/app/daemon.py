@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from ..config.load import Config
-from ..engine.context import Context
+from ..engine.context import Context, TimeLimits
 from ..engine.inbox_look import InboxLook
 from ..engine.scheduler import Engine
 from ..intake.watcher import Watcher
@@ -64,6 +64,7 @@ class Daemon:
                 executor.renew()
         self.context.configured = instances.configured(config, catalogue, generation=last.generation + 1)
         self.context.pieces.clear()
+        self.context.hung.clear()
         self.config, self.catalogue, self._instances = config, catalogue, instances
         self.engine.retry_clock.reset()
         self.supervisor.wake()
@@ -116,6 +117,7 @@ async def daemon(
             configured=instances.configured(config, catalogue),
             duplicates=config.intake.duplicates,
             keep=config.intake.keep_finished,
+            time_limits=TimeLimits(config.workers.row_timeout, config.workers.read_timeout),
         )
         engine = Engine(context, workers=executor.number)
         supervisor = _supervisor(config, context, engine, watch=watch, notifier=notifier)

@@ -180,7 +180,8 @@ class Supervisor:
         if seen is None or seen.settling or seen.claimed:
             return False
         try:
-            return not await self.context.store.jobs.views(most=1) and not await self.context.store.batches.in_work()
+            batches = {batch.key for batch in await self.context.store.batches.in_work()}
+            return not await self.context.store.jobs.views(most=1) and batches <= outlook.stuck
         except StoreUnavailable:
             return False
 

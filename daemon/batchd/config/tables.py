@@ -286,10 +286,15 @@ OBSERVER_KEYS = frozenset(ObserverTable.model_fields) - {"settings"}
 
 
 class WorkersTable(Table):
-    """`[workers]`: where workers run, how many tasks at a time (0: as many as is good), and the executor's settings."""
+    """`[workers]`: where workers run, how many tasks at a time (0: as many as is good), and the executor's settings.
+
+    Plugins may take `row_timeout` seconds for a row, and a reader `read_timeout` from one row to the next.
+    """
 
     executor: Text = "local"
     number: Annotated[int, Field(ge=0)] = 0
+    row_timeout: Interval = 10.0
+    read_timeout: Interval = 120.0
     settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
 
 

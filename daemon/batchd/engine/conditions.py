@@ -6,7 +6,8 @@ import errno
 import logging
 
 from ..domain.subjects import Subject
-from ..errors import BatchdError
+from ..errors import BatchdError, PluginError
+from ..plugin.blame import place_of, raised
 from ..store.errors import StoreUnavailable
 from ..store.event_log import EventLog
 
@@ -90,14 +91,21 @@ def worth_saying_at_once(error: Exception) -> bool:
     return not isinstance(error, BatchdError)
 
 
-def in_words(error: Exception, name: str) -> str:
-    """What went wrong with the action of this name, what happens next, and what people can do."""
+def in_words(error: Exception, name: str, *, of: str = "") -> str:
+    """What went wrong with the action of this name, `of` a job, what happens next, and what people can do."""
+    what = f"{name.lower()}{' ' if of else ''}{of}"
+    place = place_of(error)
+    if place is not None and (not isinstance(error, BatchdError) or isinstance(error, PluginError)):
+        return (
+            f"A fault in {place}: {raised(error)} (while it was to {what}). batchd keeps retrying, less and less "
+            "often; fix the plugin, then reload."
+        )
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror or error}{where}.{_ADVICE.get(error.errno or 0, '')} Trying again until it works."
     if isinstance(error, BatchdError):
         return f"{error} Trying again."
     return (
-        f"A fault in batchd or in a plugin: {type(error).__name__}: {error} (while it was to {name.lower()}). "
+        f"A fault in batchd: {raised(error)} (while it was to {what}). "
         "batchd keeps retrying, less and less often; `batchd run --log-level debug` shows where."
     )

@@ -13,6 +13,7 @@ from ..delivery.held_notes import HeldNotes
 from ..domain.records import Job, Moment, Part
 from ..domain.routing import PluginSpec, Route
 from ..executor import Executor
+from ..model import Failure
 from ..money.budget import SpendingLimits
 from ..money.lanes import Lane
 from ..money.price_list import PriceList
@@ -22,6 +23,10 @@ from ..store.jobs import Duplicates
 from ..store.spool import Spool
 from ..store.store import Store
 from ..system.clock import Clock
+from ..work.limits import READ_TIMEOUT, ROW_TIMEOUT
+
+MAX_HUNG = 20
+"""Rows of a part over which a plugin may hang. After these the rest of the part fails without being tried."""
 
 PieceKey: TypeAlias = tuple[str, int, int, int, int]
 """Job, first row of the part, version of its results, number of the sink, generation of the configuration."""
@@ -93,13 +98,21 @@ class Configured:
         return provider.prices.terms(job.route.model, at) if provider is not None else None
 
 
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """Seconds that the code of plugins may take in workers: for a row, and from one row that is read to the next."""
+
+    row: float = ROW_TIMEOUT
+    read: float = READ_TIMEOUT
+
+
 @dataclass(slots=True)
 class Context:
     """The engine's surroundings. A reload changes `configured`, and nothing else.
 
     `executor` is the configured one, and `local` that of this machine, which may be the same: what reads or writes one
     stream runs there. `pieces` says what workers have made for which part, by which configuration (see
-    `engine/steps/render.py`).
+    `engine/steps/render.py`). `hung` has for each job the rows over which a plugin hung, with their failures.
     """
 
     store: Store
@@ -113,10 +126,24 @@ class Context:
     quotas: Quotas = field(default_factory=Quotas)
     duplicates: Duplicates = "process"
     keep: float = 7 * 86_400.0
+    time_limits: TimeLimits = field(default_factory=TimeLimits)
+    hung: dict[str, dict[int, Failure]] = field(default_factory=dict)
 
     def now(self) -> Moment:
         """Now, by every clock that matters."""
         return Moment(at=self.clock.now(), steady=self.clock.steady(), boot=self.clock.boot())
+
+    def hopeless(self, part: Part) -> Mapping[int, Failure]:
+        """The rows of the part that are not tried again, since a plugin hung over them, or over too many before."""
+        hung = self.hung.get(part.job, {})
+        mine = {row: hung[row] for row in sorted(hung) if part.first <= row < part.first + part.rows}
+        if len(mine) < MAX_HUNG:
+            return mine
+        last = list(mine.values())[-1]
+        rest = Failure(
+            last.code, f"This row was not tried, since it was so for {len(mine)} rows before: {last.message}"
+        )
+        return dict.fromkeys(range(part.first, part.first + part.rows), rest) | mine
 
     def executor_for(self, job: Job) -> Executor[Any]:
         """Where the job's parts are planned and collected: here, if answers are reused, whose database is here."""

@@ -5,6 +5,7 @@ A look changes nothing, neither in the store nor at a provider.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,12 +28,14 @@ PACKED_AT_ONCE = 100
 class Outlook:
     """What a look found: what is due, in order of urgency, and when to look again at the latest (steady time).
 
-    `missing` are the providers that parts wait for and that are not configured, with what people can do.
+    `missing` are the providers that parts wait for and that are not configured, with what people can do; `stuck` the
+    batches that nothing is done with until a person has changed something.
     """
 
     due: Sequence[Due]
     again_at: float | None
     missing: Mapping[str, str]
+    stuck: frozenset[str] = frozenset()
 
 
 class Look:
@@ -68,9 +71,15 @@ class Look:
             elif not isinstance(candidate.action, lifecycle.Admit):
                 # A job that waits for money is looked at again, but `batchd once` does not wait with it.
                 self._again.append(until)
+        self._again = [until for until in self._again if until < math.inf]
+        stuck = frozenset(
+            each.action.batch
+            for each in candidates
+            if isinstance(each.action, lifecycle.Distribute) and self._retry_clock.until(each.action) == math.inf
+        )
         # At a provider that fails us calls take turns: else one call that never works would keep all others waiting.
         due.sort(key=lambda each: (self._turn(each), urgency(each)))
-        return Outlook(due, min(self._again, default=None), self._missing)
+        return Outlook(due, min(self._again, default=None), self._missing, stuck)
 
     def batch_has_moved(self) -> None:
         """A batch is further: that may be work for jobs whose own actions have to wait."""

@@ -5,6 +5,8 @@ Nothing of it is stored. After a restart everything is tried at once, which cost
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 
@@ -24,6 +26,7 @@ class RetryClock:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._waits: dict[Hashable, _Wait] = {}
+        self._crashes: Counter[Hashable] = Counter()
         self.resets = 0
 
     def failed(self, key: Hashable, *, retry_after: float | None = None) -> int:
@@ -52,8 +55,18 @@ class RetryClock:
         wait = self._waits.get(key)
         return wait.until if wait is not None else 0.0
 
+    def give_up(self, key: Hashable) -> None:
+        """It is not tried again before somebody changes something."""
+        self._waits[key] = _Wait(0, math.inf)
+
+    def crashed(self, key: Hashable) -> int:
+        """A worker process died over it. How often, since somebody has changed something."""
+        self._crashes[key] += 1
+        return self._crashes[key]
+
     def reset(self) -> None:
         """Someone has changed something: try everything now."""
         self.resets += 1
+        self._crashes.clear()
         for wait in self._waits.values():
             wait.until = 0.0

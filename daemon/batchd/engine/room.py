@@ -7,6 +7,7 @@ calls that send work, polls and downloads have room each: twenty slow polls keep
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -48,24 +49,25 @@ class Due:
 class Room:
     """The actions under way, and those that have ended since the last look began."""
 
-    def __init__(self, *, workers: int) -> None:
+    def __init__(self, *, workers: int, hanging: Container[str] = ()) -> None:
+        """`hanging` has the jobs over which plugins hang: they get one worker at a time between them."""
         self._workers = workers
-        self._under_way: set[Action] = set()
+        self._hanging = hanging
+        self._under_way: dict[Action, Kind] = {}
         self._ended_meanwhile: set[Action] = set()
         self._kinds: Counter[Kind] = Counter()
         self._calls: Counter[Subject | None] = Counter()
 
     def begin(self, due: Due) -> None:
         """It is under way."""
-        self._under_way.add(due.action)
-        self._kinds[_kind(due)] += 1
+        kind = self._under_way[due.action] = self._kind(due)
+        self._kinds[kind] += 1
         self._calls[due.callee] += 1
 
     def end(self, due: Due) -> None:
         """It has ended, well or not."""
-        self._under_way.discard(due.action)
+        self._kinds[self._under_way.pop(due.action)] -= 1
         self._ended_meanwhile.add(due.action)
-        self._kinds[_kind(due)] -= 1
         self._calls[due.callee] -= 1
 
     def look_begins(self) -> None:
@@ -82,8 +84,12 @@ class Room:
 
     def has_room_for(self, due: Due) -> bool:
         """Whether one more of its kind may be under way."""
-        kind = _kind(due)
+        kind = self._kind(due)
         return self._kinds[kind] < self._most(kind)
+
+    def _kind(self, due: Due) -> Kind:
+        kind = _kind(due)
+        return (kind[0], "hanging") if kind[0] == "worker" and getattr(due.action, "job", "") in self._hanging else kind
 
     def _most(self, kind: Kind) -> int:
         match kind[0]:
@@ -91,7 +97,7 @@ class Room:
                 # Room of its own: twenty thousand files that are to be taken must not keep others from being asked.
                 return 1
             case "worker":
-                return self._workers * 2
+                return 1 if kind[1] else self._workers * 2
             case "deliver":
                 return DELIVERIES_AT_A_TIME
             case "local":

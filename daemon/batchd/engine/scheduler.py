@@ -15,8 +15,9 @@ from typing import Any
 from ..domain import lifecycle
 from ..domain.lifecycle import Action, Pack
 from ..domain.subjects import Subject
-from ..errors import RejectedError, RemoteMissing, TransientError
+from ..errors import NodeLost, RejectedError, RemoteMissing, TransientError, WorkerLost
 from ..sending import backoff
+from ..store.errors import StoreUnavailable
 from ..store.orders import StoredOrder
 from .conditions import Conditions, in_words, worth_saying_at_once
 from .context import Context
@@ -26,6 +27,7 @@ from .retry_clock import RetryClock
 from .retry_later import RetryLater
 from .room import Due, Room
 from .steps import CARRIED_OUT_BY, orders
+from .steps.worker_crashes import MAX_WORKER_CRASHES, stop_after_crashes
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ class Engine:
         self.retry_clock = RetryClock(context.clock)
         self.conditions = Conditions(context.store.event_log)
         self.workers = workers
-        self._room = Room(workers=workers)
+        self._room = Room(workers=workers, hanging=context.hung)
         self._look = Look(context, self.retry_clock, self._room)
         self._streaks: Counter[Subject] = Counter()
         self._obeying: asyncio.Task[list[float | None]] | None = None
@@ -84,6 +86,12 @@ class Engine:
             return self.retry_clock.until(subject)
         try:
             await orders.obey(self.context, order)
+        except WorkerLost as lost:
+            if isinstance(lost, NodeLost) or self.retry_clock.crashed(subject) < MAX_WORKER_CRASHES:
+                self.retry_clock.failed(subject)
+                return self.retry_clock.until(subject)
+            answer = f"The order was given up: a worker process died {MAX_WORKER_CRASHES} times over it. {lost}"
+            await self.context.store.event_log.answer(order, answer, refused=True)
         except Exception as error:  # the border, as in `_perform`: nothing else may stop for it
             self.retry_clock.failed(subject)
             logger.debug("%s failed", order, exc_info=error, extra={"action": "Obey"})
@@ -116,12 +124,26 @@ class Engine:
         except RetryLater as again:
             self.retry_clock.pause(action, again.pause)
             await self._answered(due)
+        except WorkerLost as lost:
+            await self._crashed(due, lost)
         except Exception as error:  # noqa: BLE001  # the border: every fault is tried again and said
             await self._complain(due, error)
         finally:
             self._room.end(due)
             if not hasattr(action, "job"):
                 self._look.batch_has_moved()
+
+    async def _crashed(self, due: Due, lost: WorkerLost) -> None:
+        """A worker process died. Steps that count it for their part have done so; all others stop after three times."""
+        if isinstance(lost, NodeLost) or self.retry_clock.crashed(due.action) < MAX_WORKER_CRASHES:
+            await self._complain(due, lost)
+            return
+        self.retry_clock.give_up(due.action)
+        try:
+            await stop_after_crashes(self.context, due.action, lost)
+        except StoreUnavailable as error:
+            self.retry_clock.forget(due.action)
+            await self._complain(due, error)
 
     async def _went_well(self, due: Due) -> None:
         if isinstance(due.action, lifecycle.Poll):
@@ -168,12 +190,20 @@ class Engine:
                 waits = f"{error} Trying again until it works; jobs wait."
                 await self.conditions.say(callee, waits, cause="passing")
         elif failures >= COMPLAIN_AFTER or worth_saying_at_once(error):
-            await self.conditions.say(_subject(action), in_words(error, name))
+            await self.conditions.say(_subject(action), in_words(error, name, of=_of(action)))
 
     def _shut_for_longer(self, callee: Subject) -> None:
         # Calls that were under way when the first of them failed tell nothing new.
         if self.retry_clock.until(callee) <= self.context.clock.steady():
             self.retry_clock.failed(callee)
+
+
+def _of(action: Action) -> str:
+    """Which job or batch it was about, in words."""
+    job = getattr(action, "job", None)
+    if job is not None:
+        return f"job {job}"
+    return f"batch {action.batch}" if isinstance(getattr(action, "batch", None), str) else ""  # type: ignore[union-attr]
 
 
 def _subject(action: Action) -> Subject:

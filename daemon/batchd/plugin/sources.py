@@ -16,6 +16,8 @@ from ..errors import PluginError
 from ..secrets.masking import mask
 
 GROUP = "batchd"
+LOCAL = "batchd_local_"
+"""What the modules of single files of the plugin folder are called, before the name of the file."""
 OWN = "batchd.work.hooks"
 """The module with the daemon's own hooks. Named and not imported, since this room may not import that one."""
 
@@ -91,7 +93,7 @@ def _files(plugin_dir: Path | None) -> Iterator[Origin]:
 
 
 def _import_file(path: Path) -> object:
-    name = f"batchd_local_{path.stem}"
+    name = f"{LOCAL}{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

@@ -12,7 +12,7 @@ from typing import Any
 from ..contracts import BatchProvider, Limits, Sink
 from ..domain.lifecycle import Action
 from ..domain.routing import PluginSpec, Route
-from ..engine.context import Configured, ConfiguredProvider, Context, PeopleFolders
+from ..engine.context import Configured, ConfiguredProvider, Context, PeopleFolders, TimeLimits
 from ..engine.inbox_look import InboxLook
 from ..engine.scheduler import Engine
 from ..events import Event
@@ -62,6 +62,7 @@ class Household:
         executor: Executor[Any] | None = None,
         create_timeout: float = 10.0,
         call_timeout: float = 60.0,
+        time_limits: TimeLimits | None = None,
         poll: float = 1.0,
     ) -> None:
         self.folder = folder
@@ -75,6 +76,7 @@ class Household:
         self.executor = executor or InlineExecutor()
         self.create_timeout = create_timeout
         self.call_timeout = call_timeout
+        self.time_limits = time_limits or TimeLimits()
         self.poll = poll
         self.plugin_dir = plugin_dir
         self.duplicates: Duplicates = duplicates
@@ -140,6 +142,7 @@ class Household:
                 approve_in_folder=self.approve_in_folder,
             ),
             duplicates=self.duplicates,
+            time_limits=self.time_limits,
         )
 
     def outbox(self) -> dict[str, bytes]:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import contextlib
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from ..answers.joining import join
 from ..answers.meaning import request_of, stripped
+from ..contracts import PromptBuilder
 from ..domain.routing import PluginSpec
 from ..files import replacing
-from ..model import RequestId, Usage
+from ..model import Failure, Json, RequestId, Response, Usage
 from ..money.lanes import Lane
 from ..money.pricing import Terms
 from ..money.spending import Bill, Tally
 from . import worker_plugins
+from .limits import ROW_TIMEOUT, Progress, limited
 from .part_files import decode_results, lines_of, write_results
 from .planned import planned_usage
 from .render import RenderTask, render_lines
@@ -131,6 +134,7 @@ class CollectTask:
 
     `requests` are those that were sent: an answer that the service did not count costs what was planned for it.
     `factor` leads from counted input tokens to the most that a service may count.
+    `hopeless` rows fail: the builder hung over their answers. Raises Hung if it hangs over another.
     """
 
     first: int
@@ -152,6 +156,8 @@ class CollectTask:
     endpoint: str = ""
     model: str = ""
     factor: float = 1.0
+    hopeless: Mapping[int, Failure] = field(default_factory=dict)
+    row_timeout: float = ROW_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +177,29 @@ class CollectDone:
     saved: Usage = field(default_factory=Usage)
 
 
+class _Sparing:
+    """A builder that is not asked about rows over whose answers it hung."""
+
+    def __init__(self, builder: PromptBuilder[Any], hopeless: Mapping[int, Failure], progress: Progress) -> None:
+        self._builder = builder
+        self._hopeless = hopeless
+        self._progress = progress
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._builder, name)
+
+    def parse(self, response: Response) -> Mapping[str, Json] | Failure:
+        """As PromptBuilder."""
+        failure = self._hopeless.get(-1 if self._progress.row is None else self._progress.row)
+        return self._builder.parse(response) if failure is None else failure
+
+
+def _noted(rows: Iterable[int], progress: Progress) -> Iterator[int]:
+    for row in rows:
+        progress.at(row)
+        yield row
+
+
 def collect(task: CollectTask) -> CollectDone:
     """Write the part's new results file: the outcomes from before, and those of this attempt."""
     settled = decode_results(Path(task.settled)) if task.settled else {}
@@ -180,19 +209,27 @@ def collect(task: CollectTask) -> CollectDone:
         answers[int(row)].append(output_line.rstrip(b"\n"))
     keys = read_keys(task.keys)
     rows = range(task.first, task.first + task.rows)
-    open_rows = (row for row in rows if row not in settled and row not in keys.followers)
-    builder = worker_plugins.builder(task.builder)
+    open_rows = [row for row in rows if row not in settled and row not in keys.followers]
     tally = Tally(task.terms, task.lane)
-    joined = join(
-        open_rows,
-        answers,
-        builder,
-        attempt=task.attempt,
-        attempts=task.attempts,
-        tally=tally,
-        planned=lambda sizes: _planned(task, sizes),
-        none_yet=not any(line.ok for line in settled.values()),
-    )
+    with limited(task.row_timeout) as progress:
+
+        def planned(sizes: Mapping[int, int]) -> Mapping[int, Usage]:
+            progress.ours = True
+            return _planned(task, sizes)
+
+        builder = worker_plugins.builder(task.builder)
+        if task.hopeless:
+            builder = cast("PromptBuilder[Any]", _Sparing(builder, task.hopeless, progress))
+        joined = join(
+            _noted(open_rows, progress),
+            answers,
+            builder,
+            attempt=task.attempt,
+            attempts=task.attempts,
+            tally=tally,
+            planned=planned,
+            none_yet=not any(line.ok for line in settled.values()),
+        )
     followed = follow(keys, {line.row: line for line in joined.lines}, task.job)
     lines = sorted([*settled.values(), *joined.lines, *followed.lines], key=lambda line: line.row)
     write_results(Path(task.results), lines)
@@ -206,7 +243,7 @@ def collect(task: CollectTask) -> CollectDone:
     if len(lines) == task.rows:
         # While the outcomes are in memory. A sink that fails here fails again at delivery, which reports it.
         with contextlib.suppress(Exception):
-            rendered += [render_lines(each, lines) for each in task.renders]
+            rendered += [render_lines(each, lines, row_timeout=task.row_timeout) for each in task.renders]
     return CollectDone(
         ok=ok,
         failed=len(lines) - ok,

@@ -10,15 +10,18 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 from ..contracts import Settings
 from ..errors import WorkerLost
 from ..executor import DoneT, Executor, TaskT
 from .fork_server import fork_server
+from .limits import READ_TIMEOUT, keep_notes, read_notes
 from .run_task import run_task
 
 _GRACE = 2.0
@@ -34,6 +37,7 @@ class Workers(Executor[Settings]):
         self._idle: asyncio.LifoQueue[ProcessPoolExecutor | None] = asyncio.LifoQueue()
         self._slots = 0
         self.processes: set[ProcessPoolExecutor] = set()
+        self._notes: dict[ProcessPoolExecutor, Path] = {}
         self._outdated: set[ProcessPoolExecutor] = set()
         self._ending: list[threading.Thread] = []
 
@@ -58,8 +62,11 @@ class Workers(Executor[Settings]):
                 # semaphores are freed here, and not by a garbage collection that may interrupt the resource tracker.
                 del future
         except BrokenProcessPool:
+            hung = read_notes(self._notes.get(worker), getattr(task, "row_timeout", READ_TIMEOUT)) if worker else None
             self._drop(worker)
             worker = None
+            if hung is not None:
+                raise hung from None
             raise WorkerLost(f"The worker process died while it ran {function.__name__}.") from None
         except MemoryError:
             # If memory is limited and not overcommitted, Python raises this before the kernel kills the process.
@@ -109,8 +116,11 @@ class Workers(Executor[Settings]):
             except BrokenProcessPool:
                 # It died while it was idle, so the next task is not the cause.
                 self._drop(worker)
-        worker = ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin, initargs=(os.getcwd(),))
+        handle, notes = tempfile.mkstemp(prefix="batchd-worker-")
+        os.close(handle)
+        worker = ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin, initargs=(os.getcwd(), notes))
         self.processes.add(worker)
+        self._notes[worker] = Path(notes)
         # In a thread: it waits until the fork server has imported everything.
         starting = asyncio.ensure_future(asyncio.to_thread(worker.submit, run_task, function, task))
         try:
@@ -126,6 +136,8 @@ class Workers(Executor[Settings]):
             return
         self.processes.discard(worker)
         self._outdated.discard(worker)
+        if (notes := self._notes.pop(worker, None)) is not None:
+            notes.unlink(missing_ok=True)
         # 3.14 has kill_workers() for this; until then, names that are not public.
         thread: threading.Thread | None = getattr(worker, "_executor_manager_thread", None)
         self._ending = [each for each in self._ending if each.is_alive()] + ([thread] if thread is not None else [])
@@ -135,9 +147,11 @@ class Workers(Executor[Settings]):
             process.kill()
 
 
-def _begin(folder: str) -> None:
+def _begin(folder: str, notes: str) -> None:
     """In each worker: use the daemon's working folder, leave SIGINT and SIGHUP to the daemon, and end when it ends."""
     os.chdir(folder)
+    # Open already when the daemon dies: then nothing of it is left behind.
+    keep_notes(notes)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
@@ -146,6 +160,7 @@ def _begin(folder: str) -> None:
     def follow() -> None:
         # Without this, the workers of a daemon that was killed would wait for work without end.
         parent.join()
+        Path(notes).unlink(missing_ok=True)
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True, name="follow the daemon").start()

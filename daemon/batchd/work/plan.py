@@ -22,6 +22,7 @@ from ..money import tokens
 from ..requests.json_lines import on_one_line
 from ..requests.rules import BodyRules, too_long
 from . import worker_plugins
+from .limits import ROW_TIMEOUT, Progress, TimeIsUp, limited
 from .part_files import decode_results, lines_of, write_results
 from .reuse import Keyed, Recalled, Reuse, key_record, recalled
 
@@ -30,7 +31,8 @@ from .reuse import Keyed, Recalled, Reuse, key_record, recalled
 class PlanTask:
     """Plan the part of `job` from row `first`. `settled` is its results file so far, `failures` the one to write.
 
-    `correction` is the factor from counted tokens to real ones, known from earlier batches of the model.
+    `correction` is the factor from counted tokens to real ones, known from earlier batches of the model. `hopeless`
+    rows are not asked: the builder hung over them. Raises Hung if it hangs over another.
     """
 
     job: str
@@ -49,6 +51,8 @@ class PlanTask:
     model: str = ""
     correction: float = 1.0
     reuse: Reuse | None = None
+    hopeless: Mapping[int, Failure] = field(default_factory=dict)
+    row_timeout: float = ROW_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,9 @@ def plan(task: PlanTask) -> PlanDone:
         file = stack.enter_context(replacing(Path(task.requests)))
         keys = stack.enter_context(replacing(Path(task.reuse.keys))) if task.reuse else None
         planned = _Planned(task, file, keys)
+        progress = stack.enter_context(limited(task.row_timeout))
         builder = worker_plugins.builder(task.builder)
-        bodies = _bodies(task, builder, settled)
+        bodies = _bodies(task, builder, settled, progress)
         if task.reuse is not None:
             for number, what in recalled(bodies, task.reuse, builder, job=task.job, endpoint=task.endpoint):
                 planned.add(number, what)
@@ -174,7 +179,7 @@ def _frame(job: str, endpoint: str) -> tuple[bytes, bytes]:
 
 
 def _bodies(
-    task: PlanTask, builder: PromptBuilder[Any], settled: Mapping[int, ResultLine]
+    task: PlanTask, builder: PromptBuilder[Any], settled: Mapping[int, ResultLine], progress: Progress
 ) -> Iterator[tuple[int, bytes | Failure]]:
     """The body or the Failure of each row that has no outcome yet, in row order."""
     pulled: deque[tuple[int, Row | Failure]] = deque()
@@ -189,7 +194,10 @@ def _bodies(
                 record = rows.decode(line)
                 if isinstance(record, BadRow):
                     pulled.append((number, record.failure))
+                elif number in task.hopeless:
+                    pulled.append((number, task.hopeless[number]))
                 else:
+                    progress.at(number)
                     row = Row(number, task.columns, record)
                     pulled.append((number, row))
                     yield row
@@ -198,18 +206,21 @@ def _bodies(
             raise
 
     waiting = askable()
-    bodies = iter(builder.encode(waiting, task.common))
+    bodies = _encoded(builder, waiting, task.common)
     while True:
         try:
             body = next(bodies, None)
-        except Exception:
-            if trouble or not any(isinstance(what, Row) for _, what in pulled):
-                raise  # no row caused it: the file cannot be read, or the builder fails before its first row
+        except (Exception, TimeIsUp) as error:
+            asked = sum(isinstance(what, Row) for _, what in pulled)
+            if trouble or not asked or (asked == 1 and isinstance(error, TimeIsUp)):
+                # No row caused it: the file cannot be read, or the builder fails before its first row. Or it is known.
+                raise
             # Build the rows that it had pulled one by one, so that the one at fault fails alone.
             for number, what in pulled:
+                progress.at(number)
                 yield number, what if isinstance(what, Failure) else _alone(builder, what, task.common)
             pulled.clear()
-            bodies = iter(builder.encode(waiting, task.common))
+            bodies = _encoded(builder, waiting, task.common)
             continue
         # The builder pulls one row for each body that it yields; bad rows before that row were skipped.
         while pulled and isinstance(bad := pulled[0][1], Failure):
@@ -221,6 +232,11 @@ def _bodies(
         yield pulled.popleft()[0], body
     if pulled:
         raise _broken(builder, "yields fewer bodies than it got rows")
+
+
+def _encoded(builder: PromptBuilder[Any], rows: Iterator[Row], common: Body) -> Iterator[bytes | Failure]:
+    """What the builder makes of the rows. Begun only when asked: an `encode` that is no generator works when called."""
+    yield from builder.encode(rows, common)
 
 
 def _alone(builder: PromptBuilder[Any], row: Row, common: Body) -> bytes | Failure:

@@ -20,6 +20,7 @@ from ..model import BadRow, Failure, Json
 from ..requests.rules import duplicate_fault
 from ..store.duplicate_finder import DuplicateFinder
 from . import worker_plugins
+from .limits import READ_TIMEOUT, Progress, limited
 from .part_files import lines_of
 
 
@@ -37,6 +38,7 @@ class ReadTask:
     reader: PluginSpec
     builder: PluginSpec
     among: int = 1
+    read_timeout: float = READ_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,12 @@ class ReadDone:
 
 
 def read(task: ReadTask) -> ReadDone:
-    """Read the whole file. Raises FileRefused if it cannot be processed."""
+    """Read the whole file. Raises FileRefused if it cannot be processed, Hung if a plugin hangs."""
+    with limited(task.read_timeout) as progress:
+        return _read(task, progress)
+
+
+def _read(task: ReadTask, progress: Progress) -> ReadDone:
     path = Path(task.source)
     open_source(path).close()
     reader = worker_plugins.reader(task.reader, os.path.splitext(task.name)[1].lower())
@@ -61,13 +68,19 @@ def read(task: ReadTask) -> ReadDone:
     columns = _columns(next(records, None))
     builder = worker_plugins.builder(task.builder)
     _needed(columns, builder.needs())
-    parts = _kept(records, columns, builder.unique, task)
+    parts = _kept(_noted(records, progress), columns, builder.unique, task)
     count = sum(part[1] for part in parts)
     if count == 0:
         raise FileRefused("no_rows", "It has a header line but no rows below it. Add rows and drop it again.")
     return ReadDone(
         columns, list(builder.columns), count, _sha256(path), dict(reader.describe()), parts, stamp_of(path)
     )
+
+
+def _noted(records: Iterator[Sequence[Json] | BadRow], progress: Progress) -> Iterator[Sequence[Json] | BadRow]:
+    for number, record in enumerate(records):
+        progress.at(number)
+        yield record
 
 
 def _columns(header: object) -> list[str]:

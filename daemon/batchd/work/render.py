@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO
 
 from ..answers.joining import ResultLine
+from ..contracts import ResultRow
 from ..domain.routing import PluginSpec
 from ..domain.rows import Run
 from ..file_sink import Shape
 from . import worker_plugins
 from .joined import joined
+from .limits import ROW_TIMEOUT, Progress, limited
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +25,32 @@ class RenderTask:
     shape: Shape
     sink: PluginSpec
     target: str
+    row_timeout: float = ROW_TIMEOUT
 
 
 def render(task: RenderTask) -> Mapping[str, int]:
     """Write the pieces. Returns the suffix and size of each."""
-    return render_lines(task, None)
+    return render_lines(task, None, row_timeout=task.row_timeout)
 
 
-def render_lines(task: RenderTask, results: Iterable[ResultLine] | None) -> Mapping[str, int]:
-    """The same, with the outcomes in memory."""
-    sink = worker_plugins.file_sink(task.sink)
+def render_lines(
+    task: RenderTask, results: Iterable[ResultLine] | None, *, row_timeout: float = ROW_TIMEOUT
+) -> Mapping[str, int]:
+    """The same, with the outcomes in memory. Raises Hung if the sink hangs."""
     # No fsync: another process reads the piece soon, and a lost one is rendered again.
     with ExitStack() as stack:
+        progress = stack.enter_context(limited(row_timeout))
+        sink = worker_plugins.file_sink(task.sink)
         pieces: dict[str, IO[bytes]] = {}
-        for suffix, line in sink.lines(task.shape, joined(task.run, results)):
+        for suffix, line in sink.lines(task.shape, _noted(joined(task.run, results), progress)):
             piece = pieces.get(suffix)
             if piece is None:
                 piece = pieces[suffix] = stack.enter_context(open(f"{task.target}{suffix}", "wb", buffering=1 << 18))
             piece.write(line)
         return {suffix: piece.tell() for suffix, piece in pieces.items()}
+
+
+def _noted(rows: Iterable[ResultRow], progress: Progress) -> Iterator[ResultRow]:
+    for row in rows:
+        progress.at(row.number)
+        yield row

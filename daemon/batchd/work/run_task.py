@@ -8,6 +8,7 @@ from functools import cache
 from typing import TypeVar
 
 from ..errors import PluginError
+from ..plugin.blame import note_place
 from .worker_plugins import prepare
 
 TaskT = TypeVar("TaskT")
@@ -22,8 +23,12 @@ def run_task(function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
     try:
         return function(task)
     except Exception as error:
+        note_place(error)
         try:
             pickle.loads(pickle.dumps(error))  # noqa: S301  # our own, a moment old
         except Exception:  # noqa: BLE001  # it cannot be pickled, for any reason
-            raise PluginError(f"{type(error).__name__}: {error}") from None
+            told = PluginError(f"{type(error).__name__}: {error}")
+            told.__cause__ = error
+            note_place(told)
+            raise told from None
         raise

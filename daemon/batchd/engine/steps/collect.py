@@ -11,10 +11,11 @@ from ...errors import WorkerLost
 from ...money.budget import SURE, UNSURE
 from ...store.money import Collected
 from ...work.collect import CollectTask, collect
+from ...work.limits import Hung
 from ..context import Context
 from .admit import correction_of
 from .render import note_rendered, render_tasks
-from .worker_crashes import note_worker_crash
+from .worker_crashes import note_hung, note_worker_crash
 
 
 async def collect_part(context: Context, action: Collect) -> None:
@@ -45,11 +46,16 @@ async def collect_part(context: Context, action: Collect) -> None:
         endpoint=job.route.endpoint,
         model=job.route.model,
         factor=correction.factor * (SURE if correction.sure else UNSURE),
+        hopeless=context.hopeless(part),
+        row_timeout=context.time_limits.row,
     )
     try:
         done = await context.executor_for(job).run(collect, task)
     except WorkerLost as lost:
         await note_worker_crash(context, job, part.first, lost)
+        return
+    except Hung as hung:
+        await note_hung(context, job, part, hung)
         return
     again = done.leftovers > 0 and not job.cancelled
     collected = replace(

@@ -80,6 +80,7 @@ async def _cancel(context: Context, order: Cancel) -> str:
 
 async def _retry(context: Context, order: Retry) -> str:
     job = await _job(context, order.target)
+    context.hung.pop(job.id, None)
     if job.state is JobState.FAILED:
         return await _go_on(context, job)
     if job.state is JobState.REJECTED:

@@ -8,11 +8,12 @@ from ...domain.lifecycle import Plan
 from ...domain.records import Job, JobState, Part, PartState
 from ...errors import WorkerLost
 from ...money.budget import MAX_AMOUNT
+from ...work.limits import Hung
 from ...work.plan import PlanTask, plan
 from ...work.reuse import Reuse
 from ..context import Context
 from .admit import correction_of, most_of_part, refusal_finder
-from .worker_crashes import note_worker_crash
+from .worker_crashes import note_hung, note_worker_crash
 
 
 async def plan_part(context: Context, action: Plan) -> None:
@@ -39,11 +40,16 @@ async def plan_part(context: Context, action: Plan) -> None:
         model=job.route.model,
         correction=(await correction_of(context, job)).factor,
         reuse=_reuse(context, job, part),
+        hopeless=context.hopeless(part),
+        row_timeout=context.time_limits.row,
     )
     try:
         done = await context.executor_for(job).run(plan, task)
     except WorkerLost as lost:
         await note_worker_crash(context, job, part.first, lost)
+        return
+    except Hung as hung:
+        await note_hung(context, job, part, hung)
         return
     planned = replace(
         part,

@@ -8,11 +8,12 @@ from ...domain.lifecycle import Read
 from ...domain.records import Part
 from ...domain.routing import NO_ROUTE, PluginSpec, no_route_reason
 from ...errors import FileRefused, PluginError, WorkerLost
+from ...work.limits import Hung
 from ...work.read import ReadTask, read
 from ..context import Context
 from .redeliver import duplicate_reason
 from .reject import reject
-from .worker_crashes import note_worker_crash
+from .worker_crashes import note_worker_crash, reject_hung
 
 
 class StillChanging(OSError):
@@ -36,6 +37,7 @@ async def read_source(context: Context, action: Read) -> None:
         builder=configured.spec_here(job.route.prompt),
         # Where answers are reused, rows that ask the same are asked once a part: then few parts are better.
         among=1 if job.route.reuse else context.executor.number,
+        read_timeout=context.time_limits.read,
     )
     try:
         done = await context.local.run(read, task)
@@ -50,6 +52,9 @@ async def read_source(context: Context, action: Read) -> None:
         return
     except WorkerLost as lost:
         await note_worker_crash(context, job, None, lost)
+        return
+    except Hung as hung:
+        await reject_hung(context, job, hung)
         return
     if done.stamp != job.stamp:
         # Taking the name does not stop a writer who has the file open.

@@ -32,7 +32,7 @@ def render_tasks(context: Context, configured: Configured, job: Job, part: Part,
         spec = _spec(configured, name)
         if spec is not None:
             target = context.spool.piece(part, number, version, generation=configured.generation)
-            tasks.append(RenderTask(context.spool.run(job, part), shape_of(job), spec, target))
+            tasks.append(_task(context, job, part, spec, target))
     return tasks
 
 
@@ -83,6 +83,7 @@ async def publish_files(
 
 def forget_pieces(context: Context, job: Job) -> None:
     """The job is published: what was made for that is not needed any more."""
+    context.hung.pop(job.id, None)
     for key in [key for key in list(context.pieces) if key[0] == job.id]:
         del context.pieces[key]
     with contextlib.suppress(OSError):
@@ -100,9 +101,13 @@ async def _piece(
     if made is None or not await asyncio.to_thread(_are_whole, target, made):
         spec = _spec(configured, job.route.sinks[number])
         assert spec is not None, "asked only of sinks that have one"
-        task = RenderTask(context.spool.run(job, part), shape_of(job), spec, target)
+        task = _task(context, job, part, spec, target)
         made = context.pieces[key] = await context.executor.run(render, task)
     return target, made
+
+
+def _task(context: Context, job: Job, part: Part, spec: PluginSpec, target: str) -> RenderTask:
+    return RenderTask(context.spool.run(job, part), shape_of(job), spec, target, context.time_limits.row)
 
 
 def _are_whole(target: str, made: Mapping[str, int]) -> bool:

@@ -1,17 +1,25 @@
-"""A worker process crashed while working on a file or a part."""
+"""A worker process crashed, or the code of a plugin hung, while working on a file, a part or a batch."""
 
 from __future__ import annotations
 
-from ...domain.records import Job
+import logging
+
+from ...domain.lifecycle import Action, Deliver
+from ...domain.records import Job, JobState, Part
 from ...errors import NodeLost, WorkerLost
+from ...model import Failure
+from ...work.limits import Hung
 from ..context import Context
-from .reject import reject
+from .reject import FOR_THE_OPERATOR, reject
+
+logger = logging.getLogger(__name__)
 
 MAX_WORKER_CRASHES = 3
 """Crashes of workers over the same file or part before it counts as their cause, and only its job stops."""
+_STOPPABLE = {JobState.PLANNING, JobState.RUNNING, JobState.DELIVERING}
 
 
-async def note_worker_crash(context: Context, job: Job, first: int | None, lost: WorkerLost) -> None:
+async def note_worker_crash(context: Context, job: Job, first: int | None, lost: WorkerLost | Hung) -> None:
     """Count it, unless its whole machine went away.
 
     After the last time the file is rejected (`first` is None) or the job stops at this part.
@@ -29,10 +37,55 @@ async def note_worker_crash(context: Context, job: Job, first: int | None, lost:
         )
         await reject(context, job, "worker_died", reason)
         return
+    why = str(lost) if isinstance(lost, Hung) else "most likely because memory ran out."
     await context.store.jobs.failed(
         job,
         "worker_died",
-        f"working on the part from row {first} crashed the worker process {times} times, most likely because memory "
-        f"ran out. Give batchd more memory or make the route's part_rows smaller, then `batchd retry {job.id}`; "
-        f"or `batchd cancel {job.id}` to get the answers so far.",
+        f"working on the part from row {first} crashed the worker process {times} times, {why} "
+        "Give batchd more memory or make the route's part_rows smaller, or fix the plugin if one is named; then "
+        f"`batchd retry {job.id}`; or `batchd cancel {job.id}` to get the answers so far.",
     )
+
+
+async def note_hung(context: Context, job: Job, part: Part, hung: Hung) -> None:
+    """A plugin hung over a row: that row fails, and the part is worked on again without it."""
+    if hung.row is None or not part.first <= hung.row < part.first + part.rows:
+        await note_worker_crash(context, job, part.first, hung)
+        return
+    context.hung.setdefault(job.id, {})[hung.row] = Failure("hung", f"The row could not be processed: {hung}")
+    logger.warning(
+        "Row %d of %s failed: %s The rest of the file goes on.",
+        hung.row,
+        job.source,
+        hung,
+        extra={"action": "Hung", "job": job.id},
+    )
+
+
+async def reject_hung(context: Context, job: Job, hung: Hung) -> None:
+    """A plugin hung over reading the file."""
+    after = f" after row {hung.row:,}" if hung.row is not None else ""
+    reason = (
+        f"It could not be read: the program that reads it stopped making progress{after}. "
+        f"{FOR_THE_OPERATOR}{hung} If the file only takes long, raise read_timeout in [workers]; else fix the plugin. "
+        "Then drop the file again."
+    )
+    await reject(context, job, "hung", reason)
+
+
+async def stop_after_crashes(context: Context, action: Action, lost: WorkerLost) -> None:
+    """Whatever the task was, it has crashed its worker too often: the jobs that it was for stop."""
+    job = getattr(action, "job", None)
+    batch = getattr(action, "batch", None)
+    jobs = {job} if job is not None else set()
+    if isinstance(batch, str):
+        jobs |= {part.job for part in await context.store.batches.parts(batch)}
+    what = f"delivering it through {action.sink}" if isinstance(action, Deliver) else type(action).__name__.lower()
+    for each in sorted(jobs):
+        found = await context.store.jobs.get(each)
+        if found.state in _STOPPABLE:
+            reason = (
+                f"a worker process died {MAX_WORKER_CRASHES} times over it ({what}): {lost} Give batchd more memory, "
+                f"then `batchd retry {found.id}`."
+            )
+            await context.store.jobs.failed(found, "worker_died", reason)

@@ -1,0 +1,122 @@
+"""Which plugin a fault is in: its name, file, line and method, out of the calls that led there."""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import FrameType
+
+from ..secrets.masking import mask
+from .sources import GROUP, LOCAL, OWN
+
+_DUMPED = re.compile(r'File "([^"]*)", line (\d+) in (.+)')
+_NOTE = "batchd_place"
+
+
+@dataclass(frozen=True, slots=True)
+class PluginPlace:
+    """A line of a plugin. `method` is the method of the plugin that batchd had called."""
+
+    plugin: str
+    file: str
+    line: int
+    method: str
+
+    def __str__(self) -> str:
+        return f'{self.method} of the plugin "{self.plugin}" ({self.file}, line {self.line})'
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One call: the file, the line in it, and the function."""
+
+    file: str
+    line: int
+    function: str
+
+
+def place_in(frames: Iterable[Frame]) -> PluginPlace | None:
+    """The plugin among these calls, the outermost first; None if there is none."""
+    homes = _homes()
+    found = [(name, frame) for frame in frames if (name := _owner(frame.file, homes)) is not None]
+    if not found:
+        return None
+    (name, outer), last = found[0], found[-1][1]
+    if found[-1][0] != name:
+        last = [frame for owner, frame in found if owner == name][-1]
+    return PluginPlace(name, last.file, last.line, outer.function)
+
+
+def place_of_frame(frame: FrameType | None) -> PluginPlace | None:
+    """The plugin that is at work in this frame."""
+    return place_in(Frame(each.filename, each.lineno or 0, each.name) for each in traceback.extract_stack(frame))
+
+
+def place_of_dump(text: str) -> PluginPlace | None:
+    """The same of what faulthandler has written: the main thread stands last, its calls innermost first."""
+    _, _, main = text.rpartition("hread 0x")
+    frames = [Frame(match[1], int(match[2]), match[3]) for match in _DUMPED.finditer(main)]
+    return place_in(reversed(frames))
+
+
+def place_of(error: BaseException) -> PluginPlace | None:
+    """The plugin that an exception comes from: noted where it was raised, or found in its traceback."""
+    place = getattr(error, _NOTE, None)
+    if isinstance(place, PluginPlace):
+        return place
+    frames = [Frame(each.filename, each.lineno or 0, each.name) for each in traceback.extract_tb(error.__traceback__)]
+    return place_in(frames) or (place_of(error.__cause__) if error.__cause__ is not None else None)
+
+
+def note_place(error: BaseException) -> None:
+    """Note it in the exception, which loses its traceback on its way to another process."""
+    place = place_of(error)
+    if place is not None:
+        setattr(error, _NOTE, place)
+
+
+def raised(error: BaseException) -> str:
+    """`KeyError: 'a'`, without secrets."""
+    message = " ".join(str(error).split())
+    return mask(f"{type(error).__name__}: {message}" if message else type(error).__name__)
+
+
+def _owner(file: str, homes: Iterable[tuple[Path, str]]) -> str | None:
+    if file.startswith("<"):
+        return None
+    path = Path(file)
+    for home, name in homes:
+        if path == home:
+            return name
+    for home, name in homes:
+        if home.is_dir() and path.is_relative_to(home):
+            return name or path.stem
+    return None
+
+
+def _homes() -> list[tuple[Path, str]]:
+    """The files and folders of plugins. Of a folder without a name, each file is a plugin."""
+    return [*_local_homes(), *_installed_homes()]
+
+
+def _local_homes() -> Iterator[tuple[Path, str]]:
+    folders = set()
+    for name, module in list(sys.modules.items()):
+        if name.startswith(LOCAL) and module.__file__:
+            yield Path(module.__file__), name.removeprefix(LOCAL)
+            folders.add(Path(module.__file__).parent)
+    yield from ((folder, "") for folder in folders)
+
+
+def _installed_homes() -> Iterator[tuple[Path, str]]:
+    for point in metadata.entry_points(group=GROUP):
+        module = sys.modules.get(point.module.partition(".")[0])
+        if point.module == OWN or module is None or not module.__file__:
+            continue
+        file = Path(module.__file__)
+        yield (file.parent if file.name == "__init__.py" else file), point.name

@@ -1,0 +1,178 @@
+"""Limits of time for the code of plugins in a worker: what hangs is stopped, and named.
+
+A timer interrupts Python code that makes no progress. Code that cannot be interrupted, such as a long loop in C, is
+ended together with its process by faulthandler, which needs nothing of the interpreter; the daemon reads what it wrote.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import mmap
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+from ..errors import BatchdError
+from ..plugin.blame import PluginPlace, place_of_dump, place_of_frame
+
+ROW_TIMEOUT, READ_TIMEOUT = 10.0, 120.0
+"""Seconds that the code of a plugin may take for a row; and a reader, from one row to the next."""
+LOAD_TIMEOUT = 60.0
+"""Seconds for the plugins of a worker to load."""
+_KILL_AFTER = 5.0
+"""Seconds after which what did not stop is ended with its process."""
+_HEAD = 8
+
+
+class Hung(BatchdError):
+    """The code of a plugin did not return in time. `row` is the row it was at, if known."""
+
+    def __init__(self, row: int | None, seconds: float, where: str) -> None:
+        super().__init__(f"{where} did not return within {seconds:g} s, and was stopped.")
+        self.row = row
+        self.seconds = seconds
+        self.where = where
+
+    def __reduce__(self) -> tuple[type[Hung], tuple[int | None, float, str]]:
+        return (type(self), (self.row, self.seconds, self.where))
+
+
+class TimeIsUp(BaseException):
+    """Raised in the code of a plugin. Not an Exception, which plugins catch for good reasons."""
+
+    def __init__(self, place: PluginPlace | None) -> None:
+        super().__init__()
+        self.place = place
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a task is. Its time begins anew with each row."""
+
+    count: int = 0
+    row: int | None = None
+    begun: Callable[[], None] | None = None
+    ours: bool = False
+    """Whether batchd's own code is at work, which has no limit."""
+
+    def at(self, row: int) -> None:
+        """The next is this row."""
+        self.row = row
+        self.count += 1
+        if self.count == 1 and self.begun is not None:
+            self.begun()
+        if _notes.position is not None:
+            _notes.position[:_HEAD] = (row + 1).to_bytes(_HEAD, "little")
+
+
+@dataclass(slots=True)
+class _Notes:
+    """The file in which a worker notes the row it is at, and why it ends."""
+
+    file: IO[bytes] | None = None
+    position: mmap.mmap | None = None
+
+
+_notes = _Notes()
+
+
+def keep_notes(path: str) -> None:
+    """In a worker process: keep notes in this file, which is empty."""
+    file = open(path, "r+b", buffering=0)  # noqa: SIM115  # open as long as the process lives
+    file.truncate(_HEAD)
+    _notes.position = mmap.mmap(file.fileno(), _HEAD)
+    file.seek(_HEAD)
+    _notes.file = file
+
+
+def read_notes(path: Path | None, seconds: float) -> Hung | None:
+    """In the daemon, once a worker has died: what it hung over, if it did."""
+    try:
+        noted = path.read_bytes() if path is not None else b""
+    except OSError:
+        return None
+    text = noted[_HEAD:].decode(errors="replace")
+    if "Timeout" not in text:
+        return None
+    row = int.from_bytes(noted[:_HEAD], "little") - 1
+    place = place_of_dump(text)
+    return Hung(row if row >= 0 else None, seconds, str(place or "a worker process"))
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[Progress]:
+    """What runs in here may take so long without progress. Raises Hung."""
+    progress = Progress()
+    if _notes.position is not None:
+        _notes.position[:_HEAD] = bytes(_HEAD)
+    if threading.current_thread() is not threading.main_thread():
+        yield progress  # no signal comes here: an executor that runs tasks in threads has limits of its own
+        return
+    watch = _Watch(seconds, progress)
+    watch.start()
+    progress.begun = watch.arm
+    try:
+        yield progress
+    except TimeIsUp as up:
+        raise Hung(progress.row, watch.allowed, str(up.place or "the code of a plugin")) from None
+    finally:
+        watch.stop()
+
+
+@dataclass(slots=True)
+class _Watch:
+    seconds: float
+    progress: Progress
+    seen: int = -1
+    waited: float = 0.0
+    looked: float = 0.0
+    raised: bool = False
+    handler: Any = None
+    timer: tuple[float, float] = field(default=(0.0, 0.0))
+
+    @property
+    def allowed(self) -> float:
+        """Before the first row, plugins are loaded and make themselves ready."""
+        return self.seconds if self.progress.count else max(self.seconds, LOAD_TIMEOUT)
+
+    @property
+    def tick(self) -> float:
+        return min(1.0, self.seconds / 4)
+
+    def start(self) -> None:
+        self.looked = time.monotonic()
+        self.handler = signal.signal(signal.SIGALRM, self.look)
+        self.timer = signal.setitimer(signal.ITIMER_REAL, self.tick, self.tick)
+        self.arm()
+
+    def stop(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self.handler)
+        if self.timer[0]:
+            signal.setitimer(signal.ITIMER_REAL, *self.timer)
+        if _notes.file is not None:
+            faulthandler.cancel_dump_traceback_later()
+
+    def look(self, _number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        # A machine that stood still has given nobody time: a tick counts as two at most.
+        self.waited += min(now - self.looked, 2 * self.tick)
+        self.looked = now
+        if self.progress.count != self.seen or self.progress.ours:
+            self.seen, self.waited, self.raised = self.progress.count, 0.0, False
+        if self.waited < self.allowed:
+            self.arm()
+        elif not self.raised:
+            # Once, or it would be raised again where it is handled. A plugin that catches it ends with its process.
+            self.raised = True
+            raise TimeIsUp(place_of_frame(frame))
+
+    def arm(self) -> None:
+        if _notes.file is not None:
+            faulthandler.dump_traceback_later(self.allowed - self.waited + _KILL_AFTER, exit=True, file=_notes.file)
