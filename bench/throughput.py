@@ -109,6 +109,8 @@ def straight(folder: Path, source: Path, *, watched: bool) -> Measured:
 
 def check(results: Path, source: Path, measured: Measured) -> None:
     """SystemExit if a contender lost rows."""
+    if not results.exists():
+        raise SystemExit(f"{results} is missing\n{measured.output}")
     with results.open(newline="", encoding="utf-8-sig") as output, source.open(newline="", encoding="utf-8") as dropped:
         rows = list(csv.DictReader(output))
         expected = sum(1 for _ in csv.DictReader(dropped))
