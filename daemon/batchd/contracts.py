@@ -18,7 +18,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Ma
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, ClassVar, Generic, TypeVar
+from typing import IO, ClassVar, Generic, TypeVar
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
@@ -27,6 +27,9 @@ from .errors import CannotFind
 from .events import Event
 from .model import BadRow, BatchStatus, Body, Failure, Json, Response, Result, Row, RowStatus, Usage
 from .model import Limits as Limits  # part of BatchProvider's contract; in model, which does not import pydantic
+from .model import RemoteBatch as RemoteBatch
+from .model import Submission as Submission
+from .secrets.references import facts_of
 
 
 class Settings(BaseModel):
@@ -147,42 +150,6 @@ class PromptBuilder(Plugin[SettingsT]):
 # --- Providers -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A batch on its way to the provider.
-
-    `key` is batchd's name for the batch, and is never reused. `file` holds one request per line, in OpenAI's batch
-    format: `{"custom_id", "method", "url", "body"}`. `size` is in bytes, `timeout` in seconds. `upload` is the
-    return value of `BatchProvider.upload`, if it was called. `attempt` counts the uploads, from 1.
-    """
-
-    key: str
-    file: Path
-    requests: int
-    size: int
-    model: str
-    endpoint: str
-    attempt: int = 1
-    upload: str | None = None
-    timeout: float = 60.0
-
-    def requests_in_file(self) -> Iterator[dict[str, Json]]:
-        """The requests, decoded, one at a time."""
-        decoder = msgspec.json.Decoder(dict[str, Any])
-        with self.file.open("rb") as lines:
-            for line in lines:
-                yield decoder.decode(line)
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteBatch:
-    """A batch that the provider has: the provider's `id`, batchd's `key`, and the `details` of its last status."""
-
-    id: str
-    key: str
-    details: Mapping[str, Json]
-
-
 class BatchProvider(Plugin[SettingsT]):
     """A service that takes many requests at once and answers hours later."""
 
@@ -212,6 +179,15 @@ class BatchProvider(Plugin[SettingsT]):
 
         Leave out rows whose outcome is not known; batchd asks them again.
         """
+
+    def account(self) -> Mapping[str, str]:
+        """What the service tells accounts apart by, each with its name: the key, a project, the address.
+
+        Of each value batchd keeps a keyed fingerprint beside every batch, and nothing else. Where one has changed and
+        the service does not know the batch, the batch waits for a person: nothing is asked again by itself. By default
+        every secret and every text of the settings. Raises `RejectedError` if a secret cannot be read.
+        """
+        return facts_of(self.settings)
 
     async def upload(self, submission: Submission) -> str | None:
         """Send the input file ahead. batchd stores the return value, then calls `submit` with it.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from .bodies.content import (
@@ -270,6 +271,7 @@ class BatchStatus:
 
     The counts only serve to show progress: providers get them wrong, so batchd decides nothing by them.
     `details` is the provider plugin's own note (JSON); batchd stores it and hands it back with the batch.
+    `answers_until` is when the service deletes the answers (seconds since 1970), None if it is not known.
     """
 
     phase: BatchPhase
@@ -279,6 +281,7 @@ class BatchStatus:
     problems: tuple[Problem, ...] = ()
     usage: Usage | None = None
     details: Mapping[str, Json] = field(default_factory=dict)
+    answers_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,3 +304,41 @@ class RowStatus(StrEnum):
     OK = "ok"
     FAILED = "failed"
     SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A batch on its way to the provider.
+
+    `key` is batchd's name for the batch, and is never reused. `file` holds one request per line, in OpenAI's batch
+    format: `{"custom_id", "method", "url", "body"}`. `size` is in bytes, `timeout` in seconds. `upload` is the
+    return value of `BatchProvider.upload`, if it was called. `attempt` counts the uploads, from 1.
+    """
+
+    key: str
+    file: Path
+    requests: int
+    size: int
+    model: str
+    endpoint: str
+    attempt: int = 1
+    upload: str | None = None
+    timeout: float = 60.0
+
+    def requests_in_file(self) -> Iterator[dict[str, Json]]:
+        """The requests, decoded, one at a time."""
+        import msgspec  # here: `import batchd` shall cost little
+
+        decoder = msgspec.json.Decoder(dict[str, Any])
+        with self.file.open("rb") as lines:
+            for line in lines:
+                yield decoder.decode(line)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteBatch:
+    """A batch that the provider has: the provider's `id`, batchd's `key`, and the `details` of its last status."""
+
+    id: str
+    key: str
+    details: Mapping[str, Json]

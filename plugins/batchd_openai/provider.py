@@ -31,7 +31,7 @@ from .listing import everything
 from .normalise import OWED, identifier, instant, size_of, status_of, unwrap
 from .pacing import USUAL, Pacing
 from .retrying import with_retries
-from .settings import OpenAISettings
+from .settings import Access, OpenAISettings
 from .wire import Call, Kind
 
 if TYPE_CHECKING:
@@ -64,6 +64,10 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
     async def aopen(self) -> None:
         """Import the SDK and prepare its client in a thread, since that takes more than a second."""
         await asyncio.to_thread(lambda: self._client.prepare())
+
+    def account(self) -> Mapping[str, str]:
+        """The key, the organization, the project and the address, and what is added to every call."""
+        return Access.read(self.settings).account(self.settings)
 
     async def upload(self, submission: Submission) -> str:
         """The id of the uploaded file. A file that an earlier try uploaded is used again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -118,6 +119,19 @@ class Access:
     headers: Mapping[str, str] = field(repr=False)
     query: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+
+    def account(self, settings: OpenAISettings) -> dict[str, str]:
+        """What a service tells accounts apart by: some take the key, or the project, in a header or in the query."""
+        address = urlsplit(settings.base_url)
+        more = [sorted(self.headers.items()), sorted(self.query.items())]
+        return {
+            "API key": self.key,
+            "organization": settings.organization or "",
+            "project": settings.project or "",
+            # Without a user: what stands before the @ is no part of where the service is.
+            "address": f"{address.scheme}://{address.netloc.rpartition('@')[2].lower()}{address.path.rstrip('/')}",
+            "headers or query": json.dumps(more),
+        }
 
     @classmethod
     def read(cls, settings: OpenAISettings) -> Access:

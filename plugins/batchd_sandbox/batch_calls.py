@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from .accounts import is_own_file, only_own, own
 from .answering import ENDPOINTS
 from .connections import reset
-from .context import CONTEXT, ORDER, Context, answer, json_body, new_id, page_limit, page_of
+from .context import CONTEXT, ORDER, answer, json_body, new_id, page_limit, page_of
 from .lifecycle import answered_share, shown_counts
 from .records import BatchRecord, BatchView, Status
 from .refusals import Refusal, invalid_value, missing_parameter, no_such_batch, no_such_file
@@ -26,13 +27,15 @@ async def create(request: web.Request) -> web.StreamResponse:
     kind = None if order is None else order.kind
     late = order.delay if order is not None and kind == "late" else 0.0
     for _ in range(2 if kind == "twice" else 1):
-        batch = _new_batch(context, body, created_at=time.time() + late)
+        batch = _new_batch(request, body, created_at=time.time() + late)
         context.store.add_batch(batch)
+        own(request, batch.id, batch.reserved_output_id, batch.reserved_error_id)
         context.runner.launch(batch.id)
     return _shown(batch) if kind is None else reset(request)
 
 
-def _new_batch(context: Context, body: dict[str, Any], created_at: float) -> BatchRecord:
+def _new_batch(request: web.Request, body: dict[str, Any], created_at: float) -> BatchRecord:
+    context = request.app[CONTEXT]
     for name in ("input_file_id", "endpoint", "completion_window"):
         if body.get(name) is None:
             raise missing_parameter(name)
@@ -43,7 +46,7 @@ def _new_batch(context: Context, body: dict[str, Any], created_at: float) -> Bat
     metadata = _metadata(body.get("metadata"))
     file_id = str(body["input_file_id"])
     file = context.store.file(file_id)
-    if file is None:
+    if file is None or not is_own_file(request, file_id):
         raise no_such_file(file_id)
     if file.purpose != "batch":
         raise Refusal(
@@ -104,8 +107,8 @@ async def batches_list(request: web.Request) -> web.StreamResponse:
     now = time.time()
     batches = request.app[CONTEXT].store.batches(now=now, after=request.query.get("after"), limit=limit + 1)
     page = page_of([_view(batch, now) for batch in batches], limit)
-    gone = {batch.id for batch in batches if batch.fault("vanish")}
-    return answer(page | {"data": [shown for shown in page["data"] if shown["id"] not in gone]})
+    there = {batch.id for batch in only_own(request, batches) if not batch.fault("vanish")}
+    return answer(page | {"data": [shown for shown in page["data"] if shown["id"] in there]})
 
 
 async def retrieve(request: web.Request) -> web.StreamResponse:

@@ -81,6 +81,10 @@ class _SandboxCommand(click.Command):
     "--api-key", "api_keys", multiple=True, envvar="BATCHD_SANDBOX_API_KEY", show_envvar=True,
     help="A key to accept; may be repeated. Without it any key is accepted.",
 )  # fmt: skip
+@click.option(
+    "--accounts", is_flag=True, show_envvar=True,
+    help="Keys know only their account's files and batches: sk-acme.1 and sk-acme.2 are of one account.",
+)  # fmt: skip
 @click.option("--latency", type=_Duration(), default="2s", show_envvar=True, help="How long a batch takes to complete.")
 @click.option(
     "--instant", is_flag=True, show_envvar=True,
@@ -113,6 +117,7 @@ def sandbox(
     port: int,
     folder: Path | None,
     api_keys: tuple[str, ...],
+    accounts: bool,
     latency: float,
     instant: bool,
     max_requests: int,
@@ -133,6 +138,7 @@ def sandbox(
             host=host,
             port=port,
             api_keys=api_keys,
+            accounts=accounts,
             latency=latency,
             instant=instant,
             max_requests=max_requests,

@@ -43,6 +43,10 @@ create table if not exists batches (
     reserved_output_id text not null,
     reserved_error_id text not null
 );
+create table if not exists owners ( -- the account of each file and batch, where accounts are told apart
+    id text primary key,
+    account text not null
+) without rowid;
 create table if not exists faults (
     number integer primary key autoincrement,
     origin text unique,             -- the --fault option it came from: a restart does not order it again

@@ -107,6 +107,9 @@ FAULTS: tuple[Fault, ...] = (
         "content", "short",
         "half of the download without Content-Length, then a normal end: the client sees no error", *_ANY_CALL,
     ),
+    _one("content", "empty", "the file comes empty, with a length of 0", *_ANY_CALL),
+    _one("content", "half", "half of the file's lines, with a length that fits them", *_ANY_CALL),
+    _one("content", "other", "the file of another batch; of none, if there is no other", *_ANY_CALL),
     _one(
         "content", "slow", "the download trickles for `delay`",
         *_ANY_CALL, "delay", defaults=Order("", "", delay=2.0),

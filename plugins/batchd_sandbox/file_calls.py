@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aiohttp import BodyPartReader, web
 
+from .accounts import only_own, own
 from .connections import reset, send_half, send_short, send_slowly, send_whole
 from .context import CONTEXT, ORDER, answer, new_id, page_limit, page_of
 from .records import FileRecord
@@ -48,6 +49,7 @@ async def upload(request: web.Request) -> web.StreamResponse:
         file = _accepted(form)
         form.draft.replace(store.content(file.id))
         store.add_file(file)
+        own(request, file.id)
         return answer(file.shown())
     except CutOff:
         return reset(request)
@@ -117,7 +119,9 @@ async def files_list(request: web.Request) -> web.StreamResponse:
         ascending=order == "asc",
         purpose=request.query.get("purpose"),
     )
-    return answer(page_of(files, limit))
+    page = page_of(files, limit)
+    there = {file.id for file in only_own(request, files)}
+    return answer(page | {"data": [shown for shown in page["data"] if shown["id"] in there]})
 
 
 async def file(request: web.Request) -> web.StreamResponse:
@@ -148,9 +152,22 @@ async def content(request: web.Request) -> web.StreamResponse:
         return await send_short(request, path, start, end)
     if order is not None and order.kind == "slow":
         return await send_slowly(request, path, start, end, order.delay)
+    if order is not None and order.kind in ("empty", "half"):
+        return await send_whole(request, path, 0 if order.kind == "empty" else _half_of_the_lines(path))
+    if order is not None and order.kind == "other":
+        other = context.store.another_output(known.id)
+        size = 0 if other is None else other.bytes
+        return await send_whole(request, path if other is None else context.store.content(other.id), size)
     if ignores_range:
         return await send_whole(request, path, known.bytes)
     return web.FileResponse(path, headers={"Content-Type": "application/octet-stream"})
+
+
+def _half_of_the_lines(path: Path) -> int:
+    """The bytes of the first half of a file's lines."""
+    with path.open("rb") as file:
+        sizes = [len(line) for line in file]
+    return sum(sizes[: len(sizes) // 2])
 
 
 def _known(request: web.Request) -> FileRecord:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from . import batch_calls, control_calls, file_calls, live_calls
+from . import accounts, batch_calls, control_calls, file_calls, live_calls
+from .accounts import ACCOUNT
 from .connections import reset
 from .context import CONTEXT, ORDER, Context, new_id, refuse
 from .fault_orders import Orders
@@ -31,6 +32,9 @@ _INSIDE = {
     ("retrieve", "no-files"),
     ("content", "cut"),
     ("content", "short"),
+    ("content", "empty"),
+    ("content", "half"),
+    ("content", "other"),
     ("content", "slow"),
     ("chat", "length"),
     ("chat", "empty"),
@@ -78,6 +82,8 @@ def _guarded(route: Route) -> Handler:
         if context.orders.take("auth", body=_key(request).encode()):
             raise wrong_key(_key(request))
         _check_key(request, context.settings)
+        request[ACCOUNT] = accounts.account_of(request, _key(request))
+        accounts.require_own(request)
         body = await request.read() if request.content_type == "application/json" else None
         order = context.orders.take(route.operation, but="no-range", body=body)
         if order is None:

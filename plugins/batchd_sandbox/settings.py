@@ -31,6 +31,8 @@ class SandboxSettings:
     """0 means a free port."""
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     """Empty: any key is accepted, also none."""
+    accounts: bool = False
+    """Each account knows its own files and batches only; see `accounts`."""
     latency: float = 2.0
     """The time from create to completed."""
     instant: bool = False

@@ -86,6 +86,15 @@ class Store:
         """All files, also deleted ones, oldest first."""
         return [_file(row) for row in self._connection.execute("select * from files order by sequence")]
 
+    def another_output(self, file_id: str) -> FileRecord | None:
+        """The newest file of answers but this one."""
+        row = self._one(
+            "select * from files where purpose = 'batch_output' and id <> ? and deleted_at is null"
+            " order by sequence desc limit 1",
+            file_id,
+        )
+        return None if row is None else _file(row)
+
     def delete_file(self, file_id: str, now: int) -> None:
         """Hides a file. Its content is deleted as soon as no running batch reads it."""
         self._connection.execute("update files set deleted_at = ? where id = ?", (now, file_id))
@@ -181,6 +190,17 @@ class Store:
             self._connection.execute("rollback")
             raise
         self._connection.execute("commit")
+
+    # Accounts
+
+    def own(self, ids: Iterable[str], account: str) -> None:
+        """These belong to the account."""
+        self._connection.executemany("insert or ignore into owners values (?, ?)", ((each, account) for each in ids))
+
+    def owner(self, id_: str) -> str | None:
+        """The account that a file or batch belongs to, if it is noted."""
+        row = self._one("select account from owners where id = ?", id_)
+        return None if row is None else str(row[0])
 
     # Faults
 

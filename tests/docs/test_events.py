@@ -71,6 +71,7 @@ SAMPLES: dict[str, list[Event]] = {
         events.BatchFound(batch=BATCH, remote="batch_68ab"),
         events.BatchNotFound(batch=BATCH),
         events.BatchHeld(batch=BATCH, reason="This provider cannot look up a batch. Look at the provider whether …"),
+        events.BatchGoesOn(batch=BATCH),
         events.BatchStalled(batch=BATCH, phase="in_progress", completed=3, failed=0, total=12_400, quiet=25_200.0),
         events.BatchEnded(
             batch=BATCH, phase="completed", completed=12_399, failed=1, total=12_400, provider="holysheep"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchd.domain.records import Batch, BatchState, Job, JobState, Moment, Part, PartState
+from batchd.domain.records import Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState
 from batchd.domain.routing import PluginSpec, Route
 from batchd.model import BatchPhase, Usage
 from batchd.money.lanes import Lane
@@ -141,6 +141,9 @@ BATCHES = st.builds(
     progress=MOMENT,
     stopping=MOMENT,
     lane=st.sampled_from(Lane),
+    fingerprint=st.dictionaries(TEXT, TEXT, max_size=2),
+    held_for=st.none() | st.sampled_from(HeldFor),
+    answers_until=SOMETIME,
 )
 OWNER = Job(
     id="job",

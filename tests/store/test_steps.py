@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from batchd.domain.records import Batch, BatchState, Job, JobState, Moment, Part, PartState, QueuedPart
+from batchd.domain.records import Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState, QueuedPart
 from batchd.domain.subjects import DISK
 from batchd.events import JobApproved, JobCancelled, JobFinished, JobPlanned, JobRetried
 from batchd.model import BatchPhase, BatchStatus, Problem, Usage
@@ -45,6 +45,7 @@ BATCHED = replace(PLANNED, state=PartState.BATCHED, batch="batch")
 ANSWERED = replace(PLANNED, state=PartState.ANSWERED, batch="batch")
 WAITING = QueuedPart(1.0, "job", 0, requests=10, size=1_000, input_tokens=100)
 INTENT = Moment(at=1.0, steady=2.0, boot="boot")
+PRINT = {"API key": "0123456789abcdef"}
 SUBMITTING = batch(BatchState.SUBMITTING, upload="file-1", intent=INTENT)
 SUBMITTED = batch(BatchState.SUBMITTED, remote="batch-1")
 FINISHED = JobFinished(job="job", source="job.csv", outcome="done", ok=1, failed=0, skipped=0, report="r")
@@ -225,7 +226,9 @@ STEPS = [
     Step("packed", (RUNNING, PLANNED), lambda s: s.batches.packed([(batch(), [WAITING])]), ("BatchPacked",), PLANNED),
     batches_step("uploaded", BatchState.PACKED, lambda s: s.batches.uploaded(batch(), "file-1"), "BatchUploaded"),
     batches_step("uploaded, nothing kept", BatchState.PACKED, lambda s: s.batches.uploaded(batch(), None)),
-    batches_step("submitting", BatchState.UPLOADED, lambda s: s.batches.submitting(batch(BatchState.UPLOADED), INTENT)),
+    batches_step(
+        "submitting", BatchState.UPLOADED, lambda s: s.batches.submitting(batch(BatchState.UPLOADED), INTENT, PRINT)
+    ),
     batches_step(
         "submitted", BatchState.SUBMITTING, lambda s: s.batches.submitted(SUBMITTING, "batch-1", 5.0), "BatchSubmitted"
     ),
@@ -251,7 +254,20 @@ STEPS = [
         lambda s: s.batches.found(batch(BatchState.HELD), "batch-1", [], 5.0),
         "BatchFound",
     ),
-    batches_step("held", BatchState.SUBMITTING, lambda s: s.batches.held(SUBMITTING, "Look."), "BatchHeld"),
+    batches_step(
+        "held",
+        BatchState.SUBMITTING,
+        lambda s: s.batches.held(SUBMITTING, HeldFor.OUTCOME, "Look."),
+        "BatchHeld",
+    ),
+    batches_step("goes_on", BatchState.HELD, lambda s: s.batches.goes_on(batch(BatchState.HELD), {}), "BatchGoesOn"),
+    batches_step(
+        "resolved_without",
+        BatchState.HELD,
+        lambda s: s.batches.resolved_without(batch(BatchState.HELD), {}),
+        "BatchGoesOn",
+    ),
+    batches_step("known_to", BatchState.SUBMITTED, lambda s: s.batches.known_to(SUBMITTED, PRINT)),
     batches_step(
         "resolved_absent",
         BatchState.HELD,
@@ -344,7 +360,7 @@ async def test_a_step_from_another_state_changes_nothing(store: Opened, step: St
 
 def test_every_write_is_looked_at_here() -> None:
     looks = {"find", "get", "part", "parts", "views", "view", "totals", "delivered", "claiming", "ids", "finished_ids", "expired", "better_duplicate",
-             "in_work", "of_job", "returned_before", "waiting", "enqueued_tokens", "account", "calibration", "held"}  # fmt: skip
+             "in_work", "of_job", "returned_before", "waiting", "enqueued_tokens", "account", "calibration", "held", "held_for_a_change"}  # fmt: skip
     public = {name for kind in (Jobs, Batches, Money) for name in vars(kind) if not name.startswith("_")}
     looked_at = {step.name.split(" ")[0].rstrip(",") for step in STEPS}
     assert public - looks - COUNTS <= looked_at
@@ -375,8 +391,8 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     assert await batches.uploading(batch()) == 1
     assert await batches.uploading(batch()) == 2
     await batches.uploaded(batch(), "file-1")
-    assert await batches.submitting(await batches.get("batch"), INTENT)
-    assert not await batches.submitting(await batches.get("batch"), INTENT)
+    assert await batches.submitting(await batches.get("batch"), INTENT, PRINT)
+    assert not await batches.submitting(await batches.get("batch"), INTENT, PRINT)
     assert (await batches.get("batch")).intent == INTENT
     await batches.submitted(await batches.get("batch"), "batch-1", 5.0)
     later = replace(INTENT, steady=INTENT.steady + 1)
@@ -453,7 +469,7 @@ async def test_crashes_are_counted(store: Opened) -> None:
 async def test_an_unknown_outcome_is_told_again_for_another_try(store: Opened) -> None:
     await store.put(batch(BatchState.UPLOADED))
     for _ in range(2):
-        await store.batches.submitting(batch(BatchState.UPLOADED), INTENT)
+        await store.batches.submitting(batch(BatchState.UPLOADED), INTENT, PRINT)
         await store.batches.outcome_unknown(SUBMITTING, "timed out", 30.0)
         await store.batches.not_found(SUBMITTING)
     assert [event.kind for event in store.told] == ["BatchOutcomeUnknown", "BatchNotFound"] * 2

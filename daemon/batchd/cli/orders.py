@@ -83,14 +83,17 @@ def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
 @click.command()
 @click.argument("batch")
 @click.option("--found", metavar="REMOTE_ID", help="The provider has it, under this id: go on with that one.")
-@click.option("--absent", is_flag=True, help="The provider certainly does not have it: create it.")
+@click.option(
+    "--absent", is_flag=True, help="The provider certainly does not have it, or will not send the rest: ask again."
+)
 @json_option
 @pass_call
 def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json: bool) -> int:
-    """Say whether the provider has a batch that is held.
+    """Say what is to become of a batch that is held.
 
-    batchd holds a batch when it would have to guess: the connection broke while the batch was created, and the
-    provider cannot look it up. Look at the provider's own list first: a batch that is created twice is paid twice.
+    batchd holds a batch when it would have to guess: the connection broke while the batch was created, the provider
+    does not know it since another account is configured, or it does not send all answers that it counts. `batchd
+    status JOB` says which. Look at the provider's own list first: what is asked again is paid again.
 
     \b
     Examples:

@@ -18,6 +18,7 @@ from ..model import Json, RowStatus, Usage
 from ..money.lanes import Lane
 from ..money.pricing import unit
 from ..money.spending import Bill
+from ..secrets.fingerprint import account_name
 from .outbox import require_folder
 
 
@@ -74,6 +75,7 @@ def report_of(
                 "requests": batch.requests,
                 "outcome": batch.phase or batch.state,
                 "provider_usage": _usage(batch.usage),
+                "account": account_name(batch.fingerprint),
             }
             for batch in batches
         ],

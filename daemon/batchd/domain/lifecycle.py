@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..model import BatchPhase
-from .records import Batch, BatchState, Job, JobState, Moment, Part, PartState, QueuedPart
+from .records import Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState, QueuedPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,13 @@ class Poll:
 
 
 @dataclass(frozen=True, slots=True)
+class Recheck:
+    """Look whether a batch that is held can go on: the old key is back, or what is owed has come."""
+
+    batch: str
+
+
+@dataclass(frozen=True, slots=True)
 class CancelBatch:
     """Ask the provider to stop working on a batch that is no longer needed, or that makes no progress."""
 
@@ -174,7 +181,7 @@ class Split:
 JobAction: TypeAlias = (
     Claim | Read | Reject | Redeliver | Plan | Admit | Note | Collect | Skip | Close | Deliver | Finish
 )
-BatchAction: TypeAlias = Upload | Submit | Find | Poll | CancelBatch | Fetch | Distribute
+BatchAction: TypeAlias = Upload | Submit | Find | Poll | Recheck | CancelBatch | Fetch | Distribute
 Action: TypeAlias = JobAction | BatchAction | Pack | Split
 
 
@@ -254,6 +261,8 @@ def next_batch_actions(batch: Batch, now: Moment, *, create_timeout: float) -> I
             yield Fetch(batch.key)
         case BatchState.FETCHED:
             yield Distribute(batch.key)
+        case BatchState.HELD if batch.held_for in {HeldFor.ACCOUNT, HeldFor.ANSWERS}:
+            yield Recheck(batch.key)
         case _:
             pass
 

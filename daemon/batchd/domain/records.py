@@ -10,6 +10,7 @@ from ..money.lanes import Lane
 from ..money.pricing import Terms
 from .routing import Route
 from .states import BatchState as BatchState
+from .states import HeldFor as HeldFor
 from .states import JobState as JobState
 from .states import PartState as PartState
 
@@ -165,7 +166,8 @@ class Batch:
 
     `heard` is when the provider last answered about it, `progress` when the answer last changed, `stopping` when
     batchd decided to stop it there. It is `wanted` until its answers are not needed any more. `lane` says how its
-    requests are sent and paid.
+    requests are sent and paid. `fingerprint` is that of the account that the provider last knew it under,
+    `answers_until` when the provider deletes its answers.
     """
 
     key: str
@@ -198,3 +200,6 @@ class Batch:
     progress: Moment | None = None
     stopping: Moment | None = None
     lane: Lane = Lane.BATCH
+    fingerprint: Mapping[str, str] = field(default_factory=dict)
+    held_for: HeldFor | None = None
+    answers_until: float | None = None

@@ -36,6 +36,14 @@ class PartState(StrEnum):
     COLLECTED = "collected"  # every row has its outcome, or will be skipped
 
 
+class HeldFor(StrEnum):
+    """What a person must decide about a batch that is held."""
+
+    OUTCOME = "outcome"  # whether it was created: the provider cannot look it up
+    ACCOUNT = "account"  # the provider does not know it, and another account is configured
+    ANSWERS = "answers"  # the provider says that it answered more than it sends
+
+
 class BatchState(StrEnum):
     """The progress of a batch, as far as batchd knows."""
 
@@ -45,7 +53,7 @@ class BatchState(StrEnum):
     SUBMITTED = "submitted"  # the provider has it under `remote`
     ENDED = "ended"  # the provider has stopped working on it
     FETCHED = "fetched"  # its answers are on our disk
-    HELD = "held"  # a person must say whether the provider has it
+    HELD = "held"  # a person must decide; `HeldFor` says about what
     DONE = "done"  # every part has the answers to its rows
     RETURNED = "returned"  # it never ran; its parts are back in the queue
 

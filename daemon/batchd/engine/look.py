@@ -57,6 +57,8 @@ class Look:
         candidates: list[Due] = []
         for batch in await self._context.store.batches.in_work():
             candidates += self._of_batch(batch)
+        for batch in await self._context.store.batches.held_for_a_change():
+            candidates += self._of_batch(batch)
         candidates += await self._of_jobs()
         candidates += await self._packing()
         candidates += [Due(lifecycle.Admit(job)) for job in await self._context.store.money.waiting()]
@@ -68,8 +70,8 @@ class Look:
             until = max(self._retry_clock.until(candidate.action), self._gate(candidate.callee))
             if until <= steady:
                 due.append(candidate)
-            elif not isinstance(candidate.action, lifecycle.Admit):
-                # A job that waits for money is looked at again, but `batchd once` does not wait with it.
+            elif not isinstance(candidate.action, lifecycle.Admit | lifecycle.Recheck):
+                # What waits for money or for a person is looked at again, but `batchd once` does not wait with it.
                 self._again.append(until)
         self._again = [until for until in self._again if until < math.inf]
         stuck = frozenset(

@@ -22,7 +22,7 @@ DELIVERIES_AT_A_TIME = 4
 LOCAL_AT_A_TIME = 16
 
 _SENDING = (lifecycle.Upload, lifecycle.Submit, lifecycle.Find)
-_WATCHING = (lifecycle.Poll, lifecycle.CancelBatch)
+_WATCHING = (lifecycle.Poll, lifecycle.Recheck, lifecycle.CancelBatch)
 _WORKER_ACTIONS = (lifecycle.Read, lifecycle.Plan, lifecycle.Split, lifecycle.Distribute, lifecycle.Collect)
 _REMOTE_ACTIONS = (*_SENDING, lifecycle.Fetch, *_WATCHING)
 _URGENCY = {kind: place for place, kind in enumerate((lifecycle.Submit, lifecycle.Upload, *_REMOTE_ACTIONS[2:]))}

@@ -16,6 +16,7 @@ from .base import count as count
 from .batches import BatchDownloaded as BatchDownloaded
 from .batches import BatchEnded as BatchEnded
 from .batches import BatchFound as BatchFound
+from .batches import BatchGoesOn as BatchGoesOn
 from .batches import BatchHeld as BatchHeld
 from .batches import BatchNotFound as BatchNotFound
 from .batches import BatchOutcomeUnknown as BatchOutcomeUnknown

@@ -97,7 +97,7 @@ class BatchNotFound(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchHeld(Event):
-    """A batch waits for a person, because batchd cannot know whether it exists."""
+    """A batch waits for a person: batchd cannot know whether it exists, or where its answers are."""
 
     reason: str
     severity: ClassVar[str] = "error"
@@ -105,6 +105,15 @@ class BatchHeld(Event):
     @property
     def sentence(self) -> str:
         return f"Batch {self.batch} waits for you: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchGoesOn(Event):
+    """A batch that was held goes on: what was missing is there, or a person has decided."""
+
+    @property
+    def sentence(self) -> str:
+        return f"Batch {self.batch} goes on."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

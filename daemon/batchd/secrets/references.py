@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,3 +119,14 @@ def _read(path: Path) -> str:
     if not value:
         raise RejectedError(f"The key file {path} is empty. Write the key into it.")
     return value
+
+
+def facts_of(settings: Iterable[tuple[str, object]]) -> dict[str, str]:
+    """Every secret and every text in the settings of a plugin, by its key. RejectedError if one cannot be read."""
+    facts = {}
+    for name, value in settings:
+        if isinstance(value, Secret):
+            facts[name] = value.reveal().strip()
+        elif isinstance(value, str):
+            facts[name] = value
+    return facts

@@ -66,6 +66,8 @@ def waits_for(job: JobSummary, subjects: Collection[Subject], *, awake: bool, no
             return f"room in the budget{because}; to let it go on now: batchd approve {job.id}"
         return f"your approval{because}: batchd approve {job.id}"
     for batch in job.batches:
+        if batch.state == "held" and batch.held_for is not None and batch.held_for != "outcome":
+            return f"you: {batch.reason}"
         if batch.state == "held":
             return (
                 f"you: does {batch.provider} have batch {batch.key}? Look there, then "

@@ -207,12 +207,15 @@ def _batch_record(batch: BatchSummary) -> dict[str, Any]:
         "failed": batch.failed,
         "total": batch.total,
         "reason": batch.reason,
+        "held_for": batch.held_for,
+        "account": batch.account,
         "timestamps": {
             "created": utc(batch.created_at),
             "submitted": utc(batch.submitted_at),
             "ended": utc(batch.ended_at),
             "progress": utc(batch.progress_at),
             "stopping": utc(batch.stopping_at),
+            "answers_until": utc(batch.answers_until),
         },
     }
 

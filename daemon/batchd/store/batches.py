@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..domain.records import Batch, BatchState, Moment, Part, QueuedPart
+from ..domain.records import Batch, BatchState, HeldFor, Moment, Part, QueuedPart
 from ..events import (
     BatchDownloaded,
     BatchEnded,
     BatchFound,
+    BatchGoesOn,
     BatchHeld,
     BatchNotFound,
     BatchOutcomeUnknown,
@@ -141,13 +142,14 @@ class Batches:
         event = [BatchUploaded(batch=batch.key, upload=upload, size=batch.size)] if upload else []
         await self._step(batch, BatchState.PACKED, *event, state=BatchState.UPLOADED, upload=upload)
 
-    async def submitting(self, batch: Batch, intent: Moment) -> bool:
+    async def submitting(self, batch: Batch, intent: Moment, fingerprint: Mapping[str, str]) -> bool:
         """Commit that the create call goes out now. From here on its outcome is unknown until it is committed.
 
-        False if it must not go out: the batch was taken back meanwhile.
+        False if it must not go out: the batch was taken back meanwhile. `fingerprint` is that of the account.
         """
+        columns = {"intent": _moment(intent), "fingerprint": to_json(dict(fingerprint))}
         return await self._step(
-            batch, BatchState.UPLOADED, state=BatchState.SUBMITTING, intent=_moment(intent), looks=0, reason=None
+            batch, BatchState.UPLOADED, state=BatchState.SUBMITTING, looks=0, reason=None, **columns
         )
 
     async def submitted(self, batch: Batch, remote: str, at: float) -> None:
@@ -200,17 +202,36 @@ class Batches:
             remote=remote,
             extra_remotes=to_json(extra_remotes),
             submitted_at=at,
+            held_for=None,
+            reason=None,
         )
 
-    async def held(self, batch: Batch, reason: str) -> None:
-        """Only a person can say whether the provider has it."""
+    async def held(self, batch: Batch, held_for: HeldFor, reason: str) -> None:
+        """Only a person can say what is to become of it."""
         event = BatchHeld(batch=batch.key, reason=reason)
-        await self._step(batch, BatchState.SUBMITTING, event, state=BatchState.HELD, reason=reason)
+        await self._step(batch, batch.state, event, state=BatchState.HELD, reason=reason, held_for=held_for)
+
+    async def held_for_a_change(self) -> list[Batch]:
+        """Batches that are held and may go on by themselves, the oldest first."""
+        return [batch_of(row) for row in await self._database.read(lambda tx: tx.fetch("held_for_a_change"))]
+
+    async def goes_on(self, batch: Batch, details: Mapping[str, Json]) -> None:
+        """What it was held for is over: it goes on where it was."""
+        state = BatchState.SUBMITTING if batch.remote is None else BatchState.SUBMITTED
+        event = BatchGoesOn(batch=batch.key)
+        columns = {"held_for": None, "reason": None, "looks": 0, "details": to_json(dict(details))}
+        await self._step(batch, BatchState.HELD, event, state=state, **columns)
 
     async def resolved_absent(self, batch: Batch) -> None:
         """A person said that the provider does not have it."""
         event = BatchNotFound(batch=batch.key)
-        await self._step(batch, BatchState.HELD, event, state=BatchState.UPLOADED, intent=None, looks=0)
+        columns = {"state": BatchState.UPLOADED, "intent": None, "looks": 0, "held_for": None}
+        await self._step(batch, BatchState.HELD, event, **columns)
+
+    async def resolved_without(self, batch: Batch, details: Mapping[str, Json]) -> None:
+        """A person said that the answers that the provider owes will not come: use those that there are."""
+        columns = {"state": BatchState.ENDED, "held_for": None, "reason": None, "details": to_json(dict(details))}
+        await self._step(batch, BatchState.HELD, BatchGoesOn(batch=batch.key), **columns)
 
     # --- at the provider and back ----------------------------------------------------------------------------
 
@@ -219,9 +240,13 @@ class Batches:
         moments = {"heard": _moment(now), "progress": _moment(progress)}
         await self._step(batch, BatchState.SUBMITTED, **_status_columns(status), **moments)
 
+    async def known_to(self, batch: Batch, fingerprint: Mapping[str, str]) -> None:
+        """The provider knows it under this account."""
+        await self._step(batch, batch.state, fingerprint=to_json(dict(fingerprint)))
+
     async def missing(self, batch: Batch, details: Mapping[str, Json]) -> None:
-        """The provider does not know it, at least for the moment."""
-        await self._step(batch, BatchState.SUBMITTED, details=to_json(dict(details)))
+        """The provider does not know it, or owes answers of it, at least for the moment."""
+        await self._step(batch, batch.state, details=to_json(dict(details)))
 
     async def stalled(self, batch: Batch, status: BatchStatus, now: Moment, *, quiet: float) -> None:
         """It has stood still for so many seconds: commit that it is to be stopped."""
@@ -266,7 +291,8 @@ class Batches:
 
     async def fetched(self, batch: Batch) -> None:
         """Its answers are on our disk."""
-        await self._step(batch, BatchState.ENDED, state=BatchState.FETCHED)
+        event = [BatchGoesOn(batch=batch.key)] if batch.state is BatchState.HELD else []
+        await self._step(batch, batch.state, *event, state=BatchState.FETCHED, held_for=None, reason=None)
 
     async def distributed(self, batch: Batch, *, answers: int, strays: int) -> None:
         """Each part has its share of the answers."""
@@ -330,4 +356,5 @@ def _status_columns(status: BatchStatus) -> dict[str, Any]:
         "details": to_json(dict(status.details)),
         "problems": to_json([dataclasses.asdict(problem) for problem in status.problems]),
         "usage": to_json(usage_columns(status.usage)) if status.usage is not None else None,
+        "answers_until": status.answers_until,
     }

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 DATABASE = "batchd.db"
+FINGERPRINT_KEY = "fingerprint.key"
 LOCK = "lock"
 """Held by the kernel while a daemon runs; its number is in it."""

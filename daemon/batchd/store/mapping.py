@@ -8,7 +8,7 @@ import sqlite3
 from functools import lru_cache
 from typing import Any
 
-from ..domain.records import Batch, BatchState, Job, JobState, Moment, Part, PartState
+from ..domain.records import Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState
 from ..domain.routing import Route
 from ..model import BatchPhase, Usage
 from ..money.lanes import Lane
@@ -18,7 +18,16 @@ from .database import to_json
 _NAMES: dict[type, tuple[str, ...]] = {
     record: tuple(field.name for field in dataclasses.fields(record)) for record in (Job, Part, Batch)
 }
-_JSON_COLUMNS = {"stamp", "columns", "answer_columns", "description", "extra_remotes", "details", "problems"}
+_JSON_COLUMNS = {
+    "stamp",
+    "columns",
+    "answer_columns",
+    "description",
+    "extra_remotes",
+    "details",
+    "problems",
+    "fingerprint",
+}
 
 
 def job_of(row: sqlite3.Row) -> Job:
@@ -59,6 +68,7 @@ def batch_of(row: sqlite3.Row) -> Batch:
     record["usage"] = None if record["usage"] is None else usage_of(record["usage"])
     record["wanted"] = bool(record["wanted"])
     record["lane"] = Lane(record["lane"])
+    record["held_for"] = None if record["held_for"] is None else HeldFor(record["held_for"])
     return Batch(**record)
 
 

@@ -120,7 +120,12 @@ WHERE state NOT IN ('done', 'returned', 'ended', 'fetched')
 GROUP BY provider, model
 
 -- name: batches_with_work
-SELECT * FROM batches WHERE state NOT IN ('done', 'returned', 'held') ORDER BY created_at, key
+-- Answers that the provider deletes soon come first.
+SELECT * FROM batches WHERE state NOT IN ('done', 'returned', 'held')
+ORDER BY answers_until IS NULL, answers_until, created_at, key
+
+-- name: held_for_a_change
+SELECT * FROM batches WHERE state = 'held' AND held_for IN ('account', 'answers') ORDER BY created_at, key
 
 -- name: batch
 SELECT * FROM batches WHERE key = :key

@@ -2,6 +2,7 @@
 
 state/lock                                   held while a daemon runs
 state/batchd.db
+state/fingerprint.key                        random, made once: keys the fingerprints of accounts
 state/answers.db                             answers that may be reused; may be deleted at any time
 state/jobs/<job>/source                      the dropped file, byte for byte
 state/jobs/<job>/rows.jsonl                  its rows in the one canonical form
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -28,8 +30,9 @@ from pathlib import Path
 from ..domain.records import Job, Part
 from ..domain.rows import Run
 from ..errors import StateLocked
-from ..files import fsync_folder, make_folder
-from .layout import DATABASE, LOCK
+from ..files import fsync_folder, make_folder, replacing
+from ..secrets.fingerprint import KEY_BYTES
+from .layout import DATABASE, FINGERPRINT_KEY, LOCK
 
 
 def _own(descriptor: int) -> bool:
@@ -50,6 +53,7 @@ class Spool:
 
     def __init__(self, state: Path) -> None:
         self.state = state
+        self._fingerprint_key: bytes | None = None
 
     @property
     def answer_cache(self) -> Path:
@@ -60,6 +64,17 @@ class Spool:
     def database(self) -> Path:
         """The SQLite file."""
         return self.state / DATABASE
+
+    def fingerprint_key(self) -> bytes:
+        """The random key of this state folder's fingerprints; made by the first call."""
+        path = self.state / FINGERPRINT_KEY
+        if self._fingerprint_key is None and path.exists():
+            self._fingerprint_key = path.read_bytes()
+        if self._fingerprint_key is None or len(self._fingerprint_key) != KEY_BYTES:
+            self._fingerprint_key = secrets.token_bytes(KEY_BYTES)
+            with replacing(path, mode=0o600) as file:
+                file.write(self._fingerprint_key)
+        return self._fingerprint_key
 
     def job(self, job: str) -> Path:
         """Everything of one job."""

@@ -14,11 +14,14 @@ from ...domain.records import Batch, Moment
 from ...errors import RemoteMissing
 from ...files import replacing
 from ...model import BatchPhase, Problem
+from ...sending.owed import VANISHED
+from ..accounts import hold_for_account
 from ..context import ConfiguredProvider, Context
 from ..provider_calls import limited, open_provider, remote_of, submission
 from ..retry_later import RetryLater
 from .batch_refusals import handle_refusal
-from .poll import ENDED, MAX_MISSING, VANISHED
+from .owed import GIVEN_UP, something_is_owed
+from .poll import ENDED, MAX_MISSING
 
 
 async def fetch(context: Context, action: Fetch) -> None:
@@ -26,11 +29,22 @@ async def fetch(context: Context, action: Fetch) -> None:
     batch = await context.store.batches.get(action.batch)
     provider = await open_provider(context, batch.provider)
     await asyncio.to_thread(context.spool.make_batch, batch.key)
-    async with _replacing(context.spool.batch_answers(batch.key)) as file:
-        await _download(context, provider, batch, remote_of(batch), file)
-        for duplicate in batch.extra_remotes:
-            await _download_duplicate(context, provider, batch, duplicate, file)
-        empty = file.tell() == 0
+    try:
+        async with _replacing(context.spool.batch_answers(batch.key)) as file:
+            await _download(context, provider, batch, remote_of(batch), file)
+            for duplicate in batch.extra_remotes:
+                await _download_duplicate(context, provider, batch, duplicate, file)
+            empty = file.tell() == 0
+    except RemoteMissing:
+        if await hold_for_account(context, batch, provider):
+            return
+        raise
+    if GIVEN_UP in batch.details:
+        if empty:
+            await context.store.batches.returned(batch, "a person said that its answers will not come")
+            return
+    elif await something_is_owed(context, batch):
+        return
     if batch.phase is BatchPhase.FAILED and empty:
         # Counts are not to be trusted: a service that calls a batch failed may have answered rows all the same.
         problems = [Problem(**record) for record in batch.problems]
@@ -73,7 +87,7 @@ async def _download(
 
 def _too_late(context: Context, batch: Batch) -> bool:
     """Whether answers that are not there by now will not come any more, by a clock that does not jump."""
-    if any(problem["code"] == VANISHED for problem in batch.problems):
+    if GIVEN_UP in batch.details or any(problem["code"] == VANISHED for problem in batch.problems):
         return True  # that was believed only after an hour
     noted = batch.details.get(ENDED)
     return isinstance(noted, dict) and Moment(**noted).age(context.now()) >= MAX_MISSING

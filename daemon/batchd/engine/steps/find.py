@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ...contracts import RemoteBatch
 from ...domain.lifecycle import Find
+from ...domain.records import HeldFor
 from ...errors import CannotFind, ProviderError, RejectedError, TransientError
+from ..accounts import hold_for_account
 from ..context import Context
 from ..provider_calls import limited, open_provider, submission
 from ..retry_later import RetryLater
@@ -25,6 +27,7 @@ async def find(context: Context, action: Find) -> None:
     except CannotFind as error:
         await context.store.batches.held(
             batch,
+            HeldFor.OUTCOME,
             f"{error} Look at the provider whether a batch made from the file {batch.upload or 'batchd-' + batch.key} "
             f"exists. If it does: `batchd resolve {batch.key} --found ID`. "
             f"If not: `batchd resolve {batch.key} --absent`.",
@@ -40,6 +43,8 @@ async def find(context: Context, action: Find) -> None:
             except ProviderError:  # it runs to its end then, and its answers are used
                 pass
         await context.store.batches.found(batch, found[0], found[1:], context.clock.now())
+    elif await hold_for_account(context, batch, provider):
+        return
     elif batch.looks + 1 >= LOOKS:
         await context.store.batches.not_found(batch)
     else:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from ...contracts import RemoteBatch
-from ...domain.records import Batch, BatchState, Job, JobState, Part, PartState
+from ...domain.records import Batch, BatchState, HeldFor, Job, JobState, Part, PartState
 from ...errors import ProviderError
 from ...events import JobCancelled, JobRetried, count
 from ...orders.values import Approve, Cancel, Resolve, Retry, from_stored
@@ -15,6 +15,7 @@ from ...work.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context
 from ..provider_calls import ProviderNotConfigured, open_provider
 from .approve import approve
+from .owed import GIVEN_UP
 from .reject import reject
 
 ASKED_WITHIN = 10.0
@@ -154,6 +155,13 @@ async def _resolve(context: Context, order: Resolve) -> str:
         await _require_known(context, batch, order.found)
         await context.store.batches.found(batch, order.found, [], context.clock.now())
         return f"Batch {batch.key} goes on as {order.found}."
+    match batch.held_for:
+        case HeldFor.ANSWERS:
+            await context.store.batches.resolved_without(batch, {**batch.details, GIVEN_UP: True})
+            return f"Batch {batch.key} goes on with the answers that there are; its other rows are asked again."
+        case HeldFor.ACCOUNT if batch.remote is not None:
+            await context.store.batches.returned(batch, f"a person said that {batch.provider} does not have it")
+            return f"The rows of batch {batch.key} are asked again."
     await context.store.batches.resolved_absent(batch)
     return f"Batch {batch.key} will be created now."
 

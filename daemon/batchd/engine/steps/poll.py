@@ -8,7 +8,9 @@ from ...domain.lifecycle import Poll
 from ...domain.records import Batch, Moment
 from ...errors import RemoteMissing
 from ...model import BatchPhase, BatchStatus, Problem
+from ...sending.owed import ABANDONED, VANISHED
 from ...sending.stalling import StallDecision, decide_stall, unmoved_since
+from ..accounts import hold_for_account, note_account
 from ..context import ConfiguredProvider, Context
 from ..provider_calls import limited, open_provider, remote_of
 
@@ -18,7 +20,6 @@ NOTED_EVERY = 10.0
 """Seconds after which it is noted that a provider still says the same of a batch: and that notes can still be made."""
 MISSING_SINCE = "batchd_missing_since"
 ENDED = "batchd_ended"
-VANISHED = "batch_missing"
 
 
 async def poll(context: Context, action: Poll) -> None:
@@ -29,7 +30,11 @@ async def poll(context: Context, action: Poll) -> None:
         async with limited(provider, f"say how far the batch {batch.remote} is"):
             status = await provider.plugin.poll(remote_of(batch))
     except RemoteMissing:
+        if await hold_for_account(context, batch, provider):
+            return
         status = await _vanished(context, batch)
+    else:
+        await note_account(context, batch, provider)
     was_new = batch.phase in {None, BatchPhase.VALIDATING}
     if was_new and status.phase in {BatchPhase.IN_PROGRESS, BatchPhase.FINALIZING, BatchPhase.COMPLETED}:
         context.quotas.accepted((batch.provider, batch.model))
@@ -60,7 +65,7 @@ async def _still_there(
         case StallDecision.WAIT:
             await context.store.batches.polled(batch, status, now, progress=progress)
         case StallDecision.LEAVE:
-            deaf = Problem("batch_abandoned", "the provider was asked to stop it and did not in six hours")
+            deaf = Problem(ABANDONED, "the provider was asked to stop it and did not in six hours")
             return replace(status, phase=BatchPhase.EXPIRED, problems=(*status.problems, deaf))
     return None
 

@@ -7,6 +7,7 @@ import asyncio
 from ...domain.lifecycle import Submit, outcome_wait
 from ...errors import NotSent, RejectedError, RemoteMissing, SubmissionRefused
 from ...system.threads import threads_of
+from ..accounts import fingerprint_now
 from ..context import ConfiguredProvider, Context
 from ..provider_calls import open_provider, submission
 from .batch_refusals import handle_refusal
@@ -16,7 +17,7 @@ async def submit(context: Context, action: Submit) -> None:
     """Commit the intent, create the batch, commit its id. The create call is made once and never repeated blindly."""
     batch = await context.store.batches.get(action.batch)
     provider = await open_provider(context, batch.provider)
-    if not await context.store.batches.submitting(batch, context.now()):
+    if not await context.store.batches.submitting(batch, context.now(), fingerprint_now(context, provider)):
         return
     batch = await context.store.batches.get(batch.key)
     try:

@@ -34,7 +34,8 @@ class BatchSummary:
     """A batch, from the side of one job: `ours` of its requests are that job's.
 
     `progress_at` is when the provider last said anything new of it, `stopping_at` when it was first to be stopped.
-    `completed`, `failed` and `total` are what the provider counts; good for showing, never for deciding.
+    `held_for` is what a person must decide about it, `answers_until` when the provider deletes its answers, `account` a
+    name for the fingerprint of its account. `completed`, `failed` and `total` are what the provider counts.
     """
 
     key: str
@@ -55,6 +56,9 @@ class BatchSummary:
     ended_at: float | None
     progress_at: float | None = None
     stopping_at: float | None = None
+    held_for: str | None = None
+    answers_until: float | None = None
+    account: str | None = None
 
     @property
     def answered(self) -> int:

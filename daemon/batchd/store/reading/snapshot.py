@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...domain.subjects import Subject, subjects_of
+from ...secrets.fingerprint import account_name
 from .opening import connected
 from .records import FINAL, BatchSummary, Condition, Delivery, JobSummary, StoredEvent, Tokens
 
@@ -241,6 +242,9 @@ def _batch(row: sqlite3.Row) -> BatchSummary:
         ended_at=row["ended_at"],
         progress_at=_at(row["progress"]),
         stopping_at=_at(row["stopping"]),
+        held_for=row["held_for"],
+        answers_until=row["answers_until"],
+        account=account_name(json.loads(row["fingerprint"])),
     )
 
 

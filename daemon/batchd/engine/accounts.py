@@ -1,0 +1,52 @@
+"""Whose batch it is: the account that a provider knows a batch under, and what to do once another one is configured.
+
+A service knows nothing of the batches of other accounts. To ask their rows again would pay for them twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..domain.records import Batch, BatchState, HeldFor
+from ..secrets.fingerprint import changed, fingerprint
+from .context import ConfiguredProvider, Context
+
+
+def fingerprint_now(context: Context, provider: ConfiguredProvider) -> Mapping[str, str]:
+    """The fingerprint of the account that is configured now; empty if the plugin does not tell accounts apart."""
+    facts = provider.plugin.account()
+    return fingerprint(context.spool.fingerprint_key(), facts) if facts else {}
+
+
+def account_changed(context: Context, batch: Batch, provider: ConfiguredProvider) -> list[str]:
+    """What has changed of the account since the provider last knew the batch; nothing if that is not known."""
+    return changed(batch.fingerprint, fingerprint_now(context, provider))
+
+
+async def note_account(context: Context, batch: Batch, provider: ConfiguredProvider) -> None:
+    """The provider knows the batch under the account of now: a new key of the same account changes nothing."""
+    now = fingerprint_now(context, provider)
+    if now and now != batch.fingerprint:
+        await context.store.batches.known_to(batch, now)
+
+
+async def hold_for_account(context: Context, batch: Batch, provider: ConfiguredProvider) -> bool:
+    """The provider does not know the batch. If that is since the account changed: hold it, and say so."""
+    facts = account_changed(context, batch, provider)
+    if not facts:
+        return False
+    what = " and ".join(facts) if len(facts) < 3 else f"{', '.join(facts[:-1])} and {facts[-1]}"
+    are, those = ("are", "those") if len(facts) > 1 else ("is", "the one")
+    unknown = (
+        f"it is not known whether {batch.provider} has created it"
+        if batch.state is BatchState.SUBMITTING
+        else f"{batch.provider} does not know {batch.remote}"
+    )
+    await context.store.batches.held(
+        batch,
+        HeldFor.ACCOUNT,
+        f"{unknown}, and the {what} of [providers.{batch.provider}] {are} not {those} that it was sent with. Nothing "
+        f"is asked again. Put the old {what} back, and it goes on by itself. Or, to ask its rows again and pay for "
+        f"them again: `batchd resolve {batch.key} --absent`.",
+    )
+    return True

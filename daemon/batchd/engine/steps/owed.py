@@ -1,0 +1,79 @@
+"""What a provider owes of a batch is fetched again for an hour, then the batch is held for a person."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from ...domain.records import Batch, BatchState, HeldFor, Moment
+from ...errors import RemoteMissing
+from ...model import RequestId
+from ...sending.owed import Arrived, claimed, owed
+from ...work.survey import Rows, SurveyTask, survey
+from ..context import Context
+from ..retry_later import RetryLater
+
+OWED_FOR = 3_600.0
+"""Seconds for which answers that are owed are fetched again, with pauses that grow, before a person is asked."""
+HELD_PAUSE = 3_600.0
+"""Seconds between looks for them once the batch is held."""
+OWED_SINCE = "batchd_owed_since"
+GIVEN_UP = "batchd_given_up"
+"""In a batch's details: a person has said that what is owed will not come."""
+
+
+class AnswersOwed(RemoteMissing):
+    """The provider counts more answers than it sends."""
+
+
+async def something_is_owed(context: Context, batch: Batch) -> bool:
+    """Whether the batch is held now, since answers are owed. AnswersOwed while they are waited for."""
+    asked = [Rows(part.job, part.first, part.rows) for part in await context.store.batches.parts(batch.key)]
+    arrived = await context.local.run(survey, SurveyTask(str(context.spool.batch_answers(batch.key)), asked))
+    missing = owed(batch, arrived)
+    if not missing:
+        return False
+    if batch.state is BatchState.HELD:
+        raise RetryLater(HELD_PAUSE)
+    now = context.now()
+    noted = batch.details.get(OWED_SINCE)
+    since = Moment(**noted) if isinstance(noted, dict) else now
+    what = await _in_words(context, batch, arrived, missing)
+    if since.age(now) < OWED_FOR:
+        if noted is None:
+            await context.store.batches.missing(batch, {**batch.details, OWED_SINCE: asdict(now)})
+        raise AnswersOwed(f"{what} They are fetched again; nothing is asked again.")
+    if not batch.wanted:
+        return False  # its jobs are cancelled: nothing would be asked again anyway
+    await context.store.batches.held(
+        batch,
+        HeldFor.ANSWERS,
+        f"{what} That has been so for an hour. Nothing is asked again; batchd looks once an hour whether they have "
+        f"come. Ask {batch.provider} for them. Or, to use the answers that there are, and to ask the other rows again "
+        f"and pay for them again: `batchd resolve {batch.key} --absent`.",
+    )
+    return True
+
+
+async def _in_words(context: Context, batch: Batch, arrived: Arrived, missing: int) -> str:
+    counted = claimed(batch) or batch.requests
+    text = (
+        f"{batch.provider} counts {counted:,} of {batch.requests:,} requests of {batch.remote} as done, and sends "
+        f"{arrived.ours:,} answers: {missing:,} are owed."
+    )
+    if arrived.foreign:
+        names = ", ".join([await _named(context, each) for each in arrived.examples])
+        more = ", …" if arrived.foreign > len(arrived.examples) else ""
+        text += f" Its files hold {arrived.foreign:,} lines of other batches: {names}{more}."
+    return text
+
+
+async def _named(context: Context, custom_id: str) -> str:
+    """A line of another batch, by the file that it belongs to, if that is one of ours."""
+    request = RequestId.read(custom_id)
+    try:
+        job = await context.store.jobs.get(request.job) if request is not None else None
+    except KeyError:
+        job = None
+    return (
+        f"“{custom_id}”" if request is None or job is None else f"“{custom_id}” (row {request.row + 1} of {job.source})"
+    )

@@ -1,0 +1,59 @@
+"""Accounts: what one has uploaded and created, another does not know, as at a real service.
+
+Off by default. A key may be replaced within its account: `sk-acme.1` and `sk-acme.2` are keys of one account. An
+organization or a project makes another account of the same key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from aiohttp import web
+
+from .context import CONTEXT
+from .records import BatchRecord, FileRecord
+from .refusals import no_such_batch, no_such_file
+
+ACCOUNT = web.RequestKey("account", str)
+RecordT = TypeVar("RecordT", FileRecord, BatchRecord)
+
+
+def account_of(request: web.Request, key: str) -> str:
+    """The account that a call belongs to; one for all while accounts are off."""
+    if not request.app[CONTEXT].settings.accounts:
+        return ""
+    parts = (
+        key.partition(".")[0],
+        *(request.headers.get(f"OpenAI-{name}", "") for name in ("Organization", "Project")),
+    )
+    return "/".join(parts)
+
+
+def require_own(request: web.Request) -> None:
+    """Refuse a call about a file or a batch of another account: it does not exist there."""
+    file_id, batch_id = request.match_info.get("file_id"), request.match_info.get("batch_id")
+    if file_id is not None and not _is_own(request, file_id):
+        raise no_such_file(file_id)
+    if batch_id is not None and not _is_own(request, batch_id):
+        raise no_such_batch(batch_id)
+
+
+def own(request: web.Request, *ids: str) -> None:
+    """These belong to the account of this call."""
+    if request[ACCOUNT]:
+        request.app[CONTEXT].store.own(ids, request[ACCOUNT])
+
+
+def only_own(request: web.Request, records: Iterable[RecordT]) -> list[RecordT]:
+    """Those that belong to the account of this call."""
+    return [record for record in records if _is_own(request, record.id)]
+
+
+def is_own_file(request: web.Request, file_id: str) -> bool:
+    """Whether the account of this call has this file."""
+    return _is_own(request, file_id)
+
+
+def _is_own(request: web.Request, id_: str) -> bool:
+    return not request[ACCOUNT] or request.app[CONTEXT].store.owner(id_) in {None, request[ACCOUNT]}
