@@ -19,7 +19,8 @@ unexport PYTHONDONTWRITEBYTECODE
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-# The versions are those of the lock file, checked by hash. The project itself is installed in place.
+# The versions are those of the lock file, checked by hash. The project itself is installed in place. Nothing is compiled
+# ahead: of the many modules few are ever imported, and those are compiled then.
 $(STAMP): pyproject.toml $(LOCK)
 ifdef UV
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
@@ -27,8 +28,8 @@ ifdef UV
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 else
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement $(LOCK)
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --no-compile --require-hashes --requirement $(LOCK)
+	$(BIN)/python -m pip install --quiet --no-compile --no-deps --no-build-isolation --editable .
 endif
 	@touch $@
 
@@ -42,7 +43,7 @@ demo: $(STAMP)  ## the main job on a sample file, with a sandbox in place of a p
 	@$(BIN)/batchd demo
 
 test-fast: $(STAMP)  ## the tests to run before each commit: about a minute; tests/README.md says which
-	$(BIN)/python -m pytest -q -n auto --hypothesis-profile fast -m "not slow and not speed and not outside"
+	$(BIN)/python -m pytest -q -n auto --hypothesis-profile fast -m "not slow and not speed and not outside" $(FAST_ARGUMENTS)
 
 test: $(STAMP)  ## all tests, from the source and from the built wheel
 	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup

@@ -20,7 +20,7 @@ from .refusals import Refusal, no_key, no_such_batch, no_such_file, ordered_refu
 from .runner import Runner
 from .settings import SandboxSettings
 from .store import Store
-from .worker_process import Worker
+from .worker_process import Process, Worker
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -189,13 +189,13 @@ def _application(context: Context) -> web.Application:
 
 
 @asynccontextmanager
-async def serving(settings: SandboxSettings) -> AsyncIterator[str]:
+async def serving(settings: SandboxSettings, *, spare: list[Process] | None = None) -> AsyncIterator[str]:
     """Serves while the block runs; yields the base URL, such as `http://127.0.0.1:8089/v1`.
 
-    Raises FolderTaken, FaultNotUnderstood, or OSError if the port is in use.
+    Raises FolderTaken, FaultNotUnderstood, or OSError if the port is in use. `spare` is what Worker takes.
     """
     store = Store(settings.folder)
-    worker = Worker()
+    worker = Worker(spare)
     batches = Runner(store, worker, settings)
     try:
         orders = Orders(store, settings.faults)

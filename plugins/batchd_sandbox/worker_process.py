@@ -6,11 +6,15 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 from contextlib import suppress
+from typing import TypeAlias
 
 import msgspec
 
 from .worker_messages import Executed, ExecuteJob, Reply
+
+Process: TypeAlias = "subprocess.Popen[bytes]"
 
 
 class WorkerGone(Exception):
@@ -22,11 +26,16 @@ class JobFailed(Exception):
 
 
 class Worker:
-    """Executes one job at a time in a process that is started on first use, and restarted if it ends."""
+    """Executes one job at a time in a process that is started on first use, and restarted if it ends.
 
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+    `spare` are idle processes that one server leaves to the next in the same process: a start takes longer than a job.
+    """
+
+    def __init__(self, spare: list[Process] | None = None) -> None:
+        self._process: Process | None = None
+        self._spare = spare
         self._one_at_a_time = asyncio.Lock()
+        self._exchanging = threading.Lock()
         self._closed = False
 
     async def execute(self, job: ExecuteJob) -> Executed:
@@ -44,22 +53,33 @@ class Worker:
     def start(self) -> None:
         """Starts the process ahead of the first job."""
         if self._process is None and not self._closed:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "batchd_sandbox.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                # The same import path as here, also for modules that are not installed.
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
+            self._process = self._spare.pop() if self._spare else self._started()
+
+    def _started(self) -> Process:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "batchd_sandbox.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # The same import path as here, also for modules that are not installed.
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
 
     def close(self) -> None:
         """Ends the process. An unfinished job is executed again after the next start."""
         self._closed = True
-        if self._process is not None:
+        if self._process is not None and self._spare is not None and self._exchanging.acquire(blocking=False):
+            self._spare.append(self._process)
+            self._process = None
+            self._exchanging.release()
+        elif self._process is not None:
             self._process.kill()
             self._reap()
 
     def _exchange(self, request: bytes) -> Reply:
+        with self._exchanging:
+            return self._asked(request)
+
+    def _asked(self, request: bytes) -> Reply:
         self.start()
         process = self._process
         if process is None or process.stdin is None or process.stdout is None:

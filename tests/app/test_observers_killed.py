@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from ..durability.rig import shared_nursery
 
 pytestmark = pytest.mark.slow
 
@@ -79,8 +80,8 @@ def test_killed_over_each_event_it_hears_them_all(tmp_path: Path, dies: str, tim
     (tmp_path / "inbox" / "reviews" / "may.csv").write_text("id,review\n1,good\n")
 
     def once() -> int:
-        command = [sys.executable, "-m", "batchd", "once", "--workers", "1"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        command = ["once", "--workers", "1"]
+        done = shared_nursery().run(command, folder=tmp_path, environment=os.environ, timeout=120)
         assert done.returncode in {0, -signal.SIGKILL}, done.stderr
         return done.returncode
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -26,6 +25,8 @@ from batchd.money.budget import SpendingLimits
 from batchd.money.pricing import Price
 from batchd.testing.fakes import FakeProvider, FakeService
 from batchd.testing.household import Household, Living
+
+from ..durability.rig import shared_nursery
 
 CONFIG = """\
 [folders]
@@ -222,9 +223,9 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def process(*arguments: str | Path, cwd: Path | None = None, **more: str) -> Said:
-    """A real process."""
-    command = [sys.executable, "-m", "batchd", *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, env=environment(**more), capture_output=True, text=True, timeout=120)
+    """A real process, forked where everything is imported already: most of a short life would be its imports."""
+    words = list(map(str, arguments))
+    done = shared_nursery().run(words, folder=cwd or Path.cwd(), environment=environment(**more), timeout=120)
     return Said(done.returncode, done.stdout, done.stderr)
 
 

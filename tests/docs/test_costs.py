@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from batchd.money.estimating import GUESS
 from batchd.money.tokens import BYTES_PER_TOKEN, COUNTED_FIRST, COUNTED_SHARE, IMAGE_TOKENS
 from batchd.work.estimate import LARGE, SAMPLE
 
+from ..durability.rig import shared_nursery
 from .pages import DOCS, blocks
 
 PAGE = DOCS / "costs.md"
@@ -33,14 +33,7 @@ def test_the_comparison_is_what_the_command_prints(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(tomli_w.dumps({"routes": {"r": ROUTE}}) + config)
     words = shlex.split(command.replace("\\\n", " "))
     assert words[0] == "batchd"
-    done = subprocess.run(
-        [sys.executable, "-m", "batchd", *words[1:]],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = shared_nursery().run(words[1:], folder=tmp_path, environment=os.environ, timeout=60)
     assert (done.returncode, done.stdout) == (0, printed.text), done.stderr
 
 

@@ -22,6 +22,7 @@ from batchd import hookspecs
 from batchd.app.load import load
 from batchd.cli.main import batchd as command_line
 
+from ..durability.rig import shared_nursery
 from .pages import DOCS, PAGES, ROOT, Block, blocks, code, headings, prose, tables
 
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
@@ -186,8 +187,7 @@ def test_the_configuration_to_run_runs(plugins: Path) -> None:
     (plugins / "may.txt").write_text("Good morning.\n")
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "batchd", *arguments]
-        done = subprocess.run(command, cwd=plugins, capture_output=True, text=True, timeout=60, check=False)
+        done = shared_nursery().run(arguments, folder=plugins, environment=os.environ, timeout=60)
         assert done.returncode == 0, done.stderr
         return done
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .rig import Nursery, Rig
+from .rig import Nursery, Rig, shared_nursery
 
 MakeRig = Callable[..., Rig]
 
@@ -24,11 +24,9 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
+def nursery() -> Nursery:
     """Where daemons are born."""
-    ours = Nursery()
-    yield ours
-    ours.close()
+    return shared_nursery()
 
 
 @pytest.fixture

@@ -5,16 +5,23 @@ all that `python -m batchd` does after its imports, in a process group of its ow
 
 Reads one JSON request a line, answers each with one line: `["start", arguments, log, stopped]` with the child's
 process id (`stopped`, it waits for SIGCONT before it does anything), `["poll", child]` with how it ended or `null`.
+After `stopped` there may be a file for its errors, a working folder and an environment, each in place of `log` and of
+what this process has.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from importlib import import_module
+from multiprocessing import util
+
+from batchd.work.fork_server import PRELOADED, start_fork_server
 
 IMPORTED = (
     "batchd.app",
@@ -27,22 +34,42 @@ IMPORTED = (
     "batchd_openai.provider",
     "batchd_prompts",
     "batchd_sandbox",
+    # What daemons would import for the process that forks their workers.
+    "multiprocessing.forkserver",
+    "multiprocessing.resource_tracker",
+    "multiprocessing.spawn",
+    *PRELOADED,
 )
+WITH_WORKERS = ("once", "run")
 
 # Where only ancestors may trace (yama), let anybody; without yama the call fails and changes nothing.
 _SET_PTRACER, _ANY = 0x59616D61, ctypes.c_ulong(-1)
 _SET_PDEATHSIG = 1
 
 
-def become(arguments: list[str], log: str, stopped: bool) -> None:
+def become(
+    arguments: list[str],
+    log: str,
+    stopped: bool,
+    errors: str | None = None,
+    folder: str | None = None,
+    environment: dict[str, str] | None = None,
+) -> None:
     """What `python -m batchd` would be, with its output in `log`."""
     os.setsid()
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+    complaints = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640) if errors else os.dup(target)
     nothing = os.open(os.devnull, os.O_RDWR)
-    for ours, standard in ((nothing, 0), (target, 1), (target, 2)):
+    for ours, standard in ((nothing, 0), (target, 1), (complaints, 2)):
         os.dup2(ours, standard)
     os.close(nothing)
     os.close(target)
+    os.close(complaints)
+    if folder:
+        os.chdir(folder)
+    if environment is not None:
+        os.environ.clear()
+        os.environ.update(environment)
     system = ctypes.CDLL(None)
     system.prctl(_SET_PTRACER, _ANY, 0, 0, 0)
     # Tests that are interrupted leave no daemons behind.
@@ -53,7 +80,33 @@ def become(arguments: list[str], log: str, stopped: bool) -> None:
     sys.argv = ["batchd", *arguments]
     if stopped:
         os.kill(os.getpid(), signal.SIGSTOP)
+    elif any(word in WITH_WORKERS for word in arguments):
+        fork_fork_server()
     raise SystemExit(main.main())
+
+
+def fork_fork_server() -> None:
+    """Start the process that forks the workers as a fork of this one, which has no threads yet and imported it all."""
+    started, util.spawnv_passfds = util.spawnv_passfds, forked
+    try:
+        start_fork_server()
+    finally:
+        util.spawnv_passfds = started
+
+
+def forked(_program: object, arguments: Sequence[str | bytes], kept: Sequence[int]) -> int:
+    """As spawnv_passfds, which executes `python -c CODE`: here it is a fork that runs the code."""
+    child = os.fork()
+    if child == 0:
+        for descriptor in map(int, os.listdir("/proc/self/fd")):
+            if descriptor > 2 and descriptor not in kept:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
+        try:
+            exec(arguments[-1], {})
+        finally:
+            os._exit(0)
+    return child
 
 
 def main() -> None:

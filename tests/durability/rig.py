@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import csv
 import json
@@ -12,14 +13,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..end_to_end.conftest import ENVIRONMENT, Place, until
+from ..end_to_end.conftest import ENVIRONMENT, PATIENCE, Place, Process, until
 
 NURSERY = Path(__file__).with_name("nursery.py")
 
@@ -88,6 +91,28 @@ class Nursery:
         self._process.stdin.close()
         self._process.wait(20)
         self._process.stdout.close()
+
+    def run(
+        self, arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """A command of batchd to its end, with what it printed."""
+        with tempfile.TemporaryDirectory() as place:
+            out, errors = Path(place, "out"), Path(place, "errors")
+            child = Child(self, arguments, out, str(errors), str(folder), dict(environment))
+            try:
+                status = child.wait(timeout)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                raise
+            return subprocess.CompletedProcess([*arguments], status, out.read_text(), errors.read_text())
+
+
+@cache
+def shared_nursery() -> Nursery:
+    """The one of this process, for all tests that want no sabotaged one."""
+    ours = Nursery()
+    atexit.register(ours.close)
+    return ours
 
 
 @dataclass
@@ -160,9 +185,9 @@ class Child:
 
     stdout = None
 
-    def __init__(self, nursery: Nursery, arguments: Sequence[str], log: Path) -> None:
+    def __init__(self, nursery: Nursery, arguments: Sequence[str], log: Path, *surroundings: object) -> None:
         self._nursery = nursery
-        self.pid: int = nursery.ask("start", arguments, str(log), False)
+        self.pid: int = nursery.ask("start", arguments, str(log), False, *surroundings)
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -200,6 +225,17 @@ class NurseryPlace(Place):
     def __init__(self, folder: Path, nursery: Nursery) -> None:
         super().__init__(folder)
         self.nursery = nursery
+
+    def batchd(self, *arguments: str, timeout: float = 3 * PATIENCE) -> subprocess.CompletedProcess[str]:
+        """As Place."""
+        command = ["--config", str(self.folder / "config.toml"), *arguments]
+        return self.nursery.run(command, folder=self.folder, environment=ENVIRONMENT, timeout=timeout)
+
+    def run(self) -> Process:
+        """As Place."""
+        process = Child(self.nursery, ["--config", str(self.folder / "config.toml"), "run"], self.folder / "daemon.log")
+        self.processes.append(process)
+        return process
 
     def _sandbox(self, *arguments: str) -> str:
         log = self.folder / "sandbox.log"

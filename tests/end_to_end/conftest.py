@@ -124,7 +124,7 @@ class Place:
             command, capture_output=True, text=True, env=ENVIRONMENT, timeout=timeout, check=False, cwd=self.folder
         )
 
-    def run(self) -> subprocess.Popen[str]:
+    def run(self) -> Process:
         """Start the daemon in a process group of its own; its log goes to daemon.log."""
         log = (self.folder / "daemon.log").open("a")
         command = [sys.executable, "-m", "batchd", "--config", str(self.folder / "config.toml"), "run"]

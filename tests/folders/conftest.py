@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from ..durability.rig import Child, Nursery, NurseryPlace
+from ..durability.rig import Child, Nursery, NurseryPlace, shared_nursery
 from ..end_to_end.conftest import CONFIG, ENVIRONMENT, Process, until
 
 LONG = bool(os.environ.get("BATCHD_LONG"))
@@ -146,11 +146,9 @@ class Shared(NurseryPlace):
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
+def nursery() -> Nursery:
     """Where daemons are born."""
-    ours = Nursery()
-    yield ours
-    ours.close()
+    return shared_nursery()
 
 
 @pytest.fixture

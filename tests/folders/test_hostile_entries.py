@@ -134,7 +134,7 @@ async def test_files_that_may_not_be_read_keep_nobody_waiting(open_folder: Path)
         await daemon.take_in()
         await daemon.drain()
     household = Household(open_folder / "house", plugin_dir=plugins, routes=(route(),))
-    number = size(150, 2_000)
+    number = size(70, 2_000)
     for each in range(number):
         household.drop(f"reviews/locked{each:04d}.csv", csv_of(["one"])).chmod(0o000)
     subprocess.run(["chown", "-R", "65534:65534", str(open_folder)], check=os.geteuid() == 0, capture_output=True)

@@ -16,14 +16,15 @@ from batchd.store.database import Database
 from batchd.store.event_log import EventLog
 from batchd.store.orders import Door, answer_to
 from batchd.store.spool import Spool
+from batchd.testing.empty_database import put_empty_database
 
 SENDER = Sender("ann", Door.COMMAND_LINE)
 
 
 @pytest.fixture
-async def state(tmp_path: Path) -> Path:
+def state(tmp_path: Path) -> Path:
     """A state folder with an empty database."""
-    await (await Database.open(Spool(tmp_path).database, now=time.time)).close()
+    put_empty_database(Spool(tmp_path).database)
     return tmp_path
 
 

@@ -15,6 +15,7 @@ import pytest
 from batchd.errors import WorkerLost
 from batchd.work.local import Workers
 
+from ..durability.rig import NurseryPlace, shared_nursery
 from ..end_to_end.conftest import Place, reviews, until
 from .tasks import ask_for_too_much
 
@@ -70,7 +71,7 @@ plugin = "deadly"
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     """A place with a sandbox running."""
-    place = Place(tmp_path)
+    place = NurseryPlace(tmp_path, shared_nursery())
     try:
         place.serve()
         yield place

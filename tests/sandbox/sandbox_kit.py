@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import io
 import json
 import os
@@ -21,13 +22,24 @@ import openai
 
 from batchd_sandbox.server import serving
 from batchd_sandbox.settings import SandboxSettings
+from batchd_sandbox.worker_process import Process
 
 if TYPE_CHECKING:
     from openai.types import Batch
 
 Value = TypeVar("Value")
+SPARE: list[Process] = []
+"""Worker processes that one sandbox of this process leaves to the next. They know nothing of the jobs before."""
 TERMINAL = ("completed", "failed", "expired", "cancelled")
 LABELS = "You label product reviews. Answer as SENTIMENT|PUNCTUALITY|QUALITY."
+
+
+@atexit.register
+def end_spare_workers() -> None:
+    """Before the interpreter complains that they are still there."""
+    for process in SPARE:
+        with process:
+            process.kill()
 
 
 async def until(look: Callable[[], Awaitable[Value | None]], seconds: float = 15) -> Value:
@@ -141,7 +153,10 @@ async def connected(url: str, api_key: str = "sk-any-key-will-do") -> AsyncItera
 async def running(folder: Path, *, api_key: str = "sk-any-key-will-do", **settings: Any) -> AsyncIterator[Running]:
     """A sandbox in this process, on a real port; instant unless there is a latency."""
     settings.setdefault("instant", "latency" not in settings)
-    async with serving(SandboxSettings(folder=folder, **settings)) as url, connected(url, api_key) as sandbox:
+    async with (
+        serving(SandboxSettings(folder=folder, **settings), spare=SPARE) as url,
+        connected(url, api_key) as sandbox,
+    ):
         yield sandbox
 
 

@@ -15,6 +15,7 @@ from batchd.events.groups import every_kind
 from batchd.status.feed import ConfiguredObserver, ObserverFeed
 from batchd.store.database import Database
 from batchd.store.store import Store
+from batchd.testing.empty_database import put_empty_database
 from batchd.testing.fakes import FakeClock
 
 PATIENCE = 60.0
@@ -83,6 +84,7 @@ class Rig:
     async def running(self, **observers: ConfiguredObserver) -> AsyncIterator[None]:
         """A feed that tells these."""
         self.feed = ObserverFeed(self.clock)
+        put_empty_database(self.path)
         database = await Database.open(self.path, now=self.clock.now, on_event=self.feed.heard)
         self.store = Store(database)
         try:

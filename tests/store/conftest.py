@@ -15,6 +15,7 @@ from batchd.events import Event
 from batchd.store.database import Database
 from batchd.store.mapping import columns_of
 from batchd.store.store import Store
+from batchd.testing.empty_database import put_empty_database
 
 NOW = 1_800_000_000.0
 ROUTE = Route(
@@ -64,6 +65,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Opened]:
     """An empty store."""
     told: list[Event] = []
     path = tmp_path / "batchd.db"
+    put_empty_database(path)
     database = await Database.open(path, now=lambda: NOW, on_event=told.append)
     opened = Opened(database, told, path)
     yield opened

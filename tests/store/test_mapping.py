@@ -19,6 +19,7 @@ from batchd.money.lanes import Lane
 from batchd.money.pricing import Rates, Step, Terms
 from batchd.store.database import Database
 from batchd.store.mapping import batch_of, columns_of, job_of, part_of
+from batchd.testing.empty_database import put_empty_database
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 NAME = st.text(alphabet="abcdef0123456789", min_size=1, max_size=8)
@@ -161,6 +162,7 @@ def stored(table: str, query: str, record: Any, of: Any, **key: Any) -> Any:
     """The record after a visit to the disk."""
 
     async def visit(folder: Path) -> Any:
+        put_empty_database(folder / "batchd.db")
         database = await Database.open(folder / "batchd.db", now=lambda: 0.0)
         try:
 

@@ -28,12 +28,12 @@ ROOT = Path(__file__).resolve().parents[2]
 TESTS = (
     "front_door",  # what plugins import, in fresh processes too
     "config/test_config_default.py",  # a file that is no module
-    "store/test_database.py",  # migrations and queries, which are files of SQL
     "plugin/test_plugin_catalogue.py",  # entry points
     "money/test_price_list.py",  # prices that another package carries
     "work/test_workers.py",  # processes that import by name
-    "cli/test_running.py",  # the commands, as processes
-    "cli/test_start.py",
+    "cli/test_start.py",  # what commands import, as processes
+    "cli/test_running.py::test_run_orders_and_stops",
+    "cli/test_running.py::test_init_writes_the_packaged_config_and_the_folders",
     "end_to_end/test_main_job.py::test_a_dropped_file_comes_back_with_its_answers",
     "end_to_end/test_main_job.py::test_once_takes_what_is_there_and_says_by_its_status_what_became_of_it",
 )

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from ..store.database import Database
 from ..store.jobs import Duplicates
 from ..store.spool import Spool
 from ..store.store import Store
+from .empty_database import put_empty_database
 from .fakes import FakeClock, FakeProvider, FakeService, InlineExecutor
 
 REVIEWS = Route(
@@ -88,7 +90,7 @@ class Household:
         self.folders = PeopleFolders(inbox, outbox, archive, rejected, held)
         for each in (folder / name for name in names):
             each.mkdir(parents=True, exist_ok=True)
-        catalogue = Catalogue.load(plugin_dir)
+        catalogue = Catalogue.load(plugin_dir) if plugin_dir else _installed_plugins()
         self.suffixes = frozenset(catalogue.suffixes())
         sink_names = {sink for route in self.routes for sink in route.sinks}
         self.sinks = dict(sinks or {})
@@ -107,6 +109,7 @@ class Household:
         """A daemon on the folders."""
         spool = Spool(self.folder / "state")
         with spool.locked():
+            put_empty_database(spool.database)
             database = await Database.open(spool.database, now=self.clock.now, on_event=self.events.append)
             try:
                 yield Living(self, self._context(Store(database), spool))
@@ -198,6 +201,12 @@ class Living:
                 return done
             done.append(action)
         raise AssertionError(f"The daemon is not done after {most} actions; the last was {done[-1]}.")
+
+
+@cache
+def _installed_plugins() -> Catalogue:
+    """The same for each household of this process: looking for them takes longer than the rest of a household."""
+    return Catalogue.load()
 
 
 def _files(folder: Path) -> dict[str, bytes]:

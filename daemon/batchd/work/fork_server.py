@@ -8,14 +8,14 @@ from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 
 _TASKS = ("read", "plan", "collect", "render", "split", "fail_rows", "vocabulary", "run_task")
-_PRELOADED = [f"{__package__}.{module}" for module in _TASKS]
+PRELOADED = [f"{__package__}.{module}" for module in _TASKS]
 
 
 def fork_server() -> ForkServerContext:
     """The context in which this process forks the workers."""
     # A fork with threads is unsafe, so a process without threads forks the workers. It imports once for all of them.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
+    context.set_forkserver_preload(PRELOADED)
     return context
 
 
