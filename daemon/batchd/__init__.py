@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .model import BatchPhase as BatchPhase
     from .model import BatchStatus as BatchStatus
     from .model import Body as Body
+    from .model import Dialect as Dialect
     from .model import Failure as Failure
     from .model import Json as Json
     from .model import Limits as Limits
@@ -112,6 +113,7 @@ _HOMES = {
         "BatchPhase",
         "BatchStatus",
         "Body",
+        "Dialect",
         "Failure",
         "Json",
         "Limits",

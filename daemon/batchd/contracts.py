@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict
 
 from .errors import CannotFind
 from .events import Event
-from .model import BadRow, BatchStatus, Body, Failure, Json, Response, Result, Row, RowStatus, Usage
+from .model import BadRow, BatchStatus, Body, Dialect, Failure, Json, Response, Result, Row, RowStatus, Usage
 from .model import Limits as Limits  # part of BatchProvider's contract; in model, which does not import pydantic
 from .model import RemoteBatch as RemoteBatch
 from .model import Submission as Submission
@@ -92,6 +92,10 @@ class Reader(Plugin[SettingsT]):
     def describe(self) -> Mapping[str, Json]:
         """Facts about the file, known after reading (`encoding`, `delimiter`), for the report."""
         return {}
+
+    def dialect(self) -> Dialect | None:
+        """How the file is written, known after reading, for sinks that write rows as they came; None if not as text."""
+        return None
 
 
 # --- PromptBuilder ---------------------------------------------------------------------------------------------
@@ -253,11 +257,8 @@ def encode_result(result: Result) -> bytes:
     """A Result as a line of OpenAI's batch output format, newline included."""
     outcome = result.outcome
     if isinstance(outcome, Response):
-        line: Body = {
-            "custom_id": result.custom_id,
-            "response": {"status_code": outcome.status_code, "body": outcome.body},
-            "error": None,
-        }
+        response: Json = {"status_code": outcome.status_code, "body": outcome.body}
+        line: Body = {"custom_id": result.custom_id, "response": response, "error": None}
     else:
         error = {"code": outcome.code, "message": outcome.message, "transient": outcome.transient}
         line = {"custom_id": result.custom_id, "response": None, "error": error}
@@ -300,6 +301,8 @@ class ResultRows(Iterable[ResultRow], AsyncIterable[ResultRow], ABC):
     """The input's columns."""
     answer_columns: Sequence[str]
     """The answer's columns; a name that the input has too gets a number: `answer (2)`."""
+    dialect: Dialect | None = None
+    """How the dropped file was written, if its Reader tells."""
 
 
 class Outbox(ABC):

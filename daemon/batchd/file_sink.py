@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from .contracts import DeliveryJob, ResultRow, ResultRows, SettingsT, Sink
+from .model import Dialect
 
 _CHUNK = 1 << 16
 """Bytes collected before each write. Joining this many blocks the interpreter for microseconds only."""
@@ -23,12 +24,14 @@ _CHUNK = 1 << 16
 class Shape:
     """What all rows of a job have in common: the job's id, the input's columns, and the answer's.
 
-    A name of the answer that the input has too gets a number: `answer (2)`.
+    A name of the answer that the input has too gets a number: `answer (2)`. `dialect` is how the dropped file was
+    written, if its Reader tells.
     """
 
     job: str
     columns: Sequence[str]
     answer_columns: Sequence[str]
+    dialect: Dialect | None = None
 
 
 class FileSink(Sink[SettingsT]):
@@ -65,7 +68,7 @@ class FileSink(Sink[SettingsT]):
             raise
 
     def _write(self, job: DeliveryJob, rows: ResultRows, cancelled: threading.Event) -> None:
-        shape = Shape(job.id, rows.columns, rows.answer_columns)
+        shape = Shape(job.id, rows.columns, rows.answer_columns, rows.dialect)
         heads = self.heads(shape)
         with ExitStack() as stack:
             files: dict[str, _File] = {}

@@ -107,6 +107,24 @@ class BadRow:
     failure: Failure
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How a table is written as text, so that its rows can be written in the same form.
+
+    `encoding` is one of Python's names that writes no mark by itself; `mark` says that a byte order mark stands first.
+    `escape` stands before a quote within quotes; None: such a quote is written twice. `declared` says that the first
+    line names the delimiter, as Excel's `sep=;` does.
+    """
+
+    encoding: str = "utf-8"
+    mark: bool = False
+    delimiter: str = ","
+    quote: str = '"'
+    escape: str | None = None
+    line_end: str = "\n"
+    declared: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """An answer that the service billed: the unchanged body, from any of the OpenAI endpoints."""

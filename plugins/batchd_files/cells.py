@@ -7,7 +7,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from batchd import Json
+from batchd import Dialect, Json
+
+from .content import begins_otherwise
+from .delimiter import can_be_declared
+from .encoding import begins_with_mark, encoded
 
 _encode = msgspec.json.Encoder().encode
 
@@ -33,21 +37,26 @@ def harmless(text: str) -> str:
 
 
 class Table:
-    """Writes the lines of a CSV file with one delimiter."""
+    """Writes the lines of a CSV file in one dialect. `sure`: its delimiter must be found again, whatever its names."""
 
-    def __init__(self, delimiter: str) -> None:
-        self._delimiter = delimiter
-        characters = _MUST_BE_QUOTED.pattern
-        self._search = re.compile(f"{characters[:-1]}{re.escape(delimiter)}]").search
+    def __init__(self, dialect: Dialect, *, sure: bool = False) -> None:
+        self._dialect = dialect
+        self._sure = sure
+        self._delimiter = dialect.delimiter
+        special = f"{dialect.delimiter}{dialect.quote}{dialect.escape or ''}"
+        self._search = re.compile(f"{_MUST_BE_QUOTED.pattern[:-1]}{re.escape(special)}]").search
+        # The first check of a cell must not pass a letter or digit that separates cells.
+        self._usual = dialect.quote == '"' and dialect.escape is None and not dialect.delimiter.isalnum()
 
     def line(self, values: Sequence[Json]) -> str:
-        """The values as a line with its newline: RFC 4180, but with LF in place of CR LF."""
-        delimiter = self._delimiter
+        """The values as a line with its end, by RFC 4180."""
+        delimiter, line_end = self._delimiter, self._dialect.line_end
         # Each `in` is a memchr: on a text of some sentences, ten times as fast as a regular expression. Most cells are
         # one word or number, for which the first check is enough.
         cells = [
             value
             if type(value) is str
+            and self._usual
             and (
                 value.isalnum()
                 or (
@@ -66,17 +75,40 @@ class Table:
             for value in values
         ]
         # Readers skip blank lines, so a row with one empty cell is written as "".
-        return f"{delimiter.join(cells)}\n" if len(cells) != 1 or cells[0] else '""\n'
+        if len(cells) == 1 and not cells[0]:
+            return f"{self._dialect.quote * 2}{line_end}"
+        return f"{delimiter.join(cells)}{line_end}"
 
     def header(self, names: Sequence[str]) -> str:
-        """The header line. All names are quoted if it could be taken for Excel's `sep=;`."""
-        line = self.line(names)
-        return self._delimiter.join(map(_quoted, names)) + "\n" if line[:4].lower() == "sep=" else line
+        """The header line. All names are quoted if it could be taken for Excel's `sep=;`, or the file for another kind.
+
+        In a file that has this line first, that line stands before it.
+        """
+        dialect, line = self._dialect, self.line(names)
+        # A quote in a name speaks against every delimiter.
+        unsure = self._sure and any('"' in name for name in names) and can_be_declared(dialect.delimiter)
+        if dialect.declared or unsure:
+            return f"sep={dialect.delimiter}{dialect.line_end}{line}"
+        head = encoded(line[:16], dialect.encoding)
+        if line[:4].lower() == "sep=" or (not dialect.mark and (begins_with_mark(head) or begins_otherwise(head))):
+            return self._delimiter.join(map(self._quoted, names)) + dialect.line_end
+        return line
+
+    def encoded(self, line: str) -> bytes:
+        """The line in the encoding."""
+        return encoded(line, self._dialect.encoding)
+
+    def start(self) -> bytes:
+        """What stands before the first line."""
+        return encoded("\ufeff", self._dialect.encoding) if self._dialect.mark else b""
 
     def _cell(self, text: str) -> str:
-        return text if self._search(text) is None else _quoted(text)
+        return text if self._search(text) is None else self._quoted(text)
 
-
-def _quoted(text: str) -> str:
-    escaped = text.replace('"', '""')
-    return f'"{escaped}"'
+    def _quoted(self, text: str) -> str:
+        quote, escape = self._dialect.quote, self._dialect.escape
+        if escape is None:
+            inside = text.replace(quote, quote * 2)
+        else:
+            inside = text.replace(escape, escape * 2).replace(quote, escape + quote)
+        return f"{quote}{inside}{quote}"

@@ -49,6 +49,11 @@ def refuse_other_kinds(file: IO[bytes]) -> bytes:
     return head
 
 
+def begins_otherwise(head: bytes) -> bool:
+    """Whether a file that begins with these bytes would be taken for one of another kind."""
+    return head.startswith(_ZIP) or any(head.startswith(signature) for signature, _, _ in _SIGNATURES)
+
+
 def _refusal(what: str, advice: str) -> FileRefused:
     return FileRefused("binary", f"This is {what}, not a text file. {advice}")
 

@@ -10,11 +10,11 @@ from functools import partial
 
 from pydantic import field_validator
 
-from batchd import BadRow, Failure, FileRefused, Json, Reader, Settings, Source
+from batchd import BadRow, Dialect, Failure, FileRefused, Json, Reader, Settings, Source
 
 from .content import refuse_other_kinds
-from .delimiter import SAMPLE, declared_delimiter, find_delimiter, named
-from .encoding import choose_encoding, known_encoding, undecodable
+from .delimiter import SAMPLE, declared_delimiter, find_delimiter, line_end, named
+from .encoding import choose_encoding, known_encoding, undecodable, written_as
 from .quotes import refusal
 
 MAX_CELL = 10_000_000
@@ -53,10 +53,15 @@ class CsvReader(Reader[CsvSettings]):
     def __init__(self, settings: CsvSettings) -> None:
         super().__init__(settings)
         self._description: dict[str, Json] = {}
+        self._dialect: Dialect | None = None
 
     def describe(self) -> Mapping[str, Json]:
         """The encoding and delimiter of the last file."""
         return dict(self._description)
+
+    def dialect(self) -> Dialect | None:
+        """See Reader."""
+        return self._dialect
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """See Reader. Memory holds one record at a time."""
@@ -64,24 +69,30 @@ class CsvReader(Reader[CsvSettings]):
         csv.field_size_limit(self.max_cell)
         configured = None if self.settings.encoding == "auto" else self.settings.encoding
         with source.open() as file:
-            encoding = choose_encoding(refuse_other_kinds(file), configured)
+            head = refuse_other_kinds(file)
+            encoding = choose_encoding(head, configured)
         try:
             with _open(source, encoding) as text:
                 sample = text.read(SAMPLE)
-            delimiter, skipped = self._delimiter(sample, source.suffix)
+            delimiter, skipped = self._delimiter(sample, source)
             self._description = {"encoding": encoding, "delimiter": delimiter}
+            own, mark = written_as(head, encoding)
+            self._dialect = Dialect(
+                encoding=own, mark=mark, delimiter=delimiter, line_end=line_end(sample), declared=skipped > 0
+            )
             yield from _records(source, encoding, delimiter, skipped, self.max_cell)
         except UnicodeDecodeError:
             raise undecodable(source, encoding) from None
 
-    def _delimiter(self, sample: str, suffix: str) -> tuple[str, int]:
+    def _delimiter(self, sample: str, source: Source) -> tuple[str, int]:
         """The delimiter, and how many lines to skip at the beginning."""
         declared = declared_delimiter(sample)
         if declared is not None:
             return declared, 1
-        if self.settings.delimiter != "auto":
+        # Our own results have the delimiter of their sink, or that of the program that they were edited with.
+        if self.settings.delimiter != "auto" and ".results." not in source.name:
             return self.settings.delimiter, 0
-        likely = "\t" if suffix == ".tsv" else ","
+        likely = "\t" if source.suffix == ".tsv" else ","
         return find_delimiter(sample, complete=len(sample) < SAMPLE, first=likely), 0
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from batchd import FileSink, ResultRow, RowStatus, Settings, Shape
+from batchd import Dialect, FileSink, ResultRow, RowStatus, Settings, Shape
 
 from .cells import FORMULA_SIGNS, Table, as_text, harmless
 
@@ -33,25 +33,25 @@ class CsvSinkSettings(Settings):
 class CsvSink(FileSink[CsvSinkSettings]):
     """Publishes `.results.csv` and, if rows failed, `.failed.csv` with those rows as they were dropped.
 
-    Input cells are written unchanged, formulas included, so that failed rows can be dropped again as the same data.
-    Lines end in a plain newline: Excel reads that too, and scripts get no carriage return in the last column.
+    Input cells are written unchanged, formulas included, so that failed rows can be dropped again as the same data; the
+    file of failed rows is in the dialect of the dropped one. Lines of results end in a plain newline: Excel reads that
+    too, and scripts get no carriage return in the last column.
     """
 
     Settings = CsvSinkSettings
 
     def heads(self, shape: Shape) -> Mapping[str, bytes]:
         """See FileSink."""
-        table = Table(self.settings.delimiter)
-        start = "\ufeff" if self.settings.bom else ""
+        results, failed = self._tables(shape)
         columns = [*shape.columns, *shape.answer_columns]
         return {
-            ".results.csv": _encoded(start + table.header([*columns, *own_columns(columns)])),
-            ".failed.csv": _encoded(start + table.header(shape.columns)),
+            ".results.csv": results.start() + results.encoded(results.header([*columns, *own_columns(columns)])),
+            ".failed.csv": failed.start() + failed.encoded(failed.header(shape.columns)),
         }
 
     def lines(self, shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
         """See FileSink."""
-        table = Table(self.settings.delimiter)
+        results, failed = self._tables(shape)
         safe, signs = self._safe, FORMULA_SIGNS
         no_answer = [""] * len(shape.answer_columns)
         for row in rows:
@@ -63,9 +63,17 @@ class CsvSink(FileSink[CsvSinkSettings]):
                     for value in row.answer
                 ]
             error = safe(row.failure.message) if row.failure is not None else ""
-            yield ".results.csv", _encoded(table.line([*row.values, *answer, row.status.value, error]))
+            yield ".results.csv", results.encoded(results.line([*row.values, *answer, row.status.value, error]))
             if row.status is RowStatus.FAILED:
-                yield ".failed.csv", _encoded(table.line(row.original))
+                yield ".failed.csv", failed.encoded(failed.line(row.original))
+
+    def _tables(self, shape: Shape) -> tuple[Table, Table]:
+        """How the results are written, and how the failed rows: as the file was that they came from."""
+        came = shape.dialect
+        # With a mark the results are read right if they are dropped again, whatever encoding the route expects.
+        mark = self.settings.bom or (came is not None and came.encoding != "utf-8")
+        results = Dialect(mark=mark, delimiter=self.settings.delimiter)
+        return Table(results), Table(came or results, sure=True)
 
     def _safe(self, text: str) -> str:
         return harmless(text) if self.settings.formulas == "escape" else text
@@ -83,8 +91,3 @@ def own_columns(others: Iterable[str]) -> list[str]:
         names.add(free)
         own.append(free)
     return own
-
-
-def _encoded(line: str) -> bytes:
-    # A lone surrogate cannot be written as UTF-8. It must not stop the delivery of a whole job.
-    return line.encode("utf-8", "backslashreplace")

@@ -15,6 +15,7 @@ SAMPLE = 65_536
 NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", " ": "space", ":": "colon"}
 """The usual names of delimiters."""
 
+_LINE_END = re.compile("\r\n|\n|\r")
 _EXCEL_LINE = re.compile(r"sep=([^\w\s\"']|\t)[ \t]*(?=[\r\n]|\Z)", re.IGNORECASE)
 
 
@@ -27,6 +28,17 @@ def declared_delimiter(sample: str) -> str | None:
     """The delimiter from Excel's first line `sep=;`; None if the first line is an ordinary one."""
     match = _EXCEL_LINE.match(sample)
     return match[1] if match else None
+
+
+def can_be_declared(delimiter: str) -> bool:
+    """Whether a first line `sep=…` can name it."""
+    return declared_delimiter(f"sep={delimiter}") is not None
+
+
+def line_end(sample: str) -> str:
+    """The end of the first line."""
+    match = _LINE_END.search(sample)
+    return match[0] if match else "\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 from typing import IO
 
 from batchd import FileRefused, Source
@@ -20,6 +21,21 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_OWN_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_WITHOUT_ORDER = {
+    "utf-32-le": "utf-32",
+    "utf-32-be": "utf-32",
+    "utf-8": "utf-8-sig",
+    "utf-16-le": "utf-16",
+    "utf-16-be": "utf-16",
+}
+_TONES = "\u0300\u0301\u0303\u0309\u0323"
 _CHUNK = 1 << 20
 _SAMPLE = 32_768
 _TOO_LITTLE = 200
@@ -55,9 +71,41 @@ def choose_encoding(head: bytes, configured: str | None) -> str:
         if head.startswith(mark):
             return encoding
     encoding = configured or "utf-8"
+    # Without a mark these have no order of their own; nearly all files are from machines with this one.
+    encoding = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(encoding, encoding)
     if b"\x00" in head and not encoding.startswith(("utf-16", "utf-32")):
         raise _not_text(head)
     return encoding
+
+
+def written_as(head: bytes, encoding: str) -> tuple[str, bool]:
+    """The encoding in which the file can be written line by line, and whether a byte order mark stands before them."""
+    for mark, name in _OWN_MARKS:
+        if head.startswith(mark) and encoding in (name, _WITHOUT_ORDER[name]):
+            return name, True
+    return "utf-8" if encoding == "utf-8-sig" else encoding, False
+
+
+def encoded(text: str, encoding: str) -> bytes:
+    """The text in an encoding in which it was read. What that cannot express becomes an escape, and stops nothing."""
+    try:
+        return text.encode(encoding)
+    except UnicodeEncodeError:
+        if encoding == "cp1258":
+            text = "".join(map(_with_tone, text))
+        return text.encode(encoding, "backslashreplace")
+
+
+def _with_tone(letter: str) -> str:
+    """A Vietnamese letter as Windows' code page has it: the letter without its tone, and the tone."""
+    parts = unicodedata.normalize("NFD", letter)
+    tone = next((part for part in parts if part in _TONES), "")
+    return unicodedata.normalize("NFC", parts.replace(tone, "", 1)) + tone if tone else letter
+
+
+def begins_with_mark(head: bytes) -> bool:
+    """Whether the bytes would be taken for a byte order mark."""
+    return any(head.startswith(mark) for mark, _ in _MARKS)
 
 
 def _not_text(head: bytes) -> FileRefused:

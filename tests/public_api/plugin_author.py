@@ -21,6 +21,7 @@ from batchd import (
     CannotFind,
     ConfigError,
     DeliveryJob,
+    Dialect,
     Duration,
     Event,
     Executor,
@@ -113,6 +114,9 @@ class ColonReader(Reader[ColonSettings]):
 
     def describe(self) -> Mapping[str, Json]:
         return {"comment": self.settings.comment}
+
+    def dialect(self) -> Dialect | None:
+        return Dialect(delimiter=":", line_end="\n")
 
 
 class NumbersOfNothing(Reader[Settings]):

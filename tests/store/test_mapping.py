@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from batchd.domain.records import Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState
 from batchd.domain.routing import PluginSpec, Route
-from batchd.model import BatchPhase, Usage
+from batchd.model import BatchPhase, Dialect, Usage
 from batchd.money.lanes import Lane
 from batchd.money.pricing import Rates, Step, Terms
 from batchd.store.database import Database
@@ -37,6 +37,16 @@ USAGE = st.builds(Usage, COUNT, COUNT, COUNT)
 STEPS = st.lists(st.builds(Step, COUNT, COUNT, COUNT, COUNT), max_size=2).map(tuple)
 RATES = st.builds(Rates, COUNT, COUNT, COUNT, STEPS)
 TERMS = st.builds(Terms, RATES, RATES, TEXT, TEXT)
+DIALECTS = st.none() | st.builds(
+    Dialect,
+    encoding=TEXT,
+    mark=st.booleans(),
+    delimiter=TEXT,
+    quote=TEXT,
+    escape=st.none() | TEXT,
+    line_end=TEXT,
+    declared=st.booleans(),
+)
 ASKED = st.builds(PluginSpec, TEXT, TABLE)
 ROUTES = st.builds(
     Route,
@@ -65,6 +75,7 @@ JOBS = st.builds(
     answer_columns=st.lists(TEXT, max_size=3),
     sha256=st.none() | NAME,
     description=TABLE,
+    dialect=DIALECTS,
     reason_code=st.none() | TEXT,
     reason=st.none() | TEXT,
     cancelled=st.booleans(),

@@ -44,6 +44,7 @@ def test_every_record_is_a_line_and_parts_are_stretches_of_them(provider: Desk) 
         rows=5,
         sha256=hashlib.sha256(FIVE.encode()).hexdigest(),
         description={"comma": ","},
+        dialect=None,
         parts=[(0, 2, 0, 24), (2, 2, 24, 27), (4, 1, 51, 13)],
         stamp=stamp_of(provider.folder / "source"),
     )

@@ -28,6 +28,7 @@ class SpoolRows(ResultRows):
     def __init__(self, spool: Spool, job: Job, parts: Sequence[Part], answer_columns: Sequence[str]) -> None:
         self.columns = list(job.columns)
         self.answer_columns = list(answer_columns)
+        self.dialect = job.dialect
         self._spool = spool
         self._job = job
         self._parts = parts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..model import BatchPhase, Json, Usage
+from ..model import BatchPhase, Dialect, Json, Usage
 from ..money.lanes import Lane
 from ..money.pricing import Terms
 from .routing import Route
@@ -41,6 +41,7 @@ class Job:
     answer_columns: Sequence[str] = ()
     sha256: str | None = None
     description: Mapping[str, Json] = field(default_factory=dict)
+    dialect: Dialect | None = None
     reason_code: str | None = None
     reason: str | None = None
     cancelled: bool = False

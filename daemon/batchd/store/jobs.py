@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from ..domain.lifecycle import JobView
@@ -20,7 +20,7 @@ from ..events import (
     PartSplit,
     WorkerDied,
 )
-from ..model import Json
+from ..model import Dialect, Json
 from .database import Database, Transaction, as_sequence, to_json
 from .errors import names_may_be_taken
 from .mapping import columns_of, job_of, part_of
@@ -152,6 +152,7 @@ class Jobs:
         answer_columns: Sequence[str],
         sha256: str,
         description: Mapping[str, Json],
+        dialect: Dialect | None = None,
         parts: Sequence[Part],
         duplicates: Duplicates = "process",
     ) -> str | None:
@@ -178,6 +179,7 @@ class Jobs:
                 answer_columns=to_json(answer_columns),
                 sha256=sha256,
                 description=to_json(description),
+                dialect=None if dialect is None else to_json(asdict(dialect)),
                 accepted_at=tx.now,
                 duplicate_of=duplicate_of,
             )

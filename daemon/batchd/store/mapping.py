@@ -10,7 +10,7 @@ from typing import Any
 
 from ..domain.records import Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState
 from ..domain.routing import Route
-from ..model import BatchPhase, Usage
+from ..model import BatchPhase, Dialect, Usage
 from ..money.lanes import Lane
 from ..money.pricing import Terms
 from .database import to_json
@@ -37,6 +37,7 @@ def job_of(row: sqlite3.Row) -> Job:
     record["route"] = route_of(record["route"])
     record["stamp"] = tuple(record["stamp"])
     record["cancelled"] = bool(record["cancelled"])
+    record["dialect"] = None if record["dialect"] is None else Dialect(**json.loads(record["dialect"]))
     record["terms"] = None if record["terms"] is None else Terms.from_json(json.loads(record["terms"]))
     return Job(**record)
 
@@ -80,7 +81,7 @@ def columns_of(record: Job | Part | Batch) -> dict[str, Any]:
             columns[name] = to_json(value.to_json())
         elif isinstance(value, Usage):
             columns[name] = to_json(usage_columns(value))
-        elif isinstance(value, Moment | Terms):
+        elif isinstance(value, Moment | Terms | Dialect):
             columns[name] = to_json(dataclasses.asdict(value))
         elif name in _JSON_COLUMNS:
             columns[name] = to_json(value)

@@ -16,12 +16,13 @@ from ..domain.words import nearest
 from ..errors import FileRefused, PluginError
 from ..files import replacing
 from ..intake.plain_files import open_source, stamp_of
-from ..model import BadRow, Failure, Json
+from ..model import BadRow, Dialect, Failure, Json
 from ..requests.rules import duplicate_fault
 from ..store.duplicate_finder import DuplicateFinder
 from . import worker_plugins
 from .limits import READ_TIMEOUT, Progress, limited
 from .part_files import lines_of
+from .results_again import ResultsAgain
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class ReadDone:
     rows: int
     sha256: str
     description: Mapping[str, Json]
+    dialect: Dialect | None
     parts: Sequence[tuple[int, int, int, int]]
     stamp: tuple[int, int, int, int]
 
@@ -67,13 +69,29 @@ def _read(task: ReadTask, progress: Progress) -> ReadDone:
     records = reader.read(Source(path, task.name))
     columns = _columns(next(records, None))
     builder = worker_plugins.builder(task.builder)
+    again = ResultsAgain.of(task.name, columns, builder.columns, builder.needs())
+    if again is not None:
+        columns, records = again.columns, again.rows(records)
     _needed(columns, builder.needs())
     parts = _kept(_noted(records, progress), columns, builder.unique, task)
     count = sum(part[1] for part in parts)
+    if count == 0 and again is not None and again.left_out:
+        raise FileRefused(
+            "answered",
+            "Every row of this file has its answer already, so nothing is left to ask. To ask a row again, empty its "
+            "cell in the column of the status, and drop the file again.",
+        )
     if count == 0:
         raise FileRefused("no_rows", "It has a header line but no rows below it. Add rows and drop it again.")
     return ReadDone(
-        columns, list(builder.columns), count, _sha256(path), dict(reader.describe()), parts, stamp_of(path)
+        columns=columns,
+        answer_columns=list(builder.columns),
+        rows=count,
+        sha256=_sha256(path),
+        description={**reader.describe(), **({"answered_before": again.left_out} if again is not None else {})},
+        dialect=reader.dialect(),
+        parts=parts,
+        stamp=stamp_of(path),
     )
 
 

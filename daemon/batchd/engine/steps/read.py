@@ -68,6 +68,7 @@ async def read_source(context: Context, action: Read) -> None:
         answer_columns=done.answer_columns,
         sha256=done.sha256,
         description=done.description,
+        dialect=done.dialect,
         parts=parts,
         duplicates=context.duplicates,
     )

@@ -22,7 +22,7 @@ from ..retry_later import RetryLater
 
 def shape_of(job: Job) -> Shape:
     """What the job's rows have in common."""
-    return Shape(job.id, list(job.columns), answer_columns(job.columns, job.answer_columns))
+    return Shape(job.id, list(job.columns), answer_columns(job.columns, job.answer_columns), job.dialect)
 
 
 def render_tasks(context: Context, configured: Configured, job: Job, part: Part, version: int) -> list[RenderTask]:

@@ -1,0 +1,102 @@
+"""What batchd delivered is dropped again: failed rows, and results as they are or edited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchd.domain.routing import PluginSpec
+from batchd.model import Failure
+from batchd.testing.household import REVIEWS, Household
+
+pytestmark = pytest.mark.field("dropped again")
+
+WINDOWS = replace(REVIEWS, reader=PluginSpec("csv", {"encoding": "cp1252", "delimiter": ";"}))
+TEXT = "id;review\r\n1;für Anna\r\n2;schön\r\n"
+
+
+async def work(house: Household) -> None:
+    """All that lies in the inbox, to its end."""
+    async with house.living() as daemon:
+        await daemon.take_in()
+        await daemon.drain()
+
+
+def asked(house: Household) -> list[str]:
+    """What was asked, in order."""
+    bodies: list[Any] = [request["body"] for lines in house.service.files.values() for request in lines]
+    return [body["messages"][-1]["content"].removeprefix("Review: ") for body in bodies]
+
+
+def refuse(body: Mapping[str, Any]) -> Failure | str:
+    """The answer of a service that does not like Anna."""
+    return Failure("refused", "No.") if "Anna" in body["messages"][-1]["content"] else "good"
+
+
+async def test_failed_csv_of_a_windows_route_is_asked_as_it_was(tmp_path: Path) -> None:
+    house = Household(tmp_path, routes=[WINDOWS])
+    house.service.answer = refuse
+    house.drop("reviews/may.csv", TEXT.encode("cp1252"))
+    await work(house)
+    failed = house.outbox()["reviews/may.failed.csv"]
+    assert failed == "id;review\r\n1;für Anna\r\n".encode("cp1252")
+    house.drop("reviews/may.failed.csv", failed)
+    await work(house)
+    assert asked(house) == ["für Anna", "schön", "für Anna"]
+
+
+@pytest.mark.parametrize("route", [WINDOWS, REVIEWS], ids=["windows", "utf-8"])
+@pytest.mark.parametrize("edit", ["as it is", "corrected", "saved by Excel"])
+async def test_results_ask_only_rows_without_an_answer(tmp_path: Path, route: Any, edit: str) -> None:
+    house = Household(tmp_path, routes=[route])
+    house.service.answer = refuse
+    text = TEXT if route is WINDOWS else TEXT.replace(";", ",")
+    house.drop("reviews/may.csv", text.encode("cp1252" if route is WINDOWS else "utf-8"))
+    await work(house)
+    results = house.outbox()["reviews/may.results.csv"].decode("utf-8-sig")
+    if edit != "as it is":
+        results = results.replace("für Anna", "für Anne")
+    if edit == "saved by Excel":
+        results = "\ufeff" + results.replace(",", ";").replace("\n", "\r\n")
+    elif route is WINDOWS:
+        results = "\ufeff" + results  # as it was delivered
+    house.drop("reviews/may.results.csv", results)
+    await work(house)
+    assert asked(house) == ["für Anna", "schön", "für Anna" if edit == "as it is" else "für Anne"]
+    again = house.outbox()["reviews/may.results.results.csv"].decode("utf-8-sig").splitlines()
+    assert again[0] == "id,review,answer,status,error"
+    assert len(again) == 2
+    assert house.report("reviews/may.results.report.json")["reading"]["answered_before"] == 1
+
+
+async def test_results_without_a_row_to_ask_come_back_with_why(tmp_path: Path) -> None:
+    house = Household(tmp_path)
+    house.drop("reviews/may.results.csv", "id,review,answer,status,error\n1,fine,good,ok,\n")
+    await work(house)
+    assert "nothing is left to ask" in (house.folders.rejected / "reviews/may.results.csv.why.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "kept"),
+    [
+        ("may.results.csv", "review,answer,status,error,answer (2),status (2),error (2)", "review,answer,status,error"),
+        ("may (2).results (1).csv", "status,review,answer,status (2),error", "status,review"),
+        ("may.results.csv", "review,status", "review"),
+        ("May.Results - Copy.csv", "review,answer,status,error", "review"),
+        # A file of somebody else.
+        ("may.csv", "review,answer,status,error", "review,answer,status,error"),
+        ("exam results.csv", "review,answer,status,error", "review,answer,status,error"),
+    ],
+)
+async def test_what_is_ours_in_a_file_of_results(tmp_path: Path, name: str, header: str, kept: str) -> None:
+    house = Household(tmp_path)
+    house.drop(f"reviews/{name}", f"{header}\n{','.join(header.split(',')).replace('status', 'failed')}\n")
+    async with house.living() as daemon:
+        await daemon.take_in()
+        await daemon.drain()
+        [job] = [await daemon.context.store.jobs.get(each) for each in await daemon.context.store.jobs.ids()]
+    assert list(job.columns) == kept.split(",")
