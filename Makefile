@@ -14,7 +14,7 @@ TEST_WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 # many processes that the tests start takes a fraction of a second longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-pythons lint format lock bench soak faults power-cuts field folders house recording wheel clean help
+.PHONY: demo test test-fast test-pythons lint format lock bench soak faults power-cuts field folders house answers recording wheel clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ folders: $(STAMP)  ## the folder tests in their long form: 20,000 files, 200 sto
 
 house: $(STAMP)  ## the picture of the house in docs/architecture.md, from the imports
 	$(BIN)/python -m tests.structure.house
+
+answers: $(STAMP)  ## the table of shapes in docs/answers.md, from the tests
+	$(BIN)/python -m tests.provider_faults.shape_table
 
 recording: $(STAMP)  ## the picture of the demo in README.md
 	$(BIN)/python -m tests.docs.recording

@@ -74,6 +74,7 @@ class Answer:
     body: bytes
     input_tokens: int
     output_tokens: int
+    cached_tokens: int = 0
 
 
 HALF_PAIR = "\ue000"

@@ -16,6 +16,7 @@ from .line_faults import LineFaults, answer_faults, in_lines, refusal_for
 from .line_files import LineFile, shuffled_ranks
 from .lines import REPORTED_ERRORS, BadBody, LineReader, LineRefused
 from .refusals import Refusal
+from .shapes import named_in, played
 from .worker_messages import BatchError, Executed, ExecuteJob, Outcome
 
 _BLOCK = 1 << 20
@@ -61,7 +62,8 @@ class _Execution:
         self._errors = LineFile(job.errors, job.drafts, ranked=ranked, newline=newline)
         self._executed = LineFile(job.executed, job.drafts, ranked=ranked)
         self._problems: list[BatchError] = []
-        self._total = self._failed = self._input_tokens = self._output_tokens = self._enqueued = 0
+        self._total = self._failed = self._enqueued = 0
+        self._input_tokens = self._cached_tokens = self._output_tokens = 0
 
     def run(self) -> Executed:
         try:
@@ -164,6 +166,8 @@ class _Execution:
             line = line.replace(b'"body":{', b'"body":{"logprob":NaN,"floor":-Infinity,', 1)
         if "not-json" in kinds:
             line = line[: len(line) * 2 // 3]
+        if "shapes" in kinds and (shape := named_in(raw)) is not None:
+            line, answer = played(shape, line, answer)
         if "double" in kinds:
             line += self._output.newline + line
         self._output.write(rank, line)
@@ -177,6 +181,7 @@ class _Execution:
     def _count(self, rank: int, quoted: bytes, answer: Answer) -> None:
         self._executed.write(rank, quoted)
         self._input_tokens += answer.input_tokens
+        self._cached_tokens += answer.cached_tokens
         self._output_tokens += answer.output_tokens
         self._enqueued += answer.input_tokens
 
@@ -204,6 +209,7 @@ class _Execution:
             completed=completed,
             failed=self._failed,
             input_tokens=self._input_tokens,
+            cached_tokens=self._cached_tokens,
             output_tokens=self._output_tokens,
             enqueued_tokens=self._enqueued,
             output_lines=output_lines_count,

@@ -162,6 +162,10 @@ FAULTS: tuple[Fault, ...] = (
         "line", "half-pair", "the answer ends in half of a surrogate pair, which is not valid text (paid)",
         *_SOME_LINES, defaults=_FIRST_LINE,
     ),
+    _one(
+        "line", "shapes", "a request with `<shape NAME>` in it is answered in that shape of a real service",
+        *_SOME_LINES, defaults=_UNTIL_LIFTED,
+    ),
     _one("line", "length", "the answer is cut: finish_reason is length", *_SOME_LINES, defaults=_FIRST_LINE),
     _one("line", "empty", "the answer's content is null (paid)", *_SOME_LINES, defaults=_FIRST_LINE),
     _one(

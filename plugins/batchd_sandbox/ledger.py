@@ -16,6 +16,7 @@ import msgspec
 from .lifecycle import true_counts
 from .records import BatchRecord
 from .store import Store
+from .worker_messages import Outcome
 
 _PASS = 500_000
 """The most custom_ids in memory at once; more are compared in several passes."""
@@ -31,7 +32,7 @@ class _Answered:
 def collect(store: Store, now: float) -> tuple[dict[str, Any], list[_Answered]]:
     """Everything from the database; and the files with custom_ids, for `distinct`."""
     batches, answered = [], []
-    input_tokens = output_tokens = 0
+    input_tokens = cached_tokens = output_tokens = 0
     for batch in reversed(store.batches(now=now)):
         executed = true_counts(batch, now).completed
         batches.append(_shown(batch, executed))
@@ -39,6 +40,7 @@ def collect(store: Store, now: float) -> tuple[dict[str, Any], list[_Answered]]:
             answered.append(_Answered(store.executed(batch.id), executed))
         if batch.outcome is not None and batch.finished and not batch.outcome.errors:
             input_tokens += batch.outcome.input_tokens
+            cached_tokens += batch.outcome.cached_tokens
             output_tokens += batch.outcome.output_tokens
     calls = store.calls()
     answers, requests, live_input, live_output = store.live()
@@ -61,7 +63,7 @@ def collect(store: Store, now: float) -> tuple[dict[str, Any], list[_Answered]]:
         "batches_to_come": store.batches_to_come(now),
         "uploads": uploads,
         "requests_executed": sum(one.number for one in answered),
-        "tokens": {"input": input_tokens, "output": output_tokens},
+        "tokens": {"input": input_tokens, "cached": cached_tokens, "output": output_tokens},
         "live": {
             "answers": answers,
             "distinct": requests,
@@ -103,8 +105,13 @@ def _shown(batch: BatchRecord, executed: int) -> dict[str, Any]:
         "executed": executed,
         "failed": outcome.failed if outcome is not None and not outcome.errors else 0,
         "model": outcome.model if outcome is not None else None,
+        "tokens": _tokens(outcome) if outcome is not None and not outcome.errors else None,
         "created_at": batch.created_at,
         "output_file_id": batch.output_file_id,
         "error_file_id": batch.error_file_id,
         "faults": [order.text for _, order in batch.faults],
     }
+
+
+def _tokens(outcome: Outcome) -> dict[str, int]:
+    return {"input": outcome.input_tokens, "cached": outcome.cached_tokens, "output": outcome.output_tokens}

@@ -70,6 +70,8 @@ class Outcome:
     output_tokens: int = 0
     enqueued_tokens: int = 0
     """Prompt tokens of all requests, which count against the limit while the batch runs."""
+    cached_tokens: int = 0
+    """The part of the input tokens that came from a cache."""
     output_lines: int = 0
     output_bytes: int = 0
     error_lines: int = 0

@@ -58,7 +58,11 @@ def text_of(body: Mapping[str, Json]) -> str | None:
     message = choice.get("message")
     if not isinstance(message, dict):
         return content_text(choice.get("text") if message is None else message)
-    return content_text(message.get("content"))
+    text = content_text(message.get("content"))
+    audio = message.get("audio")
+    if text is None and isinstance(audio, dict) and isinstance(audio.get("transcript"), str):
+        return audio["transcript"]
+    return text
 
 
 def content_text(content: Json) -> str | None:
