@@ -13,10 +13,45 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG})
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Who may read what people see: the name of a group, and a mode. None: as the folder and the umask give it."""
+
+    group: str | None = None
+    mode: int | None = None
+
+    def give(self, descriptor: int, path: Path, *, otherwise: int = 0o640) -> None:
+        """Give an open file of ours its group and mode; `otherwise` is the mode if none is set."""
+        if self.group is not None:
+            try:
+                os.fchown(descriptor, -1, group_id(self.group))
+            except KeyError:
+                why = f"this machine has no group “{self.group}”, so nothing is written that others could read"
+                raise FileNotFoundError(errno.ENOENT, why, str(path)) from None
+            except PermissionError:
+                why = f"the user {os.geteuid()} is not in the group “{self.group}”, so it cannot be given to it"
+                raise PermissionError(errno.EACCES, why, str(path)) from None
+        os.fchmod(descriptor, self.mode if self.mode is not None else otherwise)
+
+    @property
+    def of_folders(self) -> Rights:
+        """The same for a folder: who may read files in it may list it, and all others may go through to their own."""
+        mode = self.mode if self.mode is not None else 0o640
+        return Rights(self.group, mode | (mode & 0o444) >> 2 | 0o711)
+
+
+def group_id(name: str) -> int:
+    """The number of a group; KeyError if there is none of this name."""
+    import grp
+
+    return grp.getgrnam(name).gr_gid
 
 
 @contextmanager
@@ -34,8 +69,8 @@ def replacing(target: Path, *, mode: int = 0o640) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def publishing(target: Path, *, mode: int = 0o640) -> Iterator[IO[bytes]]:
-    """A context manager: write `target` completely, never over an existing file.
+def publishing(target: Path, *, mode: int = 0o640, rights: Rights | None = None) -> Iterator[IO[bytes]]:
+    """A context manager: write `target` completely, never over an existing file. `rights` hold before its first byte.
 
     If `target` exists with the same bytes (from the try before a crash), that is success. With other bytes it
     raises FileExistsError, and the file stays as it is.
@@ -43,7 +78,7 @@ def publishing(target: Path, *, mode: int = 0o640) -> Iterator[IO[bytes]]:
     # Named after the target, so that the next try removes what a crash left in a folder that people see.
     draft = target.with_name(f".{target.name}.draft")
     draft.unlink(missing_ok=True)
-    with named(target), _draft(draft, mode) as file:
+    with named(target), _draft(draft, mode, rights) as file:
         yield file
         _settle(file)
         _link_or_compare(draft, target)
@@ -93,20 +128,49 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def make_folder(folder: Path, *, mode: int = 0o750) -> None:
-    """Make `folder` and its parents, durably. It may exist already."""
+def make_folder(folder: Path, *, mode: int = 0o750, rights: Rights | None = None) -> None:
+    """Make `folder` and its parents, durably. It may exist already, and then keeps the rights that it has."""
     if folder.is_dir():
         return
-    make_folder(folder.parent, mode=mode)
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=mode)
+    make_folder(folder.parent, mode=mode, rights=rights)
+    if rights is None:
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=mode)
+    else:
+        _make_with_rights(folder, rights.of_folders)
     fsync_folder(folder.parent)
 
 
-@contextmanager
-def _draft(draft: Path, mode: int) -> Iterator[IO[bytes]]:
-    descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+def _make_with_rights(folder: Path, rights: Rights) -> None:
+    """Under another name until it has its rights: a crash must not leave one that its people cannot enter."""
+    draft = folder.with_name(f".{secrets.token_hex(8)}.draft")
+    draft.mkdir(mode=0o700)
     try:
+        descriptor = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            rights.give(descriptor, folder)
+        finally:
+            os.close(descriptor)
+        # Onto an empty folder that somebody has made meanwhile it is a rename as well; onto any other an error.
+        draft.rename(folder)
+    except OSError:
+        with contextlib.suppress(OSError):
+            draft.rmdir()
+        if not folder.is_dir():
+            raise
+
+
+@contextmanager
+def _draft(draft: Path, mode: int, rights: Rights | None = None) -> Iterator[IO[bytes]]:
+    first = mode if rights is None else 0o600
+    descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, first)
+    try:
+        if rights is not None:
+            try:
+                rights.give(descriptor, draft, otherwise=mode)
+            except OSError:
+                os.close(descriptor)
+                raise
         with os.fdopen(descriptor, "w+b", buffering=1 << 18) as file:
             yield file
     finally:

@@ -230,7 +230,7 @@ def test_a_fault_is_told_by_line_table_key_and_remedy(
     write: Write, catalogue: Catalogue, added: str, message: str
 ) -> None:
     route_keys = (
-        "attempts, endpoint, finish_within, match, max_failed, model, params, part_rows, prompt, provider, reader, "
+        "attempts, endpoint, finish_within, group, match, max_failed, mode, model, params, part_rows, prompt, provider, reader, "
         "reuse, sinks"
     )
     expected = message.format(route_keys=route_keys) if "{route_keys}" in message else message
@@ -268,6 +268,11 @@ def test_a_fault_is_told_by_line_table_key_and_remedy(
         ("attempts = 2.0", "5: [routes.r] attempts: should be a whole number."),
         ("part_rows = 1_000_000", "5: [routes.r] part_rows: should be less than or equal to 100000."),
         ('max_failed = "101%"', '5: [routes.r] max_failed: write a percentage from "0%" to "100%".'),
+        ("mode = 640", '5: [routes.r] mode: write it in quotes, as chmod takes it, such as "0640".'),
+        (
+            'mode = "0440"',
+            '5: [routes.r] mode: must let batchd itself read and write, and nobody execute it, such as "0640".',
+        ),
         ("max_failed = 0.05", '5: [routes.r] max_failed: write a percentage from "0%" to "100%".'),
         ('finish_within = "0s"', "5: [routes.r] finish_within: a duration of zero is not possible here."),
         ("sinks = []", "5: [routes.r] sinks: is empty."),

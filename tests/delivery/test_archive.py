@@ -87,7 +87,7 @@ def test_an_old_draft_is_no_obstacle(source, archive):
 
 
 def test_no_file_is_lost_when_the_copy_fails(source, elsewhere, monkeypatch):
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(archiving, "copy_durably", fail)

@@ -16,6 +16,7 @@ from typing import Any
 from ..config.load import Config
 from ..config.tables import ObserverTable
 from ..errors import BatchdError, ConfigError, PluginError, RejectedError
+from ..files import group_id
 from ..money.price_list import PriceList
 from ..plugin.catalogue import Catalogue
 from ..plugin.validation import check as validated
@@ -74,6 +75,9 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
     if folders.inbox.is_dir() and is_network(folders.inbox):
         text = f"{folders.inbox} is on a network file system: new files are noticed within 15 s instead of at once."
         yield CheckResult("inbox", Level.NOTE, text)
+    for route in config.routes:
+        if route.rights is not None and route.rights.group is not None:
+            yield group_result(f"route {route.name}", route.rights.group)
     for name, table in config.providers.items():
         made, _ = validated(catalogue.settings_type("provider", table.plugin), table.settings)
         for secret in _secrets(made):
@@ -84,6 +88,23 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
     for name, observer in config.observers.items():
         yield from _keys(f"observer {name}", catalogue, "observer", observer)
         yield _observer(name, observer, catalogue)
+
+
+def group_result(subject: str, group: str) -> CheckResult:
+    """Whether results can be given to this group."""
+    try:
+        number = group_id(group)
+    except KeyError:
+        text = f"This machine has no group “{group}”: nothing of this route can be delivered. Make it: groupadd {group}"
+        return CheckResult(subject, Level.WRONG, text, config=True)
+    if os.geteuid() != 0 and number not in {os.getegid(), *os.getgroups()}:
+        text = (
+            f"The user {os.geteuid()} that this runs as is not in the group “{group}”: nothing of this route can be "
+            "delivered. Add the user that batchd runs as to it (usermod -aG, or SupplementaryGroups= in its unit), and "
+            "start batchd again."
+        )
+        return CheckResult(subject, Level.WRONG, text, config=True)
+    return CheckResult(subject, Level.OK, f"Its results are given to the group “{group}”.")
 
 
 def _keys(subject: str, catalogue: Catalogue, role: str, table: Any) -> Iterator[CheckResult]:

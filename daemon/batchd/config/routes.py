@@ -7,6 +7,7 @@ from typing import Any
 
 from ..domain.routing import PluginSpec, Route
 from ..domain.words import Keys, proposal
+from ..files import Rights
 from ..plugin.catalogue import Role
 from ..plugin.validation import check
 from .checks import check_json
@@ -69,6 +70,7 @@ def read_route(
         reuse=table.reuse,
         finish_within=table.finish_within,
         max_failed=table.max_failed,
+        rights=Rights(table.group, table.mode) if table.group is not None or table.mode is not None else None,
     )
 
 

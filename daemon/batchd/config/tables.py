@@ -118,6 +118,17 @@ Text = Annotated[str, AfterValidator(_not_empty)]
 Count = Annotated[int, Field(ge=1)]
 
 
+def _mode(value: Any) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or re.fullmatch(r"0?[0-7]{3}", value) is None:
+        raise ValueError('write it in quotes, as chmod takes it, such as "0640"')
+    mode = int(value, 8)
+    if mode & 0o600 != 0o600 or mode & 0o111:
+        raise ValueError('must let batchd itself read and write, and nobody execute it, such as "0640"')
+    return mode
+
+
 class FolderNames(Table):
     """`[folders]`, as written."""
 
@@ -317,5 +328,7 @@ class RouteTable(Table):
     reuse: Annotated[float | None, BeforeValidator(_reuse)] = None
     finish_within: Interval = 86_400.0
     max_failed: Annotated[float, BeforeValidator(_share)] = 1.0
+    group: Text | None = None
+    mode: Annotated[int | None, BeforeValidator(_mode)] = None
     prompt: dict[str, Any]
     reader: dict[str, Any] | None = None

@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 
 from ..domain.names import archive_name, numbered, numbered_file, shortened
-from ..files import fsync_folder, make_folder, move_without_replacing, publishing
+from ..files import Rights, fsync_folder, make_folder, move_without_replacing, publishing
 from ..intake.plain_files import copy_durably, open_source
 from .outbox import require_folder
 
@@ -40,7 +40,7 @@ def reserve(folder: Path, relative: str, reserved: Callable[[str], bool] = lambd
     )
 
 
-def move(source: Path, target: Path) -> bool:
+def move(source: Path, target: Path, *, rights: Rights | None = None) -> bool:
     """Move `source` to `target`, a name reserved for it. Raises FileExistsError if another file is there.
 
     After a success, another call does nothing. Returns False if neither file exists any more: the move had succeeded,
@@ -49,8 +49,10 @@ def move(source: Path, target: Path) -> bool:
     draft = target.with_name(f".{target.name}.draft")
     if not os.path.lexists(source):
         return os.path.lexists(target)
-    make_folder(target.parent)
+    make_folder(target.parent, rights=rights)
     draft.unlink(missing_ok=True)
+    if rights is not None:
+        _give(source, rights)
     try:
         move_without_replacing(source, target)
     except FileExistsError:
@@ -62,10 +64,22 @@ def move(source: Path, target: Path) -> bool:
         if error.errno != errno.EXDEV:
             raise
         with open_source(source) as original:
-            copy_durably(original.fileno(), draft)
+            copy_durably(original.fileno(), draft, rights=rights)
         move_without_replacing(draft, target)
         _remove(source)
     return True
+
+
+def _give(source: Path, rights: Rights) -> None:
+    """Give the working file its rights, where nobody sees it. One that is another user's becomes a copy of ours."""
+    with open_source(source) as original:
+        if os.geteuid() in {0, os.fstat(original.fileno()).st_uid}:
+            rights.give(original.fileno(), source)
+            return
+        copy = source.with_name(f"{source.name}.ours")
+        copy_durably(original.fileno(), copy, rights=rights)
+    copy.replace(source)
+    fsync_folder(source.parent)
 
 
 def _remove(source: Path) -> None:
@@ -73,28 +87,32 @@ def _remove(source: Path) -> None:
     fsync_folder(source.parent)
 
 
-def write_why(target: Path, text: str) -> Path:
+def write_why(target: Path, text: str, *, rights: Rights | None = None) -> Path:
     """Write the reason for a rejection beside the file at `target`, as `<name>.why.txt`.
 
     The same text may be written again. Raises FileExistsError if the file exists with another text.
     """
     # 15 bytes for the ending and for the draft's: the whole name may have 255.
     path = target.with_name(shortened(target.name, 255 - len(_WHY) - len(".") - len(".draft")) + _WHY)
-    make_folder(path.parent)
-    with publishing(path) as file:
+    make_folder(path.parent, rights=rights)
+    with publishing(path, rights=rights) as file:
         file.write(text.encode("utf-8", "backslashreplace"))
     return path
 
 
-def put_into_archive(source: Path, folder: Path, name: str, *, mounted: frozenset[Path]) -> None:
+def put_into_archive(
+    source: Path, folder: Path, name: str, *, mounted: frozenset[Path], rights: Rights | None = None
+) -> None:
     """Put the original into the archive under the name reserved for it."""
     require_folder(folder, mounted=mounted)
-    move(source, folder / name)
+    move(source, folder / name, rights=rights)
 
 
-def put_into_rejected(source: Path, folder: Path, name: str, reason: str, *, mounted: frozenset[Path]) -> None:
+def put_into_rejected(
+    source: Path, folder: Path, name: str, reason: str, *, mounted: frozenset[Path], rights: Rights | None = None
+) -> None:
     """Put the original into the rejected folder under the name reserved for it, with the reason beside it."""
     require_folder(folder, mounted=mounted)
     # The reason first: then people never see the file without it.
-    write_why(folder / name, reason)
-    move(source, folder / name)
+    write_why(folder / name, reason, rights=rights)
+    move(source, folder / name, rights=rights)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..domain.names import numbered_file
 from ..domain.records import Job
-from ..files import fsync_folder, make_folder, publishing
+from ..files import Rights, fsync_folder, make_folder, publishing
 from ..money.budget import PRICE_UNKNOWN, waits_for_money
 from .outbox import require_folder
 
@@ -21,7 +21,7 @@ class HeldNotes:
         self._folder = folder
         self._mounted = mounted
 
-    def write(self, source: str, text: bytes) -> str:
+    def write(self, source: str, text: bytes, rights: Rights | None = None) -> str:
         """Write a note about the file. Returns its name: the first that is free or has the same text already.
 
         Raises OSError if the folder is missing, or cannot be written to.
@@ -29,9 +29,9 @@ class HeldNotes:
         require_folder(self._folder, mounted=self._mounted)
         for number in count(1):
             name = f"{numbered_file(source, number)}{_HELD}"
-            make_folder((self._folder / name).parent)
+            make_folder((self._folder / name).parent, rights=rights)
             try:
-                with publishing(self._folder / name) as file:
+                with publishing(self._folder / name, rights=rights) as file:
                     file.write(text)
             except FileExistsError:
                 continue

@@ -14,7 +14,7 @@ from typing import IO
 from ..contracts import Outbox, ResultRow, ResultRows
 from ..domain.records import Job, Part
 from ..errors import PluginError
-from ..files import make_folder, publishing
+from ..files import Rights, make_folder, publishing
 from ..store.spool import Spool
 from ..work.joined import RowsDoNotAddUp, joined
 
@@ -58,8 +58,11 @@ class FolderOutbox(Outbox):
     `published` are the names of the files written; `taken` is a name that could not be used, as another file has it.
     """
 
-    def __init__(self, folder: Path, stem: str, *, mounted: frozenset[Path] = frozenset()) -> None:
+    def __init__(
+        self, folder: Path, stem: str, *, mounted: frozenset[Path] = frozenset(), rights: Rights | None = None
+    ) -> None:
         self._folder = folder
+        self._rights = rights
         self._stem = stem
         self._mounted = mounted
         self.published: list[str] = []
@@ -71,9 +74,9 @@ class FolderOutbox(Outbox):
         name = f"{self._stem}{suffix}"
         target = self._folder / name
         require_folder(self._folder, mounted=self._mounted)
-        make_folder(target.parent)
+        make_folder(target.parent, rights=self._rights)
         try:
-            with publishing(target) as file:
+            with publishing(target, rights=self._rights) as file:
                 yield file
         except FileExistsError as error:
             if name in self.published:

@@ -13,7 +13,7 @@ import msgspec
 from .. import __version__
 from ..answers.joining import ResultLine
 from ..domain.records import Batch, Job, Part
-from ..files import make_folder, publishing
+from ..files import Rights, make_folder, publishing
 from ..model import Json, RowStatus, Usage
 from ..money.lanes import Lane
 from ..money.pricing import unit
@@ -106,12 +106,14 @@ def failures_by_code(results: Iterable[ResultLine]) -> list[dict[str, Json]]:
     ]
 
 
-def publish_report(report: Mapping[str, Json], folder: Path, name: str, *, mounted: frozenset[Path]) -> None:
+def publish_report(
+    report: Mapping[str, Json], folder: Path, name: str, *, mounted: frozenset[Path], rights: Rights | None = None
+) -> None:
     """Write the report into the outbox folder. Raises FileExistsError if another file has its name."""
     require_folder(folder, mounted=mounted)
     target = folder / name
-    make_folder(target.parent)
-    with publishing(target) as file:
+    make_folder(target.parent, rights=rights)
+    with publishing(target, rights=rights) as file:
         file.write(msgspec.json.format(msgspec.json.encode(report), indent=2))
         file.write(b"\n")
 

@@ -6,9 +6,12 @@ import fnmatch
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..model import Json
+
+if TYPE_CHECKING:
+    from ..files import Rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class Route:
     """A rule of the config: which files, which prompt, provider, model, sinks.
 
     A job stores a snapshot of it, so that a change of the config changes no running job. A snapshot has no secrets:
-    they belong to providers and sinks, which a route only names.
+    they belong to providers and sinks, which a route only names. Nor does it have `rights`: who may read results is
+    what the configuration says when they are written.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Route:
     reuse: float | None = None
     finish_within: float = 86_400.0
     max_failed: float = 1.0
+    rights: Rights | None = None
 
     def to_json(self) -> dict[str, Json]:
         """The snapshot that is stored with a job."""
@@ -74,7 +79,7 @@ class Route:
 
 
 def _values(route: Route) -> Iterator[tuple[str, Any]]:
-    return ((each.name, getattr(route, each.name)) for each in fields(route))
+    return ((each.name, getattr(route, each.name)) for each in fields(route) if each.name != "rights")
 
 
 NO_ROUTE = Route(name="", match=(), provider="", model="", prompt=PluginSpec(""))

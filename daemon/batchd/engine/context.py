@@ -13,6 +13,7 @@ from ..delivery.held_notes import HeldNotes
 from ..domain.records import Job, Moment, Part
 from ..domain.routing import PluginSpec, Route
 from ..executor import Executor
+from ..files import Rights
 from ..model import Failure
 from ..money.budget import SpendingLimits
 from ..money.lanes import Lane
@@ -91,6 +92,16 @@ class Configured:
     def lane(self, job: Job) -> Lane:  # noqa: ARG002  # one day a job, or its provider, says so
         """How the job's requests are asked, and so paid."""
         return Lane.BATCH
+
+    def rights(self, job: Job) -> Rights | None:
+        """Who may read what is written for people of the job; None: whom the folders let."""
+        for route in self.routes:
+            if route.name == job.route.name:
+                return route.rights
+        if job.route.name and any(route.rights is not None for route in self.routes):
+            # Its route was taken out of the configuration, and with it who may read its results.
+            return Rights(mode=0o600)
+        return None
 
     def terms(self, job: Job, at: float) -> Terms | None:
         """What the job's model costs at its provider, None if that is not known. To be asked in a thread."""

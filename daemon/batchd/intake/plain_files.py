@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import FileRefused
-from ..files import named
+from ..files import Rights, named
 from .scan import ENTER
 from .settling import Stamp
 
@@ -71,8 +71,11 @@ def opened_in(opened: contextlib.ExitStack, path: str | Path, flags: int, folder
     return descriptor
 
 
-def copy_durably(source: int, draft: Path) -> None:
-    """Make a durable copy, read it back and compare it. Raises OSError, and removes the draft, if they differ."""
+def copy_durably(source: int, draft: Path, *, rights: Rights | None = None) -> None:
+    """Make a durable copy, read it back and compare it. Raises OSError, and removes the draft, if they differ.
+
+    It has the mode of the source, or these rights.
+    """
     draft.unlink(missing_ok=True)
     status = os.fstat(source)
     read = hashlib.sha256()
@@ -82,7 +85,10 @@ def copy_durably(source: int, draft: Path) -> None:
                 read.update(chunk)
                 file.write(chunk)
             file.flush()
-            os.fchmod(file.fileno(), stat.S_IMODE(status.st_mode) & 0o666 | 0o600)
+            if rights is None:
+                os.fchmod(file.fileno(), stat.S_IMODE(status.st_mode) & 0o666 | 0o600)
+            else:
+                rights.give(file.fileno(), draft)
             os.utime(file.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
             os.fsync(file.fileno())
             # Without this, the kernel would serve the read from its memory.

@@ -29,7 +29,9 @@ async def deliver(context: Context, action: Deliver) -> None:
     job = await context.store.jobs.get(action.job)
     parts = await context.store.jobs.parts(job.id)
     assert job.outbox_stem is not None
-    outbox = FolderOutbox(context.folders.outbox, job.outbox_stem, mounted=context.folders.mounted)
+    outbox = FolderOutbox(
+        context.folders.outbox, job.outbox_stem, mounted=context.folders.mounted, rights=configured.rights(job)
+    )
     delivery = DeliveryJob(
         id=job.id,
         source=job.source,

@@ -22,24 +22,27 @@ from .render import forget_pieces
 
 async def finish(context: Context, action: Finish) -> None:
     """Write the report, archive the original: the job is done."""
+    configured = context.configured
     job = await context.store.jobs.get(action.job)
     parts = await context.store.jobs.parts(job.id)
     batches = await context.store.batches.of_job(job.id)
     bill = await context.store.money.of_job(job.id)
     failures = await asyncio.to_thread(_failures, context, parts)
-    report = report_of(job, parts, batches, bill, failures, currency=context.configured.budget.currency)
+    report = report_of(job, parts, batches, bill, failures, currency=configured.budget.currency)
     assert job.archive_name is not None
     name = f"{job.outbox_stem}.report.json"
-    folders = context.folders
+    folders, rights = context.folders, configured.rights(job)
     try:
-        await asyncio.to_thread(publish_report, report, folders.outbox, name, mounted=folders.mounted)
+        await asyncio.to_thread(publish_report, report, folders.outbox, name, mounted=folders.mounted, rights=rights)
     except FileExistsError:
         await take_another_name(context, job)
         return
     changed = await asyncio.to_thread(_written_since, context, job)
     try:
         source = context.spool.source(job.id)
-        await asyncio.to_thread(put_into_archive, source, folders.archive, job.archive_name, mounted=folders.mounted)
+        await asyncio.to_thread(
+            put_into_archive, source, folders.archive, job.archive_name, mounted=folders.mounted, rights=rights
+        )
     except FileExistsError:
         await archive_elsewhere(context, job, folders.archive)
         return

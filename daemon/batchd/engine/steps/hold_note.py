@@ -13,11 +13,12 @@ from ..context import Context
 
 async def note(context: Context, action: Note) -> None:
     """Write the note about a held job, or take it away once the job is not held any more."""
+    configured = context.configured
     job = await context.store.jobs.get(action.job)
     if job.state is JobState.HELD and job.note is None:
         source = archive_name(job.relative_path)
-        text = held_text(job, by_renaming=context.configured.approve_in_folder).encode("utf-8", "backslashreplace")
-        name = await asyncio.to_thread(context.notes.write, source, text)
+        text = held_text(job, by_renaming=configured.approve_in_folder).encode("utf-8", "backslashreplace")
+        name = await asyncio.to_thread(context.notes.write, source, text, configured.rights(job))
         await context.store.money.noted(job, name)
     elif job.state is not JobState.HELD and job.note is not None:
         await asyncio.to_thread(context.notes.take_away, job.note)

@@ -33,7 +33,13 @@ async def put_away(context: Context, action: Reject) -> None:
     )
     try:
         await asyncio.to_thread(
-            put_into_rejected, source, folders.rejected, job.archive_name, text, mounted=folders.mounted
+            put_into_rejected,
+            source,
+            folders.rejected,
+            job.archive_name,
+            text,
+            mounted=folders.mounted,
+            rights=context.configured.rights(job),
         )
     except FileExistsError:
         await archive_elsewhere(context, job, folders.rejected)
