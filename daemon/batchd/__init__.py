@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from .model import Usage as Usage
     from .requests.json_lines import read_json_line as read_json_line
     from .requests.rules import request_failure as request_failure
+    from .secrets.known import covered as covered
     from .settings import Duration as Duration
     from .settings import Secret as Secret
     from .work.run_task import run_task as run_task
@@ -126,6 +127,7 @@ _HOMES = {
         "RowStatus",
         "Usage",
     ),
+    "secrets.known": ("covered",),
     "settings": ("Duration", "Secret"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -9,16 +9,16 @@ from typing import IO, Any
 from urllib.parse import quote
 
 import httpx2
-import msgspec
 import openai
 
 from batchd import Json, TransientError
 
+from .bounded import BoundedClient
 from .pacing import Pacing
 from .retrying import with_retries
 from .settings import Access, OpenAISettings
-from .translation import FOREIGN, method_changed, not_json, redirect_error, translate
-from .wire import Call, Service
+from .translation import FOREIGN, not_json, storage_of, translate
+from .wire import UNREADABLE, Call, Service
 
 Send = Callable[[openai.AsyncOpenAI], Awaitable[httpx2.Response]]
 
@@ -35,7 +35,7 @@ class Client:
     def prepare(self) -> None:
         """Create the HTTP client ahead of the first call: loading the CA certificates takes about 40 ms."""
         if self._http is None:
-            self._http = openai.DefaultAioHttpClient(timeout=self._timeout(self.settings.request_timeout))
+            self._http = BoundedClient(timeout=self._timeout(self.settings.request_timeout))
 
     async def get(self, call: Call, *path: str, query: Mapping[str, str | int] | None = None) -> Json:
         """The answer to a GET, with a few retries."""
@@ -90,12 +90,16 @@ class Client:
 
     @asynccontextmanager
     async def streaming(self, call: Call, file: str, headers: Mapping[str, str]) -> AsyncIterator[Stream]:
-        """The content of a file as it arrives, without retries."""
+        """The content of a file as it arrives, without retries.
+
+        A service may keep it in a storage, to which it redirects. That call carries nothing of ours: no key, no rows.
+        """
         sdk, service = self._open()
         manager = sdk.files.with_streaming_response.content(file, extra_headers=dict(headers))
         try:
             answer = await manager.__aenter__()
         except FOREIGN as error:
+            target = storage_of(error)
             failure = translate(error, call, service)
         else:
             try:
@@ -105,6 +109,35 @@ class Client:
                 with suppress(*FOREIGN):
                     await manager.__aexit__(None, None, None)
             return
+        if target is None:
+            raise failure
+        async with self._stored(target, call, service, headers) as response:
+            yield Stream(response, call, service)
+
+    @asynccontextmanager
+    async def _stored(
+        self, target: httpx2.URL, call: Call, service: Service, headers: Mapping[str, str]
+    ) -> AsyncIterator[httpx2.Response]:
+        self.prepare()
+        assert self._http is not None
+        self._http.cookies.clear()
+        request = self._http.build_request("GET", target, headers=dict(headers))
+        try:
+            response = await self._http.send(request, stream=True)
+        except FOREIGN as error:
+            failure = translate(error, call, service)
+        else:
+            if response.is_success:
+                try:
+                    yield response
+                finally:
+                    with suppress(*FOREIGN):
+                        await response.aclose()
+                return
+            failure = TransientError(
+                f"{service.base_url} redirects to {target.host} when asked to {call.what}, and that answers with "
+                f"status {response.status_code}."
+            )
         raise failure
 
     async def aclose(self) -> None:
@@ -117,7 +150,7 @@ class Client:
         response, service = await self._response(call, send)
         try:
             return service.decoded(response.content)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             pass
         raise not_json(response, call, service)
 
@@ -128,9 +161,7 @@ class Client:
         except FOREIGN as error:
             failure = translate(error, call, service)
         else:
-            if not method_changed(response):
-                return response, service
-            failure = redirect_error(response, call, service)
+            return response, service
         # Raised outside the `except`, so that the original is not chained: a logged traceback would show its text.
         raise failure
 
@@ -139,9 +170,7 @@ class Client:
         if self._opened is None or self._opened[0] != access:
             self._opened = access, self._sdk(access)
         settings = self.settings
-        return self._opened[1], Service(
-            settings.base_url, settings.api_key.where, access.secrets, settings.api_key.renewal
-        )
+        return self._opened[1], Service(settings.base_url, settings.api_key.where, settings.api_key.renewal)
 
     def _sdk(self, access: Access) -> openai.AsyncOpenAI:
         settings = self.settings

@@ -23,17 +23,25 @@ async def everything(
 ) -> AsyncIterator[Mapping[str, Json]]:
     """All objects of a list, each once. Raises CannotFind if the service does not return all of them."""
     service = client.settings.base_url
-    seen: set[str] = set()
+    seen: set[int] = set()
+    number = 0
     cursor: dict[str, str] = {}
     for _ in range(client.pacing.max_pages):
         answer = await client.get(call, path, query={**query, **cursor})
         items = as_list(answer)
         if items is None:
             raise CannotFind(f"{service} did not return a list when asked to {call.what}.")
-        fresh = [item for item in items if identifier(item.get("id")) not in seen]
+        # As numbers: an id may be long, and there may be many.
+        fresh = [item for item in items if hash(identifier(item.get("id"))) not in seen]
+        number += len(fresh)
+        if number > client.pacing.max_items:
+            raise CannotFind(
+                f"When asked to {call.what}, {service} lists more than {client.pacing.max_items:,}, and batchd reads "
+                "no more. So it cannot look through all of them."
+            )
         for item in fresh:
             yield item
-        seen.update(id_ for item in fresh if (id_ := identifier(item.get("id"))))
+        seen.update(hash(id_) for item in fresh if (id_ := identifier(item.get("id"))))
         more, next_page = _next_page(answer, items, cursor)
         if more is False or not items:
             return

@@ -47,10 +47,10 @@ def unwrap(answer: Json) -> Mapping[str, Json]:
 
 
 def identifier(value: Json) -> str | None:
-    """An id, or None for each way to write that there is none."""
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+    """An id, or None for each way to write that there is none. No id has thousands of letters."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**64:
         return str(value)
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and 0 < len(value) <= _MAX_IDENTIFIER else None
 
 
 def phase_of(state: Json) -> BatchPhase | None:
@@ -128,12 +128,17 @@ def _usage(usage: Json) -> Usage | None:
     return read_usage(usage, most=_MAX_BATCH_TOKENS)
 
 
+_MAX_NUMBER = 10**15
+"""What counts more is impossible, and so unknown. Sums of a thousand of these still fit into the database."""
+_MAX_IDENTIFIER = 1_000
+
+
 def _number(value: Any) -> int:
-    if isinstance(value, str) and value.isdecimal() and len(value) < 16:
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 16:
         return int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MAX_NUMBER:
         return 0
-    return max(0, int(value))
+    return int(value)
 
 
 def size_of(file: Mapping[str, Json]) -> int | None:
@@ -142,14 +147,14 @@ def size_of(file: Mapping[str, Json]) -> int | None:
 
 
 def instant(value: Json) -> float:
-    """A timestamp, a number or ISO 8601 text, in seconds since 1970; infinity if it is neither."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    """A timestamp, a number or ISO 8601 text, in seconds since 1970; infinity if it is neither, or impossible."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_NUMBER:
         # Some services count in milliseconds: 100,000,000,000 seconds would be the year 5138.
         return value / 1000 if value > 1e11 else float(value)
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) < 100:
         try:
             return datetime.fromisoformat(value).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError):
             return math.inf
     return math.inf
 

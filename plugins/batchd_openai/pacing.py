@@ -20,6 +20,8 @@ class Pacing:
     """Bytes that count as progress: a file of a gigabyte may break off twenty times and still arrive."""
     max_pages: int = 2_000
     """A list with more pages has no end."""
+    max_items: int = 200_000
+    """Nor has one with more batches or files."""
     min_upload: float = 60.0
     """An upload may take this long, however small the file is."""
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from .client import Client
 
 _GONE = frozenset({"error", "deleted", "deleting", "expired", "failed"})
+_MAX_COPIES = 100
+"""Each create is made once. A service may carry it out twice, but not a hundred times."""
 _NO_SUCH = re.compile(r"not[ _]?found|no such|does not exist", re.IGNORECASE)
 
 
@@ -116,6 +118,12 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
                 remote = identifier(batch.get("id"))
                 if remote is not None and _is_of(batch, submission):
                     created[remote] = instant(batch.get("created_at"))
+                if len(created) > _MAX_COPIES:
+                    created.clear()
+                    raise CannotFind(
+                        f"{self.settings.base_url} lists more than {_MAX_COPIES} batches of one file of ours, which "
+                        "cannot be."
+                    )
                 without_origin = without_origin or not ("input_file_id" in batch or "metadata" in batch)
         except CannotFind:
             # A batch that was found exists, even if some pages could not be read.

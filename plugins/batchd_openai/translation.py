@@ -3,6 +3,7 @@
     did not reach the service: refused, DNS, TLS, connect timeout       NotSent
     broken, silent, 408 409 425 429 5xx, not JSON                       TransientError
     401 402 403 407, an empty account, a redirect, an unusable address  RejectedError
+    a redirect of a create, an answer without end                       TransientError
     404 410                                                             RemoteMissing
     other 4xx: of an upload or a create                                 SubmissionRefused
                of a list that is searched for a batch                   CannotFind
@@ -36,6 +37,7 @@ from batchd import (
     TransientError,
 )
 
+from .bounded import AnswerTooLarge
 from .wire import Call, ErrorBody, Kind, Service, content_of, is_html, retry_after
 
 FOREIGN: tuple[type[Exception], ...] = (
@@ -82,6 +84,12 @@ def translate(error: Exception, call: Call, service: Service) -> BatchdError:
     text, address = service.masked(_reason(chain)), service.base_url
     if any(isinstance(each, _UNUSABLE) for each in chain):
         return RejectedError(f"{address} cannot be called: {text}. Correct base_url or the proxy settings.")
+    endless = next((each for each in chain if isinstance(each, AnswerTooLarge)), None)
+    if endless is not None:
+        return TransientError(
+            f"{address} answered with {endless} when asked to {call.what}, and batchd reads no more. No such answer is "
+            "so large: check base_url and any proxy in between, or ask the service."
+        )
     if _nothing_sent(chain):
         return NotSent(f"{address} cannot be reached: {text}.{_advice(chain)}")
     if _silent(chain):
@@ -96,7 +104,7 @@ def translate(error: Exception, call: Call, service: Service) -> BatchdError:
 
 def of_response(response: httpx2.Response, call: Call, service: Service) -> BatchdError:
     """The error for an HTTP answer that is not a success."""
-    if method_changed(response) or 300 <= response.status_code < 400:
+    if 300 <= response.status_code < 400:
         return redirect_error(response, call, service)
     body = ErrorBody.read(response, service)
     status, address = response.status_code, service.base_url
@@ -157,19 +165,52 @@ def not_json(response: httpx2.Response, call: Call, service: Service) -> Transie
     )
 
 
-def method_changed(response: httpx2.Response) -> bool:
-    """Whether a redirect changed the method of the call, so that the answer is not to our request."""
-    return bool(response.history) and response.history[0].request.method != response.request.method
-
-
-def redirect_error(response: httpx2.Response, call: Call, service: Service) -> RejectedError:
-    """The error for a redirect that this call cannot follow."""
-    first = response.history[0] if response.history else response
-    target = service.masked(first.headers.get("location", "elsewhere"))[:200]
+def redirect_error(response: httpx2.Response, call: Call, service: Service) -> ProviderError:
+    """The error for a redirect, which no call follows: the key and the rows would go where nobody has sent them."""
+    target = _target(response)
+    where = f"{service.base_url} redirects to {service.masked(target)[:200] or 'elsewhere'} when asked to {call.what}. "
+    if call.kind is Kind.CREATE:
+        return TransientError(
+            f"{where}It may have created the batch all the same, so batchd looks for it before it asks again. "
+            f"{_new_base_url(target, response, service)}"
+        )
     return RejectedError(
-        f"{service.base_url} redirects to {target} when asked to {call.what}. "
-        "Set base_url to the service's real address."
+        f"{where}batchd does not follow it: your key and your rows would go there. "
+        f"{_new_base_url(target, response, service)}"
     )
+
+
+def storage_of(error: Exception) -> httpx2.URL | None:
+    """The other address to which a service redirects for a file; None if it does not, or to one that is less safe."""
+    response = getattr(error, "response", None)
+    if not isinstance(response, httpx2.Response) or response.status_code not in {301, 302, 303, 307, 308}:
+        return None
+    asked = response.request.url
+    try:
+        target = asked.join(response.headers.get("location", "")).copy_with(username=None, password=None)
+    except (httpx2.InvalidURL, ValueError, RuntimeError):
+        return None
+    safe = target.scheme == "https" or target.scheme == asked.scheme == "http"
+    elsewhere = (target.host, target.port) != (asked.host, asked.port)
+    return target if safe and elsewhere and target.host else None
+
+
+def _target(response: httpx2.Response) -> str:
+    """The address without what may be secret in it; empty if it is none."""
+    try:
+        url = response.url.join(response.headers.get("location", ""))
+        return str(url.copy_with(username=None, password=None, query=None, fragment=None))
+    except (httpx2.InvalidURL, ValueError, RuntimeError):
+        return ""
+
+
+def _new_base_url(target: str, response: httpx2.Response, service: Service) -> str:
+    """What to write as base_url, if the same call at another address tells it."""
+    called = str(response.url.copy_with(query=None)).removeprefix(service.base_url).rstrip("/")
+    base = target.rstrip("/").removesuffix(called)
+    if called and base != target.rstrip("/") and base != service.base_url:
+        return f'If that address is the service\'s, set base_url = "{service.masked(base)[:200]}".'
+    return "Set base_url to the service's real address."
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
-from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import msgspec
 
-from batchd import Json, Problem
+from batchd import Json, Problem, covered
 
 from .normalise import problems_of
 
 if TYPE_CHECKING:
     import httpx2
 
-_STARRED = re.compile(r"[\w-]*\*{3,}[\w*-]*")
+# It begins at the beginning of a word: tried from each letter, a word of 100,000 letters would take minutes.
+_STARRED = re.compile(r"(?<![\w-])[\w-]*\*{3,}[\w*-]*")
 _MAX_TEXT = 500
+
+UNREADABLE: tuple[type[Exception], ...] = (ValueError, RecursionError)
+"""What the decoder raises: for what is not JSON, for numbers of thousands of digits, for brackets without end."""
 
 
 class Kind(Enum):
@@ -46,26 +48,23 @@ class Call:
 
 @dataclass(frozen=True)
 class Service:
-    """The service, for messages, and the secrets that no message may contain."""
+    """The service, for messages, which may contain no secret."""
 
     base_url: str
     key_where: str
-    secrets: tuple[str, ...] = field(default=(), repr=False)
     key_renewal: str = "then start batchd again"
 
     def masked(self, text: str) -> str:
         """The text without our secrets, also where the service quotes them with asterisks."""
-        return _STARRED.sub("…", self._secret.sub("…", text))
+        return _STARRED.sub("…", covered(text))
 
     def decoded(self, content: bytes) -> Json:
-        """JSON without our secrets, removed before any text is shortened. DecodeError if it is not JSON."""
-        return msgspec.json.decode(self._secret.sub("…", content.decode("utf-8", "replace")))
-
-    @cached_property
-    def _secret(self) -> re.Pattern[str]:
-        # Shorter values ("x" or "none", for a server that needs no key) are not secrets, and occur in normal text.
-        forms = {form for secret in self.secrets if len(secret) > 4 for form in (secret, quote(secret, safe=""))}
-        return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)) or r"(?!)")
+        """JSON without our secrets, removed before any text is shortened. One of `UNREADABLE` if it is not JSON."""
+        try:
+            value = msgspec.json.decode(content)
+        except msgspec.DecodeError:
+            value = msgspec.json.decode(content.decode("utf-8", "replace"))
+        return covered(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ class ErrorBody:
         raw = " ".join(service.masked(content.decode("utf-8", "replace")).split())
         try:
             body = service.decoded(content)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             body = None
         inner = (body.get("error") or body) if isinstance(body, Mapping) else body
         if isinstance(inner, Mapping):
@@ -143,6 +142,6 @@ def _seconds(text: str | None) -> float | None:
 def _instant(text: str) -> datetime | None:
     try:
         instant = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return None
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

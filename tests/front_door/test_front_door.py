@@ -60,6 +60,7 @@ PUBLIC = [
     "Usage",
     "WorkerLost",
     "__version__",
+    "covered",
     "hookimpl",
     "read_json_line",
     "read_output_line",

@@ -207,25 +207,15 @@ async def test_a_bad_key_is_named_by_its_source_and_never_shown(
         ((404, {"detail": "Not Found"}), "has no Batch API"),
         ((405, {"detail": "Method Not Allowed"}), "has no Batch API"),
         ((501, "not here"), "has no Batch API"),
-        ((301, "", {"Location": "/elsewhere"}), "redirects to /elsewhere"),
     ],
 )
 async def test_a_person_must_act(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path, answer: Any, says: str
 ) -> None:
-    service.on("POST", "/batches", answer).on("GET", "/elsewhere", batch())
+    service.on("POST", "/batches", answer)
     with pytest.raises(RejectedError, match=says):
         await provider.submit(submission_of(tmp_path))
     assert service.count("POST", "/batches") == 1
-
-
-async def test_a_redirect_that_turns_the_post_into_a_get_is_refused(
-    service: FakeService, provider: OpenAIProvider, tmp_path: Path
-) -> None:
-    service.on("POST", "/batches", (302, "", {"Location": f"{service.url}/batches"}))
-    service.on("GET", "/batches", batch("batch_of_someone_else"))
-    with pytest.raises(RejectedError, match="redirects"):
-        await provider.submit(submission_of(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,20 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from openai_support import named
 from yarl import URL
 
-from batchd import CannotFind, NotSent, ProviderError, RejectedError, RemoteMissing, SubmissionRefused, TransientError
+from batchd import (
+    CannotFind,
+    NotSent,
+    ProviderError,
+    RejectedError,
+    RemoteMissing,
+    Secret,
+    SubmissionRefused,
+    TransientError,
+)
 from batchd_openai.translation import FOREIGN, of_response, translate
 from batchd_openai.wire import Call, Kind, Service, retry_after
 
-SERVICE = Service("https://acme.example/v1", "the environment variable ACME_KEY", ("sk-4711-secret",))
+SERVICE = Service("https://acme.example/v1", "the environment variable ACME_KEY")
 CREATE = Call("create a batch", Kind.CREATE, about="file-1")
 
 REQUEST = httpx2.Request("POST", "https://acme.example/v1/batches")
@@ -305,16 +314,19 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
     ],
 )
 def test_no_form_of_the_key_is_shown(text: str) -> None:
+    Secret("sk-4711-secret").reveal()
     masked = SERVICE.masked(text)
     assert "4711-secret" not in masked
     assert "cret." not in masked
 
 
 def test_a_key_in_a_url_is_masked_in_its_quoted_form() -> None:
-    assert Service("u", "w", ("a/b+c=",)).masked("?key=a%2Fb%2Bc%3D or a/b+c=") == "?key=… or …"
+    Secret("a/b+c=").reveal()
+    assert SERVICE.masked("?key=a%2Fb%2Bc%3D or a/b+c=") == "?key=… or …"
 
 
 def test_a_key_is_masked_before_the_text_is_cut() -> None:
+    Secret("sk-4711-secret").reveal()
     body = {"error": {"message": "x" * 1_995 + "sk-4711-secret"}}
     refusal = of_response(answer(400, body), CREATE, SERVICE)
     assert isinstance(refusal, SubmissionRefused)
@@ -322,4 +334,6 @@ def test_a_key_is_masked_before_the_text_is_cut() -> None:
 
 
 def test_a_placeholder_key_is_not_masked() -> None:
-    assert Service("u", "w", ("none", "x")).masked("none of x") == "none of x"
+    for placeholder in ("none", "x"):
+        Secret(placeholder).reveal()
+    assert SERVICE.masked("none of x") == "none of x"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from openai_support import KEY, Connect, FakeService, hang_up, named, serving, submission_of
+from openai_support import Connect, FakeService, hang_up, named, serving, submission_of
 
 from batchd import RejectedError, SubmissionRefused, TransientError
 from batchd_openai.pacing import Pacing
@@ -190,14 +190,3 @@ async def test_forgetting_deletes_the_file_and_what_lost_tries_left(
     await provider.forget(submission_of(tmp_path, attempt=2))
     assert service.count("DELETE", "/files/file-2") == 1
     assert service.count("DELETE", "/files/file-3") == 0
-
-
-async def test_a_redirect_that_keeps_the_call_is_followed(
-    service: FakeService, provider: OpenAIProvider, tmp_path: Path
-) -> None:
-    submission = submission_of(tmp_path)
-    service.on("POST", "/files", (307, "", {"Location": f"{service.url}/files/"}))
-    service.on("POST", "/files/", stored("file-9", "x", 1))
-    assert await provider.upload(submission) == "file-9"
-    assert submission.file.read_bytes() in service.calls("POST", "/files/")[0].body
-    assert service.calls("POST", "/files/")[0].headers["Authorization"] == f"Bearer {KEY}"

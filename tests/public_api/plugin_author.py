@@ -61,6 +61,7 @@ from batchd import (
     TransientError,
     Usage,
     WorkerLost,
+    covered,
     hookimpl,
     read_json_line,
     read_output_line,
@@ -212,7 +213,7 @@ class MailProvider(BatchProvider[MailSettings]):
         assert_type(batch.details, Mapping[str, Json])
         if batch.id != batch.key:
             raise RemoteMissing("The service does not know it.")
-        problems = (Problem(code="bad", message="A line is bad."),)
+        problems = (Problem(code="bad", message=covered("A line is bad.")),)
         return BatchStatus(
             BatchPhase.FAILED, total=3, completed=1, failed=2, problems=problems, usage=Usage(1, 0, 2), details={"a": 1}
         )

@@ -8,6 +8,7 @@ import logging
 from ..domain.subjects import Subject
 from ..errors import BatchdError, PluginError
 from ..plugin.blame import place_of, raised
+from ..secrets.known import covered
 from ..store.errors import StoreUnavailable
 from ..store.event_log import EventLog
 
@@ -27,6 +28,7 @@ class Conditions:
     async def say(self, subject: Subject, text: str, *, cause: str = "") -> None:
         """Something keeps us waiting. Said again in other words, it is news only with another `cause`."""
         self._over.discard(subject)
+        text = covered(text)
         try:
             stored = await self._known()
             known = subject in stored

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from ..contracts import RemoteBatch, Submission
 from ..domain.records import Batch
 from ..errors import TransientError
 from ..system.threads import threads_of
 from .context import Configured, ConfiguredProvider, Context
+from .provider_border import GuardedProvider
 
 
 class ProviderNotConfigured(Exception):
@@ -43,7 +45,7 @@ class TookTooLong(TransientError):
 
 
 async def open_provider(context: Context, name: str) -> ConfiguredProvider:
-    """The configured provider, once it has made itself ready: no call is made to it before."""
+    """The configured provider, once it has made itself ready: no call is made to it before. It stands at the border."""
     configured = context.configured
     provider = provider_for(configured, name)
     opening = configured.opening.get(name)
@@ -54,7 +56,7 @@ async def open_provider(context: Context, name: str) -> ConfiguredProvider:
                 f"The provider {name} has not made itself ready within {provider.call_timeout:.0f} s (its plugin's "
                 "aopen)."
             )
-    return provider
+    return replace(provider, plugin=GuardedProvider(provider.plugin))
 
 
 @asynccontextmanager

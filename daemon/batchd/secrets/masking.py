@@ -1,7 +1,7 @@
 """The last protection against secrets in logs: covers what looks like one.
 
-The first protection is `batchd.Secret`, which never shows its value. This one is for text of others: an error message
-of a service that repeats the key, a library that logs its headers.
+The first protection is `batchd.Secret`, which never shows its value; the second is `known`, which covers the secrets
+that were read. This one is for what neither knows: a library that logs its headers, a key of somebody else.
 """
 
 from __future__ import annotations

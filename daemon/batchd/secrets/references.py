@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import CoreSchema, core_schema
 
 from ..errors import RejectedError
+from .known import remember
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
@@ -57,7 +58,12 @@ class Secret:
         }[self._reference.partition(":")[0]]
 
     def reveal(self) -> str:
-        """The secret. Raises RejectedError if it cannot be read."""
+        """The secret. Raises RejectedError if it cannot be read. From then on it is covered in what others write."""
+        value = self._value()
+        remember(value)
+        return value
+
+    def _value(self) -> str:
         kind, _, name = self._reference.partition(":")
         if self.literal:
             return self._reference

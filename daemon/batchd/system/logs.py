@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import IO, Any, Literal, TypeAlias
 
 from ..errors import BatchdError
+from ..secrets.known import covered
 from ..secrets.masking import mask as mask
 
 Format: TypeAlias = Literal["text", "json"]
@@ -157,7 +158,7 @@ class JsonFormatter(_Formatter):
             entry["traceback"] = traceback
         for name, value in vars(record).items():
             if name not in _STANDARD and name not in entry:
-                entry[name] = value if isinstance(value, bool | int | float | None) else mask(str(value))
+                entry[name] = value if isinstance(value, bool | int | float | None) else _covered(str(value))
         return json.dumps({key: value for key, value in entry.items() if value is not None}, ensure_ascii=False)
 
 
@@ -203,4 +204,8 @@ def _lines(formatter: _Formatter, record: logging.LogRecord) -> list[str]:
 
 def _shown(text: str) -> str:
     """The text with secrets covered and control characters escaped."""
-    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], mask(text))
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], _covered(text))
+
+
+def _covered(text: str) -> str:
+    return mask(covered(text))
