@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -542,8 +543,12 @@ def test_the_operators_prices_are_enough_without_the_published_ones(config: Path
 
 
 def test_it_works_without_the_vocabularies(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokens, "tokenizer_of", lambda name: None)
-    said = here("estimate", file_of(config.parent, "good", "bad"), config=config)
+    monkeypatch.setitem(sys.modules, "splintr", None)
+    tokens.tokenizer_of.cache_clear()
+    try:
+        said = here("estimate", file_of(config.parent, "good", "bad"), config=config)
+    finally:
+        tokens.tokenizer_of.cache_clear()
     assert "tokens, estimated from bytes (pip install 'batchd[tokens]' counts them)." in said.out
 
 

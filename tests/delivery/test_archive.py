@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from batchd.delivery import archive as archiving
 from batchd.delivery.archive import move, reserve, write_why
 
 CONTENT = b"review\n" + b"good\n" * 300_000
@@ -90,7 +89,7 @@ def test_no_file_is_lost_when_the_copy_fails(source, elsewhere, monkeypatch):
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(archiving, "copy_durably", fail)
+    monkeypatch.setattr(os, "posix_fadvise", fail)
     with pytest.raises(OSError, match="No space"):
         move(source, elsewhere / "archive" / "may.csv")
     assert source.exists()

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from batchd import files
 from batchd.files import fsync_folder, make_folder, move_without_replacing, publishing, replacing
 
 
@@ -92,7 +91,7 @@ def test_the_same_bytes_a_second_time_are_success(folder: Path) -> None:
 
 def test_bytes_of_the_same_length_are_compared_every_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The clock of a file system ticks every few milliseconds, so two drafts may have one name, size and time.
-    monkeypatch.setattr(files, "_settle", lambda file: (file.flush(), os.utime(file.fileno(), ns=(0, 0))))
+    monkeypatch.setattr(os, "fsync", lambda descriptor: os.utime(descriptor, ns=(0, 0)))
     publish(folder / "may.csv", b"aaaa")
     publish(folder / "may.csv", b"aaaa")
     with pytest.raises(FileExistsError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import threading
 from pathlib import Path
 
@@ -206,13 +207,13 @@ def test_what_goes_back_never_covers_another_file(place, again, monkeypatch):
 def test_changed_while_it_is_copied(tmp_path, elsewhere, monkeypatch):
     place = make_place(tmp_path, elsewhere)
     stamp = place.drop(content=CONTENT)
-    real = claiming.copy_durably
+    real = os.posix_fadvise
 
-    def copy(source: int, draft: Path) -> None:
-        real(source, draft)
+    def written_to(descriptor, offset, length, advice):
         append(place.inbox / "may.csv")
+        real(descriptor, offset, length, advice)
 
-    monkeypatch.setattr(claiming, "copy_durably", copy)
+    monkeypatch.setattr(plain_files.os, "posix_fadvise", written_to)
     assert take(place, "may.csv", stamp) == Changed()
     assert (place.inbox / "may.csv").read_bytes() == CONTENT + b"more\n"
     assert place.left_in_job() == []
@@ -351,15 +352,16 @@ def test_a_writer_who_goes_on_is_told_by_the_stamp(tmp_path):
 def test_a_write_between_the_check_and_the_end_is_told_too(tmp_path, monkeypatch):
     place = make_place(tmp_path, tmp_path)
     stamp = place.drop(content=b"a\n")
-    real = claiming.fsync_folder
+    real = os.fsync
     with (place.inbox / "may.csv").open("ab") as writer:
 
-        def write(folder: Path) -> None:
-            writer.write(b"more\n")
-            writer.flush()
-            real(folder)
+        def write(descriptor: int) -> None:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                writer.write(b"more\n")
+                writer.flush()
+            real(descriptor)
 
-        monkeypatch.setattr(claiming, "fsync_folder", write)
+        monkeypatch.setattr(claiming.os, "fsync", write)
         outcome = take(place, "may.csv", stamp)
     assert isinstance(outcome, Claimed)
     assert stamp_of(place.target) != outcome.stamp

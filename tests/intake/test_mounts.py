@@ -33,7 +33,6 @@ TABLE = rb"""22 27 0:21 / /proc rw,relatime - proc proc rw
 def table(tmp_path, monkeypatch):
     path = tmp_path / "mountinfo"
     path.write_bytes(TABLE)
-    monkeypatch.setattr(mounts, "MOUNTINFO", path)
     monkeypatch.setattr(mounts.os.path, "realpath", os.fspath)
     return path
 
@@ -56,26 +55,26 @@ def table(tmp_path, monkeypatch):
     ],
 )
 def test_file_system(table, path, kind):
-    assert file_system(Path(path)) == kind
+    assert file_system(Path(path), mountinfo=table) == kind
 
 
 def test_without_a_root_in_the_table(table):
     """In a chroot the list may begin anywhere."""
     table.write_bytes(b"30 29 0:40 / /srv/share rw - nfs4 server:/x rw\n")
-    assert file_system(Path("/srv/share/inbox")) == "nfs4"
-    assert file_system(Path("/home")) == ""
+    assert file_system(Path("/srv/share/inbox"), mountinfo=table) == "nfs4"
+    assert file_system(Path("/home"), mountinfo=table) == ""
 
 
 def test_a_loop_in_the_table_ends(table):
     table.write_bytes(b"1 2 0:1 / / rw - ext4 x rw\n2 1 0:2 / / rw - tmpfs y rw\n")
-    assert file_system(Path("/home")) in {"ext4", "tmpfs"}
+    assert file_system(Path("/home"), mountinfo=table) in {"ext4", "tmpfs"}
 
 
-def test_without_proc(monkeypatch, tmp_path):
-    monkeypatch.setattr(mounts, "MOUNTINFO", tmp_path / "nothing")
-    assert file_system(tmp_path) == ""
-    assert not is_network(tmp_path)
-    refuse_network(tmp_path)
+def test_without_proc(tmp_path):
+    nothing = tmp_path / "nothing"
+    assert file_system(tmp_path, mountinfo=nothing) == ""
+    assert not is_network(tmp_path, mountinfo=nothing)
+    refuse_network(tmp_path, mountinfo=nothing)
 
 
 @pytest.mark.parametrize(
@@ -86,16 +85,16 @@ def test_without_proc(monkeypatch, tmp_path):
         *((kind, False) for kind in ("ext4", "xfs", "btrfs", "zfs", "tmpfs", "overlay", "fuseblk", "f2fs", "vfat", "")),
     ],
 )
-def test_is_network(monkeypatch, kind, network):
-    monkeypatch.setattr(mounts, "file_system", lambda path: kind)
-    assert is_network(Path("/srv/inbox")) == network
+def test_is_network(table, kind, network):
+    table.write_text(f"1 0 0:1 / / rw - {kind or '-'} x rw\n")
+    assert is_network(Path("/srv/inbox"), mountinfo=table) == network
     if network:
         with pytest.raises(StateUnusable, match="network file system") as caught:
-            refuse_network(Path("/srv/state"))
+            refuse_network(Path("/srv/state"), mountinfo=table)
         assert kind in str(caught.value)
         assert "Set [folders] state" in str(caught.value)
     else:
-        refuse_network(Path("/srv/state"))
+        refuse_network(Path("/srv/state"), mountinfo=table)
 
 
 def test_the_real_table(tmp_path, elsewhere):

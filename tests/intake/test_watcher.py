@@ -18,11 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from batchd.intake import watcher as watcher_module
 from batchd.intake.claiming import Claimed, claim
 from batchd.intake.scan import scan
 from batchd.intake.settling import Settling
-from batchd.intake.watcher import Watcher
+from batchd.intake.watcher import Watcher, inotify_observer
 
 from .conftest import Mounts
 
@@ -347,12 +346,15 @@ async def test_an_error_when_waking_does_not_deafen(ear, monkeypatch):
         (OSError(errno.EACCES, "Permission denied"), "Permission denied"),
     ],
 )
-async def test_a_limit_is_said_once_and_the_rescan_goes_on(tmp_path, inbox, monkeypatch, caplog, error, words):
-    def refuse(*_: object) -> None:
-        raise error
+async def test_a_limit_is_said_once_and_the_rescan_goes_on(tmp_path, inbox, caplog, error, words):
+    refusals = [error]
 
-    monkeypatch.setattr(watcher_module, "_observe", refuse)
-    ours = Loop(inbox, tmp_path / "spool")
+    def observer(*arguments):
+        for refusal in refusals:
+            raise refusal
+        return inotify_observer(*arguments)
+
+    ours = Loop(inbox, tmp_path / "spool", observe=observer)
     with caplog.at_level(logging.WARNING):
         ours.watcher.start()
         assert not ours.watcher.watching
@@ -362,7 +364,7 @@ async def test_a_limit_is_said_once_and_the_rescan_goes_on(tmp_path, inbox, monk
     [record] = caplog.records
     assert words in record.getMessage()
     assert record.action == "watch"
-    monkeypatch.undo()
+    refusals.clear()
     await eventually(lambda: ours.watcher.watching, "the limit to be raised")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -435,9 +437,8 @@ def test_watchdog_is_not_imported_before_it_is_needed():
         ("polling", True, False),
     ],
 )
-async def test_modes(inbox, monkeypatch, mode, network, watches):
-    monkeypatch.setattr(watcher_module, "is_network", lambda path: network)
-    ear = Ear(inbox, mode=mode)
+async def test_modes(inbox, mode, network, watches):
+    ear = Ear(inbox, mode=mode, network=lambda _: network)
     ear.watcher.start()
     ear.watcher.check()
     assert ear.watcher.watching == watches

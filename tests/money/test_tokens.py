@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -22,11 +23,12 @@ PARAGRAPH = "It came late, the box was “hỏng”, and nobody at the hotline a
 
 
 @pytest.fixture
-def no_vocabularies(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_vocabularies(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As if the extra were not installed."""
     monkeypatch.setitem(sys.modules, "splintr", None)
     tokens.tokenizer_of.cache_clear()
-    monkeypatch.setattr(tokens, "tokenizer_of", tokens.tokenizer_of.__wrapped__)
+    yield
+    tokens.tokenizer_of.cache_clear()
 
 
 def asked(*said: str, **more: Any) -> bytes:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Mode: TypeAlias = Literal["auto", "inotify", "polling"]
+Observe: TypeAlias = "Callable[[Path, Callable[[], None]], BaseObserver]"
 
 _PATIENCE = 2.0
 _PAIRING = 0.05
@@ -37,11 +38,22 @@ _LIMITS = {
 class Watcher:
     """Calls `wake` in the event loop, soon after something has arrived in the inbox.
 
+    `observe` starts what reports changes, `network` tells where nothing would be reported.
     Mode `auto` watches unless the inbox is on a network file system, `inotify` watches in any case, `polling` never.
     `start`, `check` and `stop` may wait for imports, threads and the disk, so call them in a thread.
     """
 
-    def __init__(self, inbox: Path, wake: Callable[[], None], *, mode: Mode = "auto") -> None:
+    def __init__(
+        self,
+        inbox: Path,
+        wake: Callable[[], None],
+        *,
+        mode: Mode = "auto",
+        network: Callable[[Path], bool] = is_network,
+        observe: Observe | None = None,
+    ) -> None:
+        self._network = network
+        self._observe = observe or inotify_observer
         self._inbox = inbox
         self._wake = wake
         self._mode = mode
@@ -76,7 +88,7 @@ class Watcher:
             if (
                 place is not None
                 and self._mode != "polling"
-                and (self._mode == "inotify" or not is_network(self._inbox))
+                and (self._mode == "inotify" or not self._network(self._inbox))
             ):
                 self._watch()
 
@@ -88,7 +100,7 @@ class Watcher:
 
     def _watch(self) -> None:
         try:
-            self.observer = _observe(self._inbox, self._notice)
+            self.observer = self._observe(self._inbox, self._notice)
         except (ImportError, OSError) as error:
             self._warn(_reason(error))
         else:
@@ -125,7 +137,8 @@ class Watcher:
         self._wake()
 
 
-def _observe(inbox: Path, notice: Callable[[], None]) -> BaseObserver:
+def inotify_observer(inbox: Path, notice: Callable[[], None]) -> BaseObserver:
+    """Call `notice`, in a thread, for each file and folder that arrives in the inbox."""
     # Imported here: without watchdog the daemon notices files later, nothing else.
     from watchdog import events
     from watchdog.observers.inotify import InotifyObserver

@@ -30,24 +30,24 @@ class _Mount:
         return path == self.point or path.startswith(self.point.rstrip("/") + "/")
 
 
-def file_system(path: Path) -> str:
+def file_system(path: Path, *, mountinfo: Path = MOUNTINFO) -> str:
     """The type of the file system of `path`, which need not exist: `ext4`, `nfs4`, `fuse.sshfs`; "" if unknown."""
     try:
-        table = MOUNTINFO.read_bytes()
+        table = mountinfo.read_bytes()
     except OSError:
         return ""
     mount = _mount_of(os.path.realpath(path), [_parsed(line) for line in table.splitlines()])
     return mount.kind if mount else ""
 
 
-def is_network(path: Path) -> bool:
+def is_network(path: Path, *, mountinfo: Path = MOUNTINFO) -> bool:
     """True if other machines can change `path` without a report to this one."""
-    return _NETWORK.fullmatch(file_system(path)) is not None
+    return _NETWORK.fullmatch(file_system(path, mountinfo=mountinfo)) is not None
 
 
-def refuse_network(path: Path) -> None:
+def refuse_network(path: Path, *, mountinfo: Path = MOUNTINFO) -> None:
     """Raises StateUnusable if SQLite's log, locks and fsync are not reliable at the state folder."""
-    kind = file_system(path)
+    kind = file_system(path, mountinfo=mountinfo)
     if _NETWORK.fullmatch(kind):
         raise StateUnusable(
             f"The state folder {path} is on a network file system ({kind}). There its database can be damaged and "

@@ -19,14 +19,16 @@ BUSY_TIMEOUT = 5.0
 
 
 @contextmanager
-def connected(state: Path, *, mode: str = "ro") -> Iterator[sqlite3.Connection | None]:
+def connected(
+    state: Path, *, mode: str = "ro", busy_timeout: float = BUSY_TIMEOUT
+) -> Iterator[sqlite3.Connection | None]:
     """The database in `state`, None if there is none yet. StateUnusable in words, whatever goes wrong in the block."""
     path = state / DATABASE
     try:
         if not _is_there(path):
             yield None
             return
-        connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT)
+        connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=busy_timeout)
         try:
             connection.isolation_level = None
             connection.row_factory = sqlite3.Row
