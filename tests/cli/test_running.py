@@ -264,7 +264,7 @@ def test_check_of_a_disk_that_is_almost_full(tmp_path: Path, monkeypatch: pytest
 
 def test_check_of_a_state_on_a_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     house = real_house(tmp_path / "house")
-    monkeypatch.setattr("batchd.system.mounts.file_system", lambda _: "nfs4")
+    monkeypatch.setattr("batchd.system.mounts.file_system", lambda *_, **__: "nfs4")
     found = levels(house, "--offline", FAKE_KEY="x")
     assert found["state"][0][0] == "wrong"
     assert "network file system (nfs4)" in found["state"][0][1]
