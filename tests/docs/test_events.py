@@ -37,6 +37,7 @@ SAMPLES: dict[str, list[Event]] = {
             job=JOB, order="approve", reason=f"Job {JOB} is done, not held; there is nothing to approve."
         ),
         events.JobDelivered(job=JOB, sink="csv", files=["reviews/may.results.csv", "reviews/may.failed.csv"]),
+        events.SinkSkipped(job=JOB, sink="webhook", reason="a person has ordered it."),
         events.JobFinished(
             job=JOB,
             source="reviews/may.csv",

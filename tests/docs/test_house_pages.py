@@ -113,7 +113,7 @@ def test_the_version_of_the_changelog_is_the_one_that_is_built() -> None:
 def test_the_changelog_names_the_commands_there_are() -> None:
     context = command_line.make_context("batchd", ["status"])
     text = (ROOT / "CHANGELOG.md").read_text("utf-8")
-    named = set(re.findall(r"`([a-z]+)`", text.partition("- Commands ")[2].partition(", with exit")[0]))
+    named = set(re.findall(r"`([a-z-]+)`", text.partition("- Commands ")[2].partition(", with exit")[0]))
     assert named == set(command_line.list_commands(context))
 
 

@@ -151,6 +151,12 @@ STEPS = [
         "closing", JobState.RUNNING, lambda s: s.jobs.closing(RUNNING, outbox_stem="may", archive_name="may.csv")
     ),
     jobs_step("renamed", JobState.DELIVERING, lambda s: s.jobs.renamed(DELIVERING, "may (2)"), outbox_stem="may"),
+    Step(
+        "sink_skipped",
+        (DELIVERING,),
+        lambda s: s.jobs.sink_skipped(DELIVERING, "csv", "a person has ordered it."),
+        ("SinkSkipped",),
+    ),
     jobs_step(
         "published",
         JobState.DELIVERING,

@@ -56,6 +56,7 @@ class Instances:
             disabled=frozenset(config.plugins.disabled),
             suffixes=frozenset(catalogue.suffixes()),
             ignore=tuple(config.intake.ignore),
+            publish_timeouts={name: table.publish_timeout for name, table in config.sinks.items()},
             budget=config.spending_limits(),
             approve_in_folder=config.budget.approve_in_folder,
             reuse_bytes=config.reuse.max_bytes,

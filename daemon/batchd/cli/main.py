@@ -39,6 +39,7 @@ SECTIONS = {
         "approve": "orders:approve",
         "cancel": "orders:cancel",
         "retry": "orders:retry",
+        "skip-sink": "orders:skip_sink",
         "resolve": "orders:resolve",
     },
     "To set up": {

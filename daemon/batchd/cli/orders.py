@@ -1,4 +1,4 @@
-"""`batchd approve`, `cancel`, `retry`, `resolve`: orders, left in the database for the daemon to carry out."""
+"""`batchd approve`, `cancel`, `retry`, `skip-sink`, `resolve`: orders, left for the daemon in the database."""
 
 from __future__ import annotations
 
@@ -78,6 +78,26 @@ def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
     from ..orders.values import Retry
 
     return _leave(call, [Retry(job) for job in _jobs(call, jobs)], as_json=as_json)
+
+
+@click.command("skip-sink")
+@click.argument("job", shell_complete=complete_unfinished)
+@click.argument("sink", metavar="NAME")
+@json_option
+@pass_call
+def skip_sink(call: Call, job: str, sink: str, *, as_json: bool) -> int:
+    """Publish nothing of a job through a sink that does not work.
+
+    The job goes on without it: its other sinks and its report are not changed by that. JOB is an id, its first
+    characters, or the name of the dropped file; `batchd status` shows which sink fails.
+
+    \b
+    Examples:
+      batchd skip-sink may.csv webhook
+    """
+    from ..orders.values import SkipSink
+
+    return _leave(call, [SkipSink(each, sink) for each in _jobs(call, [job])], as_json=as_json)
 
 
 @click.command()

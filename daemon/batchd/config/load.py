@@ -33,6 +33,7 @@ from .tables import (
     OBSERVER_KEYS,
     PROVIDER_KEYS,
     ROUTE_NAME,
+    SINK_KEYS,
     WORKERS_KEYS,
     BudgetTable,
     FolderNames,
@@ -259,10 +260,11 @@ class _Reading:
         for name, table in self._tables("sinks"):
             keys: Keys = ("sinks", name)
             kind = table.get("plugin", name)
-            own = {key: value for key, value in table.items() if key != "plugin"}
-            sink = self._table(SinkTable, keys, {"plugin": kind, "settings": own})
+            common = {key: value for key, value in table.items() if key in SINK_KEYS}
+            own = {key: value for key, value in table.items() if key not in SINK_KEYS}
+            sink = self._table(SinkTable, keys, {"plugin": kind, **common, "settings": own})
             if self._plugins.known(Role.SINK, kind, keys, needed=name in used):
-                self._plugins.settings(Role.SINK, kind, own, keys, also_known=("plugin",))
+                self._plugins.settings(Role.SINK, kind, own, keys, also_known=SINK_KEYS)
             if sink is not None:
                 sinks[name] = sink
         return sinks

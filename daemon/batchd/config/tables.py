@@ -274,10 +274,15 @@ PROVIDER_KEYS = frozenset(ProviderTable.model_fields) - {"settings"}
 
 
 class SinkTable(Table):
-    """`[sinks.NAME]`: the plugin, and its settings as written."""
+    """`[sinks.NAME]`: the plugin, the seconds it may take without reading a row, and its settings as written."""
 
     plugin: Text
+    publish_timeout: Interval = 300.0
     settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
+
+
+SINK_KEYS = frozenset(SinkTable.model_fields) - {"settings"}
+"""The keys of a sink's table that batchd reads itself."""
 
 
 class ObserverTable(Table):

@@ -32,8 +32,15 @@ class SpoolRows(ResultRows):
         self._spool = spool
         self._job = job
         self._parts = parts
+        self.passed = 0
+        """How often a row was passed on, in all iterations."""
 
     def __iter__(self) -> Iterator[ResultRow]:
+        for row in self._joined():
+            self.passed += 1
+            yield row
+
+    def _joined(self) -> Iterator[ResultRow]:
         number = 0
         for part in self._parts:
             if part.first != number:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+from collections.abc import Iterable
 
 from ..domain.subjects import Subject
 from ..errors import BatchdError, PluginError
@@ -51,6 +52,14 @@ class Conditions:
                     error.reason,
                     extra={"action": "Wait"},
                 )
+
+    async def are_there(self, subjects: Iterable[Subject]) -> list[Subject]:
+        """Those of these subjects that are in trouble, as far as can be told."""
+        try:
+            stored = await self._known()
+        except StoreUnavailable:
+            return []
+        return [each for each in subjects if each in stored]
 
     async def all_well(self, subject: Subject) -> None:
         """It is over."""

@@ -80,6 +80,7 @@ class Configured:
     disabled: frozenset[str] = frozenset()
     suffixes: frozenset[str] = frozenset()
     ignore: tuple[str, ...] = ()
+    publish_timeouts: Mapping[str, float] = field(default_factory=dict)
     budget: SpendingLimits = field(default_factory=SpendingLimits)
     approve_in_folder: bool = False
     reuse_bytes: int = 1_000_000_000
@@ -124,6 +125,8 @@ class Context:
     `executor` is the configured one, and `local` that of this machine, which may be the same: what reads or writes one
     stream runs there. `pieces` says what workers have made for which part, by which configuration (see
     `engine/steps/render.py`). `hung` has for each job the rows over which a plugin hung, with their failures.
+    `publishing` has the limit of each job and sink that is being published;
+    `last_tries` are the jobs that were cancelled when only sinks were left.
     """
 
     store: Store
@@ -139,6 +142,8 @@ class Context:
     keep: float = 7 * 86_400.0
     time_limits: TimeLimits = field(default_factory=TimeLimits)
     hung: dict[str, dict[int, Failure]] = field(default_factory=dict)
+    publishing: dict[tuple[str, str], asyncio.Timeout] = field(default_factory=dict)
+    last_tries: set[str] = field(default_factory=set)
 
     def now(self) -> Moment:
         """Now, by every clock that matters."""

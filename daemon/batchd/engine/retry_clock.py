@@ -37,6 +37,12 @@ class RetryClock:
         wait.until = self._clock.steady() + pause
         return wait.failures
 
+    def refused(self, key: Hashable) -> None:
+        """A person has to do something: one gentle try now and then."""
+        wait = self._waits.setdefault(key, _Wait())
+        wait.failures += 1
+        wait.until = self._clock.steady() + backoff.gentle(wait.failures)
+
     def pause(self, key: Hashable, pause: float) -> None:
         """It went well, and is to be done again after this many seconds."""
         self._waits[key] = _Wait(0, self._clock.steady() + pause)

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..domain import lifecycle
 from ..domain.lifecycle import Action, Pack
+from ..domain.records import JobState
 from ..domain.subjects import Subject
 from ..errors import NodeLost, RejectedError, RemoteMissing, TransientError, WorkerLost
 from ..sending import backoff
@@ -27,6 +28,7 @@ from .retry_clock import RetryClock
 from .retry_later import RetryLater
 from .room import Due, Room
 from .steps import CARRIED_OUT_BY, orders
+from .steps.deliver import SinkNotConfigured, SinkTookTooLong
 from .steps.worker_crashes import MAX_WORKER_CRASHES, stop_after_crashes
 
 logger = logging.getLogger(__name__)
@@ -152,9 +154,24 @@ class Engine:
             self.retry_clock.forget(due.action)
         await self._answered(due)
         await self.conditions.all_well(_subject(due.action))
+        if isinstance(due.action, lifecycle.Finish):
+            await self._let_go_of_sinks(due.action.job)
         if isinstance(due.action, lifecycle.Fetch):
             # Whether it could be cancelled does not matter any more.
             await self.conditions.all_well(_subject(lifecycle.CancelBatch(due.action.batch)))
+
+    async def _let_go_of_sinks(self, job: str) -> None:
+        """A job that has skipped a sink does not wait for it any more; nobody may."""
+        sinks = (await self.context.store.jobs.get(job)).route.sinks
+        troubled = await self.conditions.are_there(Subject.sink(name) for name in sinks)
+        if not troubled:
+            return
+        views = await self.context.store.jobs.views()
+        waiting = {name for view in views if view.job.state is JobState.DELIVERING for name in view.job.route.sinks}
+        for sink in troubled:
+            if sink.name not in waiting:
+                self.retry_clock.forget(sink)
+                await self.conditions.all_well(sink)
 
     async def _answered(self, due: Due) -> None:
         if due.callee is not None:
@@ -179,13 +196,24 @@ class Engine:
         logger.debug("%s failed", action, exc_info=error, extra={"action": name})
         if isinstance(error, ProviderNotConfigured):
             await self.conditions.say(Subject.provider(error.name), str(error))
+        elif callee is not None and isinstance(action, lifecycle.Deliver) and isinstance(error, RejectedError):
+            if self.retry_clock.until(callee) <= self.context.clock.steady():
+                self.retry_clock.refused(callee)
+            self.retry_clock.forget(action)
+            waits = (
+                f"{error} Its jobs wait; nothing is lost. When it is fixed: `batchd retry {action.job}`, or reload. "
+                f"To go on without it: `batchd skip-sink {action.job} {action.sink}`."
+            )
+            await self.conditions.say(callee, waits, cause="rejected")
+        elif isinstance(error, SinkNotConfigured):
+            await self.conditions.say(_subject(action), str(error))
         elif callee is not None and isinstance(error, RejectedError):
             self._shut_for_longer(callee)
             waits = f"{error} Jobs wait; nothing is lost."
             await self.conditions.say(callee, waits, cause="rejected")
         elif callee is not None and isinstance(error, TransientError) and not isinstance(error, RemoteMissing):
             self._streaks[callee] += 1
-            if self._streaks[callee] >= COMPLAIN_AFTER or isinstance(error, TookTooLong):
+            if self._streaks[callee] >= COMPLAIN_AFTER or isinstance(error, TookTooLong | SinkTookTooLong):
                 self._shut_for_longer(callee)
                 waits = f"{error} Trying again until it works; jobs wait."
                 await self.conditions.say(callee, waits, cause="passing")

@@ -41,6 +41,7 @@ from .jobs import JobRetried as JobRetried
 from .jobs import OrderRefused as OrderRefused
 from .jobs import PartSplit as PartSplit
 from .jobs import RowsReturned as RowsReturned
+from .jobs import SinkSkipped as SinkSkipped
 from .jobs import SourceChanged as SourceChanged
 from .jobs import WorkerDied as WorkerDied
 

@@ -192,6 +192,19 @@ class JobDelivered(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SinkSkipped(Event):
+    """A sink gets nothing of the job, by a person's order or because the job was cancelled."""
+
+    severity: ClassVar[str] = "warning"
+    sink: str
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        return f"The sink {self.sink} is skipped: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobFinished(Event):
     """Results, report and archive are in place."""
 

@@ -49,6 +49,18 @@ class Retry(Order):
 
 
 @dataclass(frozen=True, slots=True)
+class SkipSink(Order):
+    """Publish nothing of a job through this sink; the other sinks and the report are not changed by it."""
+
+    sink: str
+    kind: ClassVar[str] = "skip-sink"
+
+    def data(self) -> Mapping[str, Any]:
+        """The name of the sink."""
+        return {"sink": self.sink}
+
+
+@dataclass(frozen=True, slots=True)
 class Resolve(Order):
     """Say whether the provider has a batch that is held: under the id `found`, or not at all (None)."""
 
@@ -70,6 +82,8 @@ def from_stored(kind: str, target: str, data: Mapping[str, Any]) -> Order | None
             return Cancel(target)
         case Retry.kind:
             return Retry(target)
+        case SkipSink.kind:
+            return SkipSink(target, str(data.get("sink", "")))
         case Resolve.kind:
             return Resolve(target, str(data["found"]) if data.get("found") else None)
     return None

@@ -23,6 +23,11 @@ def delay(failures: int, *, jitter: float, retry_after: float | None = None) -> 
     return max(jittered if failures > 1 else 0.0, min(retry_after, MAX_ASKED))
 
 
+def gentle(failures: int) -> float:
+    """Seconds to the next try where only a person can help: a minute, doubling up to an hour."""
+    return min(MAX_ASKED, 60.0 * 2.0 ** min(failures - 1, 30))
+
+
 def poll_delay(age: float, *, least: float, jitter: float) -> float:
     """Seconds until the next poll of a batch of this age: 2 % of it, at least `least`, at most five minutes.
 

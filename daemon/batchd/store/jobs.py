@@ -18,13 +18,14 @@ from ..events import (
     JobRedelivered,
     JobRejected,
     PartSplit,
+    SinkSkipped,
     WorkerDied,
 )
 from ..model import Dialect, Json
 from .database import Database, Transaction, as_sequence, to_json
 from .errors import names_may_be_taken
 from .mapping import columns_of, job_of, part_of
-from .steps import change_job, change_part, part_columns
+from .steps import change_job, change_part, find_duplicate, part_columns
 from .views import view_of
 
 Duplicates = Literal["redeliver", "process", "reject"]
@@ -167,7 +168,7 @@ class Jobs:
             duplicate_of = None
             if duplicates != "process":
                 # A cancelled job is no reason to reject a file: most likely it was dropped to be asked after all.
-                duplicate_of = await _duplicate_of(tx, job, sha256, cancelled=duplicates != "reject")
+                duplicate_of = await find_duplicate(tx, job, sha256, cancelled=duplicates != "reject")
             if duplicate_of is not None and duplicates == "reject":
                 return duplicate_of
             changed = await tx.update(
@@ -222,7 +223,7 @@ class Jobs:
     async def better_duplicate(self, job: Job) -> str | None:
         """The job to take answers from now that `duplicate_of` is at its end: another one may have asked the rest."""
         return await self._database.read(
-            lambda tx: _duplicate_of(tx, job, str(job.sha256), accepted_at=job.accepted_at)
+            lambda tx: find_duplicate(tx, job, str(job.sha256), accepted_at=job.accepted_at)
         )
 
     async def set_duplicate(self, job: Job, duplicate_of: str | None) -> None:
@@ -305,7 +306,7 @@ class Jobs:
 
         async def change(tx: Transaction) -> None:
             if await tx.update("jobs", {"id": job.id, "state": JobState.DELIVERING}, outbox_stem=outbox_stem):
-                await tx.run("delete_deliveries", job=job.id)
+                await tx.run("delete_published", job=job.id)
 
         with names_may_be_taken():
             await self._database.write(change)
@@ -324,6 +325,16 @@ class Jobs:
             row = {"job": job.id, "sink": sink, "files": to_json(files), "delivered_at": tx.now}
             if await tx.insert("deliveries", [row], otherwise="OR IGNORE"):
                 await tx.record(JobDelivered(job=job.id, sink=sink, files=list(files)))
+
+        await self._database.write(change)
+
+    async def sink_skipped(self, job: Job, sink: str, reason: str) -> None:
+        """Nothing of the job is published through this sink, for this reason."""
+
+        async def change(tx: Transaction) -> None:
+            row = {"job": job.id, "sink": sink, "files": to_json([]), "delivered_at": tx.now, "skipped": 1}
+            if await tx.insert("deliveries", [row], otherwise="OR IGNORE"):
+                await tx.record(SinkSkipped(job=job.id, sink=sink, reason=reason))
 
         await self._database.write(change)
 
@@ -384,13 +395,3 @@ class Jobs:
 
     async def _step(self, job: str, before: JobState, after: JobState, *events: Event, **columns: Any) -> None:
         await self._database.write(lambda tx: change_job(tx, job, before, after, *events, **columns))
-
-
-async def _duplicate_of(
-    tx: Transaction, job: Job, sha256: str, *, accepted_at: float | None = None, cancelled: bool = True
-) -> str | None:
-    """The job to take answers from, of all or of those accepted earlier. `cancelled`: even one that was cancelled."""
-    rows = await tx.fetch(
-        "duplicate_of", sha256=sha256, route=columns_of(job)["route"], id=job.id, accepted_at=accepted_at
-    )
-    return str(rows[0]["id"]) if rows and (cancelled or not rows[0]["cancelled"]) else None

@@ -196,6 +196,10 @@ WHERE ours.batch = :batch AND before.batch != :batch AND batches.state = 'return
 -- name: delete_deliveries
 DELETE FROM deliveries WHERE job = :job
 
+-- name: delete_published
+-- A skipped sink stays skipped under another name.
+DELETE FROM deliveries WHERE job = :job AND NOT skipped
+
 -- name: job_ids
 SELECT id FROM jobs
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..domain.records import JobState, Part, PartState
+from ..domain.records import Job, JobState, Part, PartState
 from ..events import Event
 from .database import Transaction
 from .mapping import columns_of
@@ -33,3 +33,13 @@ def part_columns(part: Part) -> dict[str, Any]:
     columns = columns_of(part)
     del columns["job"], columns["first"]
     return columns
+
+
+async def find_duplicate(
+    tx: Transaction, job: Job, sha256: str, *, accepted_at: float | None = None, cancelled: bool = True
+) -> str | None:
+    """The job to take answers from, of all or of those accepted earlier. `cancelled`: even one that was cancelled."""
+    rows = await tx.fetch(
+        "duplicate_of", sha256=sha256, route=columns_of(job)["route"], id=job.id, accepted_at=accepted_at
+    )
+    return str(rows[0]["id"]) if rows and (cancelled or not rows[0]["cancelled"]) else None

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
 from ...contracts import DeliveryJob
 from ...delivery.outbox import FolderOutbox, SpoolRows
 from ...delivery.report_json import count_rows
 from ...domain.lifecycle import Deliver
-from ...errors import BatchdError
+from ...domain.records import Job
+from ...errors import BatchdError, TransientError
 from ...file_sink import FileSink
+from ...plugin.blame import raised
+from ...store.errors import StoreUnavailable
+from ...system.threads import threads_of
 from ...work.joined import RowsDoNotAddUp
 from ..context import Context
+from ..retry_later import RetryLater
 from .close import stand_still
 from .output_names import take_another_name
 from .render import publish_files, shape_of
@@ -19,14 +28,82 @@ class SinkNotConfigured(BatchdError):
     """A job under way is to be published through a sink that the configuration does not have any more."""
 
 
+class SinkTookTooLong(TransientError):
+    """A sink did not return, and read no row, for longer than it may."""
+
+
+PUBLISH_TIMEOUT = 300.0
+CANCELLED_MAY_TAKE = 30.0
+"""Seconds that a sink has for a job that was cancelled."""
+LOOK_EVERY = 1.0
+
+
 class SinksCollide(BatchdError):
     """Two sinks of a route would write the same file."""
 
 
 async def deliver(context: Context, action: Deliver) -> None:
-    """Publish the job through one sink."""
-    configured = context.configured
+    """Publish the job through one sink. If the job was cancelled meanwhile, a sink that fails is skipped."""
     job = await context.store.jobs.get(action.job)
+    try:
+        await _deliver(context, action, job)
+    except (StoreUnavailable, RetryLater):
+        raise
+    except Exception as error:
+        job = await context.store.jobs.get(action.job)
+        if action.sink in await context.store.jobs.delivered(job.id):
+            return  # a person has skipped it meanwhile
+        sink = context.configured.sinks.get(action.sink)
+        of_the_folder = isinstance(error, OSError) and isinstance(sink, FileSink)
+        if job.id not in context.last_tries or of_the_folder:
+            raise
+        reason = f"the job was cancelled, and the sink failed. {raised(error)}"
+        await context.store.jobs.sink_skipped(job, action.sink, reason)
+
+
+def hurry(context: Context, job: str, sink: str | None = None, *, within: float = 0.0) -> None:
+    """What is being published of the job, through this sink or any, has no more time than this."""
+    at = asyncio.get_running_loop().time() + within
+    for (publishing, name), limit in context.publishing.items():
+        if publishing == job and sink in {None, name} and (limit.when() or at) >= at:
+            limit.reschedule(at)
+
+
+@asynccontextmanager
+async def _limited(context: Context, action: Deliver, job: Job, passed: Callable[[], int]) -> AsyncIterator[None]:
+    """A sink at work, which has threads of its own and must make progress."""
+    seconds = context.configured.publish_timeouts.get(action.sink, PUBLISH_TIMEOUT)
+    seconds = min(seconds, CANCELLED_MAY_TAKE) if job.id in context.last_tries else seconds
+    loop, key = asyncio.get_running_loop(), (action.job, action.sink)
+
+    async def watch(limit: asyncio.Timeout, seen: int) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            if passed() != seen:
+                seen = passed()
+                limit.reschedule(loop.time() + seconds)
+
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            context.publishing[key] = limit
+            watching = asyncio.create_task(watch(limit, passed()), name=f"watch the sink {action.sink}")
+            try:
+                with threads_of(f"sink {action.sink}"):
+                    yield
+            finally:
+                watching.cancel()
+                context.publishing.pop(key, None)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise SinkTookTooLong(
+            f"The sink {action.sink} was to publish {job.source} (job {job.id}) and did not return, nor read a row, "
+            f"within {seconds:.0f} s (publish_timeout). `batchd skip-sink {job.id} {action.sink}` goes on without it."
+        ) from error
+
+
+async def _deliver(context: Context, action: Deliver, job: Job) -> None:
+    configured = context.configured
     parts = await context.store.jobs.parts(job.id)
     assert job.outbox_stem is not None
     outbox = FolderOutbox(
@@ -45,14 +122,16 @@ async def deliver(context: Context, action: Deliver) -> None:
     sink = configured.sinks.get(action.sink)
     if sink is None:
         raise SinkNotConfigured(
-            f"{job.source} is to go to the sink {action.sink}, which the configuration does not have any more. "
-            "Put it back, and reload."
+            f"{job.source} (job {job.id}) is to go to the sink {action.sink}, which the configuration does not have "
+            f"any more. Put it back, and reload; or go on without it: `batchd skip-sink {job.id} {action.sink}`."
         )
+    rows = SpoolRows(context.spool, job, parts, shape_of(job).answer_columns)
     try:
         if isinstance(sink, FileSink) and action.sink in configured.file_sinks:
             await publish_files(context, configured, job, parts, action.sink, outbox)
         else:
-            await sink.publish(delivery, SpoolRows(context.spool, job, parts, shape_of(job).answer_columns))
+            async with _limited(context, action, job, lambda: rows.passed):
+                await sink.publish(delivery, rows)
     except FileExistsError:
         if outbox.taken is None:
             raise  # not in the outbox: another name there changes nothing

@@ -9,12 +9,13 @@ from ...contracts import RemoteBatch
 from ...domain.records import Batch, BatchState, HeldFor, Job, JobState, Part, PartState
 from ...errors import ProviderError
 from ...events import JobCancelled, JobRetried, count
-from ...orders.values import Approve, Cancel, Resolve, Retry, from_stored
+from ...orders.values import Approve, Cancel, Resolve, Retry, SkipSink, from_stored
 from ...store.orders import StoredOrder
 from ...work.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context
 from ..provider_calls import ProviderNotConfigured, open_provider
 from .approve import approve
+from .deliver import CANCELLED_MAY_TAKE, hurry
 from .owed import GIVEN_UP
 from .reject import reject
 
@@ -44,6 +45,8 @@ async def _carry_out(context: Context, stored: StoredOrder) -> str:
             return await _cancel(context, order)
         case Retry():
             return await _retry(context, order)
+        case SkipSink():
+            return await _skip_sink(context, order)
         case Resolve():
             return await _resolve(context, order)
         case _:
@@ -67,7 +70,15 @@ async def _job(context: Context, name: str) -> Job:
 
 async def _cancel(context: Context, order: Cancel) -> str:
     job = await _job(context, order.target)
-    if job.state.final or job.cancelled or job.state in {JobState.DELIVERING, JobState.REJECTING}:
+    if job.state is JobState.DELIVERING:
+        await context.store.jobs.cancelled(job, JobCancelled(job=job.id), state=JobState.DELIVERING)
+        context.last_tries.add(job.id)
+        hurry(context, job.id, within=CANCELLED_MAY_TAKE)
+        return (
+            f"Job {job.id} is being cancelled: all its rows are answered, so each sink that has not published them is "
+            "tried once more, and skipped if it fails."
+        )
+    if job.state.final or job.cancelled or job.state is JobState.REJECTING:
         now = "being cancelled" if job.cancelled and not job.state.final else job.state
         raise NotCarriedOut(f"Job {job.id} is {now} already; nothing was changed.")
     if job.rows is None:
@@ -79,6 +90,19 @@ async def _cancel(context: Context, order: Cancel) -> str:
     return f"Job {job.id} is being cancelled; rows that are answered already are delivered."
 
 
+async def _skip_sink(context: Context, order: SkipSink) -> str:
+    job = await _job(context, order.target)
+    if job.state.final:
+        raise NotCarriedOut(f"Job {job.id} is {job.state} already; nothing was changed.")
+    if order.sink not in job.route.sinks:
+        raise NotCarriedOut(f"Job {job.id} has no sink {order.sink}; it has {', '.join(job.route.sinks)}.")
+    if order.sink in await context.store.jobs.delivered(job.id):
+        raise NotCarriedOut(f"Job {job.id} has been published through {order.sink} already, or that was skipped.")
+    await context.store.jobs.sink_skipped(job, order.sink, "a person has ordered it.")
+    hurry(context, job.id, order.sink)
+    return f"Job {job.id} skips the sink {order.sink}; its other results are not changed by that."
+
+
 async def _retry(context: Context, order: Retry) -> str:
     job = await _job(context, order.target)
     context.hung.pop(job.id, None)
@@ -86,6 +110,8 @@ async def _retry(context: Context, order: Retry) -> str:
         return await _go_on(context, job)
     if job.state is JobState.REJECTED:
         raise NotCarriedOut(f"Job {job.id} was rejected: {job.reason} Fix the file and drop it again.")
+    if job.state is JobState.DELIVERING:
+        return f"Job {job.id} is tried again now, through each sink that has not published it."
     if job.state not in {JobState.DONE, JobState.CANCELLED}:
         raise NotCarriedOut(f"Job {job.id} is {job.state}; there is nothing to retry yet.")
     if job.swept_at is not None:

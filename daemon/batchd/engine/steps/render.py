@@ -84,6 +84,7 @@ async def publish_files(
 def forget_pieces(context: Context, job: Job) -> None:
     """The job is published: what was made for that is not needed any more."""
     context.hung.pop(job.id, None)
+    context.last_tries.discard(job.id)
     for key in [key for key in list(context.pieces) if key[0] == job.id]:
         del context.pieces[key]
     with contextlib.suppress(OSError):
