@@ -58,10 +58,16 @@ QUICK = [
 ]
 
 
+@pytest.fixture(scope="module")
+def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A house that these commands change nothing of, but for orders that nobody carries out."""
+    house, _ = finished_house(tmp_path_factory.mktemp("looked-at") / "house")
+    return house.folder
+
+
 @pytest.mark.parametrize("arguments", QUICK, ids=" ".join)
-def test_quick_commands_import_nothing_heavy(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    house, _ = finished_house(tmp_path / "house")
-    modules = imported_by(house.folder, *arguments)
+def test_quick_commands_import_nothing_heavy(looked_at: Path, arguments: tuple[str, ...]) -> None:
+    modules = imported_by(looked_at, *arguments)
     packages = {name.partition(".")[0] for name in modules}
     assert packages.isdisjoint({"openai", "pydantic", "aiosqlite", "rich", "msgspec", "jinja2", "watchdog"})
     if arguments != ("--help",):  # which asks plugins for their commands
