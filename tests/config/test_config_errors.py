@@ -230,8 +230,8 @@ def test_a_fault_is_told_by_line_table_key_and_remedy(
     write: Write, catalogue: Catalogue, added: str, message: str
 ) -> None:
     route_keys = (
-        "attempts, endpoint, finish_within, group, match, max_failed, mode, model, params, part_rows, prompt, provider, reader, "
-        "reuse, sinks"
+        "attempts, endpoint, finish_within, group, identical_rows, match, max_failed, mode, model, params, part_rows, "
+        "prompt, provider, reader, reuse, sinks"
     )
     expected = message.format(route_keys=route_keys) if "{route_keys}" in message else message
     assert refused(write(HEAD + added), catalogue) == expected.split("\n")

@@ -221,3 +221,69 @@ async def test_a_file_that_was_answered_as_a_whole_costs_nothing_whatever_the_bu
     cost = house.report("reviews/b.report.json")["cost"]
     assert (cost["actual"], cost["saved"]) == (0.0, 30.0)
     assert house.service.creates == 1
+
+
+COLD = replace(ROUTE, reuse=None, params={"temperature": 0})
+
+
+@pytest.mark.field("dropped again")
+@pytest.mark.parametrize(
+    ("route", "asked"),
+    [
+        (COLD, 2),
+        (replace(COLD, params={"temperature": 0.0}), 2),
+        (replace(COLD, params={"temperature": 0.7}), 4),
+        (replace(COLD, params={}), 4),
+        (replace(COLD, params={}, identical_rows="once"), 2),
+        (replace(COLD, identical_rows="each"), 4),
+    ],
+)
+async def test_identical_rows_are_asked_once_where_the_same_answer_would_come(
+    tmp_path: Path, route: Route, asked: int
+) -> None:
+    house = household(tmp_path, route)
+    await work(house, ("may.csv", csv("good", "bad", "good", "good")))
+    assert house.service.executed.total() == asked
+    assert answers(house, "may") == [f"re: Review: {review}" for review in ("good", "bad", "good", "good")]
+    report = house.report("reviews/may.report.json")
+    saved = 4 - asked
+    assert (report["rows"]["ok"], report["rows"]["reused"]) == (4, saved)
+    assert (report["tokens"]["saved_input"], report["tokens"]["saved_output"]) == (10 * saved, 5 * saved)
+    assert report["cost"]["saved"] == 15.0 * saved
+    assert not (tmp_path / "state/answers.db").exists()
+
+
+@pytest.mark.field("dropped again")
+async def test_lines_that_say_it_themselves_are_asked_once_and_others_each(tmp_path: Path) -> None:
+    prompt = replace(ROUTE.prompt, kind="passthrough", settings={})
+    house = household(tmp_path, replace(COLD, params={}, prompt=prompt, sinks=("jsonl",)))
+
+    def line(number: int, **more: Any) -> str:
+        body = {"model": "small", "messages": [{"role": "user", "content": "Hi"}], **more}
+        return json.dumps({"custom_id": f"r{number}", "method": "POST", "url": "/v1/chat/completions", "body": body})
+
+    lines = [line(1, temperature=0), line(2, temperature=0), line(3), line(4), line(5, temperature=0.5)]
+    await work(house, ("may.jsonl", "\n".join(lines)))
+    assert house.service.executed.total() == 4
+    results = [json.loads(each) for each in house.outbox()["reviews/may.results.jsonl"].splitlines()]
+    assert [each["custom_id"] for each in results] == [f"r{number}" for number in range(1, 6)]
+
+
+@pytest.mark.slow
+@pytest.mark.field("dropped again")
+async def test_stopped_after_any_action_identical_rows_are_asked_once(tmp_path: Path) -> None:
+    stop = 0
+    while True:
+        house = household(tmp_path / str(stop), COLD)
+        house.drop("reviews/a.csv", csv("good", "bad", "good", "good"))
+        async with house.living() as living:
+            await living.take_in()
+            done = 0
+            while done < stop and await living.step() is not None:
+                done += 1
+        await work(house, ("b.csv", csv("good", "good")))
+        assert answers(house, "a") == [f"re: Review: {review}" for review in ("good", "bad", "good", "good")]
+        assert house.service.executed.total() == 3
+        if done < stop:
+            return
+        stop += 1

@@ -120,7 +120,7 @@ class Estimating:
         habits = Habits(
             requests=counted.requests,
             # Where answers are reused, they cost nothing as it is.
-            repeats=0 if route.reuse is not None else counted.repeats,
+            repeats=0 if route.reuse is not None or route.asks_once() else counted.repeats,
             same=None if same is None else same * factor,
             limit=counted.limits / limited if limited and not counted.unlimited else None,
             past=past,

@@ -68,6 +68,7 @@ def read_route(
         part_rows=table.part_rows,
         reader=reader,
         reuse=table.reuse,
+        identical_rows=table.identical_rows,
         finish_within=table.finish_within,
         max_failed=table.max_failed,
         rights=Rights(table.group, table.mode) if table.group is not None or table.mode is not None else None,

@@ -57,6 +57,8 @@ def report_of(
             "output": usage.output_tokens,
             "wasted_input": wasted.input_tokens,
             "wasted_output": wasted.output_tokens,
+            "saved_input": saved.input_tokens,
+            "saved_output": saved.output_tokens,
             "estimated_answers": spent.estimated,
         },
         "cost": {

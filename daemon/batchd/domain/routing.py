@@ -53,6 +53,7 @@ class Route:
     part_rows: int = 10_000
     reader: PluginSpec | None = None
     reuse: float | None = None
+    identical_rows: str = "auto"
     finish_within: float = 86_400.0
     max_failed: float = 1.0
     rights: Rights | None = None
@@ -72,6 +73,16 @@ class Route:
         # JSON has no tuples; a route with lists would not be equal to itself, nor to NO_ROUTE.
         known |= {key: tuple(known[key]) for key in ("match", "sinks") if key in known}
         return cls(**known)
+
+    def asks_once(self) -> bool:
+        """Whether all identical requests of a file get one answer: the same would come again, or the route says so.
+
+        Otherwise those do whose own body says `temperature` 0.
+        """
+        if self.identical_rows == "auto":
+            temperature = self.params.get("temperature")
+            return self.endpoint.endswith("/embeddings") or (temperature == 0 and not isinstance(temperature, bool))
+        return self.identical_rows == "once"
 
     def common_body(self) -> dict[str, Json]:
         """What the route adds to every request body."""

@@ -83,8 +83,7 @@ def plan(task: PlanTask) -> PlanDone:
     settled = decode_results(Path(task.settled)) if task.settled else {}
     with ExitStack() as stack:
         file = stack.enter_context(replacing(Path(task.requests)))
-        keys = stack.enter_context(replacing(Path(task.reuse.keys))) if task.reuse else None
-        planned = _Planned(task, file, keys)
+        planned = _Planned(task, file, stack)
         progress = stack.enter_context(limited(task.row_timeout))
         builder = worker_plugins.builder(task.builder)
         bodies = _bodies(task, builder, settled, progress)
@@ -103,11 +102,12 @@ def plan(task: PlanTask) -> PlanDone:
 class _Planned:
     """The plan of a part so far: its open files, its counts, its outcomes."""
 
-    def __init__(self, task: PlanTask, file: IO[bytes], keys: IO[bytes] | None) -> None:
+    def __init__(self, task: PlanTask, file: IO[bytes], stack: ExitStack) -> None:
         self.outcomes: list[ResultLine] = []
         self._task = task
         self._file = file
-        self._keys = keys
+        self._stack = stack
+        self._keys: IO[bytes] | None = None
         self._asked: set[bytes] = set()
         self._ahead, self._behind = _frame(task.job, task.endpoint)
         self._rules = BodyRules(task.endpoint, task.common.get("model"))
@@ -122,7 +122,10 @@ class _Planned:
         elif type(what) is Keyed:
             body, key = what
             if key in self._asked or self._ask(number, body):
-                assert self._keys is not None, "only a job that reuses answers has keys"
+                if self._keys is None:
+                    assert self._task.reuse is not None, "only a job that reuses answers has keys"
+                    # A file of its own for each part costs time, so only where there is a key.
+                    self._keys = self._stack.enter_context(replacing(Path(self._task.reuse.keys)))
                 self._keys.write(key_record(number, key))
                 self._asked.add(key)
         elif isinstance(what, Recalled):

@@ -1,5 +1,7 @@
 """Reuse of answers: for rows whose request was answered before, and for rows of one part with the same request.
 
+What gives the same answer again is asked once: requests that say `temperature` 0, or all, if the route says so.
+
 The keys of the requests are in a file beside the requests. A row with the same key as an earlier row, its leader, is
 not asked: it follows the leader, and gets its outcome.
 """
@@ -7,6 +9,7 @@ not asked: it follows the leader, and gets its outcome.
 from __future__ import annotations
 
 import contextlib
+import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -31,12 +34,16 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
-    """Where answers are stored, since when they may be reused, and the file for the keys of the requests."""
+    """Where answers are stored, since when they may be reused, and the file for the keys of the requests.
 
-    book: str
+    Without a `book` only requests of the same part share an answer: `all` of them, or those with `temperature` 0.
+    """
+
     provider: str
-    since: float
     keys: str
+    book: str | None = None
+    since: float = 0.0
+    all: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +68,14 @@ def recalled(
     *,
     job: str,
     endpoint: str,
-) -> Iterator[tuple[int, Keyed | Failure | Recalled]]:
+) -> Iterator[tuple[int, bytes | Keyed | Failure | Recalled]]:
     """The bodies in order, each with its key; an outcome in place of each request that was answered before."""
     key_of = RequestKeys(reuse.provider, endpoint).key
+    if reuse.book is None:
+        for row, body in bodies:
+            once = type(body) is bytes and (reuse.all or _is_cold(body))
+            yield row, Keyed(body, key_of(body)) if once else body  # type: ignore[arg-type,misc]  # bytes, if it is once
+        return
     remaining = iter(bodies)
     with ExitStack() as stack:
         book: AnswerCache | None = None
@@ -81,6 +93,18 @@ def recalled(
                 read = read_again(row, renamed(line, job, row), builder) if line is not None else None
                 # If this builder cannot read the answer, the row is asked.
                 yield row, each if read is None else Recalled(*read)  # type: ignore[misc]
+
+
+_COLD = re.compile(rb'"temperature"\s*:\s*-?0(?:\.0+)?(?:[eE][+-]?\d+)?\s*[,}]')
+_temperature = msgspec.json.Decoder(dict[str, Any])
+
+
+def _is_cold(body: bytes) -> bool:
+    """Whether the request says `temperature` 0. Only those with something like it are decoded."""
+    if _COLD.search(body) is None:
+        return False
+    temperature = _temperature.decode(body).get("temperature")
+    return temperature == 0 and not isinstance(temperature, bool)
 
 
 def _stored(book: AnswerCache | None, keys: list[bytes], since: float) -> Mapping[bytes, bytes]:

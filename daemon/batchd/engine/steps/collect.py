@@ -39,7 +39,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         lane=lane,
         terms=job.terms,
         job=job.id,
-        keys=str(spool.keys(part)) if job.route.reuse is not None else None,
+        keys=str(spool.keys(part)),
         book=str(spool.answer_cache) if job.route.reuse is not None else None,
         at=context.clock.now(),
         requests=str(spool.requests(part)),

@@ -89,7 +89,9 @@ async def _commit(context: Context, job: Job, part: Part, planned: Part) -> None
 
 
 def _reuse(context: Context, job: Job, part: Part) -> Reuse | None:
-    if job.route.reuse is None:
-        return None
-    spool, since = context.spool, context.clock.now() - job.route.reuse
-    return Reuse(str(spool.answer_cache), job.route.provider, since, str(spool.keys(part)))
+    route, spool = job.route, context.spool
+    keys = str(spool.keys(part))
+    if route.reuse is not None:
+        since = context.clock.now() - route.reuse
+        return Reuse(route.provider, keys, book=str(spool.answer_cache), since=since)
+    return None if route.identical_rows == "each" else Reuse(route.provider, keys, all=route.asks_once())

@@ -35,8 +35,8 @@ async def read_source(context: Context, action: Read) -> None:
         part_rows=job.route.part_rows,
         reader=configured.spec_here(job.route.reader or PluginSpec("")),
         builder=configured.spec_here(job.route.prompt),
-        # Where answers are reused, rows that ask the same are asked once a part: then few parts are better.
-        among=1 if job.route.reuse else context.executor.number,
+        # Rows that ask the same are asked once a part: then few parts are better.
+        among=1 if job.route.reuse or job.route.asks_once() else context.executor.number,
         read_timeout=context.time_limits.read,
     )
     try:
