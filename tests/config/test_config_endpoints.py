@@ -86,6 +86,7 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
         ('prompt = { plugin = "passthrough", url = "/v1/embeddings" }', "endpoint", "for /v1/embeddings, and"),
         ('prompt = { plugin = "embed" }', "endpoint", "for /v1/embeddings or /v1/moderations, and"),
         (TEMPLATE + "params = { stream = true }", "[routes.reviews.params] stream", "is not possible in a batch"),
+        (TEMPLATE + "params = { n = 3 }", "[routes.reviews.params] n", "asks, and pays, for more than one answer"),
     ],
 )
 def test_it_is_told_in_words(catalogue: Catalogue, write: Write, route: str, place: str, says: str) -> None:
@@ -100,6 +101,8 @@ def test_it_is_told_in_words(catalogue: Catalogue, write: Write, route: str, pla
     "route",
     [
         TEMPLATE,
+        TEMPLATE + "params = { n = 1 }",
+        'prompt = { plugin = "passthrough" }\nparams = { n = 3 }',
         'endpoint = "/v4/chat/completions"\n' + TEMPLATE,
         'endpoint = "/chat/completions"\n' + TEMPLATE,
         # What batchd does not know is for the operator to know.

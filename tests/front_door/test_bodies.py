@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchd.bodies.finishing import Ending, ending_of
 from batchd.bodies.thinking import without_thinking
@@ -199,3 +201,21 @@ def test_an_answer_with_a_text_has_used_tokens() -> None:
     body = {"choices": [{"message": {"content": "yes"}}], "usage": {"prompt_tokens": 10, "completion_tokens": 0}}
     assert Response(body).usage is None
     assert Response({"data": [{"embedding": [0.1]}], "usage": {"prompt_tokens": 10}}).usage == Usage(10, 0, 0)
+
+
+@pytest.mark.field("money")
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "prompt_tokens": st.integers(-1, 9) | st.just(None),
+            "completion_tokens": st.integers(-1, 9),
+            "total_tokens": st.integers(0, 20),
+            "prompt_tokens_details": st.fixed_dictionaries({}, optional={"cached_tokens": st.integers(-1, 9)}),
+            "completion_tokens_details": st.fixed_dictionaries({}, optional={"reasoning_tokens": st.integers(-1, 9)}),
+        },
+    )
+)
+def test_the_quick_way_to_count_counts_like_the_general_one(usage: dict[str, Any]) -> None:
+    # A key that says nothing keeps it from the quick way.
+    assert count_tokens(usage) == count_tokens({**usage, "cost": 1})

@@ -20,6 +20,7 @@ PUBLIC = [
     "CannotFind",
     "ConfigError",
     "DeliveryJob",
+    "Dialect",
     "Duration",
     "Event",
     "Executor",
@@ -64,6 +65,7 @@ PUBLIC = [
     "hookimpl",
     "read_json_line",
     "read_output_line",
+    "read_usage",
     "request_failure",
     "run_task",
 ]

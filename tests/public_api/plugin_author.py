@@ -65,6 +65,7 @@ from batchd import (
     hookimpl,
     read_json_line,
     read_output_line,
+    read_usage,
     request_failure,
     run_task,
 )
@@ -221,6 +222,7 @@ class MailProvider(BatchProvider[MailSettings]):
     async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
         assert_type(RequestId.read(batch.key), RequestId | None)
         assert_type(read_output_line(b"{}"), Result | None)
+        assert_type(read_usage({"prompt_tokens": 1}), Usage | None)
         yield Result(str(RequestId("k3j9x2ab", 17)), Response({"choices": []}, status_code=200))
         yield Result(custom_id=batch.key, outcome=Failure("server_error", "It broke.", transient=True))
 

@@ -117,8 +117,11 @@ def word_for_the_end(body: Mapping[str, Json]) -> Json:
     choice = choice_of(body)
     if choice is not None:
         for name in ("finish_reason", "finishReason", "done_reason"):
-            if choice.get(name) is not None:
-                return choice[name]
+            word = choice.get(name)
+            if isinstance(word, dict):
+                word = word.get("reason") or word.get("type")  # as AI21 and SGLang write it
+            if word is not None:
+                return word
         return "error" if isinstance(choice.get("error"), dict) else None
     if isinstance(body.get("error"), dict) and body["error"]:
         return "failed"

@@ -9,7 +9,7 @@ from typing import Any
 
 Json = Any
 
-MAX_TOKENS = 100_000_000
+MAX_TOKENS = 20_000_000
 """No request of today can use so many tokens. A service that claims more has not counted."""
 
 _INPUT = ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "promptTokenCount", "prompt_token_count")
@@ -72,6 +72,16 @@ class BilledTokens:
 
 NOTHING = BilledTokens()
 
+_USUAL = frozenset(
+    ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details")
+)
+_USUAL_DETAILS = frozenset(
+    (
+        "cached_tokens", "audio_tokens", "reasoning_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens",
+        "text_tokens", "image_tokens",
+    )
+)  # fmt: skip
+
 
 def count_tokens(usage: Json, *, most: int = MAX_TOKENS) -> BilledTokens:
     """The tokens in a `usage`, as far as it says. `most` is the highest number that is possible.
@@ -83,6 +93,8 @@ def count_tokens(usage: Json, *, most: int = MAX_TOKENS) -> BilledTokens:
     >>> count_tokens({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 315}).whole()
     Usage(input_tokens=10, cached_tokens=0, output_tokens=305)
     """
+    if type(usage) is dict and usage.keys() <= _USUAL and (usual := _usual(usage, most)) is not None:
+        return usual
     if not isinstance(usage, Mapping):
         return NOTHING
     given = _first(usage, _INPUT, most)
@@ -100,6 +112,30 @@ def count_tokens(usage: Json, *, most: int = MAX_TOKENS) -> BilledTokens:
     output = _output(usage, given, written, total, most)
     cached = 0 if given is None else min(cached, given)
     return BilledTokens(given, cached, output)
+
+
+def _usual(usage: dict[str, Json], most: int) -> BilledTokens | None:
+    """The tokens in a usage as OpenAI writes it, where nothing about it is odd: ten times as fast."""
+    given, written, total = usage.get("prompt_tokens"), usage.get("completion_tokens"), usage.get("total_tokens")
+    if type(given) is not int or type(written) is not int or not (0 < given <= most and 0 < written <= most):
+        return None
+    if total is not None and total != given + written:
+        return None
+    cached, details = 0, usage.get("prompt_tokens_details")
+    if details is not None:
+        if type(details) is not dict or not details.keys() <= _USUAL_DETAILS:
+            return None
+        cached = details.get("cached_tokens", 0)
+        if type(cached) is not int or not 0 <= cached <= given:
+            return None
+    details = usage.get("completion_tokens_details")
+    if details is not None:
+        if type(details) is not dict:
+            return None
+        thinking = details.get("reasoning_tokens", 0)
+        if type(thinking) is not int or thinking > written or not details.keys() <= _USUAL_DETAILS:
+            return None
+    return BilledTokens(given, cached, written)
 
 
 def read_usage(usage: Json, *, most: int = MAX_TOKENS) -> Usage | None:

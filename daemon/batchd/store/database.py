@@ -26,6 +26,7 @@ from ..events import Event
 from ..system.disk import is_full
 from .errors import StoreUnavailable, in_our_words, is_of_the_file
 from .schema import migrations
+from .sums import with_money
 
 T = TypeVar("T")
 Change = Callable[["Transaction"], Awaitable[T]]
@@ -35,7 +36,7 @@ _HERE = importlib.resources.files(__package__)
 
 def _named_queries(text: str) -> dict[str, str]:
     """The queries of a .sql file by the name in their `-- name:` line."""
-    pieces = re.split(r"^-- name: (\w+)\s*$", text, flags=re.MULTILINE)
+    pieces = re.split(r"^-- name: (\w+)\s*$", with_money(text), flags=re.MULTILINE)
     return dict(zip(pieces[1::2], (piece.strip() for piece in pieces[2::2]), strict=True))
 
 

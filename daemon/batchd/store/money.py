@@ -94,7 +94,9 @@ class Money:
             account = await _account(tx, job_of(found[0]), currency)
             columns: dict[str, object] = {
                 "terms": to_json(terms.to_json()) if terms else None,
-                "estimated_cost": account.whole if terms is not None and not account.unlimited else None,
+                "estimated_cost": min(account.whole, MAX_AMOUNT)
+                if terms is not None and not account.unlimited
+                else None,
                 "planned_at": tx.now,
             }
             if found[0]["planned_at"] is None:

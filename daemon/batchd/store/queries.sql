@@ -211,15 +211,15 @@ SELECT id FROM jobs WHERE state IN ('done', 'cancelled', 'rejected')
 -- reserved what it can cost at most until it is collected. Of a job that is held only what is at a provider counts.
 -- What is stamped later than now counts as of today.
 SELECT
-    (SELECT COALESCE(SUM(cost), 0) FROM spending WHERE job = :job) AS job,
-    (SELECT COALESCE(SUM(cost), 0) FROM spending WHERE at >= :day AND currency = :currency) AS today,
-    (SELECT COALESCE(SUM(cost), 0) FROM spending WHERE at >= :month AND currency = :currency) AS month,
-    (SELECT COALESCE(SUM(cost), 0) FROM spending
+    (SELECT COALESCE(MONEY(cost), 0) FROM spending WHERE job = :job) AS job,
+    (SELECT COALESCE(MONEY(cost), 0) FROM spending WHERE at >= :day AND currency = :currency) AS today,
+    (SELECT COALESCE(MONEY(cost), 0) FROM spending WHERE at >= :month AND currency = :currency) AS month,
+    (SELECT COALESCE(MONEY(cost), 0) FROM spending
      WHERE at >= :day AND currency = :currency AND provider = :provider) AS provider_today,
-    (SELECT COALESCE(SUM(cost), 0) FROM spending
+    (SELECT COALESCE(MONEY(cost), 0) FROM spending
      WHERE at >= :month AND currency = :currency AND provider = :provider) AS provider_month,
-    COALESCE(SUM(reserved) FILTER (WHERE job != :job), 0) AS reserved,
-    COALESCE(SUM(reserved) FILTER (WHERE job != :job AND provider = :provider), 0) AS provider_reserved
+    COALESCE(MONEY(reserved WHERE job != :job), 0) AS reserved,
+    COALESCE(MONEY(reserved WHERE job != :job AND provider = :provider), 0) AS provider_reserved
 FROM (SELECT parts.job, parts.reserved, json_extract(jobs.route, '$.provider') AS provider
       FROM parts JOIN jobs ON jobs.id = parts.job
       WHERE parts.state IN ('batched', 'answered')
@@ -227,7 +227,7 @@ FROM (SELECT parts.job, parts.reserved, json_extract(jobs.route, '$.provider') A
 
 -- name: own_open_parts
 -- What the job itself may still cost at most.
-SELECT COALESCE(SUM(reserved), 0) AS reserved, COALESCE(SUM(unlimited), 0) AS unlimited,
+SELECT COALESCE(MONEY(reserved), 0) AS reserved, COALESCE(SUM(unlimited), 0) AS unlimited,
        COUNT(*) FILTER (WHERE state = 'unplanned') AS unplanned, COUNT(*) AS parts
 FROM parts WHERE job = :job AND state != 'collected'
 
@@ -237,9 +237,9 @@ SELECT COALESCE(SUM(answers), 0) AS answers,
        COALESCE(SUM(input_tokens), 0) AS input_tokens, COALESCE(SUM(cached_tokens), 0) AS cached_tokens,
        COALESCE(SUM(output_tokens), 0) AS output_tokens,
        COALESCE(SUM(wasted_input), 0) AS wasted_input, COALESCE(SUM(wasted_output), 0) AS wasted_output,
-       CASE WHEN COUNT(cost) = COUNT(*) THEN SUM(cost) END AS cost,
-       CASE WHEN COUNT(wasted_cost) = COUNT(*) THEN SUM(wasted_cost) END AS wasted_cost,
-       CASE WHEN COUNT(live_cost) = COUNT(*) THEN SUM(live_cost) END AS live_cost,
+       CASE WHEN COUNT(cost) = COUNT(*) THEN MONEY(cost) END AS cost,
+       CASE WHEN COUNT(wasted_cost) = COUNT(*) THEN MONEY(wasted_cost) END AS wasted_cost,
+       CASE WHEN COUNT(live_cost) = COUNT(*) THEN MONEY(live_cost) END AS live_cost,
        COALESCE(SUM(estimated), 0) AS estimated
 FROM spending WHERE job = :job
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...domain.subjects import Subject, subjects_of
 from ...secrets.fingerprint import account_name
+from ..sums import with_money
 from .opening import connected
 from .records import FINAL, BatchSummary, Condition, Delivery, JobSummary, StoredEvent, Tokens
 
@@ -63,7 +64,9 @@ ORDER BY id
 """
 
 # What was spent; nothing where the price of a part of it was not known.
-_MONEY = "SELECT CASE WHEN COUNT(cost) = COUNT(*) THEN SUM(cost) END AS cost FROM spending WHERE job = :job"
+_MONEY = with_money(
+    "SELECT CASE WHEN COUNT(cost) = COUNT(*) THEN MONEY(cost) END AS cost FROM spending WHERE job = :job"
+)
 
 _LAST_WORD = "SELECT data FROM events WHERE job = :job AND kind = 'JobFinished' ORDER BY id DESC LIMIT 1"
 

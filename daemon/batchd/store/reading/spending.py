@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..sums import with_money
 from .opening import connected
 
 GROUPS = {
@@ -23,8 +24,8 @@ _SUMS = """
 SELECT {name} AS name, MAX(spending.currency) AS currency, SUM(answers) AS answers,
        SUM(input_tokens) AS input_tokens, SUM(cached_tokens) AS cached_tokens, SUM(output_tokens) AS output_tokens,
        SUM(wasted_input) AS wasted_input, SUM(wasted_output) AS wasted_output,
-       COALESCE(SUM(cost), 0) AS cost, COALESCE(SUM(wasted_cost), 0) AS wasted_cost,
-       COALESCE(SUM(live_cost), 0) AS live_cost, COALESCE(SUM(answers) FILTER (WHERE cost IS NULL), 0) AS unpriced,
+       COALESCE(MONEY(cost), 0) AS cost, COALESCE(MONEY(wasted_cost), 0) AS wasted_cost,
+       COALESCE(MONEY(live_cost), 0) AS live_cost, COALESCE(SUM(answers) FILTER (WHERE cost IS NULL), 0) AS unpriced,
        SUM(estimated) AS estimated
 FROM spending LEFT JOIN jobs ON jobs.id = spending.job
 WHERE spending.at >= :since
@@ -63,5 +64,7 @@ def spending(state: Path, by: str, *, since: float) -> Sequence[Spent]:
     with connected(state) as connection:
         if connection is None:
             return []
-        rows: list[Any] = connection.execute(_SUMS.format(name=GROUPS[by], order=order), {"since": since}).fetchall()
+        rows: list[Any] = connection.execute(
+            with_money(_SUMS).format(name=GROUPS[by], order=order), {"since": since}
+        ).fetchall()
         return [Spent(**dict(row)) for row in rows]
