@@ -23,9 +23,9 @@ class TranslatePrompt(PromptBuilder):
         return {"messages": [{"role": "system", "content": system}, {"role": "user", "content": text}]}
 
     def parse(self, response):
-        if not response.text:
+        if not response.answer:
             return Failure("no_text", "The model answered without text.", transient=True)
-        return {"translation": response.text.strip()}
+        return {"translation": response.answer.strip()}
 
 
 @hookimpl

@@ -16,7 +16,7 @@ class LanguagePrompt(PromptBuilder):
         return {"messages": [{"role": "user", "content": question}]}
 
     def parse(self, response):
-        words = (response.text or "").split()
+        words = (response.answer or "").split()
         if len(words) != 1:
             return Failure("not_one_word", "The model did not answer with one word.", transient=True)
         return {"language": words[0].strip(".")}

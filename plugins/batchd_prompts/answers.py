@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from batchd import Failure, Json, Response
 
-from .json_answers import JsonReader
+from .json_answers import FENCED, JsonReader
 from .unreadable import unparsable
 
 
@@ -49,7 +49,8 @@ class Separated(Answers):
 
     def read(self, text: str) -> Mapping[str, Json] | Failure:
         """See Answers."""
-        pieces = text.strip().split(self._separator)
+        fenced = FENCED.fullmatch(text)
+        pieces = (fenced[1] if fenced else text).strip().split(self._separator)
         if len(pieces) != len(self.columns):
             return unparsable(
                 f"expected {len(self.columns)} pieces separated by {self._separator!r}, got {len(pieces)}", text
@@ -86,13 +87,13 @@ def read_answer(response: Response, answers: Answers, *, keep_thinking: bool = F
     if text.strip():
         read = answers.read(text)
         return _from_tools(calls, answers) if calls and isinstance(read, Failure) else read
-    thinking = response.thinking
+    thinking = response.thinking or response.text
     if thinking is not None and isinstance(answers, Structured):
-        # Some servers take the whole of a JSON answer for thinking.
+        # Some servers take the whole of a JSON answer for thinking, and some models never end theirs.
         read = answers.read(thinking)
         if not isinstance(read, Failure):
             return read
-    only = ", only its thinking" if thinking or response.text else ""
+    only = ", only its thinking" if thinking and thinking.strip() else ""
     return Failure("no_text", f"The model answered without any text{only}.", transient=True)
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _decode = msgspec.json.Decoder().decode
 _lenient = json.JSONDecoder(strict=False)
-_FENCED = re.compile(r"\s*```[A-Za-z0-9]*[ \t]*\r?\n(.*?)\s*```\s*", re.DOTALL)
+FENCED = re.compile(r"\s*```[A-Za-z0-9]*[ \t]*\r?\n(.*?)\s*```\s*", re.DOTALL)
+"""A text that is all in a code fence, and what is in it."""
 _WHOLE = re.compile(r"\s*[+-]?\d{1,40}(?:\.0+)?\s*")
 _NUMBER = re.compile(r"\s*[+-]?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?\s*")
 _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
@@ -134,7 +135,7 @@ def _readings(text: str, first: Json) -> Iterator[Json]:
     if first is not None:
         yield first
     bare = text.strip(_NO_TEXT)
-    fenced = _FENCED.fullmatch(bare)
+    fenced = FENCED.fullmatch(bare)
     for one in (bare, fenced[1].strip(_NO_TEXT) if fenced else bare):
         try:
             yield _lenient.decode(one)

@@ -101,6 +101,10 @@ def test_a_word_never_heard_fails_the_row_by_that_word_and_quotes_the_answer() -
         '<details type="reasoning" done="true">a</details>\ngood',
         "Here is my thought process: a Here is my response: good",
         "<think></think>\n\ngood",
+        "<think/>good",
+        "<think>a</thinking>good",
+        "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final <|constrain|>JSON<|message|>good",
+        "\ufeffgood",
     ],
 )
 def test_thinking_at_the_front_is_no_part_of_the_answer(text: str) -> None:

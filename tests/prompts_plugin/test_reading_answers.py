@@ -168,7 +168,12 @@ def test_contents_of_other_types_are_read(content: Any, answer: str) -> None:
     assert builder().parse(chat(content)) == {"answer": answer}
 
 
+def test_pieces_are_read_out_of_a_fence() -> None:
+    assert builder(columns=["a", "b"], separator="|").parse(chat("```\nx|y\n```")) == {"a": "x", "b": "y"}
+
+
 def test_json_that_a_server_took_for_thinking_is_read() -> None:
+    assert builder(schema=SCHEMA).parse(chat(f"<think>Hm. {json.dumps(GOOD)}")) == GOOD
     assert builder(schema=SCHEMA).parse(chat(None, reasoning_content=json.dumps(GOOD))) == GOOD
     failure = builder().parse(chat(None, reasoning_content="Hm."))
     assert isinstance(failure, Failure)

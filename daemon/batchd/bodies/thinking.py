@@ -10,7 +10,7 @@ _NAMES = (
 )
 _LT, _GT = r"(?:<|&lt;)", r"(?:>|&gt;)"
 # Each: how a block begins, how any block of the kind begins or ends within it, and how it ends.
-_OPENING = re.compile(rf"{_LT}({_NAMES})(?:\s[^<>]*)?{_GT}", re.IGNORECASE)
+_OPENING = re.compile(rf"{_LT}({_NAMES})(?:\s[^<>]*)?/?{_GT}", re.IGNORECASE)
 _PAIRS = (
     (re.compile(r"\[(?:THINK|THINKING|REASONING)\]"), re.compile(r"\[/(?:THINK|THINKING|REASONING)\]")),
     (re.compile(r"<\|(?:begin_of_thought|thought_begin|begin_of_thinking|think|thinking|START_THINKING)\|>"),
@@ -28,7 +28,7 @@ _LONE_CLOSING = re.compile(
     r"<\|(?:end_of_thought|thought_end|END_THINKING)\|>|<unused95>",
     re.IGNORECASE,
 )
-_FINAL = re.compile(r"<\|channel\|>\s*final\b[^<]*<\|message\|>")
+_FINAL = re.compile(r"<\|channel\|>\s*final\b(?:(?!<\|message\|>).){0,200}<\|message\|>")
 _CHANNEL = re.compile(r"(?:<\|start\|>\s*assistant\s*)?<\|channel\|>")
 _BARE_CHANNELS = re.compile(r"analysis(?=\S).*?assistant\s*final(?:\s*json)?", re.DOTALL)
 _WRAPPED = re.compile(
@@ -38,6 +38,7 @@ _WRAPPED = re.compile(
 )
 _END_MARKS = re.compile(r"(?:<\|(?:return|end|im_end|eot_id|endoftext|end_of_text|eom_id|eos)\|>|</s>|<eos>)\s*$")
 _NO_TEXT = "\ufeff\u200b\u200c\u200d\u2060 \t\r\n"
+_MARKS = "\ufeff\u200b\u2060"
 _QUOTES = "`'\"“‘«"
 _HINTS = ("<", "[", "&lt;", "◁", "analysis", "```", "Here is my thought process:")
 
@@ -48,6 +49,7 @@ def without_thinking(text: str) -> str:
     >>> without_thinking("<think>Short, so good.</think>\\n\\ngood"), without_thinking("a < b")
     ('good', 'a < b')
     """
+    text = text.lstrip(_MARKS)
     if not any(hint in text for hint in _HINTS):
         return text
     rest, found = text, False
@@ -75,7 +77,7 @@ def _without_one(text: str) -> str | None:
         return text[final[-1].end() :] if final else _after_pair(text) or ""
     opening = _OPENING.match(text)
     if opening is not None:
-        return _after_tag(text, opening)
+        return text[opening.end() :] if opening[0].endswith(("/>", "/&gt;")) else _after_tag(text, opening)
     bare = _BARE_CHANNELS.match(text)
     return text[bare.end() :] if bare is not None else _after_pair(text)
 
@@ -99,5 +101,8 @@ def _after_tag(text: str, opening: re.Match[str]) -> str:
             last = tag.end()
         if depth == 0:
             break
+    if last is None:  # some end it by another name
+        other = _LONE_CLOSING.search(text, opening.end())
+        last = other.end() if other is not None else len(text)
     # A tag that the thinking only talks about is never closed: then the last end counts.
-    return text[last:] if last is not None else ""
+    return text[last:]
