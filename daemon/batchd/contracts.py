@@ -108,10 +108,11 @@ class PromptBuilder(Plugin[SettingsT]):
     """The columns that `parse` fills, in order."""
 
     endpoints: Sequence[str] = ()
-    """The endpoints that its bodies are for, such as `("/v1/chat/completions",)`; empty if any will do.
+    """The endpoints that its bodies are for, such as `("/v1/chat/completions",)`; empty if any will do. A route with
+    another one is an error in the configuration."""
 
-    A route with another endpoint is an error in the configuration: a service would refuse each row.
-    """
+    sets: Sequence[str] = ()
+    """Keys of its bodies. The route's `params` must not have them: the builder's own would win."""
 
     unique: str | None = None
     """A column whose values must differ, such as an id. A row that repeats a value fails alone, and costs nothing."""

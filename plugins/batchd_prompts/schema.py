@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from batchd import Body, Json
 
 _LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
@@ -34,6 +36,12 @@ def response_format(schema: Mapping[str, Json]) -> Body:
 def completed(schema: Mapping[str, Json]) -> dict[str, Json]:
     """The schema as it is sent, and as answers are checked: with what its author left out."""
     return _strict({"type": "object", **schema})  # type: ignore[no-any-return]  # of a mapping it makes a dict
+
+
+def in_words(schema: Mapping[str, Json]) -> str:
+    """The instruction for services that do not take a schema beside the prompt."""
+    text = msgspec.json.encode(_strict({"type": "object", **schema})).decode()
+    return f"Answer with one JSON object, and nothing else, that fits this JSON Schema: {text}"
 
 
 def _strict(schema: Json) -> Json:

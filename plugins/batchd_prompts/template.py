@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -12,7 +12,7 @@ from batchd import Body, Failure, Json, PromptBuilder, Response, Row, Settings
 from .answers import Answers, Separated, Structured, WholeText, read_answer
 from .json_answers import JsonReader
 from .json_text import BROKEN_TEXT
-from .schema import checked_schema, response_format
+from .schema import checked_schema, in_words, response_format
 
 if TYPE_CHECKING:
     from .rendering import Template
@@ -35,6 +35,11 @@ class TemplateSettings(Settings):
     """A JSON Schema, requested as structured output; its properties become the columns."""
     keep_thinking: bool = False
     """Whether the model's thinking at the front of an answer, such as `<think>…</think>`, is part of the answer."""
+    schema_mode: Literal["strict", "json_object", "prompt"] = "strict"
+    """How the schema is asked for: as strict structured output; as JSON, with the schema in the prompt; or in the
+    prompt alone, for services that refuse both."""
+    system_role: Literal["system", "developer", "user"] = "system"
+    """The role of the system message. With `user` it stands before the question, in one message."""
 
     @field_validator("system", "user")
     @classmethod
@@ -75,6 +80,10 @@ class TemplateSettings(Settings):
     @model_validator(mode="after")
     def _one_form(self) -> TemplateSettings:
         columns, separator = self.columns, self.separator
+        if self.json_schema is None and self.schema_mode != "strict":
+            raise ValueError("There is a schema_mode, but no schema. Remove it, or write the schema.")
+        if self.system is None and self.system_role != "system":
+            raise ValueError("There is a system_role, but no system message. Remove it, or write the message.")
         if self.json_schema is not None:
             if separator is not None:
                 raise ValueError("There are both a separator and a schema. Remove one of them.")
@@ -103,11 +112,16 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
 
     def __init__(self, settings: TemplateSettings) -> None:
         super().__init__(settings)
-        self._roles = ("system", "user") if settings.system is not None else ("user",)
         self._templates = [_template(text) for text in (settings.system, settings.user) if text is not None]
         self._answers = _answers(settings)
         self.columns = self._answers.columns
-        self._format = response_format(settings.json_schema) if settings.json_schema is not None else None
+        mode = settings.schema_mode if settings.json_schema is not None else "prompt"
+        self._format = None
+        if settings.json_schema is not None and mode != "prompt":
+            self._format = response_format(settings.json_schema) if mode == "strict" else {"type": "json_object"}
+        told = settings.json_schema is not None and mode != "strict"
+        self._instruction = in_words(settings.json_schema or {}) if told else ""
+        self.sets = ("messages", "response_format") if self._format is not None else ("messages",)
 
     def needs(self) -> Iterable[str]:
         """The columns in the templates, except those tested with `is defined` or `default`."""
@@ -138,7 +152,16 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
         return read_answer(response, self._answers, keep_thinking=self.settings.keep_thinking)
 
     def _body(self, texts: Sequence[str]) -> Body:
-        messages = [{"role": role, "content": text} for role, text in zip(self._roles, texts, strict=True)]
+        *system, user = texts
+        role = self.settings.system_role
+        if self._instruction:
+            # Where there is a system message it is the same for each row, and so may be cached.
+            system, user = (
+                ([f"{system[0]}\n\n{self._instruction}"], user) if system else ([], f"{user}\n\n{self._instruction}")
+            )
+        if system and role == "user":
+            system, user = [], f"{system[0]}\n\n{user}"
+        messages = [{"role": role, "content": text} for text in system] + [{"role": "user", "content": user}]
         body: Body = {"messages": messages}
         return body if self._format is None else {**body, "response_format": self._format}
 

@@ -127,3 +127,35 @@ def test_a_prompt_with_other_faults_is_told_of_those(catalogue: Catalogue, write
     with pytest.raises(ConfigError) as caught:
         load(write(HEAD + route), catalogue)
     assert "endpoint" not in str(caught.value)
+
+
+@pytest.mark.field("route refusals")
+@pytest.mark.parametrize(
+    ("prompt", "params", "refused"),
+    [
+        (
+            'schema = { properties = { mood = { type = "string" } } }',
+            'response_format = { type = "json_object" }',
+            True,
+        ),
+        (
+            'schema = { properties = { mood = { type = "string" } } }, schema_mode = "prompt"',
+            'response_format = { type = "json_object" }',
+            False,
+        ),
+        ("", 'response_format = { type = "json_object" }', False),
+        ("", "messages = []", True),
+        ("", "temperature = 0", False),
+    ],
+)
+def test_params_that_the_prompt_would_override_are_refused(
+    write: Write, prompt: str, params: str, refused: bool
+) -> None:
+    comma = ", " if prompt else ""
+    table = f'prompt = {{ plugin = "template", user = "{{{{ review }}}}"{comma}{prompt} }}\n'
+    path = write(f"{HEAD}params = {{ {params} }}\n{table}")
+    if not refused:
+        load(path, Catalogue.load())
+        return
+    with pytest.raises(ConfigError, match="would be overridden"):
+        load(path, Catalogue.load())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..domain.routing import PluginSpec
@@ -79,13 +79,21 @@ class PluginTables:
             return PluginSpec(kind, settings)
         return None
 
-    def check_endpoint(self, prompt: PluginSpec, endpoint: str, route: Keys) -> None:
-        """Refuse an endpoint that the prompt has no requests for: the service would refuse every row."""
+    def check_prompt(self, prompt: PluginSpec, endpoint: str, params: Collection[str], route: Keys) -> None:
+        """Refuse an endpoint that the prompt has no requests for, and params that it would override."""
         try:
-            written = tuple(self._catalogue.create(Role.PROMPT_BUILDER, prompt.kind, prompt.settings).endpoints)
+            builder = self._catalogue.create(Role.PROMPT_BUILDER, prompt.kind, prompt.settings)
+            written = tuple(builder.endpoints)
             fitting = fits(endpoint, written)
+            overridden = [key for key in builder.sets if key in params]
         except (PluginError, TypeError):
             return  # faults in its settings are reported already, and its own tests must find those in its code
+        for key in overridden:
+            mode = (
+                '; schema_mode = "json_object" or "prompt" in the prompt changes it' if key == "response_format" else ""
+            )
+            text = f'would be overridden, since the prompt "{prompt.kind}" sets it itself; take it out{mode}'
+            self.problems.add((*route, "params", key), text)
         if not fitting:
             self.problems.add(
                 (*route, "endpoint"),

@@ -54,7 +54,7 @@ def read_route(
     if table is None or prompt is None:
         return None
     if prompt.kind:
-        plugins.check_endpoint(prompt, table.endpoint, keys)
+        plugins.check_prompt(prompt, table.endpoint, table.params, keys)
     return Route(
         name=name,
         match=tuple(patterns),
