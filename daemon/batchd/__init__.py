@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from .requests.json_lines import read_json_line as read_json_line
     from .requests.rules import request_failure as request_failure
     from .secrets.known import covered as covered
+    from .sending.whose_fault import account_advice as account_advice
     from .settings import Duration as Duration
     from .settings import Secret as Secret
     from .work.run_task import run_task as run_task
@@ -128,6 +129,7 @@ _HOMES = {
         "Usage",
     ),
     "secrets.known": ("covered",),
+    "sending.whose_fault": ("account_advice",),
     "settings": ("Duration", "Secret"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

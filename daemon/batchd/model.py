@@ -276,11 +276,15 @@ _ENDED = frozenset({BatchPhase.COMPLETED, BatchPhase.FAILED, BatchPhase.EXPIRED,
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error that a provider reports for a whole batch. `line` counts the input file's lines from 1, if given."""
+    """An error that a provider reports for a whole batch. `line` counts the input file's lines from 1, if given.
+
+    `param` is the parameter that the provider names as the cause, if any.
+    """
 
     code: str
     message: str
     line: int | None = None
+    param: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,9 @@ def _problem(error: Json) -> Problem:
     code = error.get("code") or error.get("type") or "error"
     message = error.get("message") or error.get("msg") or error.get("detail") or code
     line = _number(error.get("line", error.get("line_number")))
-    return Problem(str(code)[:100], str(message)[:_MAX_MESSAGE], line or None)
+    param = error.get("param")
+    param = param[:100] if isinstance(param, str) and param else None
+    return Problem(str(code)[:100], str(message)[:_MAX_MESSAGE], line or None, param)
 
 
 def _counts(batch: Mapping[str, Json]) -> tuple[int, int, int]:

@@ -35,6 +35,7 @@ from batchd import (
     RemoteMissing,
     SubmissionRefused,
     TransientError,
+    account_advice,
 )
 
 from .bounded import AnswerTooLarge
@@ -68,9 +69,6 @@ _UNUSABLE = (
 
 _PASSING = frozenset({408, 409, 425, 429})
 _NO_SUCH_CALL = frozenset({404, 405, 410, 501})
-_EMPTY_ACCOUNT = frozenset(
-    {"insufficient_quota", "insufficient_balance", "billing_hard_limit_reached", "billing_not_active", "arrearage"}
-)
 _BAD_KEY = frozenset({"invalid_api_key", "api_key_invalid", "account_deactivated"})
 # Azure, right after an upload: "Only files with status 'Processed' are accepted."
 _NOT_PROCESSED = ("status 'processed'", "status processed", "not yet processed", "still being processed")
@@ -112,16 +110,17 @@ def of_response(response: httpx2.Response, call: Call, service: Service) -> Batc
     if status < 500 and ("token_limit_exceeded" in body.whole or "enqueued token" in body.whole):
         problem = Problem("token_limit_exceeded", body.text)
         return SubmissionRefused(refusal, problems=(problem,)) if call.kind is Kind.CREATE else TransientError(refusal)
-    if status in {401, 403, 407} or body.codes & _BAD_KEY:
+    advice = _account_advice(status, body)
+    if status in {401, 407} or body.codes & _BAD_KEY or (status == 403 and advice is None):
         return RejectedError(
             f"{address} refused the key from {service.key_where} when asked to {call.what} "
             f"(status {status}: {body.text}) Put a key there that is valid and may use files and batches; "
             f"{service.key_renewal}."
         )
-    if status == 402 or body.codes & _EMPTY_ACCOUNT:
+    if advice is not None:
         return RejectedError(
-            f"The account at {address} that the key from {service.key_where} belongs to cannot pay "
-            f"(status {status}: {body.text}) Add credit or raise its limit there."
+            f"The account at {address} that the key from {service.key_where} belongs to "
+            f"{'cannot pay' if 'credit' in advice else 'is refused'} (status {status}: {body.text}) {advice}"
         )
     if call.kind is Kind.CREATE and status == 400 and any(words in body.whole for words in _NOT_PROCESSED):
         return NotSent(f"{address} is still processing the uploaded file: {body.text}", retry_after=10.0)
@@ -134,6 +133,19 @@ def of_response(response: httpx2.Response, call: Call, service: Service) -> Batc
     if call.kind in {Kind.UPLOAD, Kind.CREATE}:
         return SubmissionRefused(refusal, problems=body.problems)
     return ProviderError(refusal)
+
+
+def _account_advice(status: int, body: ErrorBody) -> str | None:
+    """Who must do what about the account, where it is the account that is refused."""
+    if status >= 500 or status in _NO_SUCH_CALL:
+        return None
+    # The status alone says only that there is something about the key.
+    told = [("" if each.code == f"http_{status}" else each.code, each.message) for each in body.problems]
+    told += [(code, "") for code in body.codes]
+    advice = next((found for code, text in told if (found := account_advice(code, text)) is not None), None)
+    if advice is None and status == 402:
+        return account_advice("", "", status)
+    return advice
 
 
 def _missing(status: int, body: ErrorBody, refusal: str, call: Call, service: Service) -> BatchdError:

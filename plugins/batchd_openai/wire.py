@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
@@ -93,7 +93,7 @@ class ErrorBody:
             unmasked, codes = problems_of(inner), frozenset()
         unnamed = f"http_{response.status_code}"
         problems = tuple(
-            Problem(unnamed if each.code == "error" else each.code, service.masked(each.message), each.line)
+            replace(each, code=unnamed if each.code == "error" else each.code, message=service.masked(each.message))
             for each in unmasked
         )
         page = is_html(response, content)

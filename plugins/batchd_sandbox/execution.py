@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from . import output_lines
+from .account_reasons import refused_for
 from .answering import ENDPOINTS, HALF_PAIR, Answer, AnswerFaults, Request, prompt_tokens
 from .fault_orders import marker_forms
 from .faults import Order
@@ -145,8 +146,8 @@ class _Execution:
             self._output.write(rank, line)
             self._failed += 1
             return
-        if order := kinds.get("status") or kinds.get("error"):
-            if order.kind == "status":
+        if order := kinds.get("account") or kinds.get("param") or kinds.get("status") or kinds.get("error"):
+            if order.kind != "error":
                 line = output_lines.refused(identity, quoted, refusal_for(order))
             else:
                 line = output_lines.failed(identity, quoted, order.code or "server_error", _ORDERED)
@@ -223,7 +224,7 @@ class _OrderedRefusals:
     """The faults that make validation refuse a batch."""
 
     def __init__(self, orders: tuple[Order, ...]) -> None:
-        kinds = ("failed-lines", "failed", "model-not-found", "token-limit")
+        kinds = ("failed-lines", "failed", "model-not-found", "token-limit", "account")
         self._order = next((one for one in orders if one.kind in kinds), None)
         marker = None if self._order is None else self._order.marker
         self._forms = None if marker is None else marker_forms(marker)
@@ -255,6 +256,9 @@ class _OrderedRefusals:
             case "model-not-found":
                 message = f"The provided model '{model}' is not supported by the Batch API."
                 return [BatchError("model_not_found", message, "body.model", 1)]
+            case "account":
+                refusal = refused_for(order.reason)
+                return [BatchError(refusal.code or refusal.type, refusal.message, refusal.param)]
             case "token-limit":
                 return [enqueued_token_limit(model, order.limit)]
             case _:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from .account_reasons import ACCOUNT_REASONS
 from .faults import ALWAYS, FAULTS, STATUS, Fault, Order
 from .settings import duration
 
@@ -52,6 +53,12 @@ def _status(text: str) -> int:
     return number
 
 
+def _reason(text: str) -> str:
+    if text not in ACCOUNT_REASONS:
+        raise ValueError(f"the reasons are {', '.join(ACCOUNT_REASONS)}.")
+    return text
+
+
 _PARSERS: dict[str, Callable[[str], object]] = {
     "count": _count,
     "fraction": _fraction,
@@ -62,6 +69,8 @@ _PARSERS: dict[str, Callable[[str], object]] = {
     "code": _text,
     "status": _status,
     "limit": int,
+    "reason": _reason,
+    "param": _text,
 }
 
 

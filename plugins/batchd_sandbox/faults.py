@@ -35,6 +35,10 @@ class Order:
     code: str | None = None
     status: int = 0
     limit: int = 0
+    reason: str = ""
+    """Why the account is refused: a name in `account_reasons`."""
+    param: str = ""
+    """The parameter that the model does not have."""
 
     @property
     def chooses_lines(self) -> bool:
@@ -91,6 +95,22 @@ def _one(where: str, kind: str, summary: str, *parameters: str, defaults: Order 
 
 FAULTS: tuple[Fault, ...] = (
     # Specific faults come before general ones of the same name: the first match counts.
+    *(
+        _one(
+            where, "account", "the account is refused for `reason`, until it is lifted",
+            "count", "reason", defaults=Order("", "", count=ALWAYS, reason="insufficient-quota"),
+        )
+        for where in ("upload", "create", "batch")
+    ),
+    _one(
+        "line", "account", "the account is refused for `reason` on every line, until it is lifted",
+        *_SOME_LINES, "reason",
+        defaults=Order("", "", count=ALWAYS, lines=((1, 10**9),), reason="insufficient-quota"),
+    ),
+    _one(
+        "line", "param", "lines with `param` (a key, or role for the role system) are refused, until it is lifted",
+        *_SOME_LINES, "param", defaults=Order("", "", count=ALWAYS, lines=((1, 10**9),), param="max_tokens"),
+    ),
     _one("upload", "cut", "connection reset half-way through the upload; nothing is stored", *_ANY_CALL),
     _one(
         "create", "late",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from .account_reasons import has_param, refused_for, refused_param
 from .answering import AnswerFaults
 from .fault_orders import in_share, marker_forms
 from .faults import Order
@@ -43,6 +44,8 @@ def _marker_forms(order: Order) -> tuple[bytes, ...]:
 def _chosen(order: Order, forms: tuple[bytes, ...], number: int, custom_id: str, raw: bytes) -> bool:
     if order.lines and not in_lines(order, number):
         return False
+    if order.param and not has_param(raw, order.param):
+        return False
     if order.fraction is not None and not in_share(custom_id, order.fraction):
         return False
     return not forms or any(form in raw for form in forms)
@@ -66,4 +69,8 @@ def answer_faults(orders: list[Order]) -> AnswerFaults:
 
 def refusal_for(order: Order) -> Refusal:
     """The error answer of a fault with a status."""
+    if order.kind == "account":
+        return refused_for(order.reason)
+    if order.kind == "param":
+        return refused_param(order.param)
     return ordered_refusal(order.status, code=order.code)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from . import accounts, batch_calls, control_calls, file_calls, live_calls
+from .account_reasons import refused_for
 from .accounts import ACCOUNT
 from .connections import reset
 from .context import CONTEXT, ORDER, Context, new_id, refuse
@@ -117,6 +118,8 @@ def _fault_answer(request: web.Request, order: Order) -> web.Response:
     kind = order.kind.removesuffix("-after")
     if kind == "cut":
         return reset(request)
+    if kind == "account":
+        return refuse(refused_for(order.reason))
     if kind == "html":
         return web.Response(text=_HTML, content_type="text/html")
     if kind == "404" and order.code is None:

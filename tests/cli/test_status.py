@@ -25,6 +25,7 @@ def test_nothing_yet(tmp_path: Path) -> None:
         "conditions": [],
         "jobs": [],
         "older_finished_jobs": 0,
+        "learnt_limits": [],
     }
 
 

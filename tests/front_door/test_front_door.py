@@ -61,6 +61,7 @@ PUBLIC = [
     "Usage",
     "WorkerLost",
     "__version__",
+    "account_advice",
     "covered",
     "hookimpl",
     "read_json_line",

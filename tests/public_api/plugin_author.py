@@ -61,6 +61,7 @@ from batchd import (
     TransientError,
     Usage,
     WorkerLost,
+    account_advice,
     covered,
     hookimpl,
     read_json_line,
@@ -136,6 +137,7 @@ class Translate(PromptBuilder[Settings]):
 
     columns = ("translation", "language")
     endpoints = ("/v1/chat/completions",)
+    sets = ("messages",)
     unique = "id"
 
     def build(self, row: Row) -> Body | Failure:
@@ -222,6 +224,7 @@ class MailProvider(BatchProvider[MailSettings]):
     async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
         assert_type(RequestId.read(batch.key), RequestId | None)
         assert_type(read_output_line(b"{}"), Result | None)
+        assert_type(account_advice("insufficient_quota", "No.", 429), str | None)
         assert_type(read_usage({"prompt_tokens": 1}), Usage | None)
         yield Result(str(RequestId("k3j9x2ab", 17)), Response({"choices": []}, status_code=200))
         yield Result(custom_id=batch.key, outcome=Failure("server_error", "It broke.", transient=True))

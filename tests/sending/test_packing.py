@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from batchd.contracts import Limits
 from batchd.domain.records import QueuedPart
-from batchd.sending.packing import MAX_OUTPUT_BYTES, Packing, pack, pieces
+from batchd.sending.packing import MAX_OUTPUT_BYTES, Packing, pack, piece_requests
 
 ROOMY = Limits(max_requests=100, max_bytes=10_000)
 NOW = 1_000.0
@@ -37,7 +37,7 @@ PARTS = st.builds(
     input_tokens=st.integers(0, 500),
     output_tokens=st.integers(0, 3_000_000),
     since=st.floats(0, NOW),
-    alone=st.booleans() | st.just(False),
+    suspect=st.integers(0, 2) | st.just(0),
 )
 QUEUES = st.lists(PARTS, max_size=25, unique_by=lambda each: (each.job, each.first))
 LIMITS = st.builds(
@@ -82,8 +82,8 @@ def test_parts_go_in_the_order_they_came(queue: list[QueuedPart], limits: Limits
     order = {each: place for place, each in enumerate(sorted(queue))}
     for batch in packing.batches:
         assert [order[each] for each in batch] == sorted(order[each] for each in batch)
-    together = [order[each] for batch in packing.batches for each in batch if not each.alone]
-    assert together == sorted(together)
+    first = [order[batch[0]] for batch in packing.batches]
+    assert first == sorted(first)
 
 
 @settings(deadline=None)
@@ -142,9 +142,9 @@ def test_small_jobs_share_and_a_big_one_is_cut() -> None:
     queue += [part(0, 15, job="small", claimed_at=2.0), part(0, 5, job="tiny", claimed_at=3.0)]
     packing = pack(queue, ROOMY, linger=0.0, steady=NOW)
     assert [sorted({each.job for each in batch}) for batch in packing.batches] == [
+        ["job", "small", "tiny"],  # there was room beside its two parts
         ["job"],
         ["job"],
-        ["job", "small", "tiny"],
     ]
 
 
@@ -181,7 +181,7 @@ def test_a_request_larger_than_the_whole_quota_goes_once_nothing_else_is_enqueue
 
 
 def test_a_part_that_travels_alone_counts_against_the_free_tokens_too() -> None:
-    queue = [part(0, input_tokens=400, alone=True), part(10, input_tokens=400)]
+    queue = [part(0, input_tokens=400, suspect=1), part(10, input_tokens=400)]
     limits = Limits(max_enqueued_tokens=2_000)
     assert packed(pack(queue, limits, linger=0.0, steady=NOW, free_tokens=700)) == [[0]]
 
@@ -201,9 +201,8 @@ def test_a_part_that_travels_alone_counts_against_the_free_tokens_too() -> None:
     LIMITS,
 )
 def test_the_pieces_of_an_even_part_fit(whole: QueuedPart, limits: Limits) -> None:
-    number = pieces(whole, limits)
-    assert 2 <= number <= whole.requests
-    rows = -(-whole.requests // number)  # as the daemon cuts: so many rows to a piece
+    rows = piece_requests(whole, limits)
+    assert 1 <= rows < whole.requests
 
     def share(total: int) -> int:
         return total * rows // whole.requests
@@ -219,7 +218,23 @@ def test_the_pieces_of_an_even_part_fit(whole: QueuedPart, limits: Limits) -> No
         assert list(packing.batches) == [[piece]]
 
 
-def test_a_part_twice_too_large_becomes_three_pieces_so_that_uneven_ones_fit_too() -> None:
-    assert pieces(part(0, 200), ROOMY) == 3
-    assert pieces(part(0, 50, size=100_000), ROOMY) == 11
-    assert pieces(part(0, 2, size=100_000), ROOMY) == 2
+def test_a_part_too_large_by_its_bytes_is_cut_a_little_smaller_so_that_uneven_pieces_fit_too() -> None:
+    assert piece_requests(part(0, 50, size=100_000), ROOMY) == 4
+    assert piece_requests(part(0, 2, size=100_000), ROOMY) == 1
+
+
+@pytest.mark.field("account refusals")
+@pytest.mark.parametrize(("rows", "most", "batches"), [(2_000, 250, 8), (300, 100, 3), (101, 100, 2), (1_000, 333, 4)])
+def test_a_part_with_too_many_requests_is_cut_into_full_batches(rows: int, most: int, batches: int) -> None:
+    limits = Limits(max_requests=most)
+    piece = piece_requests(part(0, rows), limits)
+    parts = [part(first, min(piece, rows - first)) for first in range(0, rows, piece)]
+    assert len(pack(parts, limits, linger=0.0, steady=NOW).batches) == batches
+
+
+@pytest.mark.field("account refusals")
+def test_what_is_left_of_each_large_part_fills_batches_too() -> None:
+    limits = Limits(max_requests=250)
+    parts = [part(first, 250 if first % 300 == 0 else 50) for first in range(0, 2_000, 50) if first % 300 in {0, 250}]
+    assert sum(each.requests for each in parts) == 2_050
+    assert len(pack(parts, limits, linger=0.0, steady=NOW).batches) == 9

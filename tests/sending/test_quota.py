@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchd.contracts import Limits
+from batchd.sending.named_limits import LimitKind
 from batchd.sending.quota import FIRST_PAUSE, MAX_PAUSE, SMALLEST_SHARE, Quotas
 
 LANE = ("acme", "small")
@@ -101,3 +103,50 @@ def test_the_same_is_not_sent_again_after_it_was_refused(enqueued: int) -> None:
     limit = quotas.limit(LANE, None)
     assert limit is not None
     assert limit < enqueued
+
+
+@pytest.mark.field("account refusals")
+def test_refusals_of_batches_that_were_sent_before_the_last_one_count_once() -> None:
+    quotas = Quotas()
+    for _ in range(7):
+        quotas.refused(LANE, named=90_000, enqueued=120_000, steady=100.0, now=1_000.0, sent_at=999.0)
+    assert quotas.paused_until(LANE) == 100.0 + FIRST_PAUSE
+    assert quotas.limit(LANE, None) == 90_000
+    quotas.refused(LANE, named=90_000, enqueued=90_000, steady=200.0, now=1_100.0, sent_at=1_050.0)
+    assert quotas.paused_until(LANE) == 200.0 + 2 * FIRST_PAUSE
+
+
+@pytest.mark.field("account refusals")
+def test_room_that_a_batch_of_ours_frees_is_used_at_once() -> None:
+    quotas = Quotas()
+    quotas.refused(LANE, named=90_000, enqueued=120_000, steady=100.0)
+    quotas.freed(LANE)
+    assert quotas.paused_until(LANE) == 0.0
+    assert quotas.limit(LANE, None) == 90_000
+
+
+@pytest.mark.field("account refusals")
+@pytest.mark.parametrize(
+    ("named", "had", "limit"), [(500, 2_000, 500), (None, 2_000, 1_000), (5_000, 2_000, 1_600), (None, 1, 1)]
+)
+def test_limits_of_a_batch_are_learnt_and_kept(named: int | None, had: int, limit: int) -> None:
+    quotas = Quotas()
+    quotas.too_large(LANE, LimitKind.REQUESTS, named=named, had=had)
+    assert quotas.limits(LANE, Limits()).max_requests == limit
+    assert quotas.limits(LANE, Limits(max_requests=1)).max_requests == 1
+    assert quotas.limits(OTHER, Limits()) == Limits()
+    assert quotas.changed == {LANE}
+    later = Quotas()
+    later.restore(quotas.learnt())
+    assert later.limits(LANE, Limits()).max_requests == limit
+
+
+@pytest.mark.field("account refusals")
+def test_few_batches_are_under_way_until_some_have_passed_validation() -> None:
+    quotas = Quotas()
+    assert quotas.window(LANE) == 3
+    for _ in range(5):
+        quotas.accepted(LANE)
+    assert quotas.window(LANE) == 10
+    quotas.refused(LANE, named=None, enqueued=10, steady=0.0)
+    assert quotas.window(LANE) == 3

@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchd.model import Failure, Problem
-from batchd.sending.refusal_policy import BadLines, Bisect, RefusalDecision, WaitForQuota, WrongSetting, decide_refusal
+from batchd.sending.named_limits import LimitKind
+from batchd.sending.refusal_policy import (
+    AccountRefused,
+    BadLines,
+    Bisect,
+    RefusalDecision,
+    SmallerBatches,
+    WaitForQuota,
+    WrongSetting,
+    decide_refusal,
+)
+from batchd.sending.whose_fault import MONEY
 
 OPENAI_QUOTA = (
     "Enqueued token limit reached for gpt-4o-mini in organization org-1. Limit: 2,000,000 enqueued tokens. "
@@ -53,10 +64,10 @@ TOO_BIG = "The batch input file is larger than the 209715200 maximum for the gpt
         (Problem("model_not_found", "No such model.", line=1), WrongSetting("No such model.")),
         (Problem("invalid_url", "No such url.", line=1), WrongSetting("No such url.")),
         (Problem("url_mismatch", "Not the same url."), WrongSetting("Not the same url.")),
-        (Problem("billing_hard_limit_reached", "Pay first."), WrongSetting("Pay first.")),
+        (Problem("billing_hard_limit_reached", "Pay first."), AccountRefused("Pay first.", MONEY)),
         # Whatever else there is, batchd finds the row by halving.
         (Problem("empty_file", "The input file is empty."), Bisect("The input file is empty.", "empty_file")),
-        (Problem("", TOO_BIG), Bisect(TOO_BIG)),
+        (Problem("", TOO_BIG), SmallerBatches(TOO_BIG, LimitKind.BYTES, 209_715_200)),
         (Problem("invalid_request", "No."), Bisect("No.", "invalid_request")),
         (Problem("never_seen", "?"), Bisect("?", "never_seen")),
         # Lines count from 1; anything else names none.

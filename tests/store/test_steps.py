@@ -411,7 +411,7 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     await batches.ended(await batches.get("batch"), STATUS, 6.0)
     ended = await batches.get("batch")
     assert (ended.phase, ended.completed, ended.failed, ended.total) == (BatchPhase.COMPLETED, 9, 1, 10)
-    assert (ended.details, ended.problems) == ({"a": [1]}, [{"code": "c", "message": "m", "line": 2}])
+    assert (ended.details, ended.problems) == ({"a": [1]}, [{"code": "c", "message": "m", "line": 2, "param": None}])
     assert await batches.enqueued_tokens() == {}
     await batches.fetched(ended)
     await batches.distributed(await batches.get("batch"), answers=10, strays=0)

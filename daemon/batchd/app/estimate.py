@@ -23,6 +23,7 @@ from ..money.pricing import Terms
 from ..money.sampling import PIECE
 from ..plugin.catalogue import Catalogue
 from ..plugin.validation import check as validated
+from ..requests.model_params import refused_params
 from ..store.reading.history import history_of
 from ..system.clock import Clock
 from ..work.estimate import LARGE, Counted, CountTask, count
@@ -44,7 +45,8 @@ class Choice:
 class Estimate:
     """What there is to say. Without a `file`, `counted` is None and the requests are made up.
 
-    `unknown` has a sentence for each model without a price; `refusal` is why the job would not be sent as it is.
+    `unknown` has a sentence for each model without a price; `refusal` is why the job would not be sent as it is,
+    `refused_params` what its model is known to refuse.
     """
 
     file: str | None
@@ -61,6 +63,7 @@ class Estimate:
     unknown: Sequence[str] = ()
     advice: Sequence[Advice] = ()
     refusal: Refusal | None = None
+    refused_params: Sequence[str] = ()
 
     @property
     def held(self) -> bool:
@@ -141,6 +144,7 @@ class Estimating:
             unknown=self._unknown(quotes),
             advice=list(advice(habits, own, requests=requests)),
             refusal=self._refusal(own, unlimited=round(counted.unlimited / counted.share)),
+            refused_params=list(refused_params(own.model, route.params, route=route.name)),
         )
 
     def of_numbers(

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..config.load import Config
 from ..delivery.outbox import require_all
 from ..domain.records import Job, JobState
+from ..domain.states import FAILED_AT_THE_END
 from ..plugin.catalogue import Catalogue
 from .daemon import daemon
 from .dropping import drop
@@ -30,7 +31,7 @@ class RunOutcome:
         if self.interrupted:
             return 130
         if states & {JobState.FAILED, JobState.REJECTED} or any(
-            job.reason_code == "max_failed" for job, _ in self.jobs
+            job.reason_code in FAILED_AT_THE_END for job, _ in self.jobs
         ):
             return 1
         if JobState.HELD in states:

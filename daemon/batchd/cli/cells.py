@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..domain.states import FAILED_AT_THE_END
 from ..status.formatting import clean, count, local_time, money, one_line, short_count, since, span
 from ..status.job_words import needs_a_person, state_in_words
 
@@ -90,7 +91,7 @@ def spent(job: JobSummary, survey: Overview) -> str:
 
 
 def _mood(job: JobSummary) -> str:
-    if needs_a_person(job) or job.state == "rejected" or job.reason_code == "max_failed":
+    if needs_a_person(job) or job.state == "rejected" or job.reason_code in FAILED_AT_THE_END:
         return "red"
     if job.state == "done":
         return "yellow" if job.failed else "green"

@@ -20,10 +20,12 @@ from ..files import group_id
 from ..money.price_list import PriceList
 from ..plugin.catalogue import Catalogue
 from ..plugin.validation import check as validated
+from ..requests.model_params import refused_params
 from ..settings import Secret
 from ..status.daemon import running
 from ..status.formatting import count, join
 from ..status.overview import under_way
+from ..status.refusals import refusals
 from ..system.mounts import is_network, refuse_network
 
 CALL_MAY_TAKE = 60.0
@@ -83,6 +85,10 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
         for secret in _secrets(made):
             yield _key(f"provider {name}", secret)
         yield from _unpriced(config, name, PriceList.of(table, made, currency=config.budget.currency))
+    for route in config.routes:
+        for sentence in refused_params(route.model, route.params, route=route.name):
+            yield CheckResult(f"route {route.name}", Level.NOTE, sentence)
+    yield from _refused(config)
     for name, sink in config.sinks.items():
         yield from _keys(f"sink {name}", catalogue, "sink", sink)
     for name, observer in config.observers.items():
@@ -105,6 +111,19 @@ def group_result(subject: str, group: str) -> CheckResult:
         )
         return CheckResult(subject, Level.WRONG, text, config=True)
     return CheckResult(subject, Level.OK, f"Its results are given to the group “{group}”.")
+
+
+def _refused(config: Config) -> Iterator[CheckResult]:
+    """What a daemon has found out: providers that refuse us or are down, and routes whose jobs were refused."""
+    try:
+        refused = refusals(config.folders.state)
+    except BatchdError:
+        return  # said of the state already
+    for each in refused.conditions:
+        if each.subject.name in config.providers:
+            yield CheckResult(str(each.subject), Level.NOTE, f"The daemon says: {each.text}")
+    for job in refused.stopped:
+        yield CheckResult(f"route {job.route}", Level.NOTE, f"{job.source} stopped, because {job.reason}")
 
 
 def _keys(subject: str, catalogue: Catalogue, role: str, table: Any) -> Iterator[CheckResult]:

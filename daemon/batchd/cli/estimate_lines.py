@@ -62,6 +62,8 @@ def closing(made: Estimate) -> Iterator[str]:
             yield clean(sentence)
     if refusal is not None:
         yield clean(f"It would {'wait' if refusal.passes else 'be held'}: {refusal.reason}.")
+    for sentence in made.refused_params:
+        yield clean(sentence)
     for each in made.advice:
         yield clean(each.text)
 
@@ -153,6 +155,7 @@ def record(made: Estimate) -> dict[str, Any]:
         "currency": made.currency,
         "models": [_record(each, made) for each in made.quotes],
         "unknown": list(made.unknown),
+        "refused_params": list(made.refused_params),
         "held": made.held,
         "refusal": None
         if made.refusal is None

@@ -124,12 +124,13 @@ def _lines(jobs: Sequence[JobDetails], *, interrupted: bool) -> Iterator[str]:
 
 
 def _outcome(job: Any) -> str:
+    from ..domain.states import FAILED_AT_THE_END
     from ..status.formatting import count
     from ..status.job_words import needs_a_person, state_in_words, waits_for
 
     if job.state == "rejected":
         return f"rejected. {job.reason}"
-    failed = f" {job.reason}." if job.reason_code == "max_failed" else ""
+    failed = f" {job.reason}." if job.reason_code in FAILED_AT_THE_END else ""
     if needs_a_person(job):
         return f"{state_in_words(job)}; waits for {waits_for(job, (), awake=True)}"
     if not job.final:

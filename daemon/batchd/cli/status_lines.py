@@ -29,12 +29,23 @@ def older_line(survey: Overview) -> str | None:
     return f"{count(survey.older, 'older job')} {'is' if survey.older == 1 else 'are'} finished: batchd status --all"
 
 
+def limit_lines(survey: Overview) -> Iterator[str]:
+    """What refusals have taught about how much a provider takes."""
+    for each in survey.limits:
+        limits = [f"{each.requests:,} requests a batch"] if each.requests is not None else []
+        limits += [f"{each.size:,} bytes a batch"] if each.size is not None else []
+        limits += [f"{each.tokens:,} enqueued tokens"] if each.tokens is not None else []
+        if limits:
+            yield f"{each.provider} takes at most {', '.join(limits)} of {each.model}, as its refusals showed."
+
+
 def plain_lines(survey: Overview) -> Iterator[str]:
     """Conditions first, then what is under way, then what was finished last."""
     yield daemon_line(survey)
     for each in survey.conditions:
         at = None if each.since is None else local_time(each.since)
         yield f"{troubled(each.subject, at)}: {one_line(each.text)}"
+    yield from limit_lines(survey)
     for job in (*survey.unfinished, *survey.finished):
         yield plain_line(job, survey)
     if not survey.unfinished and not survey.finished:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ..status.formatting import clean, since, troubled
 from .cells import Cells, cells
-from .status_lines import daemon_line, older_line
+from .status_lines import daemon_line, limit_lines, older_line
 
 if TYPE_CHECKING:
     from ..status.overview import Overview
@@ -113,6 +113,9 @@ def _pieces(survey: Overview, titles: tuple[str, str], *, daemon: bool) -> Itera
             head = Text(f"{troubled(each.subject, at)}: ", style="bold")
             notes.add_row(Text("!", style="bold red"), head.append(clean(each.text), style="not bold"))
         yield notes
+    limits = list(limit_lines(survey))
+    if limits:
+        yield Text("\n".join(clean(each) for each in limits), style="dim")
     if survey.unfinished:
         yield JobTable(titles[0], _heads("age"), _cells(survey.unfinished, survey))
     if survey.finished:

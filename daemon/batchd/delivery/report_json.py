@@ -13,6 +13,7 @@ import msgspec
 from .. import __version__
 from ..answers.joining import ResultLine
 from ..domain.records import Batch, Job, Part
+from ..domain.states import MAX_FAILED, NO_ANSWERS
 from ..files import Rights, make_folder, publishing
 from ..model import Json, RowStatus, Usage
 from ..money.lanes import Lane
@@ -123,7 +124,18 @@ def publish_report(
 def _outcome(job: Job, counts: Mapping[RowStatus, int]) -> str:
     if job.cancelled:
         return "cancelled"
-    return "failed" if counts[RowStatus.FAILED] > job.route.max_failed * (job.rows or 0) else "done"
+    return "done" if why_failed(job, counts) is None else "failed"
+
+
+def why_failed(job: Job, counts: Mapping[RowStatus, int]) -> tuple[str, str] | None:
+    """A code and a sentence for a job that counts as failed, though every row has its outcome; None if it does not."""
+    if job.cancelled or not job.rows:
+        return None
+    if not counts[RowStatus.OK]:
+        return NO_ANSWERS, f"none of the {job.rows:,} rows has an answer" if job.rows > 1 else "its row has no answer"
+    if counts[RowStatus.FAILED] > job.route.max_failed * job.rows:
+        return MAX_FAILED, f"{counts[RowStatus.FAILED]:,} of {job.rows:,} rows failed, more than max_failed allows"
+    return None
 
 
 def count_rows(job: Job, parts: Sequence[Part]) -> dict[RowStatus, int]:

@@ -170,11 +170,11 @@ class Pack:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Cut a part that is too large for any batch."""
+    """Cut a part that is too large for any batch into pieces of so many requests."""
 
     job: str
     first: int
-    pieces: int
+    piece_requests: int
     reason: str
 
 

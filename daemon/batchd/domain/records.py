@@ -72,8 +72,9 @@ class Part:
     """A run of consecutive rows of one job: `rows` rows from row `first`, `length` bytes at `offset` of rows.jsonl.
 
     `attempt` is the current try, from 1. `results` counts the results files; the last one is valid, 0 means that there
-    is none yet. `ok` and `failed` count its rows. A `suspect` part was in a batch that was refused without a reason,
-    and is sent in a batch of its own.
+    is none yet. `ok` and `failed` count its rows. A `suspect` part was in a batch that was refused without a reason, so
+    many times, and is sent in a batch of its own. `excused` attempts do not count, since the account was refused and
+    no row. It is not sent before `rest_until`, by the wall clock.
 
     Of the current attempt: `counted_tokens` are the input tokens before any correction, `longest` those of the longest
     request, `unlimited` the number of requests that set no limit to their answers, and `reserved` its highest possible
@@ -103,7 +104,9 @@ class Part:
     reserved: int = 0
     batch: str | None = None
     worker_crashes: int = 0
-    suspect: bool = False
+    suspect: int = 0
+    excused: int = 0
+    rest_until: float | None = None
     usage: Usage = field(default_factory=Usage)
     wasted: Usage = field(default_factory=Usage)
     reused: int = 0
@@ -114,8 +117,8 @@ class Part:
 class QueuedPart:
     """A planned part that waits for a batch. Sorts by arrival: older jobs first, then by row.
 
-    `since` is when it began to wait, in steady seconds; `size` the bytes of its request lines; an `alone` part gets a
-    batch of its own.
+    `since` is when it began to wait, in steady seconds; `size` the bytes of its request lines. A `suspect` part, which
+    was refused so many times, gets a batch of its own.
     """
 
     claimed_at: float
@@ -126,7 +129,12 @@ class QueuedPart:
     input_tokens: int = 0
     output_tokens: int = 0
     since: float = 0.0
-    alone: bool = False
+    suspect: int = 0
+
+    @property
+    def alone(self) -> bool:
+        """Whether it gets a batch of its own."""
+        return self.suspect > 0
 
     @property
     def output_size(self) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -83,6 +85,14 @@ class Route:
             temperature = self.params.get("temperature")
             return self.endpoint.endswith("/embeddings") or (temperature == 0 and not isinstance(temperature, bool))
         return self.identical_rows == "once"
+
+    @property
+    def recipe(self) -> str:
+        """How its requests are asked, apart from their words: routes with the same recipe are refused alike."""
+        words = ("user", "system")
+        prompt = {key: bool(value) if key in words else value for key, value in self.prompt.settings.items()}
+        parts = [self.provider, self.model, self.endpoint, self.params, self.prompt.kind, prompt]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
     def common_body(self) -> dict[str, Json]:
         """What the route adds to every request body."""

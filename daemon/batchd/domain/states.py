@@ -26,6 +26,11 @@ class JobState(StrEnum):
         return self in {JobState.DONE, JobState.CANCELLED, JobState.REJECTED}
 
 
+NO_ANSWERS, MAX_FAILED = "no_answers", "max_failed"
+FAILED_AT_THE_END = frozenset({NO_ANSWERS, MAX_FAILED})
+"""Reasons for which a job that has ended counts as failed, though every row has its outcome."""
+
+
 class PartState(StrEnum):
     """The progress of a part's current attempt."""
 

@@ -19,6 +19,7 @@ from ..money.budget import SpendingLimits
 from ..money.lanes import Lane
 from ..money.price_list import PriceList
 from ..money.pricing import Terms
+from ..sending.accounts import Accounts
 from ..sending.quota import Quotas
 from ..store.jobs import Duplicates
 from ..store.spool import Spool
@@ -127,6 +128,7 @@ class Context:
     `engine/steps/render.py`). `hung` has for each job the rows over which a plugin hung, with their failures.
     `publishing` has the limit of each job and sink that is being published;
     `last_tries` are the jobs that were cancelled when only sinks were left.
+    `proven` are the recipes of routes that have brought an answer.
     """
 
     store: Store
@@ -138,6 +140,8 @@ class Context:
     configured: Configured
     pieces: dict[PieceKey, Mapping[str, int]] = field(default_factory=dict)
     quotas: Quotas = field(default_factory=Quotas)
+    accounts: Accounts = field(default_factory=Accounts)
+    proven: set[str] = field(default_factory=set)
     duplicates: Duplicates = "process"
     keep: float = 7 * 86_400.0
     time_limits: TimeLimits = field(default_factory=TimeLimits)

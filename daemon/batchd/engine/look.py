@@ -8,17 +8,20 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..domain import lifecycle
 from ..domain.lifecycle import Action, Pack, Split, next_actions, next_batch_actions, outcome_wait
 from ..domain.records import Batch, BatchState, QueuedPart
 from ..domain.subjects import Subject
-from ..sending.packing import pack, pieces
+from ..sending.line_refusals import MAX_REST
+from ..sending.packing import pack, piece_requests
 from .context import ConfiguredProvider, Context
+from .key_marks import key_mark
 from .provider_calls import ProviderNotConfigured, provider_for
 from .retry_clock import RetryClock
 from .room import Due, Room, is_remote, urgency
+from .turns import LOOK_AGAIN, UNDECIDED_FOR, Turns
 
 PACKED_AT_ONCE = 100
 """Batches made in one transaction. A commit for each takes long where a file is big; one for all holds up others."""
@@ -48,6 +51,7 @@ class Look:
         self._since: dict[tuple[str, int], float] = {}
         self._resting: dict[str, tuple[float, bool]] = {}
         self._resets = 0
+        self._keys_looked_at = 0.0
         self._again: list[float] = []
         self._missing: dict[str, str] = {}
 
@@ -55,12 +59,15 @@ class Look:
         """Everything that is due now and not under way."""
         self._again, self._missing = [], {}
         candidates: list[Due] = []
-        for batch in await self._context.store.batches.in_work():
-            candidates += self._of_batch(batch)
+        batches = await self._context.store.batches.in_work()
+        turns = Turns(self._context, batches)
+        self._notice_new_keys()
+        for batch in batches:
+            candidates += self._of_batch(batch, turns)
         for batch in await self._context.store.batches.held_for_a_change():
-            candidates += self._of_batch(batch)
+            candidates += self._of_batch(batch, turns)
         candidates += await self._of_jobs()
-        candidates += await self._packing()
+        candidates += await self._packing(turns)
         candidates += [Due(lifecycle.Admit(job)) for job in await self._context.store.money.waiting()]
         steady = self._context.clock.steady()
         due = []
@@ -120,7 +127,21 @@ class Look:
         """Steady time before which the action must not be tried; 0 if it is under way, or was a moment ago."""
         return 0.0 if self._room.is_taken_by(action) else self._retry_clock.until(action)
 
-    def _of_batch(self, batch: Batch) -> list[Due]:
+    def _notice_new_keys(self) -> None:
+        """While an account is refused, look now and then whether its key was replaced."""
+        accounts, steady = self._context.accounts, self._context.clock.steady()
+        blocked = accounts.blocked()
+        if blocked:
+            self._again.append(steady + LOOK_AGAIN)
+        if not blocked or steady < self._keys_looked_at + LOOK_AGAIN / 3:
+            return
+        self._keys_looked_at = steady
+        for provider in blocked:
+            mark = key_mark(self._context, provider)
+            if any(block.key != mark and block.until > steady for block in accounts.of(provider)):
+                accounts.release(provider)
+
+    def _of_batch(self, batch: Batch, turns: Turns) -> list[Due]:
         provider = self._context.configured.providers.get(batch.provider)
         timeout = provider.create_timeout if provider is not None else 60.0
         now = self._context.now()
@@ -128,19 +149,30 @@ class Look:
             wait = outcome_wait(batch, now, create_timeout=timeout)
             if wait > 0:
                 self._again.append(now.steady + wait)
-        actions = next_batch_actions(batch, now, create_timeout=timeout)
+        actions = list(next_batch_actions(batch, now, create_timeout=timeout))
+        if any(isinstance(action, lifecycle.Upload | lifecycle.Submit) for action in actions):
+            wait = turns.wait_to_send(batch)
+            if wait > now.steady:
+                self._again.append(wait)
+                return []
         return [Due(action, batch.provider if is_remote(action) else None) for action in actions]
 
-    async def _packing(self) -> list[Due]:
+    async def _packing(self, turns: Turns) -> list[Due]:
         """Batches to make of the parts that wait, and parts to cut first."""
-        queues: dict[tuple[str, str, str], list[QueuedPart]] = defaultdict(list)
-        steady = self._context.clock.steady()
+        queues: dict[tuple[str, str, str, bool], list[QueuedPart]] = defaultdict(list)
+        steady, wall = self._context.clock.steady(), self._context.clock.now()
         waiting = await self._context.store.batches.waiting()
         keys = {(entry.part.job, entry.part.first) for entry in waiting}
         self._since = {key: since for key, since in self._since.items() if key in keys}
+        ahead = await self._recipes_ahead({entry.recipe for entry in waiting})
         for entry in waiting:
             part = entry.part
-            queues[entry.provider, entry.model, entry.endpoint].append(
+            rest = max(part.rest_until - wall if part.rest_until is not None else 0.0, ahead.get(entry.recipe, 0.0))
+            if rest > 0:
+                self._again.append(steady + min(rest, MAX_REST))
+                continue
+            new = entry.recipe not in self._context.proven
+            queues[entry.provider, entry.model, entry.endpoint, new].append(
                 QueuedPart(
                     claimed_at=entry.claimed_at,
                     job=part.job,
@@ -150,39 +182,64 @@ class Look:
                     input_tokens=part.input_tokens,
                     output_tokens=part.output_tokens,
                     since=self._since.setdefault((part.job, part.first), steady),
-                    alone=part.suspect,
+                    suspect=part.suspect,
                 )
             )
         if not queues:
             return []
         enqueued = await self._context.store.batches.enqueued_tokens()
         found: list[Due] = []
-        for (name, model, endpoint), parts in queues.items():
+        for (name, model, endpoint, new), parts in queues.items():
             try:
                 provider = provider_for(self._context.configured, name)
             except ProviderNotConfigured as error:
                 self._missing[name] = str(error)
                 continue
-            found += self._pack_queue(provider, model, endpoint, parts, enqueued.get((name, model), 0))
+            room = turns.room(name, model)
+            # Where nobody knows whether such requests are answered at all, one batch goes ahead of the others.
+            most = min(1 if new else PACKED_AT_ONCE, room)
+            found += self._pack_queue(provider, model, endpoint, parts, enqueued.get((name, model), 0), turns, most)
         return found
 
+    async def _recipes_ahead(self, waiting: set[str]) -> dict[str, float]:
+        """Recipes that are not proven, but have a batch that went ahead: for how many seconds others wait for it."""
+        if waiting <= self._context.proven:
+            return {}
+        now = self._context.clock.now()
+        ahead: dict[str, float] = {}
+        for route, since in await self._context.store.learnt.under_way():
+            rest = since + UNDECIDED_FOR - now
+            if rest > 0 and route.recipe not in self._context.proven:
+                ahead[route.recipe] = max(rest, ahead.get(route.recipe, 0.0))
+        return ahead
+
     def _pack_queue(
-        self, provider: ConfiguredProvider, model: str, endpoint: str, parts: list[QueuedPart], enqueued: int
+        self,
+        provider: ConfiguredProvider,
+        model: str,
+        endpoint: str,
+        parts: list[QueuedPart],
+        enqueued: int,
+        turns: Turns,
+        most: int,
     ) -> list[Due]:
         quotas, queue, steady = self._context.quotas, (provider.name, model), self._context.clock.steady()
-        if quotas.paused_until(queue) > steady:
-            self._again.append(quotas.paused_until(queue))
+        until = max(quotas.paused_until(queue), turns.wait_to_pack(*queue))
+        if until > steady:
+            self._again.append(until)
             return []
-        most = quotas.limit(queue, provider.limits.max_enqueued_tokens)
-        limits = replace(provider.limits, max_enqueued_tokens=most)
-        free = None if most is None else most - enqueued
-        packing = pack(parts, limits, linger=provider.linger, steady=steady, free_tokens=free)
+        limits = quotas.limits(queue, provider.limits)
+        free = None if limits.max_enqueued_tokens is None else limits.max_enqueued_tokens - enqueued
+        careful = self._context.accounts.is_careful(*queue)
+        packing = pack(parts, limits, linger=provider.linger, steady=steady, free_tokens=free, careful=careful)
         if packing.again_at is not None:
             self._again.append(packing.again_at)
-        made = tuple(tuple(batch) for batch in packing.batches[:PACKED_AT_ONCE])
+        made = tuple(tuple(batch) for batch in packing.batches[:most])
         found = [Due(Pack(provider.name, model, endpoint, made))] if made else []
         for part in packing.too_large:
-            action = Split(part.job, part.first, pieces(part, limits), f"it is more than {provider.name} takes at once")
+            action = Split(
+                part.job, part.first, piece_requests(part, limits), f"it is more than {provider.name} takes at once"
+            )
             found.append(Due(action))
         return found
 

@@ -126,7 +126,9 @@ def _count(number: object) -> int:
 
 
 def _problem(problem: Problem) -> Problem:
-    return Problem(_text(problem.code, MAX_CODE), _text(problem.message, MAX_MESSAGE), _count(problem.line) or None)
+    param = None if problem.param is None else _text(problem.param, MAX_CODE)
+    code, message = _text(problem.code, MAX_CODE), _text(problem.message, MAX_MESSAGE)
+    return Problem(code, message, _count(problem.line) or None, param)
 
 
 def _details(details: Any) -> dict[str, Json]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from ..sending import backoff
@@ -23,8 +23,9 @@ class _Wait:
 class RetryClock:
     """Waiting times by key: an action, or a provider as a whole."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, on_reset: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
+        self._on_reset = on_reset
         self._waits: dict[Hashable, _Wait] = {}
         self._crashes: Counter[Hashable] = Counter()
         self.resets = 0
@@ -76,3 +77,4 @@ class RetryClock:
         self._crashes.clear()
         for wait in self._waits.values():
             wait.until = 0.0
+        self._on_reset()

@@ -17,6 +17,8 @@ from ..domain.subjects import Subject
 
 CALLS_AT_A_TIME = 8
 """At one provider, of each kind of call."""
+SENDING_AT_A_TIME = 3
+"""Uploads and creates at one provider: few, so that what all of them would get is heard before many were sent."""
 DELIVERIES_AT_A_TIME = 4
 """To one sink."""
 LOCAL_AT_A_TIME = 16
@@ -102,6 +104,8 @@ class Room:
                 return DELIVERIES_AT_A_TIME
             case "local":
                 return LOCAL_AT_A_TIME
+            case "send":
+                return SENDING_AT_A_TIME
             case _:
                 return CALLS_AT_A_TIME
 

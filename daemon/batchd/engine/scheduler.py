@@ -44,17 +44,22 @@ class Engine:
 
     def __init__(self, context: Context, *, workers: int) -> None:
         self.context = context
-        self.retry_clock = RetryClock(context.clock)
+        self.retry_clock = RetryClock(context.clock, on_reset=context.accounts.release)
         self.conditions = Conditions(context.store.event_log)
         self.workers = workers
         self._room = Room(workers=workers, hanging=context.hung)
         self._look = Look(context, self.retry_clock, self._room)
         self._streaks: Counter[Subject] = Counter()
         self._obeying: asyncio.Task[list[float | None]] | None = None
+        self._remembers = False
 
     async def look(self) -> Outlook:
         """Carry out the orders that were left, then find everything that is due."""
         self._room.look_begins()
+        if not self._remembers:
+            self.context.quotas.restore(await self.context.store.learnt.limits())
+            self.context.proven |= await self.context.store.learnt.proven()
+            self._remembers = True
         waits = await self._obey_all(await self.context.store.event_log.orders())
         outlook = await self._look.look()
         for name, text in outlook.missing.items():
@@ -122,6 +127,7 @@ class Engine:
         action = due.action
         try:
             await CARRIED_OUT_BY[type(action)](self.context, action)
+            await self._note_refusals()
             await self._went_well(due)
         except RetryLater as again:
             self.retry_clock.pause(action, again.pause)
@@ -177,7 +183,23 @@ class Engine:
         if due.callee is not None:
             self.retry_clock.forget(due.callee)
             self._streaks.pop(due.callee, None)
-            await self.conditions.all_well(due.callee)
+            if due.provider not in self.context.accounts.blocked():
+                await self.conditions.all_well(due.callee)
+
+    async def _note_refusals(self) -> None:
+        """Say which accounts are refused, and store what refusals have taught."""
+        accounts, quotas = self.context.accounts, self.context.quotas
+        while accounts.changed:
+            provider = accounts.changed.pop()
+            blocks = accounts.of(provider)
+            if blocks:
+                text = " ".join(dict.fromkeys(block.text for block in blocks))
+                await self.conditions.say(Subject.provider(provider), text, cause="account")
+            else:
+                await self.conditions.all_well(Subject.provider(provider))
+        while quotas.changed:
+            queue = quotas.changed.pop()
+            await self.context.store.learnt.learn(queue, quotas.of(queue))
 
     async def _poll_pause(self, action: lifecycle.Poll) -> float:
         batch = await self.context.store.batches.get(action.batch)

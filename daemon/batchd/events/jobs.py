@@ -224,7 +224,9 @@ class JobFinished(Event):
         counts += [f"{self.failed:,} failed{codes}"] if self.failed else []
         counts += [f"{self.skipped:,} skipped"] if self.skipped else []
         batches = f", from {self.batches:,} batches" if self.batches > 1 else ""
-        verdict = " That is more failures than max_failed allows." if self.outcome == "failed" else ""
+        verdict = ""
+        if self.outcome == "failed":
+            verdict = " That is more failures than max_failed allows." if self.ok else " No row has an answer."
         return f"Finished {self.source}: {', '.join(counts)}{batches}.{verdict} The report is {self.report}."
 
 

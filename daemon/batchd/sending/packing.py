@@ -13,6 +13,10 @@ MAX_OUTPUT_BYTES = 100_000_000
 """The most bytes of a batch's answers. In practice, downloads of several hundred MB break off again and again."""
 
 
+MAX_OPEN = 20
+"""Batches with room left that further parts are tried in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Packing:
     """The result of `pack`: batches to make now, parts to cut first, and when to call it again (steady seconds)."""
@@ -29,19 +33,20 @@ def pack(
     linger: float,
     steady: float,
     free_tokens: int | None = None,
+    careful: bool = False,
 ) -> Packing:
     """Put waiting parts of one provider, model and endpoint into batches.
 
     A full batch is made now. One with room left is made once its oldest part has waited for `linger` seconds, so that
     small jobs share batches. `free_tokens` may still be enqueued at the provider; parts with more tokens wait. A part
-    that exceeds a limit by itself is returned as too large.
+    that exceeds a limit by itself is returned as too large. If `careful`, parts that were refused less come first.
     """
-    batches: list[list[QueuedPart]] = []
+    made: list[Sequence[QueuedPart]] = []
+    open_groups: list[_Group] = []
     too_large: list[QueuedPart] = []
-    group = _Group(limits)
     again_at: float | None = None
     left = free_tokens
-    for part in sorted(waiting):
+    for part in sorted(waiting, key=lambda each: (each.suspect, each)) if careful else sorted(waiting):
         if not _Group(limits).takes(part):
             too_large.append(part)
             continue
@@ -49,31 +54,44 @@ def pack(
             # Later parts do not overtake it, or a large part could wait without end behind many small ones.
             # If nothing is enqueued at all, it is sent however large it is: only the service can refuse it.
             break
-        if part.alone:
-            batches.append([part])
-            left = left - part.input_tokens if left is not None else None
-            continue
-        if not group.takes(part):
-            batches.append(group.parts)
-            group = _Group(limits)
-        group.add(part)
         if left is not None:
             left -= part.input_tokens
-    if group.parts:
+        if part.alone:
+            made.append([part])
+            continue
+        # Into the first batch with room for it, so that what is left of large parts fills batches too.
+        group = next((each for each in open_groups if each.takes(part)), None)
+        if group is None:
+            group = _Group(limits)
+            open_groups.append(group)
+            if len(open_groups) > MAX_OPEN:
+                made.append(open_groups.pop(0).parts)
+        group.add(part)
+        if group.full:
+            open_groups.remove(group)
+            made.append(group.parts)
+    for number, group in enumerate(open_groups, start=1):
         ready_at = min(part.since for part in group.parts) + linger
-        if group.full or ready_at <= steady:
-            batches.append(group.parts)
+        # Where there is a later one, some part did not fit into this one: little more would.
+        if number < len(open_groups) or ready_at <= steady:
+            made.append(group.parts)
         else:
             again_at = ready_at
-    return Packing(batches, too_large, again_at)
+    if not careful:
+        made.sort(key=lambda batch: batch[0])
+    return Packing(made, too_large, again_at)
 
 
-def pieces(part: QueuedPart, limits: Limits) -> int:
-    """The number of pieces to cut a too large part into, so that each is likely to fit."""
-    ratios = [part.requests / limits.max_requests, part.size / limits.max_bytes, part.output_size / MAX_OUTPUT_BYTES]
+def piece_requests(part: QueuedPart, limits: Limits) -> int:
+    """The requests of each piece that a too large part is cut into, so that each fits, and fills a batch if it can."""
+    # Sizes differ from row to row, so that a piece by these is made a little smaller than the average would allow.
+    ratios = [part.size / limits.max_bytes, part.output_size / MAX_OUTPUT_BYTES]
     if limits.max_enqueued_tokens:
         ratios.append(part.input_tokens / limits.max_enqueued_tokens)
-    return min(max(2, math.ceil(max(ratios) * 1.1)), max(2, part.requests))
+    most = limits.max_requests
+    if max(ratios) > 1:
+        most = min(most, math.floor(part.requests / (max(ratios) * 1.1)))
+    return max(1, most if most < part.requests else math.ceil(part.requests / 2))
 
 
 class _Group:

@@ -1,39 +1,14 @@
-"""Decides what to do after a provider has refused a whole batch: the cause, and the next step."""
+"""Decides what to do after a provider has refused an upload, a create or a whole batch: whose fault, and what next."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..model import Failure, Problem
-
-_QUOTA_CODES = frozenset({"token_limit_exceeded", "too_many_tokens", "enqueued_token_limit_exceeded"})
-_QUOTA_WORDS = ("enqueued token", "number of enqueued tokens")
-_SETTING_CODES = frozenset(
-    {
-        "model_not_found",
-        "model_not_supported",
-        "invalid_url",
-        "url_mismatch",
-        "invalid_endpoint",
-        "invalid_completion_window",
-        "billing_hard_limit_reached",
-    }
-)
-_PASSING_CODES = frozenset(
-    {
-        "runner_lost",  # LiteLLM, when its proxy was restarted
-        "server_error",
-        "internal_error",
-        "internal_server_error",
-        "service_unavailable",
-        "overloaded",
-        "rate_limit_exceeded",
-    }
-)
-_LIMIT = re.compile(r"[Ll]imit(?:\s+of|:)?\s*(\d[\d.,]*)\s*([KkMm])?\b")
+from .named_limits import LimitKind, named_limit
+from .whose_fault import Blame, ServiceRefusal, advice_on_account, fault_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +20,15 @@ class WaitForQuota:
 
 
 @dataclass(frozen=True, slots=True)
+class SmallerBatches:
+    """The batch has more requests or bytes than the provider takes: `limit`, if it said so."""
+
+    message: str
+    kind: LimitKind
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BadLines:
     """These lines (counted from 1) make the batch fail; the others are fine."""
 
@@ -52,8 +36,21 @@ class BadLines:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountRefused:
+    """The service refuses the account, for all models or for this one: no row is at fault, and all of them wait.
+
+    `advice` says who has to do what. With `split`, it is only known that other rows got the very same refusal.
+    """
+
+    message: str
+    advice: str
+    model_only: bool = False
+    split: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class WrongSetting:
-    """No row of the batch can run with these settings: a person must change the route or the account."""
+    """No row of the batch can run with these settings: a person must change the route."""
 
     message: str
 
@@ -74,41 +71,76 @@ class Bisect:
     code: str = "batch_refused"
 
 
-RefusalDecision: TypeAlias = WaitForQuota | BadLines | WrongSetting | RetryBatch | Bisect
+RefusalDecision: TypeAlias = (
+    WaitForQuota | SmallerBatches | BadLines | AccountRefused | WrongSetting | RetryBatch | Bisect
+)
+
+UNEXPLAINED = (
+    "Different rows got the very same refusal, so no row is at fault. Look at the account there, and at the route's "
+    "model and params."
+)
 
 
-def decide_refusal(problems: Iterable[Problem]) -> RefusalDecision:
-    """Decide by the codes and, since codes are not documented anywhere, by the words too."""
+def decide_refusal(
+    problems: Iterable[Problem], *, requests: int | None = None, elsewhere: bool = False
+) -> RefusalDecision:
+    """Decide by the codes and, since codes are not documented anywhere, by the words; then by the evidence.
+
+    `requests` is how many the batch has. `elsewhere` says that other rows were refused in the same way, and none was
+    accepted since.
+    """
     problems = list(problems)
-    for problem in problems:
-        if problem.code in _QUOTA_CODES or any(words in problem.message.lower() for words in _QUOTA_WORDS):
-            return WaitForQuota(problem.message, _limit(problem.message))
+    refusals = [ServiceRefusal(problem.code, problem.message, param=problem.param) for problem in problems]
+    limits = [
+        (refusal, limit)
+        for problem, refusal in zip(problems, refusals, strict=True)
+        if (limit := named_limit(refusal.code, refusal.message))
+        and (limit.kind is LimitKind.TOKENS or problem.line is None)
+    ]
+    for refusal, limit in limits:
+        if limit.kind is LimitKind.TOKENS:
+            return WaitForQuota(refusal.message, limit.most)
+    faults = [fault_of(refusal) for refusal in refusals]
+    for refusal, fault in zip(refusals, faults, strict=True):
+        if fault is Blame.ACCOUNT:
+            return AccountRefused(refusal.message, advice_on_account(refusal) or "", model_only=_of_model(refusal))
+    for refusal, fault in zip(refusals, faults, strict=True):
+        if fault is Blame.ROUTE:
+            return WrongSetting(refusal.message)
+    for refusal, limit in limits:
+        return SmallerBatches(refusal.message, limit.kind, limit.most)
     lines = {
         problem.line: Failure(problem.code or "refused", problem.message)
         for problem in problems
         if problem.line is not None and problem.line > 0
     }
-    if lines and not any(problem.code in _SETTING_CODES for problem in problems):
+    if lines and not _all_alike(lines, refusals, requests):
         return BadLines(lines)
-    for problem in problems:
-        if problem.code in _SETTING_CODES:
-            return WrongSetting(problem.message)
-    for problem in problems:
-        if problem.code in _PASSING_CODES:
-            return RetryBatch(problem.message, problem.code)
-    if problems:
-        return Bisect("; ".join(problem.message for problem in problems[:3]), problems[0].code or "batch_refused")
-    return Bisect("the provider gave no reason")
+    if lines:
+        return WrongSetting(refusals[0].message)
+    for refusal, fault in zip(refusals, faults, strict=True):
+        if fault is Blame.PASSING:
+            return RetryBatch(refusal.message, refusal.code)
+    message = "; ".join(problem.message for problem in problems[:3]) or "the provider gave no reason"
+    if elsewhere:
+        return AccountRefused(message, UNEXPLAINED, model_only=True, split=True)
+    return Bisect(message, (problems[0].code if problems else "") or "batch_refused")
 
 
-def _limit(message: str) -> int | None:
-    """`Limit: 2,000,000 enqueued tokens` or `configured limit of 30K`."""
-    match = _LIMIT.search(message)
-    if match is None:
-        return None
-    try:
-        number = float(match[1].rstrip(".,").replace(",", ""))
-    except ValueError:
-        return None
-    factor = {"k": 1_000, "m": 1_000_000}.get((match[2] or "").lower(), 1)
-    return int(number * factor) or None
+def signature(problems: Iterable[Problem], otherwise: str = "") -> str:
+    """The same text for refusals that differ only in numbers and names."""
+    signatures = {ServiceRefusal(problem.code, problem.message).signature for problem in problems}
+    return "; ".join(f"{code} {words}" for code, words in sorted(signatures)) or otherwise
+
+
+def _of_model(refusal: ServiceRefusal) -> bool:
+    return refusal.param in {"model", "body.model"} or "this model" in refusal.message.lower()
+
+
+def _all_alike(lines: Mapping[int, Failure], refusals: Iterable[ServiceRefusal], requests: int | None) -> bool:
+    """Whether every line got one and the same refusal, which then is no row's."""
+    if requests is None or requests < 2 or len(lines) < requests:
+        return False
+    return len({refusal.signature for refusal in refusals}) == 1 and all(
+        fault_of(refusal) is Blame.UNKNOWN for refusal in refusals
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from ..domain.states import FAILED_AT_THE_END
 from ..domain.subjects import DISK, Subject, subjects_of
 from .formatting import count, span
 
@@ -32,7 +33,7 @@ def state_in_words(job: JobSummary) -> str:
     """Two or three words for a column."""
     if job.cancelled and not job.final:
         return "cancelling"
-    if job.state == "done" and job.reason_code == "max_failed":
+    if job.state == "done" and job.reason_code in FAILED_AT_THE_END:
         return "failed"
     if job.state != "running":
         return STATES.get(job.state, job.state)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .places import Places
-    from .records import BatchSummary, Condition, Delivery, JobSummary, Tokens
+    from .records import BatchSummary, Condition, Delivery, JobSummary, LearntLimit, Tokens
 
 FINISHED_SHOWN = 5
 
@@ -40,6 +40,7 @@ class Overview:
     unfinished: Sequence[JobSummary]
     finished: Sequence[JobSummary]
     older: int
+    limits: Sequence[LearntLimit] = ()
 
     @classmethod
     def take(cls, places: Places, *, everything: bool = False, ours: bool = False) -> Overview:
@@ -55,6 +56,7 @@ class Overview:
                 unfinished=sorted(state.unfinished(), key=lambda job: not needs_a_person(job)),
                 finished=finished,
                 older=state.finished_count() - len(finished),
+                limits=state.limits(),
             )
 
     def waits_for(self, job: JobSummary) -> str | None:
@@ -76,6 +78,16 @@ class Overview:
             **self.frame(),
             "jobs": [self.job_record(job) for job in (*self.unfinished, *self.finished)],
             "older_finished_jobs": self.older,
+            "learnt_limits": [
+                {
+                    "provider": each.provider,
+                    "model": each.model,
+                    "enqueued_tokens": each.tokens,
+                    "requests": each.requests,
+                    "bytes": each.size,
+                }
+                for each in self.limits
+            ],
         }
 
     def frame(self) -> dict[str, Any]:

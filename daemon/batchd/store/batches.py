@@ -29,7 +29,7 @@ from ..events import (
 )
 from ..model import BatchPhase, BatchStatus, Json
 from .database import Database, Transaction, to_json
-from .mapping import batch_of, columns_of, part_of, route_of, usage_columns
+from .mapping import batch_of, columns_of, part_of, recipe_of, route_of, usage_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class WaitingPart:
     provider: str
     model: str
     endpoint: str
+    recipe: str
 
 
 class Batches:
@@ -80,7 +81,8 @@ class Batches:
         waiting = []
         for row in rows:
             route = route_of(row["route"])
-            waiting.append(WaitingPart(part_of(row), row["claimed_at"], route.provider, route.model, route.endpoint))
+            where = (route.provider, route.model, route.endpoint, recipe_of(row["route"]))
+            waiting.append(WaitingPart(part_of(row), row["claimed_at"], *where))
         return waiting
 
     async def enqueued_tokens(self) -> dict[tuple[str, str], int]:

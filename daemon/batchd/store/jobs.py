@@ -339,14 +339,13 @@ class Jobs:
         await self._database.write(change)
 
     async def finished(
-        self, job: Job, event: JobFinished, at: float, *, reason: str | None = None, before: Sequence[Event] = ()
+        self, job: Job, event: JobFinished, at: float, why: tuple[str, str] | None = None, before: Sequence[Event] = ()
     ) -> None:
-        """Report and archive are in place; with a `reason`, the job counts as failed all the same.
+        """Report and archive are in place; `why` it counts as failed all the same: a code, and words.
 
-        `before` is what the story tells before its end.
-        """
+        `before` is what the story tells before its end."""
         state = JobState.CANCELLED if job.cancelled else JobState.DONE
-        code = "max_failed" if reason is not None else None
+        code, reason = why or (None, None)
         columns = {"finished_at": at, "reason": reason, "reason_code": code}
         await self._step(job.id, JobState.DELIVERING, state, *before, event, **columns)
 

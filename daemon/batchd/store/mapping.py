@@ -48,11 +48,16 @@ def route_of(text: str) -> Route:
     return Route.from_json(json.loads(text))
 
 
+@lru_cache(maxsize=256)
+def recipe_of(text: str) -> str:
+    """The recipe of a stored route."""
+    return route_of(text).recipe
+
+
 def part_of(row: sqlite3.Row) -> Part:
     """A Part from its row."""
     record = _loaded(row, Part)
     record["state"] = PartState(record["state"])
-    record["suspect"] = bool(record["suspect"])
     record["usage"] = usage_of(record["usage"])
     record["wasted"] = usage_of(record["wasted"])
     record["saved"] = usage_of(record["saved"])

@@ -170,7 +170,7 @@ class Money:
                     await _calibrate(tx, job, before, done.bill)
             if done.batch is not None:
                 await _compare(tx, done.batch)
-            await tx.record(*([event] if again else []))
+            await tx.record(*([event] if again and done.reasons else []))
 
         await self._database.write(change)
 

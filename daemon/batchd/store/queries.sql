@@ -300,3 +300,18 @@ WHERE gone_at IS NULL AND name NOT IN (SELECT value FROM json_each(:names))
 
 -- name: forget_observers
 DELETE FROM observers WHERE gone_at < :before
+
+-- name: learnt_limits
+SELECT * FROM learnt_limits ORDER BY provider, model
+
+-- name: proven
+SELECT recipe FROM proven
+
+-- name: routes_of_batch
+SELECT DISTINCT jobs.route FROM parts JOIN jobs ON jobs.id = parts.job WHERE parts.batch = :batch
+
+-- name: routes_under_way
+SELECT jobs.route, MIN(batches.created_at) AS since
+FROM parts JOIN jobs ON jobs.id = parts.job JOIN batches ON batches.key = parts.batch
+WHERE parts.state IN ('batched', 'answered')
+GROUP BY jobs.route

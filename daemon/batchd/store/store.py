@@ -6,6 +6,7 @@ from .batches import Batches
 from .database import Database, Transaction
 from .event_log import EventLog
 from .jobs import Jobs
+from .learnt import LearntTables
 from .money import Money
 from .observers import Observers
 
@@ -22,6 +23,7 @@ class Store:
         self.money = Money(database)
         self.event_log = EventLog(database)
         self.observers = Observers(database)
+        self.learnt = LearntTables(database)
 
     async def close(self) -> None:
         """Finish what is being written and let go of the file."""

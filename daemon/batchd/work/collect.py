@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from ..answers.joining import join
+import msgspec
+
+from ..answers.joining import ResultLine, join
 from ..answers.meaning import request_of, stripped
 from ..contracts import PromptBuilder
 from ..domain.routing import PluginSpec
@@ -20,6 +23,7 @@ from ..model import Failure, Json, RequestId, Response, Usage
 from ..money.lanes import Lane
 from ..money.pricing import Terms
 from ..money.spending import Bill, Tally
+from ..sending.line_refusals import NOTHING, LineRefusals, LineVerdict
 from . import worker_plugins
 from .limits import ROW_TIMEOUT, Progress, limited
 from .part_files import decode_results, lines_of, write_results
@@ -130,7 +134,9 @@ class CollectTask:
     """Join a part's answers with its rows. `settled` is its results file so far, `results` the one to write.
 
     `lane` is how the requests were sent, `terms` the price of answers, None if it is not known. With `keys`, rows with
-    the same request share an answer, and the `book` stores the answers with the time `at`.
+    the same request share an answer, and the `book` stores the answers with the time `at`. `body_keys` are the keys
+    that the route sets in each request, and `limit_key` the one that limits its answers; `proven` says that other rows
+    of the job have been answered.
 
     `requests` are those that were sent: an answer that the service did not count costs what was planned for it.
     `factor` leads from counted input tokens to the most that a service may count.
@@ -158,12 +164,16 @@ class CollectTask:
     factor: float = 1.0
     hopeless: Mapping[int, Failure] = field(default_factory=dict)
     row_timeout: float = ROW_TIMEOUT
+    body_keys: Sequence[str] = ()
+    proven: bool = False
+    limit_key: str = "max_tokens"
 
 
 @dataclass(frozen=True, slots=True)
 class CollectDone:
     """The outcome of the part: rows with an outcome, rows to ask again with the reasons, the bill for this attempt.
 
+    `refusals` say whose fault lines were that the service refused. If the route is refused, nothing was collected.
     `rendered` has the suffixes and sizes of the pieces of each of `renders`; empty if they were not rendered.
     """
 
@@ -175,6 +185,7 @@ class CollectDone:
     rendered: Sequence[Mapping[str, int]] = ()
     reused: int = 0
     saved: Usage = field(default_factory=Usage)
+    refusals: LineVerdict = NOTHING
 
 
 class _Sparing:
@@ -209,7 +220,14 @@ def collect(task: CollectTask) -> CollectDone:
         answers[int(row)].append(output_line.rstrip(b"\n"))
     keys = read_keys(task.keys)
     rows = range(task.first, task.first + task.rows)
-    open_rows = [row for row in rows if row not in settled and row not in keys.followers]
+    open_rows = [asked for asked in rows if asked not in settled and asked not in keys.followers]
+    refusals = LineRefusals()
+    for asked in open_rows:
+        refusals.add(asked, answers.get(asked, ()))
+    verdict = refusals.judge(body_keys=task.body_keys, proven=task.proven or any(line.ok for line in settled.values()))
+    if verdict.route is not None:
+        return CollectDone(0, 0, len(open_rows), {}, Bill(), refusals=verdict)
+    open_rows = [asked for asked in open_rows if asked not in verdict.held]
     tally = Tally(task.terms, task.lane)
     with limited(task.row_timeout) as progress:
 
@@ -230,12 +248,15 @@ def collect(task: CollectTask) -> CollectDone:
             planned=planned,
             none_yet=not any(line.ok for line in settled.values()),
         )
+    joined.lines = [_with_key(line, task.limit_key) for line in joined.lines]
     followed = follow(keys, {line.row: line for line in joined.lines}, task.job)
     lines = sorted([*settled.values(), *joined.lines, *followed.lines], key=lambda line: line.row)
     write_results(Path(task.results), lines)
     if task.book is not None:
         remember(task.book, keys, joined.lines, at=task.at)
     reasons = dict(joined.reasons)
+    if verdict.held:
+        reasons["account_refused"] = len(verdict.held)
     if followed.waiting:
         reasons["same_request"] = len(followed.waiting)
     ok = sum(line.ok for line in lines)
@@ -247,12 +268,13 @@ def collect(task: CollectTask) -> CollectDone:
     return CollectDone(
         ok=ok,
         failed=len(lines) - ok,
-        leftovers=len(joined.leftovers) + len(followed.waiting),
+        leftovers=len(joined.leftovers) + len(followed.waiting) + len(verdict.held),
         reasons=reasons,
         bill=joined.bill,
         rendered=rendered,
         reused=followed.reused,
         saved=followed.saved,
+        refusals=verdict,
     )
 
 
@@ -260,3 +282,13 @@ def _planned(task: CollectTask, sizes: Mapping[int, int]) -> Mapping[int, Usage]
     if task.requests is None:
         return {}
     return planned_usage(Path(task.requests), sizes, endpoint=task.endpoint, model=task.model, factor=task.factor)
+
+
+def _with_key(line: ResultLine, limit_key: str) -> ResultLine:
+    """The advice about an answer that was cut off, with the key that this route has."""
+    if line.code != "length" or line.message is None or limit_key == "max_tokens":
+        return line
+    return msgspec.structs.replace(line, message=_MAX_TOKENS.sub(limit_key, line.message))
+
+
+_MAX_TOKENS = re.compile(r"\bmax_tokens\b")

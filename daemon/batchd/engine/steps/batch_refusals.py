@@ -8,29 +8,60 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...answers.meaning import request_of
-from ...domain.records import Batch, Part, PartState
+from ...domain.records import Batch, BatchState, Part, PartState
 from ...model import Failure, Problem, RequestId
-from ...sending.refusal_policy import BadLines, Bisect, RetryBatch, WaitForQuota, WrongSetting, decide_refusal
+from ...sending.accounts import Stage
+from ...sending.named_limits import LimitKind
+from ...sending.refusal_policy import (
+    AccountRefused,
+    BadLines,
+    Bisect,
+    RetryBatch,
+    SmallerBatches,
+    WaitForQuota,
+    WrongSetting,
+    decide_refusal,
+    signature,
+)
 from ...work.fail_rows import FailRowsTask, fail_rows
 from ...work.part_files import lines_of
 from ..context import Context
+from .account_refusals import block_account
+from .route_refusals import stop_job
 from .split import pieces_of
 
 MAX_BREAKDOWNS = 5
 """How often the same rows are simply sent again after a breakdown, before they are suspected of causing it."""
 
+_STAGES = {BatchState.PACKED: Stage.UPLOAD, BatchState.SUBMITTING: Stage.CREATE}
+
 
 async def handle_refusal(context: Context, batch: Batch, problems: Sequence[Problem], otherwise: str) -> None:
     """Put the batch's parts back in the queue, without the rows that made it fail."""
-    said = decide_refusal(problems)
+    stage = _STAGES.get(batch.state, Stage.VALIDATION)
+    said = decide_refusal(problems, requests=batch.requests)
+    if isinstance(said, Bisect):
+        parts = await context.store.batches.parts(batch.key)
+        rows = frozenset((part.job, part.first, part.rows) for part in parts)
+        queue = (batch.provider, batch.model)
+        elsewhere = context.accounts.seen_elsewhere(queue, stage, signature(problems, otherwise), rows)
+        said = decide_refusal(problems, requests=batch.requests, elsewhere=elsewhere)
     match said:
         case WaitForQuota():
-            queue = (batch.provider, batch.model)
-            enqueued = (await context.store.batches.enqueued_tokens()).get(queue, 0)
-            if batch.ended_at is not None:
-                enqueued += batch.input_tokens  # it does not count as enqueued any more, but it did
-            context.quotas.refused(queue, named=said.limit, enqueued=enqueued, steady=context.clock.steady())
-            await context.store.batches.returned(batch, said.message)
+            await _wait_for_quota(context, batch, said)
+        case SmallerBatches():
+            had = batch.requests if said.kind is LimitKind.REQUESTS else batch.size
+            context.quotas.too_large((batch.provider, batch.model), said.kind, named=said.limit, had=had)
+            if batch.requests == 1:
+                await _bisect(context, batch, Failure("too_large", said.message))
+            else:
+                await context.store.batches.returned(batch, said.message)
+        case AccountRefused():
+            if said.split:
+                await _bisect(context, batch, None, said.message)
+            else:
+                await context.store.batches.returned(batch, said.message)
+            block_account(context, batch, stage, said)
         case BadLines():
             failures = await asyncio.to_thread(_rows_of_lines, context.spool.batch_input(batch.key), said.lines)
             await _fail_rows(context, batch, failures, f"{len(said.lines)} of its lines were refused.")
@@ -41,6 +72,22 @@ async def handle_refusal(context: Context, batch: Batch, problems: Sequence[Prob
             await context.store.batches.returned(batch, said.message)
         case RetryBatch() | Bisect():
             await _bisect(context, batch, Failure(said.code, said.message if problems else otherwise))
+
+
+async def _wait_for_quota(context: Context, batch: Batch, said: WaitForQuota) -> None:
+    queue = (batch.provider, batch.model)
+    enqueued = (await context.store.batches.enqueued_tokens()).get(queue, 0)
+    if batch.ended_at is not None:
+        enqueued += batch.input_tokens  # it does not count as enqueued any more, but it did
+    context.quotas.refused(
+        queue,
+        named=said.limit,
+        enqueued=enqueued,
+        steady=context.clock.steady(),
+        now=context.clock.now(),
+        sent_at=batch.submitted_at or context.clock.now(),
+    )
+    await context.store.batches.returned(batch, said.message)
 
 
 async def _breakdowns(context: Context, batch: Batch) -> int:
@@ -67,23 +114,27 @@ async def _fail_rows(context: Context, batch: Batch, failures: Mapping[RequestId
     await context.store.batches.returned(batch, reason, struck)
 
 
-async def _bisect(context: Context, batch: Batch, failure: Failure) -> None:
-    """Nobody says which row is at fault: parts travel alone, then in halves, until one row is left to blame."""
+async def _bisect(context: Context, batch: Batch, failure: Failure | None, reason: str = "") -> None:
+    """Nobody says which row is at fault: parts travel alone, then in halves, until one row is left to blame.
+
+    Without a `failure` no row is to be blamed yet.
+    """
+    reason = failure.message if failure is not None else reason
     parts = await context.store.batches.parts(batch.key)
-    if len(parts) > 1:
-        alone = [replace(part, state=PartState.PLANNED, batch=None, suspect=True) for part in parts]
-        await context.store.batches.returned(batch, failure.message, alone)
+    if len(parts) > 1 or (failure is None and parts[0].requests == 1):
+        alone = [replace(part, state=PartState.PLANNED, batch=None, suspect=part.suspect + 1) for part in parts]
+        await context.store.batches.returned(batch, reason, alone)
         return
     [part] = parts
-    if part.requests == 1:
+    if part.requests == 1 and failure is not None:
         [line] = await asyncio.to_thread(lambda: list(lines_of(context.spool.batch_input(batch.key))))
         request = request_of(line)
         assert request is not None, "we wrote this line ourselves"
-        await _fail_rows(context, batch, {request: failure}, failure.message)
+        await _fail_rows(context, batch, {request: failure}, reason)
         return
     job = await context.store.jobs.get(part.job)
-    halves = await pieces_of(context, job, part, 2)
-    await context.store.batches.returned(batch, failure.message, [replace(half, suspect=True) for half in halves])
+    halves = await pieces_of(context, job, part, -(-part.rows // 2))
+    await context.store.batches.returned(batch, reason, [replace(half, suspect=part.suspect + 1) for half in halves])
 
 
 async def _stop_jobs(context: Context, batch: Batch, message: str) -> None:
@@ -91,12 +142,7 @@ async def _stop_jobs(context: Context, batch: Batch, message: str) -> None:
     parts = await context.store.batches.parts(batch.key)
     await context.store.batches.returned(batch, message)
     for job_id in sorted({part.job for part in parts}):
-        job = await context.store.jobs.get(job_id)
-        reason = (
-            f"the provider {batch.provider} refuses every request of it: {message} Fix the route or the account, "
-            f"then `batchd retry {job_id}`; or `batchd cancel {job_id}`."
-        )
-        await context.store.jobs.failed(job, "provider_refused", reason)
+        await stop_job(context, await context.store.jobs.get(job_id), message)
 
 
 def _unplanned(part: Part) -> Part:

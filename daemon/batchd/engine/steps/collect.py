@@ -6,15 +6,23 @@ import asyncio
 from dataclasses import replace
 
 from ...domain.lifecycle import Collect
-from ...domain.records import Part, PartState
+from ...domain.records import Job, Part, PartState
 from ...errors import WorkerLost
 from ...money.budget import SURE, UNSURE
+from ...money.lanes import Lane
+from ...money.spending import Bill
+from ...requests.model_params import limit_key
+from ...sending.accounts import Stage
+from ...sending.line_refusals import RouteRefused, rest_after
 from ...store.money import Collected
-from ...work.collect import CollectTask, collect
+from ...work.collect import CollectDone, CollectTask, collect
 from ...work.limits import Hung
 from ..context import Context
+from ..proven import prove
+from .account_refusals import block, waiting_text
 from .admit import correction_of
 from .render import note_rendered, render_tasks
+from .route_refusals import stop_job
 from .worker_crashes import note_hung, note_worker_crash
 
 
@@ -34,7 +42,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         results=str(spool.results(part, version)),
         builder=configured.spec_here(job.route.prompt),
         attempt=part.attempt,
-        attempts=job.route.attempts * job.retry_round,
+        attempts=job.route.attempts * job.retry_round + part.excused,
         renders=render_tasks(context, configured, job, part, version),
         lane=lane,
         terms=job.terms,
@@ -48,6 +56,9 @@ async def collect_part(context: Context, action: Collect) -> None:
         factor=correction.factor * (SURE if correction.sure else UNSURE),
         hopeless=context.hopeless(part),
         row_timeout=context.time_limits.row,
+        body_keys=[*job.route.params, "response_format", "messages"],
+        limit_key=limit_key(job.route.model, job.route.params, endpoint=job.route.endpoint),
+        proven=(await context.store.jobs.totals(job.id)).ok > 0,
     )
     try:
         done = await context.executor_for(job).run(collect, task)
@@ -57,11 +68,17 @@ async def collect_part(context: Context, action: Collect) -> None:
     except Hung as hung:
         await note_hung(context, job, part, hung)
         return
+    if done.refusals.route is not None:
+        await _refused_as_a_whole(context, job, part, lane, done.refusals.route)
+        return
     again = done.leftovers > 0 and not job.cancelled
+    excused = again and set(done.reasons) <= {"account_refused", "same_request"}
     collected = replace(
         part,
         state=PartState.UNPLANNED if again else PartState.COLLECTED,
         attempt=part.attempt + 1 if again else part.attempt,
+        excused=part.excused + 1 if excused else part.excused,
+        rest_until=context.clock.now() + rest_after(part.attempt) if again and done.refusals.rest else None,
         batch=None,
         results=version,
         ok=done.ok,
@@ -74,7 +91,30 @@ async def collect_part(context: Context, action: Collect) -> None:
     )
     note_rendered(context, configured, job, part, version, done.rendered)
     await context.store.money.collected(job, part, Collected(collected, part.batch, lane, done.bill, done.reasons))
+    await _note_answers(context, job, part, done)
     await asyncio.to_thread(_remove_attempt, context, part)
+
+
+async def _note_answers(context: Context, job: Job, part: Part, done: CollectDone) -> None:
+    """What the answers, and the lines that were refused, say of the account and of the way of asking."""
+    place = (job.route.provider, job.route.model)
+    if done.ok - done.reused > part.ok:
+        context.accounts.passed(*place, Stage.ANSWERS)
+        await prove(context, job.route)
+    account = done.refusals.account
+    if account is not None:
+        block(context, (place[0], ""), Stage.ANSWERS, waiting_text((place[0], ""), account))
+
+
+async def _refused_as_a_whole(context: Context, job: Job, part: Part, lane: Lane, refused: RouteRefused) -> None:
+    """No row of the part can be asked like this. It is to be asked anew, at the same attempt, once that is changed."""
+    again = replace(part, state=PartState.UNPLANNED, batch=None, worker_crashes=0)
+    await context.store.money.collected(job, part, Collected(again, part.batch, lane, Bill(), {}))
+    parts = await context.store.jobs.parts(job.id)
+    if any(each.state is PartState.ANSWERED for each in parts):
+        return  # they may hold answers; the last of them decides
+    if not job.cancelled and not any(each.ok for each in parts):
+        await stop_job(context, await context.store.jobs.get(job.id), refused.message, refused)
 
 
 def _remove_attempt(context: Context, part: Part) -> None:

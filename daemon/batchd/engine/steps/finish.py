@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Sequence
 
 from ...delivery.archive import put_into_archive
-from ...delivery.report_json import count_rows, failures_by_code, publish_report, report_of
+from ...delivery.report_json import count_rows, failures_by_code, publish_report, report_of, why_failed
 from ...domain.lifecycle import Finish
 from ...domain.records import Job, Part
 from ...events import JobFinished, SourceChanged
@@ -47,9 +47,6 @@ async def finish(context: Context, action: Finish) -> None:
         await archive_elsewhere(context, job, folders.archive)
         return
     counts = count_rows(job, parts)
-    reason = None
-    if report["outcome"] == "failed":
-        reason = f"{counts[RowStatus.FAILED]:,} of {job.rows:,} rows failed, more than max_failed allows"
     event = JobFinished(
         job=job.id,
         source=job.source,
@@ -61,7 +58,7 @@ async def finish(context: Context, action: Finish) -> None:
         failures={failure["code"]: failure["rows"] for failure in report["failures"]},
         batches=len(batches),
     )
-    await context.store.jobs.finished(job, event, context.clock.now(), reason=reason, before=changed)
+    await context.store.jobs.finished(job, event, context.clock.now(), why=why_failed(job, counts), before=changed)
     await asyncio.to_thread(forget_pieces, context, job)
 
 

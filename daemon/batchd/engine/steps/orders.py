@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ...contracts import RemoteBatch
 from ...domain.records import Batch, BatchState, HeldFor, Job, JobState, Part, PartState
+from ...domain.subjects import Subject
 from ...errors import ProviderError
 from ...events import JobCancelled, JobRetried, count
 from ...orders.values import Approve, Cancel, Resolve, Retry, SkipSink, from_stored
@@ -18,6 +19,7 @@ from .approve import approve
 from .deliver import CANCELLED_MAY_TAKE, hurry
 from .owed import GIVEN_UP
 from .reject import reject
+from .route_refusals import PROVIDER_REFUSED, changed_route, go_on_by
 
 ASKED_WITHIN = 10.0
 """Seconds that a provider has to say whether it knows a batch: all other work waits for it."""
@@ -112,6 +114,8 @@ async def _retry(context: Context, order: Retry) -> str:
         raise NotCarriedOut(f"Job {job.id} was rejected: {job.reason} Fix the file and drop it again.")
     if job.state is JobState.DELIVERING:
         return f"Job {job.id} is tried again now, through each sink that has not published it."
+    if job.state is JobState.RUNNING and await _is_waiting(context, job):
+        return f"{job.route.provider} is tried again now for job {job.id}."
     if job.state not in {JobState.DONE, JobState.CANCELLED}:
         raise NotCarriedOut(f"Job {job.id} is {job.state}; there is nothing to retry yet.")
     if job.swept_at is not None:
@@ -122,8 +126,18 @@ async def _retry(context: Context, order: Retry) -> str:
     return await _ask_again(context, job)
 
 
+async def _is_waiting(context: Context, job: Job) -> bool:
+    """Whether the job waits for its provider. That an order was carried out is reason enough to try again now."""
+    context.accounts.release(job.route.provider)
+    waiting = await context.store.event_log.conditions()
+    return Subject.provider(job.route.provider) in waiting
+
+
 async def _go_on(context: Context, job: Job) -> str:
-    """A job that stood still goes on where it stood."""
+    """A job that stood still goes on where it stood. If its route was changed since, it goes on by the new one."""
+    if job.reason_code == PROVIDER_REFUSED and (route := await changed_route(context, job)) is not None:
+        await go_on_by(context, job, route)
+        return f"Job {job.id} goes on, by the route {route.name} as it is configured now."
     state = JobState.CLAIMED if job.rows is None else JobState.RUNNING if job.planned_at else JobState.PLANNING
     parts = [replace(part, worker_crashes=0) for part in await context.store.jobs.parts(job.id) if part.worker_crashes]
     event = JobRetried(job=job.id, rows=job.rows or 0)

@@ -8,10 +8,12 @@ from ...domain.lifecycle import Poll
 from ...domain.records import Batch, Moment
 from ...errors import RemoteMissing
 from ...model import BatchPhase, BatchStatus, Problem
+from ...sending.accounts import Stage
 from ...sending.owed import ABANDONED, VANISHED
 from ...sending.stalling import StallDecision, decide_stall, unmoved_since
 from ..accounts import hold_for_account, note_account
 from ..context import ConfiguredProvider, Context
+from ..proven import prove
 from ..provider_calls import limited, open_provider, remote_of
 
 MAX_MISSING = 3_600.0
@@ -38,6 +40,10 @@ async def poll(context: Context, action: Poll) -> None:
     was_new = batch.phase in {None, BatchPhase.VALIDATING}
     if was_new and status.phase in {BatchPhase.IN_PROGRESS, BatchPhase.FINALIZING, BatchPhase.COMPLETED}:
         context.quotas.accepted((batch.provider, batch.model))
+        context.accounts.passed(batch.provider, batch.model, Stage.VALIDATION)
+    if status.completed and not batch.completed:
+        for route in await context.store.learnt.routes_of(batch):
+            await prove(context, route)
     if not status.phase.ended:
         left = await _still_there(context, batch, status, provider)
         if left is None:
@@ -45,6 +51,8 @@ async def poll(context: Context, action: Poll) -> None:
         status = left
     noted = replace(status, details={**status.details, ENDED: asdict(context.now())})
     await context.store.batches.ended(batch, noted, context.clock.now())
+    if status.phase is not BatchPhase.FAILED:
+        context.quotas.freed((batch.provider, batch.model))
 
 
 async def _still_there(

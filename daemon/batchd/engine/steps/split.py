@@ -16,22 +16,23 @@ async def cut(context: Context, action: Split) -> None:
     job = await context.store.jobs.get(action.job)
     part = await context.store.jobs.part(action.job, action.first)
     try:
-        pieces = await pieces_of(context, job, part, action.pieces)
+        piece_rows = max(1, part.rows * action.piece_requests // max(part.requests, 1))
+        pieces = await pieces_of(context, job, part, piece_rows)
     except WorkerLost as lost:
         await note_worker_crash(context, job, part.first, lost)
         return
     await context.store.jobs.split(part, pieces, action.reason)
 
 
-async def pieces_of(context: Context, job: Job, part: Part, pieces: int) -> list[Part]:
-    """The part cut into about so many parts, to be planned anew at the same attempt. Nothing is committed yet."""
+async def pieces_of(context: Context, job: Job, part: Part, piece_rows: int) -> list[Part]:
+    """The part cut into parts of so many rows, to be planned anew at the same attempt. Nothing is committed yet."""
     spool, version = context.spool, part.results + 1
     task = SplitTask(
         first=part.first,
         offset=part.offset,
         length=part.length,
         rows=str(spool.rows(job.id)),
-        piece_rows=max(1, -(-part.rows // pieces)),
+        piece_rows=piece_rows,
         settled=context.settled_file(part),
         results=spool.results_pattern(part, version),
     )
@@ -44,6 +45,7 @@ async def pieces_of(context: Context, job: Job, part: Part, pieces: int) -> list
             offset=piece.offset,
             length=piece.length,
             attempt=part.attempt,
+            excused=part.excused,
             results=version if part.results else 0,
             ok=piece.ok,
             failed=piece.failed,

@@ -6,10 +6,12 @@ import asyncio
 
 from ...domain.lifecycle import Submit, outcome_wait
 from ...errors import NotSent, RejectedError, RemoteMissing, SubmissionRefused
+from ...sending.accounts import Stage
 from ...system.threads import threads_of
 from ..accounts import fingerprint_now
 from ..context import ConfiguredProvider, Context
 from ..provider_calls import open_provider, submission
+from .account_refusals import block, rejected_text
 from .batch_refusals import handle_refusal
 
 
@@ -24,9 +26,13 @@ async def submit(context: Context, action: Submit) -> None:
         async with asyncio.timeout(provider.create_timeout):
             with threads_of(f"provider {provider.name}"):
                 remote = await provider.plugin.submit(submission(context, batch, provider))
-    except (NotSent, RejectedError):
+    except NotSent:
         await context.store.batches.not_submitted(batch)
         raise
+    except RejectedError as refusal:
+        await context.store.batches.not_submitted(batch)
+        block(context, (batch.provider, ""), Stage.CREATE, rejected_text(refusal))
+        return
     except SubmissionRefused as refusal:
         await handle_refusal(context, batch, refusal.problems, str(refusal))
         return
@@ -39,6 +45,7 @@ async def submit(context: Context, action: Submit) -> None:
         await context.store.batches.outcome_unknown(batch, _words(error, provider), wait)
         return
     await context.store.batches.submitted(batch, remote, context.clock.now())
+    context.accounts.passed(batch.provider, batch.model, Stage.CREATE)
 
 
 def _words(error: Exception, provider: ConfiguredProvider) -> str:

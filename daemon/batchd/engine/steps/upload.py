@@ -7,10 +7,12 @@ import shutil
 
 from ...domain.lifecycle import Upload
 from ...domain.records import Batch
-from ...errors import SubmissionRefused
+from ...errors import RejectedError, SubmissionRefused
 from ...files import replacing
+from ...sending.accounts import Stage
 from ..context import Context
 from ..provider_calls import SLOWEST_UPLOAD, limited, open_provider, submission
+from .account_refusals import block, rejected_text
 from .batch_refusals import handle_refusal
 
 
@@ -23,10 +25,14 @@ async def upload(context: Context, action: Upload) -> None:
     try:
         async with limited(provider, "take a file", more=batch.size / SLOWEST_UPLOAD):
             token = await provider.plugin.upload(submission(context, batch, provider, attempt=attempt))
+    except RejectedError as refusal:
+        block(context, (batch.provider, ""), Stage.UPLOAD, rejected_text(refusal))
+        return
     except SubmissionRefused as refusal:
         await handle_refusal(context, batch, refusal.problems, str(refusal))
         return
     await context.store.batches.uploaded(batch, token)
+    context.accounts.passed(batch.provider, batch.model, Stage.UPLOAD)
 
 
 async def _write_input(context: Context, batch: Batch) -> None:

@@ -127,6 +127,16 @@ class Delivery:
     delivered_at: float
 
 
+class LearntLimit(NamedTuple):
+    """What refusals taught of a model at a provider: enqueued tokens, and requests and bytes of a batch."""
+
+    provider: str
+    model: str
+    tokens: int | None
+    requests: int | None
+    size: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """What keeps the daemon waiting, in a sentence, and since when, if that is known."""

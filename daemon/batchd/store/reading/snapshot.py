@@ -13,7 +13,7 @@ from ...domain.subjects import Subject, subjects_of
 from ...secrets.fingerprint import account_name
 from ..sums import with_money
 from .opening import connected
-from .records import FINAL, BatchSummary, Condition, Delivery, JobSummary, StoredEvent, Tokens
+from .records import FINAL, BatchSummary, Condition, Delivery, JobSummary, LearntLimit, StoredEvent, Tokens
 
 _FINAL = "(" + ", ".join(f"'{state}'" for state in sorted(FINAL)) + ")"
 
@@ -111,6 +111,11 @@ class State:
         """What keeps the daemon waiting, the oldest first."""
         rows = self.rows("SELECT * FROM conditions ORDER BY since, subject")
         return [Condition(Subject.parse(row["subject"]), row["text"], row["since"]) for row in rows]
+
+    def limits(self) -> list[LearntLimit]:
+        """The limits that refusals taught."""
+        rows = self.rows("SELECT * FROM learnt_limits ORDER BY provider, model")
+        return [LearntLimit(*(row[name] for name in LearntLimit._fields)) for row in rows]
 
     def events(self, job: str) -> list[StoredEvent]:
         """The story of a job, in order, with its batches' and what kept it waiting."""

@@ -1,0 +1,40 @@
+"""A provider refuses the account: nothing more is sent there but one gentle try at a time, and jobs wait."""
+
+from __future__ import annotations
+
+from ...domain.records import Batch
+from ...errors import RejectedError
+from ...sending.accounts import Place, Stage
+from ...sending.refusal_policy import AccountRefused
+from ..context import Context
+from ..key_marks import key_mark
+
+TRIES = (
+    "batchd tries again with one batch, less and less often, at most an hour apart; at once after `batchd retry JOB`, "
+    "a reload or a new key."
+)
+
+
+def block_account(context: Context, batch: Batch, stage: Stage, refused: AccountRefused) -> None:
+    """Nothing more is sent for the batch's model, or for any, until a try is accepted."""
+    place = (batch.provider, batch.model if refused.model_only else "")
+    block(context, place, stage, waiting_text(place, refused))
+
+
+def block(context: Context, place: Place, stage: Stage, text: str) -> None:
+    """The same, in these words."""
+    context.accounts.refused(place, stage, text, steady=context.clock.steady(), key=key_mark(context, place[0]))
+
+
+def rejected_text(error: RejectedError) -> str:
+    """The plugin's own words, and what happens then."""
+    return f"{error} Jobs wait; nothing is lost. {TRIES}"
+
+
+def waiting_text(place: Place, refused: AccountRefused) -> str:
+    """What happened, who has to do what, and what happens then."""
+    provider, model = place
+    of = f"the account for the model {model}" if model else "the account"
+    message = refused.message if refused.message.endswith((".", "!", "?", "。")) else f"{refused.message}."
+    waits = "Jobs wait, no row fails for it and nothing is lost."
+    return f"{provider} refuses {of}: {message} {refused.advice} {waits} {TRIES}"

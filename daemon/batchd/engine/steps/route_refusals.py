@@ -1,0 +1,59 @@
+"""A provider refuses every request of a route: its job stops until the route is changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...domain.records import Job, JobState, PartState
+from ...domain.routing import PluginSpec, Route
+from ...events import JobRetried
+from ...sending.line_refusals import RouteRefused, what_to_change
+from ...store.database import to_json
+from ..context import Context
+
+PROVIDER_REFUSED = "provider_refused"
+_WORDS = frozenset({"user", "system", "system_role", "schema_mode"})
+"""Settings of a prompt that do not change the columns of its answers."""
+
+
+async def stop_job(context: Context, job: Job, message: str, refused: RouteRefused | None = None) -> None:
+    """The job stops, in words that say which key of the route to change and how to go on."""
+    message = message if message.endswith((".", "!", "?", "。")) else f"{message}."
+    change = "Fix the route or the account" if refused is None else what_to_change(job.route, refused)
+    reason = (
+        f"the provider {job.route.provider} refuses every request of it: {message} {change}, reload, then "
+        f"`batchd retry {job.id}`; or `batchd cancel {job.id}`."
+    )
+    await context.store.jobs.failed(job, PROVIDER_REFUSED, reason)
+
+
+async def changed_route(context: Context, job: Job) -> Route | None:
+    """The job's route as it is configured now, if it differs and the job can go on by it."""
+    route = next((each for each in context.configured.routes if each.name == job.route.name), None)
+    if route is None or route.to_json() == job.route.to_json():
+        return None
+    parts = await context.store.jobs.parts(job.id)
+    under_way = any(part.state in {PartState.BATCHED, PartState.ANSWERED} for part in parts)
+    return None if under_way or _columns(route.prompt) != _columns(job.route.prompt) else route
+
+
+async def go_on_by(context: Context, job: Job, route: Route) -> None:
+    """Plan the job's open rows anew by this route, and admit it again: it may cost something else."""
+    parts = await context.store.jobs.parts(job.id)
+    again = [replace(each, state=PartState.UNPLANNED) for each in parts if each.state is PartState.PLANNED]
+    await context.store.jobs.revive(
+        job,
+        state=JobState.PLANNING,
+        event=JobRetried(job=job.id, rows=job.rows or 0),
+        parts=again,
+        route=to_json(route.to_json()),
+        duplicate_of=None,
+        planned_at=None,
+        reason=None,
+        reason_code=None,
+        worker_crashes=0,
+    )
+
+
+def _columns(prompt: PluginSpec) -> tuple[str, dict[str, object]]:
+    return prompt.kind, {key: value for key, value in prompt.settings.items() if key not in _WORDS}

@@ -1,0 +1,73 @@
+"""Parameters that models are known to refuse, as data: said by `check` and `estimate` before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ..model import Json
+
+LIMIT_KEYS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+"""The keys that limit the tokens of an answer. A request has one of them."""
+
+
+def _always(_: Json) -> bool:
+    return True
+
+
+def _not_one(value: Json) -> bool:
+    return bool(value != 1)
+
+
+def _not_zero(value: Json) -> bool:
+    return value not in {0, None}
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A key that some models refuse, with these values; and what to write instead."""
+
+    key: str
+    instead: str
+    values: Callable[[Json], bool] = _always
+
+
+_REASONING = re.compile(r"(?:^|[/:.])(?:gpt-5|o[134])(?:$|[-.@:_])(?!.*\bchat\b)", re.IGNORECASE)
+"""Models that think before they answer, by their names at OpenAI, Azure and gateways; not their chat variants."""
+_KNOWN: Mapping[re.Pattern[str], tuple[_Refused, ...]] = {
+    _REASONING: (
+        _Refused("max_tokens", "write max_completion_tokens instead"),
+        _Refused("temperature", "only 1, the default, is taken: take it out", _not_one),
+        _Refused("top_p", "only 1, the default, is taken: take it out", _not_one),
+        _Refused("presence_penalty", "take it out", _not_zero),
+        _Refused("frequency_penalty", "take it out", _not_zero),
+        _Refused("logprobs", "take it out", bool),
+        _Refused("top_logprobs", "take it out"),
+        _Refused("logit_bias", "take it out"),
+        _Refused("n", "only 1 is taken: take it out", _not_one),
+    ),
+}
+
+
+def refused_params(model: str, params: Mapping[str, Json], *, route: str) -> Iterator[str]:
+    """A sentence for each of these params that the model is known to refuse."""
+    for pattern, refused in _KNOWN.items():
+        if not pattern.search(model):
+            continue
+        for each in refused:
+            if each.key in params and each.values(params[each.key]):
+                yield (
+                    f"{model} is known to refuse {each.key} = {params[each.key]}, so every row would fail: in "
+                    f"[routes.{route}.params], {each.instead}."
+                )
+
+
+def limit_key(model: str, params: Mapping[str, Json], *, endpoint: str) -> str:
+    """The key that limits the answers of a route: the one that it has, else the one that its model takes."""
+    named = next((key for key in LIMIT_KEYS if key in params), None)
+    if named is not None:
+        return named
+    if endpoint == "/v1/responses":
+        return "max_output_tokens"
+    return "max_completion_tokens" if _REASONING.search(model) else "max_tokens"

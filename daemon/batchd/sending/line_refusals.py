@@ -1,0 +1,193 @@
+"""Refusals of single lines in a batch that has ended: whose fault they are, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from ..domain.routing import Route
+from ..model import Json
+from .refusal_policy import AccountRefused
+from .whose_fault import ACCESS, PASSING_STATUSES, Blame, ServiceRefusal, advice_on_account, fault_of
+
+FIRST_REST = 15.0
+"""Seconds before rows are asked again that met a fault of the service."""
+MAX_REST = 3_600.0
+
+SYSTEM_ROLE = "role"
+"""The name, in a RouteRefused, of the role that the prompt gives its instructions."""
+
+_CONTENT = frozenset({"messages", "input", "prompt", "model", "user", "stop", "tools", "n"})
+"""Keys of a body that are a row's content, or words that a sentence may have by chance."""
+_ROLE = re.compile(
+    r"\brole\b[^.]*\b(system|developer)\b|\b(system|developer)\b[^.]*\brole\b|"
+    r"\b(system|developer) (message|prompt|instruction)s?[^.]*\bnot (supported|allowed|available)",
+    re.IGNORECASE,
+)
+_ANSWERED = (b'"status_code":200', b'"status_code": 200')
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRefused:
+    """The service refuses every request of the route, because of this key of it if it says so."""
+
+    message: str
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineVerdict:
+    """What the refusals of a part's lines come to.
+
+    `held` rows were refused because of the `account`; they are asked again, and no attempt counts. If the `route` is
+    refused, that goes for all rows. With `rest`, some rows met a fault of the service, which is given time.
+    """
+
+    held: frozenset[int] = frozenset()
+    account: AccountRefused | None = None
+    route: RouteRefused | None = None
+    rest: bool = False
+
+
+NOTHING = LineVerdict()
+
+
+def rest_after(attempt: int) -> float:
+    """Seconds before the rows are asked again that met a fault of the service in this attempt, from 1."""
+    return min(MAX_REST, FIRST_REST * 3.0 ** min(max(attempt, 1) - 1, 10))
+
+
+def read_refusal(line: bytes) -> ServiceRefusal | None:
+    """What an output line says, if it is a refusal; None if it is an answer, or cannot be read."""
+    if any(each in line for each in _ANSWERED):
+        return None
+    try:
+        record = msgspec.json.decode(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict):
+        return None
+    response = record.get("response")
+    if not isinstance(response, dict):
+        return _refusal(record.get("error"), None) if record.get("error") else None
+    status, body = response.get("status_code"), response.get("body")
+    if not isinstance(status, int) or isinstance(status, bool) or 200 <= status < 300:
+        return None
+    inner = body.get("error") if isinstance(body, dict) else None
+    return _refusal(inner or record.get("error") or body, status)
+
+
+def _refusal(error: Json, status: int | None) -> ServiceRefusal:
+    unnamed = "error" if status is None else f"http_{status}"
+    if not isinstance(error, dict):
+        return ServiceRefusal(unnamed, str(error or "")[:2_000], status)
+    code, param = error.get("code") or error.get("type") or unnamed, error.get("param")
+    message = error.get("message") or error.get("msg") or error.get("detail") or ""
+    return ServiceRefusal(str(code)[:100], str(message)[:2_000], status, param if isinstance(param, str) else None)
+
+
+@dataclass(slots=True)
+class LineRefusals:
+    """The refusals of a part's rows in one attempt, out of `asked` rows."""
+
+    asked: int = 0
+    by_row: dict[int, ServiceRefusal] = field(default_factory=dict)
+
+    def add(self, row: int, lines: Sequence[bytes]) -> None:
+        """A row that was asked, and all lines about it."""
+        self.asked += 1
+        refusals = [read_refusal(line) for line in lines]
+        if refusals and all(refusals):
+            self.by_row[row] = refusals[0]  # type: ignore[assignment]  # `all` says that it is none of None
+
+    def judge(self, *, body_keys: Collection[str], proven: bool) -> LineVerdict:
+        """Whose fault they are. `proven` says that other rows of the job have been answered.
+
+        `body_keys` are the keys of the requests' bodies.
+        """
+        if not self.by_row:
+            return NOTHING
+        every = len(self.by_row) == self.asked
+        if every and not proven and (route := self._route(body_keys)) is not None:
+            return LineVerdict(route=route)
+        held = {row: refusal for row, refusal in self.by_row.items() if self._is_account(refusal, every=every)}
+        first = next(iter(held.values()), None)
+        account = None if first is None else AccountRefused(first.message, advice_on_account(first) or "")
+        rest = any(fault_of(refusal) is Blame.PASSING for refusal in self.by_row.values())
+        return LineVerdict(frozenset(held), account, None, rest)
+
+    def _is_account(self, refusal: ServiceRefusal, *, every: bool) -> bool:
+        advice = advice_on_account(refusal)
+        # Where other rows were answered, the account may do this; what it may not do is about the row.
+        return advice is not None and (every or advice != ACCESS)
+
+    def _route(self, body_keys: Collection[str]) -> RouteRefused | None:
+        refusals = list(self.by_row.values())
+        first = refusals[0]
+        status = first.status
+        if status is None or not 400 <= status < 500 or status in PASSING_STATUSES:
+            return None
+        if any(fault_of(each) not in {Blame.ROUTE, Blame.UNKNOWN} for each in refusals):
+            return None
+        keys = {(each.status, _key_of(each, body_keys)) for each in refusals}
+        key = _key_of(first, body_keys)
+        if key is not None:
+            return RouteRefused(first.message, key) if len(keys) == 1 else None
+        if len({each.signature for each in refusals}) != 1:
+            return None
+        if fault_of(first) is Blame.ROUTE:
+            return RouteRefused(first.message, "model")
+        return RouteRefused(first.message) if len(refusals) > 1 else None
+
+
+def _key_of(refusal: ServiceRefusal, body_keys: Collection[str]) -> str | None:
+    """The key of the body that a refusal is about, if it is one that the route sets."""
+    param = refusal.param or ""
+    if (
+        _ROLE.search(param if "role" in param else "")
+        or (param.startswith("messages") and param.endswith("role"))
+        or (not param.startswith(("input", "prompt")) and _ROLE.search(refusal.message))
+    ):
+        return SYSTEM_ROLE
+    top = re.split(r"[.\[]", param.removeprefix("body."))[0]
+    if top and top in body_keys and top not in _CONTENT:
+        return top
+    quoted = set(re.findall(r"['\"`“]([A-Za-z_]\w*)", refusal.message))
+    named = [key for key in body_keys if key not in _CONTENT and (key in quoted or _names(refusal.message, key))]
+    return max(named, key=len, default=None)
+
+
+def _names(message: str, key: str) -> bool:
+    return len(key) > 4 and re.search(rf"\b{re.escape(key)}\b", message) is not None
+
+
+def what_to_change(route: Route, refused: RouteRefused) -> str:
+    """Which key of the route to change, and how: the beginning of a sentence."""
+    key, table = refused.key, f"[routes.{route.name}"
+    settings = route.prompt.settings
+    if key is None:
+        return f"Change the model, the params or the prompt of {table}]"
+    if key == SYSTEM_ROLE:
+        return f'Set `system_role = "user"` (or "developer") in {table}.prompt]'
+    if key == "model":
+        return f"Change `model` in {table}]"
+    if key in route.params:
+        other = replacement(key, refused.message)
+        if other is not None:
+            return f"Change `{key}` to `{other}` in {table}.params]"
+        return f"Change `{key}`, or take it out, in {table}.params]"
+    if key == "response_format" and "schema" in settings:
+        return f'Set `schema_mode = "json_object"` (or "prompt") in {table}.prompt]'
+    return f"Change `{key}` in the requests of the file, or the prompt of {table}]"
+
+
+_REPLACEMENTS: Mapping[str, str] = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+
+
+def replacement(key: str, message: str) -> str | None:
+    """The key that a service wants instead of this one; None if there is none."""
+    other = _REPLACEMENTS.get(key)
+    return other if other is not None and re.search(rf"\b{other}\b", message) else None

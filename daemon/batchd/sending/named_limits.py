@@ -1,0 +1,86 @@
+"""The limit that a refusal names: so many requests, bytes or enqueued tokens at a time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class LimitKind(StrEnum):
+    """What a limit counts."""
+
+    REQUESTS = "requests"
+    BYTES = "bytes"
+    TOKENS = "tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedLimit:
+    """A limit that was exceeded. `most` is None where the service did not say how much it takes."""
+
+    kind: LimitKind
+    most: int | None = None
+
+
+_TOKEN_CODES = frozenset({"token_limit_exceeded", "too_many_tokens", "enqueued_token_limit_exceeded"})
+_TOKEN_WORDS = ("enqueued token", "number of enqueued tokens")
+_REQUEST_CODES = frozenset({"too_many_tasks", "too_many_lines", "too_many_rows", "request_limit_exceeded"})
+_BYTE_CODES = frozenset({"file_too_large", "http_413", "payload_too_large", "request_too_large", "content_too_large"})
+_RATES = re.compile(r"per (minute|second|hour|day)|\brate limit|\b[rt]p[dms]\b", re.IGNORECASE)
+
+_UNIT = r"(?:requests?|lines?|rows?|tasks?|records?|entries|items|条|行|个请求)"
+_MANY = re.compile(
+    rf"(?:too many|more than|exceed\w*|at most|maximum|limit|max\.?|up to|不(?:能)?超过|最多|上限)[^.;]{{0,60}}{_UNIT}|"
+    rf"{_UNIT}[^.;]{{0,60}}(?:too many|more than|exceed\w*|at most|maximum|limit|max\b|不(?:能)?超过|最多|上限)",
+    re.IGNORECASE,
+)
+_LARGE = re.compile(
+    r"larger than|too (?:large|big)|file size|size limit|maximum size|max(?:imum)? (?:allowed )?(?:file )?size|"
+    r"exceeds?[^.;]{0,40}\b(?:bytes|[kmg]i?b)\b|文件(?:过大|大小)",
+    re.IGNORECASE,
+)
+_NUMBER = r"(?<![\w-])(\d[\d.,_]*)\s*([KkMmGg]i?(?:[Bb](?:ytes?)?)?\b|bytes\b)?"
+_AFTER = re.compile(
+    rf"(?:limit|maximum|max\.?|at most|up to|no more than|not exceed|larger than|超过|最多|上限)\D{{0,40}}?{_NUMBER}",
+    re.IGNORECASE,
+)
+_BEFORE = re.compile(
+    rf"{_NUMBER}\s*(?:{_UNIT})?\s*(?:at most|maximum|max\b|limit|or (?:less|fewer)|allowed)", re.IGNORECASE
+)
+_TOKENS = re.compile(r"[Ll]imit(?:\s+of|:)?\s*(\d[\d.,]*)\s*([KkMm])?\b")
+
+
+def named_limit(code: str, message: str) -> NamedLimit | None:
+    """The limit that this refusal is about; None if it is about none."""
+    code, words = code.lower(), message.lower()
+    if code in _TOKEN_CODES or any(each in words for each in _TOKEN_WORDS):
+        match = _TOKENS.search(message)
+        return NamedLimit(LimitKind.TOKENS, None if match is None else _number(match))
+    if _RATES.search(message):
+        return None
+    if code in _REQUEST_CODES:
+        return NamedLimit(LimitKind.REQUESTS, _named(message))
+    if code in _BYTE_CODES or _LARGE.search(message):
+        return NamedLimit(LimitKind.BYTES, _named(message))
+    if _MANY.search(message) and (most := _named(message)) is not None:
+        return NamedLimit(LimitKind.REQUESTS, most)
+    return None
+
+
+def _named(message: str) -> int | None:
+    # Where both "10,000 lines" and "limit of 5,000" are said, the limit is the smaller one.
+    found = [_number(match) for pattern in (_AFTER, _BEFORE) for match in pattern.finditer(message)]
+    return min((each for each in found if each), default=None)
+
+
+def _number(match: re.Match[str]) -> int | None:
+    text = match[1].rstrip(".,_").replace(",", "").replace("_", "")
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    unit = (match[2] or "").lower()
+    binary = unit.endswith("ib") or unit[1:2] == "i"
+    power = {"k": 1, "m": 2, "g": 3}.get(unit[:1], 0)
+    return int(number * (1024 if binary else 1000) ** power) or None

@@ -1,0 +1,185 @@
+"""Whose fault a refusal is: the account's, the route's, a row's, or nobody's for long. By its code, words and status.
+
+No service documents its refusals, so codes and words of many are listed here, and nowhere else. Evidence (the same
+refusal for other rows too) is added by `refusal_policy` and `line_refusals`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class Blame(Enum):
+    """Who has to do something about a refusal."""
+
+    ACCOUNT = auto()
+    """The owner of the account at the service, who pays for it."""
+    ROUTE = auto()
+    """The operator: a setting of the route or the provider does not suit the service."""
+    ROW = auto()
+    """The person who dropped the file: this row cannot be asked."""
+    PASSING = auto()
+    """Nobody: it passes."""
+    UNKNOWN = auto()
+    """Nothing in it tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRefusal:
+    """What a service said: of a call, of a batch, or of one line."""
+
+    code: str
+    message: str
+    status: int | None = None
+    param: str | None = None
+
+    @property
+    def signature(self) -> tuple[str, str]:
+        """The same for two refusals that differ only in numbers and names."""
+        return self.code.lower(), _VARIABLE.sub("#", self.message.lower()).strip()
+
+
+_VARIABLE = re.compile(r"['\"`“][^'\"`”]{1,80}['\"`”]|\b[a-z]*[-_]?[0-9][\w-]*")
+
+MONEY = "Add credit there or raise its limit; the owner of the account can."
+STORAGE = "Delete old files there, or have the account's room for files raised."
+ACCESS = "The owner of the account has to verify or unlock it there, or to allow its key this use."
+
+_ACCOUNT_CODES = {
+    MONEY: frozenset(
+        {
+            "insufficient_quota", "insufficient_balance", "insufficient_user_quota", "insufficient_credits",
+            "insufficientbalance", "insufficientquota", "billing_hard_limit_reached", "billing_not_active",
+            "billing_limit_exceeded", "arrearage", "arrears", "accountoverdueerror", "accountoverdue",
+            "account_overdue", "account_in_arrears", "exceeded_current_quota_error", "payment_required",
+            "credit_balance_too_low", "spending_limit_reached", "spend_limit_exceeded", "budget_exceeded",
+            "allocationquota.freetieronly", "commoditynotpurchased", "prepaidbilloverdue", "postpaidbilloverdue",
+            "quota_exceeded", "1113", "http_402",
+        }
+    ),
+    STORAGE: frozenset({"quotaexceeded", "storage_quota_exceeded", "file_quota_exceeded", "storage_full"}),
+    ACCESS: frozenset(
+        {
+            "organization_not_verified", "account_deactivated", "account_suspended", "access_terminated",
+            "access_terminated_error", "accessdenied.unpurchased", "accessdenied", "permission_denied",
+            "permission_error", "invalid_api_key", "api_key_invalid", "unsupported_country_region_territory",
+            "invalidaccountstatus", "modelnotopen", "http_401", "http_403",
+        }
+    ),
+}  # fmt: skip
+_ACCOUNT_WORDS = {
+    # Before MONEY: "quota" is said of both.
+    STORAGE: (
+        r"\bstorage\b[^.]*\b(full|exceed\w*|limit|quota|used up|exhausted)",
+        r"\b(full|exceed\w*|limit|quota|no (more )?room)\b[^.]*\bstorage\b",
+        r"\bfile quota\b|\bno more files\b|\btoo many files\b|\b(maximum|max) (number of )?files\b",
+        r"\bnumber of (uploaded |stored )?files\b",
+        r"存储(空间)?(已满|不足|超)|文件(数|数量|个数)(已)?(达|超)",
+    ),
+    MONEY: (
+        r"insufficient[ _](account )?(balance|quota|credit|fund)",
+        r"(exceed\w*|used up|run out of|exhausted)[^.]*\b(current |monthly |your |free )quota",
+        r"\b(current|monthly|free|account) quota\b[^.]*\b(used up|exceed\w*|exhausted)",
+        r"plan and billing|billing hard limit|hard limit\b|credit balance|\b(out of|no|not enough) credits?\b",
+        r"\bbalance (is )?(too low|not enough|insufficient|negative)|not enough (balance|money|funds)",
+        r"\b(spend|spending|usage|budget) (limit|cap)\b|monthly (budget|limit)|budget (has been |is )?exceeded",
+        r"\barrear|\boverdue\b|past due|\bunpaid\b|good standing|payment (is )?(required|method|failed)",
+        r"\btop up\b|\brecharge",
+        r"billing[^.]*(not active|inactive|disabled|not enabled|suspended)|free tier[^.]*(exhausted|used up|exceeded)",
+        r"欠费|余额不足|余额已|账户余额|充值|额度(不足|已用|已耗)|配额不足|账单|免费额度",
+    ),
+    ACCESS: (
+        r"(must|has to|needs? to) be verified|not (been )?verified|verify (your )?organi[sz]ation",
+        r"(access|account|organi[sz]ation|project|key)[^.]{0,40}\b(terminated|deactivated|suspended|disabled)",
+        r"(access|account|organi[sz]ation|project|key)[^.]{0,40}\b(blocked|banned|locked|frozen|revoked|inactive)",
+        r"(account|organi[sz]ation|project|key)[^.]{0,40}\bnot active",
+        r"identity verification|real[- ]name|country, region, or territory not supported",
+        r"(account|key|organi[sz]ation|project|user)[^.]{0,40}(no|not have|lacks) (permission|access)",
+        r"(not authori[sz]ed|not permitted|no permission|not entitled) to (use|access|create)",
+        r"实名|未认证|(账|帐)(号|户)[^。]*(异常|停用|冻结|封禁|禁用)|未开通|没有权限|无权限",
+    ),
+}
+_ACCOUNT_PATTERNS = {
+    advice: re.compile("|".join(f"(?:{each})" for each in words), re.IGNORECASE)
+    for advice, words in _ACCOUNT_WORDS.items()
+}
+
+_ROUTE_CODES = frozenset(
+    {
+        "model_not_found", "model_not_supported", "modelnotfound", "invalid_model", "model_not_available",
+        "invalid_url", "url_mismatch", "invalid_endpoint", "invalid_completion_window", "unsupported_endpoint",
+    }
+)  # fmt: skip
+_ROUTE_WORDS = re.compile(
+    r"\bmodel\b[^.]*\b(does not exist|not found|not supported|unknown|no such)|"
+    r"does not exist or you do not have access|no such model|模型不存在",
+    re.IGNORECASE,
+)
+_CREATE_PARAMS = frozenset({"endpoint", "completion_window", "metadata", "output_expires_after"})
+"""Parameters of the call that creates a batch: settings of the provider, never of a row."""
+
+_ROW_CODES = frozenset(
+    {
+        "context_length_exceeded", "string_above_max_length", "content_filter", "content_policy_violation",
+        "responsibleaipolicyviolation", "datainspectionfailed", "data_inspection_failed", "invalid_image",
+        "invalid_image_url", "image_too_large", "invalid_prompt", "moderation_blocked", "sensitive_content",
+    }
+)  # fmt: skip
+_ROW_WORDS = re.compile(
+    r"context (length|window)|maximum (context|prompt|input) length|(prompt|input|message)s? (is |are )?too long|"
+    r"content (policy|filter|management)|inappropriate|safety system|\bsensitive\b|敏感|违规|reduce the length",
+    re.IGNORECASE,
+)
+
+_PASSING_CODES = frozenset(
+    {
+        "runner_lost",  # LiteLLM, when its proxy was restarted
+        "server_error", "internal_error", "internal_server_error", "internalerror", "service_unavailable",
+        "serviceunavailable", "overloaded", "overloaded_error", "engine_overloaded_error", "rate_limit_exceeded",
+        "rate_limit_error", "ratelimitexceeded", "too_many_requests", "throttling", "throttling.ratequota",
+        "server_overloaded", "timeout", "request_timeout", "insufficient_system_resource",
+    }
+)  # fmt: skip
+PASSING_STATUSES = frozenset({408, 409, 425, 429})
+
+
+def advice_on_account(refusal: ServiceRefusal) -> str | None:
+    """What the owner of the account must do about this refusal; None if it is not about the account."""
+    code = refusal.code.lower()
+    if _ROUTE_WORDS.search(refusal.message):
+        return None
+    # Words first: they tell apart what one code ("quotaExceeded", "permission_error") is used for.
+    for advice, pattern in _ACCOUNT_PATTERNS.items():
+        if pattern.search(refusal.message):
+            return advice
+    if code in _ROUTE_CODES or code in _ROW_CODES or _ROW_WORDS.search(refusal.message):
+        return None
+    for advice, codes in _ACCOUNT_CODES.items():
+        if code in codes:
+            return advice
+    if refusal.status == 402:
+        return MONEY
+    return ACCESS if refusal.status in {401, 403} else None
+
+
+def account_advice(code: str, message: str, status: int | None = None) -> str | None:
+    """Who must do what about a refusal of the account; None if a refusal is about something else. For plugins."""
+    return advice_on_account(ServiceRefusal(code, message, status))
+
+
+def fault_of(refusal: ServiceRefusal) -> Blame:
+    """Whose fault it is, as far as one refusal tells."""
+    code = refusal.code.lower()
+    if advice_on_account(refusal) is not None:
+        return Blame.ACCOUNT
+    if code in _ROW_CODES or _ROW_WORDS.search(refusal.message):
+        return Blame.ROW
+    if code in _ROUTE_CODES or _ROUTE_WORDS.search(refusal.message):
+        return Blame.ROUTE
+    if code in _PASSING_CODES:
+        return Blame.PASSING
+    if refusal.status is not None and (refusal.status in PASSING_STATUSES or not 400 <= refusal.status < 500):
+        return Blame.PASSING
+    return Blame.ROUTE if refusal.param in _CREATE_PARAMS else Blame.UNKNOWN

@@ -1,0 +1,26 @@
+"""What a daemon has found out about refusals: providers that jobs wait for, and jobs that a provider refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..domain.subjects import SubjectKind
+from ..store.reading.snapshot import snapshot
+from .records import Condition, JobSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Conditions of providers, and the jobs that stopped."""
+
+    conditions: Sequence[Condition]
+    stopped: Sequence[JobSummary]
+
+
+def refusals(state: Path) -> Refusals:
+    """Look now. StateUnusable, in words, if the database cannot be read."""
+    with snapshot(state) as look:
+        conditions = [each for each in look.conditions() if each.subject.kind is SubjectKind.PROVIDER]
+        return Refusals(conditions, [job for job in look.unfinished() if job.reason_code == "provider_refused"])

@@ -1,0 +1,55 @@
+"""What asking has taught: limits that refusals showed, and ways of asking that bring answers."""
+
+from __future__ import annotations
+
+from ..domain.records import Batch
+from ..domain.routing import Route
+from ..sending.quota import Learnt, Queue
+from .database import Database, Transaction
+from .mapping import route_of
+
+
+class LearntTables:
+    """The tables `learnt_limits` and `proven`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def limits(self) -> dict[Queue, Learnt]:
+        """What refusals taught, by provider and model."""
+        rows = await self._database.read(lambda tx: tx.fetch("learnt_limits"))
+        return {
+            (row["provider"], row["model"]): Learnt(row["tokens"], row["requests"], row["size"], row["refused_at"])
+            for row in rows
+        }
+
+    async def learn(self, queue: Queue, learnt: Learnt) -> None:
+        """Store what a refusal taught."""
+        tokens, requests, size, refused_at = learnt.named
+        provider, model = queue
+        row = {"provider": provider, "model": model, "tokens": tokens, "requests": requests, "size": size}
+        await self._database.write(
+            lambda tx: tx.insert("learnt_limits", [{**row, "refused_at": refused_at}], otherwise="OR REPLACE")
+        )
+
+    async def proven(self) -> set[str]:
+        """The ways of asking that have brought an answer."""
+        return {row["recipe"] for row in await self._database.read(lambda tx: tx.fetch("proven"))}
+
+    async def prove(self, recipe: str) -> None:
+        """This way of asking has brought an answer."""
+
+        async def change(tx: Transaction) -> None:
+            await tx.insert("proven", [{"recipe": recipe, "at": tx.now}], otherwise="OR IGNORE")
+
+        await self._database.write(change)
+
+    async def routes_of(self, batch: Batch) -> list[Route]:
+        """The routes of the jobs that have rows in the batch now."""
+        rows = await self._database.read(lambda tx: tx.fetch("routes_of_batch", batch=batch.key))
+        return [route_of(row["route"]) for row in rows]
+
+    async def under_way(self) -> list[tuple[Route, float]]:
+        """The routes that have rows in batches, and when the oldest of these batches was made."""
+        rows = await self._database.read(lambda tx: tx.fetch("routes_under_way"))
+        return [(route_of(row["route"]), row["since"]) for row in rows]

@@ -1,0 +1,39 @@
+"""The limit that a refusal names, in the words of many services."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchd.sending.named_limits import LimitKind, NamedLimit, named_limit
+
+pytestmark = pytest.mark.field("account refusals")
+
+REQUESTS, BYTES, TOKENS = LimitKind.REQUESTS, LimitKind.BYTES, LimitKind.TOKENS
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "limit"),
+    [
+        ("too_many_tasks", "The batch contains more than the maximum of 500 requests.", NamedLimit(REQUESTS, 500)),
+        (
+            "invalid_request_error",
+            "Too many requests in the file: 10000 lines, limit of 5,000.",
+            NamedLimit(REQUESTS, 5000),
+        ),
+        ("", "A batch takes 5,000 lines at most.", NamedLimit(REQUESTS, 5_000)),
+        ("", "The file must not exceed 50000 lines", NamedLimit(REQUESTS, 50_000)),
+        ("", "文件最多 100 条请求", NamedLimit(REQUESTS, 100)),
+        ("too_many_tasks", "Too many.", NamedLimit(REQUESTS)),
+        ("", "The batch input file is larger than the 209715200 maximum for gpt-4o.", NamedLimit(BYTES, 209_715_200)),
+        ("file_too_large", "File is too large: the maximum is 100 MB.", NamedLimit(BYTES, 100_000_000)),
+        ("", "file size exceeds the limit of 200MiB", NamedLimit(BYTES, 209_715_200)),
+        ("http_413", "413 Request Entity Too Large", NamedLimit(BYTES)),
+        ("token_limit_exceeded", "Limit: 2,000,000 enqueued tokens.", NamedLimit(TOKENS, 2_000_000)),
+        ("rate_limit_exceeded", "Rate limit reached for requests: limit 500 requests per minute.", None),
+        ("", "File storage of this organisation is full (100 GB).", None),
+        ("invalid_request", "No.", None),
+        ("duplicate_custom_id", "The custom_id 'job-17' is a duplicate of another request.", None),
+    ],
+)
+def test_what_a_refusal_names(code: str, message: str, limit: NamedLimit | None) -> None:
+    assert named_limit(code, message) == limit
