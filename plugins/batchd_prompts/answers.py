@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from batchd import Failure, Json, Response
 
-from .json_answers import FENCED, JsonReader
+from .json_answers import JsonReader, unfenced
 from .unreadable import unparsable
 
 
@@ -49,8 +49,7 @@ class Separated(Answers):
 
     def read(self, text: str) -> Mapping[str, Json] | Failure:
         """See Answers."""
-        fenced = FENCED.fullmatch(text)
-        pieces = (fenced[1] if fenced else text).strip().split(self._separator)
+        pieces = unfenced(text).strip().split(self._separator)
         if len(pieces) != len(self.columns):
             return unparsable(
                 f"expected {len(self.columns)} pieces separated by {self._separator!r}, got {len(pieces)}", text

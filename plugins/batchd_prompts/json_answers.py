@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 _decode = msgspec.json.Decoder().decode
 _lenient = json.JSONDecoder(strict=False)
-FENCED = re.compile(r"\s*```[A-Za-z0-9]*[ \t]*\r?\n(.*?)\s*```\s*", re.DOTALL)
-"""A text that is all in a code fence, and what is in it."""
 _WHOLE = re.compile(r"\s*[+-]?\d{1,40}(?:\.0+)?\s*")
 _NUMBER = re.compile(r"\s*[+-]?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?\s*")
 _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
@@ -110,6 +108,15 @@ def _said(fault: jsonschema_rs.ValidationError) -> str:
     return f"“{where}” does not fit the schema: {reason}" if where else f"it does not fit the schema: {reason}"
 
 
+def unfenced(text: str) -> str:
+    """What is in the code fence, if a text is all in one; else the text."""
+    bare = text.strip(_NO_TEXT)
+    if len(bare) < 7 or not (bare.startswith("```") and bare.endswith("```")):
+        return text
+    language, newline, inside = bare[3:-3].partition("\n")
+    return inside.strip() if newline and (not language.strip() or language.strip().isalnum()) else text
+
+
 # --- finding ---------------------------------------------------------------------------------------------------
 
 
@@ -135,8 +142,7 @@ def _readings(text: str, first: Json) -> Iterator[Json]:
     if first is not None:
         yield first
     bare = text.strip(_NO_TEXT)
-    fenced = FENCED.fullmatch(bare)
-    for one in (bare, fenced[1].strip(_NO_TEXT) if fenced else bare):
+    for one in dict.fromkeys((bare, unfenced(bare))):
         try:
             yield _lenient.decode(one)
         except (ValueError, RecursionError):
@@ -178,7 +184,7 @@ def _between_words(text: str) -> Iterator[Json]:
 def _loose(text: str) -> Json:
     """An object as programming languages write it: a comma too many, other quotes; None if there is none."""
     piece = text[text.find("{") : text.rfind("}") + 1]
-    if not piece or len(piece) > 100_000:
+    if not piece or len(piece) > 20_000:
         return None
     try:
         return _lenient.decode(_TRAILING_COMMA.sub(r"\1", piece))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchd import Result, read_output_line
-from batchd.answers.meaning import outcome, owner
+from batchd.answers.meaning import outcome, owner, read_line
 from batchd.model import Failure, Response
 
 from .lines import SHAPES, answered, chat, failed, line, said
@@ -40,7 +40,9 @@ def test_a_message_of_a_megabyte_is_cut() -> None:
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(
-        st.sampled_from(["custom_id", "response", "error", "status_code", "body", "choices", "code", "message"]),
+        st.sampled_from(
+            ["custom_id", "response", "error", "status_code", "body", "choices", "code", "message", "content", "finish_reason", "text", "type", "usage", "prompt_tokens", "completion_tokens", "total_tokens", "output", "status", "incomplete_details", "reason", "tool_calls", "function", "arguments", "refusal", "data", "candidates", "parts", "audio", "transcript"]
+        ),
         inner,
         max_size=4,
     ),
@@ -48,9 +50,43 @@ def test_a_message_of_a_megabyte_is_cut() -> None:
 ).map(lambda value: json.dumps(value).encode()))  # fmt: skip
 @pytest.mark.slow
 def test_no_line_whatsoever_brings_the_reading_down(raw: bytes) -> None:
-    assert isinstance(outcome(raw), Response | Failure)
+    reading = read_line(raw)
+    assert isinstance(reading.outcome, Response | Failure)
+    if isinstance(reading.outcome, Response):
+        assert isinstance(reading.outcome.answer, str | None)
+        assert isinstance(reading.outcome.thinking, str | None)
+        assert isinstance(reading.outcome.tool_arguments, tuple)
     assert isinstance(owner(raw), str | None)
     assert isinstance(read_output_line(raw), Result | None)
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> bytes:
+    """A line whose frame is as it should be, with odd values at any place of its body."""
+    odd = st.none() | st.booleans() | st.integers(-1, 2**70) | st.floats(allow_nan=False) | st.text(max_size=3)
+    odd = (
+        odd | st.lists(odd, max_size=2) | st.dictionaries(st.sampled_from(["type", "text", "content"]), odd, max_size=2)
+    )
+    message = {name: draw(odd) for name in ("content", "refusal", "tool_calls", "function_call", "audio", "reasoning")}
+    choice = {"message": draw(st.just(message) | odd), "finish_reason": draw(odd), "error": draw(odd)}
+    body = {"choices": draw(st.just([choice]) | odd), "usage": draw(odd), "status": draw(odd), "output": draw(odd)}
+    body |= {"error": draw(odd), "incomplete_details": draw(odd), "candidates": draw(odd), "type": draw(odd)}
+    return line({"status_code": 200, "body": body})
+
+
+@given(bodies())
+@pytest.mark.slow
+def test_no_body_whatsoever_brings_the_reading_down(raw: bytes) -> None:
+    reading = read_line(raw)
+    if isinstance(reading.outcome, Response):
+        assert isinstance(reading.outcome.answer, str | None)
+        assert isinstance(reading.outcome.tool_arguments, tuple)
+
+
+@pytest.mark.parametrize("content", ["[" * 900 + "]" * 900, '{"a":' * 900 + "1" + "}" * 900])
+def test_a_content_that_is_nested_without_end_is_no_text(content: str) -> None:
+    raw = answered().replace(b'"yes"', content.encode())
+    assert isinstance(read_line(raw).outcome, Response | Failure)
 
 
 # --- whose line it is ------------------------------------------------------------------------------------------

@@ -75,7 +75,10 @@ def content_text(content: Json) -> str | None:
         return "".join(_texts(content, "text")) or None
     if _is_piece(content):
         return "".join(_texts([content], "text")) or None
-    return json.dumps(content, ensure_ascii=False)
+    try:
+        return json.dumps(content, ensure_ascii=False)
+    except RecursionError:
+        return None
 
 
 def _is_piece(piece: Json) -> bool:

@@ -32,9 +32,12 @@ _FINAL = re.compile(r"<\|channel\|>\s*final\b(?:(?!<\|message\|>).){0,200}<\|mes
 _CHANNEL = re.compile(r"(?:<\|start\|>\s*assistant\s*)?<\|channel\|>")
 _BARE_CHANNELS = re.compile(r"analysis(?=\S).*?assistant\s*final(?:\s*json)?", re.DOTALL)
 _WRAPPED = re.compile(
-    r"(?:<\|begin_of_solution\|>|<answer>|<response>|<\|START_RESPONSE\|>|<final_answer>|<final>|<output>)(.*?)"
-    r"(?:<\|end_of_solution\|>|</answer>|</response>|<\|END_RESPONSE\|>|</final_answer>|</final>|</output>)?\s*",
-    re.DOTALL | re.IGNORECASE,
+    r"(?:<\|begin_of_solution\|>|<answer>|<response>|<\|START_RESPONSE\|>|<final_answer>|<final>|<output>)",
+    re.IGNORECASE,
+)
+_UNWRAPPED = re.compile(
+    r"(?:<\|end_of_solution\|>|</answer>|</response>|<\|END_RESPONSE\|>|</final_answer>|</final>|</output>)$",
+    re.IGNORECASE,
 )
 _END_MARKS = re.compile(r"(?:<\|(?:return|end|im_end|eot_id|endoftext|end_of_text|eom_id|eos)\|>|</s>|<eos>)\s*$")
 _NO_TEXT = "\ufeff\u200b\u200c\u200d\u2060 \t\r\n"
@@ -66,8 +69,8 @@ def without_thinking(text: str) -> str:
             return text  # a block in the middle, which may be what was asked for
         rest = text[lone.end() :]
     rest = _END_MARKS.sub("", rest).strip(_NO_TEXT)
-    wrapped = _WRAPPED.fullmatch(rest)
-    return wrapped[1].strip() if wrapped else rest
+    wrapped = _WRAPPED.match(rest)
+    return _UNWRAPPED.sub("", rest[wrapped.end() :]).strip() if wrapped else rest
 
 
 def _without_one(text: str) -> str | None:
