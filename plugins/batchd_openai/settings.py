@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -16,7 +15,6 @@ from batchd import Duration, Json, RejectedError, Secret, Settings
 OPENAI = "https://api.openai.com/v1"
 
 _REFERENCES = ("env:", "file:", "credential:")
-_SECRET_NAME = re.compile(r"(?i)key|token|secret|passw|auth|credential|signature|\bsig\b")
 _RESERVED = ("input_file_id", "endpoint", "completion_window")
 
 
@@ -84,9 +82,9 @@ class OpenAISettings(Settings):
     @field_validator("headers", "query")
     @classmethod
     def _keep_secrets(cls, values: dict[str, str | Secret]) -> dict[str, str | Secret]:
-        # A literal value under such a name is a secret too, and must not be shown.
+        # What looks like a secret is one, and must not be shown.
         return {
-            name: Secret(value) if isinstance(value, str) and value and _SECRET_NAME.search(name) else value
+            name: Secret(value) if isinstance(value, str) and Secret.suits(name, value) else value
             for name, value in values.items()
         }
 

@@ -43,6 +43,28 @@ def test_get_covers_secrets(config: Path) -> None:
         assert "sk-literal" not in here("config", "get", "providers", *more, config=config).out
 
 
+@pytest.mark.field("check")
+def test_get_covers_what_looks_like_a_secret_under_any_key(config: Path) -> None:
+    more = """polls = 1
+[providers.other]
+plugin = "fake"
+nobody_knows_this = "3f2b8c1d9e4a7f60b5c2d8e1"
+base_url = "https://user:word-4711@host/v1"
+[providers.other.headers]
+Cookie = "session=abc"
+X-Team = "blue"
+"""
+    config.write_text(config.read_text() + more.removeprefix("polls = 1"))
+    told = here("config", "get", "providers.other", "--json", config=config).json()
+    assert told == {
+        "plugin": "fake",
+        "nobody_knows_this": "***",
+        "base_url": "***",
+        "headers": {"Cookie": "***", "X-Team": "blue"},
+    }
+    assert here("config", "get", "providers.other.headers.Cookie", config=config).out == "***\n"
+
+
 def test_get_what_is_not_there(config: Path) -> None:
     said = here("config", "get", "intake.setle", config=config)
     assert (said.status, said.out) == (4, "")

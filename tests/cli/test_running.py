@@ -175,7 +175,7 @@ def test_check_of_a_house_in_order(tmp_path: Path) -> None:
     assert said.out.splitlines()[-1] == "All is well."
     assert "✗" not in said.out
     assert "✓ provider fake: The key is in the environment variable FAKE_KEY." in said.out
-    assert "✓ provider fake: It answers, and it has small." in said.out
+    assert "✓ provider fake: It answers, and found nothing wrong with small." in said.out
     assert "secret-key-0815" not in said.out
 
 
@@ -219,7 +219,8 @@ def test_check_of_a_route_that_the_budget_will_stop(tmp_path: Path) -> None:
     path = house / "config.toml"
     without_price = path.read_text().replace("prices.small", "prices.large")
     path.write_text(without_price)
-    assert "route reviews" not in levels(house, "--offline", FAKE_KEY="x"), "there is no budget"
+    [(level, text)] = levels(house, "--offline", FAKE_KEY="x")["route reviews"]
+    assert (level, text.startswith("What its jobs cost will not be known. ")) == ("note", True)
     path.write_text(without_price + "[budget]\nper_day = 5\n")
     found = levels(house, "--offline", FAKE_KEY="x")
     assert found["held"][0][0] == "wrong", "the folder for what is held is not there"
@@ -229,6 +230,59 @@ def test_check_of_a_route_that_the_budget_will_stop(tmp_path: Path) -> None:
     assert 'Add [providers.fake.prices."small"] with input and output.' in text
     path.write_text(path.read_text().replace("prices.large", "prices.small"))
     assert "route reviews" not in levels(house, "--offline", FAKE_KEY="x")
+
+
+NO_CHECK = """
+from batchd import BatchProvider, Sink, hookimpl
+from batchd.testing.fakes import FakeProvider, FakeService
+
+
+class Blind(FakeProvider):
+    check = BatchProvider.check
+
+    def __init__(self, settings):
+        super().__init__(FakeService())
+
+
+class Hook(Sink):
+    async def publish(self, job, rows): ...
+
+
+@hookimpl
+def register_providers(register):
+    register("blind", Blind)
+
+
+@hookimpl
+def register_sinks(register):
+    register("hook", Hook)
+"""
+
+
+@pytest.mark.field("check")
+def test_check_says_what_it_did_not_look_at(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    (house / "plugins.d" / "blind.py").write_text(NO_CHECK)
+    path = house / "config.toml"
+    text = path.read_text().replace('provider = "fake"', 'provider = "blind"')
+    path.write_text(f"{text}\n[providers.blind]\nmax_requests = 60_000\n[sinks.hook]\n")
+    found = levels(house, FAKE_KEY="x")
+    for subject in ("provider blind", "sink hook"):
+        assert ("note", f"It was not checked: the plugin {subject[-5:].strip()} has no check of its own.") in found[
+            subject
+        ]
+    assert any("max_requests = 60,000 is above" in text for level, text in found["provider blind"])
+    assert not any("It answers" in text for _, text in found["provider blind"])
+    said = here("check", config=path, FAKE_KEY="x")
+    assert said.out.splitlines()[-1] == "All is well, as far as it was checked."
+
+
+@pytest.mark.field("state")
+def test_check_of_a_state_with_folders_that_no_job_knows(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    (house / "state" / "jobs" / "abcd1234").mkdir(parents=True)
+    found = levels(house, "--offline", FAKE_KEY="x")["state"]
+    assert any(level == "wrong" and "abcd1234" in text for level, text in found)
 
 
 def test_check_does_not_call_a_provider_without_its_key(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..config.load import Config
 from ..delivery.outbox import require_all
-from ..domain.records import Job, JobState
+from ..domain.records import BatchState, Job, JobState
 from ..domain.states import FAILED_AT_THE_END
 from ..plugin.catalogue import Catalogue
 from .daemon import daemon
@@ -19,14 +19,18 @@ from .signals import handle_signals
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """What `once` came to: the jobs of this run, and whether it was interrupted."""
+    """What `once` came to: the jobs of this run, and whether it was interrupted.
+
+    `held` says that a person must decide about a batch of theirs.
+    """
 
     jobs: Sequence[tuple[Job, int]]
     interrupted: bool
+    held: bool = False
 
     @property
     def exit_status(self) -> int:
-        """As the table of exit statuses says, the worst first."""
+        """As the table of exit statuses says, the worst first. 0 only if every job has come to its end."""
         states = {job.state for job, _ in self.jobs}
         if self.interrupted:
             return 130
@@ -34,8 +38,10 @@ class RunOutcome:
             job.reason_code in FAILED_AT_THE_END for job, _ in self.jobs
         ):
             return 1
-        if JobState.HELD in states:
+        if self.held or JobState.HELD in states:
             return 6
+        if not all(state.final for state in states):
+            return 5
         if any(failed for _, failed in self.jobs):
             return 3
         return 0
@@ -66,9 +72,12 @@ async def once(
             await asyncio.to_thread(drop, file, config.folders.inbox / place)
         with handle_signals({}, stop=stop):
             await ours.supervisor.run_until_idle()
-        jobs = []
+        jobs, held = [], False
         for job_id in sorted(await ours.context.store.jobs.ids() - before):
             job = await ours.context.store.jobs.get(job_id)
             totals = await ours.context.store.jobs.totals(job_id)
             jobs.append((job, totals.failed))
-    return RunOutcome(jobs, interrupted)
+            if not job.state.final:
+                batches = await ours.context.store.batches.of_job(job_id)
+                held = held or any(batch.state is BatchState.HELD for batch in batches)
+    return RunOutcome(jobs, interrupted, held)

@@ -172,18 +172,30 @@ class Supervisor:
             logger.error("A bug in batchd: %s", error, exc_info=error, extra={"action": "Perform"})
 
     async def _idle(self, outlook: Outlook) -> bool:
-        """Nothing under way, nothing due now or later, nothing settling in the inbox."""
-        if self._tasks or outlook.due or outlook.again_at is not None:
+        """Nothing under way, nothing due now or later, nothing settling in the inbox, nothing new since the look."""
+        if self._tasks or outlook.due or outlook.again_at is not None or self._wake.is_set():
             return False
         seen = self._last_seen
         # Where the inbox could not be looked at, files may lie in it.
         if seen is None or seen.settling or seen.claimed:
             return False
         try:
-            batches = {batch.key for batch in await self.context.store.batches.in_work()}
-            return not await self.context.store.jobs.views(most=1) and batches <= outlook.stuck
+            store = self.context.store
+            batches = {batch.key for batch in await store.batches.in_work()}
+            work = await store.jobs.views(most=1) or not batches <= outlook.stuck or await self._unsent(outlook)
+            # What came while we looked is looked at first.
+            return not work and not self._wake.is_set()
         except StoreUnavailable:
             return False
+
+    async def _unsent(self, outlook: Outlook) -> bool:
+        """Whether parts wait that a batch can be made of without a person."""
+        # A batch that a person must decide about may take up the room of its model.
+        taken = set(await self.context.store.batches.enqueued_tokens())
+        waiting = await self.context.store.batches.waiting()
+        return any(
+            part.provider not in outlook.missing and (part.provider, part.model) not in taken for part in waiting
+        )
 
     async def _wind_up(self) -> None:
         """Let create calls come to their end for a moment; everything else is simply done again."""

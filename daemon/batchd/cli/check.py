@@ -73,7 +73,8 @@ def check(call: Call, *, offline: bool, as_json: bool) -> int:
         }
         click.echo(json.dumps(record, ensure_ascii=False, indent=2))
     else:
-        click.echo(f"\n{_sum(len(wrong), offline=offline)}")
+        unchecked = any("was not checked" in result.text for result in results if result.level == "note")
+        click.echo(f"\n{_sum(len(wrong), offline=offline, unchecked=unchecked)}")
     return status
 
 
@@ -82,7 +83,9 @@ def _echo(result: CheckResult) -> None:
     click.echo(f"{click.style(sign, fg=colour)} {click.style(result.subject, bold=True)}: {clean(result.text)}")
 
 
-def _sum(wrong: int, *, offline: bool) -> str:
+def _sum(wrong: int, *, offline: bool, unchecked: bool) -> str:
     if wrong:
         return f"{wrong} to fix. Then: batchd check"
+    if unchecked and not offline:
+        return "All is well, as far as it was checked."
     return "All is well on this machine; no provider and no sink was called." if offline else "All is well."

@@ -8,47 +8,34 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from ..config.load import Config
 from ..config.tables import ObserverTable
+from ..contracts import BatchProvider, Limits, LiveProvider, Sink
 from ..errors import BatchdError, ConfigError, PluginError, RejectedError
+from ..file_sink import FileSink
 from ..files import group_id
 from ..money.price_list import PriceList
 from ..plugin.catalogue import Catalogue
 from ..plugin.validation import check as validated
 from ..requests.model_params import refused_params
+from ..secrets.known import covered
 from ..settings import Secret
 from ..status.daemon import running
 from ..status.formatting import count, join
 from ..status.overview import under_way
 from ..status.refusals import refusals
 from ..system.mounts import is_network, refuse_network
+from .check_result import CheckResult as CheckResult
+from .check_result import Level as Level
+from .state_checks import state_results
 
 CALL_MAY_TAKE = 60.0
+MAX_SERVICE_BYTES = 200_000_000
 SCARCE, NONE_LEFT = 2 * 10**9, 200 * 10**6
 """Bytes free on the state's disk: below the first it is a note, below the second work may stop at any moment."""
-
-
-class Level(StrEnum):
-    """How serious a result is."""
-
-    OK = "ok"
-    NOTE = "note"
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """One thing that was checked. `config` says that the fix is in the configuration."""
-
-    subject: str
-    level: Level
-    text: str
-    config: bool = False
 
 
 def read_config(path: Path) -> tuple[tuple[Config, Catalogue] | None, list[CheckResult]]:
@@ -84,6 +71,7 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
         made, _ = validated(catalogue.settings_type("provider", table.plugin), table.settings)
         for secret in _secrets(made):
             yield _key(f"provider {name}", secret)
+        yield from _limits(config, name, catalogue)
         yield from _unpriced(config, name, PriceList.of(table, made, currency=config.budget.currency))
     for route in config.routes:
         for sentence in refused_params(route.model, route.params, route=route.name):
@@ -144,14 +132,32 @@ def _observer(name: str, table: ObserverTable, catalogue: Catalogue) -> CheckRes
 
 
 def _unpriced(config: Config, provider: str, prices: PriceList) -> Iterator[CheckResult]:
-    """Routes whose jobs will all be held, since there is a budget and their cost is not known."""
-    if not config.spending_limits().limits(provider):
-        return
+    """Routes whose cost is not known: with a budget all their jobs will be held."""
+    held = "There is a budget, so each of its jobs will be held until somebody approves it. "
+    unknown = "What its jobs cost will not be known. "
     for route in config.routes:
         if route.provider == provider and prices.terms(route.model, time.time()) is None:
             why = prices.unknown(provider, route.model)
-            text = f"There is a budget, so each of its jobs will be held until somebody approves it. {why}"
+            text = f"{held if config.spending_limits().limits(provider) else unknown}{why}"
             yield CheckResult(f"route {route.name}", Level.NOTE, text)
+
+
+def _limits(config: Config, provider: str, catalogue: Catalogue) -> Iterator[CheckResult]:
+    """Limits in the configuration that are above those that the plugin knows of its service."""
+    table = config.providers[provider]
+    offered = getattr(catalogue.factory("provider", table.plugin), "limits", None)
+    if not isinstance(offered, Limits):
+        return
+    for name in ("max_requests", "max_bytes", "max_line_bytes", "max_enqueued_tokens"):
+        wanted, most = getattr(table, name), getattr(offered, name)
+        # A service takes 200 MB where the plugin sends half of it, to be on the safe side.
+        most = MAX_SERVICE_BYTES if name == "max_bytes" and most is not None else most
+        if wanted is not None and most is not None and wanted > most:
+            text = (
+                f"{name} = {wanted:,} is above what services take, as far as the plugin {table.plugin} knows "
+                f"({most:,}). If yours takes less, it will refuse each batch that is larger."
+            )
+            yield CheckResult(f"provider {provider}", Level.NOTE, text)
 
 
 async def remote_results(config: Config, catalogue: Catalogue, hopeless: Collection[str]) -> AsyncIterator[CheckResult]:
@@ -163,7 +169,7 @@ async def remote_results(config: Config, catalogue: Catalogue, hopeless: Collect
         if not models:
             yield CheckResult(f"provider {name}", Level.NOTE, "No route uses it, so it was not called.")
             continue
-        well = f"It answers, and it has {join(models)}."
+        well = f"It answers, and found nothing wrong with {join(models)}."
         async for result in _asked(f"provider {name}", catalogue, "provider", table, well, models):
             yield result
     for name, sink in config.sinks.items():
@@ -178,10 +184,17 @@ async def _asked(
     problems: Sequence[str]
     try:
         asked = catalogue.create(role, table.plugin, table.settings)
+        if not _has_check(asked):
+            written = "Its files go to the outbox. " if isinstance(asked, FileSink) else ""
+            level = Level.OK if written else Level.NOTE
+            text = f"{written}It was not checked: the plugin {table.plugin} has no check of its own."
+            yield CheckResult(subject, level, text)
+            await asked.aclose()
+            return
         try:
-            if role == "provider":
-                await asked.aopen()
             async with asyncio.timeout(CALL_MAY_TAKE):
+                if role == "provider":
+                    await asked.aopen()
                 problems = list(await asked.check(*arguments))
         finally:
             await asked.aclose()
@@ -192,9 +205,15 @@ async def _asked(
     except Exception as error:  # noqa: BLE001
         problems = [f"The plugin {table.plugin} failed: {type(error).__name__}: {error}"]
     for problem in problems:
-        yield CheckResult(subject, Level.WRONG, problem)
+        yield CheckResult(subject, Level.WRONG, covered(str(problem)))
     if not problems:
         yield CheckResult(subject, Level.OK, well)
+
+
+def _has_check(plugin: object) -> bool:
+    """Whether its own class, or one below ours, has a check."""
+    own = getattr(type(plugin), "check", None)
+    return own not in {BatchProvider.check, LiveProvider.check, Sink.check}
 
 
 def _state(state: Path) -> Iterator[CheckResult]:
@@ -213,6 +232,7 @@ def _state(state: Path) -> Iterator[CheckResult]:
         yield CheckResult("state", Level.WRONG, str(error))
         return
     yield _room(there)
+    yield from state_results(state)
     who = "no daemon is running" if daemon is None else f"a daemon is running (process {daemon.process})"
     yield CheckResult("state", Level.OK, f"{count(jobs, 'job')} under way, {who}.")
 

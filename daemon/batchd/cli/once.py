@@ -51,8 +51,8 @@ def once(
     On a terminal it shows how far it is; elsewhere it logs to standard error. At the end it prints the outcome of
     each file and where the results are.
 
-    Exits with 1 if a job failed or a file was rejected, with 3 if some rows failed, with 5 if a folder is missing, with
-    6 if a job is held.
+    Exits with 1 if a job failed or a file was rejected, with 3 if some rows failed, with 5 if a folder is missing or a
+    job could not come to its end, with 6 if a job or batch is held.
 
     \b
     Examples:

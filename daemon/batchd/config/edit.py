@@ -18,12 +18,15 @@ from ..errors import ConfigError
 from ..files import replacing
 from ..plugin.catalogue import Catalogue
 from ..plugin.validation import looks_secret
-from ..secrets.masking import COVER
+from ..secrets.literals import names_secret, value_is_secret
 from ..settings import Secret
 from . import toml as toml_text
 from .load import Config, check_document
 from .toml import Document, Statement
 from .unbuilt import refuse_unbuilt
+
+HIDDEN = "***"
+"""Stands for a secret. Written into a configuration, it would be refused by the service, and not be shown again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +202,18 @@ def _covered(node: Any, keys: Keys) -> Any:
     """The value with literal secrets covered: people copy it from the terminal into logs and tickets."""
     if isinstance(node, dict):
         return {key: _covered(item, (*keys, key)) for key, item in node.items()}
-    if isinstance(node, str) and any(looks_secret(str(key)) for key in keys) and Secret(node).literal:
-        return COVER
+    if isinstance(node, list):
+        return [_covered(item, keys) for item in node]
+    if isinstance(node, str) and Secret(node).literal and (_named_secret(keys) or value_is_secret(node)):
+        return HIDDEN
     return node
+
+
+def _named_secret(keys: Keys) -> bool:
+    """Whether one of the keys is that of a secret. Headers and queries are named by services, so more counts there."""
+    names = [str(key) for key in keys]
+    foreign = bool({"headers", "query"} & set(names[:-1]))
+    return any(looks_secret(name) for name in names) or (foreign and names_secret(names[-1]))
 
 
 def _write(path: Path, text: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BatchdError, PluginError
+from .coroutines import fault_of
 from .disabled import DisabledPlugin, disabled_offer, disabled_origin
 from .hooks import Offer as Offer
 from .hooks import Role as Role
@@ -176,6 +177,9 @@ class Catalogue:
         if not isinstance(instance, contracts):
             expected = " or ".join(contract.__name__ for contract in contracts)
             raise PluginError(f"{about} breaks its contract: it makes {type(instance).__name__}, not {expected}.")
+        fault = fault_of(type(instance))
+        if fault is not None:
+            raise PluginError(f"{about} breaks its contract: {fault}.")
         return instance
 
     def reader_for(self, suffix: str) -> str | None:

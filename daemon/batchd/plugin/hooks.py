@@ -15,6 +15,7 @@ import pluggy
 from .. import hookspecs
 from ..domain.words import nearest
 from ..errors import PluginError
+from .coroutines import fault_of
 from .sources import Origin, what_was_raised
 
 _KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -106,6 +107,9 @@ def ask(origin: Origin, manager: pluggy.PluginManager, role: Role) -> tuple[list
         offer = Offer(role, kind, origin.name, origin.distribution, origin.where, factory)
         if not _are_suffixes(getattr(factory, "suffixes", ())):
             raise PluginError(f'the suffixes of its reader "{kind}" must be a tuple such as (".csv",), in lower case')
+        fault = fault_of(factory) if isinstance(factory, type) else None
+        if fault is not None:
+            raise PluginError(f'its {role.noun} "{kind}" breaks its contract: {fault}')
         offers[kind] = offer
 
     try:

@@ -11,6 +11,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from ..errors import RejectedError
 from .known import remember
+from .literals import is_secret
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
@@ -32,6 +33,11 @@ class Secret:
     def literal(self) -> bool:
         """True if the configuration contains the secret itself."""
         return not self._reference.startswith(("env:", "file:", "credential:"))
+
+    @staticmethod
+    def suits(name: str, value: str) -> bool:
+        """Whether a text of this name in a configuration is a secret: by its name, or by how it looks."""
+        return is_secret(name, value)
 
     @property
     def where(self) -> str:

@@ -1,0 +1,21 @@
+"""A database that is damaged: what `PRAGMA quick_check` says, in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def found_in(answer: object) -> str | None:
+    """What quick_check found, None if nothing."""
+    return None if answer == "ok" else " ".join(str(answer).split())[:300]
+
+
+def in_words(database: Path, reason: str) -> str:
+    """What a person can do. Nothing is repaired by itself: what was paid for may be in the damaged pages."""
+    name = database.name
+    return (
+        f"The database {database} is damaged ({reason}). Stop batchd, copy the state folder {database.parent} and "
+        f"check the disk. Then put back a backup, or save what can be read: in that folder run sqlite3 {name} .recover "
+        f"| sqlite3 recovered.db, move {name}, {name}-wal and {name}-shm aside, name recovered.db {name}, and run batchd "
+        "check."
+    )

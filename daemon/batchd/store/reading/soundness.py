@@ -1,0 +1,31 @@
+"""Whether the database is sound, and what lies in the spool that it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ..damage import found_in, in_words
+from ..layout import DATABASE
+from .opening import connected
+
+
+def damage(state: Path) -> str | None:
+    """What is wrong with the database, with what to do; None if nothing is. Reads all of it."""
+    with connected(state) as connection:
+        if connection is None:
+            return None
+        [first] = connection.execute("PRAGMA quick_check(1)").fetchone()
+        reason = found_in(first)
+        return None if reason is None else in_words(state / DATABASE, reason)
+
+
+def unknown_folders(state: Path) -> Sequence[Path]:
+    """Folders of jobs in the spool that the database does not know: of one that was lost, or is an old copy."""
+    folders: list[Path] = []
+    with suppress(OSError):
+        folders = sorted(each for each in (state / "jobs").iterdir() if each.is_dir())
+    with connected(state) as connection:
+        known = set() if connection is None else {row[0] for row in connection.execute("SELECT id FROM jobs")}
+    return [each for each in folders if each.name not in known]

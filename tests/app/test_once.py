@@ -1,0 +1,61 @@
+"""`once` tells the truth: status 0 only when every job has come to its end, and no end while there is work."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from batchd.app.once import RunOutcome
+from batchd.app.supervisor import Supervisor
+from batchd.domain.records import Job, JobState
+from batchd.engine.inbox_look import Seen
+from batchd.engine.look import Outlook
+from batchd.testing.household import REVIEWS, Household, Living
+
+pytestmark = pytest.mark.field("once")
+
+NOTHING = Outlook([], None, {})
+
+
+def job(state: JobState) -> Job:
+    return Job(
+        id="j", state=state, source="a", inbox_path=b"a", stamp=(0, 0, 0, 0), route=REVIEWS, size=1, claimed_at=0.0
+    )
+
+
+@pytest.mark.parametrize("state", JobState)
+def test_no_job_that_goes_on_counts_as_done(state: JobState) -> None:
+    outcome = RunOutcome([(job(JobState.DONE), 0), (job(state), 0)], interrupted=False)
+    assert (outcome.exit_status == 0) == (state in {JobState.DONE, JobState.CANCELLED})
+    held = RunOutcome([(job(JobState.RUNNING), 0)], interrupted=False, held=True)
+    assert held.exit_status == 6
+
+
+@pytest.fixture
+async def living(tmp_path: Path) -> AsyncIterator[Living]:
+    """A daemon with a job whose parts wait to be sent."""
+    household = Household(tmp_path)
+    household.drop("reviews/may.csv", "review\ngood\nbad\n")
+    async with household.living() as living:
+        await living.take_in()
+        while not await living.context.store.batches.waiting():
+            await living.step()
+        yield living
+
+
+def supervisor(living: Living) -> Supervisor:
+    ours = Supervisor(living.context, living.engine, living.intake, rescan=lambda: 1.0)
+    ours._last_seen = Seen(0, 0, None)  # noqa: SLF001 - what its loop at the inbox notes
+    return ours
+
+
+async def test_it_is_not_idle_while_parts_wait_or_something_is_new(living: Living) -> None:
+    ours = supervisor(living)
+    assert not await ours._idle(NOTHING)  # noqa: SLF001 - the question that it asks itself
+    missing = replace(NOTHING, missing={"fake": "It is not configured."})
+    assert await ours._idle(missing)  # noqa: SLF001 - the question that it asks itself
+    ours.wake()
+    assert not await ours._idle(missing)  # noqa: SLF001 - the question that it asks itself
