@@ -202,8 +202,9 @@ def test_every_option_is_called_in_the_environment_as_it_is_written(monkeypatch:
         name = max(option.opts, key=len).removeprefix("--").replace("-", "_").upper()
         if name in {"HELP", "VERSION"}:
             continue
-        variable = "_".join(["BATCHD", *(word.upper() for word in words), name])
-        context = click.Context(group, auto_envvar_prefix="_".join(["BATCHD", *(word.upper() for word in words)]))
+        prefix = "_".join(["BATCHD", *(word.upper().replace("-", "_") for word in words)])
+        variable = f"{prefix}_{name}"
+        context = click.Context(group, auto_envvar_prefix=prefix)
         monkeypatch.setenv(variable, "here")
         assert option.resolve_envvar_value(context) == "here", variable
 

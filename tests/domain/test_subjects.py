@@ -14,6 +14,7 @@ STORED = {
     "cancelling batch 7f3k9x2a": Subject.cancelling("7f3k9x2a"),
     "batches for acme": Subject.packing("acme"),
     "order 12": Subject.order(12),
+    "plugin hook": Subject(SubjectKind.PLUGIN, "hook"),
     "inbox": INBOX,
     "inbox/reviews/the rest of the inbox": Subject.inbox_file("reviews/the rest of the inbox"),
     "the rest of the inbox": INBOX_REST,

@@ -85,6 +85,7 @@ class Process(Protocol):
     def wait(self, timeout: float | None = None) -> int: ...
     def send_signal(self, signal: int, /) -> None: ...
     def kill(self) -> None: ...
+    def terminate(self) -> None: ...
 
 
 class Place:
@@ -98,10 +99,10 @@ class Place:
     def serve(self, *options: str) -> None:
         """Start the sandbox and write the config for it."""
         folder = str(self.folder / "sandbox")
-        self.url = self._sandbox("sandbox", "--port", "0", "--folder", folder, "--latency", "300ms", *options)
+        self.url = self.sandbox("sandbox", "--port", "0", "--folder", folder, "--latency", "300ms", *options)
         self.configure()
 
-    def _sandbox(self, *arguments: str) -> str:
+    def sandbox(self, *arguments: str) -> str:
         """Start it; its address."""
         command = [sys.executable, "-m", "batchd", *arguments]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)

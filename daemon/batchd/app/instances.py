@@ -11,11 +11,13 @@ from typing import Any
 from ..config.load import Config
 from ..contracts import BatchProvider, Sink
 from ..domain.routing import PluginSpec
+from ..domain.subjects import Subject
 from ..engine.context import Configured, ConfiguredProvider
 from ..errors import ConfigError
 from ..file_sink import FileSink
 from ..money.price_list import PriceList
 from ..plugin.catalogue import Catalogue
+from ..plugin.kept_off import kept_off, state_of
 from ..status.feed import ConfiguredObserver
 from ..system.threads import threads_of
 
@@ -32,6 +34,7 @@ class Instances:
     providers: Mapping[str, ConfiguredProvider]
     sinks: Mapping[str, Sink[Any]]
     file_sinks: Mapping[str, PluginSpec]
+    kept_off: Mapping[Subject, str]
 
     @classmethod
     def of(cls, config: Config, catalogue: Catalogue) -> Instances:
@@ -42,7 +45,7 @@ class Instances:
             for name, sink in sinks.items()
             if isinstance(sink, FileSink)
         }
-        return cls(_desks(config, catalogue), sinks, file_sinks)
+        return cls(_desks(config, catalogue), sinks, file_sinks, _kept_off(config, catalogue))
 
     def configured(self, config: Config, catalogue: Catalogue, *, generation: int = 0) -> Configured:
         """What the engine works by, with these in it. From here on the providers make themselves ready."""
@@ -51,7 +54,12 @@ class Instances:
             sinks=self.sinks,
             routes=config.routes,
             file_sinks=self.file_sinks,
-            opening={name: asyncio.create_task(_open(provider)) for name, provider in self.providers.items()},
+            opening={
+                name: asyncio.create_task(_open(provider))
+                for name, provider in self.providers.items()
+                if Subject.provider(name) not in self.kept_off
+            },
+            kept_off=self.kept_off,
             plugin_dir=str(config.plugin_dir) if config.plugin_dir else None,
             disabled=frozenset(config.plugins.disabled),
             suffixes=frozenset(catalogue.suffixes()),
@@ -65,11 +73,14 @@ class Instances:
 
     async def aclose(self) -> None:
         """Close them all. One that breaks over it is named in the log, and keeps no other from being closed."""
-        open_ones: dict[str, BatchProvider[Any] | Sink[Any]] = {
-            **{f"provider {name}": provider.plugin for name, provider in self.providers.items()},
-            **{f"sink {name}": sink for name, sink in self.sinks.items()},
+        open_ones: dict[Subject, BatchProvider[Any] | Sink[Any]] = {
+            **{Subject.provider(name): provider.plugin for name, provider in self.providers.items()},
+            **{Subject.sink(name): sink for name, sink in self.sinks.items()},
         }
-        for name, each in open_ones.items():
+        for subject, each in open_ones.items():
+            if subject in self.kept_off:
+                continue
+            name = str(subject)
             try:
                 async with asyncio.timeout(CLOSE_MAY_TAKE):
                     with threads_of(name):
@@ -92,6 +103,22 @@ async def opened(opening: Iterable[asyncio.Task[None]], *, within: float = CLOSE
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def plugins_off(config: Config) -> Mapping[str, str]:
+    """The plugins that are kept off, with what happened."""
+    configuration = state_of(config.path, config.plugin_dir)
+    return {each.plugin: each.sentence for each in kept_off(config.folders.state, configuration)}
+
+
+def _kept_off(config: Config, catalogue: Catalogue) -> Mapping[Subject, str]:
+    off = plugins_off(config)
+    tables = {
+        **{Subject.provider(name): ("provider", table.plugin) for name, table in config.providers.items()},
+        **{Subject.sink(name): ("sink", table.plugin) for name, table in config.sinks.items()},
+    }
+    offers = {subject: catalogue.find(*wanted) for subject, wanted in tables.items()} if off else {}
+    return {subject: off[offer.plugin] for subject, offer in offers.items() if offer and offer.plugin in off}
 
 
 def _desks(config: Config, catalogue: Catalogue) -> dict[str, ConfiguredProvider]:
@@ -126,8 +153,11 @@ def make_observers(
     plugin does not while we run.
     """
     observers = {}
+    off = plugins_off(config)
     for name, table in config.observers.items():
         offer = catalogue.find("observer", table.plugin)
+        if offer is not None and offer.plugin in off:
+            continue
         same = before is not None and name in running and before.observers.get(name) == table
         if same and offer is not None and offer.distribution:
             observers[name] = running[name]

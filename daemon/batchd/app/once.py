@@ -14,6 +14,7 @@ from ..domain.states import FAILED_AT_THE_END
 from ..plugin.catalogue import Catalogue
 from .daemon import daemon
 from .dropping import drop
+from .loop_watch import watch_of
 from .signals import handle_signals
 
 
@@ -57,6 +58,13 @@ async def once(
     """
     folders = config.folders
     require_all(inbox=folders.inbox, outbox=folders.outbox, archive=folders.archive, rejected=folders.rejected)
+    with watch_of(config).watching():
+        return await _once(config, catalogue, files=files, workers=workers)
+
+
+async def _once(
+    config: Config, catalogue: Catalogue, *, files: Mapping[Path, str] | None, workers: int | None
+) -> RunOutcome:
     interrupted = False
     async with daemon(config, catalogue, workers=workers, watch=False) as ours:
         waiting = await ours.context.store.event_log.orders()

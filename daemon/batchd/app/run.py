@@ -11,6 +11,7 @@ from ..plugin.catalogue import Catalogue
 from ..system.systemd import Notifier
 from ..work.fork_server import start_fork_server
 from .daemon import daemon
+from .loop_watch import watch_of
 from .reload import reload
 from .signals import ends_with_terminal, handle_signals, has_terminal
 
@@ -23,6 +24,12 @@ async def run(config: Config, catalogue: Catalogue, *, workers: int | None = Non
     terminal = ends_with_terminal()
     if terminal:
         start_fork_server()
+    watch = watch_of(config)
+    with watch.watching():
+        return await _run(config, catalogue, workers=workers, notifier=notifier, terminal=terminal)
+
+
+async def _run(config: Config, catalogue: Catalogue, *, workers: int | None, notifier: Notifier, terminal: bool) -> int:
     async with daemon(config, catalogue, workers=workers, notifier=notifier) as ours:
         reloads: set[asyncio.Task[None]] = set()
 

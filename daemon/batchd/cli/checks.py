@@ -25,8 +25,9 @@ from ..secrets.known import covered
 from ..settings import Secret
 from ..status.daemon import running
 from ..status.formatting import count, join
-from ..status.overview import under_way
+from ..status.overview import sinks_needed, under_way
 from ..status.refusals import refusals
+from ..status.room import blocked
 from ..system.mounts import is_network, refuse_network
 from .check_result import CheckResult as CheckResult
 from .check_result import Level as Level
@@ -57,6 +58,13 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
     """Everything that can be checked on this machine."""
     folders = config.folders
     yield from _state(folders.state)
+    for condition in blocked(folders.state, config.path, config.plugin_dir):
+        yield CheckResult(str(condition.subject), Level.WRONG, condition.text)
+    for sink, jobs in sinks_needed(folders.state).items():
+        if sink not in config.sinks:
+            ways = f"Put it back, or go on without it: batchd skip-sink {jobs[0]} {sink}"
+            text = f"The configuration does not have it, and {count(len(jobs), 'job')} under way needs it. {ways}"
+            yield CheckResult(f"sink {sink}", Level.WRONG, text)
     limits = config.spending_limits()
     held = any(limits.limits(provider) for provider in config.providers)
     for name in ("inbox", "outbox", "archive", "rejected", *(("held",) if held else ())):

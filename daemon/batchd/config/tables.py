@@ -177,9 +177,13 @@ class BudgetTable(CeilingsTable):
 
 
 class PluginsTable(Table):
-    """`[plugins]`: the plugins, distributions and kinds that batchd does not use, by name."""
+    """`[plugins]`: the plugins, distributions and kinds that batchd does not use, by name.
+
+    A plugin that blocks the event loop for more than `may_block` seconds ends the process, and is kept off.
+    """
 
     disabled: list[Text] = Field(default_factory=list)
+    may_block: Interval = 15.0
 
 
 class ReuseTable(Table):

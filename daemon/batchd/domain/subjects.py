@@ -19,6 +19,7 @@ class SubjectKind(Enum):
     PACKING = "batches for "
     """Not PROVIDER: packing does not call it, so a success says nothing about it."""
     ORDER = "order "
+    PLUGIN = "plugin "
     INBOX = "inbox"
     INBOX_FILE = "inbox/"
     INBOX_REST = "the rest of the inbox"

@@ -12,6 +12,7 @@ from ..contracts import BatchProvider, Limits, Sink
 from ..delivery.held_notes import HeldNotes
 from ..domain.records import Job, Moment, Part
 from ..domain.routing import PluginSpec, Route
+from ..domain.subjects import Subject
 from ..executor import Executor
 from ..files import Rights
 from ..model import Failure
@@ -68,7 +69,8 @@ class Configured:
     its last, however long it waits between them. `generation` counts them.
 
     `opening` has a task for each provider that makes itself ready; no call is made to it before. `file_sinks` says
-    how a worker makes those of the sinks that write files. `suffixes` are those of files that some reader takes,
+    how a worker makes those of the sinks that write files. `kept_off` has the providers and sinks of plugins that have
+    blocked the loop, with what to do. `suffixes` are those of files that some reader takes,
     `ignore` the patterns of those in the inbox that are left alone.
     """
 
@@ -81,6 +83,7 @@ class Configured:
     disabled: frozenset[str] = frozenset()
     suffixes: frozenset[str] = frozenset()
     ignore: tuple[str, ...] = ()
+    kept_off: Mapping[Subject, str] = field(default_factory=dict)
     publish_timeouts: Mapping[str, float] = field(default_factory=dict)
     budget: SpendingLimits = field(default_factory=SpendingLimits)
     approve_in_folder: bool = False

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from ..contracts import RemoteBatch, Submission
 from ..domain.records import Batch
-from ..errors import TransientError
+from ..domain.subjects import Subject
+from ..errors import RejectedError, TransientError
 from ..system.threads import threads_of
 from .context import Configured, ConfiguredProvider, Context
 from .provider_border import GuardedProvider
@@ -48,6 +49,8 @@ async def open_provider(context: Context, name: str) -> ConfiguredProvider:
     """The configured provider, once it has made itself ready: no call is made to it before. It stands at the border."""
     configured = context.configured
     provider = provider_for(configured, name)
+    if (why := configured.kept_off.get(Subject.provider(name))) is not None:
+        raise RejectedError(why)
     opening = configured.opening.get(name)
     if opening is not None:
         await asyncio.wait([opening], timeout=provider.call_timeout)

@@ -16,6 +16,7 @@ from .sources import GROUP, LOCAL, OWN
 
 _DUMPED = re.compile(r'File "([^"]*)", line (\d+) in (.+)')
 _NOTE = "batchd_place"
+_BUILT_IN = frozenset({"batchd_files", "batchd_openai", "batchd_prompts", "batchd_sandbox"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,11 @@ class PluginPlace:
     file: str
     line: int
     method: str
+
+    @property
+    def built_in(self) -> bool:
+        """Whether it comes with batchd."""
+        return Path(self.file).parent.name in _BUILT_IN
 
     def __str__(self) -> str:
         return f'{self.method} of the plugin "{self.plugin}" ({self.file}, line {self.line})'

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..errors import StateUnusable
 from ..store.reading.snapshot import snapshot
 from .daemon import Running, running
 from .formatting import utc
@@ -27,6 +28,19 @@ def under_way(state: Path) -> int:
     """How many jobs are not finished. StateUnusable, in words, if the database cannot be read."""
     with snapshot(state) as look:
         return len(look.unfinished())
+
+
+def sinks_needed(state: Path) -> Mapping[str, Sequence[str]]:
+    """The sinks that jobs under way are to be published through, with those jobs. None if that cannot be read."""
+    needed: dict[str, list[str]] = {}
+    try:
+        with snapshot(state) as look:
+            for job in look.unfinished():
+                for sink in job.sinks:
+                    needed.setdefault(sink, []).append(job.id)
+    except StateUnusable:
+        pass  # another check says so
+    return needed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +65,7 @@ class Overview:
                 places=places,
                 now=time.time(),
                 daemon=Running(os.getpid()) if ours else running(places.state),
-                conditions=[*no_room(places.state), *state.conditions()],
+                conditions=[*no_room(places.state), *places.blocked(), *state.conditions()],
                 # Stable: within each half the oldest first.
                 unfinished=sorted(state.unfinished(), key=lambda job: not needs_a_person(job)),
                 finished=finished,
@@ -157,7 +171,7 @@ class JobDetails:
                 places=places,
                 now=time.time(),
                 daemon=running(places.state),
-                conditions=[*no_room(places.state), *state.conditions()],
+                conditions=[*no_room(places.state), *places.blocked(), *state.conditions()],
                 unfinished=(),
                 finished=(),
                 older=0,

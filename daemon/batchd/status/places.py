@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..config import toml as toml_text
 from ..config.locations import DEFAULT_FOLDERS, resolved, state_folder
 from ..store.layout import DATABASE
+from .room import blocked
+
+if TYPE_CHECKING:
+    from .records import Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,11 @@ class Places:
     archive: Path
     rejected: Path
     currency: str
+    plugin_dir: Path | None = None
+
+    def blocked(self) -> list[Condition]:
+        """The plugins that are kept off."""
+        return blocked(self.state, self.config.absolute(), self.plugin_dir)
 
     @property
     def database(self) -> Path:
@@ -41,7 +50,9 @@ class Places:
             for name in ("outbox", "archive", "rejected")
         )
         currency = _table(data, "budget").get("currency", "USD")
-        return cls(config, state_folder(config), outbox, archive, rejected, str(currency))
+        folder = data.get("plugin_dir")
+        plugin_dir = resolved(folder, config) if isinstance(folder, str) and folder else None
+        return cls(config, state_folder(config), outbox, archive, rejected, str(currency), plugin_dir)
 
 
 def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:

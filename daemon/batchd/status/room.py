@@ -1,10 +1,11 @@
-"""What a full disk keeps the daemon from writing down: that it is full."""
+"""What the daemon could not write down: that its disk is full, and that a plugin has blocked it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ..domain.subjects import DISK
+from ..domain.subjects import DISK, Subject, SubjectKind
+from ..store.layout import BLOCKED_PLUGINS
 from ..system.disk import is_full
 from .records import Condition
 
@@ -15,3 +16,13 @@ def no_room(state: Path) -> list[Condition]:
         return []
     text = f"No room is left on the disk of {state}, so nothing can be noted there. Make room; then batchd goes on."
     return [Condition(DISK, text, None)]
+
+
+def blocked(state: Path, config: Path, plugin_dir: Path | None) -> list[Condition]:
+    """The plugins that are kept off, since each has blocked batchd."""
+    if not (state / BLOCKED_PLUGINS).exists():
+        return []
+    from ..plugin.kept_off import kept_off, state_of
+
+    found = kept_off(state, state_of(config, plugin_dir))
+    return [Condition(Subject(SubjectKind.PLUGIN, each.plugin), each.sentence, each.at) for each in found]

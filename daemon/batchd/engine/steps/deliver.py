@@ -11,7 +11,8 @@ from ...delivery.outbox import FolderOutbox, SpoolRows
 from ...delivery.report_json import count_rows
 from ...domain.lifecycle import Deliver
 from ...domain.records import Job
-from ...errors import BatchdError, TransientError
+from ...domain.subjects import Subject
+from ...errors import BatchdError, RejectedError, TransientError
 from ...file_sink import FileSink
 from ...plugin.blame import raised
 from ...store.errors import StoreUnavailable
@@ -125,6 +126,8 @@ async def _deliver(context: Context, action: Deliver, job: Job) -> None:
             f"{job.source} (job {job.id}) is to go to the sink {action.sink}, which the configuration does not have "
             f"any more. Put it back, and reload; or go on without it: `batchd skip-sink {job.id} {action.sink}`."
         )
+    if (why := configured.kept_off.get(Subject.sink(action.sink))) is not None:
+        raise RejectedError(why)
     rows = SpoolRows(context.spool, job, parts, shape_of(job).answer_columns)
     try:
         if isinstance(sink, FileSink) and action.sink in configured.file_sinks:

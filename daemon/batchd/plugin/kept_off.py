@@ -1,0 +1,107 @@
+"""Plugins that are kept off: each has blocked the event loop, and with it all of batchd, until the process was ended.
+
+What is known of them is in a file of the state folder, which a process that is about to end can write. A plugin stays
+off until the configuration or a plugin changes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from ..store.layout import BLOCKED_PLUGINS
+from .blame import PluginPlace, place_of_dump
+from .sources import GROUP
+
+_DUMPS = "blocked-*.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOff:
+    """A plugin that has blocked batchd: where it stood, for how many seconds, when, and under which configuration."""
+
+    plugin: str
+    file: str
+    line: int
+    method: str
+    seconds: float
+    at: float
+    configuration: str
+
+    @property
+    def sentence(self) -> str:
+        """What happened, and what to do."""
+        place = PluginPlace(self.plugin, self.file, self.line, self.method)
+        at = datetime.fromtimestamp(self.at, UTC)
+        return (
+            f'The plugin "{self.plugin}" is kept off: {place} blocked all of batchd for {self.seconds:.0f} s at '
+            f"{at:%Y-%m-%d %H:%M:%S} UTC, without awaiting, so the process was ended. What needs it waits; all else "
+            "goes on. For the operator: have it await, or use asyncio.to_thread; it is tried again once the plugin "
+            "or the configuration has changed, after a reload or a start."
+        )
+
+
+def state_of(config: Path, plugin_dir: Path | None) -> str:
+    """A fingerprint of the configuration and of the plugins."""
+    digest = hashlib.sha256()
+    files = [config, *(sorted(plugin_dir.glob("*.py")) if plugin_dir is not None else [])]
+    for file in files:
+        with contextlib.suppress(OSError):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    for point in metadata.entry_points(group=GROUP):
+        digest.update(f"{point.name} {point.dist.version if point.dist is not None else ''}".encode())
+    return digest.hexdigest()[:32]
+
+
+def stored(state: Path) -> Sequence[KeptOff]:
+    """All that the file has."""
+    try:
+        return [KeptOff(**record) for record in json.loads((state / BLOCKED_PLUGINS).read_bytes())]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def kept_off(state: Path, configuration: str) -> Sequence[KeptOff]:
+    """Those that are kept off under this configuration."""
+    return [each for each in stored(state) if each.configuration == configuration]
+
+
+def keep_off(state: Path, kept: Iterable[KeptOff]) -> None:
+    """Store exactly these."""
+    draft = state / f"{BLOCKED_PLUGINS}.new"
+    with draft.open("w") as file:
+        json.dump([asdict(each) for each in kept], file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(state / BLOCKED_PLUGINS)
+
+
+def dump_of(state: Path, process: int) -> Path:
+    """Where faulthandler writes before it ends this process."""
+    return state / _DUMPS.replace("*", str(process))
+
+
+def from_dumps(state: Path, *, seconds: float, configuration: str) -> Iterator[KeptOff]:
+    """What processes that ended without a word have left in their dumps, which are taken away."""
+    for dump in state.glob(_DUMPS):
+        try:
+            if _is_alive(dump.stem.rpartition("-")[2]):
+                continue
+            text, at = dump.read_text(errors="replace"), dump.stat().st_mtime
+            dump.unlink()
+        except OSError:
+            continue
+        place = place_of_dump(text) if "Timeout" in text else None
+        if place is not None and not place.built_in:
+            yield KeptOff(place.plugin, place.file, place.line, place.method, seconds, at, configuration)
+
+
+def _is_alive(process: str) -> bool:
+    return process.isdigit() and int(process) != os.getpid() and Path(f"/proc/{process}").exists()

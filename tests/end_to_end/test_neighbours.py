@@ -1,0 +1,224 @@
+"""Ten providers of which eight are bad, and plugins that block: what is healthy goes on as if it were alone."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from .conftest import Place, reviews, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.field("neighbours"), pytest.mark.xdist_group("neighbours")]
+
+HEALTHY = ("healthy-1", "healthy-2")
+FAULTS = {
+    "slow-polls": ("retrieve:slow:delay=20s,count=always",),
+    "slow-uploads": ("upload:slow:delay=30s,count=always",),
+    "refusing": ("auth:401",),
+    "breaking": ("all:503",),
+    "lying": ("retrieve:html:count=always", "content:html:count=always"),
+}
+BAD = (*FAULTS, "dripping", "silent", "down")
+FILES_OF_THE_BAD = 25
+AT_MOST = 1.5
+"""Times what files of the healthy take alone."""
+
+TOP = """
+plugin_dir = "plugins.d"
+
+[plugins]
+may_block = "2s"
+
+[intake]
+settle = "200ms"
+rescan = "200ms"
+"""
+PROVIDER = """
+[providers.{name}]
+plugin = "openai"
+base_url = "{url}"
+api_key = "env:SANDBOX_KEY"
+poll = "500ms"
+linger = "0s"
+create_timeout = "5s"
+call_timeout = "20s"
+request_timeout = "15s"
+
+[routes.{name}]
+provider = "{name}"
+model = "sandbox-small"
+sinks = {sinks}
+
+[routes.{name}.prompt]
+plugin = "template"
+user = "Review: {{{{ review }}}}"
+"""
+
+
+async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer whatever is asked with a byte a second."""
+    await reader.readline()
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{")
+    while True:
+        await asyncio.sleep(1)
+        writer.write(b" ")
+        await writer.drain()
+
+
+async def say_nothing(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    """Take what comes, and never answer."""
+    while await reader.read(65_536):
+        pass
+
+
+@contextmanager
+def serving(answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]) -> Iterator[str]:
+    """A server in a thread; its address."""
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(asyncio.start_server(answer, "127.0.0.1", 0))  # type: ignore[arg-type]
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+
+
+@pytest.fixture
+def ten(tmp_path: Path) -> Iterator[Place]:
+    """A place with ten providers, of which two are healthy."""
+    place = Place(tmp_path)
+    with ExitStack() as leaving:
+        leaving.callback(place.close)
+        urls = {"dripping": leaving.enter_context(serving(drip)), "silent": leaving.enter_context(serving(say_nothing))}
+        with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+            urls["down"] = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        for name in (*HEALTHY, *FAULTS):
+            # So long that a busy machine adds little to it.
+            arguments = ("sandbox", "--port", "0", "--folder", str(tmp_path / name), "--latency", "3s")
+            urls[name] = place.url = place.sandbox(*arguments)
+            if name in FAULTS:
+                place.fault(*FAULTS[name])
+        (tmp_path / "plugins.d").mkdir()
+        tables = "".join(PROVIDER.format(name=name, url=url, sinks='["csv"]') for name, url in urls.items())
+        (tmp_path / "config.toml").write_text(TOP + tables)
+        make_folders(place, urls)
+        yield place
+
+
+def make_folders(place: Place, routes: Sequence[str] | dict[str, str]) -> None:
+    for folder in ("outbox", "archive", "rejected", *(f"inbox/{name}" for name in routes)):
+        (place.folder / folder).mkdir(parents=True, exist_ok=True)
+
+
+def seconds_of_the_healthy(place: Place, tag: str) -> float:
+    """How long files of the healthy take, all together."""
+    begun = time.monotonic()
+    for name in HEALTHY:
+        for number in range(3):
+            place.drop(f"{name}/{tag}-{number}.csv", reviews(30, tag))
+    for name in HEALTHY:
+        for number in range(3):
+            report = place.folder / "outbox" / name / f"{tag}-{number}.report.json"
+            until(report.exists, f"{report.name} of {name} is there", seconds=180)
+    return time.monotonic() - begun
+
+
+def test_eight_bad_providers_of_ten_do_not_keep_the_healthy_two_waiting(ten: Place) -> None:
+    ten.run()
+    seconds_of_the_healthy(ten, "first")  # workers and connections are there from here on
+    alone = min(seconds_of_the_healthy(ten, f"alone-{number}") for number in range(2))
+    for name in BAD:
+        for number in range(FILES_OF_THE_BAD):
+            ten.drop(f"{name}/bad-{number}.csv", reviews(5, f"{name} {number}"))
+
+    def said() -> str:
+        return ten.batchd("status").stdout
+
+    until(lambda: all(f"provider {name}" in said() for name in ("refusing", "breaking", "dripping", "down")), "named")
+    beside = min(seconds_of_the_healthy(ten, f"beside-{number}") for number in range(2))
+    print(f"alone {alone:.1f} s, beside eight bad ones {beside:.1f} s: {beside / alone:.2f} times")
+    assert beside <= AT_MOST * alone
+    # A drip is never silent, and is ended all the same.
+    assert "dripping was asked to" in said()
+
+
+BLOCKING = """
+import time
+from batchd import Sink, hookimpl
+
+
+class Webhook(Sink):
+    async def publish(self, job, rows):
+        {work}
+
+
+@hookimpl
+def register_sinks(register):
+    register("webhook", Webhook)
+"""
+
+
+@pytest.fixture
+def blocked(tmp_path: Path) -> Iterator[Place]:
+    """A place with two routes, one of which publishes through a plugin of our own as well."""
+    place = Place(tmp_path)
+    try:
+        folder = str(tmp_path / "sandbox")
+        place.url = place.sandbox("sandbox", "--port", "0", "--folder", folder, "--latency", "100ms")
+        tables = PROVIDER.format(name="plain", url=place.url, sinks='["csv"]')
+        tables += PROVIDER.format(name="hooked", url=place.url, sinks='["csv", "webhook"]')
+        (tmp_path / "plugins.d").mkdir()
+        (tmp_path / "config.toml").write_text(TOP + tables)
+        make_folders(place, ("plain", "hooked"))
+        yield place
+    finally:
+        place.close()
+
+
+@pytest.mark.parametrize("work", ["time.sleep(10_000)", "sum(range(10 ** 14))"])
+def test_a_plugin_that_blocks_the_loop_is_named_and_kept_off(blocked: Place, work: str) -> None:
+    plugin = blocked.folder / "plugins.d" / "hook.py"
+    plugin.write_text(BLOCKING.format(work=work))
+    blocked.drop("hooked/may.csv", reviews(3))
+    daemon = blocked.run()
+    assert daemon.wait(120) != 0
+    blocked.run()
+    blocked.drop("plain/june.csv", reviews(3))
+    assert [row["status"] for row in blocked.results("plain/june")] == ["ok"] * 3
+    status = until(lambda: "sink webhook" in (said := blocked.batchd("status").stdout) and said, "the sink is named")
+    for text in (status, blocked.batchd("check", "--offline").stdout, (blocked.folder / "daemon.log").read_text()):
+        shown = " ".join(text.split())
+        assert 'The plugin "hook" is kept off: publish of the plugin "hook"' in shown
+        assert "hook.py, line 8)" in shown
+    assert not (blocked.folder / "outbox" / "hooked" / "may.report.json").exists()
+    # Once it is fixed, a restart goes on.
+    plugin.write_text(BLOCKING.format(work="pass"))
+    blocked.processes[-1].terminate()
+    assert blocked.processes[-1].wait(30) == 0
+    blocked.run()
+    assert [row["status"] for row in blocked.results("hooked/may")] == ["ok"] * 3
+    assert "kept off" not in blocked.batchd("status").stdout
+
+
+def test_a_sink_whose_threads_hang_keeps_only_its_own_jobs_waiting(blocked: Place) -> None:
+    work = "await __import__('asyncio').to_thread(time.sleep, 10_000)"
+    (blocked.folder / "plugins.d" / "hook.py").write_text(BLOCKING.format(work=work))
+    daemon = blocked.run()
+    for number in range(30):
+        blocked.drop(f"hooked/{number}.csv", reviews(2, str(number)))
+    until(lambda: len(list((blocked.folder / "outbox" / "hooked").glob("*.results.csv"))) == 30, "all but the hook")
+    blocked.drop("plain/june.csv", reviews(3))
+    assert [row["status"] for row in blocked.results("plain/june")] == ["ok"] * 3
+    job = blocked.batchd("skip-sink", "hooked/0.csv", "webhook")
+    assert job.returncode == 0, job.stdout + job.stderr
+    blocked.report("hooked/0")
+    daemon.terminate()
+    assert daemon.wait(30) == 0, "threads that hang do not keep it from ending"
