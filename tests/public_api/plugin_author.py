@@ -235,6 +235,9 @@ class MailProvider(BatchProvider[MailSettings]):
     async def find(self, submission: Submission) -> Sequence[str]:
         raise CannotFind("Letters cannot be looked through.")
 
+    def account(self) -> Mapping[str, str]:
+        return {"project": "reviews"}
+
     async def cancel(self, batch: RemoteBatch) -> None: ...
 
     async def forget(self, submission: Submission) -> None: ...
