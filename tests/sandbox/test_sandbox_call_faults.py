@@ -288,6 +288,15 @@ async def test_content_short_shows_no_error(sandbox: Running) -> None:
     assert await sandbox.content(file_id) == CONTENT
 
 
+async def test_content_empty_is_whole_and_without_a_byte(sandbox: Running) -> None:
+    file_id = await sandbox.upload(CONTENT)
+    await sandbox.order("content:empty")
+    status, headers, came, broken = await _streamed(sandbox, file_id)
+    assert (status, broken, came) == (200, False, b"")
+    assert headers["content-length"] == "0"
+    assert await sandbox.content(file_id) == CONTENT
+
+
 async def test_content_slow_trickles(sandbox: Running) -> None:
     file_id = await sandbox.upload(CONTENT)
     await sandbox.order("content:slow:delay=400ms")

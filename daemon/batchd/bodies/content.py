@@ -60,8 +60,9 @@ def text_of(body: Mapping[str, Json]) -> str | None:
         return content_text(choice.get("text") if message is None else message)
     text = content_text(message.get("content"))
     audio = message.get("audio")
-    if text is None and isinstance(audio, dict) and isinstance(audio.get("transcript"), str):
-        return audio["transcript"]
+    if text is None and isinstance(audio, dict):
+        transcript = audio.get("transcript")
+        return transcript if isinstance(transcript, str) else None
     return text
 
 

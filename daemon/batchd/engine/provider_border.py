@@ -102,7 +102,8 @@ class GuardedProvider(BatchProvider[Any]):
 
 def passed(status: BatchStatus) -> BatchStatus:
     """The status as it may be stored."""
-    phase = status.phase if isinstance(status.phase, BatchPhase) else BatchPhase.IN_PROGRESS
+    said: object = status.phase  # a plugin's, so it may be anything
+    phase = said if isinstance(said, BatchPhase) else BatchPhase.IN_PROGRESS
     return BatchStatus(
         phase=phase,
         total=_count(status.total),

@@ -74,7 +74,7 @@ def recalled(
     if reuse.book is None:
         for row, body in bodies:
             once = type(body) is bytes and (reuse.all or _is_cold(body))
-            yield row, Keyed(body, key_of(body)) if once else body  # type: ignore[arg-type,misc]  # bytes, if it is once
+            yield row, Keyed(body, key_of(body)) if once else body  # type: ignore[arg-type]  # bytes, if it is once
         return
     remaining = iter(bodies)
     with ExitStack() as stack:
@@ -86,13 +86,13 @@ def recalled(
             keyed = [(row, Keyed(body, key_of(body)) if type(body) is bytes else body) for row, body in chunk]
             stored = _stored(book, [each.key for _, each in keyed if type(each) is Keyed], reuse.since)
             if not stored:
-                yield from keyed  # type: ignore[misc]  # whatever is not Keyed is a Failure
+                yield from keyed
                 continue
             for row, each in keyed:
                 line = stored.get(each.key) if isinstance(each, Keyed) else None
                 read = read_again(row, renamed(line, job, row), builder) if line is not None else None
                 # If this builder cannot read the answer, the row is asked.
-                yield row, each if read is None else Recalled(*read)  # type: ignore[misc]
+                yield row, each if read is None else Recalled(*read)
 
 
 _COLD = re.compile(rb'"temperature"\s*:\s*-?0(?:\.0+)?(?:[eE][+-]?\d+)?\s*[,}]')
