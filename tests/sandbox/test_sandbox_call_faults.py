@@ -288,13 +288,20 @@ async def test_content_short_shows_no_error(sandbox: Running) -> None:
     assert await sandbox.content(file_id) == CONTENT
 
 
-async def test_content_empty_is_whole_and_without_a_byte(sandbox: Running) -> None:
-    file_id = await sandbox.upload(CONTENT)
-    await sandbox.order("content:empty")
+@pytest.mark.parametrize(
+    ("fault", "lines"),
+    [("content:empty", 0), ("content:half", 2), ("content:other", 0)],
+    ids=["empty", "half", "other"],
+)
+async def test_content_that_comes_whole_and_is_not_the_file(sandbox: Running, fault: str, lines: int) -> None:
+    content = b'{"n": 1}\n{"n": 2}\n{"n": 3}\n{"n": 4}\n'
+    file_id = await sandbox.upload(content)
+    await sandbox.order(fault)
     status, headers, came, broken = await _streamed(sandbox, file_id)
-    assert (status, broken, came) == (200, False, b"")
-    assert headers["content-length"] == "0"
-    assert await sandbox.content(file_id) == CONTENT
+    assert (status, broken) == (200, False)
+    assert came == b"".join(content.splitlines(keepends=True)[:lines])
+    assert headers["content-length"] == str(len(came))
+    assert await sandbox.content(file_id) == content
 
 
 async def test_content_slow_trickles(sandbox: Running) -> None:

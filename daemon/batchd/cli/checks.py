@@ -60,11 +60,11 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
     yield from _state(folders.state)
     for condition in blocked(folders.state, config.path, config.plugin_dir):
         yield CheckResult(str(condition.subject), Level.WRONG, condition.text)
-    for sink, jobs in sinks_needed(folders.state).items():
-        if sink not in config.sinks:
-            ways = f"Put it back, or go on without it: batchd skip-sink {jobs[0]} {sink}"
+    for needed, jobs in sinks_needed(folders.state).items():
+        if needed not in config.sinks:
+            ways = f"Put it back, or go on without it: batchd skip-sink {jobs[0]} {needed}"
             text = f"The configuration does not have it, and {count(len(jobs), 'job')} under way needs it. {ways}"
-            yield CheckResult(f"sink {sink}", Level.WRONG, text)
+            yield CheckResult(f"sink {needed}", Level.WRONG, text)
     limits = config.spending_limits()
     held = any(limits.limits(provider) for provider in config.providers)
     for name in ("inbox", "outbox", "archive", "rejected", *(("held",) if held else ())):
