@@ -16,6 +16,6 @@ def in_words(database: Path, reason: str) -> str:
     return (
         f"The database {database} is damaged ({reason}). Stop batchd, copy the state folder {database.parent} and "
         f"check the disk. Then put back a backup, or save what can be read: in that folder run sqlite3 {name} .recover "
-        f"| sqlite3 recovered.db, move {name}, {name}-wal and {name}-shm aside, name recovered.db {name}, and run batchd "
-        "check."
+        f"| sqlite3 recovered.db, move {name}, {name}-wal and {name}-shm aside, name recovered.db {name}, and run "
+        "batchd check."
     )
