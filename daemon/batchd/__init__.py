@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .model import Limits as Limits
     from .model import Node as Node
     from .model import Problem as Problem
+    from .model import Purged as Purged
     from .model import RequestId as RequestId
     from .model import Response as Response
     from .model import Result as Result
@@ -121,6 +122,7 @@ _HOMES = {
         "Limits",
         "Node",
         "Problem",
+        "Purged",
         "RequestId",
         "Response",
         "Result",

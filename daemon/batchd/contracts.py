@@ -27,6 +27,7 @@ from .errors import CannotFind
 from .events import Event
 from .model import BadRow, BatchStatus, Body, Dialect, Failure, Json, Response, Result, Row, RowStatus, Usage
 from .model import Limits as Limits  # part of BatchProvider's contract; in model, which does not import pydantic
+from .model import Purged as Purged
 from .model import RemoteBatch as RemoteBatch
 from .model import Submission as Submission
 from .secrets.references import facts_of
@@ -215,6 +216,11 @@ class BatchProvider(Plugin[SettingsT]):
 
     async def forget(self, submission: Submission) -> None:
         """Delete what `upload` left at the service, if anything: the batch is done, or will never be created."""
+
+    async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:
+        """Delete all files that the service keeps of a batch that is done: input, answers, errors. May be repeated."""
+        await self.forget(submission)
+        return Purged(problems=(f"its plugin cannot delete answers (batch {batch.id}).",) if batch.id else ())
 
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
         """Write every answer to `target`, one JSON line each in OpenAI's batch output format.

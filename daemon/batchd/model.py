@@ -358,6 +358,18 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
+class Purged:
+    """The outcome of deleting the files that a service keeps of a batch.
+
+    `deleted` and `absent` are ids: deleted now, and not known there. `problems` are sentences about what is left.
+    """
+
+    deleted: Sequence[str] = ()
+    absent: Sequence[str] = ()
+    problems: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteBatch:
     """A batch that the provider has: the provider's `id`, batchd's `key`, and the `details` of its last status."""
 

@@ -16,6 +16,7 @@ from batchd import (
     CannotFind,
     Json,
     ProviderError,
+    Purged,
     RejectedError,
     RemoteBatch,
     RemoteMissing,
@@ -195,6 +196,29 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
             for file in await self._ours(submission):
                 await self._delete(str(file["id"]))
 
+    async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:
+        """Delete the input file, the answers and the errors, and look whether they are gone."""
+        details = batch.details
+        if batch.id and not _files(details):
+            with suppress(RemoteMissing):
+                details = (await self.poll(batch)).details
+        files = [submission.upload, *_files(details)]
+        if submission.attempt > 1:
+            files += [str(file["id"]) for file in await self._ours(submission)]
+        deleted, absent, problems = [], [], []
+        for file in dict.fromkeys(file for file in files if file):
+            try:
+                known = await self._delete(file)
+                left = await self._is_there(file)
+            except ProviderError as error:
+                problems.append(f"{file}: {error}")
+                continue
+            if left:
+                problems.append(f"{file}: {self.settings.base_url} still has it after it was asked to delete it.")
+            else:
+                (deleted if known else absent).append(file)
+        return Purged(deleted, absent, problems)
+
     async def check(self, models: Sequence[str]) -> Sequence[str]:
         """Check the key, the address, the models and whether there is a Batch API."""
         return await check(self._client, models)
@@ -244,9 +268,23 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
             ours.extend([file async for file in files if file.get("id") and name.fullmatch(str(file.get("filename")))])
         return ours
 
-    async def _delete(self, file: str) -> None:
-        with suppress(RemoteMissing):
+    async def _delete(self, file: str) -> bool:
+        """Delete a file. False if the service does not know it."""
+        try:
             await self._client.delete(Call(f"delete the file {file}", about=file), "files", file)
+        except RemoteMissing:
+            return False
+        return True
+
+    async def _is_there(self, file: str) -> bool:
+        """Whether the service still describes the file as one that it has."""
+        try:
+            known = unwrap(await self._client.get(Call(f"describe the file {file}", about=file), "files", file))
+        except TransientError:
+            raise
+        except ProviderError:
+            return False  # it is gone, or the service describes no files
+        return bool(known) and str(known.get("status")).lower() not in _GONE
 
     async def _stopping(self, batch: RemoteBatch) -> bool:
         try:

@@ -164,3 +164,19 @@ def test_no_database_no_order(tmp_path: Path) -> None:
     house = House(tmp_path / "house")
     assert here("cancel", "may.csv", config=house.config).status == 2
     assert not house.state.exists()
+
+
+@pytest.mark.field("people's data")
+def test_a_purge_asks_first_and_needs_a_yes_where_nobody_can_be_asked(tmp_path: Path) -> None:
+    house, job = finished_house(tmp_path)
+    refused = here("purge", job, config=house.config)
+    assert refused.status == 2
+    assert "Say --yes where nobody can be asked" in refused.err
+    said = here("purge", job, "--yes", config=house.config)
+    assert said.status == 0
+    assert f"It will purge job {job} when it is started" in said.out
+    house.live(drain)
+    details = here("status", job, "--json", config=house.config).json()["job"]
+    assert details["timestamps"]["purged"] is not None
+    assert "batchd keeps nothing of its rows" in here("status", job, config=house.config).out
+    assert not (house.state / "jobs" / job).exists()

@@ -31,6 +31,13 @@ SAMPLES: dict[str, list[Event]] = {
         ),
         events.JobApproved(job=JOB, amount="12.40", currency="USD"),
         events.JobFailed(job=JOB, reason="the provider holysheep refuses every request of it: …"),
+        events.JobPurged(
+            job=JOB,
+            source="reviews/may.csv",
+            answers=120,
+            files=["file-1", "file-2", "file-3", "file-4"],
+            yours=["/srv/batchd/archive/reviews/may.csv"],
+        ),
         events.JobCancelled(job=JOB),
         events.JobRetried(job=JOB, rows=2),
         events.OrderRefused(

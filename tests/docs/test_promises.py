@@ -42,6 +42,7 @@ def test_the_promises_are_those_that_are_kept_now() -> None:
         "One bad row is one bad row",
         "Every event is heard",
         "No secret leaves",
+        "What is purged is gone",
         "Nobody reads another team's results",
     ]
 

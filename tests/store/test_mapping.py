@@ -93,6 +93,9 @@ JOBS = st.builds(
     finished_at=SOMETIME,
     swept_at=SOMETIME,
     redelivered_at=SOMETIME,
+    purge_ordered_at=SOMETIME,
+    purged_at=SOMETIME,
+    purge_result=st.none() | TEXT,
 )
 PARTS = st.builds(
     Part,

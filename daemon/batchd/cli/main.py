@@ -41,6 +41,7 @@ SECTIONS = {
         "retry": "orders:retry",
         "skip-sink": "orders:skip_sink",
         "resolve": "orders:resolve",
+        "purge": "orders:purge",
     },
     "To set up": {
         "config": "config:config",

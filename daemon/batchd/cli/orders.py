@@ -1,8 +1,9 @@
-"""`batchd approve`, `cancel`, `retry`, `skip-sink`, `resolve`: orders, left for the daemon in the database."""
+"""`batchd approve`, `cancel`, `retry`, `skip-sink`, `resolve`, `purge`: orders, left for the daemon in the database."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ from .naming import complete_any, complete_unfinished
 
 if TYPE_CHECKING:
     from ..orders.values import Order
+
+PURGE_WITHIN = 60.0
+"""Seconds to wait for the answer to a purge: files are deleted at the provider meanwhile."""
 
 
 @click.command()
@@ -129,6 +133,37 @@ def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json:
     return _leave(call, [Resolve(key, found or None)], as_json=as_json)
 
 
+@click.command()
+@click.argument("jobs", metavar="JOB…", nargs=-1, required=True, shell_complete=complete_any)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@pass_call
+def purge(call: Call, jobs: Sequence[str], *, yes: bool, as_json: bool) -> int:
+    """Delete all that batchd and the provider keep of finished jobs.
+
+    That is the working files, the answers that are remembered for reuse, and the input and answer files at the
+    provider. What could not be deleted is said. Files in the outbox, the archive and the rejected folder are yours,
+    and stay. JOB is an id, its first characters, or the name of the dropped file.
+
+    
+    Examples:
+      batchd purge may.csv
+      batchd purge k3j9x2ab --yes
+    """
+    from ..orders.values import Purge
+
+    ids = _jobs(call, jobs)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("This cannot be undone. Say --yes where nobody can be asked.")
+        what = f"job {ids[0]}" if len(ids) == 1 else f"{len(ids)} jobs"
+        if not click.confirm(
+            f"Delete all that batchd and the provider keep of {what}? This cannot be undone.", err=True
+        ):
+            return 1
+    return _leave(call, [Purge(job) for job in ids], as_json=as_json, answer_within=PURGE_WITHIN)
+
+
 def _amount(text: str) -> str:
     from ..orders.values import amount
 
@@ -145,11 +180,12 @@ def _jobs(call: Call, words: Sequence[str]) -> list[str]:
     return [job.id for job in find_jobs(call.places().state, words)]
 
 
-def _leave(call: Call, orders: Sequence[Order], *, as_json: bool) -> int:
+def _leave(call: Call, orders: Sequence[Order], *, as_json: bool, answer_within: float | None = None) -> int:
     """Leave them and print the answers: 1 if the daemon refused one."""
-    from ..orders.leaving import Sender, leave_orders
+    from ..orders.leaving import ANSWER_WITHIN, Sender, leave_orders
 
-    outcomes = leave_orders(call.places().state, orders, Sender.on_the_command_line())
+    within = answer_within or ANSWER_WITHIN
+    outcomes = leave_orders(call.places().state, orders, Sender.on_the_command_line(), answer_within=within)
     if as_json:
         click.echo(json.dumps([each.record() for each in outcomes], ensure_ascii=False, indent=2))
     else:

@@ -64,6 +64,8 @@ def _facts(survey: JobDetails) -> Iterator[tuple[str, str]]:
     yield "received", _moment(job.claimed_at, around.now)
     if job.finished_at is not None:
         yield "finished", f"{_moment(job.finished_at, around.now)}, {_took(survey)} after it was received"
+    if job.purged_at is not None:
+        yield "purged", f"{_moment(job.purged_at, around.now)}: batchd keeps nothing of its rows"
     yield from _listed("batches", [_batch(batch) for batch in survey.batches])
     yield from _listed("results", survey.outputs())
     original = survey.original()

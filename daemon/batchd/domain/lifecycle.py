@@ -103,6 +103,13 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
+class Erase:
+    """Delete everything of a finished job that people do not have in their own folders."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """Write the batch's input file and send it ahead."""
 
@@ -179,7 +186,7 @@ class Split:
 
 
 JobAction: TypeAlias = (
-    Claim | Read | Reject | Redeliver | Plan | Admit | Note | Collect | Skip | Close | Deliver | Finish
+    Claim | Read | Reject | Redeliver | Plan | Admit | Note | Collect | Skip | Close | Deliver | Finish | Erase
 )
 BatchAction: TypeAlias = Upload | Submit | Find | Poll | Recheck | CancelBatch | Fetch | Distribute
 Action: TypeAlias = JobAction | BatchAction | Pack | Split

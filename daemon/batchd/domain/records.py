@@ -25,7 +25,8 @@ class Job:
     Money is in subunits. `terms` are the prices of its model when it was admitted; they price the whole job. `approved`
     is what a person allows it to cost in total, `note` the name of its note in the held folder. `swept_at` is when its
     working files were removed, long after its end: from then on it cannot be retried. `redelivered_at` is when it took
-    over the answers of `duplicate_of`.
+    over the answers of `duplicate_of`. `purge_ordered_at` is when a person wanted everything of it deleted, `purged_at`
+    when that was done, `purge_result` what came of it.
     """
 
     id: str
@@ -60,6 +61,9 @@ class Job:
     finished_at: float | None = None
     swept_at: float | None = None
     redelivered_at: float | None = None
+    purge_ordered_at: float | None = None
+    purged_at: float | None = None
+    purge_result: str | None = None
 
     @property
     def relative_path(self) -> str:

@@ -68,6 +68,7 @@ class Look:
             candidates += self._of_batch(batch, turns)
         candidates += await self._of_jobs()
         candidates += await self._packing(turns)
+        candidates += [Due(lifecycle.Erase(job.id)) for job in await self._context.store.purging.under_way()]
         candidates += [Due(lifecycle.Admit(job)) for job in await self._context.store.money.waiting()]
         steady = self._context.clock.steady()
         due = []

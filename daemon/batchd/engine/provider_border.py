@@ -16,12 +16,16 @@ import msgspec
 
 from ..contracts import BatchProvider, RemoteBatch, Submission
 from ..errors import ProviderError, SubmissionRefused, TransientError
-from ..model import BatchPhase, BatchStatus, Json, Problem, Result, Usage
+from ..model import BatchPhase, BatchStatus, Json, Problem, Purged, Result, Usage
 from ..secrets.known import covered, known
 
 MAX_COUNT = 10**12
 """Requests of a batch, or its tokens. What is more is impossible, and sums of it would not fit into the database."""
 MAX_PROBLEMS = 50_000
+MAX_FILES = 100
+"""Of a batch at its provider."""
+MAX_MOMENT = 10**11
+"""Seconds since 1970: the year 5138."""
 MAX_CODE, MAX_MESSAGE, MAX_IDENTIFIER, MAX_REASON = 100, 2_000, 1_000, 4_000
 MAX_DETAILS = 1_000_000
 """Bytes of what a plugin notes about a batch."""
@@ -73,6 +77,13 @@ class GuardedProvider(BatchProvider[Any]):
         with _errors():
             await self._plugin.forget(submission)
 
+    async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:
+        """See BatchProvider."""
+        with _errors():
+            made = await self._plugin.purge(batch, submission)
+        lists = (made.deleted, made.absent, made.problems)
+        return Purged(*([_text(each, MAX_IDENTIFIER) for each in some[:MAX_FILES]] for some in lists))
+
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
         """See BatchProvider."""
         try:
@@ -112,6 +123,7 @@ def passed(status: BatchStatus) -> BatchStatus:
         problems=tuple(_problem(each) for each in status.problems[:MAX_PROBLEMS]),
         usage=_usage(status.usage),
         details=_details(status.details),
+        answers_until=_moment(status.answers_until),
     )
 
 
@@ -120,6 +132,10 @@ def _usage(usage: Usage | None) -> Usage | None:
         return None
     tokens = (usage.input_tokens, usage.cached_tokens, usage.output_tokens)
     return usage if all(type(each) is int and _count(each) == each for each in tokens) else None
+
+
+def _moment(at: object) -> float | None:
+    return float(at) if isinstance(at, int | float) and 0 < at <= MAX_MOMENT else None
 
 
 def _count(number: object) -> int:

@@ -92,7 +92,8 @@ class Engine:
         if self.retry_clock.until(subject) > self.context.clock.steady():
             return self.retry_clock.until(subject)
         try:
-            await orders.obey(self.context, order)
+            if not await orders.obey(self.context, order):
+                return None  # an action carries it out, whose end leads to another look
         except WorkerLost as lost:
             if isinstance(lost, NodeLost) or self.retry_clock.crashed(subject) < MAX_WORKER_CRASHES:
                 self.retry_clock.failed(subject)

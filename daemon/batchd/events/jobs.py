@@ -249,6 +249,25 @@ class SourceChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobPurged(Event):
+    """All that batchd and the provider keep of a job was deleted, by order. `kept` says what could not be."""
+
+    source: str
+    answers: int
+    files: list[str] = dataclasses.field(default_factory=list)
+    kept: list[str] = dataclasses.field(default_factory=list)
+    yours: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def sentence(self) -> str:
+        cache = f", {count(self.answers, 'remembered answer')}" if self.answers else ""
+        files = f", {count(len(self.files), 'file')} at the provider" if self.files else ""
+        kept = f" Could not be deleted: {' '.join(self.kept)}" if self.kept else ""
+        yours = f" These are yours, and stay: {', '.join(self.yours)}." if self.yours else ""
+        return f"Deleted of {self.source}: the working files{cache}{files}.{kept}{yours}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowsReturned(Event):
     """Some rows of a part have no final answer and are asked again."""
 

@@ -72,6 +72,13 @@ class Resolve(Order):
         return {"absent": True} if self.found is None else {"found": self.found}
 
 
+@dataclass(frozen=True, slots=True)
+class Purge(Order):
+    """Delete all that batchd and the provider keep of a finished job."""
+
+    kind: ClassVar[str] = "purge"
+
+
 def from_stored(kind: str, target: str, data: Mapping[str, Any]) -> Order | None:
     """The order that was stored so; None if this version does not know its kind."""
     match kind:
@@ -84,6 +91,8 @@ def from_stored(kind: str, target: str, data: Mapping[str, Any]) -> Order | None
             return Retry(target)
         case SkipSink.kind:
             return SkipSink(target, str(data.get("sink", "")))
+        case Purge.kind:
+            return Purge(target)
         case Resolve.kind:
             return Resolve(target, str(data["found"]) if data.get("found") else None)
     return None

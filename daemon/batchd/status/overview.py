@@ -150,6 +150,7 @@ class Overview:
                 "planned": utc(job.planned_at),
                 "collected": utc(job.collected_at),
                 "finished": utc(job.finished_at),
+                "purged": utc(job.purged_at),
             },
         }
 

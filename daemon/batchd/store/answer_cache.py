@@ -108,6 +108,21 @@ class AnswerCache:
             forgotten += gone
         return forgotten
 
+    @in_our_words()
+    def forget_job(self, job: str, keys: Iterable[bytes]) -> int:
+        """Forget the answers to these keys, and all others to the job's requests, for good; how many there were."""
+        # What is deleted is overwritten as well: it may be about people.
+        self.connection.execute("PRAGMA secure_delete = ON")
+        with self.connection:
+            self.connection.execute("BEGIN IMMEDIATE")
+            forgotten = self.connection.executemany(
+                "DELETE FROM answers WHERE key = ?", ((key,) for key in keys)
+            ).rowcount
+            query = "DELETE FROM answers WHERE instr(line, ?) > 0"
+            forgotten = max(0, forgotten) + self.connection.execute(query, (f'"{job}-'.encode(),)).rowcount
+        self.connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
+        return forgotten
+
     def _forget(self, query: str, value: float) -> int:
         forgotten = self.connection.execute(query, (value,)).rowcount
         if forgotten:

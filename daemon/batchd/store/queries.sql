@@ -175,6 +175,14 @@ DELETE FROM conditions WHERE subject = :subject
 -- Finished jobs whose spool is not kept any longer.
 SELECT id FROM jobs WHERE state IN ('done', 'cancelled', 'rejected') AND finished_at < :before AND swept_at IS NULL
 
+-- name: jobs_to_purge
+SELECT * FROM jobs WHERE purge_ordered_at IS NOT NULL AND purged_at IS NULL ORDER BY purge_ordered_at, id
+
+-- name: same_answers
+SELECT * FROM jobs WHERE purged_at IS NULL AND swept_at IS NULL AND id != :job
+  AND (duplicate_of = :job OR id = (SELECT duplicate_of FROM jobs WHERE id = :job))
+ORDER BY id
+
 -- name: mark_swept
 UPDATE jobs SET swept_at = :at WHERE id = :job AND swept_at IS NULL
 

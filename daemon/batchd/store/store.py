@@ -9,6 +9,7 @@ from .jobs import Jobs
 from .learnt import LearntTables
 from .money import Money
 from .observers import Observers
+from .purging import Purging
 
 __all__ = ["Database", "Store", "Transaction"]
 
@@ -21,6 +22,7 @@ class Store:
         self.jobs = Jobs(database)
         self.batches = Batches(database)
         self.money = Money(database)
+        self.purging = Purging(database)
         self.event_log = EventLog(database)
         self.observers = Observers(database)
         self.learnt = LearntTables(database)

@@ -22,6 +22,7 @@ from . import (
     pack,
     plan,
     poll,
+    purge,
     read,
     recheck,
     redeliver,
@@ -55,5 +56,6 @@ CARRIED_OUT_BY: dict[type[lifecycle.Action], Callable[[Context, Any], Awaitable[
     lifecycle.Close: close.close,
     lifecycle.Deliver: deliver.deliver,
     lifecycle.Finish: finish.finish,
+    lifecycle.Erase: purge.purge,
 }
 """Each action may be carried out again: see `domain/lifecycle`."""

@@ -10,7 +10,7 @@ from ...domain.records import Batch, BatchState, HeldFor, Job, JobState, Part, P
 from ...domain.subjects import Subject
 from ...errors import ProviderError
 from ...events import JobCancelled, JobRetried, count
-from ...orders.values import Approve, Cancel, Resolve, Retry, SkipSink, from_stored
+from ...orders.values import Approve, Cancel, Purge, Resolve, Retry, SkipSink, from_stored
 from ...store.orders import StoredOrder
 from ...work.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context
@@ -29,17 +29,23 @@ class NotCarriedOut(Exception):
     """The order cannot be carried out, and nothing was changed; the words are the answer to the person who gave it."""
 
 
-async def obey(context: Context, order: StoredOrder) -> None:
-    """Carry out an order and answer it. One that cannot be carried out is answered with why."""
+async def obey(context: Context, order: StoredOrder) -> bool:
+    """Carry out an order and answer it. One that cannot be carried out is answered with why.
+
+    False if an action carries it out: then it is answered once that is done.
+    """
     refused = False
     try:
-        answer = await _carry_out(context, order)
+        answer: str | None = await _carry_out(context, order)
     except NotCarriedOut as refusal:
         answer, refused = str(refusal), True
+    if answer is None:
+        return False
     await context.store.event_log.answer(order, answer, refused=refused)
+    return True
 
 
-async def _carry_out(context: Context, stored: StoredOrder) -> str:
+async def _carry_out(context: Context, stored: StoredOrder) -> str | None:
     match order := from_stored(stored.kind, stored.target, stored.data):
         case Approve():
             return await _approve(context, order)
@@ -51,6 +57,8 @@ async def _carry_out(context: Context, stored: StoredOrder) -> str:
             return await _skip_sink(context, order)
         case Resolve():
             return await _resolve(context, order)
+        case Purge():
+            return await _purge(context, order, at=stored.at)
         case _:
             raise NotCarriedOut(f"This version of batchd does not know the order “{stored.kind}”.")
 
@@ -118,6 +126,8 @@ async def _retry(context: Context, order: Retry) -> str:
         return f"{job.route.provider} is tried again now for job {job.id}."
     if job.state not in {JobState.DONE, JobState.CANCELLED}:
         raise NotCarriedOut(f"Job {job.id} is {job.state}; there is nothing to retry yet.")
+    if job.purge_ordered_at is not None:
+        raise NotCarriedOut(f"Job {job.id} was purged: nothing is kept of it. Drop its file again to ask it again.")
     if job.swept_at is not None:
         raise NotCarriedOut(
             f"Job {job.id} finished too long ago: its rows are not kept any more. Drop its failed.csv again "
@@ -182,6 +192,22 @@ async def _reopened(context: Context, part: Part) -> Part:
         failed=0,
         batch=None,
     )
+
+
+async def _purge(context: Context, order: Purge, *, at: float) -> str | None:
+    """Begin to purge; what came of it, once it is done."""
+    job = await _job(context, order.target)
+    if job.purge_ordered_at == at:
+        return job.purge_result
+    if not job.state.final:
+        raise NotCarriedOut(f"Job {job.id} is {job.state}; only a finished job can be purged: batchd cancel {job.id}")
+    waiting = [other.id for other in await context.store.purging.same_answers(job.id) if not other.state.final]
+    if waiting:
+        raise NotCarriedOut(
+            f"Job {', '.join(waiting)} is to deliver the answers of job {job.id} again. Purge it once that is done."
+        )
+    await context.store.purging.ordered(job, at)
+    return None
 
 
 async def _resolve(context: Context, order: Resolve) -> str:

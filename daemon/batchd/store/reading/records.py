@@ -105,6 +105,7 @@ class JobSummary:
     planned_at: float | None
     collected_at: float | None
     finished_at: float | None
+    purged_at: float | None = None
     batches: Sequence[BatchSummary] = ()
 
     @property

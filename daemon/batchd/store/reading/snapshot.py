@@ -205,6 +205,7 @@ class State:
             planned_at=row["planned_at"],
             collected_at=row["collected_at"],
             finished_at=row["finished_at"],
+            purged_at=row["purged_at"],
             batches=batches,
         )
 

@@ -1,0 +1,43 @@
+"""Purging: jobs of which a person wants everything deleted. Each write is one step, and repeatable."""
+
+from __future__ import annotations
+
+from ..domain.records import Job
+from ..events import JobPurged
+from .database import Database, Transaction
+from .mapping import job_of
+
+
+class Purging:
+    """What the table `jobs` says of it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def ordered(self, job: Job, at: float) -> None:
+        """A person wants it; from here on it is carried out, whatever happens."""
+        columns = {"purge_ordered_at": at, "purged_at": None, "purge_result": None}
+        await self._database.write(lambda tx: tx.update("jobs", {"id": job.id, "state": job.state}, **columns))
+
+    async def under_way(self) -> list[Job]:
+        """Jobs of which not everything is deleted yet."""
+        return [job_of(row) for row in await self._database.read(lambda tx: tx.fetch("jobs_to_purge"))]
+
+    async def same_answers(self, job: str) -> list[Job]:
+        """Other jobs that have the answers of this one, or will have them."""
+        return [job_of(row) for row in await self._database.read(lambda tx: tx.fetch("same_answers", job=job))]
+
+    async def done(self, job: Job, event: JobPurged) -> None:
+        """All is deleted that can be."""
+
+        async def change(tx: Transaction) -> None:
+            where = {"id": job.id, "purge_ordered_at": job.purge_ordered_at}
+            [now] = await tx.fetch("job", id=job.id)
+            if now["purge_result"] is None and await tx.update(
+                "jobs", where, purged_at=tx.now, purge_result=event.sentence
+            ):
+                await tx.run("delete_parts", job=job.id)
+                await tx.run("mark_swept", job=job.id, at=tx.now)
+                await tx.record(event)
+
+        await self._database.write(change)
