@@ -143,6 +143,16 @@ async def test_report_and_ledger_are_the_bill_of_the_service_for_each_shape_of_u
 
 
 @pytest.mark.field("money")
+async def test_a_job_whose_answers_nobody_counted_costs_what_it_was_planned_to_cost_at_most(
+    make_pair: MakePair,
+) -> None:
+    pair = await make_pair("line:shapes", routes=routes(), prices=PRICES)
+    _, report = await asked(pair, "text", ["usage-null", "usage-missing", "usage-zeros", "usage-empty", "usage-words"])
+    assert report["cost"]["actual"] == report["cost"]["estimated"] > 0
+    assert report["tokens"]["estimated_answers"] == report["rows"]["ok"] == 5
+
+
+@pytest.mark.field("money")
 async def test_a_daily_budget_holds_though_the_service_counts_nothing(make_pair: MakePair) -> None:
     limits = SpendingLimits(overall=Ceilings(per_day=UNIT // 10))
     pair = await make_pair("line:shapes", routes=routes(), prices=PRICES, budget=limits)
@@ -163,3 +173,14 @@ async def test_a_daily_budget_holds_though_the_service_counts_nothing(make_pair:
 def test_the_sandbox_plays_forty_shapes_at_least() -> None:
     assert len(SHAPES) >= 40
     assert EXPECTED.keys() == SHAPES.keys()
+
+
+@pytest.mark.field("money")
+async def test_a_line_that_was_cut_off_was_paid_for_all_the_same(make_pair: MakePair) -> None:
+    pair = await make_pair("line:not-json:lines=1", routes=routes(), prices=PRICES)
+    _, report = await asked(pair, "text", ["think", "finish-null", "finish-STOP"])
+    bill = (await pair.sandbox.ledger())["tokens"]
+    assert (report["rows"]["ok"], report["tokens"]["estimated_answers"]) == (3, 1)
+    assert report["tokens"]["input"] >= bill["input"]
+    assert report["tokens"]["output"] >= bill["output"]
+    assert report["tokens"]["wasted_output"] == LIMIT["max_tokens"]

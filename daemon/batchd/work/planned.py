@@ -37,6 +37,7 @@ def planned_usage(
         return {}
     rules, count = BodyRules(endpoint, model), tokens.counter(model)
     planned: dict[int, Usage] = {}
+    counted = given = 0
     for line in lines_of(requests):
         request = request_of(line)
         if request is None or request.row not in sizes:
@@ -44,5 +45,8 @@ def planned_usage(
         body = bytes(_decode(line).body)
         _, most = rules.read(body)
         output = most or max(1, ceil(sizes[request.row] / BYTES_PER_TOKEN))
-        planned[request.row] = Usage(max(1, ceil(count(body) * factor)), 0, output)
+        # All of them together are rounded up once, as when they were planned: no job costs more than it was said to.
+        counted += count(body)
+        own, given = ceil(counted * factor) - given, ceil(counted * factor)
+        planned[request.row] = Usage(own, 0, output)
     return planned
