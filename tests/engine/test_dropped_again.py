@@ -100,3 +100,61 @@ async def test_what_is_ours_in_a_file_of_results(tmp_path: Path, name: str, head
         await daemon.drain()
         [job] = [await daemon.context.store.jobs.get(each) for each in await daemon.context.store.jobs.ids()]
     assert list(job.columns) == kept.split(",")
+
+
+async def test_the_report_says_what_it_replaces(tmp_path: Path) -> None:
+    house = Household(tmp_path)
+    for review in ("good", "better", "best"):
+        house.drop("reviews/may.csv", f"id,review\n1,{review}\n")
+        await work(house)
+    replaced = [house.report(f"reviews/{name}.report.json")["replaces"] for name in ("may", "may (2)", "may (3)")]
+    assert replaced == [None, "reviews/may", "reviews/may (2)"]
+
+
+async def test_a_rejected_file_is_put_away_once_one_of_its_name_is_answered(tmp_path: Path) -> None:
+    house = Household(tmp_path)
+    for name in ("may", "june"):
+        house.drop(f"reviews/{name}.csv", "id,wrong\n1,x\n")
+    await work(house)
+    rejected = house.folders.rejected / "reviews"
+    assert sorted(path.name for path in rejected.iterdir()) == [
+        "june.csv", "june.csv.why.txt", "may.csv", "may.csv.why.txt"
+    ]  # fmt: skip
+    house.drop("reviews/may.csv", "id,review\n1,x\n")
+    await work(house)
+    assert sorted(path.name for path in rejected.iterdir()) == ["june.csv", "june.csv.why.txt"]
+    archive = house.folders.archive / "reviews"
+    assert (archive / "may.csv").read_text() == "id,review\n1,x\n"
+    assert (archive / "may (2).csv").read_text() == "id,wrong\n1,x\n"
+
+
+async def test_a_rejected_file_stays_while_none_of_its_name_is_answered(tmp_path: Path) -> None:
+    house = Household(tmp_path)
+    house.service.answer = lambda _: Failure("refused", "No.")
+    house.drop("reviews/may.csv", "id,wrong\n1,x\n")
+    await work(house)
+    house.drop("reviews/may.csv", "id,review\n1,x\n")
+    await work(house)
+    assert (house.folders.rejected / "reviews/may.csv.why.txt").exists()
+
+
+@pytest.mark.slow
+async def test_stopped_after_any_action_the_rejected_file_is_nowhere_lost(tmp_path: Path) -> None:
+    stop = 0
+    while True:
+        house = Household(tmp_path / str(stop))
+        house.drop("reviews/may.csv", "id,wrong\n1,x\n")
+        await work(house)
+        house.drop("reviews/may.csv", "id,review\n1,x\n")
+        async with house.living() as daemon:
+            await daemon.take_in()
+            done = 0
+            while done < stop and await daemon.step() is not None:
+                done += 1
+        await work(house)
+        assert not list((house.folders.rejected / "reviews").iterdir())
+        kept = sorted(path.read_text() for path in (house.folders.archive / "reviews").iterdir())
+        assert kept == ["id,review\n1,x\n", "id,wrong\n1,x\n"]
+        if done < stop:
+            return
+        stop += 1

@@ -96,6 +96,7 @@ JOBS = st.builds(
     purge_ordered_at=SOMETIME,
     purged_at=SOMETIME,
     purge_result=st.none() | TEXT,
+    replaces=st.none() | TEXT,
 )
 PARTS = st.builds(
     Part,

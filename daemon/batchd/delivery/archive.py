@@ -92,8 +92,7 @@ def write_why(target: Path, text: str, *, rights: Rights | None = None) -> Path:
 
     The same text may be written again. Raises FileExistsError if the file exists with another text.
     """
-    # 15 bytes for the ending and for the draft's: the whole name may have 255.
-    path = target.with_name(shortened(target.name, 255 - len(_WHY) - len(".") - len(".draft")) + _WHY)
+    path = _why(target)
     make_folder(path.parent, rights=rights)
     with publishing(path, rights=rights) as file:
         file.write(text.encode("utf-8", "backslashreplace"))
@@ -116,3 +115,18 @@ def put_into_rejected(
     # The reason first: then people never see the file without it.
     write_why(folder / name, reason, rights=rights)
     move(source, folder / name, rights=rights)
+
+
+def retire_rejected(rejected: Path, archive: Path, name: str, *, rights: Rights | None = None) -> None:
+    """A file of this name succeeded: the rejected one goes to the archive, and its note is not needed any more."""
+    path = rejected / name
+    if path.is_file() and not path.is_symlink():
+        move(path, archive / reserve(archive, name), rights=rights)
+    note = _why(path)
+    if os.path.lexists(note):
+        _remove(note)
+
+
+def _why(target: Path) -> Path:
+    # 15 bytes for the ending and for the draft's: the whole name may have 255.
+    return target.with_name(shortened(target.name, 255 - len(_WHY) - len(".") - len(".draft")) + _WHY)

@@ -39,6 +39,7 @@ def report_of(
     return {
         "job": job.id,
         "redelivered_from": job.duplicate_of,
+        "replaces": job.replaces,
         "source": job.source,
         "sha256": job.sha256,
         "outcome": _outcome(job, counts),

@@ -26,7 +26,8 @@ class Job:
     is what a person allows it to cost in total, `note` the name of its note in the held folder. `swept_at` is when its
     working files were removed, long after its end: from then on it cannot be retried. `redelivered_at` is when it took
     over the answers of `duplicate_of`. `purge_ordered_at` is when a person wanted everything of it deleted, `purged_at`
-    when that was done, `purge_result` what came of it.
+    when that was done, `purge_result` what came of it, `replaces` the name of the
+    outputs of an earlier file of the same name.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Job:
     retry_round: int = 1
     duplicate_of: str | None = None
     outbox_stem: str | None = None
+    replaces: str | None = None
     archive_name: str | None = None
     estimated_cost: int | None = None
     terms: Terms | None = None

@@ -295,9 +295,10 @@ class Jobs:
 
     # --- the end ---------------------------------------------------------------------------------------------
 
-    async def closing(self, job: Job, *, outbox_stem: str, archive_name: str) -> None:
+    async def closing(self, job: Job, *, outbox_stem: str, archive_name: str, replaces: str | None = None) -> None:
         """All outcomes are there; commit the names of the outputs before any of them is written. May be NameTaken."""
-        columns = {"outbox_stem": outbox_stem, "archive_name": archive_name, "collected_at": self._database.now()}
+        names = {"outbox_stem": outbox_stem, "archive_name": archive_name, "replaces": replaces}
+        columns = {**names, "collected_at": self._database.now()}
         with names_may_be_taken():
             await self._step(job.id, job.state, JobState.DELIVERING, **columns)
 

@@ -83,6 +83,15 @@ ORDER BY state = 'done' AND NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jo
          accepted_at DESC, id DESC
 LIMIT 1
 
+-- name: earlier_outputs
+SELECT outbox_stem FROM jobs
+WHERE source = :source AND (claimed_at, id) < (:claimed_at, :id) AND outbox_stem IS NOT NULL
+ORDER BY claimed_at DESC, id DESC LIMIT 1
+
+-- name: earlier_rejected
+SELECT archive_name FROM jobs
+WHERE source = :source AND (claimed_at, id) < (:claimed_at, :id) AND state = 'rejected' AND archive_name IS NOT NULL
+
 -- name: delivered_sinks
 SELECT sink, files FROM deliveries WHERE job = :job ORDER BY delivered_at, sink
 

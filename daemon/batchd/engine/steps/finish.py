@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Sequence
 
-from ...delivery.archive import put_into_archive
+from ...delivery.archive import put_into_archive, retire_rejected
 from ...delivery.report_json import count_rows, failures_by_code, publish_report, report_of, why_failed
 from ...domain.lifecycle import Finish
 from ...domain.records import Job, Part
@@ -47,6 +48,11 @@ async def finish(context: Context, action: Finish) -> None:
         await archive_elsewhere(context, job, folders.archive)
         return
     counts = count_rows(job, parts)
+    if counts[RowStatus.OK]:
+        for rejected in await context.store.earlier.rejected(job):
+            # What cannot be put away stays, and holds up no job.
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(retire_rejected, folders.rejected, folders.archive, rejected, rights=rights)
     event = JobFinished(
         job=job.id,
         source=job.source,

@@ -17,12 +17,13 @@ from ..context import Context
 async def reserve_outbox_name(context: Context, job: Job, archive_name: str) -> None:
     """All rows are there: reserve the first name that is free in the outbox, and the archive's with it."""
     stem = outbox_stem(job.relative_path)
+    replaces = await context.store.earlier.outputs(job)
     for number in count(1):
         candidate = numbered(stem, number)
         if await asyncio.to_thread(is_taken, context.folders.outbox, candidate):
             continue
         try:
-            await context.store.jobs.closing(job, outbox_stem=candidate, archive_name=archive_name)
+            await context.store.jobs.closing(job, outbox_stem=candidate, archive_name=archive_name, replaces=replaces)
         except NameTaken:
             continue  # another job under way has it
         return
