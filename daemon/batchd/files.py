@@ -206,4 +206,5 @@ def _same_file(draft: Path, target: Path) -> bool:
 
 
 def _no_links_here(error: OSError) -> bool:
-    return error.errno in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS}
+    # Some mounts in user space, such as rclone's, say EIO. A broken disk says that to the rename as well.
+    return error.errno in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EIO}

@@ -74,7 +74,8 @@ def claim(
             return attempt.resume_copy()
         if not exists:
             return Gone()
-        descriptor = attempt.open_original(opened)
+        file = opened.enter_context(contextlib.ExitStack())
+        descriptor = attempt.open_original(file)
         if not isinstance(descriptor, int):
             return descriptor
         # The writer may not have synced it; a file that was received must survive a power cut.
@@ -88,7 +89,7 @@ def claim(
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            return attempt.copy(descriptor)
+            return attempt.copy(descriptor, file)
         return attempt.make_sure()
 
 
@@ -146,8 +147,8 @@ class _Try:
         self._sync_folder()
         return self._finish(self.moved)
 
-    def copy(self, original: int) -> Claimed | Gone | Changed:
-        """All steps across file systems, from step 1 on."""
+    def copy(self, original: int, file: contextlib.ExitStack) -> Claimed | Gone | Changed:
+        """All steps across file systems, from step 1 on. `file` has the original open."""
         if not os.access(f"/proc/self/fd/{self.folder}", os.W_OK | os.X_OK):
             # Check this first, or every try would copy gigabytes in vain.
             raise PermissionError(errno.EACCES, "Files cannot be moved out of this folder", self.name)
@@ -161,6 +162,8 @@ class _Try:
         if Stamp.of(os.fstat(original)) != self.expected:
             self.copied.unlink()
             return Changed()
+        # Some file servers rename no file that anybody has open, not even its reader.
+        file.close()
         return self._lock()
 
     def resume_copy(self) -> Claimed | Gone | Changed:
