@@ -214,8 +214,7 @@ def ended(ending: Ending, word: str, error: Json, text: str | None) -> Failure |
         return Failure(
             "length",
             f"The answer was cut off at max_tokens.{thinking} Ask for a higher limit, then drop the failed rows again. "
-            "For the operator: raise max_tokens (max_completion_tokens, if the route has that) in the table "
-            "[routes.NAME.params] of the route.",
+            "For the operator: raise max_tokens in the table [routes.NAME.params] of the route.",
         )
     if ending is Ending.FILTERED:
         return Failure("content_filter", f"The service's content filter held the answer back ({word[:100]}).")

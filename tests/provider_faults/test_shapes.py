@@ -184,3 +184,9 @@ async def test_a_line_that_was_cut_off_was_paid_for_all_the_same(make_pair: Make
     assert report["tokens"]["input"] >= bill["input"]
     assert report["tokens"]["output"] >= bill["output"]
     assert report["tokens"]["wasted_output"] == LIMIT["max_tokens"]
+
+
+async def test_the_advice_for_a_cut_answer_names_the_key_of_the_route(make_pair: MakePair) -> None:
+    pair = await make_pair("line:shapes", routes=routes(params={"max_completion_tokens": 400}))
+    rows, _ = await asked(pair, "text", ["finish-length"])
+    assert "raise max_completion_tokens in the table" in rows[0]["error"]
