@@ -20,6 +20,9 @@ from .quotes import refusal
 MAX_CELL = 10_000_000
 """Characters in one cell. A longer cell is nearly always the rest of the file after a quote that is not closed."""
 
+MAX_COLUMNS = 16_384
+"""As many as a sheet of Excel has."""
+
 
 class CsvSettings(Settings):
     """The reader table of a route, for CSV files."""
@@ -99,11 +102,12 @@ class CsvReader(Reader[CsvSettings]):
 class _Lines:
     """The lines of a text file for `csv.reader`, checked for problems that it would not report."""
 
-    def __init__(self, text: io.TextIOWrapper, encoding: str, max_line: int) -> None:
+    def __init__(self, text: io.TextIOWrapper, encoding: str, max_line: int, delimiter: str) -> None:
         self.last_nul = 0
         """Number of the last line that contained a NUL."""
         self._text = text
         self._max_line = max_line
+        self._delimiter = delimiter
         # Windows' Vietnamese code page writes a tone as a separate mark; other programs write one letter.
         self._compose = encoding == "cp1258"
 
@@ -117,7 +121,19 @@ class _Lines:
                 )
             if "\0" in line:
                 self.last_nul = number
+            if len(line) > MAX_COLUMNS and self._cells(line) > MAX_COLUMNS:
+                # Before they are taken apart: each cell takes some 60 bytes more than it has letters.
+                raise FileRefused(
+                    "columns",
+                    f"Line {number:,} has {self._cells(line):,} cells, and batchd reads at most {MAX_COLUMNS:,} "
+                    "columns. Check that each row is on its own line, and drop the file again.",
+                )
             yield unicodedata.normalize("NFC", line) if self._compose else line
+
+    def _cells(self, line: str) -> int:
+        """How many cells a line has at least: a delimiter within quotes may be part of a long text."""
+        between = self._delimiter if '"' not in line else f'"{self._delimiter}"'
+        return line.count(between) + 1
 
 
 def _open(source: Source, encoding: str) -> io.TextIOWrapper:
@@ -128,7 +144,7 @@ def _records(
     source: Source, encoding: str, delimiter: str, skipped: int, max_cell: int
 ) -> Iterator[Sequence[str] | BadRow]:
     with _open(source, encoding) as text:
-        lines = _Lines(text, encoding, 2 * max_cell)
+        lines = _Lines(text, encoding, 2 * max_cell, delimiter)
         numbered = iter(lines)
         for _ in range(skipped):
             next(numbered)

@@ -15,6 +15,8 @@ MAX_LINE = 10_000_000
 """Bytes in one line."""
 MAX_COLUMNS = 1_000
 """Different keys in one file. Every row has every column, so a different key in each row would fill the disk."""
+MAX_VALUES = 200_000
+"""Keys, lists and objects in one line: each takes up to 25 times as much memory as in the file."""
 _SHOWN = 1_000
 """How much of a line that is too long is returned; the rest is in the archived original."""
 
@@ -129,6 +131,13 @@ def _numbered(file: IO[bytes], max_line: int) -> Iterator[tuple[int, bytes | Bad
 
 
 def _record(number: int, line: bytes) -> dict[str, Json] | BadRow:
+    if len(line) > MAX_VALUES and line.count(b":") + line.count(b"[") + line.count(b"{") > MAX_VALUES:
+        return bad_line(
+            line[:_SHOWN].decode("utf-8", "ignore").encode(),
+            TOO_LONG,
+            f"Line {number:,} has more than {MAX_VALUES:,} keys, lists and objects. Only its beginning is returned; "
+            "the whole line is in the original file, in the archive.",
+        )
     record = read_json_line(line)
     if isinstance(record, Failure):
         return bad_line(line, record.code, f"Line {number:,}: {record.message}")

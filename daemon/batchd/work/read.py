@@ -24,6 +24,9 @@ from .limits import READ_TIMEOUT, Progress, limited
 from .part_files import lines_of
 from .results_again import ResultsAgain
 
+MAX_COLUMNS = 16_384
+"""Columns of a file: as many as a sheet of Excel has. With a million of them, two rows took 704 MiB."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReadTask:
@@ -104,6 +107,12 @@ def _noted(records: Iterator[Sequence[Json] | BadRow], progress: Progress) -> It
 def _columns(header: object) -> list[str]:
     if not isinstance(header, Sequence) or isinstance(header, str | bytes) or not header:
         raise FileRefused("no_columns", "It has no columns. The first line must name them.")
+    if len(header) > MAX_COLUMNS:
+        raise FileRefused(
+            "columns",
+            f"The file has {len(header):,} columns, and batchd reads at most {MAX_COLUMNS:,}. Check that each row is "
+            "on its own line, remove the columns that the question does not need, and drop the file again.",
+        )
     columns = [str(name) for name in header]
     if len(set(columns)) != len(columns):
         duplicate = next(name for name in columns if columns.count(name) > 1)
@@ -158,7 +167,7 @@ def _write(
 ) -> Iterator[int]:
     """Write the records; yield the length of each line. Calls `note` with every row that can be stored."""
     write = file.write
-    for number, record in enumerate(records):
+    for number, record in enumerate(map(_bounded, records)):
         # The first check suffices for a list of the right length, which nearly all records are.
         if (type(record) is not list or len(record) != width) and _breaks_contract(record, width):
             raise PluginError(
@@ -172,6 +181,13 @@ def _write(
             line = rows.encode(_unkeepable(record, error))
         write(line)
         yield len(line)
+
+
+def _bounded(record: Sequence[Json] | BadRow) -> Sequence[Json] | BadRow:
+    if not isinstance(record, BadRow) or len(record.values) <= MAX_COLUMNS:
+        return record
+    message = f"{record.failure.message} Only its first {MAX_COLUMNS:,} cells are returned."
+    return BadRow(record.values[:MAX_COLUMNS], Failure(record.failure.code, message))
 
 
 def _breaks_contract(record: Sequence[Json] | BadRow, width: int) -> bool:

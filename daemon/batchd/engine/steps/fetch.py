@@ -15,7 +15,9 @@ from ...errors import RemoteMissing
 from ...files import replacing
 from ...model import BatchPhase, Problem
 from ...sending.owed import VANISHED
+from ...work.answer_bounds import answer_bounds
 from ..accounts import hold_for_account
+from ..answers_file import bounded
 from ..context import ConfiguredProvider, Context
 from ..provider_calls import limited, open_provider, remote_of, submission
 from ..retry_later import RetryLater
@@ -76,8 +78,10 @@ async def _download(
 ) -> None:
     try:
         begun = file.tell()
+        bounds = await asyncio.to_thread(answer_bounds, context.spool.batch_input(batch.key))
+        target = bounded(file, bounds, provider=provider.name, requests=batch.requests)
         async with limited(provider, "send its answers", arrived=lambda: file.tell() - begun):
-            await provider.plugin.download(remote, file)
+            await provider.plugin.download(remote, target)
     except RemoteMissing:
         # Right after completion answers are not there for minutes; much later they will not come any more. What
         # was written counts, and what is not there is asked again like any other silence.

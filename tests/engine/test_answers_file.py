@@ -1,0 +1,94 @@
+"""A download takes no more of the disk than the answers can have, and no line takes a worker's memory."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from batchd import RemoteBatch
+from batchd.engine.answers_file import TooManyAnswers, bounded
+from batchd.testing.fakes import FakeProvider, FakeService
+from batchd.testing.household import Household
+from batchd.work.answer_bounds import AnswerBounds, answer_bounds
+
+pytestmark = pytest.mark.field("hostile services")
+
+
+def requests(path: Path, number: int = 1, *, url: str = "/v1/chat/completions", **body: Any) -> Path:
+    lines = ({"custom_id": f"abcdefgh-{n}", "method": "POST", "url": url, "body": body} for n in range(number))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def total(path: Path, **body: Any) -> int:
+    bounds = answer_bounds(requests(path, **body))
+    assert bounds is not None
+    return bounds.total
+
+
+def test_the_bound_is_by_what_the_requests_ask_for(tmp_path: Path) -> None:
+    path = tmp_path / "requests.jsonl"
+    few = total(path, max_tokens=10)
+    assert few < 100_000
+    assert few < total(path, max_tokens=1_000) < total(path, max_completion_tokens=1_000, n=4) < total(path)
+    assert total(path, max_tokens=1_000, logprobs=True, top_logprobs=20) > 20 * 1_000 * 100
+    embeddings = {"url": "/v1/embeddings"}
+    assert total(path, input="a, b", **embeddings) < total(path, input=["a"] * 100, **embeddings)
+    assert total(path, max_tokens=10, number=100) > 40 * few
+    assert answer_bounds(tmp_path / "gone") is None
+
+
+@pytest.mark.parametrize("body", [{"max_tokens": "x"}, {"max_tokens": -1}, {"n": 10**30}, {"logprobs": "yes"}])
+def test_odd_requests_have_a_bound_too(tmp_path: Path, body: dict[str, Any]) -> None:
+    assert 0 < total(tmp_path / "requests.jsonl", **body) < 10**12
+
+
+def test_what_is_too_much_is_refused_and_another_try_begins_anew() -> None:
+    file = io.BytesIO(b"before\n")
+    file.seek(0, 2)
+    target = bounded(file, AnswerBounds(100, 50), provider="acme", requests=3)
+    target.write(b"x" * 100)
+    with pytest.raises(TooManyAnswers, match="answers to these 3 requests"):
+        target.write(b"x")
+    target.seek(7)
+    target.truncate()
+    target.write(b"y\n")
+    assert file.getvalue() == b"before\ny\n"
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000, 10_000_000])
+def test_a_line_without_end_is_cut_and_the_others_stay(size: int) -> None:
+    content = b"first\n" + b"x" * 3_000_000 + b"\nlast\n" + b"y" * 2_000_000 + b"\nend\n"
+    if size < 1_000:
+        content = content.replace(b"x" * 2_999_000, b"").replace(b"y" * 1_999_000, b"")
+    file = io.BytesIO()
+    target = bounded(file, AnswerBounds(10**9, 10), provider="acme", requests=3)
+    for start in range(0, len(content), size):
+        target.write(content[start : start + size])
+    lines = file.getvalue().split(b"\n")
+    assert [line[:5] for line in lines] == [b"first", b"xxxxx", b"last", b"yyyyy", b"end", b""]
+    assert max(map(len, lines)) <= 1_000_000
+
+
+async def test_a_download_without_end_is_ended_and_said(tmp_path: Path) -> None:
+    class Endless(FakeProvider):
+        downloads = 0
+
+        async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
+            self.downloads += 1
+            if self.downloads > 4:
+                return await super().download(batch, target)
+            while True:
+                target.write(b"x" * 999_999 + b"\n")
+
+    service = FakeService(lambda _: "fine")
+    household = Household(tmp_path, service=service, provider=Endless(service))
+    household.drop("reviews/may.csv", "review\ngood\n")
+    async with household.living() as living:
+        await living.take_in()
+        await living.drain()
+    assert any(b"fine" in content for content in household.outbox().values())
