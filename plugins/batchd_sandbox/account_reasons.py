@@ -13,7 +13,7 @@ ACCOUNT_REASONS: dict[str, Refusal] = {
     "arrearage": Refusal(400, "Access denied, please make sure your account is in good standing.", code="Arrearage"),
     "overdue": Refusal(403, "The request failed: the account has an overdue balance.", code="AccountOverdueError"),
     "balance": Refusal(402, "Insufficient Balance", "unknown_error", code="invalid_request_error"),
-    "credit": Refusal(400, "Your credit balance is too low to access the API.."),
+    "credit": Refusal(400, "Your credit balance is too low to access the API."),
     "spending-limit": Refusal(403, "Your team has reached its monthly spending limit.", code="permission_denied"),
     "owed": Refusal(400, "您的账户已欠费，请充值后再试。", code="1113"),
     "storage": Refusal(400, "File storage of this organization is full (100 GB). Delete old files."),

@@ -90,6 +90,13 @@ class Batches:
         rows = await self._database.read(lambda tx: tx.fetch("enqueued_tokens"))
         return {(row["provider"], row["model"]): row["tokens"] for row in rows}
 
+    async def enqueued_with(self, batch: Batch, now: float) -> int:
+        """Input tokens that were enqueued for its model when the batch was refused, its own among them."""
+        since = batch.submitted_at if batch.submitted_at is not None else now
+        where = {"provider": batch.provider, "model": batch.model, "since": since}
+        [row] = await self._database.read(lambda tx: tx.fetch("enqueued_with", **where))
+        return int(row["tokens"])
+
     # --- on the way there ------------------------------------------------------------------------------------
 
     async def packed(self, batches: Sequence[tuple[Batch, Sequence[QueuedPart]]]) -> None:

@@ -128,6 +128,12 @@ SELECT provider, model, SUM(input_tokens) AS tokens FROM batches
 WHERE state NOT IN ('done', 'returned', 'ended', 'fetched')
 GROUP BY provider, model
 
+-- name: enqueued_with
+-- What is enqueued for a model, and what was when a batch that is refused now was created.
+SELECT COALESCE(SUM(input_tokens), 0) AS tokens FROM batches
+WHERE provider = :provider AND model = :model
+  AND (state NOT IN ('done', 'returned', 'ended', 'fetched', 'packed', 'uploaded') OR ended_at >= :since)
+
 -- name: batches_with_work
 -- Answers that the provider deletes soon come first.
 SELECT * FROM batches WHERE state NOT IN ('done', 'returned', 'held')

@@ -76,9 +76,8 @@ async def handle_refusal(context: Context, batch: Batch, problems: Sequence[Prob
 
 async def _wait_for_quota(context: Context, batch: Batch, said: WaitForQuota) -> None:
     queue = (batch.provider, batch.model)
-    enqueued = (await context.store.batches.enqueued_tokens()).get(queue, 0)
-    if batch.ended_at is not None:
-        enqueued += batch.input_tokens  # it does not count as enqueued any more, but it did
+    # Others that were refused with it do not count as enqueued any more, but they did.
+    enqueued = await context.store.batches.enqueued_with(batch, context.clock.now())
     context.quotas.refused(
         queue,
         named=said.limit,

@@ -113,6 +113,9 @@ async def _refused_as_a_whole(context: Context, job: Job, part: Part, lane: Lane
     parts = await context.store.jobs.parts(job.id)
     if any(each.state is PartState.ANSWERED for each in parts):
         return  # they may hold answers; the last of them decides
+    batch = await context.store.batches.get(part.batch) if part.batch is not None else None
+    if batch is None or job.planned_at is None or batch.created_at < job.planned_at:
+        return  # by the route of before: it was changed, and the job goes on by the new one
     if not job.cancelled and not any(each.ok for each in parts):
         await stop_job(context, await context.store.jobs.get(job.id), refused.message, refused)
 

@@ -145,7 +145,7 @@ async def _is_waiting(context: Context, job: Job) -> bool:
 
 async def _go_on(context: Context, job: Job) -> str:
     """A job that stood still goes on where it stood. If its route was changed since, it goes on by the new one."""
-    if job.reason_code == PROVIDER_REFUSED and (route := await changed_route(context, job)) is not None:
+    if job.reason_code == PROVIDER_REFUSED and (route := changed_route(context, job)) is not None:
         await go_on_by(context, job, route)
         return f"Job {job.id} goes on, by the route {route.name} as it is configured now."
     state = JobState.CLAIMED if job.rows is None else JobState.RUNNING if job.planned_at else JobState.PLANNING

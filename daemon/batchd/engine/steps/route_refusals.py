@@ -27,18 +27,19 @@ async def stop_job(context: Context, job: Job, message: str, refused: RouteRefus
     await context.store.jobs.failed(job, PROVIDER_REFUSED, reason)
 
 
-async def changed_route(context: Context, job: Job) -> Route | None:
+def changed_route(context: Context, job: Job) -> Route | None:
     """The job's route as it is configured now, if it differs and the job can go on by it."""
     route = next((each for each in context.configured.routes if each.name == job.route.name), None)
     if route is None or route.to_json() == job.route.to_json():
         return None
-    parts = await context.store.jobs.parts(job.id)
-    under_way = any(part.state in {PartState.BATCHED, PartState.ANSWERED} for part in parts)
-    return None if under_way or _columns(route.prompt) != _columns(job.route.prompt) else route
+    return route if _columns(route.prompt) == _columns(job.route.prompt) else None
 
 
 async def go_on_by(context: Context, job: Job, route: Route) -> None:
-    """Plan the job's open rows anew by this route, and admit it again: it may cost something else."""
+    """Plan the job's open rows anew by this route, and admit it again: it may cost something else.
+
+    What is under way by the old route is used, if it is answered after all.
+    """
     parts = await context.store.jobs.parts(job.id)
     again = [replace(each, state=PartState.UNPLANNED) for each in parts if each.state is PartState.PLANNED]
     await context.store.jobs.revive(
