@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,17 +79,47 @@ async def say_nothing(reader: asyncio.StreamReader, _writer: asyncio.StreamWrite
         pass
 
 
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+
+
 @contextmanager
-def serving(answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]) -> Iterator[str]:
+def serving(answer: Answer) -> Iterator[str]:
     """A server in a thread; its address."""
-    loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(answer, "127.0.0.1", 0))  # type: ignore[arg-type]
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    ports: queue.SimpleQueue[int] = queue.SimpleQueue()
+    ends: list[Callable[[], object]] = []
+
+    async def serve() -> None:
+        calls: set[asyncio.Task[Any]] = set()
+        end = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        ends.append(lambda: loop.call_soon_threadsafe(end.set))
+
+        async def called(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            calls.add(task)
+            try:
+                await answer(reader, writer)
+            except (OSError, asyncio.CancelledError):
+                pass  # whoever called has hung up, or the test is over
+            finally:
+                calls.discard(task)
+                writer.transport.abort()
+
+        server = await asyncio.start_server(called, "127.0.0.1", 0)
+        ports.put(server.sockets[0].getsockname()[1])
+        await end.wait()
+        server.close()
+        for task in list(calls):
+            task.cancel()
+        await asyncio.sleep(0.1)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        yield f"http://127.0.0.1:{ports.get(timeout=30)}/v1"
     finally:
-        loop.call_soon_threadsafe(loop.stop)
+        ends[0]()
         thread.join(10)
 
 

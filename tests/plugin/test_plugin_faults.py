@@ -126,6 +126,20 @@ def test_being_interrupted_is_not_the_plugins_fault(folder: Folder) -> None:
         Catalogue.load(folder(bad="raise KeyboardInterrupt"))
 
 
+@pytest.mark.field("neighbours")
+def test_a_missing_kind_does_not_list_every_broken_plugin(folder: Folder) -> None:
+    broken = dict.fromkeys(("bad", "worse", "till"), "import nothing_of_the_kind")
+    catalogue = Catalogue.load(folder(good=GOOD, **broken))
+    with pytest.raises(PluginError) as refused:
+        catalogue.create("sink", "elsewhere", {})
+    assert "3 plugins are broken" in str(refused.value)
+    assert "worse.py" not in str(refused.value)
+    with pytest.raises(PluginError) as refused:
+        catalogue.create("sink", "till", {})
+    assert "till.py" in str(refused.value)
+    assert "worse.py" not in str(refused.value)
+
+
 def test_one_broken_hook_leaves_the_plugins_other_roles(folder: Folder) -> None:
     source = GOOD + (
         "@batchd.hookimpl\ndef register_readers(register):\n    register('early', GoodSink)\n"

@@ -9,7 +9,7 @@ from typing import Any
 from ..domain.routing import PluginSpec
 from ..domain.words import Keys, nearest, proposal
 from ..errors import PluginError
-from ..plugin.catalogue import Catalogue, Role
+from ..plugin.catalogue import Catalogue, Role, told
 from ..plugin.sources import what_was_raised
 from ..plugin.validation import SettingFault, check, literal_secrets
 from ..requests.rules import fits
@@ -39,8 +39,7 @@ class PluginTables:
         kinds = self._catalogue.kinds(role)
         suspects, alike = self._catalogue.suspects(role, kind)
         if suspects and (alike or nearest(kind, kinds) is None):
-            reasons = " ".join(suspect.sentence for suspect in suspects)
-            sentence = f'the {role.noun} "{kind}" is not there. {reasons}'
+            sentence = f'the {role.noun} "{kind}" is not there. {told(suspects, alike)}'
             if needed:
                 self.problems.add((*table, key), sentence, plugin=True)
             else:
@@ -123,7 +122,7 @@ class PluginTables:
             suspects, alike = self._catalogue.suspects(Role.SINK, name)
             known = {*kinds, *named}
             broken = bool(suspects) and (alike or nearest(name, known) is None)
-            why = ". " + " ".join(each.sentence for each in suspects) if broken else proposal(name, known, "there are")
+            why = ". " + told(suspects, alike) if broken else proposal(name, known, "there are")
             sentence = f'there is no sink "{name}", neither as a table [sinks.{name}] nor built in'
             self.problems.add((*route, "sinks"), sentence + why, plugin=broken)
             return None

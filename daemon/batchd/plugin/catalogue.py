@@ -53,6 +53,13 @@ class BrokenPlugin:
         return f'The plugin "{self.plugin}" of {self.distribution or self.where} is broken: {self.reason}.'
 
 
+def told(suspects: Sequence[BrokenPlugin], alike: bool) -> str:
+    """Which broken plugins may have what is missing. Of many that have nothing to do with it, how many they are."""
+    if alike or len(suspects) < 2:
+        return "\n".join(each.sentence for each in suspects)
+    return f"{len(suspects)} plugins are broken, and one of them may have it: `batchd plugins` lists them, one a line."
+
+
 class Catalogue:
     """All offers, by role and kind. Pickles as its arguments: the other process loads the plugins itself."""
 
@@ -198,9 +205,8 @@ class Catalogue:
     def _offer(self, role: str, kind: str) -> Offer:
         offer = self.find(role, kind)
         if offer is None:
-            suspects, _ = self.suspects(role, kind)
             known = f"There are: {', '.join(self.kinds(role)) or 'none'}."
-            reasons = " ".join((known, *(each.sentence for each in suspects)))
+            reasons = " ".join(filter(None, (known, told(*self.suspects(role, kind)))))
             raise PluginError(f'There is no {Role(role).noun} "{kind}". {reasons}')
         return offer
 
