@@ -43,6 +43,7 @@ def test_the_promises_are_those_that_are_kept_now() -> None:
         "Every event is heard",
         "No secret leaves",
         "What is purged is gone",
+        "No neighbour starves another",
         "Nobody reads another team's results",
     ]
 

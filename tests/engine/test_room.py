@@ -82,6 +82,22 @@ async def test_a_call_that_never_ends_is_ended_and_said(make_household: MakeHous
     assert service.creates == 1
 
 
+async def test_a_provider_that_is_kept_off_is_not_called(make_household: MakeHousehold) -> None:
+    household = make_household()
+    household.drop("reviews/may.csv", csv_of(["one"]))
+    async with household.living() as daemon:
+        daemon.reconfigure(kept_off={Subject.provider("fake"): "The plugin is kept off."})
+        await daemon.take_in()
+        for _ in range(12):
+            await daemon.step()
+        said = (await daemon.context.store.event_log.conditions())[Subject.provider("fake")]
+        assert "The plugin is kept off." in said
+        assert household.service.files == {}
+        daemon.reconfigure(kept_off={})
+        await daemon.drain()
+    assert household.service.creates == 1
+
+
 async def test_threads_that_hang_are_their_owners_alone() -> None:
     loop = asyncio.get_running_loop()
     rooms = ThreadRooms(most=2)

@@ -59,6 +59,7 @@ EXIT_STATUSES = (
     ("5", "a provider or a disk is not available"),
     ("6", "held for budget"),
     ("11", "the state is locked by another daemon"),
+    ("70", "a plugin has blocked all of batchd"),
     ("130", "interrupted"),
 )
 
