@@ -94,3 +94,12 @@ async def _send(response: web.StreamResponse, path: Path, start: int, end: int, 
             left -= len(block)
             if pause:
                 await asyncio.sleep(pause)
+
+
+async def send_endless(request: web.Request) -> web.StreamResponse:
+    """Sends JSON that does not end, until the client has gone."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    await response.write(b'{"data":"')
+    while True:
+        await response.write(b"x" * _BLOCK)

@@ -156,6 +156,11 @@ FAULTS: tuple[Fault, ...] = (
         "code", "retry-after", defaults=Order("", "", retry_after=1.0),
     ),
     _call("html", "status 200 with a page of HTML; nothing is done"),
+    _call("redirect", "status 307 to the same path at another name of this machine; nothing is done"),
+    _call("redirect-after", "done, but answered with that redirect"),
+    _call("endless", "status 200 with JSON without end; nothing is done"),
+    _call("bomb", "status 200 with gzip that unpacks to 100 MB; nothing is done"),
+    _call("echo", "status 400 that repeats the key as it is, in JSON's escapes and in base64; nothing is done"),
     _call("slow", "waits `delay`, then as usual", "delay", defaults=Order("", "", delay=2.0)),
     _call("timeout", "done at once, answered only after `delay`", "delay", defaults=Order("", "", delay=30.0)),
     _call(

@@ -12,10 +12,11 @@ from aiohttp import web
 from . import accounts, batch_calls, control_calls, file_calls, live_calls
 from .account_reasons import refused_for
 from .accounts import ACCOUNT
-from .connections import reset
+from .connections import reset, send_endless
 from .context import CONTEXT, ORDER, Context, new_id, refuse
 from .fault_orders import Orders
 from .faults import Order
+from .hostile import HOSTILE
 from .listening import LISTENER, Listener
 from .refusals import Refusal, no_key, no_such_batch, no_such_file, ordered_refusal, wrong_key
 from .runner import Runner
@@ -101,10 +102,12 @@ async def _with_fault(request: web.Request, route: Route, order: Order) -> web.S
     if order.kind == "slow":
         await asyncio.sleep(order.delay)
         return await route.handler(request)
+    if order.kind == "endless":
+        return await send_endless(request)
     if order.kind == "silence":
         await asyncio.sleep(order.delay)
         return reset(request)
-    if order.kind in ("cut-after", "500-after", "429-after", "timeout"):
+    if order.kind in ("cut-after", "500-after", "429-after", "redirect-after", "timeout"):
         response = await route.handler(request)
         if order.kind == "timeout":
             await asyncio.sleep(order.delay)
@@ -120,6 +123,8 @@ def _fault_answer(request: web.Request, order: Order) -> web.Response:
         return reset(request)
     if kind == "account":
         return refuse(refused_for(order.reason))
+    if kind in HOSTILE:
+        return HOSTILE[kind](request)
     if kind == "html":
         return web.Response(text=_HTML, content_type="text/html")
     if kind == "404" and order.code is None:

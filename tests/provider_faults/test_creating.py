@@ -22,9 +22,18 @@ NOTHING_DONE = [
     "create:503:retry-after=0.01",
     "create:429:retry-after=0.01",
     "create:html",
+    "create:redirect",
+    "create:endless",
+    "create:bomb",
     "create:silence",
 ]
-DONE_ALL_THE_SAME = ["create:cut-after", "create:500-after", "create:429-after:retry-after=0.01", "create:timeout"]
+DONE_ALL_THE_SAME = [
+    "create:cut-after",
+    "create:500-after",
+    "create:429-after:retry-after=0.01",
+    "create:redirect-after",
+    "create:timeout",
+]
 TIME_OUTS = {"create:silence", "create:timeout"}
 
 

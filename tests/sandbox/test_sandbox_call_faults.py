@@ -497,3 +497,39 @@ async def test_faults_from_the_start(tmp_path: Path) -> None:
     # The same command line on the same folder does not order them again: they are used up.
     async with running(tmp_path, faults=("models:500", "models:500")) as sandbox:
         assert (await sandbox.client.models.list()).data
+
+
+@pytest.mark.field("hostile services")
+@pytest.mark.parametrize(("fault", "uploads"), [("upload:redirect", 0), ("upload:redirect-after", 1)])
+async def test_a_redirect_names_another_origin(sandbox: Running, fault: str, uploads: int) -> None:
+    await sandbox.order(fault)
+    async with httpx2.AsyncClient(base_url=str(sandbox.client.base_url)) as client:
+        key = {"Authorization": f"Bearer {sandbox.client.api_key}"}
+        answered = await client.post("files", headers=key, files={"file": ("a.jsonl", ONE)}, data={"purpose": "batch"})
+    assert answered.status_code == 307
+    assert httpx2.URL(answered.headers["location"]).host != sandbox.client.base_url.host
+    assert len((await sandbox.ledger())["uploads"]) == uploads
+
+
+@pytest.mark.field("hostile services")
+@pytest.mark.parametrize("fault", ["models:endless", "models:bomb"])
+async def test_an_answer_without_end(sandbox: Running, fault: str) -> None:
+    await sandbox.order(fault)
+    arrived = 0
+    async with httpx2.AsyncClient(base_url=str(sandbox.client.base_url)) as client:
+        key = {"Authorization": f"Bearer {sandbox.client.api_key}"}
+        async with client.stream("GET", "models", headers=key) as answered:
+            async for piece in answered.aiter_bytes():
+                arrived += len(piece)
+                if arrived > 20_000_000:
+                    break
+    assert arrived > 20_000_000
+
+
+@pytest.mark.field("hostile services")
+async def test_an_error_that_repeats_the_key(sandbox: Running) -> None:
+    await sandbox.order("models:echo")
+    with pytest.raises(openai.BadRequestError) as refused:
+        await sandbox.client.models.list()
+    assert str(sandbox.client.api_key) in str(refused.value)
+    assert "\\u00" in str(refused.value)

@@ -1,0 +1,41 @@
+"""Answers of a service that means ill, or of a proxy in its place: redirects, bombs, a key that is repeated."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Callable, Mapping
+
+from aiohttp import web
+
+from .context import answer
+
+_BOMB = 100_000_000
+
+
+def redirect(request: web.Request) -> web.Response:
+    """The same path at another name of this machine, which is another origin."""
+    elsewhere = "localhost" if request.url.host != "localhost" else "127.0.0.1"
+    return web.Response(status=307, headers={"Location": str(request.url.with_host(elsewhere))})
+
+
+def bomb(_: web.Request) -> web.Response:
+    """Little gzip that unpacks to much."""
+    packer = zlib.compressobj(9, wbits=31)
+    piece = b"x" * 1_000_000
+    packed = [packer.compress(b'{"id":"')]
+    packed += [packer.compress(piece) for _ in range(_BOMB // len(piece))]
+    packed.append(packer.flush())
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    return web.Response(body=b"".join(packed), headers=headers)
+
+
+def echo(request: web.Request) -> web.Response:
+    """The caller's key, as it is and in other forms."""
+    key = request.headers.get("Authorization", "").partition(" ")[2].strip()
+    escaped = "".join(f"\\u{ord(each):04x}" for each in key)
+    message = f"Your key {key} is fine, also as {escaped} and {base64.b64encode(key.encode()).decode()}."
+    return answer({"error": {"message": message, "type": "invalid_request_error", "code": None}}, 400)
+
+
+HOSTILE: Mapping[str, Callable[[web.Request], web.Response]] = {"redirect": redirect, "bomb": bomb, "echo": echo}
