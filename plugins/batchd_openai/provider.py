@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
 from batchd import (
@@ -28,6 +29,7 @@ from batchd import (
 
 from .checking import check
 from .download import NotThereYet, fetch
+from .keeping import answers_until
 from .listing import everything
 from .normalise import OWED, identifier, instant, size_of, status_of, unwrap
 from .pacing import USUAL, Pacing
@@ -38,6 +40,7 @@ from .wire import Call, Kind
 if TYPE_CHECKING:
     from .client import Client
 
+_KEPT_WITHIN = 20.0
 _GONE = frozenset({"error", "deleted", "deleting", "expired", "failed"})
 _MAX_COPIES = 100
 """Each create is made once. A service may carry it out twice, but not a hundred times."""
@@ -144,7 +147,18 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
             if _NO_SUCH.search(text):
                 raise RemoteMissing(f"{service} does not know the batch {batch.id} any more: {text}")
             raise TransientError(f"{service} described the batch {batch.id} without its status: {text}")
-        return status_of(record)
+        status = status_of(record)
+        return replace(status, answers_until=await self._kept_until(record, status)) if status.phase.ended else status
+
+    async def _kept_until(self, record: Mapping[str, Json], status: BatchStatus) -> float | None:
+        """When the service deletes the answers, as far as it can be known."""
+        file: Mapping[str, Json] = {}
+        for name in _files(status.details)[:1]:
+            # Not worth a second try, nor a poll that fails: it says what to hurry for, and no more.
+            with suppress(ProviderError, TimeoutError):
+                async with asyncio.timeout(_KEPT_WITHIN):
+                    file = unwrap(await self._client.get(Call(f"describe the file {name}", about=name), "files", name))
+        return answers_until(record, file, self.settings)
 
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
         """Stream the answers, then the errors, into `target`. Either file may be missing; both are tried."""

@@ -114,6 +114,8 @@ def _batch(batch: BatchSummary) -> str:
     facts += [f"provider id {one_line(batch.remote)}"] if batch.remote else []
     facts += [f"also {one_line(', '.join(batch.extra_remotes))}"] if batch.extra_remotes else []
     facts += [f"sent {local_time(batch.submitted_at)}"] if batch.submitted_at is not None else []
+    if batch.state in {"ended", "held"} and batch.answers_until is not None:
+        facts += [f"its answers can be had until {local_time(batch.answers_until)}"]
     if batch.state == "submitted":
         facts += [f"last news {local_time(batch.progress_at)}"] if batch.progress_at is not None else []
         facts += [f"stopping since {local_time(batch.stopping_at)}"] if batch.stopping_at is not None else []

@@ -1,0 +1,35 @@
+"""Until when a service keeps the answers of a batch that has ended."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from batchd import Json
+
+from .normalise import instant
+from .settings import OpenAISettings
+
+KEPT_DAYS = {"api.openai.com": 30, "api.deepinfra.com": 30}
+"""Days for which services keep answers if they are asked for nothing else, by their own pages. Others do not say."""
+_ENDS = ("completed_at", "expired_at", "cancelled_at", "failed_at", "ended_at", "finished_at")
+
+
+def answers_until(record: Mapping[str, Json], file: Mapping[str, Json], settings: OpenAISettings) -> float | None:
+    """What the file says of itself; else what was asked for, or is known of the service, from the batch's end on."""
+    at = instant(file.get("expires_at"))
+    if math.isfinite(at) and at > 0:
+        return at
+    ended = min((at for key in _ENDS if math.isfinite(at := instant(record.get(key))) and at > 0), default=None)
+    kept = _seconds_kept(settings)
+    return None if ended is None or kept is None else ended + kept
+
+
+def _seconds_kept(settings: OpenAISettings) -> float | None:
+    wanted = settings.extra_body.get("output_expires_after")
+    seconds = wanted.get("seconds") if isinstance(wanted, Mapping) else None
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0:
+        return float(seconds)
+    days = KEPT_DAYS.get(urlsplit(settings.base_url).hostname or "")
+    return None if days is None else days * 86_400.0
