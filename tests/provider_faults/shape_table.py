@@ -41,7 +41,7 @@ EXPECTED: dict[str, Gets] = dict.fromkeys(SHAPES, _OK) | {
     "body-null": Gets("empty_answer", planned=True),
     "body-empty": Gets("empty_answer", planned=True),
     "body-html": Gets("unreadable_answer", planned=True),
-    "error-in-success": Gets("502", again=True, planned=True),
+    "error-in-success": Gets("502", again=True),
     "think-unfinished": Gets("no_text", again=True),
     "reasoning-alone": Gets("no_text", again=True),
     **{f"finish-{word}": Gets("length") for word in ("length", "max_tokens", "model_length", "MAX_TOKENS", "incomplete")},
@@ -77,7 +77,7 @@ def table() -> str:
         gets = EXPECTED[shape.name]
         row = "gets the answer" if gets.code is None else f"fails: `{gets.code}`"
         asked = "up to `attempts` times" if gets.again else "once"
-        tokens = "as planned" if gets.planned else "as counted"
+        tokens = "none" if shape.free else "as planned" if gets.planned else "as counted"
         summary = shape.summary.replace("|", "\\|").replace("<", "&lt;")
         rows.append(f"| `{shape.name}` | {shape.seen} | {summary} | {row} | {asked} | {tokens} |")
     return "\n".join(rows) + "\n"

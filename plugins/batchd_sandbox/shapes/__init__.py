@@ -36,6 +36,8 @@ def played(shape: Shape, line: bytes, answer: Answer) -> tuple[bytes, Answer]:
         if usage is ...:
             del body["usage"]
         answer = replace(answer, input_tokens=bill[0], cached_tokens=bill[1], output_tokens=bill[2])
+    if shape.free:
+        answer = replace(answer, input_tokens=0, output_tokens=0)
     if shape.change is not None:
         shape.change(record, body)
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"), answer

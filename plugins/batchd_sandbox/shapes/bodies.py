@@ -192,6 +192,7 @@ BODIES = (
         "OpenRouter",
         "status 200 with an error in the body",
         whole(lambda b: {"error": {"code": 502, "message": "Provider returned error"}}),
+        free=True,
     ),
     Shape(
         "think",

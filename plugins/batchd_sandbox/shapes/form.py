@@ -19,7 +19,8 @@ Asks = Literal["text", "json", "tools"]
 class Shape:
     """One way in which services write an answer: its name, where it was seen, and what is done to the line.
 
-    `asks` tells which kind of request it answers: for a text, for JSON by a schema, or with tools.
+    `asks` tells which kind of request it answers: for a text, for JSON by a schema, or with tools. A `free` one is an
+    error, billed at nothing.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Shape:
     change: Change | None = None
     count: Count | None = None
     asks: Asks = "text"
+    free: bool = False
 
 
 def message_of(body: Record) -> Record:
