@@ -219,7 +219,9 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
         files = [submission.upload, *_files(details)]
         if submission.attempt > 1:
             files += [str(file["id"]) for file in await self._ours(submission)]
-        deleted, absent, problems = [], [], []
+        deleted: list[str] = []
+        absent: list[str] = []
+        problems: list[str] = []
         for file in dict.fromkeys(file for file in files if file):
             try:
                 known = await self._delete(file)
