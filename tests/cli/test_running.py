@@ -285,6 +285,22 @@ def test_check_of_a_state_with_folders_that_no_job_knows(tmp_path: Path) -> None
     assert any(level == "wrong" and "abcd1234" in text for level, text in found)
 
 
+@pytest.mark.field("state")
+def test_folders_that_no_job_knows_are_adopted(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    config = house / "config.toml"
+    assert here("state", "adopt", config=config).out == "The database knows every folder.\n"
+    folder = house / "state" / "jobs" / "abcd1234"
+    (folder / "parts").mkdir(parents=True)
+    (folder / "source").write_text("review\ngood\n")
+    said = here("state", "adopt", config=config)
+    assert said.status == 0
+    assert (house / "rejected" / "adopted-abcd1234.csv").read_text() == "review\ngood\n"
+    assert (house / "state" / "adopted" / "abcd1234" / "parts").is_dir()
+    assert "may be paid for" in said.out
+    assert here("state", "adopt", "--json", config=config).json() == {"adopted": []}
+
+
 def test_check_does_not_call_a_provider_without_its_key(tmp_path: Path) -> None:
     house = real_house(tmp_path / "house")
     [(level, text)] = levels(house, FAKE_KEY="")["provider fake"]

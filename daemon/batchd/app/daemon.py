@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..config.load import Config
 from ..engine.context import Context, TimeLimits
@@ -16,6 +18,7 @@ from ..engine.scheduler import Engine
 from ..intake.watcher import Watcher
 from ..plugin.catalogue import Catalogue
 from ..status.feed import ObserverFeed
+from ..status.soundness import unknown_folders
 from ..store.database import Database
 from ..store.spool import Spool
 from ..store.store import Store
@@ -27,6 +30,8 @@ from .executors import executors
 from .folders import existing, people_folders
 from .instances import Instances, make_observers, opened
 from .supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
 
 RESCAN_ON_NETWORK = 15.0
 """Seconds between looks at an inbox on a network file system, where each one costs the server work."""
@@ -102,6 +107,7 @@ async def daemon(
         feed = ObserverFeed(clock)
         database = await Database.open(spool.database, now=clock.now, on_event=feed.heard)
         store = Store(database)
+        await asyncio.to_thread(_warn_of_unknown, config.folders.state)
         leaving.push_async_callback(store.close)
         leaving.push_async_callback(feed.close)
         await feed.start(store.observers, observers)
@@ -129,6 +135,18 @@ async def daemon(
             await opened(context.configured.opening.values())
             await asyncio.gather(settling, return_exceptions=True)
             await ours.close()
+
+
+def _warn_of_unknown(state: Path) -> None:
+    """Say that the database was lost, or is an old copy: what it forgot may be paid for."""
+    folders = unknown_folders(state)
+    if folders:
+        logger.warning(
+            "%d folders in %s belong to no job that the database knows: it was lost or is old. See: batchd check",
+            len(folders),
+            state / "jobs",
+            extra={"action": "Start"},
+        )
 
 
 async def _settle(opening: Mapping[str, asyncio.Task[None]]) -> None:

@@ -1,4 +1,4 @@
-"""`batchd state`: where the daemon's database is."""
+"""`batchd state`: where the daemon's database is, and what lies beside it that it does not know."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .call import Call, json_option, pass_call
 
 @click.group()
 def state() -> None:
-    """Find the database, which you may read."""
+    """Find the database, and adopt what it does not know."""
 
 
 @state.command()
@@ -29,3 +29,32 @@ def path(call: Call, *, as_json: bool) -> None:
         click.echo(json.dumps({"folder": str(places.state), "database": str(places.database)}, indent=2))
         return
     click.echo(str(places.database))
+
+
+@state.command()
+@json_option
+@pass_call
+def adopt(call: Call, *, as_json: bool) -> None:
+    """Give back the dropped files of jobs that the database does not know, after it was lost or an old copy put back.
+
+    Copies each file into the rejected folder and puts the rest of its folder aside, in `adopted` of the state folder.
+    Nothing is deleted and nothing is asked. A daemon may not be running.
+
+    \b
+    Examples:
+      batchd state adopt
+    """
+    from ..app.adopting import adopt as adopt_folders
+
+    places = call.places()
+    found = adopt_folders(places.state, places.rejected)
+    if as_json:
+        records = [{"job": each.job, "file": each.file and str(each.file), "kept": str(each.kept)} for each in found]
+        click.echo(json.dumps({"adopted": records}, indent=2))
+        return
+    for each in found:
+        click.echo(f"{each.job}: {each.file or 'no dropped file in it'}; the rest is in {each.kept}")
+    if found:
+        click.echo("Their answers may be paid for: look at the provider for their batches before you drop them again.")
+    else:
+        click.echo("The database knows every folder.")

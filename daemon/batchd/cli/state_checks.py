@@ -25,6 +25,7 @@ def state_results(state: Path) -> Iterator[CheckResult]:
         names = join([each.name for each in folders[:5]]) + (" and others" if len(folders) > 5 else "")
         text = (
             f"{count(len(folders), 'folder')} in {state / 'jobs'} belong to no job that the database knows: {names}. "
-            "The database was lost, or is an old copy. What was dropped is in each of them, as `source`."
+            "The database was lost, or is an old copy. What was dropped is in each of them, as `source`; batchd state "
+            "adopt gives them back."
         )
         yield CheckResult("state", Level.WRONG, text)
