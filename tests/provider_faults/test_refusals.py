@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -296,3 +297,20 @@ async def test_batches_refused_together_for_the_queue_teach_its_limit_once(make_
         assert learnt.limit is None or learnt.limit > 200
         assert house.clock.steady() - begin < 120
     await pair.all_well(100)
+
+
+@ROUTE
+async def test_a_key_that_the_files_own_requests_have_is_named_too(make_pair: MakePair) -> None:
+    route = replace(TEMPLATE, prompt=PluginSpec("passthrough"))
+    pair = await make_pair("line:param:param=top_p", routes=[route])
+    lines = [
+        {"custom_id": f"r{number}", "method": "POST", "url": "/v1/chat/completions", "body": body}
+        for number, body in enumerate([{"messages": [{"role": "user", "content": "Fine."}], "top_p": 0.5}] * 3)
+    ]
+    pair.household.drop("reviews/may.jsonl", "\n".join(json.dumps(line) for line in lines))
+    async with pair.household.living() as daemon:
+        await daemon.take_in()
+        await pair.drain(daemon)
+        job = await daemon.context.store.jobs.get(await job_of(pair))
+    assert job.reason_code == "provider_refused"
+    assert "Change `top_p` in the requests of the file" in str(job.reason)

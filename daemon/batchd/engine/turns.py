@@ -27,7 +27,6 @@ class Turns:
         self._steady = context.clock.steady()
         self._now = context.clock.now()
         self._batches = batches
-        self._trying: set[tuple[str, str]] = set()
 
     def wait_to_send(self, batch: Batch) -> float:
         """Steady time before which this batch must not be uploaded or created; 0 if it may be now."""
@@ -36,7 +35,8 @@ class Turns:
             return 0.0
         if block.until > self._steady:
             return block.until
-        first = next(each for each in self._batches if each.provider == batch.provider and each.state in _OPENING)
+        opening = (each for each in self._batches if each.provider == batch.provider and each.state in _OPENING)
+        first = next(opening, batch)
         if first.key == batch.key and not self._is_trying(batch.provider, batch.model, but=batch.key):
             return 0.0
         return self._steady + LOOK_AGAIN

@@ -134,9 +134,8 @@ class CollectTask:
     """Join a part's answers with its rows. `settled` is its results file so far, `results` the one to write.
 
     `lane` is how the requests were sent, `terms` the price of answers, None if it is not known. With `keys`, rows with
-    the same request share an answer, and the `book` stores the answers with the time `at`. `body_keys` are the keys
-    that the route sets in each request, and `limit_key` the one that limits its answers; `proven` says that other rows
-    of the job have been answered.
+    the same request share an answer, and the `book` stores the answers with the time `at`. `limit_key`
+    is the key that limits the route's answers; `proven` says that other rows of the job have been answered.
 
     `requests` are those that were sent: an answer that the service did not count costs what was planned for it.
     `factor` leads from counted input tokens to the most that a service may count.
@@ -164,7 +163,6 @@ class CollectTask:
     factor: float = 1.0
     hopeless: Mapping[int, Failure] = field(default_factory=dict)
     row_timeout: float = ROW_TIMEOUT
-    body_keys: Sequence[str] = ()
     proven: bool = False
     limit_key: str = "max_tokens"
 
@@ -224,7 +222,10 @@ def collect(task: CollectTask) -> CollectDone:
     refusals = LineRefusals()
     for asked in open_rows:
         refusals.add(asked, answers.get(asked, ()))
-    verdict = refusals.judge(body_keys=task.body_keys, proven=task.proven or any(line.ok for line in settled.values()))
+    verdict = refusals.judge(
+        body_keys=_body_keys(task) if refusals.by_row else (),
+        proven=task.proven or any(line.ok for line in settled.values()),
+    )
     if verdict.route is not None:
         return CollectDone(0, 0, len(open_rows), {}, Bill(), refusals=verdict)
     open_rows = [asked for asked in open_rows if asked not in verdict.held]
@@ -282,6 +283,16 @@ def _planned(task: CollectTask, sizes: Mapping[int, int]) -> Mapping[int, Usage]
     if task.requests is None:
         return {}
     return planned_usage(Path(task.requests), sizes, endpoint=task.endpoint, model=task.model, factor=task.factor)
+
+
+def _body_keys(task: CollectTask) -> Sequence[str]:
+    """The keys of the first request's body: those that a refusal may name."""
+    try:
+        first = next(lines_of(Path(task.requests)), b"") if task.requests is not None else b""
+        body = msgspec.json.decode(first)["body"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    return list(body) if isinstance(body, dict) else ()
 
 
 def _with_key(line: ResultLine, limit_key: str) -> ResultLine:

@@ -56,7 +56,6 @@ async def collect_part(context: Context, action: Collect) -> None:
         factor=correction.factor * (SURE if correction.sure else UNSURE),
         hopeless=context.hopeless(part),
         row_timeout=context.time_limits.row,
-        body_keys=[*job.route.params, "response_format", "messages"],
         limit_key=limit_key(job.route.model, job.route.params, endpoint=job.route.endpoint),
         proven=(await context.store.jobs.totals(job.id)).ok > 0,
     )
