@@ -11,6 +11,7 @@ from batchd.contracts import DeliveryJob, ResultRows, Settings, Sink
 from batchd.domain import lifecycle
 from batchd.domain.subjects import Subject
 from batchd.errors import RejectedError
+from batchd.status.overview import sinks_needed
 from batchd.testing.household import Household, Living
 
 from .conftest import MakeHousehold, csv_of, route
@@ -159,6 +160,7 @@ async def test_a_sink_that_was_taken_out_is_named_at_once_with_what_to_do(make_h
     household = house(make_household, Webhook("works"))
     async with household.living() as daemon:
         [job] = await delivering_beside(household, daemon)
+        assert sinks_needed(household.folder / "state") == {"csv": [job], "webhook": [job]}, "what `check` looks for"
         csv = daemon.context.configured.sinks["csv"]
         daemon.reconfigure(sinks={"csv": csv})
         await daemon.step()
