@@ -42,6 +42,9 @@ lock:  ## write the newest versions of all packages into the lock file
 demo: $(STAMP)  ## the main job on a sample file, with a sandbox in place of a paid service
 	@$(BIN)/batchd demo
 
+demo-live: $(STAMP)  ## the same with a sandbox that has no batches: a call a row
+	@$(BIN)/batchd demo --live batchd-demo-live
+
 test-fast: $(STAMP)  ## the tests to run before each commit: about a minute; tests/README.md says which
 	$(BIN)/python -m pytest -q -n auto --hypothesis-profile fast -m "not slow and not speed and not outside" $(FAST_ARGUMENTS)
 

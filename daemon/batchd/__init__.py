@@ -13,6 +13,8 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:
     from .answers.meaning import read_output_line as read_output_line
     from .bodies.usage import read_usage as read_usage
+    from .calls import LiveAnswer as LiveAnswer
+    from .calls import LiveCall as LiveCall
     from .contracts import BatchProvider as BatchProvider
     from .contracts import DeliveryJob as DeliveryJob
     from .contracts import LiveProvider as LiveProvider
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from .errors import RejectedError as RejectedError
     from .errors import RemoteMissing as RemoteMissing
     from .errors import SubmissionRefused as SubmissionRefused
+    from .errors import TooManyCalls as TooManyCalls
     from .errors import TransientError as TransientError
     from .errors import WorkerLost as WorkerLost
     from .events import Event as Event
@@ -73,6 +76,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "answers.meaning": ("read_output_line",),
     "bodies.usage": ("read_usage",),
+    "calls": ("LiveAnswer", "LiveCall"),
     "contracts": (
         "BatchProvider",
         "DeliveryJob",
@@ -104,6 +108,7 @@ _HOMES = {
         "RejectedError",
         "RemoteMissing",
         "SubmissionRefused",
+        "TooManyCalls",
         "TransientError",
         "WorkerLost",
     ),

@@ -23,6 +23,8 @@ from typing import IO, ClassVar, Generic, TypeVar
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
+from .calls import LiveAnswer as LiveAnswer
+from .calls import LiveCall as LiveCall
 from .errors import CannotFind
 from .events import Event
 from .model import BadRow, BatchStatus, Body, Dialect, Failure, Json, Response, Result, Row, RowStatus, Usage
@@ -246,15 +248,29 @@ class BatchProvider(Plugin[SettingsT]):
 
 
 class LiveProvider(Plugin[SettingsT]):
-    """A service that answers a single request, immediately."""
+    """A service that answers a single request, immediately. A class may be a BatchProvider as well."""
 
     @abstractmethod
     async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
-        """Answer one request: a `Failure` in the Result if it is refused. For a busy service raise `TransientError`."""
+        """Answer one request: a `Failure` in the Result if it is refused.
+
+        Raise `TooManyCalls` if it takes no more for now, `TransientError` to be asked again, `RejectedError` otherwise.
+        """
+
+    async def answer(self, call: LiveCall) -> LiveAnswer:
+        """The same as bytes, which batchd calls. By default through `complete`."""
+        result = await self.complete(call.custom_id, msgspec.json.decode(call.body), endpoint=call.endpoint)
+        outcome = result.outcome
+        if isinstance(outcome, Response):
+            return LiveAnswer(outcome.status_code, json.dumps(outcome.body).encode())
+        return LiveAnswer(failure=outcome)
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:
         """See `BatchProvider.check`."""
         return ()
+
+    async def aopen(self) -> None:
+        """See `BatchProvider.aopen`."""
 
     async def aclose(self) -> None:
         """Close connections. Called once, at the end."""

@@ -11,7 +11,8 @@ BatchdError
 │   └── StateUnusable        wrong place, newer version, damaged
 └── ProviderError            the service did not do what was asked
     ├── TransientError       it may later: wait and try again; from `submit`: the outcome is unknown
-    │   └── NotSent          the same, and the service certainly has not received the call
+    │   ├── NotSent          the same, and the service certainly has not received the call
+    │   └── TooManyCalls     the same, since we call too often: it has not worked on this one
     ├── RejectedError        it will not until a person acts: key, account, permission
     ├── SubmissionRefused    it will never accept this batch unchanged
     ├── RemoteMissing        it does not know this batch or file (any more)
@@ -20,7 +21,7 @@ BatchdError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,15 +98,30 @@ class TransientError(ProviderError):
 
     `retry_after` is the number of seconds that the service asked to wait, None if it did not. Raised from `submit`,
     it means that the batch may have been created, so batchd waits and looks for it before it submits again.
+    `answered` says that the service did answer, so that the call is over there.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, answered: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.answered = answered
 
 
 class NotSent(TransientError):
     """A temporary fault, and the service certainly has not received the call: it may be repeated at once."""
+
+
+class TooManyCalls(TransientError):
+    """The service takes no more calls at the moment, such as with status 429. It has not worked on this one.
+
+    `limit` says what is used up, if the service told. batchd calls more slowly, and no row fails because of it.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, limit: Literal["requests", "tokens"] | None = None
+    ) -> None:
+        super().__init__(message, retry_after=retry_after, answered=True)
+        self.limit = limit
 
 
 class RejectedError(ProviderError):

@@ -10,12 +10,18 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
+import msgspec
+
 from batchd import (
     BatchPhase,
     BatchProvider,
     BatchStatus,
+    Body,
     CannotFind,
     Json,
+    LiveAnswer,
+    LiveCall,
+    LiveProvider,
     ProviderError,
     Purged,
     RejectedError,
@@ -39,6 +45,7 @@ from .wire import Call, Kind
 
 if TYPE_CHECKING:
     from .client import Client
+    from .live import LiveClient
 
 _KEPT_WITHIN = 20.0
 _GONE = frozenset({"error", "deleted", "deleting", "expired", "failed"})
@@ -47,8 +54,8 @@ _MAX_COPIES = 100
 _NO_SUCH = re.compile(r"not[ _]?found|no such|does not exist", re.IGNORECASE)
 
 
-class OpenAIProvider(BatchProvider[OpenAISettings]):
-    """OpenAI's Batch API, and the same calls as many other services offer them."""
+class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]):
+    """OpenAI's Batch API and its endpoints with immediate answers, and the same calls of many other services."""
 
     Settings = OpenAISettings
 
@@ -57,6 +64,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
         self._pacing = pacing
         self.completion_window = settings.window
         self._open_client: Client | None = None
+        self._open_live: LiveClient | None = None
 
     @property
     def _client(self) -> Client:
@@ -67,9 +75,41 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
             self._open_client = Client(self.settings, self._pacing)
         return self._open_client
 
+    @property
+    def _live(self) -> LiveClient:
+        if self._open_live is None:
+            from .live import LiveClient
+
+            self._open_live = LiveClient(self.settings)
+        return self._open_live
+
     async def aopen(self) -> None:
         """Import the SDK and prepare its client in a thread, since that takes more than a second."""
-        await asyncio.to_thread(lambda: self._client.prepare())
+
+        def prepare() -> None:
+            self._client.prepare()
+            self._live.prepare()
+
+        await asyncio.to_thread(prepare)
+
+    async def answer(self, call: LiveCall) -> LiveAnswer:
+        """One POST to the endpoint of the call."""
+        return await self._live.answer(call)
+
+    async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
+        """The same, decoded."""
+        answer = await self.answer(LiveCall(custom_id, msgspec.json.encode(body), endpoint, custom_id))
+        if answer.failure is not None:
+            return Result(custom_id, answer.failure)
+        line = b'{"custom_id":%s,"response":{"status_code":%d,"body":%s},"error":null}' % (
+            msgspec.json.encode(custom_id),
+            answer.status,
+            answer.body,
+        )
+        result = read_output_line(line)
+        if result is None:
+            raise TransientError(f"{self.settings.base_url} answered with something that is not JSON.", answered=True)
+        return result
 
     def account(self) -> Mapping[str, str]:
         """The key, the organization, the project and the address, and what is added to every call."""
@@ -243,6 +283,8 @@ class OpenAIProvider(BatchProvider[OpenAISettings]):
         """Close the connections."""
         if self._open_client is not None:
             await self._open_client.aclose()
+        if self._open_live is not None:
+            await self._open_live.aclose()
 
     async def _upload(self, submission: Submission, name: str) -> str:
         within = self._pacing.min_upload + submission.size / self.settings.slowest_upload

@@ -39,6 +39,7 @@ class OpenAISettings(Settings):
     * `headers`, `query`: added to every call; values may be `env:NAME` and the like
     * `completion_window`, `purpose`: sent as they are (Together wants the purpose `batch-api`)
     * `metadata`: whether to mark batches with our key; turn it off if the service refuses it
+    * `idempotency_key`: whether live calls carry the header `Idempotency-Key`
     * `extra_body`: more fields for the create call, such as `output_expires_after`
     * `request_timeout`, `connect_timeout`: the longest silence of the service; the time to connect
     * `slowest_upload`: bytes per second; a slower upload is stopped and retried later
@@ -53,6 +54,7 @@ class OpenAISettings(Settings):
     completion_window: str = "24h"
     purpose: str = "batch"
     metadata: bool = True
+    idempotency_key: bool = True
     extra_body: dict[str, Json] = Field(default_factory=dict)
     request_timeout: Duration = 60.0
     connect_timeout: Duration = 10.0

@@ -114,7 +114,7 @@ def of_response(response: httpx2.Response, call: Call, service: Service) -> Batc
     if status in {401, 407} or body.codes & _BAD_KEY or (status == 403 and advice is None):
         return RejectedError(
             f"{address} refused the key from {service.key_where} when asked to {call.what} "
-            f"(status {status}: {body.text}) Put a key there that is valid and may use files and batches; "
+            f"(status {status}: {body.text}) Put a key there that is valid and may {_use(call)}; "
             f"{service.key_renewal}."
         )
     if advice is not None:
@@ -151,6 +151,8 @@ def _account_advice(status: int, body: ErrorBody) -> str | None:
 def _missing(status: int, body: ErrorBody, refusal: str, call: Call, service: Service) -> BatchdError:
     if call.kind is Kind.LOOK:
         return _cannot_look(refusal)
+    if call.kind is Kind.ANSWER:
+        return RejectedError(f"{refusal} Check base_url (most end in /v1), and the model and endpoint of the route.")
     missing = status in {404, 410}
     names_the_file = "file" in body.whole or (call.about is not None and call.about.lower() in body.whole)
     if call.kind is Kind.UPLOAD or (call.kind is Kind.CREATE and not (missing and names_the_file)):
@@ -162,6 +164,10 @@ def _missing(status: int, body: ErrorBody, refusal: str, call: Call, service: Se
     if missing:
         return RemoteMissing(refusal)
     return TransientError(refusal) if status >= 500 else ProviderError(refusal)
+
+
+def _use(call: Call) -> str:
+    return "use the model" if call.kind is Kind.ANSWER else "use files and batches"
 
 
 def _cannot_look(refusal: str) -> CannotFind:

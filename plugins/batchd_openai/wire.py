@@ -35,6 +35,8 @@ class Kind(Enum):
     CREATE = auto()
     LOOK = auto()
     """A search through a list for a batch or file that may not be there."""
+    ANSWER = auto()
+    """The call of one row."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,15 @@ class _SandboxCommand(click.Command):
     help="Most prompt tokens in unfinished batches, per model. Without it there is no limit.",
 )  # fmt: skip
 @click.option(
+    "--batches/--no-batches", default=True, show_envvar=True,
+    help="Whether there are files and batches. Without them it plays a service that has live calls only.",
+)  # fmt: skip
+@click.option(
+    "--calls-per-second", type=click.FloatRange(0.01), default=None, show_envvar=True,
+    help="Most live calls a second; more are refused with status 429. Without it there is no limit.",
+)  # fmt: skip
+@click.option("--live-latency", type=_Duration(), default="0s", show_envvar=True, help="How long a live call takes.")
+@click.option(
     "--models", "models", multiple=True, default=DEFAULT_MODELS, show_envvar=True,
     help="A model to list; may be repeated.",
 )  # fmt: skip
@@ -123,6 +132,9 @@ def sandbox(
     max_requests: int,
     max_bytes: int,
     max_enqueued_tokens: int | None,
+    batches: bool,
+    calls_per_second: float | None,
+    live_latency: float,
     models: tuple[str, ...],
     any_model: bool,
     faults_ordered: tuple[str, ...],
@@ -144,6 +156,9 @@ def sandbox(
             max_requests=max_requests,
             max_bytes=max_bytes,
             max_enqueued_tokens=max_enqueued_tokens,
+            batches=batches,
+            calls_per_second=calls_per_second,
+            live_latency=live_latency,
             models=models,
             any_model=any_model,
             faults=faults_ordered,

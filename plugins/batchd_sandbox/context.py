@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -25,6 +25,8 @@ class Context:
     store: Store
     orders: Orders
     runner: Runner
+    turns: dict[str, float] = field(default_factory=dict)
+    """The level of the bucket of live calls, and when that was."""
 
 
 CONTEXT = web.AppKey("context", Context)

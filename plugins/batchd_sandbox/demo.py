@@ -28,6 +28,7 @@ duplicates = "process"
 plugin = "openai"
 base_url = "{url}"
 api_key = "env:BATCHD_DEMO_KEY"
+mode = "{mode}"
 poll = "300ms"
 linger = "200ms"
 max_requests = 60              # small, so that the sample makes several batches
@@ -63,7 +64,10 @@ FOLDERS = ("inbox/reviews", "outbox", "archive", "rejected")
 
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path("batchd-demo"))
-def demo(folder: Path) -> None:
+@click.option(
+    "--live", is_flag=True, help="The sandbox has no batches, so that each row is asked by a call of its own."
+)
+def demo(folder: Path, *, live: bool) -> None:
     """Run the main job on a sample of 240 product reviews. No key, no network.
 
     Everything happens in FOLDER (default ./batchd-demo), which you may inspect and delete. The answers come from the
@@ -75,9 +79,9 @@ def demo(folder: Path) -> None:
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     click.echo("A sandbox server on this machine answers with a few rules. Nothing is paid.")
-    with _sandbox(folder) as url:
+    with _sandbox(folder, live=live) as url:
         config = folder / "config.toml"
-        config.write_text(CONFIG.format(url=url), encoding="utf-8")
+        config.write_text(CONFIG.format(url=url, mode="live" if live else "batch"), encoding="utf-8")
         sample = folder / "may.csv"
         sample.write_bytes(content)
         click.echo(f"Dropping {_short(sample)} into {_short(folder / 'inbox' / 'reviews')}.\n")
@@ -147,9 +151,11 @@ def _short(path: Path) -> str:
 
 
 @contextmanager
-def _sandbox(folder: Path) -> Iterator[str]:
+def _sandbox(folder: Path, *, live: bool) -> Iterator[str]:
     """Runs the server in its own process; yields its base URL."""
     command = [sys.executable, "-m", "batchd", "sandbox", "--port", "0", "--latency", "3s"]
+    if live:
+        command += ["--no-batches", "--live-latency", "500ms"]
     process = subprocess.Popen(
         [*command, "--folder", str(folder / "sandbox")],
         stdout=subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from typing import Any
@@ -11,7 +12,7 @@ from aiohttp import web
 
 from .answering import ENDPOINTS, AnswerFaults, Request, unreadable_body
 from .context import CONTEXT, ORDER, Context, answer, json_body, new_id
-from .refusals import Refusal, no_such_model
+from .refusals import Refusal, no_such_model, ordered_refusal
 
 _DECODERS: dict[str, msgspec.json.Decoder[Request]] = {
     path: msgspec.json.Decoder(endpoint.request) for path, endpoint in ENDPOINTS.items()
@@ -32,6 +33,9 @@ async def chat(request: web.Request) -> web.StreamResponse:
         raise Refusal(
             400, "The sandbox does not stream: ask without 'stream'.", param="stream", code="unsupported_value"
         )
+    _take_turn(context)
+    if context.settings.live_latency:
+        await asyncio.sleep(context.settings.live_latency)
     order = request.get(ORDER)
     faults = AnswerFaults(
         length=order is not None and order.kind == "length", empty=order is not None and order.kind == "empty"
@@ -52,6 +56,19 @@ async def model(request: web.Request) -> web.StreamResponse:
     name = request.match_info["model"]
     _check_model(request.app[CONTEXT], name)
     return answer(_model(name))
+
+
+def _take_turn(context: Context) -> None:
+    """Refuse what is beyond the limit of calls, which a bucket keeps that holds one second of them."""
+    limit = context.settings.calls_per_second
+    if limit is None:
+        return
+    now, most = time.monotonic(), max(limit, 1.0)
+    level = min(most, context.turns.get("level", most) + (now - context.turns.get("at", now)) * limit)
+    enough = level >= 1.0
+    context.turns.update(level=level - 1.0 if enough else level, at=now)
+    if not enough:
+        raise ordered_refusal(429, retry_after=1.0)
 
 
 def _check_model(context: Context, name: str) -> None:

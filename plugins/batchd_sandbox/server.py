@@ -188,6 +188,8 @@ def _application(context: Context) -> web.Application:
     application[CONTEXT] = context
     application.on_response_prepare.append(_add_headers)
     for route in ROUTES:
+        if not context.settings.batches and route.path.startswith(("/v1/files", "/v1/batches")):
+            continue
         application.router.add_route(route.method, route.path, _guarded(route))
     application.router.add_get("/sandbox/faults", control_calls.list_faults)
     application.router.add_post("/sandbox/faults", control_calls.order_faults)

@@ -41,6 +41,12 @@ class SandboxSettings:
     max_bytes: int = 209_715_200
     max_enqueued_tokens: int | None = None
     """Per model, over all batches that are not finished. None: no limit."""
+    batches: bool = True
+    """False plays a service that has live calls only."""
+    calls_per_second: float | None = None
+    """Live calls a second, in a bucket that holds one second of them; more are refused. None: no limit."""
+    live_latency: float = 0.0
+    """The time that a live call takes."""
     models: tuple[str, ...] = DEFAULT_MODELS
     any_model: bool = True
     """False refuses models that are not listed, as the real service does."""

@@ -84,6 +84,7 @@ SAMPLES: dict[str, list[Event]] = {
         events.BatchEnded(
             batch=BATCH, phase="completed", completed=12_399, failed=1, total=12_400, provider="holysheep"
         ),
+        events.CallsRepeated(batch=BATCH, rows=2, examples=[4, 17]),
         events.BatchDownloaded(batch=BATCH, answers=12_400),
         events.UsageDiffers(
             batch=BATCH, input_tokens=812_400, output_tokens=60_120, provider_input=812_400, provider_output=61_000

@@ -24,6 +24,7 @@ from batchd.errors import (
     StateLocked,
     StateUnusable,
     SubmissionRefused,
+    TooManyCalls,
     TransientError,
     WorkerLost,
 )
@@ -42,6 +43,7 @@ ALL = [
     ProviderError("odd"),
     TransientError("busy", retry_after=2.5),
     TransientError("busy"),
+    TooManyCalls("slow down", retry_after=2.5, limit="tokens"),
     NotSent("offline", retry_after=1.0),
     RejectedError("bad key"),
     SubmissionRefused("no", problems=[Problem("code", "message", 3)]),

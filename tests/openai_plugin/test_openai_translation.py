@@ -274,7 +274,7 @@ def test_every_status_by_kind_of_call(
     status: int, plain: type[Exception], upload: type[Exception], create: type[Exception], look: type[Exception]
 ) -> None:
     kinds = {Kind.PLAIN: plain, Kind.UPLOAD: upload, Kind.CREATE: create, Kind.LOOK: look}
-    found = {kind: type(of_response(answer(status), Call("do it", kind), SERVICE)) for kind in Kind}
+    found = {kind: type(of_response(answer(status), Call("do it", kind), SERVICE)) for kind in kinds}
     assert found == kinds
 
 

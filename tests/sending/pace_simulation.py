@@ -77,7 +77,9 @@ class Bucket:
         return False
 
 
-def run(service: Service, seed: int, spans: Spans | None = None, *, callers: int = 1, pace: Pace | None = None) -> list[Phase]:
+def run(
+    service: Service, seed: int, spans: Spans | None = None, *, callers: int = 1, pace: Pace | None = None
+) -> list[Phase]:
     """Call a service as fast as the pace allows; what came of each span."""
     spans = spans or Spans()
     chance = random.Random(seed)
@@ -131,8 +133,10 @@ def run(service: Service, seed: int, spans: Spans | None = None, *, callers: int
         mine = paces[who]
         while True:
             queue = again[who]
-            size = queue[0][1] if queue and queue[0][0] <= now else (
-                chance.uniform(*service.tokens) if service.tokens else 1.0
+            size = (
+                queue[0][1]
+                if queue and queue[0][0] <= now
+                else (chance.uniform(*service.tokens) if service.tokens else 1.0)
             )
             wait = mine.wait(now, size)
             if wait > 0:
@@ -174,7 +178,9 @@ def _phases(service: Service, spans: Spans, accepted, refusals, limit) -> Iterat
     for begin, stop in spans.measured:
         got = [each for each in accepted if begin <= each[0] < stop]
         refused = sum(begin <= when < stop for when in refusals)
-        allowed = service.queue / (service.latency * math.exp(SIGMA**2 / 2)) if service.queue else limit((begin + stop) / 2)
+        allowed = (
+            service.queue / (service.latency * math.exp(SIGMA**2 / 2)) if service.queue else limit((begin + stop) / 2)
+        )
         share = sum(each[1] for each in got) / (allowed * (stop - begin))
         yield Phase(share, refused / max(1, len(got)), statistics.median([each[2] for each in got] or [0.0]))
 

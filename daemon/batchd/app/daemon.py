@@ -16,6 +16,7 @@ from ..engine.context import Context, TimeLimits
 from ..engine.inbox_look import InboxLook
 from ..engine.scheduler import Engine
 from ..intake.watcher import Watcher
+from ..live.lanes import Lanes
 from ..plugin.catalogue import Catalogue
 from ..status.feed import ObserverFeed
 from ..status.soundness import unknown_folders
@@ -51,16 +52,23 @@ class Daemon:
     reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
     _closing: set[asyncio.Task[None]] = field(default_factory=set)
 
+    @property
+    def lanes(self) -> Lanes:
+        """The live calls, which go on across reloads."""
+        return self._instances.lanes
+
     def configure(self, config: Config, catalogue: Catalogue, instances: Instances) -> None:
         """Work by this configuration from now on: by all of it, since one assignment puts it in force.
 
         The providers and sinks of the last one are closed once nothing that is under way uses them.
         """
         last, last_instances = self.context.configured, self._instances
+        last_calls = last_instances.lanes.calls()
 
         async def close() -> None:
             await opened(last.opening.values())
             await self.supervisor.caught_up()
+            await last_instances.lanes.let_go(last_calls)
             await last_instances.aclose()
 
         if config.plugin_dir or self.config.plugin_dir:
@@ -79,6 +87,7 @@ class Daemon:
 
     async def close(self) -> None:
         """Close all providers and sinks. Nothing is under way any more."""
+        await self._instances.lanes.stop()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self._instances.aclose()
 
@@ -112,7 +121,8 @@ async def daemon(
         leaving.push_async_callback(feed.close)
         await feed.start(store.observers, observers)
         executor, local = await leaving.enter_async_context(executors(config, catalogue, number=workers))
-        instances = Instances.of(config, catalogue)
+        lanes = Lanes(spool)
+        instances = Instances.of(config, catalogue, lanes)
         context = Context(
             store=store,
             spool=spool,

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config.load import Config
-from ..contracts import BatchProvider, Sink
+from ..config.tables import ProviderTable
+from ..contracts import BatchProvider, LiveProvider, Sink
 from ..domain.routing import PluginSpec
 from ..domain.subjects import Subject
 from ..engine.context import Configured, ConfiguredProvider
-from ..errors import ConfigError
 from ..file_sink import FileSink
+from ..live.desk import LiveDesk
+from ..live.lanes import Lanes, LiveTerms
+from ..money.lanes import Lane
 from ..money.price_list import PriceList
 from ..plugin.catalogue import Catalogue
 from ..plugin.kept_off import kept_off, state_of
@@ -35,9 +38,10 @@ class Instances:
     sinks: Mapping[str, Sink[Any]]
     file_sinks: Mapping[str, PluginSpec]
     kept_off: Mapping[Subject, str]
+    lanes: Lanes
 
     @classmethod
-    def of(cls, config: Config, catalogue: Catalogue) -> Instances:
+    def of(cls, config: Config, catalogue: Catalogue, lanes: Lanes) -> Instances:
         """ConfigError or PluginError, in words, if one of them cannot be made. Nothing is opened yet."""
         sinks = {name: catalogue.create("sink", table.plugin, table.settings) for name, table in config.sinks.items()}
         file_sinks = {
@@ -45,10 +49,19 @@ class Instances:
             for name, sink in sinks.items()
             if isinstance(sink, FileSink)
         }
-        return cls(_desks(config, catalogue), sinks, file_sinks, _kept_off(config, catalogue))
+        return cls(
+            _configured_providers(config, catalogue, lanes), sinks, file_sinks, _kept_off(config, catalogue), lanes
+        )
 
     def configured(self, config: Config, catalogue: Catalogue, *, generation: int = 0) -> Configured:
         """What the engine works by, with these in it. From here on the providers make themselves ready."""
+        self.lanes.use(
+            {
+                name: (provider.live.provider, _live_terms(config.providers[name]))
+                for name, provider in self.providers.items()
+                if isinstance(provider.live, LiveDesk)
+            }
+        )
         return Configured(
             providers=self.providers,
             sinks=self.sinks,
@@ -121,16 +134,18 @@ def _kept_off(config: Config, catalogue: Catalogue) -> Mapping[Subject, str]:
     return {subject: off[offer.plugin] for subject, offer in offers.items() if offer and offer.plugin in off}
 
 
-def _desks(config: Config, catalogue: Catalogue) -> dict[str, ConfiguredProvider]:
+def _live_terms(table: ProviderTable) -> LiveTerms:
+    return LiveTerms(table.rpm, table.tpm, table.calls_at_once, table.answer_timeout)
+
+
+def _configured_providers(config: Config, catalogue: Catalogue, lanes: Lanes) -> dict[str, ConfiguredProvider]:
     """The configured providers that routes need, and those that jobs under way may still need."""
     providers = {}
     for name, table in config.providers.items():
-        provider = catalogue.create("provider", table.plugin, table.settings)
-        if not isinstance(provider, BatchProvider):
-            raise ConfigError(
-                f"[providers.{name}]: the plugin {table.plugin} answers one request at a time, and this version of "
-                "batchd works with batch providers only."
-            )
+        plugin = catalogue.create("provider", table.plugin, table.settings)
+        live = LiveDesk(name, plugin, lanes) if isinstance(plugin, LiveProvider) else None
+        provider: BatchProvider[Any] = plugin if live is None or isinstance(plugin, BatchProvider) else live
+        by_calls = provider is live or table.mode == "live"
         providers[name] = ConfiguredProvider(
             name=name,
             plugin=provider,
@@ -140,6 +155,8 @@ def _desks(config: Config, catalogue: Catalogue) -> dict[str, ConfiguredProvider
             call_timeout=table.call_timeout,
             linger=table.linger,
             prices=PriceList.of(table, provider.settings, currency=config.budget.currency),
+            live=live,
+            lane=Lane.LIVE if by_calls else Lane.BATCH,
         )
     return providers
 

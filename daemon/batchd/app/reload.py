@@ -20,7 +20,7 @@ async def reload(daemon: Daemon) -> None:
         try:
             config, catalogue = await asyncio.to_thread(load, daemon.config.path)
             observers = make_observers(config, catalogue, daemon.config, daemon.feed.observers)
-            instances = Instances.of(config, catalogue)
+            instances = Instances.of(config, catalogue, daemon.lanes)
         except BatchdError as error:
             logger.error("The configuration was not reloaded; the old one stays. %s", error, extra={"action": "Reload"})
             return

@@ -246,6 +246,10 @@ class ProviderTable(Table):
     max_bytes: Count | None = None
     max_line_bytes: Count | None = None
     max_enqueued_tokens: Count | None = None
+    rpm: Count | None = None
+    tpm: Count | None = None
+    calls_at_once: Count = 1_024
+    answer_timeout: Interval = 600.0
     prices_of: Text | None = None
     batch_discount: Discount | None = None
     prices: dict[str, PriceTable] = Field(default_factory=dict)

@@ -24,9 +24,6 @@ def refuse_unbuilt(document: Document) -> None:
 
 
 def _found(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    for name, table in data.get("providers", {}).items():
-        if table.get("mode") == "live":
-            yield ("providers", name, "mode"), "make live calls yet"
     for name, table in data.get("routes", {}).items():
         if "finish_within" in table:
             yield ("routes", name, "finish_within"), "keep deadlines yet"

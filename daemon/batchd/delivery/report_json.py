@@ -12,7 +12,7 @@ import msgspec
 
 from .. import __version__
 from ..answers.joining import ResultLine
-from ..domain.records import Batch, Job, Part
+from ..domain.records import CALLS_REPEATED, Batch, Job, Part
 from ..domain.states import MAX_FAILED, NO_ANSWERS
 from ..files import Rights, make_folder, publishing
 from ..model import Json, RowStatus, Usage
@@ -80,6 +80,8 @@ def report_of(
                 "outcome": batch.phase or batch.state,
                 "provider_usage": _usage(batch.usage),
                 "account": account_name(batch.fingerprint),
+                "lane": batch.lane,
+                "possibly_paid_twice": batch.details.get(CALLS_REPEATED),
             }
             for batch in batches
         ],

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..model import BatchPhase
+from ..money.lanes import Lane
 from .records import Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState, QueuedPart
 
 
@@ -173,6 +174,7 @@ class Pack:
     model: str
     endpoint: str
     batches: tuple[tuple[QueuedPart, ...], ...]
+    lane: Lane = Lane.BATCH
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,24 +8,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..domain.records import Batch, BatchState, HeldFor
+from ..money.lanes import Lane
 from ..secrets.fingerprint import changed, fingerprint
 from .context import ConfiguredProvider, Context
 
 
-def fingerprint_now(context: Context, provider: ConfiguredProvider) -> Mapping[str, str]:
+def fingerprint_now(context: Context, provider: ConfiguredProvider, lane: Lane) -> Mapping[str, str]:
     """The fingerprint of the account that is configured now; empty if the plugin does not tell accounts apart."""
-    facts = provider.plugin.account()
+    facts = provider.face(lane).account()
     return fingerprint(context.spool.fingerprint_key(), facts) if facts else {}
 
 
 def account_changed(context: Context, batch: Batch, provider: ConfiguredProvider) -> list[str]:
     """What has changed of the account since the provider last knew the batch; nothing if that is not known."""
-    return changed(batch.fingerprint, fingerprint_now(context, provider))
+    return changed(batch.fingerprint, fingerprint_now(context, provider, batch.lane))
 
 
 async def note_account(context: Context, batch: Batch, provider: ConfiguredProvider) -> None:
     """The provider knows the batch under the account of now: a new key of the same account changes nothing."""
-    now = fingerprint_now(context, provider)
+    now = fingerprint_now(context, provider, batch.lane)
     if now and now != batch.fingerprint:
         await context.store.batches.known_to(batch, now)
 

@@ -49,7 +49,10 @@ class PeopleFolders:
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredProvider:
-    """One configured provider: the plugin's object, and the operator's terms for it. Times are in seconds."""
+    """One configured provider: the plugin's object, and the operator's terms for it. Times are in seconds.
+
+    `live` answers by live calls, behind the same face; it is None if the plugin cannot. `lane` is how jobs are asked.
+    """
 
     name: str
     plugin: BatchProvider[Any]
@@ -59,6 +62,16 @@ class ConfiguredProvider:
     call_timeout: float = 60.0
     linger: float = 5.0
     prices: PriceList = field(default_factory=lambda: PriceList({}))
+    live: BatchProvider[Any] | None = None
+    lane: Lane = Lane.BATCH
+
+    def face(self, lane: Lane) -> BatchProvider[Any]:
+        """What has batches of this lane."""
+        return self.live if lane is Lane.LIVE and self.live is not None else self.plugin
+
+    def create_takes(self, lane: Lane) -> float:
+        """Seconds in which a create call of unknown outcome may still take effect. Live batches are made here."""
+        return 0.0 if lane is Lane.LIVE else self.create_timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +107,10 @@ class Configured:
         """The spec with what worker processes need to load the same plugins as the daemon."""
         return replace(spec, plugin_dir=self.plugin_dir, disabled=self.disabled)
 
-    def lane(self, job: Job) -> Lane:  # noqa: ARG002  # one day a job, or its provider, says so
+    def lane(self, job: Job) -> Lane:
         """How the job's requests are asked, and so paid."""
-        return Lane.BATCH
+        provider = self.providers.get(job.route.provider)
+        return provider.lane if provider is not None else Lane.BATCH
 
     def rights(self, job: Job) -> Rights | None:
         """Who may read what is written for people of the job; None: whom the folders let."""

@@ -14,8 +14,9 @@ from ..domain import lifecycle
 from ..domain.lifecycle import Action, Pack, Split, next_actions, next_batch_actions, outcome_wait
 from ..domain.records import Batch, BatchState, QueuedPart
 from ..domain.subjects import Subject
+from ..money.lanes import Lane
 from ..sending.line_refusals import MAX_REST
-from ..sending.packing import pack, piece_requests
+from ..sending.packing import pack, pack_live, piece_requests
 from .context import ConfiguredProvider, Context
 from .key_marks import key_mark
 from .provider_calls import ProviderNotConfigured, provider_for
@@ -144,7 +145,7 @@ class Look:
 
     def _of_batch(self, batch: Batch, turns: Turns) -> list[Due]:
         provider = self._context.configured.providers.get(batch.provider)
-        timeout = provider.create_timeout if provider is not None else 60.0
+        timeout = provider.create_takes(batch.lane) if provider is not None else 60.0
         now = self._context.now()
         if batch.state is BatchState.SUBMITTING:
             wait = outcome_wait(batch, now, create_timeout=timeout)
@@ -156,7 +157,10 @@ class Look:
             if wait > now.steady:
                 self._again.append(wait)
                 return []
-        return [Due(action, batch.provider if is_remote(action) else None) for action in actions]
+        return [
+            Due(action, batch.provider if is_remote(action) else None, live=batch.lane is Lane.LIVE)
+            for action in actions
+        ]
 
     async def _packing(self, turns: Turns) -> list[Due]:
         """Batches to make of the parts that wait, and parts to cut first."""
@@ -168,11 +172,15 @@ class Look:
         ahead = await self._recipes_ahead({entry.recipe for entry in waiting})
         for entry in waiting:
             part = entry.part
-            rest = max(part.rest_until - wall if part.rest_until is not None else 0.0, ahead.get(entry.recipe, 0.0))
+            live = self._is_live(entry.provider)
+            rest = max(
+                part.rest_until - wall if part.rest_until is not None else 0.0,
+                0.0 if live else ahead.get(entry.recipe, 0.0),
+            )
             if rest > 0:
                 self._again.append(steady + min(rest, MAX_REST))
                 continue
-            new = entry.recipe not in self._context.proven
+            new = not live and entry.recipe not in self._context.proven
             queues[entry.provider, entry.model, entry.endpoint, new].append(
                 QueuedPart(
                     claimed_at=entry.claimed_at,
@@ -189,6 +197,7 @@ class Look:
         if not queues:
             return []
         enqueued = await self._context.store.batches.enqueued_tokens()
+        under_way = await self._context.store.batches.open_live()
         found: list[Due] = []
         for (name, model, endpoint, new), parts in queues.items():
             try:
@@ -196,11 +205,20 @@ class Look:
             except ProviderNotConfigured as error:
                 self._missing[name] = str(error)
                 continue
+            if provider.lane is Lane.LIVE:
+                made = pack_live(parts, under_way.get((name, model, endpoint), {}))
+                if made:
+                    found.append(Due(Pack(name, model, endpoint, tuple((part,) for part in made), lane=Lane.LIVE)))
+                continue
             room = turns.room(name, model)
             # Where nobody knows whether such requests are answered at all, one batch goes ahead of the others.
             most = min(1 if new else PACKED_AT_ONCE, room)
             found += self._pack_queue(provider, model, endpoint, parts, enqueued.get((name, model), 0), turns, most)
         return found
+
+    def _is_live(self, name: str) -> bool:
+        provider = self._context.configured.providers.get(name)
+        return provider is not None and provider.lane is Lane.LIVE
 
     async def _recipes_ahead(self, waiting: set[str]) -> dict[str, float]:
         """Recipes that are not proven, but have a batch that went ahead: for how many seconds others wait for it."""

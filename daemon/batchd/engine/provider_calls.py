@@ -59,7 +59,8 @@ async def open_provider(context: Context, name: str) -> ConfiguredProvider:
                 f"The provider {name} has not made itself ready within {provider.call_timeout:.0f} s (its plugin's "
                 "aopen)."
             )
-    return replace(provider, plugin=GuardedProvider(provider.plugin))
+    live = None if provider.live is None else GuardedProvider(provider.live)
+    return replace(provider, plugin=GuardedProvider(provider.plugin), live=live)
 
 
 @asynccontextmanager

@@ -22,6 +22,8 @@ SENDING_AT_A_TIME = 3
 DELIVERIES_AT_A_TIME = 4
 """To one sink."""
 LOCAL_AT_A_TIME = 16
+LIVE_AT_A_TIME = 64
+"""Actions on live batches of one provider, each of which has a poll that waits for its end."""
 
 _SENDING = (lifecycle.Upload, lifecycle.Submit, lifecycle.Find)
 _WATCHING = (lifecycle.Poll, lifecycle.Recheck, lifecycle.CancelBatch)
@@ -39,6 +41,7 @@ class Due:
 
     action: Action
     provider: str | None = None
+    live: bool = False
 
     @property
     def callee(self) -> Subject | None:
@@ -102,6 +105,8 @@ class Room:
                 return 1 if kind[1] else self._workers * 2
             case "deliver":
                 return DELIVERIES_AT_A_TIME
+            case "live":
+                return LIVE_AT_A_TIME
             case "local":
                 return LOCAL_AT_A_TIME
             case "send":
@@ -130,5 +135,7 @@ def _kind(due: Due) -> Kind:
         return "deliver", action.sink
     if not is_remote(action):
         return "local", ""
+    if due.live:
+        return "live", due.provider or ""
     what = "send" if isinstance(action, _SENDING) else "watch" if isinstance(action, _WATCHING) else "fetch"
     return what, due.provider or ""

@@ -17,6 +17,7 @@ from ..domain.lifecycle import Action, Pack
 from ..domain.records import JobState
 from ..domain.subjects import Subject
 from ..errors import NodeLost, RejectedError, RemoteMissing, TransientError, WorkerLost
+from ..money.lanes import Lane
 from ..sending import backoff
 from ..store.errors import StoreUnavailable
 from ..store.orders import StoredOrder
@@ -204,6 +205,8 @@ class Engine:
 
     async def _poll_pause(self, action: lifecycle.Poll) -> float:
         batch = await self.context.store.batches.get(action.batch)
+        if batch.lane is Lane.LIVE:
+            return 0.1  # the poll itself waits for the end
         provider = self.context.configured.providers.get(batch.provider)
         # By the clock that does not jump: one set forward by a day would have a batch looked at every five minutes.
         age = batch.intent.age(self.context.now()) if batch.intent is not None else 0.0

@@ -25,6 +25,7 @@ from .batches import BatchReturned as BatchReturned
 from .batches import BatchStalled as BatchStalled
 from .batches import BatchSubmitted as BatchSubmitted
 from .batches import BatchUploaded as BatchUploaded
+from .batches import CallsRepeated as CallsRepeated
 from .batches import UsageDiffers as UsageDiffers
 from .jobs import JobAccepted as JobAccepted
 from .jobs import JobApproved as JobApproved

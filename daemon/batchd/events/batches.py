@@ -160,6 +160,23 @@ class BatchEnded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallsRepeated(Event):
+    """Live calls of unknown outcome were made again: after a kill, or a connection that broke."""
+
+    rows: int
+    examples: list[int]
+    severity: ClassVar[str] = "warning"
+
+    @property
+    def sentence(self) -> str:
+        more = ", …" if self.rows > len(self.examples) else ""
+        return (
+            f"{count(self.rows, 'row')} of batch {self.batch} may be paid twice: it is not known whether the service "
+            f"had answered before the connection or batchd broke off (rows {', '.join(map(str, self.examples))}{more})."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchDownloaded(Event):
     """The answers are on our disk."""
 

@@ -2,7 +2,7 @@
 
 Two limits hold the calls. A window bounds the calls in flight, until something shows the rate. Two buckets, of requests
 and of tokens, bound the rate, once a refusal or a header has shown it. A rate is better than a window alone: a window
-that fits calls of one second is wrong by a factor of eight for calls of eight. Measured in a simulation of eight services
+that fits calls of one second is wrong by a factor of eight for calls of eight. Measured in a simulation of services
 (tests/sending/pace_simulation.py): 98 to 101 percent of each limit with at most 4 refusals in a hundred calls.
 """
 
@@ -18,6 +18,10 @@ Kind = Literal["requests", "tokens"]
 """What a refusal says is used up."""
 
 FIRST_WINDOW = 64.0
+NEXT_WINDOW = 2.0
+"""The same after a time in which the service took no call at all."""
+LEAST_RATE = 0.1
+"""Calls, or tokens, a second that are tried even if none was let in."""
 SPARE_WINDOW = 8.0
 """Calls in flight beyond what the rate needs, so that a slow answer does not hold the next call."""
 WINDOW_FACTOR = 1.5
@@ -39,7 +43,7 @@ MAX_PAUSE = 60.0
 HEADER_SHARE = 0.98
 BURST_SECONDS = 0.25
 SLOW_FACTOR = 2.5
-"""A service whose answers take so many times the best latency, without more of them, queues calls instead of refusing."""
+"""A service whose answers take so many times the best latency, without more of them, queues calls and refuses none."""
 QUEUE_FACTOR = 1.75
 """Latency that such a service is kept at, as a multiple of its best."""
 ENOUGH = 20
@@ -95,6 +99,8 @@ class Bucket:
     share: float = 1.0
     least: float = 0.0
     """How the last cut measured, and the rate if it found nothing."""
+    blind: bool = False
+    """No call was let in before the last cut, so nothing was measured."""
     level: float = 0.0
     filled_at: float = -math.inf
     let_in: Flow = field(default_factory=Flow)
@@ -148,7 +154,12 @@ class Bucket:
         """Take the rate of the last refusal again: more calls that began before it turned out to be refused."""
         if self.cut_at > -math.inf:
             seen = self.let_in.per_second(self.cut_at, self.seconds) * self.share
-            self.top = min(seen if seen > 0 else self.least, self.cap)
+            self.blind = seen <= 0
+            self.top = min(max(self.least, LEAST_RATE) if self.blind else seen, self.cap)
+
+    def forget(self) -> None:
+        """What a blind cut left says nothing."""
+        self.top, self.blind, self.cut_at, self.filled_at = math.inf, False, -math.inf, -math.inf
 
 
 class Pace:
@@ -180,25 +191,34 @@ class Pace:
         self._queues = False
         self._quiet_until = -math.inf
         self._last_cut = -math.inf
+        self._held_at = -math.inf
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
         self._best = math.inf
         self._answers = Flow()
         self._best_throughput = 0.0
         self._since_fitted = 0
 
+    def configure(self, requests_per_minute: float | None, tokens_per_minute: float | None, max_window: int) -> None:
+        """Other limits are known from now on."""
+        self.requests.configured = _per_second(requests_per_minute)
+        self.tokens.configured = _per_second(tokens_per_minute)
+        self.max_window = max_window
+
     def wait(self, now: float, tokens: float) -> float:
         """Seconds until a call of so many tokens may begin; infinity while the window is full, until a call ends."""
         if now < self._quiet_until:
             return self._quiet_until - now
         if self.in_flight >= self.window(now):
+            self._held_at = now
             return math.inf
-        return max(self.requests.wait(now, 1.0), self.tokens.wait(now, tokens))
+        wait = max(self.requests.wait(now, 1.0), self.tokens.wait(now, tokens))
+        if wait > 0 and not self.requests.blind and not self.tokens.blind:
+            self._held_at = now
+        return wait
 
     def window(self, now: float) -> int:
         """The most calls in flight."""
-        if self._growing:
-            wanted = self._window
-        elif self._queues:
+        if self._growing or self._queues:
             wanted = self._window
         else:
             rate = self.requests.rate(now)
@@ -226,6 +246,8 @@ class Pace:
         self._latencies.append(now - begun)
         if headers:
             self._heed(headers)
+        if begun >= self._last_cut and (self.requests.blind or self.tokens.blind):
+            self._begin_again()
         if self._growing:
             if used:
                 self._window = min(self._window + GROWTH, self.max_window)
@@ -262,15 +284,19 @@ class Pace:
         if self._growing and not long and self.requests.let_in.per_second(now, 1.0) >= ENOUGH:
             # Two seconds ago it was slower: the calls were still becoming more.
             seconds = 1.0
+        # Where nothing held the calls back, there were few to make, and they do not tell the limit.
+        few = self._growing and self._held_at < now - seconds
         for bucket, name in ((self.requests, "requests"), (self.tokens, "tokens")):
-            if kind is None or kind == name:
+            if not few and (kind is None or kind == name):
                 bucket.cut(now, seconds, share)
         pause = SILENCE
         if retry_after is not None and (again or long):
             pause = max(pause, min(retry_after, MAX_PAUSE))
         self._quiet_until = max(self._quiet_until, now + pause)
         self._last_cut = now
-        self._growing = False
+        self._growing = few
+        if few:
+            self._window = min(NEXT_WINDOW, self.max_window)
         self._queues = False
 
     def broke_down(self, _now: float, begun: float, tokens: float) -> None:
@@ -292,6 +318,13 @@ class Pace:
     def rate(self, now: float) -> float:
         """Answers a second over the last five seconds."""
         return self._answers.per_second(now, 5.0)
+
+    def _begin_again(self) -> None:
+        """It takes calls again, after a time in which it took none: nothing is known of its limit."""
+        for bucket in (self.requests, self.tokens):
+            if bucket.blind:
+                bucket.forget()
+        self._growing, self._window = True, min(NEXT_WINDOW, self.max_window)
 
     def _notice_a_queue(self, now: float) -> None:
         """Stop growing when answers take much longer and do not become more: the service queues what it gets."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..contracts import Limits
@@ -11,6 +12,11 @@ from ..domain.records import QueuedPart
 
 MAX_OUTPUT_BYTES = 100_000_000
 """The most bytes of a batch's answers. In practice, downloads of several hundred MB break off again and again."""
+
+LIVE_AT_ONCE = 8
+"""Parts that are asked by live calls at a time, of one model: enough that the end of one keeps no call waiting."""
+MAX_LIVE_JOBS = 48
+"""Jobs that have a part among them, which may make them more."""
 
 
 MAX_OPEN = 20
@@ -80,6 +86,20 @@ def pack(
     if not careful:
         made.sort(key=lambda batch: batch[0])
     return Packing(made, too_large, again_at)
+
+
+def pack_live(waiting: Iterable[QueuedPart], under_way: Mapping[str, int]) -> list[QueuedPart]:
+    """The parts that are asked now by live calls, each by itself. `under_way` says how many are, by job.
+
+    The first part of each job comes before the second of any other: a file of a million rows cannot fill the house.
+    """
+    by_job: dict[str, list[QueuedPart]] = defaultdict(list)
+    for part in sorted(waiting):
+        by_job[part.job].append(part)
+    total = sum(under_way.values())
+    first = [parts.pop(0) for job, parts in by_job.items() if not under_way.get(job)][: max(0, MAX_LIVE_JOBS - total)]
+    more = sorted(part for parts in by_job.values() for part in parts)
+    return first + more[: max(0, LIVE_AT_ONCE - total - len(first))]
 
 
 def piece_requests(part: QueuedPart, limits: Limits) -> int:

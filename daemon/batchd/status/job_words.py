@@ -111,7 +111,9 @@ def _of_batches(job: JobSummary, now: float) -> str:
     if there:
         ours, answered = sum(batch.ours for batch in there), sum(batch.answered for batch in there)
         batches = count(len(there), "batch", "batches")
-        return f"{job.provider}: {answered:,} of {ours:,} answered ({batches}){_standstill(job, there, now)}"
+        live = next((batch.live_rate for batch in there if batch.live_rate is not None), None)
+        how = f"live calls: {live}" if live is not None else batches
+        return f"{job.provider}: {answered:,} of {ours:,} answered ({how}){_standstill(job, there, now)}"
     if any(batch.state in _SENT for batch in job.batches):
         return f"its answers to be downloaded from {job.provider}"
     if job.batches:

@@ -236,6 +236,8 @@ def _batch_record(batch: BatchSummary) -> dict[str, Any]:
         "reason": batch.reason,
         "held_for": batch.held_for,
         "account": batch.account,
+        "lane": batch.lane,
+        "live_rate": batch.live_rate,
         "timestamps": {
             "created": utc(batch.created_at),
             "submitted": utc(batch.submitted_at),

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..domain.records import Batch, BatchState, HeldFor, Moment, Part, QueuedPart
+from ..domain.records import CALLS_REPEATED, Batch, BatchState, HeldFor, Moment, Part, QueuedPart
 from ..events import (
     BatchDownloaded,
     BatchEnded,
@@ -25,6 +25,7 @@ from ..events import (
     BatchStalled,
     BatchSubmitted,
     BatchUploaded,
+    CallsRepeated,
     Event,
 )
 from ..model import BatchPhase, BatchStatus, Json
@@ -96,6 +97,14 @@ class Batches:
         where = {"provider": batch.provider, "model": batch.model, "since": since}
         [row] = await self._database.read(lambda tx: tx.fetch("enqueued_with", **where))
         return int(row["tokens"])
+
+    async def open_live(self) -> dict[tuple[str, str, str], dict[str, int]]:
+        """How many batches are asked by live calls, by provider, model and endpoint, and by job."""
+        rows = await self._database.read(lambda tx: tx.fetch("open_live"))
+        found: dict[tuple[str, str, str], dict[str, int]] = {}
+        for row in rows:
+            found.setdefault((row["provider"], row["model"], row["endpoint"]), {})[row["job"]] = row["batches"]
+        return found
 
     # --- on the way there ------------------------------------------------------------------------------------
 
@@ -289,8 +298,10 @@ class Batches:
             problems=problems[:5],
             provider=batch.provider,
         )
+        repeated = status.details.get(CALLS_REPEATED)
+        events: list[Event] = [CallsRepeated(batch=batch.key, **repeated)] if isinstance(repeated, dict) else []
         await self._step(
-            batch, BatchState.SUBMITTED, event, state=BatchState.ENDED, ended_at=at, **_status_columns(status)
+            batch, BatchState.SUBMITTED, *events, event, state=BatchState.ENDED, ended_at=at, **_status_columns(status)
         )
 
     async def cancel_asked(self, batch: Batch, now: Moment) -> None:

@@ -125,7 +125,7 @@ WHERE parts.job = :job AND parts.first = :first
 -- name: enqueued_tokens
 -- What is enqueued or about to be, by provider and model.
 SELECT provider, model, SUM(input_tokens) AS tokens FROM batches
-WHERE state NOT IN ('done', 'returned', 'ended', 'fetched')
+WHERE lane = 'batch' AND state NOT IN ('done', 'returned', 'ended', 'fetched')
 GROUP BY provider, model
 
 -- name: enqueued_with
@@ -133,6 +133,13 @@ GROUP BY provider, model
 SELECT COALESCE(SUM(input_tokens), 0) AS tokens FROM batches
 WHERE provider = :provider AND model = :model
   AND (state NOT IN ('done', 'returned', 'ended', 'fetched', 'packed', 'uploaded') OR ended_at >= :since)
+
+-- name: open_live
+-- What is asked by live calls.
+SELECT provider, model, endpoint, batch_parts.job, COUNT(*) AS batches
+FROM batches JOIN batch_parts ON batch_parts.batch = batches.key
+WHERE lane = 'live' AND state NOT IN ('done', 'returned', 'ended', 'fetched', 'held')
+GROUP BY provider, model, endpoint, batch_parts.job
 
 -- name: batches_with_work
 -- Answers that the provider deletes soon come first.

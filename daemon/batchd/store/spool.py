@@ -12,6 +12,7 @@ state/jobs/<job>/parts/<first>.answers.<attempt>.jsonl
 state/jobs/<job>/parts/<first>.results.<version>.jsonl
 state/jobs/<job>/parts/<first>.piece.<version>.<n><suffix>  the part's share of a file of the n-th sink
 state/batches/<key>/batchd-<key>.jsonl       what is uploaded: the parts' requests, one after the other
+state/batches/<key>/journal.jsonl            what live calls were made, and what was answered
 state/batches/<key>/answers.jsonl            what was downloaded
 state/batches/<key>/strays.jsonl             lines that belong to no row of ours
 """
@@ -144,6 +145,10 @@ class Spool:
         """What was downloaded."""
         return self.batch(key) / "answers.jsonl"
 
+    def batch_journal(self, key: str) -> Path:
+        """The journal of its live calls."""
+        return self.batch(key) / "journal.jsonl"
+
     def batch_strays(self, key: str) -> Path:
         """Downloaded lines that belong to no row of ours."""
         return self.batch(key) / "strays.jsonl"
@@ -162,7 +167,7 @@ class Spool:
 
     def remove_batch(self, key: str) -> None:
         """Remove the files that a batch no longer needs; strays stay, for a person to look at."""
-        for file in (self.batch_input(key), self.batch_answers(key)):
+        for file in (self.batch_input(key), self.batch_answers(key), self.batch_journal(key)):
             file.unlink(missing_ok=True)
         if not self.batch_strays(key).exists():
             shutil.rmtree(self.batch(key), ignore_errors=True)

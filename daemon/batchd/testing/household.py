@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..contracts import BatchProvider, Limits, Sink
+from ..contracts import BatchProvider, Limits, LiveProvider, Sink
 from ..domain.lifecycle import Action
 from ..domain.routing import PluginSpec, Route
 from ..engine.context import Configured, ConfiguredProvider, Context, PeopleFolders, TimeLimits
@@ -20,7 +20,10 @@ from ..events import Event
 from ..executor import Executor
 from ..file_sink import FileSink
 from ..intake.lease import held_open_for_writing
+from ..live.desk import LiveDesk
+from ..live.lanes import Lanes, LiveTerms
 from ..money.budget import SpendingLimits
+from ..money.lanes import Lane
 from ..money.price_list import PriceList
 from ..money.pricing import Price
 from ..plugin.catalogue import Catalogue
@@ -52,7 +55,7 @@ class Household:
         folder: Path,
         *,
         service: FakeService | None = None,
-        provider: BatchProvider[Any] | None = None,
+        provider: BatchProvider[Any] | LiveProvider[Any] | None = None,
         routes: Sequence[Route] = (REVIEWS,),
         limits: Limits | None = None,
         sinks: Mapping[str, Sink[Any]] | None = None,
@@ -66,7 +69,9 @@ class Household:
         call_timeout: float = 60.0,
         time_limits: TimeLimits | None = None,
         poll: float = 1.0,
+        live: LiveTerms | None = None,
     ) -> None:
+        """With `live`, the provider is asked by live calls."""
         self.folder = folder
         self.service = service or FakeService()
         self.provider = provider or FakeProvider(self.service)
@@ -80,6 +85,7 @@ class Household:
         self.call_timeout = call_timeout
         self.time_limits = time_limits or TimeLimits()
         self.poll = poll
+        self.live = live
         self.plugin_dir = plugin_dir
         self.duplicates: Duplicates = duplicates
         self.budget = budget or SpendingLimits()
@@ -111,21 +117,32 @@ class Household:
         with spool.locked():
             put_empty_database(spool.database)
             database = await Database.open(spool.database, now=self.clock.now, on_event=self.events.append)
+            lanes = Lanes(spool)
             try:
-                yield Living(self, self._context(Store(database), spool))
+                yield Living(self, self._context(Store(database), spool, lanes))
             finally:
+                await lanes.stop(within=0.0)
                 await database.close()
 
-    def _context(self, store: Store, spool: Spool) -> Context:
+    def _context(self, store: Store, spool: Spool, lanes: Lanes) -> Context:
+        desk = None
+        if self.live is not None:
+            assert isinstance(self.provider, LiveProvider)
+            lanes.use({"fake": (self.provider, self.live)})
+            desk = LiveDesk("fake", self.provider, lanes, poll_waits=0.2)
+        plugin = self.provider if isinstance(self.provider, BatchProvider) else desk
+        assert plugin is not None, "a provider of live calls alone needs `live`"
         provider = ConfiguredProvider(
             "fake",
-            self.provider,
+            plugin,
             self.limits,
             linger=0.0,
             poll=self.poll,
             create_timeout=self.create_timeout,
             call_timeout=self.call_timeout,
             prices=self.prices,
+            live=desk,
+            lane=Lane.BATCH if desk is None else Lane.LIVE,
         )
         return Context(
             store=store,

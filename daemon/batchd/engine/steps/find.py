@@ -6,6 +6,7 @@ from ...contracts import RemoteBatch
 from ...domain.lifecycle import Find
 from ...domain.records import HeldFor
 from ...errors import CannotFind, ProviderError, RejectedError, TransientError
+from ...money.lanes import Lane
 from ..accounts import hold_for_account
 from ..context import Context
 from ..provider_calls import limited, open_provider, submission
@@ -23,7 +24,7 @@ async def find(context: Context, action: Find) -> None:
     provider = await open_provider(context, batch.provider)
     try:
         async with limited(provider, "list its batches", more=LISTING_MAY_TAKE):
-            found = list(await provider.plugin.find(submission(context, batch, provider)))
+            found = list(await provider.face(batch.lane).find(submission(context, batch, provider)))
     except CannotFind as error:
         await context.store.batches.held(
             batch,
@@ -37,7 +38,7 @@ async def find(context: Context, action: Find) -> None:
         for duplicate in found[1:]:
             try:
                 async with limited(provider, f"stop the batch {duplicate}"):
-                    await provider.plugin.cancel(RemoteBatch(duplicate, batch.key, {}))
+                    await provider.face(batch.lane).cancel(RemoteBatch(duplicate, batch.key, {}))
             except (TransientError, RejectedError):
                 raise
             except ProviderError:  # it runs to its end then, and its answers are used
@@ -45,7 +46,7 @@ async def find(context: Context, action: Find) -> None:
         await context.store.batches.found(batch, found[0], found[1:], context.clock.now())
     elif await hold_for_account(context, batch, provider):
         return
-    elif batch.looks + 1 >= LOOKS:
+    elif batch.lane is Lane.LIVE or batch.looks + 1 >= LOOKS:
         await context.store.batches.not_found(batch)
     else:
         await context.store.batches.looked(batch, batch.looks + 1)

@@ -21,6 +21,7 @@ async def pack(context: Context, action: Pack) -> None:
             size=sum(part.size for part in parts),
             input_tokens=sum(part.input_tokens for part in parts),
             created_at=context.clock.now(),
+            lane=action.lane,
         )
         packed.append((batch, parts))
     await context.store.batches.packed(packed)

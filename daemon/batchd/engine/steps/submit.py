@@ -6,6 +6,7 @@ import asyncio
 
 from ...domain.lifecycle import Submit, outcome_wait
 from ...errors import NotSent, RejectedError, RemoteMissing, SubmissionRefused
+from ...money.lanes import Lane
 from ...sending.accounts import Stage
 from ...system.threads import threads_of
 from ..accounts import fingerprint_now
@@ -19,13 +20,13 @@ async def submit(context: Context, action: Submit) -> None:
     """Commit the intent, create the batch, commit its id. The create call is made once and never repeated blindly."""
     batch = await context.store.batches.get(action.batch)
     provider = await open_provider(context, batch.provider)
-    if not await context.store.batches.submitting(batch, context.now(), fingerprint_now(context, provider)):
+    if not await context.store.batches.submitting(batch, context.now(), fingerprint_now(context, provider, batch.lane)):
         return
     batch = await context.store.batches.get(batch.key)
     try:
         async with asyncio.timeout(provider.create_timeout):
             with threads_of(f"provider {provider.name}"):
-                remote = await provider.plugin.submit(submission(context, batch, provider))
+                remote = await provider.face(batch.lane).submit(submission(context, batch, provider))
     except NotSent:
         await context.store.batches.not_submitted(batch)
         raise
@@ -41,11 +42,12 @@ async def submit(context: Context, action: Submit) -> None:
         await context.store.batches.upload_lost(batch)
         raise
     except Exception as error:  # noqa: BLE001  # whatever happened, the service may have created the batch
-        wait = outcome_wait(batch, context.now(), create_timeout=provider.create_timeout)
+        wait = outcome_wait(batch, context.now(), create_timeout=provider.create_takes(batch.lane))
         await context.store.batches.outcome_unknown(batch, _words(error, provider), wait)
         return
     await context.store.batches.submitted(batch, remote, context.clock.now())
-    context.accounts.passed(batch.provider, batch.model, Stage.CREATE)
+    if batch.lane is Lane.BATCH:
+        context.accounts.passed(batch.provider, batch.model, Stage.CREATE)
 
 
 def _words(error: Exception, provider: ConfiguredProvider) -> str:

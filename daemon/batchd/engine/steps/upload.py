@@ -9,6 +9,7 @@ from ...domain.lifecycle import Upload
 from ...domain.records import Batch
 from ...errors import RejectedError, SubmissionRefused
 from ...files import replacing
+from ...money.lanes import Lane
 from ...sending.accounts import Stage
 from ..context import Context
 from ..provider_calls import SLOWEST_UPLOAD, limited, open_provider, submission
@@ -24,7 +25,7 @@ async def upload(context: Context, action: Upload) -> None:
     attempt = await context.store.batches.uploading(batch)
     try:
         async with limited(provider, "take a file", more=batch.size / SLOWEST_UPLOAD):
-            token = await provider.plugin.upload(submission(context, batch, provider, attempt=attempt))
+            token = await provider.face(batch.lane).upload(submission(context, batch, provider, attempt=attempt))
     except RejectedError as refusal:
         block(context, (batch.provider, ""), Stage.UPLOAD, rejected_text(refusal))
         return
@@ -32,7 +33,8 @@ async def upload(context: Context, action: Upload) -> None:
         await handle_refusal(context, batch, refusal.problems, str(refusal))
         return
     await context.store.batches.uploaded(batch, token)
-    context.accounts.passed(batch.provider, batch.model, Stage.UPLOAD)
+    if batch.lane is Lane.BATCH:
+        context.accounts.passed(batch.provider, batch.model, Stage.UPLOAD)
 
 
 async def _write_input(context: Context, batch: Batch) -> None:

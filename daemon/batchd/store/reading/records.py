@@ -35,7 +35,8 @@ class BatchSummary:
 
     `progress_at` is when the provider last said anything new of it, `stopping_at` when it was first to be stopped.
     `held_for` is what a person must decide about it, `answers_until` when the provider deletes its answers, `account` a
-    name for the fingerprint of its account. `completed`, `failed` and `total` are what the provider counts.
+    name for the fingerprint of its account, `live_rate` how fast its live calls are made, in words. `completed`,
+    `failed` and `total` are what the provider counts.
     """
 
     key: str
@@ -59,6 +60,8 @@ class BatchSummary:
     held_for: str | None = None
     answers_until: float | None = None
     account: str | None = None
+    lane: str = "batch"
+    live_rate: str | None = None
 
     @property
     def answered(self) -> int:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ...domain.records import LIVE_RATE
 from ...domain.subjects import Subject, subjects_of
 from ...secrets.fingerprint import account_name
 from ..sums import with_money
@@ -254,6 +255,8 @@ def _batch(row: sqlite3.Row) -> BatchSummary:
         held_for=row["held_for"],
         answers_until=row["answers_until"],
         account=account_name(json.loads(row["fingerprint"])),
+        lane=row["lane"],
+        live_rate=json.loads(row["details"]).get(LIVE_RATE),
     )
 
 

@@ -1,0 +1,37 @@
+"""One request that is sent by itself, and what came of it: the values of `LiveProvider.answer`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .model import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCall:
+    """A request that is sent by itself.
+
+    `body` is a JSON object, as it is to be sent. `key` is the same when a call of unknown outcome is repeated, and
+    another after any answer: services that know the header `Idempotency-Key` bill it once. `timeout` is in seconds.
+    """
+
+    custom_id: str
+    body: bytes
+    endpoint: str
+    key: str
+    timeout: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAnswer:
+    """The answer to one request: the HTTP status and the JSON body, as they came, or the reason why there is none.
+
+    A status of 400 and more is a refusal of this request alone. `headers`, with names in lower case, may tell limits
+    (`x-ratelimit-limit-requests`).
+    """
+
+    status: int = 200
+    body: bytes = b"{}"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    failure: Failure | None = None

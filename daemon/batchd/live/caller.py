@@ -1,0 +1,318 @@
+"""The calls to one model at one endpoint of a provider: as many as its pace lets begin, by turns between jobs.
+
+What stops a lane as a whole is kept as its trouble: a refusal of the account, a breakdown of the service. Then nothing
+begins but a probe, one call, each time that somebody asks for one; it opens the lane again if it works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ..calls import LiveAnswer, LiveCall
+from ..errors import BatchdError, NotSent, PluginError, ProviderError, RejectedError, TooManyCalls, TransientError
+from ..model import Failure
+from ..sending.pace import Pace
+from ..sending.turns import FairTurns
+from .journal import NotJson, line_of
+from .rows import CallRow, LiveBatch
+
+logger = logging.getLogger(__name__)
+
+BEGIN_AT_ONCE = 64
+"""Calls that begin in one turn of the event loop, which others want, too."""
+TRIES = 3
+"""Calls of a row that break down while others are answered, before it has no answer in this attempt."""
+BREAKDOWNS = 10
+"""In a row, until the service counts as broken down."""
+BROKEN_FOR_GOOD = 20
+"""The same for one row that nobody's answers tell anything about."""
+REFUSED_ALONE = 1
+"""How often a row is refused, while those before and after it are answered, until the row is taken for the cause."""
+DISK_PAUSE = 1.0
+
+Answer = Callable[[LiveCall], Awaitable[LiveAnswer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What a lane does now, for people."""
+
+    per_second: float
+    in_flight: int
+    window: int
+    limited_by: str
+    refused_ago: float | None
+
+
+class Caller:
+    """Calls to one model at one endpoint. `answer` makes a call; a reload may put another in its place."""
+
+    def __init__(self, answer: Answer, pace: Pace, *, timeout: float) -> None:
+        self.answer = answer
+        self.pace = pace
+        self.timeout = timeout
+        self.trouble: Exception | None = None
+        self._batches: dict[str, LiveBatch] = {}
+        self._turns = FairTurns()
+        self._wake = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+        self.calls: set[asyncio.Task[None]] = set()
+        self._streak = 0
+        self._answered_from = -math.inf
+        """When the last call that was answered began."""
+        self._refused: dict[str, CallRow] = {}
+        """The rows that were refused since the lane has stood still."""
+        self._troubled_at = -math.inf
+        self._probing = False
+        self._stopping = False
+
+    # --- from outside --------------------------------------------------------------------------------------------
+
+    def add(self, batch: LiveBatch) -> None:
+        """Ask the rows of a batch, too."""
+        self._batches[batch.key] = batch
+        self._stopping = False
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run(), name="live calls")
+        self.wake()
+
+    def wake(self) -> None:
+        """Something has changed: look again."""
+        self._wake.set()
+
+    def probe(self) -> None:
+        """Find out by one call whether what stopped the lane is over."""
+        if self.trouble is not None and not self._probing and not self.calls:
+            self._probing = True
+            self.wake()
+
+    def now(self) -> Rate:
+        """What it does now."""
+        now = _now()
+        refused = self.pace.refused_at
+        return Rate(
+            per_second=self.pace.rate(now),
+            in_flight=self.pace.in_flight,
+            window=self.pace.window(now),
+            limited_by="trouble" if self.trouble is not None else self.pace.limited_by(now),
+            refused_ago=None if refused is None else now - refused,
+        )
+
+    async def stop(self, *, within: float) -> None:
+        """Begin no more calls, and wait for those under way so long; the rest is broken off, at some cost."""
+        self._stopping = True
+        self.wake()
+        if self.calls:
+            await asyncio.wait(list(self.calls), timeout=within)
+        tasks = [*self.calls, *([self._running] if self._running is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for batch in self._batches.values():
+            with suppress(OSError):
+                await batch.journal.close()
+        self._batches.clear()
+
+    # --- calls begin ---------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while self._batches and not self._stopping:
+            self._wake.clear()
+            try:
+                pause = self._begin()
+            except OSError as error:
+                # The disk is full or broken: what has come in stays in memory, and nothing is asked meanwhile.
+                self._troubled(error)
+                pause = DISK_PAUSE
+            await self._end_batches()
+            if not self._batches:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+
+    def _begin(self) -> float | None:
+        """Begin all calls that may begin. Seconds until more may; None if only an end of a call can tell."""
+        for batch in self._batches.values():
+            batch.journal.write()
+        if isinstance(self.trouble, OSError):
+            self._well()
+        begun: list[tuple[LiveBatch, CallRow]] = []
+        pause = self._choose(begun)
+        try:
+            for batch in {batch.key: batch for batch, _ in begun}.values():
+                batch.journal.write()
+        except OSError:
+            for batch, row in begun:
+                self.pace.broke_down(_now(), row.begun, row.tokens)
+                batch.put_back(row, _now())
+            raise
+        for batch, row in begun:
+            task = asyncio.create_task(self._call(batch, row))
+            self.calls.add(task)
+            # Whatever ended the call, the next look is made without it.
+            task.add_done_callback(self._over_with)
+        return pause
+
+    def _choose(self, begun: list[tuple[LiveBatch, CallRow]]) -> float | None:
+        while not self._stopping:
+            if len(begun) >= BEGIN_AT_ONCE:
+                return 0.0
+            if self.trouble is not None and (not self._probing or self.calls or begun):
+                return None  # the end of a call, or somebody who asks for a probe, leads to another look
+            now = _now()
+            ready: dict[str, tuple[LiveBatch, CallRow]] = {}
+            for batch in self._batches.values():
+                # A probe need not wait for its row's turn.
+                if batch.job not in ready and (row := batch.peek(math.inf if self._probing else now)) is not None:
+                    ready[batch.job] = batch, row
+            job = self._turns.next(ready)
+            if job is None:
+                again = min((batch.again_at for batch in self._batches.values()), default=math.inf)
+                return None if again == math.inf else max(0.0, again - now)
+            batch, row = ready[job]
+            wait = self.pace.wait(now, row.tokens)
+            if wait > 0:
+                return None if wait == math.inf else wait
+            self._turns.took(job)
+            batch.take(row)
+            row.begun = now
+            self.pace.started(now, row.tokens)
+            self._probing = False
+            batch.journal.note("?", row.custom_id)
+            begun.append((batch, row))
+        return None
+
+    async def _end_batches(self) -> None:
+        for batch in [batch for batch in self._batches.values() if batch.done]:
+            try:
+                await batch.journal.close()
+            except OSError as error:
+                self._troubled(error)
+                continue
+            del self._batches[batch.key]
+            if all(other.job != batch.job for other in self._batches.values()):
+                self._turns.forget(batch.job)
+            batch.over = True
+            batch.news.set()
+
+    # --- calls end -----------------------------------------------------------------------------------------------
+
+    async def _call(self, batch: LiveBatch, row: CallRow) -> None:
+        key = f"{batch.key}-{row.custom_id}-{row.over}"
+        call = LiveCall(row.custom_id, row.body, batch.endpoint, key, self.timeout)
+        try:
+            async with asyncio.timeout(self.timeout):
+                answer = await self.answer(call)
+            line = line_of(row.custom_id, answer)
+        except TooManyCalls as error:
+            self._too_many(batch, row, error)
+        except (RejectedError, TransientError, TimeoutError, NotJson) as error:
+            self.pace.broke_down(_now(), row.begun, row.tokens)
+            if isinstance(error, RejectedError):
+                self._was_refused(batch, row, error)
+            else:
+                self._broke(batch, row, _said(error, self.timeout))
+        except ProviderError as error:
+            self.pace.broke_down(_now(), row.begun, row.tokens)
+            self._was_refused(batch, row, error)
+        except Exception as error:  # a stranger's code, so anything may come of it
+            logger.debug("a live call failed", exc_info=error)
+            self.pace.broke_down(_now(), row.begun, row.tokens)
+            self._broke(
+                batch, row, PluginError(f"The provider's plugin failed over a call: {type(error).__name__}: {error}")
+            )
+        else:
+            now = _now()
+            self.pace.answered(now, row.begun, answer.headers)
+            self._answered_from, self._streak = max(self._answered_from, row.begun), 0
+            if self.trouble is not None and row.begun >= self._troubled_at:
+                self._well()
+            batch.settled(line, ok=answer.failure is None and answer.status < 400)
+
+    def _over_with(self, task: asyncio.Task[None]) -> None:
+        self.calls.discard(task)
+        self.wake()
+
+    def _too_many(self, batch: LiveBatch, row: CallRow, error: TooManyCalls) -> None:
+        now = _now()
+        self.pace.refused(now, row.begun, row.tokens, retry_after=error.retry_after, kind=error.limit)
+        self._over(batch, row)
+        pause = 0.5 if error.retry_after is None else error.retry_after
+        batch.put_back(row, now + pause + random.random() * (1.0 if error.retry_after is None else min(1.0, pause)))
+        if self.trouble is not None and row.begun >= self._troubled_at:
+            self._well()  # it answers, and the pace takes care of the rest
+
+    def _was_refused(self, batch: LiveBatch, row: CallRow, error: Exception) -> None:
+        """The account or the model is refused: for all rows, unless again and again for this one alone."""
+        self._over(batch, row)
+        if row.refused_alone >= REFUSED_ALONE:
+            failure = Failure("refused", f"{str(error).rstrip('.')}. Other rows were answered meanwhile.")
+            batch.settled(line_of(row.custom_id, LiveAnswer(failure=failure)), ok=False)
+            return
+        batch.put_last(row)
+        self._refused[row.custom_id] = row
+        if self.trouble is None:
+            # One more call, of another row, shows whether it is about this row alone.
+            self.trouble, self._troubled_at, self._probing = error, _now(), True
+        else:
+            self._troubled(error)
+
+    def _broke(self, batch: LiveBatch, row: CallRow, error: BatchdError) -> None:
+        now = _now()
+        if isinstance(error, TransientError) and error.answered:
+            self._over(batch, row)
+        elif isinstance(error, NotSent):
+            batch.journal.note("-", row.custom_id)
+        else:
+            batch.journal.note("~", row.custom_id)
+            batch.unsure.add(row.custom_id)
+        row.broken += 1
+        self._streak += 1
+        if (row.broken >= TRIES and self._answered_from > row.broken_at) or row.broken >= BROKEN_FOR_GOOD:
+            code = "server_error" if isinstance(error, TransientError) else "plugin_error"
+            failure = Failure(code, str(error), transient=True)
+            batch.settled(line_of(row.custom_id, LiveAnswer(failure=failure)), ok=False)
+            return
+        row.broken_at = min(row.broken_at, now)
+        pause = (error.retry_after or 0.0) if isinstance(error, TransientError) else 0.0
+        batch.put_back(row, now + max(min(pause, 60.0), 0.5 * 2 ** min(row.broken - 1, 2)) * (1 + random.random() / 2))
+        if self._streak >= BREAKDOWNS or row.broken >= TRIES or isinstance(error, NotSent):
+            self._troubled(error)
+
+    def _over(self, batch: LiveBatch, row: CallRow) -> None:
+        row.over += 1
+        batch.journal.note("-", row.custom_id)
+
+    def _troubled(self, error: Exception) -> None:
+        """Nothing begins any more but probes; those who wait hear of it."""
+        self.trouble, self._troubled_at = error, _now()
+        for batch in self._batches.values():
+            batch.news.set()
+
+    def _well(self) -> None:
+        self.trouble, self._streak = None, 0
+        if len(self._refused) == 1:
+            for row in self._refused.values():
+                row.refused_alone += 1
+        self._refused.clear()
+        for batch in self._batches.values():
+            batch.news.set()
+
+
+def _said(error: Exception, timeout: float) -> BatchdError:
+    if isinstance(error, BatchdError):
+        return error
+    if isinstance(error, NotJson):
+        return TransientError("The service answered with something that is not JSON.", answered=True)
+    return TransientError(f"The service did not answer within {timeout:.0f} s.")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,158 @@
+"""A live service with the face of a batch provider: a batch is a journal in its folder, and calls fill it.
+
+So all that is done with batches (cancel, retry, reports, budgets, what happens after a crash) works for live calls too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from typing import IO, Any
+
+from ..answers.meaning import read_output_line
+from ..contracts import BatchProvider, LiveProvider, RemoteBatch, Submission
+from ..domain.records import CALLS_REPEATED, LIVE_RATE
+from ..errors import RemoteMissing, TransientError
+from ..model import BatchPhase, BatchStatus, Json, RequestId, Result
+from .caller import Rate
+from .journal import copy_outcomes, create, note_cancelled, outcomes, read
+from .lanes import Lanes
+from .rows import LiveBatch
+
+POLL_WAITS = 5.0
+"""Seconds that `poll` waits for the end of the batch, so that its answers are collected as soon as they are there."""
+REFUSED_LATELY = 60.0
+EXAMPLES = 20
+"""Rows that are named of those that may be paid twice."""
+
+
+class LiveDesk(BatchProvider[Any]):
+    """The batch face of a LiveProvider. Its batches belong to the daemon's state folder, not to a service."""
+
+    completion_window = math.inf
+
+    def __init__(self, name: str, provider: LiveProvider[Any], lanes: Lanes, *, poll_waits: float = POLL_WAITS) -> None:
+        super().__init__(provider.settings)
+        self.name = name
+        self.provider = provider
+        self._lanes = lanes
+        self._poll_waits = poll_waits
+
+    def account(self) -> Mapping[str, str]:
+        """None: the batches are ours, whatever the key is."""
+        return {}
+
+    async def submit(self, submission: Submission) -> str:
+        """Begin the journal. No call is made before the daemon has stored the id."""
+        head = {"model": submission.model, "endpoint": submission.endpoint, "requests": submission.requests}
+        await asyncio.to_thread(create, self._lanes.journal(submission.key), head)
+        return f"live-{submission.key}"
+
+    async def find(self, submission: Submission) -> Sequence[str]:
+        """Whether the journal is there."""
+        past = await asyncio.to_thread(read, self._lanes.journal(submission.key))
+        return [f"live-{submission.key}"] if past is not None else []
+
+    async def poll(self, batch: RemoteBatch) -> BatchStatus:
+        """How far the calls are; they begin, or go on after a restart, with the first poll.
+
+        Raises what has stopped the lane, once a single call has shown that it still does.
+        """
+        live = await self._open(batch)
+        lane = self._lanes.of_batch(batch.key)
+        live.news.clear()
+        if not live.over:
+            lane.probe()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_waits):
+                    await live.news.wait()
+        if lane.trouble is not None and not live.over and not (live.cancelled and not live.in_flight):
+            raise lane.trouble.with_traceback(None)
+        if live.over:
+            self._lanes.ended(batch.key)
+        return _status(live, lane.now())
+
+    async def cancel(self, batch: RemoteBatch) -> None:
+        """Begin no more calls. Those under way are paid, so their answers are waited for."""
+        live = self._lanes.running(batch.key)
+        if live is None:
+            await asyncio.to_thread(note_cancelled, self._lanes.journal(batch.key))
+        elif not live.over:
+            await live.cancel()
+            self._lanes.of_batch(batch.key).wake()
+
+    async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
+        """Hand the journal over, without its notes."""
+        try:
+            await asyncio.to_thread(copy_outcomes, self._lanes.journal(batch.key), target)
+        except FileNotFoundError:
+            raise RemoteMissing(f"The journal of batch {batch.key} is not in the state folder any more.") from None
+
+    async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
+        """The outcomes, one by one."""
+        for line in outcomes(self._lanes.journal(batch.key)):
+            result = read_output_line(line)
+            if result is not None:
+                yield result
+
+    async def check(self, models: Sequence[str]) -> Sequence[str]:
+        """As the provider says."""
+        return await self.provider.check(models)
+
+    async def aopen(self) -> None:
+        """Let the provider make itself ready."""
+        await self.provider.aopen()
+
+    async def aclose(self) -> None:
+        """Close the provider's connections."""
+        await self.provider.aclose()
+
+    def rates(self) -> Mapping[tuple[str, str], Rate]:
+        """What each of its lanes does now, by model and endpoint."""
+        return self._lanes.rates(self.name)
+
+    async def _open(self, batch: RemoteBatch) -> LiveBatch:
+        live = self._lanes.running(batch.key)
+        if live is not None:
+            return live
+        past = await asyncio.to_thread(read, self._lanes.journal(batch.key))
+        if past is None:
+            raise RemoteMissing(f"The journal of batch {batch.key} is not in the state folder any more.")
+        if self._lanes.stopped:
+            raise TransientError("batchd is stopping.")
+        # Nothing awaits from here on, so no other poll opens it, too.
+        running = self._lanes.running(batch.key)
+        return running if running is not None else self._lanes.begin(self.name, batch.key, past)
+
+
+def _status(live: LiveBatch, rate: Rate) -> BatchStatus:
+    phase = BatchPhase.IN_PROGRESS
+    if live.over:
+        phase = BatchPhase.CANCELLED if live.cancelled else BatchPhase.COMPLETED
+    elif live.cancelled:
+        phase = BatchPhase.CANCELLING
+    details: dict[str, Json] = {} if live.over else {LIVE_RATE: _in_words(rate)}
+    if live.unsure:
+        rows = sorted(request.row + 1 for each in live.unsure if (request := RequestId.read(each)) is not None)
+        details[CALLS_REPEATED] = {"rows": len(rows), "examples": rows[:EXAMPLES]}
+    return BatchStatus(phase, live.requests, live.completed, live.failed, details=details)
+
+
+_LIMITS = {
+    "requests": "limited by its requests a minute",
+    "tokens": "limited by its tokens a minute",
+    "window": "limited by how long its answers take",
+    "pause": "pausing, since it asked to",
+    "trouble": "waiting for it to work again",
+}
+
+
+def _in_words(rate: Rate) -> str:
+    words = [f"{rate.per_second:.3g} answers a second", f"{rate.in_flight:,} calls under way"]
+    if rate.limited_by in _LIMITS:
+        words.append(_LIMITS[rate.limited_by])
+    if rate.refused_ago is not None and rate.refused_ago < REFUSED_LATELY:
+        words.append(f"refused as too many {rate.refused_ago:.0f} s ago")
+    return ", ".join(words)

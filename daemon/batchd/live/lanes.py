@@ -1,0 +1,106 @@
+"""All lanes of the daemon: which batch is asked on which, across reloads of the configuration."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..contracts import LiveProvider
+from ..sending.pace import Pace
+from ..store.spool import Spool
+from .caller import Answer, Caller, Rate
+from .journal import JournalState
+from .rows import LiveBatch
+
+STOP_MAY_TAKE = 4.0
+"""Seconds that calls under way get to end when the daemon stops. What is broken off then may be paid twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveTerms:
+    """How a provider may be called: by the operator's limits. None is no limit that is known beforehand."""
+
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    at_once: int = 1024
+    timeout: float = 600.0
+
+
+class Lanes:
+    """The lanes, one for each provider, model and endpoint, and the batches on them."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._providers: dict[str, tuple[Answer, LiveTerms]] = {}
+        self._lanes: dict[tuple[str, str, str], Caller] = {}
+        self._batches: dict[str, tuple[LiveBatch, Caller]] = {}
+        self.stopped = False
+
+    def use(self, providers: Mapping[str, tuple[LiveProvider[Any], LiveTerms]]) -> None:
+        """Call these from now on. What has stopped a lane may be over with a new configuration: a call will tell."""
+        self._providers = {name: (provider.answer, terms) for name, (provider, terms) in providers.items()}
+        for key, lane in list(self._lanes.items()):
+            if key[0] in self._providers:
+                answer, terms = self._providers[key[0]]
+                lane.answer, lane.timeout = answer, terms.timeout
+                lane.pace.configure(terms.requests_per_minute, terms.tokens_per_minute, terms.at_once)
+                lane.wake()
+
+    def journal(self, key: str) -> Path:
+        """The journal of a batch."""
+        return self._spool.batch_journal(key)
+
+    def running(self, key: str) -> LiveBatch | None:
+        """The batch, if it is being asked."""
+        found = self._batches.get(key)
+        return found[0] if found is not None else None
+
+    def of_batch(self, key: str) -> Caller:
+        """The lane of a batch that is being asked."""
+        return self._batches[key][1]
+
+    def begin(self, provider: str, key: str, past: JournalState) -> LiveBatch:
+        """Ask what a journal says is still to be asked."""
+        batch = LiveBatch.open(key, self._spool.batch_input(key), self.journal(key), past)
+        lane = self._lane(provider, str(past.head["model"]), batch.endpoint)
+        self._batches[key] = batch, lane
+        lane.add(batch)
+        return batch
+
+    def ended(self, key: str) -> None:
+        """The end of a batch was seen."""
+        self._batches.pop(key, None)
+
+    def rates(self, provider: str) -> dict[tuple[str, str], Rate]:
+        """What each lane of a provider does now, by model and endpoint."""
+        return {key[1:]: lane.now() for key, lane in self._lanes.items() if key[0] == provider}
+
+    def calls(self) -> set[asyncio.Task[None]]:
+        """The calls under way."""
+        return {call for lane in self._lanes.values() for call in lane.calls}
+
+    async def let_go(self, calls: set[asyncio.Task[None]]) -> None:
+        """Wait for calls to end, so that what they use can be closed."""
+        if calls:
+            await asyncio.wait(calls)
+
+    async def stop(self, *, within: float = STOP_MAY_TAKE) -> None:
+        """Begin no more calls; wait a little for those under way."""
+        self.stopped = True
+        await asyncio.gather(*(lane.stop(within=within) for lane in self._lanes.values()))
+        self._batches.clear()
+
+    def _lane(self, provider: str, model: str, endpoint: str) -> Caller:
+        lane = self._lanes.get((provider, model, endpoint))
+        if lane is None:
+            answer, terms = self._providers[provider]
+            pace = Pace(
+                requests_per_minute=terms.requests_per_minute,
+                tokens_per_minute=terms.tokens_per_minute,
+                max_window=terms.at_once,
+            )
+            lane = self._lanes[provider, model, endpoint] = Caller(answer, pace, timeout=terms.timeout)
+        return lane

@@ -1,0 +1,125 @@
+"""Real daemons that ask a sandbox without batches, and are killed with calls under way: the server counts."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+CONFIG = """
+[intake]
+settle = "100ms"
+rescan = "100ms"
+
+[providers.sandbox]
+plugin = "openai"
+mode = "live"
+base_url = "{url}"
+api_key = "env:SANDBOX_KEY"
+calls_at_once = {at_once}
+
+[routes.reviews]
+provider = "sandbox"
+model = "sandbox-small"
+part_rows = 150
+
+[routes.reviews.params]
+max_tokens = 50
+
+[routes.reviews.prompt]
+plugin = "template"
+user = "Review: {{{{ review }}}}"
+"""
+ROWS = 900
+AT_ONCE = 40
+KILLS = 5
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@contextmanager
+def _process(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "batchd", *arguments],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "SANDBOX_KEY": "sesame-7a31", "NO_COLOR": "1"},
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _ledger(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url.removesuffix("/v1") + "/sandbox/ledger", timeout=10) as answer:
+        return dict(json.load(answer))
+
+
+def _until(condition: Any, what: str, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}\n{log.read_text()[-3000:]}"
+        time.sleep(0.02)
+
+
+def test_only_calls_under_way_at_a_kill_are_made_twice(tmp_path: Path) -> None:
+    port, log = _free_port(), tmp_path / "log"
+    url = f"http://127.0.0.1:{port}/v1"
+    for name in ("inbox/reviews", "outbox", "archive", "rejected", "held"):
+        (tmp_path / name).mkdir(parents=True)
+    config = tmp_path / "config.toml"
+    config.write_text(CONFIG.format(url=url, at_once=AT_ONCE))
+    reviews = [f"review number {number}" for number in range(ROWS)]
+    chance = random.Random(11)
+    served = (
+        "sandbox",
+        "--port",
+        str(port),
+        "--no-batches",
+        "--live-latency",
+        "150ms",
+        "--folder",
+        str(tmp_path / "s"),
+    )
+    with _process(*served, log=log):
+        _until(lambda: b"listening" in log.read_bytes(), "the sandbox does not listen", log)
+        (tmp_path / "inbox/reviews/may.csv").write_text("review\n" + "\n".join(reviews) + "\n")
+        report = tmp_path / "outbox/reviews/may.report.json"
+        for kill in range(KILLS):
+            with _process("--config", str(config), "run", log=log) as daemon:
+                goal = ROWS * (kill + 1) // (KILLS + 2) + chance.randrange(40)
+                _until(lambda goal=goal: _ledger(url)["live"]["answers"] >= goal, f"{goal} answers", log)
+                os.killpg(daemon.pid, signal.SIGKILL)
+        with _process("--config", str(config), "run", log=log):
+            _until(report.exists, "no report", log)
+        live = _ledger(url)["live"]
+    record = json.loads(report.read_text())
+    assert record["rows"] == {**record["rows"], "total": ROWS, "ok": ROWS, "failed": 0}
+    assert live["distinct"] == ROWS
+    twice = live["answers"] - ROWS
+    assert twice <= KILLS * AT_ONCE
+    told = sum((batch["possibly_paid_twice"] or {"rows": 0})["rows"] for batch in record["batches"])
+    assert 0 < twice <= told <= KILLS * AT_ONCE, "each call that was paid twice is told"
