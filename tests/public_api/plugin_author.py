@@ -40,6 +40,7 @@ from batchd import (
     Problem,
     PromptBuilder,
     ProviderError,
+    Purged,
     Reader,
     RejectedError,
     RemoteBatch,
@@ -241,6 +242,9 @@ class MailProvider(BatchProvider[MailSettings]):
     async def cancel(self, batch: RemoteBatch) -> None: ...
 
     async def forget(self, submission: Submission) -> None: ...
+
+    async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:
+        return Purged(deleted=(batch.id, submission.key), absent=(), problems=())
 
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
         target.write(b"{}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import traceback
@@ -100,7 +101,7 @@ def _owner(file: str, homes: Iterable[tuple[Path, str]]) -> str | None:
         if path == home:
             return name
     for home, name in homes:
-        if home.is_dir() and path.is_relative_to(home):
+        if os.path.isdir(home) and path.is_relative_to(home):  # False too for one that may not be looked at
             return name or path.stem
     return None
 
