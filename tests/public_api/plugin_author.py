@@ -30,6 +30,8 @@ from batchd import (
     FileSink,
     Json,
     Limits,
+    LiveAnswer,
+    LiveCall,
     LiveProvider,
     Node,
     NodeLost,
@@ -59,6 +61,7 @@ from batchd import (
     Source,
     Submission,
     SubmissionRefused,
+    TooManyCalls,
     TransientError,
     Usage,
     WorkerLost,
@@ -284,6 +287,13 @@ class Clerk(LiveProvider[MailSettings]):
         if endpoint not in body:
             raise TransientError("Nobody is in.", retry_after=None)
         return Result(custom_id, Response(body))
+
+    async def answer(self, call: LiveCall) -> LiveAnswer:
+        if call.timeout < 1 or not call.key:
+            raise TooManyCalls("Everybody is busy.", retry_after=2.0, limit="requests")
+        return LiveAnswer(200, call.body, {"x-kind": call.endpoint}, None)
+
+    async def aopen(self) -> None: ...
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:
         return ()
