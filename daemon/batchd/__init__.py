@@ -13,6 +13,8 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:
     from .answers.meaning import read_output_line as read_output_line
     from .bodies.usage import read_usage as read_usage
+    from .calls import BatchesFound as BatchesFound
+    from .calls import FindsBatches as FindsBatches
     from .calls import LiveAnswer as LiveAnswer
     from .calls import LiveCall as LiveCall
     from .contracts import BatchProvider as BatchProvider
@@ -76,7 +78,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "answers.meaning": ("read_output_line",),
     "bodies.usage": ("read_usage",),
-    "calls": ("LiveAnswer", "LiveCall"),
+    "calls": ("BatchesFound", "FindsBatches", "LiveAnswer", "LiveCall"),
     "contracts": (
         "BatchProvider",
         "DeliveryJob",

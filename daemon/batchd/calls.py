@@ -1,7 +1,8 @@
-"""One request that is sent by itself, and what came of it: the values of `LiveProvider.answer`."""
+"""One request that is sent by itself, and what came of it; and whether a service has batches."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -35,3 +36,22 @@ class LiveAnswer:
     body: bytes = b"{}"
     headers: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchesFound:
+    """Whether a service has batches for this key, None if that is not known; and why, as a sentence."""
+
+    there: bool | None
+    why: str
+
+
+class FindsBatches(ABC):
+    """What a provider of batches and of live calls does so that `mode = "auto"` can choose."""
+
+    @abstractmethod
+    async def find_batches(self) -> BatchesFound:
+        """Find out by calls that cost nothing. False only for a definite answer, as `status 404` is, never for a fault.
+
+        batchd believes a False once it came twice, a minute apart, and then for a day.
+        """

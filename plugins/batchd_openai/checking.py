@@ -3,54 +3,31 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from batchd import CannotFind, Json, NotSent, ProviderError, RejectedError, RemoteMissing, TransientError
+from batchd import Json, NotSent, ProviderError, RemoteMissing, TransientError
 
 from .normalise import as_list, identifier
-from .wire import Call, Kind
+from .wire import Call
 
 if TYPE_CHECKING:
     from .client import Client
 
 
-async def check(client: Client, models: Sequence[str]) -> Sequence[str]:
-    """Ask for the models and for one batch. This creates nothing and costs nothing."""
+async def check(client: Client, models: Sequence[str], *, has_batches: Callable[[], Awaitable[bool]]) -> Sequence[str]:
+    """Ask for the models. This creates nothing and costs nothing."""
     try:
         offered = await client.get(Call("list its models"), "models")
-    except (NotSent, RejectedError) as error:
-        # Every other call would fail in the same way.
-        return [str(error)]
     except RemoteMissing as error:
-        batches = await _batches(client)
         # Some services have batches but no list of models. That is not a problem.
-        return [_address(client, str(error)), *batches] if batches else []
+        return [] if await has_batches() else [_address(client, str(error))]
     except TransientError as error:
-        return [_address(client, str(error))]
-    except ProviderError as error:
-        return [str(error), *await _batches(client)]
-    return [*_models(client, offered, models), *await _batches(client)]
-
-
-async def _batches(client: Client) -> list[str]:
-    try:
-        answer = await client.get(Call("list its batches", Kind.LOOK), "batches", query={"limit": 1})
-    except CannotFind as error:
-        return [_no_batches(client, str(error).split(" So batchd cannot ")[0])]
+        return [str(error)] if isinstance(error, NotSent) else [_address(client, str(error))]
     except ProviderError as error:
         return [str(error)]
-    if as_list(answer) is None:
-        return [_no_batches(client, "It did not return a list of batches.")]
-    return []
-
-
-def _no_batches(client: Client, reason: str) -> str:
-    return (
-        f"{client.settings.base_url} has no Batch API, or none that this key may use. {reason} "
-        "Choose a service that has one."
-    )
+    return _models(client, offered, models)
 
 
 def _address(client: Client, reason: str) -> str:

@@ -5,6 +5,7 @@ The SDK's typed call takes 18 times as much of a core at 64 calls in flight.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Literal
@@ -35,7 +36,8 @@ class LiveClient:
         self._session: aiohttp.ClientSession | None = None
         self._ssl: object = None
         self._access: tuple[float, Access] | None = None
-        self._service = Service(settings.base_url, settings.api_key.where, settings.api_key.renewal)
+        self.address = settings.base_url
+        self.service = Service(settings.base_url, settings.api_key.where, settings.api_key.renewal)
 
     def prepare(self) -> None:
         """Load the CA certificates, which takes about 40 ms. The same as the SDK's client trusts."""
@@ -45,11 +47,7 @@ class LiveClient:
         """Ask one row. See `LiveProvider.answer`."""
         access = self._read_access()
         url = self._settings.base_url + call.endpoint.removeprefix("/v1")
-        headers = {"Authorization": f"Bearer {access.key}", "Content-Type": "application/json", **access.headers}
-        if self._settings.organization:
-            headers["OpenAI-Organization"] = self._settings.organization
-        if self._settings.project:
-            headers["OpenAI-Project"] = self._settings.project
+        headers = self._headers(access)
         if self._settings.idempotency_key:
             headers["Idempotency-Key"] = call.key
         try:
@@ -57,7 +55,7 @@ class LiveClient:
         except TooLarge:
             return LiveAnswer(failure=Failure("too_large", f"The answer has more than {MAX_ANSWER / 1e6:.0f} MB."))
         except FOREIGN as error:
-            failure: BatchdError = translate(error, _ASK, self._service)
+            failure: BatchdError = translate(error, _ASK, self.service)
         else:
             kind = told.get("content-type", "")
             if 200 <= status < 300 and "html" not in kind and "event-stream" not in kind and body.lstrip()[:1] != b"<":
@@ -67,6 +65,33 @@ class LiveClient:
                 raise failure
             return LiveAnswer(status, body, told)
         raise failure
+
+    async def get(self, path: str, query: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
+        """One GET of something small, whatever the service answers. Raises batchd's errors where it does not."""
+        access = self._read_access()
+        headers = self._headers(access)
+        try:
+            async with (
+                asyncio.timeout(self._settings.request_timeout),
+                self._open().get(
+                    self.address + path, headers=headers, params={**access.query, **query}, allow_redirects=False
+                ) as response,
+            ):
+                body = await response.content.read(MAX_ERROR)
+                while len(body) < MAX_ERROR and (more := await response.content.read(MAX_ERROR)):
+                    body += more
+                return response.status, {name.lower(): value for name, value in response.headers.items()}, body
+        except FOREIGN as error:
+            failure = translate(error, Call("say what it has"), self.service)
+        raise failure
+
+    def in_words(self, status: int, told: Mapping[str, str], body: bytes, what: str) -> str:
+        """What an answer says that is not what was asked for, as a sentence."""
+        response = self._response(status, told, body)
+        call = Call(what)
+        return str(
+            not_json(response, call, self.service) if status < 300 else of_response(response, call, self.service)
+        )
 
     async def send(
         self, url: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]
@@ -93,6 +118,19 @@ class LiveClient:
         if session is not None:
             await session.close()
 
+    def _headers(self, access: Access) -> dict[str, str]:
+        headers = {"Authorization": f"Bearer {access.key}", "Content-Type": "application/json", **access.headers}
+        if self._settings.organization:
+            headers["OpenAI-Organization"] = self._settings.organization
+        if self._settings.project:
+            headers["OpenAI-Project"] = self._settings.project
+        return headers
+
+    def _response(self, status: int, told: Mapping[str, str], body: bytes) -> httpx2.Response:
+        headers = {name: value for name, value in told.items() if name not in _ENCODED}
+        request = httpx2.Request("POST", self.address)
+        return httpx2.Response(status, headers=headers, content=body, request=request)
+
     def _read_access(self) -> Access:
         """The key as it was a second ago at most: it may stand in a file, and there are thousands of calls a second."""
         now = time.monotonic()
@@ -114,17 +152,15 @@ class LiveClient:
         return self._session
 
     def _failure(self, status: int, told: Mapping[str, str], body: bytes) -> BatchdError:
-        headers = {name: value for name, value in told.items() if name not in _ENCODED}
-        request = httpx2.Request("POST", self._settings.base_url)
-        response = httpx2.Response(status, headers=headers, content=body, request=request)
+        response = self._response(status, told, body)
         if 200 <= status < 300:
             if "event-stream" in told.get("content-type", ""):
                 return RejectedError(
                     f"{self._settings.base_url} streams its answers though it was not asked to, and batchd reads whole "
                     "answers only. Look in its settings for a way to turn that off."
                 )
-            return not_json(response, _ASK, self._service)
-        error = of_response(response, _ASK, self._service)
+            return not_json(response, _ASK, self.service)
+        error = of_response(response, _ASK, self.service)
         if isinstance(error, RejectedError):
             return error
         if status in _TOO_MANY:

@@ -13,11 +13,13 @@ from typing import IO, TYPE_CHECKING
 import msgspec
 
 from batchd import (
+    BatchesFound,
     BatchPhase,
     BatchProvider,
     BatchStatus,
     Body,
     CannotFind,
+    FindsBatches,
     Json,
     LiveAnswer,
     LiveCall,
@@ -54,7 +56,7 @@ _MAX_COPIES = 100
 _NO_SUCH = re.compile(r"not[ _]?found|no such|does not exist", re.IGNORECASE)
 
 
-class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]):
+class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings], FindsBatches):
     """OpenAI's Batch API and its endpoints with immediate answers, and the same calls of many other services."""
 
     Settings = OpenAISettings
@@ -95,6 +97,12 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
     async def answer(self, call: LiveCall) -> LiveAnswer:
         """One POST to the endpoint of the call."""
         return await self._live.answer(call)
+
+    async def find_batches(self) -> BatchesFound:
+        """By the list of batches, and if there is none by that of models."""
+        from .lanes import find_batches
+
+        return await find_batches(self._live)
 
     async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
         """The same, decoded."""
@@ -276,8 +284,12 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
         return Purged(deleted, absent, problems)
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:
-        """Check the key, the address, the models and whether there is a Batch API."""
-        return await check(self._client, models)
+        """Check the key, the address and the models."""
+
+        async def has_batches() -> bool:
+            return (await self.find_batches()).there is True
+
+        return await check(self._client, models, has_batches=has_batches)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -29,6 +29,8 @@ PUBLIC = [
     "FileSink",
     "Json",
     "Limits",
+    "BatchesFound",
+    "FindsBatches",
     "LiveAnswer",
     "LiveCall",
     "LiveProvider",

@@ -6,7 +6,7 @@ import socket
 from typing import Any
 
 import pytest
-from openai_support import KEY, Connect, FakeService, batch, named
+from openai_support import KEY, Connect, FakeService, batch, hang_up, named
 
 from batchd_openai.provider import OpenAIProvider
 
@@ -20,7 +20,6 @@ BATCHES = {"object": "list", "data": [batch()], "has_more": True}
 async def test_all_is_well(service: FakeService, provider: OpenAIProvider) -> None:
     service.on("GET", "/models", MODELS).on("GET", "/batches", BATCHES)
     assert list(await provider.check(["deepseek-v3.2", "gemini-2.5-flash", "models/gemini-2.5-flash"])) == []
-    assert service.calls("GET", "/batches")[0].query == {"limit": "1"}
     assert {call.method for call in service.received} == {"GET"}
 
 
@@ -73,26 +72,45 @@ async def test_a_base_url_without_its_path(service: FakeService, connect: Connec
     assert f'base_url = "{base_url}/v1"' in sentence
 
 
-@pytest.mark.parametrize("answer", [404, 405, 501, {"status": "ok"}, {"data": "none"}], ids=named)
-async def test_a_service_without_batches(service: FakeService, provider: OpenAIProvider, answer: Any) -> None:
-    service.on("GET", "/models", MODELS).on("GET", "/batches", answer)
-    (sentence,) = await provider.check(["deepseek-v3.2"])
-    assert "has no Batch API" in sentence
-    assert "Choose a service that has one" in sentence
-    assert "So batchd cannot" not in sentence
+LIST = {"object": "list", "data": []}
+HTML = (200, "<html>Welcome</html>")
 
 
-async def test_a_key_that_may_not_see_batches(service: FakeService, provider: OpenAIProvider) -> None:
-    service.on("GET", "/models", MODELS).on("GET", "/batches", (403, {"error": {"message": "Scope missing."}}))
-    (sentence,) = await provider.check(["deepseek-v3.2"])
-    assert "Scope missing." in sentence
+@pytest.mark.parametrize(
+    ("batches", "models", "there", "words"),
+    [
+        (BATCHES, 404, True, "lists its batches"),
+        (404, LIST, False, "has no Batch API: it answered with status 404"),
+        (404, 404, False, "status 404"),
+        (405, LIST, False, "status 405"),
+        ((501, "not here"), LIST, False, "status 501"),
+        (HTML, LIST, False, "an HTML page"),
+        (HTML, HTML, None, "an HTML page"),
+        (403, LIST, False, "offers models to this key, and no batches"),
+        (403, 401, None, "refused the key"),
+        (401, LIST, None, "refused the key"),
+        (500, LIST, None, "status 500"),
+        (503, LIST, None, "status 503"),
+        ({"status": "ok"}, LIST, None, "did not answer with a list"),
+        (hang_up, LIST, None, "broke"),
+    ],
+    ids=lambda value: named(value)[:30],
+)
+async def test_whether_there_are_batches(
+    service: FakeService, provider: OpenAIProvider, batches: Any, models: Any, there: bool | None, words: str
+) -> None:
+    service.on("GET", "/batches", batches).on("GET", "/models", models)
+    found = await provider.find_batches()
+    assert (found.there, words in found.why) == (there, True), found.why
+    assert {call.method for call in service.received} == {"GET"}
+    assert service.calls("GET", "/batches")[0].query == {"limit": "1"}
 
 
 async def test_a_service_without_a_list_of_models_may_be_fine(service: FakeService, provider: OpenAIProvider) -> None:
     service.on("GET", "/models", 404).on("GET", "/batches", BATCHES)
     assert list(await provider.check(["m"])) == []
     service.on("GET", "/batches", 404)
-    assert len(await provider.check(["m"])) == 2
+    assert len(await provider.check(["m"])) == 1
 
 
 async def test_a_busy_service_is_reported_as_busy(service: FakeService, provider: OpenAIProvider) -> None:

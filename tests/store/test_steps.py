@@ -92,6 +92,13 @@ def batches_step(name: str, state: BatchState, call: Call, *told: str, parts: tu
 
 
 STEPS = [
+    # --- prices
+    jobs_step(
+        "price_again",
+        JobState.RUNNING,
+        lambda s: s.money.price_again(job().route.provider),
+        parts=(PLANNED,),
+    ),
     # --- jobs
     Step("begin_claims", (), lambda s: s.jobs.begin_claims([job(JobState.CLAIMING)])),
     jobs_step("forget", JobState.CLAIMING, lambda s: s.jobs.forget("job")),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..calls import FindsBatches
 from ..config.load import Config
 from ..config.tables import ProviderTable
 from ..contracts import BatchProvider, LiveProvider, Sink
@@ -134,6 +135,14 @@ def _kept_off(config: Config, catalogue: Catalogue) -> Mapping[Subject, str]:
     return {subject: off[offer.plugin] for subject, offer in offers.items() if offer and offer.plugin in off}
 
 
+def _mode(table: ProviderTable, plugin: object) -> Lane | None:
+    """How it is asked, None if that is to be found out."""
+    if not isinstance(plugin, BatchProvider) or table.mode == "live":
+        return Lane.LIVE
+    both = isinstance(plugin, LiveProvider) and isinstance(plugin, FindsBatches)
+    return None if both and table.mode == "auto" else Lane.BATCH
+
+
 def _live_terms(table: ProviderTable) -> LiveTerms:
     return LiveTerms(table.rpm, table.tpm, table.calls_at_once, table.answer_timeout)
 
@@ -145,7 +154,6 @@ def _configured_providers(config: Config, catalogue: Catalogue, lanes: Lanes) ->
         plugin = catalogue.create("provider", table.plugin, table.settings)
         live = LiveDesk(name, plugin, lanes) if isinstance(plugin, LiveProvider) else None
         provider: BatchProvider[Any] = plugin if live is None or isinstance(plugin, BatchProvider) else live
-        by_calls = provider is live or table.mode == "live"
         providers[name] = ConfiguredProvider(
             name=name,
             plugin=provider,
@@ -156,7 +164,7 @@ def _configured_providers(config: Config, catalogue: Catalogue, lanes: Lanes) ->
             linger=table.linger,
             prices=PriceList.of(table, provider.settings, currency=config.budget.currency),
             live=live,
-            lane=Lane.LIVE if by_calls else Lane.BATCH,
+            mode=_mode(table, plugin),
         )
     return providers
 

@@ -8,9 +8,11 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..calls import FindsBatches
 from ..config.load import Config
 from ..config.tables import ObserverTable
 from ..contracts import BatchProvider, Limits, LiveProvider, Sink
@@ -190,6 +192,7 @@ async def _asked(
 ) -> AsyncIterator[CheckResult]:
     """Call the `check` of a provider or a sink; foreign code, so it may do anything."""
     problems: Sequence[str]
+    found: CheckResult | None = None
     try:
         asked = catalogue.create(role, table.plugin, table.settings)
         if not _has_check(asked):
@@ -204,6 +207,7 @@ async def _asked(
                 if role == "provider":
                     await asked.aopen()
                 problems = list(await asked.check(*arguments))
+                found = await _batches(asked, table)
         finally:
             await asked.aclose()
     except BatchdError as error:
@@ -214,8 +218,28 @@ async def _asked(
         problems = [f"The plugin {table.plugin} failed: {type(error).__name__}: {error}"]
     for problem in problems:
         yield CheckResult(subject, Level.WRONG, covered(str(problem)))
-    if not problems:
+    if found is not None and not any(found.text.startswith(problem) for problem in problems):
+        yield replace(found, subject=subject)
+    if not problems and (found is None or found.level is not Level.WRONG):
         yield CheckResult(subject, Level.OK, well)
+
+
+async def _batches(provider: object, table: Any) -> CheckResult | None:
+    """Whether the service is asked in batches or by live calls, if there is something to know about it."""
+    if not isinstance(provider, FindsBatches) or table.mode == "live":
+        return None
+    found = await provider.find_batches()
+    why = covered(found.why)
+    if found.there is None:
+        unknown = (
+            " So it is not known whether it has batches, and jobs wait until it is." if table.mode == "auto" else ""
+        )
+        return CheckResult("", Level.WRONG, f"{why}{unknown}")
+    if found.there:
+        return None
+    if table.mode == "auto":
+        return CheckResult("", Level.NOTE, f"{why} So it is asked by live calls, one a row, at live prices.")
+    return CheckResult("", Level.WRONG, f'{why} To ask it by live calls, one a row: mode = "live".')
 
 
 def _has_check(plugin: object) -> bool:

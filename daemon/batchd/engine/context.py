@@ -47,11 +47,22 @@ class PeopleFolders:
     mounted: frozenset[Path] = frozenset()
 
 
+@dataclass(slots=True)
+class FoundLane:
+    """How a provider can be asked, as far as it was found out. `until` is the steady time to look again at."""
+
+    lane: Lane | None = None
+    until: float = 0.0
+    no_at: float | None = None
+    """When it said for the first time that it has no batches."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConfiguredProvider:
     """One configured provider: the plugin's object, and the operator's terms for it. Times are in seconds.
 
-    `live` answers by live calls, behind the same face; it is None if the plugin cannot. `lane` is how jobs are asked.
+    `live` answers by live calls, behind the same face; it is None if the plugin cannot. `mode` is how jobs are asked;
+    None if that is to be found out, and `found` is what was.
     """
 
     name: str
@@ -63,7 +74,13 @@ class ConfiguredProvider:
     linger: float = 5.0
     prices: PriceList = field(default_factory=lambda: PriceList({}))
     live: BatchProvider[Any] | None = None
-    lane: Lane = Lane.BATCH
+    mode: Lane | None = Lane.BATCH
+    found: FoundLane = field(default_factory=FoundLane)
+
+    @property
+    def lane(self) -> Lane | None:
+        """How jobs are asked, None as long as that is not known."""
+        return self.mode or self.found.lane
 
     def face(self, lane: Lane) -> BatchProvider[Any]:
         """What has batches of this lane."""
@@ -108,9 +125,9 @@ class Configured:
         return replace(spec, plugin_dir=self.plugin_dir, disabled=self.disabled)
 
     def lane(self, job: Job) -> Lane:
-        """How the job's requests are asked, and so paid."""
+        """How the job's requests are asked, and so paid. As long as that is not known: what costs more."""
         provider = self.providers.get(job.route.provider)
-        return provider.lane if provider is not None else Lane.BATCH
+        return (provider.lane or Lane.LIVE) if provider is not None else Lane.BATCH
 
     def rights(self, job: Job) -> Rights | None:
         """Who may read what is written for people of the job; None: whom the folders let."""

@@ -205,6 +205,9 @@ class Look:
             except ProviderNotConfigured as error:
                 self._missing[name] = str(error)
                 continue
+            if provider.lane is None:
+                self._again.append(steady + 1.0)
+                continue
             if provider.lane is Lane.LIVE:
                 made = pack_live(parts, under_way.get((name, model, endpoint), {}))
                 if made:

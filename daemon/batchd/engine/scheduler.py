@@ -23,6 +23,7 @@ from ..store.errors import StoreUnavailable
 from ..store.orders import StoredOrder
 from .conditions import Conditions, in_words, worth_saying_at_once
 from .context import Context
+from .lane_finding import LaneFinding
 from .look import Look, Outlook
 from .provider_calls import ProviderNotConfigured, TookTooLong
 from .retry_clock import RetryClock
@@ -48,6 +49,7 @@ class Engine:
         self.retry_clock = RetryClock(context.clock, on_reset=context.accounts.release)
         self.conditions = Conditions(context.store.event_log)
         self.workers = workers
+        self._lane_finding = LaneFinding(context, self.conditions)
         self._room = Room(workers=workers, hanging=context.hung)
         self._look = Look(context, self.retry_clock, self._room)
         self._streaks: Counter[Subject] = Counter()
@@ -62,10 +64,11 @@ class Engine:
             self.context.proven |= await self.context.store.learnt.proven()
             self._remembers = True
         waits = await self._obey_all(await self.context.store.event_log.orders())
+        lanes_at = self._lane_finding.look()
         outlook = await self._look.look()
         for name, text in outlook.missing.items():
             await self.conditions.say(Subject.provider(name), text)
-        times = [until for until in (*waits, outlook.again_at) if until is not None]
+        times = [until for until in (*waits, outlook.again_at, lanes_at) if until is not None]
         return replace(outlook, again_at=min(times, default=None))
 
     async def _obey_all(self, orders: Sequence[StoredOrder]) -> list[float | None]:
@@ -83,6 +86,7 @@ class Engine:
 
     async def end_orders(self) -> None:
         """Wait no longer for orders under way: what is not answered is carried out at the next start."""
+        await self._lane_finding.end()
         if self._obeying is not None:
             self._obeying.cancel()
             await asyncio.gather(self._obeying, return_exceptions=True)

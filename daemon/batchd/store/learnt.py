@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..domain.records import Batch
 from ..domain.routing import Route
+from ..money.lanes import Lane
 from ..sending.quota import Learnt, Queue
 from .database import Database, Transaction
 from .mapping import route_of
@@ -31,6 +32,16 @@ class LearntTables:
         await self._database.write(
             lambda tx: tx.insert("learnt_limits", [{**row, "refused_at": refused_at}], otherwise="OR REPLACE")
         )
+
+    async def lane(self, provider: str, address: str) -> tuple[Lane, float] | None:
+        """How a provider at this address is asked, and when that was found out."""
+        rows = await self._database.read(lambda tx: tx.fetch("found_lane", provider=provider, address=address))
+        return (Lane(rows[0]["lane"]), rows[0]["at"]) if rows else None
+
+    async def learn_lane(self, provider: str, address: str, lane: Lane, at: float) -> None:
+        """Store how a provider is asked."""
+        row = {"provider": provider, "address": address, "lane": lane, "at": at}
+        await self._database.write(lambda tx: tx.insert("found_lanes", [row], otherwise="OR REPLACE"))
 
     async def proven(self) -> set[str]:
         """The ways of asking that have brought an answer."""

@@ -111,6 +111,10 @@ class Money:
 
         return await self._database.write(change)
 
+    async def price_again(self, provider: str) -> None:
+        """Its jobs are asked in a way that costs more: those with rows to be sent are admitted anew."""
+        await self._database.write(lambda tx: tx.run("price_again", provider=provider))
+
     async def planned_again(
         self, job: Job, part: Part, planned: Part, *, currency: str, find_refusal: FindRefusal
     ) -> None:

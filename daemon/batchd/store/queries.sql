@@ -134,6 +134,15 @@ SELECT COALESCE(SUM(input_tokens), 0) AS tokens FROM batches
 WHERE provider = :provider AND model = :model
   AND (state NOT IN ('done', 'returned', 'ended', 'fetched', 'packed', 'uploaded') OR ended_at >= :since)
 
+-- name: found_lane
+SELECT lane, at FROM found_lanes WHERE provider = :provider AND address = :address
+
+-- name: price_again
+-- Jobs of a provider with rows that are still to be sent there, at other prices than they were admitted at.
+UPDATE jobs SET state = 'planning'
+WHERE state = 'running' AND NOT cancelled AND json_extract(route, '$.provider') = :provider
+  AND EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state IN ('planned', 'unplanned'))
+
 -- name: open_live
 -- What is asked by live calls.
 SELECT provider, model, endpoint, batch_parts.job, COUNT(*) AS batches

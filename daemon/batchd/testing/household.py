@@ -70,8 +70,9 @@ class Household:
         time_limits: TimeLimits | None = None,
         poll: float = 1.0,
         live: LiveTerms | None = None,
+        find_lane: bool = False,
     ) -> None:
-        """With `live`, the provider is asked by live calls."""
+        """With `live`, the provider is asked by live calls, or with `find_lane` in the way that it is found to take."""
         self.folder = folder
         self.service = service or FakeService()
         self.provider = provider or FakeProvider(self.service)
@@ -85,7 +86,8 @@ class Household:
         self.call_timeout = call_timeout
         self.time_limits = time_limits or TimeLimits()
         self.poll = poll
-        self.live = live
+        self.live_terms = live
+        self.find_lane = find_lane
         self.plugin_dir = plugin_dir
         self.duplicates: Duplicates = duplicates
         self.budget = budget or SpendingLimits()
@@ -126,9 +128,9 @@ class Household:
 
     def _context(self, store: Store, spool: Spool, lanes: Lanes) -> Context:
         desk = None
-        if self.live is not None:
+        if self.live_terms is not None:
             assert isinstance(self.provider, LiveProvider)
-            lanes.use({"fake": (self.provider, self.live)})
+            lanes.use({"fake": (self.provider, self.live_terms)})
             desk = LiveDesk("fake", self.provider, lanes, poll_waits=0.2)
         plugin = self.provider if isinstance(self.provider, BatchProvider) else desk
         assert plugin is not None, "a provider of live calls alone needs `live`"
@@ -142,7 +144,7 @@ class Household:
             call_timeout=self.call_timeout,
             prices=self.prices,
             live=desk,
-            lane=Lane.BATCH if desk is None else Lane.LIVE,
+            mode=None if self.find_lane else Lane.BATCH if desk is None else Lane.LIVE,
         )
         return Context(
             store=store,

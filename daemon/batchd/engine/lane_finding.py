@@ -1,0 +1,117 @@
+"""Finds out whether a provider has batches, or is asked by live calls: once, and again after a day."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from ..calls import BatchesFound, FindsBatches
+from ..domain.subjects import Subject
+from ..money.lanes import Lane
+from ..secrets.known import covered
+from ..sending import backoff
+from ..store.errors import StoreUnavailable
+from ..system.threads import threads_of
+from .conditions import Conditions
+from .context import ConfiguredProvider, Context
+
+logger = logging.getLogger(__name__)
+
+BELIEVED_FOR = 86_400.0
+"""Seconds after which a provider is asked again."""
+APART = 60.0
+"""Seconds between two answers that it has no batches, before that is believed."""
+LOOK_AGAIN = 0.2
+
+
+class LaneFinding:
+    """Asks the providers of `mode = "auto"`, beside the loop."""
+
+    def __init__(self, context: Context, conditions: Conditions) -> None:
+        self._context = context
+        self._conditions = conditions
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._failures: dict[str, int] = {}
+
+    def look(self) -> float | None:
+        """Ask whom it is time to ask. The steady time to look again at."""
+        steady, times = self._context.clock.steady(), []
+        for name, provider in self._context.configured.providers.items():
+            if provider.mode is not None or not isinstance(provider.plugin, FindsBatches):
+                continue
+            task = self._under_way.get(name)
+            if task is not None and not task.done():
+                times.append(steady + LOOK_AGAIN)
+            elif provider.found.until <= steady:
+                self._under_way[name] = asyncio.create_task(self._find(provider), name=f"find the lane of {name}")
+                times.append(steady + LOOK_AGAIN)
+            elif provider.found.lane is None:
+                times.append(provider.found.until)
+        return min(times, default=None)
+
+    async def end(self) -> None:
+        """Ask nobody any more."""
+        for task in self._under_way.values():
+            task.cancel()
+        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    async def _find(self, provider: ConfiguredProvider) -> None:
+        found, clock = provider.found, self._context.clock
+        try:
+            if found.lane is None and found.no_at is None:
+                stored = await self._context.store.learnt.lane(provider.name, _address(provider))
+                if stored is not None and 0 <= clock.now() - stored[1] < BELIEVED_FOR:
+                    found.lane, found.until = stored[0], clock.steady() + BELIEVED_FOR - (clock.now() - stored[1])
+                    return
+            await self._judge(provider, await self._ask(provider))
+        except StoreUnavailable as error:
+            logger.debug("what was found of a provider could not be stored", exc_info=error)
+            found.until = clock.steady() + APART
+
+    async def _ask(self, provider: ConfiguredProvider) -> BatchesFound:
+        assert isinstance(provider.plugin, FindsBatches)
+        try:
+            opening = self._context.configured.opening.get(provider.name)
+            if opening is not None:
+                await asyncio.wait([opening], timeout=provider.call_timeout)
+            async with asyncio.timeout(provider.call_timeout):
+                with threads_of(f"provider {provider.name}"):
+                    return await provider.plugin.find_batches()
+        except TimeoutError:
+            return BatchesFound(None, f"{provider.name} has not answered within {provider.call_timeout:.0f} s.")
+        except Exception as error:  # noqa: BLE001  # a stranger's code, so anything may come of it
+            return BatchesFound(None, covered(str(error) or type(error).__name__))
+
+    async def _judge(self, provider: ConfiguredProvider, answer: BatchesFound) -> None:
+        found, steady, name = provider.found, self._context.clock.steady(), provider.name
+        if answer.there is None:
+            found.no_at = None
+            failures = self._failures[name] = self._failures.get(name, 0) + 1
+            found.until = steady + backoff.delay(failures, jitter=self._context.clock.jitter())
+            if found.lane is None:
+                text = (
+                    f"{covered(answer.why)} So it is not known whether {name} has batches, and jobs wait; it is asked "
+                    f'again. To say so yourself: mode = "batch" or "live" in [providers.{name}].'
+                )
+                await self._conditions.say(Subject.provider(name), text, cause="lane")
+            return
+        if not answer.there and found.no_at is None:
+            found.no_at, found.until = steady, steady + APART
+            return
+        lane = Lane.BATCH if answer.there else Lane.LIVE
+        if lane is Lane.LIVE and found.lane is not lane:
+            text = f"{covered(answer.why)} So {name} is asked by live calls, one a row, at live prices."
+            logger.info("%s", text, extra={"action": "FindLane"})
+            found.lane = lane
+            await self._context.store.money.price_again(name)
+        if self._failures.pop(name, 0):
+            await self._conditions.all_well(Subject.provider(name))
+        found.lane, found.until, found.no_at = lane, steady + BELIEVED_FOR, None
+        await self._context.store.learnt.learn_lane(name, _address(provider), lane, self._context.clock.now())
+
+
+def _address(provider: ConfiguredProvider) -> str:
+    """Another address is another service."""
+    facts: Mapping[str, object] = dict(provider.plugin.settings)
+    return str(facts.get("base_url", ""))

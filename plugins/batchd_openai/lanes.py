@@ -1,0 +1,71 @@
+"""Whether a service has batches, found out by lists of at most one entry, which cost nothing."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from batchd import BatchdError, BatchesFound
+
+from .live import LiveClient
+from .normalise import as_list
+from .wire import UNREADABLE
+
+
+class Seen(Enum):
+    """What a service answers when asked for one of its lists."""
+
+    LIST = auto()
+    NO_SUCH_CALL = auto()
+    """It knows no such call: status 404, 405, 410 or 501."""
+    PAGE = auto()
+    """An HTML page, which may also come from something in between."""
+    FORBIDDEN = auto()
+    OTHER = auto()
+
+
+_NO_SUCH_CALL = frozenset({404, 405, 410, 501})
+
+
+async def find_batches(client: LiveClient) -> BatchesFound:
+    """Ask for the batches, and for the files and the models if there are none."""
+    address = client.address
+    try:
+        seen, words = await _look(client, "batches")
+        if seen is Seen.LIST:
+            return BatchesFound(True, f"{address} lists its batches.")
+        if seen is Seen.OTHER:
+            return BatchesFound(None, words)
+        models, models_words = await _look(client, "models")
+        if seen is Seen.NO_SUCH_CALL:
+            return BatchesFound(False, f"{address} has no Batch API: it {words} when asked to list its batches.")
+        if models is not Seen.LIST:
+            return BatchesFound(None, models_words if models is Seen.OTHER else f"{address} {words}.")
+        if seen is Seen.PAGE:
+            return BatchesFound(False, f"{address} has no Batch API: it {words} when asked to list its batches.")
+        return BatchesFound(False, f"{address} offers models to this key, and no batches: it {words}.")
+    except BatchdError as error:
+        return BatchesFound(None, str(error))
+
+
+async def _look(client: LiveClient, what: str) -> tuple[Seen, str]:
+    """Ask for a list. For OTHER the words are a whole sentence."""
+    status, told, body = await client.get(f"/{what}", {"limit": "1"})
+    words = f"answered with status {status}"
+    if status in _NO_SUCH_CALL:
+        return Seen.NO_SUCH_CALL, words
+    if status == 403:
+        return Seen.FORBIDDEN, words
+    if 200 <= status < 300:
+        if "html" in told.get("content-type", "").lower() or body.lstrip()[:1] == b"<":
+            return Seen.PAGE, "answered with an HTML page"
+        if _is_list(client, body):
+            return Seen.LIST, words
+        return Seen.OTHER, f"{client.address} did not answer with a list when asked to list its {what}."
+    return Seen.OTHER, client.in_words(status, told, body, f"list its {what}")
+
+
+def _is_list(client: LiveClient, body: bytes) -> bool:
+    try:
+        return as_list(client.service.decoded(body)) is not None
+    except UNREADABLE:
+        return False
