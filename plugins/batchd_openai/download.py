@@ -86,7 +86,7 @@ async def fetch(client: Client, file: str, target: IO[bytes]) -> None:
     pacing = client.pacing
     draft = _Draft(target, target.tell())
     draft.restart()
-    fruitless = 0
+    fruitless, most = 0, pacing.tries
     try:
         while True:
             before = draft.arrived
@@ -96,8 +96,10 @@ async def fetch(client: Client, file: str, target: IO[bytes]) -> None:
             except TransientError as error:
                 if isinstance(error, RemoteMissing) or (error.retry_after or 0) > pacing.longest_pause:
                     raise
+                if draft.arrived:
+                    most = pacing.downloads
                 fruitless = 0 if draft.arrived >= before + pacing.progress else fruitless + 1
-                if fruitless >= pacing.downloads:
+                if fruitless >= most:
                     raise
                 pause = error.retry_after
             await asyncio.sleep(_pause(pacing, fruitless) if pause is None else pause)

@@ -15,7 +15,10 @@ class Pacing:
     first_pause: float = 0.5
     longest_pause: float = 4.0
     downloads: int = 6
-    """Consecutive tries without progress. After these the daemon waits before it tries again."""
+    """Consecutive tries of a download without progress, once something of the file has arrived; before that, `tries`.
+
+    After these the daemon waits before it tries again.
+    """
     progress: int = 1_000_000
     """Bytes that count as progress: a file of a gigabyte may break off twenty times and still arrive."""
     max_pages: int = 2_000

@@ -163,6 +163,16 @@ async def test_a_big_file_may_break_off_often_as_long_as_it_grows(service: FakeS
     assert service.count("GET", OUT) > pacing.downloads
 
 
+async def test_a_file_of_which_nothing_arrives_is_tried_as_often_as_any_call(
+    service: FakeService, connect: Connect
+) -> None:
+    pacing = Pacing(first_pause=0.002)
+    service.on("GET", OUT, hang_up)
+    with pytest.raises(TransientError):
+        await fetched(connect(pacing=pacing))
+    assert service.count("GET", OUT) == pacing.tries
+
+
 async def test_a_service_without_ranges_sends_it_again(service: FakeService, provider: OpenAIProvider) -> None:
     service.on("GET", OUT, cut(ANSWERS, after=5_000), cut(ANSWERS, after=700), body(ANSWERS))
     assert await fetched(provider) == ANSWERS

@@ -142,6 +142,7 @@ class Look:
             mark = key_mark(self._context, provider)
             if any(block.key != mark and block.until > steady for block in accounts.of(provider)):
                 accounts.release(provider)
+                self._retry_clock.release(Subject.provider(provider))
 
     def _of_batch(self, batch: Batch, turns: Turns) -> list[Due]:
         provider = self._context.configured.providers.get(batch.provider)

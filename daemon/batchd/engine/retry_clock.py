@@ -52,6 +52,12 @@ class RetryClock:
         """It went well."""
         self._waits.pop(key, None)
 
+    def release(self, key: Hashable) -> None:
+        """It may be tried now. How often in a row it has gone wrong still counts."""
+        wait = self._waits.get(key)
+        if wait is not None:
+            wait.until = 0.0
+
     def failures(self, key: Hashable) -> int:
         """How often in a row it has gone wrong."""
         wait = self._waits.get(key)

@@ -239,8 +239,7 @@ class Engine:
             await self.conditions.say(_subject(action), str(error))
         elif callee is not None and isinstance(error, RejectedError):
             self._shut_for_longer(callee)
-            waits = f"{error} Jobs wait; nothing is lost."
-            await self.conditions.say(callee, waits, cause="rejected")
+            await self._say_rejected(due, callee, error)
         elif callee is not None and isinstance(error, TransientError) and not isinstance(error, RemoteMissing):
             self._streaks[callee] += 1
             if self._streaks[callee] >= COMPLAIN_AFTER or isinstance(error, TookTooLong | SinkTookTooLong):
@@ -249,6 +248,17 @@ class Engine:
                 await self.conditions.say(callee, waits, cause="passing")
         elif failures >= COMPLAIN_AFTER or worth_saying_at_once(error):
             await self.conditions.say(_subject(action), in_words(error, name, of=_of(action)))
+
+    async def _say_rejected(self, due: Due, callee: Subject, error: RejectedError) -> None:
+        """A provider refuses our key. What is said of a refused account stays: it tells when it is tried again."""
+        accounts = self.context.accounts
+        if due.provider not in accounts.blocked():
+            await self.conditions.say(callee, f"{error} Jobs wait; nothing is lost.", cause="rejected")
+            return
+        if isinstance(due.action, lifecycle.Upload | lifecycle.Submit):
+            self.retry_clock.forget(due.action)  # the account says when it is tried again
+        accounts.changed.add(callee.name)
+        await self._note_refusals()
 
     def _shut_for_longer(self, callee: Subject) -> None:
         # Calls that were under way when the first of them failed tell nothing new.

@@ -28,7 +28,7 @@ def block(context: Context, place: Place, stage: Stage, text: str) -> None:
 
 def rejected_text(error: RejectedError) -> str:
     """The plugin's own words, and what happens then."""
-    return f"{error} Jobs wait; nothing is lost. {TRIES}"
+    return f"{error} {TRIES} Jobs wait; nothing is lost."
 
 
 def waiting_text(place: Place, refused: AccountRefused) -> str:

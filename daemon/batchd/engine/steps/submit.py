@@ -33,7 +33,7 @@ async def submit(context: Context, action: Submit) -> None:
     except RejectedError as refusal:
         await context.store.batches.not_submitted(batch)
         block(context, (batch.provider, ""), Stage.CREATE, rejected_text(refusal))
-        return
+        raise
     except SubmissionRefused as refusal:
         await handle_refusal(context, batch, refusal.problems, str(refusal))
         return

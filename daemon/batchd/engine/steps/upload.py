@@ -28,7 +28,7 @@ async def upload(context: Context, action: Upload) -> None:
             token = await provider.face(batch.lane).upload(submission(context, batch, provider, attempt=attempt))
     except RejectedError as refusal:
         block(context, (batch.provider, ""), Stage.UPLOAD, rejected_text(refusal))
-        return
+        raise
     except SubmissionRefused as refusal:
         await handle_refusal(context, batch, refusal.problems, str(refusal))
         return
