@@ -167,7 +167,7 @@ async def test_a_file_of_which_nothing_arrives_is_tried_as_often_as_any_call(
     service: FakeService, connect: Connect
 ) -> None:
     pacing = Pacing(first_pause=0.002)
-    service.on("GET", OUT, hang_up)
+    service.on("GET", OUT, 503)
     with pytest.raises(TransientError):
         await fetched(connect(pacing=pacing))
     assert service.count("GET", OUT) == pacing.tries
