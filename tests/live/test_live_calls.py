@@ -15,7 +15,9 @@ from batchd import Failure, LiveAnswer, NotSent, RejectedError, TooManyCalls, Tr
 from batchd.domain.lifecycle import CancelBatch, Poll
 from batchd.engine.steps import orders
 from batchd.live.lanes import LiveTerms
+from batchd.status.job_words import waits_for
 from batchd.store.orders import StoredOrder
+from batchd.store.reading.snapshot import snapshot
 from batchd.testing.household import Household
 
 from ..engine.conftest import MakeHousehold, csv_of, route
@@ -242,6 +244,27 @@ async def test_a_small_file_does_not_wait_for_a_large_one(make_household: MakeHo
             assert await daemon.step() is not None
         asked = [number for number, text in enumerate(service.asked) if text.startswith("small")]
         assert asked[-1] - asked[0] <= 20, "every second call is its own"
+
+
+async def test_status_says_how_fast_it_goes_and_what_limits_it(make_household: MakeHousehold) -> None:
+    go_on = asyncio.Event()
+    service = LiveService()
+    service.gate = go_on.wait
+    household = house(make_household, service, routes=(route(part_rows=100),), live=LiveTerms(at_once=4))
+    household.drop("reviews/may.csv", csv_of([f"review {number}" for number in range(50)]))
+    async with asyncio.timeout(30), household.living() as daemon:
+        await daemon.take_in()
+        while not isinstance(await daemon.step(), Poll):
+            pass
+        with snapshot(household.folder / "state") as state:
+            [job] = state.unfinished()
+        words = waits_for(job, (), awake=True)
+        assert words == (
+            "fake: 0 of 50 answered (live calls: 0 answers a second, 4 calls under way, "
+            "limited by how long its answers take)"
+        )
+        go_on.set()
+        await daemon.drain()
 
 
 async def test_no_more_calls_at_once_than_configured(make_household: MakeHousehold, tmp_path: Path) -> None:
