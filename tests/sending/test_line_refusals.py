@@ -33,11 +33,11 @@ def answer() -> bytes:
     return json.dumps({"custom_id": "a-1", "response": {"status_code": 200, "body": {"choices": [{}]}}}).encode()
 
 
-def judged(*lines: bytes, proven: bool = False) -> LineVerdict:
+def judged(*lines: bytes, proven: bool = False, batch_answered: bool = False) -> LineVerdict:
     refusals = LineRefusals()
     for row, each in enumerate(lines):
         refusals.add(row, [each])
-    return refusals.judge(body_keys=KEYS, proven=proven)
+    return refusals.judge(body_keys=KEYS, proven=proven, batch_answered=batch_answered)
 
 
 def test_only_refusals_are_read_as_refusals() -> None:
@@ -113,13 +113,32 @@ def test_all_rows_refused_for_one_key_are_a_fault_of_the_route(refused: bytes, k
 
 
 @pytest.mark.field("route refusals")
-def test_all_rows_refused_alike_for_no_reason_that_is_told_are_a_fault_of_the_route_but_one_row_is_not() -> None:
+def test_rows_that_are_all_refused_without_a_key_that_is_named_fail_by_themselves() -> None:
     refused = line(400, "invalid_request", "No.")
-    verdict = judged(refused, refused)
-    assert verdict.route is not None
-    assert verdict.route.key is None
-    assert judged(refused).route is None
-    assert judged(refused, line(400, "invalid_request", "Something else.")).route is None
+    assert judged(refused, refused).route is None
+    assert judged(refused, refused).held == frozenset()
+
+
+@pytest.mark.field("account refusals")
+@pytest.mark.parametrize(
+    ("status", "code", "message", "locked"),
+    [
+        (401, "invalid_api_key", "Incorrect API key provided: ***.", False),
+        (403, "permission_denied", "Your account does not have access to this resource.", False),
+        (403, None, "You are not authorized to use this image.", False),
+        (403, None, "Your organization must be verified to use this model.", True),
+        (401, "account_deactivated", "Sorry.", True),
+        (403, None, "Your account has been suspended.", True),
+    ],
+)
+def test_a_part_whose_every_row_is_not_allowed_tells_of_the_account_unless_its_batch_has_answers(
+    status: int, code: str | None, message: str, locked: bool
+) -> None:
+    refused = line(status, code, message)
+    assert judged(refused, refused).held == {0, 1}
+    assert judged(refused, refused, batch_answered=True).held == ({0, 1} if locked else frozenset())
+    assert judged(refused, line(429, None, "Busy.")).held == {0}
+    assert judged(refused, line(400, "invalid_request", "No.")).held == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import msgspec
 from ..domain.routing import Route
 from ..model import Json
 from .refusal_policy import AccountRefused
-from .whose_fault import ACCESS, PASSING_STATUSES, Blame, ServiceRefusal, advice_on_account, fault_of
+from .whose_fault import ACCESS, PASSING_STATUSES, Blame, ServiceRefusal, advice_on_account, fault_of, is_locked
 
 FIRST_REST = 15.0
 """Seconds before rows are asked again that met a fault of the service."""
@@ -91,21 +91,27 @@ def _refusal(error: Json, status: int | None) -> ServiceRefusal:
 
 @dataclass(slots=True)
 class LineRefusals:
-    """The refusals of a part's rows in one attempt, out of `asked` rows."""
+    """The refusals of a part's rows in one attempt, out of `asked` rows, some of them `answered`."""
 
     asked: int = 0
+    answered: int = 0
     by_row: dict[int, ServiceRefusal] = field(default_factory=dict)
 
     def add(self, row: int, lines: Sequence[bytes]) -> None:
         """A row that was asked, and all lines about it."""
         self.asked += 1
         refusals = [read_refusal(line) for line in lines]
-        if refusals and all(refusals):
+        if not refusals:
+            return
+        if all(refusals):
             self.by_row[row] = refusals[0]  # type: ignore[assignment]  # `all` says that it is none of None
+        else:
+            self.answered += 1
 
-    def judge(self, *, body_keys: Collection[str], proven: bool) -> LineVerdict:
-        """Whose fault they are. `proven` says that other rows of the job have been answered.
+    def judge(self, *, body_keys: Collection[str], proven: bool, batch_answered: bool = False) -> LineVerdict:
+        """Whose fault they are. `proven` says that other rows of the job have been answered before.
 
+        `batch_answered` says that rows of other parts were answered in the same batch.
         `body_keys` are the keys of the requests' bodies.
         """
         if not self.by_row:
@@ -113,16 +119,20 @@ class LineRefusals:
         every = len(self.by_row) == self.asked
         if every and not proven and (route := self._route(body_keys)) is not None:
             return LineVerdict(route=route)
-        held = {row: refusal for row, refusal in self.by_row.items() if self._is_account(refusal, every=every)}
+        held = {row: each for row, each in self.by_row.items() if self._is_account(each, batch_answered)}
         first = next(iter(held.values()), None)
         account = None if first is None else AccountRefused(first.message, advice_on_account(first) or "")
         rest = any(fault_of(refusal) is Blame.PASSING for refusal in self.by_row.values())
         return LineVerdict(frozenset(held), account, None, rest)
 
-    def _is_account(self, refusal: ServiceRefusal, *, every: bool) -> bool:
+    def _is_account(self, refusal: ServiceRefusal, batch_answered: bool) -> bool:
         advice = advice_on_account(refusal)
+        if advice != ACCESS:
+            return advice is not None
         # Where other rows were answered, the account may do this; what it may not do is about the row.
-        return advice is not None and (every or advice != ACCESS)
+        if self.answered or (batch_answered and not is_locked(refusal)):
+            return False
+        return all(fault_of(each) in {Blame.ACCOUNT, Blame.PASSING} for each in self.by_row.values())
 
     def _route(self, body_keys: Collection[str]) -> RouteRefused | None:
         refusals = list(self.by_row.values())
@@ -138,9 +148,8 @@ class LineRefusals:
             return RouteRefused(first.message, key) if len(keys) == 1 else None
         if len({each.signature for each in refusals}) != 1:
             return None
-        if fault_of(first) is Blame.ROUTE:
-            return RouteRefused(first.message, "model")
-        return RouteRefused(first.message) if len(refusals) > 1 else None
+        # Rows that are all refused, and no key is named: each fails by itself, and none has cost anything.
+        return RouteRefused(first.message, "model") if fault_of(first) is Blame.ROUTE else None
 
 
 def _key_of(refusal: ServiceRefusal, body_keys: Collection[str]) -> str | None:

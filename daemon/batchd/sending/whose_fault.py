@@ -69,6 +69,15 @@ _ACCOUNT_CODES = {
         }
     ),
 }  # fmt: skip
+_LOCKED_WORDS = (
+    r"(must|has to|needs? to) be verified|not (been )?verified|verify (your )?organi[sz]ation",
+    r"(access|account|organi[sz]ation|project|key)[^.]{0,40}\b(terminated|deactivated|suspended|disabled)",
+    r"(access|account|organi[sz]ation|project|key)[^.]{0,40}\b(blocked|banned|locked|frozen|revoked|inactive)",
+    r"(account|organi[sz]ation|project|key)[^.]{0,40}\bnot active",
+    r"identity verification|real[- ]name",
+    r"实名|未认证|(账|帐)(号|户)[^。]*(异常|停用|冻结|封禁|禁用)|未开通",
+)
+"""The account is locked, or not open yet: a state that goes for all its rows."""
 _ACCOUNT_WORDS = {
     # Before MONEY: "quota" is said of both.
     STORAGE: (
@@ -91,20 +100,22 @@ _ACCOUNT_WORDS = {
         r"欠费|余额不足|余额已|账户余额|充值|额度(不足|已用|已耗)|配额不足|账单|免费额度",
     ),
     ACCESS: (
-        r"(must|has to|needs? to) be verified|not (been )?verified|verify (your )?organi[sz]ation",
-        r"(access|account|organi[sz]ation|project|key)[^.]{0,40}\b(terminated|deactivated|suspended|disabled)",
-        r"(access|account|organi[sz]ation|project|key)[^.]{0,40}\b(blocked|banned|locked|frozen|revoked|inactive)",
-        r"(account|organi[sz]ation|project|key)[^.]{0,40}\bnot active",
-        r"identity verification|real[- ]name|country, region, or territory not supported",
+        *_LOCKED_WORDS,
+        r"country, region, or territory not supported",
         r"(account|key|organi[sz]ation|project|user)[^.]{0,40}(no|not have|lacks) (permission|access)",
         r"(not authori[sz]ed|not permitted|no permission|not entitled) to (use|access|create)",
-        r"实名|未认证|(账|帐)(号|户)[^。]*(异常|停用|冻结|封禁|禁用)|未开通|没有权限|无权限",
+        r"没有权限|无权限",
     ),
 }
 _ACCOUNT_PATTERNS = {
     advice: re.compile("|".join(f"(?:{each})" for each in words), re.IGNORECASE)
     for advice, words in _ACCOUNT_WORDS.items()
 }
+_LOCKED = re.compile("|".join(f"(?:{each})" for each in _LOCKED_WORDS), re.IGNORECASE)
+_LOCKED_CODES = _ACCOUNT_CODES[ACCESS] - {
+    "accessdenied", "permission_denied", "permission_error", "invalid_api_key", "api_key_invalid", "http_401",
+    "http_403",
+}  # fmt: skip
 
 _ROUTE_CODES = frozenset(
     {
@@ -162,6 +173,11 @@ def advice_on_account(refusal: ServiceRefusal) -> str | None:
     if refusal.status == 402:
         return MONEY
     return ACCESS if refusal.status in {401, 403} else None
+
+
+def is_locked(refusal: ServiceRefusal) -> bool:
+    """Whether it says that the account is locked or not open yet: more than that something is not allowed."""
+    return bool(_LOCKED.search(refusal.message)) or refusal.code.lower() in _LOCKED_CODES
 
 
 def account_advice(code: str, message: str, status: int | None = None) -> str | None:

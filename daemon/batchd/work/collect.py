@@ -135,7 +135,8 @@ class CollectTask:
 
     `lane` is how the requests were sent, `terms` the price of answers, None if it is not known. With `keys`, rows with
     the same request share an answer, and the `book` stores the answers with the time `at`. `limit_key`
-    is the key that limits the route's answers; `proven` says that other rows of the job have been answered.
+    is the key that limits the route's answers; `proven` says that other rows of the job have been answered,
+    `batch_answered` that others of the same batch have.
 
     `requests` are those that were sent: an answer that the service did not count costs what was planned for it.
     `factor` leads from counted input tokens to the most that a service may count.
@@ -164,6 +165,7 @@ class CollectTask:
     hopeless: Mapping[int, Failure] = field(default_factory=dict)
     row_timeout: float = ROW_TIMEOUT
     proven: bool = False
+    batch_answered: bool = False
     limit_key: str = "max_tokens"
 
 
@@ -225,6 +227,7 @@ def collect(task: CollectTask) -> CollectDone:
     verdict = refusals.judge(
         body_keys=_body_keys(task) if refusals.by_row else (),
         proven=task.proven or any(line.ok for line in settled.values()),
+        batch_answered=task.batch_answered,
     )
     if verdict.route is not None:
         return CollectDone(0, 0, len(open_rows), {}, Bill(), refusals=verdict)

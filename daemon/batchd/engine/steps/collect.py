@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from ...domain.lifecycle import Collect
-from ...domain.records import Job, Part, PartState
+from ...domain.records import Batch, Job, Part, PartState
 from ...errors import WorkerLost
 from ...money.budget import SURE, UNSURE
 from ...money.lanes import Lane
@@ -32,7 +32,8 @@ async def collect_part(context: Context, action: Collect) -> None:
     job = await context.store.jobs.get(action.job)
     part = await context.store.jobs.part(action.job, action.first)
     spool, version = context.spool, part.results + 1
-    lane = (await context.store.batches.get(part.batch)).lane if part.batch is not None else configured.lane(job)
+    batch = await context.store.batches.get(part.batch) if part.batch is not None else None
+    lane = batch.lane if batch is not None else configured.lane(job)
     correction = await correction_of(context, job)
     task = CollectTask(
         first=part.first,
@@ -58,6 +59,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         row_timeout=context.time_limits.row,
         limit_key=limit_key(job.route.model, job.route.params, endpoint=job.route.endpoint),
         proven=(await context.store.jobs.totals(job.id)).ok > 0,
+        batch_answered=batch is not None and _answered_in_part(batch),
     )
     try:
         done = await context.executor_for(job).run(collect, task)
@@ -92,6 +94,11 @@ async def collect_part(context: Context, action: Collect) -> None:
     await context.store.money.collected(job, part, Collected(collected, part.batch, lane, done.bill, done.reasons))
     await _note_answers(context, job, part, done)
     await asyncio.to_thread(_remove_attempt, context, part)
+
+
+def _answered_in_part(batch: Batch) -> bool:
+    """Whether its service counts answers, beside some that failed. Counts that know of no failure prove nothing."""
+    return 0 < batch.completed < batch.completed + batch.failed <= batch.total
 
 
 async def _note_answers(context: Context, job: Job, part: Part, done: CollectDone) -> None:
