@@ -102,3 +102,16 @@ async def test_it_is_remembered_for_a_day(make_household: MakeHousehold) -> None
     provider.answers = [THERE]
     report = await ask(household, "july")
     assert {batch["lane"] for batch in report["batches"]} == {"batch"}
+
+
+async def test_where_nothing_is_to_be_sent_nothing_is_said(make_household: MakeHousehold) -> None:
+    provider = Both(UNKNOWN)
+    household = house(make_household, provider)
+    async with asyncio.timeout(30), household.living() as daemon:
+        for _ in range(5):
+            assert await daemon.step() is None, "nothing keeps `batchd once` waiting"
+            await asyncio.sleep(0.01)
+            household.clock.advance(10)
+        assert await daemon.context.store.event_log.conditions() == {}
+        await daemon.engine.end_orders()
+    assert len(provider.looked) >= 2

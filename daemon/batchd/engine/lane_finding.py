@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ..calls import BatchesFound, FindsBatches
 from ..domain.subjects import Subject
@@ -33,20 +33,28 @@ class LaneFinding:
         self._conditions = conditions
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, int] = {}
+        self._waited_for: Collection[str] = ()
+        self._said: set[str] = set()
 
-    def look(self) -> float | None:
-        """Ask whom it is time to ask. The steady time to look again at."""
+    def look(self, waited_for: Collection[str]) -> float | None:
+        """Ask whom it is time to ask. The steady time to look again at.
+
+        Those that jobs wait for, and those that a route names; what is wrong with the others is nobody's concern yet.
+        """
         steady, times = self._context.clock.steady(), []
-        for name, provider in self._context.configured.providers.items():
-            if provider.mode is not None or not isinstance(provider.plugin, FindsBatches):
+        configured, self._waited_for = self._context.configured, waited_for
+        used = {route.provider for route in configured.routes}.union(waited_for)
+        for name, provider in configured.providers.items():
+            if provider.mode is not None or name not in used or not isinstance(provider.plugin, FindsBatches):
                 continue
             task = self._under_way.get(name)
             if task is not None and not task.done():
-                times.append(steady + LOOK_AGAIN)
+                if name in waited_for:
+                    times.append(steady + LOOK_AGAIN)
             elif provider.found.until <= steady:
                 self._under_way[name] = asyncio.create_task(self._find(provider), name=f"find the lane of {name}")
                 times.append(steady + LOOK_AGAIN)
-            elif provider.found.lane is None:
+            elif provider.found.lane is None and name in waited_for:
                 times.append(provider.found.until)
         return min(times, default=None)
 
@@ -89,7 +97,8 @@ class LaneFinding:
             found.no_at = None
             failures = self._failures[name] = self._failures.get(name, 0) + 1
             found.until = steady + backoff.delay(failures, jitter=self._context.clock.jitter())
-            if found.lane is None:
+            if found.lane is None and name in self._waited_for:
+                self._said.add(name)
                 text = (
                     f"{covered(answer.why)} So it is not known whether {name} has batches, and jobs wait; it is asked "
                     f'again. To say so yourself: mode = "batch" or "live" in [providers.{name}].'
@@ -105,7 +114,9 @@ class LaneFinding:
             logger.info("%s", text, extra={"action": "FindLane"})
             found.lane = lane
             await self._context.store.money.price_again(name)
-        if self._failures.pop(name, 0):
+        self._failures.pop(name, None)
+        if name in self._said:
+            self._said.discard(name)
             await self._conditions.all_well(Subject.provider(name))
         found.lane, found.until, found.no_at = lane, steady + BELIEVED_FOR, None
         await self._context.store.learnt.learn_lane(name, _address(provider), lane, self._context.clock.now())

@@ -55,10 +55,12 @@ class Look:
         self._keys_looked_at = 0.0
         self._again: list[float] = []
         self._missing: dict[str, str] = {}
+        self.lanes_wanted: set[str] = set()
+        """The providers that parts wait for, and of which it is not known how they are asked."""
 
     async def look(self) -> Outlook:
         """Everything that is due now and not under way."""
-        self._again, self._missing = [], {}
+        self._again, self._missing, self.lanes_wanted = [], {}, set()
         candidates: list[Due] = []
         batches = await self._context.store.batches.in_work()
         turns = Turns(self._context, batches)
@@ -207,6 +209,7 @@ class Look:
                 self._missing[name] = str(error)
                 continue
             if provider.lane is None:
+                self.lanes_wanted.add(name)
                 self._again.append(steady + 1.0)
                 continue
             if provider.lane is Lane.LIVE:

@@ -64,8 +64,8 @@ class Engine:
             self.context.proven |= await self.context.store.learnt.proven()
             self._remembers = True
         waits = await self._obey_all(await self.context.store.event_log.orders())
-        lanes_at = self._lane_finding.look()
         outlook = await self._look.look()
+        lanes_at = self._lane_finding.look(self._look.lanes_wanted)
         for name, text in outlook.missing.items():
             await self.conditions.say(Subject.provider(name), text)
         times = [until for until in (*waits, outlook.again_at, lanes_at) if until is not None]
