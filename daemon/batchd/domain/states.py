@@ -47,6 +47,7 @@ class HeldFor(StrEnum):
     OUTCOME = "outcome"  # whether it was created: the provider cannot look it up
     ACCOUNT = "account"  # the provider does not know it, and another account is configured
     ANSWERS = "answers"  # the provider says that it answered more than it sends
+    COPY = "copy"  # the provider has it, though it was not sent: the state folder is an older copy
 
 
 class BatchState(StrEnum):

@@ -162,7 +162,8 @@ class Context:
     `engine/steps/render.py`). `hung` has for each job the rows over which a plugin hung, with their failures.
     `publishing` has the limit of each job and sink that is being published;
     `last_tries` are the jobs that were cancelled when only sinks were left.
-    `proven` are the recipes of routes that have brought an answer.
+    `proven` are the recipes of routes that have brought an answer. `looked_for_copies` are the providers that were
+    asked, since the start, whether this state is an older copy (see `engine/restored.py`).
     """
 
     store: Store
@@ -182,6 +183,7 @@ class Context:
     hung: dict[str, dict[int, Failure]] = field(default_factory=dict)
     publishing: dict[tuple[str, str], asyncio.Timeout] = field(default_factory=dict)
     last_tries: set[str] = field(default_factory=set)
+    looked_for_copies: set[str] = field(default_factory=set)
 
     def now(self) -> Moment:
         """Now, by every clock that matters."""

@@ -38,6 +38,8 @@ def provider_for(configured: Configured, name: str) -> ConfiguredProvider:
 
 SLOWEST_UPLOAD, SLOWEST_DOWNLOAD = 5_000, 1_000
 """Bytes per second. A transfer that is slower, on the whole, is ended."""
+LISTING_MAY_TAKE = 600.0
+"""Seconds more than another call: a list may have thousands of pages."""
 LOOK_EVERY = 1.0
 
 

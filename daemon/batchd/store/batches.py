@@ -108,21 +108,29 @@ class Batches:
 
     # --- on the way there ------------------------------------------------------------------------------------
 
-    async def packed(self, batches: Sequence[tuple[Batch, Sequence[QueuedPart]]]) -> None:
+    async def packed(
+        self, batches: Sequence[tuple[Batch, Sequence[QueuedPart]]], *, next_key: str | None = None
+    ) -> None:
         """Commit batches with their keys and parts. A batch is not made if one of its parts does not wait any more.
 
-        It may have been cut, batched or skipped since, or its job cancelled: what nobody wants is not paid for.
+        It may have been cut, batched or skipped since, or its job cancelled: what nobody wants is not paid for. A
+        batch gets the key that is stored for its provider, and leaves its own there; `next_key` is the first of all.
         """
 
         async def change(tx: Transaction) -> None:
             for batch, waiting in batches:
-                await make(tx, batch, waiting)
+                stored = await tx.fetch("next_batch_key", provider=batch.provider)
+                other = stored[0]["key"] if stored else next_key
+                if not other:
+                    await make(tx, batch, waiting)
+                elif await make(tx, dataclasses.replace(batch, key=other), waiting):
+                    await tx.run("keep_next_batch_key", provider=batch.provider, key=batch.key)
 
-        async def make(tx: Transaction, batch: Batch, waiting: Sequence[QueuedPart]) -> None:
+        async def make(tx: Transaction, batch: Batch, waiting: Sequence[QueuedPart]) -> bool:
             found = [await tx.fetch("waiting_part", job=part.job, first=part.first) for part in waiting]
             parts = [part_of(rows[0]) for rows in found if rows]
             if [(part.requests, part.size) for part in parts] != [(part.requests, part.size) for part in waiting]:
-                return
+                return False
             await tx.insert("batches", [columns_of(batch)])
             for part in parts:
                 where = {"job": part.job, "first": part.first}
@@ -141,6 +149,7 @@ class Batches:
                     requests=batch.requests,
                 )
             )
+            return True
 
         await self._database.write(change)
 
@@ -228,6 +237,10 @@ class Batches:
         """Only a person can say what is to become of it."""
         event = BatchHeld(batch=batch.key, reason=reason)
         await self._step(batch, batch.state, event, state=BatchState.HELD, reason=reason, held_for=held_for)
+
+    async def held_as_copy(self, provider: str) -> bool:
+        """Whether one of the provider's batches shows that this state is an older copy, and nobody has decided."""
+        return bool(await self._database.read(lambda tx: tx.fetch("held_as_copy", provider=provider)))
 
     async def held_for_a_change(self) -> list[Batch]:
         """Batches that are held and may go on by themselves, the oldest first."""

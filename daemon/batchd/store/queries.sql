@@ -155,6 +155,16 @@ GROUP BY provider, model, endpoint, batch_parts.job
 SELECT * FROM batches WHERE state NOT IN ('done', 'returned', 'held')
 ORDER BY answers_until IS NULL, answers_until, created_at, key
 
+-- name: held_as_copy
+SELECT key FROM batches WHERE state = 'held' AND held_for = 'copy' AND provider = :provider LIMIT 1
+
+-- name: next_batch_key
+SELECT key FROM next_batch_keys WHERE provider = :provider
+
+-- name: keep_next_batch_key
+INSERT INTO next_batch_keys (provider, key) VALUES (:provider, :key)
+ON CONFLICT (provider) DO UPDATE SET key = excluded.key
+
 -- name: held_for_a_change
 SELECT * FROM batches WHERE state = 'held' AND held_for IN ('account', 'answers') ORDER BY created_at, key
 

@@ -9,11 +9,9 @@ from ...errors import CannotFind, ProviderError, RejectedError, TransientError
 from ...money.lanes import Lane
 from ..accounts import hold_for_account
 from ..context import Context
-from ..provider_calls import limited, open_provider, submission
+from ..provider_calls import LISTING_MAY_TAKE, limited, open_provider, submission
 from ..retry_later import RetryLater
 
-LISTING_MAY_TAKE = 600.0
-"""Seconds more than another call: a list may have thousands of pages."""
 LOOKS = 2
 """How often a batch of unknown outcome must be looked for in vain before it counts as not created."""
 

@@ -219,6 +219,7 @@ async def _resolve(context: Context, order: Resolve) -> str:
         raise NotCarriedOut(f"Batch {batch.key} is {batch.state}; only a batch that is held can be resolved.")
     if order.found is not None:
         await _require_known(context, batch, order.found)
+        _let_copy(context, batch)
         await context.store.batches.found(batch, order.found, [], context.clock.now())
         return f"Batch {batch.key} goes on as {order.found}."
     match batch.held_for:
@@ -228,8 +229,14 @@ async def _resolve(context: Context, order: Resolve) -> str:
         case HeldFor.ACCOUNT if batch.remote is not None:
             await context.store.batches.returned(batch, f"a person said that {batch.provider} does not have it")
             return f"The rows of batch {batch.key} are asked again."
+    _let_copy(context, batch)
     await context.store.batches.resolved_absent(batch)
     return f"Batch {batch.key} will be created now."
+
+
+def _let_copy(context: Context, batch: Batch) -> None:
+    if batch.held_for is HeldFor.COPY:
+        context.looked_for_copies.add(batch.provider)
 
 
 async def _require_known(context: Context, batch: Batch, remote: str) -> None:

@@ -9,6 +9,8 @@ from ..context import Context
 
 async def pack(context: Context, action: Pack) -> None:
     """Commit batches with their parts, before anything is sent."""
+    # Made before the others, since batches of one moment are ordered by their keys.
+    next_key = context.clock.new_id()
     packed = []
     for parts in action.batches:
         batch = Batch(
@@ -24,4 +26,4 @@ async def pack(context: Context, action: Pack) -> None:
             lane=action.lane,
         )
         packed.append((batch, parts))
-    await context.store.batches.packed(packed)
+    await context.store.batches.packed(packed, next_key=next_key)

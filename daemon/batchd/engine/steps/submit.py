@@ -12,6 +12,7 @@ from ...system.threads import threads_of
 from ..accounts import fingerprint_now
 from ..context import ConfiguredProvider, Context
 from ..provider_calls import open_provider, submission
+from ..restored import is_restored
 from .account_refusals import block, rejected_text
 from .batch_refusals import handle_refusal
 
@@ -20,6 +21,8 @@ async def submit(context: Context, action: Submit) -> None:
     """Commit the intent, create the batch, commit its id. The create call is made once and never repeated blindly."""
     batch = await context.store.batches.get(action.batch)
     provider = await open_provider(context, batch.provider)
+    if await is_restored(context, batch, provider):
+        return
     if not await context.store.batches.submitting(batch, context.now(), fingerprint_now(context, provider, batch.lane)):
         return
     batch = await context.store.batches.get(batch.key)
