@@ -45,7 +45,8 @@ def once(
 
     FILEs are copied into the inbox first, into the folder of their route.
 
-    Unfinished jobs of earlier runs go on, too. batchd waits for a provider that is down or busy, and for a full disk.
+    Unfinished jobs of earlier runs go on, too. batchd waits for a provider that is down or busy, or that
+    refuses the account, and for a full disk; it says so once.
     Ctrl-C stops it cleanly; jobs go on at the next start.
 
     On a terminal it shows how far it is; elsewhere it logs to standard error. At the end it prints the outcome of
