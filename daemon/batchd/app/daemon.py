@@ -1,4 +1,4 @@
-"""A daemon put together from a configuration, and let go of in the reverse order."""
+"""Builds a daemon from a configuration, and closes it in the reverse order."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ RESCAN_ON_NETWORK = 15.0
 
 @dataclass(slots=True)
 class Daemon:
-    """A daemon put together, ready to run."""
+    """A daemon that is ready to run."""
 
     config: Config
     context: Context
@@ -58,7 +58,7 @@ class Daemon:
         return self._instances.lanes
 
     def configure(self, config: Config, catalogue: Catalogue, instances: Instances) -> None:
-        """Work by this configuration from now on: by all of it, since one assignment puts it in force.
+        """Use this configuration from now on. One assignment puts all of it in force.
 
         The providers and sinks of the last one are closed once nothing that is under way uses them.
         """
@@ -72,7 +72,7 @@ class Daemon:
             await last_instances.aclose()
 
         if config.plugin_dir or self.config.plugin_dir:
-            # What they have loaded of the folder may be another plugin by now, or a new version of the same one.
+            # The plugins that they have loaded from the folder may have changed.
             for executor in {self.context.executor, self.context.local}:
                 executor.renew()
         self.context.configured = instances.configured(config, catalogue, generation=last.generation + 1)
@@ -86,7 +86,7 @@ class Daemon:
         closing.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
-        """Close all providers and sinks. Nothing is under way any more."""
+        """Close all providers and sinks. No action is under way any more."""
         await self._instances.lanes.stop()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self._instances.aclose()
@@ -102,9 +102,9 @@ async def daemon(
     watch: bool = True,
     notifier: Notifier | None = None,
 ) -> AsyncIterator[Daemon]:
-    """Everything a daemon needs, in the order it needs it, and let go of in the reverse.
+    """Open everything that a daemon needs, in order, and close it in the reverse order.
 
-    StateLocked if another daemon owns the state folder; StateUnusable if that folder will not do.
+    Raises StateLocked if another daemon uses the state folder, StateUnusable if that folder cannot be used.
     """
     clock = clock or Clock()
     asyncio.get_running_loop().set_default_executor(ThreadRooms())
@@ -174,7 +174,7 @@ def _supervisor(
     inbox = config.folders.inbox
 
     def rescan() -> float:
-        # Asked at each look: a share may be mounted over the folder while we run.
+        # At each look, since a share may be mounted over the folder while the daemon runs.
         with contextlib.suppress(OSError):
             if is_network(inbox):
                 return max(RESCAN_ON_NETWORK, config.intake.rescan)

@@ -14,7 +14,7 @@ from ..files import make_folder
 
 
 class NotClear(BatchdError):
-    """It is not clear which route or model is meant; says what there is to choose from."""
+    """It is not clear which route or model is meant. The message lists the choices."""
 
     exit_status = 2
 
@@ -73,7 +73,7 @@ def _place(name: str, routes: Sequence[Route], wanted: str | None) -> str:
         return name
     for pattern in route.match:
         place = _folder(pattern) + name
-        # Another route that stands above may take it first; a pattern may want more than a folder.
+        # An earlier route may take it first, and a pattern may need more than a folder.
         if matches(place, pattern) and route_for(place, routes) is route:
             return place
     raise NotClear(
@@ -83,7 +83,7 @@ def _place(name: str, routes: Sequence[Route], wanted: str | None) -> str:
 
 
 def _folder(pattern: str) -> str:
-    """What stands before the first wildcard, as a folder: `reviews/` of `reviews/**`, nothing of `*.csv`."""
+    """The part before the first wildcard, as a folder: `reviews/` of `reviews/**`, nothing of `*.csv`."""
     folders = []
     for name in pattern.split("/")[:-1]:
         if any(sign in name for sign in "*?["):

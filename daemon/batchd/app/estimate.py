@@ -34,7 +34,7 @@ _BYTES = "bytes"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A model to reckon with, on its terms; None if nobody knows them. `live` says that its route asks live."""
+    """A model to estimate with, and its prices; None if they are not known. `live` says that its route asks live."""
 
     provider: str
     model: str
@@ -73,7 +73,7 @@ class Estimate:
 
 @dataclass(slots=True)
 class Estimating:
-    """Makes estimates by a configuration."""
+    """Makes estimates with a configuration."""
 
     config: Config
     catalogue: Catalogue
@@ -150,7 +150,7 @@ class Estimating:
     def of_numbers(
         self, requests: int, given: int, output: int, wanted: str | None, models: Sequence[str], *, everything: bool
     ) -> Estimate:
-        """What so many requests of that size would cost, with the models that are named or those of the routes."""
+        """The cost of a number of requests of one size, with the named models or those of the routes."""
         routes = [named_route(self.config.routes, wanted)] if wanted is not None else self.config.routes
         providers = list(dict.fromkeys(route.provider for route in routes))
         own = routes[0] if wanted is not None or not (models or everything) else None
@@ -259,7 +259,7 @@ class Estimating:
             )
 
     def _past(self, route: Route) -> Past | None:
-        # A state that cannot be looked at keeps nobody from reckoning.
+        # A state folder that cannot be read does not prevent an estimate.
         with suppress(StateError), history_of(self.config.folders.state) as past:
             number, output = past.answered(route.name, route.provider, route.model)
             return Past(number, output) if number else None

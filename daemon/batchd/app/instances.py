@@ -1,4 +1,4 @@
-"""What a configuration plugs in: providers, sinks and observers, made of plugins and closed together."""
+"""The providers, sinks and observers of a configuration: made from plugins, and closed together."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Instances:
         )
 
     def configured(self, config: Config, catalogue: Catalogue, *, generation: int = 0) -> Configured:
-        """What the engine works by, with these in it. From here on the providers make themselves ready."""
+        """The engine's configuration with these objects. From here on the providers prepare themselves."""
         self.lanes.use(
             {
                 name: (provider.live.provider, _live_terms(config.providers[name]))
@@ -86,7 +86,7 @@ class Instances:
         )
 
     async def aclose(self) -> None:
-        """Close them all. One that breaks over it is named in the log, and keeps no other from being closed."""
+        """Close them all. If one fails, the log names it and the others are closed all the same."""
         open_ones: dict[Subject, BatchProvider[Any] | Sink[Any]] = {
             **{Subject.provider(name): provider.plugin for name, provider in self.providers.items()},
             **{Subject.sink(name): sink for name, sink in self.sinks.items()},
@@ -99,7 +99,7 @@ class Instances:
                 async with asyncio.timeout(CLOSE_MAY_TAKE):
                     with threads_of(name):
                         await each.aclose()
-            except Exception as error:  # a stranger's code, so anything may come of it
+            except Exception as error:  # foreign code, so it may raise anything
                 logger.warning("The %s failed while it was closed: %s", name, error, extra={"action": "Close"})
                 logger.debug("where", exc_info=error)
 
@@ -110,7 +110,7 @@ async def _open(provider: ConfiguredProvider) -> None:
 
 
 async def opened(opening: Iterable[asyncio.Task[None]], *, within: float = CLOSE_MAY_TAKE) -> None:
-    """Wait for those that make themselves ready, for a moment: none may keep the daemon from ending."""
+    """Wait a moment for providers that are still preparing. None of them may keep the daemon from ending."""
     tasks = list(opening)
     if tasks:
         await asyncio.wait(tasks, timeout=within)

@@ -71,7 +71,7 @@ class LoopWatch:
         while not self._ended.wait(self._tick):
             self._arm()
             now = time.monotonic()
-            # A machine that stood still has given nobody time: a tick counts as two at most.
+            # If the whole machine stood still, no code had time to run: a tick counts as two at most.
             waited += min(now - looked, 2 * self._tick)
             looked = now
             if self._turns != seen:
@@ -95,7 +95,7 @@ class LoopWatch:
         kept = KeptOff(place.plugin, place.file, place.line, place.method, waited, time.time(), self.configuration)
         with contextlib.suppress(OSError):
             keep_off(self._state, [each for each in stored(self._state) if each.plugin != place.plugin] + [kept])
-        # In a thread: the blocked code may hold a lock of the log.
+        # In a thread, since the blocked code may hold the log's lock.
         telling = threading.Thread(
             target=logger.critical, args=("%s", kept.sentence), kwargs={"extra": {"action": "Watch"}}, daemon=True
         )

@@ -20,7 +20,7 @@ from .signals import handle_signals
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """What `once` came to: the jobs of this run, and whether it was interrupted.
+    """The outcome of `once`: the jobs of this run, and whether it was interrupted.
 
     `held` says that a person must decide about a batch of theirs.
     """

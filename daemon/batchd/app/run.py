@@ -43,7 +43,7 @@ async def _run(config: Config, catalogue: Catalogue, *, workers: int | None, not
                     logger.error("The configuration was not reloaded: %s", error, extra={"action": "Reload"})
                     logger.debug("where", exc_info=error)
                 finally:
-                    # RELOADING without READY would have the service manager give us up.
+                    # After RELOADING without READY the service manager would end the daemon.
                     notifier.ready()
 
             task = asyncio.create_task(go())

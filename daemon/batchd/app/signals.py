@@ -27,7 +27,7 @@ def ends_with_terminal() -> bool:
 def handle_signals(
     handlers: Mapping[signal.Signals, Callable[[], None]], *, stop: Callable[[], None]
 ) -> Iterator[None]:
-    """The first SIGTERM or SIGINT asks, the second ends at once: a kill costs nothing but the work of a moment."""
+    """The first SIGTERM or SIGINT asks the daemon to stop, the second ends it at once: a kill costs a moment's work."""
     loop = asyncio.get_running_loop()
     stopped = False
 

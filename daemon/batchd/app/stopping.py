@@ -1,4 +1,4 @@
-"""The end of the daemon, which every loop waits for besides what it waits for."""
+"""The daemon's stop signal. Every wait of a loop ends when it is set."""
 
 from __future__ import annotations
 

@@ -67,11 +67,11 @@ class Supervisor:
         self._watcher = watcher
 
     def wake(self) -> None:
-        """Something may have changed: look."""
+        """Look for work: something may have changed."""
         self._wake.set()
 
     def dropped(self) -> None:
-        """Something may lie in the inbox: look there."""
+        """Look at the inbox: there may be a file."""
         self._dropped.set()
 
     def stop(self) -> None:
@@ -113,7 +113,7 @@ class Supervisor:
         conditions = self.engine.conditions
         while not self._stopping.is_set():
             self._dropped.clear()
-            # In a thread like all that follows: a share that hangs must not hold up the rest.
+            # In a thread, since a share that hangs must not hold up the rest.
             pause = await asyncio.to_thread(self._rescan)
             seen = None
             try:
@@ -216,7 +216,7 @@ class Supervisor:
 
 
 def _in_words(error: OSError | StoreUnavailable) -> str:
-    """Why the inbox cannot be looked at, or what lies in it not be taken."""
+    """Why the inbox cannot be read, or its files cannot be taken."""
     if isinstance(error, StoreUnavailable):
         return f"Files wait there. {error}"
     where = f" ({error.filename})" if error.filename else ""

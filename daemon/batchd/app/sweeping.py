@@ -1,4 +1,4 @@
-"""What is kept no longer is removed: folders of jobs finished long ago, and answers too old to be reused."""
+"""Deletes what is too old: working folders of finished jobs, and answers that no route may reuse."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def keep_sweeping(context: Context, stopping: Stopping) -> None:
 
 
 async def sweep_jobs(context: Context) -> None:
-    """Remove what is kept of jobs that finished longer ago than they are to be kept."""
+    """Delete the working folders of jobs that finished long enough ago."""
     jobs = await context.store.jobs.expired(context.clock.now() - context.keep)
     for job in jobs:
         await asyncio.to_thread(context.spool.remove_job, job)

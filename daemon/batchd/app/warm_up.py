@@ -20,7 +20,7 @@ class WarmUp:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        """Work is coming. Only the first call does anything."""
+        """Start the workers. Only the first call does anything."""
         if self._task is None:
             self._task = asyncio.create_task(self._start(), name="start workers")
 

@@ -1,4 +1,4 @@
-"""What the service manager is told: that the daemon is ready, and that it is alive."""
+"""Tells the service manager that the daemon is ready, and that it is alive."""
 
 from __future__ import annotations
 

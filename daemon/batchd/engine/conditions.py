@@ -1,4 +1,4 @@
-"""What keeps us waiting, said once: in the database, where `batchd status` finds it, and in the log."""
+"""Conditions: what keeps the daemon waiting. Each is said once, in the log and in the database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class Conditions:
-    """A sentence for each subject that is in trouble. Nothing here fails: the trouble may be the database's own."""
+    """A sentence for each subject with a problem. Nothing here raises: the database itself may be the problem."""
 
     def __init__(self, event_log: EventLog) -> None:
         self._event_log = event_log
@@ -27,7 +27,7 @@ class Conditions:
         self._over: set[Subject] = set()
 
     async def say(self, subject: Subject, text: str, *, cause: str = "") -> None:
-        """Something keeps us waiting. Said again in other words, it is news only with another `cause`."""
+        """Store and log a condition. The same subject in other words is logged again only with another `cause`."""
         self._over.discard(subject)
         text = covered(text)
         try:
@@ -42,7 +42,7 @@ class Conditions:
                 logger.warning("%s: %s", subject, text, extra={"action": "Wait"})
             self._logged.add((subject, cause))
         except StoreUnavailable as error:
-            # The disk that the complaint is about may be the one it would be written to. The next one tries again.
+            # The disk that it is about may be the one that it would be written to. The next one tries again.
             if self._only_logged.get(subject) != text:
                 self._only_logged[subject] = text
                 logger.error(
@@ -94,7 +94,7 @@ _ADVICE = {
 
 
 def worth_saying_at_once(error: Exception) -> bool:
-    """Faults that seldom pass by themselves: a full disk, missing rights, a fault in batchd or in a plugin."""
+    """Faults that seldom pass by themselves, such as a full disk or missing rights."""
     if isinstance(error, StoreUnavailable):
         return error.needs_a_person
     if isinstance(error, OSError):

@@ -1,4 +1,4 @@
-"""What every action needs, put together once by the composition root."""
+"""What every action needs. `app/` makes it once."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ class Context:
     looked_for_copies: set[str] = field(default_factory=set)
 
     def now(self) -> Moment:
-        """Now, by every clock that matters."""
+        """The current time by each clock: wall, steady, and that of the boot."""
         return Moment(at=self.clock.now(), steady=self.clock.steady(), boot=self.clock.boot())
 
     def hopeless(self, part: Part) -> Mapping[int, Failure]:

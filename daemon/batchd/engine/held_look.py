@@ -1,4 +1,4 @@
-"""Look at the notes in the held folder: people approve a job by renaming its note."""
+"""Reads the notes in the held folder: people approve a job by renaming its note."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ RESTING = (
     "and has not changed, batchd moves it to the rejected folder, with a note that says where to put it."
 )
 ODDITIES_TOLD = 50
-"""What is never taken is explained one by one up to here; of ten thousand links nobody wants to read each."""
+"""So many entries that are never taken are explained one by one. Nobody wants to read about ten thousand links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What a look came to, before anything of it is committed."""
+    """The result of a look, before any of it is committed."""
 
     jobs: Sequence[Job]
     waiting: int
@@ -50,7 +50,7 @@ class _Look:
 
 
 class InboxLook:
-    """Looks at the inbox again and again; what it finds settled becomes a job in state `claiming`."""
+    """Looks at the inbox repeatedly. Each settled file becomes a job in state `claiming`."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class InboxLook:
     async def look(self) -> Seen:
         """One look. OSError if the inbox itself cannot be looked at."""
         jobs = self._context.store.jobs
-        # Asked first: of what is taken out while we look, nothing is taken twice.
+        # Read first, so that a file that is taken during this look is not taken twice.
         claiming = await jobs.claiming()
         found = await asyncio.to_thread(self._look, claiming)
         await self._explain(found.oddities)
@@ -78,7 +78,7 @@ class InboxLook:
         return Seen(found.waiting, len(found.jobs), found.again_in)
 
     def _look(self, claiming: Collection[bytes]) -> _Look:
-        """All of it beside the event loop: with twenty thousand files there, each step takes its time."""
+        """All of it in a thread: with twenty thousand files, each step takes long."""
         configured = self._context.configured
         listing = scan(self._context.folders.inbox, configured.ignore)
         files = {entry.path: entry for entry in listing.files}
@@ -98,7 +98,7 @@ class InboxLook:
         return not known and self._settling.unchanged_for(job.relative_path, steady) < self._rest
 
     def _busy(self, path: str, steady: float) -> bool:
-        """Whether somebody has it open for writing. The lease may only delay, never decide."""
+        """Whether a process has it open for writing. The lease may only delay a file, never decide."""
         inbox = self._context.folders.inbox
         return bool(self._held_open(inbox / path)) and self._settling.busy(path, steady)
 
@@ -119,7 +119,7 @@ class InboxLook:
     async def _explain(self, oddities: Sequence[tuple[str, str]]) -> None:
         """What lies in the inbox and is never taken is said once, and shows in `status` until it is gone."""
         if self._odd is None:
-            # What an earlier daemon has said may be gone by now.
+            # What an earlier daemon has reported may be gone by now.
             said = await self._context.store.event_log.conditions()
             kinds = {SubjectKind.INBOX_FILE, SubjectKind.INBOX_REST}
             self._odd = {each: text for each, text in said.items() if each.kind in kinds}

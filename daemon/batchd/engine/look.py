@@ -1,4 +1,4 @@
-"""What is due: one look at what is stored finds every action that may be carried out now.
+"""One look at the store finds every action that is due.
 
 A look changes nothing, neither in the store nor at a provider.
 """
@@ -43,7 +43,7 @@ class Outlook:
 
 
 class Look:
-    """Looks again and again; remembers what has to wait, and since when parts wait for a batch."""
+    """Looks repeatedly. It remembers what has to wait, and since when parts wait for a batch."""
 
     def __init__(self, context: Context, retry_clock: RetryClock, room: Room) -> None:
         self._context = context
@@ -95,7 +95,7 @@ class Look:
         return Outlook(due, min(self._again, default=None), self._missing, stuck)
 
     def batch_has_moved(self) -> None:
-        """A batch is further: that may be work for jobs whose own actions have to wait."""
+        """A batch has made progress: that may be work for jobs whose own actions have to wait."""
         self._resting = {job: rest for job, rest in self._resting.items() if not rest[1]}
 
     def is_shut(self, callee: Subject | None) -> bool:

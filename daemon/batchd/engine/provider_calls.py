@@ -1,4 +1,4 @@
-"""What the calls to a provider share: which provider, waiting until it is open, what it is told."""
+"""What all calls to a provider share: finding it, waiting until it is open, describing the batch."""
 
 from __future__ import annotations
 

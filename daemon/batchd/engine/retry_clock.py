@@ -1,4 +1,4 @@
-"""Who has to wait, until when, and why: in memory, by a clock that never jumps.
+"""What has to wait, until when, and why: in memory, by a clock that never jumps.
 
 Nothing of it is stored. After a restart everything is tried at once, which costs one call each.
 """
@@ -31,7 +31,7 @@ class RetryClock:
         self.resets = 0
 
     def failed(self, key: Hashable, *, retry_after: float | None = None) -> int:
-        """It went wrong: wait longer each time. How often in a row that was."""
+        """It failed: wait longer each time. Returns how often in a row."""
         wait = self._waits.setdefault(key, _Wait())
         wait.failures += 1
         pause = backoff.delay(wait.failures, jitter=self._clock.jitter(), retry_after=retry_after)
@@ -45,7 +45,7 @@ class RetryClock:
         wait.until = self._clock.steady() + backoff.gentle(wait.failures)
 
     def pause(self, key: Hashable, pause: float) -> None:
-        """It went well, and is to be done again after this many seconds."""
+        """It worked, and is to be done again after this many seconds."""
         self._waits[key] = _Wait(0, self._clock.steady() + pause)
 
     def forget(self, key: Hashable) -> None:
@@ -59,7 +59,7 @@ class RetryClock:
             wait.until = 0.0
 
     def failures(self, key: Hashable) -> int:
-        """How often in a row it has gone wrong."""
+        """How often in a row it has failed."""
         wait = self._waits.get(key)
         return wait.failures if wait is not None else 0
 
@@ -78,7 +78,7 @@ class RetryClock:
         return self._crashes[key]
 
     def reset(self) -> None:
-        """Someone has changed something: try everything now."""
+        """Something was changed by a person: try everything now."""
         self.resets += 1
         self._crashes.clear()
         for wait in self._waits.values():

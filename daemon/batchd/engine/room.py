@@ -1,4 +1,4 @@
-"""What may be carried out, what is under way, and whether there is room for more of its kind.
+"""Which actions may start, which are under way, and whether there is room for more of a kind.
 
 Each provider and each sink has room of its own, so that one that is slow keeps only itself waiting. At a provider,
 calls that send work, polls and downloads have room each: twenty slow polls keep no upload waiting.
@@ -121,7 +121,7 @@ def is_remote(action: Action) -> bool:
 
 
 def urgency(due: Due) -> int:
-    """How soon it comes among what is due: the lower the sooner. A create or an upload comes before the tenth poll."""
+    """Its place among the due actions: the lower the sooner. A create or an upload comes before the tenth poll."""
     return _URGENCY.get(type(due.action), 0)
 
 

@@ -38,11 +38,11 @@ logger = logging.getLogger(__name__)
 ORDERS_MAY_TAKE = 1.0
 """Seconds that a look waits for orders. One that needs a worker or a provider may take longer."""
 COMPLAIN_AFTER = 3
-"""A passing fault is said to people once it has not passed this many times."""
+"""A passing fault becomes a condition after this many tries."""
 
 
 class Engine:
-    """Finds what is due, carries it out, and says what keeps it waiting."""
+    """Finds due actions, carries them out, and reports what keeps them waiting."""
 
     def __init__(self, context: Context, *, workers: int) -> None:
         self.context = context
@@ -212,7 +212,7 @@ class Engine:
         if batch.lane is Lane.LIVE:
             return 0.1  # the poll itself waits for the end
         provider = self.context.configured.providers.get(batch.provider)
-        # By the clock that does not jump: one set forward by a day would have a batch looked at every five minutes.
+        # By the clock that does not jump: a clock set forward by a day would have the batch polled less often.
         age = batch.intent.age(self.context.now()) if batch.intent is not None else 0.0
         return backoff.poll_delay(
             max(age, 0.0), least=provider.poll if provider else 30.0, jitter=self.context.clock.jitter()
@@ -275,7 +275,7 @@ def _of(action: Action) -> str:
 
 
 def _subject(action: Action) -> Subject:
-    """Whom people know that an action is about."""
+    """The subject of an action, by a name that people know."""
     if isinstance(action, lifecycle.Deliver):
         return Subject.sink(action.sink)
     if isinstance(action, Pack):

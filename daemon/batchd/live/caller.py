@@ -222,7 +222,7 @@ class Caller:
         except ProviderError as error:
             self.pace.broke_down(_now(), row.begun, row.tokens)
             self._was_refused(batch, row, error)
-        except Exception as error:  # a stranger's code, so anything may come of it
+        except Exception as error:  # foreign code, so it may raise anything
             logger.debug("a live call failed", exc_info=error)
             self.pace.broke_down(_now(), row.begun, row.tokens)
             self._broke(

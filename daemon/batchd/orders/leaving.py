@@ -21,7 +21,7 @@ ASK_EVERY = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who gives an order, and through which door."""
+    """Who gives an order, and in which way."""
 
     who: str
     door: Door
@@ -38,7 +38,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one order: the answer, or where it waits for one."""
+    """The outcome of one order: the answer, or where it waits for one."""
 
     number: int
     order: Order

@@ -12,13 +12,13 @@ MAX_DIGITS = 18
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a person wants of the daemon. `target` is the id of a job, or the key of a batch."""
+    """An order to the daemon. `target` is the id of a job, or the key of a batch."""
 
     target: str
     kind: ClassVar[str]
 
     def data(self) -> Mapping[str, Any]:
-        """What is to be stored of it beside kind and target."""
+        """The values to store beside kind and target."""
         return {}
 
 

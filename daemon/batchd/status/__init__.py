@@ -1,1 +1,1 @@
-"""What is where, for people: the one read model that commands show, and the feed of events to the log and observers."""
+"""The read model that commands show, and the feed of events to the log and the observers."""

@@ -27,7 +27,7 @@ def running(state: Path) -> Running | None:
     except OSError as error:
         raise StateUnusable(f"{state / LOCK} cannot be opened: {error.strerror}.") from None
     try:
-        # Shared and given back at once: a daemon that starts in this very moment would find it taken.
+        # A shared lock, released at once, since a daemon that starts at this moment would find it taken.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         fcntl.flock(descriptor, fcntl.LOCK_UN)
     except BlockingIOError:

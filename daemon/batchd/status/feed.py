@@ -1,4 +1,4 @@
-"""Telling the log and the observers what was committed."""
+"""Sends committed events to the log and the observers."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ STOP_GRACE = 2.0
 
 
 class ObserverFeed:
-    """Hears of every committed event. Each observer is told by a listener of its own, which reads the database.
+    """Gets every committed event. Each observer has a listener, which reads the database.
 
-    What waits for a slow observer waits there, and not in memory.
+    Events for a slow observer wait in the database, not in memory.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -42,7 +42,7 @@ class ObserverFeed:
         return {name: listener.observer for name, listener in self._listeners.items()}
 
     async def start(self, store: Observers, observers: Mapping[str, ConfiguredObserver]) -> None:
-        """Begin to tell these, each from where it stands; a new one from now on."""
+        """Start sending events to these, each from its cursor; a new one gets events from now on."""
         self._store = store
         await self.change(observers)
 

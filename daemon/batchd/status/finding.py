@@ -1,4 +1,4 @@
-"""Which job or batch is meant: people know the file's name, or the first characters of an id."""
+"""Finds the job or batch that a person means by a file's name or the first characters of an id."""
 
 from __future__ import annotations
 

@@ -49,12 +49,12 @@ def state_in_words(job: JobSummary) -> str:
 
 
 def needs_a_person(job: JobSummary) -> bool:
-    """Whether nothing will happen until someone does something."""
+    """Whether the job waits for a person."""
     return job.state in {"held", "failed"} or any(batch.state == "held" for batch in job.batches)
 
 
 def waits_for(job: JobSummary, subjects: Collection[Subject], *, awake: bool, now: float = 0.0) -> str | None:
-    """What has to happen next, None if the job is finished. `subjects` are those of the conditions there are."""
+    """What the job waits for, None if it is finished. `subjects` are those of the current conditions."""
     if job.final:
         return None
     if job.state == "failed":

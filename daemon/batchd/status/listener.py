@@ -1,4 +1,4 @@
-"""One observer, told one event after the other, in the order of the database, at its own pace."""
+"""Sends events to one observer, one after the other in the database's order, as fast as it takes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that were paid for, by what was asked, so that the same request need not be paid again.
+"""Answers that were paid for, by request, so that the same request is not paid for again.
 
 A file of its own: it grows with rows, which the database does not, and it may be deleted at any time. Worker processes
 read and write it. It is not synced to the disk at every commit, since an answer that a power cut takes is only asked

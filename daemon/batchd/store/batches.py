@@ -54,7 +54,7 @@ class Batches:
     # --- looking ---------------------------------------------------------------------------------------------
 
     async def in_work(self) -> list[Batch]:
-        """Batches that there may be something to do for, the oldest first."""
+        """Batches that may have work to do, the oldest first."""
         return [batch_of(row) for row in await self._database.read(lambda tx: tx.fetch("batches_with_work"))]
 
     async def get(self, key: str) -> Batch:
@@ -189,7 +189,7 @@ class Batches:
         )
 
     async def outcome_unknown(self, batch: Batch, reason: str, wait: float) -> None:
-        """Say so in the story; the state says it already."""
+        """Record the event; the state is already stored."""
 
         async def change(tx: Transaction) -> None:
             found = await tx.fetch("batch", key=batch.key)
@@ -210,16 +210,16 @@ class Batches:
         await self._step(batch, BatchState.SUBMITTING, state=BatchState.PACKED, upload=None, intent=None)
 
     async def looked(self, batch: Batch, looks: int) -> None:
-        """Looked for it, and it was not there, this many times in a row."""
+        """It was looked for and not found this many times in a row."""
         await self._step(batch, BatchState.SUBMITTING, looks=looks)
 
     async def not_found(self, batch: Batch) -> None:
-        """Looked often enough: it was never created."""
+        """It was looked for often enough: it was never created."""
         event = BatchNotFound(batch=batch.key)
         await self._step(batch, BatchState.SUBMITTING, event, state=BatchState.UPLOADED, intent=None, looks=0)
 
     async def found(self, batch: Batch, remote: str, extra_remotes: Sequence[str], at: float) -> None:
-        """It was created after all; `extra_remotes` are doubles, whose answers are used too."""
+        """It was created after all; `extra_remotes` are duplicates, whose answers are used too."""
         event = BatchFound(batch=batch.key, remote=remote, extra_remotes=list(extra_remotes))
         await self._step(
             batch,
@@ -234,7 +234,7 @@ class Batches:
         )
 
     async def held(self, batch: Batch, held_for: HeldFor, reason: str) -> None:
-        """Only a person can say what is to become of it."""
+        """Hold the batch until a person decides."""
         event = BatchHeld(batch=batch.key, reason=reason)
         await self._step(batch, batch.state, event, state=BatchState.HELD, reason=reason, held_for=held_for)
 
@@ -247,7 +247,7 @@ class Batches:
         return [batch_of(row) for row in await self._database.read(lambda tx: tx.fetch("held_for_a_change"))]
 
     async def goes_on(self, batch: Batch, details: Mapping[str, Json]) -> None:
-        """What it was held for is over: it goes on where it was."""
+        """The reason for holding it is over: it continues where it was."""
         state = BatchState.SUBMITTING if batch.remote is None else BatchState.SUBMITTED
         event = BatchGoesOn(batch=batch.key)
         columns = {"held_for": None, "reason": None, "looks": 0, "details": to_json(dict(details))}
@@ -323,12 +323,12 @@ class Batches:
         await self._step(batch, BatchState.SUBMITTED, phase=BatchPhase.CANCELLING, stopping=_moment(first))
 
     async def fetched(self, batch: Batch) -> None:
-        """Its answers are on our disk."""
+        """Its answers are downloaded."""
         event = [BatchGoesOn(batch=batch.key)] if batch.state is BatchState.HELD else []
         await self._step(batch, batch.state, *event, state=BatchState.FETCHED, held_for=None, reason=None)
 
     async def distributed(self, batch: Batch, *, answers: int, strays: int) -> None:
-        """Each part has its share of the answers."""
+        """Its answers are distributed to its parts."""
 
         async def change(tx: Transaction) -> None:
             where = {"key": batch.key, "state": BatchState.FETCHED}

@@ -1,4 +1,4 @@
-"""A database that is damaged: what `PRAGMA quick_check` says, in words."""
+"""Checks the database with `PRAGMA quick_check`, and says in words what to do if it is damaged."""
 
 from __future__ import annotations
 

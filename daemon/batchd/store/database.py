@@ -45,7 +45,7 @@ QUERIES = _named_queries((_HERE / "queries.sql").read_text("utf-8"))
 
 
 class Transaction:
-    """What a change may do. Events told here become news once the commit has succeeded."""
+    """What a change may do. Events recorded here are sent on once the commit has succeeded."""
 
     def __init__(self, connection: aiosqlite.Connection, now: float) -> None:
         self.connection = connection
@@ -80,7 +80,7 @@ class Transaction:
         return (await self.connection.executemany(statement, rows)).rowcount
 
     async def record(self, *events: Event) -> None:
-        """Write events into the story."""
+        """Record events."""
         await self.insert(
             "events",
             (
@@ -146,7 +146,7 @@ class Database:
         return cls(connection, now, on_event)
 
     def now(self) -> float:
-        """Wall clock, as everything in here is stamped."""
+        """The wall clock, which all stored times are of."""
         return self._now()
 
     async def write(self, change: Change[T]) -> T:
@@ -177,7 +177,7 @@ class Database:
         return len(self._waiting)
 
     async def read(self, look: Change[T]) -> T:
-        """Look at what is committed. StoreUnavailable if the file cannot be read."""
+        """Read committed data. Raises StoreUnavailable if the file cannot be read."""
         async with self._lock:
             with in_our_words():
                 return await look(Transaction(self.connection, self._now()))

@@ -1,4 +1,4 @@
-"""What became of earlier files of the same name."""
+"""Finds the outputs of earlier files with the same name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the store raises. Nobody outside this folder knows SQLite's own errors."""
+"""What the store raises. No code outside this folder handles SQLite's own errors."""
 
 from __future__ import annotations
 

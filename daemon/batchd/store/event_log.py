@@ -1,4 +1,4 @@
-"""Events, orders, conditions: what happened, what people ask for, what keeps us waiting."""
+"""Events, orders and conditions: what happened, what people ask for, what keeps the daemon waiting."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class EventLog:
         await self._database.write(change)
 
     async def conditions(self) -> dict[Subject, str]:
-        """What keeps us waiting: subject to sentence."""
+        """The current conditions: subject to sentence."""
         rows = await self._database.read(lambda tx: tx.fetch("conditions"))
         return {Subject.parse(row["subject"]): row["text"] for row in rows}
 
     async def raise_condition(self, subject: Subject, text: str) -> None:
-        """Something keeps us waiting. Said again with other words, it is no news: only the words change."""
+        """Store a condition. If the subject has one already, only its words change, without an event."""
         await self.change_conditions({subject: text})
 
     async def clear_condition(self, subject: Subject) -> None:

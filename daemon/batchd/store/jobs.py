@@ -126,12 +126,12 @@ class Jobs:
     # --- intake ----------------------------------------------------------------------------------------------
 
     async def begin_claims(self, jobs: Iterable[Job]) -> None:
-        """Commit that we mean to take these files, before any of them is touched."""
+        """Commit that these files are to be taken, before any of them is touched."""
         rows = [columns_of(job) for job in jobs]
         await self._database.write(lambda tx: tx.insert("jobs", rows, otherwise="OR IGNORE"))
 
     async def forget(self, job: str) -> None:
-        """The file was gone before we could take it: there is no such job."""
+        """The file was gone before it could be taken: the job is deleted."""
         await self._database.write(lambda tx: tx.run("forget_job", id=job))
 
     async def claimed(self, job: Job, stamp: Stamp) -> None:
@@ -229,7 +229,7 @@ class Jobs:
     async def set_duplicate(self, job: Job, duplicate_of: str | None) -> None:
         """The job takes the answers of another one, or of none: then it is worked on.
 
-        Or all of fifty copies would be paid for, once the first was cancelled.
+        Otherwise fifty copies would all be paid for once the first was cancelled.
         """
         await self._database.write(
             lambda tx: tx.update(
@@ -274,7 +274,7 @@ class Jobs:
         await self._database.write(change)
 
     async def worker_died(self, job: str, first: int | None) -> int:
-        """A worker died over the part (None: over reading the file). How often that was."""
+        """A worker died while it worked on the part (None: while it read the file). Returns how often."""
 
         async def change(tx: Transaction) -> int:
             if first is None:
@@ -303,7 +303,7 @@ class Jobs:
             await self._step(job.id, job.state, JobState.DELIVERING, **columns)
 
     async def renamed(self, job: Job, outbox_stem: str) -> None:
-        """Someone else took the reserved name; everything is delivered again under this one. May be NameTaken."""
+        """The reserved name is taken; everything is delivered again under this one. May raise NameTaken."""
 
         async def change(tx: Transaction) -> None:
             if await tx.update("jobs", {"id": job.id, "state": JobState.DELIVERING}, outbox_stem=outbox_stem):
@@ -313,7 +313,7 @@ class Jobs:
             await self._database.write(change)
 
     async def archive_elsewhere(self, job: Job, archive_name: str) -> None:
-        """Someone else took the name that was reserved for the original; this is another one."""
+        """The name reserved for the original is taken by another file; this is another one."""
         await self._step(job.id, job.state, job.state, archive_name=archive_name)
 
     async def published(self, job: Job, sink: str, files: Sequence[str]) -> None:
@@ -351,7 +351,7 @@ class Jobs:
         await self._step(job.id, JobState.DELIVERING, state, *before, event, **columns)
 
     async def failed(self, job: Job, code: str, reason: str) -> None:
-        """The job stands still until a person does something."""
+        """The job stops until a person acts."""
         event = JobFailed(job=job.id, reason=reason)
         await self._step(job.id, job.state, JobState.FAILED, event, reason_code=code, reason=reason)
 

@@ -1,4 +1,4 @@
-"""How the files of the state folder are called that others than the spool need to know."""
+"""Names of files in the state folder that other modules than the spool use."""
 
 from __future__ import annotations
 

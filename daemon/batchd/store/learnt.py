@@ -1,4 +1,4 @@
-"""What asking has taught: limits that refusals showed, and ways of asking that bring answers."""
+"""What batchd learned from refusals and answers: limits, and ways of asking that work."""
 
 from __future__ import annotations
 

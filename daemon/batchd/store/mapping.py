@@ -1,4 +1,4 @@
-"""Rows of the database from and to records."""
+"""Converts rows of the database to records, and back."""
 
 from __future__ import annotations
 

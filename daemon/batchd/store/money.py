@@ -45,7 +45,7 @@ class Money:
     # --- looking ---------------------------------------------------------------------------------------------
 
     async def account(self, job: Job, *, currency: str) -> Account:
-        """How things stand, seen from this job."""
+        """What is spent and reserved now, as far as this job is concerned."""
         return await self._database.read(lambda tx: _account(tx, job, currency))
 
     async def of_job(self, job: str) -> Bill:
@@ -65,7 +65,7 @@ class Money:
         return [job_of(row) for row in await self._database.read(lambda tx: tx.fetch("held_jobs"))]
 
     async def waiting(self) -> list[str]:
-        """Jobs that are held only until there is money again, or a price."""
+        """Jobs that are held only until the budget has room, or the price is known."""
         return [row["id"] for row in await self._database.read(lambda tx: tx.fetch("jobs_waiting_for_budget"))]
 
     # --- admission -------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""How far each observer has heard the events: a cursor by its name in the configuration."""
+"""The cursor of each observer, by its name in the configuration: the last event that it has got."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table `orders`, as others than the daemon use it: leave an order, and look for its answer.
+"""The table `orders`, as processes other than the daemon use it: to leave an order and look for its answer.
 
 Synchronous and quick to import, like `reading/`; it is the one thing that is written from outside the daemon.
 """
@@ -65,7 +65,7 @@ def leave(state: Path, kind: str, target: str, data: Mapping[str, Any], *, at: f
 
 
 def answer_to(state: Path, order: int) -> Answer | None:
-    """What the daemon has said of an order; None if it has not said anything yet."""
+    """The daemon's answer to an order; None if there is none yet."""
     with connected(state) as connection:
         assert connection is not None
         row = connection.execute("SELECT answer, refused FROM orders WHERE id = ?", (order,)).fetchone()

@@ -161,7 +161,7 @@ class _Watch:
 
     def look(self, _number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        # A machine that stood still has given nobody time: a tick counts as two at most.
+        # If the whole machine stood still, no code had time to run: a tick counts as two at most.
         self.waited += min(now - self.looked, 2 * self.tick)
         self.looked = now
         if self.progress.count != self.seen or self.progress.ours:

@@ -13,11 +13,11 @@ from ..provider_calls import LISTING_MAY_TAKE, limited, open_provider, submissio
 from ..retry_later import RetryLater
 
 LOOKS = 2
-"""How often a batch of unknown outcome must be looked for in vain before it counts as not created."""
+"""How many looks without finding it show that a batch of unknown outcome was not created."""
 
 
 async def find(context: Context, action: Find) -> None:
-    """Look whether a batch of unknown outcome exists; only looking twice in vain allows to create it again."""
+    """Look whether a batch of unknown outcome exists. It is created again only after two looks without finding it."""
     batch = await context.store.batches.get(action.batch)
     provider = await open_provider(context, batch.provider)
     try:

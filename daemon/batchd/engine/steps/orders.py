@@ -1,4 +1,4 @@
-"""Carry out what people order: approve, cancel, retry, resolve."""
+"""Carries out the orders of people: approve, cancel, retry, resolve and others."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ async def _is_waiting(context: Context, job: Job) -> bool:
 
 
 async def _go_on(context: Context, job: Job) -> str:
-    """A job that stood still goes on where it stood. If its route was changed since, it goes on by the new one."""
+    """A stopped job continues where it was. If its route was changed since, it goes on by the new one."""
     if job.reason_code == PROVIDER_REFUSED and (route := changed_route(context, job)) is not None:
         await go_on_by(context, job, route)
         return f"Job {job.id} goes on, by the route {route.name} as it is configured now."

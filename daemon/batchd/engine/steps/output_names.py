@@ -1,4 +1,4 @@
-"""Names in the folders that people see: reserved before they are used, given up where something is in the way."""
+"""Names in the folders that people see: reserved before they are used, replaced if another file has them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ask a provider how far a batch is."""
+"""Polls a batch: asks the provider how far it is."""
 
 from __future__ import annotations
 

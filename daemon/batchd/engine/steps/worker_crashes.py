@@ -15,7 +15,7 @@ from .reject import FOR_THE_OPERATOR, reject
 logger = logging.getLogger(__name__)
 
 MAX_WORKER_CRASHES = 3
-"""Crashes of workers over the same file or part before it counts as their cause, and only its job stops."""
+"""How many worker crashes on the same file or part make it count as their cause. Then only its job stops."""
 _STOPPABLE = {JobState.PLANNING, JobState.RUNNING, JobState.DELIVERING}
 
 
@@ -25,7 +25,7 @@ async def note_worker_crash(context: Context, job: Job, first: int | None, lost:
     After the last time the file is rejected (`first` is None) or the job stops at this part.
     """
     if isinstance(lost, NodeLost):
-        # Not the fault of the file or part: it is simply tried again.
+        # The file or part is not at fault: it is simply tried again.
         raise lost
     times = await context.store.jobs.worker_died(job.id, first)
     if times < MAX_WORKER_CRASHES:
