@@ -373,7 +373,7 @@ async def test_a_step_from_another_state_changes_nothing(store: Opened, step: St
 
 def test_every_write_is_looked_at_here() -> None:
     looks = {"find", "get", "part", "parts", "views", "view", "totals", "delivered", "claiming", "ids", "finished_ids", "expired", "better_duplicate",
-             "in_work", "of_job", "returned_before", "waiting", "enqueued_tokens", "enqueued_with", "open_live", "account", "calibration", "held", "held_for_a_change", "held_as_copy"}  # fmt: skip
+             "in_work", "of_job", "returned_before", "waiting", "enqueued_tokens", "enqueued_with", "open_live", "account", "calibration", "held", "held_for_a_change", "held_as_copy", "has_sent"}  # fmt: skip
     public = {name for kind in (Jobs, Batches, Money) for name in vars(kind) if not name.startswith("_")}
     looked_at = {step.name.split(" ")[0].rstrip(",") for step in STEPS}
     assert public - looks - COUNTS <= looked_at

@@ -20,6 +20,10 @@ async def is_restored(context: Context, batch: Batch, provider: ConfiguredProvid
     """
     if batch.lane is Lane.LIVE or batch.provider in context.looked_for_copies:
         return False
+    if not await context.store.batches.has_sent(batch.provider):
+        # A new state: nothing was ever sent, so there is nothing to have forgotten.
+        context.looked_for_copies.add(batch.provider)
+        return False
     if await context.store.batches.held_as_copy(batch.provider):
         raise RetryLater(_PAUSE)
     try:

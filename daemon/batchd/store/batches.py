@@ -238,6 +238,10 @@ class Batches:
         event = BatchHeld(batch=batch.key, reason=reason)
         await self._step(batch, batch.state, event, state=BatchState.HELD, reason=reason, held_for=held_for)
 
+    async def has_sent(self, provider: str) -> bool:
+        """Whether a batch was ever created at the provider."""
+        return bool(await self._database.read(lambda tx: tx.fetch("has_sent", provider=provider)))
+
     async def held_as_copy(self, provider: str) -> bool:
         """Whether one of the provider's batches shows that this state is an older copy, and nobody has decided."""
         return bool(await self._database.read(lambda tx: tx.fetch("held_as_copy", provider=provider)))

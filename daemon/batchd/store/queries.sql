@@ -155,6 +155,9 @@ GROUP BY provider, model, endpoint, batch_parts.job
 SELECT * FROM batches WHERE state NOT IN ('done', 'returned', 'held')
 ORDER BY answers_until IS NULL, answers_until, created_at, key
 
+-- name: has_sent
+SELECT key FROM batches WHERE provider = :provider AND remote IS NOT NULL LIMIT 1
+
 -- name: held_as_copy
 SELECT key FROM batches WHERE state = 'held' AND held_for = 'copy' AND provider = :provider LIMIT 1
 

@@ -32,6 +32,7 @@ async def find(context: Context, action: Find) -> None:
             f"If not: `batchd resolve {batch.key} --absent`.",
         )
         return
+    context.looked_for_copies.add(batch.provider)
     if found:
         for duplicate in found[1:]:
             try:
