@@ -37,6 +37,7 @@ duplicates = "process"
 
 [providers.sandbox]
 plugin = "openai"
+mode = "batch"
 base_url = "{url}"
 api_key = "env:SANDBOX_KEY"
 poll = "100ms"

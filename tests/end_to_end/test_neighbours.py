@@ -44,6 +44,7 @@ rescan = "200ms"
 PROVIDER = """
 [providers.{name}]
 plugin = "openai"
+mode = "batch"
 base_url = "{url}"
 api_key = "env:SANDBOX_KEY"
 poll = "500ms"

@@ -100,8 +100,8 @@ class LaneFinding:
             if found.lane is None and name in self._waited_for:
                 self._said.add(name)
                 text = (
-                    f"{covered(answer.why)} So it is not known whether {name} has batches, and jobs wait; it is asked "
-                    f'again. To say so yourself: mode = "batch" or "live" in [providers.{name}].'
+                    f"{covered(answer.why)} So it is not known whether {name} has batches. Jobs wait; nothing is lost. "
+                    f'It is asked again. To say so yourself: mode = "batch" or "live" in [providers.{name}].'
                 )
                 await self._conditions.say(Subject.provider(name), text, cause="lane")
             return

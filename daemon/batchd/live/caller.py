@@ -273,7 +273,8 @@ class Caller:
         else:
             batch.journal.note("~", row.custom_id)
             batch.unsure.add(row.custom_id)
-        row.broken += 1
+        # A call that was never sent says nothing about the row: it waits for the service.
+        row.broken += not isinstance(error, NotSent)
         self._streak += 1
         if (row.broken >= TRIES and self._answered_from > row.broken_at) or row.broken >= BROKEN_FOR_GOOD:
             code = "server_error" if isinstance(error, TransientError) else "plugin_error"
@@ -282,7 +283,9 @@ class Caller:
             return
         row.broken_at = min(row.broken_at, now)
         pause = (error.retry_after or 0.0) if isinstance(error, TransientError) else 0.0
-        batch.put_back(row, now + max(min(pause, 60.0), 0.5 * 2 ** min(row.broken - 1, 2)) * (1 + random.random() / 2))
+        batch.put_back(
+            row, now + max(min(pause, 60.0), 0.5 * 2 ** min(max(row.broken - 1, 0), 2)) * (1 + random.random() / 2)
+        )
         if self._streak >= BREAKDOWNS or row.broken >= TRIES or isinstance(error, NotSent):
             self._troubled(error)
 
