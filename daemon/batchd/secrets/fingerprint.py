@@ -5,8 +5,6 @@ Each fact has one of its own, so that a message can say which has changed.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 
 KEY_BYTES = 32
@@ -16,6 +14,10 @@ _DIGITS = 16
 
 def fingerprint(key: bytes, facts: Mapping[str, str]) -> dict[str, str]:
     """Each fact as a keyed hash. `key` is random, and never leaves the state folder."""
+    # Imported here, since `batchd status` does without them mostly.
+    import hashlib
+    import hmac
+
     return {
         name: hmac.new(key, f"{name}\0{value}".encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:_DIGITS]
         for name, value in facts.items()
@@ -37,4 +39,6 @@ def account_name(prints: Mapping[str, str]) -> str | None:
     """One short name for all of them: the same for the same account and state folder."""
     if not prints:
         return None
+    import hashlib
+
     return hashlib.sha256("".join(f"{name}={prints[name]};" for name in sorted(prints)).encode()).hexdigest()[:_DIGITS]
