@@ -53,7 +53,7 @@ test: $(STAMP)  ## all tests, from the source and from the built wheel
 	$(BIN)/python tests/wheel/run.py $(if $(WHEEL),--wheel $(WHEEL))
 
 test-pythons:  ## the fast tests with each other supported Python on this machine
-	@$(PYTHON) tests/pythons.py
+	@$(PYTHON) tests/pythons.py $(PYTHONS)
 
 lint: $(STAMP)  ## style, types, floors
 	$(BIN)/ruff check .
