@@ -41,6 +41,12 @@ def test_after_a_power_cut_nothing_is_lost_half_there_or_paid_twice(tmp_path: Pa
 
 @pytest.mark.parametrize("sabotage", SABOTAGES)
 def test_a_build_that_does_not_sync_is_found_out(tmp_path: Path, sabotage: str) -> None:
-    seed = random.SystemRandom().randrange(1_000_000)
-    _, counts = run(tmp_path, MAX_CUTS, seed, sabotage=sabotage)
-    assert counts.wrong, f"seed {seed}: the rig sees no harm in {sabotage}, so it is blind"
+    # The cuts fall at random instants, and on a busy machine all of one series may miss the harm.
+    seeds = [random.SystemRandom().randrange(1_000_000) for _ in range(3)]
+    for seed in seeds:
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        _, counts = run(folder, MAX_CUTS, seed, sabotage=sabotage)
+        if counts.wrong:
+            return
+    pytest.fail(f"seeds {seeds}: the rig sees no harm in {sabotage}, so it is blind")
