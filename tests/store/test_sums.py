@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.field("money")
 
 
 def summed(amounts: list[int], query: str = "SELECT MONEY(cost) FROM spending") -> int | None:
-    with sqlite3.connect(":memory:") as database:
+    with closing(sqlite3.connect(":memory:")) as database:
         database.execute("CREATE TABLE spending (cost INTEGER)")
         database.executemany("INSERT INTO spending VALUES (?)", [(amount,) for amount in amounts])
         found: int | None = database.execute(with_money(query)).fetchone()[0]
