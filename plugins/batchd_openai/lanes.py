@@ -35,9 +35,13 @@ async def find_batches(client: LiveClient) -> BatchesFound:
             return BatchesFound(True, f"{address} lists its batches.")
         if seen is Seen.OTHER:
             return BatchesFound(None, words)
-        models, models_words = await _look(client, "models")
         if seen is Seen.NO_SUCH_CALL:
+            files, _ = await _look(client, "files")
+            if files is Seen.LIST:
+                # Some services take batches and cannot list them. Live calls would cost twice as much.
+                return BatchesFound(None, f"{address} {words} when asked to list its batches, and lists files.")
             return BatchesFound(False, f"{address} has no Batch API: it {words} when asked to list its batches.")
+        models, models_words = await _look(client, "models")
         if models is not Seen.LIST:
             return BatchesFound(None, models_words if models is Seen.OTHER else f"{address} {words}.")
         if seen is Seen.PAGE:

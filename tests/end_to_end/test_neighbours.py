@@ -102,7 +102,7 @@ def serving(answer: Answer) -> Iterator[str]:
             try:
                 await answer(reader, writer)
             except (OSError, asyncio.CancelledError):
-                pass  # whoever called has hung up, or the test is over
+                pass  # the caller has hung up, or the test is over
             finally:
                 calls.discard(task)
                 writer.transport.abort()

@@ -106,6 +106,17 @@ async def test_whether_there_are_batches(
     assert service.calls("GET", "/batches")[0].query == {"limit": "1"}
 
 
+@pytest.mark.parametrize("status", [404, 405])
+async def test_a_service_with_files_may_have_batches_that_it_cannot_list(
+    service: FakeService, provider: OpenAIProvider, status: int
+) -> None:
+    # Live calls would cost twice as much, so that is for a person to say.
+    service.on("GET", "/batches", status).on("GET", "/models", LIST).on("GET", "/files", LIST)
+    found = await provider.find_batches()
+    assert found.there is None
+    assert f"status {status} when asked to list its batches, and lists files" in found.why
+
+
 async def test_a_service_without_a_list_of_models_may_be_fine(service: FakeService, provider: OpenAIProvider) -> None:
     service.on("GET", "/models", 404).on("GET", "/batches", BATCHES)
     assert list(await provider.check(["m"])) == []

@@ -79,3 +79,15 @@ async def test_the_same_rows_take_the_answers_of_the_batch_that_exists(make_pair
     ledger = await pair.sandbox.ledger()
     assert (ledger["create_calls"], ledger["executed_twice"]) == (2, [])
     assert ledger["requests_executed"] == 14
+
+
+async def test_a_list_that_is_broken_for_good_keeps_nothing_from_being_sent(make_pair: MakePair) -> None:
+    pair = await make_pair()
+    await pair.ask([f"april {number}" for number in range(5)], name="april")
+    await pair.sandbox.order("list:500:count=always")
+    pair.household.drop("reviews/may.csv", csv_of(NINE))
+    async with pair.household.living() as daemon:
+        await daemon.take_in()
+        await pair.drain(daemon)
+    assert Counter(pair.statuses()) == {"ok": 9}
+    assert (await pair.sandbox.ledger())["executed_twice"] == []

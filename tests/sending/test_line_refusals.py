@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from batchd.sending.line_refusals import (
     SYSTEM_ROLE,
     LineRefusals,
     LineVerdict,
-    read_refusal,
     rest_after,
     what_to_change,
 )
@@ -22,31 +20,19 @@ from batchd.sending.whose_fault import MONEY, ServiceRefusal
 KEYS = ("max_tokens", "temperature", "response_format", "messages", "model")
 
 
-def line(status: int | None, code: str | None, message: str, param: str | None = None) -> bytes:
-    error = {"code": code, "message": message, "param": param, "type": "invalid_request_error"}
-    if status is None:
-        return json.dumps({"custom_id": "a-1", "response": None, "error": error}).encode()
-    return json.dumps({"custom_id": "a-1", "response": {"status_code": status, "body": {"error": error}}}).encode()
+def line(status: int | None, code: str | None, message: str, param: str | None = None) -> ServiceRefusal:
+    return ServiceRefusal(code or "invalid_request_error", message, status, param)
 
 
-def answer() -> bytes:
-    return json.dumps({"custom_id": "a-1", "response": {"status_code": 200, "body": {"choices": [{}]}}}).encode()
+def answer() -> None:
+    return None
 
 
-def judged(*lines: bytes, proven: bool = False, batch_answered: bool = False) -> LineVerdict:
+def judged(*lines: ServiceRefusal | None, proven: bool = False, batch_answered: bool = False) -> LineVerdict:
     refusals = LineRefusals()
     for row, each in enumerate(lines):
         refusals.add(row, [each])
     return refusals.judge(body_keys=KEYS, proven=proven, batch_answered=batch_answered)
-
-
-def test_only_refusals_are_read_as_refusals() -> None:
-    assert read_refusal(answer()) is None
-    assert read_refusal(b"not json") is None
-    assert read_refusal(b"[]") is None
-    assert read_refusal(line(429, "x", "y")) == ServiceRefusal("x", "y", 429)
-    assert read_refusal(line(None, "batch_expired", "late")) == ServiceRefusal("batch_expired", "late", None)
-    assert read_refusal(b'{"response": {"status_code": 500, "body": "oh"}}') == ServiceRefusal("http_500", "oh", 500)
 
 
 @pytest.mark.field("account refusals")
@@ -103,7 +89,7 @@ def test_the_rest_grows_up_to_an_hour() -> None:
         (line(404, "model_not_found", "The model `x` does not exist."), "model"),
     ],
 )
-def test_all_rows_refused_for_one_key_are_a_fault_of_the_route(refused: bytes, key: str) -> None:
+def test_all_rows_refused_for_one_key_are_a_fault_of_the_route(refused: ServiceRefusal, key: str) -> None:
     for lines in ([refused], [refused] * 4):
         verdict = judged(*lines)
         assert verdict.route is not None
@@ -150,7 +136,7 @@ def test_a_part_whose_every_row_is_not_allowed_tells_of_the_account_unless_its_b
         line(None, "batch_expired", "This request could not be executed in time."),
     ],
 )
-def test_what_is_about_rows_or_passes_stops_no_job(refused: bytes) -> None:
+def test_what_is_about_rows_or_passes_stops_no_job(refused: ServiceRefusal) -> None:
     assert judged(refused, refused, refused).route is None
 
 
@@ -176,7 +162,7 @@ def test_what_is_about_rows_or_passes_stops_no_job(refused: bytes) -> None:
     ],
 )
 def test_it_is_said_which_key_to_change(
-    refused: bytes, params: dict[str, Any], schema: bool, words: str
+    refused: ServiceRefusal, params: dict[str, Any], schema: bool, words: str
 ) -> None:  # a parameter of a test
     prompt = PluginSpec("template", {"schema": {}} if schema else {})
     route = Route(name="r", match=(), provider="p", model="m", prompt=prompt, params=params)

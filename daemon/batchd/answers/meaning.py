@@ -76,12 +76,17 @@ class Reading:
 
     `outcome` is the answer that the service billed, or why there is none. `failure` is why no row can use it: it is
     transient where asking again may help. `billed` is what the service counted for it, None if it billed nothing.
+    `refused` says that the service named an error in place of an answer, with this HTTP `status` and request `param`
+    if it told them.
     """
 
     line: bytes
     outcome: Response | Failure
     failure: Failure | None
     billed: BilledTokens | None
+    refused: bool = False
+    status: int | None = None
+    param: str | None = None
 
 
 def read_line(line: bytes) -> Reading:
@@ -132,7 +137,7 @@ def _of_record(record: Json, line: bytes) -> Reading:
     if isinstance(response, dict):
         return _of_response(response, error, line)
     failure = _of_error(error)
-    return Reading(line, failure, failure, None)
+    return Reading(line, failure, failure, None, refused=bool(error), param=_param(error))
 
 
 def _of_response(response: Mapping[str, Json], error: Json, line: bytes) -> Reading:
@@ -148,8 +153,9 @@ def _of_response(response: Mapping[str, Json], error: Json, line: bytes) -> Read
     # Only a 4xx is a refusal; after a redirect, or the 0 of a request that never ran, asking again may help.
     transient = status in _AGAIN or not 400 <= status < 500
     inner = body.get("error") if isinstance(body, dict) else None
-    failure = _failure(inner or error or body, status, transient=transient)
-    return Reading(line, failure, failure, None)
+    said = inner or error or body
+    failure = _failure(said, status, transient=transient)
+    return Reading(line, failure, failure, None, refused=True, status=status, param=_param(said))
 
 
 def _of_success(body: Json, status: int, line: bytes) -> Reading:
@@ -228,10 +234,15 @@ def _failure(error: Json, status: int | None, *, transient: bool) -> Failure:
     without_reason = f"The service failed this row{with_status} and gave no reason."
     if isinstance(error, dict):
         code = error.get("code") or error.get("type") or fallback
-        message = error.get("message") or without_reason
+        message = error.get("message") or error.get("msg") or error.get("detail") or without_reason
     else:
         code, message = fallback, error or without_reason
     return Failure(str(code)[:100], str(message)[:2_000], transient=transient)
+
+
+def _param(error: Json) -> str | None:
+    param = error.get("param") if isinstance(error, dict) else None
+    return param if isinstance(param, str) else None
 
 
 def readable(line: bytes) -> bytes | None:

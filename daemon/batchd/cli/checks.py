@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from ..plugin.catalogue import Catalogue
 from ..plugin.validation import check as validated
 from ..requests.model_params import refused_params
 from ..secrets.known import covered
-from ..settings import Secret
+from ..secrets.references import Secret, secrets_in
 from ..status.daemon import running
 from ..status.formatting import count, join
 from ..status.overview import sinks_needed, under_way
@@ -79,7 +79,7 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
             yield group_result(f"route {route.name}", route.rights.group)
     for name, table in config.providers.items():
         made, _ = validated(catalogue.settings_type("provider", table.plugin), table.settings)
-        for secret in _secrets(made):
+        for secret in secrets_in(made):
             yield _key(f"provider {name}", secret)
         yield from _limits(config, name, catalogue)
         yield from _unpriced(config, name, PriceList.of(table, made, currency=config.budget.currency))
@@ -127,7 +127,7 @@ def _refused(config: Config) -> Iterator[CheckResult]:
 def _keys(subject: str, catalogue: Catalogue, role: str, table: Any) -> Iterator[CheckResult]:
     """Whether the secrets of a plugin's table can be read."""
     made, _ = validated(catalogue.settings_type(role, table.plugin), table.settings)
-    for secret in _secrets(made):
+    for secret in secrets_in(made):
         yield _key(subject, secret)
 
 
@@ -311,16 +311,3 @@ def _key(subject: str, secret: Secret) -> CheckResult:
     except RejectedError as error:
         return CheckResult(subject, Level.WRONG, str(error))
     return CheckResult(subject, Level.OK, f"The key is in {secret.where}.")
-
-
-def _secrets(value: Any) -> Iterator[Secret]:
-    if isinstance(value, Secret):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _secrets(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _secrets(item)
-    elif hasattr(value, "model_fields_set"):
-        yield from _secrets(dict(value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -163,7 +164,8 @@ class Context:
     `publishing` has the limit of each job and sink that is being published;
     `last_tries` are the jobs that were cancelled when only sinks were left.
     `proven` are the recipes of routes that have brought an answer. `looked_for_copies` are the providers that were
-    asked, since the start, whether this state is an older copy (see `engine/restored.py`).
+    asked, since the start, whether this state is an older copy (see `engine/restored.py`); `failed_looks` counts how
+    often they did not answer that.
     """
 
     store: Store
@@ -184,6 +186,7 @@ class Context:
     publishing: dict[tuple[str, str], asyncio.Timeout] = field(default_factory=dict)
     last_tries: set[str] = field(default_factory=set)
     looked_for_copies: set[str] = field(default_factory=set)
+    failed_looks: Counter[str] = field(default_factory=Counter)
 
     def now(self) -> Moment:
         """The current time by each clock: wall, steady, and that of the boot."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from ..domain.records import Batch, HeldFor
-from ..errors import CannotFind
+from ..errors import CannotFind, TransientError
 from ..money.lanes import Lane
 from .context import ConfiguredProvider, Context
 from .provider_calls import LISTING_MAY_TAKE, limited, submission
 from .retry_later import RetryLater
 
 _PAUSE = 30.0
+MAX_FAILED_LOOKS = 3
+"""A list that fails so often does not keep batches from being created: a service may have a broken list for good."""
 
 
 async def is_restored(context: Context, batch: Batch, provider: ConfiguredProvider) -> bool:
@@ -30,6 +32,11 @@ async def is_restored(context: Context, batch: Batch, provider: ConfiguredProvid
         async with limited(provider, "list its batches", more=LISTING_MAY_TAKE):
             found = list(await provider.face(batch.lane).find(submission(context, batch, provider)))
     except CannotFind:
+        found = []
+    except TransientError:
+        context.failed_looks[batch.provider] += 1
+        if context.failed_looks[batch.provider] < MAX_FAILED_LOOKS:
+            raise
         found = []
     if not found:
         context.looked_for_copies.add(batch.provider)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import CoreSchema, core_schema
 
@@ -142,3 +142,17 @@ def facts_of(settings: Iterable[tuple[str, object]]) -> dict[str, str]:
         elif isinstance(value, str):
             facts[name] = value
     return facts
+
+
+def secrets_in(value: object) -> Iterator[Secret]:
+    """Every secret in the settings of a plugin, however deep in lists, tables and models."""
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from secrets_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from secrets_in(item)
+    elif hasattr(value, "model_fields_set"):  # a pydantic model, known without the import, which takes long
+        yield from secrets_in(dict(cast("Iterable[tuple[str, object]]", value)))

@@ -6,10 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
 from ..domain.routing import Route
-from ..model import Json
 from .refusal_policy import AccountRefused
 from .whose_fault import ACCESS, PASSING_STATUSES, Blame, ServiceRefusal, advice_on_account, fault_of, is_locked
 
@@ -27,7 +24,6 @@ _ROLE = re.compile(
     r"\b(system|developer) (message|prompt|instruction)s?[^.]*\bnot (supported|allowed|available)",
     re.IGNORECASE,
 )
-_ANSWERED = (b'"status_code":200', b'"status_code": 200')
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +56,6 @@ def rest_after(attempt: int) -> float:
     return min(MAX_REST, FIRST_REST * 3.0 ** min(max(attempt, 1) - 1, 10))
 
 
-def read_refusal(line: bytes) -> ServiceRefusal | None:
-    """What an output line says, if it is a refusal; None if it is an answer, or cannot be read."""
-    if any(each in line for each in _ANSWERED):
-        return None
-    try:
-        record = msgspec.json.decode(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(record, dict):
-        return None
-    response = record.get("response")
-    if not isinstance(response, dict):
-        return _refusal(record.get("error"), None) if record.get("error") else None
-    status, body = response.get("status_code"), response.get("body")
-    if not isinstance(status, int) or isinstance(status, bool) or 200 <= status < 300:
-        return None
-    inner = body.get("error") if isinstance(body, dict) else None
-    return _refusal(inner or record.get("error") or body, status)
-
-
-def _refusal(error: Json, status: int | None) -> ServiceRefusal:
-    unnamed = "error" if status is None else f"http_{status}"
-    if not isinstance(error, dict):
-        return ServiceRefusal(unnamed, str(error or "")[:2_000], status)
-    code, param = error.get("code") or error.get("type") or unnamed, error.get("param")
-    message = error.get("message") or error.get("msg") or error.get("detail") or ""
-    return ServiceRefusal(str(code)[:100], str(message)[:2_000], status, param if isinstance(param, str) else None)
-
-
 @dataclass(slots=True)
 class LineRefusals:
     """The refusals of a part's rows in one attempt, out of `asked` rows, some of them `answered`."""
@@ -97,16 +64,14 @@ class LineRefusals:
     answered: int = 0
     by_row: dict[int, ServiceRefusal] = field(default_factory=dict)
 
-    def add(self, row: int, lines: Sequence[bytes]) -> None:
-        """A row that was asked, and all lines about it."""
+    def add(self, row: int, lines: Sequence[ServiceRefusal | None]) -> None:
+        """A row that was asked, and what each line about it refuses: None for a line that refuses nothing."""
         self.asked += 1
-        refusals = [read_refusal(line) for line in lines]
-        if not refusals:
-            return
-        if all(refusals):
-            self.by_row[row] = refusals[0]  # type: ignore[assignment]  # `all` says that it is none of None
-        else:
+        refusals = [each for each in lines if each is not None]
+        if len(refusals) < len(lines):
             self.answered += 1
+        elif refusals:
+            self.by_row[row] = refusals[0]
 
     def judge(self, *, body_keys: Collection[str], proven: bool, batch_answered: bool = False) -> LineVerdict:
         """Whose fault they are. `proven` says that other rows of the job have been answered before.

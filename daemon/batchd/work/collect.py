@@ -15,7 +15,7 @@ from typing import Any, cast
 import msgspec
 
 from ..answers.joining import ResultLine, join
-from ..answers.meaning import request_of, stripped
+from ..answers.meaning import read_line, request_of, stripped
 from ..contracts import PromptBuilder
 from ..domain.routing import PluginSpec
 from ..files import replacing
@@ -24,6 +24,7 @@ from ..money.lanes import Lane
 from ..money.pricing import Terms
 from ..money.spending import Bill, Tally
 from ..sending.line_refusals import NOTHING, LineRefusals, LineVerdict
+from ..sending.whose_fault import ServiceRefusal
 from . import worker_plugins
 from .limits import ROW_TIMEOUT, Progress, limited
 from .part_files import decode_results, lines_of, write_results
@@ -211,6 +212,20 @@ def _noted(rows: Iterable[int], progress: Progress) -> Iterator[int]:
         yield row
 
 
+_ANSWERED = (b'"status_code":200', b'"status_code": 200')
+
+
+def refusal_of(line: bytes) -> ServiceRefusal | None:
+    """What a line refuses; None if it is an answer, or cannot be read."""
+    # Most lines are answers, which are read when they are joined.
+    if any(each in line for each in _ANSWERED):
+        return None
+    reading = read_line(line)
+    if not reading.refused or reading.failure is None:
+        return None
+    return ServiceRefusal(reading.failure.code, reading.failure.message, reading.status, reading.param)
+
+
 def collect(task: CollectTask) -> CollectDone:
     """Write the part's new results file: the outcomes from before, and those of this attempt."""
     settled = decode_results(Path(task.settled)) if task.settled else {}
@@ -223,7 +238,7 @@ def collect(task: CollectTask) -> CollectDone:
     open_rows = [asked for asked in rows if asked not in settled and asked not in keys.followers]
     refusals = LineRefusals()
     for asked in open_rows:
-        refusals.add(asked, answers.get(asked, ()))
+        refusals.add(asked, [refusal_of(line) for line in answers.get(asked, ())])
     verdict = refusals.judge(
         body_keys=_body_keys(task) if refusals.by_row else (),
         proven=task.proven or any(line.ok for line in settled.values()),
