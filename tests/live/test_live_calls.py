@@ -16,7 +16,7 @@ from batchd.domain.lifecycle import CancelBatch, Poll
 from batchd.engine.steps import orders
 from batchd.live.lanes import LiveTerms
 from batchd.status.job_words import waits_for
-from batchd.store.orders import StoredOrder
+from batchd.store.orders import Door, StoredOrder, leave
 from batchd.store.reading.snapshot import snapshot
 from batchd.testing.household import Household
 
@@ -55,6 +55,18 @@ async def test_each_row_is_asked_once_and_delivered(make_household: MakeHousehol
     assert {batch["lane"] for batch in report["batches"]} == {"live"}
     assert {batch["possibly_paid_twice"] for batch in report["batches"]} == {None}
     assert not list((household.folder / "state" / "batches").iterdir()), "the journal is removed with its batch"
+
+
+@pytest.mark.field("people's data")
+async def test_a_purge_finds_nothing_of_live_calls_at_the_service(make_household: MakeHousehold) -> None:
+    household = house(make_household, LiveService())
+    await ask(household)
+    [job] = [event.job for event in household.events if event.kind == "JobFinished"]
+    leave(household.folder / "state", "purge", job, {}, at=1.0, who="anna", door=Door.COMMAND_LINE)
+    async with asyncio.timeout(30), household.living() as daemon:
+        await daemon.drain()
+    [purged] = [event.data() for event in household.events if event.kind == "JobPurged"]
+    assert (purged["kept"], purged["files"]) == ([], [])
 
 
 @pytest.mark.field("outages")

@@ -16,8 +16,8 @@ from ..domain.routing import PluginSpec
 from ..domain.subjects import Subject
 from ..engine.context import Configured, ConfiguredProvider
 from ..file_sink import FileSink
-from ..live.desk import LiveDesk
 from ..live.lanes import Lanes, LiveTerms
+from ..live.provider import LiveBatchProvider
 from ..money.lanes import Lane
 from ..money.price_list import PriceList
 from ..plugin.catalogue import Catalogue
@@ -60,7 +60,7 @@ class Instances:
             {
                 name: (provider.live.provider, _live_terms(config.providers[name]))
                 for name, provider in self.providers.items()
-                if isinstance(provider.live, LiveDesk)
+                if isinstance(provider.live, LiveBatchProvider)
             }
         )
         return Configured(
@@ -152,7 +152,7 @@ def _configured_providers(config: Config, catalogue: Catalogue, lanes: Lanes) ->
     providers = {}
     for name, table in config.providers.items():
         plugin = catalogue.create("provider", table.plugin, table.settings)
-        live = LiveDesk(name, plugin, lanes) if isinstance(plugin, LiveProvider) else None
+        live = LiveBatchProvider(name, plugin, lanes) if isinstance(plugin, LiveProvider) else None
         provider: BatchProvider[Any] = plugin if live is None or isinstance(plugin, BatchProvider) else live
         providers[name] = ConfiguredProvider(
             name=name,

@@ -53,11 +53,11 @@ def check(call: Call, *, offline: bool, as_json: bool) -> int:
     if loaded is not None:
         for result in local_results(*loaded):
             note(result)
-        hopeless = {result.subject for result in results if result.level == "wrong"}
+        without_key = {result.subject for result in results if result.level == "wrong"}
         if not offline:
 
             async def call_them() -> None:
-                async for result in remote_results(*loaded, hopeless):
+                async for result in remote_results(*loaded, without_key):
                     note(result)
 
             asyncio.run(call_them())

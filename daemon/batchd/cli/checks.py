@@ -170,10 +170,12 @@ def _limits(config: Config, provider: str, catalogue: Catalogue) -> Iterator[Che
             yield CheckResult(f"provider {provider}", Level.NOTE, text)
 
 
-async def remote_results(config: Config, catalogue: Catalogue, hopeless: Collection[str]) -> AsyncIterator[CheckResult]:
-    """What providers and sinks answer. `hopeless` ones, whose key is missing, are not called."""
+async def remote_results(
+    config: Config, catalogue: Catalogue, without_key: Collection[str]
+) -> AsyncIterator[CheckResult]:
+    """What providers and sinks answer. `without_key` ones, whose key is missing, are not called."""
     for name, table in config.providers.items():
-        if f"provider {name}" in hopeless:
+        if f"provider {name}" in without_key:
             continue
         models = sorted({route.model for route in config.routes if route.provider == name})
         if not models:

@@ -15,7 +15,7 @@ from .context import ConfiguredProvider, Context
 
 def fingerprint_now(context: Context, provider: ConfiguredProvider, lane: Lane) -> Mapping[str, str]:
     """The fingerprint of the account that is configured now; empty if the plugin does not tell accounts apart."""
-    facts = provider.face(lane).account()
+    facts = provider.plugin_for(lane).account()
     return fingerprint(context.spool.fingerprint_key(), facts) if facts else {}
 
 

@@ -83,7 +83,7 @@ class ConfiguredProvider:
         """How jobs are asked, None as long as that is not known."""
         return self.mode or self.found.lane
 
-    def face(self, lane: Lane) -> BatchProvider[Any]:
+    def plugin_for(self, lane: Lane) -> BatchProvider[Any]:
         """What has batches of this lane."""
         return self.live if lane is Lane.LIVE and self.live is not None else self.plugin
 
@@ -192,7 +192,7 @@ class Context:
         """The current time by each clock: wall, steady, and that of the boot."""
         return Moment(at=self.clock.now(), steady=self.clock.steady(), boot=self.clock.boot())
 
-    def hopeless(self, part: Part) -> Mapping[int, Failure]:
+    def given_up(self, part: Part) -> Mapping[int, Failure]:
         """The rows of the part that are not tried again, since a plugin hung over them, or over too many before."""
         hung = self.hung.get(part.job, {})
         mine = {row: hung[row] for row in sorted(hung) if part.first <= row < part.first + part.rows}

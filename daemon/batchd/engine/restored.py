@@ -30,7 +30,7 @@ async def is_restored(context: Context, batch: Batch, provider: ConfiguredProvid
         raise RetryLater(_PAUSE)
     try:
         async with limited(provider, "list its batches", more=LISTING_MAY_TAKE):
-            found = list(await provider.face(batch.lane).find(submission(context, batch, provider)))
+            found = list(await provider.plugin_for(batch.lane).find(submission(context, batch, provider)))
     except CannotFind:
         found = []
     except TransientError:

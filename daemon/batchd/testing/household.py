@@ -20,8 +20,8 @@ from ..events import Event
 from ..executor import Executor
 from ..file_sink import FileSink
 from ..intake.lease import held_open_for_writing
-from ..live.desk import LiveDesk
 from ..live.lanes import Lanes, LiveTerms
+from ..live.provider import LiveBatchProvider
 from ..money.budget import SpendingLimits
 from ..money.lanes import Lane
 from ..money.price_list import PriceList
@@ -127,12 +127,12 @@ class Household:
                 await database.close()
 
     def _context(self, store: Store, spool: Spool, lanes: Lanes) -> Context:
-        desk = None
+        live_provider = None
         if self.live_terms is not None:
             assert isinstance(self.provider, LiveProvider)
             lanes.use({"fake": (self.provider, self.live_terms)})
-            desk = LiveDesk("fake", self.provider, lanes, poll_waits=0.2)
-        plugin = self.provider if isinstance(self.provider, BatchProvider) else desk
+            live_provider = LiveBatchProvider("fake", self.provider, lanes, poll_waits=0.2)
+        plugin = self.provider if isinstance(self.provider, BatchProvider) else live_provider
         assert plugin is not None, "a provider of live calls alone needs `live`"
         provider = ConfiguredProvider(
             "fake",
@@ -143,8 +143,8 @@ class Household:
             create_timeout=self.create_timeout,
             call_timeout=self.call_timeout,
             prices=self.prices,
-            live=desk,
-            mode=None if self.find_lane else Lane.BATCH if desk is None else Lane.LIVE,
+            live=live_provider,
+            mode=None if self.find_lane else Lane.BATCH if live_provider is None else Lane.LIVE,
         )
         return Context(
             store=store,

@@ -141,7 +141,7 @@ class CollectTask:
 
     `requests` are those that were sent: an answer that the service did not count costs what was planned for it.
     `factor` leads from counted input tokens to the most that a service may count.
-    `hopeless` rows fail: the builder hung over their answers. Raises Hung if it hangs over another.
+    `given_up` rows fail: the builder hung over their answers. Raises Hung if it hangs over another.
     """
 
     first: int
@@ -163,7 +163,7 @@ class CollectTask:
     endpoint: str = ""
     model: str = ""
     factor: float = 1.0
-    hopeless: Mapping[int, Failure] = field(default_factory=dict)
+    given_up: Mapping[int, Failure] = field(default_factory=dict)
     row_timeout: float = ROW_TIMEOUT
     proven: bool = False
     batch_answered: bool = False
@@ -189,12 +189,12 @@ class CollectDone:
     refusals: LineVerdict = NOTHING
 
 
-class _Sparing:
+class _WithoutGivenUp:
     """A builder that is not asked about rows over whose answers it hung."""
 
-    def __init__(self, builder: PromptBuilder[Any], hopeless: Mapping[int, Failure], progress: Progress) -> None:
+    def __init__(self, builder: PromptBuilder[Any], given_up: Mapping[int, Failure], progress: Progress) -> None:
         self._builder = builder
-        self._hopeless = hopeless
+        self._given_up = given_up
         self._progress = progress
 
     def __getattr__(self, name: str) -> Any:
@@ -202,7 +202,7 @@ class _Sparing:
 
     def parse(self, response: Response) -> Mapping[str, Json] | Failure:
         """As PromptBuilder."""
-        failure = self._hopeless.get(-1 if self._progress.row is None else self._progress.row)
+        failure = self._given_up.get(-1 if self._progress.row is None else self._progress.row)
         return self._builder.parse(response) if failure is None else failure
 
 
@@ -255,8 +255,8 @@ def collect(task: CollectTask) -> CollectDone:
             return _planned(task, sizes)
 
         builder = worker_plugins.builder(task.builder)
-        if task.hopeless:
-            builder = cast("PromptBuilder[Any]", _Sparing(builder, task.hopeless, progress))
+        if task.given_up:
+            builder = cast("PromptBuilder[Any]", _WithoutGivenUp(builder, task.given_up, progress))
         joined = join(
             _noted(open_rows, progress),
             answers,

@@ -31,7 +31,7 @@ from .reuse import Keyed, Recalled, Reuse, key_record, recalled
 class PlanTask:
     """Plan the part of `job` from row `first`. `settled` is its results file so far, `failures` the one to write.
 
-    `correction` is the factor from counted tokens to real ones, known from earlier batches of the model. `hopeless`
+    `correction` is the factor from counted tokens to real ones, known from earlier batches of the model. `given_up`
     rows are not asked: the builder hung over them. Raises Hung if it hangs over another.
     """
 
@@ -51,7 +51,7 @@ class PlanTask:
     model: str = ""
     correction: float = 1.0
     reuse: Reuse | None = None
-    hopeless: Mapping[int, Failure] = field(default_factory=dict)
+    given_up: Mapping[int, Failure] = field(default_factory=dict)
     row_timeout: float = ROW_TIMEOUT
 
 
@@ -197,8 +197,8 @@ def _bodies(
                 record = rows.decode(line)
                 if isinstance(record, BadRow):
                     pulled.append((number, record.failure))
-                elif number in task.hopeless:
-                    pulled.append((number, task.hopeless[number]))
+                elif number in task.given_up:
+                    pulled.append((number, task.given_up[number]))
                 else:
                     progress.at(number)
                     row = Row(number, task.columns, record)

@@ -12,5 +12,5 @@ async def cancel_batch(context: Context, action: CancelBatch) -> None:
     batch = await context.store.batches.get(action.batch)
     provider = await open_provider(context, batch.provider)
     async with limited(provider, f"stop the batch {batch.remote}"):
-        await provider.face(batch.lane).cancel(remote_of(batch))
+        await provider.plugin_for(batch.lane).cancel(remote_of(batch))
     await context.store.batches.cancel_asked(batch, context.now())

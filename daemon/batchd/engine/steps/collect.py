@@ -55,7 +55,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         endpoint=job.route.endpoint,
         model=job.route.model,
         factor=correction.factor * (SURE if correction.sure else UNSURE),
-        hopeless=context.hopeless(part),
+        given_up=context.given_up(part),
         row_timeout=context.time_limits.row,
         limit_key=limit_key(job.route.model, job.route.params, endpoint=job.route.endpoint),
         proven=(await context.store.jobs.totals(job.id)).ok > 0,

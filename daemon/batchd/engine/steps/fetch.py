@@ -63,7 +63,7 @@ async def _download_duplicate(
     late = _too_late(context, batch)
     try:
         async with limited(provider, f"say how far the batch {duplicate} is"):
-            status = await provider.face(batch.lane).poll(RemoteBatch(duplicate, batch.key, {}))
+            status = await provider.plugin_for(batch.lane).poll(RemoteBatch(duplicate, batch.key, {}))
     except RemoteMissing:
         if late:
             return
@@ -81,7 +81,7 @@ async def _download(
         bounds = await asyncio.to_thread(answer_bounds, context.spool.batch_input(batch.key))
         target = bounded(file, bounds, provider=provider.name, requests=batch.requests)
         async with limited(provider, "send its answers", arrived=lambda: file.tell() - begun):
-            await provider.face(batch.lane).download(remote, target)
+            await provider.plugin_for(batch.lane).download(remote, target)
     except RemoteMissing:
         # Right after completion answers are not there for minutes; much later they will not come any more. What
         # was written counts, and what is not there is asked again like any other silence.
@@ -100,7 +100,7 @@ def _too_late(context: Context, batch: Batch) -> bool:
 async def _forget(context: Context, batch: Batch, provider: ConfiguredProvider) -> None:
     try:
         async with asyncio.timeout(30):
-            await provider.face(batch.lane).forget(submission(context, batch, provider))
+            await provider.plugin_for(batch.lane).forget(submission(context, batch, provider))
     except Exception:  # noqa: BLE001, S110  # an input file left behind expires by itself; nothing waits for it
         pass
 

@@ -22,7 +22,7 @@ async def find(context: Context, action: Find) -> None:
     provider = await open_provider(context, batch.provider)
     try:
         async with limited(provider, "list its batches", more=LISTING_MAY_TAKE):
-            found = list(await provider.face(batch.lane).find(submission(context, batch, provider)))
+            found = list(await provider.plugin_for(batch.lane).find(submission(context, batch, provider)))
     except CannotFind as error:
         await context.store.batches.held(
             batch,
@@ -37,7 +37,7 @@ async def find(context: Context, action: Find) -> None:
         for duplicate in found[1:]:
             try:
                 async with limited(provider, f"stop the batch {duplicate}"):
-                    await provider.face(batch.lane).cancel(RemoteBatch(duplicate, batch.key, {}))
+                    await provider.plugin_for(batch.lane).cancel(RemoteBatch(duplicate, batch.key, {}))
             except (TransientError, RejectedError):
                 raise
             except ProviderError:  # it runs to its end then, and its answers are used

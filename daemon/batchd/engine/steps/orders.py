@@ -244,7 +244,7 @@ async def _require_known(context: Context, batch: Batch, remote: str) -> None:
     try:
         async with asyncio.timeout(ASKED_WITHIN):
             provider = await open_provider(context, batch.provider)
-            await provider.plugin.poll(RemoteBatch(remote, batch.key, {}))
+            await provider.plugin_for(batch.lane).poll(RemoteBatch(remote, batch.key, {}))
     except (ProviderError, ProviderNotConfigured, TimeoutError) as error:
         why = str(error) or f"It did not answer within {ASKED_WITHIN:.0f} s."
         raise NotCarriedOut(

@@ -40,7 +40,7 @@ async def plan_part(context: Context, action: Plan) -> None:
         model=job.route.model,
         correction=(await correction_of(context, job)).factor,
         reuse=_reuse(context, job, part),
-        hopeless=context.hopeless(part),
+        given_up=context.given_up(part),
         row_timeout=context.time_limits.row,
     )
     try:

@@ -30,7 +30,7 @@ async def poll(context: Context, action: Poll) -> None:
     provider = await open_provider(context, batch.provider)
     try:
         async with limited(provider, f"say how far the batch {batch.remote} is"):
-            status = await provider.face(batch.lane).poll(remote_of(batch))
+            status = await provider.plugin_for(batch.lane).poll(remote_of(batch))
     except RemoteMissing:
         if await hold_for_account(context, batch, provider):
             return
@@ -65,7 +65,7 @@ async def _still_there(
     now = context.now()
     progress = unmoved_since(batch, status, now, poll=provider.poll)
     said = decide_stall(
-        batch, status.phase, progress=progress, now=now, window=provider.face(batch.lane).completion_window
+        batch, status.phase, progress=progress, now=now, window=provider.plugin_for(batch.lane).completion_window
     )
     match said:
         case StallDecision.STOP:

@@ -78,7 +78,7 @@ async def _at_the_provider(context: Context, batch: Batch) -> Purged:
         done = []
         for remote in remotes:
             async with limited(provider, f"delete the files of batch {batch.key}", more=FILES_MAY_TAKE):
-                done.append(await provider.plugin.purge(remote, submission(context, batch, provider)))
+                done.append(await provider.plugin_for(batch.lane).purge(remote, submission(context, batch, provider)))
     except ProviderNotConfigured:
         return Purged(problems=(f"{what}: the configuration has no [providers.{batch.provider}] any more.",))
     except BatchdError as error:

@@ -33,7 +33,7 @@ async def recheck(context: Context, action: Recheck) -> None:
             raise RetryLater(ACCOUNT_PAUSE)
         try:
             async with limited(provider, f"say how far the batch {batch.remote} is"):
-                await provider.face(batch.lane).poll(remote_of(batch))
+                await provider.plugin_for(batch.lane).poll(remote_of(batch))
         except RemoteMissing:
             raise RetryLater(ACCOUNT_PAUSE) from None
         await note_account(context, batch, provider)

@@ -29,7 +29,7 @@ async def submit(context: Context, action: Submit) -> None:
     try:
         async with asyncio.timeout(provider.create_timeout):
             with threads_of(f"provider {provider.name}"):
-                remote = await provider.face(batch.lane).submit(submission(context, batch, provider))
+                remote = await provider.plugin_for(batch.lane).submit(submission(context, batch, provider))
     except NotSent:
         await context.store.batches.not_submitted(batch)
         raise

@@ -25,7 +25,7 @@ async def upload(context: Context, action: Upload) -> None:
     attempt = await context.store.batches.uploading(batch)
     try:
         async with limited(provider, "take a file", more=batch.size / SLOWEST_UPLOAD):
-            token = await provider.face(batch.lane).upload(submission(context, batch, provider, attempt=attempt))
+            token = await provider.plugin_for(batch.lane).upload(submission(context, batch, provider, attempt=attempt))
     except RejectedError as refusal:
         block(context, (batch.provider, ""), Stage.UPLOAD, rejected_text(refusal))
         raise

@@ -15,7 +15,7 @@ from ..answers.meaning import read_output_line
 from ..contracts import BatchProvider, LiveProvider, RemoteBatch, Submission
 from ..domain.records import CALLS_REPEATED, LIVE_RATE
 from ..errors import RemoteMissing, TransientError
-from ..model import BatchPhase, BatchStatus, Json, RequestId, Result
+from ..model import BatchPhase, BatchStatus, Json, Purged, RequestId, Result
 from .caller import Rate
 from .journal import copy_outcomes, create, note_cancelled, outcomes, read
 from .lanes import Lanes
@@ -28,7 +28,7 @@ EXAMPLES = 20
 """Rows that are named of those that may be paid twice."""
 
 
-class LiveDesk(BatchProvider[Any]):
+class LiveBatchProvider(BatchProvider[Any]):
     """The batch face of a LiveProvider. Its batches belong to the daemon's state folder, not to a service."""
 
     completion_window = math.inf
@@ -89,6 +89,10 @@ class LiveDesk(BatchProvider[Any]):
             await asyncio.to_thread(copy_outcomes, self._lanes.journal(batch.key), target)
         except FileNotFoundError:
             raise RemoteMissing(f"The journal of batch {batch.key} is not in the state folder any more.") from None
+
+    async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:  # noqa: ARG002  # nothing to look for
+        """Nothing: a service keeps no file of a call, and the journal goes with the batch's folder."""
+        return Purged()
 
     async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
         """The outcomes, one by one."""
