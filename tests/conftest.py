@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A run that was started in the background may have been told to ignore this, and every process that it starts would
-# too: those that are to end by it would run for ever.
+# A run that was started in the background or with nohup may have been told to ignore these, and every process that it
+# starts would too: those that are to end by one of them would never end.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Hypothesis gives each example 200 ms by the wall clock. A busy machine may let a process stand still for longer than
 # that, and the test would fail though nothing is wrong. The same goes for how long it may take to make up examples.

@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -210,10 +211,15 @@ class Hanging:
         wait_for(lambda: len(list((self.folder / "outbox").rglob("*.report.json"))) > before)
 
     def end(self) -> int:
-        """Its exit status."""
+        """Its exit status, that of a kill if it does not end in good time."""
+        handle = os.pidfd_open(self.pid)
+        if not select.select([handle], [], [], 60)[0]:
+            os.kill(self.pid, signal.SIGKILL)
+        os.close(handle)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
+@pytest.mark.slow
 @pytest.mark.field("folders")
 def test_closing_the_terminal_stops_it_in_good_order(tmp_path: Path) -> None:
     running = Hanging(tmp_path / "house")
@@ -224,6 +230,7 @@ def test_closing_the_terminal_stops_it_in_good_order(tmp_path: Path) -> None:
     assert "died" not in running.said()
 
 
+@pytest.mark.slow
 @pytest.mark.field("folders")
 def test_in_a_terminal_that_is_still_there_sighup_reloads(tmp_path: Path) -> None:
     running = Hanging(tmp_path / "house")
@@ -235,6 +242,7 @@ def test_in_a_terminal_that_is_still_there_sighup_reloads(tmp_path: Path) -> Non
     os.close(running.master)
 
 
+@pytest.mark.slow
 @pytest.mark.field("folders")
 def test_with_nohup_it_outlives_its_terminal(tmp_path: Path) -> None:
     running = Hanging(tmp_path / "house", nohup=True)
