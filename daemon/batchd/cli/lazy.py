@@ -82,10 +82,8 @@ def _catalogue(ctx: click.Context) -> Catalogue:
         try:
             choice = plugin_choice(find_config(root.ensure_object(Call).config))
         except BatchdError:
-            choice = (
-                None,
-                frozenset(),
-            )  # without a config, or with a broken one, there are still the installed plugins
+            # Without a config, or with a broken one, there are still the installed plugins.
+            choice = (None, frozenset())
         found = root.meta[__name__] = Catalogue.load(*choice, tolerant=True)
     return found
 

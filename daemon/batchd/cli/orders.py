@@ -145,7 +145,7 @@ def purge(call: Call, jobs: Sequence[str], *, yes: bool, as_json: bool) -> int:
     provider. What could not be deleted is said. Files in the outbox, the archive and the rejected folder are yours,
     and stay. JOB is an id, its first characters, or the name of the dropped file.
 
-    
+    \b
     Examples:
       batchd purge may.csv
       batchd purge k3j9x2ab --yes
