@@ -176,10 +176,11 @@ class Response:
         """The same, as far as the service says: it may count one side only."""
         body = self.body
         counted = count_tokens(body.get("usage") or body.get("usageMetadata"))
-        if counted.output_tokens or counted.input_tokens is None:
+        if counted.output_tokens:
             return counted
         if choice_of(body) is None and "output" not in body:
-            return replace(counted, output_tokens=0)  # vectors and verdicts, which are not written in tokens
+            # Vectors and verdicts, which are not written in tokens.
+            return counted if counted.input_tokens is None else replace(counted, output_tokens=0)
         # What was written has used tokens: services that do not count write zeros.
         return replace(counted, output_tokens=None) if self.text or self.tool_arguments else counted
 

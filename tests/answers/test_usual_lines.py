@@ -117,6 +117,7 @@ LINES = st.builds(
 @given(LINES)
 @example(line(usage={**USAGE, "prompt_tokens_details": {"cached_tokens": None}}))
 @example(line("", error={"code": "x"}))
+@example(line(usage={"prompt_tokens": 0, "input_tokens_details": {}, "prompt_tokens_details": {}, "output_tokens": 0}))
 def test_both_ways_say_the_same(raw: bytes) -> None:
     quick = usual_response(raw)
     if quick is None:

@@ -143,19 +143,22 @@ def test_a_server_whose_clients_are_explorer_and_excel(shared: Shared, served: S
 
 
 def test_inbox_and_outbox_are_mounted_from_a_server(shared: Shared, served: Server) -> None:
-    (served.folder / "outbox").mkdir()
+    inbox, outbox = served.folder / "inbox", served.folder / "outbox"
+    (inbox / "reviews").mkdir(parents=True)
+    outbox.mkdir()
     shared.configure(settle='"500ms"')
-    with mounted(served, "", shared.inbox), mounted(served, "outbox", shared.folder / "outbox"):
+    with mounted(served, "inbox", shared.inbox), mounted(served, "outbox", shared.folder / "outbox"):
         daemon = shared.start()
         for number in range(3):
-            (served.folder / "reviews" / f"far {number}.csv").write_text(text(f"far {number}"))
-        shared.drop("reviews/near.csv", text("near"))
+            (inbox / "reviews" / f"far {number}.csv").write_text(text(f"far {number}"))
+        # In its place: the mount sends a file on when it is closed, and loses a new name that it gets meanwhile.
+        (shared.inbox / "reviews" / "near.csv").write_text(text("near"))
         expected = {*(f"far {number}" for number in range(3)), "near"}
         until(lambda: set(shared.reports()) == expected, "all are through", seconds=120)
         assert {report["rows"]["ok"] for report in shared.reports().values()} == {3}
         shared.stop(daemon)
-    assert list((served.folder / "reviews").iterdir()) == []
-    assert len(list((served.folder / "outbox").rglob("*.results.csv"))) == 4
+    assert list((inbox / "reviews").iterdir()) == []
+    assert len(list(outbox.rglob("*.results.csv"))) == 4
 
 
 class mounted:  # noqa: N801  # used as a function

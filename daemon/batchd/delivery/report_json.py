@@ -12,8 +12,8 @@ import msgspec
 
 from .. import __version__
 from ..answers.joining import ResultLine
-from ..domain.records import CALLS_REPEATED, Batch, Job, Part
-from ..domain.states import MAX_FAILED, NO_ANSWERS
+from ..domain.records import Batch, Job, Part
+from ..domain.states import CALLS_REPEATED, MAX_FAILED, NO_ANSWERS
 from ..files import Rights, make_folder, publishing
 from ..model import Json, RowStatus, Usage
 from ..money.lanes import Lane

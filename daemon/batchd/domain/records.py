@@ -17,11 +17,6 @@ from .states import PartState as PartState
 OUTPUT_TOKENS_UNKNOWN = 500
 """Expected output tokens of a request without a maximum; used only to estimate the size of the download."""
 
-CALLS_REPEATED = "calls_repeated"
-"""In the details of a batch of live calls: how many rows may be paid twice, and the first of them, counted from 1."""
-LIVE_RATE = "live_rate"
-"""The same: how fast its calls are made, in words."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:

@@ -67,3 +67,9 @@ class BatchState(StrEnum):
     def final(self) -> bool:
         """True once nothing more will happen to the batch."""
         return self in {BatchState.DONE, BatchState.RETURNED}
+
+
+CALLS_REPEATED = "calls_repeated"
+"""In the details of a batch of live calls: how many rows may be paid twice, and the first of them, counted from 1."""
+LIVE_RATE = "live_rate"
+"""The same: how fast its calls are made, in words."""

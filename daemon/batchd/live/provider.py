@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from ..answers.meaning import read_output_line
 from ..contracts import BatchProvider, LiveProvider, RemoteBatch, Submission
-from ..domain.records import CALLS_REPEATED, LIVE_RATE
+from ..domain.states import CALLS_REPEATED, LIVE_RATE
 from ..errors import RemoteMissing, TransientError
 from ..model import BatchPhase, BatchStatus, Json, Purged, RequestId, Result
 from .caller import Rate

@@ -12,7 +12,7 @@ from decimal import Decimal
 from math import ceil
 from typing import Literal
 
-from ..model import Usage
+from ..bodies.usage import Usage
 from .pricing import Rates, amount, at_most, unit
 
 MAX_AMOUNT = 1 << 62

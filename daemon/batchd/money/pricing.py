@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
-from ..model import Json, Usage
+from ..bodies.usage import Json, Usage
 from .lanes import Lane
 
 UNIT, SMALL_UNIT = 10**12, 10**9

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..domain.records import CALLS_REPEATED, Batch, BatchState, HeldFor, Moment, Part, QueuedPart
+from ..domain.records import Batch, Moment, Part, QueuedPart
+from ..domain.states import CALLS_REPEATED, BatchState, HeldFor
 from ..events import (
     BatchDownloaded,
     BatchEnded,

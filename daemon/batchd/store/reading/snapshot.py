@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...domain.records import LIVE_RATE
+from ...domain.states import LIVE_RATE
 from ...domain.subjects import Subject, subjects_of
 from ...secrets.fingerprint import account_name
 from ..sums import with_money
