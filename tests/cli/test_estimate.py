@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from batchd.app.estimate import Estimating
+from batchd.app.load import load
+from batchd.cli import estimate_lines
 from batchd.money import tokens
 from batchd.money.budget import SpendingLimits
 from batchd.money.pricing import UNIT, Price
@@ -330,13 +333,14 @@ def test_the_route_is_that_of_the_place_in_the_inbox(config: Path) -> None:
 
 
 def test_a_large_file_is_sampled_and_says_so(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batchd.app.estimate.PIECE", 4_096)
-    monkeypatch.setattr("batchd.app.estimate.LARGE", 1_000_000)
+    monkeypatch.chdir(config.parent)  # where loading changes to
     path = file_of(config.parent, *["It came late and the box was broken"] * 100_000)
-    said = here("estimate", path, config=config)
-    assert said.out.startswith("may.csv by the route reviews: about ")
-    assert "The file is large: " in said.out
-    record = here("estimate", path, "--json", config=config).json()
+    estimating = Estimating(*load(config), large=1_000_000, piece=4_096)
+    found = estimating.of_file(path, None, [], everything=False, expected=None)
+    said = "\n".join(estimate_lines.lines(found))
+    assert said.startswith("may.csv by the route reviews: about ")
+    assert "The file is large: " in said
+    record = estimate_lines.record(found)
     assert record["rows"]["sampled"]
     assert record["rows"]["total"] == pytest.approx(100_000, rel=0.02)
     assert record["requests"] == record["rows"]["total"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -13,11 +14,21 @@ from batchd.store.spool import Spool
 
 from .cli_kit import half_way, here
 
+FREE_BLOCKS = 4
+"""The place of f_bavail in what statvfs returns."""
+
 
 @pytest.fixture
 def full(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever disk these tests run on counts as full."""
-    monkeypatch.setattr("batchd.system.disk.MIN_FREE", 1 << 62)
+    """Whatever disk these tests run on has one block left."""
+    statvfs = os.statvfs
+
+    def one_block_left(path: str) -> os.statvfs_result:
+        fields = list(statvfs(path))
+        fields[FREE_BLOCKS] = 1
+        return os.statvfs_result(fields)
+
+    monkeypatch.setattr(os, "statvfs", one_block_left)
 
 
 def test_a_disk_with_room_is_no_condition(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from hypothesis import strategies as st
 
 from batchd.errors import BatchdError
 from batchd.model import Limits
-from batchd.requests import repair as request_repair
 from batchd.requests.file import RequestFile
 from batchd.requests.repair import Repaired, repair
 
@@ -193,15 +193,15 @@ def test_a_name_that_was_taken_meanwhile_takes_back_the_parts_before_it(file: Pa
     assert list(out.parent.iterdir()) == [taken]
 
 
-def test_a_fault_half_way_leaves_nothing(file: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(file, [request("a"), request("b"), request("c")])
-
-    def full(_: bytes) -> bytes:
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(request_repair, "on_one_line", full)
-    with pytest.raises(OSError, match="No space"):
-        repaired(file, out, split=1)
+def test_a_fault_half_way_leaves_nothing(file: Path, out: Path) -> None:
+    write(file, [request("a"), request("b"), request("c", text="x" * 100)])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            repaired(file, out, split=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(out.parent.iterdir()) == []
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
+import resource
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,8 +16,7 @@ from batchd.answers.joining import ResultLine
 from batchd.answers.meaning import request_of
 from batchd.model import Usage
 from batchd.money.lanes import Lane
-from batchd.work import collect as module
-from batchd.work.collect import CollectTask, DistributeDone, DistributeTask, Share, collect, distribute
+from batchd.work.collect import MAX_OPEN_FILES, CollectTask, DistributeDone, DistributeTask, Share, collect, distribute
 from batchd.work.part_files import decode_results, read_results, write_results
 
 from .conftest import Desk
@@ -111,7 +114,7 @@ def test_a_line_that_is_no_json_goes_to_the_part_it_names(provider: Desk) -> Non
 
 
 def test_more_parts_than_files_may_be_open(provider: Desk) -> None:
-    number = module.MAX_OPEN_FILES * 2 + 50
+    number = MAX_OPEN_FILES * 2 + 50
     lines = [answered(f"a-{row}") for row in reversed(range(number * 3))] + [answered("b-0")]
     done = distribute(dealing(provider, lines, *(("a", first * 3, 3) for first in range(number))))
     assert done == DistributeDone(number * 3, 1)
@@ -120,23 +123,25 @@ def test_more_parts_than_files_may_be_open(provider: Desk) -> None:
         assert distributed(provider, f"a.{first}") == [answered(f"a-{first + row}") for row in (2, 1, 0)]
 
 
-def test_no_more_files_are_open_than_a_service_may_have(provider: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = most = 0
-    real = module.replacing
+def test_no_more_files_are_open_than_a_service_may_have(provider: Desk) -> None:
+    task = dealing(provider, [answered(f"a-{row}") for row in range(40)], *(("a", row, 1) for row in range(40)))
+    with at_most_open(20):
+        with pytest.raises(OSError, match="Too many open files"):
+            distribute(task)
+        assert distribute(task, max_open_files=5) == DistributeDone(40, 0)
 
-    @contextmanager
-    def counted(target: Any) -> Any:
-        nonlocal now, most
-        now += 1
-        most = max(most, now)
-        with real(target) as file:
-            yield file
-        now -= 1
 
-    monkeypatch.setattr(module, "replacing", counted)
-    task = dealing(provider, [answered(f"a-{row}") for row in range(12)], *(("a", row, 1) for row in range(12)))
-    distribute(task, max_open_files=5)
-    assert (now, most) == (0, 5)
+@contextmanager
+def at_most_open(more: int) -> Iterator[None]:
+    """This process may open so many files more than it has now."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = set(map(int, os.listdir("/proc/self/fd")))
+    free = itertools.islice((number for number in itertools.count() if number not in taken), more)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(free) + 1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_service_that_lies_without_end_does_not_fill_the_memory(provider: Desk) -> None:

@@ -73,10 +73,12 @@ class Estimate:
 
 @dataclass(slots=True)
 class Estimating:
-    """Makes estimates with a configuration."""
+    """Makes estimates with a configuration. Of a file above `large` bytes, sections of `piece` bytes are read."""
 
     config: Config
     catalogue: Catalogue
+    large: int = LARGE
+    piece: int = PIECE
     _books: dict[str, PriceList] = field(default_factory=dict)
 
     def of_file(
@@ -253,8 +255,8 @@ class Estimating:
                     models={_way(each.model): each.model for each in choices},
                     # What a correction may lift over a step is priced by itself, too.
                     long=int(min(steps) / MAX_FACTOR) if steps else None,
-                    large=LARGE,
-                    piece=PIECE,
+                    large=self.large,
+                    piece=self.piece,
                 )
             )
 

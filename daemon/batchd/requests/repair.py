@@ -163,9 +163,11 @@ class _Parts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            if self._file is not None:
+                self._file.close()  # which writes what is left, and fails once more on a full disk
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(self, line: bytes) -> None:
         """Write a line, newline included."""
