@@ -23,7 +23,7 @@ from batchd.domain.subjects import Subject
 from batchd.store.spool import Spool
 from batchd.testing.household import Living
 
-from .cli_kit import House, Thirds, after, environment, finished_house, half_way, stuck
+from .cli_kit import House, Thirds, after, drain, environment, finished_house, half_way, stuck
 from .test_running import real_house, reviews, wait_for
 
 pytestmark = pytest.mark.slow
@@ -61,6 +61,10 @@ class Terminal:
                 break
             self.raw += piece.decode()
         return self.raw
+
+    def type(self, text: str) -> None:
+        """What a person types."""
+        os.write(self._master, text.encode())
 
     def end(self) -> tuple[int, str]:
         """The exit status and all that was written."""
@@ -250,3 +254,18 @@ def test_with_nohup_it_outlives_its_terminal(tmp_path: Path) -> None:
     running.work()
     os.kill(running.pid, signal.SIGTERM)
     assert running.end() == 0
+
+
+@pytest.mark.field("people's data")
+@pytest.mark.parametrize(("answer", "status", "purged"), [("n", 1, False), ("y", 0, True)])
+def test_purge_names_the_file_and_does_what_it_is_told(
+    tmp_path: Path, answer: str, status: int, *, purged: bool
+) -> None:
+    house, job = finished_house(tmp_path / "house")
+    terminal = Terminal("--config", house.config, "purge", job)
+    asked = terminal.read(until=lambda raw: "[y/N]" in raw)
+    assert f"keep of reviews/may.csv (job {job})? This cannot be undone. [y/N]" in " ".join(plain(asked))
+    terminal.type(answer + "\n")
+    assert terminal.end()[0] == status
+    house.live(drain)
+    assert (house.state / "jobs" / job).exists() != purged

@@ -151,17 +151,22 @@ def purge(call: Call, jobs: Sequence[str], *, yes: bool, as_json: bool) -> int:
       batchd purge k3j9x2ab --yes
     """
     from ..orders.values import Purge
+    from ..status.finding import find_jobs
 
-    ids = _jobs(call, jobs)
+    found = find_jobs(call.places().state, jobs)
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("This cannot be undone. Say --yes where nobody can be asked.")
-        what = f"job {ids[0]}" if len(ids) == 1 else f"{len(ids)} jobs"
+        named = [clean(f"{job.source} (job {job.id})") for job in found]
+        what = named[0]
+        if len(named) > 1:
+            what = f"these {len(named)} files"
+            click.echo("\n".join(named), err=True)
         if not click.confirm(
             f"Delete all that batchd and the provider keep of {what}? This cannot be undone.", err=True
         ):
             return 1
-    return _leave(call, [Purge(job) for job in ids], as_json=as_json, answer_within=PURGE_WITHIN)
+    return _leave(call, [Purge(job.id) for job in found], as_json=as_json, answer_within=PURGE_WITHIN)
 
 
 def _amount(text: str) -> str:
