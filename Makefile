@@ -14,7 +14,7 @@ TEST_WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 # many processes that the tests start takes a fraction of a second longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-pythons lint format lock bench soak faults power-cuts field folders house answers recording wheel clean help
+.PHONY: demo test test-fast test-pythons lint format lock bench soak faults power-cuts field properties folders house answers recording wheel clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -81,6 +81,9 @@ power-cuts: $(STAMP)  ## 150 power cuts, and two sabotaged builds that must fail
 
 field: $(STAMP)  ## what real services, files and people do, with a table of how much of it holds
 	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup -m field
+
+properties: $(STAMP)  ## the property tests, each with 1,500 new examples
+	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) -m hypothesis --hypothesis-profile thorough
 
 folders: $(STAMP)  ## the folder tests in their long form: 20,000 files, 200 stops; takes an hour
 	BATCHD_LONG=1 $(BIN)/python -m pytest -q -rs -s tests/folders

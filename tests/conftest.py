@@ -23,9 +23,13 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 # Hypothesis gives each example 200 ms by the wall clock. A busy machine may let a process stand still for longer than
 # that, and the test would fail though nothing is wrong. The same goes for how long it may take to make up examples.
-settings.register_profile("batchd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The examples are the same in each run, so that a change fails for what it changed; `make properties` tries new ones.
+settings.register_profile(
+    "batchd", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True, database=None
+)
 # What one runs before each commit looks at fewer examples.
 settings.register_profile("fast", settings.get_profile("batchd"), max_examples=20)
+settings.register_profile("thorough", settings.get_profile("batchd"), max_examples=1_500, derandomize=False)
 settings.load_profile("batchd")
 
 
