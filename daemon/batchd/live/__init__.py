@@ -1,1 +1,1 @@
-"""Live calls: one request a row, sent by the daemon itself, behind the face of a batch provider."""
+"""Live calls: one request a row, sent by the daemon itself, behind the interface of a batch provider."""

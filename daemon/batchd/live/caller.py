@@ -25,15 +25,15 @@ from .rows import CallRow, LiveBatch
 logger = logging.getLogger(__name__)
 
 BEGIN_AT_ONCE = 64
-"""Calls that begin in one turn of the event loop, which others want, too."""
+"""The most calls that begin in one turn of the event loop, which other tasks share."""
 TRIES = 3
-"""Calls of a row that break down while others are answered, before it has no answer in this attempt."""
+"""How often a row's call may break off while other rows are answered. Then it has no answer in this attempt."""
 BREAKDOWNS = 10
-"""In a row, until the service counts as broken down."""
+"""So many calls must break off one after the other before the service counts as down."""
 BROKEN_FOR_GOOD = 20
-"""The same for one row that nobody's answers tell anything about."""
+"""How often the call of a row may break off while no other row is answered, which says nothing about the row."""
 REFUSED_ALONE = 1
-"""How often a row is refused, while those before and after it are answered, until the row is taken for the cause."""
+"""How often a row may be refused, while those before and after it are answered, before it counts as the cause."""
 DISK_PAUSE = 1.0
 
 Answer = Callable[[LiveCall], Awaitable[LiveAnswer]]
@@ -67,7 +67,7 @@ class Caller:
         self._answered_from = -math.inf
         """When the last call that was answered began."""
         self._refused: dict[str, CallRow] = {}
-        """The rows that were refused since the lane has stood still."""
+        """The rows that were refused since the lane stopped."""
         self._troubled_at = -math.inf
         self._probing = False
         self._stopping = False
@@ -83,7 +83,7 @@ class Caller:
         self.wake()
 
     def wake(self) -> None:
-        """Something has changed: look again."""
+        """Look again: something has changed."""
         self._wake.set()
 
     def probe(self) -> None:
@@ -138,7 +138,7 @@ class Caller:
                     await self._wake.wait()
 
     def _begin(self) -> float | None:
-        """Begin all calls that may begin. Seconds until more may; None if only an end of a call can tell."""
+        """Begin all calls that may begin. Returns the seconds until more may, None if that depends on calls under way."""
         for batch in self._batches.values():
             batch.journal.write()
         if isinstance(self.trouble, OSError):
@@ -156,7 +156,7 @@ class Caller:
         for batch, row in begun:
             task = asyncio.create_task(self._call(batch, row))
             self.calls.add(task)
-            # Whatever ended the call, the next look is made without it.
+            # However the call ended, the next look is made without it.
             task.add_done_callback(self._over_with)
         return pause
 
@@ -165,7 +165,7 @@ class Caller:
             if len(begun) >= BEGIN_AT_ONCE:
                 return 0.0
             if self.trouble is not None and (not self._probing or self.calls or begun):
-                return None  # the end of a call, or somebody who asks for a probe, leads to another look
+                return None  # there is another look when a call ends, or when a probe is asked for
             now = _now()
             ready: dict[str, tuple[LiveBatch, CallRow]] = {}
             for batch in self._batches.values():
@@ -222,7 +222,7 @@ class Caller:
         except ProviderError as error:
             self.pace.broke_down(_now(), row.begun, row.tokens)
             self._was_refused(batch, row, error)
-        except Exception as error:  # foreign code, so it may raise anything
+        except Exception as error:  # a plugin's code, so it may raise anything
             logger.debug("a live call failed", exc_info=error)
             self.pace.broke_down(_now(), row.begun, row.tokens)
             self._broke(
@@ -294,7 +294,7 @@ class Caller:
         batch.journal.note("-", row.custom_id)
 
     def _troubled(self, error: Exception) -> None:
-        """Nothing begins any more but probes; those who wait hear of it."""
+        """From now on only probes begin. Wakes those who wait for a batch."""
         self.trouble, self._troubled_at = error, _now()
         for batch in self._batches.values():
             batch.news.set()

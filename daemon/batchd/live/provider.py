@@ -1,6 +1,6 @@
-"""A live service with the face of a batch provider: a batch is a journal in its folder, and calls fill it.
+"""A live service behind the interface of BatchProvider: a batch is a journal in its folder, and calls fill it.
 
-So all that is done with batches (cancel, retry, reports, budgets, what happens after a crash) works for live calls too.
+So cancel, retry, reports, budgets and recovery after a crash work for live calls as they do for batches.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ POLL_WAITS = 5.0
 """Seconds that `poll` waits for the end of the batch, so that its answers are collected as soon as they are there."""
 REFUSED_LATELY = 60.0
 EXAMPLES = 20
-"""Rows that are named of those that may be paid twice."""
+"""The most rows that are named, of those that may be paid twice."""
 
 
 class LiveBatchProvider(BatchProvider[Any]):
-    """The batch face of a LiveProvider. Its batches belong to the daemon's state folder, not to a service."""
+    """A BatchProvider that makes live calls. Its batches belong to the daemon's state folder, not to a service."""
 
     completion_window = math.inf
 
@@ -84,7 +84,7 @@ class LiveBatchProvider(BatchProvider[Any]):
             self._lanes.of_batch(batch.key).wake()
 
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
-        """Hand the journal over, without its notes."""
+        """Write the journal without its notes."""
         try:
             await asyncio.to_thread(copy_outcomes, self._lanes.journal(batch.key), target)
         except FileNotFoundError:
@@ -106,7 +106,7 @@ class LiveBatchProvider(BatchProvider[Any]):
         return await self.provider.check(models)
 
     async def aopen(self) -> None:
-        """Let the provider make itself ready."""
+        """Open the provider."""
         await self.provider.aopen()
 
     async def aclose(self) -> None:
