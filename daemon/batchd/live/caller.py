@@ -138,7 +138,7 @@ class Caller:
                     await self._wake.wait()
 
     def _begin(self) -> float | None:
-        """Begin all calls that may begin. Returns the seconds until more may, None if that depends on calls under way."""
+        """Begin all calls that may begin. Returns seconds until more may, None if that depends on calls under way."""
         for batch in self._batches.values():
             batch.journal.write()
         if isinstance(self.trouble, OSError):
