@@ -442,6 +442,25 @@ def test_a_budget_that_would_not_let_it_go_is_told(config: Path) -> None:
     assert here("estimate", path, config=config).status == 0
 
 
+def test_the_budget_of_the_route_is_told(config: Path) -> None:
+    path = file_of(config.parent, "good")
+    limited(config, "per_job = 9\n[routes.reviews.budget]\nper_day = 2.5")
+    said = here("estimate", path, config=config)
+    assert said.status == 0
+    assert (
+        "It fits into the budget: [budget] per_job allows 9.00 USD; [routes.reviews.budget] per_day allows 2.50 USD, "
+        "of which 2.50 USD are left today.\n"
+    ) in said.out
+    assert json.loads(here("estimate", path, "--json", config=config).out)["limits"] == [
+        {"limit": "[budget] per_job", "allowed": 9.0, "left": 9.0},
+        {"limit": "[routes.reviews.budget] per_day", "allowed": 2.5, "left": 2.5},
+    ]
+    changed(config, ("per_day = 2.5", "per_day = 0.000001"))
+    said = here("estimate", path, config=config)
+    assert said.status == 6
+    assert "[routes.reviews.budget] per_day allows" in said.out
+
+
 def test_a_job_that_has_only_to_wait_is_said_to_wait(config: Path) -> None:
     limited(config, 'per_day = 0.000001\nbeyond = "wait"')
     said = here("estimate", file_of(config.parent, "good"), config=config)

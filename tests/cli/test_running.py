@@ -232,6 +232,18 @@ def test_check_of_a_route_that_the_budget_will_stop(tmp_path: Path) -> None:
     assert "route reviews" not in levels(house, "--offline", FAKE_KEY="x")
 
 
+def test_check_says_what_a_route_may_spend(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    path = house / "config.toml"
+    (house / "held").mkdir()
+    budgets = '[budget]\nper_day = 5\n[routes.reviews.budget]\nper_job = 1\nper_day = 20\nbeyond = "wait"\n'
+    path.write_text(path.read_text() + budgets)
+    assert levels(house, "--offline", FAKE_KEY="x")["route reviews"] == [
+        ("ok", "Its budget is 1.00 USD a job, 20.00 USD a day. A job that could cost more waits for room."),
+        ("note", "per_day = 20.00 in [routes.reviews.budget] is never reached: [budget] allows 5.00."),
+    ]
+
+
 NO_CHECK = """
 from batchd import BatchProvider, Sink, hookimpl
 from batchd.testing.fakes import FakeProvider, FakeService

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sqlite3
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -76,6 +77,27 @@ def test_hundreds_of_millions_of_a_small_unit_are_summed(tmp_path: Path) -> None
     assert ", 2100000000.00 VND," in here("status", config=house.config).out
     [shown] = here("status", "--json", config=house.config).json()["jobs"]
     assert (shown["cost"]["so_far"], shown["cost"]["currency"]) == (2.1e9, "VND")
+
+
+def test_what_is_used_of_each_limit_is_told(tmp_path: Path) -> None:
+    house, _ = finished_house(tmp_path / "house")
+    budgets = {"routes.reviews": "per_day = 0.2", "routes.other": "per_month = 1"}
+    text = "".join(f"[{name}.budget]\n{limit}\n" for name, limit in budgets.items())
+    house.config.write_text(house.config.read_text().replace("[budget]\n", "[budget]\nper_month = 3\n") + text)
+    now = datetime.now(tz=UTC).timestamp()
+    with sqlite3.connect(house.state / "batchd.db") as database:
+        database.execute("UPDATE spending SET at = ?", (now,))
+    said = here("spending", "--by", "route", config=house.config)
+    assert said.out.splitlines()[-3:] == [
+        "[budget] per_month: 0.05 EUR of 3.00 EUR are spent this month.",
+        "[routes.reviews.budget] per_day: 0.05 EUR of 0.20 EUR are spent today.",
+        "[routes.other.budget] per_month: 0.00 EUR of 1.00 EUR are spent this month.",
+    ]
+    records = here("spending", "--by", "route", "--json", config=house.config).json()
+    assert {each["route"]: (each["answers"], each["limits"]) for each in records} == {
+        "reviews": (4, [{"limit": "[routes.reviews.budget] per_day", "allowed": 0.2, "spent": 0.05, "reserved": 0.0}]),
+        "other": (0, [{"limit": "[routes.other.budget] per_month", "allowed": 1.0, "spent": 0.0, "reserved": 0.0}]),
+    }
 
 
 def test_by_job_it_is_named_with_its_file(tmp_path: Path) -> None:

@@ -108,6 +108,21 @@ def refused(path: Path, catalogue: Catalogue) -> list[str]:
             ),
         ),
         (
+            "[routes.reviews.budget]\nper_day = 5000000",
+            (
+                "10: [routes.reviews.budget] per_day: is more than batchd can count in USD, which is 4611686.02; write "
+                "less, or leave it out for no limit."
+            ),
+        ),
+        (
+            "[routes.reviews.budget]\nper_day = -1",
+            "10: [routes.reviews.budget] per_day: an amount of money cannot be negative.",
+        ),
+        (
+            '[routes.reviews.budget]\ncurrency = "EUR"',
+            "10: [routes.reviews.budget] currency: there is no such key here; the keys are: beyond, per_day, per_job, per_month.",
+        ),
+        (
             "[providers.acme.prices.small]\ninput = 1_000_000_001\noutput = 1",
             (
                 "10: [providers.acme.prices.small] input: is more than 1,000 units of the currency for one token; write "
@@ -230,8 +245,8 @@ def test_a_fault_is_told_by_line_table_key_and_remedy(
     write: Write, catalogue: Catalogue, added: str, message: str
 ) -> None:
     route_keys = (
-        "attempts, endpoint, finish_within, group, identical_rows, match, max_failed, mode, model, params, part_rows, "
-        "prompt, provider, reader, reuse, sinks"
+        "attempts, budget, endpoint, finish_within, group, identical_rows, match, max_failed, mode, model, params, "
+        "part_rows, prompt, provider, reader, reuse, sinks"
     )
     expected = message.format(route_keys=route_keys) if "{route_keys}" in message else message
     assert refused(write(HEAD + added), catalogue) == expected.split("\n")

@@ -22,6 +22,7 @@ from batchd.config.tables import (
     PriceTable,
     ProviderTable,
     ReuseTable,
+    RouteBudgetTable,
     RouteTable,
     SinkTable,
     WorkersTable,
@@ -49,6 +50,7 @@ OWN: Mapping[str, type[BaseModel]] = {
     "`[providers.NAME.budget]`": CeilingsTable,
     '`[providers.NAME.prices."MODEL"]`': PriceTable,
     "`[routes.NAME]`": RouteTable,
+    "`[routes.NAME.budget]`": RouteBudgetTable,
     "`[sinks.NAME]`": SinkTable,
     "`[observers.NAME]`": ObserverTable,
 }

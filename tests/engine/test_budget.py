@@ -561,7 +561,7 @@ async def test_hundreds_of_millions_of_a_small_unit_are_added_up(tmp_path: Path)
         assert (june.state, june.reason_code) == (JobState.HELD, "per_month")
         assert june.reason == (
             "it can cost at most 1200000000.00 VND, and of the 2000000000.00 that [budget] per_month allows "
-            "800000000.00 are left this month: 1200000000.00 are spent"
+            "800000000.00 are left this month: 1200000000.00 are spent; there is room from 2027-02-01 00:00 UTC"
         )
         assert "up to 1250000000.00 VND" in await order(living, "approve", june.id, up_to="1250000000")
         await drain(living)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,9 @@ ACCOUNTS = st.builds(
     provider_today=MONEY,
     provider_month=MONEY,
     provider_reserved=MONEY,
+    route_today=MONEY,
+    route_month=MONEY,
+    route_reserved=MONEY,
     own=MONEY,
 )
 
@@ -54,16 +58,19 @@ def fits(ceilings: Ceilings, whole: int, own: int, today: int, month: int, reser
     )
 
 
-@given(CEILINGS, CEILINGS, ACCOUNTS)
+@given(CEILINGS, CEILINGS, CEILINGS, ACCOUNTS)
 def test_sent_is_what_fits_into_every_limit_and_nothing_else(
-    overall: Ceilings, theirs: Ceilings, account: Account
+    overall: Ceilings, theirs: Ceilings, of_route: Ceilings, account: Account
 ) -> None:
-    budget = SpendingLimits(overall=overall, providers={"acme": theirs})
+    budget = SpendingLimits(overall=overall, providers={"acme": theirs}, routes={"reviews": of_route})
     a = account
-    expected = fits(overall, a.whole, a.own, a.today, a.month, a.reserved) and fits(
-        theirs, a.whole, a.own, a.provider_today, a.provider_month, a.provider_reserved
+    expected = (
+        fits(overall, a.whole, a.own, a.today, a.month, a.reserved)
+        and fits(theirs, a.whole, a.own, a.provider_today, a.provider_month, a.provider_reserved)
+        and fits(of_route, a.whole, a.own, a.route_today, a.route_month, a.route_reserved)
     )
-    assert (refused(budget, account) is None) is expected
+    assert (refused(budget, account, route="reviews") is None) is expected
+    assert refused(SpendingLimits(routes={"reviews": of_route}), account, route="other") is None
 
 
 @given(ACCOUNTS, MONEY)
@@ -137,6 +144,60 @@ def test_only_what_fits_into_an_empty_day_waits_for_one(own: int, passes: bool) 
     )
     assert held is not None
     assert held.passes is False
+
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()
+
+
+def reason(account: Account, **ceilings: Any) -> str:
+    """Why a job of the route is refused, after the amounts."""
+    budget = SpendingLimits(routes={"reviews": Ceilings(**ceilings)})
+    found = find_refusal(budget, "acme", replace(account, at=NOON), approved=None, price_unknown=None, route="reviews")
+    assert found is not None
+    return found.reason
+
+
+@pytest.mark.parametrize(
+    ("account", "when"),
+    [
+        (Account(route_today=6, own=5), "; there is room from 2026-11-21 00:00 UTC"),
+        (
+            Account(route_reserved=6, own=5),
+            "; there is room once running jobs have cost less than is reserved for them",
+        ),
+        (
+            Account(route_today=6, route_reserved=6, own=5),
+            "; there is room from 2026-11-21 00:00 UTC, once running jobs have cost less than is reserved for them",
+        ),
+        (Account(own=11), "; it does not fit into an empty day"),
+    ],
+)
+def test_a_refusal_says_when_there_is_room(account: Account, when: str) -> None:
+    said = reason(account, per_day=10)
+    assert "that [routes.reviews.budget] per_day allows" in said
+    assert said.endswith(when)
+
+
+def test_of_several_limits_the_one_that_lasts_longest_is_named() -> None:
+    account = Account(route_today=6, route_month=60, own=5)
+    assert "[routes.reviews.budget] per_day allows" in reason(account, per_day=10, per_month=100)
+    assert reason(account, per_day=10, per_month=64).endswith("; there is room from 2026-12-01 00:00 UTC")
+    assert "[routes.reviews.budget] per_month" in reason(account, per_day=10, per_month=64)
+    assert "[routes.reviews.budget] per_job" in reason(account, per_job=4, per_day=10, per_month=64)
+
+
+def test_a_route_may_wait_where_others_are_held() -> None:
+    account = Account(today=6, route_today=6, own=5)
+    waits = Ceilings(per_day=10, beyond="wait")
+    budgets = {
+        True: SpendingLimits(routes={"reviews": waits}),
+        # The limit of all holds it, and a person must decide whatever the route's own limit says.
+        False: SpendingLimits(overall=Ceilings(per_day=10), routes={"reviews": waits}),
+    }
+    for passes, budget in budgets.items():
+        found = find_refusal(budget, "acme", account, approved=None, price_unknown=None, route="reviews")
+        assert found is not None
+        assert (found.passes, found.reason_code.startswith("waits:")) == (passes, passes)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from ..domain.routing import PluginSpec, Route
 from ..domain.words import proposal
 from ..errors import FileRefused, StateError
 from ..money import tokens
-from ..money.budget import SURE, UNSURE, Account, Refusal, find_refusal
+from ..money.budget import SURE, UNSURE, Account, Limit, Refusal, find_refusal, limits_for
 from ..money.calibration import MAX_FACTOR, correction
 from ..money.estimating import Advice, Answers, Basis, Habits, Load, Past, Quote, advice, answers, cheapest_first, quote
 from ..money.lanes import Lane
@@ -45,8 +45,8 @@ class Choice:
 class Estimate:
     """What there is to say. Without a `file`, `counted` is None and the requests are made up.
 
-    `unknown` has a sentence for each model without a price; `refusal` is why the job would not be sent as it is,
-    `refused_params` what its model is known to refuse.
+    `unknown` has a sentence for each model without a price; `limits` are those of the budget; `refusal` is why the job
+    would not be sent as it is, `refused_params` what its model is known to refuse.
     """
 
     file: str | None
@@ -62,6 +62,7 @@ class Estimate:
     quotes: Sequence[Quote]
     unknown: Sequence[str] = ()
     advice: Sequence[Advice] = ()
+    limits: Sequence[Limit] = ()
     refusal: Refusal | None = None
     refused_params: Sequence[str] = ()
 
@@ -90,9 +91,9 @@ class Estimating:
         factors, taught = self._corrections(choices)
         try:
             counted = self._count(file, route, choices)
-        except FileRefused as refusal:
+        except FileRefused as refused:
             # Said here as it would be in the note beside a rejected file, where the name is another line.
-            raise FileRefused(refusal.code, f"{file.name} would be rejected. {refusal}") from None
+            raise FileRefused(refused.code, f"{file.name} would be rejected. {refused}") from None
         requests = round(counted.requests / counted.share)
         past = self._past(route)
         answered = answers(
@@ -131,6 +132,7 @@ class Estimating:
             past=past,
             whole=counted.share == 1,
         )
+        limits, refusal = self._room(own, route, unlimited=round(counted.unlimited / counted.share))
         return Estimate(
             file=file.name,
             route=route.name,
@@ -145,7 +147,8 @@ class Estimating:
             quotes=cheapest_first(quotes),
             unknown=self._unknown(quotes),
             advice=list(advice(habits, own, requests=requests)),
-            refusal=self._refusal(own, unlimited=round(counted.unlimited / counted.share)),
+            limits=limits,
+            refusal=refusal,
             refused_params=list(refused_params(own.model, route.params, route=route.name)),
         )
 
@@ -221,17 +224,18 @@ class Estimating:
     def _unknown(self, quotes: Iterable[Quote]) -> list[str]:
         return [self._book(each.provider).unknown(each.provider, each.model) for each in quotes if each.terms is None]
 
-    def _refusal(self, own: Quote, *, unlimited: int) -> Refusal | None:
-        """Why the daemon would not send such a job right now."""
+    def _room(self, own: Quote, route: Route, *, unlimited: int) -> tuple[Sequence[Limit], Refusal | None]:
+        """The limits for such a job, and why the daemon would not send it right now."""
         limits = self.config.spending_limits()
         span = own.live if self.config.providers[own.provider].mode == "live" else own.batch
-        account = Account()
+        account = Account(at=Clock().now())
         with suppress(StateError), history_of(self.config.folders.state) as past:
-            account = past.account(own.provider, limits.currency, Clock().now())
+            account = past.account(route.name, own.provider, limits.currency, Clock().now())
         most = 0 if span is None or span.most is None else span.most
         unknown = None if own.terms else self._book(own.provider).unknown(own.provider, own.model)
         account = replace(account, own=most, unlimited=unlimited)
-        return find_refusal(limits, own.provider, account, approved=None, price_unknown=unknown)
+        refusal = find_refusal(limits, own.provider, account, approved=None, price_unknown=unknown, route=route.name)
+        return list(limits_for(limits, own.provider, route.name, account)), refusal
 
     # --- the file and the past -----------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ from ..status.room import blocked
 from ..system.mounts import is_network, refuse_network
 from .check_result import CheckResult as CheckResult
 from .check_result import Level as Level
+from .route_checks import budget_results
 from .state_checks import state_results
 
 CALL_MAY_TAKE = 60.0
@@ -68,12 +69,13 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
             text = f"The configuration does not have it, and {count(len(jobs), 'job')} under way needs it. {ways}"
             yield CheckResult(f"sink {needed}", Level.WRONG, text)
     limits = config.spending_limits()
-    held = any(limits.limits(provider) for provider in config.providers)
+    held = any(limits.limits(route.provider, route.name) for route in config.routes)
     for name in ("inbox", "outbox", "archive", "rejected", *(("held",) if held else ())):
         yield from _folder(name, getattr(folders, name), folders.state)
     if folders.inbox.is_dir() and is_network(folders.inbox):
         text = f"{folders.inbox} is on a network file system: new files are noticed within 15 s instead of at once."
         yield CheckResult("inbox", Level.NOTE, text)
+    yield from budget_results(config)
     for route in config.routes:
         if route.rights is not None and route.rights.group is not None:
             yield group_result(f"route {route.name}", route.rights.group)
@@ -148,7 +150,7 @@ def _unpriced(config: Config, provider: str, prices: PriceList) -> Iterator[Chec
     for route in config.routes:
         if route.provider == provider and prices.terms(route.model, time.time()) is None:
             why = prices.unknown(provider, route.model)
-            text = f"{held if config.spending_limits().limits(provider) else unknown}{why}"
+            text = f"{held if config.spending_limits().limits(provider, route.name) else unknown}{why}"
             yield CheckResult(f"route {route.name}", Level.NOTE, text)
 
 

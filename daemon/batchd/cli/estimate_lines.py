@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..money.budget import Limit
 from ..money.estimating import GUESS, Basis, Quote, Span
 from ..money.pricing import amount, at_most, unit
 from ..status.formatting import clean, count, money, money_at_most
@@ -62,10 +63,17 @@ def closing(made: Estimate) -> Iterator[str]:
             yield clean(sentence)
     if refusal is not None:
         yield clean(f"It would {'wait' if refusal.passes else 'be held'}: {refusal.reason}.")
+    elif made.limits:
+        yield clean(f"It fits into the budget: {'; '.join(_left(each, made) for each in made.limits)}.")
     for sentence in made.refused_params:
         yield clean(sentence)
     for each in made.advice:
         yield clean(each.text)
+
+
+def _left(limit: Limit, made: Estimate) -> str:
+    allowed = f"{limit.name} allows {_money(limit.allowed, made)}"
+    return f"{allowed}, of which {_money(limit.left, made)} are left {limit.period}" if limit.period else allowed
 
 
 def name_of(quote: Quote) -> str:
@@ -160,6 +168,14 @@ def record(made: Estimate) -> dict[str, Any]:
         "refusal": None
         if made.refusal is None
         else {"code": made.refusal.code, "reason": made.refusal.reason, "passes": made.refusal.passes},
+        "limits": [
+            {
+                "limit": each.name,
+                "allowed": each.allowed / unit(made.currency),
+                "left": each.left / unit(made.currency),
+            }
+            for each in made.limits
+        ],
         "advice": [{"code": each.code, "text": each.text} for each in made.advice],
     }
 

@@ -16,6 +16,7 @@ from ..status.formatting import clean, count, money, short_count
 from .call import Call, Option, json_option, pass_call
 
 if TYPE_CHECKING:
+    from ..money.budget import Limit
     from ..status.spending import Spent
 
 BY = ("day", "month", "route", "model", "provider", "job")
@@ -51,6 +52,8 @@ def spending(call: Call, by: str, since: float | None, *, as_csv: bool, as_json:
     on are not in it. Days and months are in UTC. Wasted is what was billed and answered no row: answers that were cut
     off or could not be read, and rows that were answered twice.
 
+    Below the sums stands how much of each limit in [budget], [providers.NAME.budget] and [routes.NAME.budget] is used.
+
     \b
     Examples:
       batchd spending
@@ -61,18 +64,32 @@ def spending(call: Call, by: str, since: float | None, *, as_csv: bool, as_json:
         raise click.UsageError("Say either --csv or --json.")
     from ..status import spending as spent
 
-    sums = spent.sums(call.places().state, by, since=since)
-    if as_json:
-        click.echo(json.dumps([spent.record(by, each) for each in sums], ensure_ascii=False, indent=2))
-    elif as_csv:
+    places = call.places()
+    sums = spent.sums(places.state, by, since=since)
+    if as_csv:
         _write_csv(by, sums)
-    elif not sums:
+        return
+    limits = spent.limits(places, time.time())
+    if as_json:
+        click.echo(json.dumps(spent.records(by, sums, limits, places.currency), ensure_ascii=False, indent=2))
+        return
+    if not sums:
         click.echo("Nothing was spent in that time.")
     elif sys.stdout.isatty():
         _table(by, sums)
     else:
         for each in sums:
             click.echo(_line(each))
+    for limit in limits:
+        click.echo(clean(_use(limit, places.currency)))
+
+
+def _use(limit: Limit, currency: str) -> str:
+    reserved = f", and {money(limit.reserved, currency)} are reserved for running jobs" if limit.reserved else ""
+    return (
+        f"{limit.name}: {money(limit.spent, currency)} of {money(limit.allowed, currency)} are spent "
+        f"{limit.period}{reserved}."
+    )
 
 
 def _write_csv(by: str, sums: Iterable[Spent]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,12 @@ from ..domain.words import Keys, proposal
 from ..errors import PluginError
 from ..events.groups import GROUPS, every_kind
 from ..money import published_prices as published_prices
-from ..money.budget import MAX_AMOUNT, Ceilings
+from ..money.budget import MAX_AMOUNT
 from ..money.pricing import amount
 from ..money.published_prices import Service
 from ..plugin.catalogue import Catalogue
 from .problems import Problems
-from .tables import BudgetTable, ProviderTable
+from .tables import BudgetTable, CeilingsTable, ProviderTable, RouteBudgetTable
 
 _PUBLIC = ("inbox", "outbox", "archive", "rejected", "held")
 
@@ -52,17 +51,21 @@ def check_folders(folders: Mapping[str, Path], config: Path, plugin_dir: Path | 
                 )
 
 
-def check_ceilings(budget: BudgetTable, providers: Mapping[str, ProviderTable], problems: Problems) -> None:
+def check_ceilings(
+    budget: BudgetTable,
+    providers: Mapping[str, ProviderTable],
+    routes: Mapping[str, RouteBudgetTable],
+    problems: Problems,
+) -> None:
     """Refuse limits that are larger than batchd can count: it could not keep them."""
     currency = budget.currency
-    tables: dict[Keys, Ceilings] = {("budget",): budget.ceilings(currency)}
-    tables |= {
-        ("providers", name, "budget"): table.budget.ceilings(currency)
-        for name, table in providers.items()
-        if table.budget
-    }
-    for keys, ceilings in tables.items():
-        for name, limit in asdict(ceilings).items():
+    tables: dict[Keys, CeilingsTable] = {("budget",): budget}
+    tables |= {("providers", name, "budget"): table.budget for name, table in providers.items() if table.budget}
+    tables |= {("routes", name, "budget"): table for name, table in routes.items()}
+    for keys, table in tables.items():
+        ceilings = table.ceilings(currency)
+        for name in ("per_job", "per_day", "per_month"):
+            limit = getattr(ceilings, name)
             if limit is not None and limit >= MAX_AMOUNT:
                 problems.add(
                     (*keys, name),

@@ -42,6 +42,7 @@ from .tables import (
     PluginsTable,
     ProviderTable,
     ReuseTable,
+    RouteBudgetTable,
     SinkTable,
     Table,
     Text,
@@ -68,7 +69,8 @@ class Folders:
 class Config:
     """A configuration that was checked.
 
-    `routes` are in the order of the file, in which batchd tries them. `sinks` has every sink that a route names: a
+    `routes` are in the order of the file, in which batchd tries them; `route_budgets` those of the routes that have
+    one. `sinks` has every sink that a route names: a
     table or a built-in kind. `warnings` are sentences for the operator.
     """
 
@@ -80,6 +82,7 @@ class Config:
     workers: WorkersTable
     providers: Mapping[str, ProviderTable]
     routes: tuple[Route, ...]
+    route_budgets: Mapping[str, RouteBudgetTable]
     sinks: Mapping[str, SinkTable]
     observers: Mapping[str, ObserverTable]
     plugins: PluginsTable
@@ -88,14 +91,12 @@ class Config:
 
     def spending_limits(self) -> SpendingLimits:
         """The budget, in subunits."""
+        currency = self.budget.currency
         return SpendingLimits(
-            currency=self.budget.currency,
-            overall=self.budget.ceilings(self.budget.currency),
-            providers={
-                name: table.budget.ceilings(self.budget.currency)
-                for name, table in self.providers.items()
-                if table.budget
-            },
+            currency=currency,
+            overall=self.budget.ceilings(currency),
+            providers={name: table.budget.ceilings(currency) for name, table in self.providers.items() if table.budget},
+            routes={name: table.ceilings(currency) for name, table in self.route_budgets.items()},
             beyond=self.budget.beyond,
         )
 
@@ -169,7 +170,7 @@ class _Reading:
             folders = {name: resolved(named, path) for name, named in names}
             check_folders(folders, path, plugin_dir, problems)
         if budget is not None:
-            check_ceilings(budget, providers, problems)
+            check_ceilings(budget, providers, self._route_budgets(), problems)
             check_currencies(budget, providers, problems)
             check_services(budget, providers, problems)
         check_reach(routes, problems)
@@ -192,6 +193,7 @@ class _Reading:
             workers=workers,
             providers=providers,
             routes=tuple(routes),
+            route_budgets=self._route_budgets(),
             sinks=sinks,
             observers=observers,
             plugins=plugins,
@@ -252,6 +254,12 @@ class _Reading:
         contract = {"batch": BatchProvider, "live": LiveProvider}.get(str(mode))
         if isinstance(factory, type) and contract is not None and not issubclass(factory, contract):
             self._problems.add((*keys, "mode"), f'is "{mode}", which the provider "{kind}" cannot do; write "auto"')
+
+    def _route_budgets(self) -> dict[str, RouteBudgetTable]:
+        """Those that are right; what is wrong with others is found with their routes."""
+        written = {name: table["budget"] for name, table in self._tables("routes") if "budget" in table}
+        budgets = {name: check(RouteBudgetTable, budget)[0] for name, budget in written.items()}
+        return {name: budget for name, budget in budgets.items() if budget is not None}
 
     def _sinks(self) -> dict[str, SinkTable]:
         routes = (table.get("sinks") for _, table in self._tables("routes"))

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ..contracts import Limits
 from ..events.groups import kinds_of_all
-from ..money.budget import Ceilings, counted
+from ..money.budget import Beyond, Ceilings, counted
 from ..money.pricing import Price
 from ..settings import Duration, seconds
 from .locations import DEFAULT_FOLDERS
@@ -164,15 +164,28 @@ class CeilingsTable(Table):
 
     def ceilings(self, currency: str) -> Ceilings:
         """The same in subunits of the currency."""
-        limits = (self.per_job, self.per_day, self.per_month)
-        return Ceilings(*(None if limit is None else counted(limit, currency) for limit in limits))
+        per_job, per_day, per_month = (
+            None if limit is None else counted(limit, currency)
+            for limit in (self.per_job, self.per_day, self.per_month)
+        )
+        return Ceilings(per_job, per_day, per_month)
+
+
+class RouteBudgetTable(CeilingsTable):
+    """`[routes.NAME.budget]`: the most to spend on files of the route. `beyond` is that of `[budget]`, unless set."""
+
+    beyond: Beyond | None = None
+
+    def ceilings(self, currency: str) -> Ceilings:
+        """As CeilingsTable."""
+        return replace(super().ceilings(currency), beyond=self.beyond)
 
 
 class BudgetTable(CeilingsTable):
     """`[budget]`: the most to spend in total, and the reaction to a job that would cost more."""
 
     currency: Currency = "USD"
-    beyond: Literal["hold", "wait"] = "hold"
+    beyond: Beyond = "hold"
     approve_in_folder: bool = False
 
 
@@ -344,5 +357,6 @@ class RouteTable(Table):
     max_failed: Annotated[float, BeforeValidator(_share)] = 1.0
     group: Text | None = None
     mode: Annotated[int | None, BeforeValidator(_mode)] = None
+    budget: RouteBudgetTable | None = None
     prompt: dict[str, Any]
     reader: dict[str, Any] | None = None

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from math import ceil
-from typing import Literal
+from math import ceil, inf
+from typing import Literal, TypeAlias
 
 from ..bodies.usage import Usage
 from .pricing import Rates, amount, at_most, unit
@@ -30,14 +30,20 @@ PRICE_UNKNOWN = "price_unknown"
 
 _WAITS = "waits:"
 
+Beyond: TypeAlias = Literal["hold", "wait"]
+
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
-    """The most to spend per job, day and month. None is no limit."""
+    """The most to spend per job, day and month. None is no limit.
+
+    `beyond` is what happens to a job above the limit of a day or month; None is what the whole budget says.
+    """
 
     per_job: int | None = None
     per_day: int | None = None
     per_month: int | None = None
+    beyond: Beyond | None = None
 
     def __bool__(self) -> bool:
         return any(limit is not None for limit in (self.per_job, self.per_day, self.per_month))
@@ -45,7 +51,7 @@ class Ceilings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendingLimits:
-    """The operator's limits, in total and at each provider.
+    """The operator's limits: in total, at each provider, and of each route. A job needs room in all that are for it.
 
     A job beyond a day's or a month's limit is held for a person, or waits until there is room again.
     """
@@ -53,16 +59,18 @@ class SpendingLimits:
     currency: str = "USD"
     overall: Ceilings = field(default_factory=Ceilings)
     providers: Mapping[str, Ceilings] = field(default_factory=dict)
-    beyond: Literal["hold", "wait"] = "hold"
+    routes: Mapping[str, Ceilings] = field(default_factory=dict)
+    beyond: Beyond = "hold"
 
-    def limits(self, provider: str) -> bool:
-        """Whether there is any limit for this provider."""
-        return bool(self.overall) or bool(self.providers.get(provider))
+    def limits(self, provider: str, route: str) -> bool:
+        """Whether there is any limit for this route to this provider."""
+        return any((self.overall, self.providers.get(provider), self.routes.get(route)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The sums for the decision. `reserved` is what other jobs may still cost at most, in total and at its provider.
+    """The sums for the decision. `reserved` is what other jobs may still cost at most: in total, at its provider, and
+    those of its route. `at` is the moment of these sums, seconds since 1970.
 
     `job` is what the job has cost so far, `own` what it may still cost at most. `unlimited` counts its requests that
     set no limit to their answers, `open_parts` the parts with rows left to ask.
@@ -75,6 +83,10 @@ class Account:
     provider_today: int = 0
     provider_month: int = 0
     provider_reserved: int = 0
+    route_today: int = 0
+    route_month: int = 0
+    route_reserved: int = 0
+    at: float = 0.0
     own: int = 0
     unlimited: int = 0
     open_parts: int = 1
@@ -105,9 +117,15 @@ def waits_for_money(reason_code: str | None) -> bool:
 
 
 def find_refusal(
-    budget: SpendingLimits, provider: str, account: Account, *, approved: int | None, price_unknown: str | None
+    budget: SpendingLimits,
+    provider: str,
+    account: Account,
+    *,
+    approved: int | None,
+    price_unknown: str | None,
+    route: str = "",
 ) -> Refusal | None:
-    """Why the job may not be sent, None if it may.
+    """Why the job may not be sent, None if it may. Of several limits it names the one that lasts longest.
 
     `approved` is what a person allows it to cost in total; it overrules every limit. `price_unknown` is the reason why
     its price is not known, if it is not.
@@ -126,7 +144,7 @@ def find_refusal(
             f"it can cost {at_most(account.whole, currency)} {currency} by now, and {amount(approved, currency)} "
             f"{currency} were approved",
         )
-    if not budget.limits(provider):
+    if not budget.limits(provider, route):
         return None
     if price_unknown:
         reason = f"it is not known whether it is within the budget. {price_unknown}"
@@ -137,10 +155,11 @@ def find_refusal(
             f"{account.unlimited:,} of its requests set no limit to their answers, so the most that they can cost is "
             "not known. Set max_tokens in the route's [params] and drop the file again, or approve it at any cost",
         )
-    for limit in _limits(budget, provider, account):
-        if limit.needed > limit.left:
-            return _refusal(budget, limit, account)
-    return None
+    exceeded = [limit for limit in limits_for(budget, provider, route, account) if limit.needed > limit.left]
+    if not exceeded:
+        return None
+    # The one that lasts longest, so that what is said of it stays true: one that no time lifts, then that of a month.
+    return _refusal(budget, max(exceeded, key=lambda limit: (not limit.passes, limit.until(account.at))), account)
 
 
 def _uncountable(budget: SpendingLimits, account: Account) -> Refusal:
@@ -154,34 +173,62 @@ def _uncountable(budget: SpendingLimits, account: Account) -> Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class _Limit:
+class Limit:
+    """One limit of a job: its table and key, how much is spent and reserved of it, and what the job needs."""
+
     name: str
-    period: str
+    period: Literal["", "today", "this month"]
     allowed: int
     spent: int
     reserved: int
     needed: int
+    beyond: Beyond
 
     @property
     def left(self) -> int:
+        """What may still be spent and reserved; below zero if a limit was lowered."""
         return self.allowed - self.spent - self.reserved
 
+    @property
+    def fits_later(self) -> bool:
+        """Whether the job has room in an empty day or month."""
+        return bool(self.period) and self.needed <= self.allowed
 
-def _limits(budget: SpendingLimits, provider: str, account: Account) -> Iterator[_Limit]:
-    theirs = (account.provider_today, account.provider_month, account.provider_reserved)
+    @property
+    def passes(self) -> bool:
+        """A job that exceeds the limit of a whole day would never go on by itself."""
+        return self.beyond == "wait" and self.fits_later
+
+    def until(self, at: float) -> float:
+        """When what is spent now does not count any more."""
+        if not self.fits_later:
+            return inf
+        day, month = next_beginnings(at)
+        return day if self.period == "today" else month
+
+
+def limits_for(budget: SpendingLimits, provider: str, route: str, account: Account) -> Iterator[Limit]:
+    """All limits of a job by this route: in total, at its provider, of its route."""
+    a, none = account, Ceilings()
     for ceilings, table, (today, month, reserved) in (
-        (budget.overall, "[budget]", (account.today, account.month, account.reserved)),
-        (budget.providers.get(provider, Ceilings()), f"[providers.{provider}.budget]", theirs),
+        (budget.overall, "[budget]", (a.today, a.month, a.reserved)),
+        (
+            budget.providers.get(provider, none),
+            f"[providers.{provider}.budget]",
+            (a.provider_today, a.provider_month, a.provider_reserved),
+        ),
+        (budget.routes.get(route, none), f"[routes.{route}.budget]", (a.route_today, a.route_month, a.route_reserved)),
     ):
+        beyond = ceilings.beyond or budget.beyond
         if ceilings.per_job is not None:
-            yield _Limit(f"{table} per_job", "", ceilings.per_job, 0, 0, account.whole)
+            yield Limit(f"{table} per_job", "", ceilings.per_job, 0, 0, a.whole, beyond)
         if ceilings.per_day is not None:
-            yield _Limit(f"{table} per_day", "today", ceilings.per_day, today, reserved, account.own)
+            yield Limit(f"{table} per_day", "today", ceilings.per_day, today, reserved, a.own, beyond)
         if ceilings.per_month is not None:
-            yield _Limit(f"{table} per_month", "this month", ceilings.per_month, month, reserved, account.own)
+            yield Limit(f"{table} per_month", "this month", ceilings.per_month, month, reserved, a.own, beyond)
 
 
-def _refusal(budget: SpendingLimits, limit: _Limit, account: Account) -> Refusal:
+def _refusal(budget: SpendingLimits, limit: Limit, account: Account) -> Refusal:
     currency = budget.currency
     code = limit.name.rpartition(" ")[2]
     needs = f"it can cost at most {at_most(limit.needed, currency)} {currency}"
@@ -191,10 +238,20 @@ def _refusal(budget: SpendingLimits, limit: _Limit, account: Account) -> Refusal
     reason = (
         f"{needs}, and of the {amount(limit.allowed, currency)} that {limit.name} allows "
         f"{amount(max(limit.left, 0), currency)} are left {limit.period}: {amount(limit.spent, currency)} are spent"
-        f"{reserved}"
+        f"{reserved}; {_room(limit, account.at)}"
     )
-    # A job that exceeds the limit of a whole day would never go on by itself.
-    return Refusal(code, reason, passes=budget.beyond == "wait" and account.own <= limit.allowed)
+    return Refusal(code, reason, passes=limit.passes)
+
+
+def _room(limit: Limit, at: float) -> str:
+    """When there is room for the job."""
+    if not limit.fits_later:
+        return f"it does not fit into {'an empty day' if limit.period == 'today' else 'an empty month'}"
+    cheaper = "running jobs have cost less than is reserved for them"
+    if limit.needed <= limit.allowed - limit.spent:
+        return f"there is room once {cheaper}"
+    then = f"there is room from {datetime.fromtimestamp(limit.until(at), UTC):%Y-%m-%d %H:%M} UTC"
+    return then if limit.needed <= limit.allowed - limit.reserved else f"{then}, once {cheaper}"
 
 
 def reserved(rates: Rates, *, input_tokens: int, output_tokens: int, longest: int, sure: bool) -> int:
@@ -218,6 +275,16 @@ def beginnings(now: float) -> tuple[float, float]:
     """
     day = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return day.timestamp(), day.replace(day=1).timestamp()
+
+
+def next_beginnings(now: float) -> tuple[float, float]:
+    """When the next day and the next month begin, in UTC.
+
+    >>> next_beginnings(1_800_000_000.0)
+    (1800057600.0, 1801440000.0)
+    """
+    day, month = (datetime.fromtimestamp(each, UTC) for each in beginnings(now))
+    return (day + timedelta(days=1)).timestamp(), (month + timedelta(days=32)).replace(day=1).timestamp()
 
 
 def counted(units: object, currency: str) -> int:

@@ -6,7 +6,7 @@ A configuration that does not pass its checks must not keep anyone from seeing w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ class Places:
     rejected: Path
     currency: str
     plugin_dir: Path | None = None
+    budgets: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    """The tables of budgets, by section and name: `("", "")` is `[budget]`, `("routes", "reviews")` that of a route."""
 
     def blocked(self) -> list[Condition]:
         """The plugins that are kept off."""
@@ -52,7 +54,11 @@ class Places:
         currency = _table(data, "budget").get("currency", "USD")
         folder = data.get("plugin_dir")
         plugin_dir = resolved(folder, config) if isinstance(folder, str) and folder else None
-        return cls(config, state_folder(config), outbox, archive, rejected, str(currency), plugin_dir)
+        budgets = {("", ""): _table(data, "budget")}
+        for section in ("providers", "routes"):
+            for name in _table(data, section):
+                budgets[section, name] = _table(_table(_table(data, section), name), "budget")
+        return cls(config, state_folder(config), outbox, archive, rejected, str(currency), plugin_dir, budgets)
 
 
 def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..store.reading.spending import Spent as Spent
 from ..store.reading.spending import spending
+from .places import Places
+
+if TYPE_CHECKING:
+    from ..money.budget import Limit
 
 USUAL = 30 * 86_400.0
 """Seconds to look back, unless said otherwise."""
@@ -25,6 +30,66 @@ def usual_beginning(by: str, now: float) -> float:
 
     day, month = beginnings(now - USUAL)
     return month if by == "month" else day
+
+
+def limits(places: Places, now: float) -> Sequence[Limit]:
+    """The limits of days and months in the configuration, with what is spent and reserved of each."""
+    from ..money.budget import Ceilings, SpendingLimits, limits_for
+    from ..store.reading.history import history_of
+
+    found: list[Limit] = []
+    with history_of(places.state) as past:
+        for (section, name), table in places.budgets.items():
+            per_day, per_month = (_amount(table.get(key), places.currency) for key in ("per_day", "per_month"))
+            ceilings = Ceilings(per_day=per_day, per_month=per_month)
+            if not ceilings:
+                continue
+            provider, route = (name if section == each else "" for each in ("providers", "routes"))
+            budget = SpendingLimits(
+                overall=ceilings if not section else Ceilings(),
+                providers={name: ceilings} if provider else {},
+                routes={name: ceilings} if route else {},
+            )
+            found += limits_for(budget, provider, route, past.account(route, provider, places.currency, now))
+    return found
+
+
+def _amount(written: Any, currency: str) -> int | None:
+    """In subunits; None for what is no amount, of which `batchd check` says what is wrong."""
+    from ..money.budget import counted
+
+    with suppress(ArithmeticError, ValueError):
+        if isinstance(written, int | float):
+            return counted(written, currency)
+    return None
+
+
+def records(by: str, sums: Sequence[Spent], limits: Sequence[Limit], currency: str) -> list[dict[str, Any]]:
+    """The sums for `--json`. Routes and providers have their limits, also those for which nothing was spent."""
+    if by not in {"route", "provider"}:
+        return [record(by, each) for each in sums]
+    used: dict[str, list[dict[str, Any]]] = {}
+    for limit in limits:
+        section, _, rest = limit.name.removeprefix("[").partition(".")
+        if section == f"{by}s":
+            used.setdefault(rest.rpartition(".budget]")[0], []).append(_limit_record(limit, currency))
+    names = {each.name for each in sums}
+    nothing = [Spent(name, currency, *[0] * 11) for name in used if name not in names]
+    return [
+        {**record(by, each), **({"limits": used[each.name]} if each.name in used else {})} for each in (*sums, *nothing)
+    ]
+
+
+def _limit_record(limit: Limit, currency: str) -> dict[str, Any]:
+    from ..money.pricing import unit
+
+    one = unit(currency)
+    return {
+        "limit": limit.name,
+        "allowed": limit.allowed / one,
+        "spent": limit.spent / one,
+        "reserved": limit.reserved / one,
+    }
 
 
 def record(by: str, spent: Spent) -> dict[str, Any]:

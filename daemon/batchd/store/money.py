@@ -181,11 +181,11 @@ class Money:
 
 async def _account(tx: Transaction, job: Job, currency: str) -> Account:
     day, month = beginnings(tx.now)
-    provider = job.route.provider
-    [row] = await tx.fetch("account", job=job.id, provider=provider, currency=currency, day=day, month=month)
+    asked = {"provider": job.route.provider, "route": job.route.name, "currency": currency}
+    [row] = await tx.fetch("account", job=job.id, **asked, day=day, month=month)
     [own] = await tx.fetch("own_open_parts", job=job.id)
     sums = {name: row[name] for name in row.keys()}  # noqa: SIM118  # iterating a Row gives values
-    return Account(**sums, own=own["reserved"], unlimited=own["unlimited"], open_parts=own["parts"])
+    return Account(**sums, at=tx.now, own=own["reserved"], unlimited=own["unlimited"], open_parts=own["parts"])
 
 
 async def _hold(tx: Transaction, job: Job, refusal: Refusal, columns: Mapping[str, object]) -> None:

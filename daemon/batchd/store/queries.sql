@@ -264,18 +264,25 @@ SELECT id FROM jobs WHERE state IN ('done', 'cancelled', 'rejected')
 -- What is stamped later than now counts as of today.
 SELECT
     (SELECT COALESCE(MONEY(cost), 0) FROM spending WHERE job = :job) AS job,
-    (SELECT COALESCE(MONEY(cost), 0) FROM spending WHERE at >= :day AND currency = :currency) AS today,
-    (SELECT COALESCE(MONEY(cost), 0) FROM spending WHERE at >= :month AND currency = :currency) AS month,
-    (SELECT COALESCE(MONEY(cost), 0) FROM spending
-     WHERE at >= :day AND currency = :currency AND provider = :provider) AS provider_today,
-    (SELECT COALESCE(MONEY(cost), 0) FROM spending
-     WHERE at >= :month AND currency = :currency AND provider = :provider) AS provider_month,
-    COALESCE(MONEY(reserved WHERE job != :job), 0) AS reserved,
-    COALESCE(MONEY(reserved WHERE job != :job AND provider = :provider), 0) AS provider_reserved
-FROM (SELECT parts.job, parts.reserved, json_extract(jobs.route, '$.provider') AS provider
-      FROM parts JOIN jobs ON jobs.id = parts.job
-      WHERE parts.state IN ('batched', 'answered')
-         OR (parts.state IN ('unplanned', 'planned') AND jobs.state = 'running' AND NOT jobs.cancelled))
+    spent.*, promised.*
+FROM (SELECT
+          COALESCE(MONEY(cost WHERE day >= :day / 86400), 0) AS today,
+          COALESCE(MONEY(cost), 0) AS month,
+          COALESCE(MONEY(cost WHERE day >= :day / 86400 AND provider = :provider), 0) AS provider_today,
+          COALESCE(MONEY(cost WHERE provider = :provider), 0) AS provider_month,
+          COALESCE(MONEY(cost WHERE day >= :day / 86400 AND route = :route), 0) AS route_today,
+          COALESCE(MONEY(cost WHERE route = :route), 0) AS route_month
+      FROM spent_by_day WHERE day >= :month / 86400 AND currency = :currency) AS spent,
+     (SELECT
+          COALESCE(MONEY(reserved WHERE job != :job), 0) AS reserved,
+          COALESCE(MONEY(reserved WHERE job != :job AND provider = :provider), 0) AS provider_reserved,
+          COALESCE(MONEY(reserved WHERE job != :job AND route = :route), 0) AS route_reserved
+      FROM (SELECT parts.job, parts.reserved, json_extract(jobs.route, '$.provider') AS provider,
+                   json_extract(jobs.route, '$.name') AS route
+            FROM parts JOIN jobs ON jobs.id = parts.job
+            WHERE parts.state IN ('batched', 'answered')
+               OR (parts.state IN ('unplanned', 'planned') AND jobs.state = 'running' AND NOT jobs.cancelled)))
+     AS promised
 
 -- name: own_open_parts
 -- What the job itself may still cost at most.

@@ -100,7 +100,7 @@ def _unknown(configured: Configured, job: Job, terms: Terms | None) -> str | Non
 
 def refusal_finder(configured: Configured, job: Job, terms: Terms | None) -> Callable[[Account], Refusal | None]:
     """What judges whether the job may run, given what else is spent or reserved."""
-    provider, unknown = job.route.provider, _unknown(configured, job, terms)
+    route, unknown = job.route, _unknown(configured, job, terms)
     return lambda account: find_refusal(
-        configured.budget, provider, account, approved=job.approved, price_unknown=unknown
+        configured.budget, route.provider, account, approved=job.approved, price_unknown=unknown, route=route.name
     )

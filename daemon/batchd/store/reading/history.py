@@ -37,15 +37,15 @@ class History:
             return row["estimated"], row["actual"]
         return 0, 0
 
-    def account(self, provider: str, currency: str, now: float) -> Account:
+    def account(self, route: str, provider: str, currency: str, now: float) -> Account:
         """What is spent and promised, for a job that does not exist yet."""
         from ..database import QUERIES  # the daemon's own question, so that both come to the same answer
 
         day, month = beginnings(now)
-        asked = {"job": "", "provider": provider, "currency": currency, "day": day, "month": month}
+        asked = {"job": "", "provider": provider, "route": route, "currency": currency, "day": day, "month": month}
         for row in self._rows(QUERIES["account"], **asked):
-            return Account(**dict(row))
-        return Account()
+            return Account(**dict(row), at=now)
+        return Account(at=now)
 
     def _rows(self, query: str, **values: Any) -> list[sqlite3.Row]:
         return [] if self._connection is None else self._connection.execute(query, values).fetchall()
