@@ -1,4 +1,4 @@
-"""The hooks of plugins: seven functions, each called with a function `register(name, factory)`.
+"""The hooks of plugins: eight functions, each called with a function `register(name, factory)`.
 
 pluggy calls the hooks once, at start-up. A hook must not be asynchronous or slow, nor import what only the object
 needs. batchd calls the factory with the validated settings and gets the object; the factory's attribute `Settings`,
@@ -52,6 +52,14 @@ def register_observers(register: Register) -> None:
 @hookspec
 def register_executors(register: Register) -> None:
     """Register places where workers run: `register(kind, factory of batchd.Executor)`; `[workers]` names one."""
+
+
+@hookspec
+def register_services(register: Register) -> None:
+    """Add services to choose by `service = "NAME"`: `register(name, table)`; `table()` returns what is known of it.
+
+    `batchd.service_tables` makes these of TOML files. docs/services.md has the keys of a table.
+    """
 
 
 @hookspec

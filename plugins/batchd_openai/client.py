@@ -170,7 +170,7 @@ class Client:
         if self._opened is None or self._opened[0] != access:
             self._opened = access, self._sdk(access)
         settings = self.settings
-        return self._opened[1], Service(settings.base_url, settings.api_key.where, settings.api_key.renewal)
+        return self._opened[1], Service(settings.base_url, settings.key_where, settings.key_renewal)
 
     def _sdk(self, access: Access) -> openai.AsyncOpenAI:
         settings = self.settings

@@ -37,7 +37,7 @@ class LiveClient:
         self._ssl: object = None
         self._access: tuple[float, Access] | None = None
         self.address = settings.base_url
-        self.service = Service(settings.base_url, settings.api_key.where, settings.api_key.renewal)
+        self.service = Service(settings.base_url, settings.key_where, settings.key_renewal)
 
     def prepare(self) -> None:
         """Load the CA certificates, which takes about 40 ms. The same as the SDK's client trusts."""

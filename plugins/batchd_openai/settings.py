@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, PlainValidator, TypeAdapter, ValidationError, field_validator, model_validator
@@ -13,6 +13,7 @@ from pydantic import Field, PlainValidator, TypeAdapter, ValidationError, field_
 from batchd import Duration, Json, RejectedError, Secret, Settings
 
 OPENAI = "https://api.openai.com/v1"
+NO_KEY = "none"
 
 _REFERENCES = ("env:", "file:", "credential:")
 _RESERVED = ("input_file_id", "endpoint", "completion_window")
@@ -34,7 +35,8 @@ class OpenAISettings(Settings):
     """The settings of a provider `openai`.
 
     * `base_url`: the service's address, mostly ending in `/v1`
-    * `api_key`: where to read the key; required unless `base_url` is OpenAI's, where it is `env:OPENAI_API_KEY`
+    * `api_key`: where to read the key; required unless `base_url` is OpenAI's, where it is `env:OPENAI_API_KEY`. The
+      word `none` stands for a server of one's own that asks for none
     * `organization`, `project`: OpenAI's, sent as headers
     * `headers`, `query`: added to every call; values may be `env:NAME` and the like
     * `completion_window`, `purpose`: sent as they are (Together wants the purpose `batch-api`)
@@ -46,7 +48,7 @@ class OpenAISettings(Settings):
     """
 
     base_url: str = OPENAI
-    api_key: Secret = Secret("env:OPENAI_API_KEY")
+    api_key: Annotated[Literal["none"] | Secret, Field(union_mode="left_to_right")] = Secret("env:OPENAI_API_KEY")
     organization: str | None = None
     project: str | None = None
     headers: dict[str, Value] = Field(default_factory=dict)
@@ -59,6 +61,16 @@ class OpenAISettings(Settings):
     request_timeout: Duration = 60.0
     connect_timeout: Duration = 10.0
     slowest_upload: int = Field(default=200_000, gt=0)
+
+    @property
+    def key_where(self) -> str:
+        """Where the key is read, for messages."""
+        return self.api_key.where if isinstance(self.api_key, Secret) else 'api_key, which is "none",'
+
+    @property
+    def key_renewal(self) -> str:
+        """What to do once a new key is there, for messages."""
+        return (self.api_key if isinstance(self.api_key, Secret) else Secret("")).renewal
 
     @property
     def window(self) -> float:
@@ -136,8 +148,9 @@ class Access:
     @classmethod
     def read(cls, settings: OpenAISettings) -> Access:
         """Read every secret. Raises RejectedError if one cannot be read."""
-        key = _sendable(settings.api_key)
-        secrets = [key]
+        # The SDK and some servers want a key in any case; the word is no secret, so nothing is covered because of it.
+        key = _sendable(settings.api_key) if isinstance(settings.api_key, Secret) else NO_KEY
+        secrets = [] if key == NO_KEY else [key]
         headers, query = (
             {name: _revealed(value, secrets) for name, value in table.items()}
             for table in (settings.headers, settings.query)

@@ -146,6 +146,21 @@ def register_providers(register):
     register("live-only", LiveOnly)
 
 
+READ = [{"where": "its page", "at": "2026-11-23"}]
+
+
+@hookimpl
+def register_services(register):
+    known = {"base_url": "https://known.example/v1", "api_key": "env:KNOWN_KEY", "poll": "60s", "batch_discount": 0.5}
+    known["headers"] = {"X-Team": "env:TEAM", "X-Room": "env:ROOM"}
+    limits = {"max_requests": 5_000, "max_bytes": 500_000_000}
+    register("known", lambda: {"title": "Known", "plugin": "openai", "provider": known, "limits": limits, "read": READ})
+    own = {"title": "Own", "plugin": "openai", "provider": {"api_key": "env:K"}, "read": READ}
+    register("own", lambda: {**own, "needed": {"base_url": "https://YOURS.example/v1"}})
+    register("holysheep", lambda: {"title": "HolySheep", "plugin": "openai", "read": READ})
+    register("faulty", lambda: {"title": "Faulty", "plugin": "openai", "adress": "x", "read": READ})
+
+
 @hookimpl
 def register_prompt_builders(register):
     register("template", Template)

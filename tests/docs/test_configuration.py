@@ -80,7 +80,7 @@ def model_of(heading: str) -> type[BaseModel]:
 
 def keys_of(model: type[BaseModel]) -> set[str]:
     """The keys as people write them. `settings` collects those of a plugin."""
-    return {field.alias or name for name, field in model.model_fields.items()} - {"settings"}
+    return {field.alias or name for name, field in model.model_fields.items()} - {"settings", "known_service"}
 
 
 def documented() -> Iterator[tuple[str, str, str]]:

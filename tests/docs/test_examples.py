@@ -169,5 +169,5 @@ def test_there_is_an_example_for_each_hook() -> None:
     roles = {offer.role for offer in catalogue.offers if offer.where.startswith(str(PLUGINS))}
     assert {role.hook for role in roles} == {
         f"register_{each}s"
-        for each in ("reader", "prompt_builder", "provider", "sink", "observer", "executor", "command")
+        for each in ("reader", "prompt_builder", "provider", "sink", "observer", "executor", "service", "command")
     }

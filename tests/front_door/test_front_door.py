@@ -75,6 +75,7 @@ PUBLIC = [
     "read_usage",
     "request_failure",
     "run_task",
+    "service_tables",
 ]
 
 

@@ -75,6 +75,7 @@ from batchd import (
     read_usage,
     request_failure,
     run_task,
+    service_tables,
 )
 from batchd.hookspecs import Register
 from batchd.testing.conformance import (
@@ -479,6 +480,15 @@ def register_observers(register: Register) -> None:
 def register_executors(register: Register) -> None:
     """As the others."""
     register("kitchen", Kitchen)
+
+
+@hookimpl
+def register_services(register: Register) -> None:
+    """A table is read by a function."""
+    for name, table in service_tables(Path("services")):
+        assert_type(table(), Mapping[str, Any])
+        register(name, table)
+    register("acme", {"title": "Acme"})  # type: ignore[arg-type]
 
 
 @hookimpl

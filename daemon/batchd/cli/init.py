@@ -19,9 +19,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", type=click.Path(file_okay=False, path_type=Path), required=False)
+@click.option("--service", metavar="NAME", help="For this service: `batchd services` lists them.")
+@click.option("--model", help="With --service: its model, by the name that it has there.")
+@click.option("--columns", metavar="A,B,...", help="With --service: the columns of your files, for the question.")
 @json_option
 @pass_call
-def init(call: Call, folder: Path | None, *, as_json: bool) -> None:
+def init(
+    call: Call, folder: Path | None, *, service: str | None, model: str | None, columns: str | None, as_json: bool
+) -> None:
     """Write a commented config.toml and make the folders.
 
     In DIR, or here. An existing configuration is never overwritten; missing folders that it names are made.
@@ -30,9 +35,11 @@ def init(call: Call, folder: Path | None, *, as_json: bool) -> None:
     Examples:
       batchd init
       batchd init /srv/batchd
+      batchd init --service groq --model llama-3.3-70b-versatile --columns title,review
     """
     path = folder.absolute() / "config.toml" if folder is not None else Path(call.config or "config.toml").absolute()
-    written = _write(path)
+    wanted = _wanted(service, model, columns)
+    written = _write(path, wanted[0])
     here = Path.cwd()
     from ..app.folders import make_folders
     from ..app.load import load
@@ -50,6 +57,8 @@ def init(call: Call, folder: Path | None, *, as_json: bool) -> None:
         click.echo(json.dumps(record, ensure_ascii=False, indent=2))
         return
     click.echo(f"Wrote {path}." if written else f"{path} exists already and was not changed.")
+    if not written and wanted[1]:
+        click.echo(f"To use {service} there as well, add this to it:\n\n{wanted[1]}")
     if made:
         click.echo(f"Made {join([os.path.relpath(each, path.parent) for each in made])} beside it.")
     click.echo("\nNext:")
@@ -58,14 +67,33 @@ def init(call: Call, folder: Path | None, *, as_json: bool) -> None:
         click.echo(f"  {number}. {click.style(command.ljust(width), bold=True)}   {why}")
 
 
-def _write(path: Path) -> bool:
-    """Put the packaged configuration there; False if there is one already."""
+def _wanted(service: str | None, model: str | None, columns: str | None) -> tuple[bytes, str]:
+    """The configuration to write, and what of it a configuration that is there already would need."""
+    if service is None:
+        if model is not None or columns is not None:
+            raise click.UsageError("--model and --columns go with --service: name the service too")
+        return importlib.resources.files("batchd").joinpath("config.toml").read_bytes(), ""
+    from ..config.services import service_named
+    from ..plugin.catalogue import Catalogue
+    from .init_service import columns_of, tables
+    from .init_service import written as written_for
+
+    known = service_named(Catalogue.load(tolerant=True), service)
+    if model is None or not model.strip() or columns is None:
+        raise click.UsageError(
+            f"--service {service} also needs --model, a model of {known.title}, and --columns, those of your files"
+        )
+    names = columns_of(columns)
+    return written_for(service, known, model.strip(), names).encode(), tables(service, known, model.strip(), names)
+
+
+def _write(path: Path, text: bytes) -> bool:
+    """Put the configuration there; False if there is one already."""
     from ..files import make_folder, publishing
 
     if path.exists():
         return False
     make_folder(path.parent)
-    text = importlib.resources.files("batchd").joinpath("config.toml").read_bytes()
     try:
         with publishing(path) as file:
             file.write(text)

@@ -17,6 +17,7 @@ SECTIONS = {
     "To begin": {
         "init": "init:init",
         "check": "check:check",
+        "services": "services:services",
     },
     "To prepare": {
         "validate": "validate:validate",

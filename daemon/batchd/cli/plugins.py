@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 def plugins(call: Call, *, as_json: bool) -> None:
     """List what plugins offer, and which are broken or disabled.
 
-    They offer readers, prompt builders, providers, sinks, observers, executors and commands.
+    They offer readers, prompt builders, providers, sinks, observers, executors, services and commands.
 
     Plugins are installed distributions with an entry point `batchd`, and the .py files of the plugin_dir that the
     configuration names. A broken one is listed with the reason; it stops the daemon only if a route needs it.
     """
     from ..config.locations import plugin_choice
-    from ..plugin.catalogue import Catalogue
+    from ..plugin.catalogue import Catalogue, Role
 
     choice: tuple[Path | None, frozenset[str]] = (None, frozenset())
     try:
@@ -44,8 +45,14 @@ def plugins(call: Call, *, as_json: bool) -> None:
         click.echo(json.dumps(_record(catalogue), ensure_ascii=False, indent=2))
         return
     rows = [
-        (offer.role.noun, offer.kind, offer.plugin, offer.distribution or offer.where) for offer in catalogue.offers
+        (offer.role.noun, offer.kind, offer.plugin, offer.distribution or offer.where)
+        for offer in catalogue.offers
+        if offer.role is not Role.SERVICE
     ]
+    served = Counter(
+        (each.plugin, each.distribution or each.where) for each in catalogue.offers if each.role is Role.SERVICE
+    )
+    rows += [(Role.SERVICE.noun, f"{number} (batchd services)", *whose) for whose, number in served.items()]
     _echo_table(("role", "kind", "plugin", "from"), rows)
     broken = catalogue.broken
     if broken:

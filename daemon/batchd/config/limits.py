@@ -11,6 +11,7 @@ from ..plugin.catalogue import Catalogue, Role
 from ..plugin.validation import check
 from . import toml as toml_text
 from .locations import plugin_choice
+from .plugin_tables import PluginTables
 from .problems import Problems
 from .tables import PROVIDER_KEYS, ProviderTable
 
@@ -24,11 +25,15 @@ def provider_limits(config: Path, name: str) -> Limits:
         known = proposal(name, tables if isinstance(tables, dict) else (), "there are")
         raise ConfigError(f"{config}: there is no table [providers.{name}]{known}")
     problems = Problems(document)
-    common = {key: value for key, value in table.items() if key in PROVIDER_KEYS}
-    provider, faults = check(ProviderTable, {"plugin": name, **common})
-    problems.add_faults(("providers", name), faults)
-    if provider is None:
-        problems.stop()
     catalogue = Catalogue.load(*plugin_choice(config), tolerant=True)
+    served = PluginTables(catalogue, problems).served(table, ("providers", name), needed=True)
+    if served is None:
+        problems.stop()
+    table, service = served
+    common = {key: value for key, value in table.items() if key in PROVIDER_KEYS}
+    provider, faults = check(ProviderTable, {"plugin": name, **common, "known_service": service})
+    problems.add_faults(("providers", name), faults)
+    if provider is None or problems:
+        problems.stop()
     offered = getattr(catalogue.factory(Role.PROVIDER, provider.plugin), "limits", None)
     return provider.limits(offered if isinstance(offered, Limits) else Limits())

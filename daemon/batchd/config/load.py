@@ -235,11 +235,17 @@ class _Reading:
     def _providers(self) -> dict[str, ProviderTable]:
         used = [table.get("provider") for _, table in self._tables("routes")]
         providers: dict[str, ProviderTable] = {}
-        for name, table in self._tables("providers"):
+        for name, written in self._tables("providers"):
             keys: Keys = ("providers", name)
+            served = self._plugins.served(written, keys, needed=name in used)
+            if served is None:
+                continue
+            table, service = served
             common = {key: value for key, value in table.items() if key in PROVIDER_KEYS}
             own = {key: value for key, value in table.items() if key not in PROVIDER_KEYS}
-            provider = self._table(ProviderTable, keys, {"plugin": name, **common, "settings": own})
+            provider = self._table(
+                ProviderTable, keys, {"plugin": name, **common, "settings": own, "known_service": service}
+            )
             kind = table.get("plugin", name)
             if self._plugins.known(Role.PROVIDER, kind, keys, needed=name in used):
                 self._plugins.settings(Role.PROVIDER, kind, own, keys, also_known=PROVIDER_KEYS)

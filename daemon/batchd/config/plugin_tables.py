@@ -15,6 +15,7 @@ from ..plugin.validation import SettingFault, check, literal_secrets
 from ..requests.rules import fits
 from .checks import check_json
 from .problems import Problems
+from .service_table import ServiceTable
 from .tables import SinkTable
 
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]+$")
@@ -48,6 +49,27 @@ class PluginTables:
             known = proposal(kind, kinds, "there are")
             self.problems.add((*table, key), f'there is no {role.noun} "{kind}"{known}')
         return False
+
+    def served(
+        self, written: Mapping[str, Any], table: Keys, *, needed: bool
+    ) -> tuple[Mapping[str, Any], ServiceTable | None] | None:
+        """The provider's table with what is known of its `service`, and that. None if its service cannot be used."""
+        name = written.get("service")
+        if not isinstance(name, str):
+            return written, None  # a fault that the table's own model reports, if it is one
+        if not self.known(Role.SERVICE, name, table, needed=needed, key="service"):
+            return None
+        try:
+            known, faults = check(ServiceTable, self._catalogue.service(name))
+        except PluginError as error:
+            known, faults = None, [SettingFault((), str(error).rstrip("."))]
+        if known is None:
+            wrong = "; ".join(fault.in_table for fault in faults)
+            self.problems.add((*table, "service"), f'the table of the service "{name}" is wrong: {wrong}', plugin=True)
+            return None
+        for key, example in known.missing(written).items():
+            self.problems.add((*table, key), f'is missing: only you know yours, such as "{example}"')
+        return known.completed(written), known
 
     def settings(
         self, role: Role, kind: str, settings: Mapping[str, Any], table: Keys, *, also_known: Iterable[str] = ()

@@ -17,6 +17,7 @@ from ..money.budget import Beyond, Ceilings, counted
 from ..money.pricing import Price
 from ..settings import Duration, seconds
 from .locations import DEFAULT_FOLDERS
+from .service_table import ServiceLimits, ServiceTable
 
 ROUTE_NAME = re.compile(r"[^\W_][\w .+-]*")
 """The pattern of names in table headers. Folders get the names of routes, so no slash and no leading dot."""
@@ -247,8 +248,10 @@ class ProviderTable(Table):
     """`[providers.NAME]`: the plugin, and the operator's limits for it. Times in seconds; None is the plugin's limit.
 
     `settings` are the keys that belong to the plugin, as written; they may contain secrets, so no repr shows them.
+    `known_service` is what is known of `service`.
     """
 
+    service: Text | None = None
     plugin: Text
     mode: Literal["batch", "live", "auto"] = "auto"
     poll: Interval = 30.0
@@ -268,14 +271,20 @@ class ProviderTable(Table):
     prices: dict[str, PriceTable] = Field(default_factory=dict)
     budget: CeilingsTable | None = None
     settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
+    known_service: ServiceTable | None = Field(default=None, repr=False, exclude=True)
 
     def limits(self, offered: Limits) -> Limits:
-        """The operator's limits; the plugin's for those that the operator did not set."""
+        """The operator's limits; for those that the operator did not set, the lower of the plugin's and the service's.
+
+        The lower, since a plugin stays below what services take: they take files that break off on the way.
+        """
+        known = self.known_service.limits if self.known_service is not None else ServiceLimits()
         return Limits(
-            max_requests=self.max_requests or offered.max_requests,
-            max_bytes=self.max_bytes or offered.max_bytes,
-            max_line_bytes=self.max_line_bytes or offered.max_line_bytes,
-            max_enqueued_tokens=self.max_enqueued_tokens or offered.max_enqueued_tokens,
+            max_requests=self.max_requests or min(offered.max_requests, known.max_requests or offered.max_requests),
+            max_bytes=self.max_bytes or min(offered.max_bytes, known.max_bytes or offered.max_bytes),
+            max_line_bytes=self.max_line_bytes or _lower(offered.max_line_bytes, known.max_line_bytes),
+            max_enqueued_tokens=self.max_enqueued_tokens
+            or _lower(offered.max_enqueued_tokens, known.max_enqueued_tokens),
         )
 
     def packing(self, offered: Limits) -> Limits:
@@ -290,7 +299,11 @@ class ProviderTable(Table):
         return {model: table.price(self.batch_discount) for model, table in self.prices.items()}
 
 
-PROVIDER_KEYS = frozenset(ProviderTable.model_fields) - {"settings"}
+def _lower(one: int | None, other: int | None) -> int | None:
+    return min((each for each in (one, other) if each is not None), default=None)
+
+
+PROVIDER_KEYS = frozenset(ProviderTable.model_fields) - {"settings", "known_service"}
 """The keys of a provider's table that batchd reads itself."""
 
 

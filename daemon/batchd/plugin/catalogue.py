@@ -202,6 +202,17 @@ class Catalogue:
         """The commands that plugins add, by name; call one for its click.Command."""
         return {name: offer.factory for name, offer in sorted(self._of(Role.COMMAND).items())}
 
+    def service(self, name: str) -> Mapping[str, Any]:
+        """What a plugin says of the service. Raises PluginError, which names the plugin."""
+        offer = self._offer(Role.SERVICE, name)
+        try:
+            table = offer.factory()
+        except Exception as error:
+            raise PluginError(f"{_about(offer)} cannot be read: {what_was_raised(error)}.") from error
+        if not isinstance(table, Mapping):
+            raise PluginError(f"{_about(offer)} is no table: it is {type(table).__name__}.")
+        return table
+
     def _offer(self, role: str, kind: str) -> Offer:
         offer = self.find(role, kind)
         if offer is None:

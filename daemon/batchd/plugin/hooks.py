@@ -32,6 +32,7 @@ class Role(StrEnum):
     SINK = "sink"
     OBSERVER = "observer"
     EXECUTOR = "executor"
+    SERVICE = "service"
     COMMAND = "command"
 
     @property

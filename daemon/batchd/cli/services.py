@@ -1,0 +1,145 @@
+"""`batchd services`: the services that plugins know, and what is known of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import ConfigError
+from ..status.formatting import clean
+from .call import Call, json_option, pass_call
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..config.service_table import ServiceTable
+    from ..plugin.catalogue import Catalogue
+
+HEADS = ("name", "asked in", "window", "requests", "file", "discount", "plugin", "read")
+_ASKED = {"batch": "batches", "live": "live calls", "auto": "batches if it has them"}
+
+
+@click.command()
+@click.argument("name", metavar="[NAME]", required=False)
+@click.option("--markdown", is_flag=True, help="The list as a table in Markdown, as docs/services.md has it.")
+@json_option
+@pass_call
+def services(call: Call, name: str | None, *, markdown: bool, as_json: bool) -> None:
+    """List the services that you can name as `service` of a provider, and what they take.
+
+    With NAME: all that is known of that one, and where it was read.
+
+    \b
+    Examples:
+      batchd services
+      batchd services groq
+    """
+    from ..config.services import all_services, service_named
+
+    catalogue = _catalogue(call)
+    if name is not None:
+        table = service_named(catalogue, name)
+        click.echo(json.dumps(record(name, table), ensure_ascii=False, indent=2) if as_json else in_full(name, table))
+        return
+    known = all_services(catalogue)
+    if as_json:
+        records = [record(each, table) for each, table in known.items()]
+        click.echo(json.dumps({"services": records}, ensure_ascii=False, indent=2))
+        return
+    rows = [row(each, table) for each, table in known.items()]
+    if markdown:
+        click.echo(as_markdown(known), nl=False)
+        return
+    widths = [max(len(cell) for cell in column) for column in zip(HEADS, *rows, strict=True)]
+    for number, cells in enumerate((HEADS, *rows)):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        click.echo(click.style(clean(line), bold=True) if number == 0 else clean(line))
+    click.echo("\nAll that is known of one: batchd services NAME. To begin with one: batchd init --service NAME")
+
+
+def row(name: str, table: ServiceTable) -> tuple[str, ...]:
+    """A service in the list."""
+    limits, windows = table.limits, list(dict.fromkeys(table.window))
+    return (
+        name,
+        _ASKED[table.mode],
+        " to ".join(windows) or "-",
+        f"{limits.max_requests:,}" if limits.max_requests else "-",
+        f"{limits.max_bytes // 1_000_000:,} MB" if limits.max_bytes else "-",
+        table.discount or "not known",
+        table.plugin,
+        max(each.at for each in table.read),
+    )
+
+
+def record(name: str, table: ServiceTable) -> dict[str, Any]:
+    """The same for machines, with all that is known."""
+    return {"name": name, "asked_in": {"batch": "batches", "live": "live calls"}.get(table.mode, "not known")} | (
+        table.model_dump(mode="json")
+    )
+
+
+def in_full(name: str, table: ServiceTable) -> str:
+    """All that is known of a service, with the lines that choose it."""
+    import tomli_w
+
+    keys = {f"service = {json.dumps(name)}"} | {f"{key} = {json.dumps(text)}" for key, text in table.needed.items()}
+    lines = [f"{table.title}, by the plugin {table.plugin}. To choose it:", "", f"  [providers.{name}]"]
+    lines += [f"  {line}" for line in sorted(keys, reverse=True)]
+    lines += ["", "These keys of a provider come with it, and yours win over them:", ""]
+    lines += [f"  {line}" if line else "" for line in tomli_w.dumps(table.provider).rstrip().splitlines()]
+    for heading, texts in _facts(table).items():
+        if texts:
+            lines += ["", f"{heading}:", *(f"  {clean(text)}" for text in texts)]
+    return "\n".join(lines)
+
+
+def _facts(table: ServiceTable) -> Mapping[str, Sequence[str]]:
+    units = {"max_requests": "requests in a batch", "max_bytes": "bytes in its file", "max_line_bytes": "bytes a line"}
+    units["max_enqueued_tokens"] = "tokens in unfinished batches"
+    limits = [f"{number:,} {units[key]}" for key, number in table.limits.model_dump(exclude_none=True).items()]
+    return {
+        "It takes at most": limits,
+        "It may be given for a batch": [" to ".join(dict.fromkeys(table.window))] if table.window else [],
+        "Discount of a batch": [table.discount or "not known"],
+        "Endpoints": table.endpoints,
+        "Endpoints in batches": table.batch_endpoints or [],
+        "Other prices": [_lane(lane) for lane in table.lanes],
+        "It tells its limits in": [", ".join(table.headers)] if table.headers else [],
+        "Worth knowing": table.quirks,
+        "Read": [f"{each.at}: {each.where} ({each.whose})" for each in table.read],
+    }
+
+
+def _lane(lane: Any) -> str:
+    price = "price not known" if lane.discount is None else f"{lane.discount:.0%} off"
+    if lane.discount is not None and lane.discount < 0:
+        price = f"{-lane.discount:.0%} more"
+    if lane.discount == 0:
+        price = "the usual price"
+    return f"{lane.name}: {price}; {lane.how}" + (f"; when: {lane.hours}" if lane.hours else "")
+
+
+def as_markdown(known: Mapping[str, ServiceTable]) -> str:
+    """The list as docs/services.md has it."""
+    rows = [("service", *HEADS[1:]), *(("---",) * len(HEADS),), *(row(name, table) for name, table in known.items())]
+    for number, name in enumerate(known, start=2):
+        rows[number] = (f"`{name}`", *rows[number][1:])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
+def _catalogue(call: Call) -> Catalogue:
+    from ..config.locations import plugin_choice
+    from ..plugin.catalogue import Catalogue
+
+    choice: tuple[Path | None, frozenset[str]] = (None, frozenset())
+    try:
+        choice = plugin_choice(call.config_path)
+    except ConfigError:
+        if call.config is not None:
+            raise
+        # Without a configuration there is no plugin_dir, and the installed plugins are still there.
+    return Catalogue.load(*choice, tolerant=True)

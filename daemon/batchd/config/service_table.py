@@ -1,0 +1,85 @@
+"""What is known of a service, as a plugin ships it: keys of its provider, what it takes, and where that was read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ServiceLimits(_Table):
+    """The most that the service takes: requests and bytes of a batch, bytes of a line, tokens in unfinished batches."""
+
+    max_requests: int | None = Field(default=None, ge=1)
+    max_bytes: int | None = Field(default=None, ge=1)
+    max_line_bytes: int | None = Field(default=None, ge=1)
+    max_enqueued_tokens: int | None = Field(default=None, ge=1)
+
+
+class PricedWay(_Table):
+    """A way to ask with a price of its own, besides batches: how to ask for it, when, and what it takes off."""
+
+    name: str
+    how: str
+    discount: float | None = Field(default=None, ge=-1, le=1)
+    hours: str | None = None
+
+
+class ReadAt(_Table):
+    """Where something was read, when (`2026-11-23`), and whose words they are."""
+
+    where: str
+    at: str = Field(pattern=r"^\d{4}-\d{2}(-\d{2})?$")
+    whose: Literal["its own page", "someone else's page", "not verified"] = "its own page"
+
+
+class ServiceTable(_Table):
+    """One service.
+
+    `provider` are keys of `[providers.NAME]`, of batchd and of the plugin, which the operator's own table overrides.
+    `needed` are keys that only the operator knows, each with an example. `window` is the shortest and the longest
+    `completion_window`. `endpoints` are those that it answers, as routes write them; `batch_endpoints` those in
+    batches, if not all. `lists` is how it pages the list of its batches, `headers` where it tells its limits.
+    """
+
+    title: str
+    plugin: str
+    provider: dict[str, Any] = Field(default_factory=dict)
+    needed: dict[str, str] = Field(default_factory=dict)
+    limits: ServiceLimits = ServiceLimits()
+    window: list[str] = Field(default_factory=list, max_length=2)
+    endpoints: list[str] = Field(default_factory=list)
+    batch_endpoints: list[str] | None = None
+    lists: Literal["pages", "cursors", "whole", "none"] | None = None
+    headers: list[str] = Field(default_factory=list)
+    discount: str | None = None
+    lanes: list[PricedWay] = Field(default_factory=list)
+    quirks: list[str] = Field(default_factory=list)
+    read: list[ReadAt] = Field(min_length=1)
+
+    @property
+    def mode(self) -> str:
+        """Whether it has batches, as far as is known: as `mode` of a provider says it."""
+        return str(self.provider.get("mode", "auto"))
+
+    def completed(self, written: Mapping[str, Any]) -> dict[str, Any]:
+        """The provider's table: what the operator wrote, key by key before what is known."""
+        return _over({"plugin": self.plugin, **self.provider}, written)
+
+    def missing(self, written: Mapping[str, Any]) -> dict[str, str]:
+        """The needed keys that are not written, each with an example."""
+        return {key: example for key, example in self.needed.items() if key not in written}
+
+
+def _over(known: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**known, **written}
+    for key, value in written.items():
+        inner = known.get(key)
+        if isinstance(value, dict) and isinstance(inner, dict):
+            merged[key] = _over(inner, value)
+    return merged
