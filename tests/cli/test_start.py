@@ -71,7 +71,7 @@ def test_quick_commands_import_nothing_heavy(looked_at: Path, arguments: tuple[s
     packages = {name.partition(".")[0] for name in modules}
     assert packages.isdisjoint({"openai", "pydantic", "aiosqlite", "rich", "msgspec", "jinja2", "watchdog"})
     if arguments != ("--help",):  # which asks plugins for their commands
-        plugins = {"batchd_files", "batchd_openai", "batchd_prompts", "batchd_sandbox"}
+        plugins = {"batchd_files", "batchd_inline", "batchd_openai", "batchd_prompts", "batchd_sandbox"}
         assert packages.isdisjoint({"asyncio", "pluggy", *plugins})
 
 

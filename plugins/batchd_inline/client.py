@@ -1,0 +1,234 @@
+"""Calls to one service over aiohttp: bounded, without redirects, and raising only batchd's errors."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import aiohttp
+import httpx2
+import msgspec
+
+from batchd import BatchdError, Json, TransientError, covered
+
+from .refusals import FOREIGN, Answer, Call, Service, endless, not_json, of_answer, of_network
+from .settings import InlineSettings
+from .splitter import Cut, Item, Splitter, Take, TooLarge
+
+T = TypeVar("T")
+
+MAX_ERROR = 100_000
+"""Bytes of an error that are read. The rest is left out: the status counts."""
+MAX_RECORDS = 10_000
+"""Objects on one page of a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """How often calls that may be repeated are tried, and the pauses, in seconds."""
+
+    tries: int = 3
+    first_pause: float = 0.5
+    longest_pause: float = 4.0
+
+
+class Enough(Exception):
+    """Raised by what takes items: no more of the answer is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What is done with the items of an answer's long lists."""
+
+    lists: Collection[str]
+    take: Take
+    again: Callable[[], None] = lambda: None
+    """Called before each try: what an earlier try has given is to be undone."""
+
+
+class Client:
+    """The service, as the rest of the plugin calls it."""
+
+    def __init__(self, settings: InlineSettings, pacing: Pacing) -> None:
+        self._settings = settings
+        self._pacing = pacing
+        self._session: aiohttp.ClientSession | None = None
+        self._ssl: ssl.SSLContext | None = None
+        self.service = Service(settings.base_url, settings.api_key.where, settings.api_key.renewal)
+
+    def prepare(self) -> None:
+        """Load the CA certificates, which takes about 40 ms: those that the system trusts."""
+        if self._ssl is None:
+            self._ssl = httpx2.create_ssl_context()
+
+    async def get(
+        self, call: Call, path: str, query: Mapping[str, str] | None = None, *, items: Items | None = None
+    ) -> Json:
+        """The JSON answer to a GET, with a few retries. Items of its long lists go to `items` as they come."""
+
+        async def once() -> Json:
+            if items is not None:
+                items.again()
+            async with self._answer(call, "GET", path, self._settings.request_timeout, params=query) as response:
+                return await self._read(call, response, items)
+
+        return await self._patiently(once)
+
+    async def page(
+        self, call: Call, path: str, query: Mapping[str, str], name: str
+    ) -> tuple[Json, list[Mapping[str, Json]]]:
+        """A page of a list: the page without its list, and the objects in the list of this name."""
+        found: list[Mapping[str, Json]] = []
+
+        def take(item: Item) -> None:
+            with suppress(msgspec.DecodeError):
+                record = covered(msgspec.json.decode(item.raw))
+                if isinstance(record, Mapping):
+                    found.append(record)
+            if len(found) > MAX_RECORDS:
+                raise TooLarge(f"more than {MAX_RECORDS:,} objects")
+
+        return await self.get(call, path, query, items=Items({name}, take, found.clear)), found
+
+    async def post(self, call: Call, path: str) -> None:
+        """Send a POST without a body that may be repeated. Its answer is not looked at."""
+        await self._patiently(lambda: self._without_answer(call, "POST", path))
+
+    async def delete(self, call: Call, path: str) -> None:
+        """Send a DELETE, with a few retries. Its answer is not looked at."""
+        await self._patiently(lambda: self._without_answer(call, "DELETE", path))
+
+    async def create(
+        self, call: Call, path: str, body: AsyncIterator[bytes], *, size: int, key: str, within: float
+    ) -> Json:
+        """The JSON answer to the one POST that costs money. It is sent exactly once, whatever the outcome."""
+        headers = {"Content-Type": "application/json", "Content-Length": str(size), "Idempotency-Key": key}
+        return await self._within(within, call, path, data=body, headers=headers)
+
+    async def upload(self, call: Call, path: str, file: Path, name: str, within: float) -> Json:
+        """The JSON answer to a POST of a file, without retries."""
+        with file.open("rb") as content:
+            form = aiohttp.FormData()
+            form.add_field("file", content, filename=name, content_type="application/jsonl")
+            return await self._within(within, call, path, data=form)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _within(self, seconds: float, call: Call, path: str, **sent: Any) -> Json:
+        """A POST for which the whole time counts: a service is silent for as long as it reads."""
+        try:
+            async with asyncio.timeout(seconds), self._answer(call, "POST", path, None, **sent) as response:
+                return await self._read(call, response, None)
+        except TimeoutError:
+            pass
+        raise TransientError(f"{self.service.address} did not answer within {seconds:.0f} s when asked to {call.what}.")
+
+    async def _without_answer(self, call: Call, method: str, path: str) -> None:
+        async with self._answer(call, method, path, self._settings.request_timeout):
+            pass
+
+    async def _read(self, call: Call, response: aiohttp.ClientResponse, items: Items | None) -> Json:
+        if "html" in response.headers.get("Content-Type", "").lower():
+            raise not_json(True, call, self.service)
+        splitter = Splitter(items.lists, items.take) if items else Splitter((), lambda _: None)
+        try:
+            async for chunk in self._chunks(call, response):
+                splitter.feed(chunk)
+            return covered(splitter.rest())
+        except Enough:
+            return {}
+        except TooLarge as error:
+            failure: BatchdError = endless(str(error), call, self.service)
+        except Cut:
+            failure = TransientError(
+                f"The answer of {self.service.address} ends in its middle when asked to {call.what}."
+            )
+        except (ValueError, RecursionError):
+            failure = not_json(False, call, self.service)
+        # Raised outside the `except`, so that the original is not chained: a logged traceback would show its text.
+        raise failure
+
+    async def _chunks(self, call: Call, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        arriving = response.content.iter_any()
+        while True:
+            try:
+                chunk = await anext(arriving)
+            except StopAsyncIteration:
+                return
+            except FOREIGN as error:
+                failure = of_network(error, call, self.service)
+                break
+            # Outside the `try`: what the caller raises (a full disk, say) is not the service's fault.
+            yield chunk
+        raise failure
+
+    @asynccontextmanager
+    async def _answer(
+        self, call: Call, method: str, path: str, silence: float | None, **sent: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer that is a success, while it is read. Anything else is raised as one of batchd's errors."""
+        headers = {**self._settings.sent_headers(), **sent.pop("headers", {})}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._settings.connect_timeout, sock_read=silence)
+        url = self._settings.base_url + path
+        try:
+            response = await self._open().request(
+                method, url, headers=headers, timeout=timeout, allow_redirects=False, **sent
+            )
+        except FOREIGN as error:
+            failure = of_network(error, call, self.service)
+        else:
+            try:
+                if not 200 <= response.status < 300:
+                    raise await self._refusal(call, response)
+                yield response
+            finally:
+                response.close()
+            return
+        raise failure
+
+    async def _refusal(self, call: Call, response: aiohttp.ClientResponse) -> BatchdError:
+        body = b""
+        with suppress(*FOREIGN):  # what arrived is enough: the status has come
+            while len(body) < MAX_ERROR and (more := await response.content.read(MAX_ERROR)):
+                body += more
+        told = {name.lower(): value for name, value in response.headers.items()}
+        return of_answer(Answer(response.status, told, body[:MAX_ERROR]), call, self.service)
+
+    async def _patiently(self, send: Callable[[], Awaitable[T]]) -> T:
+        pacing, tried = self._pacing, 0
+        while True:
+            tried += 1
+            try:
+                return await send()
+            except TransientError as error:
+                if tried >= pacing.tries or (error.retry_after or 0) > pacing.longest_pause:
+                    raise
+                pause = error.retry_after
+            if pause is None:
+                pause = random.uniform(0, min(pacing.longest_pause, pacing.first_pause * 2**tried))
+            await asyncio.sleep(pause)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self.prepare()
+            assert self._ssl is not None
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self._ssl), cookie_jar=aiohttp.DummyCookieJar(), trust_env=True
+            )
+        return self._session
+
+
+def segment(id_: str) -> str:
+    """An id as a part of a path: it may hold a slash, which must not split it."""
+    return f"/{quote(id_, safe='')}"

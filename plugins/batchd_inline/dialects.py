@@ -1,0 +1,100 @@
+"""What differs from service to service, as data and as functions without any call.
+
+Each dialect says where it was read. Unverified means that no page of the service says it; batchd then does what is
+safe either way.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+from batchd import BatchStatus, Json, Limits, Submission
+
+from .splitter import Item
+
+
+class Dialect(ABC):
+    """How a service of this kind is called, and what its answers mean."""
+
+    name: ClassVar[str]
+    base_url: ClassVar[str]
+    """The service's own address."""
+    key: ClassVar[str]
+    """Where its key is read, if nothing else is said."""
+    limits: ClassVar[Limits]
+    window: ClassVar[float]
+    """Seconds in which the service promises to finish."""
+    batches: ClassVar[str] = "/batches"
+    cancel: ClassVar[str | None]
+    """What stands after a batch's address to cancel it; None if the service has no such call."""
+    listed: ClassVar[str] = "data"
+    """The name of the list in a list of batches."""
+    answer_query: ClassVar[Mapping[str, str]] = {}
+    answers: ClassVar[str] = ""
+    """What stands after a batch's address to get its answers; the batch itself if empty."""
+    more_answers: ClassVar[str] = ""
+    """What stands after a batch's address to get them where they were not there; empty if there is no such call."""
+    answer_lists: ClassVar[tuple[str, ...]]
+    """The names of the lists that hold answers."""
+
+    @abstractmethod
+    def create_body(self, submission: Submission) -> Mapping[str, Json]:
+        """The members of the create call, without the requests, which come after these."""
+
+    @abstractmethod
+    def status(self, record: Mapping[str, Json]) -> BatchStatus:
+        """The state of a batch, from what the service says of it."""
+
+    @abstractmethod
+    def line(self, item: Item, key: str) -> bytes | None:
+        """The output line, without a newline, for one item of a list of answers; None if it names no request.
+
+        `key` is batchd's for the batch.
+        """
+
+    @abstractmethod
+    def is_of(self, record: Mapping[str, Json], submission: Submission) -> bool | None:
+        """Whether a batch in the list was made from this submission; None if only its answers could tell."""
+
+    @abstractmethod
+    def next_batches(self, page: Mapping[str, Json], query: Mapping[str, str]) -> Mapping[str, str] | None:
+        """The query for the next page of batches, after this one; None after the last."""
+
+    def first_batches(self) -> Mapping[str, str]:
+        """The query for the first page of batches."""
+        return {"limit": "100"}
+
+    def next_answers(self, page: Mapping[str, Json]) -> Mapping[str, str] | None:
+        """The query for the next page of answers; None after the last."""
+        return None
+
+    def custom_id(self, custom_id: str, submission: Submission) -> str:
+        """The custom_id under which a request is sent."""
+        return custom_id
+
+
+MAX_MESSAGE = 2_000
+"""Letters of a service's message that are kept."""
+_MAX_NUMBER = 10**15
+_MAX_IDENTIFIER = 1_000
+
+
+def number(value: Json) -> int:
+    """A count; 0 if it is none."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 16:
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MAX_NUMBER:
+        return 0
+    return int(value)
+
+
+def identifier(value: Json) -> str | None:
+    """An id, or None for each way to write that there is none."""
+    return value if isinstance(value, str) and 0 < len(value) <= _MAX_IDENTIFIER else None
+
+
+def table(value: Json) -> Mapping[str, Json]:
+    """The object, or an empty one."""
+    return value if isinstance(value, Mapping) else {}

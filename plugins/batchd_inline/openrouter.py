@@ -1,0 +1,126 @@
+"""OpenRouter's Batch API: requests in the create call, answers in the poll.
+
+Read in November 2026 at openrouter.ai/docs: batch-quickstart, and the API reference of the batch calls. Unverified:
+whether a batch that expired or was cancelled has answers (older pages say that it has none, newer ones that it has).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+
+import msgspec
+
+from batchd import BatchPhase, BatchStatus, Json, Limits, Problem, Submission, read_usage
+
+from .dialects import MAX_MESSAGE, Dialect, identifier, number, table
+from .moments import instant
+from .splitter import Item
+
+_PHASES = {phase.value: phase for phase in BatchPhase}
+_KEPT = 30 * 86_400.0
+_MAX_BATCH_TOKENS = 1 << 50
+_CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
+
+
+class OpenRouter(Dialect):
+    """One model and one endpoint a batch, at most 5,000 requests and 200 MB."""
+
+    name = "openrouter"
+    base_url = "https://openrouter.ai/api/v1"
+    key = "env:OPENROUTER_API_KEY"
+    # It takes 200 MB. A body has to be there within create_timeout, so batchd sends less if it is not told otherwise.
+    limits = Limits(max_requests=5_000, max_bytes=50_000_000)
+    # 24 hours are promised; on Vertex a batch may take 96, and there is no call to cancel one.
+    window = 96 * 3_600.0
+    cancel = None
+    more_answers = "/results"
+    answer_lists = ("results", "data")
+
+    def create_body(self, submission: Submission) -> Mapping[str, Json]:
+        """The service reads the body as it comes, and refuses one in which these stand after the requests."""
+        return {"endpoint": submission.endpoint, "model": submission.model}
+
+    def custom_id(self, custom_id: str, submission: Submission) -> str:
+        """With batchd's key before it: nothing else that the service gives back tells which submission it was."""
+        return f"{submission.key}_{custom_id}"
+
+    def status(self, record: Mapping[str, Json]) -> BatchStatus:
+        """OpenAI's words."""
+        word = str(record.get("status")).lower()
+        phase = _PHASES.get(word, BatchPhase.IN_PROGRESS)
+        counts, error = table(record.get("request_counts")), record.get("error")
+        created = instant(record.get("created_at"))
+        details: dict[str, Json] = {} if word in _PHASES else {"unknown_status": word[:100]}
+        return BatchStatus(
+            phase,
+            total=number(counts.get("total")),
+            completed=number(counts.get("completed")),
+            failed=number(counts.get("failed")),
+            problems=(_problem(error),) if error else (),
+            usage=read_usage(record.get("usage"), most=_MAX_BATCH_TOKENS),
+            details=details,
+            answers_until=created + _KEPT if created is not None and phase.ended else None,
+        )
+
+    def line(self, item: Item, key: str) -> bytes | None:
+        """The item as it came, with the custom_id of the request file."""
+        raw = item.raw
+        found = custom_id_in(raw)
+        if found is None:
+            return None
+        custom_id = found[1].removeprefix(f"{key}_".encode())
+        if not item.whole:
+            return too_long(custom_id)
+        line = raw[: found.start(1)] + custom_id + raw[found.end(1) :]
+        # Outside a text a line end means nothing, and inside one it cannot stand.
+        return line.translate(_LINE_ENDS)
+
+    def is_of(self, record: Mapping[str, Json], submission: Submission) -> bool | None:
+        """What differs is not ours. Of what is the same, only the answers tell."""
+        if record.get("endpoint") not in {None, submission.endpoint}:
+            return False
+        total = number(table(record.get("request_counts")).get("total"))
+        return False if total and total != submission.requests else None
+
+    def next_batches(self, page: Mapping[str, Json], query: Mapping[str, str]) -> Mapping[str, str] | None:
+        """After the last one's id."""
+        last = identifier(page.get("last_id"))
+        return {**query, "after": last} if page.get("has_more") is True and last else None
+
+    def next_answers(self, page: Mapping[str, Json]) -> Mapping[str, str] | None:
+        """By the cursor, where answers come in pages."""
+        cursor = identifier(page.get("next_cursor"))
+        return {"limit": "1000", "cursor": cursor} if cursor else None
+
+
+class _Head(msgspec.Struct):
+    custom_id: str
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+def custom_id_in(item: bytes) -> re.Match[bytes] | None:
+    """Where the custom_id of an item stands, and not one in the answer; None if it has none."""
+    places = list(_CUSTOM_ID.finditer(item))
+    if len(places) > 1:
+        with suppress(msgspec.DecodeError):
+            own = _head.decode(item).custom_id.encode()
+            return next((place for place in places if place[1] == own), places[0])
+    return places[0] if places else None
+
+
+def too_long(custom_id: bytes) -> bytes:
+    """The line of a row whose answer is larger than any can be. It was paid for, so it is not asked again."""
+    error = {"code": "too_large", "message": "The answer has more than 32 MB.", "transient": False}
+    return b'{"custom_id":"%s","response":null,"error":%s}' % (custom_id, msgspec.json.encode(error))
+
+
+def _problem(error: Json) -> Problem:
+    if not isinstance(error, Mapping):
+        return Problem("error", str(error)[:MAX_MESSAGE])
+    code = error.get("code") or error.get("type") or "error"
+    return Problem(str(code)[:100], str(error.get("message") or code)[:MAX_MESSAGE])

@@ -1,0 +1,298 @@
+"""The one place that translates errors of the network, and refusals, into batchd's.
+
+did not reach the service: refused, DNS, TLS, connect timeout       NotSent
+429 of a create: it was counted, and not taken                      NotSent
+broken, silent, 408 409 425 429 5xx, not JSON                       TransientError
+401 402 403 407, an empty account, a redirect, an unusable address  RejectedError
+a redirect of a create, an answer without end                       TransientError
+404 410                                                             RemoteMissing
+404 405 410 501 of an upload, a create or a list                    RejectedError, CannotFind for the list
+other 4xx: of an upload or a create                                 SubmissionRefused
+           of a list that is searched for a batch                   CannotFind
+           otherwise                                                ProviderError
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum, auto
+
+import aiohttp
+import msgspec
+
+from batchd import (
+    BatchdError,
+    CannotFind,
+    Json,
+    NotSent,
+    Problem,
+    ProviderError,
+    RejectedError,
+    RemoteMissing,
+    SubmissionRefused,
+    TransientError,
+    account_advice,
+    covered,
+)
+
+from .dialects import MAX_MESSAGE
+
+FOREIGN: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError)
+"""Everything that a call may raise. OSError includes ssl's errors, timeouts and the resolver's errors."""
+
+_NOTHING_SENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.ConnectionTimeoutError)
+_NOTHING_SENT_BY_SYSTEM = (ssl.SSLCertVerificationError, socket.gaierror, ConnectionRefusedError)
+_UNUSABLE = (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
+_PASSING = frozenset({408, 409, 425, 429})
+_NO_SUCH_CALL = frozenset({404, 405, 410, 501})
+_MAX_TEXT = 500
+
+
+class Kind(Enum):
+    """The kind of a call, which decides what its refusal means."""
+
+    PLAIN = auto()
+    UPLOAD = auto()
+    CREATE = auto()
+    LOOK = auto()
+    """A search through a list for a batch that may not be there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call, for messages: `what` completes "when asked to ..."."""
+
+    what: str
+    kind: Kind = Kind.PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The service, for messages."""
+
+    address: str
+    key_where: str
+    key_renewal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that is no success: its status, its headers in lower case, the beginning of its body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def of_network(error: Exception, call: Call, service: Service) -> BatchdError:
+    """The error for a call without an answer. Raise it outside the `except`: the original may quote the key."""
+    chain = list(_causes(error))
+    text = covered(_reason(chain))
+    if any(isinstance(each, _UNUSABLE) for each in chain):
+        return RejectedError(f"{service.address} cannot be called: {text}. Correct base_url or the proxy settings.")
+    if any(isinstance(each, _NOTHING_SENT) for each in chain) or (
+        not isinstance(chain[0], aiohttp.ClientError)
+        and any(isinstance(each, _NOTHING_SENT_BY_SYSTEM) for each in chain)
+    ):
+        return NotSent(f"{service.address} cannot be reached: {text}.{_advice(chain)}")
+    if any(isinstance(each, TimeoutError) for each in chain):
+        return TransientError(f"{service.address} did not answer in time when asked to {call.what}.")
+    return TransientError(f"The connection to {service.address} broke when asked to {call.what}: {text}.")
+
+
+def endless(how: str, call: Call, service: Service) -> TransientError:
+    """The error for an answer that is larger than any of its kind."""
+    return TransientError(
+        f"{service.address} answered with {how} when asked to {call.what}, and batchd reads no more. No such answer is "
+        "so large: check base_url and any proxy in between, or ask the service."
+    )
+
+
+def not_json(page: bool, call: Call, service: Service) -> TransientError:
+    """The error for a success without JSON: a login page, a maintenance page, a proxy's message."""
+    kind = "an HTML page" if page else "something that is not JSON"
+    return TransientError(
+        f"{service.address} answered with {kind} when asked to {call.what}. "
+        "If this continues, check base_url and any proxy in between."
+    )
+
+
+def of_answer(answer: Answer, call: Call, service: Service) -> BatchdError:
+    """The error for an HTTP answer that is no success."""
+    status, address = answer.status, service.address
+    if 300 <= status < 400:
+        return _redirect(call, service)
+    problem = read_problem(answer)
+    refusal = f"{address} answered with status {status} when asked to {call.what}: {_sentence(problem.message)}"
+    own_code = "" if problem.code == f"http_{status}" else problem.code
+    advice = None
+    if status < 500 and status not in _NO_SUCH_CALL:
+        advice = account_advice(own_code, problem.message) or (account_advice("", "", 402) if status == 402 else None)
+    if status in {401, 407} or (status == 403 and advice is None):
+        return RejectedError(
+            f"{address} refused the key from {service.key_where} when asked to {call.what} (status {status}: "
+            f"{_sentence(problem.message)}) Put a key there that is valid and may use batches; {service.key_renewal}."
+        )
+    if advice is not None:
+        return RejectedError(
+            f"The account at {address} that the key from {service.key_where} belongs to is refused (status {status}: "
+            f"{_sentence(problem.message)}) {advice}"
+        )
+    if status in _NO_SUCH_CALL:
+        return _missing(status, refusal, call, service)
+    if status == 429 and call.kind is Kind.CREATE:
+        return NotSent(refusal, retry_after=retry_after(answer.headers))
+    if status in _PASSING or status >= 500:
+        return TransientError(refusal, retry_after=retry_after(answer.headers), answered=True)
+    if call.kind is Kind.LOOK:
+        return CannotFind(f"{refusal} So batchd cannot look through the batches there.")
+    if call.kind in {Kind.UPLOAD, Kind.CREATE}:
+        return SubmissionRefused(refusal, problems=(problem,))
+    return ProviderError(refusal)
+
+
+def _missing(status: int, refusal: str, call: Call, service: Service) -> BatchdError:
+    if call.kind is Kind.LOOK:
+        return CannotFind(f"{refusal} So batchd cannot look through the batches there.")
+    if call.kind is not Kind.PLAIN:
+        return RejectedError(
+            f"{service.address} has no such Batch API: it answered with status {status} when asked to {call.what}. "
+            "Check base_url and dialect."
+        )
+    if status in {404, 410}:
+        return RemoteMissing(refusal)
+    return TransientError(refusal) if status >= 500 else ProviderError(refusal)
+
+
+def _redirect(call: Call, service: Service) -> ProviderError:
+    """No call follows one: the key and the rows would go where nobody has sent them."""
+    where = f"{service.address} redirects when asked to {call.what}. "
+    if call.kind is Kind.CREATE:
+        return TransientError(
+            f"{where}It may have created the batch all the same, so batchd looks for it before it asks again. Set "
+            "base_url to the service's real address."
+        )
+    return RejectedError(
+        f"{where}batchd does not follow it: your key and your rows would go there. Set base_url to the service's real "
+        "address."
+    )
+
+
+def read_problem(answer: Answer) -> Problem:
+    """What an error body says, in any form: `{"error": {...}}`, `{"detail": [...]}`, `{"code", "error"}`, a text."""
+    unnamed = f"http_{answer.status}"
+    text = covered(" ".join(answer.body.decode("utf-8", "replace").split()))
+    if "html" in answer.headers.get("content-type", "") or text[:1] == "<":
+        return Problem(unnamed, "an HTML page")
+    try:
+        body: Json = covered(msgspec.json.decode(answer.body))
+    except (ValueError, RecursionError):
+        return Problem(unnamed, text[:_MAX_TEXT] or "no reason given")
+    code, said = _said(body)
+    numeric = isinstance(code, int) or (isinstance(code, str) and code.isdigit())
+    name = unnamed if code is None or numeric or not str(code) else str(code)[:100]
+    return Problem(name, (said or text)[:MAX_MESSAGE] or "no reason given")
+
+
+def _said(body: Json) -> tuple[Json, str]:
+    if not isinstance(body, Mapping):
+        return None, str(body) if body else ""
+    code: Json = body.get("code") or body.get("type")
+    for name in ("error", "detail", "message", "msg"):
+        said = body.get(name)
+        if isinstance(said, Mapping):
+            inner, text = _said(said)
+            return inner or code, text
+        if isinstance(said, list):
+            return code, "; ".join(_detail(each) for each in said[:20])
+        if isinstance(said, str) and said:
+            return code, said
+    return code, ""
+
+
+def _detail(each: Json) -> str:
+    """One of the faults that FastAPI lists."""
+    if not isinstance(each, Mapping):
+        return str(each)
+    place = each.get("loc")
+    where = ".".join(map(str, place)) if isinstance(place, list) else ""
+    return f"{where}: {each.get('msg')}" if where else str(each.get("msg") or each)
+
+
+def _sentence(text: str) -> str:
+    text = text[:_MAX_TEXT]
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """How many seconds the service asks us to wait; None if it does not."""
+    milliseconds = _seconds(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    text = headers.get("retry-after", "")
+    seconds, then = _seconds(text), _instant(text)
+    if seconds is not None or then is None:
+        return seconds
+    # Both times by the service's clock if it sends its date: ours may be minutes off.
+    now = _instant(headers.get("date", "")) or datetime.now(UTC)
+    return max(0.0, (then - now).total_seconds()) or None
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        count = float(text or "")
+    except ValueError:
+        return None
+    return count if 0 < count < 1e9 else None
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        # Only causes: a context may be another call's error, which proves nothing about this one.
+        current = current.__cause__
+
+
+def _advice(chain: list[BaseException]) -> str:
+    if any(isinstance(each, ssl.SSLCertVerificationError) for each in chain):
+        return (
+            " Its certificate is not trusted here: install the CA certificates (or point SSL_CERT_FILE at them), "
+            "check the clock, or correct base_url."
+        )
+    if any(isinstance(each, ssl.SSLError) for each in chain):
+        return " The TLS handshake failed: check the proxy, and whether base_url should begin with https."
+    if any(isinstance(each, socket.gaierror | aiohttp.ClientConnectorDNSError) for each in chain):
+        return " Its name cannot be resolved: check base_url and this machine's DNS."
+    if any(isinstance(each, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError) for each in chain):
+        return " The proxy does not let it through: check HTTPS_PROXY."
+    return " Check base_url and the network."
+
+
+def _reason(chain: list[BaseException]) -> str:
+    # The deepest error with a text is the clearest: "Connection refused", not "Cannot connect to host".
+    for each in reversed(chain):
+        if isinstance(each, ConnectionError) and each.errno:
+            return os.strerror(each.errno)
+        if isinstance(each, OSError) and isinstance(each.strerror, str) and each.strerror:
+            return each.strerror
+        text = " ".join(str(each).split())
+        if text:
+            return text[:_MAX_TEXT].rstrip(".")
+    return type(chain[0]).__name__
