@@ -108,15 +108,6 @@ def test_set_of_a_wrong_value_writes_nothing(config: Path) -> None:
 # --- plugins -------------------------------------------------------------------------------------------------------
 
 
-def test_set_what_run_would_refuse_writes_nothing(config: Path) -> None:
-    """What the configuration knows and this version does not keep yet."""
-    before = config.read_bytes()
-    said = here("config", "set", "routes.reviews.finish_within", "6h", config=config)
-    assert said.status == 4
-    assert "routes.reviews.finish_within: this version of batchd does not keep deadlines yet" in said.err
-    assert config.read_bytes() == before
-
-
 def test_plugins(config: Path) -> None:
     said = here("plugins", config=config)
     assert said.status == 0

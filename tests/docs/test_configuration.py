@@ -27,7 +27,6 @@ from batchd.config.tables import (
     SinkTable,
     WorkersTable,
 )
-from batchd.errors import ConfigError
 from batchd.plugin.catalogue import Catalogue, Role
 from batchd.plugin.validation import check
 
@@ -90,15 +89,6 @@ def documented() -> Iterator[tuple[str, str, str]]:
             yield heading, code(key) or key, default
 
 
-def not_yet() -> dict[str, set[str]]:
-    """The keys of the last table, by the table of the config they belong to."""
-    found: dict[str, set[str]] = {}
-    for path, _ in TABLES["Not yet"]:
-        table, _, key = (code(path) or path).partition(" = ")[0].rpartition(".")
-        found.setdefault(f"`[{table}]`", set()).add(key)
-    return found
-
-
 def test_every_key_is_documented_once_and_no_other() -> None:
     faults = []
     for heading in (*OWN, *PLUGINS):
@@ -106,13 +96,10 @@ def test_every_key_is_documented_once_and_no_other() -> None:
             faults.append(f"there is no heading {heading}")
             continue
         rows = [code(key) or key for key, _, _ in TABLES.get(heading, [])]
-        later = not_yet().get(heading, set())
         keys = keys_of(model_of(heading))
         faults += [f"{heading} has {key} twice" for key in set(rows) if rows.count(key) > 1]
-        faults += [f"{heading} lacks {key}" for key in keys - set(rows) - later]
-        faults += [f"{heading} has {key}, which is no key" for key in (set(rows) | later) - keys]
-        # `mode` stands in both: two of its words work, one does not.
-        faults += [f"{heading} has {key} now and later" for key in (set(rows) & later) - {"mode"}]
+        faults += [f"{heading} lacks {key}" for key in keys - set(rows)]
+        faults += [f"{heading} has {key}, which is no key" for key in set(rows) - keys]
     assert not faults, "\n".join(faults)
 
 
@@ -157,7 +144,7 @@ def test_every_key_has_a_meaning() -> None:
 
 
 def test_every_table_of_keys_is_looked_at_here() -> None:
-    assert set(TABLES) == {"The top", "Not yet"} | {heading for heading, _, _ in documented()}
+    assert set(TABLES) == {"The top"} | {heading for heading, _, _ in documented()}
 
 
 def test_the_top_is_documented() -> None:
@@ -170,39 +157,12 @@ HEAD = {
     "providers": {"acme": {"plugin": "openai"}},
     "routes": {"reviews": {"provider": "acme", "model": "m", "prompt": {"plugin": "template", "user": "{{ a }}"}}},
 }
-EXAMPLES: Mapping[str, Any] = {
-    "held": "later",
-    "per_job": 1.0,
-    "per_day": 1.0,
-    "per_month": 1.0,
-    "mode": "live",
-    "reuse": "30d",
-    "finish_within": "24h",
-}
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading goes to the folder of the config; this comes back."""
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.mark.parametrize("row", TABLES["Not yet"], ids=lambda row: row[0])
-def test_what_is_refused_is_refused_and_what_is_accepted_is_accepted(tmp_path: Path, row: list[str]) -> None:
-    path = (code(row[0]) or "").partition(" = ")[0].replace("providers.NAME", "providers.acme")
-    *tables_, key = path.replace("routes.NAME", "routes.reviews").split(".")
-    file = tmp_path / "config.toml"
-    data: dict[str, Any] = tomllib.loads(tomli_w.dumps(HEAD))
-    table = data
-    for name in tables_:
-        table = table.setdefault(name, {})
-    table[key] = EXAMPLES[key]
-    file.write_text(tomli_w.dumps(data))
-    if row[1].startswith("refused"):
-        with pytest.raises(ConfigError, match=key):
-            load(file)
-    else:
-        load(file)
 
 
 def test_a_provider_and_a_sink_may_be_named_after_their_plugin(tmp_path: Path) -> None:

@@ -24,6 +24,14 @@ SAMPLES: dict[str, list[Event]] = {
         ),
         events.JobRedelivered(job=JOB, duplicate_of="p8w2n4cd", rows=25_000),
         events.JobPlanned(job=JOB, requests=24_998, failed=2, estimated_cost="1.75", currency="USD"),
+        events.JobLate(
+            source="reviews/may.csv",
+            rows=9_000,
+            provider="openai",
+            model="gpt-5-mini",
+            cost="3.50",
+            currency="USD",
+        ),
         events.JobHeld(
             job=JOB,
             source="reviews/may.csv",

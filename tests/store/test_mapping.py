@@ -95,6 +95,7 @@ JOBS = st.builds(
     redelivered_at=SOMETIME,
     purge_ordered_at=SOMETIME,
     purged_at=SOMETIME,
+    late_at=SOMETIME,
     purge_result=st.none() | TEXT,
     replaces=st.none() | TEXT,
 )
@@ -162,6 +163,7 @@ BATCHES = st.builds(
     fingerprint=st.dictionaries(TEXT, TEXT, max_size=2),
     held_for=st.none() | st.sampled_from(HeldFor),
     answers_until=SOMETIME,
+    cut_at=SOMETIME,
 )
 OWNER = Job(
     id="job",

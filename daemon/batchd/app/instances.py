@@ -165,6 +165,7 @@ def _configured_providers(config: Config, catalogue: Catalogue, lanes: Lanes) ->
             prices=PriceList.of(table, provider.settings, currency=config.budget.currency),
             live=live,
             mode=_mode(table, plugin),
+            rpm=table.rpm,
         )
     return providers
 

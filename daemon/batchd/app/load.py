@@ -6,10 +6,8 @@ import os
 from pathlib import Path
 
 from ..config import load as configuration
-from ..config import toml as toml_text
 from ..config.load import Config
 from ..config.locations import plugin_choice
-from ..config.unbuilt import refuse_unbuilt
 from ..plugin.catalogue import Catalogue
 
 
@@ -21,6 +19,5 @@ def load(path: Path) -> tuple[Config, Catalogue]:
     """
     catalogue = Catalogue.load(*plugin_choice(path))
     config = configuration.load(path, catalogue)
-    refuse_unbuilt(toml_text.read(path))
     os.chdir(config.path.parent)
     return config, catalogue

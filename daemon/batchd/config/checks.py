@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..contracts import LiveProvider
 from ..domain.routing import Route
 from ..domain.words import Keys, proposal
 from ..errors import PluginError
@@ -16,7 +17,7 @@ from ..money import published_prices as published_prices
 from ..money.budget import MAX_AMOUNT
 from ..money.pricing import amount
 from ..money.published_prices import Service
-from ..plugin.catalogue import Catalogue
+from ..plugin.catalogue import Catalogue, Role
 from .problems import Problems
 from .tables import BudgetTable, CeilingsTable, ProviderTable, RouteBudgetTable
 
@@ -140,6 +141,27 @@ def check_reach(routes: Sequence[Route], problems: Problems) -> None:
             problems.warn(("routes", route.name), f'never gets a file, as the route "{before}" above takes them all')
         for pattern in route.match:
             owners.setdefault(pattern, route.name)
+
+
+def check_deadlines(
+    routes: Sequence[Route], providers: Mapping[str, ProviderTable], catalogue: Catalogue, problems: Problems
+) -> None:
+    """Refuse a deadline where nothing can be asked by live calls: it could not be kept."""
+    for route in routes:
+        if route.finish_within is None or _may_be_live(route.provider, providers, catalogue):
+            continue
+        problems.add(
+            ("routes", route.name, "finish_within"),
+            f"cannot be kept: rows that a batch has not answered in time are asked by live calls, and the plugin "
+            f'"{providers[route.provider].plugin}" of [providers.{route.provider}] makes none. Remove the line',
+        )
+
+
+def _may_be_live(provider: str, providers: Mapping[str, ProviderTable], catalogue: Catalogue) -> bool:
+    """Whether the provider makes live calls, or that cannot be told: another check says what is wrong with it."""
+    table = providers.get(provider)
+    offer = catalogue.find(Role.PROVIDER, table.plugin) if table is not None else None
+    return offer is None or not isinstance(offer.factory, type) or issubclass(offer.factory, LiveProvider)
 
 
 def check_json(keys: Keys, value: Any, problems: Problems) -> None:

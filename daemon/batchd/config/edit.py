@@ -23,7 +23,6 @@ from ..settings import Secret
 from . import toml as toml_text
 from .load import Config, check_document
 from .toml import Document, Statement
-from .unbuilt import refuse_unbuilt
 
 HIDDEN = "***"
 """Stands for a secret. Written into a configuration, it would be refused by the service, and not be shown again."""
@@ -71,7 +70,6 @@ def set_value(path: Path, dotted_key: str, text: str, catalogue: Catalogue) -> C
         comments_kept = comments_kept or "#" not in document.text
     new = toml_text.parse(edited, path)
     config = check_document(new, catalogue)
-    refuse_unbuilt(new)
     _write(path, edited)
     return Change(show_key(keys), value, comments_kept, config)
 

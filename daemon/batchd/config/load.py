@@ -19,6 +19,7 @@ from . import toml as toml_text
 from .checks import (
     check_ceilings,
     check_currencies,
+    check_deadlines,
     check_disabled,
     check_events,
     check_folders,
@@ -173,6 +174,7 @@ class _Reading:
             check_ceilings(budget, providers, self._route_budgets(), problems)
             check_currencies(budget, providers, problems)
             check_services(budget, providers, problems)
+        check_deadlines(routes, providers, self._catalogue, problems)
         check_reach(routes, problems)
         if (
             problems

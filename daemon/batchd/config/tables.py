@@ -366,7 +366,7 @@ class RouteTable(Table):
     part_rows: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     reuse: Annotated[float | None, BeforeValidator(_reuse)] = None
     identical_rows: Literal["auto", "once", "each"] = "auto"
-    finish_within: Interval = 86_400.0
+    finish_within: Interval | None = None
     max_failed: Annotated[float, BeforeValidator(_share)] = 1.0
     group: Text | None = None
     mode: Annotated[int | None, BeforeValidator(_mode)] = None

@@ -60,6 +60,13 @@ class Admit:
 
 
 @dataclass(frozen=True, slots=True)
+class Hasten:
+    """The job would be late: ask its rows by live calls from now on, and end the batches that hold them."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Write the note about a held job into the held folder, or remove it once the job is not held any more."""
 
@@ -188,7 +195,7 @@ class Split:
 
 
 JobAction: TypeAlias = (
-    Claim | Read | Reject | Redeliver | Plan | Admit | Note | Collect | Skip | Close | Deliver | Finish | Erase
+    Claim | Read | Reject | Redeliver | Plan | Admit | Hasten | Note | Collect | Skip | Close | Deliver | Finish | Erase
 )
 BatchAction: TypeAlias = Upload | Submit | Find | Poll | Recheck | CancelBatch | Fetch | Distribute
 Action: TypeAlias = JobAction | BatchAction | Pack | Split
@@ -263,7 +270,8 @@ def next_batch_actions(batch: Batch, now: Moment, *, create_timeout: float) -> I
             if outcome_wait(batch, now, create_timeout=create_timeout) <= 0:
                 yield Find(batch.key)
         case BatchState.SUBMITTED:
-            if (not batch.wanted or batch.stopping is not None) and batch.phase is not BatchPhase.CANCELLING:
+            ending = not batch.wanted or batch.stopping is not None or batch.cut_at is not None
+            if ending and batch.phase is not BatchPhase.CANCELLING:
                 yield CancelBatch(batch.key)
             yield Poll(batch.key)
         case BatchState.ENDED:

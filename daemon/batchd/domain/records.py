@@ -27,7 +27,8 @@ class Job:
     working files were removed, long after its end: from then on it cannot be retried. `redelivered_at` is when it took
     over the answers of `duplicate_of`. `purge_ordered_at` is when a person wanted everything of it deleted, `purged_at`
     when that was done, `purge_result` what came of it, `replaces` the name of the
-    outputs of an earlier file of the same name.
+    outputs of an earlier file of the same name. Since `late_at` its rows are asked by live calls, since batches would
+    have ended after its deadline.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Job:
     purge_ordered_at: float | None = None
     purged_at: float | None = None
     purge_result: str | None = None
+    late_at: float | None = None
 
     @property
     def relative_path(self) -> str:
@@ -182,7 +184,7 @@ class Batch:
     `heard` is when the provider last answered about it, `progress` when the answer last changed, `stopping` when
     batchd decided to stop it there. It is `wanted` until its answers are not needed any more. `lane` says how its
     requests are sent and paid. `fingerprint` is that of the account that the provider last knew it under,
-    `answers_until` when the provider deletes its answers.
+    `answers_until` when the provider deletes its answers. At `cut_at` it was decided to end it early, for a deadline.
     """
 
     key: str
@@ -218,3 +220,4 @@ class Batch:
     fingerprint: Mapping[str, str] = field(default_factory=dict)
     held_for: HeldFor | None = None
     answers_until: float | None = None
+    cut_at: float | None = None

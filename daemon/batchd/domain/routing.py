@@ -34,13 +34,17 @@ class PluginSpec:
         return {"kind": self.kind, "settings": dict(self.settings)}
 
 
+OF_NOW = frozenset({"rights", "finish_within"})
+"""What a snapshot does not have: it is as it is configured now."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """A rule of the config: which files, which prompt, provider, model, sinks.
 
     A job stores a snapshot of it, so that a change of the config changes no running job. A snapshot has no secrets:
-    they belong to providers and sinks, which a route only names. Nor does it have `rights`: who may read results is
-    what the configuration says when they are written.
+    they belong to providers and sinks, which a route only names. Nor does it have what `OF_NOW` names: who may read
+    results, and by when a job is to be done, is what the configuration says at that moment.
     """
 
     name: str
@@ -56,9 +60,9 @@ class Route:
     reader: PluginSpec | None = None
     reuse: float | None = None
     identical_rows: str = "auto"
-    finish_within: float = 86_400.0
     max_failed: float = 1.0
     rights: Rights | None = None
+    finish_within: float | None = None
 
     def to_json(self) -> dict[str, Json]:
         """The snapshot that is stored with a job."""
@@ -68,7 +72,7 @@ class Route:
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Route:
         """A Route from a snapshot; keys of other versions are ignored."""
-        known = {key: value for key, value in record.items() if key in cls.__dataclass_fields__}
+        known = {key: value for key, value in record.items() if key in cls.__dataclass_fields__ and key not in OF_NOW}
         known["prompt"] = PluginSpec(**record["prompt"])
         if record.get("reader") is not None:
             known["reader"] = PluginSpec(**record["reader"])
@@ -100,7 +104,7 @@ class Route:
 
 
 def _values(route: Route) -> Iterator[tuple[str, Any]]:
-    return ((each.name, getattr(route, each.name)) for each in fields(route) if each.name != "rights")
+    return ((each.name, getattr(route, each.name)) for each in fields(route) if each.name not in OF_NOW)
 
 
 NO_ROUTE = Route(name="", match=(), provider="", model="", prompt=PluginSpec(""))

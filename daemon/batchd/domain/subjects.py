@@ -18,6 +18,7 @@ class SubjectKind(Enum):
     """Not BATCH, whose polls succeed meanwhile."""
     PACKING = "batches for "
     """Not PROVIDER: packing does not call it, so a success says nothing about it."""
+    DEADLINE = "deadline of job "
     ORDER = "order "
     PLUGIN = "plugin "
     INBOX = "inbox"
@@ -72,6 +73,11 @@ class Subject:
         return cls(SubjectKind.JOB, job)
 
     @classmethod
+    def deadline(cls, job: str) -> Subject:
+        """A job that would be late, and cannot be asked in another way."""
+        return cls(SubjectKind.DEADLINE, job)
+
+    @classmethod
     def sink(cls, name: str) -> Subject:
         """A sink that does not publish."""
         return cls(SubjectKind.SINK, name)
@@ -114,4 +120,5 @@ def subjects_of(job: str, *, provider: str, sinks: Iterable[str], batches: Itera
         *(Subject.batch(key) for key in batches),
         *(Subject.sink(name) for name in sinks),
         Subject.provider(provider),
+        Subject.deadline(job),
     ]

@@ -6,7 +6,7 @@ import errno
 import logging
 from collections.abc import Iterable
 
-from ..domain.subjects import Subject
+from ..domain.subjects import Subject, SubjectKind
 from ..errors import BatchdError, PluginError
 from ..plugin.blame import place_of, raised
 from ..secrets.known import covered
@@ -60,6 +60,13 @@ class Conditions:
         except StoreUnavailable:
             return []
         return [each for each in subjects if each in stored]
+
+    async def of_kind(self, kind: SubjectKind) -> list[Subject]:
+        """The subjects of this kind that are in trouble, as far as can be told."""
+        try:
+            return [each for each in await self._known() if each.kind is kind]
+        except StoreUnavailable:
+            return []
 
     async def all_well(self, subject: Subject) -> None:
         """It is over."""

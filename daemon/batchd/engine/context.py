@@ -63,7 +63,7 @@ class ConfiguredProvider:
     """One configured provider: the plugin's object, and the operator's terms for it. Times are in seconds.
 
     `live` answers by live calls, behind the same face; it is None if the plugin cannot. `mode` is how jobs are asked;
-    None if that is to be found out, and `found` is what was.
+    None if that is to be found out, and `found` is what was. `rpm` are the live calls that it takes a minute, if known.
     """
 
     name: str
@@ -77,11 +77,16 @@ class ConfiguredProvider:
     live: BatchProvider[Any] | None = None
     mode: Lane | None = Lane.BATCH
     found: FoundLane = field(default_factory=FoundLane)
+    rpm: int | None = None
 
     @property
     def lane(self) -> Lane | None:
         """How jobs are asked, None as long as that is not known."""
         return self.mode or self.found.lane
+
+    def lane_for(self, *, late: bool) -> Lane | None:
+        """How a job is asked; one that is `late` by live calls, if there are any."""
+        return Lane.LIVE if late and self.live is not None else self.lane
 
     def plugin_for(self, lane: Lane) -> BatchProvider[Any]:
         """What has batches of this lane."""
@@ -128,7 +133,11 @@ class Configured:
     def lane(self, job: Job) -> Lane:
         """How the job's requests are asked, and so paid. As long as that is not known: what costs more."""
         provider = self.providers.get(job.route.provider)
-        return (provider.lane or Lane.LIVE) if provider is not None else Lane.BATCH
+        return (provider.lane_for(late=job.late_at is not None) or Lane.LIVE) if provider is not None else Lane.BATCH
+
+    def route(self, name: str) -> Route | None:
+        """The route of this name as it is configured now."""
+        return next((route for route in self.routes if route.name == name), None)
 
     def rights(self, job: Job) -> Rights | None:
         """Who may read what is written for people of the job; None: whom the folders let."""

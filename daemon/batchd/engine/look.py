@@ -9,14 +9,17 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..domain import lifecycle
 from ..domain.lifecycle import Action, Pack, Split, next_actions, next_batch_actions, outcome_wait
 from ..domain.records import Batch, BatchState, QueuedPart
 from ..domain.subjects import Subject
 from ..money.lanes import Lane
+from ..sending.deadlines import earliest, late_from
 from ..sending.line_refusals import MAX_REST
 from ..sending.packing import pack, pack_live, piece_requests
+from ..store.batches import WaitingPart
 from .context import ConfiguredProvider, Context
 from .key_marks import key_mark
 from .provider_calls import ProviderNotConfigured, provider_for
@@ -33,13 +36,29 @@ class Outlook:
     """What a look found: what is due, in order of urgency, and when to look again at the latest (steady time).
 
     `missing` are the providers that parts wait for and that are not configured, with what people can do; `stuck` the
-    batches that nothing is done with until a person has changed something.
+    batches that nothing is done with until a person has changed something; `late` the jobs that would be late and are
+    not asked by live calls yet.
     """
 
     due: Sequence[Due]
     again_at: float | None
     missing: Mapping[str, str]
     stuck: frozenset[str] = frozenset()
+    late: frozenset[str] = frozenset()
+
+
+class _Queue(NamedTuple):
+    """Parts that may be asked together. `new` if nobody knows yet whether such requests are answered at all.
+
+    Those with a deadline share no batch with those without: theirs may be ended early.
+    """
+
+    provider: str
+    model: str
+    endpoint: str
+    lane: Lane | None
+    new: bool
+    finish_within: float | None
 
 
 class Look:
@@ -70,6 +89,8 @@ class Look:
         for batch in await self._context.store.batches.held_for_a_change():
             candidates += self._of_batch(batch, turns)
         candidates += await self._of_jobs()
+        late = await self._late()
+        candidates += late
         candidates += await self._packing(turns)
         candidates += [Due(lifecycle.Erase(job.id)) for job in await self._context.store.purging.under_way()]
         candidates += [Due(lifecycle.Admit(job)) for job in await self._context.store.money.waiting()]
@@ -81,7 +102,7 @@ class Look:
             until = max(self._retry_clock.until(candidate.action), self._gate(candidate.callee))
             if until <= steady:
                 due.append(candidate)
-            elif not isinstance(candidate.action, lifecycle.Admit | lifecycle.Recheck):
+            elif not isinstance(candidate.action, lifecycle.Admit | lifecycle.Hasten | lifecycle.Recheck):
                 # What waits for money or for a person is looked at again, but `batchd once` does not wait with it.
                 self._again.append(until)
         self._again = [until for until in self._again if until < math.inf]
@@ -92,7 +113,8 @@ class Look:
         )
         # At a provider that fails us calls take turns: else one call that never works would keep all others waiting.
         due.sort(key=lambda each: (self._turn(each), urgency(each)))
-        return Outlook(due, min(self._again, default=None), self._missing, stuck)
+        jobs = frozenset(each.action.job for each in late if isinstance(each.action, lifecycle.Hasten))
+        return Outlook(due, min(self._again, default=None), self._missing, stuck, jobs)
 
     def batch_has_moved(self) -> None:
         """A batch has made progress: that may be work for jobs whose own actions have to wait."""
@@ -146,6 +168,31 @@ class Look:
                 accounts.release(provider)
                 self._retry_clock.release(Subject.provider(provider))
 
+    async def _late(self) -> list[Due]:
+        """Jobs that would be late: their rows are to be asked by live calls."""
+        configured, now, steady = self._context.configured, self._context.clock.now(), self._context.clock.steady()
+        deadlines = {route.name: route.finish_within for route in configured.routes if route.finish_within is not None}
+        if not deadlines:
+            return []
+        found: list[Due] = []
+        for each in await self._context.store.switching.with_deadline(deadlines):
+            provider = configured.providers.get(each.provider)
+            if provider is None or provider.live is None or provider.lane is Lane.LIVE:
+                continue
+            finish_within = deadlines[each.route]
+            at = earliest(each.accepted_at, finish_within)
+            if at <= now:
+                totals = await self._context.store.jobs.totals(each.job)
+                rows = totals.rows - totals.ok - totals.failed
+                if not rows:
+                    continue
+                at = late_from(each.accepted_at, finish_within, rows=rows, calls_a_minute=provider.rpm)
+            if at <= now:
+                found.append(Due(lifecycle.Hasten(each.job)))
+            else:
+                self._again.append(steady + at - now)
+        return found
+
     def _of_batch(self, batch: Batch, turns: Turns) -> list[Due]:
         provider = self._context.configured.providers.get(batch.provider)
         timeout = provider.create_takes(batch.lane) if provider is not None else 60.0
@@ -167,7 +214,9 @@ class Look:
 
     async def _packing(self, turns: Turns) -> list[Due]:
         """Batches to make of the parts that wait, and parts to cut first."""
-        queues: dict[tuple[str, str, str, bool], list[QueuedPart]] = defaultdict(list)
+        queues: dict[_Queue, list[QueuedPart]] = defaultdict(list)
+        configured = self._context.configured
+        deadlines = {route.name: route.finish_within for route in configured.routes}
         steady, wall = self._context.clock.steady(), self._context.clock.now()
         waiting = await self._context.store.batches.waiting()
         keys = {(entry.part.job, entry.part.first) for entry in waiting}
@@ -175,7 +224,8 @@ class Look:
         ahead = await self._recipes_ahead({entry.recipe for entry in waiting})
         for entry in waiting:
             part = entry.part
-            live = self._is_live(entry.provider)
+            lane = self._lane(entry)
+            live = lane is Lane.LIVE
             rest = max(
                 part.rest_until - wall if part.rest_until is not None else 0.0,
                 0.0 if live else ahead.get(entry.recipe, 0.0),
@@ -184,7 +234,8 @@ class Look:
                 self._again.append(steady + min(rest, MAX_REST))
                 continue
             new = not live and entry.recipe not in self._context.proven
-            queues[entry.provider, entry.model, entry.endpoint, new].append(
+            within = None if live else deadlines.get(entry.route)
+            queues[_Queue(entry.provider, entry.model, entry.endpoint, lane, new, within)].append(
                 QueuedPart(
                     claimed_at=entry.claimed_at,
                     job=part.job,
@@ -202,30 +253,31 @@ class Look:
         enqueued = await self._context.store.batches.enqueued_tokens()
         under_way = await self._context.store.batches.open_live()
         found: list[Due] = []
-        for (name, model, endpoint, new), parts in queues.items():
+        for queue, parts in queues.items():
+            name, model, endpoint = queue.provider, queue.model, queue.endpoint
             try:
-                provider = provider_for(self._context.configured, name)
+                provider = provider_for(configured, name)
             except ProviderNotConfigured as error:
                 self._missing[name] = str(error)
                 continue
-            if provider.lane is None:
+            if queue.lane is None:
                 self.lanes_wanted.add(name)
                 self._again.append(steady + 1.0)
                 continue
-            if provider.lane is Lane.LIVE:
+            if queue.lane is Lane.LIVE:
                 made = pack_live(parts, under_way.get((name, model, endpoint), {}))
                 if made:
                     found.append(Due(Pack(name, model, endpoint, tuple((part,) for part in made), lane=Lane.LIVE)))
                 continue
             room = turns.room(name, model)
             # Where nobody knows whether such requests are answered at all, one batch goes ahead of the others.
-            most = min(1 if new else PACKED_AT_ONCE, room)
+            most = min(1 if queue.new else PACKED_AT_ONCE, room)
             found += self._pack_queue(provider, model, endpoint, parts, enqueued.get((name, model), 0), turns, most)
         return found
 
-    def _is_live(self, name: str) -> bool:
-        provider = self._context.configured.providers.get(name)
-        return provider is not None and provider.lane is Lane.LIVE
+    def _lane(self, entry: WaitingPart) -> Lane | None:
+        provider = self._context.configured.providers.get(entry.provider)
+        return provider.lane_for(late=entry.late) if provider is not None else None
 
     async def _recipes_ahead(self, waiting: set[str]) -> dict[str, float]:
         """Recipes that are not proven, but have a batch that went ahead: for how many seconds others wait for it."""

@@ -15,7 +15,7 @@ from typing import Any
 from ..domain import lifecycle
 from ..domain.lifecycle import Action, Pack
 from ..domain.records import JobState
-from ..domain.subjects import Subject
+from ..domain.subjects import Subject, SubjectKind
 from ..errors import NodeLost, RejectedError, RemoteMissing, TransientError, WorkerLost
 from ..money.lanes import Lane
 from ..sending import backoff
@@ -66,6 +66,9 @@ class Engine:
         waits = await self._obey_all(await self.context.store.event_log.orders())
         outlook = await self._look.look()
         lanes_at = self._lane_finding.look(self._look.lanes_wanted)
+        for subject in await self.conditions.of_kind(SubjectKind.DEADLINE):
+            if subject.name not in outlook.late:
+                await self.conditions.all_well(subject)
         for name, text in outlook.missing.items():
             await self.conditions.say(Subject.provider(name), text)
         times = [until for until in (*waits, outlook.again_at, lanes_at) if until is not None]
@@ -137,6 +140,8 @@ class Engine:
             await self._went_well(due)
         except RetryLater as again:
             self.retry_clock.pause(action, again.pause)
+            if again.text is not None:
+                await self.conditions.say(_subject(action), again.text)
             await self._answered(due)
         except WorkerLost as lost:
             await self._crashed(due, lost)
@@ -213,7 +218,8 @@ class Engine:
             return 0.1  # the poll itself waits for the end
         provider = self.context.configured.providers.get(batch.provider)
         # By the clock that does not jump: a clock set forward by a day would have the batch polled less often.
-        age = batch.intent.age(self.context.now()) if batch.intent is not None else 0.0
+        # One that is ended for a deadline has been asked to stop: its end is awaited.
+        age = batch.intent.age(self.context.now()) if batch.intent is not None and batch.cut_at is None else 0.0
         return backoff.poll_delay(
             max(age, 0.0), least=provider.poll if provider else 30.0, jitter=self.context.clock.jitter()
         )
@@ -282,5 +288,7 @@ def _subject(action: Action) -> Subject:
         return Subject.packing(action.provider)
     if isinstance(action, lifecycle.CancelBatch):
         return Subject.cancelling(action.batch)
+    if isinstance(action, lifecycle.Hasten):
+        return Subject.deadline(action.job)
     job = getattr(action, "job", None)
     return Subject.job(job) if job is not None else Subject.batch(getattr(action, "batch", ""))

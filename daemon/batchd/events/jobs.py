@@ -101,6 +101,29 @@ class JobPlanned(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobLate(Event):
+    """A job would not be done by its deadline: its batches are ended, and what they leave is asked by live calls.
+
+    `rows` have no answer yet, as far as is known; `cost` is what they can cost at most.
+    """
+
+    source: str
+    rows: int
+    provider: str
+    model: str
+    cost: str | None = None
+    currency: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        cost = f" They can cost at most {_rounded(self.cost)} {self.currency}." if self.cost else ""
+        return (
+            f"{self.source} would be late: {count(self.rows, 'row')} without an answer. Its batches are ended; what "
+            f"they have answered is used, and the rest is asked by live calls of {self.provider} ({self.model}).{cost}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobHeld(Event):
     """A job is not sent, or not sent again, because of what it could cost."""
 

@@ -51,12 +51,17 @@ def decide_stall(batch: Batch, phase: BatchPhase, *, progress: Moment, now: Mome
     """What to do about a batch that the service reports in this phase, without a change since `progress`.
 
     `window` are the seconds in which the service promises to finish. A service that takes longer (Azure never expires
-    a batch) may go on as long as its reports change.
+    a batch) may go on as long as its reports change. One that is ended early, for a deadline, may still be at work: it
+    is left only if it stands still as well.
     """
-    if batch.stopping is not None:
-        return StallDecision.LEAVE if batch.stopping.elapsed(now) >= DEAF else StallDecision.WAIT
+    if batch.stopping is not None and batch.stopping.elapsed(now) < DEAF:
+        return StallDecision.WAIT
+    if batch.stopping is not None and batch.cut_at is None:
+        return StallDecision.LEAVE
     since = batch.submitted_at if batch.submitted_at is not None else batch.created_at
     if now.at - since < window + GRACE:
         return StallDecision.WAIT
     quiet = QUIET_FINALIZING if phase is BatchPhase.FINALIZING else QUIET
-    return StallDecision.STOP if progress.elapsed(now) >= quiet else StallDecision.WAIT
+    if progress.elapsed(now) < quiet:
+        return StallDecision.WAIT
+    return StallDecision.STOP if batch.stopping is None else StallDecision.LEAVE

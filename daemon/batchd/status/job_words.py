@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from ..domain.states import FAILED_AT_THE_END
-from ..domain.subjects import DISK, Subject, subjects_of
+from ..domain.subjects import DISK, Subject, SubjectKind, subjects_of
 from .formatting import count, span
 
 if TYPE_CHECKING:
@@ -77,11 +77,12 @@ def waits_for(job: JobSummary, subjects: Collection[Subject], *, awake: bool, no
     if not awake:
         return "a daemon, and none is running: batchd run"
     for subject in (DISK, *_relevant(job)):
-        if subject in subjects:
+        if subject in subjects and subject.kind is not SubjectKind.DEADLINE:
             return str(subject) if subject != Subject.job(job.id) else "what stands above"
     if job.state == "planning" and job.duplicate_of is not None:
         return f"job {job.duplicate_of}, which is of the same file: its answers are delivered again, at no cost"
-    return _ON_ITS_WAY.get(job.state) or _of_batches(job, now)
+    late = "; it will be late, for the reason above" if Subject.deadline(job.id) in subjects else ""
+    return _ON_ITS_WAY.get(job.state) or _of_batches(job, now) + late
 
 
 _ON_ITS_WAY = {
@@ -113,6 +114,7 @@ def _of_batches(job: JobSummary, now: float) -> str:
         batches = count(len(there), "batch", "batches")
         live = next((batch.live_rate for batch in there if batch.live_rate is not None), None)
         how = f"live calls: {live}" if live is not None else batches
+        how = f"{how}, since it would be late" if live is not None and job.late_at is not None else how
         return f"{job.provider}: {answered:,} of {ours:,} answered ({how}){_standstill(job, there, now)}"
     if any(batch.state in _SENT for batch in job.batches):
         return f"its answers to be downloaded from {job.provider}"
@@ -129,7 +131,8 @@ def _standstill(job: JobSummary, there: Sequence[BatchSummary], now: float) -> s
     """How long there has been no news, and which batches are being stopped."""
     stopping = [batch.key for batch in there if batch.stopping_at is not None]
     if stopping:
-        why = "" if job.cancelled else " after no news for too long"
+        cut = any(batch.cut_at is not None for batch in there)
+        why = "" if job.cancelled else ", since it would be late" if cut else " after no news for too long"
         return f"; stopping batch {', '.join(stopping)} there{why}"
     quiet = max((now - batch.progress_at for batch in there if batch.progress_at is not None), default=0.0)
     if quiet < QUIET_AFTER:

@@ -151,6 +151,7 @@ class Overview:
                 "collected": utc(job.collected_at),
                 "finished": utc(job.finished_at),
                 "purged": utc(job.purged_at),
+                "late": utc(job.late_at),
             },
         }
 
@@ -244,6 +245,7 @@ def _batch_record(batch: BatchSummary) -> dict[str, Any]:
             "ended": utc(batch.ended_at),
             "progress": utc(batch.progress_at),
             "stopping": utc(batch.stopping_at),
+            "cut": utc(batch.cut_at),
             "answers_until": utc(batch.answers_until),
         },
     }

@@ -44,6 +44,8 @@ class WaitingPart:
     model: str
     endpoint: str
     recipe: str
+    route: str
+    late: bool
 
 
 class Batches:
@@ -84,7 +86,7 @@ class Batches:
         for row in rows:
             route = route_of(row["route"])
             where = (route.provider, route.model, route.endpoint, recipe_of(row["route"]))
-            waiting.append(WaitingPart(part_of(row), row["claimed_at"], *where))
+            waiting.append(WaitingPart(part_of(row), row["claimed_at"], *where, route.name, row["late_at"] is not None))
         return waiting
 
     async def enqueued_tokens(self) -> dict[tuple[str, str], int]:
@@ -114,8 +116,8 @@ class Batches:
     ) -> None:
         """Commit batches with their keys and parts. A batch is not made if one of its parts does not wait any more.
 
-        It may have been cut, batched or skipped since, or its job cancelled: what nobody wants is not paid for. A
-        batch gets the key that is stored for its provider, and leaves its own there; `next_key` is the first of all.
+        It may have been cut, batched or skipped since, or its job cancelled or late. A batch gets the key that is
+        stored for its provider, and leaves its own there; `next_key` is the first of all.
         """
 
         async def change(tx: Transaction) -> None:
@@ -128,7 +130,8 @@ class Batches:
                     await tx.run("keep_next_batch_key", provider=batch.provider, key=batch.key)
 
         async def make(tx: Transaction, batch: Batch, waiting: Sequence[QueuedPart]) -> bool:
-            found = [await tx.fetch("waiting_part", job=part.job, first=part.first) for part in waiting]
+            lane = batch.lane
+            found = [await tx.fetch("waiting_part", job=part.job, first=part.first, lane=lane) for part in waiting]
             parts = [part_of(rows[0]) for rows in found if rows]
             if [(part.requests, part.size) for part in parts] != [(part.requests, part.size) for part in waiting]:
                 return False
@@ -136,9 +139,8 @@ class Batches:
             for part in parts:
                 where = {"job": part.job, "first": part.first}
                 await tx.update("parts", where, state="batched", batch=batch.key)
-            rows = [
-                {"batch": batch.key, "job": part.job, "first": part.first, "attempt": part.attempt} for part in parts
-            ]
+            who = {"batch": batch.key}
+            rows = [who | {"job": part.job, "first": part.first, "attempt": part.attempt} for part in parts]
             await tx.insert("batch_parts", rows)
             await tx.record(
                 BatchPacked(

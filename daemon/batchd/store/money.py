@@ -46,7 +46,7 @@ class Money:
 
     async def account(self, job: Job, *, currency: str) -> Account:
         """What is spent and reserved now, as far as this job is concerned."""
-        return await self._database.read(lambda tx: _account(tx, job, currency))
+        return await self._database.read(lambda tx: account_of(tx, job, currency))
 
     async def of_job(self, job: str) -> Bill:
         """Everything that was spent on the job."""
@@ -91,7 +91,7 @@ class Money:
             [own] = await tx.fetch("own_open_parts", job=job.id)
             if own["unplanned"]:
                 return None
-            account = await _account(tx, job_of(found[0]), currency)
+            account = await account_of(tx, job_of(found[0]), currency)
             columns: dict[str, object] = {
                 "terms": to_json(terms.to_json()) if terms else None,
                 "estimated_cost": min(account.whole, MAX_AMOUNT)
@@ -126,7 +126,7 @@ class Money:
             found = await tx.fetch("job", id=job.id)
             if not found or found[0]["state"] != JobState.RUNNING:
                 return
-            refusal = find_refusal(await _account(tx, job, currency))
+            refusal = find_refusal(await account_of(tx, job, currency))
             if refusal is not None:
                 await _hold(tx, job_of(found[0]), refusal, {})
 
@@ -179,7 +179,8 @@ class Money:
         await self._database.write(change)
 
 
-async def _account(tx: Transaction, job: Job, currency: str) -> Account:
+async def account_of(tx: Transaction, job: Job, currency: str) -> Account:
+    """What is spent and reserved now, as far as this job is concerned."""
     day, month = beginnings(tx.now)
     asked = {"provider": job.route.provider, "route": job.route.name, "currency": currency}
     [row] = await tx.fetch("account", job=job.id, **asked, day=day, month=month)

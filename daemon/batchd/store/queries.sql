@@ -113,7 +113,7 @@ WHERE job = :job AND state IN ('unplanned', 'planned')
 
 -- name: waiting_parts
 -- Planned parts that wait for a batch, with what packing needs to know. Oldest job first.
-SELECT parts.*, jobs.claimed_at, jobs.route FROM parts JOIN jobs ON jobs.id = parts.job
+SELECT parts.*, jobs.claimed_at, jobs.route, jobs.late_at FROM parts JOIN jobs ON jobs.id = parts.job
 WHERE parts.state = 'planned' AND jobs.state = 'running' AND NOT jobs.cancelled
 ORDER BY jobs.claimed_at, jobs.id, parts.first
 
@@ -121,6 +121,21 @@ ORDER BY jobs.claimed_at, jobs.id, parts.first
 SELECT parts.* FROM parts JOIN jobs ON jobs.id = parts.job
 WHERE parts.job = :job AND parts.first = :first
   AND parts.state = 'planned' AND jobs.state = 'running' AND NOT jobs.cancelled
+  AND (:lane = 'live' OR jobs.late_at IS NULL)
+
+-- name: jobs_with_deadline
+-- Jobs of these routes that may have rows to be answered, the oldest first.
+SELECT id, accepted_at, json_extract(route, '$.name') AS route, json_extract(route, '$.provider') AS provider
+FROM jobs
+WHERE state = 'running' AND NOT cancelled AND late_at IS NULL AND accepted_at IS NOT NULL
+  AND json_extract(route, '$.name') IN (SELECT value FROM json_each(:routes))
+ORDER BY accepted_at, id
+
+-- name: cut_batches
+-- The job is late: what is sent of it in batches, or may be, is to be ended there.
+UPDATE batches SET cut_at = :at
+WHERE cut_at IS NULL AND lane = 'batch' AND state IN ('packed', 'uploaded', 'submitting', 'submitted', 'held')
+  AND key IN (SELECT batch FROM parts WHERE job = :job AND state = 'batched')
 
 -- name: enqueued_tokens
 -- What is enqueued or about to be, by provider and model.
@@ -193,11 +208,12 @@ WHERE wanted AND state NOT IN ('done', 'returned')
 -- What has not been sent need not be sent at all.
 UPDATE parts SET state = 'planned', batch = NULL
 WHERE state = 'batched'
-  AND batch IN (SELECT key FROM batches WHERE NOT wanted AND state IN ('packed', 'uploaded'))
+  AND batch IN (SELECT key FROM batches WHERE (NOT wanted OR cut_at IS NOT NULL) AND state IN ('packed', 'uploaded'))
 
 -- name: return_unwanted_batches
-UPDATE batches SET state = 'returned', reason = 'cancelled before it was sent'
-WHERE NOT wanted AND state IN ('packed', 'uploaded')
+UPDATE batches SET state = 'returned',
+       reason = CASE WHEN wanted THEN 'it would have been late, and was not sent yet' ELSE 'cancelled before it was sent' END
+WHERE (NOT wanted OR cut_at IS NOT NULL) AND state IN ('packed', 'uploaded')
 
 -- name: distribute_batch
 UPDATE parts SET state = 'answered' WHERE batch = :batch AND state = 'batched'

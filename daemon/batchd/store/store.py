@@ -11,6 +11,7 @@ from .learnt import LearntTables
 from .money import Money
 from .observers import Observers
 from .purging import Purging
+from .switching import Switching
 
 __all__ = ["Database", "Store", "Transaction"]
 
@@ -25,6 +26,7 @@ class Store:
         self.batches = Batches(database)
         self.money = Money(database)
         self.purging = Purging(database)
+        self.switching = Switching(database)
         self.event_log = EventLog(database)
         self.observers = Observers(database)
         self.learnt = LearntTables(database)

@@ -71,8 +71,12 @@ class Household:
         poll: float = 1.0,
         live: LiveTerms | None = None,
         find_lane: bool = False,
+        batches_first: bool = False,
     ) -> None:
-        """With `live`, the provider is asked by live calls, or with `find_lane` in the way that it is found to take."""
+        """With `live`, the provider is asked by live calls, or with `find_lane` in the way that it is found to take.
+
+        With `batches_first` it is asked in batches, as one whose `mode` is "batch": live calls are for what is late.
+        """
         self.folder = folder
         self.service = service or FakeService()
         self.provider = provider or FakeProvider(self.service)
@@ -88,6 +92,7 @@ class Household:
         self.poll = poll
         self.live_terms = live
         self.find_lane = find_lane
+        self.batches_first = batches_first
         self.plugin_dir = plugin_dir
         self.duplicates: Duplicates = duplicates
         self.budget = budget or SpendingLimits()
@@ -144,7 +149,7 @@ class Household:
             call_timeout=self.call_timeout,
             prices=self.prices,
             live=live_provider,
-            mode=None if self.find_lane else Lane.BATCH if live_provider is None else Lane.LIVE,
+            mode=None if self.find_lane else Lane.BATCH if live_provider is None or self.batches_first else Lane.LIVE,
         )
         return Context(
             store=store,

@@ -34,6 +34,7 @@ async def collect_part(context: Context, action: Collect) -> None:
     spool, version = context.spool, part.results + 1
     batch = await context.store.batches.get(part.batch) if part.batch is not None else None
     lane = batch.lane if batch is not None else configured.lane(job)
+    cut = batch is not None and batch.cut_at is not None
     correction = await correction_of(context, job)
     task = CollectTask(
         first=part.first,
@@ -43,7 +44,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         results=str(spool.results(part, version)),
         builder=configured.spec_here(job.route.prompt),
         attempt=part.attempt,
-        attempts=job.route.attempts * job.retry_round + part.excused,
+        attempts=job.route.attempts * job.retry_round + part.excused + cut,
         renders=render_tasks(context, configured, job, part, version),
         lane=lane,
         terms=job.terms,
@@ -73,7 +74,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         await _refused_as_a_whole(context, job, part, lane, done.refusals.route)
         return
     again = done.leftovers > 0 and not job.cancelled
-    excused = again and set(done.reasons) <= {"account_refused", "same_request"}
+    excused = again and (cut or set(done.reasons) <= {"account_refused", "same_request"})
     collected = replace(
         part,
         state=PartState.UNPLANNED if again else PartState.COLLECTED,

@@ -36,7 +36,7 @@ class BatchSummary:
     `progress_at` is when the provider last said anything new of it, `stopping_at` when it was first to be stopped.
     `held_for` is what a person must decide about it, `answers_until` when the provider deletes its answers, `account` a
     name for the fingerprint of its account, `live_rate` how fast its live calls are made, in words. `completed`,
-    `failed` and `total` are what the provider counts.
+    `failed` and `total` are what the provider counts. At `cut_at` it was decided to end it early, for a deadline.
     """
 
     key: str
@@ -62,6 +62,7 @@ class BatchSummary:
     account: str | None = None
     lane: str = "batch"
     live_rate: str | None = None
+    cut_at: float | None = None
 
     @property
     def answered(self) -> int:
@@ -76,8 +77,9 @@ class JobSummary:
 
     `ok` and `failed` are rows that have their outcome; `answered` counts those too, and what the provider says it
     has answered beyond them. `parts` is how many there are in each state; `batches` are those under way. Once a
-    finished job is not kept any longer, `tokens` is None. `duplicate_of` is the earlier job whose answers it
-    delivers again. Money is in subunits of `currency`, which is None where its price was not known.
+    finished job is not kept any longer, `tokens` is None. `duplicate_of` is the earlier job whose answers it delivers
+    again. Since `late_at` its rows are asked by live calls, for its deadline. Money is in subunits of `currency`, which
+    is None where its price was not known.
     """
 
     id: str
@@ -109,6 +111,7 @@ class JobSummary:
     collected_at: float | None
     finished_at: float | None
     purged_at: float | None = None
+    late_at: float | None = None
     batches: Sequence[BatchSummary] = ()
 
     @property

@@ -207,6 +207,7 @@ class State:
             collected_at=row["collected_at"],
             finished_at=row["finished_at"],
             purged_at=row["purged_at"],
+            late_at=row["late_at"],
             batches=batches,
         )
 
@@ -257,6 +258,7 @@ def _batch(row: sqlite3.Row) -> BatchSummary:
         account=account_name(json.loads(row["fingerprint"])),
         lane=row["lane"],
         live_rate=json.loads(row["details"]).get(LIVE_RATE),
+        cut_at=row["cut_at"],
     )
 
 

@@ -1,0 +1,39 @@
+"""Decides when a job would be late, so that its rows must be asked by live calls, and what those cost at most."""
+
+from __future__ import annotations
+
+from ..domain.records import Batch
+
+STOPPING_TAKES = 600.0
+"""Seconds in which services stop a batch that they are asked to."""
+CALLS_A_MINUTE = 600
+"""Live calls that most services take, where nobody has said how many."""
+MAX_SHARE = 0.5
+"""The most of the time that a job has that is kept for live calls: the rest is for batches, which cost less."""
+
+
+def earliest(accepted_at: float, finish_within: float) -> float:
+    """The moment before which no job is late, however many rows it has (seconds since 1970)."""
+    return accepted_at + finish_within * (1 - MAX_SHARE)
+
+
+def late_from(accepted_at: float, finish_within: float, *, rows: int, calls_a_minute: int | None = None) -> float:
+    """The moment from which a job is late that has so many rows without an answer (seconds since 1970).
+
+    What is left then until its deadline is the time to stop its batches and to call the service for each row.
+
+    >>> late_from(0.0, 6 * 3600.0, rows=6_000) == (6 * 60 - 10 - 10) * 60.0
+    True
+    """
+    calls = rows * 60.0 / (calls_a_minute or CALLS_A_MINUTE)
+    return max(accepted_at + finish_within - STOPPING_TAKES - calls, earliest(accepted_at, finish_within))
+
+
+def reserved_when_cut(batch: Batch, *, by_batch: int, by_calls: int) -> int:
+    """What a part can cost at most whose batch is ended now: what is answered is paid as a batch, the rest as calls.
+
+    `by_batch` and `by_calls` are what all of it costs in each way.
+    """
+    total = max(batch.total, batch.requests, 1)
+    answered = min(batch.completed, total)
+    return -(-(by_batch * answered + by_calls * (total - answered)) // total)
