@@ -69,9 +69,18 @@ def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_quick_commands_import_nothing_heavy(looked_at: Path, arguments: tuple[str, ...]) -> None:
     modules = imported_by(looked_at, *arguments)
     packages = {name.partition(".")[0] for name in modules}
-    assert packages.isdisjoint({"openai", "pydantic", "aiosqlite", "rich", "msgspec", "jinja2", "watchdog"})
+    assert packages.isdisjoint(
+        {"anthropic", "openai", "pydantic", "aiosqlite", "rich", "msgspec", "jinja2", "watchdog"}
+    )
     if arguments != ("--help",):  # which asks plugins for their commands
-        plugins = {"batchd_files", "batchd_inline", "batchd_openai", "batchd_prompts", "batchd_sandbox"}
+        plugins = {
+            "batchd_anthropic",
+            "batchd_files",
+            "batchd_inline",
+            "batchd_openai",
+            "batchd_prompts",
+            "batchd_sandbox",
+        }
         assert packages.isdisjoint({"asyncio", "pluggy", *plugins})
 
 

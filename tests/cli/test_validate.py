@@ -289,7 +289,7 @@ def test_it_imports_neither_openai_nor_pydantic_nor_any_plugin(tmp_path: Path) -
     write(request("a"))
     packages = {name.partition(".")[0] for name in imported_by(tmp_path, "validate", "may.jsonl")}
     assert "msgspec" in packages
-    plugins = {"batchd_files", "batchd_inline", "batchd_openai", "batchd_prompts", "batchd_sandbox"}
+    plugins = {"batchd_anthropic", "batchd_files", "batchd_inline", "batchd_openai", "batchd_prompts", "batchd_sandbox"}
     assert packages.isdisjoint({"openai", "pydantic", "rich", "asyncio", "pluggy", "jinja2", "aiosqlite", *plugins})
 
 

@@ -17,7 +17,7 @@ from .sources import GROUP, LOCAL, OWN
 
 _DUMPED = re.compile(r'File "([^"]*)", line (\d+) in (.+)')
 _NOTE = "batchd_place"
-_BUILT_IN = frozenset({"batchd_files", "batchd_openai", "batchd_prompts", "batchd_sandbox"})
+_BUILT_IN = frozenset({"batchd_anthropic", "batchd_files", "batchd_openai", "batchd_prompts", "batchd_sandbox"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,264 @@
+"""Calls to the service: the SDK's client without its retries, and our own decoding and errors around it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from urllib.parse import quote
+
+import anthropic
+import httpx2
+
+from batchd import BatchdError, Json, TransientError
+
+from .errors import FOREIGN, Answer, Call, Service, TooLarge, not_json, of_answer, of_failure
+from .settings import Access, AnthropicSettings
+
+MAX_ANSWER = 32_000_000
+"""Bytes of one answer that is no stream, decoded."""
+MAX_ERROR = 100_000
+_TRIES = 3
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 4.0
+_ENCODED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+
+
+class BoundedClient(anthropic.DefaultAioHttpClient):
+    """Follows no redirect, since the key would go with it, and reads no more of an answer than one can have."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(follow_redirects=False, **options)
+
+    async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
+        """The answer, read into memory within the limits. A stream that is no error is left to its reader."""
+        response = await super().send(request, stream=True, **options)
+        if response.is_success and stream:
+            return response
+        content = bytearray()
+        try:
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > (MAX_ANSWER if response.is_success else MAX_ERROR):
+                    if response.is_success:
+                        raise TooLarge(f"more than {MAX_ANSWER / 1e6:.0f} MB")
+                    break
+        finally:
+            await response.aclose()
+        headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in _ENCODED]
+        return httpx2.Response(response.status_code, headers=headers, content=bytes(content), request=request)
+
+
+class Client:
+    """The service, as the rest of the plugin calls it. Its methods raise only batchd's errors."""
+
+    def __init__(self, settings: AnthropicSettings) -> None:
+        self.settings = settings
+        self.service = Service(settings.base_url, settings.api_key.where, settings.api_key.renewal)
+        self._http: BoundedClient | None = None
+        self._opened: tuple[Access, anthropic.AsyncAnthropic] | None = None
+
+    def prepare(self) -> None:
+        """Create the HTTP client ahead of the first call: loading the CA certificates takes about 40 ms."""
+        if self._http is None:
+            self._http = BoundedClient(timeout=self._timeout(self.settings.request_timeout), limits=_NO_LIMIT)
+
+    async def get(self, call: Call, *path: str, query: Mapping[str, str | int] | None = None) -> Json:
+        """The JSON that a GET brings, with a few retries."""
+        options: Any = {"params": dict(query or {})}
+        return await self._repeatedly("GET", call, path, options)
+
+    async def post(self, call: Call, *path: str) -> Json:
+        """The same for a POST that may be repeated."""
+        return await self._repeatedly("POST", call, path, {})
+
+    async def delete(self, call: Call, *path: str) -> Json:
+        """The same for a DELETE."""
+        return await self._repeatedly("DELETE", call, path, {})
+
+    async def create(self, call: Call, content: AsyncIterable[bytes], size: int, *, key: str, within: float) -> Json:
+        """The answer to the one POST that costs money, of `size` bytes. It is sent exactly once."""
+        sent = 0
+
+        async def counted() -> AsyncIterator[bytes]:
+            nonlocal sent
+            async for chunk in content:
+                # Before it is handed over: what is buffered may still go out when a call is broken off.
+                sent += len(chunk)
+                yield chunk
+
+        options: Any = {
+            "timeout": self._timeout(within),
+            "headers": {"Content-Length": str(size), "Content-Type": "application/json", "Idempotency-Key": key},
+        }
+        try:
+            async with asyncio.timeout(within):
+                answer = await self._send("POST", ("messages", "batches"), options, counted())
+        except FOREIGN as error:
+            # What is cut off before its end is no JSON, and nothing is made of it.
+            failure = of_failure(error, call, self.service, cut_off=sent < size)
+        else:
+            return self._json(answer, call)
+        raise failure
+
+    async def ask(self, call: Call, body: bytes, *, key: str) -> Answer:
+        """One message: the answer as it came, if it is a success."""
+        options: Any = {
+            "timeout": httpx2.Timeout(None, connect=self.settings.connect_timeout),
+            "headers": {"Content-Type": "application/json", "Idempotency-Key": key},
+        }
+        try:
+            answer = await self._send("POST", ("messages",), options, body)
+        except FOREIGN as error:
+            failure: BatchdError = of_failure(error, call, self.service)
+        else:
+            if 200 <= answer.status < 300:
+                return answer
+            failure = of_answer(answer, call, self.service)
+        raise failure
+
+    async def look(self, call: Call, *path: str, query: Mapping[str, str | int]) -> Answer:
+        """One GET of something small, whatever the service answers."""
+        options: Any = {"params": dict(query)}
+        try:
+            return await self._send("GET", path, options)
+        except FOREIGN as error:
+            failure = of_failure(error, call, self.service)
+        raise failure
+
+    @asynccontextmanager
+    async def streaming(self, call: Call, *path: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The chunks of a long answer as they arrive, without retries."""
+        options: Any = {"headers": {"X-Stainless-Raw-Response": "stream", "Accept-Encoding": "identity"}}
+        sdk = self._open()
+        failure: BatchdError
+        try:
+            # This header of the SDK's own makes it leave the body unread.
+            response = await sdk.get(_path(path), cast_to=httpx2.Response, options=options)
+        except anthropic.APIStatusError as error:
+            failure = of_answer(_answer(error.response), call, self.service)
+        except FOREIGN as error:
+            failure = of_failure(error, call, self.service)
+        else:
+            try:
+                yield self._chunks(response, call)
+            finally:
+                with suppress(*FOREIGN):
+                    await response.aclose()
+            return
+        raise failure
+
+    async def _chunks(self, response: httpx2.Response, call: Call) -> AsyncIterator[bytes]:
+        announced = response.headers.get("content-length", "")
+        arriving, arrived = response.aiter_bytes(), 0
+        while True:
+            try:
+                chunk = await anext(arriving)
+            except StopAsyncIteration:
+                break
+            except FOREIGN as error:
+                failure = of_failure(error, call, self.service)
+                raise failure from None
+            if not arrived and _answer(response, chunk).is_page:
+                raise not_json(_answer(response, chunk), call, self.service)
+            arrived += len(chunk)
+            yield chunk
+        if announced.isdecimal() and arrived < int(announced):
+            raise TransientError(f"Only {arrived} of {announced} bytes arrived when {call.what} was asked for.")
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        http, self._http, self._opened = self._http, None, None
+        if http is not None:
+            await http.aclose()
+
+    async def _repeatedly(self, method: str, call: Call, path: tuple[str, ...], options: Any) -> Json:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return await self._once(method, call, path, options)
+            except TransientError as error:
+                pause = _FIRST_PAUSE * attempt if error.retry_after is None else error.retry_after
+                if attempt == _TRIES or pause > _LONGEST_PAUSE:
+                    raise
+            await asyncio.sleep(pause)
+        raise AssertionError("unreachable")
+
+    async def _once(self, method: str, call: Call, path: tuple[str, ...], options: Any) -> Json:
+        try:
+            answer = await self._send(method, path, options)
+        except FOREIGN as error:
+            failure = of_failure(error, call, self.service)
+        else:
+            return self._json(answer, call)
+        raise failure
+
+    def _json(self, answer: Answer, call: Call) -> Json:
+        if not 200 <= answer.status < 300:
+            raise of_answer(answer, call, self.service)
+        decoded = answer.decoded()
+        if not isinstance(decoded, dict):
+            raise not_json(answer, call, self.service)
+        return decoded
+
+    async def _send(
+        self, method: str, path: tuple[str, ...], options: Any, content: bytes | AsyncIterable[bytes] | None = None
+    ) -> Answer:
+        sdk = self._open()
+        address = _path(path)
+        try:
+            if method == "GET":
+                response = await sdk.get(address, cast_to=httpx2.Response, options=options)
+            elif method == "DELETE":
+                response = await sdk.delete(address, cast_to=httpx2.Response, options=options)
+            else:
+                response = await sdk.post(address, cast_to=httpx2.Response, content=content, options=options)
+        except anthropic.APIStatusError as error:
+            return _answer(error.response)
+        return _answer(response)
+
+    def _open(self) -> anthropic.AsyncAnthropic:
+        access = Access.read(self.settings)
+        if self._opened is None or self._opened[0] != access:
+            self._opened = access, self._sdk(access)
+        return self._opened[1]
+
+    def _sdk(self, access: Access) -> anthropic.AsyncAnthropic:
+        settings = self.settings
+        self.prepare()
+        assert self._http is not None
+        client = anthropic.AsyncAnthropic(
+            api_key=access.key,
+            base_url=settings.base_url,
+            timeout=self._timeout(settings.request_timeout),
+            max_retries=0,
+            http_client=self._http,
+            open_telemetry=False,
+        )
+        # The SDK reads more headers from the environment. They would be sent to another company.
+        # The SDK itself sends the key as a bearer token only; relays, and the service's own pages, know this header.
+        headers = {"anthropic-version": settings.version, "x-api-key": access.key}
+        if settings.beta:
+            headers["anthropic-beta"] = ",".join(settings.beta)
+        client._custom_headers = headers  # noqa: SLF001
+        return client
+
+    def _timeout(self, silence: float) -> httpx2.Timeout:
+        return httpx2.Timeout(silence, connect=min(silence, self.settings.connect_timeout))
+
+
+_NO_LIMIT = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
+"""How many calls are under way is decided elsewhere."""
+
+
+def _path(path: tuple[str, ...]) -> str:
+    return "/v1" + "".join(f"/{quote(segment, safe='')}" for segment in path)
+
+
+def _answer(response: httpx2.Response, content: bytes | None = None) -> Answer:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    if content is None:
+        try:
+            content = response.content
+        except httpx2.StreamError:  # it was not read
+            content = b""
+    return Answer(response.status_code, headers, content)

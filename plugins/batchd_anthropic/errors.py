@@ -1,0 +1,266 @@
+"""The one place that translates errors of the service, the SDK and the network into batchd's.
+
+did not reach the service, or broke off before all was sent        NotSent
+429 of a create: it is counted before it is carried out             NotSent
+broken, silent, 408 409 5xx, not JSON                               TransientError
+429 529 503 of a call of one row                                    TooManyCalls
+401 402 403, an empty account, a redirect, an unusable address      RejectedError
+404                                                                 RemoteMissing
+other 4xx: of a create                                              SubmissionRefused
+           of a list that is searched                               CannotFind
+           of one row                                               RowRefused
+           otherwise                                                ProviderError
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum, auto
+
+import aiohttp
+import anthropic
+import httpx2
+import msgspec
+
+from batchd import (
+    BatchdError,
+    CannotFind,
+    Json,
+    NotSent,
+    Problem,
+    ProviderError,
+    RejectedError,
+    RemoteMissing,
+    SubmissionRefused,
+    TooManyCalls,
+    TransientError,
+    account_advice,
+    covered,
+)
+
+from .answers import error_of
+
+FOREIGN: tuple[type[Exception], ...] = (
+    anthropic.AnthropicError,
+    httpx2.HTTPError,
+    httpx2.InvalidURL,
+    httpx2.StreamError,
+    aiohttp.ClientError,
+    OSError,
+)
+"""Everything that a call may raise. OSError includes ssl's errors, timeouts and the resolver's errors."""
+_NOTHING_SENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.ConnectionTimeoutError)
+_NOTHING_SENT_BY_SYSTEM = (ssl.SSLCertVerificationError, socket.gaierror, ConnectionRefusedError)
+_UNUSABLE = (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError, aiohttp.InvalidURL)
+_TOO_MANY = frozenset({429, 503, 529})
+_PASSING = frozenset({408, 409, 425, 429})
+_OF_A_REQUEST = re.compile(r"\brequests[.\[](\d+)\b")
+"""How the service names the request in a batch that it refuses: `requests.3.params.max_tokens: …`."""
+
+
+class Kind(Enum):
+    """The kind of a call, which decides what its refusal means."""
+
+    PLAIN = auto()
+    CREATE = auto()
+    LOOK = auto()
+    ANSWER = auto()
+
+
+class RowRefused(BatchdError):
+    """The service refuses the request of one row, and says nothing of others."""
+
+
+class TooLarge(httpx2.StreamError):
+    """The service sends more than an answer of this kind can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call, for messages: `what` completes "when asked to ..."."""
+
+    what: str
+    kind: Kind = Kind.PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The service, for messages, which may contain no secret."""
+
+    address: str
+    key_where: str
+    key_renewal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the status, the headers with names in lower case, the body."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it is an HTML page. JSON never begins with `<`."""
+        return "html" in self.headers.get("content-type", "").lower() or self.content.lstrip()[:1] == b"<"
+
+    def decoded(self) -> Json:
+        """The JSON, without our secrets; None if it is none."""
+        try:
+            return covered(msgspec.json.decode(self.content))
+        except (ValueError, RecursionError):
+            return None
+
+
+def of_answer(answer: Answer, call: Call, service: Service) -> BatchdError:
+    """The error for an answer that is not a success."""
+    status, address = answer.status, service.address
+    if 300 <= status < 400:
+        return _redirected(call, service)
+    kind, text = _said(answer)
+    refusal = f"{address} answered with status {status} when asked to {call.what}: {text}"
+    advice = account_advice(kind, text, 402 if status == 402 else None) if status < 500 and status != 404 else None
+    if status in {401, 407} or (status == 403 and advice is None) or kind == "authentication_error":
+        return RejectedError(
+            f"{address} refused the key from {service.key_where} when asked to {call.what} (status {status}: {text}) "
+            f"Put a key there that is valid and may use the model and batches; {service.key_renewal}."
+        )
+    if advice is not None and kind != "rate_limit_error":
+        return RejectedError(
+            f"The account at {address} that the key from {service.key_where} belongs to "
+            f"{'cannot pay' if 'credit' in advice else 'is refused'} (status {status}: {text}) {advice}"
+        )
+    if status in {404, 405, 410, 501}:
+        return _missing(status, refusal, call)
+    if call.kind is Kind.ANSWER and status in _TOO_MANY:
+        return TooManyCalls(
+            refusal, retry_after=retry_after(answer.headers), limit="tokens" if "token" in text else None
+        )
+    if call.kind is Kind.CREATE and status == 429:
+        return NotSent(refusal, retry_after=retry_after(answer.headers))
+    if status in _PASSING or status >= 500:
+        return TransientError(refusal, retry_after=retry_after(answer.headers), answered=status >= 500)
+    match call.kind:
+        case Kind.LOOK:
+            return CannotFind(f"{refusal} So batchd cannot look through the batches there.")
+        case Kind.CREATE:
+            named = _OF_A_REQUEST.search(text)
+            line = int(named[1]) + 1 if named is not None and len(named[1]) < 9 else None
+            code = "request_too_large" if status == 413 else kind
+            return SubmissionRefused(refusal, problems=(Problem(code, text, line),))
+        case Kind.ANSWER:
+            return RowRefused(refusal)
+    return ProviderError(refusal)
+
+
+def of_failure(error: Exception, call: Call, service: Service, *, cut_off: bool = False) -> BatchdError:
+    """The error for a call without an answer. Raise it outside the `except`: the original may quote the key.
+
+    `cut_off` says that the service cannot have received the whole call.
+    """
+    chain = list(_causes(error))
+    text, address = _reason(chain), service.address
+    if any(isinstance(each, _UNUSABLE) for each in chain):
+        return RejectedError(f"{address} cannot be called: {text}. Correct base_url or the proxy settings.")
+    if any(isinstance(each, TooLarge) for each in chain):
+        return TransientError(
+            f"{address} answered with {text} when asked to {call.what}, and batchd reads no more. Check base_url and "
+            "any proxy in between."
+        )
+    if _nothing_sent(chain):
+        return NotSent(f"{address} cannot be reached: {text}. Check base_url and the network.")
+    if cut_off:
+        return NotSent(f"The connection to {address} broke before the whole of the batch was sent: {text}.")
+    if any(isinstance(each, TimeoutError | httpx2.TimeoutException | anthropic.APITimeoutError) for each in chain):
+        return TransientError(f"{address} did not answer in time when asked to {call.what}.")
+    if isinstance(error, anthropic.AnthropicError) and not isinstance(error, anthropic.APIConnectionError):
+        return ProviderError(f"The anthropic library could not {call.what} at {address}: {text}.")
+    return TransientError(f"The connection to {address} broke when asked to {call.what}: {text}.")
+
+
+def not_json(answer: Answer, call: Call, service: Service) -> TransientError:
+    """The error for a success without JSON: a login page, a maintenance page, a proxy's message."""
+    kind = "an HTML page" if answer.is_page else "something that is not JSON"
+    return TransientError(
+        f"{service.address} answered with {kind} when asked to {call.what}. If this continues, check base_url and any "
+        "proxy in between."
+    )
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """How many seconds the service asks us to wait; None if it does not."""
+    text = headers.get("retry-after", "")
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            then = parsedate_to_datetime(text)
+        except (ValueError, TypeError, OverflowError):
+            return None
+        then = then if then.tzinfo else then.replace(tzinfo=UTC)
+        seconds = (then - datetime.now(UTC)).total_seconds()
+    return seconds if 0 < seconds < 1e9 else None
+
+
+def _said(answer: Answer) -> tuple[str, str]:
+    body = answer.decoded()
+    if isinstance(body, dict) and ("error" in body or "message" in body):
+        kind, text = error_of(body)
+    else:
+        kind = f"http_{answer.status}"
+        text = "an HTML page" if answer.is_page else covered(answer.content.decode("utf-8", "replace"))
+    text = " ".join(text.split())[:500] or "no reason given"
+    return kind, text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def _missing(status: int, refusal: str, call: Call) -> BatchdError:
+    match call.kind:
+        case Kind.LOOK:
+            return CannotFind(f"{refusal} So batchd cannot look through the batches there.")
+        case Kind.ANSWER:
+            return RejectedError(f"{refusal} Check base_url, which is without /v1, and the model of the route.")
+        case Kind.CREATE:
+            return RejectedError(f"{refusal} Check base_url, which is without /v1, and whether it has Message Batches.")
+    return RemoteMissing(refusal) if status in {404, 410} else ProviderError(refusal)
+
+
+def _redirected(call: Call, service: Service) -> BatchdError:
+    where = f"{service.address} redirects elsewhere when asked to {call.what}"
+    if call.kind is Kind.CREATE:
+        return TransientError(f"{where}. It may have created the batch all the same, so batchd looks for it first.")
+    return RejectedError(
+        f"{where}, and batchd does not follow it: your key and your rows would go there. Set base_url to the service's "
+        "real address."
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__
+
+
+def _nothing_sent(chain: list[BaseException]) -> bool:
+    # The SDK's own class is no proof: its transport also calls a connection that is lost at once a ConnectError.
+    by_aiohttp = [each for each in chain if isinstance(each, aiohttp.ClientError)]
+    if by_aiohttp:
+        return any(isinstance(each, _NOTHING_SENT) for each in by_aiohttp)
+    return any(isinstance(each, _NOTHING_SENT_BY_SYSTEM) for each in chain)
+
+
+def _reason(chain: list[BaseException]) -> str:
+    for each in reversed(chain):
+        text = " ".join(str(each).split())
+        if text:
+            return covered(text)[:500].rstrip(".")
+    return type(chain[0]).__name__

@@ -1,0 +1,317 @@
+"""The provider `anthropic`: creates a batch of messages, waits for its end, and translates the results."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import IO, TYPE_CHECKING
+
+import msgspec
+
+from batchd import (
+    BatchesFound,
+    BatchPhase,
+    BatchProvider,
+    BatchStatus,
+    Body,
+    FindsBatches,
+    Json,
+    Limits,
+    LiveAnswer,
+    LiveCall,
+    LiveProvider,
+    Problem,
+    ProviderError,
+    Purged,
+    RejectedError,
+    RemoteBatch,
+    RemoteMissing,
+    Result,
+    Submission,
+    SubmissionRefused,
+    TransientError,
+    read_output_line,
+)
+
+from .answers import output_line
+from .bodies import messages_request
+from .packages import NEEDED, is_installed, needed
+from .settings import Access, AnthropicSettings
+from .writing import TooManyBytes, written
+
+if TYPE_CHECKING:
+    from .client import Client
+
+ENDPOINT = "/v1/chat/completions"
+"""The endpoint that the bodies are written for. What goes out is for `/v1/messages`."""
+LIMITS = Limits(max_requests=100_000, max_bytes=250_000_000, max_line_bytes=32_000_000)
+"""Anthropic takes 100,000 requests or 256 MB."""
+KEPT_SECONDS = 29 * 86_400.0
+"""From the creation of a batch on, its results are kept so long."""
+_MAX_LINE = 64_000_000
+_PHASES = {"in_progress": BatchPhase.IN_PROGRESS, "canceling": BatchPhase.CANCELLING}
+
+
+class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[AnthropicSettings], FindsBatches):
+    """Anthropic's Messages, in batches and by live calls, for requests written for OpenAI's chat completions."""
+
+    Settings = AnthropicSettings
+    limits = LIMITS
+
+    def __init__(self, settings: AnthropicSettings) -> None:
+        super().__init__(settings)
+        self._open_client: Client | None = None
+        self._keys: dict[str, str | None] = {}
+        """The key of each batch at the service, as far as it is known; None for one of somebody else."""
+
+    @property
+    def _client(self) -> Client:
+        if self._open_client is None:
+            needed()
+            # Imported here: the SDK takes more than a second to import, and other commands do not need it.
+            from .client import Client
+
+            self._open_client = Client(self.settings)
+        return self._open_client
+
+    async def aopen(self) -> None:
+        """Import the SDK and prepare its client in a thread, since that takes more than a second."""
+        await asyncio.to_thread(lambda: self._client.prepare())
+
+    def account(self) -> Mapping[str, str]:
+        """The key and the address."""
+        return Access.read(self.settings).account(self.settings)
+
+    async def answer(self, call: LiveCall) -> LiveAnswer:
+        """One POST of a message."""
+        client = self._client
+        from .live import answer
+
+        return await answer(client, call)
+
+    async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
+        """The same, decoded."""
+        answer = await self.answer(LiveCall(custom_id, msgspec.json.encode(body), endpoint, custom_id))
+        if answer.failure is not None:
+            return Result(custom_id, answer.failure)
+        line = b'{"custom_id":%s,"response":{"status_code":%d,"body":%s},"error":null}' % (
+            msgspec.json.encode(custom_id),
+            answer.status,
+            answer.body,
+        )
+        result = read_output_line(line)
+        assert result is not None, "we wrote its custom_id"
+        return result
+
+    async def find_batches(self) -> BatchesFound:
+        """By the list of batches, and if there is none by that of models."""
+        if not is_installed():
+            return BatchesFound(None, NEEDED)
+        from .live import find_batches
+
+        return await find_batches(self._client)
+
+    async def upload(self, submission: Submission) -> None:
+        """Nothing is sent ahead. Requests that cannot be translated are refused here, before anything is paid."""
+        needed()
+        _check_endpoint(submission.endpoint)
+        problems = await asyncio.to_thread(self._problems, submission)
+        if problems:
+            raise SubmissionRefused(problems[0].message, problems=problems)
+
+    async def submit(self, submission: Submission) -> str:
+        """Create the batch with one POST, which is never repeated here."""
+        from .errors import Call, Kind
+
+        client = self._client
+        _check_endpoint(submission.endpoint)
+        # A little less than the daemon's own limit, so that it hears how much was sent.
+        within = submission.timeout - min(1.0, submission.timeout / 20)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        with tempfile.TemporaryFile(dir=submission.file.parent) as body:
+            size = await asyncio.to_thread(self._write, submission, body)
+            call = Call("create a batch", Kind.CREATE)
+            left = max(1.0, within - (loop.time() - began))
+            answer = await client.create(call, _chunks(body), size, key=submission.key, within=left)
+        remote = answer.get("id")
+        if not isinstance(remote, str) or not remote:
+            raise TransientError(
+                f"{self.settings.base_url} answered the call that creates a batch, but without its id."
+            )
+        self._keys[remote] = submission.key
+        return remote
+
+    async def poll(self, batch: RemoteBatch) -> BatchStatus:
+        """How far the batch is, in OpenAI's terms."""
+        from .errors import Call
+
+        record = await self._client.get(Call(f"describe the batch {batch.id}"), "messages", "batches", batch.id)
+        self._keys[batch.id] = batch.key
+        return status_of(record)
+
+    async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
+        """Stream the results into `target`, each translated into OpenAI's form."""
+        from .errors import Call
+
+        call = Call(f"send the results of the batch {batch.id}")
+        rest = b""
+        async with self._client.streaming(call, "messages", "batches", batch.id, "results") as chunks:
+            async for chunk in chunks:
+                *lines, rest = (rest + chunk).split(b"\n")
+                if len(rest) > _MAX_LINE:
+                    raise ProviderError(f"A result of the batch {batch.id} has more than {_MAX_LINE / 1e6:.0f} MB.")
+                for line in lines:
+                    target.write(output_line(line, batch.key) or b"")
+        target.write(output_line(rest, batch.key) or b"")
+
+    async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
+        """Every readable result, through a temporary file."""
+        with tempfile.TemporaryFile() as answers:
+            await self.download(batch, answers)
+            answers.seek(0)
+            for line in answers:
+                result = read_output_line(line)
+                if result is not None:
+                    yield result
+
+    async def cancel(self, batch: RemoteBatch) -> None:
+        """Ask the service to stop the batch. It is no error if the batch has ended already."""
+        from .errors import Call
+
+        try:
+            await self._client.post(Call(f"cancel the batch {batch.id}"), "messages", "batches", batch.id, "cancel")
+        except RejectedError:
+            raise
+        except ProviderError as refusal:
+            try:
+                phase = (await self.poll(batch)).phase
+            except RemoteMissing:
+                return
+            if not phase.ended and phase is not BatchPhase.CANCELLING:
+                raise refusal from None
+
+    async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:  # noqa: ARG002  # nothing was uploaded
+        """Delete the batch with its requests and results, and look whether it is gone."""
+        from .errors import Call
+
+        if not batch.id:
+            return Purged()
+        place = ("messages", "batches", batch.id)
+        try:
+            await self._client.delete(Call(f"delete the batch {batch.id}"), *place)
+            with suppress(RemoteMissing):
+                await self._client.get(Call(f"describe the batch {batch.id}"), *place)
+                return Purged(
+                    problems=(f"{batch.id}: {self.settings.base_url} still has it after it was asked to delete it.",)
+                )
+        except RemoteMissing:
+            return Purged(absent=(batch.id,))
+        except ProviderError as error:
+            return Purged(problems=(f"{batch.id}: {error}",))
+        return Purged(deleted=(batch.id,))
+
+    async def check(self, models: Sequence[str]) -> Sequence[str]:
+        """Check the package, the key, the address and the models. This creates nothing and costs nothing."""
+        if not is_installed():
+            return [NEEDED]
+        from .errors import Call
+
+        try:
+            answer = await self._client.get(Call("list its models"), "models", query={"limit": 1000})
+        except RemoteMissing:
+            return []  # a relay without a list of models
+        except ProviderError as error:
+            return [str(error)]
+        listed = answer.get("data")
+        if not isinstance(listed, list):
+            return [f"{self.settings.base_url} did not return a list when asked to list its models."]
+        known = {str(each["id"]) for each in listed if isinstance(each, dict) and "id" in each}
+        if not known or answer.get("has_more") is True:
+            return []
+        return [
+            f"{self.settings.base_url} does not offer the model {model} to this key. Correct `model` in the route."
+            for model in models
+            # An alias stands for a dated name: it is taken, and not listed.
+            if not any(name == model or re.fullmatch(rf"{re.escape(model)}-\d{{8}}", name) for name in known)
+            and not model.endswith("-latest")
+        ]
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._open_client is not None:
+            await self._open_client.aclose()
+
+    def _problems(self, submission: Submission) -> list[Problem]:
+        problems: list[Problem] = []
+        try:
+            for _ in written(submission, self._translated, problems):
+                pass
+        except TooManyBytes as error:
+            problems.append(Problem("request_too_large", str(error)))
+        return problems
+
+    def _write(self, submission: Submission, body: IO[bytes]) -> int:
+        problems: list[Problem] = []
+        for piece in written(submission, self._translated, problems):
+            body.write(piece)
+        size = body.tell()
+        body.seek(0)
+        if problems:
+            raise SubmissionRefused(problems[0].message, problems=problems)
+        return size
+
+    def _translated(self, body: dict[str, Json]) -> dict[str, Json]:
+        return messages_request(body, max_tokens=self.settings.max_tokens)
+
+
+def status_of(record: Mapping[str, Json]) -> BatchStatus:
+    """A batch of the service as batchd sees one."""
+    counts = record.get("request_counts")
+    number = {
+        name: value
+        for name, value in (counts.items() if isinstance(counts, Mapping) else ())
+        if isinstance(value, int) and not isinstance(value, bool)
+    }
+    succeeded, errored = number.get("succeeded", 0), number.get("errored", 0)
+    expired, cancelled = number.get("expired", 0), number.get("canceled", 0)
+    state = str(record.get("processing_status"))
+    if state == "ended":
+        phase = BatchPhase.CANCELLED if cancelled else BatchPhase.EXPIRED if expired else BatchPhase.COMPLETED
+    else:
+        # A word that is not known yet is no end.
+        phase = _PHASES.get(state, BatchPhase.IN_PROGRESS)
+    created = moment(record.get("created_at"))
+    return BatchStatus(
+        phase,
+        total=sum(number.values()),
+        completed=succeeded,
+        failed=errored + expired + cancelled,
+        answers_until=None if created is None else created + KEPT_SECONDS,
+    )
+
+
+def moment(text: Json) -> float | None:
+    """A time as the service writes it, in seconds since 1970; None if it is none."""
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _check_endpoint(endpoint: str) -> None:
+    if endpoint.removeprefix("/v1") != "/chat/completions":
+        message = (
+            f'The route asks the endpoint {endpoint}, and Anthropic has none like it. Write endpoint = "{ENDPOINT}": '
+            "batchd translates such requests into messages."
+        )
+        raise SubmissionRefused(message, problems=(Problem("unsupported_endpoint", message),))
+
+
+async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
+    while chunk := await asyncio.to_thread(file.read, 256_000):
+        yield chunk
