@@ -6,19 +6,20 @@ import asyncio
 import csv
 import io
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from batchd import Failure, LiveAnswer, NotSent, RejectedError, TooManyCalls, TransientError
-from batchd.domain.lifecycle import CancelBatch, Poll
+from batchd.domain.lifecycle import CancelBatch, Claim, Plan, Poll, Read
 from batchd.engine.steps import orders
 from batchd.live.lanes import LiveTerms
 from batchd.status.job_words import waits_for
 from batchd.store.orders import Door, StoredOrder, leave
 from batchd.store.reading.snapshot import snapshot
-from batchd.testing.household import Household
+from batchd.testing.household import Household, Living
 
 from ..engine.conftest import MakeHousehold, csv_of, route
 from .conftest import LiveService, said
@@ -256,6 +257,61 @@ async def test_a_small_file_does_not_wait_for_a_large_one(make_household: MakeHo
             assert await daemon.step() is not None
         asked = [number for number, text in enumerate(service.asked) if text.startswith("small")]
         assert asked[-1] - asked[0] <= 20, "every second call is its own"
+
+
+async def test_the_priority_of_a_route_is_how_often_its_jobs_have_their_turn(make_household: MakeHousehold) -> None:
+    service, permits = LiveService(), asyncio.Semaphore(0)
+    service.gate = permits.acquire
+    first = route(name="first", match=("first/**",), part_rows=400, priority=3)
+    household = house(make_household, service, routes=(route(part_rows=400), first), live=LiveTerms(at_once=4))
+    household.drop("reviews/a.csv", csv_of([f"plain {number}" for number in range(400)]))
+    household.drop("first/b.csv", csv_of([f"first {number}" for number in range(400)]))
+
+    async def shares(daemon: Living, number: int) -> float:
+        """Of so many calls from now on: those of the one for each of the other."""
+        begun = len(service.asked)
+        for _ in range(number):
+            permits.release()
+        while len(service.asked) < begun + number:
+            assert await daemon.step() is not None
+        had = Counter(text.split()[0] for text in service.asked[begun : begun + number])
+        return had["first"] / had["plain"]
+
+    async def both_polled(daemon: Living) -> None:
+        polled: set[object] = set()
+        while len(polled) < 2:
+            action = await daemon.step()
+            polled |= {action} if isinstance(action, Poll) else set()
+
+    async with asyncio.timeout(30), household.living() as daemon:
+        await daemon.take_in()
+        await both_polled(daemon)
+        await shares(daemon, 40)  # beyond the head start of each
+        assert await shares(daemon, 120) == pytest.approx(3, rel=0.1)
+        # A reload changes it for jobs under way, too.
+        daemon.reconfigure(routes=(route(part_rows=400), replace(first, priority=1)))
+        await both_polled(daemon)
+        await shares(daemon, 20)
+        assert await shares(daemon, 80) == pytest.approx(1, rel=0.1)
+
+
+async def test_a_small_file_does_not_wait_until_a_large_one_is_prepared(make_household: MakeHousehold) -> None:
+    household = house(make_household, LiveService(), routes=(route(part_rows=1),))
+    household.drop("reviews/large.csv", csv_of([f"large {number}" for number in range(40)]))
+    async with asyncio.timeout(30), household.living() as daemon:
+        await daemon.take_in()
+        while not isinstance(await daemon.step(), Read):
+            pass
+        outlook = await daemon.engine.look()
+        under_way = [daemon.engine.perform(due) for due in outlook.due[:4]]
+        assert all(isinstance(due.action, Plan) for due in outlook.due)
+        household.drop("reviews/small.csv", csv_of(["small"]))
+        await daemon.take_in()
+        for kind in (Claim, Read, Plan):
+            due = (await daemon.engine.look()).due[0]
+            assert isinstance(due.action, kind)
+            await daemon.engine.perform(due)
+        await asyncio.gather(*under_way)
 
 
 async def test_status_says_how_fast_it_goes_and_what_limits_it(make_household: MakeHousehold) -> None:

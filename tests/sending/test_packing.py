@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from batchd.contracts import Limits
 from batchd.domain.records import QueuedPart
-from batchd.sending.packing import MAX_OUTPUT_BYTES, Packing, pack, piece_requests
+from batchd.sending.packing import MAX_OUTPUT_BYTES, Packing, pack, pack_live, piece_requests
 
 ROOMY = Limits(max_requests=100, max_bytes=10_000)
 NOW = 1_000.0
@@ -238,3 +239,18 @@ def test_what_is_left_of_each_large_part_fills_batches_too() -> None:
     parts = [part(first, 250 if first % 300 == 0 else 50) for first in range(0, 2_000, 50) if first % 300 in {0, 250}]
     assert sum(each.requests for each in parts) == 2_050
     assert len(pack(parts, limits, linger=0.0, steady=NOW).batches) == 9
+
+
+def test_the_wait_of_a_route_with_priority_counts_more() -> None:
+    limits = Limits(max_requests=10)
+
+    def order(now: float) -> list[int]:
+        plain = part(0, claimed_at=0.0)
+        first = replace(part(1, claimed_at=6.0), priority=3)
+        return [batch[0].first for batch in pack([plain, first], limits, linger=0.0, steady=0.0, now=now).batches]
+
+    assert order(8.0) == [0, 1], "8 seconds are more than three times 2"
+    assert order(10.0) == [1, 0], "10 seconds are less than three times 4"
+    live = [part(0, job="plain", claimed_at=0.0), replace(part(1, job="first", claimed_at=6.0), priority=3)]
+    assert [each.job for each in pack_live(live, {}, now=10.0)] == ["first", "plain"]
+    assert [each.job for each in pack_live(live, {}, now=8.0)] == ["plain", "first"]

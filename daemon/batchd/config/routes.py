@@ -71,6 +71,7 @@ def read_route(
         identical_rows=table.identical_rows,
         finish_within=table.finish_within,
         max_failed=table.max_failed,
+        priority=table.priority,
         rights=Rights(table.group, table.mode) if table.group is not None or table.mode is not None else None,
     )
 

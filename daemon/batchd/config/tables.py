@@ -371,5 +371,6 @@ class RouteTable(Table):
     group: Text | None = None
     mode: Annotated[int | None, BeforeValidator(_mode)] = None
     budget: RouteBudgetTable | None = None
+    priority: Count = 1
     prompt: dict[str, Any]
     reader: dict[str, Any] | None = None

@@ -126,7 +126,7 @@ class QueuedPart:
     """A planned part that waits for a batch. Sorts by arrival: older jobs first, then by row.
 
     `since` is when it began to wait, in steady seconds; `size` the bytes of its request lines. A `suspect` part, which
-    was refused so many times, gets a batch of its own.
+    was refused so many times, gets a batch of its own. `priority` is that of its route.
     """
 
     claimed_at: float
@@ -138,6 +138,7 @@ class QueuedPart:
     output_tokens: int = 0
     since: float = 0.0
     suspect: int = 0
+    priority: int = 1
 
     @property
     def alone(self) -> bool:

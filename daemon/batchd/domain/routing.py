@@ -34,7 +34,7 @@ class PluginSpec:
         return {"kind": self.kind, "settings": dict(self.settings)}
 
 
-OF_NOW = frozenset({"rights", "finish_within"})
+OF_NOW = frozenset({"rights", "finish_within", "priority"})
 """What a snapshot does not have: it is as it is configured now."""
 
 
@@ -44,7 +44,7 @@ class Route:
 
     A job stores a snapshot of it, so that a change of the config changes no running job. A snapshot has no secrets:
     they belong to providers and sinks, which a route only names. Nor does it have what `OF_NOW` names: who may read
-    results, and by when a job is to be done, is what the configuration says at that moment.
+    results, by when a job is to be done, and how often it gets its turn, is what the configuration says at that moment.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Route:
     max_failed: float = 1.0
     rights: Rights | None = None
     finish_within: float | None = None
+    priority: int = 1
 
     def to_json(self) -> dict[str, Json]:
         """The snapshot that is stored with a job."""

@@ -139,6 +139,10 @@ class Configured:
         """The route of this name as it is configured now."""
         return next((route for route in self.routes if route.name == name), None)
 
+    def priority(self, route: str) -> int:
+        """How many turns the jobs of a route get for each turn of those of others."""
+        return next((each.priority for each in self.routes if each.name == route), 1)
+
     def rights(self, job: Job) -> Rights | None:
         """Who may read what is written for people of the job; None: whom the folders let."""
         for route in self.routes:

@@ -9,6 +9,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import NamedTuple
 
 from ..domain import lifecycle
@@ -136,7 +137,7 @@ class Look:
         reset, self._resets = self._resets != self._retry_clock.resets, self._retry_clock.resets
         self._resting = {job: rest for job, rest in self._resting.items() if rest[0] > steady and not reset}
         while True:
-            found: list[Due] = []
+            found: list[list[Due]] = []
             before = len(self._resting)
             for view in await self._context.store.jobs.views(resting=self._resting):
                 actions = list(next_actions(view))
@@ -144,10 +145,12 @@ class Look:
                 if waits and min(waits) > steady:
                     self._resting[view.job.id] = min(waits), view.open_parts > 0
                 else:
-                    found += [Due(action) for action in actions]
+                    found.append([Due(action) for action in actions])
             if len(self._resting) == before:
                 self._again += [until for until, _ in self._resting.values()]
-                return found
+                # The first action of each job before the second of any: a small file does not wait for workers until
+                # all parts of a large one are planned.
+                return [due for place in zip_longest(*found) for due in place if due is not None]
 
     def _wait_of(self, action: Action) -> float:
         """Steady time before which the action must not be tried; 0 if it is under way, or was a moment ago."""
@@ -246,6 +249,7 @@ class Look:
                     output_tokens=part.output_tokens,
                     since=self._since.setdefault((part.job, part.first), steady),
                     suspect=part.suspect,
+                    priority=configured.priority(entry.route),
                 )
             )
         if not queues:
@@ -265,7 +269,7 @@ class Look:
                 self._again.append(steady + 1.0)
                 continue
             if queue.lane is Lane.LIVE:
-                made = pack_live(parts, under_way.get((name, model, endpoint), {}))
+                made = pack_live(parts, under_way.get((name, model, endpoint), {}), now=wall)
                 if made:
                     found.append(Due(Pack(name, model, endpoint, tuple((part,) for part in made), lane=Lane.LIVE)))
                 continue
@@ -309,7 +313,15 @@ class Look:
         limits = quotas.limits(queue, provider.limits)
         free = None if limits.max_enqueued_tokens is None else limits.max_enqueued_tokens - enqueued
         careful = self._context.accounts.is_careful(*queue)
-        packing = pack(parts, limits, linger=provider.linger, steady=steady, free_tokens=free, careful=careful)
+        packing = pack(
+            parts,
+            limits,
+            linger=provider.linger,
+            steady=steady,
+            now=self._context.clock.now(),
+            free_tokens=free,
+            careful=careful,
+        )
         if packing.again_at is not None:
             self._again.append(packing.again_at)
         made = tuple(tuple(batch) for batch in packing.batches[:most])

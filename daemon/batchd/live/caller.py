@@ -180,7 +180,7 @@ class Caller:
             wait = self.pace.wait(now, row.tokens)
             if wait > 0:
                 return None if wait == math.inf else wait
-            self._turns.took(job)
+            self._turns.took(job, batch.weight)
             batch.take(row)
             row.begun = now
             self.pace.started(now, row.tokens)

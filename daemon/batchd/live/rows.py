@@ -49,6 +49,8 @@ class LiveBatch:
     journal: Journal
     job: str = ""
     """The job whose rows these are: each has its turn."""
+    weight: int = 1
+    """How many turns it gets for one of other jobs."""
     completed: int = 0
     failed: int = 0
     in_flight: int = 0

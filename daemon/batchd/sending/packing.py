@@ -38,6 +38,7 @@ def pack(
     *,
     linger: float,
     steady: float,
+    now: float = 0.0,
     free_tokens: int | None = None,
     careful: bool = False,
 ) -> Packing:
@@ -46,13 +47,14 @@ def pack(
     A full batch is made now. One with room left is made once its oldest part has waited for `linger` seconds, so that
     small jobs share batches. `free_tokens` may still be enqueued at the provider; parts with more tokens wait. A part
     that exceeds a limit by itself is returned as too large. If `careful`, parts that were refused less come first.
+    `now` is by the wall clock, as the times at which jobs were claimed.
     """
     made: list[Sequence[QueuedPart]] = []
     open_groups: list[_Group] = []
     too_large: list[QueuedPart] = []
     again_at: float | None = None
     left = free_tokens
-    for part in sorted(waiting, key=lambda each: (each.suspect, each)) if careful else sorted(waiting):
+    for part in sorted(waiting, key=lambda each: (each.suspect if careful else 0, _arrival(each, now), each)):
         if not _Group(limits).takes(part):
             too_large.append(part)
             continue
@@ -84,21 +86,30 @@ def pack(
         else:
             again_at = ready_at
     if not careful:
-        made.sort(key=lambda batch: batch[0])
+        made.sort(key=lambda batch: (_arrival(batch[0], now), batch[0]))
     return Packing(made, too_large, again_at)
 
 
-def pack_live(waiting: Iterable[QueuedPart], under_way: Mapping[str, int]) -> list[QueuedPart]:
+def _arrival(part: QueuedPart, now: float) -> float:
+    """When it came, as it counts: a job's wait counts `priority` times, so that one with less has its turn, too."""
+    return part.claimed_at if part.priority == 1 else now - max(0.0, now - part.claimed_at) * part.priority
+
+
+def pack_live(waiting: Iterable[QueuedPart], under_way: Mapping[str, int], *, now: float = 0.0) -> list[QueuedPart]:
     """The parts that are asked now by live calls, each by itself. `under_way` says how many are, by job.
 
     The first part of each job comes before the second of any other: a file of a million rows cannot fill the house.
     """
+
+    def order(part: QueuedPart) -> tuple[float, QueuedPart]:
+        return _arrival(part, now), part
+
     by_job: dict[str, list[QueuedPart]] = defaultdict(list)
-    for part in sorted(waiting):
+    for part in sorted(waiting, key=order):
         by_job[part.job].append(part)
     total = sum(under_way.values())
     first = [parts.pop(0) for job, parts in by_job.items() if not under_way.get(job)][: max(0, MAX_LIVE_JOBS - total)]
-    more = sorted(part for parts in by_job.values() for part in parts)
+    more = sorted((part for parts in by_job.values() for part in parts), key=order)
     return first + more[: max(0, LIVE_AT_ONCE - total - len(first))]
 
 

@@ -1,11 +1,16 @@
 """Whose turn is next: each of several that wait gets turns by its weight, however much it has to ask.
 
-One that comes new begins where the others are, so that it neither waits for them nor holds them up.
+One that comes new begins where the others are, so that it neither waits for them nor holds them up. Its first turns
+cost little: where calls are few, ten rows beside a million would take twice as long as alone, and longer.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+
+HEAD_START, HEAD_START_FACTOR = 16, 8.0
+"""So many turns of each count an eighth."""
 
 
 class FairTurns:
@@ -13,6 +18,7 @@ class FairTurns:
 
     def __init__(self) -> None:
         self._spent: dict[str, float] = {}
+        self._had: Counter[str] = Counter()
         self._now = 0.0
 
     def next(self, waiting: Iterable[str]) -> str | None:
@@ -23,8 +29,10 @@ class FairTurns:
         """It has taken its turn."""
         # One that could not use its turns for a while does not get them all at once.
         self._now = max(self._spent.get(name, self._now), self._now)
-        self._spent[name] = self._now + 1.0 / weight
+        self._had[name] += 1
+        self._spent[name] = self._now + 1.0 / weight / (HEAD_START_FACTOR if self._had[name] <= HEAD_START else 1.0)
 
     def forget(self, name: str) -> None:
         """It does not wait any more."""
         self._spent.pop(name, None)
+        del self._had[name]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
+from ...contracts import RemoteBatch
 from ...domain.lifecycle import Poll
 from ...domain.records import Batch, Moment
+from ...domain.states import LIVE_WEIGHT
 from ...errors import RemoteMissing
 from ...model import BatchPhase, BatchStatus, Problem
+from ...money.lanes import Lane
 from ...sending.accounts import Stage
 from ...sending.owed import ABANDONED, VANISHED
 from ...sending.stalling import StallDecision, decide_stall, unmoved_since
@@ -30,7 +33,7 @@ async def poll(context: Context, action: Poll) -> None:
     provider = await open_provider(context, batch.provider)
     try:
         async with limited(provider, f"say how far the batch {batch.remote} is"):
-            status = await provider.plugin_for(batch.lane).poll(remote_of(batch))
+            status = await provider.plugin_for(batch.lane).poll(await _with_weight(context, batch))
     except RemoteMissing:
         if await hold_for_account(context, batch, provider):
             return
@@ -53,6 +56,15 @@ async def poll(context: Context, action: Poll) -> None:
     await context.store.batches.ended(batch, noted, context.clock.now())
     if status.phase is not BatchPhase.FAILED:
         context.quotas.freed((batch.provider, batch.model))
+
+
+async def _with_weight(context: Context, batch: Batch) -> RemoteBatch:
+    """The batch as its provider knows it; if it is ours, with the priority of its route as it is now."""
+    remote, configured = remote_of(batch), context.configured
+    if batch.lane is not Lane.LIVE or all(route.priority == 1 for route in configured.routes):
+        return remote
+    weight = max((configured.priority(each.name) for each in await context.store.learnt.routes_of(batch)), default=1)
+    return replace(remote, details={**remote.details, LIVE_WEIGHT: weight})
 
 
 async def _still_there(
