@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.resources import files
 from typing import Any
 
-from batchd import hookimpl
+from batchd import hookimpl, service_tables
 
 
 @hookimpl
@@ -14,3 +15,10 @@ def register_providers(register: Callable[[str, Callable[..., Any]], None]) -> N
     from .provider import InlineProvider
 
     register("inline", InlineProvider)
+
+
+@hookimpl
+def register_services(register: Callable[[str, Callable[..., Any]], None]) -> None:
+    """Offer the services in the folder `services`."""
+    for name, table in service_tables(files(__name__) / "services"):
+        register(name, table)

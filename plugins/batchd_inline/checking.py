@@ -22,10 +22,10 @@ async def check(client: Client, dialect: Dialect, models: Sequence[str]) -> Sequ
     except ProviderError as error:
         return [str(error)]
     try:
-        _, listed = await client.page(Call("list its models"), "/models", {}, "data")
+        page = await client.page(Call("list its models"), "/models", {}, "data")
     except ProviderError:
         return []  # the key and the address are good, and not every service lists its models
-    offered = {name for record in listed if (name := identifier(record.get("id")))}
+    offered = {name for record in page.get("data", ()) if (name := identifier(record.get("id")))}
     return [_not_offered(address, model, offered) for model in models if offered and model not in offered]
 
 

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import aiohttp
 import httpx2
@@ -20,7 +19,7 @@ from batchd import BatchdError, Json, TransientError, covered
 
 from .refusals import FOREIGN, Answer, Call, Service, endless, not_json, of_answer, of_network
 from .settings import InlineSettings
-from .splitter import Cut, Item, Splitter, Take, TooLarge
+from .splitter import Cut, Item, Lines, Splitter, Take, TooLarge
 
 T = TypeVar("T")
 
@@ -81,10 +80,8 @@ class Client:
 
         return await self._patiently(once)
 
-    async def page(
-        self, call: Call, path: str, query: Mapping[str, str], name: str
-    ) -> tuple[Json, list[Mapping[str, Json]]]:
-        """A page of a list: the page without its list, and the objects in the list of this name."""
+    async def page(self, call: Call, path: str, query: Mapping[str, str], name: str) -> Mapping[str, Json]:
+        """A page with the objects in its list of this name; empty if it has no such list."""
         found: list[Mapping[str, Json]] = []
 
         def take(item: Item) -> None:
@@ -95,7 +92,8 @@ class Client:
             if len(found) > MAX_RECORDS:
                 raise TooLarge(f"more than {MAX_RECORDS:,} objects")
 
-        return await self.get(call, path, query, items=Items({name}, take, found.clear)), found
+        page = await self.get(call, path, query, items=Items({name}, take, found.clear))
+        return {**page, name: found} if isinstance(page, Mapping) and isinstance(page.get(name), list) else {}
 
     async def post(self, call: Call, path: str) -> None:
         """Send a POST without a body that may be repeated. Its answer is not looked at."""
@@ -118,6 +116,19 @@ class Client:
             form = aiohttp.FormData()
             form.add_field("file", content, filename=name, content_type="application/jsonl")
             return await self._within(within, call, path, data=form)
+
+    async def lines(self, call: Call, path: str, items: Items) -> None:
+        """Give the lines of a file to `items` as they come, with a few retries."""
+
+        async def once() -> None:
+            items.again()
+            async with self._answer(call, "GET", path, self._settings.request_timeout) as response:
+                lines = Lines(items.take)
+                async for chunk in self._chunks(call, response):
+                    lines.feed(chunk)
+                lines.end()
+
+        await self._patiently(once)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -227,8 +238,3 @@ class Client:
                 connector=aiohttp.TCPConnector(ssl=self._ssl), cookie_jar=aiohttp.DummyCookieJar(), trust_env=True
             )
         return self._session
-
-
-def segment(id_: str) -> str:
-    """An id as a part of a path: it may hold a slash, which must not split it."""
-    return f"/{quote(id_, safe='')}"

@@ -1,13 +1,14 @@
-"""The body of a create call that carries the requests, made from the request file while it is sent."""
+"""The body of a create call, which may carry the requests, made from the request file while it is sent."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
 
 import msgspec
 
-from batchd import Json, Submission
+from batchd import Json
 
 _PIECE = 256_000
 """Bytes that are sent at a time."""
@@ -22,12 +23,11 @@ _decoder = msgspec.json.Decoder(_Request)
 
 
 class CreateBody:
-    """`{..., "requests": [{"custom_id": ..., "body": {...}}, ...]}`. It is never in memory as a whole."""
+    """`{..., "requests": [{"custom_id": ..., "body": {...}}, ...]}`, never in memory as a whole. Members are needed."""
 
-    def __init__(self, submission: Submission, members: Mapping[str, Json], custom_id: Callable[[str], str]) -> None:
-        self._submission = submission
-        head = msgspec.json.encode(members).rstrip(b"}")
-        self._head = head + (b"," if members else b"") + b'"requests":['
+    def __init__(self, members: Mapping[str, Json], requests: Path | None, custom_id: Callable[[str], str]) -> None:
+        self._requests = requests
+        self._members = msgspec.json.encode(members)
         self._custom_id = custom_id
 
     def size(self) -> int:
@@ -41,8 +41,12 @@ class CreateBody:
             yield piece
 
     def _pieces(self) -> Iterator[bytes]:
-        piece, first = bytearray(self._head), True
-        with self._submission.file.open("rb") as lines:
+        if self._requests is None:
+            yield self._members
+            return
+        # In this order: OpenRouter refuses a body in which the requests come first.
+        piece, first = bytearray(self._members[:-1] + b',"requests":['), True
+        with self._requests.open("rb") as lines:
             for line in lines:
                 request = _decoder.decode(line)
                 custom_id = msgspec.json.encode(self._custom_id(request.custom_id))

@@ -7,8 +7,9 @@ safe either way.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
+from urllib.parse import quote
 
 from batchd import BatchStatus, Json, Limits, Submission
 
@@ -27,8 +28,14 @@ class Dialect(ABC):
     window: ClassVar[float]
     """Seconds in which the service promises to finish."""
     batches: ClassVar[str] = "/batches"
+    files: ClassVar[str] = ""
+    """Where a file of the requests goes ahead; empty if they stand in the create call."""
     cancel: ClassVar[str | None]
     """What stands after a batch's address to cancel it; None if the service has no such call."""
+    deletes: ClassVar[bool] = True
+    """Whether the service deletes a batch with its requests and answers."""
+    kept: ClassVar[str] = ""
+    """What is left of a batch where it does not, as a sentence."""
     listed: ClassVar[str] = "data"
     """The name of the list in a list of batches."""
     answer_query: ClassVar[Mapping[str, str]] = {}
@@ -70,11 +77,17 @@ class Dialect(ABC):
         """The query for the next page of answers; None after the last."""
         return None
 
+    def answer_files(self, record: Mapping[str, Json], written: int) -> Iterator[str]:
+        """Files with the answers that are not among the `written` ones."""
+        return iter(())
+
     def custom_id(self, custom_id: str, submission: Submission) -> str:
         """The custom_id under which a request is sent."""
         return custom_id
 
 
+MAX_PAGES = 2_000
+"""A list with more pages has no end."""
 MAX_MESSAGE = 2_000
 """Letters of a service's message that are kept."""
 _MAX_NUMBER = 10**15
@@ -98,3 +111,23 @@ def identifier(value: Json) -> str | None:
 def table(value: Json) -> Mapping[str, Json]:
     """The object, or an empty one."""
     return value if isinstance(value, Mapping) else {}
+
+
+def id_of(record: Mapping[str, Json]) -> str | None:
+    """The id of a batch or file."""
+    return identifier(record.get("id")) or identifier(record.get("batch_id"))
+
+
+def batch_path(dialect: Dialect, remote: str) -> str:
+    """Where a batch stands."""
+    return dialect.batches + segment(remote)
+
+
+def segment(id_: str) -> str:
+    """An id as a part of a path: it may hold a slash, which must not split it."""
+    return f"/{quote(id_, safe='')}"
+
+
+def file_prefix(submission: Submission) -> str:
+    """How the names of all uploads of a submission begin."""
+    return f"batchd-{submission.key}-"

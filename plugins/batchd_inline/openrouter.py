@@ -6,23 +6,18 @@ whether a batch that expired or was cancelled has answers (older pages say that 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from contextlib import suppress
-
-import msgspec
 
 from batchd import BatchPhase, BatchStatus, Json, Limits, Problem, Submission, read_usage
 
 from .dialects import MAX_MESSAGE, Dialect, identifier, number, table
+from .lines import as_line
 from .moments import instant
 from .splitter import Item
 
 _PHASES = {phase.value: phase for phase in BatchPhase}
 _KEPT = 30 * 86_400.0
 _MAX_BATCH_TOKENS = 1 << 50
-_CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"((?:[^"\\]|\\.)*)"')
-_LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 
 
 class OpenRouter(Dialect):
@@ -67,16 +62,7 @@ class OpenRouter(Dialect):
 
     def line(self, item: Item, key: str) -> bytes | None:
         """The item as it came, with the custom_id of the request file."""
-        raw = item.raw
-        found = custom_id_in(raw)
-        if found is None:
-            return None
-        custom_id = found[1].removeprefix(f"{key}_".encode())
-        if not item.whole:
-            return too_long(custom_id)
-        line = raw[: found.start(1)] + custom_id + raw[found.end(1) :]
-        # Outside a text a line end means nothing, and inside one it cannot stand.
-        return line.translate(_LINE_ENDS)
+        return as_line(item, f"{key}_")
 
     def is_of(self, record: Mapping[str, Json], submission: Submission) -> bool | None:
         """What differs is not ours. Of what is the same, only the answers tell."""
@@ -94,29 +80,6 @@ class OpenRouter(Dialect):
         """By the cursor, where answers come in pages."""
         cursor = identifier(page.get("next_cursor"))
         return {"limit": "1000", "cursor": cursor} if cursor else None
-
-
-class _Head(msgspec.Struct):
-    custom_id: str
-
-
-_head = msgspec.json.Decoder(_Head)
-
-
-def custom_id_in(item: bytes) -> re.Match[bytes] | None:
-    """Where the custom_id of an item stands, and not one in the answer; None if it has none."""
-    places = list(_CUSTOM_ID.finditer(item))
-    if len(places) > 1:
-        with suppress(msgspec.DecodeError):
-            own = _head.decode(item).custom_id.encode()
-            return next((place for place in places if place[1] == own), places[0])
-    return places[0] if places else None
-
-
-def too_long(custom_id: bytes) -> bytes:
-    """The line of a row whose answer is larger than any can be. It was paid for, so it is not asked again."""
-    error = {"code": "too_large", "message": "The answer has more than 32 MB.", "transient": False}
-    return b'{"custom_id":"%s","response":null,"error":%s}' % (custom_id, msgspec.json.encode(error))
 
 
 def _problem(error: Json) -> Problem:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from batchd import (
     BatchPhase,
     BatchProvider,
     BatchStatus,
-    CannotFind,
     Json,
     NotSent,
     ProviderError,
@@ -25,18 +25,15 @@ from batchd import (
     read_output_line,
 )
 
-from .dialects import identifier, table
+from .dialects import MAX_PAGES, batch_path, file_prefix, id_of, segment, table
 from .settings import InlineSettings
 
 if TYPE_CHECKING:
     from .answers import Writer
     from .client import Client, Pacing
-    from .splitter import Item
 
-MAX_PAGES = 2_000
-"""A list with more pages has no end."""
-MAX_LOOKS = 1_000
-"""Batches of which the answers are looked at, to find one whose creation is not confirmed."""
+MIN_UPLOAD = 60.0
+"""Seconds that an upload may take, however small the file is."""
 
 
 class NotThereYet(RemoteMissing, TransientError):
@@ -78,6 +75,21 @@ class InlineProvider(BatchProvider[InlineSettings]):
 
     # --- creating --------------------------------------------------------------------------------------------
 
+    async def upload(self, submission: Submission) -> str | None:
+        """The id of the uploaded file; None where the requests stand in the create call."""
+        from .refusals import Call, Kind
+
+        if not self._dialect.files:
+            return None
+        call = Call("take a file", Kind.UPLOAD)
+        name = f"{file_prefix(submission)}{submission.attempt}.jsonl"
+        within = MIN_UPLOAD + submission.size / self.settings.slowest_upload
+        answer = await self._client.upload(call, self._dialect.files, submission.file, name, within)
+        uploaded = id_of(table(answer))
+        if uploaded is None:
+            raise TransientError(f"{self.settings.base_url} answered an upload, but without the id of the file.")
+        return uploaded
+
     async def submit(self, submission: Submission) -> str:
         """Create the batch with one POST, which is never retried here."""
         from .create_body import CreateBody
@@ -85,7 +97,8 @@ class InlineProvider(BatchProvider[InlineSettings]):
 
         dialect, address = self._dialect, self.settings.base_url
         members = {**self.settings.extra_body, **dialect.create_body(submission)}
-        body = CreateBody(submission, members, lambda id_: dialect.custom_id(id_, submission))
+        requests = None if dialect.files else submission.file
+        body = CreateBody(members, requests, lambda id_: dialect.custom_id(id_, submission))
         try:
             size = await asyncio.to_thread(body.size)
         except OSError as error:
@@ -95,96 +108,16 @@ class InlineProvider(BatchProvider[InlineSettings]):
         answer = await self._client.create(
             call, dialect.batches, body.sent(), size=size, key=key, within=submission.timeout
         )
-        remote = _id_of(table(answer))
+        remote = id_of(table(answer))
         if remote is None:
             raise TransientError(f"{address} answered the call that creates a batch, but without its id.")
         return remote
 
     async def find(self, submission: Submission) -> Sequence[str]:
         """Look through every page of batches, and where they do not tell whose they are, at their answers."""
-        address = self.settings.base_url
-        created: list[str] = []
-        untold: list[str] = []
-        async for remote, record in self._listed():
-            ours = self._dialect.is_of(record, submission)
-            if ours is not False:
-                (untold if ours is None else created).append(remote)
-        if len(untold) > MAX_LOOKS:
-            raise CannotFind(
-                f"{address} does not say in its list which submission a batch came from, and more than {MAX_LOOKS:,} "
-                "could be it."
-            )
-        waiting = 0
-        for remote in untold:
-            holds = await self._holds(remote, submission)
-            if holds:
-                created.append(remote)
-            waiting += holds is None
-        if waiting and not created:
-            # Not a TransientError: the service is well, and other batches go on meanwhile.
-            raise ProviderError(
-                f"It is not known yet whether the batch {submission.key} was created: {address} says only at its end "
-                f"what a batch holds, and {waiting} that could be it {'has' if waiting == 1 else 'have'} not ended. "
-                "batchd asks no row of it again meanwhile."
-            )
-        # The services list the newest first.
-        return created[::-1]
+        from .finding import find
 
-    async def _listed(self) -> AsyncIterator[tuple[str, Mapping[str, Json]]]:
-        """Every batch that the service lists, with its id. Raises CannotFind if it does not list all of them."""
-        from .refusals import Call, Kind
-
-        dialect, address = self._dialect, self.settings.base_url
-        call = Call("list its batches", Kind.LOOK)
-        query = dialect.first_batches()
-        seen: set[str] = set()
-        for _ in range(MAX_PAGES):
-            page, records = await self._client.page(call, dialect.batches, query, dialect.listed)
-            if not isinstance(page, Mapping) or not isinstance(page.get(dialect.listed), list):
-                raise CannotFind(f"{address} did not return a list when asked to list its batches.")
-            fresh = {remote: record for record in records if (remote := _id_of(record)) and remote not in seen}
-            for remote, record in fresh.items():
-                yield remote, record
-            seen.update(fresh)
-            following = dialect.next_batches(page, query)
-            if following is None:
-                return
-            if not fresh:
-                break
-            query = following
-        raise CannotFind(
-            f"{address} says that it has more batches, and does not list them. So batchd cannot look through all."
-        )
-
-    async def _holds(self, remote: str, submission: Submission) -> bool | None:
-        """Whether a batch holds requests of this submission; None if it does not say so yet."""
-        if remote not in self._seen:
-            custom_id, status = await self._first_answer(remote)
-            if custom_id is None and not (status.phase.ended and status.phase is not BatchPhase.COMPLETED):
-                return None
-            # One that has failed or expired without an answer has nothing to fetch, so it may count as another's.
-            self._seen[remote] = custom_id or ""
-        return self._seen[remote].startswith(self._dialect.custom_id("", submission))
-
-    async def _first_answer(self, remote: str) -> tuple[str | None, BatchStatus]:
-        from .client import Enough, Items
-        from .openrouter import custom_id_in
-        from .refusals import Call
-
-        found: list[str] = []
-
-        def take(item: Item) -> None:
-            place = custom_id_in(item.raw)
-            if place is not None:
-                found.append(place[1].decode("utf-8", "replace"))
-                raise Enough
-
-        items = Items(self._dialect.answer_lists, take, found.clear)
-        try:
-            record = await self._client.get(Call(f"describe the batch {remote}"), self._path(remote), items=items)
-        except RemoteMissing:
-            return None, BatchStatus(BatchPhase.FAILED)
-        return (found[0] if found else None), self._dialect.status(table(record))
+        return await find(self._client, self._dialect, submission, self._seen)
 
     # --- afterwards ------------------------------------------------------------------------------------------
 
@@ -195,8 +128,8 @@ class InlineProvider(BatchProvider[InlineSettings]):
 
         call = Call(f"describe the batch {batch.id}")
         items = Items(self._dialect.answer_lists, lambda _: None)
-        record = await self._client.get(call, self._path(batch.id), items=items)
-        if not isinstance(record, Mapping) or _id_of(record) is None:
+        record = await self._client.get(call, batch_path(self._dialect, batch.id), items=items)
+        if not isinstance(record, Mapping) or id_of(record) is None:
             raise TransientError(
                 f"{self.settings.base_url} described the batch {batch.id} without its id: {str(record)[:300]}"
             )
@@ -210,19 +143,23 @@ class InlineProvider(BatchProvider[InlineSettings]):
         writer = Writer(target, lambda item: dialect.line(item, batch.key))
         record = await self._pages(batch, dialect.answers, dialect.answer_query, writer)
         if not writer.written and dialect.more_answers:
-            try:
+            with _unless_it_has_none():
                 await self._pages(batch, dialect.more_answers, {}, writer)
-            except RejectedError:
-                raise
-            except ProviderError as error:
-                if isinstance(error, TransientError):
-                    raise
+        for file in dialect.answer_files(record, writer.written):
+            with _unless_it_has_none():
+                await self._lines(file, writer)
         status = await self.poll(batch) if dialect.answers else dialect.status(record)
         if writer.written < status.completed or (not writer.written and status.phase is BatchPhase.COMPLETED):
             raise NotThereYet(
                 f"{self.settings.base_url} counts {status.completed:,} answers of the batch {batch.id}, and gives "
                 f"{writer.written:,}. The others may appear some minutes after its end."
             )
+
+    async def _lines(self, file: str, writer: Writer) -> None:
+        from .refusals import Call
+
+        await self._client.lines(Call(f"send the file {file}"), f"/files{segment(file)}/content", writer.items(()))
+        writer.keep()
 
     async def _pages(
         self, batch: RemoteBatch, below: str, query: Mapping[str, str], writer: Writer
@@ -235,7 +172,7 @@ class InlineProvider(BatchProvider[InlineSettings]):
         first: Mapping[str, Json] | None = None
         for _ in range(MAX_PAGES):
             items = writer.items(self._dialect.answer_lists)
-            page = table(await self._client.get(call, self._path(batch.id) + below, query, items=items))
+            page = table(await self._client.get(call, batch_path(self._dialect, batch.id) + below, query, items=items))
             writer.keep()
             first = page if first is None else first
             following = self._dialect.next_answers(page)
@@ -264,7 +201,7 @@ class InlineProvider(BatchProvider[InlineSettings]):
             return
         call = Call(f"cancel the batch {batch.id}")
         try:
-            await self._client.post(call, self._path(batch.id) + self._dialect.cancel)
+            await self._client.post(call, batch_path(self._dialect, batch.id) + self._dialect.cancel)
         except RejectedError:
             raise
         except ProviderError as refusal:
@@ -279,21 +216,17 @@ class InlineProvider(BatchProvider[InlineSettings]):
             return True
         return phase.ended or phase is BatchPhase.CANCELLING
 
-    async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:
-        """Delete what can be deleted, and say what is left."""
-        from .refusals import Call
+    async def forget(self, submission: Submission) -> None:
+        """Delete the input file, and any that failed tries left behind, where there are any."""
+        from .deleting import forget
 
-        await self.forget(submission)
-        if not batch.id:
-            return Purged()
-        call = Call(f"delete the batch {batch.id}")
-        try:
-            await self._client.delete(call, self._path(batch.id))
-        except RemoteMissing:
-            return Purged(absent=(batch.id,))
-        except ProviderError as error:
-            return Purged(problems=(f"{batch.id}: {error}",))
-        return Purged(deleted=(batch.id,))
+        await forget(self._client, self._dialect, submission)
+
+    async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:
+        """Delete the batch, and the files of it that there are. Say what is left."""
+        from .deleting import purge
+
+        return await purge(self._client, self._dialect, batch, submission)
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:
         """Check the key, the address and the models. This creates nothing and costs nothing."""
@@ -301,11 +234,13 @@ class InlineProvider(BatchProvider[InlineSettings]):
 
         return await check(self._client, self._dialect, models)
 
-    def _path(self, remote: str) -> str:
-        from .client import segment
 
-        return self._dialect.batches + segment(remote)
-
-
-def _id_of(record: Mapping[str, Json]) -> str | None:
-    return identifier(record.get("id")) or identifier(record.get("batch_id"))
+@contextmanager
+def _unless_it_has_none() -> Iterator[None]:
+    """Let a call pass that the service, or this batch, does not have."""
+    try:
+        yield
+    except (RejectedError, TransientError):
+        raise
+    except ProviderError:
+        pass

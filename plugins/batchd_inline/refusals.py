@@ -145,7 +145,7 @@ def of_answer(answer: Answer, call: Call, service: Service) -> BatchdError:
             f"{_sentence(problem.message)}) {advice}"
         )
     if status in _NO_SUCH_CALL:
-        return _missing(status, refusal, call, service)
+        return _missing(status, refusal, problem, call, service)
     if status == 429 and call.kind is Kind.CREATE:
         return NotSent(refusal, retry_after=retry_after(answer.headers))
     if status in _PASSING or status >= 500:
@@ -157,9 +157,11 @@ def of_answer(answer: Answer, call: Call, service: Service) -> BatchdError:
     return ProviderError(refusal)
 
 
-def _missing(status: int, refusal: str, call: Call, service: Service) -> BatchdError:
+def _missing(status: int, refusal: str, problem: Problem, call: Call, service: Service) -> BatchdError:
     if call.kind is Kind.LOOK:
         return CannotFind(f"{refusal} So batchd cannot look through the batches there.")
+    if call.kind is Kind.CREATE and status in {404, 410} and "file" in problem.message.lower():
+        return RemoteMissing(refusal)  # the uploaded file is gone, and a new upload replaces it
     if call.kind is not Kind.PLAIN:
         return RejectedError(
             f"{service.address} has no such Batch API: it answered with status {status} when asked to {call.what}. "

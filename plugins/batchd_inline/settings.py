@@ -11,9 +11,11 @@ from pydantic import Field, PlainValidator, field_validator, model_validator
 from batchd import Duration, Json, RejectedError, Secret, Settings
 
 from .dialects import Dialect
+from .mistral import Mistral
 from .openrouter import OpenRouter
+from .xai import XAI
 
-DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (OpenRouter(),)}
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (OpenRouter(), Mistral(), XAI())}
 
 _REFERENCES = ("env:", "file:", "credential:")
 _OURS = frozenset({"requests", "endpoint", "model", "input_file_id", "name", "metadata"})
@@ -39,7 +41,7 @@ class InlineSettings(Settings):
     * `slowest_upload`: bytes per second; a slower upload is stopped and retried later
     """
 
-    dialect: Literal["openrouter"] = "openrouter"
+    dialect: Literal["openrouter", "mistral", "xai"] = "openrouter"
     base_url: str = OpenRouter.base_url
     api_key: Secret = Secret(OpenRouter.key)
     headers: dict[str, Annotated[str | Secret, PlainValidator(_value)]] = Field(default_factory=dict)

@@ -145,3 +145,35 @@ class Splitter:
         self._long = False
         if item:
             self._take(Item(item, whole))
+
+
+class Lines:
+    """The same for a file of lines: each is an item."""
+
+    def __init__(self, take: Take, *, max_line: int = MAX_ITEM) -> None:
+        self._take, self._max_line = take, max_line
+        self._line = bytearray()
+        self._long = False
+
+    def feed(self, chunk: bytes) -> None:
+        """The next bytes."""
+        *ended, rest = chunk.split(b"\n")
+        for piece in ended:
+            self._keep(piece)
+            self.end()
+        self._keep(rest)
+
+    def end(self) -> None:
+        """The line is whole: a new one has begun, or the file has ended."""
+        line, whole = bytes(self._line).strip(), not self._long
+        self._line.clear()
+        self._long = False
+        if line:
+            self._take(Item(line, whole))
+
+    def _keep(self, piece: bytes) -> None:
+        self._line += piece
+        if len(self._line) > self._max_line:
+            self._long = True
+        if self._long:
+            del self._line[KEPT_OF_LONG:]

@@ -58,7 +58,9 @@ class InlineService:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         call = f"{request.method} {request.path.removeprefix(self.prefix)}"
-        self.received.append((call, dict(request.query), dict(request.headers), await request.read()))
+        # A body in parts can be read once only.
+        body = b"" if request.content_type.startswith("multipart/") else await request.read()
+        self.received.append((call, dict(request.query), dict(request.headers), body))
         if self.refusals[call]:
             refusal = self.refusals[call].pop(0)
             return await refusal(request) if callable(refusal) else refusal

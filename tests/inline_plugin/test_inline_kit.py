@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from inline_support import KEY, MODEL, InlineService, OpenRouterService, in_a_thread
+from mistral_service import MistralService
+from xai_service import XAIService
 
 from batchd.testing.conformance import BatchProviderConformance
 from batchd_inline.provider import InlineProvider
@@ -31,3 +33,17 @@ class TestOpenRouter(BatchProviderConformance):
     def make(self) -> Any:
         settings = {"dialect": self.dialect, "base_url": self.url, "api_key": KEY}
         return InlineProvider(InlineProvider.Settings.model_validate(settings))
+
+
+class TestMistral(TestOpenRouter):
+    """Requests in the create call, answers in the job."""
+
+    dialect = "mistral"
+    kind = MistralService
+
+
+class TestXAI(TestOpenRouter):
+    """A file ahead, answers in pages."""
+
+    dialect = "xai"
+    kind = XAIService

@@ -303,8 +303,8 @@ async def test_a_purge_deletes_the_batch_with_its_requests_and_answers(
     early = await provider.purge(remote, submission)
     assert "has not ended" in early.problems[0]
     await provider.poll(remote)
-    assert (await provider.purge(remote, submission)).deleted == ("batch-0",)
-    assert (await provider.purge(remote, submission)).absent == ("batch-0",)
+    assert (await provider.purge(remote, submission)).deleted == ["batch-0"]
+    assert (await provider.purge(remote, submission)).absent == ["batch-0"]
     assert openrouter.batches == {}
 
 

@@ -16,8 +16,8 @@ from batchd_openai.settings import Access
 pytestmark = pytest.mark.field("services")
 
 NAMES = {
-    "openai", "azure", "gemini", "mistral", "groq", "together", "openrouter", "deepseek", "dashscope", "zhipu",
-    "moonshot", "siliconflow", "xai", "perplexity", "fireworks", "novita", "holysheep", "litellm", "vllm", "ollama",
+    "openai", "azure", "gemini", "groq", "together", "deepseek", "dashscope", "zhipu",
+    "moonshot", "siliconflow", "perplexity", "fireworks", "novita", "holysheep", "litellm", "vllm", "ollama",
     "llamacpp", "lmstudio",
 }  # fmt: skip
 

@@ -1,0 +1,109 @@
+"""Mistral's batch jobs with the requests in the create call, and the answers in the job or in files.
+
+Read in November 2026 at docs.mistral.ai (studio-api/batch-processing, resources/known-limitations, the release note of
+2026-01-19, the API reference) and in Mistral's own Python client. Someone else's words: at most 10,000 requests in a
+create call. Unverified: the most bytes of one, and whether rows that failed stand among the outputs or in the error
+file, so both are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from batchd import BatchPhase, BatchStatus, Json, Limits, Problem, Submission
+
+from .dialects import MAX_MESSAGE, Dialect, identifier, number, table
+from .lines import as_line
+from .moments import instant
+from .splitter import Item
+
+_PHASES = {
+    "QUEUED": BatchPhase.VALIDATING,
+    "RUNNING": BatchPhase.IN_PROGRESS,
+    "SUCCESS": BatchPhase.COMPLETED,
+    "FAILED": BatchPhase.FAILED,
+    "TIMEOUT_EXCEEDED": BatchPhase.EXPIRED,
+    "CANCELLATION_REQUESTED": BatchPhase.CANCELLING,
+    "CANCELLED": BatchPhase.CANCELLED,
+}
+_KEPT = 86_400.0
+_PAGE = 100
+
+
+class Mistral(Dialect):
+    """One model and one endpoint a job."""
+
+    name = "mistral"
+    base_url = "https://api.mistral.ai/v1"
+    key = "env:MISTRAL_API_KEY"
+    limits = Limits(max_requests=10_000, max_bytes=50_000_000)
+    window = 24 * 3_600.0
+    batches = "/batch/jobs"
+    cancel = "/cancel"
+    answer_query = {"inline": "true"}  # noqa: RUF012  # a ClassVar in Dialect
+    answer_lists = ("outputs",)
+
+    def create_body(self, submission: Submission) -> Mapping[str, Json]:
+        """The key stands in the metadata, which the list of jobs gives back."""
+        return {
+            "endpoint": submission.endpoint,
+            "model": submission.model,
+            "metadata": {"batchd_key": submission.key},
+        }
+
+    def status(self, record: Mapping[str, Json]) -> BatchStatus:
+        """Words in capitals, counts of its own, errors each with how often it came."""
+        word = str(record.get("status")).upper()
+        phase = _PHASES.get(word, BatchPhase.IN_PROGRESS)
+        errors = record.get("errors")
+        ended = instant(record.get("completed_at"))
+        files: dict[str, Json] = {"files": list(_files(record))}
+        return BatchStatus(
+            phase,
+            total=number(record.get("total_requests")),
+            completed=number(record.get("succeeded_requests")),
+            failed=number(record.get("failed_requests")),
+            # Those of single requests are listed here too, and are no reason why the job failed.
+            problems=tuple(map(_problem, errors)) if isinstance(errors, list) and phase is BatchPhase.FAILED else (),
+            details=files if word in _PHASES else {**files, "unknown_status": word[:100]},
+            answers_until=ended + _KEPT if ended is not None and phase.ended else None,
+        )
+
+    def line(self, item: Item, key: str) -> bytes | None:
+        """The item is one already."""
+        return as_line(item)
+
+    def is_of(self, record: Mapping[str, Json], submission: Submission) -> bool | None:
+        """By the metadata."""
+        return table(record.get("metadata")).get("batchd_key") == submission.key
+
+    def first_batches(self) -> Mapping[str, str]:
+        """Pages are counted from 0."""
+        return {"page": "0", "page_size": str(_PAGE)}
+
+    def next_batches(self, page: Mapping[str, Json], query: Mapping[str, str]) -> Mapping[str, str] | None:
+        """As long as there are jobs on a page, or as many as the list has in all."""
+        following, total = int(query["page"]) + 1, page.get("total")
+        enough = isinstance(total, int) and following * _PAGE >= total
+        return None if enough or not page.get(self.listed) else {**query, "page": str(following)}
+
+    def answer_files(self, record: Mapping[str, Json], written: int) -> Iterator[str]:
+        """The answers if the job did not hold them, and the errors if not all of them were among these."""
+        status = self.status(record)
+        output, error = (identifier(record.get(name)) for name in ("output_file", "error_file"))
+        if output and not written:
+            yield output
+        if error and written < status.completed + status.failed:
+            yield error
+
+
+def _files(record: Mapping[str, Json]) -> Iterator[str]:
+    for name in ("output_file", "error_file"):
+        file = identifier(record.get(name))
+        if file:
+            yield file
+
+
+def _problem(error: Json) -> Problem:
+    message = table(error).get("message") or error
+    return Problem("error", str(message)[:MAX_MESSAGE])
