@@ -15,7 +15,7 @@ from typing import Any
 from ..calls import FindsBatches
 from ..config.load import Config
 from ..config.tables import ObserverTable
-from ..contracts import BatchProvider, Limits, LiveProvider, Sink
+from ..contracts import BatchProvider, LiveProvider, Sink
 from ..errors import BatchdError, ConfigError, PluginError, RejectedError
 from ..file_sink import FileSink
 from ..files import group_id
@@ -34,10 +34,10 @@ from ..system.mounts import is_network, refuse_network
 from .check_result import CheckResult as CheckResult
 from .check_result import Level as Level
 from .route_checks import budget_results
+from .service_checks import service_results
 from .state_checks import state_results
 
 CALL_MAY_TAKE = 60.0
-MAX_SERVICE_BYTES = 200_000_000
 SCARCE, NONE_LEFT = 2 * 10**9, 200 * 10**6
 """Bytes free on the state's disk: below the first it is a note, below the second work may stop at any moment."""
 
@@ -83,7 +83,7 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
         made, _ = validated(catalogue.settings_type("provider", table.plugin), table.settings)
         for secret in secrets_in(made):
             yield _key(f"provider {name}", secret)
-        yield from _limits(config, name, catalogue)
+        yield from service_results(config, name, catalogue)
         yield from _unpriced(config, name, PriceList.of(table, made, currency=config.budget.currency))
     for route in config.routes:
         for sentence in refused_params(route.model, route.params, route=route.name):
@@ -152,24 +152,6 @@ def _unpriced(config: Config, provider: str, prices: PriceList) -> Iterator[Chec
             why = prices.unknown(provider, route.model)
             text = f"{held if config.spending_limits().limits(provider, route.name) else unknown}{why}"
             yield CheckResult(f"route {route.name}", Level.NOTE, text)
-
-
-def _limits(config: Config, provider: str, catalogue: Catalogue) -> Iterator[CheckResult]:
-    """Limits in the configuration that are above those that the plugin knows of its service."""
-    table = config.providers[provider]
-    offered = getattr(catalogue.factory("provider", table.plugin), "limits", None)
-    if not isinstance(offered, Limits):
-        return
-    for name in ("max_requests", "max_bytes", "max_line_bytes", "max_enqueued_tokens"):
-        wanted, most = getattr(table, name), getattr(offered, name)
-        # A service takes 200 MB where the plugin sends half of it, to be on the safe side.
-        most = MAX_SERVICE_BYTES if name == "max_bytes" and most is not None else most
-        if wanted is not None and most is not None and wanted > most:
-            text = (
-                f"{name} = {wanted:,} is above what services take, as far as the plugin {table.plugin} knows "
-                f"({most:,}). If yours takes less, it will refuse each batch that is larger."
-            )
-            yield CheckResult(f"provider {provider}", Level.NOTE, text)
 
 
 async def remote_results(

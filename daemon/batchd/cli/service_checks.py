@@ -1,0 +1,105 @@
+"""What `batchd check` compares with what is known of a service: limits, window, endpoints. Models it does not judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..config.load import Config
+from ..config.service_table import ServiceTable
+from ..config.tables import ProviderTable
+from ..contracts import Limits
+from ..domain.words import nearest
+from ..plugin.catalogue import Catalogue
+from ..settings import seconds
+from .check_result import CheckResult, Level
+
+MAX_SERVICE_BYTES = 200_000_000
+_LIMITS = ("max_requests", "max_bytes", "max_line_bytes", "max_enqueued_tokens")
+
+
+def service_results(config: Config, provider: str, catalogue: Catalogue) -> Iterator[CheckResult]:
+    """A provider and its routes against what is known of its service, or else of services in general."""
+    table = config.providers[provider]
+    service = table.known_service
+    notes = list(_limits(table, catalogue))
+    if service is not None:
+        notes += [*_window(table, service), *_mode(table, service)]
+    found = [CheckResult(f"provider {provider}", Level.NOTE, text) for text in notes]
+    if service is not None:
+        found += [
+            CheckResult(f"route {route.name}", Level.NOTE, text)
+            for route in config.routes
+            if route.provider == provider and (text := _endpoint(route.endpoint, table, service))
+        ]
+        if not found:
+            text = f"It keeps to what is known of {service.title}, {_read(service)}."
+            found.append(CheckResult(f"provider {provider}", Level.OK, text))
+    yield from found
+
+
+def _limits(table: ProviderTable, catalogue: Catalogue) -> Iterator[str]:
+    """Limits in the configuration that are above those of the service."""
+    offered = getattr(catalogue.factory("provider", table.plugin), "limits", None)
+    service = table.known_service
+    for name in _LIMITS:
+        wanted = getattr(table, name)
+        known = getattr(service.limits, name) if service is not None else None
+        if wanted is None:
+            continue
+        if known is not None and service is not None:
+            if wanted > known:
+                yield (
+                    f"{name} = {wanted:,} is above what {service.title} takes ({known:,}, {_read(service)}). It will "
+                    f"refuse each batch that is larger. Leave {name} out, or write at most {known:,}."
+                )
+            continue
+        most = getattr(offered, name) if isinstance(offered, Limits) else None
+        # A service takes 200 MB where the plugin sends half of it, to be on the safe side.
+        most = MAX_SERVICE_BYTES if name == "max_bytes" and most is not None else most
+        if most is not None and wanted > most:
+            yield (
+                f"{name} = {wanted:,} is above what services take, as far as the plugin {table.plugin} knows "
+                f"({most:,}). If yours takes less, it will refuse each batch that is larger."
+            )
+
+
+def _window(table: ProviderTable, service: ServiceTable) -> Iterator[str]:
+    wanted = table.settings.get("completion_window")
+    if not service.window or not isinstance(wanted, str) or table.mode == "live":
+        return
+    shortest, longest = service.window[0], service.window[-1]
+    try:
+        within = seconds(shortest) <= seconds(wanted) <= seconds(longest)
+    except ValueError:
+        within = False
+    if not within:
+        known = shortest if shortest == longest else f"{shortest} to {longest}"
+        yield (
+            f'completion_window = "{wanted}" is not what {service.title} knows ({known}, {_read(service)}). It may '
+            "refuse each batch."
+        )
+
+
+def _mode(table: ProviderTable, service: ServiceTable) -> Iterator[str]:
+    as_known = table.plugin == service.plugin and table.settings.get("base_url") == service.provider.get("base_url")
+    if table.mode == "batch" and service.mode == "live" and as_known:
+        yield (
+            f'mode = "batch", but the plugin {table.plugin} can send {service.title} no batches, {_read(service)}. '
+            'With mode = "live" it is asked by live calls.'
+        )
+
+
+def _endpoint(endpoint: str, table: ProviderTable, service: ServiceTable) -> str | None:
+    in_batches = table.mode == "batch" and service.batch_endpoints is not None
+    known = (service.batch_endpoints or []) if in_batches else service.endpoints
+    if not known or endpoint in known:
+        return None
+    meant = nearest(endpoint, known)
+    hint = f" Did you mean {meant}?" if meant else f" It knows {', '.join(known)}."
+    where = "in batches of" if in_batches else "at"
+    sentence = f"The endpoint {endpoint} is not known {where} {service.title}, {_read(service)}"
+    return f"{sentence}; it may refuse each row.{hint}"
+
+
+def _read(service: ServiceTable) -> str:
+    return f"as read on {max(each.at for each in service.read)}"
