@@ -334,7 +334,9 @@ class Submission:
 
     `key` is batchd's name for the batch, and is never reused. `file` holds one request per line, in OpenAI's batch
     format: `{"custom_id", "method", "url", "body"}`. `size` is in bytes, `timeout` in seconds. `upload` is the
-    return value of `BatchProvider.upload`, if it was called. `attempt` counts the uploads, from 1.
+    return value of `BatchProvider.upload`, if it was called. `attempt` counts the uploads, from 1. `create_key` is the
+    same when a create of unknown outcome is repeated, and another after any definite answer: for a header such as
+    `Idempotency-Key`.
     """
 
     key: str
@@ -346,6 +348,7 @@ class Submission:
     attempt: int = 1
     upload: str | None = None
     timeout: float = 60.0
+    create_key: str = ""
 
     def requests_in_file(self) -> Iterator[dict[str, Json]]:
         """The requests, decoded, one at a time."""

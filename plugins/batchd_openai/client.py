@@ -6,19 +6,22 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import IO, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx2
 import openai
 
-from batchd import Json, TransientError
+from batchd import BatchdError, Json, TransientError
 
 from .bounded import BoundedClient
+from .normalise import identifier, unwrap
 from .pacing import Pacing
 from .retrying import with_retries
 from .settings import Access, OpenAISettings
 from .translation import FOREIGN, not_json, storage_of, translate
-from .wire import UNREADABLE, Call, Service
+from .wire import UNREADABLE, Call, Kind, Service
+
+_PIECE = 1 << 18
 
 Send = Callable[[openai.AsyncOpenAI], Awaitable[httpx2.Response]]
 
@@ -60,9 +63,11 @@ class Client:
             self.pacing, lambda: self._response(call, lambda sdk: sdk.delete(address, cast_to=httpx2.Response))
         )
 
-    async def create(self, call: Call, path: str, body: Mapping[str, Json], *, within: float) -> Json:
+    async def create(
+        self, call: Call, path: str, body: Mapping[str, Json], *, within: float, headers: Mapping[str, str]
+    ) -> Json:
         """The answer to the one POST that costs money. It is sent exactly once, whatever the outcome."""
-        options: Any = {"timeout": self._timeout(within)}
+        options: Any = {"timeout": self._timeout(within), "headers": dict(headers)}
 
         async def send(sdk: openai.AsyncOpenAI) -> httpx2.Response:
             async with asyncio.timeout(within):
@@ -71,13 +76,21 @@ class Client:
         return await self._json(call, send)
 
     async def upload(
-        self, call: Call, path: str, fields: Mapping[str, str], file: tuple[str, IO[bytes], str], *, within: float
+        self,
+        call: Call,
+        path: str,
+        fields: Mapping[str, str],
+        file: tuple[str, IO[bytes], str],
+        *,
+        within: float,
+        headers: Mapping[str, str],
     ) -> Json:
         """The answer to a POST of a file, without retries: only the caller knows what a lost answer left behind.
 
         The file is passed open: the SDK would read a path or bytes into memory as a whole.
         """
-        options: Any = {"headers": {"Content-Type": "multipart/form-data"}, "timeout": self._timeout(within)}
+        told = {"Content-Type": "multipart/form-data", **headers}
+        options: Any = {"headers": told, "timeout": self._timeout(within)}
 
         async def send(sdk: openai.AsyncOpenAI) -> httpx2.Response:
             # A limit for the whole call, since the transport has no write timeout.
@@ -87,6 +100,64 @@ class Client:
                 )
 
         return await self._json(call, send)
+
+    async def upload_to_storage(
+        self, call: Call, path: str, fields: Mapping[str, str], file: IO[bytes], size: int, *, within: float
+    ) -> str | None:
+        """The id of a file that is put where the service says, and is then processed by it. None if it names none.
+
+        The storage gets the rows, which it must, and nothing else of ours.
+        """
+        options: Any = {
+            "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+            "timeout": self._timeout(self.settings.request_timeout),
+        }
+        form = urlencode(fields).encode()
+        sdk, service = self._open()
+        try:
+            answer = await sdk.post(path, cast_to=httpx2.Response, content=form, options=options)
+        except FOREIGN as error:
+            target, headers = storage_of(error), getattr(getattr(error, "response", None), "headers", {})
+            name = headers.get("x-together-file-id") or headers.get("x-file-id")
+            failure = translate(error, call, service)
+        else:
+            return identifier(unwrap(service.decoded(answer.content)).get("id"))
+        if target is None or not name:
+            raise failure
+        await self._put(target, file, size, call, service, within=within)
+        done = await self._json(
+            Call(f"process the file {name}", Kind.UPLOAD, about=name),
+            lambda sdk: sdk.post(_quoted((path.strip("/"), name, "preprocess")), cast_to=httpx2.Response),
+        )
+        return identifier(unwrap(done).get("id")) or name
+
+    async def _put(
+        self, target: httpx2.URL, file: IO[bytes], size: int, call: Call, service: Service, *, within: float
+    ) -> None:
+        async def pieces() -> AsyncIterator[bytes]:
+            while piece := await asyncio.to_thread(file.read, _PIECE):
+                yield piece
+
+        self.prepare()
+        assert self._http is not None
+        self._http.cookies.clear()
+        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        request = self._http.build_request(
+            "PUT", target, headers=headers, content=pieces(), timeout=self._timeout(within)
+        )
+        try:
+            async with asyncio.timeout(within):
+                response = await self._http.send(request)
+        except FOREIGN as error:
+            failure: BatchdError = translate(error, call, service)
+        else:
+            if response.is_success:
+                return
+            failure = TransientError(
+                f"{service.base_url} has files put to {target.host}, and that answers with status "
+                f"{response.status_code}."
+            )
+        raise failure
 
     @asynccontextmanager
     async def streaming(self, call: Call, file: str, headers: Mapping[str, str]) -> AsyncIterator[Stream]:

@@ -11,7 +11,14 @@ from batchd import Json
 from .normalise import instant
 from .settings import OpenAISettings
 
-KEPT_DAYS = {"api.openai.com": 30, "api.deepinfra.com": 30}
+KEPT_DAYS = {
+    "api.openai.com": 30,
+    "api.deepinfra.com": 30,
+    "api.groq.com": 30,
+    "dashscope.aliyuncs.com": 30,
+    "api.perplexity.ai": 30,
+    "api.novita.ai": 15,
+}
 """Days for which services keep answers if they are asked for nothing else, by their own pages. Others do not say."""
 _ENDS = ("completed_at", "expired_at", "cancelled_at", "failed_at", "ended_at", "finished_at")
 

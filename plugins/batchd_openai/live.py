@@ -6,6 +6,7 @@ The SDK's typed call takes 18 times as much of a core at 64 calls in flight.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from typing import Literal
@@ -25,6 +26,7 @@ MAX_ANSWER = 32_000_000
 ACCESS_SECONDS = 1.0
 _TOO_MANY = frozenset({429, 498, 503, 529})
 """Statuses of a service that takes no more calls at the moment: 498 is Groq's, 529 Anthropic's."""
+_VERSION = re.compile(r"^/v\d+(?=/)")
 _ASK = Call("answer a request", Kind.ANSWER)
 
 
@@ -46,7 +48,8 @@ class LiveClient:
     async def answer(self, call: LiveCall) -> LiveAnswer:
         """Ask one row. See `LiveProvider.answer`."""
         access = self._read_access()
-        url = self._settings.base_url + call.endpoint.removeprefix("/v1")
+        # The version is the end of the address: "/v1", and "/v4" at Zhipu.
+        url = self._settings.base_url + _VERSION.sub("", call.endpoint)
         headers = self._headers(access)
         if self._settings.idempotency_key:
             headers["Idempotency-Key"] = call.key

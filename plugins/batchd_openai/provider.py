@@ -153,7 +153,8 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
         if settings.metadata:
             body["metadata"] = {**settings.extra_body.get("metadata", {}), "batchd_key": submission.key}
         call = Call("create a batch", Kind.CREATE, about=submission.upload)
-        answer = await self._client.create(call, "/batches", body, within=submission.timeout)
+        headers = {"Idempotency-Key": submission.create_key or submission.key} if settings.idempotency_key else {}
+        answer = await self._client.create(call, "/batches", body, within=submission.timeout, headers=headers)
         batch = unwrap(answer)
         remote = identifier(batch.get("id")) or identifier(batch.get("batch_id"))
         if remote is None:
@@ -300,16 +301,24 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
 
     async def _upload(self, submission: Submission, name: str) -> str:
         within = self._pacing.min_upload + submission.size / self.settings.slowest_upload
+        call, settings = Call("take a file", Kind.UPLOAD), self.settings
         # Not opened in a thread: a cancellation between opening and closing would leak it. It is a local file.
         with submission.file.open("rb") as file:
-            answer = await self._client.upload(
-                Call("take a file", Kind.UPLOAD),
-                "/files",
-                {"purpose": self.settings.purpose},
-                (name, file, "application/jsonl"),
-                within=within,
-            )
-        uploaded = identifier(unwrap(answer).get("id"))
+            if settings.uploads == "storage":
+                fields = {"purpose": settings.purpose, "file_name": name, "file_type": "jsonl"}
+                uploaded = await self._client.upload_to_storage(
+                    call, "/files", fields, file, submission.size, within=within
+                )
+            else:
+                answer = await self._client.upload(
+                    call,
+                    "/files",
+                    {"purpose": settings.purpose},
+                    (name, file, "application/jsonl"),
+                    within=within,
+                    headers={settings.model_header: submission.model} if settings.model_header else {},
+                )
+                uploaded = identifier(unwrap(answer).get("id"))
         if uploaded is None:
             raise TransientError(f"{self.settings.base_url} answered an upload, but without the id of the file.")
         return uploaded
@@ -319,7 +328,9 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
         complete = None
         for file in await self._ours(submission):
             size = size_of(file)
-            if size == submission.size and str(file.get("status")).lower() not in _GONE:
+            # One that is in the storage and was not processed cannot be used.
+            whole = size == submission.size and file.get("Processed") is not False
+            if whole and str(file.get("status")).lower() not in _GONE:
                 complete = complete or str(file["id"])
             elif size is not None:
                 # A leftover file harms nothing, so a failed deletion is ignored.

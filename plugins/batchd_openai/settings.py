@@ -40,8 +40,10 @@ class OpenAISettings(Settings):
     * `organization`, `project`: OpenAI's, sent as headers
     * `headers`, `query`: added to every call; values may be `env:NAME` and the like
     * `completion_window`, `purpose`: sent as they are (Together wants the purpose `batch-api`)
+    * `uploads`: "form", or "storage" where the service names an address for the input file (Together)
+    * `model_header`: a header that names the model to the upload (LiteLLM wants `x-litellm-model`)
     * `metadata`: whether to mark batches with our key; turn it off if the service refuses it
-    * `idempotency_key`: whether live calls carry the header `Idempotency-Key`
+    * `idempotency_key`: whether creates and live calls carry the header `Idempotency-Key`
     * `extra_body`: more fields for the create call, such as `output_expires_after`
     * `request_timeout`, `connect_timeout`: the longest silence of the service; the time to connect
     * `slowest_upload`: bytes per second; a slower upload is stopped and retried later
@@ -55,6 +57,8 @@ class OpenAISettings(Settings):
     query: dict[str, Value] = Field(default_factory=dict)
     completion_window: str = "24h"
     purpose: str = "batch"
+    uploads: Literal["form", "storage"] = "form"
+    model_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]+$")
     metadata: bool = True
     idempotency_key: bool = True
     extra_body: dict[str, Json] = Field(default_factory=dict)

@@ -1,7 +1,7 @@
 """The one place that translates errors of the SDK and the network into batchd's.
 
     did not reach the service: refused, DNS, TLS, connect timeout       NotSent
-    broken, silent, 408 409 425 429 5xx, not JSON                       TransientError
+    broken, silent, 408 409 425 429 498 5xx, not JSON                   TransientError
     401 402 403 407, an empty account, a redirect, an unusable address  RejectedError
     a redirect of a create, an answer without end                       TransientError
     404 410                                                             RemoteMissing
@@ -67,7 +67,7 @@ _UNUSABLE = (
     aiohttp.NonHttpUrlClientError,
 )
 
-_PASSING = frozenset({408, 409, 425, 429})
+_PASSING = frozenset({408, 409, 425, 429, 498})
 _NO_SUCH_CALL = frozenset({404, 405, 410, 501})
 _BAD_KEY = frozenset({"invalid_api_key", "api_key_invalid", "account_deactivated"})
 # Azure, right after an upload: "Only files with status 'Processed' are accepted."

@@ -31,6 +31,16 @@ async def test_the_batch_is_created_from_the_upload(
     }
 
 
+@pytest.mark.field("creates of unknown outcome")
+async def test_a_create_carries_the_key_of_its_outcome(service: FakeService, connect: Connect, tmp_path: Path) -> None:
+    service.on("POST", "/batches", batch())
+    for create_key in ("", "01key-2"):
+        await connect().submit(submission_of(tmp_path, create_key=create_key))
+    await connect(idempotency_key=False).submit(submission_of(tmp_path))
+    keys = [call.headers.get("Idempotency-Key") for call in service.calls("POST", "/batches")]
+    assert keys == ["01key", "01key-2", None]
+
+
 async def test_the_configured_fields_are_sent(service: FakeService, connect: Connect, tmp_path: Path) -> None:
     service.on("POST", "/batches", batch())
     extra = {"output_expires_after": {"anchor": "created_at", "seconds": 3600}, "metadata": {"team": "blue"}}

@@ -164,6 +164,7 @@ BATCHES = st.builds(
     held_for=st.none() | st.sampled_from(HeldFor),
     answers_until=SOMETIME,
     cut_at=SOMETIME,
+    create_answers=COUNT,
 )
 OWNER = Job(
     id="job",

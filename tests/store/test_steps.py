@@ -598,6 +598,17 @@ async def test_a_batch_that_was_cancelled_and_turns_out_not_to_be_there_is_not_s
     assert (await store.jobs.part("job", 0)).state is PartState.PLANNED
 
 
+@pytest.mark.parametrize(("step", "same"), [("not_submitted", False), ("upload_lost", False), ("not_found", True)])
+async def test_the_key_of_a_create_changes_after_a_definite_answer_alone(store: Opened, step: str, same: bool) -> None:
+    at = batch(BatchState.SUBMITTING, upload="file-1")
+    await store.put(RUNNING, at, BATCHED)
+    await store.batches.outcome_unknown(at, "it did not answer", 180.0)
+    await getattr(store.batches, step)(at)
+    after = await store.batches.get("batch")
+    assert (after.create_key == at.create_key) is same
+    assert after.create_key.startswith("batch")
+
+
 # --- looking ---------------------------------------------------------------------------------------------------
 
 

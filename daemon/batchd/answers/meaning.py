@@ -22,7 +22,7 @@ from .usual_lines import usual_response
 
 _decoder = msgspec.json.Decoder()
 _CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"((?:[^"\\]|\\.)*)"')
-_AGAIN = frozenset({408, 409, 425, 429})
+_AGAIN = frozenset({408, 409, 425, 429, 498})
 _ANSWERED = re.compile(rb'"status_code"\s*:\s*"?2\d\d\b')
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 

@@ -186,6 +186,7 @@ class Batch:
     batchd decided to stop it there. It is `wanted` until its answers are not needed any more. `lane` says how its
     requests are sent and paid. `fingerprint` is that of the account that the provider last knew it under,
     `answers_until` when the provider deletes its answers. At `cut_at` it was decided to end it early, for a deadline.
+    `create_answers` counts definite answers to its create call other than success.
     """
 
     key: str
@@ -222,3 +223,9 @@ class Batch:
     held_for: HeldFor | None = None
     answers_until: float | None = None
     cut_at: float | None = None
+    create_answers: int = 0
+
+    @property
+    def create_key(self) -> str:
+        """What tells a service that a create is a repetition: the same while the outcome is unknown."""
+        return f"{self.key}-{self.create_answers}" if self.create_answers else self.key

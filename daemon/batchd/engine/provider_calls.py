@@ -113,6 +113,7 @@ def submission(
         attempt=batch.uploads if attempt is None else attempt,
         upload=batch.upload,
         timeout=provider.create_timeout,
+        create_key=batch.create_key,
     )
 
 

@@ -153,7 +153,7 @@ _PASSING_CODES = frozenset(
         "server_overloaded", "timeout", "request_timeout", "insufficient_system_resource",
     }
 )  # fmt: skip
-PASSING_STATUSES = frozenset({408, 409, 425, 429})
+PASSING_STATUSES = frozenset({408, 409, 425, 429, 498})
 
 
 def advice_on_account(refusal: ServiceRefusal) -> str | None:

@@ -31,7 +31,7 @@ from ..events import (
 )
 from ..model import BatchPhase, BatchStatus, Json
 from .database import Database, Transaction, to_json
-from .mapping import batch_of, columns_of, part_of, recipe_of, route_of, usage_columns
+from .mapping import batch_of, columns_of, moment_column, part_of, recipe_of, route_of, status_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class Batches:
 
         False if it must not go out: the batch was taken back meanwhile. `fingerprint` is that of the account.
         """
-        columns = {"intent": _moment(intent), "fingerprint": to_json(dict(fingerprint))}
+        columns = {"intent": moment_column(intent), "fingerprint": to_json(dict(fingerprint))}
         return await self._step(
             batch, BatchState.UPLOADED, state=BatchState.SUBMITTING, looks=0, reason=None, **columns
         )
@@ -206,11 +206,13 @@ class Batches:
 
     async def not_submitted(self, batch: Batch) -> None:
         """The create call certainly did not arrive, or was certainly refused: it may be made again."""
-        await self._step(batch, BatchState.SUBMITTING, state=BatchState.UPLOADED, intent=None)
+        answers = batch.create_answers + 1
+        await self._step(batch, BatchState.SUBMITTING, state=BatchState.UPLOADED, intent=None, create_answers=answers)
 
     async def upload_lost(self, batch: Batch) -> None:
         """The provider does not know the input file any more: upload it again."""
-        await self._step(batch, BatchState.SUBMITTING, state=BatchState.PACKED, upload=None, intent=None)
+        again: dict[str, Any] = {"upload": None, "intent": None, "create_answers": batch.create_answers + 1}
+        await self._step(batch, BatchState.SUBMITTING, state=BatchState.PACKED, **again)
 
     async def looked(self, batch: Batch, looks: int) -> None:
         """It was looked for and not found this many times in a row."""
@@ -275,8 +277,8 @@ class Batches:
 
     async def polled(self, batch: Batch, status: BatchStatus, now: Moment, *, progress: Moment) -> None:
         """What the provider says of it now, and since when that has been the same."""
-        moments = {"heard": _moment(now), "progress": _moment(progress)}
-        await self._step(batch, BatchState.SUBMITTED, **_status_columns(status), **moments)
+        moments = {"heard": moment_column(now), "progress": moment_column(progress)}
+        await self._step(batch, BatchState.SUBMITTED, **status_columns(status), **moments)
 
     async def known_to(self, batch: Batch, fingerprint: Mapping[str, str]) -> None:
         """The provider knows it under this account."""
@@ -300,7 +302,7 @@ class Batches:
         async def change(tx: Transaction) -> None:
             [row] = await tx.fetch("batch", key=batch.key)
             if row["state"] == BatchState.SUBMITTED and row["stopping"] is None:
-                columns = _status_columns(status) | {"stopping": _moment(now)}
+                columns = status_columns(status) | {"stopping": moment_column(now)}
                 await tx.update("batches", {"key": batch.key}, **columns)
                 await tx.record(event)
 
@@ -321,13 +323,13 @@ class Batches:
         repeated = status.details.get(CALLS_REPEATED)
         events: list[Event] = [CallsRepeated(batch=batch.key, **repeated)] if isinstance(repeated, dict) else []
         await self._step(
-            batch, BatchState.SUBMITTED, *events, event, state=BatchState.ENDED, ended_at=at, **_status_columns(status)
+            batch, BatchState.SUBMITTED, *events, event, state=BatchState.ENDED, ended_at=at, **status_columns(status)
         )
 
     async def cancel_asked(self, batch: Batch, now: Moment) -> None:
         """The provider was asked to stop; it need not be asked again while it says that it does."""
         first = batch.stopping or now
-        await self._step(batch, BatchState.SUBMITTED, phase=BatchPhase.CANCELLING, stopping=_moment(first))
+        await self._step(batch, BatchState.SUBMITTED, phase=BatchPhase.CANCELLING, stopping=moment_column(first))
 
     async def fetched(self, batch: Batch) -> None:
         """Its answers are downloaded."""
@@ -381,20 +383,3 @@ async def _with_place(tx: Transaction, event: Event) -> Event:
     if isinstance(event, BatchSubmitted):
         event = dataclasses.replace(event, jobs=place["jobs"])
     return dataclasses.replace(event, first=bool(place["is_first"]))
-
-
-def _moment(intent: Moment) -> str:
-    return to_json(dataclasses.asdict(intent))
-
-
-def _status_columns(status: BatchStatus) -> dict[str, Any]:
-    return {
-        "phase": status.phase,
-        "completed": status.completed,
-        "failed": status.failed,
-        "total": status.total,
-        "details": to_json(dict(status.details)),
-        "problems": to_json([dataclasses.asdict(problem) for problem in status.problems]),
-        "usage": to_json(usage_columns(status.usage)) if status.usage is not None else None,
-        "answers_until": status.answers_until,
-    }

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..domain.records import Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState
 from ..domain.routing import Route
-from ..model import BatchPhase, Dialect, Usage
+from ..model import BatchPhase, BatchStatus, Dialect, Usage
 from ..money.lanes import Lane
 from ..money.pricing import Terms
 from .database import to_json
@@ -101,6 +101,25 @@ def usage_columns(usage: Usage) -> list[int]:
 def usage_of(text: str) -> Usage:
     """Usage as it was stored."""
     return Usage(*json.loads(text))
+
+
+def moment_column(intent: Moment) -> str:
+    """How a Moment is stored."""
+    return to_json(dataclasses.asdict(intent))
+
+
+def status_columns(status: BatchStatus) -> dict[str, Any]:
+    """The columns of a batch that its status gives."""
+    return {
+        "phase": status.phase,
+        "completed": status.completed,
+        "failed": status.failed,
+        "total": status.total,
+        "details": to_json(dict(status.details)),
+        "problems": to_json([dataclasses.asdict(problem) for problem in status.problems]),
+        "usage": to_json(usage_columns(status.usage)) if status.usage is not None else None,
+        "answers_until": status.answers_until,
+    }
 
 
 def _loaded(row: sqlite3.Row, record: type[Job | Part | Batch]) -> dict[str, Any]:
