@@ -62,6 +62,19 @@ def test_a_service_that_takes_more_than_others_is_believed(tmp_path: Path, catal
     assert said.level == "ok"
 
 
+def test_a_service_that_takes_less_than_batchd_sends_is_recognised_by_its_address(
+    tmp_path: Path, catalogue: Catalogue
+) -> None:
+    provider = 'plugin = "openai"\napi_key = "env:K"\nbase_url = "{}"'
+    [said] = found(tmp_path, catalogue, provider.format("https://api.siliconflow.cn/v1"))
+    assert (
+        'takes 5,000 requests in a batch, as read on 2026-11-28, and batchd would send 10,000. Write service = "silic'
+        in said.text
+    )
+    assert found(tmp_path, catalogue, provider.format("https://api.siliconflow.cn/v1") + "\nmax_requests = 5_000") == []
+    assert found(tmp_path, catalogue, provider.format("https://api.groq.com/openai/v1")) == []
+
+
 def test_an_endpoint_that_it_does_not_know(tmp_path: Path, catalogue: Catalogue) -> None:
     [said] = found(tmp_path, catalogue, 'service = "zhipu"')
     assert said.subject == "route reviews"

@@ -90,6 +90,12 @@ def test_a_configuration_that_is_there_is_not_touched() -> None:
     assert '[providers.vllm]\nservice = "vllm"' in said.out
 
 
+def test_a_server_of_one_s_own_has_its_address_in_the_configuration() -> None:
+    here("init", "--service", "ollama", "--model", "m", "--columns", "review")
+    provider = tomllib.loads(Path("config.toml").read_text())["providers"]["ollama"]
+    assert provider == {"service": "ollama", "base_url": "http://localhost:11434/v1", "api_key": "none"}
+
+
 def test_what_is_missing_is_said() -> None:
     assert "also needs --model" in here("init", "--service", "groq", "--columns", "a").err
     assert "go with --service" in here("init", "--model", "m").err

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from batchd.config.limits import provider_limits
 from batchd.config.load import Config, load
 from batchd.config.services import service_named
 from batchd.contracts import Limits
@@ -71,6 +72,16 @@ def test_a_service_with_high_limits_makes_no_larger_batches(write: Write, catalo
     assert config.providers["mine"].packing(Limits()).max_requests == 10_000
 
 
+def test_a_file_of_requests_is_held_to_the_limits_of_the_service(write: Write, plugin_dir: Path) -> None:
+    config = write(
+        f'plugin_dir = "{plugin_dir}"\n[plugins]\ndisabled = ["batchd"]\n[providers.mine]\nservice = "known"\n{ROUTE}'
+    )
+    assert provider_limits(config, "mine").max_requests == 5_000
+    config.write_text(config.read_text().replace('"known"', '"knwon"'))
+    with pytest.raises(ConfigError, match='did you mean "known"'):
+        provider_limits(config, "mine")
+
+
 def test_what_only_the_operator_knows_must_be_written(read: Callable[[str], Config]) -> None:
     with pytest.raises(ConfigError, match=r'base_url: is missing: only you know yours, such as "https://YOURS'):
         read('service = "own"')
@@ -86,6 +97,13 @@ def test_a_wrong_name_is_one_fault_and_says_the_nearest(read: Callable[[str], Co
         service_named(catalogue, "knwon")
     with pytest.raises(ConfigError, match="service: should be text"):
         read("service = 3")
+
+
+def test_a_plugin_that_is_a_service_says_which_key_is_meant(write: Write, catalogue: Catalogue) -> None:
+    with pytest.raises(
+        ConfigError, match='there is no plugin "known", but a service of that name; write service = "kn'
+    ):
+        load(write(f"[providers.known]\n{ROUTE.replace('mine', 'known')}"), catalogue)
 
 
 def test_a_wrong_table_is_its_plugin_s_fault(read: Callable[[str], Config], catalogue: Catalogue) -> None:

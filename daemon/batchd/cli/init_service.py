@@ -46,6 +46,9 @@ def tables(name: str, service: ServiceTable, model: str, columns: Sequence[str])
         f"service = {_text(name)}",
     ]
     lines += [f"{key} = {_text(example)}  # write yours" for key, example in service.needed.items()]
+    address = str(service.provider.get("base_url", ""))
+    if "//localhost" in address:
+        lines += [f"base_url = {_text(address)}  # where it runs"]
     key = service.provider.get("api_key")
     if isinstance(key, str):
         why = "  # it asks for no key; if yours does, env:NAME" if key == "none" else _WHERE

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from ..config.load import Config
 from ..config.service_table import ServiceTable
+from ..config.services import all_services
 from ..config.tables import ProviderTable
 from ..contracts import Limits
 from ..domain.words import nearest
+from ..errors import PluginError
 from ..plugin.catalogue import Catalogue
 from ..settings import seconds
 from .check_result import CheckResult, Level
@@ -22,7 +25,9 @@ def service_results(config: Config, provider: str, catalogue: Catalogue) -> Iter
     table = config.providers[provider]
     service = table.known_service
     notes = list(_limits(table, catalogue))
-    if service is not None:
+    if service is None:
+        notes += _unnamed(table, catalogue)
+    else:
         notes += [*_window(table, service), *_mode(table, service)]
     found = [CheckResult(f"provider {provider}", Level.NOTE, text) for text in notes]
     if service is not None:
@@ -35,6 +40,27 @@ def service_results(config: Config, provider: str, catalogue: Catalogue) -> Iter
             text = f"It keeps to what is known of {service.title}, {_read(service)}."
             found.append(CheckResult(f"provider {provider}", Level.OK, text))
     yield from found
+
+
+def _unnamed(table: ProviderTable, catalogue: Catalogue) -> Iterator[str]:
+    """A service that is not named, whose limits are below what batchd would send it."""
+    host = urlsplit(str(table.settings.get("base_url", ""))).hostname
+    offered = getattr(catalogue.factory("provider", table.plugin), "limits", None)
+    if host is None or table.mode == "live" or not isinstance(offered, Limits):
+        return
+    packing = table.packing(offered)
+    try:
+        services = all_services(catalogue)
+    except PluginError:
+        return  # which `batchd services` says
+    for name, service in services.items():
+        same = urlsplit(str(service.provider.get("base_url", ""))).hostname == host
+        known = service.limits.max_requests
+        if same and known is not None and known < packing.max_requests:
+            yield (
+                f"base_url is that of {service.title}, which takes {known:,} requests in a batch, {_read(service)}, "
+                f'and batchd would send {packing.max_requests:,}. Write service = "{name}", or max_requests = {known}.'
+            )
 
 
 def _limits(table: ProviderTable, catalogue: Catalogue) -> Iterator[str]:

@@ -37,6 +37,11 @@ class PluginTables:
         if self._catalogue.is_disabled(role, kind):
             self.problems.add((*table, key), f'the {role.noun} "{kind}" is disabled; take it out of [plugins] disabled')
             return False
+        if role is Role.PROVIDER and self._catalogue.find(Role.SERVICE, kind) is not None:
+            self.problems.add(
+                (*table, key), f'there is no plugin "{kind}", but a service of that name; write service = "{kind}"'
+            )
+            return False
         kinds = self._catalogue.kinds(role)
         suspects, alike = self._catalogue.suspects(role, kind)
         if suspects and (alike or nearest(kind, kinds) is None):
