@@ -151,8 +151,12 @@ def _add_planned(uncounted: Sequence[tuple[int, Reading, bool]], planned: Planne
         tally.add(reading.billed.at_least(figure), wasted=wasted, estimated=True)
 
 
-def _size(reading: Reading) -> int:
+def answer_size(line: bytes) -> int:
     """How many bytes of answer a line holds."""
+    return _size(read_line(line))
+
+
+def _size(reading: Reading) -> int:
     outcome = reading.outcome
     if isinstance(outcome, Failure):
         return len(reading.line)

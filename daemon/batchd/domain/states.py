@@ -70,7 +70,8 @@ class BatchState(StrEnum):
 
 
 CALLS_REPEATED = "calls_repeated"
-"""In the details of a batch of live calls: how many rows may be paid twice, and the first of them, counted from 1."""
+"""In the details of a batch of live calls: how many rows may be paid twice, and the first of them, counted from 1. Each
+of these has reserved its cost a second time until the batch is collected."""
 LIVE_WEIGHT = "live_weight"
 """The same, and never stored: how many turns its calls get for one of other jobs."""
 LIVE_RATE = "live_rate"

@@ -25,6 +25,7 @@ from typing import IO
 
 import msgspec
 
+from ..answers.unknown_calls import unknown_call
 from ..calls import LiveAnswer
 from ..files import fsync_folder
 from ..model import Json
@@ -134,8 +135,15 @@ def outcomes(path: Path) -> Iterator[bytes]:
 
 
 def copy_outcomes(path: Path, target: IO[bytes]) -> None:
-    """Write the lines with outcomes to a file."""
-    target.writelines(outcomes(path))
+    """Write the lines with outcomes to a file, then one for each row with a call whose outcome is not known."""
+    unknown: set[bytes] = set()
+    with path.open("rb") as lines:
+        for line in lines:
+            if line.startswith(b"{") and line.endswith(b"\n"):
+                target.write(line)
+            elif line.startswith(b"~") and line.endswith(b"\n"):
+                unknown.add(line[1:-1])
+    target.writelines(unknown_call(row.decode()) for row in sorted(unknown))
 
 
 def line_of(custom_id: str, answer: LiveAnswer) -> bytes:

@@ -293,9 +293,9 @@ FROM (SELECT
           COALESCE(MONEY(reserved WHERE job != :job), 0) AS reserved,
           COALESCE(MONEY(reserved WHERE job != :job AND provider = :provider), 0) AS provider_reserved,
           COALESCE(MONEY(reserved WHERE job != :job AND route = :route), 0) AS route_reserved
-      FROM (SELECT parts.job, parts.reserved, json_extract(jobs.route, '$.provider') AS provider,
+      FROM (SELECT parts.job, RESERVED AS reserved, json_extract(jobs.route, '$.provider') AS provider,
                    json_extract(jobs.route, '$.name') AS route
-            FROM parts JOIN jobs ON jobs.id = parts.job
+            FROM parts JOIN jobs ON jobs.id = parts.job LEFT JOIN batches ON batches.key = parts.batch
             WHERE parts.state IN ('batched', 'answered')
                OR (parts.state IN ('unplanned', 'planned') AND jobs.state = 'running' AND NOT jobs.cancelled)))
      AS promised
@@ -304,7 +304,8 @@ FROM (SELECT
 -- What the job itself may still cost at most.
 SELECT COALESCE(MONEY(reserved), 0) AS reserved, COALESCE(SUM(unlimited), 0) AS unlimited,
        COUNT(*) FILTER (WHERE state = 'unplanned') AS unplanned, COUNT(*) AS parts
-FROM parts WHERE job = :job AND state != 'collected'
+FROM (SELECT parts.state, parts.unlimited, RESERVED AS reserved
+      FROM parts LEFT JOIN batches ON batches.key = parts.batch WHERE job = :job AND parts.state != 'collected')
 
 -- name: spending_of_job
 -- NULL money of one line makes the sum NULL: a sum of what is known would be taken for the whole.

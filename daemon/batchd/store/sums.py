@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import re
 
+from ..domain.states import CALLS_REPEATED
 from ..money.budget import MAX_AMOUNT
 
 _MONEY = re.compile(r"MONEY\((\w+)(?: WHERE ([^()]*))?\)")
 
 
+_RESERVED = f"""MIN({MAX_AMOUNT}, parts.reserved + CASE WHEN batches.lane = 'live'
+    THEN (parts.reserved + batches.requests - 1) / MAX(1, batches.requests)
+         * COALESCE(json_extract(batches.details, '$.{CALLS_REPEATED}.rows'), 0) ELSE 0 END)"""
+"""What a part has reserved: twice for each row with a live call whose outcome is not known, since it may be paid."""
+
+
 def with_money(query: str) -> str:
     """The query with each `MONEY(column WHERE …)` written out: an exact sum that stops at MAX_AMOUNT.
+
+    `RESERVED` is what a part has reserved, where its batch is joined.
 
     SUM fails for good once a sum needs more than 64 bits, and a service that claims tokens without end may bring that
     about. So both halves of the amounts are summed.
     """
-    return _MONEY.sub(_money, query)
+    return _MONEY.sub(_money, query.replace("RESERVED", _RESERVED))
 
 
 def _money(found: re.Match[str]) -> str:

@@ -14,8 +14,9 @@ from typing import Any, cast
 
 import msgspec
 
-from ..answers.joining import ResultLine, join
+from ..answers.joining import ResultLine, answer_size, join
 from ..answers.meaning import read_line, request_of, stripped
+from ..answers.unknown_calls import add_unknown_calls, is_unknown_call
 from ..contracts import PromptBuilder
 from ..domain.routing import PluginSpec
 from ..files import replacing
@@ -107,7 +108,7 @@ def _write_to(
             share, row = owner
             file = files.get(share.answers)
             if file is not None:
-                answers += 1
+                answers += not is_unknown_call(line)
                 file.write(b"%d %b\n" % (row, line))
     return answers, strays
 
@@ -230,9 +231,16 @@ def collect(task: CollectTask) -> CollectDone:
     """Write the part's new results file: the outcomes from before, and those of this attempt."""
     settled = decode_results(Path(task.settled)) if task.settled else {}
     answers: dict[int, list[bytes]] = defaultdict(list)
+    unknown: set[int] = set()
     for line in lines_of(Path(task.answers)):
         row, _, output_line = line.partition(b" ")
-        answers[int(row)].append(output_line.rstrip(b"\n"))
+        if is_unknown_call(output_line):
+            unknown.add(int(row))
+        else:
+            answers[int(row)].append(output_line.rstrip(b"\n"))
+    tally = Tally(task.terms, task.lane)
+    sizes = {row: max(map(answer_size, answers.get(row, ())), default=0) for row in unknown}
+    add_unknown_calls(tally, unknown, lambda rows: _planned(task, rows), sizes)
     keys = read_keys(task.keys)
     rows = range(task.first, task.first + task.rows)
     open_rows = [asked for asked in rows if asked not in settled and asked not in keys.followers]
@@ -245,9 +253,8 @@ def collect(task: CollectTask) -> CollectDone:
         batch_answered=task.batch_answered,
     )
     if verdict.route is not None:
-        return CollectDone(0, 0, len(open_rows), {}, Bill(), refusals=verdict)
+        return CollectDone(0, 0, len(open_rows), {}, tally.bill(), refusals=verdict)
     open_rows = [asked for asked in open_rows if asked not in verdict.held]
-    tally = Tally(task.terms, task.lane)
     with limited(task.row_timeout) as progress:
 
         def planned(sizes: Mapping[int, int]) -> Mapping[int, Usage]:

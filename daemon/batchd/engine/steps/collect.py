@@ -71,7 +71,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         await note_hung(context, job, part, hung)
         return
     if done.refusals.route is not None:
-        await _refused_as_a_whole(context, job, part, lane, done.refusals.route)
+        await _refused_as_a_whole(context, job, part, lane, done.refusals.route, done.bill)
         return
     again = done.leftovers > 0 and not job.cancelled
     excused = again and (cut or set(done.reasons) <= {"account_refused", "same_request"})
@@ -113,10 +113,19 @@ async def _note_answers(context: Context, job: Job, part: Part, done: CollectDon
         block(context, (place[0], ""), Stage.ANSWERS, waiting_text((place[0], ""), account))
 
 
-async def _refused_as_a_whole(context: Context, job: Job, part: Part, lane: Lane, refused: RouteRefused) -> None:
+async def _refused_as_a_whole(
+    context: Context, job: Job, part: Part, lane: Lane, refused: RouteRefused, bill: Bill
+) -> None:
     """No row of the part can be asked like this. It is to be asked anew, at the same attempt, once that is changed."""
-    again = replace(part, state=PartState.UNPLANNED, batch=None, worker_crashes=0)
-    await context.store.money.collected(job, part, Collected(again, part.batch, lane, Bill(), {}))
+    again = replace(
+        part,
+        state=PartState.UNPLANNED,
+        batch=None,
+        worker_crashes=0,
+        usage=part.usage + bill.usage,
+        wasted=part.wasted + bill.wasted,
+    )
+    await context.store.money.collected(job, part, Collected(again, part.batch, lane, bill, {}))
     parts = await context.store.jobs.parts(job.id)
     if any(each.state is PartState.ANSWERED for each in parts):
         return  # they may hold answers; the last of them decides
