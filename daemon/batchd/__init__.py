@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .errors import ConfigError as ConfigError
     from .errors import FileRefused as FileRefused
     from .errors import NodeLost as NodeLost
+    from .errors import NotKnownYet as NotKnownYet
     from .errors import NotSent as NotSent
     from .errors import PluginError as PluginError
     from .errors import ProviderError as ProviderError
@@ -105,6 +106,7 @@ _HOMES = {
         "ConfigError",
         "FileRefused",
         "NodeLost",
+        "NotKnownYet",
         "NotSent",
         "PluginError",
         "ProviderError",

@@ -207,9 +207,9 @@ class BatchProvider(Plugin[SettingsT]):
     async def find(self, submission: Submission) -> Sequence[str]:
         """The ids of all batches made from this submission, oldest first, by its `upload` or its `key`.
 
-        Called when the outcome of `submit` is not known. An empty result must mean that there is none: read
-        every page of the service's list. Raise `CannotFind` (the default) if the service cannot look batches up;
-        the batch is then held until a person decides.
+        Called when the outcome of `submit` is not known. An empty result must mean that there is none: read every page.
+        Raise `NotKnownYet` if only time will tell; it is asked again. Raise `CannotFind` (the default) if the service
+        cannot look batches up; the batch is then held until a person decides.
         """
         raise CannotFind("This provider cannot look up a batch.")
 

@@ -16,7 +16,8 @@ BatchdError
     ├── RejectedError        it will not until a person acts: key, account, permission
     ├── SubmissionRefused    it will never accept this batch unchanged
     ├── RemoteMissing        it does not know this batch or file (any more)
-    └── CannotFind           it has no way to look a batch up
+    ├── CannotFind           it has no way to look a batch up
+    └── NotKnownYet          it cannot tell yet whether a batch exists, and will
 """
 
 from __future__ import annotations
@@ -142,3 +143,7 @@ class RemoteMissing(ProviderError):
 
 class CannotFind(ProviderError):
     """The service has no way to look up a batch whose creation was not confirmed."""
+
+
+class NotKnownYet(ProviderError):
+    """Whether a batch exists cannot be told yet, but later: the service shows only at its end what a batch holds."""

@@ -137,7 +137,9 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
             size = await asyncio.to_thread(self._write, submission, body)
             call = Call("create a batch", Kind.CREATE)
             left = max(1.0, within - (loop.time() - began))
-            answer = await client.create(call, _chunks(body), size, key=submission.key, within=left)
+            answer = await client.create(
+                call, _chunks(body), size, key=submission.create_key or submission.key, within=left
+            )
         remote = answer.get("id")
         if not isinstance(remote, str) or not remote:
             raise TransientError(
@@ -145,6 +147,13 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
             )
         self._keys[remote] = submission.key
         return remote
+
+    async def find(self, submission: Submission) -> Sequence[str]:
+        """The batches whose results bear our key. Raises `NotKnownYet` while one that could be ours is under way."""
+        client = self._client
+        from .finding import find
+
+        return await find(client, submission, self._keys, lambda record: status_of(record).total)
 
     async def poll(self, batch: RemoteBatch) -> BatchStatus:
         """How far the batch is, in OpenAI's terms."""

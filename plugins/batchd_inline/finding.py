@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
 
-from batchd import BatchPhase, BatchStatus, CannotFind, Json, ProviderError, RemoteMissing, Submission
+from batchd import BatchPhase, BatchStatus, CannotFind, Json, NotKnownYet, RemoteMissing, Submission
 
 from .client import Client, Enough, Items
 from .dialects import MAX_PAGES, Dialect, batch_path, id_of, table
@@ -40,11 +40,9 @@ async def find(client: Client, dialect: Dialect, submission: Submission, seen: S
             created.append(remote)
         waiting += holds is None
     if waiting and not created:
-        # Not a TransientError: the service is well, and other batches go on meanwhile.
-        raise ProviderError(
+        raise NotKnownYet(
             f"It is not known yet whether the batch {submission.key} was created: {address} says only at its end what "
-            f"a batch holds, and {waiting} that could be it {'has' if waiting == 1 else 'have'} not ended. batchd asks "
-            "no row of it again meanwhile."
+            f"a batch holds, and {waiting} that could be it {'has' if waiting == 1 else 'have'} not ended."
         )
     # The services list the newest first.
     return created[::-1]

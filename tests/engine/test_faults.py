@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import IO
 
 import pytest
 
 from batchd.contracts import Limits, RemoteBatch, Submission
 from batchd.domain.subjects import Subject
-from batchd.errors import CannotFind, RejectedError, RemoteMissing, SubmissionRefused, TransientError
+from batchd.errors import CannotFind, NotKnownYet, RejectedError, RemoteMissing, SubmissionRefused, TransientError
 from batchd.model import BatchPhase, BatchStatus, Failure, Json, Problem
 from batchd.testing.fakes import FakeProvider, FakeService
 from batchd.testing.household import Household, Living
@@ -232,6 +233,50 @@ async def test_a_provider_that_cannot_look_up_holds_the_batch_for_a_person(make_
         await daemon.drain()
     assert statuses(household) == ["ok"] * 9
     assert service.creates == 1
+
+
+@pytest.mark.field("creates of unknown outcome")
+@pytest.mark.parametrize("created", [True, False])
+async def test_what_only_time_can_tell_is_waited_for(make_household: MakeHousehold, created: bool) -> None:
+    looks: list[float] = []
+
+    class Silent(FakeProvider):
+        cut, ended = True, False
+
+        async def submit(self, submission: Submission) -> str:
+            cut, self.cut = self.cut, False
+            remote = await super().submit(submission) if created or not cut else ""
+            if cut:
+                raise TransientError("cut")
+            return remote
+
+        async def find(self, submission: Submission) -> Sequence[str]:
+            if not self.ended:
+                looks.append(household.clock.steady())
+                raise NotKnownYet("It shows only at the end of the batch.")
+            return await super().find(submission)
+
+    service = FakeService()
+    provider = Silent(service)
+    household = make_household(service=service, provider=provider)
+    household.drop("reviews/may.csv", csv_of(NINE))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        for _ in range(200):
+            await daemon.step()
+            if len(looks) == 4:
+                break
+        assert [round(later - sooner) for sooner, later in pairwise(looks)] == [300, 300, 300]
+        assert service.creates == created
+        [said] = (await daemon.context.store.event_log.conditions()).values()
+        assert "It shows only at the end of the batch. Its rows wait" in said
+        provider.ended = True
+        await daemon.drain()
+        assert not await daemon.context.store.event_log.conditions()
+    assert not [event for event in household.events if event.kind == "BatchHeld"]
+    assert statuses(household) == ["ok"] * 9
+    assert service.creates == 1
+    assert set(service.executed.values()) == {1}
 
 
 async def test_a_cancelled_job_delivers_what_it_has_and_marks_the_rest_as_skipped(

@@ -15,6 +15,7 @@ from batchd.errors import (
     ConfigError,
     FileRefused,
     NodeLost,
+    NotKnownYet,
     NotSent,
     PluginError,
     ProviderError,
@@ -50,6 +51,7 @@ ALL = [
     SubmissionRefused("no"),
     RemoteMissing("gone"),
     CannotFind("cannot"),
+    NotKnownYet("not yet"),
 ]
 
 

@@ -36,6 +36,7 @@ PUBLIC = [
     "LiveProvider",
     "Node",
     "NodeLost",
+    "NotKnownYet",
     "NotSent",
     "Observer",
     "Outbox",

@@ -37,6 +37,7 @@ from batchd import (
     LiveProvider,
     Node,
     NodeLost,
+    NotKnownYet,
     NotSent,
     Observer,
     Outbox,
@@ -240,6 +241,8 @@ class MailProvider(BatchProvider[MailSettings]):
         return await super().upload(submission)
 
     async def find(self, submission: Submission) -> Sequence[str]:
+        if submission.requests > 1:
+            raise NotKnownYet("The letters are not opened yet.")
         raise CannotFind("Letters cannot be looked through.")
 
     def account(self) -> Mapping[str, str]:
@@ -516,7 +519,7 @@ def all_of_one_family(error: BatchdError) -> int:
     """Each of them is caught as one of batchd's."""
     kinds: list[type[BatchdError]] = [ConfigError, PluginError, FileRefused]
     of_providers: list[type[ProviderError]] = [TransientError, NotSent, RejectedError, SubmissionRefused]
-    of_providers += [RemoteMissing, CannotFind, FileRefused]  # type: ignore[list-item]
+    of_providers += [RemoteMissing, CannotFind, NotKnownYet, FileRefused]  # type: ignore[list-item]
     if isinstance(error, TransientError):
         assert_type(error.retry_after, float | None)
     if isinstance(error, SubmissionRefused):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..domain.records import Batch, HeldFor
-from ..errors import CannotFind, TransientError
+from ..errors import CannotFind, NotKnownYet, TransientError
 from ..money.lanes import Lane
 from .context import ConfiguredProvider, Context
 from .provider_calls import LISTING_MAY_TAKE, limited, submission
@@ -31,7 +31,7 @@ async def is_restored(context: Context, batch: Batch, provider: ConfiguredProvid
     try:
         async with limited(provider, "list its batches", more=LISTING_MAY_TAKE):
             found = list(await provider.plugin_for(batch.lane).find(submission(context, batch, provider)))
-    except CannotFind:
+    except (CannotFind, NotKnownYet):
         found = []
     except TransientError:
         context.failed_looks[batch.provider] += 1

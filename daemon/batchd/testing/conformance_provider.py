@@ -14,7 +14,7 @@ import msgspec
 
 from ..answers.meaning import owner
 from ..contracts import BatchProvider, Limits, RemoteBatch, Submission
-from ..errors import CannotFind, RemoteMissing
+from ..errors import CannotFind, NotKnownYet, RemoteMissing
 from ..model import BatchPhase, BatchStatus, Body, Failure, Response, Result
 from .conformance_shared import PATIENCE, PluginConformance, ask, failure, no_json, passes_cancellation, sentences
 
@@ -120,7 +120,7 @@ class BatchProviderConformance(PluginConformance):
     # --- submitting and finding ------------------------------------------------------------------------------
 
     def test_a_submitted_batch_is_found_and_there_is_one(self) -> None:
-        """`find` returns the one batch that `submit` created, or raises CannotFind."""
+        """`find` returns the one batch that `submit` created, or raises CannotFind or NotKnownYet."""
 
         async def question(provider: BatchProvider[Any]) -> None:
             submission, remote = await self._submitted(provider)
@@ -135,7 +135,7 @@ class BatchProviderConformance(PluginConformance):
         self._ask(question)
 
     def test_what_was_never_submitted_is_not_found(self) -> None:
-        """An empty result means that there is none; only CannotFind means that the service cannot tell."""
+        """An empty result means that there is none; CannotFind and NotKnownYet, that the service cannot tell."""
 
         async def question(provider: BatchProvider[Any]) -> None:
             await self._submitted(provider)
@@ -146,7 +146,7 @@ class BatchProviderConformance(PluginConformance):
             except Exception as error:
                 raise AssertionError(
                     f"find() of a submission that has no batch raised {error!r}. Return [] if there is none, raise "
-                    "CannotFind if the service cannot tell."
+                    "CannotFind if the service cannot tell, NotKnownYet if it cannot tell yet."
                 ) from error
             assert not remotes, f"find() of a submission that was never made into a batch returned {remotes!r}."
 
@@ -354,7 +354,7 @@ class BatchProviderConformance(PluginConformance):
     async def _find(self, provider: BatchProvider[Any], submission: Submission) -> list[str] | None:
         try:
             return list(await provider.find(submission))
-        except CannotFind:
+        except (CannotFind, NotKnownYet):
             return None
 
 

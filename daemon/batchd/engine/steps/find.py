@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...contracts import RemoteBatch
 from ...domain.lifecycle import Find
 from ...domain.records import HeldFor
-from ...errors import CannotFind, ProviderError, RejectedError, TransientError
+from ...errors import CannotFind, NotKnownYet, ProviderError, RejectedError, TransientError
 from ...money.lanes import Lane
 from ..accounts import hold_for_account
 from ..context import Context
@@ -14,6 +14,8 @@ from ..retry_later import RetryLater
 
 LOOKS = 2
 """How many looks without finding it show that a batch of unknown outcome was not created."""
+TIME_WILL_TELL = 300.0
+"""Seconds between looks where only the end of other batches can tell."""
 
 
 async def find(context: Context, action: Find) -> None:
@@ -23,6 +25,13 @@ async def find(context: Context, action: Find) -> None:
     try:
         async with limited(provider, "list its batches", more=LISTING_MAY_TAKE):
             found = list(await provider.plugin_for(batch.lane).find(submission(context, batch, provider)))
+    except NotKnownYet as error:
+        await context.store.batches.looked(batch, 0)
+        raise RetryLater(
+            TIME_WILL_TELL,
+            f"{error} Its rows wait, and are not asked a second time; all others go on. batchd looks again every "
+            f"{TIME_WILL_TELL / 60:.0f} minutes.",
+        ) from None
     except CannotFind as error:
         await context.store.batches.held(
             batch,
