@@ -14,7 +14,7 @@ from batchd import BadRow, Dialect, Failure, FileRefused, Json, Reader, Settings
 
 from .content import refuse_other_kinds
 from .delimiter import SAMPLE, declared_delimiter, find_delimiter, line_end, named
-from .encoding import choose_encoding, known_encoding, undecodable, written_as
+from .encoding import certain_encoding, choose_encoding, known_encoding, undecodable, written_as
 from .quotes import refusal
 
 MAX_CELL = 10_000_000
@@ -28,7 +28,7 @@ class CsvSettings(Settings):
     """The reader table of a route, for CSV files."""
 
     encoding: str = "auto"
-    """`auto` reads UTF-8, and UTF-16 with a byte order mark; else one of Python's names, such as `cp1252`."""
+    """`auto`: UTF-8, UTF-16 with a byte order mark, and what it is for certain; else a name such as `cp1252`."""
     delimiter: str = "auto"
     """`auto` detects `,` `;` tab and `|`; else one character."""
 
@@ -74,12 +74,17 @@ class CsvReader(Reader[CsvSettings]):
         with source.open() as file:
             head = refuse_other_kinds(file)
             encoding = choose_encoding(head, configured)
+        guessed = False
+        if configured is None and encoding == "utf-8":
+            encoding = certain_encoding(source)
+            guessed = encoding != "utf-8"
         try:
             with _open(source, encoding) as text:
                 sample = text.read(SAMPLE)
             delimiter, skipped = self._delimiter(sample, source)
-            self._description = {"encoding": encoding, "delimiter": delimiter}
-            own, mark = written_as(head, encoding)
+            self._description = {"encoding": encoding, "delimiter": delimiter, **({"guessed": True} if guessed else {})}
+            # A few rows of a file may not be enough to guess its encoding again.
+            own, mark = ("utf-8", True) if guessed else written_as(head, encoding)
             self._dialect = Dialect(
                 encoding=own, mark=mark, delimiter=delimiter, line_end=line_end(sample), declared=skipped > 0
             )

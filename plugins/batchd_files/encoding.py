@@ -1,7 +1,7 @@
-"""The encoding of a text file: by its byte order mark, else as configured, else strict UTF-8.
+"""The encoding of a text file: by its byte order mark, else as configured, else UTF-8, else a guess that is certain.
 
-A guess is never used for decoding: latin-1 fits every file, and a detector is over-confident on tiny ones. A file
-that is not UTF-8 is refused, and the guess is only part of the advice.
+Latin-1 fits every file, so a guess needs evidence: see `guessing`. A file without it is refused, and the guesses are
+only part of the advice.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import IO
 
 from batchd import FileRefused, Source
+
+from .guessing import Candidate, guess, is_utf8, lines_beyond_utf8
 
 _MARKS = (
     # UTF-32 before UTF-16, since its mark begins with that of UTF-16.
@@ -37,16 +40,6 @@ _WITHOUT_ORDER = {
 }
 _TONES = "\u0300\u0301\u0303\u0309\u0323"
 _CHUNK = 1 << 20
-_SAMPLE = 32_768
-_TOO_LITTLE = 200
-"""With fewer bytes than this, the detector is more often wrong than useful."""
-_CONFIDENT = 0.2
-"""chardet's own threshold: a guess below it is as likely wrong as right."""
-_PROPOSED = (
-    "cp874", "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258",
-    "cp932", "cp949", "big5", "gb18030", "koi8-r", "euc-jp", "mac-roman",
-)  # fmt: skip
-
 _WORD_BYTES = 40
 _BETWEEN_WORDS = re.compile(r"[\s,;|\"]+")
 
@@ -76,6 +69,24 @@ def choose_encoding(head: bytes, configured: str | None) -> str:
     if b"\x00" in head and not encoding.startswith(("utf-16", "utf-32")):
         raise _not_text(head)
     return encoding
+
+
+def certain_encoding(source: Source) -> str:
+    """The encoding of a file without a mark: UTF-8, or a guess. Raises `FileRefused` if none is certain."""
+    with source.open() as file:
+        if is_utf8(file):
+            return "utf-8"
+        file.seek(0)
+        lines = lines_beyond_utf8(file)
+        found = guess(lines.sample)
+        likely = found.candidates[0].encoding if found.candidates else "latin-1"
+        if lines.mixed(found.sure or likely):
+            raise undecodable(source, "utf-8", also_utf8=lines.first_utf8)
+        if found.sure is not None:
+            file.seek(0)
+            if _first_bad_byte(file, found.sure) is None:
+                return found.sure
+    raise undecodable(source, "utf-8", found.candidates)
 
 
 def written_as(head: bytes, encoding: str) -> tuple[str, bool]:
@@ -123,27 +134,43 @@ def _not_text(head: bytes) -> FileRefused:
     )
 
 
-def undecodable(source: Source, encoding: str) -> FileRefused:
-    """The refusal of a file that is not in `encoding`: where, what it may be, what to do."""
+def undecodable(
+    source: Source, encoding: str, candidates: Sequence[Candidate] = (), *, also_utf8: int = 0
+) -> FileRefused:
+    """The refusal of a file that is not in `encoding`: where, how it reads in what it may be, what to do.
+
+    `also_utf8` is the number of a line that is UTF-8, in a file that has both kinds.
+    """
     with source.open() as file:
-        offset, line = _first_bad_byte(file, encoding)
+        offset, line = _first_bad_byte(file, encoding) or (0, 1)
         file.seek(offset)
         bad = file.read(1)
-        proposal = _proposal(file, offset)
-        if proposal == encoding:
-            proposal = None
-        word = "" if encoding.startswith(("utf-16", "utf-32")) else _word_at(file, offset, proposal or "ascii")
-    example = f" (“{word}”)" if word else ""
+        readings = {each.encoding: _word_at(file, offset, each.encoding) for each in candidates}
+        readings = {name: word for name, word in readings.items() if word}
+        wide = encoding.startswith(("utf-16", "utf-32"))
+        word = "" if wide else _word_at(file, offset, "ascii")
+    likely = next(iter(readings), None) if len(readings) == 1 else None
+    example = f" (“{readings[likely] if likely else word}”)" if likely or word else ""
     name = "UTF-8" if encoding.startswith("utf-8") else encoding
-    if proposal is None:
-        what = f"Special characters in line {line:,}{example} are not valid {name}."
-    elif proposal.startswith("cp125"):
-        what = f"Special characters in line {line:,}{example} are in an old Windows encoding, it seems {proposal}."
+    what = f"Special characters in line {line:,}{example} are not valid {name}"
+    if also_utf8:
+        what += (
+            f", and those in line {also_utf8:,} are: the file seems to be put together from files of different "
+            "encodings."
+        )
+    elif likely is not None:
+        what += f", but it seems {likely}."
+    elif readings:
+        read = [f"“{text}” in {name}" for name, text in readings.items()]
+        what += f". This could be {', '.join(read[:-1])} or {read[-1]}, and the file has too few of them to be sure."
     else:
-        what = f"Special characters in line {line:,}{example} are not {name}, but it seems {proposal}."
+        what += "."
     value = f"is 0x{bad.hex().upper()}" if bad else "is missing"
     detail = f"byte {offset + 1:,} of the file {value}; "
-    return FileRefused("encoding", f"{what} {SAVE_AS_UTF8} {_for_operator(proposal or '…', detail)}")
+    advice = SAVE_AS_UTF8
+    if also_utf8:
+        advice = "Save each of them as UTF-8, put them together again, and drop the file again."
+    return FileRefused("encoding", f"{what} {advice} {_for_operator(likely or '…', detail)}")
 
 
 def _for_operator(encoding: str, detail: str = "") -> str:
@@ -163,7 +190,8 @@ def _word_at(file: IO[bytes], offset: int, encoding: str) -> str:
     return word if word.isprintable() and any(character.isalnum() for character in word) else ""
 
 
-def _first_bad_byte(file: IO[bytes], encoding: str) -> tuple[int, int]:
+def _first_bad_byte(file: IO[bytes], encoding: str) -> tuple[int, int] | None:
+    """Where the first byte is that is not in the encoding, and in which line; None if there is none."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     done = 0
     newlines = returns = 0
@@ -182,18 +210,4 @@ def _first_bad_byte(file: IO[bytes], encoding: str) -> tuple[int, int]:
         returns += text.count("\r")
         done += len(chunk)
         if not chunk:
-            return done, newlines + 1
-
-
-def _proposal(file: IO[bytes], offset: int) -> str | None:
-    file.seek(max(0, offset - _SAMPLE))
-    sample = file.read(2 * _SAMPLE)
-    if len(sample) < _TOO_LITTLE:
-        return None
-    import chardet  # here, since it takes 40 ms and hardly any file needs it
-
-    guess = chardet.detect(sample, prefer_superset=True, include_encodings=_PROPOSED)
-    name, confidence = guess["encoding"], guess["confidence"]
-    if name is None or confidence < _CONFIDENT:
-        return None
-    return codecs.lookup(name).name
+            return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import io
 import random
 import tracemalloc
 import unicodedata
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -15,11 +17,13 @@ import pytest
 from files_support import PATIENT, assert_tells_what_to_do, bad, read, refused
 from hypothesis import example, given
 from hypothesis import strategies as st
+from languages import CODE_PAGES, REVIEWS
 from pydantic import ValidationError
 
 from batchd import BadRow, Source
 from batchd_files.csv_reader import CsvReader, CsvSettings
 from batchd_files.delimiter import find_delimiter
+from batchd_files.guessing import MIN_BYTES, guess
 
 
 def reader(**settings: str) -> CsvReader:
@@ -175,42 +179,95 @@ def test_other_text_is_not_composed(drop):
 
 
 @pytest.mark.parametrize(
-    ("content", "proposal"),
-    [(to_cp1258(VIETNAMESE), "cp1258"), (RUSSIAN.encode("cp1251"), "cp1251"), (RUSSIAN.encode("koi8-r"), "koi8-r")],
+    ("content", "encoding"),
+    [(to_cp1258(VIETNAMESE * 3), "cp1258"), (RUSSIAN.encode("cp1251"), "cp1251"), (RUSSIAN.encode("koi8-r"), "koi8-r")],
 )
-def test_an_encoding_is_proposed_and_never_used(drop, content, proposal):
-    refusal = refused(reader(), drop(content))
-    assert refusal.code == "encoding"
-    assert f'encoding = "{proposal}"' in str(refusal)
-    assert "CSV UTF-8" in str(refusal)
-    # The setting accepts the proposal.
-    assert read(reader(encoding=proposal), drop(content))[1]
+def test_an_encoding_that_is_certain_is_read_and_said(drop, content, encoding):
+    one = reader()
+    found = read(one, drop(content))
+    assert one.describe()["encoding"] == encoding
+    assert one.describe()["guessed"]
+    assert found == read(reader(encoding=encoding), drop(content))
+    # A few rows would not be enough to be certain again.
+    assert (one.dialect().encoding, one.dialect().mark) == ("utf-8", True)
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "readings"),
     [
-        b"a,b\n1,caf\xe9\n",
-        b"a,b\n" + b"1,plain words\n" * 50 + b"2,caf\xe9\n",
-        RUSSIAN.encode("cp1251")[:60],
+        (b"a,b\n1,caf\xe9\n", ["“café” in cp1252", "“cafť” in mac-latin2"]),
+        (b"a,b\n" + b"1,plain words\n" * 50 + b"2,caf\xe9\n", ["“café” in cp1252"]),
+        (b"a,b\n1,\xc4rgerlich\n", ["“Ärgerlich” in cp1252", "“ƒrgerlich” in mac-roman"]),
+        ("a,b\n1,It’s good\n".encode("cp1252"), ["“It’s” in cp1252"]),
     ],
 )
-def test_no_encoding_is_proposed_for_a_few_bytes(drop, content):
+def test_where_none_is_certain_a_person_sees_how_it_would_read(drop, content, readings):
     message = str(refused(reader(), drop(content)))
+    for reading in readings:
+        assert reading in message
     assert "it seems" not in message
-    assert "is 0xE" in message
     assert 'set encoding = "…"' in message
+
+
+def test_a_file_put_together_from_two_encodings_is_refused(drop):
+    content = RUSSIAN.encode("cp1251") * 5 + "6,Товар хороший\n".encode()
+    message = str(refused(reader(), drop(content)))
+    assert "line 1 " in message
+    assert "and those in line 46 are" in message
+    assert "Save each of them as UTF-8" in message
+
+
+def test_an_encoding_that_does_not_hold_to_the_end_is_not_taken(drop):
+    content = RUSSIAN.encode("cp1251") * 100 + b"7,\x98\n"
+    assert refused(reader(), drop(content)).code == "encoding"
+
+
+@pytest.mark.slow
+def test_no_encoding_of_the_corpus_is_taken_wrongly():
+    tried = taken = 0
+    for language, texts in REVIEWS.items():
+        for encoding in CODE_PAGES[language]:
+            for repeats in (1, 6):
+                lines = encodable(texts, encoding) * repeats
+                sample = b"".join(line for line in lines if not line.isascii())
+                if not sample:
+                    continue
+                found = guess(sample)
+                enough = sum(byte > 0x7F for byte in sample) >= MIN_BYTES
+                tried += enough
+                if found.sure is not None:
+                    taken += 1
+                    assert composed(sample.decode(found.sure)) == composed(sample.decode(encoding)), (
+                        language,
+                        encoding,
+                    )
+                elif enough:
+                    right = composed(sample.decode(encoding))
+                    assert right in [composed(each.text) for each in found.candidates], (language, encoding)
+    assert taken > tried * 0.75, f"{taken} of {tried}"
+
+
+def encodable(texts: Iterable[str], encoding: str) -> list[bytes]:
+    """Lines of a file with those of the texts that the encoding has all letters for."""
+    lines = []
+    for number, text in enumerate(texts):
+        with contextlib.suppress(UnicodeEncodeError):
+            line = f"{number},{text}\r\n"
+            lines.append(to_cp1258(line) if encoding == "cp1258" else line.encode(encoding))
+    return lines
+
+
+def composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 @pytest.mark.parametrize(
     ("content", "beginning"),
     [
-        (b"a,b\n1,\xc4rgerlich\n", "Special characters in line 2 (“?rgerlich”) are not valid UTF-8. Save the file as"),
         (
-            RUSSIAN.encode("cp1251"),
-            "Special characters in line 1 (“номер”) are in an old Windows encoding, it seems cp1251. Save the file",
+            "\n".join(REVIEWS["German"]).encode("cp1252"),
+            "Special characters in line 1 (“schön”) are not valid UTF-8, but it seems cp1252. Save the file",
         ),
-        (RUSSIAN.encode("koi8-r"), "Special characters in line 1 (“номер”) are not UTF-8, but it seems koi8-r. Save"),
         (b"a,b\n1,\xff\xfe\xfd\n", "Special characters in line 2 are not valid UTF-8."),
     ],
 )
