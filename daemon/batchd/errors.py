@@ -126,7 +126,15 @@ class TooManyCalls(TransientError):
 
 
 class RejectedError(ProviderError):
-    """The service refuses us until a person acts: a bad key, no permission, an empty account."""
+    """The service refuses us until a person acts: a bad key, no permission, an empty account.
+
+    `no_batches` says that it answered an upload or a create as one that knows no such call, so that nothing was made. A
+    provider of `mode = "auto"` is then looked at again, and its jobs may go on by live calls.
+    """
+
+    def __init__(self, message: str = "", *, no_batches: bool = False) -> None:
+        super().__init__(message)
+        self.no_batches = no_batches
 
 
 class SubmissionRefused(ProviderError):

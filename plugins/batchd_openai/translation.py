@@ -159,7 +159,8 @@ def _missing(status: int, body: ErrorBody, refusal: str, call: Call, service: Se
         # A new upload would replace a missing file. A service without batches needs a person.
         return RejectedError(
             f"{service.base_url} has no Batch API: it answered with status {status} when asked to {call.what}. "
-            "Check base_url; most end in /v1."
+            "Check base_url; most end in /v1.",
+            no_batches=True,
         )
     if missing:
         return RemoteMissing(refusal)

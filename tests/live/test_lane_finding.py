@@ -7,7 +7,9 @@ from collections import Counter
 from decimal import Decimal
 from typing import Any
 
-from batchd import BatchesFound, FindsBatches
+import pytest
+
+from batchd import BatchesFound, FindsBatches, RejectedError, Submission
 from batchd.live.lanes import LiveTerms
 from batchd.money.pricing import Price
 from batchd.testing.fakes import FakeProvider, FakeService
@@ -23,7 +25,10 @@ PRICES = {"small": Price(input=Decimal(2_000_000), output=Decimal(0), batch_disc
 
 
 class Both(FakeProvider, LiveService, FindsBatches):
-    """Has batches, live calls, and the answers of the test when it is asked whether it has batches."""
+    """Has batches, live calls, and the answers of the test when it is asked whether it has batches.
+
+    It refuses so many creates (or uploads) as a service that knows no such call.
+    """
 
     def __init__(self, *answers: BatchesFound) -> None:
         LiveService.__init__(self)
@@ -31,6 +36,19 @@ class Both(FakeProvider, LiveService, FindsBatches):
         self.answers = list(answers)
         self.looked: list[float] = []
         self.clock: Any = None
+        self.no_creates = self.no_uploads = 0
+
+    async def upload(self, submission: Submission) -> str | None:
+        if self.no_uploads:
+            self.no_uploads -= 1
+            raise RejectedError("acme has no Batch API: it answered an upload with status 404.", no_batches=True)
+        return await super().upload(submission)
+
+    async def submit(self, submission: Submission) -> str:
+        if self.no_creates:
+            self.no_creates -= 1
+            raise RejectedError("acme has no Batch API: it answered a create with status 405.", no_batches=True)
+        return await super().submit(submission)
 
     async def find_batches(self) -> BatchesFound:
         self.looked.append(self.clock.steady())
@@ -90,6 +108,72 @@ async def test_while_it_is_not_known_jobs_wait_and_status_says_so(make_household
     raised = [event for event in household.events if event.kind == "ConditionRaised"]
     assert "not known whether fake has batches" in raised[0].sentence
     assert [event.kind for event in household.events if event.kind == "ConditionCleared"]
+
+
+async def test_in_the_minute_between_two_looks_status_says_what_is_done(make_household: MakeHousehold) -> None:
+    household = house(make_household, Both(NONE))
+    await ask(household)
+    [raised] = [event for event in household.events if event.kind == "ConditionRaised"]
+    assert "batchd is finding out whether fake has batches, and asks once more in a minute" in raised.sentence
+    assert "status 404" in raised.sentence
+    assert [event.kind for event in household.events if event.kind == "ConditionCleared"]
+
+
+@pytest.mark.field("services")
+@pytest.mark.parametrize("refused", ["no_creates", "no_uploads"])
+async def test_a_create_that_knows_no_batches_leads_to_another_look_at_once(
+    make_household: MakeHousehold, refused: str
+) -> None:
+    """It was believed to have batches since this morning, and has none any more."""
+    provider = Both(THERE)
+    household = house(make_household, provider)
+    assert {batch["lane"] for batch in (await ask(household))["batches"]} == {"batch"}
+    provider.answers = [NONE]
+    setattr(provider, refused, 10)
+    begun = household.clock.steady()
+    report = await ask(household, "june")
+    assert Counter(provider.asked) == {"june one": 1, "june two": 1}
+    assert report["batches"][-1]["lane"] == "live"
+    first, second = (at - begun for at in provider.looked[-2:])
+    assert first < 30, "at once, not the next day"
+    assert 60 <= second < 120
+    assert getattr(provider, refused) == 9, "one call was refused"
+    [raised] = [event for event in household.events if event.kind == "ConditionRaised"]
+    assert "finding out whether fake has batches" in raised.sentence
+
+
+@pytest.mark.field("services")
+@pytest.mark.parametrize("answer", [THERE, UNKNOWN])
+async def test_two_refused_creates_tell_more_than_a_list(make_household: MakeHousehold, answer: BatchesFound) -> None:
+    provider = Both(THERE)
+    provider.no_creates = 10
+    household = house(make_household, provider)
+    provider.answers = [THERE, answer]
+    report = await ask(household)
+    assert provider.no_creates == 8
+    assert Counter(provider.asked) == {"may one": 1, "may two": 1}
+    assert report["cost"]["actual"] == report["cost"]["live_price"]
+
+
+async def test_one_refused_create_is_not_enough(make_household: MakeHousehold) -> None:
+    provider = Both(THERE)
+    provider.no_creates = 1
+    report = await ask(house(make_household, provider))
+    assert provider.asked == []
+    assert {batch["lane"] for batch in report["batches"]} == {"batch"}
+
+
+async def test_where_batches_are_ordered_a_refused_create_waits_for_a_person(make_household: MakeHousehold) -> None:
+    provider = Both(THERE)
+    provider.no_creates = 1
+    household = make_household(provider=provider, prices=PRICES)
+    household.drop("reviews/may.csv", csv_of(["may one"]))
+    async with asyncio.timeout(30), household.living() as daemon:
+        await daemon.take_in()
+        await daemon.drain()
+    assert provider.asked == []
+    [raised, *_] = [event for event in household.events if event.kind == "ConditionRaised"]
+    assert "has no Batch API" in raised.sentence
 
 
 async def test_it_is_remembered_for_a_day(make_household: MakeHousehold) -> None:

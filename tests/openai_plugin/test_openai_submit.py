@@ -223,9 +223,10 @@ async def test_a_person_must_act(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path, answer: Any, says: str
 ) -> None:
     service.on("POST", "/batches", answer)
-    with pytest.raises(RejectedError, match=says):
+    with pytest.raises(RejectedError, match=says) as raised:
         await provider.submit(submission_of(tmp_path))
     assert service.count("POST", "/batches") == 1
+    assert raised.value.no_batches is (says == "has no Batch API"), "only then jobs may be asked in another way"
 
 
 @pytest.mark.parametrize(

@@ -135,8 +135,9 @@ async def test_a_service_without_files_has_no_batch_api(
     service: FakeService, provider: OpenAIProvider, tmp_path: Path, answer: int
 ) -> None:
     service.on("POST", "/files", answer)
-    with pytest.raises(RejectedError, match="has no Batch API"):
+    with pytest.raises(RejectedError, match="has no Batch API") as raised:
         await provider.upload(submission_of(tmp_path))
+    assert raised.value.no_batches
 
 
 async def test_a_refused_file_is_refused(service: FakeService, provider: OpenAIProvider, tmp_path: Path) -> None:

@@ -56,6 +56,10 @@ class FoundLane:
     until: float = 0.0
     no_at: float | None = None
     """When it said for the first time that it has no batches."""
+    refused_at: float | None = None
+    """When it said so for the first time of an upload or a create, though it was believed to have batches."""
+    words: str = ""
+    """For people, as long as it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

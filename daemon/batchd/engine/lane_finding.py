@@ -33,8 +33,7 @@ class LaneFinding:
         self._conditions = conditions
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, int] = {}
-        self._waited_for: Collection[str] = ()
-        self._said: set[str] = set()
+        self._said: dict[str, str] = {}
 
     def look(self, waited_for: Collection[str]) -> float | None:
         """Ask whom it is time to ask. The steady time to look again at.
@@ -42,7 +41,7 @@ class LaneFinding:
         Those that jobs wait for, and those that a route names; what is wrong with the others is nobody's concern yet.
         """
         steady, times = self._context.clock.steady(), []
-        configured, self._waited_for = self._context.configured, waited_for
+        configured = self._context.configured
         used = {route.provider for route in configured.routes}.union(waited_for)
         for name, provider in configured.providers.items():
             if provider.mode is not None or name not in used or not isinstance(provider.plugin, FindsBatches):
@@ -58,6 +57,18 @@ class LaneFinding:
                 times.append(provider.found.until)
         return min(times, default=None)
 
+    async def tell(self, waited_for: Collection[str]) -> None:
+        """Say why jobs wait until it is known how their providers are asked, and that it is known by now."""
+        providers = self._context.configured.providers
+        for name in waited_for:
+            words = providers[name].found.words if name in providers else ""
+            if words and self._said.get(name) != words:
+                self._said[name] = words
+                await self._conditions.say(Subject.provider(name), words, cause="lane")
+        for name in [each for each in self._said if each not in providers or providers[each].lane is not None]:
+            del self._said[name]
+            await self._conditions.all_well(Subject.provider(name))
+
     async def end(self) -> None:
         """Ask nobody any more."""
         for task in self._under_way.values():
@@ -67,7 +78,7 @@ class LaneFinding:
     async def _find(self, provider: ConfiguredProvider) -> None:
         found, clock = provider.found, self._context.clock
         try:
-            if found.lane is None and found.no_at is None:
+            if found.lane is None and found.no_at is None and found.refused_at is None:
                 stored = await self._context.store.learnt.lane(provider.name, _address(provider))
                 if stored is not None and 0 <= clock.now() - stored[1] < BELIEVED_FOR:
                     found.lane, found.until = stored[0], clock.steady() + BELIEVED_FOR - (clock.now() - stored[1])
@@ -93,33 +104,68 @@ class LaneFinding:
 
     async def _judge(self, provider: ConfiguredProvider, answer: BatchesFound) -> None:
         found, steady, name = provider.found, self._context.clock.steady(), provider.name
+        why = covered(answer.why)
+        if found.refused_at is not None and answer.there is not False:
+            # What it says of its lists is one thing, and whether it makes a batch is another: a create decides.
+            found.no_at, found.until = None, found.refused_at + APART
+            if found.until <= steady:
+                found.lane, found.until, found.words = Lane.BATCH, steady + BELIEVED_FOR, ""
+            return
         if answer.there is None:
             found.no_at = None
             failures = self._failures[name] = self._failures.get(name, 0) + 1
             found.until = steady + backoff.delay(failures, jitter=self._context.clock.jitter())
-            if found.lane is None and name in self._waited_for:
-                self._said.add(name)
-                text = (
-                    f"{covered(answer.why)} So it is not known whether {name} has batches. Jobs wait; nothing is lost. "
-                    f'It is asked again. To say so yourself: mode = "batch" or "live" in [providers.{name}].'
-                )
-                await self._conditions.say(Subject.provider(name), text, cause="lane")
+            found.words = (
+                f"{why} So it is not known whether {name} has batches. Jobs wait; nothing is lost. It is asked again. "
+                f'To say so yourself: mode = "batch" or "live" in [providers.{name}].'
+            )
             return
-        if not answer.there and found.no_at is None:
-            found.no_at, found.until = steady, steady + APART
-            return
-        lane = Lane.BATCH if answer.there else Lane.LIVE
-        if lane is Lane.LIVE and found.lane is not lane:
-            text = f"{covered(answer.why)} So {name} is asked by live calls, one a row, at live prices."
-            logger.info("%s", text, extra={"action": "FindLane"})
-            found.lane = lane
-            await self._context.store.money.price_again(name)
         self._failures.pop(name, None)
-        if name in self._said:
-            self._said.discard(name)
-            await self._conditions.all_well(Subject.provider(name))
-        found.lane, found.until, found.no_at = lane, steady + BELIEVED_FOR, None
-        await self._context.store.learnt.learn_lane(name, _address(provider), lane, self._context.clock.now())
+        if not answer.there and (found.no_at is None or steady - found.no_at < APART):
+            found.no_at = steady if found.no_at is None else found.no_at
+            found.until = found.no_at + APART
+            found.words = _finding_out(name, why)
+            return
+        await _believe(self._context, provider, Lane.BATCH if answer.there else Lane.LIVE, why)
+
+
+async def lane_refused(context: Context, name: str, why: str) -> bool:
+    """A service that was believed to have batches refused an upload or a create as one that has none.
+
+    Whether it may be asked in another way: it is looked at again at once. Its jobs go on by live calls if it says the
+    same of its lists, or refuses a create again a minute later.
+    """
+    provider = context.configured.providers.get(name)
+    if provider is None or provider.mode is not None or provider.live is None:
+        return False
+    found, steady, why = provider.found, context.clock.steady(), covered(why)
+    if found.lane is Lane.LIVE:
+        return True
+    if found.refused_at is None:
+        found.refused_at = found.no_at = steady
+        found.lane, found.until, found.words = None, steady, _finding_out(name, why)
+    elif steady - found.refused_at >= APART:
+        await _believe(context, provider, Lane.LIVE, why)
+    return True
+
+
+async def _believe(context: Context, provider: ConfiguredProvider, lane: Lane, why: str) -> None:
+    found, name = provider.found, provider.name
+    if lane is Lane.LIVE and found.lane is not lane:
+        text = f"{why} So {name} is asked by live calls, one a row, at live prices."
+        logger.info("%s", text, extra={"action": "FindLane"})
+        found.lane = lane
+        await context.store.money.price_again(name)
+    found.lane, found.until, found.words = lane, context.clock.steady() + BELIEVED_FOR, ""
+    found.no_at = found.refused_at = None
+    await context.store.learnt.learn_lane(name, _address(provider), lane, context.clock.now())
+
+
+def _finding_out(name: str, why: str) -> str:
+    return (
+        f"{why} batchd is finding out whether {name} has batches, and asks once more in a minute. If it has none, live "
+        "calls ask one row each, at live prices. Jobs wait for that; nothing is lost."
+    )
 
 
 def _address(provider: ConfiguredProvider) -> str:

@@ -66,6 +66,7 @@ class Engine:
         waits = await self._obey_all(await self.context.store.event_log.orders())
         outlook = await self._look.look()
         lanes_at = self._lane_finding.look(self._look.lanes_wanted)
+        await self._lane_finding.tell(self._look.lanes_wanted)
         for subject in await self.conditions.of_kind(SubjectKind.DEADLINE):
             if subject.name not in outlook.late:
                 await self.conditions.all_well(subject)

@@ -11,6 +11,7 @@ from ...sending.accounts import Stage
 from ...system.threads import threads_of
 from ..accounts import fingerprint_now
 from ..context import ConfiguredProvider, Context
+from ..lane_finding import lane_refused
 from ..provider_calls import open_provider, submission
 from ..restored import is_restored
 from .account_refusals import block, rejected_text
@@ -34,6 +35,9 @@ async def submit(context: Context, action: Submit) -> None:
         await context.store.batches.not_submitted(batch)
         raise
     except RejectedError as refusal:
+        if refusal.no_batches and await lane_refused(context, batch.provider, str(refusal)):
+            await context.store.batches.returned(batch, str(refusal))
+            return
         await context.store.batches.not_submitted(batch)
         block(context, (batch.provider, ""), Stage.CREATE, rejected_text(refusal))
         raise
@@ -50,6 +54,7 @@ async def submit(context: Context, action: Submit) -> None:
         return
     await context.store.batches.submitted(batch, remote, context.clock.now())
     if batch.lane is Lane.BATCH:
+        provider.found.refused_at = None
         context.accounts.passed(batch.provider, batch.model, Stage.CREATE)
 
 

@@ -12,6 +12,7 @@ from ...files import replacing
 from ...money.lanes import Lane
 from ...sending.accounts import Stage
 from ..context import Context
+from ..lane_finding import lane_refused
 from ..provider_calls import SLOWEST_UPLOAD, limited, open_provider, submission
 from .account_refusals import block, rejected_text
 from .batch_refusals import handle_refusal
@@ -27,6 +28,9 @@ async def upload(context: Context, action: Upload) -> None:
         async with limited(provider, "take a file", more=batch.size / SLOWEST_UPLOAD):
             token = await provider.plugin_for(batch.lane).upload(submission(context, batch, provider, attempt=attempt))
     except RejectedError as refusal:
+        if refusal.no_batches and await lane_refused(context, batch.provider, str(refusal)):
+            await context.store.batches.returned(batch, str(refusal))
+            return
         block(context, (batch.provider, ""), Stage.UPLOAD, rejected_text(refusal))
         raise
     except SubmissionRefused as refusal:
