@@ -39,7 +39,7 @@ class Pacing:
 
 
 class Enough(Exception):
-    """Raised by what takes items: no more of the answer is wanted."""
+    """Raised by what takes items: no more of the answer is wanted. What stood before its list is returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +158,8 @@ class Client:
                 splitter.feed(chunk)
             return covered(splitter.rest())
         except Enough:
+            with suppress(ValueError, RecursionError):
+                return covered(splitter.before())
             return {}
         except TooLarge as error:
             failure: BatchdError = endless(str(error), call, self.service)

@@ -43,6 +43,8 @@ class Dialect(ABC):
     """What stands after a batch's address to get its answers; the batch itself if empty."""
     more_answers: ClassVar[str] = ""
     """What stands after a batch's address to get them where they were not there; empty if there is no such call."""
+    has_status: ClassVar[bool] = True
+    """Whether a batch has a `status`."""
     answer_lists: ClassVar[tuple[str, ...]]
     """The names of the lists that hold answers."""
 

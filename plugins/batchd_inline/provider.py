@@ -31,6 +31,7 @@ from .settings import InlineSettings
 if TYPE_CHECKING:
     from .answers import Writer
     from .client import Client, Pacing
+    from .splitter import Item
 
 MIN_UPLOAD = 60.0
 """Seconds that an upload may take, however small the file is."""
@@ -122,13 +123,19 @@ class InlineProvider(BatchProvider[InlineSettings]):
     # --- afterwards ------------------------------------------------------------------------------------------
 
     async def poll(self, batch: RemoteBatch) -> BatchStatus:
-        """The batch's state. Answers that come with it are passed over."""
-        from .client import Items
+        """The batch's state. Of answers that come with it no more is read than needed."""
+        from .client import Enough, Items
         from .refusals import Call
 
-        call = Call(f"describe the batch {batch.id}")
-        items = Items(self._dialect.answer_lists, lambda _: None)
-        record = await self._client.get(call, batch_path(self._dialect, batch.id), items=items)
+        def enough(_: Item) -> None:
+            raise Enough
+
+        lists = self._dialect.answer_lists
+        call, path = Call(f"describe the batch {batch.id}"), batch_path(self._dialect, batch.id)
+        record = await self._client.get(call, path, items=Items(lists, enough))
+        if isinstance(record, Mapping) and "status" not in record and self._dialect.has_status:
+            # It stands behind the answers.
+            record = await self._client.get(call, path, items=Items(lists, lambda _: None))
         if not isinstance(record, Mapping) or id_of(record) is None:
             raise TransientError(
                 f"{self.settings.base_url} described the batch {batch.id} without its id: {str(record)[:300]}"
@@ -142,18 +149,24 @@ class InlineProvider(BatchProvider[InlineSettings]):
         dialect = self._dialect
         writer = Writer(target, lambda item: dialect.line(item, batch.key))
         record = await self._pages(batch, dialect.answers, dialect.answer_query, writer)
-        if not writer.written and dialect.more_answers:
+        elsewhere = dialect.more_answers and self._owes(dialect.status(record), writer.written)
+        if elsewhere:
             with _unless_it_has_none():
                 await self._pages(batch, dialect.more_answers, {}, writer)
         for file in dialect.answer_files(record, writer.written):
             with _unless_it_has_none():
                 await self._lines(file, writer)
         status = await self.poll(batch) if dialect.answers else dialect.status(record)
-        if writer.written < status.completed or (not writer.written and status.phase is BatchPhase.COMPLETED):
+        if self._owes(status, writer.written):
             raise NotThereYet(
                 f"{self.settings.base_url} counts {status.completed:,} answers of the batch {batch.id}, and gives "
                 f"{writer.written:,}. The others may appear some minutes after its end."
             )
+
+    @staticmethod
+    def _owes(status: BatchStatus, written: int) -> bool:
+        """Whether the service counts more answers than it has given."""
+        return written < status.completed or (not written and status.phase is BatchPhase.COMPLETED)
 
     async def _lines(self, file: str, writer: Writer) -> None:
         from .refusals import Call

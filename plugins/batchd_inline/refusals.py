@@ -148,6 +148,8 @@ def of_answer(answer: Answer, call: Call, service: Service) -> BatchdError:
         return _missing(status, refusal, problem, call, service)
     if status == 429 and call.kind is Kind.CREATE:
         return NotSent(refusal, retry_after=retry_after(answer.headers))
+    if status == 409 and call.kind is Kind.PLAIN:
+        return ProviderError(refusal)  # it has not ended, or has ended: asking again at once changes nothing
     if status in _PASSING or status >= 500:
         return TransientError(refusal, retry_after=retry_after(answer.headers), answered=True)
     if call.kind is Kind.LOOK:

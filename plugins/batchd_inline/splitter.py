@@ -23,6 +23,11 @@ KEPT_OF_LONG = 100_000
 
 _IN_TEXT = re.compile(rb'["\\]')
 _OUTSIDE = re.compile(rb'["{}\[\]:,]')
+_TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_BETWEEN_ITEMS = re.compile(rb'(?>[^"{}\[\],]++|' + _TEXT + rb")*+", re.DOTALL)
+_WITHIN_ITEM = re.compile(rb'(?>[^"{}\[\]]++|' + _TEXT + rb")*+", re.DOTALL)
+"""All up to the next sign that counts, whole texts included. Nothing is tried twice, whatever comes."""
+_QUOTE, _COMMA = b'",'
 
 
 class Item(NamedTuple):
@@ -70,34 +75,73 @@ class Splitter:
         """The next bytes. Raises TooLarge, and what `take` raises."""
         at = 0
         while at < len(chunk):
+            if self._in_list and not self._in_text:
+                at = self._through_items(chunk, at)
+            elif self._in_text:
+                at = self._through_text(chunk, at)
+            else:
+                found = _OUTSIDE.search(chunk, at)
+                self._keep(chunk[at : found.start() if found else None])
+                if found:
+                    self._sign(found[0])
+                at = found.end() if found else len(chunk)
+
+    def _through_text(self, chunk: bytes, at: int) -> int:
+        """To the end of the text that has begun, or of the chunk."""
+        begin = at
+        while at < len(chunk):
             if self._escaped:
-                self._keep(chunk[at : at + 1])
                 self._escaped, at = False, at + 1
                 continue
-            found = (_IN_TEXT if self._in_text else _OUTSIDE).search(chunk, at)
+            found = _IN_TEXT.search(chunk, at)
             if found is None:
-                self._keep(chunk[at:])
-                return
-            if self._in_text:
-                self._keep(chunk[at : found.end()])
-                if found[0] == b'"':
-                    self._in_text = False
-                else:
-                    self._escaped = True
-            else:
-                self._keep(chunk[at : found.start()])
-                self._sign(found[0])
+                break
             at = found.end()
+            self._escaped = found[0] != b'"'
+            if not self._escaped:
+                self._keep(chunk[begin:at])
+                self._in_text = False
+                return at
+        self._keep(chunk[begin:])
+        return len(chunk)
+
+    def _through_items(self, chunk: bytes, at: int) -> int:
+        """To the end of the list, or of the chunk, or to a text that does not end in this chunk. The bulk goes here."""
+        begin = at
+        while True:
+            at = _match(_WITHIN_ITEM if self._depth > 2 else _BETWEEN_ITEMS, chunk, at)
+            if at == len(chunk):
+                self._keep(chunk[begin:])
+                return at
+            sign = chunk[at]
+            at += 1
+            if sign in b"{[":
+                self._depth += 1
+            elif sign == _QUOTE:
+                self._keep(chunk[begin:at])
+                self._in_text = True
+                return at
+            elif self._depth > 2:
+                self._depth -= 1
+            else:
+                self._keep(chunk[begin : at - 1])
+                self._end_item()
+                begin = at
+                if sign != _COMMA:
+                    self._in_list = False
+                    self._depth -= 1
+                    self._keep(chunk[at - 1 : at])
+                    return at
 
     def rest(self) -> Json:
         """The object, with empty lists in place of those that were taken apart. Raises Cut, or ValueError."""
         if self._in_text or self._depth:
             raise Cut
-        try:
-            return msgspec.json.decode(bytes(self._rest))
-        except msgspec.DecodeError:
-            # NaN and the like, which some services write.
-            return json.loads(self._rest.decode("utf-8", "replace"))
+        return _decoded(bytes(self._rest))
+
+    def before(self) -> Json:
+        """What stands before the list that is being taken apart. Raises ValueError if that is not JSON."""
+        return _decoded(bytes(self._rest) + b"]}")
 
     def _sign(self, sign: bytes) -> None:
         """One of the signs that structure JSON, outside a text."""
@@ -111,13 +155,8 @@ class Splitter:
             if self._depth == 2 and sign == b"[" and self._name in self._lists:
                 self._in_list = True
         elif sign in b"}]":
-            if self._in_list and self._depth == 2:
-                self._end_item()
-                self._in_list = False
             self._depth -= 1
             self._keep(sign)
-        elif sign == b"," and self._in_list and self._depth == 2:
-            self._end_item()
         else:
             if sign == b":" and self._depth == 1:
                 self._name = bytes(self._text[:-1])
@@ -145,6 +184,20 @@ class Splitter:
         self._long = False
         if item:
             self._take(Item(item, whole))
+
+
+def _match(pattern: re.Pattern[bytes], chunk: bytes, at: int) -> int:
+    """Where what the pattern takes ends; it may take nothing."""
+    found = pattern.match(chunk, at)
+    return found.end() if found else at
+
+
+def _decoded(text: bytes) -> Json:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        # NaN and the like, which some services write.
+        return json.loads(text.decode("utf-8", "replace"))
 
 
 class Lines:

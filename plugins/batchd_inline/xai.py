@@ -53,6 +53,7 @@ class XAI(Dialect):
     files = "/files"
     cancel = ":cancel"
     deletes = False
+    has_status = False
     kept = "xAI keeps the answers for 30 days and has no call that deletes them."
     listed = "batches"
     answers = "/results"

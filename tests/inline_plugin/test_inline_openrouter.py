@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from pathlib import Path
@@ -141,6 +142,54 @@ async def test_a_download_that_breaks_off_begins_again(
     target = io.BytesIO()
     await provider.download(remote, target)
     assert [json.loads(line)["custom_id"] for line in target.getvalue().splitlines()] == ["j-0", "j-1", "j-2"]
+
+
+async def test_a_poll_reads_no_answers_where_the_state_stands_before_them(
+    connect: Connect, openrouter: OpenRouterService, tmp_path: Path
+) -> None:
+    provider = connect(openrouter)
+    remote = RemoteBatch(await provider.submit(submission_of(tmp_path)), "01key", {})
+    read: list[int] = []
+
+    async def slowly(request: web.Request) -> web.StreamResponse:
+        batch = openrouter.batches["batch-0"] | {"status": "completed"}
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(json.dumps(openrouter.described(batch, results=True))[:-200].encode())
+        read.append(1)
+        await asyncio.sleep(60)
+        return response
+
+    openrouter.refusals["GET /batches/batch-0"].append(slowly)
+    assert (await provider.poll(remote)).completed == 3
+    assert read == [1]
+
+    async def behind(request: web.Request) -> web.StreamResponse:
+        batch = openrouter.described(openrouter.batches["batch-0"] | {"status": "completed"}, results=True)
+        return web.json_response({"id": batch.pop("id"), "results": batch.pop("results"), **batch})
+
+    openrouter.refusals["GET /batches/batch-0"] += [behind, behind]
+    assert (await provider.poll(remote)).phase is BatchPhase.COMPLETED
+
+
+@pytest.mark.parametrize("status", [404, 409, 400])
+async def test_a_failed_batch_that_has_no_pages_either_gives_nothing(
+    connect: Connect, openrouter: OpenRouterService, tmp_path: Path, status: int
+) -> None:
+    provider = connect(openrouter)
+    remote = RemoteBatch(await provider.submit(submission_of(tmp_path)), "01key", {})
+    for word, counted in (("failed", 0), ("expired", 2)):
+        counts = {"total": 3, "completed": counted}
+        record = {"id": "batch-0", "status": word, "request_counts": counts, "results": None}
+        openrouter.refuse("GET /batches/batch-0", 200, record)
+        openrouter.refuse("GET /batches/batch-0/results", status)
+        target = io.BytesIO()
+        if counted:
+            with pytest.raises(RemoteMissing):
+                await provider.download(remote, target)
+        else:
+            await provider.download(remote, target)
+        assert target.getvalue() == b""
 
 
 # --- creates ---------------------------------------------------------------------------------------------------

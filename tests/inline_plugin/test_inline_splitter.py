@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batchd_inline.answers import Writer
 from batchd_inline.splitter import KEPT_OF_LONG, Cut, Item, Splitter, TooLarge
 
 VALUES = st.recursive(
@@ -71,3 +73,18 @@ def test_what_is_not_json_raises_a_value_error() -> None:
         with pytest.raises(ValueError):
             taken_apart(text, 3)
     assert taken_apart(b'{"a": NaN, "results": null}', 4)[0]["results"] is None
+
+
+def test_what_a_try_has_written_is_taken_back_and_whole_pages_stay() -> None:
+    target = io.BytesIO(b"before\n")
+    target.seek(0, io.SEEK_END)
+    writer = Writer(target, lambda item: item.raw)
+    page = writer.items(["results"])
+    page.again()
+    page.take(Item(b"first", whole=True))
+    writer.keep()
+    for tried in (b"a long one that breaks off", b"short"):
+        page.again()
+        page.take(Item(tried, whole=True))
+    assert target.getvalue() == b"before\nfirst\nshort\n"
+    assert writer.written == 2
