@@ -108,14 +108,14 @@ def _is_count(value: Any) -> TypeGuard[int]:
     return type(value) is int and value >= 0
 
 
-def output_line(line: bytes, key: str) -> bytes | None:
-    """A line of a batch's results as a line of OpenAI's output, with its newline; None for an empty line.
+def output_line(line: bytes, key: str) -> bytes:
+    """A line of a batch's results as a line of OpenAI's output, with its newline; nothing for an empty line.
 
     A line that cannot be read goes out as it is: batchd says of which row it is, and asks that again.
     """
     line = line.strip()
     if not line:
-        return None
+        return b""
     try:
         record = msgspec.json.decode(line)
         result = record["result"]
@@ -141,7 +141,11 @@ def refusal(error: Json) -> Body:
     """An error of one request as a response with the status that it would have had by itself."""
     kind, message = error_of(error)
     status = STATUSES.get(kind, 400 if kind.startswith("invalid") else 500)
-    return {"status_code": status, "body": {"error": {"type": kind, "code": kind, "message": message}}}
+    code = kind
+    if kind == "not_found_error" and message.startswith("model"):
+        # No row's fault: the route names a model that is not there.
+        code, message = "model_not_found", f"The service does not know the {message.replace(':', '', 1)}."
+    return {"status_code": status, "body": {"error": {"type": kind, "code": code, "message": message}}}
 
 
 def error_of(error: Json) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -24,6 +25,7 @@ from batchd import (
     LiveAnswer,
     LiveCall,
     LiveProvider,
+    NotSent,
     Problem,
     ProviderError,
     Purged,
@@ -52,6 +54,10 @@ LIMITS = Limits(max_requests=100_000, max_bytes=250_000_000, max_line_bytes=32_0
 """Anthropic takes 100,000 requests or 256 MB."""
 KEPT_SECONDS = 29 * 86_400.0
 """From the creation of a batch on, its results are kept so long."""
+REQUESTS = "requests"
+"""Key in a batch's details: how many requests it has."""
+SHORT_DOWNLOADS = 3
+"""Downloads with fewer results than the batch has requests, until it is believed that there are no more."""
 _MAX_LINE = 64_000_000
 _PHASES = {"in_progress": BatchPhase.IN_PROGRESS, "canceling": BatchPhase.CANCELLING}
 
@@ -67,6 +73,7 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
         self._open_client: Client | None = None
         self._keys: dict[str, str | None] = {}
         """The key of each batch at the service, as far as it is known; None for one of somebody else."""
+        self._short: Counter[str] = Counter()
 
     @property
     def _client(self) -> Client:
@@ -133,7 +140,7 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
         within = submission.timeout - min(1.0, submission.timeout / 20)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        with tempfile.TemporaryFile(dir=submission.file.parent) as body:
+        with _scratch(submission) as body:
             size = await asyncio.to_thread(self._write, submission, body)
             call = Call("create a batch", Kind.CREATE)
             left = max(1.0, within - (loop.time() - began))
@@ -168,15 +175,27 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
         from .errors import Call
 
         call = Call(f"send the results of the batch {batch.id}")
-        rest = b""
+        rest, arrived = b"", 0
         async with self._client.streaming(call, "messages", "batches", batch.id, "results") as chunks:
             async for chunk in chunks:
                 *lines, rest = (rest + chunk).split(b"\n")
                 if len(rest) > _MAX_LINE:
                     raise ProviderError(f"A result of the batch {batch.id} has more than {_MAX_LINE / 1e6:.0f} MB.")
                 for line in lines:
-                    target.write(output_line(line, batch.key) or b"")
-        target.write(output_line(rest, batch.key) or b"")
+                    arrived += target.write(output_line(line, batch.key)) > 0
+        arrived += target.write(output_line(rest, batch.key)) > 0
+        self._check_whole(batch, arrived)
+
+    def _check_whole(self, batch: RemoteBatch, arrived: int) -> None:
+        """A body without a length can break off and look complete. The rows that lack would be asked and paid again."""
+        wanted = batch.details.get(REQUESTS)
+        if not isinstance(wanted, int) or arrived >= wanted:
+            return
+        self._short[batch.id] += 1
+        if self._short[batch.id] < SHORT_DOWNLOADS:
+            raise TransientError(
+                f"Only {arrived} of {wanted} results of the batch {batch.id} arrived from {self.settings.base_url}."
+            )
 
     async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
         """Every readable result, through a temporary file."""
@@ -266,10 +285,15 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
 
     def _write(self, submission: Submission, body: IO[bytes]) -> int:
         problems: list[Problem] = []
-        for piece in written(submission, self._translated, problems):
-            body.write(piece)
-        size = body.tell()
-        body.seek(0)
+        try:
+            for piece in written(submission, self._translated, problems):
+                body.write(piece)
+            size = body.tell()
+            body.seek(0)
+        except TooManyBytes as error:
+            problems.append(Problem("request_too_large", str(error)))
+        except OSError as error:
+            raise _unwritten(error) from None
         if problems:
             raise SubmissionRefused(problems[0].message, problems=problems)
         return size
@@ -300,6 +324,7 @@ def status_of(record: Mapping[str, Json]) -> BatchStatus:
         total=sum(number.values()),
         completed=succeeded,
         failed=errored + expired + cancelled,
+        details={REQUESTS: sum(number.values())},
         answers_until=None if created is None else created + KEPT_SECONDS,
     )
 
@@ -310,6 +335,18 @@ def moment(text: Json) -> float | None:
         return datetime.fromisoformat(str(text)).timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+def _scratch(submission: Submission) -> IO[bytes]:
+    """An unnamed file beside the batch's input file."""
+    try:
+        return tempfile.TemporaryFile(dir=submission.file.parent)
+    except OSError as error:
+        raise _unwritten(error) from None
+
+
+def _unwritten(error: OSError) -> NotSent:
+    return NotSent(f"The batch cannot be written to the working files before it is sent: {error}.")
 
 
 def _check_endpoint(endpoint: str) -> None:

@@ -52,6 +52,7 @@ class FakeAnthropic:
 
     url: str = ""
     polls: int = 1
+    """Polls until a batch ends; 0: it ends at once."""
     outcome: Callable[[Json], Json | None] = lambda _: None
     calls: list[tuple[str, str, Json, dict[str, str]]] = field(default_factory=list)
     batches: dict[str, Batch] = field(default_factory=dict)
@@ -136,6 +137,8 @@ class FakeAnthropic:
         name = f"msgbatch_{len(self.batches) + 1:06d}"
         batch = Batch(name, requests, _now(), self.polls if polls is None else polls)
         self.batches[name] = batch
+        if batch.polls_left <= 0:
+            self.end(batch)
         return batch
 
     def end(self, batch: Batch) -> None:

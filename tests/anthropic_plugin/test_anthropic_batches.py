@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -218,6 +219,33 @@ async def test_a_download_that_breaks_off_says_so(
         await provider.download(batch, io.BytesIO())
     await provider.download(replace(batch), target := io.BytesIO())
     assert target.getvalue().count(b"\n") == 1
+
+
+@pytest.mark.field("transfers")
+async def test_results_that_are_too_few_are_fetched_again(
+    service: FakeAnthropic, provider: AnthropicProvider, make_submission: Make
+) -> None:
+    submission = make_submission(ONE, ONE, ONE)
+    remote = await provider.submit(submission)
+    batch = RemoteBatch(remote, submission.key, (await provider.poll(RemoteBatch(remote, submission.key, {}))).details)
+    lost = service.batches[remote].results.pop()
+    for _ in range(2):
+        with pytest.raises(TransientError, match="Only 2 of 3 results"):
+            await provider.download(batch, io.BytesIO())
+    await provider.download(batch, target := io.BytesIO())
+    assert target.getvalue().count(b"\n") == 2, "three times the same is believed"
+    service.batches[remote].results.append(lost)
+    await provider.download(batch, target := io.BytesIO())
+    assert target.getvalue().count(b"\n") == 3
+
+
+async def test_a_batch_that_cannot_be_written_was_not_sent(
+    service: FakeAnthropic, provider: AnthropicProvider, make_submission: Make, tmp_path: Path
+) -> None:
+    submission = replace(make_submission(ONE), file=tmp_path / "gone" / "batch.jsonl")
+    with pytest.raises(NotSent, match="cannot be written"):
+        await provider.submit(submission)
+    assert service.calls == []
 
 
 def test_a_key_for_another_company_is_not_sent_by_mistake() -> None:

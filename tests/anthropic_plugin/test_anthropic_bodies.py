@@ -227,7 +227,6 @@ def test_what_a_cache_held_and_got_is_input() -> None:
 def result(**result: Any) -> Any:
     """What batchd makes of a result of the service."""
     line = output_line(json.dumps({"custom_id": "k3j9x2ab_job-1", "result": result}).encode(), "k3j9x2ab")
-    assert line is not None
     assert line.endswith(b"\n")
     return read_output_line(line)
 
@@ -265,9 +264,14 @@ def test_a_request_that_did_not_run_is_asked_again(kind: str, code: str) -> None
 @pytest.mark.field("hostile services")
 def test_a_result_that_cannot_be_read_is_asked_again_under_its_row() -> None:
     line = output_line(b'{"custom_id": "k3j9x2ab_job-1", "result": {"type": "succ', "k3j9x2ab")
-    assert line is not None
     read = read_output_line(line)
     assert read is not None
     assert read.custom_id == "job-1"
     assert getattr(read.outcome, "transient", None) is True
-    assert output_line(b"  ", "k3j9x2ab") is None
+    assert output_line(b"  ", "k3j9x2ab") == b""
+
+
+def test_a_model_that_is_not_there_is_no_rows_fault() -> None:
+    error = {"type": "error", "error": {"type": "not_found_error", "message": "model: claude-9"}}
+    failure = result(type="errored", error=error).outcome
+    assert (failure.code, failure.message) == ("model_not_found", "The service does not know the model claude-9.")
