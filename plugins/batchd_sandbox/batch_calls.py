@@ -26,11 +26,17 @@ async def create(request: web.Request) -> web.StreamResponse:
     order = request.get(ORDER)
     kind = None if order is None else order.kind
     late = order.delay if order is not None and kind == "late" else 0.0
+    key = request.headers.get("Idempotency-Key") if context.settings.idempotent else None
+    known = None if key is None else context.store.batch_of_create_key(key)
+    if known is not None:
+        return answer(_view(known, time.time()).shown()) if kind is None else reset(request)
     for _ in range(2 if kind == "twice" else 1):
         batch = _new_batch(request, body, created_at=time.time() + late)
         context.store.add_batch(batch)
         own(request, batch.id, batch.reserved_output_id, batch.reserved_error_id)
         context.runner.launch(batch.id)
+    if key is not None:
+        context.store.keep_create_key(key, batch.id)
     return _shown(batch) if kind is None else reset(request)
 
 

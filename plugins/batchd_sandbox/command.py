@@ -85,6 +85,10 @@ class _SandboxCommand(click.Command):
     "--accounts", is_flag=True, show_envvar=True,
     help="Keys know only their account's files and batches: sk-acme.1 and sk-acme.2 are of one account.",
 )  # fmt: skip
+@click.option(
+    "--idempotent", is_flag=True, show_envvar=True,
+    help="A create with the Idempotency-Key of an earlier one gives that batch back, as Perplexity does.",
+)  # fmt: skip
 @click.option("--latency", type=_Duration(), default="2s", show_envvar=True, help="How long a batch takes to complete.")
 @click.option(
     "--instant", is_flag=True, show_envvar=True,
@@ -127,6 +131,7 @@ def sandbox(
     folder: Path | None,
     api_keys: tuple[str, ...],
     accounts: bool,
+    idempotent: bool,
     latency: float,
     instant: bool,
     max_requests: int,
@@ -151,6 +156,7 @@ def sandbox(
             port=port,
             api_keys=api_keys,
             accounts=accounts,
+            idempotent=idempotent,
             latency=latency,
             instant=instant,
             max_requests=max_requests,

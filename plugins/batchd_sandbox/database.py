@@ -47,6 +47,10 @@ create table if not exists owners ( -- the account of each file and batch, where
     id text primary key,
     account text not null
 ) without rowid;
+create table if not exists create_keys ( -- the batch of each Idempotency-Key, where creates are told apart by it
+    key text primary key,
+    batch_id text not null
+) without rowid;
 create table if not exists faults (
     number integer primary key autoincrement,
     origin text unique,             -- the --fault option it came from: a restart does not order it again

@@ -43,6 +43,8 @@ class SandboxSettings:
     """Per model, over all batches that are not finished. None: no limit."""
     batches: bool = True
     """False plays a service that has live calls only."""
+    idempotent: bool = False
+    """A create with the `Idempotency-Key` of an earlier one gives that one's batch back."""
     calls_per_second: float | None = None
     """Live calls a second, in a bucket that holds one second of them; more are refused. None: no limit."""
     live_latency: float = 0.0

@@ -131,6 +131,15 @@ class Store:
             ),
         )
 
+    def keep_create_key(self, key: str, batch_id: str) -> None:
+        """Remembers which batch was created with this Idempotency-Key."""
+        self._connection.execute("insert or ignore into create_keys values (?, ?)", (key, batch_id))
+
+    def batch_of_create_key(self, key: str) -> BatchRecord | None:
+        """The batch that was created with this Idempotency-Key."""
+        row = self._one("select batch_id from create_keys where key = ?", key)
+        return None if row is None else self.batch(row["batch_id"])
+
     def batch(self, batch_id: str) -> BatchRecord | None:
         """A batch, also one that is created late and still hidden."""
         row = self._one("select * from batches where id = ?", batch_id)

@@ -87,6 +87,21 @@ async def test_a_create_that_fails_again_and_again_is_paid_once(make_pair: MakeP
     assert pair.told.count("BatchFound") == 1
 
 
+async def test_a_service_that_knows_the_key_gives_the_first_batch_back(make_pair: MakePair) -> None:
+    """It cannot be looked for, and a person says that it is not there, which is wrong."""
+    pair = await make_pair("create:cut-after", "list:404:count=always", sandbox={"idempotent": True})
+    pair.household.drop("reviews/may.csv", csv_of(NINE))
+    async with pair.household.living() as daemon:
+        await daemon.take_in()
+        await pair.drain(daemon)
+        [held] = [event for event in pair.household.events if event.kind == "BatchHeld"]
+        await order(daemon, "resolve", str(held.batch), json.dumps({"found": None}))
+        await pair.drain(daemon)
+    ledger = await pair.sandbox.ledger()
+    assert pair.statuses() == ["ok"] * 9
+    assert (ledger["create_calls"], len(ledger["batches"]), ledger["requests_executed"]) == (2, 1, 9)
+
+
 async def test_a_service_that_cannot_list_its_batches_is_not_guessed_about(make_pair: MakePair) -> None:
     pair = await make_pair("create:cut-after", "list:404:count=always")
     pair.household.drop("reviews/may.csv", csv_of(NINE))
