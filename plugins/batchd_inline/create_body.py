@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -25,10 +25,10 @@ _decoder = msgspec.json.Decoder(_Request)
 class CreateBody:
     """`{..., "requests": [{"custom_id": ..., "body": {...}}, ...]}`, never in memory as a whole. Members are needed."""
 
-    def __init__(self, members: Mapping[str, Json], requests: Path | None, custom_id: Callable[[str], str]) -> None:
+    def __init__(self, members: Mapping[str, Json], requests: Path | None, prefix: str) -> None:
         self._requests = requests
         self._members = msgspec.json.encode(members)
-        self._custom_id = custom_id
+        self._prefix = prefix
 
     def size(self) -> int:
         """Bytes of it: the file is read once for this, since some servers take no body without its length."""
@@ -49,7 +49,7 @@ class CreateBody:
         with self._requests.open("rb") as lines:
             for line in lines:
                 request = _decoder.decode(line)
-                custom_id = msgspec.json.encode(self._custom_id(request.custom_id))
+                custom_id = msgspec.json.encode(self._prefix + request.custom_id)
                 piece += b'%s{"custom_id":%s,"body":%s}' % (b"" if first else b",", custom_id, bytes(request.body))
                 first = False
                 if len(piece) > _PIECE:

@@ -83,9 +83,9 @@ class Dialect(ABC):
         """Files with the answers that are not among the `written` ones."""
         return iter(())
 
-    def custom_id(self, custom_id: str, submission: Submission) -> str:
-        """The custom_id under which a request is sent."""
-        return custom_id
+    def prefix(self, key: str) -> str:
+        """What stands before each custom_id in a batch with this key of batchd's."""
+        return ""
 
 
 MAX_PAGES = 2_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 
 from batchd import BatchPhase, BatchStatus, CannotFind, Json, NotKnownYet, RemoteMissing, Submission
 
@@ -16,7 +17,7 @@ MAX_LOOKS = 1_000
 """Batches of which the answers are looked at."""
 
 Seen = MutableMapping[str, str]
-"""Of batches that have ended, which never change: the custom_id of one of their requests."""
+"""The custom_id of a request of each batch, or how it begins; empty for one that has nothing to fetch."""
 
 
 async def find(client: Client, dialect: Dialect, submission: Submission, seen: Seen) -> Sequence[str]:
@@ -28,7 +29,7 @@ async def find(client: Client, dialect: Dialect, submission: Submission, seen: S
         ours = dialect.is_of(record, submission)
         if ours is not False:
             (untold if ours is None else created).append(remote)
-    if len(untold) > MAX_LOOKS:
+    if sum(remote not in seen for remote in untold) > MAX_LOOKS:
         raise CannotFind(
             f"{address} does not say in its list which submission a batch came from, and more than {MAX_LOOKS:,} "
             "could be it."
@@ -81,7 +82,7 @@ async def _holds(client: Client, dialect: Dialect, remote: str, submission: Subm
             return None
         # One that has failed or expired without an answer has nothing to fetch, so it may count as another's.
         seen[remote] = custom_id or ""
-    return seen[remote].startswith(dialect.custom_id("", submission))
+    return seen[remote].startswith(dialect.prefix(submission.key))
 
 
 async def _first_answer(client: Client, dialect: Dialect, remote: str) -> tuple[str | None, BatchStatus]:
@@ -95,8 +96,12 @@ async def _first_answer(client: Client, dialect: Dialect, remote: str) -> tuple[
             raise Enough
 
     items = Items(dialect.answer_lists, take, found.clear)
+    path = batch_path(dialect, remote)
     try:
-        record = await client.get(Call(f"describe the batch {remote}"), batch_path(dialect, remote), items=items)
+        status = dialect.status(table(await client.get(Call(f"describe the batch {remote}"), path, items=items)))
     except RemoteMissing:
         return None, BatchStatus(BatchPhase.FAILED)
-    return (found[0] if found else None), dialect.status(table(record))
+    if not found and status.phase is BatchPhase.COMPLETED and dialect.more_answers:
+        with suppress(RemoteMissing):
+            await client.get(Call(f"send an answer of the batch {remote}"), path + dialect.more_answers, items=items)
+    return (found[0] if found else None), status

@@ -38,9 +38,9 @@ class OpenRouter(Dialect):
         """The service reads the body as it comes, and refuses one in which these stand after the requests."""
         return {"endpoint": submission.endpoint, "model": submission.model}
 
-    def custom_id(self, custom_id: str, submission: Submission) -> str:
-        """With batchd's key before it: nothing else that the service gives back tells which submission it was."""
-        return f"{submission.key}_{custom_id}"
+    def prefix(self, key: str) -> str:
+        """The key: nothing else that the service gives back tells which submission it was."""
+        return f"{key}_"
 
     def status(self, record: Mapping[str, Json]) -> BatchStatus:
         """OpenAI's words."""
@@ -62,7 +62,7 @@ class OpenRouter(Dialect):
 
     def line(self, item: Item, key: str) -> bytes | None:
         """The item as it came, with the custom_id of the request file."""
-        return as_line(item, f"{key}_")
+        return as_line(item, self.prefix(key))
 
     def is_of(self, record: Mapping[str, Json], submission: Submission) -> bool | None:
         """What differs is not ours. Of what is the same, only the answers tell."""

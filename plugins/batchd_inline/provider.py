@@ -53,7 +53,7 @@ class InlineProvider(BatchProvider[InlineSettings]):
         self.limits = self._dialect.limits
         self.completion_window = self._dialect.window
         self._open_client: Client | None = None
-        # Of batches that have ended, which never change: the custom_id of one of their requests.
+        # The custom_id of a request of each batch, or its prefix, as far as it is known.
         self._seen: dict[str, str] = {}
 
     @property
@@ -99,7 +99,7 @@ class InlineProvider(BatchProvider[InlineSettings]):
         dialect, address = self._dialect, self.settings.base_url
         members = {**self.settings.extra_body, **dialect.create_body(submission)}
         requests = None if dialect.files else submission.file
-        body = CreateBody(members, requests, lambda id_: dialect.custom_id(id_, submission))
+        body = CreateBody(members, requests, dialect.prefix(submission.key))
         try:
             size = await asyncio.to_thread(body.size)
         except OSError as error:
@@ -112,6 +112,7 @@ class InlineProvider(BatchProvider[InlineSettings]):
         remote = id_of(table(answer))
         if remote is None:
             raise TransientError(f"{address} answered the call that creates a batch, but without its id.")
+        self._seen[remote] = dialect.prefix(submission.key)
         return remote
 
     async def find(self, submission: Submission) -> Sequence[str]:
@@ -130,6 +131,7 @@ class InlineProvider(BatchProvider[InlineSettings]):
         def enough(_: Item) -> None:
             raise Enough
 
+        self._seen[batch.id] = self._dialect.prefix(batch.key)
         lists = self._dialect.answer_lists
         call, path = Call(f"describe the batch {batch.id}"), batch_path(self._dialect, batch.id)
         record = await self._client.get(call, path, items=Items(lists, enough))

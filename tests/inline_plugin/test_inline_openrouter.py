@@ -15,6 +15,7 @@ from batchd import (
     BatchPhase,
     CannotFind,
     Failure,
+    NotKnownYet,
     NotSent,
     ProviderError,
     RejectedError,
@@ -251,16 +252,19 @@ async def test_the_key_of_the_batch_goes_with_its_create(
 async def test_a_create_of_unknown_outcome_is_found_by_its_answers(
     connect: Connect, openrouter: OpenRouterService, tmp_path: Path
 ) -> None:
-    provider = connect(openrouter)
-    others = [await provider.submit(submission_of(tmp_path, key=f"0{number}other")) for number in range(3)]
+    provider, before = connect(openrouter), connect(openrouter)
+    await provider.submit(submission_of(tmp_path, key="known"))
+    others = [await before.submit(submission_of(tmp_path, key=f"0{number}other")) for number in range(3)]
     await provider.submit(submission_of(tmp_path, key="larger", requests=7))
     openrouter.lose_creates, openrouter.page_size = True, 2
     with pytest.raises(TransientError):
         await provider.submit(submission_of(tmp_path))
-    assert await provider.find(submission_of(tmp_path)) == ["batch-4"]
+    assert await provider.find(submission_of(tmp_path)) == ["batch-5"]
     assert await provider.find(submission_of(tmp_path, key="never")) == []
     looks = [call for call, *_ in openrouter.received if call.startswith("GET /batches/")]
-    assert sorted(looks) == [f"GET /batches/{id_}" for id_ in [*others, "batch-4"]], "each once, the larger never"
+    assert sorted(looks) == [f"GET /batches/{id_}" for id_ in [*others, "batch-5"]], (
+        "each once, the larger and our own never"
+    )
 
 
 async def test_what_only_the_end_tells_is_not_known_yet(
@@ -268,11 +272,23 @@ async def test_what_only_the_end_tells_is_not_known_yet(
 ) -> None:
     openrouter.polls = 2
     provider = connect(openrouter)
-    await provider.submit(submission_of(tmp_path, key="other"))
+    other = RemoteBatch(await connect(openrouter).submit(submission_of(tmp_path, key="other")), "other", {})
+    with pytest.raises(NotKnownYet):
+        await provider.find(submission_of(tmp_path))
+    openrouter.batches["batch-0"]["left"] = 10**6
+    await provider.poll(other)
+    assert await provider.find(submission_of(tmp_path)) == [], "it is ours, and another one"
+
+
+async def test_a_stranger_is_waited_for_until_its_end(
+    connect: Connect, openrouter: OpenRouterService, tmp_path: Path
+) -> None:
+    openrouter.polls = 2
+    provider = connect(openrouter)
+    await connect(openrouter).submit(submission_of(tmp_path, key="other"))
     for _ in range(2):
-        with pytest.raises(ProviderError, match="not known yet") as error:
+        with pytest.raises(NotKnownYet):
             await provider.find(submission_of(tmp_path))
-        assert not isinstance(error.value, TransientError | CannotFind)
     assert await provider.find(submission_of(tmp_path)) == []
 
 
@@ -280,10 +296,11 @@ async def test_a_completed_batch_without_answers_may_be_ours(
     connect: Connect, openrouter: OpenRouterService, tmp_path: Path
 ) -> None:
     openrouter.inline_results = False
-    provider = connect(openrouter)
-    await provider.submit(submission_of(tmp_path))
-    with pytest.raises(ProviderError, match="not known yet"):
-        await provider.find(submission_of(tmp_path))
+    await connect(openrouter).submit(submission_of(tmp_path))
+    openrouter.refuse("GET /batches/batch-0/results", 404)
+    with pytest.raises(NotKnownYet):
+        await connect(openrouter).find(submission_of(tmp_path))
+    assert await connect(openrouter).find(submission_of(tmp_path)) == ["batch-0"], "once it has pages"
 
 
 async def test_a_list_that_claims_more_than_it_shows_finds_nothing(
