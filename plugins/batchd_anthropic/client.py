@@ -13,7 +13,8 @@ import httpx2
 
 from batchd import BatchdError, Json, TransientError
 
-from .errors import FOREIGN, Answer, Call, Service, TooLarge, not_json, of_answer, of_failure
+from .calls import Call
+from .errors import FOREIGN, Answer, Service, TooLarge, not_json, of_answer, of_failure
 from .settings import Access, AnthropicSettings
 
 MAX_ANSWER = 32_000_000

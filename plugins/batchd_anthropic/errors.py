@@ -21,7 +21,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from enum import Enum, auto
 
 import aiohttp
 import anthropic
@@ -45,6 +44,7 @@ from batchd import (
 )
 
 from .answers import error_of
+from .calls import Call, Kind
 
 FOREIGN: tuple[type[Exception], ...] = (
     anthropic.AnthropicError,
@@ -64,29 +64,12 @@ _OF_A_REQUEST = re.compile(r"\brequests[.\[](\d+)\b")
 """How the service names the request in a batch that it refuses: `requests.3.params.max_tokens: …`."""
 
 
-class Kind(Enum):
-    """The kind of a call, which decides what its refusal means."""
-
-    PLAIN = auto()
-    CREATE = auto()
-    LOOK = auto()
-    ANSWER = auto()
-
-
 class RowRefused(BatchdError):
     """The service refuses the request of one row, and says nothing of others."""
 
 
 class TooLarge(httpx2.StreamError):
     """The service sends more than an answer of this kind can have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call, for messages: `what` completes "when asked to ..."."""
-
-    what: str
-    kind: Kind = Kind.PLAIN
 
 
 @dataclass(frozen=True, slots=True)

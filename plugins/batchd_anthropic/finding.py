@@ -13,8 +13,8 @@ import msgspec
 from batchd import CannotFind, Json, NotKnownYet, RemoteMissing, Submission
 
 from .answers import SEPARATOR
+from .calls import Call, Kind
 from .client import Client
-from .errors import Call, Kind
 
 PAGE = 1_000
 MAX_PAGES = 500

@@ -10,9 +10,10 @@ from batchd import BatchdError, BatchesFound, Failure, LiveAnswer, LiveCall, Rej
 
 from .answers import STATUSES, chat_completion, error_of
 from .bodies import messages_request
+from .calls import Call, Kind
 from .client import Client
 from .content import Untranslatable
-from .errors import Answer, Call, Kind, RowRefused, not_json, of_answer
+from .errors import Answer, RowRefused, not_json, of_answer
 
 _ASK = Call("answer a request", Kind.ANSWER)
 _HEADERS = {

@@ -41,6 +41,7 @@ from batchd import (
 
 from .answers import output_line
 from .bodies import messages_request
+from .calls import Call, Kind
 from .packages import NEEDED, is_installed, needed
 from .settings import Access, AnthropicSettings
 from .writing import TooManyBytes, written
@@ -132,8 +133,6 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
 
     async def submit(self, submission: Submission) -> str:
         """Create the batch with one POST, which is never repeated here."""
-        from .errors import Call, Kind
-
         client = self._client
         _check_endpoint(submission.endpoint)
         # A little less than the daemon's own limit, so that it hears how much was sent.
@@ -164,16 +163,12 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
 
     async def poll(self, batch: RemoteBatch) -> BatchStatus:
         """How far the batch is, in OpenAI's terms."""
-        from .errors import Call
-
         record = await self._client.get(Call(f"describe the batch {batch.id}"), "messages", "batches", batch.id)
         self._keys[batch.id] = batch.key
         return status_of(record)
 
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
         """Stream the results into `target`, each translated into OpenAI's form."""
-        from .errors import Call
-
         call = Call(f"send the results of the batch {batch.id}")
         rest, arrived = b"", 0
         async with self._client.streaming(call, "messages", "batches", batch.id, "results") as chunks:
@@ -209,8 +204,6 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
 
     async def cancel(self, batch: RemoteBatch) -> None:
         """Ask the service to stop the batch. It is no error if the batch has ended already."""
-        from .errors import Call
-
         try:
             await self._client.post(Call(f"cancel the batch {batch.id}"), "messages", "batches", batch.id, "cancel")
         except RejectedError:
@@ -225,8 +218,6 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
 
     async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:  # noqa: ARG002  # nothing was uploaded
         """Delete the batch with its requests and results, and look whether it is gone."""
-        from .errors import Call
-
         if not batch.id:
             return Purged()
         place = ("messages", "batches", batch.id)
@@ -247,8 +238,6 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
         """Check the package, the key, the address and the models. This creates nothing and costs nothing."""
         if not is_installed():
             return [NEEDED]
-        from .errors import Call
-
         try:
             answer = await self._client.get(Call("list its models"), "models", query={"limit": 1000})
         except RemoteMissing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +18,7 @@ from anthropic_support import KEY, MODEL, Connect, FakeAnthropic, error
 from batchd import (
     BatchdError,
     BatchPhase,
+    LiveCall,
     NotSent,
     RejectedError,
     RemoteBatch,
@@ -82,15 +84,29 @@ async def test_another_endpoint_is_refused_in_words(provider: AnthropicProvider,
     assert refused.value.problems[0].code == "unsupported_endpoint"
 
 
-async def test_a_batch_without_the_package_says_how_to_get_it(
-    monkeypatch: pytest.MonkeyPatch, provider: AnthropicProvider, make_submission: Make
+async def test_without_the_package_each_call_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, connect: Connect, make_submission: Make
 ) -> None:
-    monkeypatch.setattr("batchd_anthropic.packages.find_spec", lambda _: None)
-    for asked in (provider.upload(make_submission(ONE)), provider.submit(make_submission(ONE))):
+    for name in [each for each in sys.modules if each.startswith(("batchd_anthropic.client", "batchd_anthropic.err"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "anthropic", None)
+    provider, submission, batch = connect(), make_submission(ONE), RemoteBatch("msgbatch_1", "k", {})
+    call = LiveCall("job-1", b"{}", "/v1/chat/completions", "k")
+    asked = (
+        provider.upload(submission),
+        provider.submit(submission),
+        provider.find(submission),
+        provider.poll(batch),
+        provider.download(batch, io.BytesIO()),
+        provider.cancel(batch),
+        provider.answer(call),
+    )
+    for each in asked:
         with pytest.raises(RejectedError, match=r"pip install 'batchd\[anthropic\]'"):
-            await asked
+            await each
     [said] = await provider.check([MODEL])
     assert "pip install 'batchd[anthropic]'" in said
+    assert "pip install" in (await provider.find_batches()).why
 
 
 TOO_POOR = "Your credit balance is too low to access the Anthropic API."
