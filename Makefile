@@ -14,7 +14,7 @@ TEST_WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 # many processes that the tests start takes a fraction of a second longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-pythons lint format lock bench soak faults power-cuts field properties folders house answers recording wheel clean help
+.PHONY: demo test test-fast test-pythons lint format lock bench bench-live soak faults power-cuts field properties folders house answers recording wheel clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ bench: $(STAMP)  ## throughput, memory, validation and token counting, compared 
 	$(BIN)/python bench/tokens.py
 	$(BIN)/python bench/validating.py
 
+bench-live: $(STAMP)  ## live calls against the SDK, aiohttp and flexllm, the delay of the loop, and memory; takes minutes
+	$(BIN)/python bench/live.py --memory
+
 soak: $(STAMP)  ## a thousand kills at random instants; takes long
 	$(BIN)/python -m bench.soak --kills 1000
 
@@ -101,4 +104,4 @@ wheel: $(STAMP)  ## the wheel and the source archive, in dist/
 	$(BIN)/python -m build
 
 clean:  ## delete everything that was installed or built
-	rm -rf $(VENV) .pythons dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pythons .flexllm dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

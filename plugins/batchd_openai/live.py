@@ -17,6 +17,7 @@ import httpx2
 from batchd import BatchdError, Failure, LiveAnswer, LiveCall, RejectedError, TooManyCalls, TransientError
 
 from .bounded import MAX_ERROR
+from .proxies import NO_PROXY, Proxy
 from .settings import Access, OpenAISettings
 from .translation import FOREIGN, not_json, of_response, translate
 from .wire import Call, Kind, Service, retry_after
@@ -37,7 +38,10 @@ class LiveClient:
         self._settings = settings
         self._session: aiohttp.ClientSession | None = None
         self._ssl: object = None
+        self._proxy = NO_PROXY
         self._access: tuple[float, Access] | None = None
+        self._sent: Mapping[str, str] = {}
+        """The headers of each call, with that access."""
         self.address = settings.base_url
         self.service = Service(settings.base_url, settings.key_where, settings.key_renewal)
 
@@ -50,9 +54,9 @@ class LiveClient:
         access = self._read_access()
         # The version is the end of the address: "/v1", and "/v4" at Zhipu.
         url = self._settings.base_url + _VERSION.sub("", call.endpoint)
-        headers = self._headers(access)
+        headers = self._sent
         if self._settings.idempotency_key:
-            headers["Idempotency-Key"] = call.key
+            headers = {**headers, "Idempotency-Key": call.key}
         try:
             status, told, body = await self.send(url, headers, call.body, access.query)
         except TooLarge:
@@ -60,7 +64,7 @@ class LiveClient:
         except FOREIGN as error:
             failure: BatchdError = translate(error, _ASK, self.service)
         else:
-            kind = told.get("content-type", "")
+            kind = told.get("content-type", "").lower()
             if 200 <= status < 300 and "html" not in kind and "event-stream" not in kind and body.lstrip()[:1] != b"<":
                 return LiveAnswer(status, body, told)
             failure = self._failure(status, told, body)
@@ -72,12 +76,15 @@ class LiveClient:
     async def get(self, path: str, query: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
         """One GET of something small, whatever the service answers. Raises batchd's errors where it does not."""
         access = self._read_access()
-        headers = self._headers(access)
         try:
             async with (
                 asyncio.timeout(self._settings.request_timeout),
                 self._open().get(
-                    self.address + path, headers=headers, params={**access.query, **query}, allow_redirects=False
+                    self.address + path,
+                    headers=self._sent,
+                    params={**access.query, **query},
+                    allow_redirects=False,
+                    proxy_headers=self._proxy.with_tunnel,
                 ) as response,
             ):
                 body = await response.content.read(MAX_ERROR)
@@ -99,21 +106,27 @@ class LiveClient:
     async def send(
         self, url: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """One POST: status, headers in lower case, body. No redirect is followed: with it would go the key."""
+        """One POST: status, headers by names in any case, body. No redirect is followed: with it would go the key."""
         session = self._open()
+        data = aiohttp.BytesPayload(body)  # else aiohttp looks for it among ten kinds of payloads
         async with session.post(
-            url, data=body, headers=headers, params=query or None, allow_redirects=False
+            url,
+            data=data,
+            headers=headers,
+            params=query or None,
+            allow_redirects=False,
+            proxy_headers=self._proxy.with_tunnel,
         ) as response:
             most = MAX_ANSWER if response.status < 400 else MAX_ERROR
-            whole = bytearray()
-            async for chunk in response.content.iter_any():
-                whole += chunk
-                if len(whole) > most:
-                    if response.status >= 400:
-                        break
-                    raise TooLarge
-            told = {name.lower(): value for name, value in response.headers.items()}
-            return response.status, told, bytes(whole)
+            content = response.content
+            whole: bytes | bytearray = await content.readany()
+            if not content.at_eof():
+                whole = bytearray(whole)
+                while not content.at_eof() and len(whole) <= most:
+                    whole += await content.readany()
+            if len(whole) > most and response.status < 400:
+                raise TooLarge
+            return response.status, response.headers, bytes(whole)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -123,6 +136,7 @@ class LiveClient:
 
     def _headers(self, access: Access) -> dict[str, str]:
         headers = {"Authorization": f"Bearer {access.key}", "Content-Type": "application/json", **access.headers}
+        headers |= self._proxy.with_each_call
         if self._settings.organization:
             headers["OpenAI-Organization"] = self._settings.organization
         if self._settings.project:
@@ -130,7 +144,7 @@ class LiveClient:
         return headers
 
     def _response(self, status: int, told: Mapping[str, str], body: bytes) -> httpx2.Response:
-        headers = {name: value for name, value in told.items() if name not in _ENCODED}
+        headers = {name: value for name, value in told.items() if name.lower() not in _ENCODED}
         request = httpx2.Request("POST", self.address)
         return httpx2.Response(status, headers=headers, content=body, request=request)
 
@@ -138,7 +152,9 @@ class LiveClient:
         """The key as it was a second ago at most: it may stand in a file, and there are thousands of calls a second."""
         now = time.monotonic()
         if self._access is None or self._access[0] + ACCESS_SECONDS < now:
+            self._proxy = Proxy.of(self.address)
             self._access = now, Access.read(self._settings)
+            self._sent = self._headers(self._access[1])
         return self._access[1]
 
     def _open(self) -> aiohttp.ClientSession:
@@ -150,7 +166,8 @@ class LiveClient:
                 connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl),  # type: ignore[arg-type]  # an SSLContext
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=True,
+                # aiohttp would look the proxy up for each call, in a thread: more work than the call itself.
+                proxy=self._proxy.url,
             )
         return self._session
 

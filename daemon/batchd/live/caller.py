@@ -139,14 +139,15 @@ class Caller:
 
     def _begin(self) -> float | None:
         """Begin all calls that may begin. Returns seconds until more may, None if that depends on calls under way."""
-        for batch in self._batches.values():
-            batch.journal.write()
         if isinstance(self.trouble, OSError):
+            for batch in self._batches.values():
+                batch.journal.write()
             self._well()
         begun: list[tuple[LiveBatch, CallRow]] = []
         pause = self._choose(begun)
         try:
-            for batch in {batch.key: batch for batch, _ in begun}.values():
+            # The answers that have come and the calls that begin, in one write.
+            for batch in self._batches.values():
                 batch.journal.write()
         except OSError:
             for batch, row in begun:
