@@ -244,6 +244,26 @@ def test_check_says_what_a_route_may_spend(tmp_path: Path) -> None:
     ]
 
 
+def test_check_compares_the_params_of_a_route_with_what_is_known(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    path = house / "config.toml"
+    (house / "held").mkdir()
+    text = path.read_text().replace("prices.small", 'prices."gpt-5"').replace('model = "small"', 'model = "gpt-5"')
+    path.write_text(text + "[routes.reviews.params]\ntemperature = 3\nmax_token = 9\n[budget]\nper_day = 5\n")
+    found = levels(house, "--offline", FAKE_KEY="x")
+    assert [text.split(" in [")[0] for level, text in found["route reviews"] if level == "note"] == [
+        "gpt-5 is known to refuse temperature = 3, so every row would fail:",
+        "temperature",
+        "max_token",
+    ]
+    [(level, text)] = found["budget"]
+    assert level == "note"
+    assert "The route reviews sets no limit to its answers" in text
+    path.write_text(path.read_text().replace("temperature = 3\nmax_token = 9", "max_completion_tokens = 9"))
+    found = levels(house, "--offline", FAKE_KEY="x")
+    assert not {"budget", "route reviews"} & found.keys()
+
+
 NO_CHECK = """
 from batchd import BatchProvider, Sink, hookimpl
 from batchd.testing.fakes import FakeProvider, FakeService

@@ -23,7 +23,7 @@ from ..money.pricing import Terms
 from ..money.sampling import PIECE
 from ..plugin.catalogue import Catalogue
 from ..plugin.validation import check as validated
-from ..requests.model_params import refused_params
+from ..requests.param_rules import param_notes
 from ..store.reading.history import history_of
 from ..system.clock import Clock
 from ..work.estimate import LARGE, Counted, CountTask, count
@@ -46,7 +46,7 @@ class Estimate:
     """What there is to say. Without a `file`, `counted` is None and the requests are made up.
 
     `unknown` has a sentence for each model without a price; `limits` are those of the budget; `refusal` is why the job
-    would not be sent as it is, `refused_params` what its model is known to refuse.
+    would not be sent as it is, `refused_params` what every row would be refused for.
     """
 
     file: str | None
@@ -149,7 +149,7 @@ class Estimating:
             advice=list(advice(habits, own, requests=requests)),
             limits=limits,
             refusal=refusal,
-            refused_params=list(refused_params(own.model, route.params, route=route.name)),
+            refused_params=list(param_notes(route)),
         )
 
     def of_numbers(

@@ -22,7 +22,6 @@ from ..files import group_id
 from ..money.price_list import PriceList
 from ..plugin.catalogue import Catalogue
 from ..plugin.validation import check as validated
-from ..requests.model_params import refused_params
 from ..secrets.known import covered
 from ..secrets.references import Secret, secrets_in
 from ..status.daemon import running
@@ -33,7 +32,7 @@ from ..status.room import blocked
 from ..system.mounts import is_network, refuse_network
 from .check_result import CheckResult as CheckResult
 from .check_result import Level as Level
-from .route_checks import budget_results
+from .route_checks import budget_results, param_results
 from .service_checks import service_results
 from .state_checks import state_results
 
@@ -84,10 +83,9 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
         for secret in secrets_in(made):
             yield _key(f"provider {name}", secret)
         yield from service_results(config, name, catalogue)
-        yield from _unpriced(config, name, PriceList.of(table, made, currency=config.budget.currency))
-    for route in config.routes:
-        for sentence in refused_params(route.model, route.params, route=route.name):
-            yield CheckResult(f"route {route.name}", Level.NOTE, sentence)
+        prices = PriceList.of(table, made, currency=config.budget.currency)
+        yield from _unpriced(config, name, prices)
+        yield from param_results(config, name, prices)
     yield from _refused(config)
     for name, sink in config.sinks.items():
         yield from _keys(f"sink {name}", catalogue, "sink", sink)

@@ -1,12 +1,33 @@
-"""What `batchd check` says of routes by the configuration alone: their budgets."""
+"""What `batchd check` says of routes by the configuration alone: their budgets, and params that would be refused."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from ..config.load import Config
+from ..money.price_list import PriceList
 from ..money.pricing import amount
+from ..requests.param_rules import is_unlimited, limit_note, param_notes
 from .check_result import CheckResult, Level
+
+
+def param_results(config: Config, provider: str, prices: PriceList) -> Iterator[CheckResult]:
+    """Params of the provider's routes that would be refused with every row, or would hold every job."""
+    limits = config.spending_limits()
+    for route in config.routes:
+        if route.provider != provider:
+            continue
+        notes = list(param_notes(route))
+        too_long = limit_note(route, prices.context)
+        for note in [*notes, *([too_long] if too_long else [])]:
+            yield CheckResult(f"route {route.name}", Level.NOTE, note)
+        if limits.limits(provider, route.name) and is_unlimited(route):
+            text = (
+                f"The route {route.name} sets no limit to its answers, so the most that a job can cost is not known, "
+                f"and each will be held until somebody approves it. Set max_tokens in [routes.{route.name}.params]."
+            )
+            yield CheckResult("budget", Level.NOTE, text)
+
 
 _PERIODS = {"per_job": "a job", "per_day": "a day", "per_month": "a month"}
 

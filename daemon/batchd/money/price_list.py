@@ -58,6 +58,10 @@ class PriceList:
             return None
         return self._service.terms(model, at, discount=self._discount)
 
+    def context(self, model: str) -> int | None:
+        """How many tokens the model takes in all, question and answer; None if that is not known."""
+        return self._service.context(model) if self._service is not None else None
+
     def models(self) -> list[str]:
         """Every model with a known price, the operator's own first."""
         published = (

@@ -66,6 +66,11 @@ class Service:
         assert batch is not None  # it has one for every model with a live price
         return Terms(batch, live, CURRENCY, f"published prices ({self.name}/{info.id}, genai-prices {_version()})")
 
+    def context(self, model: str) -> int | None:
+        """How many tokens the model takes in all, question and answer; None if that is not published."""
+        found = find(self.name, model)
+        return found[0].context_window if found is not None and found[1] else None
+
     def models(self) -> list[str]:
         """Its models with a price per token, if these are the names to look them up by."""
         now = datetime.now(UTC)

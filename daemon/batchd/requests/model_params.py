@@ -47,15 +47,25 @@ _KNOWN: Mapping[re.Pattern[str], tuple[_Refused, ...]] = {
         _Refused("logit_bias", "take it out"),
         _Refused("n", "only 1 is taken: take it out", _not_one),
     ),
+    re.compile(r"(?:^|/)deepseek-reasoner$", re.IGNORECASE): (
+        _Refused("logprobs", "take it out", bool),
+        _Refused("top_logprobs", "take it out"),
+    ),
 }
+_WITHOUT_THINKING = re.compile(r"(?:^|[/:.])gpt-5\.\d", re.IGNORECASE)
+"""Models that take these with reasoning_effort = "none"."""
+_WITHOUT_THINKING_KEYS = frozenset({"temperature", "top_p", "logprobs", "top_logprobs"})
 
 
 def refused_params(model: str, params: Mapping[str, Json], *, route: str) -> Iterator[str]:
     """A sentence for each of these params that the model is known to refuse."""
+    thinks_not = params.get("reasoning_effort") == "none" and _WITHOUT_THINKING.search(model)
     for pattern, refused in _KNOWN.items():
         if not pattern.search(model):
             continue
         for each in refused:
+            if thinks_not and each.key in _WITHOUT_THINKING_KEYS:
+                continue
             if each.key in params and each.values(params[each.key]):
                 yield (
                     f"{model} is known to refuse {each.key} = {params[each.key]}, so every row would fail: in "
