@@ -58,8 +58,8 @@ def test_the_keys_of_the_json_are_a_promise(tmp_path: Path) -> None:
         "redelivered_from": None,
         "timestamps": record["timestamps"],
     }
-    assert set(record["timestamps"]) == {"claimed", "accepted", "planned", "collected", "finished", "purged"}
-    assert record["timestamps"].pop("purged") is None
+    assert set(record["timestamps"]) == {"claimed", "accepted", "planned", "collected", "finished", "late", "purged"}
+    assert record["timestamps"].pop("purged") is record["timestamps"].pop("late") is None
     assert all(moment.endswith("Z") for moment in record["timestamps"].values())
 
 

@@ -35,7 +35,7 @@ def init(
     Examples:
       batchd init
       batchd init /srv/batchd
-      batchd init --service groq --model llama-3.3-70b-versatile --columns title,review
+      batchd init --service groq --model MODEL --columns title,review
     """
     path = folder.absolute() / "config.toml" if folder is not None else Path(call.config or "config.toml").absolute()
     wanted = _wanted(service, model, columns)

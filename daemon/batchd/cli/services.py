@@ -28,7 +28,9 @@ _ASKED = {"batch": "batches", "live": "live calls", "auto": "batches if it has t
 @json_option
 @pass_call
 def services(call: Call, name: str | None, *, markdown: bool, as_json: bool) -> None:
-    """List the services that you can name as `service` of a provider, and what they take.
+    """List the services that batchd knows.
+
+    A provider names one as `service`, and has its address, limits and ways.
 
     With NAME: all that is known of that one, and where it was read.
 

@@ -118,8 +118,8 @@ class JobLate(Event):
     def sentence(self) -> str:
         cost = f" They can cost at most {_rounded(self.cost)} {self.currency}." if self.cost else ""
         return (
-            f"{self.source} would be late: {count(self.rows, 'row')} without an answer. Its batches are ended; what "
-            f"they have answered is used, and the rest is asked by live calls of {self.provider} ({self.model}).{cost}"
+            f"Ending the batches of {self.source}, which would be late with {count(self.rows, 'row')} not answered. What "
+            f"they have answered is used; the rest is asked by live calls of {self.provider} ({self.model}).{cost}"
         )
 
 
