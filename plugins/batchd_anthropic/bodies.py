@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from batchd import Body, Json
@@ -20,6 +21,32 @@ _WITHOUT_EFFECT = frozenset({"prompt_cache_key", "prompt_cache_retention"})
 _EFFORTS = frozenset({"low", "medium", "high", "xhigh", "max"})
 _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 _CHOICES = {"auto": "auto", "none": "none", "required": "any"}
+
+
+Translate = Callable[[Mapping[str, Json]], Body]
+
+
+def translator(endpoint: str, *, max_tokens: int) -> Translate:
+    """What makes a request for Anthropic of one for this endpoint. Raises `Untranslatable` for other endpoints."""
+    match endpoint.removeprefix("/v1"):
+        case "/chat/completions":
+            return partial(messages_request, max_tokens=max_tokens)
+        case "/messages":
+            return partial(_own_request, max_tokens=max_tokens)
+    raise Untranslatable(
+        "unsupported_endpoint",
+        f"The route asks the endpoint {endpoint}, and Anthropic has none like it. Write endpoint = "
+        '"/v1/chat/completions", whose requests batchd translates, or "/v1/messages" for files of Anthropic\'s own.',
+    )
+
+
+def _own_request(body: Mapping[str, Json], *, max_tokens: int) -> Body:
+    """A request that is written for Anthropic already."""
+    _only("stream", False)(body.get("stream") or False, {})
+    most = _most(body, max_tokens)
+    if not isinstance(body.get("messages"), list) or not body["messages"]:
+        raise Untranslatable("invalid_request", "messages is no list of messages. Write one.", "messages")
+    return {**body, "max_tokens": most}
 
 
 def messages_request(body: Mapping[str, Json], *, max_tokens: int) -> Body:

@@ -9,7 +9,7 @@ import msgspec
 from batchd import BatchdError, BatchesFound, Failure, LiveAnswer, LiveCall, RejectedError, TransientError
 
 from .answers import STATUSES, chat_completion, error_of
-from .bodies import messages_request
+from .bodies import translator
 from .calls import Call, Kind
 from .client import Client
 from .content import Untranslatable
@@ -26,13 +26,12 @@ _NO_SUCH_CALL = frozenset({404, 405, 410, 501})
 
 async def answer(client: Client, call: LiveCall) -> LiveAnswer:
     """Ask one row. See `LiveProvider.answer`."""
-    if call.endpoint.removeprefix("/v1") != "/chat/completions":
-        raise RejectedError(
-            f"The route asks the endpoint {call.endpoint}, and Anthropic has none like it. Write endpoint = "
-            '"/v1/chat/completions": batchd translates such requests into messages.'
-        )
     try:
-        request = messages_request(msgspec.json.decode(call.body), max_tokens=client.settings.max_tokens)
+        translate = translator(call.endpoint, max_tokens=client.settings.max_tokens)
+    except Untranslatable as error:
+        raise RejectedError(str(error)) from None
+    try:
+        request = translate(msgspec.json.decode(call.body))
     except Untranslatable as error:
         return LiveAnswer(failure=Failure(error.code, str(error)))
     try:

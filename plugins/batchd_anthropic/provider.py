@@ -40,8 +40,9 @@ from batchd import (
 )
 
 from .answers import output_line
-from .bodies import messages_request
+from .bodies import Translate, translator
 from .calls import Call, Kind
+from .content import Untranslatable
 from .packages import NEEDED, is_installed, needed
 from .settings import Access, AnthropicSettings
 from .writing import TooManyBytes, written
@@ -49,8 +50,6 @@ from .writing import TooManyBytes, written
 if TYPE_CHECKING:
     from .client import Client
 
-ENDPOINT = "/v1/chat/completions"
-"""The endpoint that the bodies are written for. What goes out is for `/v1/messages`."""
 LIMITS = Limits(max_requests=100_000, max_bytes=250_000_000, max_line_bytes=32_000_000)
 """Anthropic takes 100,000 requests or 256 MB."""
 KEPT_SECONDS = 29 * 86_400.0
@@ -126,7 +125,6 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
     async def upload(self, submission: Submission) -> None:
         """Nothing is sent ahead. Requests that cannot be translated are refused here, before anything is paid."""
         needed()
-        _check_endpoint(submission.endpoint)
         problems = await asyncio.to_thread(self._problems, submission)
         if problems:
             raise SubmissionRefused(problems[0].message, problems=problems)
@@ -134,7 +132,6 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
     async def submit(self, submission: Submission) -> str:
         """Create the batch with one POST, which is never repeated here."""
         client = self._client
-        _check_endpoint(submission.endpoint)
         # A little less than the daemon's own limit, so that it hears how much was sent.
         within = submission.timeout - min(1.0, submission.timeout / 20)
         loop = asyncio.get_running_loop()
@@ -265,8 +262,9 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
 
     def _problems(self, submission: Submission) -> list[Problem]:
         problems: list[Problem] = []
+        translate = self._translator(submission)
         try:
-            for _ in written(submission, self._translated, problems):
+            for _ in written(submission, translate, problems):
                 pass
         except TooManyBytes as error:
             problems.append(Problem("request_too_large", str(error)))
@@ -274,8 +272,9 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
 
     def _write(self, submission: Submission, body: IO[bytes]) -> int:
         problems: list[Problem] = []
+        translate = self._translator(submission)
         try:
-            for piece in written(submission, self._translated, problems):
+            for piece in written(submission, translate, problems):
                 body.write(piece)
             size = body.tell()
             body.seek(0)
@@ -287,8 +286,11 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
             raise SubmissionRefused(problems[0].message, problems=problems)
         return size
 
-    def _translated(self, body: dict[str, Json]) -> dict[str, Json]:
-        return messages_request(body, max_tokens=self.settings.max_tokens)
+    def _translator(self, submission: Submission) -> Translate:
+        try:
+            return translator(submission.endpoint, max_tokens=self.settings.max_tokens)
+        except Untranslatable as error:
+            raise SubmissionRefused(str(error), problems=(Problem(error.code, str(error)),)) from None
 
 
 def status_of(record: Mapping[str, Json]) -> BatchStatus:
@@ -336,15 +338,6 @@ def _scratch(submission: Submission) -> IO[bytes]:
 
 def _unwritten(error: OSError) -> NotSent:
     return NotSent(f"The batch cannot be written to the working files before it is sent: {error}.")
-
-
-def _check_endpoint(endpoint: str) -> None:
-    if endpoint.removeprefix("/v1") != "/chat/completions":
-        message = (
-            f'The route asks the endpoint {endpoint}, and Anthropic has none like it. Write endpoint = "{ENDPOINT}": '
-            "batchd translates such requests into messages."
-        )
-        raise SubmissionRefused(message, problems=(Problem("unsupported_endpoint", message),))
 
 
 async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
-from batchd import Body, Problem, Submission
+from batchd import Problem, Submission
 
 from .answers import marked
+from .bodies import Translate
 from .content import Untranslatable
 
 MAX_BYTES = 256_000_000
@@ -20,7 +21,7 @@ class TooManyBytes(Exception):
     """The translated batch is larger than the service takes."""
 
 
-def written(submission: Submission, translate: Callable[[Body], Body], problems: list[Problem]) -> Iterator[bytes]:
+def written(submission: Submission, translate: Translate, problems: list[Problem]) -> Iterator[bytes]:
     """The pieces of the body, in order. Requests that cannot be translated go into `problems`, with their lines."""
     encoder = msgspec.json.Encoder()
     size, between = 0, b'{"requests":['

@@ -9,7 +9,7 @@ import pytest
 
 from batchd import Response, read_output_line
 from batchd_anthropic.answers import chat_completion, output_line
-from batchd_anthropic.bodies import messages_request
+from batchd_anthropic.bodies import messages_request, translator
 from batchd_anthropic.content import Untranslatable
 
 HELLO = [{"role": "user", "content": "Hello."}]
@@ -164,6 +164,15 @@ def test_what_has_no_counterpart_is_refused_in_words(body: dict[str, Any], words
     assert words in str(raised.value)
     assert str(raised.value).endswith(".")
     assert len(str(raised.value)) < 300
+
+
+def test_requests_that_are_anthropics_own_go_out_as_they_are() -> None:
+    own = {"model": "m", "system": "Be brief.", "messages": HELLO, "top_k": 3, "max_tokens": 7}
+    assert translator("/v1/messages", max_tokens=9)(own) == own
+    assert translator("/v1/messages", max_tokens=9)({"messages": HELLO})["max_tokens"] == 9
+    for wrong in ({**own, "stream": True}, {**own, "messages": []}, {**own, "max_tokens": 0}):
+        with pytest.raises(Untranslatable):
+            translator("/v1/messages", max_tokens=9)(wrong)
 
 
 # --- back ----------------------------------------------------------------------------------------------------------
