@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 MAX_ERROR = 100_000
 """Bytes of an error that are read. The rest is left out: the status counts."""
+_LINES = ("jsonl", "ndjson", "jsonlines", "json-lines")
+"""Kinds of content that are a line an item."""
 MAX_RECORDS = 10_000
 """Objects on one page of a list."""
 
@@ -123,10 +125,7 @@ class Client:
         async def once() -> None:
             items.again()
             async with self._answer(call, "GET", path, self._settings.request_timeout) as response:
-                lines = Lines(items.take)
-                async for chunk in self._chunks(call, response):
-                    lines.feed(chunk)
-                lines.end()
+                await self._read_lines(call, response, items)
 
         await self._patiently(once)
 
@@ -150,8 +149,11 @@ class Client:
             pass
 
     async def _read(self, call: Call, response: aiohttp.ClientResponse, items: Items | None) -> Json:
-        if "html" in response.headers.get("Content-Type", "").lower():
+        kind = response.headers.get("Content-Type", "").lower()
+        if "html" in kind:
             raise not_json(True, call, self.service)
+        if items and any(each in kind for each in _LINES):
+            return await self._read_lines(call, response, items)
         splitter = Splitter(items.lists, items.take) if items else Splitter((), lambda _: None)
         try:
             async for chunk in self._chunks(call, response):
@@ -171,6 +173,15 @@ class Client:
             failure = not_json(False, call, self.service)
         # Raised outside the `except`, so that the original is not chained: a logged traceback would show its text.
         raise failure
+
+    async def _read_lines(self, call: Call, response: aiohttp.ClientResponse, items: Items) -> Json:
+        """Some gateways give the items a line each, and nothing else."""
+        lines = Lines(items.take)
+        with suppress(Enough):
+            async for chunk in self._chunks(call, response):
+                lines.feed(chunk)
+            lines.end()
+        return {}
 
     async def _chunks(self, call: Call, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         arriving = response.content.iter_any()

@@ -83,6 +83,22 @@ async def test_an_ended_batch_without_its_answers_is_read_in_pages(
     assert openrouter.count("GET /batches/batch-0/results") == 3
 
 
+async def test_a_gateway_may_give_its_answers_a_line_each(
+    connect: Connect, openrouter: OpenRouterService, tmp_path: Path
+) -> None:
+    openrouter.inline_results = False
+    provider = connect(openrouter)
+    remote = RemoteBatch(await provider.submit(submission_of(tmp_path)), "01key", {})
+
+    async def lines(request: web.Request) -> web.Response:
+        rows = openrouter.results(openrouter.batches["batch-0"])
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        return web.Response(text=text.rstrip(), content_type="application/x-ndjson")
+
+    openrouter.refusals["GET /batches/batch-0/results"].append(lines)
+    assert [result.custom_id async for result in provider.results(remote)] == ["j-0", "j-1", "j-2"]
+
+
 async def test_answers_that_are_counted_and_not_given_are_waited_for(
     connect: Connect, openrouter: OpenRouterService, tmp_path: Path
 ) -> None:
