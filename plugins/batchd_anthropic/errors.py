@@ -68,6 +68,10 @@ class RowRefused(BatchdError):
     """The service refuses the request of one row, and says nothing of others."""
 
 
+class AnswerTooLarge(BatchdError):
+    """The answer to one row is larger than any can be. It was paid for, and would be as large again."""
+
+
 class TooLarge(httpx2.StreamError):
     """The service sends more than an answer of this kind can have."""
 
@@ -153,12 +157,14 @@ def of_failure(error: Exception, call: Call, service: Service, *, cut_off: bool 
     if any(isinstance(each, _UNUSABLE) for each in chain):
         return RejectedError(f"{address} cannot be called: {text}. Correct base_url or the proxy settings.")
     if any(isinstance(each, TooLarge) for each in chain):
+        if call.kind is Kind.ANSWER:
+            return AnswerTooLarge(f"The answer has {text}.")
         return TransientError(
             f"{address} answered with {text} when asked to {call.what}, and batchd reads no more. Check base_url and "
             "any proxy in between."
         )
     if _nothing_sent(chain):
-        return NotSent(f"{address} cannot be reached: {text}. Check base_url and the network.")
+        return NotSent(f"{address} cannot be reached: {text}.{_advice(chain)}")
     if cut_off:
         return NotSent(f"The connection to {address} broke before the whole of the batch was sent: {text}.")
     if any(isinstance(each, TimeoutError | httpx2.TimeoutException | anthropic.APITimeoutError) for each in chain):
@@ -168,8 +174,13 @@ def of_failure(error: Exception, call: Call, service: Service, *, cut_off: bool 
     return TransientError(f"The connection to {address} broke when asked to {call.what}: {text}.")
 
 
-def not_json(answer: Answer, call: Call, service: Service) -> TransientError:
-    """The error for a success without JSON: a login page, a maintenance page, a proxy's message."""
+def not_json(answer: Answer, call: Call, service: Service) -> ProviderError:
+    """The error for a success without JSON: a login page, a maintenance page, a proxy's message, a stream."""
+    if call.kind is Kind.ANSWER and "event-stream" in answer.headers.get("content-type", ""):
+        return RejectedError(
+            f"{service.address} streams its answers though it was not asked to, and batchd reads whole answers only. "
+            "Look in its settings for a way to turn that off."
+        )
     kind = "an HTML page" if answer.is_page else "something that is not JSON"
     return TransientError(
         f"{service.address} answered with {kind} when asked to {call.what}. If this continues, check base_url and any "
@@ -239,6 +250,19 @@ def _nothing_sent(chain: list[BaseException]) -> bool:
     if by_aiohttp:
         return any(isinstance(each, _NOTHING_SENT) for each in by_aiohttp)
     return any(isinstance(each, _NOTHING_SENT_BY_SYSTEM) for each in chain)
+
+
+def _advice(chain: list[BaseException]) -> str:
+    if any(isinstance(each, ssl.SSLCertVerificationError | aiohttp.ClientConnectorCertificateError) for each in chain):
+        return (
+            " Its certificate is not trusted here: install the CA certificates (or point SSL_CERT_FILE at them), check "
+            "the clock, or correct base_url."
+        )
+    if any(isinstance(each, socket.gaierror | aiohttp.ClientConnectorDNSError) for each in chain):
+        return " Its name cannot be resolved: check base_url and this machine's DNS."
+    if any(isinstance(each, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError) for each in chain):
+        return " The proxy does not let it through: check HTTPS_PROXY."
+    return " Check base_url and the network."
 
 
 def _reason(chain: list[BaseException]) -> str:

@@ -13,7 +13,7 @@ from .bodies import translator
 from .calls import Call, Kind
 from .client import Client
 from .content import Untranslatable
-from .errors import Answer, RowRefused, not_json, of_answer
+from .errors import Answer, AnswerTooLarge, RowRefused, not_json, of_answer
 
 _ASK = Call("answer a request", Kind.ANSWER)
 _HEADERS = {
@@ -36,6 +36,8 @@ async def answer(client: Client, call: LiveCall) -> LiveAnswer:
         return LiveAnswer(failure=Failure(error.code, str(error)))
     try:
         came = await client.ask(_ASK, msgspec.json.encode(request), key=call.key)
+    except AnswerTooLarge as error:
+        return LiveAnswer(failure=Failure("too_large", str(error)))
     except RowRefused as error:
         refused = {"error": {"code": "invalid_request_error", "message": str(error)}}
         return LiveAnswer(400, msgspec.json.encode(refused))

@@ -48,6 +48,16 @@ async def test_a_refusal_of_the_request_is_an_answer(service: FakeAnthropic, pro
     assert "prompt is too long" in json.loads(answer.body)["error"]["message"]
 
 
+@pytest.mark.field("hostile services")
+async def test_an_answer_without_end_fails_its_row_and_is_not_asked_again(
+    service: FakeAnthropic, provider: AnthropicProvider
+) -> None:
+    service.plan(*ASK, (200, "[" + " " * 33_000_000))
+    answer = await provider.answer(call())
+    assert answer.failure is not None
+    assert (answer.failure.code, answer.failure.transient) == ("too_large", False)
+
+
 TOO_POOR = "Your credit balance is too low to access the Anthropic API."
 OUTCOMES: list[tuple[Any, type[BatchdError], str]] = [
     ((429, error("rate_limit_error", "Too many tokens."), {"retry-after": "3"}), TooManyCalls, "status 429"),
@@ -59,6 +69,7 @@ OUTCOMES: list[tuple[Any, type[BatchdError], str]] = [
     ((404, error("not_found_error", "model: claude-9")), RejectedError, "model of the route"),
     ((200, "<html>It works!</html>"), TransientError, "HTML page"),
     ((200, {"ok": True}), TransientError, "without a message"),
+    ((200, "data: {}", {"content-type": "text/event-stream"}), RejectedError, "streams its answers"),
     ((307, "", {"location": "http://127.0.0.1:9/x"}), RejectedError, "redirects"),
     ("hang up", TransientError, "broke"),
 ]
