@@ -105,7 +105,7 @@ class InlineProvider(BatchProvider[InlineSettings]):
         except OSError as error:
             raise NotSent(f"The request file cannot be read: {error.strerror or error}.") from error
         call = Call("create a batch", Kind.CREATE)
-        key = f"batchd-{submission.key}"
+        key = submission.create_key or submission.key
         answer = await self._client.create(
             call, dialect.batches, body.sent(), size=size, key=key, within=submission.timeout
         )

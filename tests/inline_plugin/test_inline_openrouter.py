@@ -254,9 +254,9 @@ async def test_the_key_of_the_batch_goes_with_its_create(
 ) -> None:
     extra = {"provider": {"only": ["google-vertex"]}}
     provider = connect(openrouter, extra_body=extra, headers={"X-Title": "reviews"})
-    await provider.submit(submission_of(tmp_path))
+    await provider.submit(submission_of(tmp_path, create_key="01key-2"))
     (_, _, headers, body) = openrouter.received[0]
-    assert headers["Idempotency-Key"] == "batchd-01key"
+    assert headers["Idempotency-Key"] == "01key-2"
     assert headers["X-Title"] == "reviews"
     assert headers["Content-Length"] == str(len(body))
     assert list(json.loads(body)) == ["provider", "endpoint", "model", "requests"]
