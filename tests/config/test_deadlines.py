@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from batchd.cli.route_checks import fallback_results, models_of
 from batchd.config.load import load
 from batchd.errors import ConfigError
 from batchd.plugin.catalogue import Catalogue
@@ -69,3 +70,43 @@ def test_a_deadline_with_live_calls_is_taken(tmp_path: Path, catalogue: Catalogu
 
 def test_there_is_no_deadline_unless_it_is_set(tmp_path: Path, catalogue: Catalogue) -> None:
     assert load(config(tmp_path), catalogue).routes[0].finish_within is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            ['fallback = "opneai"', 'fallback_after = "30m"'],
+            'there is no table [providers.opneai]; did you mean "openai"?',
+        ),
+        (['fallback = "acme"', 'fallback_after = "30m"'], "fallback: is the provider of the route itself"),
+        (['fallback = "openai"'], "fallback: is never used: write finish_within"),
+        (['fallback_after = "30m"'], 'fallback_after: has no meaning without fallback = "NAME"'),
+        (['fallback_model = "x"'], 'fallback_model: has no meaning without fallback = "NAME"'),
+    ],
+)
+def test_a_fallback_of_no_use_is_refused(tmp_path: Path, catalogue: Catalogue, lines: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(config(tmp_path, *lines), catalogue)
+    [line] = str(refused.value).splitlines()
+    assert message in line
+
+
+def test_a_fallback_keeps_a_deadline_that_the_provider_cannot(tmp_path: Path, catalogue: Catalogue) -> None:
+    lines = ('finish_within = "6h"', 'fallback = "openai"', 'fallback_model = "gpt-5-mini"', 'fallback_after = "30m"')
+    route = load(config(tmp_path, *lines), catalogue).routes[0]
+    assert (route.fallback, route.fallback_model, route.fallback_after) == ("openai", "gpt-5-mini", 1_800.0)
+
+
+def test_check_says_that_rows_go_to_another_company_and_to_which(tmp_path: Path, catalogue: Catalogue) -> None:
+    lines = ('finish_within = "6h"', 'fallback = "openai"', 'fallback_after = "30m"')
+    path = config(tmp_path, *lines)
+    path.write_text(
+        path.read_text().replace('api_key = "env:K"', 'api_key = "env:K"\nbase_url = "https://api.far.example/v1"')
+    )
+    loaded = load(path, catalogue)
+    [result] = fallback_results(loaded)
+    assert (result.subject, result.level) == ("route reviews", "note")
+    assert "go to another company: api.far.example, which is [providers.openai]" in result.text
+    assert "would be late or wait for acme for longer than fallback_after" in result.text
+    assert models_of(loaded, "openai") == ["m"], "its model is checked, too"

@@ -32,6 +32,15 @@ SAMPLES: dict[str, list[Event]] = {
             cost="3.50",
             currency="USD",
         ),
+        events.JobMoved(
+            source="reviews/may.csv",
+            rows=9_000,
+            provider="openai",
+            to="deepseek",
+            model="deepseek-v3.2",
+            cost="1.20",
+            currency="USD",
+        ),
         events.JobHeld(
             job=JOB,
             source="reviews/may.csv",

@@ -1,4 +1,4 @@
-"""Real daemons that ask a sandbox without batches, and are killed with calls under way: the server counts."""
+"""Real daemons that ask a sandbox by live calls, and are killed with calls under way: the server counts."""
 
 from __future__ import annotations
 
@@ -123,3 +123,69 @@ def test_only_calls_under_way_at_a_kill_are_made_twice(tmp_path: Path) -> None:
     assert twice <= KILLS * AT_ONCE
     told = sum((batch["possibly_paid_twice"] or {"rows": 0})["rows"] for batch in record["batches"])
     assert 0 < twice <= told <= KILLS * AT_ONCE, "each call that was paid twice is told"
+
+
+LATE = """
+[intake]
+settle = "100ms"
+rescan = "100ms"
+
+[providers.sandbox]
+plugin = "openai"
+mode = "batch"
+base_url = "{url}"
+api_key = "env:SANDBOX_KEY"
+calls_at_once = 10
+poll = "200ms"
+linger = "0s"
+
+[routes.reviews]
+provider = "sandbox"
+model = "sandbox-small"
+{deadline}
+part_rows = 100
+
+[routes.reviews.params]
+max_tokens = 50
+
+[routes.reviews.prompt]
+plugin = "template"
+user = "Review: {{{{ review }}}}"
+"""
+
+
+def test_a_late_batch_is_ended_and_no_row_is_answered_in_two_places(tmp_path: Path) -> None:
+    port, log, rows = _free_port(), tmp_path / "log", 300
+    url = f"http://127.0.0.1:{port}/v1"
+    for name in ("inbox/reviews", "outbox", "archive", "rejected", "held"):
+        (tmp_path / name).mkdir(parents=True)
+    config = tmp_path / "config.toml"
+    config.write_text(LATE.format(url=url, deadline=""))
+    slow = ("--latency", "90s", "--live-latency", "50ms", "--folder", str(tmp_path / "s"))
+    with _process("sandbox", "--port", str(port), *slow, log=log):
+        _until(lambda: b"listening" in log.read_bytes(), "the sandbox does not listen", log)
+        reviews = [f"review number {number}" for number in range(rows)]
+        (tmp_path / "inbox/reviews/may.csv").write_text("review\n" + "\n".join(reviews) + "\n")
+        report = tmp_path / "outbox/reviews/may.report.json"
+        moments = (
+            lambda ledger: ledger["requests_executed"] > 10,
+            lambda ledger: b"would be late" in log.read_bytes(),  # the switch is committed
+            lambda ledger: ledger["calls"].get("cancel", 0) > 0,
+            lambda ledger: ledger["live"]["answers"] > 0,
+            lambda ledger: ledger["live"]["answers"] > rows // 3,
+        )
+        for moment in moments:
+            with _process("--config", str(config), "run", log=log) as daemon:
+                _until(lambda moment=moment: moment(_ledger(url)), "the next moment did not come", log)
+                os.killpg(daemon.pid, signal.SIGKILL)
+            config.write_text(LATE.format(url=url, deadline='finish_within = "1s"'))
+        with _process("--config", str(config), "run", log=log):
+            _until(report.exists, "no report", log)
+        ledger = _ledger(url)
+    record = json.loads(report.read_text())
+    assert record["rows"]["ok"] == rows
+    assert ledger["requests_executed"] > 0, "the batch had answered some"
+    assert ledger["requests_executed"] + ledger["live"]["distinct"] == rows
+    assert ledger["live"]["answers"] - ledger["live"]["distinct"] <= 2 * 10, "calls under way at the last two kills"
+    answered = {each["lane"]: each["answers"] for each in record["answered_by"]}
+    assert answered["batch"] == ledger["requests_executed"]

@@ -50,9 +50,9 @@ def test_more_rows_are_late_sooner() -> None:
     [({}, 200), ({"total": 100, "completed": 40}, 160), ({"total": 100, "completed": 100}, 100)],
 )
 def test_what_the_batch_has_answered_costs_what_a_batch_costs(counts: dict[str, int], most: int) -> None:
-    assert reserved_when_cut(batch(**counts), by_batch=100, by_calls=200) == most
+    assert reserved_when_cut(batch(**counts), before=100, after=200) == most
 
 
 def test_a_service_that_counts_too_much_frees_no_more_than_all_of_it() -> None:
-    assert reserved_when_cut(batch(total=10, completed=5_000), by_batch=100, by_calls=200) == 100
-    assert reserved_when_cut(batch(total=0, completed=50), by_batch=100, by_calls=200) == 150
+    assert reserved_when_cut(batch(total=10, completed=5_000), before=100, after=200) == 100
+    assert reserved_when_cut(batch(total=0, completed=50), before=100, after=200) == 150

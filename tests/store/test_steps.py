@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from batchd.domain.records import Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState, QueuedPart
+from batchd.domain.records import Asked, Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState, QueuedPart
 from batchd.domain.subjects import DISK
-from batchd.events import JobApproved, JobCancelled, JobFinished, JobPlanned, JobRetried
+from batchd.events import JobApproved, JobCancelled, JobFinished, JobLate, JobPlanned, JobRetried
 from batchd.model import BatchPhase, BatchStatus, Problem, Usage
 from batchd.money.budget import Refusal
 from batchd.money.lanes import Lane
@@ -20,6 +20,7 @@ from batchd.store.batches import Batches
 from batchd.store.errors import NameTaken
 from batchd.store.jobs import Jobs
 from batchd.store.money import Collected, Money
+from batchd.store.switching import Switch
 
 from .conftest import NOW, Opened, batch, job, part
 
@@ -64,6 +65,19 @@ STATUS = BatchStatus(
 
 
 BILL = Bill(10, Usage(100, 0, 50), Usage(10, 0, 5), 1_000, 100, 2_000)
+
+
+def late(cost: int) -> JobLate:
+    """The event of a switch."""
+    return JobLate(job="job", source="job.csv", rows=10, provider="backup", model="other", cost=str(cost))
+
+
+AT_BACKUP = Switch(True, Asked("backup", "other"), lambda part, _: part.requests, late)
+
+
+async def planned(store: Opened, before: Part) -> None:
+    """The part is planned, at a cost that needs no judgement."""
+    await store.money.planned(RUNNING, before, PLANNED, currency="USD", find_refusal=None)
 
 
 async def admit(store: Opened) -> None:
@@ -142,9 +156,9 @@ STEPS = [
     Step("approved", (job(JobState.HELD),), approve, ("JobApproved",), job(JobState.HELD)),
     Step("noted", (job(JobState.HELD),), lambda s: s.money.noted(job(JobState.HELD), "job.csv.held.txt")),
     Step(
-        "planned_again",
+        "planned, too dear",
         (RUNNING, replace(part(), attempt=2)),
-        lambda s: s.money.planned_again(
+        lambda s: s.money.planned(
             RUNNING,
             replace(part(), attempt=2),
             replace(PLANNED, attempt=2),
@@ -199,7 +213,13 @@ STEPS = [
     ),
     Step("swept", (job(JobState.DONE), part(0, PartState.COLLECTED)), lambda s: s.jobs.swept(["job"])),
     # --- parts
-    Step("planned", (RUNNING, part()), lambda s: s.jobs.planned(part(), PLANNED), (), part()),
+    Step("planned", (RUNNING, part()), lambda s: planned(s, part()), (), part()),
+    Step(
+        "switch",
+        (RUNNING, replace(PLANNED, state=PartState.BATCHED, batch="batch"), batch(BatchState.PACKED)),
+        lambda s: s.switching.switch(RUNNING, AT_BACKUP, currency="USD", find_refusal=lambda _: None),
+        ("JobLate",),
+    ),
     Step(
         "collected",
         (RUNNING, batch(BatchState.DONE), ANSWERED),
@@ -373,7 +393,7 @@ async def test_a_step_from_another_state_changes_nothing(store: Opened, step: St
 
 def test_every_write_is_looked_at_here() -> None:
     looks = {"find", "get", "part", "parts", "views", "view", "totals", "delivered", "claiming", "ids", "finished_ids", "expired", "better_duplicate",
-             "in_work", "of_job", "returned_before", "waiting", "enqueued_tokens", "enqueued_with", "open_live", "account", "calibration", "held", "held_for_a_change", "held_as_copy", "has_sent"}  # fmt: skip
+             "in_work", "of_job", "returned_before", "waiting", "enqueued_tokens", "enqueued_with", "by_provider", "open_live", "account", "calibration", "held", "held_for_a_change", "held_as_copy", "has_sent"}  # fmt: skip
     public = {name for kind in (Jobs, Batches, Money) for name in vars(kind) if not name.startswith("_")}
     looked_at = {step.name.split(" ")[0].rstrip(",") for step in STEPS}
     assert public - looks - COUNTS <= looked_at
@@ -387,7 +407,7 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     await jobs.begin_claims([job(JobState.CLAIMING)])
     await jobs.claimed(await jobs.get("job"), (1, 99, 3, 4))
     await jobs.accepted(await jobs.get("job"), **(ACCEPTED | {"rows": 10, "parts": [part()]}))
-    await jobs.planned(await jobs.part("job", 0), PLANNED)
+    await planned(store, await jobs.part("job", 0))
     await admit(store)
     [waiting] = await batches.waiting()
     assert (waiting.part, waiting.provider, waiting.model, waiting.endpoint, waiting.claimed_at) == (
@@ -532,7 +552,7 @@ async def test_a_job_that_was_stopped_meanwhile_goes_into_no_batch(store: Opened
 async def test_a_part_that_was_cut_is_not_whole_again_because_its_plan_came_late(store: Opened) -> None:
     await store.put(RUNNING, replace(part(0), rows=5), replace(part(5), rows=5))
     before = store.everything()
-    await store.jobs.planned(part(0), PLANNED)
+    await planned(store, part(0))
     assert store.everything() == before
 
 

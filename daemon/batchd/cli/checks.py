@@ -32,7 +32,7 @@ from ..status.room import blocked
 from ..system.mounts import is_network, refuse_network
 from .check_result import CheckResult as CheckResult
 from .check_result import Level as Level
-from .route_checks import budget_results, param_results
+from .route_checks import budget_results, fallback_results, models_of, param_results
 from .service_checks import service_results
 from .state_checks import state_results
 
@@ -75,6 +75,8 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
         text = f"{folders.inbox} is on a network file system: new files are noticed within 15 s instead of at once."
         yield CheckResult("inbox", Level.NOTE, text)
     yield from budget_results(config)
+    yield from fallback_results(config)
+    yield from fallback_results(config)
     for route in config.routes:
         if route.rights is not None and route.rights.group is not None:
             yield group_result(f"route {route.name}", route.rights.group)
@@ -159,7 +161,7 @@ async def remote_results(
     for name, table in config.providers.items():
         if f"provider {name}" in without_key:
             continue
-        models = sorted({route.model for route in config.routes if route.provider == name})
+        models = models_of(config, name)
         if not models:
             yield CheckResult(f"provider {name}", Level.NOTE, "No route uses it, so it was not called.")
             continue

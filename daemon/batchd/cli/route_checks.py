@@ -1,8 +1,9 @@
-"""What `batchd check` says of routes by the configuration alone: their budgets, and params that would be refused."""
+"""What `batchd check` says of routes by the configuration alone: budgets, refused params, where else rows go."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from ..config.load import Config
 from ..money.price_list import PriceList
@@ -56,3 +57,33 @@ def budget_results(config: Config) -> Iterator[CheckResult]:
                         f"{table} allows {amount(less, currency)}."
                     )
                     yield CheckResult(subject, Level.NOTE, text)
+
+
+def models_of(config: Config, provider: str) -> list[str]:
+    """The models that routes ask of the provider, also as their fallback."""
+    own = {route.model for route in config.routes if route.provider == provider}
+    return sorted(own | {route.fallback_model or route.model for route in config.routes if route.fallback == provider})
+
+
+def fallback_results(config: Config) -> Iterator[CheckResult]:
+    """The routes whose rows may go to another company, and to which."""
+    for route in config.routes:
+        if route.fallback is None:
+            continue
+        when = []
+        if route.finish_within is not None:
+            when.append("would be late")
+        if route.fallback_after is not None:
+            when.append(f"wait for {route.provider} for longer than fallback_after")
+        text = (
+            f"Rows that {' or '.join(when)} go to another company: {_company(config, route.fallback)} "
+            f"(fallback, model {route.fallback_model or route.model})."
+        )
+        yield CheckResult(f"route {route.name}", Level.NOTE, text)
+
+
+def _company(config: Config, provider: str) -> str:
+    """The host of its address, if that is known; its name in the configuration in any case."""
+    address = config.providers[provider].settings.get("base_url")
+    host = urlsplit(address).hostname if isinstance(address, str) else None
+    return f"[providers.{provider}]" if host is None else f"{host}, which is [providers.{provider}]"

@@ -146,14 +146,42 @@ def check_reach(routes: Sequence[Route], problems: Problems) -> None:
 def check_deadlines(
     routes: Sequence[Route], providers: Mapping[str, ProviderTable], catalogue: Catalogue, problems: Problems
 ) -> None:
-    """Refuse a deadline where nothing can be asked by live calls: it could not be kept."""
+    """Refuse a deadline where nothing can be asked by live calls: it could not be kept; and a fallback of no use."""
     for route in routes:
-        if route.finish_within is None or _may_be_live(route.provider, providers, catalogue):
-            continue
+        keys: Keys = ("routes", route.name)
+        check_fallback(route, providers, problems)
+        then = route.fallback or route.provider
+        if route.finish_within is not None and not _may_be_live(then, providers, catalogue):
+            problems.add(
+                (*keys, "finish_within"),
+                "cannot be kept: rows that a batch has not answered in time are asked by live calls, and the plugin "
+                f'"{providers[then].plugin}" of [providers.{then}] makes none. Remove the line, or write '
+                'fallback = "NAME", the name of a provider that makes live calls',
+            )
+
+
+def check_fallback(route: Route, providers: Mapping[str, ProviderTable], problems: Problems) -> None:
+    """Refuse a fallback that is never used, or that cannot be."""
+    keys: Keys = ("routes", route.name)
+    if route.fallback is None:
+        for key in ("fallback_after", "fallback_model"):
+            if getattr(route, key) is not None:
+                problems.add((*keys, key), 'has no meaning without fallback = "NAME", the name of another provider')
+        return
+    if route.fallback == route.provider:
+        problems.add((*keys, "fallback"), "is the provider of the route itself; name another one")
+    elif route.fallback not in providers:
+        known = proposal(route.fallback, providers, "there are")
+        problems.add((*keys, "fallback"), f"there is no table [providers.{route.fallback}]{known}")
+    if route.fallback_after is None and route.finish_within is None:
         problems.add(
-            ("routes", route.name, "finish_within"),
-            f"cannot be kept: rows that a batch has not answered in time are asked by live calls, and the plugin "
-            f'"{providers[route.provider].plugin}" of [providers.{route.provider}] makes none. Remove the line',
+            (*keys, "fallback"),
+            "is never used: write finish_within for what would be late, or fallback_after for a provider that is down",
+        )
+    if route.prompt.kind == "passthrough" and route.fallback_model not in (None, route.model):
+        problems.add(
+            (*keys, "fallback_model"),
+            "is not possible here: complete requests name their model themselves",
         )
 
 

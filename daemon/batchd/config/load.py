@@ -235,7 +235,7 @@ class _Reading:
         return workers
 
     def _providers(self) -> dict[str, ProviderTable]:
-        used = [table.get("provider") for _, table in self._tables("routes")]
+        used = [table.get(key) for _, table in self._tables("routes") for key in ("provider", "fallback")]
         providers: dict[str, ProviderTable] = {}
         for name, written in self._tables("providers"):
             keys: Keys = ("providers", name)

@@ -367,6 +367,9 @@ class RouteTable(Table):
     reuse: Annotated[float | None, BeforeValidator(_reuse)] = None
     identical_rows: Literal["auto", "once", "each"] = "auto"
     finish_within: Interval | None = None
+    fallback: Text | None = None
+    fallback_model: Text | None = None
+    fallback_after: Interval | None = None
     max_failed: Annotated[float, BeforeValidator(_share)] = 1.0
     group: Text | None = None
     mode: Annotated[int | None, BeforeValidator(_mode)] = None

@@ -18,17 +18,25 @@ from ..files import Rights, make_folder, publishing
 from ..model import Json, RowStatus, Usage
 from ..money.lanes import Lane
 from ..money.pricing import unit
-from ..money.spending import Bill
+from ..money.spending import AnsweredBy, Bill
 from ..secrets.fingerprint import account_name
 from .outbox import require_folder
 
 
 def report_of(
-    job: Job, parts: Sequence[Part], batches: Sequence[Batch], bill: Bill, failures: Json, *, currency: str
+    job: Job,
+    parts: Sequence[Part],
+    batches: Sequence[Batch],
+    bill: Bill,
+    failures: Json,
+    *,
+    currency: str,
+    shares: Sequence[AnsweredBy] = (),
 ) -> dict[str, Json]:
     """The report. It depends only on stored records, so that a second try writes the same bytes.
 
-    `failures` come from `failures_by_code`; `currency` is for a job whose price was never known.
+    `failures` come from `failures_by_code`; `currency` is for a job whose price was never known; `shares` says who gave
+    the answers.
     """
     counts = count_rows(job, parts)
     # Nothing was spent: then the cost is known, even without a price.
@@ -72,6 +80,16 @@ def report_of(
             "currency": currency,
             "prices": job.terms.source if job.terms else None,
         },
+        "answered_by": [
+            {
+                "provider": share.provider,
+                "model": share.model,
+                "lane": share.lane,
+                "answers": share.answers,
+                "cost": _money(share.cost, currency),
+            }
+            for share in shares
+        ],
         "batches": [
             {
                 "key": batch.key,

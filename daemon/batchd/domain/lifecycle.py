@@ -67,6 +67,13 @@ class Hasten:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """The job's provider has been down for long: ask what it does not hold at the fallback of the route."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Write the note about a held job into the held folder, or remove it once the job is not held any more."""
 
@@ -195,10 +202,11 @@ class Split:
 
 
 JobAction: TypeAlias = (
-    Claim | Read | Reject | Redeliver | Plan | Admit | Hasten | Note | Collect | Skip | Close | Deliver | Finish | Erase
+    Claim | Read | Reject | Redeliver | Plan | Admit | Note | Collect | Skip | Close | Deliver | Finish | Erase
 )
+Switching: TypeAlias = Hasten | Move
 BatchAction: TypeAlias = Upload | Submit | Find | Poll | Recheck | CancelBatch | Fetch | Distribute
-Action: TypeAlias = JobAction | BatchAction | Pack | Split
+Action: TypeAlias = JobAction | Switching | BatchAction | Pack | Split
 
 
 @dataclass(frozen=True, slots=True)

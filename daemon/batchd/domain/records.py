@@ -18,6 +18,15 @@ OUTPUT_TOKENS_UNKNOWN = 500
 """Expected output tokens of a request without a maximum; used only to estimate the size of the download."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whom rows are asked: the provider, its model, and what that costs; None if that is not known."""
+
+    provider: str
+    model: str
+    terms: Terms | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One accepted file, from claim to archive.
@@ -28,7 +37,7 @@ class Job:
     over the answers of `duplicate_of`. `purge_ordered_at` is when a person wanted everything of it deleted, `purged_at`
     when that was done, `purge_result` what came of it, `replaces` the name of the
     outputs of an earlier file of the same name. Since `late_at` its rows are asked by live calls, since batches would
-    have ended after its deadline.
+    have ended after its deadline. `before_fallback` is whom it asked before it went to the fallback of its route.
     """
 
     id: str
@@ -68,6 +77,14 @@ class Job:
     purged_at: float | None = None
     purge_result: str | None = None
     late_at: float | None = None
+    before_fallback: Asked | None = None
+
+    def asked(self, batch: Batch | None = None) -> Asked:
+        """Whom its rows are asked now, or were asked in this batch."""
+        before = self.before_fallback
+        if batch is not None and before is not None and batch.provider == before.provider:
+            return before
+        return Asked(self.route.provider, self.route.model, self.terms)
 
     @property
     def relative_path(self) -> str:

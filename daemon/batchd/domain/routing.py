@@ -34,7 +34,7 @@ class PluginSpec:
         return {"kind": self.kind, "settings": dict(self.settings)}
 
 
-OF_NOW = frozenset({"rights", "finish_within", "priority"})
+OF_NOW = frozenset({"rights", "finish_within", "priority", "fallback", "fallback_model", "fallback_after"})
 """What a snapshot does not have: it is as it is configured now."""
 
 
@@ -44,7 +44,8 @@ class Route:
 
     A job stores a snapshot of it, so that a change of the config changes no running job. A snapshot has no secrets:
     they belong to providers and sinks, which a route only names. Nor does it have what `OF_NOW` names: who may read
-    results, by when a job is to be done, and how often it gets its turn, is what the configuration says at that moment.
+    results, by when a job is to be done, how often it gets its turn, and who else may be asked, is what the
+    configuration says at that moment.
     """
 
     name: str
@@ -64,6 +65,9 @@ class Route:
     rights: Rights | None = None
     finish_within: float | None = None
     priority: int = 1
+    fallback: str | None = None
+    fallback_model: str | None = None
+    fallback_after: float | None = None
 
     def to_json(self) -> dict[str, Json]:
         """The snapshot that is stored with a job."""

@@ -19,6 +19,7 @@ class SubjectKind(Enum):
     PACKING = "batches for "
     """Not PROVIDER: packing does not call it, so a success says nothing about it."""
     DEADLINE = "deadline of job "
+    FALLBACK = "fallback of job "
     ORDER = "order "
     PLUGIN = "plugin "
     INBOX = "inbox"
@@ -78,6 +79,11 @@ class Subject:
         return cls(SubjectKind.DEADLINE, job)
 
     @classmethod
+    def fallback(cls, job: str) -> Subject:
+        """A job whose provider is down, and that cannot be asked elsewhere."""
+        return cls(SubjectKind.FALLBACK, job)
+
+    @classmethod
     def sink(cls, name: str) -> Subject:
         """A sink that does not publish."""
         return cls(SubjectKind.SINK, name)
@@ -121,4 +127,5 @@ def subjects_of(job: str, *, provider: str, sinks: Iterable[str], batches: Itera
         *(Subject.sink(name) for name in sinks),
         Subject.provider(provider),
         Subject.deadline(job),
+        Subject.fallback(job),
     ]

@@ -61,10 +61,10 @@ class Conditions:
             return []
         return [each for each in subjects if each in stored]
 
-    async def of_kind(self, kind: SubjectKind) -> list[Subject]:
-        """The subjects of this kind that are in trouble, as far as can be told."""
+    async def of_kinds(self, *kinds: SubjectKind) -> list[Subject]:
+        """The subjects of these kinds that are in trouble, as far as can be told."""
         try:
-            return [each for each in await self._known() if each.kind is kind]
+            return [each for each in await self._known() if each.kind in kinds]
         except StoreUnavailable:
             return []
 

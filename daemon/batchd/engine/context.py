@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from ..contracts import BatchProvider, Limits, Sink
 from ..delivery.held_notes import HeldNotes
-from ..domain.records import Job, Moment, Part
+from ..domain.records import Asked, Job, Moment, Part
 from ..domain.routing import PluginSpec, Route
 from ..domain.subjects import Subject
 from ..executor import Executor
@@ -138,6 +138,13 @@ class Configured:
         """How the job's requests are asked, and so paid. As long as that is not known: what costs more."""
         provider = self.providers.get(job.route.provider)
         return (provider.lane_for(late=job.late_at is not None) or Lane.LIVE) if provider is not None else Lane.BATCH
+
+    def fallback(self, job: Job) -> Asked | None:
+        """Who is asked in place of the job's provider, if the configuration of now says so, and nobody is yet."""
+        route = self.route(job.route.name)
+        if route is None or route.fallback not in self.providers or job.before_fallback is not None:
+            return None
+        return Asked(str(route.fallback), route.fallback_model or job.route.model)
 
     def route(self, name: str) -> Route | None:
         """The route of this name as it is configured now."""

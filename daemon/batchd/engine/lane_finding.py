@@ -32,7 +32,8 @@ class LaneFinding:
         self._context = context
         self._conditions = conditions
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._failures: dict[str, int] = {}
+        self.failures: dict[str, int] = {}
+        """How often in a row providers have not said whether they have batches."""
         self._said: dict[str, str] = {}
 
     def look(self, waited_for: Collection[str]) -> float | None:
@@ -42,7 +43,7 @@ class LaneFinding:
         """
         steady, times = self._context.clock.steady(), []
         configured = self._context.configured
-        used = {route.provider for route in configured.routes}.union(waited_for)
+        used = {name for route in configured.routes for name in (route.provider, route.fallback)}.union(waited_for)
         for name, provider in configured.providers.items():
             if provider.mode is not None or name not in used or not isinstance(provider.plugin, FindsBatches):
                 continue
@@ -113,14 +114,14 @@ class LaneFinding:
             return
         if answer.there is None:
             found.no_at = None
-            failures = self._failures[name] = self._failures.get(name, 0) + 1
+            failures = self.failures[name] = self.failures.get(name, 0) + 1
             found.until = steady + backoff.delay(failures, jitter=self._context.clock.jitter())
             found.words = (
                 f"{why} So it is not known whether {name} has batches. Jobs wait; nothing is lost. It is asked again. "
                 f'To say so yourself: mode = "batch" or "live" in [providers.{name}].'
             )
             return
-        self._failures.pop(name, None)
+        self.failures.pop(name, None)
         if not answer.there and (found.no_at is None or steady - found.no_at < APART):
             found.no_at = steady if found.no_at is None else found.no_at
             found.until = found.no_at + APART

@@ -17,7 +17,6 @@ from ..domain.lifecycle import Action, Pack, Split, next_actions, next_batch_act
 from ..domain.records import Batch, BatchState, QueuedPart
 from ..domain.subjects import Subject
 from ..money.lanes import Lane
-from ..sending.deadlines import earliest, late_from
 from ..sending.line_refusals import MAX_REST
 from ..sending.packing import pack, pack_live, piece_requests
 from ..store.batches import WaitingPart
@@ -26,6 +25,7 @@ from .key_marks import key_mark
 from .provider_calls import ProviderNotConfigured, provider_for
 from .retry_clock import RetryClock
 from .room import Due, Room, is_remote, urgency
+from .switch_look import SwitchLook
 from .turns import LOOK_AGAIN, UNDECIDED_FOR, Turns
 
 PACKED_AT_ONCE = 100
@@ -37,15 +37,15 @@ class Outlook:
     """What a look found: what is due, in order of urgency, and when to look again at the latest (steady time).
 
     `missing` are the providers that parts wait for and that are not configured, with what people can do; `stuck` the
-    batches that nothing is done with until a person has changed something; `late` the jobs that would be late and are
-    not asked by live calls yet.
+    batches that nothing is done with until a person has changed something; `switches` the actions that ask jobs in
+    another way, due or not.
     """
 
     due: Sequence[Due]
     again_at: float | None
     missing: Mapping[str, str]
     stuck: frozenset[str] = frozenset()
-    late: frozenset[str] = frozenset()
+    switches: frozenset[Action] = frozenset()
 
 
 class _Queue(NamedTuple):
@@ -62,16 +62,23 @@ class _Queue(NamedTuple):
     finish_within: float | None
 
 
+_WAITING_FOR_OTHERS = (lifecycle.Admit, lifecycle.Hasten, lifecycle.Move, lifecycle.Recheck)
+
+
 class Look:
     """Looks repeatedly. It remembers what has to wait, and since when parts wait for a batch."""
 
-    def __init__(self, context: Context, retry_clock: RetryClock, room: Room) -> None:
+    def __init__(
+        self, context: Context, retry_clock: RetryClock, room: Room, *, undecided: Mapping[str, int] | None = None
+    ) -> None:
+        """`undecided` are the providers of which it was asked, so often, whether they have batches, in vain."""
         self._context = context
         self._retry_clock = retry_clock
         self._room = room
         self._since: dict[tuple[str, int], float] = {}
         self._resting: dict[str, tuple[float, bool]] = {}
         self._resets = 0
+        self._switch_look = SwitchLook(context, retry_clock, room, undecided={} if undecided is None else undecided)
         self._keys_looked_at = 0.0
         self._again: list[float] = []
         self._missing: dict[str, str] = {}
@@ -90,8 +97,9 @@ class Look:
         for batch in await self._context.store.batches.held_for_a_change():
             candidates += self._of_batch(batch, turns)
         candidates += await self._of_jobs()
-        late = await self._late()
-        candidates += late
+        switches = await self._switch_look.look()
+        candidates += [Due(action) for action in switches.due]
+        self._again += switches.times
         candidates += await self._packing(turns)
         candidates += [Due(lifecycle.Erase(job.id)) for job in await self._context.store.purging.under_way()]
         candidates += [Due(lifecycle.Admit(job)) for job in await self._context.store.money.waiting()]
@@ -103,7 +111,7 @@ class Look:
             until = max(self._retry_clock.until(candidate.action), self._gate(candidate.callee))
             if until <= steady:
                 due.append(candidate)
-            elif not isinstance(candidate.action, lifecycle.Admit | lifecycle.Hasten | lifecycle.Recheck):
+            elif not isinstance(candidate.action, _WAITING_FOR_OTHERS):
                 # What waits for money or for a person is looked at again, but `batchd once` does not wait with it.
                 self._again.append(until)
         self._again = [until for until in self._again if until < math.inf]
@@ -114,8 +122,7 @@ class Look:
         )
         # At a provider that fails us calls take turns: else one call that never works would keep all others waiting.
         due.sort(key=lambda each: (self._turn(each), urgency(each)))
-        jobs = frozenset(each.action.job for each in late if isinstance(each.action, lifecycle.Hasten))
-        return Outlook(due, min(self._again, default=None), self._missing, stuck, jobs)
+        return Outlook(due, min(self._again, default=None), self._missing, stuck, frozenset(switches.wanted))
 
     def batch_has_moved(self) -> None:
         """A batch has made progress: that may be work for jobs whose own actions have to wait."""
@@ -171,31 +178,6 @@ class Look:
                 accounts.release(provider)
                 self._retry_clock.release(Subject.provider(provider))
 
-    async def _late(self) -> list[Due]:
-        """Jobs that would be late: their rows are to be asked by live calls."""
-        configured, now, steady = self._context.configured, self._context.clock.now(), self._context.clock.steady()
-        deadlines = {route.name: route.finish_within for route in configured.routes if route.finish_within is not None}
-        if not deadlines:
-            return []
-        found: list[Due] = []
-        for each in await self._context.store.switching.with_deadline(deadlines):
-            provider = configured.providers.get(each.provider)
-            if provider is None or provider.live is None or provider.lane is Lane.LIVE:
-                continue
-            finish_within = deadlines[each.route]
-            at = earliest(each.accepted_at, finish_within)
-            if at <= now:
-                totals = await self._context.store.jobs.totals(each.job)
-                rows = totals.rows - totals.ok - totals.failed
-                if not rows:
-                    continue
-                at = late_from(each.accepted_at, finish_within, rows=rows, calls_a_minute=provider.rpm)
-            if at <= now:
-                found.append(Due(lifecycle.Hasten(each.job)))
-            else:
-                self._again.append(steady + at - now)
-        return found
-
     def _of_batch(self, batch: Batch, turns: Turns) -> list[Due]:
         provider = self._context.configured.providers.get(batch.provider)
         timeout = provider.create_takes(batch.lane) if provider is not None else 60.0
@@ -210,10 +192,10 @@ class Look:
             if wait > now.steady:
                 self._again.append(wait)
                 return []
-        return [
-            Due(action, batch.provider if is_remote(action) else None, live=batch.lane is Lane.LIVE)
-            for action in actions
-        ]
+        # Calls that are to begin no more are here: whether their service works does not matter.
+        live = batch.lane is Lane.LIVE
+        away = not (live and batch.cut_at is not None)
+        return [Due(action, batch.provider if is_remote(action) and away else None, live=live) for action in actions]
 
     async def _packing(self, turns: Turns) -> list[Due]:
         """Batches to make of the parts that wait, and parts to cut first."""

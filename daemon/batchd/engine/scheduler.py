@@ -51,7 +51,7 @@ class Engine:
         self.workers = workers
         self._lane_finding = LaneFinding(context, self.conditions)
         self._room = Room(workers=workers, hanging=context.hung)
-        self._look = Look(context, self.retry_clock, self._room)
+        self._look = Look(context, self.retry_clock, self._room, undecided=self._lane_finding.failures)
         self._streaks: Counter[Subject] = Counter()
         self._obeying: asyncio.Task[list[float | None]] | None = None
         self._remembers = False
@@ -67,8 +67,9 @@ class Engine:
         outlook = await self._look.look()
         lanes_at = self._lane_finding.look(self._look.lanes_wanted)
         await self._lane_finding.tell(self._look.lanes_wanted)
-        for subject in await self.conditions.of_kind(SubjectKind.DEADLINE):
-            if subject.name not in outlook.late:
+        wanted = {_subject(action) for action in outlook.switches}
+        for subject in await self.conditions.of_kinds(SubjectKind.DEADLINE, SubjectKind.FALLBACK):
+            if subject not in wanted:
                 await self.conditions.all_well(subject)
         for name, text in outlook.missing.items():
             await self.conditions.say(Subject.provider(name), text)
@@ -291,5 +292,7 @@ def _subject(action: Action) -> Subject:
         return Subject.cancelling(action.batch)
     if isinstance(action, lifecycle.Hasten):
         return Subject.deadline(action.job)
+    if isinstance(action, lifecycle.Move):
+        return Subject.fallback(action.job)
     job = getattr(action, "job", None)
     return Subject.job(job) if job is not None else Subject.batch(getattr(action, "batch", ""))

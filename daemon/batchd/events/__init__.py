@@ -36,6 +36,7 @@ from .jobs import JobFailed as JobFailed
 from .jobs import JobFinished as JobFinished
 from .jobs import JobHeld as JobHeld
 from .jobs import JobLate as JobLate
+from .jobs import JobMoved as JobMoved
 from .jobs import JobPlanned as JobPlanned
 from .jobs import JobPurged as JobPurged
 from .jobs import JobRedelivered as JobRedelivered

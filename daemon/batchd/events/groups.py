@@ -7,14 +7,14 @@ from typing import Final
 
 from .base import ConditionCleared, ConditionRaised, Event
 from .batches import BatchHeld, UsageDiffers
-from .jobs import JobApproved, JobFailed, JobFinished, JobHeld, JobLate, JobPlanned, JobRejected
+from .jobs import JobApproved, JobFailed, JobFinished, JobHeld, JobLate, JobMoved, JobPlanned, JobRejected
 
 GROUPS: Final[Mapping[str, tuple[type[Event], ...]]] = {
     "done": (JobFinished,),
     "held": (JobHeld, BatchHeld),
     "failed": (JobFailed, JobRejected),
     "waiting": (ConditionRaised, ConditionCleared),
-    "money": (JobPlanned, JobHeld, JobApproved, JobLate, UsageDiffers),
+    "money": (JobPlanned, JobHeld, JobApproved, JobLate, JobMoved, UsageDiffers),
 }
 """Events that are often chosen together. An event may be in several groups."""
 

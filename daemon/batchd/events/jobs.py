@@ -118,8 +118,33 @@ class JobLate(Event):
     def sentence(self) -> str:
         cost = f" They can cost at most {_rounded(self.cost)} {self.currency}." if self.cost else ""
         return (
-            f"Ending the batches of {self.source}, which would be late with {count(self.rows, 'row')} not answered. What "
-            f"they have answered is used; the rest is asked by live calls of {self.provider} ({self.model}).{cost}"
+            f"Ending the batches of {self.source}, which would be late with {count(self.rows, 'row')} not answered. "
+            f"What they have answered is used; the rest is asked by live calls of {self.provider} ({self.model}).{cost}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobMoved(Event):
+    """A job's provider was out for longer than `fallback_after`: what it does not hold is asked at the fallback.
+
+    `rows` have no answer yet, those that the provider holds among them; `cost` is what they can cost at most.
+    """
+
+    source: str
+    rows: int
+    provider: str
+    to: str
+    model: str
+    cost: str | None = None
+    currency: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        cost = f" They can cost at most {_rounded(self.cost)} {self.currency}." if self.cost else ""
+        return (
+            f"{self.provider} has been down, or has refused the account, for too long: of {self.source}, with "
+            f"{count(self.rows, 'row')} without an answer, what {self.provider} does not hold is asked at {self.to} "
+            f"({self.model}).{cost}"
         )
 
 

@@ -26,6 +26,17 @@ class Bill:
     estimated: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class AnsweredBy:
+    """How many answers of a job a provider's model gave in one lane, and what they cost; None if that is not known."""
+
+    provider: str
+    model: str
+    lane: Lane
+    answers: int
+    cost: int | None
+
+
 class Tally:
     """Adds up the costs of answers of one lane. It prices each answer, since long requests may have other rates."""
 

@@ -29,11 +29,11 @@ def late_from(accepted_at: float, finish_within: float, *, rows: int, calls_a_mi
     return max(accepted_at + finish_within - STOPPING_TAKES - calls, earliest(accepted_at, finish_within))
 
 
-def reserved_when_cut(batch: Batch, *, by_batch: int, by_calls: int) -> int:
-    """What a part can cost at most whose batch is ended now: what is answered is paid as a batch, the rest as calls.
+def reserved_when_cut(batch: Batch, *, before: int, after: int) -> int:
+    """What a part can cost at most whose batch is ended now: its answers at the prices of before, the rest at the new.
 
-    `by_batch` and `by_calls` are what all of it costs in each way.
+    `before` and `after` are what all of it costs at each.
     """
     total = max(batch.total, batch.requests, 1)
     answered = min(batch.completed, total)
-    return -(-(by_batch * answered + by_calls * (total - answered)) // total)
+    return -(-(before * answered + after * (total - answered)) // total)

@@ -77,7 +77,7 @@ def waits_for(job: JobSummary, subjects: Collection[Subject], *, awake: bool, no
     if not awake:
         return "a daemon, and none is running: batchd run"
     for subject in (DISK, *_relevant(job)):
-        if subject in subjects and subject.kind is not SubjectKind.DEADLINE:
+        if subject in subjects and subject.kind not in _OF_SWITCHING:
             return str(subject) if subject != Subject.job(job.id) else "what stands above"
     if job.state == "planning" and job.duplicate_of is not None:
         return f"job {job.duplicate_of}, which is of the same file: its answers are delivered again, at no cost"
@@ -94,11 +94,16 @@ _ON_ITS_WAY = {
 }
 
 
+_OF_SWITCHING = frozenset({SubjectKind.DEADLINE, SubjectKind.FALLBACK})
+"""What keeps a job from being asked in another way: it waits for what it asks now."""
+
+
 def _relevant(job: JobSummary) -> list[Subject]:
     """Whose conditions keep the job waiting, the most particular first."""
     if job.state == "running":
         batches = (batch.key for batch in job.batches)
-        return subjects_of(job.id, provider=job.provider, sinks=(), batches=batches)
+        provider = job.batches[0].provider if job.batches else job.provider
+        return subjects_of(job.id, provider=provider, sinks=(), batches=batches)
     if job.state == "delivering":
         return [Subject.job(job.id), *(Subject.sink(name) for name in job.sinks)]
     return [Subject.job(job.id)]
@@ -107,7 +112,7 @@ def _relevant(job: JobSummary) -> list[Subject]:
 def _of_batches(job: JobSummary, now: float) -> str:
     unknown = [batch.key for batch in job.batches if batch.state == "submitting"]
     if unknown:
-        return f"a check whether {job.provider} has batch {', '.join(unknown)}; it will not be created twice"
+        return f"a check whether {job.batches[0].provider} has batch {', '.join(unknown)}; it will not be created twice"
     there = [batch for batch in job.batches if batch.state == "submitted"]
     if there:
         ours, answered = sum(batch.ours for batch in there), sum(batch.answered for batch in there)
@@ -115,9 +120,9 @@ def _of_batches(job: JobSummary, now: float) -> str:
         live = next((batch.live_rate for batch in there if batch.live_rate is not None), None)
         how = f"live calls: {live}" if live is not None else batches
         how = f"{how}, since it would be late" if live is not None and job.late_at is not None else how
-        return f"{job.provider}: {answered:,} of {ours:,} answered ({how}){_standstill(job, there, now)}"
+        return f"{there[0].provider}: {answered:,} of {ours:,} answered ({how}){_standstill(job, there, now)}"
     if any(batch.state in _SENT for batch in job.batches):
-        return f"its answers to be downloaded from {job.provider}"
+        return f"its answers to be downloaded from {job.batches[0].provider}"
     if job.batches:
         return f"its questions to be sent to {job.provider}"
     if "answered" in job.parts:

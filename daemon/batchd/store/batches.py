@@ -130,8 +130,8 @@ class Batches:
                     await tx.run("keep_next_batch_key", provider=batch.provider, key=batch.key)
 
         async def make(tx: Transaction, batch: Batch, waiting: Sequence[QueuedPart]) -> bool:
-            lane = batch.lane
-            found = [await tx.fetch("waiting_part", job=part.job, first=part.first, lane=lane) for part in waiting]
+            way = {"lane": batch.lane, "provider": batch.provider}
+            found = [await tx.fetch("waiting_part", job=part.job, first=part.first, **way) for part in waiting]
             parts = [part_of(rows[0]) for rows in found if rows]
             if [(part.requests, part.size) for part in parts] != [(part.requests, part.size) for part in waiting]:
                 return False
@@ -139,9 +139,7 @@ class Batches:
             for part in parts:
                 where = {"job": part.job, "first": part.first}
                 await tx.update("parts", where, state="batched", batch=batch.key)
-            who = {"batch": batch.key}
-            rows = [who | {"job": part.job, "first": part.first, "attempt": part.attempt} for part in parts]
-            await tx.insert("batch_parts", rows)
+                await tx.insert("batch_parts", [where | {"batch": batch.key, "attempt": part.attempt}])
             await tx.record(
                 BatchPacked(
                     batch=batch.key,
@@ -355,6 +353,7 @@ class Batches:
             if await tx.update("batches", where, state=BatchState.RETURNED, reason=reason):
                 await tx.insert("parts", (columns_of(part) for part in changed), otherwise="OR REPLACE")
                 await tx.run("release_batch", batch=batch.key)
+                await tx.run("plan_moved_parts_again", batch=batch.key)
                 await tx.record(BatchReturned(batch=batch.key, reason=reason))
 
         await self._database.write(change)
@@ -369,6 +368,7 @@ class Batches:
             if changed and columns.get("state") in {BatchState.PACKED, BatchState.UPLOADED}:
                 # Cancelled while it was not known whether it was sent: now it is, and need not be sent any more.
                 await tx.run("release_unwanted_parts")
+                await tx.run("plan_moved_parts_again", batch=batch.key)
                 await tx.run("return_unwanted_batches")
             return changed
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from ..domain.lifecycle import JobView
-from ..domain.records import Job, JobState, Part, PartState
+from ..domain.records import Job, JobState, Part
 from ..events import (
     Event,
     JobAccepted,
@@ -25,7 +25,7 @@ from ..model import Dialect, Json
 from .database import Database, Transaction, as_sequence, to_json
 from .errors import names_may_be_taken
 from .mapping import columns_of, job_of, part_of
-from .steps import change_job, change_part, find_duplicate, part_columns
+from .steps import change_job, find_duplicate, part_columns
 from .views import view_of
 
 Duplicates = Literal["redeliver", "process", "reject"]
@@ -256,10 +256,6 @@ class Jobs:
         await self._step(job.id, JobState.REJECTING, JobState.REJECTED, finished_at=at)
 
     # --- parts -----------------------------------------------------------------------------------------------
-
-    async def planned(self, part: Part, planned: Part) -> None:
-        """The request file of the part's attempt is written; `planned` says what is in it."""
-        await self._database.write(lambda tx: change_part(tx, part, PartState.UNPLANNED, planned))
 
     async def split(self, part: Part, pieces: Sequence[Part], reason: str) -> None:
         """The part is cut; its pieces are planned anew, at the same attempt."""

@@ -8,7 +8,7 @@ import sqlite3
 from functools import lru_cache
 from typing import Any
 
-from ..domain.records import Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState
+from ..domain.records import Asked, Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState
 from ..domain.routing import Route
 from ..model import BatchPhase, BatchStatus, Dialect, Usage
 from ..money.lanes import Lane
@@ -39,7 +39,14 @@ def job_of(row: sqlite3.Row) -> Job:
     record["cancelled"] = bool(record["cancelled"])
     record["dialect"] = None if record["dialect"] is None else Dialect(**json.loads(record["dialect"]))
     record["terms"] = None if record["terms"] is None else Terms.from_json(json.loads(record["terms"]))
+    before = record["before_fallback"]
+    record["before_fallback"] = None if before is None else _asked_of(json.loads(before))
     return Job(**record)
+
+
+def _asked_of(record: dict[str, Any]) -> Asked:
+    terms = record["terms"]
+    return Asked(record["provider"], record["model"], None if terms is None else Terms.from_json(terms))
 
 
 @lru_cache(maxsize=256)
@@ -86,7 +93,7 @@ def columns_of(record: Job | Part | Batch) -> dict[str, Any]:
             columns[name] = to_json(value.to_json())
         elif isinstance(value, Usage):
             columns[name] = to_json(usage_columns(value))
-        elif isinstance(value, Moment | Terms | Dialect):
+        elif isinstance(value, Moment | Terms | Dialect | Asked):
             columns[name] = to_json(dataclasses.asdict(value))
         elif name in _JSON_COLUMNS:
             columns[name] = to_json(value)

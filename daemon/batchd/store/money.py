@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ..domain.records import Job, JobState, Part, PartState
+from ..domain.records import Asked, Job, JobState, Part, PartState
 from ..events import JobApproved, JobHeld, JobPlanned, RowsReturned, UsageDiffers
 from ..model import Usage
 from ..money.budget import MAX_AMOUNT, Account, Refusal, beginnings
 from ..money.lanes import Lane
 from ..money.pricing import Terms
-from ..money.spending import Bill
+from ..money.spending import AnsweredBy, Bill
 from .database import Database, Transaction, to_json
 from .mapping import job_of, usage_of
 from .orders import Door
@@ -27,13 +27,17 @@ FindRefusal = Callable[[Account], Refusal | None]
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """A part after its collection, with what is to be noted of it: the batch that answered it, how, and the bill."""
+    """A part after its collection, with what is to be noted of it: the batch that answered it, how, and the bill.
+
+    `asked` is who answered it; None: whom the job asks.
+    """
 
     part: Part
     batch: str | None
     lane: Lane
     bill: Bill
     reasons: Mapping[str, int]
+    asked: Asked | None = None
 
 
 class Money:
@@ -54,6 +58,13 @@ class Money:
         used = Usage(row["input_tokens"], row["cached_tokens"], row["output_tokens"])
         wasted = Usage(row["wasted_input"], 0, row["wasted_output"])
         return Bill(row["answers"], used, wasted, row["cost"], row["wasted_cost"], row["live_cost"], row["estimated"])
+
+    async def by_provider(self, job: str) -> list[AnsweredBy]:
+        """What was spent on the job, by whom and how it was answered."""
+        rows = await self._database.read(lambda tx: tx.fetch("spending_by_provider", job=job))
+        return [
+            AnsweredBy(row["provider"], row["model"], Lane(row["lane"]), row["answers"], row["cost"]) for row in rows
+        ]
 
     async def calibration(self, provider: str, model: str) -> tuple[int, int]:
         """Input tokens of answered requests: as they were counted, and as the service billed them."""
@@ -115,16 +126,22 @@ class Money:
         """Its jobs are asked in a way that costs more: those with rows to be sent are admitted anew."""
         await self._database.write(lambda tx: tx.run("price_again", provider=provider))
 
-    async def planned_again(
-        self, job: Job, part: Part, planned: Part, *, currency: str, find_refusal: FindRefusal
+    async def planned(
+        self, job: Job, part: Part, planned: Part, *, currency: str, find_refusal: FindRefusal | None
     ) -> None:
-        """A later attempt of a part is planned: the job is held where that could take it over a limit."""
+        """The request file of the part's attempt is written; `planned` says what is in it.
+
+        Where the money for it was not reserved yet, `find_refusal` judges: the job is held where it could take it over
+        a limit. Nothing is changed if the job is to ask elsewhere meanwhile: the part is planned anew for that.
+        """
 
         async def change(tx: Transaction) -> None:
+            found = await tx.fetch("job", id=job.id)
+            if not found or job_of(found[0]).asked().provider != job.route.provider:
+                return
             if not await change_part(tx, part, PartState.UNPLANNED, planned):
                 return
-            found = await tx.fetch("job", id=job.id)
-            if not found or found[0]["state"] != JobState.RUNNING:
+            if found[0]["state"] != JobState.RUNNING or find_refusal is None:
                 return
             refusal = find_refusal(await account_of(tx, job, currency))
             if refusal is not None:
@@ -171,7 +188,7 @@ class Money:
             if done.bill.answers:
                 await tx.insert("spending", [_line(tx, job, before, done)], otherwise="OR IGNORE")
                 if done.bill.answers == before.requests and not done.bill.estimated:
-                    await _calibrate(tx, job, before, done.bill)
+                    await _calibrate(tx, done.asked or job.asked(), before, done.bill)
             if done.batch is not None:
                 await _compare(tx, done.batch)
             await tx.record(*([event] if again and done.reasons else []))
@@ -200,7 +217,7 @@ async def _hold(tx: Transaction, job: Job, refusal: Refusal, columns: Mapping[st
 
 
 def _line(tx: Transaction, job: Job, part: Part, done: Collected) -> dict[str, object]:
-    bill = done.bill
+    bill, asked = done.bill, done.asked or job.asked()
     return {
         "job": job.id,
         "first": part.first,
@@ -208,10 +225,10 @@ def _line(tx: Transaction, job: Job, part: Part, done: Collected) -> dict[str, o
         "batch": done.batch,
         "at": tx.now,
         "route": job.route.name,
-        "provider": job.route.provider,
-        "model": job.route.model,
+        "provider": asked.provider,
+        "model": asked.model,
         "lane": done.lane,
-        "currency": job.terms.currency if job.terms else "",
+        "currency": asked.terms.currency if asked.terms else "",
         "answers": bill.answers,
         "input_tokens": bill.usage.input_tokens,
         "cached_tokens": bill.usage.cached_tokens,
@@ -230,12 +247,12 @@ def _countable(money: int | None) -> int | None:
     return None if money is None or money >= MAX_AMOUNT else money
 
 
-async def _calibrate(tx: Transaction, job: Job, part: Part, bill: Bill) -> None:
+async def _calibrate(tx: Transaction, asked: Asked, part: Part, bill: Bill) -> None:
     """Only where the service counted every request: what was not answered, we counted all the same."""
     await tx.run(
         "calibrate",
-        provider=job.route.provider,
-        model=job.route.model,
+        provider=asked.provider,
+        model=asked.model,
         estimated=part.counted_tokens,
         actual=bill.usage.input_tokens,
     )

@@ -121,21 +121,56 @@ ORDER BY jobs.claimed_at, jobs.id, parts.first
 SELECT parts.* FROM parts JOIN jobs ON jobs.id = parts.job
 WHERE parts.job = :job AND parts.first = :first
   AND parts.state = 'planned' AND jobs.state = 'running' AND NOT jobs.cancelled
-  AND (:lane = 'live' OR jobs.late_at IS NULL)
+  AND (:lane = 'live' OR jobs.late_at IS NULL) AND json_extract(jobs.route, '$.provider') = :provider
 
 -- name: jobs_with_deadline
 -- Jobs of these routes that may have rows to be answered, the oldest first.
-SELECT id, accepted_at, json_extract(route, '$.name') AS route, json_extract(route, '$.provider') AS provider
+SELECT id, json_extract(route, '$.name') AS route, json_extract(route, '$.provider') AS provider, accepted_at,
+       before_fallback IS NOT NULL AS moved
 FROM jobs
 WHERE state = 'running' AND NOT cancelled AND late_at IS NULL AND accepted_at IS NOT NULL
   AND json_extract(route, '$.name') IN (SELECT value FROM json_each(:routes))
 ORDER BY accepted_at, id
+
+-- name: jobs_to_move
+-- Jobs of these routes with rows that their provider does not hold: in no batch, in one that was not sent, or in our own
+-- journals of live calls.
+SELECT id, json_extract(route, '$.name') AS route, json_extract(route, '$.provider') AS provider
+FROM jobs
+WHERE state = 'running' AND NOT cancelled AND before_fallback IS NULL
+  AND json_extract(route, '$.name') IN (SELECT value FROM json_each(:routes))
+  AND EXISTS (SELECT 1 FROM parts LEFT JOIN batches ON batches.key = parts.batch
+              WHERE parts.job = jobs.id
+                AND (parts.state IN ('planned', 'unplanned')
+                     OR (parts.state = 'batched' AND batches.cut_at IS NULL
+                         AND (batches.state IN ('packed', 'uploaded') OR batches.lane = 'live'))))
+ORDER BY claimed_at, id
 
 -- name: cut_batches
 -- The job is late: what is sent of it in batches, or may be, is to be ended there.
 UPDATE batches SET cut_at = :at
 WHERE cut_at IS NULL AND lane = 'batch' AND state IN ('packed', 'uploaded', 'submitting', 'submitted', 'held')
   AND key IN (SELECT batch FROM parts WHERE job = :job AND state = 'batched')
+
+-- name: cut_what_is_here
+-- The job goes elsewhere: what was not sent is taken back, and live calls, whose batches are here, begin no more.
+UPDATE batches SET cut_at = :at
+WHERE cut_at IS NULL
+  AND (state IN ('packed', 'uploaded') OR (lane = 'live' AND state IN ('submitting', 'submitted', 'held')))
+  AND key IN (SELECT batch FROM parts WHERE job = :job AND state = 'batched')
+
+-- name: plan_again
+-- The requests of the job's parts are of the provider of before.
+UPDATE parts SET state = 'unplanned' WHERE job = :job AND state = 'planned'
+
+-- name: plan_moved_parts_again
+-- Parts that come back from a batch, whose job asks another provider meanwhile.
+UPDATE parts SET state = 'unplanned'
+WHERE state = 'planned'
+  AND (job, first) IN (
+      SELECT batch_parts.job, batch_parts.first FROM batch_parts
+      JOIN batches ON batches.key = batch_parts.batch JOIN jobs ON jobs.id = batch_parts.job
+      WHERE batch_parts.batch = :batch AND batches.provider != json_extract(jobs.route, '$.provider'))
 
 -- name: enqueued_tokens
 -- What is enqueued or about to be, by provider and model.
@@ -212,7 +247,7 @@ WHERE state = 'batched'
 
 -- name: return_unwanted_batches
 UPDATE batches SET state = 'returned',
-       reason = CASE WHEN wanted THEN 'it would have been late, and was not sent yet' ELSE 'cancelled before it was sent' END
+       reason = CASE WHEN wanted THEN 'it was not sent yet, and its rows are asked in another way' ELSE 'cancelled before it was sent' END
 WHERE (NOT wanted OR cut_at IS NOT NULL) AND state IN ('packed', 'uploaded')
 
 -- name: distribute_batch
@@ -293,8 +328,8 @@ FROM (SELECT
           COALESCE(MONEY(reserved WHERE job != :job), 0) AS reserved,
           COALESCE(MONEY(reserved WHERE job != :job AND provider = :provider), 0) AS provider_reserved,
           COALESCE(MONEY(reserved WHERE job != :job AND route = :route), 0) AS route_reserved
-      FROM (SELECT parts.job, RESERVED AS reserved, json_extract(jobs.route, '$.provider') AS provider,
-                   json_extract(jobs.route, '$.name') AS route
+      FROM (SELECT parts.job, RESERVED AS reserved, json_extract(jobs.route, '$.name') AS route,
+                   COALESCE(batches.provider, json_extract(jobs.route, '$.provider')) AS provider
             FROM parts JOIN jobs ON jobs.id = parts.job LEFT JOIN batches ON batches.key = parts.batch
             WHERE parts.state IN ('batched', 'answered')
                OR (parts.state IN ('unplanned', 'planned') AND jobs.state = 'running' AND NOT jobs.cancelled)))
@@ -318,6 +353,10 @@ SELECT COALESCE(SUM(answers), 0) AS answers,
        CASE WHEN COUNT(live_cost) = COUNT(*) THEN MONEY(live_cost) END AS live_cost,
        COALESCE(SUM(estimated), 0) AS estimated
 FROM spending WHERE job = :job
+
+-- name: spending_by_provider
+SELECT provider, model, lane, SUM(answers) AS answers, CASE WHEN COUNT(cost) = COUNT(*) THEN MONEY(cost) END AS cost
+FROM spending WHERE job = :job GROUP BY provider, model, lane ORDER BY MIN(at), provider, model, lane
 
 -- name: batch_bill
 -- What the answers of a batch were billed at, once every part of it is collected; nothing before.

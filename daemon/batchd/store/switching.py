@@ -1,7 +1,7 @@
-"""Jobs that are asked in another way than they began, since they would be late: one transaction for the whole switch.
+"""Jobs that are asked in another way than they began: by live calls since they would be late, or at a fallback.
 
-Its batches are marked to be ended in the transaction that reserves the money for live calls. Their rows are asked again
-only after the batches have ended and been collected, as those of any batch that ended early.
+The whole switch is one transaction: the money for it, and the marks on batches that are to be ended. Rows of these are
+asked again only after their batches have ended and been collected, as those of any batch that ended early.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from ..domain.records import Batch, Job, JobState, Part, PartState
+from ..domain.records import Asked, Batch, Job, JobState, Part, PartState
 from ..events import Event
-from ..money.budget import MAX_AMOUNT, Refusal
-from ..money.pricing import Terms
+from ..money.budget import MAX_AMOUNT, Account, Refusal
 from .database import Database, Transaction, to_json
-from .mapping import batch_of, job_of, part_of
-from .money import FindRefusal, account_of
+from .mapping import batch_of, columns_of, job_of, part_of
+from .money import account_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +25,20 @@ class WithDeadline:
     route: str
     provider: str
     accepted_at: float
+    moved: bool
 
 
-MostOf = Callable[[Part, Batch | None], int]
-"""What a part can cost at most from now on, given the batch that holds it."""
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """How a job is asked from now on: by live calls if it is `late`, at the provider and the prices of `asked`.
+
+    `most` says what a part can cost at most then, given the batch that holds it; `event` is made of the sum.
+    """
+
+    late: bool
+    asked: Asked
+    most: Callable[[Part, Batch | None], int]
+    event: Callable[[int], Event]
 
 
 class Switching:
@@ -42,47 +51,56 @@ class Switching:
         """Running jobs of these routes that are not late yet, the oldest first."""
         names = to_json(sorted(routes))
         rows = await self._database.read(lambda tx: tx.fetch("jobs_with_deadline", routes=names))
-        return [WithDeadline(row["id"], row["route"], row["provider"], row["accepted_at"]) for row in rows]
+        return [WithDeadline(*row) for row in rows]
 
-    async def hasten(
-        self,
-        job: Job,
-        *,
-        terms: Terms | None,
-        most: MostOf,
-        currency: str,
-        find_refusal: FindRefusal,
-        event: Callable[[int], Event],
+    async def to_move(self, routes: Iterable[str]) -> list[tuple[str, str, str]]:
+        """Running jobs of these routes with rows that their provider does not hold: id, route, provider."""
+        names = to_json(sorted(routes))
+        rows = await self._database.read(lambda tx: tx.fetch("jobs_to_move", routes=names))
+        return [(row["id"], row["route"], row["provider"]) for row in rows]
+
+    async def switch(
+        self, job: Job, switch: Switch, *, currency: str, find_refusal: Callable[[Account], Refusal | None]
     ) -> Refusal | None:
-        """Ask the job's rows by live calls from now on, and end its batches; nothing, and why, if money is missing.
-
-        `event` is made of what the open rows can cost at most.
-        """
+        """Ask the job's rows in another way from now on; nothing, and why, if there is no money for that."""
 
         async def change(tx: Transaction) -> Refusal | None:
             found = await tx.fetch("job", id=job.id)
-            if not found or found[0]["state"] != JobState.RUNNING or found[0]["cancelled"] or found[0]["late_at"]:
+            if not found or not _as_it_was(job_of(found[0]), job):
                 return None
-            costs = await _costs(tx, job.id, most)
+            asked, before = switch.asked, job.asked()
+            moved = replace(job, route=replace(job.route, provider=asked.provider, model=asked.model))
+            costs = await _costs(tx, job.id, switch.most)
             whole = min(sum(costs.values()), MAX_AMOUNT)
-            account = replace(await account_of(tx, job_of(found[0]), currency), own=whole)
-            refusal = find_refusal(account)
+            refusal = find_refusal(replace(await account_of(tx, moved, currency), own=whole))
             if refusal is not None:
                 return refusal
             for first, cost in costs.items():
                 await tx.update("parts", {"job": job.id, "first": first}, reserved=cost)
-            await tx.run("cut_batches", job=job.id, at=tx.now)
+            await tx.run("cut_batches" if switch.late else "cut_what_is_here", job=job.id, at=tx.now)
             await tx.run("release_unwanted_parts")
             await tx.run("return_unwanted_batches")
-            terms_now = to_json(terms.to_json()) if terms else None
-            await tx.update("jobs", {"id": job.id}, late_at=tx.now, terms=terms_now)
-            await tx.record(event(whole))
+            columns: dict[str, object] = {"terms": to_json(asked.terms.to_json()) if asked.terms else None}
+            if switch.late:
+                columns["late_at"] = tx.now
+            if asked.provider != before.provider:
+                await tx.run("plan_again", job=job.id)
+                after = columns_of(replace(moved, before_fallback=before))
+                columns |= {"route": after["route"], "before_fallback": after["before_fallback"]}
+            await tx.update("jobs", {"id": job.id}, **columns)
+            await tx.record(switch.event(whole))
             return None
 
         return await self._database.write(change)
 
 
-async def _costs(tx: Transaction, job: str, most: MostOf) -> dict[int, int]:
+def _as_it_was(now: Job, job: Job) -> bool:
+    """Whether the job still runs as it did when the switch was decided."""
+    same = (now.late_at, now.before_fallback) == (job.late_at, job.before_fallback)
+    return same and now.state is JobState.RUNNING and not now.cancelled
+
+
+async def _costs(tx: Transaction, job: str, most: Callable[[Part, Batch | None], int]) -> dict[int, int]:
     """What each open part can cost at most, by its first row."""
     costs: dict[int, int] = {}
     batches: dict[str, Batch] = {}

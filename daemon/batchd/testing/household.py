@@ -72,10 +72,12 @@ class Household:
         live: LiveTerms | None = None,
         find_lane: bool = False,
         batches_first: bool = False,
+        backup: LiveProvider[Any] | None = None,
     ) -> None:
         """With `live`, the provider is asked by live calls, or with `find_lane` in the way that it is found to take.
 
         With `batches_first` it is asked in batches, as one whose `mode` is "batch": live calls are for what is late.
+        `backup` is a second provider of this name, asked by live calls.
         """
         self.folder = folder
         self.service = service or FakeService()
@@ -93,6 +95,7 @@ class Household:
         self.live_terms = live
         self.find_lane = find_lane
         self.batches_first = batches_first
+        self.backup = backup
         self.plugin_dir = plugin_dir
         self.duplicates: Duplicates = duplicates
         self.budget = budget or SpendingLimits()
@@ -133,9 +136,14 @@ class Household:
 
     def _context(self, store: Store, spool: Spool, lanes: Lanes) -> Context:
         live_provider = None
+        terms = self.live_terms or LiveTerms()
+        used = {"backup": (self.backup, terms)} if self.backup is not None else {}
         if self.live_terms is not None:
             assert isinstance(self.provider, LiveProvider)
-            lanes.use({"fake": (self.provider, self.live_terms)})
+            used["fake"] = (self.provider, self.live_terms)
+        lanes.use(used)
+        if self.live_terms is not None:
+            assert isinstance(self.provider, LiveProvider)
             live_provider = LiveBatchProvider("fake", self.provider, lanes, poll_waits=0.2)
         plugin = self.provider if isinstance(self.provider, BatchProvider) else live_provider
         assert plugin is not None, "a provider of live calls alone needs `live`"
@@ -151,6 +159,10 @@ class Household:
             live=live_provider,
             mode=None if self.find_lane else Lane.BATCH if live_provider is None or self.batches_first else Lane.LIVE,
         )
+        providers = {"fake": provider}
+        if self.backup is not None:
+            backup = LiveBatchProvider("backup", self.backup, lanes, poll_waits=0.2)
+            providers["backup"] = replace(provider, name="backup", plugin=backup, live=backup, mode=Lane.LIVE)
         return Context(
             store=store,
             spool=spool,
@@ -159,7 +171,7 @@ class Household:
             clock=self.clock,
             folders=self.folders,
             configured=Configured(
-                providers={"fake": provider},
+                providers=providers,
                 sinks=self.sinks,
                 routes=self.routes,
                 file_sinks={name: PluginSpec(name) for name, sink in self.sinks.items() if isinstance(sink, FileSink)},

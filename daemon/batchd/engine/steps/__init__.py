@@ -18,7 +18,6 @@ from . import (
     fetch,
     find,
     finish,
-    hasten,
     hold_note,
     pack,
     plan,
@@ -31,6 +30,7 @@ from . import (
     skip,
     split,
     submit,
+    switching,
     upload,
 )
 
@@ -41,7 +41,8 @@ CARRIED_OUT_BY: dict[type[lifecycle.Action], Callable[[Context, Any], Awaitable[
     lifecycle.Redeliver: redeliver.redeliver,
     lifecycle.Plan: plan.plan_part,
     lifecycle.Admit: admit.admit,
-    lifecycle.Hasten: hasten.hasten,
+    lifecycle.Hasten: switching.hasten,
+    lifecycle.Move: switching.move,
     lifecycle.Note: hold_note.note,
     lifecycle.Split: split.cut,
     lifecycle.Pack: pack.pack,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...domain.lifecycle import Admit
-from ...domain.records import Job, JobState, Part, PartState
+from ...domain.records import Asked, Job, JobState, Part, PartState
 from ...events import JobPlanned
 from ...money.budget import MAX_AMOUNT, PRICE_UNKNOWN, Account, Refusal, find_refusal, reserved
 from ...money.calibration import correction
@@ -28,9 +28,9 @@ class Correction:
     sure: bool
 
 
-async def correction_of(context: Context, job: Job) -> Correction:
-    """What past batches of the job's model have taught."""
-    estimated, actual = await context.store.money.calibration(job.route.provider, job.route.model)
+async def correction_of(context: Context, asked: Asked) -> Correction:
+    """What past batches of the model have taught."""
+    estimated, actual = await context.store.money.calibration(asked.provider, asked.model)
     return Correction(correction(estimated, actual), estimated > 0)
 
 
@@ -45,7 +45,7 @@ async def admit(context: Context, action: Admit) -> None:
     terms = await asyncio.to_thread(configured.terms, job, context.clock.now())
     most: dict[int, int] = {}
     if terms is not None:
-        sure, lane = (await correction_of(context, job)).sure, configured.lane(job)
+        sure, lane = (await correction_of(context, job.asked())).sure, configured.lane(job)
         open_parts = [part for part in parts if part.state is not PartState.COLLECTED]
         most = {part.first: most_of_part(part, terms, lane, sure=sure) for part in open_parts}
     whole = sum(most.values())

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from ...domain.lifecycle import Collect
-from ...domain.records import Batch, Job, Part, PartState
+from ...domain.records import Asked, Batch, Job, Part, PartState
 from ...errors import WorkerLost
 from ...money.budget import SURE, UNSURE
 from ...money.lanes import Lane
@@ -35,7 +35,8 @@ async def collect_part(context: Context, action: Collect) -> None:
     batch = await context.store.batches.get(part.batch) if part.batch is not None else None
     lane = batch.lane if batch is not None else configured.lane(job)
     cut = batch is not None and batch.cut_at is not None
-    correction = await correction_of(context, job)
+    asked = job.asked(batch)
+    correction = await correction_of(context, asked)
     task = CollectTask(
         first=part.first,
         rows=part.rows,
@@ -47,18 +48,18 @@ async def collect_part(context: Context, action: Collect) -> None:
         attempts=job.route.attempts * job.retry_round + part.excused + cut,
         renders=render_tasks(context, configured, job, part, version),
         lane=lane,
-        terms=job.terms,
+        terms=asked.terms,
         job=job.id,
         keys=str(spool.keys(part)),
         book=str(spool.answer_cache) if job.route.reuse is not None else None,
         at=context.clock.now(),
         requests=str(spool.requests(part)),
         endpoint=job.route.endpoint,
-        model=job.route.model,
+        model=asked.model,
         factor=correction.factor * (SURE if correction.sure else UNSURE),
         given_up=context.given_up(part),
         row_timeout=context.time_limits.row,
-        limit_key=limit_key(job.route.model, job.route.params, endpoint=job.route.endpoint),
+        limit_key=limit_key(asked.model, job.route.params, endpoint=job.route.endpoint),
         proven=(await context.store.jobs.totals(job.id)).ok > 0,
         batch_answered=batch is not None and _answered_in_part(batch),
     )
@@ -71,7 +72,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         await note_hung(context, job, part, hung)
         return
     if done.refusals.route is not None:
-        await _refused_as_a_whole(context, job, part, lane, done.refusals.route, done.bill)
+        await _refused_as_a_whole(context, job, part, lane, asked, done.refusals.route, done.bill)
         return
     again = done.leftovers > 0 and not job.cancelled
     excused = again and (cut or set(done.reasons) <= {"account_refused", "same_request"})
@@ -92,8 +93,9 @@ async def collect_part(context: Context, action: Collect) -> None:
         worker_crashes=0,
     )
     note_rendered(context, configured, job, part, version, done.rendered)
-    await context.store.money.collected(job, part, Collected(collected, part.batch, lane, done.bill, done.reasons))
-    await _note_answers(context, job, part, done)
+    said = Collected(collected, part.batch, lane, done.bill, done.reasons, asked)
+    await context.store.money.collected(job, part, said)
+    await _note_answers(context, job, part, asked, done)
     await asyncio.to_thread(_remove_attempt, context, part)
 
 
@@ -102,19 +104,19 @@ def _answered_in_part(batch: Batch) -> bool:
     return 0 < batch.completed < batch.completed + batch.failed <= batch.total
 
 
-async def _note_answers(context: Context, job: Job, part: Part, done: CollectDone) -> None:
+async def _note_answers(context: Context, job: Job, part: Part, asked: Asked, done: CollectDone) -> None:
     """What the answers, and the lines that were refused, say of the account and of the way of asking."""
-    place = (job.route.provider, job.route.model)
+    place = (asked.provider, asked.model)
     if done.ok - done.reused > part.ok:
         context.accounts.passed(*place, Stage.ANSWERS)
-        await prove(context, job.route)
+        await prove(context, replace(job.route, provider=asked.provider, model=asked.model))
     account = done.refusals.account
     if account is not None:
         block(context, (place[0], ""), Stage.ANSWERS, waiting_text((place[0], ""), account))
 
 
 async def _refused_as_a_whole(
-    context: Context, job: Job, part: Part, lane: Lane, refused: RouteRefused, bill: Bill
+    context: Context, job: Job, part: Part, lane: Lane, asked: Asked, refused: RouteRefused, bill: Bill
 ) -> None:
     """No row of the part can be asked like this. It is to be asked anew, at the same attempt, once that is changed."""
     again = replace(
@@ -125,12 +127,13 @@ async def _refused_as_a_whole(
         usage=part.usage + bill.usage,
         wasted=part.wasted + bill.wasted,
     )
-    await context.store.money.collected(job, part, Collected(again, part.batch, lane, bill, {}))
+    await context.store.money.collected(job, part, Collected(again, part.batch, lane, bill, {}, asked))
     parts = await context.store.jobs.parts(job.id)
     if any(each.state is PartState.ANSWERED for each in parts):
         return  # they may hold answers; the last of them decides
     batch = await context.store.batches.get(part.batch) if part.batch is not None else None
-    if batch is None or job.planned_at is None or batch.created_at < job.planned_at:
+    moved = asked.provider != (await context.store.jobs.get(job.id)).route.provider
+    if batch is None or job.planned_at is None or batch.created_at < job.planned_at or moved:
         return  # by the route of before: it was changed, and the job goes on by the new one
     if not job.cancelled and not any(each.ok for each in parts):
         await stop_job(context, await context.store.jobs.get(job.id), refused.message, refused)

@@ -28,8 +28,9 @@ async def finish(context: Context, action: Finish) -> None:
     parts = await context.store.jobs.parts(job.id)
     batches = await context.store.batches.of_job(job.id)
     bill = await context.store.money.of_job(job.id)
+    shares = await context.store.money.by_provider(job.id)
     failures = await asyncio.to_thread(_failures, context, parts)
-    report = report_of(job, parts, batches, bill, failures, currency=configured.budget.currency)
+    report = report_of(job, parts, batches, bill, failures, currency=configured.budget.currency, shares=shares)
     assert job.archive_name is not None
     name = f"{job.outbox_stem}.report.json"
     folders, rights = context.folders, configured.rights(job)

@@ -38,7 +38,7 @@ async def plan_part(context: Context, action: Plan) -> None:
         endpoint=job.route.endpoint,
         max_line_bytes=provider.limits.max_line_bytes if provider else None,
         model=job.route.model,
-        correction=(await correction_of(context, job)).factor,
+        correction=(await correction_of(context, job.asked())).factor,
         reuse=_reuse(context, job, part),
         given_up=context.given_up(part),
         row_timeout=context.time_limits.row,
@@ -75,17 +75,13 @@ async def _commit(context: Context, job: Job, part: Part, planned: Part) -> None
     # The one in force now, and not when the planning began: that may have waited long for a worker.
     configured = context.configured
     if job.terms is not None:
-        sure, lane = (await correction_of(context, job)).sure, configured.lane(job)
+        sure, lane = (await correction_of(context, job.asked())).sure, configured.lane(job)
         most = most_of_part(planned, job.terms, lane, sure=sure) if planned.state is not PartState.COLLECTED else 0
         most = min(most, MAX_AMOUNT)  # the database holds no more, and so much is refused
         planned = replace(planned, reserved=most)
-    if job.state is JobState.RUNNING and part.attempt > 1:
-        judging = refusal_finder(configured, job, job.terms)
-        await context.store.money.planned_again(
-            job, part, planned, currency=configured.budget.currency, find_refusal=judging
-        )
-    else:
-        await context.store.jobs.planned(part, planned)
+    later = job.state is JobState.RUNNING and (part.attempt > 1 or job.before_fallback is not None)
+    judging = refusal_finder(configured, job, job.terms) if later else None
+    await context.store.money.planned(job, part, planned, currency=configured.budget.currency, find_refusal=judging)
 
 
 def _reuse(context: Context, job: Job, part: Part) -> Reuse | None:
