@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -88,3 +89,25 @@ def test_what_a_try_has_written_is_taken_back_and_whole_pages_stay() -> None:
         page.take(Item(tried, whole=True))
     assert target.getvalue() == b"before\nfirst\nshort\n"
     assert writer.written == 2
+
+
+def test_memory_does_not_grow_with_the_answers() -> None:
+    item = json.dumps({"custom_id": "j-1", "text": "x" * 100_000}).encode()
+    count = 0
+
+    def take(_: Item) -> None:
+        nonlocal count
+        count += 1
+
+    splitter = Splitter({"results"}, take)
+    tracemalloc.start()
+    try:
+        splitter.feed(b'{"results": [')
+        for _ in range(100):
+            splitter.feed(item + b",")
+        splitter.feed(b"{}]}")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (count, splitter.rest()) == (101, {"results": []})
+    assert peak < 1_500_000
