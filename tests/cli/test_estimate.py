@@ -482,6 +482,19 @@ def test_what_is_spent_and_promised_today_counts(tmp_path: Path) -> None:
     )
 
 
+def test_a_service_that_was_found_to_have_no_batches_counts_at_live_prices(tmp_path: Path) -> None:
+    house, config = past_of(tmp_path)
+    path = file_of(tmp_path, "good")
+    text = config.read_text().replace("output = 3\n", "output = 3\nbatch_discount = 0.5\n")
+    config.write_text(text + '[budget]\ncurrency = "EUR"\nper_job = 0.001\n')
+    assert here("estimate", path, config=config).status == 0
+    with database(house) as connection:
+        connection.execute("INSERT INTO found_lanes VALUES ('fake', 'http://127.0.0.1:9/v1', 'live', unixepoch())")
+    said = here("estimate", path, config=config)
+    assert said.status == 6
+    assert "it can cost at most 0.001511 EUR" in said.out
+
+
 def test_answers_without_a_limit_are_within_no_budget(config: Path) -> None:
     limited(config, "per_job = 1000", ("{ max_tokens = 50 }", "{}"))
     said = here("estimate", file_of(config.parent, "good"), config=config)

@@ -216,10 +216,16 @@ class Estimating:
 
     def _book(self, provider: str) -> PriceList:
         if provider not in self._books:
-            table = self.config.providers[provider]
-            settings, _ = validated(self.catalogue.settings_type("provider", table.plugin), table.settings)
+            table, settings = self.config.providers[provider], self._settings(provider)
             self._books[provider] = PriceList.of(table, settings, currency=self.config.budget.currency)
         return self._books[provider]
+
+    def _settings(self, provider: str) -> object:
+        table = self.config.providers[provider]
+        return validated(self.catalogue.settings_type("provider", table.plugin), table.settings)[0]
+
+    def _address(self, provider: str) -> str:
+        return str(getattr(self._settings(provider), "base_url", ""))
 
     def _unknown(self, quotes: Iterable[Quote]) -> list[str]:
         return [self._book(each.provider).unknown(each.provider, each.model) for each in quotes if each.terms is None]
@@ -227,10 +233,12 @@ class Estimating:
     def _room(self, own: Quote, route: Route, *, unlimited: int) -> tuple[Sequence[Limit], Refusal | None]:
         """The limits for such a job, and why the daemon would not send it right now."""
         limits = self.config.spending_limits()
-        span = own.live if self.config.providers[own.provider].mode == "live" else own.batch
-        account = Account(at=Clock().now())
+        table = self.config.providers[own.provider]
+        live, account = table.mode == "live", Account(at=Clock().now())
         with suppress(StateError), history_of(self.config.folders.state) as past:
             account = past.account(route.name, own.provider, limits.currency, Clock().now())
+            live = live or (table.mode == "auto" and past.is_live(own.provider, self._address(own.provider)))
+        span = own.live if live else own.batch
         most = 0 if span is None or span.most is None else span.most
         unknown = None if own.terms else self._book(own.provider).unknown(own.provider, own.model)
         account = replace(account, own=most, unlimited=unlimited)

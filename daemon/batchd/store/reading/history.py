@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...money.budget import Account, beginnings
+from ...money.lanes import Lane
 from .opening import connected
 
 _ANSWERED = """
@@ -17,6 +18,8 @@ FROM spending WHERE route = :route AND provider = :provider AND model = :model
 """
 
 _CALIBRATION = "SELECT estimated, actual FROM calibration WHERE provider = :provider AND model = :model"
+
+_LANE = "SELECT lane FROM found_lanes WHERE provider = :provider AND address = :address"
 
 
 class History:
@@ -36,6 +39,10 @@ class History:
         for row in self._rows(_CALIBRATION, provider=provider, model=model):
             return row["estimated"], row["actual"]
         return 0, 0
+
+    def is_live(self, provider: str, address: str) -> bool:
+        """Whether it was found out that the provider at this address is asked by live calls."""
+        return any(row["lane"] == Lane.LIVE for row in self._rows(_LANE, provider=provider, address=address))
 
     def account(self, route: str, provider: str, currency: str, now: float) -> Account:
         """What is spent and promised, for a job that does not exist yet."""
