@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass
 
 from batchd import RejectedError
 
@@ -28,7 +28,7 @@ class Proxy:
         service = urlsplit(address)
         proxies = getproxies_environment()
         named = proxies.get(service.scheme) or proxies.get("all")
-        if not named or proxy_bypass_environment(service.netloc, proxies):
+        if not named or proxy_bypass(service.netloc):
             return NO_PROXY
         proxy = urlsplit(named if "://" in named else f"http://{named}")
         if proxy.scheme not in {"http", "https"}:
