@@ -75,12 +75,18 @@ bench-live: $(STAMP)  ## live calls against the SDK, aiohttp and flexllm, the de
 
 soak: $(STAMP)  ## a thousand kills at random instants; takes long
 	$(BIN)/python -m bench.soak --kills 1000
+	$(BIN)/python -m bench.soak --kills 100 --live
 
 faults: $(STAMP)  ## a kill or an error at hundreds of system calls; needs strace, takes long
 	$(BIN)/python -m tests.durability.syscall_faults
+	$(BIN)/python -m tests.durability.syscall_faults --live --target daemon
 
 power-cuts: $(STAMP)  ## 150 power cuts, and two sabotaged builds that must fail; needs root
 	$(BIN)/python -m tests.durability.power_cuts --cuts 150
+	$(BIN)/python -m tests.durability.power_cuts --cuts 50 --live
+
+pace: $(STAMP)  ## the pace of live calls against eleven services with hidden limits, in virtual time; takes minutes
+	BATCHD_LONG=1 $(BIN)/python -m pytest -q -n $(TEST_WORKERS) tests/sending/test_pace.py
 
 field: $(STAMP)  ## what real services, files and people do, with a table of how much of it holds
 	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup -m field

@@ -8,7 +8,11 @@ outbox exactly once, and the server must have executed each request once.
 Daemons are forked from a process that has imported batchd already. Otherwise most kills would happen during imports,
 where they show nothing. So more kills hit real work, and a thousand take half the time.
 
+With --live the server has no batches: a row is a call, 256 are under way at once, and a kill may repeat those that were
+under way, as the journals say right after it.
+
     python -m bench.soak --kills 1000
+    python -m bench.soak --kills 100 --live
 """
 
 from __future__ import annotations
@@ -26,8 +30,11 @@ import time
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.durability.rig import Life, Nursery
+
+from batchd.live.journal import JournalState, read
 
 CONFIG = """
 [intake]
@@ -37,6 +44,8 @@ duplicates = "process"
 
 [providers.sandbox]
 plugin = "openai"
+mode = "{mode}"
+calls_at_once = 256
 base_url = "{url}"
 api_key = "none"
 poll = "200ms"
@@ -46,7 +55,7 @@ create_timeout = "1s"
 [routes.reviews]
 provider = "sandbox"
 model = "sandbox-small"
-part_rows = 10
+part_rows = {part_rows}
 attempts = 20
 
 [routes.reviews.prompt]
@@ -68,7 +77,11 @@ FAULTS = (
     "content:404",
     "line:500:fraction=0.2",
 )
+LIVE_FAULTS = ("chat:500:count=5", "chat:429:count=5", "chat:html:count=3", "chat:cut:count=5", "chat:503:count=5")
+"""None of them is paid, so that a row that was paid twice is one of a kill."""
 ROWS_PER_FILE = 20
+LIVE_ROWS = 800
+LIVE_PART_ROWS = 400
 
 
 @dataclass
@@ -77,15 +90,22 @@ class Soak:
 
     folder: Path
     seed: int
+    live: bool = False
     files: dict[str, int] = field(default_factory=dict)
     kills: int = 0
+    under_way: int = 0
+    """Live calls that were under way at the kills, by the journals."""
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
         self.nursery = Nursery()
         self.daemon: Life | None = None
         self.sandbox, self.url = self._start_sandbox()
-        (self.folder / "config.toml").write_text(CONFIG.format(url=self.url))
+        (self.folder / "config.toml").write_text(
+            CONFIG.format(
+                url=self.url, mode="live" if self.live else "batch", part_rows=LIVE_PART_ROWS if self.live else 10
+            )
+        )
         for name in ("inbox/reviews", "outbox", "archive", "rejected", "aside"):
             (self.folder / name).mkdir(parents=True)
         self.log = self.folder / "daemon.log"
@@ -93,20 +113,28 @@ class Soak:
     def run(self, kills: int) -> None:
         """Drop, start and kill, repeatedly."""
         while self.kills < kills:
-            self.drop()
-            self.order(self.chance.choice(FAULTS))
+            # A file of live calls takes a while, and two of them keep all calls busy.
+            if not self.live or self._unfinished() < 2:
+                self.drop()
+            if not self.live:
+                self.order(self.chance.choice(FAULTS))
+            elif self.chance.random() < 0.3:
+                # Not in each life: after a refusal fewer calls are under way.
+                self.order(self.chance.choice(LIVE_FAULTS))
             self.start()
+            if self.live:
+                self._wait_for_calls()
             deadline = time.monotonic() + self.chance.uniform(0.05, 2.0)
             while time.monotonic() < deadline:
                 time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
-                if self.chance.random() < 0.2:
+                if not self.live and self.chance.random() < 0.2:
                     self.drop()
             self.kill()
 
     def drop(self) -> None:
         """A complete file appears in the inbox."""
         name = f"file{len(self.files):05d}.csv"
-        rows = self.chance.randint(1, ROWS_PER_FILE)
+        rows = LIVE_ROWS if self.live else self.chance.randint(1, ROWS_PER_FILE)
         draft = self.folder / "aside" / name
         with draft.open("w", newline="") as file:
             writer = csv.writer(file)
@@ -128,6 +156,23 @@ class Soak:
             raise SystemExit(f"The daemon ended by itself, with status {status}:\n{self.log.read_text()[-3000:]}")
         self.daemon.kill()
         self.kills += 1
+        self.under_way += sum(len(past.open) for past in self._journals())
+
+    def _journals(self) -> list[JournalState]:
+        found = [read(path) for path in (self.folder / "state" / "batches").glob("*/journal.jsonl")]
+        return [past for past in found if past is not None]
+
+    def _wait_for_calls(self) -> None:
+        """Until this life of the daemon has made its first calls: a life without any would show nothing."""
+        answers = self.call("GET", "ledger")["live"]["answers"]
+        deadline = time.monotonic() + 30
+        while self.call("GET", "ledger")["live"]["answers"] == answers and time.monotonic() < deadline:
+            if not self._unfinished():
+                return
+            time.sleep(0.02)
+
+    def _unfinished(self) -> int:
+        return len(self.files) - len(list((self.folder / "outbox" / "reviews").glob("*.report.json")))
 
     def finish(self, seconds: float) -> None:
         """Lift the faults and let the daemon finish without kills."""
@@ -155,13 +200,18 @@ class Soak:
             delivered += len(ids)
             lost += len(set(expected) - set(ids)) + (len(ids) != len(set(ids)))
             unanswered += sum(row["status"] != "ok" for row in delivered_rows)
+        executed, twice = ledger["requests_executed"], len(ledger["executed_twice"])
+        if self.live:
+            executed = ledger["live"]["distinct"]
+            twice = ledger["live"]["answers"] - executed
         return {
             "kills": self.kills,
             "files": len(self.files),
             "rows": sum(self.files.values()),
             "delivered": delivered,
-            "executed": ledger["requests_executed"],
-            "paid twice": len(ledger["executed_twice"]),
+            "executed": executed,
+            "paid twice": twice,
+            "under way at kills": self.under_way,
             "lost": lost,
             "unanswered": unanswered,
             "half files": len(list((self.folder / "outbox").rglob(".*.draft"))),
@@ -181,18 +231,19 @@ class Soak:
         """Order a fault from the server."""
         self.call("POST", "faults", {"faults": [fault]})
 
-    def call(self, method: str, path: str, body: object = None) -> dict[str, object]:
+    def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """Call one of the sandbox's own endpoints."""
         address = self.url.removesuffix("/v1") + f"/sandbox/{path}"
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(address, data, {"Content-Type": "application/json"}, method=method)
         with urllib.request.urlopen(request, timeout=30) as response:
-            answer: dict[str, object] = json.loads(response.read() or b"{}")
+            answer: dict[str, Any] = json.loads(response.read() or b"{}")
         return answer
 
     def _start_sandbox(self) -> tuple[subprocess.Popen[str], str]:
         command = [sys.executable, "-m", "batchd", "sandbox", "--port", "0", "--latency", "300ms"]
         command += ["--folder", str(self.folder / "sandbox")]
+        command += ["--no-batches", "--live-latency", "300ms"] if self.live else []
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -202,9 +253,9 @@ class Soak:
         return process, match[0]
 
 
-def soak(kills: int, seed: int, folder: Path, *, patience: float = 300.0) -> dict[str, int]:
+def soak(kills: int, seed: int, folder: Path, *, live: bool = False, patience: float = 300.0) -> dict[str, int]:
     """A complete run; its numbers."""
-    run = Soak(folder, seed)
+    run = Soak(folder, seed, live)
     try:
         run.run(kills)
         run.finish(patience)
@@ -216,7 +267,7 @@ def soak(kills: int, seed: int, folder: Path, *, patience: float = 300.0) -> dic
 def failed(numbers: dict[str, int]) -> bool:
     """Whether a promise was broken."""
     return bool(
-        numbers["paid twice"]
+        numbers["paid twice"] > numbers["under way at kills"]
         or numbers["lost"]
         or numbers["unanswered"]
         or numbers["half files"]
@@ -227,12 +278,13 @@ def failed(numbers: dict[str, int]) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=1_000)
+    parser.add_argument("--live", action="store_true", help="a service without batches, asked by live calls")
     parser.add_argument("--seed", type=int, default=None, help="repeat the times and faults of a run")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1_000_000)
     print(f"seed {seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="batchd-soak-"))
-    numbers = soak(options.kills, seed, folder, patience=300.0 + options.kills)
+    numbers = soak(options.kills, seed, folder, live=options.live, patience=300.0 + options.kills)
     print("  ".join(f"{name} {number:,}" for name, number in numbers.items()))
     if failed(numbers):
         raise SystemExit(f"A promise was broken. Everything is in {folder}.")

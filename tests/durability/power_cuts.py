@@ -32,6 +32,12 @@ SABOTAGES = {path.name: path for path in sorted(Path(__file__).with_name("sabota
 DRAINED_EVERY = 10
 """After so many cuts everything is let run out and counted; in between one cut hits what another has left."""
 MAX_ROWS = 12
+LIVE_ROWS = 300
+LIVE_AT_ONCE = 4
+LIVE_A_SECOND = 40
+"""Answers: four calls at once, of a tenth of a second each."""
+LOST_SECONDS = 1.5
+"""Of answers that a power cut may take away: a second from one sync of the journal to the next, and the sync."""
 
 
 class NoLoopMounts(Exception):
@@ -90,6 +96,8 @@ class PowerCuts:
     patience: float
     """Seconds in which everything must have come out once the cuts are over."""
     say: Callable[[str], object] = lambda _: None
+    live: bool = False
+    """A service without batches, asked by live calls."""
 
     def __post_init__(self) -> None:
         self._chance = random.Random(self.seed)
@@ -98,7 +106,11 @@ class PowerCuts:
         place.mkdir()
         folders = {name: self._image.point / name for name in ("inbox", "outbox", "archive", "rejected", "state")}
         self.rig = Rig(place, self.nursery, **folders)
-        self.rig.serve("--latency", "100ms")
+        if self.live:
+            self.rig.terms |= {"mode": "live", "at_once": LIVE_AT_ONCE, "part_rows": LIVE_ROWS}
+            self.rig.serve("--no-batches", "--live-latency", f"{1000 * LIVE_AT_ONCE // LIVE_A_SECOND}ms")
+        else:
+            self.rig.serve("--latency", "100ms")
         self.cuts = 0
         self.wrong: list[str] = []
 
@@ -138,17 +150,26 @@ class PowerCuts:
         life.kill()
         self._image.cut()
         self.cuts += 1
+        if self.live:
+            self.rig.untold += int(LIVE_AT_ONCE + LIVE_A_SECOND * LOST_SECONDS)
         # What is there now must be whole by itself, before anyone mends it, and hold all that we were told of.
         found = (*self.rig.looked_over(), *self._database())
         self.wrong += [f"after cut {self.cuts}: {wrong}" for wrong in found]
 
     def _drop(self) -> None:
+        if self.live:
+            self.rig.drop_rows(f"file-{len(self.rig.dropped)}", LIVE_ROWS)
+            return
         for _ in range(self._chance.randint(1, 3)):
             self.rig.drop_rows(f"file-{len(self.rig.dropped)}", self._chance.randint(1, MAX_ROWS))
 
     def _wait(self, life: Life) -> None:
         """Until a random instant, or until a report is to be seen and the moment after it."""
-        if self._chance.random() < 0.5:
+        if self.live:
+            answers = self.rig.ledger()["live"]["answers"]
+            until(lambda: self.rig.ledger()["live"]["answers"] > answers, "calls are made")
+            time.sleep(self._chance.uniform(1.0, 5.0))
+        elif self._chance.random() < 0.5:
             end = time.monotonic() + self._chance.uniform(0.05, 2.0)
             while time.monotonic() < end:
                 time.sleep(0.01)
@@ -216,6 +237,7 @@ def power_cuts(
     nursery: Nursery | None = None,
     sabotage: str | None = None,
     say: Callable[[str], object] = lambda _: None,
+    live: bool = False,
 ) -> tuple[int, Counts]:
     """A whole run: how many cuts it took, and what was counted. NoLoopMounts where it cannot be done."""
     with contextlib.ExitStack() as stack:
@@ -223,7 +245,7 @@ def power_cuts(
             nursery = Nursery(sabotage=SABOTAGES[sabotage] if sabotage else None)
             stack.callback(nursery.close)
         # A sabotaged build may wait for ever for what is lost.
-        run = PowerCuts(folder, nursery, seed, 15.0 if sabotage else 120.0, say)
+        run = PowerCuts(folder, nursery, seed, 15.0 if sabotage else 120.0, say, live)
         stack.callback(run.close)
         counts = run.run(cuts)
     return run.cuts, counts
@@ -235,19 +257,20 @@ def main() -> None:
     parser.add_argument("--cuts", type=int, default=150)
     parser.add_argument("--seed", type=int, default=None, help="the same instants again")
     parser.add_argument("--only", choices=("sound", *SABOTAGES), help="only this build")
+    parser.add_argument("--live", action="store_true", help="a service without batches; the sound build alone")
     options = parser.parse_args()
     if os.geteuid() != 0:
         raise SystemExit("This mounts images, so it needs root.")
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1_000_000)
     print(f"seed {seed}", flush=True)
     broken = False
-    for build in [options.only] if options.only else ["sound", *SABOTAGES]:
+    for build in [options.only] if options.only else ["sound"] if options.live else ["sound", *SABOTAGES]:
         sabotage = None if build == "sound" else build
         folder = Path(tempfile.mkdtemp(prefix="batchd-power-"))
         began = time.monotonic()
         try:
             cuts, counts = power_cuts(
-                folder, options.cuts, seed, sabotage=sabotage, say=lambda line: print(f"  {line}")
+                folder, options.cuts, seed, sabotage=sabotage, say=lambda line: print(f"  {line}"), live=options.live
             )
         except NoLoopMounts as reason:
             raise SystemExit(f"This machine mounts no images: {reason}") from None

@@ -73,10 +73,14 @@ class Tally:
 class Striker:
     """Folders, a server, and one daemon after the other on them, each struck at a point."""
 
-    def __init__(self, folder: Path, nursery: Nursery) -> None:
+    def __init__(self, folder: Path, nursery: Nursery, *, live: bool = False) -> None:
         self.rig = Rig(folder, nursery)
         self.rig.terms["part_rows"] = 3
-        self.rig.serve("--latency", "50ms")
+        if live:
+            self.rig.terms["mode"] = "live"
+            self.rig.serve("--no-batches", "--live-latency", "20ms")
+        else:
+            self.rig.serve("--latency", "50ms")
         self._life: Life | None = None
         self._checked_log = 0
 
@@ -236,6 +240,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=12, help="points of each call, spread over all of its occurrences")
     parser.add_argument("--kind", choices=KINDS, action="append", help="only this; may be repeated")
     parser.add_argument("--target", choices=TARGETS, action="append", help="only this; may be repeated")
+    parser.add_argument("--live", action="store_true", help="a service without batches, asked by live calls")
     parser.add_argument("--seed", type=int, default=None, help="the same points again")
     parser.add_argument("--at-a-time", type=int, default=2)
     options = parser.parse_args()
@@ -250,7 +255,7 @@ def main() -> None:
         place = folder / f"{kind}-{target}"
         place.mkdir()
         began = time.monotonic()
-        striker = Striker(place, nursery)
+        striker = Striker(place, nursery, live=options.live)
         try:
             points = spread(striker.points(target), options.most, random.Random(seed))
             tally = strike_all(striker, points, kind, say=lambda wrong: print(wrong, flush=True))

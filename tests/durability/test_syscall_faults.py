@@ -13,22 +13,23 @@ from .syscall_faults import KINDS, Striker, some, strike_all
 
 pytestmark = pytest.mark.slow
 
-SAMPLE = {"daemon": (5, 2, 2), "worker": (2, 1, 1), "start": (2, 1, 0)}
-"""How many points of each kind."""
+SAMPLE = {"daemon": (5, 2, 2), "worker": (2, 1, 1), "start": (2, 1, 0), "live daemon": (4, 1, 1)}
+"""How many points of each kind. The workers do the same with both lanes."""
 
 
-@pytest.mark.parametrize("target", SAMPLE)
+@pytest.mark.parametrize("where", SAMPLE)
 def test_nothing_is_lost_half_done_or_paid_twice_and_no_file_is_given_up(
-    target: str, tmp_path: Path, nursery: Nursery
+    where: str, tmp_path: Path, nursery: Nursery
 ) -> None:
     require_strace()
     seed = random.SystemRandom().randrange(1_000_000)
     chance = random.Random(seed)
-    striker = Striker(tmp_path, nursery)
+    target = where.split()[-1]
+    striker = Striker(tmp_path, nursery, live="live" in where)
     try:
         points = striker.points(target)
         assert len(points) > 50, "an undisturbed run makes many more calls"
-        for kind, number in zip(KINDS, SAMPLE[target], strict=True):
+        for kind, number in zip(KINDS, SAMPLE[where], strict=True):
             tally = strike_all(striker, some(points, number, chance), kind)
             assert not tally.wrong, f"seed {seed}: {tally}\n" + "\n".join(tally.wrong)
             assert number < 2 or tally.met, f"seed {seed}: no fault has reached its mark"

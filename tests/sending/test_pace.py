@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+from collections.abc import Iterable
 
 import pytest
 
@@ -12,28 +13,48 @@ from batchd.sending.pace import Pace
 from .pace_simulation import SERVICES, Phase, Spans, run
 
 LONG = os.environ.get("BATCHD_LONG") == "1"
-SEEDS = range(5) if LONG else range(1)
+SEEDS = range(5)
 SHORT = Spans(halved=60, quadrupled=90, measured=((0, 30), (30, 60), (60, 90), (120, 130)))
-SHORT_SERVICES = ("200/s, 1 s, no header", "3/s, 2 s", "queue of 64, 1 s")
+SHORT_SERVICES = ("200/s, 1 s, no header", "queue of 64, 1 s")
+TABLE = {
+    "200/s, 1 s, Retry-After": (0.99, 1.00, 1.01, 1.01),
+    "200/s, 1 s, no header": (1.00, 1.00, 1.00, 1.00),
+    "200/s, 8 s": (0.75, 1.00, 1.00, 1.00),
+    "200/s, refused calls count too": (0.99, 1.00, 0.99, 0.99),
+    "3/s, 2 s": (0.99, 1.00, 0.99, 0.99),
+    "12,000 a clock minute": (1.00, 1.00, 0.93, 0.93),
+    "6 M tokens a minute, kind said": (0.89, 1.00, 0.97, 0.97),
+    "6 M tokens a minute": (0.94, 1.00, 0.97, 0.97),
+    "queue of 64, 1 s": (0.90, 0.98, 0.98, 0.98),
+    "queue of 256, 4 s": (0.86, 0.96, 0.96, 0.96),
+    "200/s, told by headers": (0.98, 0.98, 0.98, 0.98),
+}
+"""The share of the limit that is used at first, then, after it was halved, and after it was made four times that."""
 
 
-def median(phases: list[Phase], what: str) -> float:
+def median(phases: Iterable[Phase], what: str) -> float:
     """Of all seeds."""
     return statistics.median(getattr(phase, what) for phase in phases)
 
 
-@pytest.mark.parametrize("name", SHORT_SERVICES if not LONG else SERVICES)
+@pytest.mark.parametrize("name", SHORT_SERVICES)
 def test_most_of_a_hidden_limit_is_used_and_it_is_seldom_hit(name: str) -> None:
-    spans = Spans() if LONG else SHORT
     service = SERVICES[name]
-    runs = [run(service, seed, spans) for seed in SEEDS]
-    steady = [phases[1] for phases in runs]
-    assert 0.9 <= median(steady, "share") <= 1.05
-    assert median(steady, "refused") <= 0.04
+    phases = run(service, 0, SHORT)
+    assert 0.9 <= phases[1].share <= 1.05
+    assert phases[1].refused <= 0.04
     if service.queue is not None:
-        assert median(steady, "latency") <= 2.5 * service.latency, "it is not given more than it can work at"
-    if service.queue is None:
-        assert median([phases[2] for phases in runs], "share") >= 0.8, "after the limit was halved"
+        assert phases[1].latency <= 2.5 * service.latency, "it is not given more than it can work at"
+    else:
+        assert phases[2].share >= 0.8, "after the limit was halved"
+
+
+@pytest.mark.parametrize("name", TABLE if LONG else ["3/s, 2 s"])
+def test_the_share_of_each_limit_is_as_in_the_table(name: str) -> None:
+    spans = list(zip(*(run(SERVICES[name], seed) for seed in SEEDS), strict=True))
+    for span, expected in zip(spans, TABLE[name], strict=True):
+        assert expected - 0.03 <= median(span, "share") <= max(expected, 1.0) + 0.03
+    assert median(spans[1], "refused") <= 0.04
 
 
 def test_what_a_header_tells_is_kept_to() -> None:

@@ -48,6 +48,8 @@ QUEUE_FACTOR = 1.75
 """Latency that such a service is kept at, as a multiple of its best."""
 ENOUGH = 20
 """So many calls within a second show a rate."""
+FEW = 6
+"""With fewer calls let in within two seconds, four seconds are looked at."""
 SLOT = 0.1
 LATENCIES = 64
 
@@ -192,6 +194,7 @@ class Pace:
         self._quiet_until = -math.inf
         self._last_cut = -math.inf
         self._held_at = -math.inf
+        self._begun_at = math.inf
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
         self._best = math.inf
         self._answers = Flow()
@@ -234,6 +237,7 @@ class Pace:
 
     def started(self, now: float, tokens: float) -> None:
         """A call begins."""
+        self._begun_at = min(self._begun_at, now)
         self.in_flight += 1
         self.requests.use(now, 1.0)
         self.tokens.use(now, tokens)
@@ -281,6 +285,10 @@ class Pace:
         long = retry_after is not None and retry_after > LONG_PAUSE
         share = SECOND_CUT if again else 1.0
         seconds = MINUTE if long else LET_IN_SECONDS
+        if not long:
+            # Few calls in the last seconds do not tell the rate; and before the first call there was none.
+            few_let_in = self.requests.let_in.per_second(now, seconds) * seconds < FEW
+            seconds = min(2 * seconds if few_let_in else seconds, max(1.0, now - self._begun_at))
         if self._growing and not long and self.requests.let_in.per_second(now, 1.0) >= ENOUGH:
             # Two seconds ago it was slower: the calls were still becoming more.
             seconds = 1.0
