@@ -49,6 +49,7 @@ def test_the_keys_of_the_json_are_a_promise(tmp_path: Path) -> None:
         "route": "reviews",
         "provider": "fake",
         "model": "small",
+        "moved_from": None,
         "rows": {"total": 5, "ok": 4, "failed": 1, "skipped": 0, "answered": 5},
         "tokens": {"input": 40, "cached_input": 0, "output": 20, "wasted_input": 0, "wasted_output": 0},
         "cost": {"so_far": 0.05, "estimated": None, "currency": "EUR"},

@@ -225,6 +225,35 @@ async def test_a_reload_that_takes_the_deadline_away_lets_the_batch_run_on(make_
     assert "JobLate" not in kinds(household)
 
 
+async def test_after_a_night_without_a_daemon_a_poll_comes_before_the_switch(make_household: MakeHousehold) -> None:
+    service = SlowBatches(answers=2)
+    household = house(make_household, service)
+    household.drop("reviews/may.csv", csv_of(NINE))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        await until(daemon, lambda: household.clock.elapsed > 1_000 + 600)
+    household.clock.advance(8 * HOUR)
+    service._answer(service.batches["batch-1"], 9)  # noqa: SLF001  # it was answered meanwhile
+    await finish(household)
+    assert "JobLate" not in kinds(household)
+    assert service.asked == []
+
+
+async def test_a_batch_that_is_finalizing_is_not_stopped(make_household: MakeHousehold) -> None:
+    service = SlowBatches(answers=2)
+    household = house(make_household, service)
+    household.drop("reviews/may.csv", csv_of(NINE))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        await until(daemon, lambda: bool(service.batches))
+        service.batches["batch-1"].phase = BatchPhase.FINALIZING
+        await until(daemon, lambda: household.clock.elapsed > 1_000 + 2 * HOUR)
+        assert service.batches["batch-1"].phase is BatchPhase.FINALIZING
+        service._answer(service.batches["batch-1"], 9)  # noqa: SLF001  # its files are there
+        await until(daemon, lambda: "reviews/may.report.json" in household.outbox())
+    assert service.asked == []
+
+
 async def test_jobs_with_and_without_a_deadline_share_no_batch(make_household: MakeHousehold) -> None:
     service = SlowBatches(answers=9)
     household = house(make_household, service)

@@ -9,6 +9,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from batchd import RejectedError, TransientError
 from batchd.contracts import Limits
+from batchd.domain.states import PartState
 from batchd.live.lanes import LiveTerms
 from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import UNIT, Price
@@ -135,6 +137,19 @@ async def test_what_would_be_late_is_asked_at_the_fallback_at_its_prices(make_ho
     ]
     [late] = [event for event in household.events if event.kind == "JobLate"]
     assert "live calls of backup (other)" in late.sentence
+
+
+async def test_the_same_file_dropped_again_is_not_asked_again(make_household: MakeHousehold) -> None:
+    service = SlowBatches(answers=4)
+    household, backup = house(make_household, service, finish_within=HOUR, fallback_model="other")
+    await ask(household)
+    before = len(backup.asked)
+    household.drop("reviews/again.csv", csv_of(NINE))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        await until(daemon, lambda: is_done(household, "again"))
+    assert household.report("reviews/again.report.json")["cost"]["actual"] == 0
+    assert (len(backup.asked), len(service.batches)) == (before, 1)
 
 
 async def test_the_budget_counts_the_prices_of_the_fallback(make_household: MakeHousehold) -> None:
@@ -335,7 +350,8 @@ async def test_a_plan_that_was_under_way_at_the_move_is_made_anew(make_household
         await until(daemon, lambda: "JobMoved" in kinds(household))
         [part, *_] = await jobs.parts("00000001")
         assert part.state == "unplanned"
-        await daemon.context.store.money.planned(before, part, part, currency="USD", find_refusal=None)
+        stale = replace(part, state=PartState.PLANNED)
+        await daemon.context.store.money.planned(before, part, stale, currency="USD", find_refusal=None)
         assert (await jobs.part("00000001", 0)).state == "unplanned"
         await until(daemon, lambda: is_done(household))
     assert backup.models == {"other"}

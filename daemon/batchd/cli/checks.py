@@ -32,7 +32,7 @@ from ..status.room import blocked
 from ..system.mounts import is_network, refuse_network
 from .check_result import CheckResult as CheckResult
 from .check_result import Level as Level
-from .route_checks import budget_results, fallback_results, models_of, param_results
+from .route_checks import budget_results, deadline_results, fallback_results, models_of, param_results
 from .service_checks import service_results
 from .state_checks import state_results
 
@@ -76,6 +76,7 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
         yield CheckResult("inbox", Level.NOTE, text)
     yield from budget_results(config)
     yield from fallback_results(config)
+    yield from deadline_results(config)
     yield from fallback_results(config)
     for route in config.routes:
         if route.rights is not None and route.rights.group is not None:

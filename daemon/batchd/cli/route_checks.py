@@ -82,6 +82,14 @@ def fallback_results(config: Config) -> Iterator[CheckResult]:
         yield CheckResult(f"route {route.name}", Level.NOTE, text)
 
 
+def deadline_results(config: Config) -> Iterator[CheckResult]:
+    """The routes with a deadline that changes nothing, since they are asked by live calls in any case."""
+    for route in config.routes:
+        if route.finish_within is not None and config.providers[route.provider].mode == "live":
+            text = f"finish_within changes nothing: {route.provider} is asked by live calls from the beginning."
+            yield CheckResult(f"route {route.name}", Level.NOTE, text)
+
+
 def _company(config: Config, provider: str) -> str:
     """The host of its address, if that is known; its name in the configuration in any case."""
     address = config.providers[provider].settings.get("base_url")

@@ -278,7 +278,9 @@ def next_batch_actions(batch: Batch, now: Moment, *, create_timeout: float) -> I
             if outcome_wait(batch, now, create_timeout=create_timeout) <= 0:
                 yield Find(batch.key)
         case BatchState.SUBMITTED:
-            ending = not batch.wanted or batch.stopping is not None or batch.cut_at is not None
+            # One that is finalizing has answered all, and only its files are missing: it ends by itself.
+            cut = batch.cut_at is not None and batch.phase is not BatchPhase.FINALIZING
+            ending = not batch.wanted or batch.stopping is not None or cut
             if ending and batch.phase is not BatchPhase.CANCELLING:
                 yield CancelBatch(batch.key)
             yield Poll(batch.key)

@@ -82,7 +82,7 @@ def waits_for(job: JobSummary, subjects: Collection[Subject], *, awake: bool, no
     if job.state == "planning" and job.duplicate_of is not None:
         return f"job {job.duplicate_of}, which is of the same file: its answers are delivered again, at no cost"
     late = "; it will be late, for the reason above" if Subject.deadline(job.id) in subjects else ""
-    return _ON_ITS_WAY.get(job.state) or _of_batches(job, now) + late
+    return _ON_ITS_WAY.get(job.state) or _of_batches(job, now) + _switched(job) + late
 
 
 _ON_ITS_WAY = {
@@ -92,6 +92,13 @@ _ON_ITS_WAY = {
     "delivering": "its results to be written",
     "rejecting": "the file to be put into the rejected folder",
 }
+
+
+def _switched(job: JobSummary) -> str:
+    """That the job is asked in another way than it began."""
+    if job.moved_from is not None:
+        return f"; its rows go to {job.provider} in place of {job.moved_from}"
+    return "; it would have been late, so its rows are asked by live calls" if job.late_at is not None else ""
 
 
 _OF_SWITCHING = frozenset({SubjectKind.DEADLINE, SubjectKind.FALLBACK})
@@ -119,7 +126,6 @@ def _of_batches(job: JobSummary, now: float) -> str:
         batches = count(len(there), "batch", "batches")
         live = next((batch.live_rate for batch in there if batch.live_rate is not None), None)
         how = f"live calls: {live}" if live is not None else batches
-        how = f"{how}, since it would be late" if live is not None and job.late_at is not None else how
         return f"{there[0].provider}: {answered:,} of {ours:,} answered ({how}){_standstill(job, there, now)}"
     if any(batch.state in _SENT for batch in job.batches):
         return f"its answers to be downloaded from {job.batches[0].provider}"

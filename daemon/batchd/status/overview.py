@@ -127,6 +127,7 @@ class Overview:
             "route": job.route,
             "provider": job.provider,
             "model": job.model,
+            "moved_from": job.moved_from,
             "rows": {
                 "total": job.rows,
                 "ok": job.ok,

@@ -69,7 +69,11 @@ SELECT * FROM parts WHERE job = :job AND first = :first
 -- Best is one that has an answer to every row; else the newest, which has had what those before it had.
 -- Of those that were accepted before this one, so that no two wait for each other.
 SELECT id, cancelled FROM jobs
-WHERE sha256 = :sha256 AND route = :route AND id != :id AND swept_at IS NULL
+WHERE sha256 = :sha256 AND id != :id AND swept_at IS NULL
+  -- The route of one that went to a fallback names that now.
+  AND (route = :route
+       OR json_set(route, '$.provider', json_extract(before_fallback, '$.provider'),
+                   '$.model', json_extract(before_fallback, '$.model')) = :route)
   AND state NOT IN ('rejecting', 'rejected', 'failed')
   AND (:accepted_at IS NULL OR (accepted_at, id) < (:accepted_at, :id))
   AND CASE

@@ -49,6 +49,7 @@ async def go_on_by(context: Context, job: Job, route: Route) -> None:
         parts=again,
         route=to_json(route.to_json()),
         duplicate_of=None,
+        before_fallback=None,
         planned_at=None,
         reason=None,
         reason_code=None,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ...domain.lifecycle import Hasten, Move
 from ...domain.records import Asked, Batch, BatchState, Job, JobState, Part, PartState
+from ...domain.subjects import Subject
 from ...events import Event, JobLate, JobMoved
 from ...money.lanes import Lane
 from ...money.pricing import at_most
@@ -16,6 +17,9 @@ from ..context import Configured, Context
 from ..retry_later import RetryLater
 from .admit import LOOK_FOR_MONEY_EVERY, correction_of, most_of_part, refusal_finder
 
+OLD_NEWS = 900.0
+"""Seconds since a provider said anything of a batch, which polls are never apart while a daemon runs."""
+LOOK_FOR_NEWS_EVERY = 5.0
 _NOT_SENT = frozenset({BatchState.PACKED, BatchState.UPLOADED})
 
 
@@ -25,6 +29,8 @@ async def hasten(context: Context, action: Hasten) -> None:
     job = await context.store.jobs.get(action.job)
     if job.late_at is not None or not _runs(job):
         return
+    if await _may_have_ended(context, job):
+        raise RetryLater(LOOK_FOR_NEWS_EVERY)
     asked = configured.fallback(job) or Asked(job.route.provider, job.route.model)
     refusal = await _switch(context, configured, job, asked, late=True)
     if refusal is not None:
@@ -49,6 +55,21 @@ async def move(context: Context, action: Move) -> None:
             f"{job.source} waits for {job.route.provider}, and is not asked at {asked.provider}: {refusal}. To ask its "
             "rows there all the same, raise the limit in the configuration and reload.",
         )
+
+
+async def _may_have_ended(context: Context, job: Job) -> bool:
+    """Whether there is old news alone of one of its batches, as after a night without a daemon: a poll comes first.
+
+    Not if its provider is in trouble: then there may be no news for long.
+    """
+    now, waiting = context.now(), await context.store.event_log.conditions()
+    for batch in await context.store.batches.of_job(job.id):
+        if batch.state is not BatchState.SUBMITTED or Subject.provider(batch.provider) in waiting:
+            continue
+        since = now.at - (batch.submitted_at or now.at) if batch.heard is None else batch.heard.elapsed(now)
+        if since > OLD_NEWS:
+            return True
+    return False
 
 
 def _runs(job: Job) -> bool:

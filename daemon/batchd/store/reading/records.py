@@ -78,8 +78,9 @@ class JobSummary:
     `ok` and `failed` are rows that have their outcome; `answered` counts those too, and what the provider says it
     has answered beyond them. `parts` is how many there are in each state; `batches` are those under way. Once a
     finished job is not kept any longer, `tokens` is None. `duplicate_of` is the earlier job whose answers it delivers
-    again. Since `late_at` its rows are asked by live calls, for its deadline. Money is in subunits of `currency`, which
-    is None where its price was not known.
+    again. Since `late_at` its rows are asked by live calls, for its deadline. `moved_from` is the provider that it
+    asked before the fallback of its route. Money is in subunits of `currency`, which is None where its price was not
+    known.
     """
 
     id: str
@@ -112,6 +113,7 @@ class JobSummary:
     finished_at: float | None
     purged_at: float | None = None
     late_at: float | None = None
+    moved_from: str | None = None
     batches: Sequence[BatchSummary] = ()
 
     @property

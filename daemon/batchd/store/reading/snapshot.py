@@ -21,7 +21,7 @@ _FINAL = "(" + ", ".join(f"'{state}'" for state in sorted(FINAL)) + ")"
 _JOBS = """
 SELECT *, json_extract(route, '$.name') AS route_name, json_extract(route, '$.provider') AS provider,
        json_extract(route, '$.model') AS model, json_extract(route, '$.sinks') AS sinks,
-       json_extract(terms, '$.currency') AS currency
+       json_extract(terms, '$.currency') AS currency, json_extract(before_fallback, '$.provider') AS moved_from
 FROM jobs
 """
 
@@ -208,6 +208,7 @@ class State:
             finished_at=row["finished_at"],
             purged_at=row["purged_at"],
             late_at=row["late_at"],
+            moved_from=row["moved_from"],
             batches=batches,
         )
 
