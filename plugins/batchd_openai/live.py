@@ -65,7 +65,7 @@ class LiveClient:
             failure: BatchdError = translate(error, _ASK, self.service)
         else:
             kind = told.get("content-type", "").lower()
-            if 200 <= status < 300 and "html" not in kind and "event-stream" not in kind and body.lstrip()[:1] != b"<":
+            if 200 <= status < 300 and "html" not in kind and "event-stream" not in kind and body.lstrip()[:1] == b"{":
                 return LiveAnswer(status, body, told)
             failure = self._failure(status, told, body)
             if type(failure) is not RowRefused:

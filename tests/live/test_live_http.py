@@ -81,3 +81,28 @@ async def test_a_refused_account_is_said_and_waited_for(make_household: MakeHous
     assert statuses(household) == {"ok": 60}
     assert ledger["live"]["answers"] == 60
     assert ledger["calls"]["chat"] <= 60 + 64 + 120, "those under way when it began, then one at a time"
+
+
+@pytest.mark.field("hostile services")
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("chat:html:count=always", "an HTML page"),
+        ("chat:redirect:count=always", "does not follow it"),
+        ("chat:cut:count=always", "broke"),
+        ("chat:404:count=always", "Check base_url"),
+    ],
+)
+async def test_a_wrong_address_is_said_after_few_calls_and_fails_no_row(
+    make_household: MakeHousehold, tmp_path: Path, fault: str, words: str
+) -> None:
+    async with running(tmp_path / "sandbox", batches=False) as server:
+        household, provider = house(make_household, server)
+        await server.order(fault)
+        waited = await work(household, server, lift_after=120)
+        await provider.aclose()
+        ledger = await server.ledger()
+    assert any(words in text for text in waited), waited
+    assert statuses(household) == {"ok": 60}
+    assert ledger["live"]["answers"] == 60
+    assert ledger["calls"]["chat"] <= 60 + 64 + 120, "those under way when it began, then one at a time"
