@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from batchd.cli.route_checks import fallback_results, models_of
+from batchd.cli.checks import local_results
+from batchd.cli.route_checks import models_of
 from batchd.config.load import load
 from batchd.errors import ConfigError
 from batchd.plugin.catalogue import Catalogue
@@ -105,7 +106,7 @@ def test_check_says_that_rows_go_to_another_company_and_to_which(tmp_path: Path,
         path.read_text().replace('api_key = "env:K"', 'api_key = "env:K"\nbase_url = "https://api.far.example/v1"')
     )
     loaded = load(path, catalogue)
-    [result] = fallback_results(loaded)
+    [result] = [each for each in local_results(loaded, catalogue) if "another company" in each.text]
     assert (result.subject, result.level) == ("route reviews", "note")
     assert "go to another company: api.far.example, which is [providers.openai]" in result.text
     assert "would be late or wait for acme for longer than fallback_after" in result.text

@@ -358,15 +358,20 @@ async def test_a_plan_that_was_under_way_at_the_move_is_made_anew(make_household
 
 
 @pytest.mark.slow
-async def test_stopped_after_any_step_of_the_move_no_row_is_lost_or_paid_twice(make_household: MakeHousehold) -> None:
+@pytest.mark.parametrize(("event", "when"), [("JobLate", "finish_within"), ("JobMoved", "fallback_after")])
+async def test_stopped_after_any_step_of_the_move_no_row_is_lost_or_paid_twice(
+    make_household: MakeHousehold, event: str, when: str
+) -> None:
     for steps in itertools.count():
         service = SlowBatches(answers=1, late_answers=1)
-        household, backup = house(make_household, service, finish_within=HOUR, fallback_model="other", part_rows=9)
+        household, backup = house(make_household, service, fallback_model="other", part_rows=9, **{when: HOUR})
+        if event == "JobMoved":
+            down(service, "upload: before")
         household.drop("reviews/may.csv", csv_of(NINE))
         done = 0
         async with household.living() as daemon:
             await daemon.take_in()
-            await until(daemon, lambda household=household: "JobLate" in kinds(household))  # type: ignore[misc]
+            await until(daemon, lambda household=household: event in kinds(household))  # type: ignore[misc]
             while done < steps and not is_done(household):
                 await daemon.step()
                 done += 1
@@ -374,11 +379,12 @@ async def test_stopped_after_any_step_of_the_move_no_row_is_lost_or_paid_twice(m
         async with household.living() as daemon:
             await daemon.take_in()
             await until(daemon, lambda household=household: is_done(household))  # type: ignore[misc]
-        when = f"stopped after {steps} steps"
-        assert service.in_two_places == [], when
-        assert service.executed == Counter(dict.fromkeys(NINE, 1)), when
-        assert answers(household) == [f"answer to {review}" for review in NINE], when
-        assert backup.models == {"other"}, when
+        told = f"stopped after {steps} steps"
+        assert service.in_two_places == [], told
+        assert service.executed == Counter(dict.fromkeys(NINE, 1)), told
+        assert answers(household) == [f"answer to {review}" for review in NINE], told
+        assert backup.models == {"other"}, told
+        assert kinds(household).count(event) == 1, told
         if ended:
-            assert steps > 12
+            assert steps > 8
             return

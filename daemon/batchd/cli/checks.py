@@ -77,7 +77,6 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
     yield from budget_results(config)
     yield from fallback_results(config)
     yield from deadline_results(config)
-    yield from fallback_results(config)
     for route in config.routes:
         if route.rights is not None and route.rights.group is not None:
             yield group_result(f"route {route.name}", route.rights.group)
