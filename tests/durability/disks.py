@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -33,7 +33,8 @@ class Disk:
     def fill(self, *, leave: int = 0) -> None:
         """Take all room but so many bytes."""
         disk = os.statvfs(self.point)
-        with (self.point / ".ballast").open("wb") as ballast:
+        # The daemon may take of the room meanwhile: then the disk is full sooner.
+        with suppress(OSError), (self.point / ".ballast").open("wb", buffering=0) as ballast:
             ballast.write(bytes(max(0, disk.f_bavail * disk.f_frsize - leave)))
 
     def grow(self) -> None:

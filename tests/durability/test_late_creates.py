@@ -101,7 +101,8 @@ def test_of_two_that_are_found_the_older_is_kept_and_the_answers_of_both_are_use
     batches = {each["id"]: each for each in rig.ledger()["batches"]}
     assert batches[older["id"]]["status"] == "expired"
     assert batches[younger]["status"] in {"cancelled", "completed"}, "it was asked to stop, if it had not ended"
-    assert rig.ledger()["calls"]["cancel"] == 1
+    # A few more if it had ended: a service refuses that, in different ways.
+    assert rig.ledger()["calls"]["cancel"] == 1 or batches[younger]["status"] == "completed"
     # Both answer the file from its beginning: what neither has answered is asked again, and nothing else.
     answered = max(batches[older["id"]]["executed"], batches[younger]["executed"])
     assert answered > batches[older["id"]]["executed"] > 0, "both have answers, and not the same"
