@@ -55,7 +55,7 @@ def house(make: MakeHousehold, service: SlowBatches, *, budget: int | None = Non
 async def until(daemon: Living, done: Callable[[], bool]) -> list[Action]:
     """Work until it is so."""
     actions: list[Action] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while not done():
             action = await daemon.step()
             actions += [] if action is None else [action]

@@ -80,7 +80,7 @@ def house(
 
 async def until(daemon: Living, done: Callable[[], bool]) -> None:
     """Work until it is so."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while not done():
             await daemon.step()
             await asyncio.sleep(0)

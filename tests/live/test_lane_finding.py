@@ -64,7 +64,7 @@ def house(make: MakeHousehold, provider: Both, **more: Any) -> Household:
 async def ask(household: Household, name: str = "may") -> dict[str, Any]:
     """Drop a file, and work until its report is there: the batches of it."""
     household.drop(f"reviews/{name}.csv", csv_of([f"{name} one", f"{name} two"]))
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.take_in()
         while f"reviews/{name}.report.json" not in household.outbox():
             await daemon.step()
@@ -168,7 +168,7 @@ async def test_where_batches_are_ordered_a_refused_create_waits_for_a_person(mak
     provider.no_creates = 1
     household = make_household(provider=provider, prices=PRICES)
     household.drop("reviews/may.csv", csv_of(["may one"]))
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.take_in()
         await daemon.drain()
     assert provider.asked == []
@@ -191,7 +191,7 @@ async def test_it_is_remembered_for_a_day(make_household: MakeHousehold) -> None
 async def test_where_nothing_is_to_be_sent_nothing_is_said(make_household: MakeHousehold) -> None:
     provider = Both(UNKNOWN)
     household = house(make_household, provider)
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         for _ in range(5):
             assert await daemon.step() is None, "nothing keeps `batchd once` waiting"
             await asyncio.sleep(0.01)

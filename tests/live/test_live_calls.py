@@ -41,7 +41,7 @@ def rows(household: Household, name: str = "may") -> list[dict[str, str]]:
 async def ask(household: Household, reviews: list[str] | None = None) -> None:
     """Drop a file and work until nothing is left."""
     household.drop("reviews/may.csv", csv_of(NINE if reviews is None else reviews))
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.take_in()
         await daemon.drain()
 
@@ -64,7 +64,7 @@ async def test_a_purge_finds_nothing_of_live_calls_at_the_service(make_household
     await ask(household)
     [job] = [event.job for event in household.events if event.kind == "JobFinished"]
     leave(household.folder / "state", "purge", job, {}, at=1.0, who="anna", door=Door.COMMAND_LINE)
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.drain()
     [purged] = [event.data() for event in household.events if event.kind == "JobPurged"]
     assert (purged["kept"], purged["files"]) == ([], [])
@@ -125,7 +125,7 @@ async def test_a_service_that_is_down_is_waited_for(make_household: MakeHousehol
     service = LiveService(behave)
     household = house(make_household, service, routes=(route(attempts=1),))
     household.drop("reviews/may.csv", csv_of(NINE))
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.take_in()
         for _ in range(40):
             assert await daemon.step() is not None
@@ -149,7 +149,7 @@ async def test_a_refused_account_stops_the_calls_and_fails_no_row(make_household
     many = [f"review {number}" for number in range(200)]
     household = house(make_household, service, routes=(route(attempts=1, part_rows=100),), live=LiveTerms(at_once=8))
     household.drop("reviews/may.csv", csv_of(many))
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.take_in()
         for _ in range(30):
             assert await daemon.step() is not None
@@ -199,7 +199,7 @@ async def test_a_cancelled_job_begins_no_more_calls(make_household: MakeHousehol
     service.gate = go_on.wait
     household = house(make_household, service, routes=(route(part_rows=100),), live=LiveTerms(at_once=4))
     household.drop("reviews/may.csv", csv_of([f"review {number}" for number in range(100)]))
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.take_in()
         while not isinstance(await daemon.step(), Poll) or len(service.asked) < 4:
             pass
@@ -226,14 +226,14 @@ async def test_after_a_kill_only_the_calls_under_way_are_made_again(make_househo
     service.gate = gate
     household = house(make_household, service, routes=(route(part_rows=9),), live=LiveTerms(at_once=3))
     household.drop("reviews/may.csv", csv_of(NINE))
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.take_in()
         while len(service.asked) < 8:
             assert await daemon.step() is not None
     assert service.in_flight == 0, "the calls were broken off"
     hold.set()
     under_way = service.asked[5:8]
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.drain()
     assert [row["answer"] for row in rows(household)] == [f"answer to {review}" for review in NINE]
     assert Counter(service.asked) == dict.fromkeys(NINE, 1) | dict.fromkeys(under_way, 2)
@@ -247,7 +247,7 @@ async def test_a_small_file_does_not_wait_for_a_large_one(make_household: MakeHo
     service.gate = lambda: asyncio.sleep(0.005)
     household = house(make_household, service, routes=(route(part_rows=200),), live=LiveTerms(at_once=4))
     household.drop("reviews/large.csv", csv_of([f"large {number}" for number in range(1_000)]))
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.take_in()
         while len(service.asked) < 50:
             assert await daemon.step() is not None
@@ -283,7 +283,7 @@ async def test_the_priority_of_a_route_is_how_often_its_jobs_have_their_turn(mak
             action = await daemon.step()
             polled |= {action} if isinstance(action, Poll) else set()
 
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.take_in()
         await both_polled(daemon)
         await shares(daemon, 40)  # beyond the head start of each
@@ -298,7 +298,7 @@ async def test_the_priority_of_a_route_is_how_often_its_jobs_have_their_turn(mak
 async def test_a_small_file_does_not_wait_until_a_large_one_is_prepared(make_household: MakeHousehold) -> None:
     household = house(make_household, LiveService(), routes=(route(part_rows=1),))
     household.drop("reviews/large.csv", csv_of([f"large {number}" for number in range(40)]))
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.take_in()
         while not isinstance(await daemon.step(), Read):
             pass
@@ -320,7 +320,7 @@ async def test_status_says_how_fast_it_goes_and_what_limits_it(make_household: M
     service.gate = go_on.wait
     household = house(make_household, service, routes=(route(part_rows=100),), live=LiveTerms(at_once=4))
     household.drop("reviews/may.csv", csv_of([f"review {number}" for number in range(50)]))
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.take_in()
         while not isinstance(await daemon.step(), Poll):
             pass

@@ -46,7 +46,7 @@ user = "Review: {{{{ review }}}}"
 """
 ROWS = 900
 AT_ONCE = 40
-KILLS = 5
+KILLS = 3
 
 
 def _free_port() -> int:

@@ -43,7 +43,7 @@ def house(make: MakeHousehold, service: LiveService, *, at_once: int = 64, **lim
 async def test_the_report_and_the_ledger_say_the_full_price(make_household: MakeHousehold) -> None:
     household = house(make_household, LiveService())
     household.drop("reviews/may.csv", csv_of(NINE))
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.take_in()
         await daemon.drain()
         rows = await daemon.context.store.database.read(lambda tx: tx.fetch("spending_of_job", job="00000001"))
@@ -59,7 +59,7 @@ async def test_a_budget_counts_live_prices(make_household: MakeHousehold) -> Non
     # Enough for nine rows in a batch, and not for nine live calls.
     household = house(make_household, service, per_job=6)
     household.drop("reviews/may.csv", csv_of(NINE))
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.take_in()
         await daemon.drain()
         [job] = await daemon.context.store.jobs.ids()
@@ -91,7 +91,7 @@ async def test_what_is_spent_is_what_the_journal_says_and_at_most_what_was_reser
 
     household = house(make_household, LiveService(behave))
     household.drop("reviews/may.csv", csv_of(NINE))
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.take_in()
         await until(daemon, Fetch)
         [job] = [await daemon.context.store.jobs.get(each) for each in await daemon.context.store.jobs.ids()]
@@ -121,12 +121,12 @@ async def test_calls_that_a_kill_broke_off_count_as_wasted(make_household: MakeH
     service.gate = gate
     household = house(make_household, service, at_once=3)
     household.drop("reviews/may.csv", csv_of(NINE))
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.take_in()
         while len(service.asked) < 8:
             assert await daemon.step() is not None
     hold.set()
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         store = daemon.context.store
         [job] = [await store.jobs.get(each) for each in await store.jobs.ids()]
         before = (await store.money.account(job, currency="USD")).own
@@ -156,7 +156,7 @@ async def test_a_row_without_an_answer_may_have_cost_something(make_household: M
 
     household = house(make_household, LiveService(behave))
     household.drop("reviews/may.csv", csv_of(NINE))
-    async with asyncio.timeout(30), household.living() as daemon:
+    async with asyncio.timeout(120), household.living() as daemon:
         await daemon.take_in()
         await daemon.drain()
         [job] = await daemon.context.store.jobs.ids()

@@ -142,9 +142,9 @@ class JobMoved(Event):
     def sentence(self) -> str:
         cost = f" They can cost at most {_rounded(self.cost)} {self.currency}." if self.cost else ""
         return (
-            f"{self.provider} has been down, or has refused the account, for too long: of {self.source}, with "
-            f"{count(self.rows, 'row')} without an answer, what {self.provider} does not hold is asked at {self.to} "
-            f"({self.model}).{cost}"
+            f"Moving {self.source} to {self.to} ({self.model}), since {self.provider} has been down, or has refused "
+            f"the account, for too long. {count(self.rows, 'row')} without an answer; what {self.provider} does not "
+            f"hold is asked there.{cost}"
         )
 
 
