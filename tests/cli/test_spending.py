@@ -6,6 +6,7 @@ import csv
 import io
 import sqlite3
 import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -85,7 +86,7 @@ def test_what_is_used_of_each_limit_is_told(tmp_path: Path) -> None:
     text = "".join(f"[{name}.budget]\n{limit}\n" for name, limit in budgets.items())
     house.config.write_text(house.config.read_text().replace("[budget]\n", "[budget]\nper_month = 3\n") + text)
     now = datetime.now(tz=UTC).timestamp()
-    with sqlite3.connect(house.state / "batchd.db") as database:
+    with closing(sqlite3.connect(house.state / "batchd.db")) as database, database:
         database.execute("UPDATE spending SET at = ?", (now,))
     said = here("spending", "--by", "route", config=house.config)
     assert said.out.splitlines()[-3:] == [

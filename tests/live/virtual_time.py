@@ -31,6 +31,10 @@ class _Loop(asyncio.SelectorEventLoop):
         """The seconds that were skipped."""
         return self._skipping.skipped
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for the threads, without the limit that newer Pythons set: its time would pass at once."""
+        await super().shutdown_default_executor()
+
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run it to its end. No time limit may stand around what a thread does."""

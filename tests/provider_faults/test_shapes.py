@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
@@ -121,7 +122,7 @@ async def test_report_and_ledger_are_the_bill_of_the_service_for_each_shape_of_u
     assert {row["status"] for row in rows} == {"ok"}
     ledger = await pair.sandbox.ledger()
     bills = {value: batch["tokens"] for batch in ledger["batches"] for value in batch["metadata"].values()}
-    with sqlite3.connect(pair.household.folder / "state/batchd.db") as database:
+    with closing(sqlite3.connect(pair.household.folder / "state/batchd.db")) as database:
         database.row_factory = sqlite3.Row
         spent = {row["first"]: dict(row) for row in database.execute("SELECT * FROM spending")}
     total = 0
