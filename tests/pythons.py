@@ -95,7 +95,7 @@ def start(target: str, version: str, python: Path) -> subprocess.Popen[bytes]:
     """Start `make` for a target with that Python in an environment of its own."""
     command = ["make", "--no-print-directory", target, f"PYTHON={python}", f"VENV=.pythons/{version}"]
     # What is about the text of the project is the same under each Python.
-    command.append("FAST_ARGUMENTS=--ignore tests/structure --ignore tests/systemd")
+    command.append("FAST_ARGUMENTS=--ignore tests/structure --ignore tests/systemd --ignore tests/docs")
     # The flags of the make that runs this are not for that one: -n would run nothing, and its job server is not ours.
     environment = {
         name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}

@@ -1,4 +1,4 @@
-"""Thirty kills at random instants while files drop and the provider misbehaves; `make soak` does a thousand."""
+"""Fifteen kills at random instants while files drop and the provider misbehaves; `make soak` does a thousand."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def test_nothing_is_lost_and_nothing_is_paid_twice(tmp_path: Path) -> None:
     sys.modules["soak"] = soak
     spec.loader.exec_module(soak)
     seed = random.SystemRandom().randrange(1_000_000)
-    numbers = soak.soak(30, seed, tmp_path)
+    numbers = soak.soak(15, seed, tmp_path)
     assert not soak.failed(numbers), f"seed {seed}: {numbers}"
-    assert numbers["kills"] == 30
+    assert numbers["kills"] == 15

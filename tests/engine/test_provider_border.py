@@ -93,6 +93,7 @@ def test_impossible_numbers_are_unknown(number: Any) -> None:
     assert status.usage is None or number is True
 
 
+@pytest.mark.slow
 async def test_what_has_no_end_is_cut_or_refused(tmp_path: Path) -> None:
     class Endless(FakeProvider):
         async def submit(self, submission: Submission) -> str:

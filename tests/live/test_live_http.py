@@ -52,6 +52,7 @@ def statuses(household: Household) -> Counter[str]:
     return Counter(row["status"] for row in csv.DictReader(io.StringIO(text)))
 
 
+@pytest.mark.slow
 @pytest.mark.field("outages")
 @pytest.mark.parametrize("faults", [(), ("chat:500:count=3",), ("chat:html:count=2",), ("chat:429:count=5",)], ids=str)
 async def test_every_row_is_answered_and_paid_once(
@@ -83,6 +84,7 @@ async def test_a_refused_account_is_said_and_waited_for(make_household: MakeHous
     assert ledger["calls"]["chat"] <= 60 + 64 + 120, "those under way when it began, then one at a time"
 
 
+@pytest.mark.slow
 @pytest.mark.field("hostile services")
 @pytest.mark.parametrize(
     ("fault", "words"),
