@@ -2,7 +2,7 @@
 
 An environment a Python, from the lock file, in `.pythons/`. A Python that is missing is named and skipped.
 
-    python tests/pythons.py [VERSION…]
+    python tests/pythons.py [--install-only] [VERSION…]
 """
 
 from __future__ import annotations
@@ -29,13 +29,17 @@ def main() -> int:
     """The exit status: 0 if all that ran has passed, even if nothing could run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("versions", nargs="*", help="such as 3.13; all that pyproject.toml names if none is given")
-    versions = parser.parse_args().versions or [each for each in supported() if each != THIS]
+    parser.add_argument("--install-only", action="store_true", help="make the environments, and run nothing")
+    arguments = parser.parse_args()
+    versions = arguments.versions or [each for each in supported() if each != THIS]
     passed, failed, found = [], [], {version: find(version) for version in versions}
     missing = [version for version, python in found.items() if python is None]
     there = {version: python for version, python in found.items() if python is not None}
     # All at once: one is made by one process, and most of the time it unpacks. What goes wrong, the next step says again.
     for making in [start(f".pythons/{version}/.installed", version, python) for version, python in there.items()]:
         making.wait()
+    if arguments.install_only:
+        return 0
     for version, python in there.items():
         exact = probe(python) or version
         print(f"pythons: the fast tests under {exact}", flush=True)
