@@ -300,8 +300,8 @@ class ResultRow(msgspec.Struct, frozen=True):
 
     `number` counts from 0. `values` are the input's, one per column, in order; `original` is the record as it was
     read, which differs if the record had too few or too many cells. `answer` is in the order of
-    `ResultRows.answer_columns`, and empty unless `status` is ok. `raw` is the provider's own output line (JSON),
-    None if there was none.
+    `ResultRows.answer_columns`; empty unless `status` is ok, or the prompt keeps what it could not read. `raw` is the
+    provider's own output line (JSON), None if there was none.
     """
 
     number: int

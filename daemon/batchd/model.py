@@ -33,12 +33,16 @@ Body: TypeAlias = dict[str, Json]
 class Failure:
     """Why a row has no answer: a code for machines, a sentence for people.
 
-    `transient` means that asking again may help; batchd asks such a row again until its attempts are used up.
+    `transient` means that asking again may help; batchd asks such a row again until its attempts are used up. Of an
+    answer in the wrong form, `correction` says what is wrong with it: the model is told that, and its answer, when the
+    row is asked again. `answer` has what the columns hold nevertheless, should the row fail in the end.
     """
 
     code: str
     message: str
     transient: bool = False
+    correction: str = field(default="", compare=False)
+    answer: Mapping[str, Json] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class CsvSink(FileSink[CsvSinkSettings]):
         no_answer = [""] * len(shape.answer_columns)
         for row in rows:
             answer = no_answer
-            if row.status is RowStatus.OK:
+            if row.answer:
                 # A fast path for each value: nearly all are texts that no spreadsheet would run.
                 answer = [
                     value if type(value) is str and value[:1] not in signs else safe(as_text(value))

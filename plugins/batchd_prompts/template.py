@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -35,6 +36,8 @@ class TemplateSettings(Settings):
     """A JSON Schema, requested as structured output; its properties become the columns."""
     keep_thinking: bool = False
     """Whether the model's thinking at the front of an answer, such as `<think>…</think>`, is part of the answer."""
+    keep_answer: str | None = None
+    """A column more, for the answer as it came: also where it could not be read, and the row fails."""
     schema_mode: Literal["strict", "json_object", "prompt"] = "strict"
     """How the schema is asked for: as strict structured output; as JSON, with the schema in the prompt; or in the
     prompt alone, for services that refuse both."""
@@ -80,6 +83,11 @@ class TemplateSettings(Settings):
     @model_validator(mode="after")
     def _one_form(self) -> TemplateSettings:
         columns, separator = self.columns, self.separator
+        if self.keep_answer is not None:
+            if not self.keep_answer.strip():
+                raise ValueError("The name in keep_answer is empty. Write the name of the column for the whole answer.")
+            if self.keep_answer in (columns or (self.json_schema or {}).get("properties") or ("answer",)):
+                raise ValueError(f"keep_answer is “{self.keep_answer}”, which is a column already. Write another name.")
         if self.json_schema is None and self.schema_mode != "strict":
             raise ValueError("There is a schema_mode, but no schema. Remove it, or write the schema.")
         if self.system is None and self.system_role != "system":
@@ -114,7 +122,8 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
         super().__init__(settings)
         self._templates = [_template(text) for text in (settings.system, settings.user) if text is not None]
         self._answers = _answers(settings)
-        self.columns = self._answers.columns
+        kept = () if settings.keep_answer is None else (settings.keep_answer,)
+        self.columns = (*self._answers.columns, *kept)
         mode = settings.schema_mode if settings.json_schema is not None else "prompt"
         self._format = None
         if settings.json_schema is not None and mode != "prompt":
@@ -149,7 +158,12 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
 
     def parse(self, response: Response) -> Mapping[str, Json] | Failure:
         """See PromptBuilder."""
-        return read_answer(response, self._answers, keep_thinking=self.settings.keep_thinking)
+        read = read_answer(response, self._answers, keep_thinking=self.settings.keep_thinking)
+        kept = self.settings.keep_answer
+        if kept is None:
+            return read
+        whole = {kept: response.text or ""}
+        return replace(read, answer=whole) if isinstance(read, Failure) else {**read, **whole}
 
     def _body(self, texts: Sequence[str]) -> Body:
         *system, user = texts

@@ -9,8 +9,9 @@ _QUOTED = 200
 
 
 def unparsable(what: str, text: str, *, transient: bool = True) -> Failure:
-    """The failure for an answer in the wrong form. Models are random, so a retry may help."""
-    return Failure("unparsable", f"The answer could not be read: {what}: {quoted(text)}.", transient=transient)
+    """The failure for an answer in the wrong form. The model is told what is wrong with it, and asked again."""
+    message = f"The answer could not be read: {what}: {quoted(text)}."
+    return Failure("unparsable", message, transient=transient, correction=what)
 
 
 def quoted(text: str) -> str:

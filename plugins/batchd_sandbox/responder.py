@@ -21,6 +21,8 @@ from .schemas import fill
 _WORD = re.compile(r"\w+")
 _LABEL_LIST = re.compile(r"[\w-]+(?: *\| *[\w-]+(?: [A-Z][A-Z_-]+)*)+")
 _FIRST_WORDS = 12
+_CORRECTION = "Your answer cannot be used"
+"""How batchd begins what it tells a model about an answer: it is no question."""
 
 
 class Message(msgspec.Struct):
@@ -46,12 +48,15 @@ def tokens_in(text: str) -> int:
 def respond(messages: list[Message], schema: dict[str, Any] | None = None, *, json_object: bool = False) -> str:
     """The text of the answer."""
     instruction = ""
-    question = ""
+    question = answered = ""
     for message in messages:
-        if message.role == "user":
+        if message.role == "user" and not message.text.startswith(_CORRECTION):
             question = f"{question}\n{message.text}" if question else message.text
+        elif message.role == "assistant":
+            answered, question = question, ""  # an example, or what is corrected
         elif message.role in ("system", "developer"):
             instruction = f"{instruction}\n{message.text}" if instruction else message.text
+    question = question or answered
     if schema is not None:
         filled = fill(schema, lambda name, choices: _chosen(name, choices, question), _sentence(question))
         return msgspec.json.encode(filled).decode()

@@ -181,3 +181,15 @@ def test_the_answers_fit_the_stars() -> None:
     assert seen["right"] > 0.8 * seen.total()
     assert seen["wrong"] < 0.05 * seen.total()
     assert len(labels) == 9
+
+
+def test_examples_and_corrections_are_no_questions() -> None:
+    said = [
+        Message("user", "wonderful"),
+        Message("assistant", "POS"),
+        Message("user", "awful and broken"),
+        Message("assistant", "lovely"),
+        Message("user", "Your answer cannot be used: it is lovely. Answer again."),
+    ]
+    assert respond(said) == respond([Message("user", "awful and broken")])
+    assert respond(said[:3]) == respond([Message("user", "awful and broken")])

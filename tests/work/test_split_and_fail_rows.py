@@ -28,6 +28,7 @@ def splitting(provider: Desk, piece_rows: int, *, settled: bool = False) -> Spli
         piece_rows=piece_rows,
         settled=provider.path("results.1.jsonl") if settled else None,
         results=provider.path("{first}.results.2.jsonl"),
+        corrections=provider.path("{first}.corrections.2"),
     )
 
 

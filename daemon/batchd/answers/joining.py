@@ -17,6 +17,7 @@ from ..domain.names import numbered
 from ..model import Failure, Json, Response, Usage
 from ..money.lanes import Lane
 from ..money.spending import Bill, Tally
+from .corrections import AnswerFault, storable
 from .meaning import Reading, read_line, readable
 
 _encoder = msgspec.json.Encoder()
@@ -53,11 +54,13 @@ class ResultLine(msgspec.Struct, array_like=True, frozen=True):
 class Joined:
     """The outcomes of the rows of a part that were asked in one attempt.
 
-    `leftovers` are the rows to ask again, `reasons` count why.
+    `leftovers` are the rows to ask again, `reasons` count why; `corrections` are for those that were answered in the
+    wrong form.
     """
 
     lines: list[ResultLine] = field(default_factory=list)
     leftovers: list[int] = field(default_factory=list)
+    corrections: dict[int, AnswerFault] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
     bill: Bill = field(default_factory=Bill)
 
@@ -93,6 +96,7 @@ def join(
     last = attempt >= attempts
     tally = Tally(None, Lane.BATCH) if tally is None else tally
     uncounted: list[tuple[int, Reading, bool]] = []
+    corrections: dict[int, AnswerFault] = {}
     waiting: list[tuple[int, Failure]] = []
     paid = 0
     for row in rows:
@@ -111,6 +115,9 @@ def join(
                     best, wasted = _line(row, answer, usage, reading.line), False
                 elif not lasting:
                     reason, lasting = answer, not answer.transient
+                    if answer.correction and isinstance(reading.outcome, Response):
+                        said = reading.outcome.answer or reading.outcome.thinking or ""
+                        corrections[row] = AnswerFault.of(said, answer.correction)
             if usage is not None:
                 tally.add(usage, wasted=wasted)
             elif reading.billed is not None:
@@ -119,7 +126,7 @@ def join(
         if best is not None:
             joined.lines.append(best)
         elif lasting or last:
-            joined.lines.append(_failed(row, reason, answers.get(row, ()), attempt))
+            joined.lines.append(_failed(row, reason, answers.get(row, ()), attempt, builder.columns))
         else:
             waiting.append((row, reason))
     joined.reasons.update(reason.code for _, reason in waiting)
@@ -130,10 +137,13 @@ def join(
         and paid == len(waiting) >= SAME_CAUSE
         and len(joined.reasons) == 1
     ):
-        joined.lines += [_failed(row, reason, answers.get(row, ()), attempt) for row, reason in waiting]
+        joined.lines += [
+            _failed(row, reason, answers.get(row, ()), attempt, builder.columns) for row, reason in waiting
+        ]
         joined.reasons.clear()
     else:
         joined.leftovers += [row for row, _ in waiting]
+        joined.corrections = {row: corrections[row] for row in joined.leftovers if row in corrections}
     _add_planned(uncounted, planned, tally)
     joined.bill = tally.bill()
     return joined
@@ -171,7 +181,13 @@ def _parse(response: Response | Failure, builder: PromptBuilder[Any]) -> list[Js
     try:
         parsed = builder.parse(response)
         if isinstance(parsed, Failure):
-            return Failure(storable(parsed.code), storable(parsed.message), transient=bool(parsed.transient))
+            return Failure(
+                storable(parsed.code),
+                storable(parsed.message),
+                transient=bool(parsed.transient),
+                correction=storable(parsed.correction),
+                answer={column: storable(value) for column, value in parsed.answer.items()},
+            )
         answer = [parsed.get(column) for column in builder.columns]
         _encoder.encode(answer)
     except Exception as error:  # noqa: BLE001  # any exception of a plugin fails this row alone
@@ -192,20 +208,16 @@ def read_again(row: int, raw: bytes, builder: PromptBuilder[Any]) -> tuple[Resul
     return _line(row, answer, None, reading.line), reading.outcome.usage or Usage()
 
 
-def storable(text: object) -> str:
-    """As text that UTF-8 can encode. An answer that was cut may end in half of a surrogate pair, which it cannot."""
-    return str(text).encode("utf-8", "backslashreplace").decode()
-
-
 def _line(row: int, answer: list[Json], usage: Usage | None, raw: bytes) -> ResultLine:
     tokens = (usage.input_tokens, usage.cached_tokens, usage.output_tokens) if usage else None
     return ResultLine(row, True, answer, usage=tokens, raw=msgspec.Raw(raw))
 
 
-def _failed(row: int, reason: Failure, lines: Sequence[bytes], attempt: int) -> ResultLine:
+def _failed(row: int, reason: Failure, lines: Sequence[bytes], attempt: int, columns: Sequence[str] = ()) -> ResultLine:
     times = f" (asked {attempt} times)" if reason.transient and attempt > 1 else ""
     raw = next((msgspec.Raw(read) for line in lines if (read := readable(line)) is not None), _NOTHING)
-    return ResultLine(row, False, code=reason.code, message=f"{reason.message}{times}", raw=raw)
+    kept = [reason.answer.get(column) for column in columns] if reason.answer else []
+    return ResultLine(row, False, kept, code=reason.code, message=f"{reason.message}{times}", raw=raw)
 
 
 def answer_columns(columns: Sequence[str], answers: Sequence[str]) -> list[str]:

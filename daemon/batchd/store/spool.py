@@ -8,6 +8,7 @@ state/jobs/<job>/source                      the dropped file, byte for byte
 state/jobs/<job>/rows.jsonl                  its rows in the one canonical form
 state/jobs/<job>/parts/<first>.requests.<attempt>.jsonl
 state/jobs/<job>/parts/<first>.keys.<attempt>
+state/jobs/<job>/parts/<first>.corrections.<attempt>   what was wrong with the answers of before
 state/jobs/<job>/parts/<first>.answers.<attempt>.jsonl
 state/jobs/<job>/parts/<first>.results.<version>.jsonl
 state/jobs/<job>/parts/<first>.piece.<version>.<n><suffix>  the part's share of a file of the n-th sink
@@ -96,6 +97,14 @@ class Spool:
     def keys(self, part: Part) -> Path:
         """What the part's requests ask, as keys, where answers are reused."""
         return self.job(part.job) / "parts" / f"{part.first}.keys.{part.attempt}"
+
+    def corrections(self, part: Part, attempt: int | None = None) -> Path:
+        """What rows of the part are told in its current attempt, or in this one."""
+        return self.job(part.job) / "parts" / f"{part.first}.corrections.{attempt or part.attempt}"
+
+    def corrections_pattern(self, part: Part) -> str:
+        """Where that of pieces of the part goes: a path with `{first}` in it."""
+        return f"{self.job(part.job)}/parts/{{first}}.corrections.{part.attempt}"
 
     def answers(self, part: Part) -> Path:
         """The provider's lines for the part's current attempt."""

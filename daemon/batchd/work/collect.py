@@ -14,7 +14,8 @@ from typing import Any, cast
 
 import msgspec
 
-from ..answers.joining import ResultLine, answer_size, join
+from ..answers.corrections import AnswerFault
+from ..answers.joining import Joined, ResultLine, answer_size, join
 from ..answers.meaning import read_line, request_of, stripped
 from ..answers.unknown_calls import add_unknown_calls, is_unknown_call
 from ..contracts import PromptBuilder
@@ -28,10 +29,10 @@ from ..sending.line_refusals import NOTHING, LineRefusals, LineVerdict
 from ..sending.whose_fault import ServiceRefusal
 from . import worker_plugins
 from .limits import ROW_TIMEOUT, Progress, limited
-from .part_files import decode_results, lines_of, write_results
+from .part_files import decode_results, lines_of, read_corrections, write_corrections, write_results
 from .planned import planned_usage
 from .render import RenderTask, render_lines
-from .reuse import follow, read_keys, remember
+from .reuse import Followed, Keys, follow, read_keys, remember
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ class CollectTask:
     `requests` are those that were sent: an answer that the service did not count costs what was planned for it.
     `factor` leads from counted input tokens to the most that a service may count.
     `given_up` rows fail: the builder hung over their answers. Raises Hung if it hangs over another.
+    `corrections` is what rows were told in this attempt, `next_corrections` the file for the next attempt.
     """
 
     first: int
@@ -169,6 +171,8 @@ class CollectTask:
     proven: bool = False
     batch_answered: bool = False
     limit_key: str = "max_tokens"
+    corrections: str | None = None
+    next_corrections: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +282,8 @@ def collect(task: CollectTask) -> CollectDone:
     followed = follow(keys, {line.row: line for line in joined.lines}, task.job)
     lines = sorted([*settled.values(), *joined.lines, *followed.lines], key=lambda line: line.row)
     write_results(Path(task.results), lines)
+    if task.next_corrections is not None:
+        write_corrections(task.next_corrections, _next_corrections(task, lines, joined, followed, keys))
     if task.book is not None:
         remember(task.book, keys, joined.lines, at=task.at)
     reasons = dict(joined.reasons)
@@ -302,6 +308,17 @@ def collect(task: CollectTask) -> CollectDone:
         saved=followed.saved,
         refusals=verdict,
     )
+
+
+def _next_corrections(
+    task: CollectTask, settled: Sequence[ResultLine], joined: Joined, followed: Followed, keys: Keys
+) -> dict[int, AnswerFault]:
+    """What the rows that are asked again are told: one that was not answered is told the same once more."""
+    done = {line.row for line in settled}
+    told = {row: each for row, each in read_corrections(task.corrections).items() if row not in done}
+    told |= joined.corrections
+    # Rows with the same request get the same correction, or they would be asked one by one from now on.
+    return told | {row: told[keys.followers[row]] for row in followed.waiting if keys.followers[row] in told}
 
 
 def _planned(task: CollectTask, sizes: Mapping[int, int]) -> Mapping[int, Usage]:

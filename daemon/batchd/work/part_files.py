@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
+from ..answers.corrections import AnswerFault
 from ..answers.joining import ResultLine
 from ..files import replacing
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(ResultLine)
+_corrections = msgspec.json.Decoder(dict[int, AnswerFault])
 
 
 def lines_of(path: Path, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -44,3 +46,17 @@ def write_results(path: Path, results: Iterable[ResultLine]) -> None:
         for result in results:
             file.write(_encoder.encode(result))
             file.write(b"\n")
+
+
+def read_corrections(path: str | None) -> dict[int, AnswerFault]:
+    """What rows are told when they are asked again; empty if there is no such file."""
+    return _corrections.decode(Path(path).read_bytes()) if path is not None and Path(path).exists() else {}
+
+
+def write_corrections(path: str, corrections: Mapping[int, AnswerFault]) -> None:
+    """Write what rows are told, complete or not at all; without any there is no file."""
+    if corrections:
+        with replacing(Path(path)) as file:
+            file.write(_encoder.encode(corrections))
+    else:
+        Path(path).unlink(missing_ok=True)

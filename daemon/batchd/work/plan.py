@@ -11,7 +11,8 @@ from typing import IO, Any
 
 import msgspec
 
-from ..answers.joining import ResultLine, storable
+from ..answers.corrections import AnswerFault, storable
+from ..answers.joining import ResultLine
 from ..contracts import PromptBuilder
 from ..domain import rows
 from ..domain.routing import PluginSpec
@@ -23,7 +24,7 @@ from ..requests.json_lines import on_one_line
 from ..requests.rules import BodyRules, too_long
 from . import worker_plugins
 from .limits import ROW_TIMEOUT, Progress, TimeIsUp, limited
-from .part_files import decode_results, lines_of, write_results
+from .part_files import decode_results, lines_of, read_corrections, write_results
 from .reuse import Keyed, Recalled, Reuse, key_record, recalled
 
 
@@ -32,7 +33,8 @@ class PlanTask:
     """Plan the part of `job` from row `first`. `settled` is its results file so far, `failures` the one to write.
 
     `correction` is the factor from counted tokens to real ones, known from earlier batches of the model. `given_up`
-    rows are not asked: the builder hung over them. Raises Hung if it hangs over another.
+    rows are not asked: the builder hung over them. Raises Hung if it hangs over another. `corrections` is a file with
+    what rows are told that were answered in the wrong form before.
     """
 
     job: str
@@ -53,6 +55,7 @@ class PlanTask:
     reuse: Reuse | None = None
     given_up: Mapping[int, Failure] = field(default_factory=dict)
     row_timeout: float = ROW_TIMEOUT
+    corrections: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ def plan(task: PlanTask) -> PlanDone:
         progress = stack.enter_context(limited(task.row_timeout))
         builder = worker_plugins.builder(task.builder)
         bodies = _bodies(task, builder, settled, progress)
+        if corrections := read_corrections(task.corrections):
+            bodies = _corrected(bodies, corrections, task.max_line_bytes)
         if task.reuse is not None:
             for number, what in recalled(bodies, task.reuse, builder, job=task.job, endpoint=task.endpoint):
                 planned.add(number, what)
@@ -175,6 +180,10 @@ class _Planned:
         )
 
 
+_FRAME_BYTES = 200
+"""What stands around a body in its line, at most."""
+
+
 def _frame(job: str, endpoint: str) -> tuple[bytes, bytes]:
     ahead = b'{"custom_id":"' + RequestId.beginning(job).encode()
     behind = b'","method":"POST","url":' + msgspec.json.encode(endpoint) + b',"body":'
@@ -235,6 +244,18 @@ def _bodies(
         yield pulled.popleft()[0], body
     if pulled:
         raise _broken(builder, "yields fewer bodies than it got rows")
+
+
+def _corrected(
+    bodies: Iterator[tuple[int, bytes | Failure]], corrections: Mapping[int, AnswerFault], most: int | None
+) -> Iterator[tuple[int, bytes | Failure]]:
+    """The same, with what was wrong with the answer of before. What would be too long then is asked without."""
+    for row, body in bodies:
+        if row in corrections and isinstance(body, bytes):
+            longer = corrections[row].added_to(body)
+            yield row, longer if most is None or len(longer) + _FRAME_BYTES <= most else body
+        else:
+            yield row, body
 
 
 def _encoded(builder: PromptBuilder[Any], rows: Iterator[Row], common: Body) -> Iterator[bytes | Failure]:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..domain import rows
-from .part_files import decode_results, lines_of, write_results
+from .part_files import decode_results, lines_of, read_corrections, write_corrections, write_results
 
 
 @dataclass(frozen=True, slots=True)
 class SplitTask:
-    """Cut the part into pieces of `piece_rows` rows. `results` is the path of each piece's results, with `{first}`."""
+    """Cut the part into pieces of `piece_rows` rows. `results` is the path of each piece's results, with `{first}`.
+
+    `corrections` is the same for what its rows are told: the part's own file is the one with its first row.
+    """
 
     first: int
     offset: int
@@ -21,6 +24,7 @@ class SplitTask:
     piece_rows: int
     settled: str | None
     results: str
+    corrections: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Piece:
 def split(task: SplitTask) -> Sequence[Piece]:
     """Cut the part; each piece gets the results of its rows so far."""
     settled = decode_results(Path(task.settled)) if task.settled else {}
+    corrections = read_corrections(task.corrections.replace("{first}", str(task.first)))
     sizes = (len(line) for line in lines_of(Path(task.rows), task.offset, task.length))
     pieces = []
     for first, count, offset, length in rows.cut(sizes, task.piece_rows):
@@ -45,6 +50,9 @@ def split(task: SplitTask) -> Sequence[Piece]:
         mine = [settled[row] for row in range(start, start + count) if row in settled]
         if task.settled:
             write_results(Path(task.results.replace("{first}", str(start))), mine)
+        if start != task.first:
+            told = {row: corrections[row] for row in range(start, start + count) if row in corrections}
+            write_corrections(task.corrections.replace("{first}", str(start)), told)
         ok = sum(line.ok for line in mine)
         pieces.append(Piece(start, count, task.offset + offset, length, ok, len(mine) - ok))
     return pieces

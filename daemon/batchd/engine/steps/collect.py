@@ -59,6 +59,8 @@ async def collect_part(context: Context, action: Collect) -> None:
         factor=correction.factor * (SURE if correction.sure else UNSURE),
         given_up=context.given_up(part),
         row_timeout=context.time_limits.row,
+        corrections=str(spool.corrections(part)),
+        next_corrections=str(spool.corrections(part, part.attempt + 1)),
         limit_key=limit_key(asked.model, job.route.params, endpoint=job.route.endpoint),
         proven=(await context.store.jobs.totals(job.id)).ok > 0,
         batch_answered=batch is not None and _answered_in_part(batch),
@@ -141,7 +143,7 @@ async def _refused_as_a_whole(
 
 def _remove_attempt(context: Context, part: Part) -> None:
     spool = context.spool
-    files = [spool.requests(part), spool.answers(part), spool.keys(part)]
+    files = [spool.requests(part), spool.answers(part), spool.keys(part), spool.corrections(part)]
     files += [spool.results(part)] if part.results else []
     for file in files:
         file.unlink(missing_ok=True)

@@ -42,6 +42,7 @@ async def plan_part(context: Context, action: Plan) -> None:
         reuse=_reuse(context, job, part),
         given_up=context.given_up(part),
         row_timeout=context.time_limits.row,
+        corrections=str(spool.corrections(part)),
     )
     try:
         done = await context.executor_for(job).run(plan, task)

@@ -35,6 +35,7 @@ async def pieces_of(context: Context, job: Job, part: Part, piece_rows: int) -> 
         piece_rows=piece_rows,
         settled=context.settled_file(part),
         results=spool.results_pattern(part, version),
+        corrections=spool.corrections_pattern(part),
     )
     done = await context.executor.run(split, task)
     return [
