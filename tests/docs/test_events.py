@@ -47,6 +47,7 @@ SAMPLES: dict[str, list[Event]] = {
             reason="it can cost at most 12.40 USD, and [budget] per_job allows 5.00",
         ),
         events.JobApproved(job=JOB, amount="12.40", currency="USD"),
+        events.PilotApproved(job=JOB, rows=980),
         events.JobFailed(job=JOB, reason="the provider holysheep refuses every request of it: …"),
         events.JobPurged(
             job=JOB,

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchd.domain.records import Asked, Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState
+from batchd.domain.records import Asked, Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState, Trial
 from batchd.domain.routing import PluginSpec, Route
 from batchd.model import BatchPhase, Dialect, Usage
 from batchd.money.lanes import Lane
@@ -96,6 +96,7 @@ JOBS = st.builds(
     purge_ordered_at=SOMETIME,
     purged_at=SOMETIME,
     late_at=SOMETIME,
+    trial=st.none() | st.sampled_from(Trial),
     before_fallback=st.none() | st.builds(Asked, TEXT, TEXT, st.none() | TERMS),
     purge_result=st.none() | TEXT,
     replaces=st.none() | TEXT,
@@ -128,6 +129,7 @@ PARTS = st.builds(
     wasted=USAGE,
     reused=COUNT,
     saved=USAGE,
+    later=st.booleans(),
 )
 BATCHES = st.builds(
     Batch,

@@ -30,7 +30,8 @@ def approve(call: Call, jobs: Sequence[str], up_to: str | None, *, as_json: bool
 
     batchd holds a job before it sends anything if the job could cost more than its budget allows, or if its cost is
     not known. This approves the most that it can cost, as `batchd status JOB` shows it, and no more: if questions
-    must be asked again and that could cost more, the job is held again. JOB is an id, its first characters, or the
+    must be asked again and that could cost more, the job is held again. A job that is held after its pilot goes on
+    within the budget, or within --up-to. JOB is an id, its first characters, or the
     name of the dropped file.
 
     \b

@@ -73,6 +73,8 @@ def read_route(
         fallback=table.fallback,
         fallback_model=table.fallback_model,
         fallback_after=table.fallback_after,
+        pilot=table.pilot,
+        pilot_spread=table.pilot_sample == "spread",
         max_failed=table.max_failed,
         priority=table.priority,
         rights=Rights(table.group, table.mode) if table.group is not None or table.mode is not None else None,

@@ -370,6 +370,9 @@ class RouteTable(Table):
     fallback: Text | None = None
     fallback_model: Text | None = None
     fallback_after: Interval | None = None
+    # Each row of a spread sample is a part of its own.
+    pilot: Annotated[int, Field(ge=0, le=1_000)] = 0
+    pilot_sample: Literal["first", "spread"] = "first"
     max_failed: Annotated[float, BeforeValidator(_share)] = 1.0
     group: Text | None = None
     mode: Annotated[int | None, BeforeValidator(_mode)] = None

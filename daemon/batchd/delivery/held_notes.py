@@ -63,8 +63,13 @@ class HeldNotes:
         return self._folder / f"{note.removesuffix(_HELD)}{_APPROVED}"
 
 
-def held_text(job: Job, *, by_renaming: bool) -> str:
-    """The text of a note: why the job is held, and what to do. `by_renaming` if renaming the note approves it."""
+def held_text(job: Job, *, by_renaming: bool, answers: str | None = None) -> str:
+    """The text of a note: why the job is held, and what to do. `by_renaming` if renaming the note approves it.
+
+    `answers` are some of those of the job's pilot, if that is why it is held.
+    """
+    if answers is not None:
+        return _pilot_text(job, by_renaming=by_renaming, answers=answers)
     if job.reason_code == PRICE_UNKNOWN:
         what = "It goes on by itself when the price is in the configuration. To let it go on now, at any cost:"
     elif waits_for_money(job.reason_code):
@@ -83,5 +88,22 @@ def held_text(job: Job, *, by_renaming: bool) -> str:
         f"{what}\n\n"
         f"{rename}- {'Or ask' if by_renaming else 'Ask'} the operator for: batchd approve {job.id}\n\n"
         f"To get the file back without answers, ask the operator for: batchd cancel {job.id}\n\n"
+        "This note disappears when the job goes on.\n"
+    )
+
+
+def _pilot_text(job: Job, *, by_renaming: bool, answers: str) -> str:
+    rename = ""
+    if by_renaming:
+        rename = "- Rename this note: write approved in place of held, so that its name ends in .approved.txt.\n"
+    return (
+        f"Some rows of {job.source} were asked first, so that you can look at the answers. The others wait.\n\n"
+        f"Why: {job.reason}.\n\n"
+        f"The first of the answers:\n\n{answers}\n"
+        "If they are good, let the other rows be asked. What is answered is not asked again:\n\n"
+        f"{rename}- {'Or ask' if by_renaming else 'Ask'} the operator for: batchd approve {job.id}\n\n"
+        "If they are not, ask the operator to change the question, and to give this job up: "
+        f"batchd cancel {job.id}\n"
+        "The answers that are there are delivered then; the other rows cost nothing.\n\n"
         "This note disappears when the job goes on.\n"
     )

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from ..model import BatchPhase
 from ..money.lanes import Lane
 from .records import Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState, QueuedPart
+from .states import PILOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,13 @@ class Skip:
 @dataclass(frozen=True, slots=True)
 class Close:
     """All parts are collected: reconcile the rows and reserve the names of the outputs."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowPilot:
+    """The pilot's rows are answered: show them to a person, and hold the job until the others may be asked."""
 
     job: str
 
@@ -202,7 +210,20 @@ class Split:
 
 
 JobAction: TypeAlias = (
-    Claim | Read | Reject | Redeliver | Plan | Admit | Note | Collect | Skip | Close | Deliver | Finish | Erase
+    Claim
+    | Read
+    | Reject
+    | Redeliver
+    | Plan
+    | Admit
+    | Note
+    | Collect
+    | Skip
+    | ShowPilot
+    | Close
+    | Deliver
+    | Finish
+    | Erase
 )
 Switching: TypeAlias = Hasten | Move
 BatchAction: TypeAlias = Upload | Submit | Find | Poll | Recheck | CancelBatch | Fetch | Distribute
@@ -211,12 +232,16 @@ Action: TypeAlias = JobAction | Switching | BatchAction | Pack | Split
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """What decides the next actions of a job: the number of parts in each state, and the parts with local work."""
+    """What decides the next actions of a job: the number of parts in each state, and the parts with local work.
+
+    `later` counts the parts that wait for a person to see the pilot; the others leave them out.
+    """
 
     job: Job
     parts: Mapping[PartState, int] = field(default_factory=dict)
     workable: Sequence[Part] = ()
     delivered: frozenset[str] = frozenset()
+    later: int = 0
 
     @property
     def open_parts(self) -> int:
@@ -257,14 +282,16 @@ def _part_actions(view: JobView) -> Iterator[JobAction]:
             yield Collect(job.id, part.first)
         elif part.state is PartState.UNPLANNED and not job.cancelled and job.state is not JobState.HELD:
             yield Plan(job.id, part.first)
-    if job.cancelled and (view.parts.get(PartState.UNPLANNED) or view.parts.get(PartState.PLANNED)):
+    if job.cancelled and (view.later or view.parts.get(PartState.UNPLANNED) or view.parts.get(PartState.PLANNED)):
         yield Skip(job.id)
     elif job.state is JobState.PLANNING and not job.cancelled:
         # Also if no row is left to ask: admission records that, and the prices.
         if not view.parts.get(PartState.UNPLANNED):
             yield Admit(job.id)
-    elif not view.open_parts:
+    elif not view.open_parts and not view.later:
         yield Close(job.id)
+    elif not view.open_parts and (job.state is not JobState.HELD or job.reason_code != PILOT):
+        yield ShowPilot(job.id)
 
 
 def next_batch_actions(batch: Batch, now: Moment, *, create_timeout: float) -> Iterator[BatchAction]:

@@ -13,6 +13,7 @@ from .states import BatchState as BatchState
 from .states import HeldFor as HeldFor
 from .states import JobState as JobState
 from .states import PartState as PartState
+from .states import Trial as Trial
 
 OUTPUT_TOKENS_UNKNOWN = 500
 """Expected output tokens of a request without a maximum; used only to estimate the size of the download."""
@@ -38,6 +39,7 @@ class Job:
     when that was done, `purge_result` what came of it, `replaces` the name of the
     outputs of an earlier file of the same name. Since `late_at` its rows are asked by live calls, since batches would
     have ended after its deadline. `before_fallback` is whom it asked before it went to the fallback of its route.
+    `trial` says that rows are asked ahead.
     """
 
     id: str
@@ -78,6 +80,7 @@ class Job:
     purge_result: str | None = None
     late_at: float | None = None
     before_fallback: Asked | None = None
+    trial: Trial | None = None
 
     def asked(self, batch: Batch | None = None) -> Asked:
         """Whom its rows are asked now, or were asked in this batch."""
@@ -106,7 +109,7 @@ class Part:
     cost, reserved until it is collected.
 
     `reused` rows have the answer to an identical request, of an earlier job or in this part; `saved` are the tokens
-    billed for those answers.
+    billed for those answers. A part for `later` is not asked before a person has seen the answers of the job's pilot.
     """
 
     job: str
@@ -136,6 +139,7 @@ class Part:
     wasted: Usage = field(default_factory=Usage)
     reused: int = 0
     saved: Usage = field(default_factory=Usage)
+    later: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)

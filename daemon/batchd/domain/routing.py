@@ -34,7 +34,9 @@ class PluginSpec:
         return {"kind": self.kind, "settings": dict(self.settings)}
 
 
-OF_NOW = frozenset({"rights", "finish_within", "priority", "fallback", "fallback_model", "fallback_after"})
+OF_NOW = frozenset(
+    {"rights", "finish_within", "priority", "fallback", "fallback_model", "fallback_after", "pilot", "pilot_spread"}
+)
 """What a snapshot does not have: it is as it is configured now."""
 
 
@@ -44,8 +46,8 @@ class Route:
 
     A job stores a snapshot of it, so that a change of the config changes no running job. A snapshot has no secrets:
     they belong to providers and sinks, which a route only names. Nor does it have what `OF_NOW` names: who may read
-    results, by when a job is to be done, how often it gets its turn, and who else may be asked, is what the
-    configuration says at that moment.
+    results, by when a job is to be done, how often it gets its turn, who else may be asked, and how many rows a pilot
+    has, is what the configuration says at that moment.
     """
 
     name: str
@@ -68,6 +70,8 @@ class Route:
     fallback: str | None = None
     fallback_model: str | None = None
     fallback_after: float | None = None
+    pilot: int = 0
+    pilot_spread: bool = False
 
     def to_json(self) -> dict[str, Json]:
         """The snapshot that is stored with a job."""

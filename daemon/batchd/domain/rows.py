@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -60,6 +60,32 @@ def cut(counts: Iterable[int], part_rows: int, among: int = 1) -> Iterator[tuple
         if rows == part_rows:
             yield first, rows, offset, length
             first, rows, offset, length = first + rows, 0, offset + length, 0
+        rows += 1
+        length += size
+    if rows:
+        yield first, rows, offset, length
+
+
+def sample(total: int, number: int, *, spread: bool) -> frozenset[int]:
+    """Rows to ask ahead: the first `number` of so many, or as many from all over them.
+
+    >>> sorted(sample(10, 2, spread=False)), sorted(sample(10, 2, spread=True))
+    ([0, 1], [2, 7])
+    """
+    if not spread or number >= total:
+        return frozenset(range(min(number, total)))
+    return frozenset((2 * each + 1) * total // (2 * number) for each in range(number))
+
+
+def cut_ahead(
+    counts: Iterable[int], firsts: Collection[int], ahead: Collection[int]
+) -> Iterator[tuple[int, int, int, int]]:
+    """Lines of these lengths in the runs that begin at `firsts`, cut so that a run is of rows `ahead`, or of others."""
+    first = rows = offset = length = 0
+    for number, size in enumerate(counts):
+        if rows and (number in firsts or (number in ahead) != (first in ahead)):
+            yield first, rows, offset, length
+            first, rows, offset, length = number, 0, offset + length, 0
         rows += 1
         length += size
     if rows:

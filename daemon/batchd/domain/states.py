@@ -41,6 +41,17 @@ class PartState(StrEnum):
     COLLECTED = "collected"  # every row has its outcome, or will be skipped
 
 
+class Trial(StrEnum):
+    """What a job asks ahead of others."""
+
+    PILOT = "pilot"  # some of its rows, before a person lets the others be asked
+    TRY = "try"  # some rows of a file, for a person to look at; nothing is delivered
+
+
+PILOT = "pilot"
+"""The reason for which a job is held whose pilot is answered."""
+
+
 class HeldFor(StrEnum):
     """What a person must decide about a batch that is held."""
 

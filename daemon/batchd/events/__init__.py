@@ -48,6 +48,7 @@ from .jobs import RowsReturned as RowsReturned
 from .jobs import SinkSkipped as SinkSkipped
 from .jobs import SourceChanged as SourceChanged
 from .jobs import WorkerDied as WorkerDied
+from .trials import PilotApproved as PilotApproved
 
 
 def _kinds(root: type[Event]) -> dict[str, type[Event]]:

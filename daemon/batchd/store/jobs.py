@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from ..domain.lifecycle import JobView
-from ..domain.records import Job, JobState, Part
+from ..domain.records import Job, JobState, Part, Trial
 from ..events import (
     Event,
     JobAccepted,
@@ -155,6 +155,7 @@ class Jobs:
         description: Mapping[str, Json],
         dialect: Dialect | None = None,
         parts: Sequence[Part],
+        trial: Trial | None = None,
         duplicates: Duplicates = "process",
     ) -> str | None:
         """The file was read; these are its parts.
@@ -183,6 +184,7 @@ class Jobs:
                 dialect=None if dialect is None else to_json(asdict(dialect)),
                 accepted_at=tx.now,
                 duplicate_of=duplicate_of,
+                trial=trial,
             )
             if changed:
                 # Only then: parts of a job that is past this may be in a batch, and would be paid again.

@@ -8,7 +8,7 @@ import sqlite3
 from functools import lru_cache
 from typing import Any
 
-from ..domain.records import Asked, Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState
+from ..domain.records import Asked, Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState, Trial
 from ..domain.routing import Route
 from ..model import BatchPhase, BatchStatus, Dialect, Usage
 from ..money.lanes import Lane
@@ -41,6 +41,7 @@ def job_of(row: sqlite3.Row) -> Job:
     record["terms"] = None if record["terms"] is None else Terms.from_json(json.loads(record["terms"]))
     before = record["before_fallback"]
     record["before_fallback"] = None if before is None else _asked_of(json.loads(before))
+    record["trial"] = None if record["trial"] is None else Trial(record["trial"])
     return Job(**record)
 
 
@@ -68,6 +69,7 @@ def part_of(row: sqlite3.Row) -> Part:
     record["usage"] = usage_of(record["usage"])
     record["wasted"] = usage_of(record["wasted"])
     record["saved"] = usage_of(record["saved"])
+    record["later"] = bool(record["later"])
     return Part(**record)
 
 

@@ -32,15 +32,19 @@ SELECT * FROM (SELECT * FROM jobs WHERE state = 'delivering' AND id NOT IN (SELE
 UNION ALL
 SELECT * FROM (SELECT * FROM jobs WHERE state = 'running' AND id NOT IN (SELECT value FROM json_each(:resting))
                AND (EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id
-                            AND (parts.state IN ('unplanned', 'answered') OR (jobs.cancelled AND parts.state = 'planned')))
-                    OR NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state != 'collected'))
+                            AND (parts.state = 'answered' OR (parts.state = 'unplanned' AND (jobs.cancelled OR NOT parts.later))
+                                 OR (jobs.cancelled AND parts.state = 'planned')))
+                    OR NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state != 'collected'
+                                   AND NOT parts.later))
                ORDER BY claimed_at, id LIMIT :most)
 UNION ALL
 -- What a provider works on for a held job is collected all the same.
 SELECT * FROM (SELECT * FROM jobs WHERE state = 'held' AND id NOT IN (SELECT value FROM json_each(:resting))
                AND (note IS NULL
                     OR EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state = 'answered')
-                    OR NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state != 'collected'))
+                    OR (COALESCE(reason_code, '') != 'pilot'
+                        AND NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state != 'collected'
+                                        AND NOT parts.later)))
                ORDER BY claimed_at, id LIMIT :most)
 UNION ALL
 SELECT * FROM (SELECT * FROM jobs WHERE note IS NOT NULL AND state != 'held'
@@ -48,11 +52,11 @@ SELECT * FROM (SELECT * FROM jobs WHERE note IS NOT NULL AND state != 'held'
 ORDER BY claimed_at, id
 
 -- name: part_counts
-SELECT state, COUNT(*) AS number FROM parts WHERE job = :job GROUP BY state
+SELECT state, later, COUNT(*) AS number FROM parts WHERE job = :job GROUP BY state, later
 
 -- name: workable_parts
 -- Answers first: collecting frees the disk and may finish the job.
-SELECT * FROM parts WHERE job = :job AND state IN ('answered', 'unplanned')
+SELECT * FROM parts WHERE job = :job AND state IN ('answered', 'unplanned') AND NOT later
 ORDER BY state = 'unplanned', first
 LIMIT :most
 
@@ -111,9 +115,12 @@ DELETE FROM parts WHERE job = :job
 
 -- name: skip_open_parts
 -- A cancelled job's parts that no provider is working on: their rows without an answer will be skipped.
-UPDATE parts SET state = 'collected', batch = NULL
+UPDATE parts SET state = 'collected', batch = NULL, later = 0
 WHERE job = :job AND state IN ('unplanned', 'planned')
   AND EXISTS (SELECT 1 FROM jobs WHERE id = :job AND cancelled)
+
+-- name: ask_later_parts
+UPDATE parts SET later = 0 WHERE job = :job
 
 -- name: waiting_parts
 -- Planned parts that wait for a batch, with what packing needs to know. Oldest job first.
@@ -342,8 +349,8 @@ FROM (SELECT
 -- name: own_open_parts
 -- What the job itself may still cost at most.
 SELECT COALESCE(MONEY(reserved), 0) AS reserved, COALESCE(SUM(unlimited), 0) AS unlimited,
-       COUNT(*) FILTER (WHERE state = 'unplanned') AS unplanned, COUNT(*) AS parts
-FROM (SELECT parts.state, parts.unlimited, RESERVED AS reserved
+       COUNT(*) FILTER (WHERE state = 'unplanned' AND NOT later) AS unplanned, COUNT(*) AS parts
+FROM (SELECT parts.state, parts.later, parts.unlimited, RESERVED AS reserved
       FROM parts LEFT JOIN batches ON batches.key = parts.batch WHERE job = :job AND parts.state != 'collected')
 
 -- name: spending_of_job

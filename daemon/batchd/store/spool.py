@@ -12,6 +12,7 @@ state/jobs/<job>/parts/<first>.corrections.<attempt>   what was wrong with the a
 state/jobs/<job>/parts/<first>.answers.<attempt>.jsonl
 state/jobs/<job>/parts/<first>.results.<version>.jsonl
 state/jobs/<job>/parts/<first>.piece.<version>.<n><suffix>  the part's share of a file of the n-th sink
+state/jobs/<job>/pilot.csv, pilot.txt        the answers of its pilot, as people get them
 state/batches/<key>/batchd-<key>.jsonl       what is uploaded: the parts' requests, one after the other
 state/batches/<key>/journal.jsonl            what live calls were made, and what was answered
 state/batches/<key>/answers.jsonl            what was downloaded
@@ -124,6 +125,14 @@ class Spool:
         It depends on the version of the part's results, and on the generation of the configuration that it is made by.
         """
         return f"{self.job(part.job)}/parts/{part.first}.piece.{version}.{sink}.{generation}"
+
+    def pilot(self, job: str) -> Path:
+        """The answers of the job's pilot as people get them."""
+        return self.job(job) / "pilot.csv"
+
+    def pilot_words(self, job: str) -> Path:
+        """Some of them, for the note about the job."""
+        return self.job(job) / "pilot.txt"
 
     def pieces(self, job: str) -> Iterator[Path]:
         """All pieces of the job's files."""

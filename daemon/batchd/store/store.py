@@ -10,6 +10,7 @@ from .jobs import Jobs
 from .learnt import LearntTables
 from .money import Money
 from .observers import Observers
+from .pilots import Pilots
 from .purging import Purging
 from .switching import Switching
 
@@ -25,6 +26,7 @@ class Store:
         self.earlier = Earlier(database)
         self.batches = Batches(database)
         self.money = Money(database)
+        self.pilots = Pilots(database)
         self.purging = Purging(database)
         self.switching = Switching(database)
         self.event_log = EventLog(database)

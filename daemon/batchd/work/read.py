@@ -32,7 +32,8 @@ MAX_COLUMNS = 16_384
 class ReadTask:
     """Read `source` into `target`. `name` is its name in the inbox, for its suffix and for messages.
 
-    `among` is the number of workers for its parts: a small file is cut so that each gets a share.
+    `among` is the number of workers for its parts: a small file is cut so that each gets a share. Of a file with
+    more than `pilot` rows, so many are in parts of their own: the first, or some from all over the file.
     """
 
     source: str
@@ -43,11 +44,16 @@ class ReadTask:
     builder: PluginSpec
     among: int = 1
     read_timeout: float = READ_TIMEOUT
+    pilot: int = 0
+    pilot_spread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ReadDone:
-    """The result of reading. `parts` are (first row, rows, offset, length); `stamp` is the file's after reading."""
+    """The result of reading. `parts` are (first row, rows, offset, length); `stamp` is the file's after reading.
+
+    `ahead` are the first rows of the parts of the pilot, if there is one.
+    """
 
     columns: Sequence[str]
     answer_columns: Sequence[str]
@@ -57,6 +63,7 @@ class ReadDone:
     dialect: Dialect | None
     parts: Sequence[tuple[int, int, int, int]]
     stamp: tuple[int, int, int, int]
+    ahead: frozenset[int] = frozenset()
 
 
 def read(task: ReadTask) -> ReadDone:
@@ -86,6 +93,10 @@ def _read(task: ReadTask, progress: Progress) -> ReadDone:
         )
     if count == 0:
         raise FileRefused("no_rows", "It has a header line but no rows below it. Add rows and drop it again.")
+    ahead: frozenset[int] = frozenset()
+    if 0 < task.pilot < count:
+        ahead = rows.sample(count, task.pilot, spread=task.pilot_spread)
+        parts = list(rows.cut_ahead(map(len, lines_of(Path(task.target))), {part[0] for part in parts}, ahead))
     return ReadDone(
         columns=columns,
         answer_columns=list(builder.columns),
@@ -95,6 +106,7 @@ def _read(task: ReadTask, progress: Progress) -> ReadDone:
         dialect=reader.dialect(),
         parts=parts,
         stamp=stamp_of(path),
+        ahead=ahead,
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ...domain.records import Job, JobState
-from ...events import JobApproved
+from ...domain.states import PILOT
+from ...events import JobApproved, PilotApproved, count
 from ...money.budget import MAX_AMOUNT, counted
 from ...money.pricing import amount, at_most
 from ..context import Context
@@ -13,6 +14,8 @@ async def approve(context: Context, job: Job, up_to: object, *, where: str | Non
     """A person allows a held job to go on; the answer for that person. `up_to` is an amount in units, or None."""
     if job.state is not JobState.HELD:
         return f"Job {job.id} is {job.state}, not held; there is nothing to approve."
+    if job.reason_code == PILOT:
+        return await _approve_pilot(context, job, up_to, where=where)
     currency = context.configured.budget.currency
     account = await context.store.money.account(job, currency=currency)
     if account.whole >= MAX_AMOUNT:
@@ -42,3 +45,21 @@ async def approve(context: Context, job: Job, up_to: object, *, where: str | Non
     await context.store.money.approved(job, most, event)
     allowance = "whatever it costs" if said is None else f"up to {said} {currency} in all"
     return f"Job {job.id} is approved, {allowance}, and goes on."
+
+
+async def _approve_pilot(context: Context, job: Job, up_to: object, *, where: str | None) -> str:
+    """A person has seen the pilot: the other rows are asked. Their cost is judged as that of any job."""
+    currency = context.configured.budget.currency
+    totals = await context.store.jobs.totals(job.id)
+    allowed = None if up_to is None else counted(up_to, currency)
+    if allowed is not None and allowed >= MAX_AMOUNT:
+        return (
+            f"{up_to} {currency} is more than batchd can count, which is {amount(MAX_AMOUNT, currency)} {currency}. "
+            f"Job {job.id} is still held. Approve it with a lower amount, or without --up-to."
+        )
+    said = None if allowed is None else amount(allowed, currency)
+    rest = totals.rows - totals.ok - totals.failed
+    event = PilotApproved(job=job.id, rows=rest, amount=said, currency=currency if said else None, where=where)
+    await context.store.pilots.approved(job, allowed, event)
+    limit = "within the budget" if said is None else f"up to {said} {currency} in all"
+    return f"Job {job.id} is approved after its pilot: the other {count(rest, 'row')} will be asked, {limit}."

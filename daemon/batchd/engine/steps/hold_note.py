@@ -8,6 +8,7 @@ from ...delivery.held_notes import held_text
 from ...domain.lifecycle import Note
 from ...domain.names import archive_name
 from ...domain.records import JobState
+from ...domain.states import PILOT
 from ..context import Context
 
 
@@ -17,9 +18,19 @@ async def note(context: Context, action: Note) -> None:
     job = await context.store.jobs.get(action.job)
     if job.state is JobState.HELD and job.note is None:
         source = archive_name(job.relative_path)
-        text = held_text(job, by_renaming=configured.approve_in_folder).encode("utf-8", "backslashreplace")
+        words = await asyncio.to_thread(_pilot_words, context, job.id) if job.reason_code == PILOT else None
+        text = held_text(job, by_renaming=configured.approve_in_folder, answers=words).encode(
+            "utf-8", "backslashreplace"
+        )
         name = await asyncio.to_thread(context.notes.write, source, text, configured.rights(job))
         await context.store.money.noted(job, name)
     elif job.state is not JobState.HELD and job.note is not None:
         await asyncio.to_thread(context.notes.take_away, job.note)
         await context.store.money.noted(job, None)
+
+
+def _pilot_words(context: Context, job: str) -> str:
+    try:
+        return context.spool.pilot_words(job).read_text("utf-8")
+    except FileNotFoundError:
+        return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ...domain.lifecycle import Read
-from ...domain.records import Part
+from ...domain.records import Part, Trial
 from ...domain.routing import NO_ROUTE, PluginSpec, no_route_reason
 from ...errors import FileRefused, PluginError, WorkerLost
 from ...work.limits import Hung
@@ -27,7 +27,7 @@ async def read_source(context: Context, action: Read) -> None:
     if job.route.name == NO_ROUTE.name:
         await reject(context, job, "no_route", no_route_reason(job.source, configured.routes))
         return
-    spool = context.spool
+    spool, now = context.spool, configured.route(job.route.name)
     task = ReadTask(
         source=str(spool.source(job.id)),
         name=job.source,
@@ -38,6 +38,8 @@ async def read_source(context: Context, action: Read) -> None:
         # Rows that ask the same are asked once a part: then few parts are better.
         among=1 if job.route.reuse or job.route.asks_once() else context.executor.number,
         read_timeout=context.time_limits.read,
+        pilot=now.pilot if now is not None else 0,
+        pilot_spread=now is not None and now.pilot_spread,
     )
     try:
         done = await context.local.run(read, task)
@@ -60,7 +62,10 @@ async def read_source(context: Context, action: Read) -> None:
         # Taking the name does not stop a writer who has the file open.
         await context.store.jobs.restamp(job, done.stamp)
         raise StillChanging(f"{job.source} changed while it was being read; it is read again when it is quiet.")
-    parts = [Part(job=job.id, first=f, rows=n, offset=o, length=b) for f, n, o, b in done.parts]
+    parts = [
+        Part(job=job.id, first=f, rows=n, offset=o, length=b, later=bool(done.ahead) and f not in done.ahead)
+        for f, n, o, b in done.parts
+    ]
     earlier = await context.store.jobs.accepted(
         job,
         rows=done.rows,
@@ -70,6 +75,7 @@ async def read_source(context: Context, action: Read) -> None:
         description=done.description,
         dialect=done.dialect,
         parts=parts,
+        trial=Trial.PILOT if done.ahead else None,
         duplicates=context.duplicates,
     )
     if earlier is not None:

@@ -1,0 +1,26 @@
+"""The events of rows that are asked ahead of others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .base import Event, count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PilotApproved(Event):
+    """A person has seen the answers of a pilot, and lets the other rows be asked.
+
+    `amount` is what the job may cost in all, if the person said so; else the budget limits it.
+    """
+
+    rows: int
+    amount: str | None = None
+    currency: str | None = None
+    where: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        how = f" by the file {self.where}" if self.where else ""
+        most = f", up to {self.amount} {self.currency} in all" if self.amount else ""
+        return f"Approved{how} after its pilot: the other {count(self.rows, 'row')} will be asked{most}."

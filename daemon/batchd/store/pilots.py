@@ -1,0 +1,42 @@
+"""Pilots: jobs of which some rows were asked first, until a person lets the others be asked."""
+
+from __future__ import annotations
+
+from ..domain.records import Job, JobState
+from ..domain.states import PILOT
+from ..events import JobHeld, PilotApproved
+from .database import Database, Transaction
+from .orders import Door
+
+
+class Pilots:
+    """The pilots in the tables `jobs` and `parts`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def shown(self, job: Job, reason: str) -> None:
+        """The answers of the pilot lie where people see them; the job waits for a person."""
+
+        async def take(tx: Transaction) -> None:
+            where = {"id": job.id, "state": job.state, "cancelled": 0}
+            if await tx.update("jobs", where, state=JobState.HELD, reason=reason, reason_code=PILOT):
+                await tx.record(JobHeld(job=job.id, source=job.source, reason=reason))
+
+        await self._database.write(take)
+
+    async def approved(self, job: Job, most: int | None, event: PilotApproved) -> None:
+        """A person lets the other rows be asked, within the budget, or for so much in all."""
+
+        async def take(tx: Transaction) -> None:
+            where = {"id": job.id, "state": JobState.HELD, "reason_code": PILOT}
+            allowed = {} if most is None else {"approved": most}
+            if not await tx.update("jobs", where, state=JobState.PLANNING, trial=None, **allowed):
+                return
+            await tx.run("ask_later_parts", job=job.id)
+            await tx.record(event)
+            if event.where is not None:
+                order = {"at": tx.now, "kind": "approve", "target": job.id, "door": Door.HELD_FOLDER.value}
+                await tx.insert("orders", [{**order, "done_at": tx.now, "answer": event.sentence}])
+
+        await self._database.write(take)

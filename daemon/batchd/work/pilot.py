@@ -1,0 +1,87 @@
+"""Writes down the answers to the rows of a pilot, for a person to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..contracts import ResultRow
+from ..domain.names import display
+from ..domain.routing import PluginSpec
+from ..domain.rows import Run
+from ..file_sink import Shape
+from ..files import replacing
+from ..model import RowStatus
+from . import worker_plugins
+from .joined import joined
+from .limits import ROW_TIMEOUT, limited
+
+SUFFIX = ".results.csv"
+"""What the sink for CSV writes for all rows."""
+TOLD, CELL = 5, 60
+"""Rows that a note tells, and characters of a cell or an answer there."""
+
+
+@dataclass(frozen=True, slots=True)
+class PilotTask:
+    """Write the rows of these runs to `table`, as `sink` writes them, and a few of them to `words`."""
+
+    runs: Sequence[Run]
+    shape: Shape
+    sink: PluginSpec
+    table: str
+    words: str
+    row_timeout: float = ROW_TIMEOUT
+
+
+@dataclass(frozen=True, slots=True)
+class PilotDone:
+    """How many rows there are, and how many of them failed."""
+
+    rows: int
+    failed: int
+
+
+def write_pilot(task: PilotTask) -> PilotDone:
+    """Write both. The same rows give the same bytes."""
+    failed = 0
+    told: list[str] = []
+    number = 0
+    with ExitStack() as stack:
+        progress = stack.enter_context(limited(task.row_timeout))
+        sink = worker_plugins.file_sink(task.sink)
+        file = stack.enter_context(replacing(Path(task.table)))
+        file.write(sink.heads(task.shape)[SUFFIX])
+
+        def seen(rows: Iterator[ResultRow]) -> Iterator[ResultRow]:
+            nonlocal failed, number
+            for row in rows:
+                progress.at(row.number)
+                number += 1
+                failed += row.status is not RowStatus.OK
+                if len(told) < TOLD:
+                    told.append(_told(row))
+                yield row
+
+        for run in task.runs:
+            for suffix, line in sink.lines(task.shape, seen(joined(run))):
+                if suffix == SUFFIX:
+                    file.write(line)
+    with replacing(Path(task.words)) as file:
+        file.write("".join(f"{line}\n" for line in told).encode("utf-8", "backslashreplace"))
+    return PilotDone(number, failed)
+
+
+def _told(row: ResultRow) -> str:
+    asked = " | ".join(_short(value) for value in row.values[:3])
+    answer = (
+        ", ".join(_short(value) for value in row.answer) if row.failure is None else f"failed: {row.failure.message}"
+    )
+    return f"row {row.number + 1}: {asked}\n    {_short(answer, 2 * CELL)}"
+
+
+def _short(value: object, most: int = CELL) -> str:
+    text = display("" if value is None else str(value)[: 4 * most])
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,0 +1,178 @@
+"""A pilot: some rows of a job are asked first, and the others once a person has seen the answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from batchd.domain.records import JobState
+from batchd.engine import held_look
+from batchd.model import Failure
+from batchd.money.budget import Ceilings, SpendingLimits
+from batchd.money.pricing import UNIT, Price
+from batchd.testing.household import REVIEWS, Household, Living
+
+from .test_budget import order
+
+ROUTE = replace(REVIEWS, pilot=2, params={"max_tokens": 5})
+# An answer of the fake service is 5 tokens out: 5 units a row.
+PRICES = {"small": Price(input=Decimal(0), output=Decimal(1_000_000))}
+TEN = "review\n" + "".join(f"row {number}\n" for number in range(10))
+
+
+def household(folder: Path, **more: Any) -> Household:
+    """A daemon whose route has a pilot of two rows."""
+    return Household(folder, **{"routes": [ROUTE], "prices": PRICES, "approve_in_folder": True, **more})
+
+
+async def until_held(house: Household, text: str = TEN) -> str:
+    """Drop a file and work until nothing is left; the job."""
+    house.drop("reviews/may.csv", text)
+    async with house.living() as living:
+        await living.take_in()
+        await living.drain()
+        [job] = await living.context.store.jobs.ids()
+    return job
+
+
+async def test_the_first_rows_are_asked_shown_and_not_asked_again(tmp_path: Path) -> None:
+    house = household(tmp_path)
+    job = await until_held(house)
+    assert house.service.executed.total() == 2
+    table = house.outbox()["reviews/may.pilot.csv"].decode()
+    assert [line.split(",")[:2] for line in table.splitlines()[1:]] == [
+        ["row 0", "re: Review: row 0"],
+        ["row 1", "re: Review: row 1"],
+    ]
+    [note] = list(house.folders.held.rglob("*.held.txt"))
+    text = note.read_text()
+    for words in ("2 of its 10 rows", "for 10.00 USD", "about 40.00 USD", "re: Review: row 1", "may.pilot.csv", job):
+        assert words in text
+    async with house.living() as living:
+        assert (await living.context.store.jobs.get(job)).state is JobState.HELD
+        note.rename(note.with_name(note.name.replace(".held.", ".approved.")))
+        await held_look.look(living.context)
+        await living.drain()
+        assert (await living.context.store.jobs.get(job)).state is JobState.DONE
+    assert house.service.executed.total() == 10
+    assert set(house.service.executed.values()) == {1}
+    assert house.report("reviews/may.report.json")["rows"]["ok"] == 10
+    assert len(house.outbox()["reviews/may.results.csv"].splitlines()) == 11
+    assert not list(house.folders.held.rglob("*.txt"))
+
+
+async def test_a_spread_sample_is_from_all_over_the_file(tmp_path: Path) -> None:
+    house = household(tmp_path, routes=[replace(ROUTE, pilot_spread=True, part_rows=4)])
+    job = await until_held(house)
+    table = house.outbox()["reviews/may.pilot.csv"].decode()
+    assert [line.split(",")[0] for line in table.splitlines()[1:]] == ["row 2", "row 7"]
+    async with house.living() as living:
+        assert "the other 8 rows" in await order(living, "approve", job)
+        await living.drain()
+    assert set(house.service.executed.values()) == {1}
+    results = house.outbox()["reviews/may.results.csv"].decode().splitlines()[1:]
+    assert [line.split(",")[0] for line in results] == [f"row {number}" for number in range(10)]
+
+
+async def test_a_cancelled_pilot_delivers_what_is_answered_and_asks_no_more(tmp_path: Path) -> None:
+    house = household(tmp_path)
+    job = await until_held(house)
+    async with house.living() as living:
+        await order(living, "cancel", job)
+        await living.drain()
+        assert (await living.context.store.jobs.get(job)).state is JobState.CANCELLED
+    assert house.service.executed.total() == 2
+    rows = house.report("reviews/may.report.json")["rows"]
+    assert (rows["ok"], rows["skipped"]) == (2, 8)
+    assert not list(house.folders.held.rglob("*.txt"))
+
+
+async def test_a_file_of_no_more_rows_than_the_pilot_just_runs(tmp_path: Path) -> None:
+    house = household(tmp_path)
+    await until_held(house, "review\na\nb\n")
+    assert house.report("reviews/may.report.json")["rows"]["ok"] == 2
+    assert "reviews/may.pilot.csv" not in house.outbox()
+
+
+async def test_the_budget_judges_the_pilot_first_and_then_the_rest(tmp_path: Path) -> None:
+    house = household(tmp_path, budget=SpendingLimits(overall=Ceilings(per_job=11 * UNIT)))
+    job = await until_held(house)
+    async with house.living() as living:
+        jobs = living.context.store.jobs
+        assert (await jobs.get(job)).reason_code == "pilot"
+        await order(living, "approve", job)
+        await living.drain()
+        # Seen is not paid: the others would cost 50 in all.
+        assert ((held := await jobs.get(job)).state, held.reason_code) == (JobState.HELD, "per_job")
+        [note] = house.folders.held.rglob("*.held.txt")
+        assert "per_job allows" in note.read_text()
+        await order(living, "approve", job)
+        await living.drain()
+        assert (await jobs.get(job)).state is JobState.DONE
+    assert house.service.executed.total() == 10
+
+
+async def test_an_amount_that_is_said_with_the_approval_limits_the_job(tmp_path: Path) -> None:
+    house = household(tmp_path)
+    job = await until_held(house)
+    async with house.living() as living:
+        await order(living, "approve", job, up_to="20")
+        await living.drain()
+        assert (await living.context.store.jobs.get(job)).reason_code == "approved_amount"
+        await order(living, "approve", job, up_to="50")
+        await living.drain()
+    assert house.report("reviews/may.report.json")["rows"]["ok"] == 10
+
+
+async def test_rows_of_a_pilot_that_fail_are_shown_too(tmp_path: Path) -> None:
+    house = household(tmp_path)
+    house.service.answer = lambda body: Failure("refused", "The model declined.")
+    await until_held(house)
+    [note] = house.folders.held.rglob("*.held.txt")
+    assert "of which 2 rows failed" in note.read_text()
+    assert "The model declined." in house.outbox()["reviews/may.pilot.csv"].decode()
+
+
+async def killed_after(living: Living, steps: int) -> bool:
+    """Work so many actions; whether there was nothing left before."""
+    for _ in range(steps):
+        if await living.step() is None:
+            return True
+    return False
+
+
+async def test_killed_after_any_action_no_row_is_paid_twice(tmp_path: Path) -> None:
+    faults = []
+    for steps in (1, 2, 5):
+        house = household(tmp_path / str(steps))
+        house.drop("reviews/may.csv", TEN)
+        async with house.living() as living:
+            await living.take_in()
+        for _ in range(60):
+            async with house.living() as living:
+                if await killed_after(living, steps):
+                    [job] = await living.context.store.jobs.ids()
+                    if (await living.context.store.jobs.get(job)).state.final:
+                        break
+                    await order(living, "approve", job)
+        pilots = [name for name in house.outbox() if "pilot" in name]
+        if set(house.service.executed.values()) != {1} or house.service.executed.total() != 10 or len(pilots) != 1:
+            faults.append((steps, dict(house.service.executed), pilots))
+    assert not faults
+
+
+async def test_shown_twice_it_is_one_file_and_nothing_of_others_is_replaced(tmp_path: Path) -> None:
+    first = household(tmp_path / "first")
+    await until_held(first)
+    for there, names in (
+        (first.outbox()["reviews/may.pilot.csv"], ["reviews/may.pilot.csv"]),
+        (b"theirs", ["reviews/may (2).pilot.csv", "reviews/may.pilot.csv"]),
+    ):
+        house = household(tmp_path / str(len(names)))
+        (house.folders.outbox / "reviews").mkdir()
+        (house.folders.outbox / "reviews/may.pilot.csv").write_bytes(there)
+        await until_held(house)
+        assert sorted(house.outbox()) == names
+        assert house.outbox()["reviews/may.pilot.csv"] == there
