@@ -12,6 +12,8 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from .answers.meaning import read_output_line as read_output_line
+    from .archives import Archive as Archive
+    from .archives import UnpackLimits as UnpackLimits
     from .bodies.usage import read_usage as read_usage
     from .calls import BatchesFound as BatchesFound
     from .calls import FindsBatches as FindsBatches
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "answers.meaning": ("read_output_line",),
+    "archives": ("Archive", "UnpackLimits"),
     "bodies.usage": ("read_usage",),
     "calls": ("BatchesFound", "FindsBatches", "LiveAnswer", "LiveCall"),
     "contracts": (

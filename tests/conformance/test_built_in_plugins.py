@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import selectors
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xlsxwriter
 
 from batchd import BatchProvider, Body, LiveProvider, Row
 from batchd.plugin.catalogue import Catalogue
@@ -94,6 +96,41 @@ class TestJsonlReader(ReaderConformance):
     def large(self, rows: int) -> tuple[str, Iterator[bytes]]:
         line = '{{"id": {number}, "review": "Review number {number}, as long as such reviews usually are."}}\n'
         return "large.jsonl", review_lines(rows, line)
+
+
+class TestXlsxReader(ReaderConformance):
+    """Workbooks, as XlsxWriter writes them."""
+
+    module = "batchd_tables"
+
+    def make(self) -> Any:
+        return CATALOGUE.create("reader", "xlsx", {})
+
+    def samples(self) -> Mapping[str, bytes]:
+        return {"plain.xlsx": workbook([["id", "review"], [1, "Good."], [2.5, "Đẹp\u2028"], [None, True]])}
+
+    def broken(self) -> Mapping[str, bytes]:
+        return {"beside.xlsx": workbook([["id"], [1], [2, "?"], [3]])}
+
+    def refused(self) -> Mapping[str, bytes]:
+        return {"empty.xlsx": workbook([]), "header.xlsx": workbook([["id"]]), "text.xlsx": b"id\n1\n"}
+
+    def large(self, rows: int) -> tuple[str, Iterator[bytes]]:
+        with xlsxwriter.Workbook(path := self.folder / "made.xlsx", {"constant_memory": True}) as book:
+            sheet = book.add_worksheet()
+            sheet.write_row(0, 0, ["id", "review"])
+            for number in range(1, rows + 1):
+                sheet.write_row(number, 0, [number, f"Review number {number}, as long as such reviews usually are."])
+        return "large.xlsx", iter([path.read_bytes()])
+
+
+def workbook(rows: Sequence[Sequence[Any]]) -> bytes:
+    """A workbook with these rows."""
+    with xlsxwriter.Workbook(file := io.BytesIO(), {"in_memory": True}) as book:
+        sheet = book.add_worksheet()
+        for number, row in enumerate(rows):
+            sheet.write_row(number, 0, row)
+    return file.getvalue()
 
 
 # --- prompt builders -------------------------------------------------------------------------------------------

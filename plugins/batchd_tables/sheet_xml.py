@@ -1,0 +1,219 @@
+"""The rows of a sheet in Excel's format, as they come out of the archive.
+
+Python's XML parsers take four calls for a cell, this takes one match of a regular expression for a cell that is written
+as Excel and most other programs write it; whatever is written otherwise goes through the parser, row by row.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from xml.etree.ElementTree import Element
+
+from batchd import Failure, FileRefused, Json
+
+from .number_formats import PLAIN, Format, shown
+from .sheets import MAX_COLUMNS, SheetRow, column_letters
+from .texts import cell_text, rich_text, unescaped
+from .xml_text import broken, fragment, local, namespaces, pieces
+
+_LETTERS = [column_letters(place + 1) for place in range(MAX_COLUMNS)] + [""]
+_PLACES = {letters: place for place, letters in enumerate(_LETTERS[:MAX_COLUMNS])}
+_REMEMBERED = 50_000
+_EXACT = 10**15
+_HEAD = 4_000_000
+
+
+class _Shown(dict[str, Json]):
+    """Numbers in one format as they are shown, by how they are written. Columns of dates repeat themselves."""
+
+    def __init__(self, format_: Format, from_1904: bool) -> None:
+        super().__init__()
+        self._format = format_
+        self._from_1904 = from_1904
+
+    def __missing__(self, written: str) -> Json:
+        if len(self) > _REMEMBERED:
+            self.clear()
+        value = _number(written)
+        if isinstance(value, int | float):
+            value = shown(value, self._format, from_1904=self._from_1904)
+        self[written] = value
+        return value
+
+
+class SheetXml:
+    """Reads a sheet. `formats` are those of the workbook, by the number that a cell has for its style."""
+
+    def __init__(self, texts: Sequence[str], formats: Sequence[Format], *, from_1904: bool) -> None:
+        self._texts = texts
+        self._from_1904 = from_1904
+        # By the number of the style: what was written, as it is shown. Numbers that are shown as they are have none.
+        self._shown = {str(number): _Shown(each, from_1904) for number, each in enumerate(formats) if each != PLAIN}
+
+    def rows(self, chunks: Iterable[str]) -> Iterator[SheetRow]:
+        """The rows of a sheet that have cells, with their numbers."""
+        chunks = iter(chunks)
+        head, prefix, spaces, begin = _head(chunks)
+        if begin < 0:
+            return
+        usual = _usual_cell(prefix)
+        end = f"</{prefix}row>"
+        opening, cell = f"<{prefix}row", f"<{prefix}c"
+
+        def rest() -> Iterator[str]:
+            yield head[begin:]
+            yield from chunks
+
+        number = 0
+        for piece in pieces(rest(), end, f"</{prefix}sheetData>"):
+            for text in piece.split(end):
+                start = text.rfind(opening)
+                if start < 0:
+                    continue
+                number = _row_number(text, start, number + 1 + text.count(opening, 0, start))
+                found = usual.findall(text, start)
+                if len(found) != text.count(cell, start) or "<!" in text:
+                    yield self._unusual(f"<root{spaces}>{text[start:]}{end}</root>" if cell in text else "", number)
+                elif found:
+                    yield self._row(found, number)
+
+    def _row(self, found: Sequence[tuple[str, ...]], number: int) -> SheetRow:
+        """A row of usual cells."""
+        cells: list[Json] = []
+        row = SheetRow(number, cells)
+        texts, shown_as = self._texts, self._shown
+        reached = 0
+        for letters, style, kind, formula, value, inline in found:
+            if value:
+                item: Json
+                if kind == "s":
+                    try:
+                        item = texts[int(value)]
+                    except (IndexError, ValueError):
+                        raise broken(f"has no text for a cell of row {number:,}") from None
+                elif not kind or kind == "n":
+                    if style in shown_as:
+                        item = shown_as[style][value]
+                    else:
+                        item = int(value) if value.isdecimal() and len(value) < 1_000 else _number(value)
+                elif kind == "b":
+                    item = value.strip() in {"1", "true"}
+                else:
+                    item = cell_text(value)
+            elif inline:
+                item = cell_text(inline)
+            elif formula and kind != "str":
+                row.failure = row.failure or _no_result(letters, number)
+                continue
+            else:
+                continue
+            if letters != _LETTERS[reached]:
+                reached = _PLACES.get(letters, MAX_COLUMNS)
+                _reach(cells, reached, number)
+            cells.append(item)
+            reached += 1
+        return row
+
+    def _unusual(self, text: str, number: int) -> SheetRow:
+        """A row that is written otherwise."""
+        cells: list[Json] = []
+        row = SheetRow(number, cells)
+        if not text:
+            return row
+        place = -1
+        for element in fragment(text)[0]:
+            if local(element.tag) != "c":
+                continue
+            written = element.get("r")
+            place = place + 1 if written is None else _PLACES.get(written.rstrip("0123456789").upper(), MAX_COLUMNS)
+            value = self._value(element, row, place)
+            if value is None or value == "":
+                continue
+            _reach(cells, place, number)
+            cells.append(value)
+        return row
+
+    def _value(self, cell: Element, row: SheetRow, place: int) -> Json:
+        parts = {local(child.tag): child for child in cell}
+        kind, style = cell.get("t", "n"), cell.get("s", "")
+        if "is" in parts:
+            return unescaped(rich_text(parts["is"]))
+        value = (parts["v"].text or "") if "v" in parts else ""
+        if not value:
+            if "f" in parts and kind != "str":
+                row.failure = row.failure or _no_result(column_letters(place + 1), row.number)
+            return None
+        if kind not in {"s", "n", "b"}:
+            return unescaped(value)
+        return self._row([("A", style if style.isdigit() else "", kind, "", value, "")], row.number).cells[0]
+
+
+def _usual_cell(prefix: str) -> re.Pattern[str]:
+    return re.compile(
+        rf'<{prefix}c r="([A-Z]+)\d+"(?: s="(\d+)")?(?: t="(\w+)")?(?:/>|>'
+        rf"(?:(<{prefix}f)(?:[^>]*/>|[^>]*>[^<]*</{prefix}f>))?"
+        rf'(?:<{prefix}v(?: xml:space="preserve")?>([^<]*)</{prefix}v>|<{prefix}v/>'
+        rf'|<{prefix}is><{prefix}t(?: xml:space="preserve")?>([^<]*)</{prefix}t></{prefix}is>)?</{prefix}c>)'
+    )
+
+
+def _head(chunks: Iterator[str]) -> tuple[str, str, str, int]:
+    """The beginning of a sheet, the prefix of its tags, its namespaces, and where its rows begin; -1 if it has none."""
+    head = ""
+    for chunk in chunks:
+        head += chunk
+        data = re.search(r"<((?:[\w.-]+:)?)sheetData\b[^>]*>", head)
+        if data is not None:
+            root = re.search(r"<(?:[\w.-]+:)?worksheet\b[^>]*>", head)
+            if root is None:
+                break
+            return head, data[1], namespaces(root[0]), -1 if data[0].endswith("/>") else data.end()
+        if len(head) > _HEAD:
+            break
+    raise broken("has no sheet where the workbook says that one is")
+
+
+def _row_number(text: str, start: int, otherwise: int) -> int:
+    """The number that a row gives for itself."""
+    match = _NUMBERED.match(text, start)
+    return int(match[1]) if match is not None else otherwise
+
+
+_NUMBERED = re.compile(r'<(?:[\w.-]+:)?row[^>]*?\sr="(\d{1,9})"')
+
+
+def _number(text: str) -> Json:
+    """A number, as an integer if it is one. What is none stays text."""
+    try:
+        if text.lstrip("-").isdecimal() and len(text) < 1_000:
+            return int(text)
+        value = float(text)
+    except ValueError:
+        return text
+    if value.is_integer() and -_EXACT < value < _EXACT:
+        return int(value)
+    return value if math.isfinite(value) else text
+
+
+def _reach(cells: list[Json], place: int, number: int) -> None:
+    """Fill up the row so that the next cell stands at its place."""
+    missing = place - len(cells)
+    if place >= MAX_COLUMNS:
+        raise FileRefused(
+            "columns",
+            f"Row {number:,} has a cell beyond the last column that a sheet can have. Save the table as a new file, "
+            "and drop that.",
+        )
+    if missing < 0:
+        raise broken(f"has cells of row {number:,} twice, or in the wrong order")
+    cells.extend([None] * missing)
+
+
+def _no_result(letters: str, number: int) -> Failure:
+    return Failure(
+        "formula",
+        f"Cell {letters}{number} has a formula, and its result is not in the file: the program that wrote it does not "
+        "calculate. Open the file in a spreadsheet program, save it, and drop it again.",
+    )

@@ -1,0 +1,182 @@
+"""From the rows of a sheet to a table: where its header is, what its columns are called, which rows are none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+from pydantic import Field
+
+from batchd import BadRow, Failure, FileRefused, Json, Settings, UnpackLimits
+
+MAX_COLUMNS = 16_384
+"""As many as a sheet of Excel has."""
+_LOOKED_AT = 50
+"""Rows at the beginning that tell a title from a header."""
+_DEFAULTS = UnpackLimits()
+
+
+class SheetSettings(Settings):
+    """The reader table of a route, for workbooks."""
+
+    sheet: str | None = None
+    """The name of the sheet; by default the first that is not hidden."""
+    header_row: int = Field(default=0, ge=0)
+    """The row with the names of the columns, counted from 1. 0: the first row, after titles of one cell."""
+    max_unpacked: int = Field(default=_DEFAULTS.max_unpacked, ge=1)
+    max_ratio: int = Field(default=_DEFAULTS.max_ratio, ge=1)
+    max_files: int = Field(default=_DEFAULTS.max_files, ge=1)
+
+    @property
+    def limits(self) -> UnpackLimits:
+        """The limits of what a workbook may unpack to."""
+        return UnpackLimits(max_unpacked=self.max_unpacked, max_ratio=self.max_ratio, max_files=self.max_files)
+
+
+@dataclass(slots=True)
+class SheetRow:
+    """A row of a sheet: its number, counted from 1, its cells up to the last that is filled, and what is wrong."""
+
+    number: int
+    cells: list[Json]
+    failure: Failure | None = None
+
+
+class Table:
+    """The table in a sheet. Iterate `records` once."""
+
+    def __init__(self, rows: Iterable[SheetRow], header_row: int, where: str) -> None:
+        self._rows = rows
+        self._header_row = header_row
+        self._where = where
+        self.header_number = 0
+        """The row of the header, known after the first record."""
+
+    def records(self) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
+        """The names of the columns, then the rows. Rows without any text or number are none."""
+        filled = (row for row in self._rows if row.failure is not None or not _is_empty(row.cells))
+        header, rest = self._header(filled)
+        self.header_number = header.number
+        names = _names(header.cells, header.number)
+        width = len(names)
+        yield names
+        count = 0
+        for row in rest:
+            count += 1
+            cells = row.cells
+            while len(cells) > width and (cells[-1] is None or cells[-1] == ""):
+                cells.pop()
+            if row.failure is not None:
+                yield BadRow(cells, row.failure)
+            elif len(cells) > width:
+                yield BadRow(cells, _beside(row.number, cells, width))
+            else:
+                if len(cells) < width:
+                    cells.extend([None] * (width - len(cells)))
+                yield cells
+        if count == 0:
+            raise FileRefused(
+                "no_rows", f"{self._where} has a header but no rows below it. Add rows and drop the file again."
+            )
+
+    def _header(self, filled: Iterator[SheetRow]) -> tuple[SheetRow, Iterator[SheetRow]]:
+        if self._header_row:
+            for row in filled:
+                if row.number == self._header_row:
+                    return row, filled
+                if row.number > self._header_row:
+                    break
+            raise FileRefused(
+                "header",
+                f"Row {self._header_row:,}, which should name the columns, is empty in {_lower(self._where)}. "
+                "Write the names there, and drop the file again.\n"
+                "For the operator: header_row in the table [routes.NAME.reader] says which row it is.",
+            )
+        first = list(islice(filled, _LOOKED_AT))
+        if not first:
+            raise FileRefused(
+                "empty",
+                f"{self._where} is empty. Write the names of the columns into its first row and the rows below it, "
+                "and drop the file again.",
+            )
+        place = _header_place(first)
+        return first[place], chain(first[place + 1 :], filled)
+
+
+def _header_place(first: Sequence[SheetRow]) -> int:
+    """The place of the header: the first row, unless it and what follows are titles of one cell above a wider table."""
+    for place, row in enumerate(first):
+        if _filled(row.cells) > 1:
+            named = all(isinstance(cell, str) for cell in row.cells if cell is not None)
+            return place if named else 0
+    return 0
+
+
+def _filled(cells: Sequence[Json]) -> int:
+    return sum(cell is not None and cell != "" for cell in cells)
+
+
+def _is_empty(cells: Sequence[Json]) -> bool:
+    for cell in cells:  # noqa: SIM110  # a loop, since nearly every row ends it at once
+        if cell is not None and (not isinstance(cell, str) or (cell and not cell.isspace())):
+            return False
+    return True
+
+
+def _names(cells: Sequence[Json], number: int) -> list[str]:
+    """The names of the columns. A column without a name is named after its position, a repeated one by a number."""
+    names = [cell_text(cell).strip() for cell in cells]
+    while names and not names[-1]:
+        names.pop()
+    if not names:
+        raise FileRefused(
+            "header",
+            f"Row {number:,}, the header, names no column. Write the names of the columns there, and drop the file "
+            "again.",
+        )
+    used: set[str] = set(filter(None, names))
+    seen: set[str] = set()
+    result = []
+    for position, name in enumerate(names, start=1):
+        base = free = name or f"column_{position}"
+        count = 1
+        while free in seen or (free != name and free in used):
+            count += 1
+            free = f"{base} ({count})"
+        seen.add(free)
+        result.append(free)
+    return result
+
+
+def cell_text(value: Json) -> str:
+    """A cell as the name of a column."""
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    return "" if value is None else str(value)
+
+
+def _beside(number: int, cells: Sequence[Any], width: int) -> Failure:
+    return Failure(
+        "ragged",
+        f"Row {number:,} has something in column {column_letters(len(cells))}, to the right of the table, where the "
+        f"header has no name: its last column is {column_letters(width)}. Write a name above it, or remove it.",
+    )
+
+
+def column_letters(position: int) -> str:
+    """The name of a column in a sheet, counted from 1.
+
+    >>> [column_letters(each) for each in (1, 26, 27, 16_384)]
+    ['A', 'Z', 'AA', 'XFD']
+    """
+    letters = ""
+    while position:
+        position, rest = divmod(position - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
+def _lower(where: str) -> str:
+    return where[0].lower() + where[1:]

@@ -1,0 +1,151 @@
+"""The texts that the cells of a workbook share: in memory, and what is too much for it in a file."""
+
+from __future__ import annotations
+
+import mmap
+import re
+import tempfile
+from array import array
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self, overload
+
+from .xml_text import fragment, local, namespaces, pieces, plain
+
+IN_MEMORY = 32 * 1024 * 1024
+"""Characters, and 60 for each text, which Python needs for it."""
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+
+
+class Texts(Sequence[str]):
+    """Texts by their number. Beyond `room`, they are in a file without a name beside the source."""
+
+    def __init__(self, folder: Path, room: int = IN_MEMORY) -> None:
+        self._folder = folder
+        self._room = room
+        self._list: list[str] = []
+        self._file: IO[bytes] | None = None
+        self._map: mmap.mmap | None = None
+        self._ends = array("Q", [0])
+
+    def extend(self, texts: Iterable[str]) -> None:
+        """Add texts."""
+        for text in texts:
+            if self._room > 0:
+                self._list.append(text)
+                self._room -= len(text) + 60
+                continue
+            if self._file is None:
+                self._file = _nameless(self._folder)
+            self._ends.append(self._ends[-1] + self._file.write(text.encode("utf-8", "surrogatepass")))
+
+    def quick(self) -> Sequence[str]:
+        """The texts, to read: a list if all are in memory."""
+        if self._file is None:
+            return self._list
+        self._file.flush()
+        if self._ends[-1]:
+            self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        return self
+
+    def __len__(self) -> int:
+        return len(self._list) + len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[str]: ...
+
+    def __getitem__(self, place: int | slice) -> str | Sequence[str]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        beyond = place - len(self._list)
+        if beyond < 0:
+            return self._list[place]
+        begin, end = self._ends[beyond], self._ends[beyond + 1]
+        return self._map[begin:end].decode("utf-8", "surrogatepass") if self._map is not None else ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._map is not None:
+            self._map.close()
+        if self._file is not None:
+            self._file.close()
+
+
+def _nameless(folder: Path) -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile(dir=folder)
+    except OSError:
+        return tempfile.TemporaryFile()  # an estimate may read a file in a folder where nobody may write
+
+
+def read_shared(chunks: Iterable[str], texts: Texts) -> None:
+    """Add the texts of a document of shared strings."""
+    chunks = iter(chunks)
+    head = ""
+    for chunk in chunks:
+        head += chunk
+        root = re.search(r"<((?:[\w.-]+:)?)sst\b[^>]*>", head)
+        if root is not None or len(head) > 1_000_000:
+            break
+    else:
+        return
+    if root is None or root[0].endswith("/>"):
+        return
+    prefix, spaces = root[1], namespaces(root[0])
+    usual = re.compile(
+        rf'<{prefix}si>(?:<{prefix}t(?: xml:space="preserve")?>([^<]*)</{prefix}t>|<{prefix}t/>)</{prefix}si>'
+        rf"|<{prefix}si/>"
+    )
+    end, begin = f"</{prefix}si>", f"<{prefix}si"
+
+    def rest() -> Iterable[str]:
+        yield head[root.end() :]
+        yield from chunks
+
+    for piece in pieces(rest(), end, f"</{prefix}sst>"):
+        found = usual.findall(piece)
+        if len(found) == piece.count(begin) and "<!" not in piece:
+            texts.extend(map(cell_text, found))
+            continue
+        element = fragment(f"<root{spaces}>{piece}</root>")
+        texts.extend(_without_readings(item) for item in element if local(item.tag) == "si")
+
+
+def _without_readings(item: object) -> str:
+    """The text of an entry: its own or that of its runs, without the readings above Japanese words."""
+    return unescaped(rich_text(item))
+
+
+def rich_text(item: object) -> str:
+    """The text of an element with texts and runs in it."""
+    parts = []
+    for child in item:  # type: ignore[attr-defined]  # an Element, whose type would import the parser here
+        name = local(child.tag)
+        if name == "t":
+            parts.append(child.text or "")
+        elif name == "r":
+            parts += [each.text or "" for each in child if local(each.tag) == "t"]
+    return "".join(parts)
+
+
+def cell_text(raw: str) -> str:
+    """The text of a cell from what stands between its tags."""
+    if "&" in raw or "\r" in raw:
+        raw = plain(raw)
+    return unescaped(raw) if "_x" in raw else raw
+
+
+def unescaped(text: str) -> str:
+    """The text with the characters that XML cannot have, which Excel writes as `_x000D_`."""
+    if "_x" not in text:
+        return text
+    text = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
