@@ -183,10 +183,7 @@ class BatchProvider(Plugin[SettingsT]):
 
     @abstractmethod
     def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
-        """An asynchronous generator of all answers, in any order. Called after the batch has ended, however it did.
-
-        Leave out rows whose outcome is not known; batchd asks them again.
-        """
+        """An asynchronous generator of all answers, in any order, once the batch has ended; none of unknown outcomes."""
 
     def account(self) -> Mapping[str, str]:
         """What the service tells accounts apart by, each with its name: the key, a project, the address.
@@ -234,10 +231,7 @@ class BatchProvider(Plugin[SettingsT]):
             target.write(encode_result(result))
 
     async def aopen(self) -> None:
-        """Do slow preparations, such as an import. Called once at start, while batchd does other things.
-
-        It ends before any other call. batchd ignores what it raises: the first call that needs it will fail as well.
-        """
+        """Do slow preparations, such as an import: once, before any other call. batchd ignores what it raises."""
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:
         """Call the service with the key and these models; return what is wrong and how to fix it, a sentence each."""
@@ -271,6 +265,10 @@ class LiveProvider(Plugin[SettingsT]):
 
     async def aopen(self) -> None:
         """See `BatchProvider.aopen`."""
+
+    async def aopen_live(self) -> None:
+        """The same where batchd makes nothing but live calls."""
+        await self.aopen()
 
     async def aclose(self) -> None:
         """Close connections. Called once, at the end."""

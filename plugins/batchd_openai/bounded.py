@@ -11,18 +11,15 @@ from typing import Any
 import httpx2
 import openai
 
+from .translation import AnswerTooLarge
+from .wire import MAX_ERROR
+
 MAX_ANSWER = 8_000_000
 """Bytes of JSON, decoded: a page of 10,000 files has about 3.5 million."""
-MAX_ERROR = 100_000
-"""Bytes of an error that are read. The rest is left out: the status counts."""
 MAX_VALUES = 400_000
 """Values of JSON, counted by what stands between them: each takes up to 25 times as much memory as in the answer."""
 
 _ENCODED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-
-
-class AnswerTooLarge(httpx2.StreamError):
-    """The service sends more than an answer of this kind can have."""
 
 
 class BoundedClient(openai.DefaultAioHttpClient):

@@ -17,8 +17,9 @@ from .bounded import BoundedClient
 from .normalise import identifier, unwrap
 from .pacing import Pacing
 from .retrying import with_retries
+from .sdk_errors import FOREIGN, translate
 from .settings import Access, OpenAISettings
-from .translation import FOREIGN, not_json, storage_of, translate
+from .translation import not_json, storage_of
 from .wire import UNREADABLE, Call, Kind, Service
 
 _PIECE = 1 << 18

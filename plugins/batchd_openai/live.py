@@ -16,11 +16,10 @@ import httpx2
 
 from batchd import BatchdError, Failure, LiveAnswer, LiveCall, RejectedError, TooManyCalls, TransientError
 
-from .bounded import MAX_ERROR
 from .proxies import NO_PROXY, Proxy
 from .settings import Access, OpenAISettings
 from .translation import FOREIGN, not_json, of_response, translate
-from .wire import Call, Kind, Service, retry_after
+from .wire import MAX_ERROR, Call, Kind, Service, retry_after
 
 MAX_ANSWER = 32_000_000
 """Bytes of the answer to one row, decoded."""

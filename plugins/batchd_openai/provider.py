@@ -94,6 +94,10 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
 
         await asyncio.to_thread(prepare)
 
+    async def aopen_live(self) -> None:
+        """Prepare live calls alone, which need no SDK."""
+        await asyncio.to_thread(lambda: self._live.prepare())  # the property imports, so it is read in the thread, too
+
     async def answer(self, call: LiveCall) -> LiveAnswer:
         """One POST to the endpoint of the call."""
         return await self._live.answer(call)

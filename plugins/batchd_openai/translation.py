@@ -1,4 +1,4 @@
-"""The one place that translates errors of the SDK and the network into batchd's.
+"""The one place that translates errors of the network into batchd's; `sdk_errors` adds those of the SDK.
 
     did not reach the service: refused, DNS, TLS, connect timeout       NotSent
     broken, silent, 408 409 425 429 498 5xx, not JSON                   TransientError
@@ -23,7 +23,6 @@ from collections.abc import Iterator
 
 import aiohttp
 import httpx2
-import openai
 
 from batchd import (
     BatchdError,
@@ -38,11 +37,14 @@ from batchd import (
     account_advice,
 )
 
-from .bounded import AnswerTooLarge
 from .wire import Call, ErrorBody, Kind, Service, content_of, is_html, retry_after
 
+
+class AnswerTooLarge(httpx2.StreamError):
+    """The service sends more than an answer of this kind can have."""
+
+
 FOREIGN: tuple[type[Exception], ...] = (
-    openai.OpenAIError,
     httpx2.HTTPError,
     httpx2.InvalidURL,
     httpx2.CookieConflict,
@@ -74,11 +76,14 @@ _BAD_KEY = frozenset({"invalid_api_key", "api_key_invalid", "account_deactivated
 _NOT_PROCESSED = ("status 'processed'", "status processed", "not yet processed", "still being processed")
 
 
-def translate(error: Exception, call: Call, service: Service) -> BatchdError:
-    """The error as one of batchd's. Raise it outside the `except`: the original may quote the key."""
-    if isinstance(error, openai.APIStatusError | httpx2.HTTPStatusError):
+def translate(error: Exception, call: Call, service: Service, *, library: str | None = None) -> BatchdError:
+    """The error as one of batchd's. Raise it outside the `except`: the original may quote the key.
+
+    `library` is the one whose own error it is, where the network is not the cause.
+    """
+    if isinstance(error, httpx2.HTTPStatusError):
         return of_response(error.response, call, service)
-    chain = list(_causes(error))
+    chain = list(causes(error))
     text, address = service.masked(_reason(chain)), service.base_url
     if any(isinstance(each, _UNUSABLE) for each in chain):
         return RejectedError(f"{address} cannot be called: {text}. Correct base_url or the proxy settings.")
@@ -91,13 +96,15 @@ def translate(error: Exception, call: Call, service: Service) -> BatchdError:
     if _nothing_sent(chain):
         return NotSent(f"{address} cannot be reached: {text}.{_advice(chain)}")
     if _silent(chain):
-        return TransientError(f"{address} did not answer in time when asked to {call.what}.")
-    by_the_library = isinstance(error, openai.OpenAIError) and not isinstance(
-        error, openai.APIConnectionError | openai.APIResponseValidationError
-    )
-    if by_the_library:
-        return ProviderError(f"The openai library could not {call.what} at {address}: {text}.")
+        return silence(call, service)
+    if library is not None:
+        return ProviderError(f"The {library} library could not {call.what} at {address}: {text}.")
     return TransientError(f"The connection to {address} broke when asked to {call.what}: {text}.")
+
+
+def silence(call: Call, service: Service) -> TransientError:
+    """The error for a call without an answer."""
+    return TransientError(f"{service.base_url} did not answer in time when asked to {call.what}.")
 
 
 def of_response(response: httpx2.Response, call: Call, service: Service) -> BatchdError:
@@ -232,7 +239,8 @@ def _new_base_url(target: str, response: httpx2.Response, service: Service) -> s
     return "Set base_url to the service's real address."
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and those that caused it."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
@@ -255,9 +263,7 @@ def _nothing_sent(chain: list[BaseException]) -> bool:
 def _silent(chain: list[BaseException]) -> bool:
     # The cause decides here too: a connection that is lost at once is also called a connect timeout.
     by_aiohttp = [each for each in chain if isinstance(each, aiohttp.ClientError)]
-    return any(isinstance(each, TimeoutError | httpx2.TimeoutException) for each in by_aiohttp or chain) or isinstance(
-        chain[-1], openai.APITimeoutError
-    )
+    return any(isinstance(each, TimeoutError | httpx2.TimeoutException) for each in by_aiohttp or chain)
 
 
 def _advice(chain: list[BaseException]) -> str:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _STARRED = re.compile(r"(?<![\w-])[\w-]*\*{3,}[\w*-]*")
 _MAX_TEXT = 500
 
+MAX_ERROR = 100_000
+"""Bytes of an error that are read. The rest is left out: the status counts."""
+
 UNREADABLE: tuple[type[Exception], ...] = (ValueError, RecursionError)
 """What the decoder raises: for what is not JSON, for numbers of thousands of digits, for brackets without end."""
 

@@ -102,4 +102,42 @@ def test_nothing_that_calls_no_provider_imports_openai(tmp_path: Path, arguments
     assert "openai" not in imported_by(tmp_path, *arguments)
 
 
+OPENED = """
+import asyncio, sys
+from pathlib import Path
+from batchd.app.instances import Instances
+from batchd.app.load import load
+from batchd.live.lanes import Lanes
+from batchd.store.spool import Spool
+
+async def opened():
+    config, catalogue = load(Path("config.toml"))
+    instances = Instances.of(config, catalogue, Lanes(Spool(Path("state"))))
+    await asyncio.gather(*instances.configured(config, catalogue).opening.values())
+
+asyncio.run(opened())
+print("aiohttp" in sys.modules, "openai" in sys.modules)
+"""
+LIVE = """
+[providers.near]
+plugin = "openai"
+mode = "live"
+base_url = "http://127.0.0.1:1/v1"
+api_key = "none"
+
+[routes.reviews]
+provider = "near"
+model = "m"
+prompt = { plugin = "template", user = "{{ text }}" }
+"""
+
+
+def test_a_provider_of_live_calls_alone_opens_without_the_sdk(tmp_path: Path) -> None:
+    """Importing it takes about as long as 4,000 calls."""
+    (tmp_path / "config.toml").write_text(LIVE)
+    command = [sys.executable, "-c", OPENED]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["True", "False"], done.stderr[-2000:]
+
+
 DEFAULT = (Path(__file__).parents[2] / "config.toml").read_text()

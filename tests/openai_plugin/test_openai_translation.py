@@ -31,7 +31,8 @@ from batchd import (
     SubmissionRefused,
     TransientError,
 )
-from batchd_openai.translation import FOREIGN, of_response, translate
+from batchd_openai.sdk_errors import FOREIGN, translate
+from batchd_openai.translation import of_response
 from batchd_openai.wire import Call, Kind, Service, retry_after
 
 SERVICE = Service("https://acme.example/v1", "the environment variable ACME_KEY")

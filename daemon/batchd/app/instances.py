@@ -106,7 +106,8 @@ class Instances:
 
 async def _open(provider: ConfiguredProvider) -> None:
     with threads_of(f"provider {provider.name}"):
-        await provider.plugin.aopen()
+        only_live = provider.mode is Lane.LIVE and provider.live is not None
+        await (provider.live if only_live and provider.live is not None else provider.plugin).aopen()
 
 
 async def opened(opening: Iterable[asyncio.Task[None]], *, within: float = CLOSE_MAY_TAKE) -> None:

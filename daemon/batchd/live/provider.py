@@ -108,8 +108,8 @@ class LiveBatchProvider(BatchProvider[Any]):
         return await self.provider.check(models)
 
     async def aopen(self) -> None:
-        """Open the provider."""
-        await self.provider.aopen()
+        """Open the provider, for live calls alone."""
+        await self.provider.aopen_live()
 
     async def aclose(self) -> None:
         """Close the provider's connections."""
