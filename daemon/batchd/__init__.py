@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from .secrets.known import covered as covered
     from .sending.whose_fault import account_advice as account_advice
     from .settings import Duration as Duration
+    from .settings import FromFile as FromFile
     from .settings import Secret as Secret
     from .shipped_services import service_tables as service_tables
     from .work.run_task import run_task as run_task
@@ -146,7 +147,7 @@ _HOMES = {
     "secrets.known": ("covered",),
     "sending.whose_fault": ("account_advice",),
     "shipped_services": ("service_tables",),
-    "settings": ("Duration", "Secret"),
+    "settings": ("Duration", "FromFile", "Secret"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

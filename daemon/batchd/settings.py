@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
@@ -30,6 +33,17 @@ def seconds(text: str | float) -> float:
     if number < 0:
         raise ValueError("a duration cannot be negative")
     return number
+
+
+@dataclass(frozen=True, slots=True)
+class FromFile:
+    """Marks a key of a prompt that may name a file beside the configuration: `Annotated[…, FromFile(read)]`.
+
+    The file is read once, with the configuration: what `read` makes of it stands in its place in the settings, and
+    so in each job. `read` raises ValueError with a sentence if the file cannot be used.
+    """
+
+    read: Callable[[Path], Any]
 
 
 Duration = Annotated[float, BeforeValidator(seconds)]

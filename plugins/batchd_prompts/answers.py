@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from batchd import Failure, Json, Response
 
-from .json_answers import JsonReader, unfenced
+from .json_answers import JsonReader, json_values, unfenced
 from .unreadable import unparsable
 
 
@@ -21,6 +22,10 @@ class Answers(ABC):
     @abstractmethod
     def read(self, text: str) -> Mapping[str, Json] | Failure:
         """The values of the columns, from the answer's text."""
+
+    def written(self, values: Mapping[str, Json]) -> str | None:  # noqa: ARG002  # not all forms can be written
+        """An answer with these values of the columns, as a model would write it; None if that cannot be told."""
+        return None
 
     def read_arguments(self, arguments: Mapping[str, Json], text: str) -> Mapping[str, Json] | Failure:
         """The values of the columns, from the arguments of a tool call; `text` is how they were written."""
@@ -39,6 +44,10 @@ class WholeText(Answers):
         """See Answers."""
         return {self.columns[0]: text}
 
+    def written(self, values: Mapping[str, Json]) -> str | None:
+        """See Answers."""
+        return _text(values.get(self.columns[0]))
+
 
 class Separated(Answers):
     """One piece for each column, with a separator between them."""
@@ -56,6 +65,66 @@ class Separated(Answers):
             )
         return {column: piece.strip() for column, piece in zip(self.columns, pieces, strict=True)}
 
+    def written(self, values: Mapping[str, Json]) -> str | None:
+        """See Answers."""
+        if not set(self.columns) <= values.keys():
+            return None
+        return self._separator.join(_text(values[column]) or "" for column in self.columns)
+
+
+class Matched(Answers):
+    """The named groups of a regular expression, where it is found first. ValueError with a sentence if it has none."""
+
+    def __init__(self, pattern: str) -> None:
+        try:
+            self._pattern = re.compile(pattern)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"The regex is not valid: {error}.") from None
+        self.columns = tuple(self._pattern.groupindex)
+        if not self.columns:
+            raise ValueError('The regex has no named group, such as "(?P<score>[0-9]+)". Each becomes a column.')
+
+    def read(self, text: str) -> Mapping[str, Json] | Failure:
+        """See Answers."""
+        found = self._pattern.search(text)
+        if found is None:
+            return unparsable(f"the regular expression {self._pattern.pattern} does not match it", text)
+        return {column: None if found[column] is None else found[column].strip() for column in self.columns}
+
+    def read_arguments(self, arguments: Mapping[str, Json], text: str) -> Mapping[str, Json] | Failure:  # noqa: ARG002  # the pattern reads the text
+        """See Answers."""
+        return self.read(text)
+
+
+class JsonText(Answers):
+    """JSON of any form: in one column as it is, or the keys of an object in several."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = tuple(columns)
+
+    def read(self, text: str) -> Mapping[str, Json] | Failure:
+        """See Answers."""
+        values = json_values(text)
+        if len(self.columns) > 1:
+            fitting = [each for each in values if isinstance(each, dict) and set(self.columns) <= each.keys()]
+            if values and not fitting:
+                wanted = ", ".join(f"“{column}”" for column in self.columns)
+                return unparsable(f"expected a JSON object with {wanted}", text)
+            values = fitting
+        if len(values) != 1:
+            return unparsable(f"it has {len(values)} JSON values, and not one" if values else "expected JSON", text)
+        if len(self.columns) == 1:
+            return {self.columns[0]: values[0]}
+        return {column: values[0][column] for column in self.columns}
+
+    def written(self, values: Mapping[str, Json]) -> str | None:
+        """See Answers."""
+        if not set(self.columns) <= values.keys():
+            return None
+        if len(self.columns) == 1:
+            return _text(values[self.columns[0]])
+        return json.dumps({column: values[column] for column in self.columns}, ensure_ascii=False)
+
 
 class Structured(Answers):
     """A JSON object whose properties are the columns."""
@@ -68,6 +137,12 @@ class Structured(Answers):
         """See Answers. Words, a fence or a list around the JSON do not matter: only what can be read was paid for."""
         answer = self._reader.read(text)
         return answer if isinstance(answer, Failure) else {column: answer.get(column) for column in self.columns}
+
+    def written(self, values: Mapping[str, Json]) -> str | None:
+        """See Answers."""
+        given = {column: values[column] for column in self.columns if column in values}
+        fitted = self._reader.fitted(given) if given else ""
+        return None if isinstance(fitted, str) else json.dumps(fitted, ensure_ascii=False)
 
     def read_arguments(self, arguments: Mapping[str, Json], text: str) -> Mapping[str, Json] | Failure:  # noqa: ARG002  # the schema reads the text
         """See Answers."""
@@ -114,6 +189,10 @@ def _from_tools(calls: Sequence[Json], answers: Answers) -> Mapping[str, Json] |
             value = None
     read = answers.read_arguments(value, text) if isinstance(value, dict) else answers.read(text)
     return replace(read, transient=False) if isinstance(read, Failure) else read
+
+
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) or value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _cell(value: Json) -> Json:

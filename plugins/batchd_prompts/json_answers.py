@@ -117,6 +117,21 @@ def unfenced(text: str) -> str:
     return inside.strip() if newline and (not language.strip() or language.strip().isalnum()) else text
 
 
+def json_values(text: str) -> list[Json]:
+    """The objects and lists in an answer, each once: of all of it, else of what stands between words."""
+    try:
+        values: list[Json] = [_decode(text)]
+    except (ValueError, RecursionError):
+        values = list(_readings(text, None)) or list(_between_words(text))
+        loose = None if values else _loose(text)
+        values += [] if loose is None else [loose]
+    found: list[Json] = []
+    for value in values:
+        if isinstance(value, dict | list) and value not in found:
+            found.append(value)
+    return found
+
+
 # --- finding ---------------------------------------------------------------------------------------------------
 
 

@@ -6,11 +6,12 @@ own parser decides which are plain, so white space control, comments and newline
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
+from jinja2 import Template as JinjaTemplate
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -44,13 +45,25 @@ class Template:
         try:
             tree = _environment.parse(source)
             _refuse_unsupported(tree)
-            self._template = _environment.from_string(source)
+            self._template: JinjaTemplate | None = _environment.from_string(source)
         except TemplateSyntaxError as error:
             raise ValueError(_explained(error)) from None
         self.needs: tuple[str, ...] = tuple(sorted(_needed(tree)))
         """The columns that a row must have."""
         self.pieces: tuple[Piece, ...] | None = _plain_pieces(tree)
         """Its texts and cells if it is plain, else None."""
+
+    @classmethod
+    def joining(cls, columns: Sequence[str], separator: str) -> Self:
+        """No template: the cells of these columns, with a separator between them."""
+        joined = cls.__new__(cls)
+        joined._template = None  # noqa: SLF001  # its own, which no __init__ has set
+        joined.needs = tuple(columns)
+        pieces: list[Piece] = []
+        for column in columns:
+            pieces += [separator, Cell(column)]
+        joined.pieces = tuple(pieces[1:])
+        return joined
 
     def render(self, row: Row) -> str | Failure:
         """The text for this row."""
@@ -70,6 +83,7 @@ class Template:
         """The text for this row, rendered by Jinja even if plain. Errors of the template pass through."""
         # A missing value is empty text, like an empty cell of a table. Otherwise `None|upper` would become NONE.
         values = {column: "" if value is None else value for column, value in row.as_dict().items()}
+        assert self._template is not None, "what only joins cells is plain"
         return self._template.render({**values, WHOLE_ROW: values})
 
     def missing(self, columns: Iterable[str]) -> Failure | None:

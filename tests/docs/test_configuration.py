@@ -29,6 +29,7 @@ from batchd.config.tables import (
 )
 from batchd.plugin.catalogue import Catalogue, Role
 from batchd.plugin.validation import check
+from batchd_prompts.template_settings import TemplateSettings
 
 from .pages import DOCS, code, headings, tables
 
@@ -67,6 +68,7 @@ NEEDED: Mapping[type[BaseModel], dict[str, Any]] = {
     ProviderTable: {"plugin": "openai"},
     SinkTable: {"plugin": "csv"},
     ObserverTable: {"plugin": "finished"},
+    TemplateSettings: {"user": "x"},
     RouteTable: {"provider": "x", "model": "y", "prompt": {"plugin": "template"}},
 }
 """What a table must have, to look at the default of another key."""

@@ -13,7 +13,9 @@ from ..plugin.catalogue import Catalogue, Role, told
 from ..plugin.sources import what_was_raised
 from ..plugin.validation import SettingFault, check, literal_secrets
 from ..requests.rules import fits
+from ..settings import FromFile
 from .checks import check_json
+from .locations import resolved
 from .problems import Problems
 from .service_table import ServiceTable
 from .tables import SinkTable
@@ -100,10 +102,29 @@ class PluginTables:
         if not isinstance(kind, str):
             self.problems.add((*table, "plugin"), "should be the name of a plugin's kind, in quotes")
         elif self.known(role, kind, table, needed=True):
+            settings = self._with_files(role, kind, settings, table)
             secrets, faults = self._checked(role, kind, settings, ("plugin",))
             self._snapshot(table, secrets, faults)
             return PluginSpec(kind, settings)
         return None
+
+    def _with_files(self, role: Role, kind: str, settings: Mapping[str, Any], table: Keys) -> dict[str, Any]:
+        """The settings with what the files hold that they name."""
+        try:
+            fields = self._catalogue.settings_type(role, kind).model_fields
+        except PluginError:
+            return dict(settings)  # reported when they are checked
+        read = dict(settings)
+        for name, field in fields.items():
+            key = field.alias or name
+            for mark in field.metadata:
+                if isinstance(mark, FromFile) and isinstance(settings.get(key), str):
+                    try:
+                        read[key] = mark.read(resolved(settings[key], self.problems.path))
+                    except ValueError as error:
+                        self.problems.add((*table, key), f"cannot be used: {str(error).rstrip('.')}")
+                        del read[key]
+        return read
 
     def check_prompt(self, prompt: PluginSpec, endpoint: str, params: Collection[str], route: Keys) -> None:
         """Refuse an endpoint that the prompt has no requests for, and params that it would override."""

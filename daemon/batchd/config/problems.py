@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 from ..domain.words import Keys, show_key
@@ -30,6 +31,11 @@ class Problems:
 
     def __bool__(self) -> bool:
         return bool(self._found)
+
+    @property
+    def path(self) -> Path:
+        """The config file."""
+        return self._document.path
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -102,7 +102,7 @@ class Route:
     @property
     def recipe(self) -> str:
         """How its requests are asked, apart from their words: routes with the same recipe are refused alike."""
-        words = ("user", "system")
+        words = ("user", "system", "input", "messages", "examples")
         prompt = {key: bool(value) if key in words else value for key, value in self.prompt.settings.items()}
         parts = [self.provider, self.model, self.endpoint, self.params, self.prompt.kind, prompt]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]

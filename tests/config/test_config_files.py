@@ -1,0 +1,47 @@
+"""Files that the configuration names: read once, with it, and part of each job from then on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from batchd.config.load import load
+from batchd.domain.routing import Route
+from batchd.errors import ConfigError
+from batchd.plugin.catalogue import Catalogue
+
+CONFIG = """
+[providers.openai]
+api_key = "none"
+base_url = "http://127.0.0.1:9/v1"
+
+[routes.reviews]
+provider = "openai"
+model = "m"
+[routes.reviews.prompt]
+plugin = "template"
+user = "{{ review }}"
+examples = "few/good.csv"
+"""
+
+
+def test_examples_are_read_beside_the_configuration_and_go_into_the_snapshot(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIG)
+    with pytest.raises(
+        ConfigError, match=r"\] examples: cannot be used: The file of examples .*few/good.csv cannot be"
+    ):
+        load(path, Catalogue.load())
+    (tmp_path / "few").mkdir()
+    table = tmp_path / "few" / "good.csv"
+    table.write_text("review,answer\nFine.,good\n")
+    [route] = load(path, Catalogue.load()).routes
+    assert route.prompt.settings["examples"] == [{"review": "Fine.", "answer": "good"}]
+    assert Route.from_json(route.to_json()) == route
+    table.write_text("review,answer\nFine.,very good\n")
+    [changed] = load(path, Catalogue.load()).routes
+    assert changed.to_json() != route.to_json()
+    table.write_text("other,answer\nFine.,good\n")
+    with pytest.raises(ConfigError, match="Example 1 cannot be shown"):
+        load(path, Catalogue.load())
