@@ -176,3 +176,31 @@ async def test_shown_twice_it_is_one_file_and_nothing_of_others_is_replaced(tmp_
         await until_held(house)
         assert sorted(house.outbox()) == names
         assert house.outbox()["reviews/may.pilot.csv"] == there
+
+
+async def test_what_a_pilot_has_asked_is_not_asked_again_by_another_file(tmp_path: Path) -> None:
+    for identical, paid in (("auto", 11), ("each", 11)):
+        house = household(tmp_path / identical, routes=[replace(ROUTE, identical_rows=identical)])
+        job = await until_held(house, TEN.replace("row 1\n", "row 0\n"))  # twice the same
+        async with house.living() as living:
+            await order(living, "cancel", job)
+            await living.drain()
+        house.routes = (replace(house.routes[0], pilot=0),)
+        house.drop("reviews/june.csv", "review\nnew\n" + TEN.replace("row 1\n", "row 0\n").removeprefix("review\n"))
+        async with house.living() as living:
+            await living.take_in()
+            await living.drain()
+        assert house.service.executed.total() == paid, identical
+        assert house.report("reviews/june.report.json")["rows"]["reused"] == 2
+        # For a week, and for no longer; and a third row that asks the same is asked.
+        house.drop("reviews/july.csv", "review\nrow 0\nrow 0\nrow 0\n")
+        async with house.living() as living:
+            await living.take_in()
+            await living.drain()
+        assert house.service.executed.total() == paid + 1
+        house.clock.advance(8 * 86_400.0)
+        house.drop("reviews/august.csv", "review\nrow 0\n")
+        async with house.living() as living:
+            await living.take_in()
+            await living.drain()
+        assert house.service.executed.total() == paid + 2

@@ -8,6 +8,7 @@ import contextlib
 from ..engine.context import Context
 from ..store.answer_cache import AnswerCache
 from ..store.errors import StoreUnavailable
+from ..work.ahead import KEPT
 from .stopping import Stopping
 
 SWEEP_EVERY = 3_600.0
@@ -39,3 +40,6 @@ def sweep_answers(context: Context) -> None:
         longest = max((route.reuse or 0.0 for route in configured.routes), default=0.0)
         with AnswerCache.opened(context.spool.answer_cache) as book:
             book.sweep(before=context.clock.now() - longest, most_bytes=configured.reuse_bytes)
+    if context.spool.answers_ahead.exists():
+        with AnswerCache.opened(context.spool.answers_ahead) as book:
+            book.sweep(before=context.clock.now() - KEPT, most_bytes=configured.reuse_bytes)

@@ -229,8 +229,9 @@ class Context:
         return dict.fromkeys(range(part.first, part.first + part.rows), rest) | mine
 
     def executor_for(self, job: Job) -> Executor[Any]:
-        """Where the job's parts are planned and collected: here, if answers are reused, whose database is here."""
-        return self.executor if job.route.reuse is None else self.local
+        """Where the job's parts are planned and collected: here, if answers are reused, whose databases are here."""
+        here = job.route.reuse is not None or job.trial is not None or self.spool.answers_ahead.exists()
+        return self.local if here else self.executor
 
     @property
     def notes(self) -> HeldNotes:

@@ -4,6 +4,7 @@ state/lock                                   held while a daemon runs
 state/batchd.db
 state/fingerprint.key                        random, made once: keys the fingerprints of accounts
 state/answers.db                             answers that may be reused; may be deleted at any time
+state/ahead.db                               answers to rows that were asked ahead, by a try or a pilot: the same
 state/jobs/<job>/source                      the dropped file, byte for byte
 state/jobs/<job>/rows.jsonl                  its rows in the one canonical form
 state/jobs/<job>/parts/<first>.requests.<attempt>.jsonl
@@ -62,6 +63,11 @@ class Spool:
     def answer_cache(self) -> Path:
         """The answers that may be reused. It may be deleted at any time."""
         return self.state / "answers.db"
+
+    @property
+    def answers_ahead(self) -> Path:
+        """The answers to rows that were asked ahead. It may be deleted at any time, too."""
+        return self.state / "ahead.db"
 
     @property
     def database(self) -> Path:

@@ -28,6 +28,7 @@ from ..money.spending import Bill, Tally
 from ..sending.line_refusals import NOTHING, LineRefusals, LineVerdict
 from ..sending.whose_fault import ServiceRefusal
 from . import worker_plugins
+from .ahead import remember_ahead
 from .limits import ROW_TIMEOUT, Progress, limited
 from .part_files import decode_results, lines_of, read_corrections, write_corrections, write_results
 from .planned import planned_usage
@@ -143,6 +144,7 @@ class CollectTask:
 
     `requests` are those that were sent: an answer that the service did not count costs what was planned for it.
     `factor` leads from counted input tokens to the most that a service may count.
+    With `ahead` the rows were asked ahead, and their answers are kept there, by the `provider` that gave them.
     `given_up` rows fail: the builder hung over their answers. Raises Hung if it hangs over another.
     `corrections` is what rows were told in this attempt, `next_corrections` the file for the next attempt.
     """
@@ -173,6 +175,8 @@ class CollectTask:
     limit_key: str = "max_tokens"
     corrections: str | None = None
     next_corrections: str | None = None
+    provider: str = ""
+    ahead: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +290,16 @@ def collect(task: CollectTask) -> CollectDone:
         write_corrections(task.next_corrections, _next_corrections(task, lines, joined, followed, keys))
     if task.book is not None:
         remember(task.book, keys, joined.lines, at=task.at)
+    if task.ahead is not None:
+        remember_ahead(
+            task.ahead,
+            keys.leaders,
+            joined.lines,
+            requests=task.requests,
+            provider=task.provider,
+            endpoint=task.endpoint,
+            at=task.at,
+        )
     reasons = dict(joined.reasons)
     if verdict.held:
         reasons["account_refused"] = len(verdict.held)

@@ -25,6 +25,7 @@ from ..contracts import PromptBuilder
 from ..model import Failure, RequestId, Usage
 from ..store.answer_cache import AnswerCache, RequestKeys
 from ..store.errors import StoreUnavailable
+from .ahead import Occurrences
 
 _RECORD = struct.Struct("<Q16s")
 _CHUNK = 500
@@ -36,7 +37,8 @@ _encode = msgspec.json.Encoder().encode
 class Reuse:
     """Where answers are stored, since when they may be reused, and the file for the keys of the requests.
 
-    Without a `book` only requests of the same part share an answer: `all` of them, or those with `temperature` 0.
+    Without a `book` only requests of the same part share an answer: `all` of them, or those with `temperature` 0, or
+    none, if `each` row is to have an answer of its own. `ahead` has the answers to rows that were asked ahead.
     """
 
     provider: str
@@ -44,6 +46,13 @@ class Reuse:
     book: str | None = None
     since: float = 0.0
     all: bool = True
+    each: bool = False
+    ahead: str | None = None
+    ahead_since: float = 0.0
+
+    def once(self, body: bytes) -> bool:
+        """Whether all that ask this get the same answer."""
+        return self.book is not None or (not self.each and (self.all or _is_cold(body)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +80,39 @@ def recalled(
 ) -> Iterator[tuple[int, bytes | Keyed | Failure | Recalled]]:
     """The bodies in order, each with its key; an outcome in place of each request that was answered before."""
     key_of = RequestKeys(reuse.provider, endpoint).key
-    if reuse.book is None:
+    if reuse.book is None and reuse.ahead is None:
         for row, body in bodies:
-            once = type(body) is bytes and (reuse.all or _is_cold(body))
+            once = type(body) is bytes and reuse.once(body)
             yield row, Keyed(body, key_of(body)) if once else body  # type: ignore[arg-type]  # bytes, if it is once
         return
-    remaining = iter(bodies)
+    remaining, places = iter(bodies), Occurrences()
     with ExitStack() as stack:
-        book: AnswerCache | None = None
-        # If the cache fails, the rows are asked: that costs money, but loses no row.
-        with contextlib.suppress(StoreUnavailable):
-            book = stack.enter_context(AnswerCache.opened(Path(reuse.book)))
+        # If a cache fails, the rows are asked: that costs money, but loses no row.
+        book, ahead = (_opened(stack, path) for path in (reuse.book, reuse.ahead))
         while chunk := list(islice(remaining, _CHUNK)):
             keyed = [(row, Keyed(body, key_of(body)) if type(body) is bytes else body) for row, body in chunk]
-            stored = _stored(book, [each.key for _, each in keyed if type(each) is Keyed], reuse.since)
-            if not stored:
-                yield from keyed
-                continue
+            keys = [each.key for _, each in keyed if type(each) is Keyed]
+            stored = _stored(book, keys, reuse.since)
+            place_of: dict[int, bytes] = {}
+            if ahead is not None:
+                place_of = {
+                    row: places.key(each.key, once=reuse.once(each.body)) for row, each in keyed if type(each) is Keyed
+                }
+            asked_ahead = _stored(ahead, list(place_of.values()), reuse.ahead_since)
             for row, each in keyed:
-                line = stored.get(each.key) if isinstance(each, Keyed) else None
+                if not isinstance(each, Keyed):
+                    yield row, each
+                    continue
+                line = stored.get(each.key) or asked_ahead.get(place_of.get(row, b""))
                 read = read_again(row, renamed(line, job, row), builder) if line is not None else None
                 # If this builder cannot read the answer, the row is asked.
-                yield row, each if read is None else Recalled(*read)
+                yield row, Recalled(*read) if read is not None else each if reuse.once(each.body) else each.body
+
+
+def _opened(stack: ExitStack, path: str | None) -> AnswerCache | None:
+    with contextlib.suppress(StoreUnavailable):
+        return stack.enter_context(AnswerCache.opened(Path(path))) if path is not None else None
+    return None
 
 
 _COLD = re.compile(rb'"temperature"\s*:\s*-?0(?:\.0+)?(?:[eE][+-]?\d+)?\s*[,}]')

@@ -52,6 +52,8 @@ async def collect_part(context: Context, action: Collect) -> None:
         job=job.id,
         keys=str(spool.keys(part)),
         book=str(spool.answer_cache) if job.route.reuse is not None else None,
+        ahead=str(spool.answers_ahead) if job.trial is not None else None,
+        provider=asked.provider,
         at=context.clock.now(),
         requests=str(spool.requests(part)),
         endpoint=job.route.endpoint,

@@ -8,6 +8,7 @@ from ...domain.lifecycle import Plan
 from ...domain.records import Job, JobState, Part, PartState
 from ...errors import WorkerLost
 from ...money.budget import MAX_AMOUNT
+from ...work.ahead import KEPT
 from ...work.limits import Hung
 from ...work.plan import PlanTask, plan
 from ...work.reuse import Reuse
@@ -86,9 +87,18 @@ async def _commit(context: Context, job: Job, part: Part, planned: Part) -> None
 
 
 def _reuse(context: Context, job: Job, part: Part) -> Reuse | None:
-    route, spool = job.route, context.spool
-    keys = str(spool.keys(part))
-    if route.reuse is not None:
-        since = context.clock.now() - route.reuse
-        return Reuse(route.provider, keys, book=str(spool.answer_cache), since=since)
-    return None if route.identical_rows == "each" else Reuse(route.provider, keys, all=route.asks_once())
+    route, spool, now = job.route, context.spool, context.clock.now()
+    each = route.identical_rows == "each"
+    ahead = str(spool.answers_ahead) if spool.answers_ahead.exists() else None
+    if route.reuse is None and each and ahead is None:
+        return None
+    return Reuse(
+        route.provider,
+        str(spool.keys(part)),
+        book=None if route.reuse is None else str(spool.answer_cache),
+        since=now - (route.reuse or 0.0),
+        all=route.asks_once(),
+        each=each,
+        ahead=ahead,
+        ahead_since=now - KEPT,
+    )

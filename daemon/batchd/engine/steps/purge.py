@@ -53,10 +53,12 @@ async def purge(context: Context, action: Erase) -> None:
 
 
 def _forget_answers(spool: Spool, job: Job) -> int:
-    if not spool.answer_cache.exists():
-        return 0
-    with AnswerCache.opened(spool.answer_cache) as cache:
-        return cache.forget_job(job.id, _keys(spool.job(job.id)))
+    forgotten = 0
+    for path in (spool.answer_cache, spool.answers_ahead):
+        if path.exists():
+            with AnswerCache.opened(path) as cache:
+                forgotten += cache.forget_job(job.id, _keys(spool.job(job.id)))
+    return forgotten
 
 
 def _keys(folder: Path) -> Iterator[bytes]:
