@@ -183,7 +183,7 @@ class BatchProvider(Plugin[SettingsT]):
 
     @abstractmethod
     def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
-        """An asynchronous generator of all answers, in any order, once the batch has ended; none of unknown outcomes."""
+        """An asynchronous generator of all answers in any order, once the batch has ended; none of unknown outcomes."""
 
     def account(self) -> Mapping[str, str]:
         """What the service tells accounts apart by, each with its name: the key, a project, the address.
