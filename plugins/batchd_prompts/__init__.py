@@ -10,9 +10,11 @@ from batchd import hookimpl
 
 @hookimpl
 def register_prompt_builders(register: Callable[[str, Callable[..., Any]], None]) -> None:
-    """Offer `template` and `passthrough`."""
+    """Offer `template`, `embedding` and `passthrough`."""
+    from .embedding import EmbeddingBuilder
     from .passthrough import PassthroughBuilder
     from .template import TemplateBuilder
 
     register("template", TemplateBuilder)
+    register("embedding", EmbeddingBuilder)
     register("passthrough", PassthroughBuilder)

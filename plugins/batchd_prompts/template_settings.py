@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -193,9 +194,7 @@ class TemplateSettings(Settings):
             return [(each.role, template(each.content)) for each in self.messages]
         system = [(self.system_role, template(self.system))] if self.system is not None else []
         if self.input is not None:
-            from .rendering import Template
-
-            return [*system, ("user", Template.joining(self.input, self.input_separator))]
+            return [*system, ("user", joined(self.input, self.input_separator))]
         return [*system, ("user", template(self.user or ""))]
 
 
@@ -205,3 +204,10 @@ def template(text: str) -> Template:
     from .rendering import Template
 
     return Template(text)
+
+
+def joined(columns: Sequence[str], separator: str) -> Template:
+    """No template: the cells of these columns, with a separator between them."""
+    from .rendering import Template
+
+    return Template.joining(columns, separator)

@@ -29,6 +29,7 @@ from batchd.config.tables import (
 )
 from batchd.plugin.catalogue import Catalogue, Role
 from batchd.plugin.validation import check
+from batchd_prompts.embedding import EmbeddingSettings
 from batchd_prompts.template_settings import TemplateSettings
 
 from .pages import DOCS, code, headings, tables
@@ -69,6 +70,7 @@ NEEDED: Mapping[type[BaseModel], dict[str, Any]] = {
     SinkTable: {"plugin": "csv"},
     ObserverTable: {"plugin": "finished"},
     TemplateSettings: {"user": "x"},
+    EmbeddingSettings: {"input": ["x"]},
     RouteTable: {"provider": "x", "model": "y", "prompt": {"plugin": "template"}},
 }
 """What a table must have, to look at the default of another key."""

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 import batchd_prompts
 from batchd import Failure, PromptBuilder, Response, Row
+from batchd_prompts.embedding import EmbeddingBuilder
 from batchd_prompts.passthrough import PassthroughBuilder
 from batchd_prompts.rendering import Template
 from batchd_prompts.template import TemplateBuilder, TemplateSettings
@@ -411,10 +412,10 @@ def test_settings_are_dumped_under_their_configured_names():
     assert TemplateSettings.model_validate(written).model_dump(exclude_defaults=True) == written
 
 
-def test_offers_two_builders_without_importing_jinja():
+def test_offers_its_builders_without_importing_jinja():
     builders: dict[str, object] = {}
     batchd_prompts.register_prompt_builders(register=builders.__setitem__)
-    assert builders == {"template": TemplateBuilder, "passthrough": PassthroughBuilder}
+    assert builders == {"template": TemplateBuilder, "embedding": EmbeddingBuilder, "passthrough": PassthroughBuilder}
     code = (
         "import sys, batchd_prompts\nprint(sorted({'pydantic', 'jinja2'} & set(sys.modules)))\n"
         "batchd_prompts.register_prompt_builders(lambda kind, factory: None)\nprint('jinja2' in sys.modules)"

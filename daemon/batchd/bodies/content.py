@@ -10,7 +10,7 @@ Json = Any
 
 _THOUGHTS = frozenset({"thinking", "reasoning", "redacted_thinking", "thought", "reasoning_content", "summary_text"})
 _THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
-_LISTS = ("choices", "output", "data", "results", "candidates")
+_LISTS = ("choices", "output", "data", "results", "candidates", "embeddings", "embedding")
 
 
 def has_answer(body: Json) -> bool:
@@ -21,6 +21,8 @@ def has_answer(body: Json) -> bool:
         answers = body.get(key)
         if answers and isinstance(answers, list):
             return True
+    if any(isinstance(body.get(key), dict) and body[key] for key in ("embeddings", "embedding")):
+        return True  # as Cohere and Gemini write vectors
     return choice_of(body) is not None or _is_responses(body)
 
 

@@ -14,6 +14,9 @@ from .checks import check_json
 from .plugin_tables import PluginTables
 from .tables import RouteTable, SinkTable
 
+VECTORS_OF_PART = 500
+"""Rows of a part, unless the route says otherwise: its results are all in memory, and vectors are long."""
+
 
 def read_route(
     name: str,
@@ -55,6 +58,7 @@ def read_route(
         return None
     if prompt.kind:
         plugins.check_prompt(prompt, table.endpoint, table.params, keys)
+    few = table.endpoint.endswith("/embeddings") and "part_rows" not in written
     return Route(
         name=name,
         match=tuple(patterns),
@@ -65,7 +69,7 @@ def read_route(
         params=table.params,
         sinks=tuple(table.sinks),
         attempts=table.attempts,
-        part_rows=table.part_rows,
+        part_rows=VECTORS_OF_PART if few else table.part_rows,
         reader=reader,
         reuse=table.reuse,
         identical_rows=table.identical_rows,

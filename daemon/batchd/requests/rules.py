@@ -61,6 +61,11 @@ def operation(endpoint: str) -> str | None:
     return bare if bare in _OPERATIONS else None
 
 
+def writes(endpoint: str) -> bool:
+    """Whether the service writes tokens there: vectors and verdicts are paid by their input alone."""
+    return operation(endpoint) not in {"/embeddings", "/moderations"}
+
+
 def fits(endpoint: str, written: Collection[str]) -> bool:
     """Whether requests for some endpoints can be sent to this one.
 

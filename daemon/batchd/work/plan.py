@@ -21,7 +21,7 @@ from ..files import replacing
 from ..model import BadRow, Body, Failure, RequestId, Row, Usage
 from ..money import tokens
 from ..requests.json_lines import on_one_line
-from ..requests.rules import BodyRules, too_long
+from ..requests.rules import BodyRules, too_long, writes
 from . import worker_plugins
 from .limits import ROW_TIMEOUT, Progress, TimeIsUp, limited
 from .part_files import decode_results, lines_of, read_corrections, write_results
@@ -116,6 +116,7 @@ class _Planned:
         self._asked: set[bytes] = set()
         self._ahead, self._behind = _frame(task.job, task.endpoint)
         self._rules = BodyRules(task.endpoint, task.common.get("model"))
+        self._writes = writes(task.endpoint)
         self._count = tokens.counter(task.model)
         self._requests = self._size = self._counted = self._longest = self._output_tokens = self._unlimited = 0
         self._reused, self._saved = 0, Usage()
@@ -156,7 +157,7 @@ class _Planned:
         self._counted += read
         self._longest = max(self._longest, read)
         self._output_tokens += most
-        self._unlimited += not most
+        self._unlimited += self._writes and not most
         return True
 
     def _fail(self, number: int, code: str, message: str) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from ..answers.meaning import request_of
 from ..model import Usage
 from ..money import tokens
-from ..requests.rules import BodyRules
+from ..requests.rules import BodyRules, writes
 from .part_files import lines_of
 
 BYTES_PER_TOKEN = 2
@@ -44,7 +44,7 @@ def planned_usage(
             continue
         body = bytes(_decode(line).body)
         _, most = rules.read(body)
-        output = most or max(1, ceil(sizes[request.row] / BYTES_PER_TOKEN))
+        output = (most or max(1, ceil(sizes[request.row] / BYTES_PER_TOKEN))) if writes(endpoint) else 0
         # All of them together are rounded up once, as when they were planned: no job costs more than it was said to.
         counted += count(body)
         own, given = ceil(counted * factor) - given, ceil(counted * factor)
