@@ -66,6 +66,7 @@ def test_every_setting_is_in_it() -> None:
         "intake",
         "budget",
         "reuse",
+        "people",
         "workers",
         "providers",
         "routes",

@@ -12,6 +12,7 @@ import tomli_w
 
 from batchd.app.load import load
 from batchd.config import load as config
+from batchd.config.people import PeopleTable
 from batchd.config.tables import (
     BudgetTable,
     CeilingsTable,
@@ -46,6 +47,7 @@ OWN: Mapping[str, type[BaseModel]] = {
     "`[intake]`": Intake,
     "`[budget]`": BudgetTable,
     "`[reuse]`": ReuseTable,
+    "`[people]`": PeopleTable,
     "`[workers]`": WorkersTable,
     "`[providers.NAME]`": ProviderTable,
     "`[providers.NAME.budget]`": CeilingsTable,

@@ -12,6 +12,7 @@ import pytest
 from batchd import Failure, RowStatus
 from batchd.domain import never_taken as ours
 from batchd.domain.never_taken import is_conflict_copy, is_never_taken
+from batchd.people.language import Language
 from batchd.testing.fakes import FakeService
 from batchd.testing.household import Household
 
@@ -37,7 +38,7 @@ async def household(tmp_path: Path) -> Household:
     service = FakeService(
         lambda body: Failure("refused", "No.") if "bad" in body["messages"][-1]["content"] else "Yes."
     )
-    household = Household(tmp_path / "house", service=service)
+    household = Household(tmp_path / "house", service=service, page_for=Language())
     household.drop("reviews/may.csv", "id,review\n1,good\n2,bad\n")
     household.drop("reviews/empty.csv", "")
     async with household.living() as living:

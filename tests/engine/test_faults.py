@@ -50,10 +50,9 @@ async def test_lines_that_sink_a_batch_fail_by_name_and_the_others_are_answered(
     await run(household)
     assert statuses(household) == ["ok", "ok", "failed", "ok", "ok", "failed", "ok", "ok", "ok"]
     assert set(household.service.executed.values()) == {1}
-    failures = household.report("reviews/may.report.json")["failures"]
-    assert failures == [
-        {"code": "invalid_request", "rows": 2, "first_row": 2, "example": "This line is refused."},
-    ]
+    [failure] = household.report("reviews/may.report.json")["failures"]
+    assert (failure["code"], failure["rows"], failure["first_row"]) == ("invalid_request", 2, 2)
+    assert failure["examples"] == [{"row": row, "message": "This line is refused."} for row in (2, 5)]
 
 
 async def test_a_row_that_sinks_its_batch_without_a_reason_is_found_by_halving(make_household: MakeHousehold) -> None:

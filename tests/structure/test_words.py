@@ -32,6 +32,7 @@ CHECKED = (
     "daemon/batchd/intake",
     "daemon/batchd/money",
     "daemon/batchd/orders",
+    "daemon/batchd/people",
     "daemon/batchd/plugin",
     "daemon/batchd/requests",
     "daemon/batchd/secrets",

@@ -81,6 +81,7 @@ class Instances:
             publish_timeouts={name: table.publish_timeout for name, table in config.sinks.items()},
             budget=config.spending_limits(),
             approve_in_folder=config.budget.approve_in_folder,
+            page_for=config.people.reader(),
             reuse_bytes=config.reuse.max_bytes,
             generation=generation,
         )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..status.overview import JobDetails
     from ..status.places import Places
 
-_KINDS = {".report.json": "report", ".failed.csv": "failed", ".failed.jsonl": "failed"}
+_KINDS = {".report.json": "report", ".report.html": "page", ".failed.csv": "failed", ".failed.jsonl": "failed"}
 
 
 @click.command()

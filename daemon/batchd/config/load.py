@@ -27,6 +27,7 @@ from .checks import (
     check_services,
 )
 from .locations import resolved
+from .people import PeopleTable
 from .plugin_tables import PluginTables
 from .problems import Problems
 from .routes import read_route
@@ -87,6 +88,7 @@ class Config:
     sinks: Mapping[str, SinkTable]
     observers: Mapping[str, ObserverTable]
     plugins: PluginsTable
+    people: PeopleTable
     plugin_dir: Path | None
     warnings: tuple[str, ...]
 
@@ -127,6 +129,7 @@ class RootTable(Table):
     sinks: dict[str, dict[str, Any]] = Field(default_factory=dict)
     observers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     plugins: dict[str, Any] = Field(default_factory=dict)
+    people: dict[str, Any] = Field(default_factory=dict)
 
 
 class _Reading:
@@ -146,6 +149,7 @@ class _Reading:
         intake = self._table(Intake, ("intake",), self._section("intake"))
         budget = self._table(BudgetTable, ("budget",), self._section("budget"))
         reuse = self._table(ReuseTable, ("reuse",), self._section("reuse"))
+        people = self._table(PeopleTable, ("people",), self._section("people"))
         workers = self._workers()
         plugins = self._table(PluginsTable, ("plugins",), self._section("plugins"))
         if plugins is not None:
@@ -183,6 +187,7 @@ class _Reading:
             or reuse is None
             or workers is None
             or names is None
+            or people is None
             or plugins is None
         ):
             problems.stop()
@@ -199,6 +204,7 @@ class _Reading:
             sinks=sinks,
             observers=observers,
             plugins=plugins,
+            people=people,
             plugin_dir=plugin_dir,
             warnings=problems.warnings,
         )

@@ -116,6 +116,7 @@ def require_all(**folders: Path) -> None:
 
 RESERVED_SUFFIXES = (
     ".report.json",
+    ".report.html",
     ".results.csv",
     ".failed.csv",
     ".results.jsonl",

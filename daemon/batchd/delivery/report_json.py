@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from .. import __version__
-from ..answers.joining import ResultLine
 from ..domain.records import Batch, Job, Part
+from ..domain.routing import Route
 from ..domain.states import CALLS_REPEATED, MAX_FAILED, NO_ANSWERS
 from ..files import Rights, make_folder, publishing
 from ..model import Json, RowStatus, Usage
@@ -28,15 +28,15 @@ def report_of(
     parts: Sequence[Part],
     batches: Sequence[Batch],
     bill: Bill,
-    failures: Json,
     *,
     currency: str,
     shares: Sequence[AnsweredBy] = (),
+    files: Sequence[str] = (),
 ) -> dict[str, Json]:
     """The report. It depends only on stored records, so that a second try writes the same bytes.
 
-    `failures` come from `failures_by_code`; `currency` is for a job whose price was never known; `shares` says who gave
-    the answers.
+    `currency` is for a job whose price was never known, `shares` says who gave the answers, `files` are the names of
+    what was published. The answers and failures come in `report_task`.
     """
     counts = count_rows(job, parts)
     # Nothing was spent: then the cost is known, even without a price.
@@ -54,6 +54,7 @@ def report_of(
         "route": job.route.name,
         "provider": job.route.provider,
         "model": job.route.model,
+        "prompt": prompt_hash(job.route),
         "rows": {
             "total": job.rows,
             "ok": counts[RowStatus.OK],
@@ -109,37 +110,35 @@ def report_of(
             "planned": _time(job.planned_at),
             "collected": _time(job.collected_at),
         },
-        "failures": failures,
+        "files": list(files),
+        "answers": [],
+        "more_answer_columns": 0,
+        "failures": [],
         "reading": dict(job.description),
         "batchd": __version__,
     }
 
 
-def failures_by_code(results: Iterable[ResultLine]) -> list[dict[str, Json]]:
-    """Failed rows by code, the most frequent first, each with one sentence as an example."""
-    numbers: Counter[str] = Counter()
-    examples: dict[str, tuple[int, str]] = {}
-    for result in results:
-        if not result.ok:
-            code = result.code or "error"
-            numbers[code] += 1
-            examples.setdefault(code, (result.row, result.message or ""))
-    return [
-        {"code": code, "rows": number, "first_row": examples[code][0], "example": examples[code][1]}
-        for code, number in sorted(numbers.items(), key=lambda item: (-item[1], item[0]))
-    ]
+def prompt_hash(route: Route) -> str:
+    """The same for the same question, asked in the same way."""
+    asked = msgspec.json.encode([route.prompt.to_json(), route.params, route.endpoint], order="sorted")
+    return hashlib.sha256(asked).hexdigest()[:12]
+
+
+def as_json(report: Mapping[str, Json]) -> bytes:
+    """The report as it is written."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
 
 
 def publish_report(
-    report: Mapping[str, Json], folder: Path, name: str, *, mounted: frozenset[Path], rights: Rights | None = None
+    report: bytes, folder: Path, name: str, *, mounted: frozenset[Path], rights: Rights | None = None
 ) -> None:
-    """Write the report into the outbox folder. Raises FileExistsError if another file has its name."""
+    """Write a report into the outbox folder. Raises FileExistsError if another file has its name."""
     require_folder(folder, mounted=mounted)
     target = folder / name
     make_folder(target.parent, rights=rights)
     with publishing(target, rights=rights) as file:
-        file.write(msgspec.json.format(msgspec.json.encode(report), indent=2))
-        file.write(b"\n")
+        file.write(report)
 
 
 def _outcome(job: Job, counts: Mapping[RowStatus, int]) -> str:

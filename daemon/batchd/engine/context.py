@@ -21,6 +21,7 @@ from ..money.budget import SpendingLimits
 from ..money.lanes import Lane
 from ..money.price_list import PriceList
 from ..money.pricing import Terms
+from ..people.language import Language
 from ..sending.accounts import Accounts
 from ..sending.quota import Quotas
 from ..store.jobs import Duplicates
@@ -111,7 +112,8 @@ class Configured:
     `opening` has a task for each provider that makes itself ready; no call is made to it before. `file_sinks` says
     how a worker makes those of the sinks that write files. `kept_off` has the providers and sinks of plugins that have
     blocked the loop, with what to do. `suffixes` are those of files that some reader takes,
-    `ignore` the patterns of those in the inbox that are left alone.
+    `ignore` the patterns of those in the inbox that are left alone. `page_for` is how the report for people is written,
+    None if there is none.
     """
 
     providers: Mapping[str, ConfiguredProvider]
@@ -127,6 +129,7 @@ class Configured:
     publish_timeouts: Mapping[str, float] = field(default_factory=dict)
     budget: SpendingLimits = field(default_factory=SpendingLimits)
     approve_in_folder: bool = False
+    page_for: Language | None = None
     reuse_bytes: int = 1_000_000_000
     generation: int = 0
 

@@ -183,7 +183,9 @@ class JobDetails:
 
     def outputs(self) -> list[str]:
         """The paths of everything that lies in the outbox for it, the report last."""
-        return [str(self.around.places.outbox / name) for name in _names(self.job, self.deliveries)]
+        paths = [self.around.places.outbox / name for name in _names(self.job, self.deliveries)]
+        # The page is there only if the configuration wanted it then.
+        return [str(path) for path in paths if path.suffix != ".html" or path.exists()]
 
     def original(self) -> str | None:
         """Where the dropped file lies in the end."""
@@ -208,7 +210,7 @@ def _names(job: JobSummary, deliveries: Sequence[Delivery]) -> list[str]:
     # The whole first, then what failed of it.
     names = sorted((name for each in deliveries for name in each.files), key=lambda name: ".failed." in name)
     if job.state in {"done", "cancelled"} and job.outbox_stem is not None:
-        names.append(f"{job.outbox_stem}.report.json")
+        names += [f"{job.outbox_stem}.report.html", f"{job.outbox_stem}.report.json"]
     return names
 
 

@@ -140,8 +140,12 @@ class Spool:
         """Some of them, for the note about the job."""
         return self.job(job) / "pilot.txt"
 
+    def summary(self, part: Part, version: int) -> Path:
+        """What the part's answers are like, by the version of its results."""
+        return self.job(part.job) / "parts" / f"{part.first}.piece.{version}.summary"
+
     def pieces(self, job: str) -> Iterator[Path]:
-        """All pieces of the job's files."""
+        """All pieces of the job's files, and what its parts were summarized to."""
         return (self.job(job) / "parts").glob("*.piece.*")
 
     def run(self, job: Job, part: Part) -> Run:

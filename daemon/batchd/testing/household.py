@@ -26,6 +26,7 @@ from ..money.budget import SpendingLimits
 from ..money.lanes import Lane
 from ..money.price_list import PriceList
 from ..money.pricing import Price
+from ..people.language import Language
 from ..plugin.catalogue import Catalogue
 from ..store.database import Database
 from ..store.jobs import Duplicates
@@ -64,6 +65,7 @@ class Household:
         prices: Mapping[str, Price] | None = None,
         budget: SpendingLimits | None = None,
         approve_in_folder: bool = False,
+        page_for: Language | None = None,
         executor: Executor[Any] | None = None,
         create_timeout: float = 10.0,
         call_timeout: float = 60.0,
@@ -101,6 +103,7 @@ class Household:
         self.budget = budget or SpendingLimits()
         self.prices = PriceList(prices or {}, currency=self.budget.currency)
         self.approve_in_folder = approve_in_folder
+        self.page_for = page_for
         names = ("inbox", "outbox", "archive", "rejected", "held")
         inbox, outbox, archive, rejected, held = (folder / name for name in names)
         self.folders = PeopleFolders(inbox, outbox, archive, rejected, held)
@@ -179,6 +182,7 @@ class Household:
                 suffixes=self.suffixes,
                 budget=self.budget,
                 approve_in_folder=self.approve_in_folder,
+                page_for=self.page_for,
             ),
             duplicates=self.duplicates,
             time_limits=self.time_limits,

@@ -34,6 +34,7 @@ from .part_files import decode_results, lines_of, read_corrections, write_correc
 from .planned import planned_usage
 from .render import RenderTask, render_lines
 from .reuse import Followed, Keys, follow, read_keys, remember
+from .summary import SummaryTask, summarize, write_summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,8 @@ class CollectTask:
     is the key that limits the route's answers; `proven` says that other rows of the job have been answered,
     `batch_answered` that others of the same batch have.
 
+    `summary` says where that of the whole part goes.
+
     `requests` are those that were sent: an answer that the service did not count costs what was planned for it.
     `factor` leads from counted input tokens to the most that a service may count.
     With `ahead` the rows were asked ahead, and their answers are kept there, by the `provider` that gave them.
@@ -159,6 +162,7 @@ class CollectTask:
     attempts: int
     lane: Lane
     renders: Sequence[RenderTask] = ()
+    summary: SummaryTask | None = None
     terms: Terms | None = None
     job: str = ""
     keys: str | None = None
@@ -307,6 +311,8 @@ def collect(task: CollectTask) -> CollectDone:
         reasons["same_request"] = len(followed.waiting)
     ok = sum(line.ok for line in lines)
     rendered: list[Mapping[str, int]] = []
+    if len(lines) == task.rows and task.summary is not None:
+        write_summary(Path(task.summary.target), summarize(lines, task.summary.columns))
     if len(lines) == task.rows:
         # While the outcomes are in memory. A sink that fails here fails again at delivery, which reports it.
         with contextlib.suppress(Exception):

@@ -21,7 +21,7 @@ from ..context import Context
 from ..proven import prove
 from .account_refusals import block, waiting_text
 from .admit import correction_of
-from .render import note_rendered, render_tasks
+from .render import note_rendered, render_tasks, summary_task
 from .route_refusals import stop_job
 from .worker_crashes import note_hung, note_worker_crash
 
@@ -47,6 +47,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         attempt=part.attempt,
         attempts=job.route.attempts * job.retry_round + part.excused + cut,
         renders=render_tasks(context, configured, job, part, version),
+        summary=summary_task(context, job, part, version),
         lane=lane,
         terms=asked.terms,
         job=job.id,

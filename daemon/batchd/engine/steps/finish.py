@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from ...answers.joining import answer_columns
 from ...delivery.archive import put_into_archive, retire_rejected
-from ...delivery.report_json import count_rows, failures_by_code, publish_report, report_of, why_failed
+from ...delivery.report_json import as_json, count_rows, publish_report, report_of, why_failed
+from ...delivery.report_task import ReportDone, ReportTask, make_report
 from ...domain.lifecycle import Finish
 from ...domain.records import Job, Part
 from ...events import JobFinished, SourceChanged
 from ...intake.plain_files import stamp_of
 from ...intake.settling import Stamp
 from ...model import Json, RowStatus
-from ...work.part_files import read_results
-from ..context import Context
+from ..context import Configured, Context
 from .output_names import archive_elsewhere, take_another_name
-from .render import forget_pieces
+from .render import forget_pieces, summary_task
 
 
 async def finish(context: Context, action: Finish) -> None:
@@ -29,13 +30,20 @@ async def finish(context: Context, action: Finish) -> None:
     batches = await context.store.batches.of_job(job.id)
     bill = await context.store.money.of_job(job.id)
     shares = await context.store.money.by_provider(job.id)
-    failures = await asyncio.to_thread(_failures, context, parts)
-    report = report_of(job, parts, batches, bill, failures, currency=configured.budget.currency, shares=shares)
+    files = [name for names in (await context.store.jobs.delivered(job.id)).values() for name in names]
+    facts = report_of(job, parts, batches, bill, currency=configured.budget.currency, shares=shares, files=files)
+    name, page_name = f"{job.outbox_stem}.report.json", f"{job.outbox_stem}.report.html"
+    made = await _report(context, configured, job, parts, facts, page_name)
+    report = made.report
     assert job.archive_name is not None
-    name = f"{job.outbox_stem}.report.json"
     folders, rights = context.folders, configured.rights(job)
     try:
-        await asyncio.to_thread(publish_report, report, folders.outbox, name, mounted=folders.mounted, rights=rights)
+        # The one for programs last: when it is there, all files are.
+        for content, file in ((made.page, page_name), (as_json(report), name)):
+            if content is not None:
+                await asyncio.to_thread(
+                    publish_report, content, folders.outbox, file, mounted=folders.mounted, rights=rights
+                )
     except FileExistsError:
         await take_another_name(context, job)
         return
@@ -69,10 +77,18 @@ async def finish(context: Context, action: Finish) -> None:
     await asyncio.to_thread(forget_pieces, context, job)
 
 
-def _failures(context: Context, parts: Sequence[Part]) -> list[dict[str, Json]]:
-    return failures_by_code(
-        result for part in parts if part.failed for result in read_results(context.spool.results(part))
+async def _report(
+    context: Context, configured: Configured, job: Job, parts: Sequence[Part], facts: Mapping[str, Json], name: str
+) -> ReportDone:
+    """The whole report, and the page if there is to be one. A worker makes them."""
+    task = ReportTask(
+        report=facts,
+        parts=[summary_task(context, job, part, part.results) for part in parts],
+        columns=answer_columns(job.columns, job.answer_columns),
+        name=name,
+        language=configured.page_for,
     )
+    return await context.executor.run(make_report, task)
 
 
 def _written_since(context: Context, job: Job) -> list[SourceChanged]:

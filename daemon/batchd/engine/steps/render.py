@@ -16,6 +16,7 @@ from ...domain.routing import PluginSpec
 from ...file_sink import FileSink, Shape
 from ...work.joined import RowsDoNotAddUp
 from ...work.render import RenderTask, render
+from ...work.summary import SummaryTask
 from ..context import Configured, Context
 from ..retry_later import RetryLater
 
@@ -34,6 +35,12 @@ def render_tasks(context: Context, configured: Configured, job: Job, part: Part,
             target = context.spool.piece(part, number, version, generation=configured.generation)
             tasks.append(_task(context, job, part, spec, target))
     return tasks
+
+
+def summary_task(context: Context, job: Job, part: Part, version: int) -> SummaryTask:
+    """How to summarize the part's results of this version."""
+    results = str(context.spool.results(part, version)) if version else None
+    return SummaryTask(results, len(job.answer_columns), str(context.spool.summary(part, version)))
 
 
 def note_rendered(

@@ -1,0 +1,80 @@
+"""The answer columns of a report, from what was counted: which values, which numbers, which texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..model import Json
+from ..work.summary import AnswerSummary, ColumnSummary
+
+MAX_VALUES = 50
+"""Values of a column that the report has, the most frequent; the others are counted together."""
+MAX_TEXTS = 20
+"""A column with more different texts than that, each in few rows, holds free text."""
+BINS = 10
+
+
+def answers_of(summary: AnswerSummary, names: Sequence[str]) -> list[dict[str, Json]]:
+    """A record for each column, in their order."""
+    return [_column(column, name) for column, name in zip(summary.columns, names, strict=False)]
+
+
+def _column(column: ColumnSummary, name: str) -> dict[str, Json]:
+    values = sorted((column.values or {}).items(), key=lambda item: (-item[1], item[0]))
+    rows = sum(number for _, number in values)
+    free = column.texts > 0 and (column.values is None or (len(values) > MAX_TEXTS and rows < 2 * len(values)))
+    shown = [] if free else values[:MAX_VALUES]
+    record: dict[str, Json] = {
+        "column": name,
+        "values": [{"value": value, "rows": number} for value, number in shown],
+        "other_values": {"values": len(values) - len(shown), "rows": sum(n for _, n in values[len(shown) :])}
+        if shown and len(values) > len(shown)
+        else None,
+        "numbers": _numbers(column) if column.numbers else None,
+        "texts": {
+            "rows": column.texts,
+            "characters": round(column.characters / column.texts),
+            "examples": list(column.examples),
+        }
+        if free
+        else None,
+        "empty": column.empty,
+    }
+    return record
+
+
+def _numbers(column: ColumnSummary) -> dict[str, Json]:
+    low, high = column.low or 0.0, column.high or 0.0
+    return {
+        "rows": column.numbers,
+        "low": low,
+        "high": high,
+        "mean": column.total / column.numbers,
+        "bins": _bins({float(value): rows for value, rows in column.rounded.items()}, low, high),
+    }
+
+
+def _bins(rounded: dict[float, int], low: float, high: float) -> list[Json]:
+    """Rows by range of numbers, `from` included. Few small whole numbers, such as marks, have a bin each."""
+    if len(rounded) <= MAX_VALUES // 4 and all(value.is_integer() and abs(value) < 100 for value in rounded):
+        return [{"from": value, "to": value, "rows": rounded[value]} for value in sorted(rounded)]
+    step = (high - low) / BINS
+    counts = [0] * BINS
+    for value, rows in rounded.items():
+        place = int((value - low) / step) if step else 0
+        counts[min(max(place, 0), BINS - 1)] += rows
+    return [{"from": low + step * n, "to": low + step * (n + 1), "rows": rows} for n, rows in enumerate(counts)]
+
+
+def failures_of(summary: AnswerSummary) -> list[dict[str, Json]]:
+    """Failed rows by code, the most frequent first, each with sentences as examples."""
+    return [
+        {
+            "code": code,
+            "rows": failed.rows,
+            "first_row": failed.examples[0][0],
+            "example": failed.examples[0][1],
+            "examples": [{"row": row, "message": message} for row, message in failed.examples],
+        }
+        for code, failed in sorted(summary.failed.items(), key=lambda item: (-item[1].rows, item[0]))
+    ]

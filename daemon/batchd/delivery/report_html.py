@@ -1,0 +1,143 @@
+"""The report for people: `<name>.report.html` in the outbox, one page that needs nothing else and runs no script."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from ..people.language import Language
+from .charts import bars
+
+if TYPE_CHECKING:
+    import jinja2
+
+MAX_BARS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """What the page shows of one answer column. `bars` are values with their rows and their share in percent."""
+
+    name: str
+    chart: str
+    bars: Sequence[tuple[str, int, str]]
+    numbers: str
+    texts: str
+    examples: Sequence[str]
+    empty: int
+
+
+def report_html(report: Mapping[str, Any], language: Language, *, name: str) -> bytes:
+    """The page for a report, as `report_json` has it; `name` is that of its file. The same report gives the same bytes.
+
+    Whatever comes from the file, the answers or the service is text, and escaped by the template.
+    """
+    cost = report["cost"]
+    page = _template().render(
+        code=language.code,
+        say=lambda key, **values: language.say(f"report.{key}", **values),
+        number=language.number,
+        money=lambda amount: language.money(amount, cost["currency"]),
+        lane=lambda lane: language.say(f"report.lane_{lane}") if language.knows(f"report.lane_{lane}") else lane,
+        file=posixpath.basename(report["source"]),
+        report=report,
+        sentence=_sentence(report["rows"], language),
+        cheaper=_cheaper(cost),
+        columns=[_column(column, language) for column in report["answers"]],
+        more_columns=report["more_answer_columns"],
+        failures=[{**failure, "advice": _advice(failure["code"], language)} for failure in report["failures"]],
+        failed_file=next((posixpath.basename(each) for each in report["files"] if ".failed." in each), None),
+        line=_time_line(report["timestamps"], language),
+        json_file=f"{posixpath.basename(name).removesuffix('.html')}.json",
+    )
+    # Half of a surrogate pair, which a name that is not UTF-8 has as well, cannot be written.
+    return page.encode("utf-8", "replace")
+
+
+@cache
+def _template() -> jinja2.Template:
+    import jinja2
+
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        loader=jinja2.PackageLoader(__package__, ""),
+    )
+    return environment.get_template("report.html.jinja")
+
+
+def _sentence(rows: Mapping[str, int], language: Language) -> str:
+    total = rows["total"] or 0
+    said = []
+    if rows["ok"] == total:
+        said.append(language.say("report.all_answered", rows=total))
+    else:
+        said.append(language.say("report.some_failed", ok=rows["ok"], rows=total, failed=rows["failed"]))
+    if rows["skipped"]:
+        said.append(language.say("report.some_skipped", skipped=rows["skipped"]))
+    return " ".join(said)
+
+
+def _cheaper(cost: Mapping[str, Any]) -> int:
+    """By how many percent it cost less than live calls, 0 if that is not known."""
+    if not cost["live_price"] or cost["actual"] is None:
+        return 0
+    share: float = cost["actual"] / cost["live_price"]
+    return max(0, round(100 * (1 - share)))
+
+
+def _column(record: Mapping[str, Any], language: Language) -> _Column:
+    numbers, texts = record["numbers"], record["texts"]
+    shown: list[tuple[str, int]] = [(each["value"], each["rows"]) for each in record["values"][:MAX_BARS]]
+    rest = record["values"][MAX_BARS:]
+    others = record["other_values"] or {"values": 0, "rows": 0}
+    if rest or others["values"]:
+        rows = sum(each["rows"] for each in rest) + others["rows"]
+        shown.append((language.say("report.others", values=len(rest) + others["values"]), rows))
+    said = ""
+    if numbers is not None:
+        shown += [(_range(each, language), each["rows"]) for each in numbers["bins"]]
+        low, high, mean = (language.number(float(f"{numbers[key]:.4g}")) for key in ("low", "high", "mean"))
+        said = language.say("report.numbers", rows=numbers["rows"], low=low, high=high, mean=mean)
+    total = sum(rows for _, rows in shown) or 1
+    name = record["column"]
+    return _Column(
+        name=name,
+        chart=bars(shown, label=language.say("report.chart", column=name)) if shown else "",
+        bars=[(value, rows, language.number(100 * rows / total, digits=1)) for value, rows in shown],
+        numbers=said,
+        texts=language.say("report.texts", rows=texts["rows"], characters=texts["characters"]) if texts else "",
+        examples=texts["examples"] if texts else (),
+        empty=record["empty"],
+    )
+
+
+def _range(each: Mapping[str, float], language: Language) -> str:
+    low, high = (language.number(float(f"{each[key]:.3g}")) for key in ("from", "to"))
+    return low if low == high else language.say("report.range", low=low, high=high)
+
+
+def _advice(code: str, language: Language) -> str:
+    key = f"advice.{code}"
+    return language.say(key if language.knows(key) else "advice.other")
+
+
+def _time_line(timestamps: Mapping[str, str | None], language: Language) -> list[tuple[str, str, str]]:
+    """Each event with its time, and how long after the one before it came."""
+    line: list[tuple[str, str, str]] = []
+    before: datetime | None = None
+    for event in ("claimed", "accepted", "planned", "collected"):
+        moment = timestamps[event]
+        if moment is None:
+            continue
+        at = datetime.fromisoformat(moment)
+        passed = (at - before).total_seconds() if before is not None else 0.0
+        later = language.say("report.later", time=language.duration(passed)) if passed >= 60 else ""
+        line.append((language.say(f"report.{event}"), language.time(at), later))
+        before = at
+    return line

@@ -1,0 +1,51 @@
+"""The report of a job, from what its parts were summarized to, as JSON and as a page for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..model import Json
+from ..people.language import Language
+from ..work.summary import SummaryTask, merged, read_summary, summarize_part
+from .answer_columns import answers_of, failures_of
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTask:
+    """Complete the `report` by what the answers are like, and make the page `name` of it if there is a `language`.
+
+    `parts` say where the summary of each is, and from what to make it if it is not there. `columns` are the answer's.
+    """
+
+    report: Mapping[str, Json]
+    parts: Sequence[SummaryTask]
+    columns: Sequence[str]
+    name: str
+    language: Language | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportDone:
+    """The whole report, and the page if there is one."""
+
+    report: dict[str, Json]
+    page: bytes | None = None
+
+
+def make_report(task: ReportTask) -> ReportDone:
+    """Merge the summaries and write the page. Runs in a worker."""
+    whole = merged([read_summary(Path(part.target)) or summarize_part(part) for part in task.parts])
+    answers = answers_of(whole, task.columns)
+    report = {
+        **task.report,
+        "answers": answers,
+        "more_answer_columns": len(task.columns) - len(answers) if answers else 0,
+        "failures": failures_of(whole),
+    }
+    if task.language is None:
+        return ReportDone(report)
+    from .report_html import report_html
+
+    return ReportDone(report, report_html(report, task.language, name=task.name))

@@ -1,0 +1,81 @@
+"""A language and a place: sentences from the catalogue, numbers and times as people there write them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+Code = Literal["en", "vi"]
+LANGUAGES: tuple[Code, ...] = ("en", "vi")
+
+_TIME = {"en": "%-d %b %Y, %H:%M", "vi": "%H:%M %d/%m/%Y"}
+_TO_VI = str.maketrans(",.", ".,")
+
+
+@cache
+def catalogue() -> dict[str, dict[str, str]]:
+    """All sentences: by key, then by language."""
+    import tomllib
+    from importlib.resources import files
+
+    text = files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8")
+    return {
+        f"{table}.{key}": sentences for table, keys in tomllib.loads(text).items() for key, sentences in keys.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """How text for people is written. `timezone` is a name such as `Asia/Ho_Chi_Minh`, empty for UTC."""
+
+    code: Code = "en"
+    timezone: str = ""
+
+    def say(self, key: str, /, **values: object) -> str:
+        """The sentence of this key, with its `{names}` filled in. Counts are written as numbers."""
+        filled = {name: self.number(value) if type(value) is int else value for name, value in values.items()}
+        return catalogue()[key][self.code].format(**filled)
+
+    def knows(self, key: str) -> bool:
+        """Whether the catalogue has this key."""
+        return key in catalogue()
+
+    def number(self, value: float, *, digits: int | None = None) -> str:
+        """With separators of thousands. A number that is not whole has `digits` decimals, or as many as tell it."""
+        if isinstance(value, int) and digits is None:
+            text = f"{value:,}"
+        elif digits is None:
+            text = f"{value:,.6g}" if abs(value) < 1e15 else f"{value:.6g}"
+        else:
+            text = f"{value:,.{digits}f}"
+        return text.translate(_TO_VI) if self.code == "vi" else text
+
+    def money(self, amount: float | None, currency: str) -> str:
+        """An amount with its currency; below a cent with as many digits as tell it."""
+        if amount is None:
+            return self.say("report.unknown")
+        digits = 2 if amount == 0 or abs(amount) >= 0.1 else 4
+        if 0 < abs(amount) < 0.0001:
+            return f"< {self.number(0.0001, digits=4)} {currency}"
+        return f"{self.number(float(amount), digits=digits)} {currency}"
+
+    def time(self, moment: datetime) -> str:
+        """A moment in the place's own time, with the name of its zone."""
+        from zoneinfo import ZoneInfo
+
+        local = moment.astimezone(ZoneInfo(self.timezone or "UTC"))
+        return f"{local.strftime(_TIME[self.code])} ({local.tzname()})"
+
+    def duration(self, seconds: float) -> str:
+        """A span of time in its two largest units, at least minutes."""
+        hours, minutes = divmod(int(seconds // 60), 60)
+        days, hours = divmod(hours, 24)
+        if days:
+            return self.say("report.days_hours", days=days, hours=hours)
+        if hours:
+            return self.say("report.hours_minutes", hours=hours, minutes=minutes)
+        return self.say("report.minutes", minutes=minutes)

@@ -1,0 +1,62 @@
+"""The catalogue of sentences, and how numbers and times are written."""
+
+from __future__ import annotations
+
+import re
+import string
+from datetime import UTC, datetime
+from pathlib import Path
+
+import batchd
+from batchd.people.language import LANGUAGES, Language, catalogue
+
+HOME = Path(batchd.__file__).parent
+EN, VI = Language("en"), Language("vi", "Asia/Ho_Chi_Minh")
+
+
+def test_every_sentence_is_there_in_each_language_with_the_same_names():
+    faults = []
+    for key, sentences in catalogue().items():
+        if set(sentences) != set(LANGUAGES):
+            faults.append(f"{key}: {sorted(sentences)}")
+            continue
+        names = {
+            code: {name for _, name, _, _ in string.Formatter().parse(sentences[code]) if name} for code in LANGUAGES
+        }
+        if len({frozenset(each) for each in names.values()}) > 1:
+            faults.append(f"{key}: {names}")
+        faults += [f"{key} is empty in {code}" for code in LANGUAGES if not sentences[code].strip()]
+    assert not faults, "\n".join(faults)
+
+
+def test_what_pages_and_code_say_is_in_the_catalogue_and_nothing_else_is():
+    template = (HOME / "delivery" / "report.html.jinja").read_text()
+    said = {f"report.{key}" for key in re.findall(r'\bsay\("(\w+)"', template)}
+    for path in HOME.rglob("*.py"):
+        said |= set(re.findall(r'\bsay\(\s*"(\w+\.\w+)"', path.read_text()))
+    # Said by a name that is put together: outcomes, ways, moments, and what to do about failures.
+    built = {f"report.{key}" for key in ("done", "failed", "cancelled", "lane_batch", "lane_live")}
+    built |= {f"report.{key}" for key in ("claimed", "accepted", "planned", "collected")}
+    built |= {key for key in catalogue() if key.startswith("advice.")}
+    assert said - set(catalogue()) == set()
+    assert set(catalogue()) - said - built == set()
+
+
+def test_numbers_amounts_and_times_are_written_as_people_there_do():
+    at = datetime(2026, 11, 29, 18, 5, tzinfo=UTC)
+    assert [EN.number(1234567), VI.number(1234567)] == ["1,234,567", "1.234.567"]
+    assert [EN.number(3.25), VI.number(3.25)] == ["3.25", "3,25"]
+    assert [EN.money(1234.5, "USD"), VI.money(1234.5, "VND")] == ["1,234.50 USD", "1.234,50 VND"]
+    assert [EN.money(0.0045, "USD"), EN.money(0.00001, "USD"), EN.money(0, "USD")] == [
+        "0.0045 USD",
+        "< 0.0001 USD",
+        "0.00 USD",
+    ]
+    assert EN.money(None, "USD") == "not known"
+    assert [EN.time(at), VI.time(at)] == ["29 Nov 2026, 18:05 (UTC)", "01:05 30/11/2026 (+07)"]
+    assert [EN.duration(59 * 60), EN.duration(3 * 3600 + 61), EN.duration(26 * 3600)] == [
+        "59 min",
+        "3 h 1 min",
+        "1 d 2 h",
+    ]
+    assert VI.say("report.all_answered", rows=12000) == "Tất cả 12.000 dòng đều có câu trả lời."
