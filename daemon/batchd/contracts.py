@@ -13,48 +13,32 @@ from __future__ import annotations
 
 import json
 import os
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, ClassVar, Generic, TypeVar
+from typing import IO, ClassVar
 
 import msgspec
-from pydantic import BaseModel, ConfigDict
 
 from .calls import LiveAnswer as LiveAnswer
 from .calls import LiveCall as LiveCall
 from .errors import CannotFind
 from .events import Event
-from .model import BadRow, BatchStatus, Body, Dialect, Failure, Json, Response, Result, Row, RowStatus, Usage
+from .model import BadRow, BatchStatus, Body, Dialect, Failure, Json, Response, Result, Row
 from .model import Limits as Limits  # part of BatchProvider's contract; in model, which does not import pydantic
 from .model import Purged as Purged
 from .model import RemoteBatch as RemoteBatch
 from .model import Submission as Submission
+from .plugin_base import Plugin as Plugin
+from .plugin_base import Settings as Settings
+from .plugin_base import SettingsT as SettingsT
 from .secrets.references import facts_of
-
-
-class Settings(BaseModel):
-    """The table of a plugin in config.toml. Subclass it, nested as `Settings`; unknown keys are errors.
-
-    Use `batchd.Secret` for anything that must not be shown and `batchd.Duration` for times such as `"30s"`.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-SettingsT = TypeVar("SettingsT", bound=Settings)
-
-
-class Plugin(ABC, Generic[SettingsT]):
-    """The base of all roles: keeps the validated settings in `self.settings`."""
-
-    Settings: ClassVar[type[Settings]] = Settings
-
-    def __init__(self, settings: SettingsT) -> None:
-        self.settings = settings
-
+from .sinks import DeliveryJob as DeliveryJob
+from .sinks import Outbox as Outbox
+from .sinks import ResultRow as ResultRow
+from .sinks import ResultRows as ResultRows
+from .sinks import Sink as Sink
 
 # --- Reader ----------------------------------------------------------------------------------------------------
 
@@ -288,87 +272,6 @@ def encode_result(result: Result) -> bytes:
     except UnicodeEncodeError:
         # Half of a surrogate pair: only Python's own json reads and writes it. Joining the answers repairs it.
         return json.dumps(line).encode() + b"\n"
-
-
-# --- Sink ------------------------------------------------------------------------------------------------------
-
-
-class ResultRow(msgspec.Struct, frozen=True):
-    """One row of the dropped file with its outcome.
-
-    `number` counts from 0. `values` are the input's, one per column, in order; `original` is the record as it was
-    read, which differs if the record had too few or too many cells. `answer` is in the order of
-    `ResultRows.answer_columns`; empty unless `status` is ok, or the prompt keeps what it could not read. `raw` is the
-    provider's own output line (JSON), None if there was none.
-    """
-
-    number: int
-    values: Sequence[Json]
-    original: Sequence[Json]
-    status: RowStatus
-    answer: Sequence[Json]
-    failure: Failure | None
-    usage: Usage | None
-    raw: bytes | None
-
-
-class ResultRows(Iterable[ResultRow], AsyncIterable[ResultRow], ABC):
-    """All rows of a job in input order. May be iterated many times, with the same result each time.
-
-    Use `for` in a thread, `async for` on the event loop (which reads ahead in a thread).
-    """
-
-    columns: Sequence[str]
-    """The input's columns."""
-    answer_columns: Sequence[str]
-    """The answer's columns; a name that the input has too gets a number: `answer (2)`."""
-    dialect: Dialect | None = None
-    """How the dropped file was written, if its Reader tells."""
-
-
-class Outbox(ABC):
-    """The folder where a sink puts files for people. It chooses names that are free: nothing is ever overwritten."""
-
-    @abstractmethod
-    def publishing(self, suffix: str) -> AbstractContextManager[IO[bytes]]:
-        """Write the job's file with this suffix (`.results.csv`): complete or not at all.
-
-        A context manager around a binary file. The file appears in the outbox when the block ends, and not at all
-        if the block raises.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryJob:
-    """The job that a sink publishes. `source` is the file's path in the inbox, `counts` its rows by status."""
-
-    id: str
-    source: str
-    route: str
-    provider: str
-    model: str
-    sha256: str
-    counts: Mapping[RowStatus, int]
-    outbox: Outbox
-
-
-class Sink(Plugin[SettingsT]):
-    """Puts a job's joined rows somewhere."""
-
-    @abstractmethod
-    async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
-        """Publish the whole job. Called again for the same job after a crash, it must give the same result.
-
-        Do long work in a thread (`asyncio.to_thread`), so that the event loop is not blocked. After any exception
-        batchd tries again later; all but `TransientError` and `OSError` it reports as a fault of the plugin.
-        """
-
-    async def check(self) -> Sequence[str]:
-        """What is wrong with the place that this sink writes to, a sentence each."""
-        return ()
-
-    async def aclose(self) -> None:
-        """Close connections. Called once, at the end."""
 
 
 # --- Observer --------------------------------------------------------------------------------------------------

@@ -1,0 +1,29 @@
+"""What every plugin is: an object made from checked settings."""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    """The table of a plugin in config.toml. Subclass it, nested as `Settings`; unknown keys are errors.
+
+    Use `batchd.Secret` for anything that must not be shown and `batchd.Duration` for times such as `"30s"`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+class Plugin(ABC, Generic[SettingsT]):
+    """The base of all roles: keeps the validated settings in `self.settings`."""
+
+    Settings: ClassVar[type[Settings]] = Settings
+
+    def __init__(self, settings: SettingsT) -> None:
+        self.settings = settings

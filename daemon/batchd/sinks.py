@@ -1,0 +1,92 @@
+"""The contract of a Sink, and what it is given: a job's rows with their outcomes, and the outbox."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import IO
+
+import msgspec
+
+from .model import Dialect, Failure, Json, RowStatus, Usage
+from .plugin_base import Plugin, SettingsT
+
+
+class ResultRow(msgspec.Struct, frozen=True):
+    """One row of the dropped file with its outcome.
+
+    `number` counts from 0. `values` are the input's, one per column, in order; `original` is the record as it was
+    read, which differs if the record had too few or too many cells. `answer` is in the order of
+    `ResultRows.answer_columns`; empty unless `status` is ok, or the prompt keeps what it could not read. `raw` is the
+    provider's own output line (JSON), None if there was none.
+    """
+
+    number: int
+    values: Sequence[Json]
+    original: Sequence[Json]
+    status: RowStatus
+    answer: Sequence[Json]
+    failure: Failure | None
+    usage: Usage | None
+    raw: bytes | None
+
+
+class ResultRows(Iterable[ResultRow], AsyncIterable[ResultRow], ABC):
+    """All rows of a job in input order. May be iterated many times, with the same result each time.
+
+    Use `for` in a thread, `async for` on the event loop (which reads ahead in a thread).
+    """
+
+    columns: Sequence[str]
+    """The input's columns."""
+    answer_columns: Sequence[str]
+    """The answer's columns; a name that the input has too gets a number: `answer (2)`."""
+    dialect: Dialect | None = None
+    """How the dropped file was written, if its Reader tells."""
+
+
+class Outbox(ABC):
+    """The folder where a sink puts files for people. It chooses names that are free: nothing is ever overwritten."""
+
+    @abstractmethod
+    def publishing(self, suffix: str) -> AbstractContextManager[IO[bytes]]:
+        """Write the job's file with this suffix (`.results.csv`): complete or not at all.
+
+        A context manager around a binary file. The file appears in the outbox when the block ends, and not at all
+        if the block raises.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryJob:
+    """The job that a sink publishes. `source` is the file's path in the inbox, `counts` its rows by status."""
+
+    id: str
+    source: str
+    route: str
+    provider: str
+    model: str
+    sha256: str
+    counts: Mapping[RowStatus, int]
+    outbox: Outbox
+
+
+class Sink(Plugin[SettingsT]):
+    """Puts a job's joined rows somewhere."""
+
+    @abstractmethod
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
+        """Publish the whole job. Called again for the same job after a crash, it must give the same result.
+
+        Do long work in a thread (`asyncio.to_thread`), so that the event loop is not blocked. After any exception
+        batchd tries again later; all but `TransientError` and `OSError` it reports as a fault of the plugin.
+        """
+
+    async def check(self) -> Sequence[str]:
+        """What is wrong with the place that this sink writes to, a sentence each."""
+        return ()
+
+    async def aclose(self) -> None:
+        """Close connections. Called once, at the end."""
