@@ -9,6 +9,7 @@ from batchd import Body, Failure, Json, PromptBuilder, Response, Row
 
 from .answers import read_answer
 from .examples import checked_examples
+from .images import with_images
 from .json_text import BROKEN_TEXT
 from .schema import in_words, response_format
 from .template_settings import TemplateSettings as TemplateSettings
@@ -41,7 +42,8 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
 
     def needs(self) -> Iterable[str]:
         """The columns in the templates, except those tested with `is defined` or `default`."""
-        return tuple(dict.fromkeys(column for template in self._templates for column in template.needs))
+        columns = (column for template in self._templates for column in template.needs)
+        return tuple(dict.fromkeys((*columns, *(self.settings.images or ()))))
 
     def build(self, row: Row) -> Body | Failure:
         """See PromptBuilder."""
@@ -55,10 +57,13 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
             except UnicodeEncodeError:
                 return BROKEN_TEXT
             texts.append(text)
-        return self._body(texts)
+        body = self._body(texts)
+        return body if self.settings.images is None else with_images(body, row, self.settings)
 
     def encode(self, rows: Iterable[Row], common: Body) -> Iterator[bytes | Failure]:
         """See PromptBuilder."""
+        if self.settings.images is not None:
+            return super().encode(rows, common)
         from .request_lines import encode_requests
 
         return encode_requests(rows, self._templates, self._body, common)

@@ -48,6 +48,10 @@ class TemplateSettings(Settings):
     """In place of `user` and `system`: several messages, of which the last one is the question."""
     examples: Annotated[tuple[dict[str, Json], ...], FromFile(read_examples)] = ()
     """Rows with their answers, shown to the model before the question: the name of a file, or tables."""
+    images: tuple[str, ...] | None = None
+    """The columns whose cells are pictures: addresses on the web, or names of files in the route's `files`."""
+    image_detail: Literal["auto", "low", "high"] | None = None
+    """How closely the model looks at the pictures, for services that know it."""
     columns: tuple[str, ...] | None = None
     """The columns that the answer fills; by default only `answer`."""
     separator: str | None = None
@@ -82,7 +86,7 @@ class TemplateSettings(Settings):
             raise ValueError('The prompt is empty. Write a question about each row, such as "Review: {{ review }}".')
         return value
 
-    @field_validator("columns", "input")
+    @field_validator("columns", "input", "images")
     @classmethod
     def _names(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if value is None:
@@ -130,6 +134,12 @@ class TemplateSettings(Settings):
             raise ValueError(f"There are both {written[0]} and {written[1]}. Each is the question: remove one of them.")
         if self.messages is not None and self.system is not None:
             raise ValueError("There are both system and messages. Write the system message as the first of messages.")
+        return self
+
+    @model_validator(mode="after")
+    def _with_pictures(self) -> TemplateSettings:
+        if self.image_detail is not None and self.images is None:
+            raise ValueError("There is an image_detail, but no images. Remove it, or name the columns of the pictures.")
         return self
 
     @model_validator(mode="after")

@@ -45,3 +45,17 @@ def test_examples_are_read_beside_the_configuration_and_go_into_the_snapshot(tmp
     table.write_text("other,answer\nFine.,good\n")
     with pytest.raises(ConfigError, match="Example 1 cannot be shown"):
         load(path, Catalogue.load())
+
+
+def test_a_folder_of_pictures_lies_outside_of_the_folders_of_batchd(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    text = CONFIG.replace('examples = "few/good.csv"\n', 'images = ["photo"]\n')
+    for files in ("inbox/photos", "inbox", "state", "."):
+        path.write_text(text.replace('model = "m"\n', f'model = "m"\nfiles = "{files}"\n'))
+        with pytest.raises(ConfigError, match="outside of batchd's folders"):
+            load(path, Catalogue.load())
+    path.write_text(text.replace('model = "m"\n', 'model = "m"\nfiles = "photos"\n'))
+    loaded = load(path, Catalogue.load())
+    [route] = loaded.routes
+    assert (route.files, route.part_rows) == (str(tmp_path / "photos"), 100)
+    assert "there is no folder" in loaded.warnings[0]

@@ -27,6 +27,7 @@ from ..requests.param_rules import param_notes
 from ..store.reading.history import history_of
 from ..system.clock import Clock
 from ..work.estimate import LARGE, Counted, CountTask, count
+from ..work.pictures import PictureFolder
 from .dropping import NotClear, named_route, route_of
 
 _BYTES = "bytes"
@@ -269,6 +270,7 @@ class Estimating:
                     long=int(min(steps) / MAX_FACTOR) if steps else None,
                     large=self.large,
                     piece=self.piece,
+                    pictures=PictureFolder(route.files, route.max_file_bytes) if route.files else None,
                 )
             )
 

@@ -52,6 +52,23 @@ def check_folders(folders: Mapping[str, Path], config: Path, plugin_dir: Path | 
                 )
 
 
+def check_files(routes: Sequence[Route], folders: Mapping[str, Path], problems: Problems) -> None:
+    """Refuse a folder of pictures that holds, or is in, a folder of batchd's; warn of one that is not there."""
+    for route in routes:
+        if route.files is None:
+            continue
+        files = Path(route.files).resolve()
+        for name, folder in folders.items():
+            real = folder.resolve()
+            if files.is_relative_to(real) or real.is_relative_to(files):
+                problems.add(
+                    ("routes", route.name, "files"),
+                    f'is not apart from the folder "{name}" ({folder}); pictures must lie outside of batchd\'s folders',
+                )
+        if not files.is_dir():
+            problems.warn(("routes", route.name, "files"), f"there is no folder {route.files}")
+
+
 def check_ceilings(
     budget: BudgetTable,
     providers: Mapping[str, ProviderTable],

@@ -22,6 +22,7 @@ from .checks import (
     check_deadlines,
     check_disabled,
     check_events,
+    check_files,
     check_folders,
     check_reach,
     check_services,
@@ -174,6 +175,7 @@ class _Reading:
         if names is not None:
             folders = {name: resolved(named, path) for name, named in names}
             check_folders(folders, path, plugin_dir, problems)
+            check_files(routes, folders, problems)
         if budget is not None:
             check_ceilings(budget, providers, self._route_budgets(), problems)
             check_currencies(budget, providers, problems)

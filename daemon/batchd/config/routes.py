@@ -11,11 +11,13 @@ from ..files import Rights
 from ..plugin.catalogue import Role
 from ..plugin.validation import check
 from .checks import check_json
+from .locations import resolved
 from .plugin_tables import PluginTables
 from .tables import RouteTable, SinkTable
 
-VECTORS_OF_PART = 500
-"""Rows of a part, unless the route says otherwise: its results are all in memory, and vectors are long."""
+VECTORS_OF_PART, FILES_OF_PART = 500, 100
+"""Rows of a part, unless the route says otherwise: its results are all in memory, and vectors are long; and a part with
+pictures is to fit into a batch."""
 
 
 def read_route(
@@ -58,7 +60,11 @@ def read_route(
         return None
     if prompt.kind:
         plugins.check_prompt(prompt, table.endpoint, table.params, keys)
-    few = table.endpoint.endswith("/embeddings") and "part_rows" not in written
+    part_rows = table.part_rows
+    if "part_rows" not in written and table.files is not None:
+        part_rows = FILES_OF_PART
+    elif "part_rows" not in written and table.endpoint.endswith("/embeddings"):
+        part_rows = VECTORS_OF_PART
     return Route(
         name=name,
         match=tuple(patterns),
@@ -69,7 +75,9 @@ def read_route(
         params=table.params,
         sinks=tuple(table.sinks),
         attempts=table.attempts,
-        part_rows=VECTORS_OF_PART if few else table.part_rows,
+        part_rows=part_rows,
+        files=None if table.files is None else str(resolved(table.files, problems.path)),
+        max_file_bytes=table.max_file_bytes,
         reader=reader,
         reuse=table.reuse,
         identical_rows=table.identical_rows,

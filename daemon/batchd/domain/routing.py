@@ -64,6 +64,8 @@ class Route:
     reuse: float | None = None
     identical_rows: str = "auto"
     max_failed: float = 1.0
+    files: str | None = None
+    max_file_bytes: int = 20_000_000
     rights: Rights | None = None
     finish_within: float | None = None
     priority: int = 1

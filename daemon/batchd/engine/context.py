@@ -232,8 +232,13 @@ class Context:
         return dict.fromkeys(range(part.first, part.first + part.rows), rest) | mine
 
     def executor_for(self, job: Job) -> Executor[Any]:
-        """Where the job's parts are planned and collected: here, if answers are reused, whose databases are here."""
-        here = job.route.reuse is not None or job.trial is not None or self.spool.answers_ahead.exists()
+        """Where the job's parts are planned and collected: here, if it needs databases or pictures that are here."""
+        here = (
+            job.route.reuse is not None
+            or job.route.files is not None
+            or job.trial is not None
+            or self.spool.answers_ahead.exists()
+        )
         return self.local if here else self.executor
 
     @property

@@ -14,11 +14,13 @@ from typing import Any
 
 import msgspec
 
+from .pictures import picture_counter
+
 BYTES_PER_TOKEN = 3.5
 """An estimate until real usage is known; within a third for most languages."""
 
 IMAGE_TOKENS = 1_000
-"""An estimate for a picture, whose tokens depend on its size and on the model."""
+"""An estimate for what is neither text nor a picture, such as a file or a recording."""
 
 _A_MESSAGE, _A_CONVERSATION = 4, 3
 """Tokens that mark roles and turns, per message and per request: exact at OpenAI, and about right elsewhere."""
@@ -58,7 +60,7 @@ def counter(model: str, correction: float = 1.0) -> TokenCounter:
     `correction` is the factor from counted tokens to real ones, known from earlier batches of the model. Each part gets
     a new counter, which is cheap once the process has the vocabulary.
     """
-    return TokenCounter(_encoder(model), correction)
+    return TokenCounter(_encoder(model), correction, picture_counter(model))
 
 
 def vocabulary(model: str) -> str | None:
@@ -121,8 +123,8 @@ class TokenCounter:
     body so far is always counted.
     """
 
-    def __init__(self, encode: Callable[[str], float], correction: float) -> None:
-        self.one_by_one = OneByOne(encode)
+    def __init__(self, encode: Callable[[str], float], correction: float, picture: Callable[[Any], int]) -> None:
+        self.one_by_one = OneByOne(encode, picture)
         self._correction = correction
         self._chance = random.Random(0).random
         self._counted = self._longest = 0
@@ -156,8 +158,9 @@ class OneByOne:
     fit the frame is counted as a whole, and makes the frame smaller.
     """
 
-    def __init__(self, encode: Callable[[str], float]) -> None:
+    def __init__(self, encode: Callable[[str], float], picture: Callable[[Any], int]) -> None:
         self.encode = encode
+        self.picture = picture
         self._first: bytes | None = None
         self._same: tuple[bytes, bytes] = (b"", b"")
         self._ahead = self._behind = b""
@@ -211,7 +214,7 @@ class OneByOne:
             return False
 
     def _whole(self, body: bytes) -> float:
-        return sum(text if isinstance(text, int) else self.encode(text) for text in texts(body))
+        return sum(text if isinstance(text, int) else self.encode(text) for text in texts(body, self.picture))
 
 
 _MAX_CHANGES, _MAX_ODD = 40, 20
@@ -279,28 +282,28 @@ _body = msgspec.json.Decoder(_Body)
 _string = msgspec.json.Decoder(str)
 
 
-def texts(body: bytes) -> Iterator[str | int]:
+def texts(body: bytes, picture: Callable[[Any], int] = lambda _: IMAGE_TOKENS) -> Iterator[str | int]:
     """The input of the model in an encoded body: its texts, and token counts for parts that are not text."""
     fields = _body.decode(body)
     if isinstance(fields.messages, list):
         yield _A_CONVERSATION + _A_MESSAGE * len(fields.messages)
         for message in fields.messages:
-            yield from _of_message(message)
+            yield from _of_message(message, picture)
     if isinstance(fields.instructions, str):
         yield _A_MESSAGE
         yield fields.instructions
     for value in (fields.input, fields.prompt):
-        yield from _of_input(value)
+        yield from _of_input(value, picture)
     # The model gets tools and schemas as text.
     for extra in (fields.tools, fields.functions, _schema(fields.response_format), _schema(fields.text)):
         if extra:
             yield msgspec.json.encode(extra).decode()
 
 
-def _of_message(message: Any) -> Iterator[str | int]:
+def _of_message(message: Any, picture: Callable[[Any], int]) -> Iterator[str | int]:
     if not isinstance(message, dict):
         return
-    yield from _of_content(message.get("content", message.get("output")))
+    yield from _of_content(message.get("content", message.get("output")), picture)
     for key in ("name", "refusal", "arguments"):
         if isinstance(message.get(key), str):
             yield message[key]
@@ -308,26 +311,26 @@ def _of_message(message: Any) -> Iterator[str | int]:
         yield msgspec.json.encode(message["tool_calls"]).decode()
 
 
-def _of_content(content: Any) -> Iterator[str | int]:
+def _of_content(content: Any, picture: Callable[[Any], int]) -> Iterator[str | int]:
     if isinstance(content, str):
         yield content
     for piece in content if isinstance(content, list) else ():
         if isinstance(piece, dict) and isinstance(piece.get("text"), str):
             yield piece["text"]
         elif isinstance(piece, dict):
-            yield IMAGE_TOKENS
+            yield picture(piece) if "image_url" in piece else IMAGE_TOKENS
         elif isinstance(piece, str):
             yield piece
 
 
-def _of_input(value: Any) -> Iterator[str | int]:
+def _of_input(value: Any, picture: Callable[[Any], int]) -> Iterator[str | int]:
     """A text; a list of texts, of messages, or of tokens; or a list of lists of tokens."""
     if isinstance(value, str):
         yield value
     for each in value if isinstance(value, list) else ():
         if isinstance(each, dict):
             yield _A_MESSAGE
-            yield from _of_message(each)
+            yield from _of_message(each, picture)
         elif isinstance(each, list):
             yield len(each)
         else:

@@ -7,6 +7,7 @@ state/answers.db                             answers that may be reused; may be 
 state/ahead.db                               answers to rows that were asked ahead, by a try or a pilot: the same
 state/jobs/<job>/source                      the dropped file, byte for byte
 state/jobs/<job>/rows.jsonl                  its rows in the one canonical form
+state/jobs/<job>/pictures/<hash>             the pictures that its rows name, as they were when it read them
 state/jobs/<job>/parts/<first>.requests.<attempt>.jsonl
 state/jobs/<job>/parts/<first>.keys.<attempt>
 state/jobs/<job>/parts/<first>.corrections.<attempt>   what was wrong with the answers of before
@@ -112,6 +113,10 @@ class Spool:
     def corrections_pattern(self, part: Part) -> str:
         """Where that of pieces of the part goes: a path with `{first}` in it."""
         return f"{self.job(part.job)}/parts/{{first}}.corrections.{part.attempt}"
+
+    def pictures(self, job: str) -> Path:
+        """Copies of the pictures that the job's rows name."""
+        return self.job(job) / "pictures"
 
     def answers(self, part: Part) -> Path:
         """The provider's lines for the part's current attempt."""

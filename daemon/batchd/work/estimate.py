@@ -18,6 +18,7 @@ from ..money import tokens
 from ..money.estimating import Load
 from ..money.sampling import PIECE, thin
 from .part_files import lines_of, read_results
+from .pictures import PictureFolder
 from .plan import PlanTask, plan
 from .read import ReadDone, ReadTask, read
 
@@ -53,6 +54,7 @@ class CountTask:
     sample: int = SAMPLE
     piece: int = PIECE
     part_rows: int = PART_ROWS
+    pictures: PictureFolder | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -169,6 +171,7 @@ def _plan_task(task: CountTask, reading: ReadTask, done: ReadDone, first: int, o
         endpoint=task.endpoint,
         max_line_bytes=task.max_line_bytes,
         model=next(iter(task.models.values())),
+        pictures=task.pictures,
     )
 
 

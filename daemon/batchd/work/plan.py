@@ -25,6 +25,7 @@ from ..requests.rules import BodyRules, too_long, writes
 from . import worker_plugins
 from .limits import ROW_TIMEOUT, Progress, TimeIsUp, limited
 from .part_files import decode_results, lines_of, read_corrections, write_results
+from .pictures import NAMES_A_FILE, PictureFolder, with_pictures
 from .reuse import Keyed, Recalled, Reuse, key_record, recalled
 
 
@@ -56,6 +57,7 @@ class PlanTask:
     given_up: Mapping[int, Failure] = field(default_factory=dict)
     row_timeout: float = ROW_TIMEOUT
     corrections: str | None = None
+    pictures: PictureFolder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def plan(task: PlanTask) -> PlanDone:
         progress = stack.enter_context(limited(task.row_timeout))
         builder = worker_plugins.builder(task.builder)
         bodies = _bodies(task, builder, settled, progress)
+        bodies = _with_pictures(bodies, task.pictures, progress)
         if corrections := read_corrections(task.corrections):
             bodies = _corrected(bodies, corrections, task.max_line_bytes)
         if task.reuse is not None:
@@ -245,6 +248,21 @@ def _bodies(
         yield pulled.popleft()[0], body
     if pulled:
         raise _broken(builder, "yields fewer bodies than it got rows")
+
+
+def _with_pictures(
+    bodies: Iterator[tuple[int, bytes | Failure]], folder: PictureFolder | None, progress: Progress
+) -> Iterator[tuple[int, bytes | Failure]]:
+    """The same, with pictures that are files in them."""
+    for row, body in bodies:
+        if isinstance(body, bytes) and NAMES_A_FILE in body:
+            progress.ours = True  # a slow share is no fault of the prompt
+            try:
+                yield row, with_pictures(body, folder)
+            finally:
+                progress.ours = False
+        else:
+            yield row, body
 
 
 def _corrected(

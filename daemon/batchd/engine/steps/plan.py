@@ -10,6 +10,7 @@ from ...errors import WorkerLost
 from ...money.budget import MAX_AMOUNT
 from ...work.ahead import KEPT
 from ...work.limits import Hung
+from ...work.pictures import PictureFolder
 from ...work.plan import PlanTask, plan
 from ...work.reuse import Reuse
 from ..context import Context
@@ -44,6 +45,7 @@ async def plan_part(context: Context, action: Plan) -> None:
         given_up=context.given_up(part),
         row_timeout=context.time_limits.row,
         corrections=str(spool.corrections(part)),
+        pictures=_pictures(context, job),
     )
     try:
         done = await context.executor_for(job).run(plan, task)
@@ -84,6 +86,13 @@ async def _commit(context: Context, job: Job, part: Part, planned: Part) -> None
     later = job.state is JobState.RUNNING and (part.attempt > 1 or job.before_fallback is not None)
     judging = refusal_finder(configured, job, job.terms) if later else None
     await context.store.money.planned(job, part, planned, currency=configured.budget.currency, find_refusal=judging)
+
+
+def _pictures(context: Context, job: Job) -> PictureFolder | None:
+    folder = job.route.files
+    if folder is None:
+        return None
+    return PictureFolder(folder, job.route.max_file_bytes, str(context.spool.pictures(job.id)))
 
 
 def _reuse(context: Context, job: Job, part: Part) -> Reuse | None:
