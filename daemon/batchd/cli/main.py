@@ -22,6 +22,9 @@ SECTIONS = {
     "To prepare": {
         "validate": "validate:validate",
     },
+    "To check answers": {
+        "review": "review:review",
+    },
     "To work": {
         "run": "run:run",
         "once": "once:once",

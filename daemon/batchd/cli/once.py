@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from ..status.overview import JobDetails
     from ..status.places import Places
 
-_KINDS = {".report.json": "report", ".report.html": "page", ".failed.csv": "failed", ".failed.jsonl": "failed"}
+_KINDS = {
+    ".report.json": "report",
+    ".report.html": "page",
+    ".review.csv": "review",
+    ".failed.csv": "failed",
+    ".failed.jsonl": "failed",
+}
 
 
 @click.command()

@@ -87,6 +87,7 @@ def read_route(
         fallback_after=table.fallback_after,
         pilot=table.pilot,
         pilot_spread=table.pilot_sample == "spread",
+        review=table.review,
         max_failed=table.max_failed,
         priority=table.priority,
         rights=Rights(table.group, table.mode) if table.group is not None or table.mode is not None else None,

@@ -373,6 +373,7 @@ class RouteTable(Table):
     # Each row of a spread sample is a part of its own.
     pilot: Annotated[int, Field(ge=0, le=1_000)] = 0
     pilot_sample: Literal["first", "spread"] = "first"
+    review: Annotated[int, Field(ge=0, le=10_000)] = 0
     max_failed: Annotated[float, BeforeValidator(_share)] = 1.0
     group: Text | None = None
     mode: Annotated[int | None, BeforeValidator(_mode)] = None

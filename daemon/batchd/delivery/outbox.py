@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from ..contracts import Outbox, ResultRow, ResultRows
+from ..domain.names import REVIEW
 from ..domain.records import Job, Part
 from ..errors import PluginError
 from ..files import Rights, make_folder, publishing
@@ -117,6 +118,7 @@ def require_all(**folders: Path) -> None:
 RESERVED_SUFFIXES = (
     ".report.json",
     ".report.html",
+    REVIEW,
     ".results.csv",
     ".failed.csv",
     ".results.jsonl",

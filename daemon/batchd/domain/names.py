@@ -24,6 +24,9 @@ _RESERVED = frozenset(
 )
 _SUFFIXES = re.compile(r"(?:\.[A-Za-z][A-Za-z0-9]{0,9}){1,2}$")
 
+REVIEW = ".review.csv"
+"""The ending of a sample of answers for people to check."""
+
 
 def display(path: str) -> str:
     r"""The path as text for messages and the database: always valid UTF-8, on one line, NFC.

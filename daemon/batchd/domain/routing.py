@@ -74,6 +74,7 @@ class Route:
     fallback_after: float | None = None
     pilot: int = 0
     pilot_spread: bool = False
+    review: int = 0
 
     def to_json(self) -> dict[str, Json]:
         """The snapshot that is stored with a job."""

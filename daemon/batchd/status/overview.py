@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..domain.names import REVIEW
 from ..errors import StateUnusable
 from ..store.reading.snapshot import snapshot
 from .daemon import Running, running
@@ -184,8 +185,8 @@ class JobDetails:
     def outputs(self) -> list[str]:
         """The paths of everything that lies in the outbox for it, the report last."""
         paths = [self.around.places.outbox / name for name in _names(self.job, self.deliveries)]
-        # The page is there only if the configuration wanted it then.
-        return [str(path) for path in paths if path.suffix != ".html" or path.exists()]
+        # Those that are there only if the configuration wanted them then.
+        return [str(path) for path in paths if not path.name.endswith((REVIEW, ".html")) or path.exists()]
 
     def original(self) -> str | None:
         """Where the dropped file lies in the end."""
@@ -210,7 +211,7 @@ def _names(job: JobSummary, deliveries: Sequence[Delivery]) -> list[str]:
     # The whole first, then what failed of it.
     names = sorted((name for each in deliveries for name in each.files), key=lambda name: ".failed." in name)
     if job.state in {"done", "cancelled"} and job.outbox_stem is not None:
-        names += [f"{job.outbox_stem}.report.html", f"{job.outbox_stem}.report.json"]
+        names += [f"{job.outbox_stem}{suffix}" for suffix in (REVIEW, ".report.html", ".report.json")]
     return names
 
 

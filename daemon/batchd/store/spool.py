@@ -145,6 +145,10 @@ class Spool:
         """Some of them, for the note about the job."""
         return self.job(job) / "pilot.txt"
 
+    def review(self, job: str) -> Path:
+        """The sample of answers for people to check."""
+        return self.job(job) / "review.csv"
+
     def summary(self, part: Part, version: int) -> Path:
         """What the part's answers are like, by the version of its results."""
         return self.job(part.job) / "parts" / f"{part.first}.piece.{version}.summary"

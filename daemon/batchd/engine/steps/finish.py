@@ -12,14 +12,16 @@ from ...delivery.archive import put_into_archive, retire_rejected
 from ...delivery.report_json import as_json, count_rows, publish_report, report_of, why_failed
 from ...delivery.report_task import ReportDone, ReportTask, make_report
 from ...domain.lifecycle import Finish
+from ...domain.names import REVIEW
 from ...domain.records import Job, Part
 from ...events import JobFinished, SourceChanged
 from ...intake.plain_files import stamp_of
 from ...intake.settling import Stamp
 from ...model import Json, RowStatus
+from ...work.review import ReviewTask, write_review
 from ..context import Configured, Context
 from .output_names import archive_elsewhere, take_another_name
-from .render import forget_pieces, summary_task
+from .render import csv_sink, forget_pieces, shape_of, summary_task
 
 
 async def finish(context: Context, action: Finish) -> None:
@@ -38,6 +40,8 @@ async def finish(context: Context, action: Finish) -> None:
     assert job.archive_name is not None
     folders, rights = context.folders, configured.rights(job)
     try:
+        if job.route.review:
+            await _publish_review(context, configured, job, parts)
         # The one for programs last: when it is there, all files are.
         for content, file in ((made.page, page_name), (as_json(report), name)):
             if content is not None:
@@ -89,6 +93,27 @@ async def _report(
         language=configured.page_for,
     )
     return await context.executor.run(make_report, task)
+
+
+async def _publish_review(context: Context, configured: Configured, job: Job, parts: Sequence[Part]) -> None:
+    """Rows for people to check go into the outbox, if any has an answer."""
+    answered = [part for part in parts if part.ok]
+    if not answered:
+        return
+    spool, folders, rights = context.spool, context.folders, configured.rights(job)
+    task = ReviewTask(
+        runs=[spool.run(job, part) for part in answered],
+        ok=[part.ok for part in answered],
+        number=job.route.review,
+        shape=shape_of(job),
+        sink=configured.spec_here(csv_sink(configured, job)),
+        target=str(spool.review(job.id)),
+        row_timeout=context.time_limits.row,
+    )
+    await context.executor.run(write_review, task)
+    content = await asyncio.to_thread(spool.review(job.id).read_bytes)
+    name = f"{job.outbox_stem}{REVIEW}"
+    await asyncio.to_thread(publish_report, content, folders.outbox, name, mounted=folders.mounted, rights=rights)
 
 
 def _written_since(context: Context, job: Job) -> list[SourceChanged]:

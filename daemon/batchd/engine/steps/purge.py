@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ...contracts import RemoteBatch
 from ...domain.lifecycle import Erase
+from ...domain.names import REVIEW
 from ...domain.records import Batch, Job, JobState
 from ...errors import BatchdError
 from ...events import JobPurged
@@ -103,7 +104,7 @@ async def _own_files(context: Context, job: Job) -> list[Path]:
     delivered = await context.store.jobs.delivered(job.id)
     paths = [folders.outbox / name for names in delivered.values() for name in names]
     if job.outbox_stem is not None and job.state is not JobState.REJECTED:
-        paths += [folders.outbox / f"{job.outbox_stem}.report{suffix}" for suffix in (".html", ".json")]
+        paths += [folders.outbox / f"{job.outbox_stem}{suffix}" for suffix in (REVIEW, ".report.html", ".report.json")]
     if job.archive_name is not None:
         paths.append((folders.rejected if job.state is JobState.REJECTED else folders.archive) / job.archive_name)
     return await asyncio.to_thread(lambda: [path for path in paths if path.exists()])

@@ -37,6 +37,12 @@ def render_tasks(context: Context, configured: Configured, job: Job, part: Part,
     return tasks
 
 
+def csv_sink(configured: Configured, job: Job) -> PluginSpec:
+    """The sink for CSV as the job's route has it, else as it is by itself."""
+    specs = (configured.file_sinks.get(name) for name in job.route.sinks)
+    return next((spec for spec in specs if spec is not None and spec.kind == "csv"), PluginSpec("csv"))
+
+
 def summary_task(context: Context, job: Job, part: Part, version: int) -> SummaryTask:
     """How to summarize the part's results of this version."""
     results = str(context.spool.results(part, version)) if version else None

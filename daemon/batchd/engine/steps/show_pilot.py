@@ -11,14 +11,13 @@ from ...delivery.outbox import require_folder
 from ...domain.lifecycle import ShowPilot
 from ...domain.names import numbered, outbox_stem
 from ...domain.records import Job, JobState, PartState
-from ...domain.routing import PluginSpec
 from ...domain.states import PILOT
 from ...events import count
 from ...files import make_folder, publishing
 from ...money.pricing import amount
 from ...work.pilot import PilotTask, write_pilot
 from ..context import Configured, Context
-from .render import shape_of
+from .render import csv_sink, shape_of
 
 ENDING = ".pilot.csv"
 
@@ -35,7 +34,7 @@ async def show(context: Context, action: ShowPilot) -> None:
     task = PilotTask(
         runs=[spool.run(job, part) for part in asked],
         shape=shape_of(job),
-        sink=configured.spec_here(_sink(configured, job)),
+        sink=configured.spec_here(csv_sink(configured, job)),
         table=str(spool.pilot(job.id)),
         words=str(spool.pilot_words(job.id)),
         row_timeout=context.time_limits.row,
@@ -59,12 +58,6 @@ async def show(context: Context, action: ShowPilot) -> None:
         f"{done.rows:,} of its {job.rows or 0:,} rows were asked first{paid}{failed}; look at their answers in "
         f"{name} in the outbox before the other {count(rest, 'row')} are asked{cost}",
     )
-
-
-def _sink(configured: Configured, job: Job) -> PluginSpec:
-    """The sink for CSV as the route has it, else as it is by itself."""
-    specs = (configured.file_sinks.get(name) for name in job.route.sinks)
-    return next((spec for spec in specs if spec is not None and spec.kind == "csv"), PluginSpec("csv"))
 
 
 def _publish(context: Context, configured: Configured, job: Job) -> str:

@@ -1,0 +1,134 @@
+"""Writes a sample of the answers for people to check: rows from all over the file, with two columns to fill in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from ..answers.joining import answer_columns
+from ..contracts import ResultRow, Source
+from ..domain.names import REVIEW
+from ..domain.routing import PluginSpec
+from ..domain.rows import Run
+from ..errors import FileRefused
+from ..file_sink import Shape
+from ..files import replacing
+from ..model import BadRow, RowStatus
+from . import worker_plugins
+from .joined import joined
+from .limits import ROW_TIMEOUT, limited
+
+SUFFIX = ".results.csv"
+"""What the sink for CSV writes for all rows."""
+AGREE, COMMENT = "agree", "comment"
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewTask:
+    """Write `number` answered rows of these runs to `target`, as `sink` writes them. `ok` counts those of each run."""
+
+    runs: Sequence[Run]
+    ok: Sequence[int]
+    number: int
+    shape: Shape
+    sink: PluginSpec
+    target: str
+    row_timeout: float = ROW_TIMEOUT
+
+
+def write_review(task: ReviewTask) -> None:
+    """Write it. The same rows give the same bytes."""
+    columns = [*task.shape.columns, *task.shape.answer_columns]
+    own = answer_columns(columns, [AGREE, COMMENT])
+    shape = replace(task.shape, answer_columns=[*task.shape.answer_columns, *own])
+    with limited(task.row_timeout) as progress, replacing(Path(task.target)) as file:
+        sink = worker_plugins.file_sink(task.sink)
+        file.write(sink.heads(shape)[SUFFIX])
+
+        def seen() -> Iterator[ResultRow]:
+            for row in sample(task):
+                progress.at(row.number)
+                yield msgspec.structs.replace(row, answer=[*row.answer, *("" for _ in own)])
+
+        for suffix, line in sink.lines(shape, seen()):
+            if suffix == SUFFIX:
+                file.write(line)
+
+
+def sample(task: ReviewTask) -> Iterator[ResultRow]:
+    """Answered rows at even distances, all of them if there are fewer."""
+    answered = sum(task.ok)
+    chosen = {place * answered // task.number for place in range(task.number)} if answered else set()
+    before = 0
+    for run, ok in zip(task.runs, task.ok, strict=True):
+        if any(before <= place < before + ok for place in chosen):
+            place = before
+            for row in joined(run):
+                if row.status is RowStatus.OK:
+                    if place in chosen:
+                        yield row
+                    place += 1
+        before += ok
+
+
+YES = frozenset(
+    {"yes", "y", "true", "1", "x", "ok", "agree", "✓", "✔", "có", "đúng", "đồng ý", "ja", "oui", "sí", "si", "是"}
+)
+NO = frozenset({"no", "n", "false", "0", "-", "wrong", "disagree", "✗", "✘", "không", "sai", "nein", "non", "否"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """How a sample was checked. `unread` are rows, from 1, whose word is none that is known, with the word."""
+
+    rows: int
+    agreed: int
+    disagreed: int
+    unread: Sequence[tuple[int, str]]
+    comments: Sequence[tuple[int, str]]
+
+    @property
+    def share(self) -> tuple[float, float, float] | None:
+        """The share agreed, and the two that bound that of all rows with 95 % confidence (Wilson); None without any."""
+        checked = self.agreed + self.disagreed
+        if not checked:
+            return None
+        z, found = 1.96, self.agreed / checked
+        middle = (found + z * z / (2 * checked)) / (1 + z * z / checked)
+        about = z * ((found * (1 - found) + z * z / (4 * checked)) / checked) ** 0.5 / (1 + z * z / checked)
+        return found, max(0.0, middle - about), min(1.0, middle + about)
+
+
+def read_review(path: Path) -> Reviewed:
+    """Count what people wrote into a sample. Raises FileRefused if it is none, or cannot be read."""
+    rows = agreed = disagreed = 0
+    unread: list[tuple[int, str]] = []
+    comments: list[tuple[int, str]] = []
+    records = worker_plugins.reader(PluginSpec("csv"), ".csv").read(Source(path, path.name))
+    columns = [str(name) for name in cast("Sequence[str]", next(records))]
+    places = {
+        name: max((at for at, each in enumerate(columns) if _base(each) == name), default=-1)
+        for name in (AGREE, COMMENT)
+    }
+    if places[AGREE] < 0:
+        raise FileRefused("no_review", f"There is no column {AGREE} in {path.name}: it is no file NAME{REVIEW}.")
+    for record in records:
+        rows += 1
+        values = record.values if isinstance(record, BadRow) else record
+        cells = {name: str(values[at]).strip() if 0 <= at < len(values) else "" for name, at in places.items()}
+        word = cells[AGREE].casefold()
+        agreed += word in YES
+        disagreed += word in NO
+        if word and word not in YES | NO:
+            unread.append((rows, cells[AGREE]))
+        if cells[COMMENT]:
+            comments.append((rows, cells[COMMENT]))
+    return Reviewed(rows, agreed, disagreed, unread, comments)
+
+
+def _base(name: str) -> str:
+    return name.partition(" (")[0].strip().casefold()
