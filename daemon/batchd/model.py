@@ -116,8 +116,9 @@ class Dialect:
     """How a table is written as text, so that its rows can be written in the same form.
 
     `encoding` is one of Python's names that writes no mark by itself; `mark` says that a byte order mark stands first.
-    `escape` stands before a quote within quotes; None: such a quote is written twice. `declared` says that the first
-    line names the delimiter, as Excel's `sep=;` does.
+    An empty `quote` means that there are none. `escape` stands before a quote within quotes; None: such a quote is
+    written twice. `declared` says that the first line names the delimiter, as Excel's `sep=;` does, and `above` how
+    many more lines stand above the header. `skip_spaces`: spaces before a cell do not belong to it.
     """
 
     encoding: str = "utf-8"
@@ -127,6 +128,8 @@ class Dialect:
     escape: str | None = None
     line_end: str = "\n"
     declared: bool = False
+    above: int = 0
+    skip_spaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)

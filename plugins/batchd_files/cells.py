@@ -10,7 +10,7 @@ import msgspec
 from batchd import Dialect, Json
 
 from .content import begins_otherwise
-from .delimiter import can_be_declared
+from .delimiter import RARE, can_be_declared
 from .encoding import begins_with_mark, encoded
 
 _encode = msgspec.json.Encoder().encode
@@ -18,6 +18,7 @@ _encode = msgspec.json.Encoder().encode
 # Every character that a CSV reader may take for a delimiter: when the file is dropped again, its delimiter is guessed
 # and the cells must be the same. A byte order mark would be removed from the first cell.
 _MUST_BE_QUOTED = re.compile('[",;\t|\r\n\ufeff]')
+_RARE = re.compile(f"[{re.escape(''.join(RARE))}]")
 FORMULA_SIGNS = frozenset("=+-@\t\r\n＝＋－＠")
 _NUMBER = re.compile(r"[+-](?:\d+(?:[.,]\d+)*|\.\d+)(?:[eE][+-]?\d+)?%?")
 
@@ -42,15 +43,20 @@ class Table:
     def __init__(self, dialect: Dialect, *, sure: bool = False) -> None:
         self._dialect = dialect
         self._sure = sure
-        self._delimiter = dialect.delimiter
+        self.delimiter = dialect.delimiter
         special = f"{dialect.delimiter}{dialect.quote}{dialect.escape or ''}"
         self._search = re.compile(f"{_MUST_BE_QUOTED.pattern[:-1]}{re.escape(special)}]").search
         # The first check of a cell must not pass a letter or digit that separates cells.
-        self._usual = dialect.quote == '"' and dialect.escape is None and not dialect.delimiter.isalnum()
+        self._usual = (
+            dialect.quote == '"'
+            and dialect.escape is None
+            and not dialect.skip_spaces
+            and not dialect.delimiter.isalnum()
+        )
 
     def line(self, values: Sequence[Json]) -> str:
         """The values as a line with its end, by RFC 4180."""
-        delimiter, line_end = self._delimiter, self._dialect.line_end
+        delimiter, line_end = self.delimiter, self._dialect.line_end
         # Each `in` is a memchr: on a text of some sentences, ten times as fast as a regular expression. Most cells are
         # one word or number, for which the first check is enough.
         cells = [
@@ -69,14 +75,17 @@ class Table:
                     and "\r" not in value
                     and "\ufeff" not in value
                     and delimiter not in value
+                    and "\\" not in value
+                    and value[:1] != "'"
                 )
             )
             else self._cell(as_text(value))
             for value in values
         ]
-        # Readers skip blank lines, so a row with one empty cell is written as "".
-        if len(cells) == 1 and not cells[0]:
-            return f"{self._dialect.quote * 2}{line_end}"
+        # Readers skip blank lines, so a row with one empty cell is written as "". And where nothing else separates
+        # cells, they look for rarer delimiters.
+        if len(cells) == 1 and (not cells[0] or (self._sure and _RARE.search(cells[0]) is not None)):
+            return f"{self._quoted(as_text(values[0]))}{line_end}"
         return f"{delimiter.join(cells)}{line_end}"
 
     def header(self, names: Sequence[str]) -> str:
@@ -84,15 +93,16 @@ class Table:
 
         In a file that has this line first, that line stands before it.
         """
-        dialect, line = self._dialect, self.line(names)
+        dialect, line, above = self._dialect, self.line(names), self._dialect.above
         # A quote in a name speaks against every delimiter.
         unsure = self._sure and any('"' in name for name in names) and can_be_declared(dialect.delimiter)
         if dialect.declared or unsure:
-            return f"sep={dialect.delimiter}{dialect.line_end}{line}"
+            above -= unsure and not dialect.declared and above > 0
+            return f"sep={dialect.delimiter}{dialect.line_end}{dialect.line_end * above}{line}"
         head = encoded(line[:16], dialect.encoding)
         if line[:4].lower() == "sep=" or (not dialect.mark and (begins_with_mark(head) or begins_otherwise(head))):
-            return self._delimiter.join(map(self._quoted, names)) + dialect.line_end
-        return line
+            line = self.delimiter.join(map(self._quoted, names)) + dialect.line_end
+        return f"{dialect.line_end * above}{line}"
 
     def encoded(self, line: str) -> bytes:
         """The line in the encoding."""
@@ -102,11 +112,19 @@ class Table:
         """What stands before the first line."""
         return encoded("\ufeff", self._dialect.encoding) if self._dialect.mark else b""
 
+    def text(self, text: str) -> str:
+        """The text of a record that could not be read, as it stood in its file, as a line."""
+        return f"{text}{self._dialect.line_end}"
+
     def _cell(self, text: str) -> str:
-        return text if self._search(text) is None else self._quoted(text)
+        # A reader that looks for quotes, escapes and spaces of other kinds must not find them.
+        other = text[:1] == "'" or text[-1:] == "\\" or (text[:1] == " " and self._dialect.skip_spaces)
+        return self._quoted(text) if other or self._search(text) is not None else text
 
     def _quoted(self, text: str) -> str:
         quote, escape = self._dialect.quote, self._dialect.escape
+        if not quote:
+            return text
         if escape is None:
             inside = text.replace(quote, quote * 2)
         else:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import replace
+from typing import Literal
 
 from pydantic import field_validator
 
-from batchd import BadRow, Dialect, Failure, FileRefused, Json, Reader, Settings, Source
+from batchd import BadRow, Dialect, Json, Reader, Settings, Source
 
-from .content import refuse_other_kinds
-from .delimiter import SAMPLE, declared_delimiter, find_delimiter, line_end, named
+from .content import HEAD, refuse_other_kinds
+from .csv_records import Limited, Records, content_end
+from .csv_rows import Rows
+from .delimiter import RARE, SAMPLE, can_be_declared, declared_delimiter, find_delimiter, line_end
 from .encoding import certain_encoding, choose_encoding, known_encoding, undecodable, written_as
-from .quotes import refusal
+from .forms import Form, Trial, find_form, parsed
 
-MAX_CELL = 10_000_000
-"""Characters in one cell. A longer cell is nearly always the rest of the file after a quote that is not closed."""
-
-MAX_COLUMNS = 16_384
-"""As many as a sheet of Excel has."""
+MAX_CELL = 10_500_000
+"""Characters in one cell: 10 MB. A longer one is nearly always the rest of the file after a quote that is not
+closed."""
 
 
 class CsvSettings(Settings):
@@ -31,6 +31,16 @@ class CsvSettings(Settings):
     """`auto`: UTF-8, UTF-16 with a byte order mark, and what it is for certain; else a name such as `cp1252`."""
     delimiter: str = "auto"
     """`auto` detects `,` `;` tab and `|`; else one character."""
+    quote: str = "auto"
+    """`auto`: `"`, or `'` where that is certain; else one character, or `none` if there are no quotes, only text."""
+    escape: str = "auto"
+    """What stands before a quote that belongs to the text. `auto`: a backslash where that is certain; else one
+    character, or `none`. Such a quote may always be written twice."""
+    skip_spaces: bool | Literal["auto"] = "auto"
+    """Whether spaces behind a delimiter are left out. `auto`: where they stand before quotes."""
+    header_row: int | Literal["auto"] = "auto"
+    """The line with the names of the columns, from 1; nothing above it is read. `auto`: the first line that is not
+    empty, or the one below a title where that is certain."""
 
     @field_validator("encoding")
     @classmethod
@@ -44,12 +54,26 @@ class CsvSettings(Settings):
             raise ValueError(f'{value!r} cannot separate cells. Write "auto", ",", ";", "\\t" or "|".')
         return value
 
+    @field_validator("quote", "escape")
+    @classmethod
+    def _mark(cls, value: str) -> str:
+        if value not in {"auto", "none"} and (len(value) != 1 or value.isalnum() or value in " \r\n\0"):
+            raise ValueError(f'{value!r} cannot be that. Write "auto", "none" or one character, such as "\'".')
+        return value
+
+    @field_validator("header_row")
+    @classmethod
+    def _a_line(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and not 1 <= value <= 1_000:
+            raise ValueError('Lines are counted from 1. Write "auto" or a number up to 1000.')
+        return value
+
 
 class CsvReader(Reader[CsvSettings]):
-    """Reads `.csv` and `.tsv`. The first line names the columns; blank lines are skipped."""
+    """Reads `.csv`, `.tsv` and `.tab`. The first line names the columns; empty rows are left out."""
 
     Settings = CsvSettings
-    suffixes = (".csv", ".tsv")
+    suffixes = (".csv", ".tsv", ".tab")
     max_cell = MAX_CELL
     """Characters. A line may have twice as many."""
 
@@ -59,7 +83,7 @@ class CsvReader(Reader[CsvSettings]):
         self._dialect: Dialect | None = None
 
     def describe(self) -> Mapping[str, Json]:
-        """The encoding and delimiter of the last file."""
+        """How the last file was read: its encoding and delimiter, and what in it is unusual."""
         return dict(self._description)
 
     def dialect(self) -> Dialect | None:
@@ -70,161 +94,105 @@ class CsvReader(Reader[CsvSettings]):
         """See Reader. Memory holds one record at a time."""
         # The limit holds for the whole process. Its default is too small for an article in a cell.
         csv.field_size_limit(self.max_cell)
-        configured = None if self.settings.encoding == "auto" else self.settings.encoding
+        # Our own results have the form of their sink, or that of the program that they were edited with.
+        settings = CsvSettings(encoding=self.settings.encoding) if ".results." in source.name else self.settings
+        configured = None if settings.encoding == "auto" else settings.encoding
         with source.open() as file:
             head = refuse_other_kinds(file)
-            encoding = choose_encoding(head, configured)
+            end = content_end(file, "utf-8")
+            encoding = choose_encoding(head if end is None else head[: min(end, HEAD)], configured)
+            own = written_as(head, encoding)
+            if encoding.startswith(("utf-16", "utf-32")):
+                end = content_end(file, own[0])
         guessed = False
         if configured is None and encoding == "utf-8":
             encoding = certain_encoding(source)
             guessed = encoding != "utf-8"
-        try:
-            with _open(source, encoding) as text:
-                sample = text.read(SAMPLE)
-            delimiter, skipped = self._delimiter(sample, source)
-            self._description = {"encoding": encoding, "delimiter": delimiter, **({"guessed": True} if guessed else {})}
             # A few rows of a file may not be enough to guess its encoding again.
-            own, mark = ("utf-8", True) if guessed else written_as(head, encoding)
+            own = ("utf-8", True) if guessed else own
+        try:
+            with _open(source, encoding, end) as text:
+                sample = text.read(SAMPLE)
+            form, skipped, titles, trial = self._form(settings, sample, source)
+            self._description = {"encoding": encoding, "delimiter": form.delimiter}
+            self._description |= {"guessed": True} if guessed else {}
+            self._description |= _unusual(form, Form(form.delimiter))
+            self._description |= {"header_row": skipped + 1} if titles else {}
+            declared = declared_delimiter(sample) is not None
+            # What was found by itself is written in the usual form, which is always found again.
+            rare = settings.delimiter == "auto" and form.delimiter in RARE
             self._dialect = Dialect(
-                encoding=own, mark=mark, delimiter=delimiter, line_end=line_end(sample), declared=skipped > 0
+                encoding=own[0],
+                mark=own[1],
+                delimiter=form.delimiter,
+                line_end=line_end(sample),
+                declared=declared or rare,
+                **_configured(settings, form, above=skipped - (declared or rare)),
             )
-            yield from _records(source, encoding, delimiter, skipped, self.max_cell)
+            with _open(source, encoding, end) as text:
+                compose = encoding == "cp1258"
+                records = Records(text, form, max_cell=self.max_cell, compose=compose, skipped=skipped)
+                rows = Rows(records, form, [row.cells for row in trial.rows[1:]], declared=declared)
+                names = rows.header().names
+                if len(names) == 1 < rows.cells_of_header:
+                    # Without its other cells, the header would not show the delimiter.
+                    self._dialect = replace(self._dialect, declared=can_be_declared(form.delimiter))
+                yield names
+                yield from rows
+                self._description |= rows.remarks()
         except UnicodeDecodeError:
             raise undecodable(source, encoding) from None
 
-    def _delimiter(self, sample: str, source: Source) -> tuple[str, int]:
-        """The delimiter, and how many lines to skip at the beginning."""
-        declared = declared_delimiter(sample)
-        if declared is not None:
-            return declared, 1
-        # Our own results have the delimiter of their sink, or that of the program that they were edited with.
-        if self.settings.delimiter != "auto" and ".results." not in source.name:
-            return self.settings.delimiter, 0
-        likely = "\t" if source.suffix == ".tsv" else ","
-        return find_delimiter(sample, complete=len(sample) < SAMPLE, first=likely), 0
-
-
-class _Lines:
-    """The lines of a text file for `csv.reader`, checked for problems that it would not report."""
-
-    def __init__(self, text: io.TextIOWrapper, encoding: str, max_line: int, delimiter: str) -> None:
-        self.last_nul = 0
-        """Number of the last line that contained a NUL."""
-        self._text = text
-        self._max_line = max_line
-        self._delimiter = delimiter
-        # Windows' Vietnamese code page writes a tone as a separate mark; other programs write one letter.
-        self._compose = encoding == "cp1258"
-
-    def __iter__(self) -> Iterator[str]:
-        for number, line in enumerate(iter(partial(self._text.readline, self._max_line), ""), start=1):
-            if len(line) == self._max_line:
-                raise FileRefused(
-                    "too_long",
-                    f"Line {number:,} is longer than {self._max_line:,} characters. "
-                    "Check that the file is a CSV file with one row per line, and drop it again.",
-                )
-            if "\0" in line:
-                self.last_nul = number
-            if len(line) > MAX_COLUMNS and self._cells(line) > MAX_COLUMNS:
-                # Before they are taken apart: each cell takes some 60 bytes more than it has letters.
-                raise FileRefused(
-                    "columns",
-                    f"Line {number:,} has {self._cells(line):,} cells, and batchd reads at most {MAX_COLUMNS:,} "
-                    "columns. Check that each row is on its own line, and drop the file again.",
-                )
-            yield unicodedata.normalize("NFC", line) if self._compose else line
-
-    def _cells(self, line: str) -> int:
-        """How many cells a line has at least: a delimiter within quotes may be part of a long text."""
-        between = self._delimiter if '"' not in line else f'"{self._delimiter}"'
-        return line.count(between) + 1
-
-
-def _open(source: Source, encoding: str) -> io.TextIOWrapper:
-    return io.TextIOWrapper(source.open(), encoding, newline="")
-
-
-def _records(
-    source: Source, encoding: str, delimiter: str, skipped: int, max_cell: int
-) -> Iterator[Sequence[str] | BadRow]:
-    with _open(source, encoding) as text:
-        lines = _Lines(text, encoding, 2 * max_cell, delimiter)
-        numbered = iter(lines)
+    def _form(self, settings: CsvSettings, sample: str, source: Source) -> tuple[Form, int, int, Trial]:
+        """How the cells are told apart, how many lines to skip at the beginning, how many records of those are titles,
+        and how the sample reads."""
+        whole, complete = sample, len(sample) < SAMPLE
+        delimiter = declared_delimiter(sample)
+        skipped = 0 if delimiter is None else 1
+        if isinstance(settings.header_row, int):
+            skipped = max(skipped, settings.header_row - 1)
         for _ in range(skipped):
-            next(numbered)
-        reader = csv.reader(numbered, delimiter=delimiter, strict=True)
-        header: Sequence[str] | None = None
-        rows = 0
-        first, following = skipped, skipped + 1  # the lines on which this record and the next one begin
-        try:
-            for cells in reader:
-                first, following = following, reader.line_num + skipped + 1
-                if not cells or (len(cells) == 1 and cells[0].isspace() and (header is None or len(header) > 1)):
-                    continue
-                if header is None:
-                    header = _names(cells, first)
-                    yield header
-                    continue
-                rows += 1
-                if lines.last_nul >= first:
-                    yield BadRow(cells, _nul(first))
-                elif len(cells) == len(header):
-                    yield cells
-                else:
-                    yield BadRow(cells, _ragged(first, len(cells), len(header), delimiter))
-        except csv.Error as error:
-            with _open(source, encoding) as again:
-                raise refusal(str(error), again, following, reader.line_num + skipped, delimiter) from None
-    if header is None:
-        raise FileRefused(
-            "empty",
-            "The file is empty. Write a line with the names of the columns and rows below it, and drop it again.",
-        )
-    if rows == 0:
-        raise FileRefused("no_rows", "The file has a header line but no rows below it. Add rows and drop it again.")
+            sample = sample[len(next(io.StringIO(sample, newline=""), "")) :]
+        if delimiter is None and settings.delimiter != "auto":
+            delimiter = settings.delimiter
+        if delimiter is None:
+            first = "\t" if source.suffix in {".tsv", ".tab"} else ","
+            delimiter = find_delimiter(sample, complete=complete, first=first)
+        chosen = {name: getattr(settings, name) for name in ("quote", "escape", "skip_spaces")}
+        chosen = {name: value for name, value in chosen.items() if value != "auto"}
+        nothing = {"quote": "", "escape": None}
+        form = Form(delimiter, **{name: nothing[name] if value == "none" else value for name, value in chosen.items()})
+        form = find_form(sample, form, chosen, complete=complete)
+        trial = parsed(sample, form, complete=complete)
+        titles = 0 if isinstance(settings.header_row, int) else trial.titles()
+        # Our own files have no titles, and those for Excel hardly ever.
+        if titles and (declared_delimiter(whole) or ".failed." in source.name) and not trial.rows[titles].behind_blank:
+            titles = 0
+        if titles:
+            above = trial.rows[titles].line - 1
+            skipped += above
+            trial = Trial(trial.rows[titles:], trial.broken)
+        return form, skipped, titles, trial
 
 
-def _names(cells: Sequence[str], line: int) -> list[str]:
-    """The names of the columns. A column without a name is named after its position."""
-    names = [cell.strip() for cell in cells]
-    if not any(names):
-        raise FileRefused(
-            "header",
-            f"Line {line:,}, the header, names no column. Write the names of the columns there, and drop the "
-            "file again.",
-        )
-    positions: dict[str, int] = {}
-    for position, name in enumerate(names, start=1):
-        if name and name in positions:
-            raise FileRefused(
-                "header",
-                f"Columns {positions[name]:,} and {position:,} are both called “{name}”. Rename one of them, and "
-                "drop the file again.",
-            )
-        positions.setdefault(name, position)
-    return [name or _default_name(position, positions) for position, name in enumerate(names, start=1)]
+def _open(source: Source, encoding: str, end: int | None) -> io.TextIOWrapper:
+    file = source.open()
+    if end is not None:
+        file = io.BufferedReader(Limited(file, end))
+    return io.TextIOWrapper(file, encoding, newline="")
 
 
-def _default_name(position: int, used: Mapping[str, int]) -> str:
-    name = f"column_{position}"
-    number = 1
-    while name in used:
-        number += 1
-        name = f"column_{position} ({number})"
-    return name
+def _unusual(form: Form, usual: Form) -> dict[str, Json]:
+    names = ("quote", "escape", "skip_spaces")
+    return {name: getattr(form, name) for name in names if getattr(form, name) != getattr(usual, name)}
 
 
-def _nul(line: int) -> Failure:
-    return Failure(
-        "nul", f"Line {line:,} contains a NUL character, which is not text. Remove it and drop the row again."
-    )
-
-
-def _ragged(line: int, cells: int, columns: int, delimiter: str) -> Failure:
-    counted = f"{cells:,} cell{'' if cells == 1 else 's'}"
-    if cells > columns:
-        advice = f'If a cell contains a {named(delimiter)}, put quotes (") around that cell.'
-    else:
-        advice = f"Write a {named(delimiter)} for each empty cell."
-    return Failure("ragged", f"Line {line:,} has {counted}, but the header has {columns:,}. {advice}")
+def _configured(settings: CsvSettings, form: Form, *, above: int) -> dict[str, Json]:
+    """What of the form the route expects in each of its files."""
+    expected: dict[str, Json] = {}
+    for name in ("quote", "escape", "skip_spaces"):
+        if getattr(settings, name) != "auto":
+            expected[name] = getattr(form, name)
+    if isinstance(settings.header_row, int):
+        expected["above"] = max(0, above)
+    return expected

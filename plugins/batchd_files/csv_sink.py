@@ -10,6 +10,7 @@ from pydantic import field_validator
 from batchd import Dialect, FileSink, ResultRow, RowStatus, Settings, Shape
 
 from .cells import FORMULA_SIGNS, Table, as_text, harmless
+from .quotes import original_text
 
 
 class CsvSinkSettings(Settings):
@@ -65,7 +66,8 @@ class CsvSink(FileSink[CsvSinkSettings]):
             error = safe(row.failure.message) if row.failure is not None else ""
             yield ".results.csv", results.encoded(results.line([*row.values, *answer, row.status.value, error]))
             if row.status is RowStatus.FAILED:
-                yield ".failed.csv", failed.encoded(failed.line(row.original))
+                text = original_text(row.original, row.failure, failed.delimiter)
+                yield ".failed.csv", failed.encoded(failed.line(row.original) if text is None else failed.text(text))
 
     def _tables(self, shape: Shape) -> tuple[Table, Table]:
         """How the results are written, and how the failed rows: as the file was that they came from."""

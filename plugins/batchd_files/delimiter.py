@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .forms import Form, Trial, parsed
+
 CANDIDATES = (",", ";", "\t", "|")
+RARE = ("^", "~", "¦", "\x01", ":")
+"""Taken only where nothing else splits the header and every row has as many cells."""
 SAMPLE = 65_536
 """How many characters the sample has."""
 
@@ -42,46 +44,45 @@ def line_end(sample: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Trial:
+class _Score:
     """The result of one delimiter: the number of cells in the header, and the share of rows with as many.
 
     `sound` means that every quote is where quotes belong. (With a comma, those of `id;","` are not.)
     """
 
     delimiter: str
-    sound: bool = True
-    header: int = 0
-    agreeing: float = 0.0
+    sound: bool
+    header: int
+    agreeing: float
+    rows: int
 
 
 def find_delimiter(sample: str, *, complete: bool, first: str = ",") -> str:
     """The likeliest delimiter of a sample. `complete`: the sample is the whole file. `first` wins a draw."""
     order = sorted(CANDIDATES, key=lambda delimiter: delimiter != first)
-    trials = [_try(sample, delimiter, complete=complete) for delimiter in order]
-    tables = [trial for trial in trials if trial.header > 1]
+    trials = {delimiter: parsed(sample, Form(delimiter), complete=complete) for delimiter in order}
+    scores = [_score(trials[delimiter], delimiter) for delimiter in order]
+    tables = [score for score in scores if score.header > 1]
+    if not tables:
+        titled = [delimiter for delimiter in order if trials[delimiter].titles()]
+        if len(titled) == 1:
+            return titled[0]
+        for delimiter in RARE:
+            score = _score(trial := parsed(sample, Form(delimiter), complete=complete), delimiter)
+            if score.header > 1 and score.sound and score.rows and score.agreeing == 1.0 and all(trial.rows[0].cells):
+                return delimiter
     # A header that no delimiter splits is one column. The best delimiter is then one that does not split the rows.
-    best = max(tables or trials, key=lambda trial: (trial.sound, trial.agreeing, trial.header))
+    best = max(tables or scores, key=lambda score: (score.sound, score.agreeing, score.header))
     return best.delimiter
 
 
-def _try(sample: str, delimiter: str, *, complete: bool) -> _Trial:
-    names: Sequence[str] | None = None
-    widths: list[int] = []
-    sound = True
-    try:
-        for cells in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, strict=True):
-            if cells and names is None:
-                names = cells
-            elif cells:
-                widths.append(len(cells))
-        if not complete and widths:
-            del widths[-1]  # incomplete
-    except csv.Error as error:
-        # If the sample ends within quotes, that speaks against the delimiter only if the file ends there too.
-        sound = not complete and str(error).startswith("unexpected end")
-    if names is None:
-        return _Trial(delimiter, sound)
-    sound = sound and not any('"' in name for name in names)
-    if not widths:
-        return _Trial(delimiter, sound, len(names), 1.0)
-    return _Trial(delimiter, sound, len(names), widths.count(len(names)) / len(widths))
+def _score(trial: Trial, delimiter: str) -> _Score:
+    if not trial.rows:
+        return _Score(delimiter, not trial.broken, 0, 0.0, 0)
+    names: Sequence[str] = trial.rows[0].cells
+    rows = trial.rows[1:]
+    sound = not trial.broken and not any('"' in name for name in names)
+    if not rows:
+        return _Score(delimiter, sound, len(names), 1.0, 0)
+    agreeing = sum(len(row.cells) == len(names) for row in rows) / len(rows)
+    return _Score(delimiter, sound, len(names), agreeing, len(rows))

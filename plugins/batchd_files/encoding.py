@@ -38,6 +38,7 @@ _WITHOUT_ORDER = {
     "utf-16-le": "utf-16",
     "utf-16-be": "utf-16",
 }
+_NEVER_IN_TEXT = tuple(bytes([code]) for code in (*range(1, 7), *range(14, 26)))
 _TONES = "\u0300\u0301\u0303\u0309\u0323"
 _CHUNK = 1 << 20
 _WORD_BYTES = 40
@@ -66,9 +67,15 @@ def choose_encoding(head: bytes, configured: str | None) -> str:
     encoding = configured or "utf-8"
     # Without a mark these have no order of their own; nearly all files are from machines with this one.
     encoding = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(encoding, encoding)
-    if b"\x00" in head and not encoding.startswith(("utf-16", "utf-32")):
+    if b"\x00" in head and not encoding.startswith(("utf-16", "utf-32")) and not _is_text_with_nuls(head):
         raise _not_text(head)
     return encoding
+
+
+def _is_text_with_nuls(head: bytes) -> bool:
+    """Whether the NULs are a few in what else is text: their rows fail, and not the file."""
+    strange = sum(head.count(byte) for byte in _NEVER_IN_TEXT)
+    return not strange and head.count(0) <= max(1, len(head) // 100)
 
 
 def certain_encoding(source: Source) -> str:

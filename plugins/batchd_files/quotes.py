@@ -1,50 +1,61 @@
-"""Explains what is wrong with the quotes of a CSV file, and on which line the problem begins."""
+"""Explains what is wrong with the quotes of a record, and returns the record as it stood in its file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Sequence
 
-from batchd import FileRefused
+from batchd import BadRow, Failure, Json
 
+from .csv_records import FOLLOWED, TOO_LONG, Stray
 from .delimiter import named
+from .forms import Form
+
+STRAY = "stray_quote"
+"""The record cannot be read. Its values are pieces of its text, which the delimiter joins, with quotes as they were."""
 
 
-def refusal(reason: str, lines: Iterable[str], first: int, last: int, delimiter: str) -> FileRefused:
-    """The refusal after `csv` stopped at line `last` of the file's lines, in a record that begins at line `first`."""
-    opened = _opened(islice(lines, first - 1, last), first, delimiter) or first
-    if reason.startswith("field larger"):
-        return FileRefused(
-            "too_long",
-            f'The cell that begins on line {opened:,} is longer than 10 million characters. Most likely a quote (") '
-            "is opened there and never closed. Close it, and drop the file again.",
+def stray_row(stray: Stray, first: int, form: Form) -> BadRow:
+    """A record with a stray quote, that begins on line `first`."""
+    return BadRow(stray.text.split(form.delimiter), Failure(STRAY, f"{explained(stray, first, form)} {_ADVICE}"))
+
+
+def original_text(values: Sequence[Json], failure: Failure | None, delimiter: str) -> str | None:
+    """The text of a record that `stray_row` wrapped; None if the values are an ordinary row."""
+    if failure is None or failure.code != STRAY:
+        return None
+    return delimiter.join(map(str, values))
+
+
+_ADVICE = "Correct it, and drop the row again."
+
+
+def explained(stray: Stray, first: int, form: Form) -> str:
+    """What is wrong with the quotes, in words."""
+    quote = form.quote
+    opened = _opened(stray.text.splitlines(keepends=True), first, form) or first
+    if stray.what == FOLLOWED:
+        begins = f"The cell begins on line {opened:,}; the quote there may be wrong. " if opened != stray.line else ""
+        return (
+            f"On line {stray.line:,} a quote ({quote}) ends a cell, but more text follows before the next "
+            f"{named(form.delimiter)}. {begins}A quote that belongs to the text is written twice ({quote * 2}), with "
+            "quotes around the whole cell."
         )
-    if reason.startswith("unexpected end"):
-        return FileRefused(
-            "quote",
-            f'A quote (") is opened on line {opened:,} and never closed, so the rest of the file would be one '
-            'cell. Close it, or write it twice ("") if it belongs to the text, and drop the file again.',
-        )
-    return FileRefused(
-        "quote",
-        f'On line {last:,} a quote (") ends a cell, but more text follows before the next {named(delimiter)}. '
-        f'{_begins(opened, last)}Write a quote that belongs to the text twice (""), with quotes around the '
-        "whole cell, and drop the file again.",
+    endless = " within 10 million characters" if stray.what == TOO_LONG else ""
+    return (
+        f"A quote ({quote}) is opened on line {opened:,} and never closed{endless}. Close it, or write it twice "
+        f"({quote * 2}) if it belongs to the text."
     )
 
 
-def _begins(opened: int, last: int) -> str:
-    return f"The cell begins on line {opened:,}; the quote there may be wrong. " if opened != last else ""
-
-
-def _opened(lines: Iterable[str], first: int, delimiter: str) -> int | None:
+def _opened(lines: Iterable[str], first: int, form: Form) -> int | None:
     """The line on which the faulty cell begins, the one whose quote is not properly closed."""
+    quote, delimiter = form.quote, form.delimiter
     opened: int | None = None
     for number, line in enumerate(lines, first):
         position = 0
         while position < len(line):
             if opened is None:
-                if line[position] == '"':
+                if line[position] == quote:
                     opened, position = number, position + 1
                     continue
                 following = line.find(delimiter, position)
@@ -52,11 +63,11 @@ def _opened(lines: Iterable[str], first: int, delimiter: str) -> int | None:
                     break
                 position = following + 1
                 continue
-            closing = line.find('"', position)
+            closing = line.find(quote, position)
             if closing < 0:
                 break
             behind = line[closing + 1 : closing + 2]
-            if behind == '"':
+            if behind == quote:
                 position = closing + 2
             elif behind in ("", delimiter, "\r", "\n"):
                 opened, position = None, closing + 1

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from files_support import PATIENT, assert_tells_what_to_do, bad, read, refused
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from languages import CODE_PAGES, REVIEWS
 from pydantic import ValidationError
@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from batchd import BadRow, Source
 from batchd_files.csv_reader import CsvReader, CsvSettings
 from batchd_files.delimiter import find_delimiter
+from batchd_files.forms import is_blank
 from batchd_files.guessing import MIN_BYTES, guess
 
 
@@ -54,11 +55,11 @@ def drop(tmp_path: Path):
         pytest.param("id,text\n1,good\n   \n2,bad\n", ["id", "text"], [["1", "good"], ["2", "bad"]], id="only spaces"),
         pytest.param(' id , text\n" 1 ", x \n', ["id", "text"], [[" 1 ", " x "]], id="names stripped, cells not"),
         pytest.param(
-            "id,,text,\n1,2,3,4\n", ["id", "column_2", "text", "column_4"], [["1", "2", "3", "4"]], id="nameless"
+            "id,,text,\n1,2,3,4\n", ["id", "column 2", "text", "column 4"], [["1", "2", "3", "4"]], id="nameless"
         ),
-        pytest.param("column_2,\n1,2\n", ["column_2", "column_2 (2)"], [["1", "2"]], id="nameless, name in use"),
+        pytest.param("column 2,\n1,2\n", ["column 2", "column 2 (2)"], [["1", "2"]], id="nameless, name in use"),
         pytest.param('id,text\n1,"a, ""b""\r\nc"\n', ["id", "text"], [["1", 'a, "b"\r\nc']], id="quotes"),
-        pytest.param('text\n""\n" "\n', ["text"], [[""], [" "]], id="one column, empty cells are rows"),
+        pytest.param('text\n""\n" "\nx\n', ["text"], [["x"]], id="one column, empty cells are no rows"),
         pytest.param('text\n5" screen\n', ["text"], [['5" screen']], id="a quote inside a cell is text"),
         pytest.param(
             "a,b\n\u2028,\x0b\x85\n", ["a", "b"], [["\u2028", "\x0b\x85"]], id="other line separators are text"
@@ -326,14 +327,7 @@ def test_utf_16_without_a_mark_is_distinguished_from_binary(drop, encoding):
         (b"a,b\n", "no_rows", "no rows"),
         (b"a,b\n\n\n", "no_rows", "no rows"),
         (b",,\n1,2,3\n", "header", "Line 1"),
-        (b"a,b, a\n1,2,3\n", "header", "Columns 1 and 3 are both called “a”"),
-        (b'a,b\n1,"open\n2,x\n3,y\n', "quote", "opened on line 2 and never closed"),
-        (b'a,b\n1,"x\ny",\n"2","open\n', "quote", "opened on line 4"),
-        (b'sep=;\na;b\n1;"open\n2;x\n', "quote", "opened on line 3"),
-        (b'a,b\n1,x\n2,"say "hi" now"\n', "quote", "On line 3 "),
-        (b'a,b\n1,"open\n2,"x"\n3,y\n', "quote", "begins on line 2"),
-        (b'a;b\n1;"x"y\n', "quote", "next semicolon"),
-        (b'a,b\n1,"say ""hi"", you\nthere","open\n2,x\n', "quote", "opened on line 3"),
+        (b'a,"b\n1,x\n2,y\n', "quote", "opened on line 1 and never closed"),
         (b"PK\x03\x04" + b"\0" * 60 + b"xl/workbook.xml", "binary", "Excel workbook (xlsx)"),
         (b"PK\x03\x04" + b"\0" * 9000 + b"xl/workbook.xml" + b"\0" * 900, "binary", "Excel workbook (xlsx)"),
         (b"PK\x03\x04mimetypeapplication/vnd.oasis.opendocument.spreadsheet", "binary", "LibreOffice"),
@@ -343,7 +337,7 @@ def test_utf_16_without_a_mark_is_distinguished_from_binary(drop, encoding):
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "binary", "PNG"),
         (b"%PDF-1.7\n", "binary", "PDF"),
         (b"\x1f\x8b\x08\0", "binary", "gzip"),
-        (b"a,b\n1,x\0y\n", "binary", "byte 8 is a NUL"),
+        (b"a,b\n1,\x01\x02\0y\n", "binary", "byte 9 is a NUL"),
         (bytes(random.Random(1).randbytes(5000)), "binary", "not a text file"),
     ],
 )
@@ -353,14 +347,11 @@ def test_refuses(drop, content, code, says):
     assert says in str(refusal)
 
 
-def test_an_endless_cell_is_refused_before_memory_is_full(drop):
+def test_an_endless_line_is_refused_before_memory_is_full(drop):
     class Small(CsvReader):
         max_cell = 100_000
 
-    small = Small(Small.Settings())
-    refusal = refused(small, drop('a,b\n1,x\n2,"' + "long\n" * 30_000))
-    assert (refusal.code, "begins on line 3 " in str(refusal)) == ("too_long", True)
-    refusal = refused(small, drop("a,b\n1," + "x" * 300_000))
+    refusal = refused(Small(Small.Settings()), drop("a,b\n1," + "x" * 300_000))
     assert (refusal.code, "Line 2 " in str(refusal)) == ("too_long", True)
 
 
@@ -407,12 +398,14 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 @given(
     table=st.integers(1, 5).flatmap(lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), min_size=1))
 )
-@example(table=[["\ufeff"], ["sep=;"], [""]])
+@example(table=[["\ufeff"], ["sep=;"]])
 def test_reads_what_the_csv_module_writes(tmp_path_factory, table):
     path = tmp_path_factory.getbasetemp() / "x.csv"
     names = [f"name {position}" for position in range(len(table[0]))]
+    assume(not all(is_blank(row) for row in table))
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows([names, *table])
+    table = [row for row in table if not is_blank(row)]
     assert read(reader(delimiter=","), path) == (names, table)
     assert read(reader(), path) == (names, table)
 

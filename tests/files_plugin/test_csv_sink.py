@@ -10,13 +10,15 @@ from collections.abc import Iterator
 
 import pytest
 from files_support import PATIENT, MemoryOutbox, Rows, answered, failed, job, read, skipped
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from batchd import Failure, Json, ResultRow
 from batchd_files.csv_reader import CsvReader, CsvSettings
 from batchd_files.csv_sink import CsvSink, CsvSinkSettings
+from batchd_files.forms import is_blank
+from batchd_files.header import visible
 
 
 def publish(rows: Rows, **options: Json) -> dict[str, bytes]:
@@ -157,7 +159,7 @@ def test_settings_are_checked(options):
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12) | st.sampled_from(
     ['"', ",", ";", "\t", "|", "\n", "\r", "\r\n", "\ufeff", " ", "", "sep=;", "=1", "a;b", "x|y,z"]
 )
-NAMES = CELLS.map(str.strip).filter(bool)
+NAMES = CELLS.map(visible).filter(bool)
 TABLES = st.integers(1, 4).flatmap(
     lambda width: st.tuples(
         st.lists(NAMES, min_size=width, max_size=width, unique=True),
@@ -171,10 +173,13 @@ TABLES = st.integers(1, 4).flatmap(
 @given(TABLES, st.sampled_from([",", ";", "\t", "|"]), st.booleans())
 @example((["sep=;"], [["a"]]), ",", False)
 @example((["sep=^"], [["a"]]), ",", False)
-@example((["\ufeffx"], [["\ufeff"], [""]]), ",", False)
+@example((["x"], [["\ufeff"], ["a"]]), ",", False)
 @example((["a;b", "c"], [["1;2", "3"]]), ",", True)
 def test_failed_rows_dropped_again_are_the_same_rows(tmp_path_factory, contents, delimiter, bom):
     columns, cells = contents
+    # A reader yields no others.
+    cells = [row for row in cells if not is_blank(row) and row != columns]
+    assume(cells)
     rows = [failed(number, values) for number, values in enumerate(cells)]
     files = publish(Rows(columns, ["answer"], rows), delimiter=delimiter, bom=bom)
     path = tmp_path_factory.getbasetemp() / "may.failed.csv"

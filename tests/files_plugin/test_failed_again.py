@@ -105,7 +105,9 @@ def cells_of(records: Sequence[object]) -> list[list[Json]]:
 
 def failed_csv(columns: Sequence[str], records: Sequence[object], dialect: Dialect | None, **options: Json) -> bytes:
     """The file of failed rows, all rows being failed."""
-    rows = Rows(columns, ["answer"], [failed(n, cells, original=cells) for n, cells in enumerate(cells_of(records))])
+    reasons = [each.failure if isinstance(each, BadRow) else None for each in records]
+    all_failed = [failed(n, cells, reasons[n], original=cells) for n, cells in enumerate(cells_of(records))]
+    rows = Rows(columns, ["answer"], all_failed)
     rows.dialect = dialect
     outbox = MemoryOutbox()
     asyncio.run(CsvSink(CsvSinkSettings(**options)).publish(job(outbox), rows))

@@ -19,7 +19,7 @@ def test_offers_csv_and_jsonl_both_ways():
     batchd_files.register_sinks(register=sinks.__setitem__)
     assert readers == {"csv": CsvReader, "jsonl": JsonlReader}
     assert sinks == {"csv": CsvSink, "jsonl": JsonlSink}
-    assert CsvReader.suffixes + JsonlReader.suffixes == (".csv", ".tsv", ".jsonl", ".ndjson")
+    assert CsvReader.suffixes + JsonlReader.suffixes == (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
 
 
 def test_importing_it_imports_nothing_costly():

@@ -29,7 +29,7 @@ SAMPLE = 8 * 1024 * 1024
 """Approximate bytes of rows in a sample."""
 
 PART_ROWS, _SMALL_PART = 10_000, 1_000
-_CELLS, _LINES = {".csv", ".tsv"}, {".jsonl", ".ndjson"}
+_CELLS, _LINES = {".csv", ".tsv", ".tab"}, {".jsonl", ".ndjson"}
 _SEED = 7
 
 

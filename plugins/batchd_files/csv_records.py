@@ -1,0 +1,247 @@
+"""The records of a CSV file, one by one. One with a stray quote fails alone: what it would swallow is read again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import unicodedata
+from collections import deque
+from collections.abc import Iterator
+from functools import partial
+from typing import IO, Any, NamedTuple, final
+
+from batchd import FileRefused
+
+from .forms import Form
+
+MAX_COLUMNS = 16_384
+"""As many as a sheet of Excel has."""
+MAX_LINES = 1_000_000
+"""Lines of one cell. They are kept until it ends, since they are read again if its quote is never closed."""
+AHEAD = 50
+"""Lines that may still belong to a record with a stray quote."""
+_CHUNK = 1 << 16
+
+UNCLOSED, FOLLOWED, TOO_LONG = "unclosed", "followed", "too_long"
+"""What is wrong with a quote: it is never closed, text follows where it ends a cell, or its cell has no end."""
+
+
+@final
+class Stray(NamedTuple):
+    """A record with a quote in a wrong place: its text, what is wrong, and the line on which that shows."""
+
+    text: str
+    what: str
+    line: int
+
+
+class Records:
+    """The records of a text, as `reader` yields them. `pending` are the lines of the one that it is at.
+
+    Clear `pending` once a record is dealt with. `odd` says that a line since then has a NUL or a byte order mark. After
+    an error of `reader`, `broken` tells the record that failed, and a new reader goes on behind it.
+    """
+
+    def __init__(self, text: io.TextIOWrapper, form: Form, *, max_cell: int, compose: bool, skipped: int = 0) -> None:
+        self.pending: list[str] = []
+        self.odd = False
+        self._text = text
+        self._form = form
+        self._max_line = 2 * max_cell
+        # Windows' Vietnamese code page writes a tone as a separate mark; other programs write one letter.
+        self._compose = compose
+        self._again: deque[str] = deque()
+        self._reader: Any = None
+        self._before = skipped
+        for _ in range(skipped):
+            text.readline(self._max_line)
+
+    @property
+    def line(self) -> int:
+        """The number of the line on which the record begins."""
+        return self._taken - len(self.pending) + 1
+
+    @property
+    def _taken(self) -> int:
+        """How many lines have been read, without those that will be read again."""
+        return self._before + (0 if self._reader is None else self._reader.line_num)
+
+    def reader(self) -> Iterator[list[str]]:
+        """A reader of the records from here on. Raises `csv.Error` or `Endless` at one that cannot be read."""
+        self._before = self._taken
+        self._reader = self._form.reader(self._lines())
+        return self._reader  # type: ignore[no-any-return]  # a reader of `csv`
+
+    def _lines(self) -> Iterator[str]:
+        """The lines, checked for what `csv` would not report."""
+        form, again, keep = self._form, self._again, self.pending.append
+        escape, compose, pending = form.escape, self._compose, self.pending
+        while again:
+            line = again.popleft()
+            self.odd = self.odd or "\0" in line or "\ufeff" in line
+            keep(line)
+            yield form.unescaped(line)
+        for line in iter(partial(self._text.readline, self._max_line), ""):
+            if len(line) > MAX_COLUMNS:
+                self._check(line)
+            if "\0" in line or "\ufeff" in line:
+                self.odd = True
+            if compose:
+                line = unicodedata.normalize("NFC", line)
+            keep(line)
+            if len(pending) > MAX_LINES:
+                raise Endless
+            yield line if escape is None else form.unescaped(line)
+
+    def _next_line(self) -> str:
+        line = self._text.readline(self._max_line)
+        if len(line) > MAX_COLUMNS:
+            self._check(line)
+        return unicodedata.normalize("NFC", line) if self._compose else line
+
+    def _check(self, line: str) -> None:
+        number = self._taken + 1
+        if len(line) == self._max_line:
+            raise FileRefused(
+                "too_long",
+                f"Line {number:,} is longer than {self._max_line:,} characters. "
+                "Check that the file is a CSV file with one row per line, and drop it again.",
+            )
+        quote, delimiter = self._form.quote, self._form.delimiter
+        # A delimiter within quotes may be part of a long text.
+        between = delimiter if not quote or quote not in line else f"{quote}{delimiter}{quote}"
+        cells = line.count(between) + 1
+        if cells > MAX_COLUMNS and not self._is_empty_from(line, MAX_COLUMNS):
+            # Before they are taken apart: each cell takes some 60 bytes more than it has letters.
+            raise FileRefused(
+                "columns",
+                f"Line {number:,} has {cells:,} cells, and batchd reads at most {MAX_COLUMNS:,} "
+                "columns. Check that each row is on its own line, and drop the file again.",
+            )
+
+    def _is_empty_from(self, line: str, cells: int) -> bool:
+        """Whether the line is not much longer than its delimiters, which may all stand at the end."""
+        return len(line.rstrip(f"\r\n{self._form.delimiter}")) < cells and len(line) <= 4 * cells
+
+    def broken(self, error: Exception, width: int) -> Stray:
+        """The record that could not be read: its first line, and those that belong to it. Others are read again."""
+        pending = self.pending
+        what = TOO_LONG if isinstance(error, Endless) else _what(str(error))
+        line = self.line + (len(pending) - 1 if what is FOLLOWED else 0)
+        return self._stray(what, line, width)
+
+    def _stray(self, what: str, line: int, width: int) -> Stray:
+        pending = self.pending
+        self._again.extendleft(reversed(pending[1:]))
+        self._before -= len(pending) - 1
+        del pending[1:]
+        for _ in range(self._belonging(width)):
+            pending.append(self._again.popleft())
+            self._before += 1
+        return Stray("".join(pending).rstrip("\r\n"), what, line)
+
+    def _belonging(self, width: int) -> int:
+        """How many of the next lines belong to the record: up to a cell that ends in a quote but begins with none.
+
+        There are none if a line before that is a whole row.
+        """
+        for number in range(AHEAD):
+            if len(self._again) <= number:
+                line = self._next_line()
+                if not line:
+                    return 0
+                self._again.append(line)
+            line = self._form.unescaped(self._again[number])
+            try:
+                cells = next(self._form.reader([line]), [])
+            except csv.Error:
+                return 0
+            if _ends_a_cell(line.rstrip("\r\n"), self._form):
+                return number + 1
+            if len(cells) == width:
+                return 0
+        return 0
+
+    def swallowing(self, width: int) -> Stray | None:
+        """If a cell holds the next rows, since its quote is not closed: their first cells count on from its own."""
+        first = self.pending[0].partition(self._form.delimiter)[0]
+        if not first.isascii() or not first.isdigit() or len(first) > 15:
+            return None
+        delimiter = self._form.delimiter
+        for number, line in enumerate(self.pending[1:], start=int(first) + 1):
+            if line.partition(delimiter)[0] != str(number) or line.count(delimiter) + 1 < width:
+                return None
+        return self._stray(UNCLOSED, self.line, width)
+
+
+class Endless(Exception):
+    """A cell has too many lines."""
+
+
+def _ends_a_cell(line: str, form: Form) -> bool:
+    """Whether a quote ends a cell of the line that begins with none: the rest of a cell that began above."""
+    quote = form.quote
+    if form.escape is not None:
+        line = line.replace(form.escape * 2, "").replace(f"{form.escape}{quote}", "")
+    inside = False
+    for piece in line.split(form.delimiter):
+        odd = piece.count(quote) % 2 == 1
+        if inside or piece.lstrip(" " if form.skip_spaces else "").startswith(quote):
+            inside = inside != odd
+        elif odd and piece.endswith(quote):
+            return True
+    return False
+
+
+def _what(error: str) -> str:
+    if error.startswith("unexpected end"):
+        return UNCLOSED
+    return TOO_LONG if error.startswith("field larger") else FOLLOWED
+
+
+def content_end(file: IO[bytes], encoding: str) -> int | None:
+    """Where the text ends, if the file is filled up with NULs or ends with Ctrl-Z as under DOS; else None.
+
+    `encoding` writes no mark by itself.
+    """
+    fillers = {"\0".encode(encoding), "\x1a".encode(encoding)}
+    unit = len("\0".encode(encoding))
+    end = file.seek(0, os.SEEK_END)
+    size = end
+    if end % unit:
+        return None
+    while end:
+        start = max(0, end - _CHUNK)
+        file.seek(start)
+        chunk = file.read(end - start)
+        while chunk and chunk[-unit:] in fillers:
+            chunk = chunk[:-unit].rstrip(b"\0\x1a") if unit == 1 else chunk[:-unit]
+        end = start + len(chunk)
+        if chunk:
+            break
+    return end if end < size else None
+
+
+class Limited(io.RawIOBase):
+    """A file that ends at `end`."""
+
+    def __init__(self, file: IO[bytes], end: int) -> None:
+        self._file = file
+        self._left = end
+
+    def readable(self) -> bool:
+        """See io.RawIOBase."""
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # any writable buffer
+        """See io.RawIOBase."""
+        chunk = self._file.read(min(len(buffer), self._left))
+        buffer[: len(chunk)] = chunk
+        self._left -= len(chunk)
+        return len(chunk)
+
+    def close(self) -> None:
+        """See io.RawIOBase."""
+        self._file.close()
+        super().close()

@@ -1,0 +1,147 @@
+"""The rows of a CSV file: which records are none, and which fail alone."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+
+from batchd import BadRow, Failure, FileRefused, Json
+
+from .csv_records import Endless, Records
+from .delimiter import named
+from .forms import Form, is_blank, names_columns
+from .header import Header, header_of, without_names
+from .quotes import explained, stray_row
+
+
+class Rows:
+    """The rows below the header, which is read first. `first` are rows of a sample, for columns without a name."""
+
+    def __init__(self, records: Records, form: Form, first: Sequence[Sequence[str]], *, declared: bool) -> None:
+        self._records = records
+        self._form = form
+        self._declared = declared
+        self._sample = first
+        self._header = Header((), 0, (), ())
+        self._blank = self._repeated = 0
+
+    @property
+    def cells_of_header(self) -> int:
+        """How many cells the header has in the file."""
+        return len(self._header.written)
+
+    def remarks(self) -> dict[str, Json]:
+        """What a person may want to know of the file, once it is read."""
+        header = self._header
+        found = {"blank_rows": self._blank, "repeated_headers": self._repeated, "named": list(header.given)}
+        return {key: value for key, value in found.items() if value}
+
+    def header(self) -> Header:
+        """Read the header."""
+        records, nameless = self._records, 0
+        try:
+            for cells in records.reader():
+                if is_blank(cells):
+                    nameless = nameless or (records.line if cells else 0)
+                    records.pending.clear()
+                    continue
+                if nameless and not names_columns(cells):
+                    raise without_names(nameless)
+                self._header = header_of(cells, records.line, self._sample)
+                records.pending.clear()
+                records.odd = False
+                return self._header
+        except (csv.Error, Endless) as error:
+            first = records.line
+            reason = explained(records.broken(error, 0), first, self._form)
+            raise FileRefused("quote", f"{reason} Correct the header, and drop the file again.") from None
+        raise FileRefused(
+            "empty",
+            "The file is empty. Write a line with the names of the columns and rows below it, and drop it again.",
+        )
+
+    def __iter__(self) -> Iterator[Sequence[str] | BadRow]:
+        records, pending, header = self._records, self._records.pending, self._header
+        width = len(header.names)
+        special = ["sep="] if self._declared else []
+        special = list({header.written[0], header.names[0], *special})
+        any_rows = False
+        while True:
+            try:
+                for cells in records.reader():
+                    # Nearly all records need no more than this check.
+                    if (
+                        len(cells) == width
+                        and (first := cells[0])
+                        and first not in special
+                        and not first.isspace()
+                        and not records.odd
+                        and len(pending) == 1
+                    ):
+                        pending.clear()
+                        any_rows = True
+                        yield cells
+                        continue
+                    stray = records.swallowing(width) if len(pending) > 1 else None
+                    row = self._row(cells) if stray is None else stray_row(stray, records.line, self._form)
+                    pending.clear()
+                    records.odd = False
+                    if row is not None:
+                        any_rows = True
+                        yield row
+                    if stray is not None:
+                        break
+                else:
+                    break
+            except (csv.Error, Endless) as error:
+                first_line = records.line
+                bad = stray_row(records.broken(error, width), first_line, self._form)
+                pending.clear()
+                records.odd = False
+                any_rows = True
+                yield bad
+        if not any_rows:
+            raise FileRefused("no_rows", "The file has a header line but no rows below it. Add rows and drop it again.")
+
+    def _row(self, cells: list[str]) -> Sequence[str] | BadRow | None:
+        """The record as a row; None if it is none."""
+        header, records = self._header, self._records
+        width = len(header.names)
+        if is_blank(cells):
+            self._blank += bool(cells)
+            return None
+        if width > 1 and _same(cells, header):
+            self._repeated += 1
+            return None
+        if self._declared and cells[0] == "sep=" and not any(cells[1:]):
+            return None
+        if records.odd and any("\0" in cell for cell in cells):
+            return BadRow(cells, _nul(records.line))
+        if header.required <= len(cells) <= width:
+            return cells + [""] * (width - len(cells))
+        if len(cells) > width and is_blank(cells[width:]):
+            return cells[:width]
+        return BadRow(cells, _ragged(records.line, len(cells), width, self._form.delimiter))
+
+
+def _same(cells: Sequence[str], header: Header) -> bool:
+    """Whether a row is the header again, as in files that were joined. Such a file may begin with a mark."""
+    width = len(header.names)
+    first, *others = [*cells, *[""] * (width - len(cells))]
+    again = [first.removeprefix("\ufeff"), *others[: width - 1]]
+    return (again in (list(header.written[:width]), list(header.names))) and is_blank(others[width - 1 :])
+
+
+def _nul(line: int) -> Failure:
+    return Failure(
+        "nul", f"Line {line:,} contains a NUL character, which is not text. Remove it and drop the row again."
+    )
+
+
+def _ragged(line: int, cells: int, columns: int, delimiter: str) -> Failure:
+    counted = f"{cells:,} cell{'' if cells == 1 else 's'}"
+    if cells > columns:
+        advice = f'If a cell contains a {named(delimiter)}, put quotes (") around that cell.'
+    else:
+        advice = f"Write a {named(delimiter)} for each empty cell."
+    return Failure("ragged", f"Line {line:,} has {counted}, but the header has {columns:,}. {advice}")
