@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..config.load import Config
 from ..contracts import Limits
-from ..domain.routing import PluginSpec, Route
+from ..domain.routing import PluginSpec, Route, cached_for
 from ..domain.words import proposal
 from ..errors import FileRefused, StateError
 from ..money import tokens
@@ -117,6 +117,7 @@ class Estimating:
                 loads[each],
                 answered,
                 margin=SURE if (each.provider, each.model) in taught else UNSURE,
+                cached_for=cached_for(route),
             )
             for each in choices
         ]

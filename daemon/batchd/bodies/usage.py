@@ -33,17 +33,24 @@ _CACHE_WRITES = ("cache_creation_input_tokens", "cacheCreationInputTokens")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one request or many. `cached_tokens` is the part of `input_tokens` served from a cache."""
+    """Tokens of one request or many. `cached_tokens` is the part of `input_tokens` served from a cache.
+
+    `cache_writes` is the part that was written to one, `long_writes` the part of that which stays for an hour.
+    """
 
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
+    cache_writes: int = 0
+    long_writes: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.input_tokens + other.input_tokens,
             self.cached_tokens + other.cached_tokens,
             self.output_tokens + other.output_tokens,
+            self.cache_writes + other.cache_writes,
+            self.long_writes + other.long_writes,
         )
 
 
@@ -54,12 +61,14 @@ class BilledTokens:
     input_tokens: int | None = None
     cached_tokens: int = 0
     output_tokens: int | None = None
+    cache_writes: int = 0
+    long_writes: int = 0
 
     def whole(self) -> Usage | None:
         """The usage, None if a part of it is not known."""
         if self.input_tokens is None or self.output_tokens is None:
             return None
-        return Usage(self.input_tokens, self.cached_tokens, self.output_tokens)
+        return Usage(self.input_tokens, self.cached_tokens, self.output_tokens, self.cache_writes, self.long_writes)
 
     def at_least(self, planned: Usage) -> Usage:
         """The usage with what was planned where the service said nothing; never less than what it did say."""
@@ -67,6 +76,8 @@ class BilledTokens:
             planned.input_tokens if self.input_tokens is None else self.input_tokens,
             self.cached_tokens,
             planned.output_tokens if self.output_tokens is None else self.output_tokens,
+            self.cache_writes,
+            self.long_writes,
         )
 
 
@@ -110,8 +121,23 @@ def count_tokens(usage: Json, *, most: int = MAX_TOKENS) -> BilledTokens:
         # Without its input, the rest of a total says nothing certain; but all of it but the output is input.
         given = total - written if total is not None and written is not None and total > written else None
     output = _output(usage, given, written, total, most)
-    cached = 0 if given is None else min(cached, given)
-    return BilledTokens(given, cached, output)
+    if given is None:
+        return BilledTokens(None, 0, output)
+    cached = min(cached, given)
+    writes, long = _writes(usage, most)
+    writes = min(writes, given - cached)
+    return BilledTokens(given, cached, output, writes, min(long, writes))
+
+
+def _writes(usage: Mapping[str, Json], most: int) -> tuple[int, int]:
+    """What was written to a cache, and the part of it that stays for an hour."""
+    details = next((found for name in _INPUT_DETAILS if isinstance(found := usage.get(name), Mapping)), {})
+    kept = usage.get("cache_creation")
+    by_time = kept if isinstance(kept, Mapping) else {}
+    short = _number(by_time.get("ephemeral_5m_input_tokens"), most) or 0
+    long = _number(by_time.get("ephemeral_1h_input_tokens"), most) or 0
+    whole = _first(usage, _CACHE_WRITES, most) or _first(details, ("cache_write_tokens",), most) or 0
+    return max(whole, short + long), long
 
 
 def _usual(usage: dict[str, Json], most: int) -> BilledTokens | None:

@@ -212,6 +212,8 @@ class PriceTable(Table):
     input: PerMillion
     output: PerMillion
     cached_input: PerMillion | None = None
+    cache_write: PerMillion | None = None
+    cache_write_1h: PerMillion | None = None
     batch_discount: Discount | None = None
     batch_input: PerMillion | None = None
     batch_output: PerMillion | None = None
@@ -232,6 +234,8 @@ class PriceTable(Table):
             input=self.input,
             output=self.output,
             cached_input=self.cached_input,
+            cache_write=self.cache_write,
+            cache_write_1h=self.cache_write_1h,
             batch_discount=next(each for each in (self.batch_discount, discount, Decimal(0)) if each is not None),
             batch_input=self.batch_input,
             batch_output=self.batch_output,

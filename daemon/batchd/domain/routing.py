@@ -176,3 +176,22 @@ def _matches(names: Sequence[str], patterns: Sequence[str]) -> bool:
             return bool(names)
         return any(_matches(names[start:], rest) for start in range(len(names) + 1))
     return bool(names) and fnmatch.fnmatchcase(names[0], patterns[0]) and _matches(names[1:], patterns[1:])
+
+
+def cached_for(route: Route) -> float:
+    """For how many seconds the route asks a service to keep what it asks in a cache, which may cost extra; 0 if not."""
+    asked = [*_cache_controls(route.params), *_cache_controls(route.prompt.settings)]
+    return max((3_600.0 if each == "1h" else 300.0 for each in asked), default=0.0)
+
+
+def _cache_controls(value: Json) -> Iterator[str]:
+    """How long each `cache_control` in it lasts, as it says so."""
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            if key == "cache_control" and isinstance(each, Mapping):
+                yield str(each.get("ttl", "5m"))
+            else:
+                yield from _cache_controls(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _cache_controls(each)

@@ -130,7 +130,7 @@ def passed(status: BatchStatus) -> BatchStatus:
 def _usage(usage: Usage | None) -> Usage | None:
     if usage is None:
         return None
-    tokens = (usage.input_tokens, usage.cached_tokens, usage.output_tokens)
+    tokens = (usage.input_tokens, usage.cached_tokens, usage.output_tokens, usage.cache_writes, usage.long_writes)
     return usage if all(type(each) is int and _count(each) == each for each in tokens) else None
 
 

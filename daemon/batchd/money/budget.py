@@ -254,14 +254,18 @@ def _room(limit: Limit, at: float) -> str:
     return then if limit.needed <= limit.allowed - limit.reserved else f"{then}, once {cheaper}"
 
 
-def reserved(rates: Rates, *, input_tokens: int, output_tokens: int, longest: int, sure: bool) -> int:
+def reserved(
+    rates: Rates, *, input_tokens: int, output_tokens: int, longest: int, sure: bool, cached_for: float = 0.0
+) -> int:
     """The most that requests with so many tokens in total can cost, with the safety margin on counted tokens.
 
-    `longest` are the input tokens of the longest of them.
+    `longest` are the input tokens of the longest of them. They may ask for a cache of so many seconds.
     """
     margin = SURE if sure else UNSURE
     return rates.most(
-        Usage(input_tokens=ceil(input_tokens * margin), output_tokens=output_tokens), longest=ceil(longest * margin)
+        Usage(input_tokens=ceil(input_tokens * margin), output_tokens=output_tokens),
+        longest=ceil(longest * margin),
+        cached_for=cached_for,
     )
 
 

@@ -9,7 +9,7 @@ from math import ceil
 
 from ..model import Usage
 from .lanes import Lane
-from .pricing import Rates, Terms, amount
+from .pricing import Rates, Terms, amount, kinds_of
 
 GUESS = 200
 """The assumed tokens of an answer without a limit and without earlier answers."""
@@ -79,31 +79,38 @@ class Load:
     """Requests with their input tokens, as one model counts them.
 
     `long` are the input tokens of each request that may be too long for the first rates; the sum includes them.
-    `share` is the part of all requests that was counted, 1 if all were.
+    `share` is the part of all requests that was counted, 1 if all were. All of the input may be written to a cache that
+    keeps it for `cached_for` seconds.
     """
 
     requests: int
     input_tokens: int
     long: tuple[int, ...] = ()
     share: float = 1.0
+    cached_for: float = 0.0
 
     def corrected(self, factor: float) -> Load:
         """The tokens multiplied by the correction that earlier batches suggest."""
         long = tuple(round(each * factor) for each in self.long)
         return replace(self, input_tokens=round(self.input_tokens * factor), long=long)
 
-    def at_most(self, margin: float) -> Load:
-        """The tokens with the safety margin."""
+    def at_most(self, margin: float, cached_for: float = 0.0) -> Load:
+        """The tokens with the safety margin, and as dear as a cache makes them."""
         long = tuple(ceil(each * margin) for each in self.long)
-        return replace(self, input_tokens=ceil(self.input_tokens * margin), long=long)
+        return replace(self, input_tokens=ceil(self.input_tokens * margin), long=long, cached_for=cached_for)
 
     def cost(self, rates: Rates, output_tokens: int) -> int:
         """The cost of all requests, in subunits, with this total output, spread evenly over them."""
         # The output is of all requests, the input only of those that were counted.
         output = output_tokens if self.share == 1 else round(output_tokens * self.share)
         each = round(output / self.requests) if self.requests else 0
-        long = [rates.cost(Usage(tokens, 0, each)) for tokens in self.long]
-        rest = Usage(self.input_tokens - sum(self.long), 0, max(0, output - each * len(long)))
+        kinds = kinds_of(self.cached_for)
+
+        def used(tokens: int, output: int) -> Usage:
+            return Usage(tokens, 0, output, tokens if kinds else 0, tokens if kinds > 1 else 0)
+
+        long = [rates.cost(used(tokens, each)) for tokens in self.long]
+        rest = used(self.input_tokens - sum(self.long), max(0, output - each * len(long)))
         cost = replace(rates, steps=()).cost(rest) + sum(long)
         return cost if self.share == 1 else round(cost / self.share)
 
@@ -136,13 +143,20 @@ class Quote:
 
 
 def quote(
-    provider: str, model: str, terms: Terms | None, load: Load, answered: Answers, *, margin: float = 1.0
+    provider: str,
+    model: str,
+    terms: Terms | None,
+    load: Load,
+    answered: Answers,
+    *,
+    margin: float = 1.0,
+    cached_for: float = 0.0,
 ) -> Quote:
     """The cost of the load with a model on these terms; `margin` is the factor on its input for the highest cost."""
     tokens = round(load.input_tokens / load.share)
     if terms is None:
         return Quote(provider=provider, model=model, input_tokens=tokens, terms=None)
-    dearest = load.at_most(margin)
+    dearest = load.at_most(margin, cached_for)
     batch, live = (
         Span(
             load.cost(rates, answered.likely),

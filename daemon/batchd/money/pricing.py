@@ -14,6 +14,7 @@ from typing import Any
 from ..bodies.usage import Json, Usage
 from .lanes import Lane
 
+FIVE_MINUTES = 300.0
 UNIT, SMALL_UNIT = 10**12, 10**9
 """Subunits in one unit of most currencies, and of currencies with small units: a price per million with six decimals,
 or with three, is a whole number per token."""
@@ -48,6 +49,8 @@ class Price:
     input: Decimal
     output: Decimal
     cached_input: Decimal | None = None
+    cache_write: Decimal | None = None
+    cache_write_1h: Decimal | None = None
     batch_discount: Decimal = Decimal(0)
     batch_input: Decimal | None = None
     batch_output: Decimal | None = None
@@ -59,10 +62,20 @@ class Price:
         cached = self.input if self.cached_input is None else self.cached_input
         given_input = self.batch_input if batch else None
         given_output = self.batch_output if batch else None
+
+        def written(price: Decimal | None) -> int | None:
+            if price is None:
+                return None
+            # As many times the input in a batch as in a live call.
+            like = factor if given_input is None else given_input / self.input if self.input else Decimal(1)
+            return per_token(price * like, currency)
+
         return Rates(
             input=per_token(self.input * factor if given_input is None else given_input, currency),
             cached_input=per_token(cached * factor if given_input is None else min(cached, given_input), currency),
             output=per_token(self.output * factor if given_output is None else given_output, currency),
+            cache_write=written(self.cache_write),
+            cache_write_1h=written(self.cache_write_1h),
         )
 
 
@@ -74,16 +87,23 @@ class Step:
     input: int
     cached_input: int
     output: int
+    cache_write: int | None = None
+    cache_write_1h: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Subunits of the currency per token; `steps`, lowest first, if long requests have other rates."""
+    """Subunits of the currency per token; `steps`, lowest first, if long requests have other rates.
+
+    Input that is written to a cache, for five minutes or an hour, costs as any other where it has no price of its own.
+    """
 
     input: int
     cached_input: int
     output: int
     steps: tuple[Step, ...] = ()
+    cache_write: int | None = None
+    cache_write_1h: int | None = None
 
     @property
     def tiered(self) -> bool:
@@ -97,21 +117,27 @@ class Rates:
             if usage.input_tokens > step.above:
                 rates = step
         cached = min(usage.cached_tokens, usage.input_tokens)
+        writes = min(usage.cache_writes, usage.input_tokens - cached)
+        long = min(usage.long_writes, writes)
+        short_rate, long_rate = _writing(rates)
         return (
-            (usage.input_tokens - cached) * rates.input
+            (usage.input_tokens - cached - writes) * rates.input
             + cached * rates.cached_input
+            + (writes - long) * short_rate
+            + long * long_rate
             + usage.output_tokens * rates.output
         )
 
-    def most(self, usage: Usage, *, longest: int | None = None) -> int:
+    def most(self, usage: Usage, *, longest: int | None = None, cached_for: float = 0.0) -> int:
         """The most that requests with this total usage can cost, in subunits.
 
-        `longest` are the input tokens of the longest of them; if it is not known, one of them may have all.
+        `longest` are the input tokens of the longest of them; if it is not known, one of them may have all. They may
+        ask for their input to be kept in a cache for `cached_for` seconds.
         """
         longest = usage.input_tokens if longest is None else longest
         reached: list[Rates | Step] = [self, *(step for step in self.steps if longest > step.above)]
         dearest = Rates(
-            input=max(rates.input for rates in reached),
+            input=max(max((rates.input, *_writing(rates)[: kinds_of(cached_for)])) for rates in reached),
             cached_input=max(rates.cached_input for rates in reached),
             output=max(rates.output for rates in reached),
         )
@@ -157,9 +183,21 @@ class Terms:
         return cls(_rates(record["batch"]), _rates(record["live"]), record["currency"], record["source"])
 
 
+def kinds_of(cached_for: float) -> int:
+    """How many of the two prices of writing to a cache may apply: none, the one for five minutes, both."""
+    return 0 if not cached_for else 1 if cached_for <= FIVE_MINUTES else 2
+
+
+def _writing(rates: Rates | Step) -> tuple[int, int]:
+    """What a token costs that is written to a cache for five minutes, and for an hour."""
+    short = rates.input if rates.cache_write is None else rates.cache_write
+    return short, short if rates.cache_write_1h is None else rates.cache_write_1h
+
+
 def _rates(record: Mapping[str, Any]) -> Rates:
-    steps = tuple(Step(*(step[key] for key in Step.__dataclass_fields__)) for step in record.get("steps", ()))
-    return Rates(record["input"], record["cached_input"], record["output"], steps)
+    steps = tuple(Step(*(step.get(key) for key in Step.__dataclass_fields__)) for step in record.get("steps", ()))
+    written = (record.get("cache_write"), record.get("cache_write_1h"))
+    return Rates(record["input"], record["cached_input"], record["output"], steps, *written)
 
 
 def per_token(per_million: Decimal, currency: str) -> int:

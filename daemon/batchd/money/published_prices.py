@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CURRENCY = "USD"
 
 _BATCH = {"processing": "batch"}
-_TOKENS = ("input_mtok", "cache_read_mtok", "output_mtok")
+_TOKENS = ("input_mtok", "cache_read_mtok", "output_mtok", "cache_write_mtok", "cache_write_1h_mtok")
 # Charges besides tokens, or for tokens that the usage of an answer does not show: batchd cannot use such a price.
 _BEYOND = ("requests_kcount", "input_text_messages_kcount", "output_reasoning_mtok", "output_citation_mtok")
 
@@ -143,12 +143,14 @@ def _rates(prices: ModelPrice) -> Rates | None:
 
     if prices.input_mtok is None or any(getattr(prices, key) is not None for key in _BEYOND):
         return None
-    given_input, cached, output = (getattr(prices, key) for key in _TOKENS)
+    given_input, cached, output, *written = (getattr(prices, key) for key in _TOKENS)
     # What has no price of its own for cached tokens bills them as any; what has none for output has none to bill.
     prices_of = [given_input, given_input if cached is None else cached, Decimal(0) if output is None else output]
+    writes = [each for each in written if each is not None] if written[0] is not None else []
+    prices_of += writes
     starts = sorted({tier.start for each in prices_of if isinstance(each, TieredPrices) for tier in each.tiers})
 
-    def at(tokens: int) -> tuple[int, int, int]:
+    def at(tokens: int) -> tuple[int, int, int, int | None, int | None]:
         found = []
         for each in prices_of:
             price = each
@@ -159,9 +161,11 @@ def _rates(prices: ModelPrice) -> Rates | None:
                         price = tier.price
             found.append(per_token(price, CURRENCY))
         # Some lists have cached input in batches at its live price, which is then above the batch price of other input.
-        return found[0], min(found[1], found[0]), found[2]
+        short, long, *_ = *found[3:], None, None
+        return found[0], min(found[1], found[0]), found[2], short, long
 
-    return Rates(*at(0), tuple(Step(start, *at(start + 1)) for start in starts))
+    first = at(0)
+    return Rates(*first[:3], tuple(Step(start, *at(start + 1)) for start in starts), *first[3:])
 
 
 def _dearest(rates: Sequence[Rates | None]) -> Rates | None:
@@ -173,9 +177,9 @@ def _less(rates: Rates, discount: Decimal) -> Rates:
     def off(tokens: int) -> int:
         return round(tokens * (1 - discount))
 
-    return Rates(
-        off(rates.input),
-        off(rates.cached_input),
-        off(rates.output),
-        tuple(Step(each.above, off(each.input), off(each.cached_input), off(each.output)) for each in rates.steps),
-    )
+    def all_off(each: Rates | Step) -> tuple[int, int, int, int | None, int | None]:
+        short, long = (None if price is None else off(price) for price in (each.cache_write, each.cache_write_1h))
+        return off(each.input), off(each.cached_input), off(each.output), short, long
+
+    first = all_off(rates)
+    return Rates(*first[:3], tuple(Step(each.above, *all_off(each)) for each in rates.steps), *first[3:])

@@ -44,8 +44,8 @@ class Tally:
         self._rates = None if terms is None else (terms.at(lane), terms.at(Lane.LIVE))
         self._tiered = terms is not None and terms.tiered
         self._answers = self._estimated = 0
-        # Input, cached and output tokens, as plain integers for speed: this runs for every answer.
-        self._used, self._wasted = [0, 0, 0], [0, 0, 0]
+        # Input, cached, output and written tokens, as plain integers for speed: this runs for every answer.
+        self._used, self._wasted = [0] * 5, [0] * 5
         self._cost = self._wasted_cost = self._live_cost = 0
 
     def add(self, usage: Usage, *, wasted: bool, estimated: bool = False) -> None:
@@ -80,3 +80,7 @@ def _add(sums: list[int], usage: Usage) -> None:
     # Never more cached tokens than input tokens: a service that reports more must not make other answers cheaper.
     sums[1] += min(usage.cached_tokens, usage.input_tokens)
     sums[2] += usage.output_tokens
+    if usage.cache_writes:
+        writes = min(usage.cache_writes, usage.input_tokens - min(usage.cached_tokens, usage.input_tokens))
+        sums[3] += writes
+        sums[4] += min(usage.long_writes, writes)

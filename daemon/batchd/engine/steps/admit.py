@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ...domain.lifecycle import Admit
 from ...domain.records import Asked, Job, JobState, Part, PartState
+from ...domain.routing import cached_for
 from ...events import JobPlanned
 from ...money.budget import MAX_AMOUNT, PRICE_UNKNOWN, Account, Refusal, find_refusal, reserved
 from ...money.calibration import correction
@@ -46,8 +47,9 @@ async def admit(context: Context, action: Admit) -> None:
     most: dict[int, int] = {}
     if terms is not None:
         sure, lane = (await correction_of(context, job.asked())).sure, configured.lane(job)
+        kept = cached_for(job.route)
         open_parts = [part for part in parts if part.state is not PartState.COLLECTED]
-        most = {part.first: most_of_part(part, terms, lane, sure=sure) for part in open_parts}
+        most = {part.first: most_of_part(part, terms, lane, sure=sure, cached_for=kept) for part in open_parts}
     whole = sum(most.values())
     if whole >= MAX_AMOUNT:
         most = dict.fromkeys(most, 0) | {next(iter(most)): MAX_AMOUNT}  # all the database can hold, to be refused
@@ -74,7 +76,7 @@ async def admit(context: Context, action: Admit) -> None:
         raise RetryLater(LOOK_FOR_MONEY_EVERY)
 
 
-def most_of_part(part: Part, terms: Terms, lane: Lane, *, sure: bool) -> int:
+def most_of_part(part: Part, terms: Terms, lane: Lane, *, sure: bool, cached_for: float) -> int:
     """What the part can cost at most."""
     return reserved(
         terms.at(lane),
@@ -82,6 +84,7 @@ def most_of_part(part: Part, terms: Terms, lane: Lane, *, sure: bool) -> int:
         output_tokens=part.output_tokens,
         longest=part.longest,
         sure=sure,
+        cached_for=cached_for,
     )
 
 

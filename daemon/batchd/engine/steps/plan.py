@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ...domain.lifecycle import Plan
 from ...domain.records import Job, JobState, Part, PartState
+from ...domain.routing import cached_for
 from ...errors import WorkerLost
 from ...money.budget import MAX_AMOUNT
 from ...work.ahead import KEPT
@@ -80,7 +81,9 @@ async def _commit(context: Context, job: Job, part: Part, planned: Part) -> None
     configured = context.configured
     if job.terms is not None:
         sure, lane = (await correction_of(context, job.asked())).sure, configured.lane(job)
-        most = most_of_part(planned, job.terms, lane, sure=sure) if planned.state is not PartState.COLLECTED else 0
+        most = 0
+        if planned.state is not PartState.COLLECTED:
+            most = most_of_part(planned, job.terms, lane, sure=sure, cached_for=cached_for(job.route))
         most = min(most, MAX_AMOUNT)  # the database holds no more, and so much is refused
         planned = replace(planned, reserved=most)
     later = job.state is JobState.RUNNING and (part.attempt > 1 or job.before_fallback is not None)

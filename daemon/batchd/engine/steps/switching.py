@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ...domain.lifecycle import Hasten, Move
 from ...domain.records import Asked, Batch, BatchState, Job, JobState, Part, PartState
+from ...domain.routing import cached_for
 from ...domain.subjects import Subject
 from ...events import Event, JobLate, JobMoved
 from ...money.lanes import Lane
@@ -90,7 +91,7 @@ async def _switch(context: Context, configured: Configured, job: Job, asked: Ask
     def most(part: Part, batch: Batch | None) -> int:
         if terms is None or part.state is PartState.ANSWERED:
             return part.reserved
-        new = most_of_part(part, terms, lane, sure=sure)
+        new = most_of_part(part, terms, lane, sure=sure, cached_for=cached_for(job.route))
         if batch is None or batch.state in _NOT_SENT:
             return new
         if not late and batch.lane is not Lane.LIVE:
