@@ -16,6 +16,8 @@ from typing import IO
 
 from .errors import FileRefused
 
+LIMIT_KEYS = ("max_unpacked", "max_ratio", "max_files")
+"""Keys of the table `[routes.NAME.reader]` that every format has."""
 CHUNK = 1 << 18
 JUDGED_FROM = 64 * 1024 * 1024
 """Bytes that come out before their ratio to what went in is judged: small files of equal rows are no attack."""

@@ -65,6 +65,8 @@ class Reader(Plugin[SettingsT]):
 
     suffixes: ClassVar[tuple[str, ...]] = ()
     """The suffixes this reader reads, in lower case with the dot. Two readers may not have the same one."""
+    only_if_named: ClassVar[bool] = False
+    """Whether its files are taken only where a route names them in `formats`: notes are files of this kind too."""
 
     @abstractmethod
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:

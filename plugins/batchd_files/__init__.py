@@ -1,4 +1,4 @@
-"""Readers and sinks for CSV and JSON Lines files."""
+"""Readers for CSV, JSON, JSON Lines and plain text; sinks for CSV and JSON Lines."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from batchd import hookimpl
 
 @hookimpl
 def register_readers(register: Callable[[str, Callable[..., Any]], None]) -> None:
-    """Offer the readers `csv` and `jsonl`."""
+    """Offer the readers `csv`, `json`, `jsonl` and `text`."""
     from .csv_reader import CsvReader
+    from .json_reader import JsonReader
     from .jsonl_reader import JsonlReader
+    from .text_reader import TextReader
 
     register("csv", CsvReader)
+    register("json", JsonReader)
     register("jsonl", JsonlReader)
+    register("text", TextReader)
 
 
 @hookimpl

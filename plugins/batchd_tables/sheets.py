@@ -44,7 +44,7 @@ class SheetRow:
     failure: Failure | None = None
 
 
-class Table:
+class TableInSheet:
     """The table in a sheet. Iterate `records` once."""
 
     def __init__(self, rows: Iterable[SheetRow], header_row: int, where: str) -> None:

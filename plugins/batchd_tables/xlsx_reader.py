@@ -15,7 +15,7 @@ from batchd import Archive, BadRow, FileRefused, Json, Reader, Source
 from .number_formats import PLAIN, Format, built_in, format_of
 from .other_files import require_archive
 from .sheet_xml import SheetXml
-from .sheets import SheetSettings, Table
+from .sheets import SheetSettings, TableInSheet
 from .texts import Texts, read_shared
 from .xml_text import decoded, local, parsed
 
@@ -49,7 +49,7 @@ class XlsxReader(Reader[SheetSettings]):
                     read_shared(decoded(archive.chunks(workbook.texts)), texts)
                 xml = SheetXml(texts.quick(), workbook.formats, from_1904=workbook.from_1904)
                 rows = xml.rows(decoded(archive.chunks(sheet.place)))
-                table = Table(rows, self.settings.header_row, f"The sheet “{sheet.name}”")
+                table = TableInSheet(rows, self.settings.header_row, f"The sheet “{sheet.name}”")
                 records = table.records()
                 names = next(records)
                 self._description = {"format": "xlsx", "sheet": sheet.name, "header_row": table.header_number}

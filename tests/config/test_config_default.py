@@ -95,7 +95,7 @@ def test_what_it_says_are_the_defaults_are_the_defaults(config: Config, tmp_path
         {**route, "provider": "x", "model": "y", "params": {}, "prompt": {}, "reuse": "off"}
     )
     plain = RouteTable.model_validate({"provider": "x", "model": "y", "prompt": {}})
-    optional = ("match", "reader", "group", "mode", "finish_within")
+    optional = ("match", "formats", "reader", "group", "mode", "finish_within")
     assert written.model_copy(update=dict.fromkeys(optional)) == plain
 
 

@@ -245,7 +245,7 @@ def test_a_fault_is_told_by_line_table_key_and_remedy(
     write: Write, catalogue: Catalogue, added: str, message: str
 ) -> None:
     route_keys = (
-        "attempts, budget, endpoint, fallback, fallback_after, fallback_model, finish_within, group, identical_rows, "
+        "attempts, budget, endpoint, fallback, fallback_after, fallback_model, finish_within, formats, group, identical_rows, "
         "match, max_failed, mode, model, params, part_rows, pilot, pilot_sample, priority, "
         "prompt, provider, reader, reuse, review, sinks"
     )

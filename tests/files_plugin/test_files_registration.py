@@ -8,8 +8,10 @@ import sys
 import batchd_files
 from batchd_files.csv_reader import CsvReader
 from batchd_files.csv_sink import CsvSink
+from batchd_files.json_reader import JsonReader
 from batchd_files.jsonl_reader import JsonlReader
 from batchd_files.jsonl_sink import JsonlSink
+from batchd_files.text_reader import TextReader
 
 
 def test_offers_csv_and_jsonl_both_ways():
@@ -17,7 +19,7 @@ def test_offers_csv_and_jsonl_both_ways():
     sinks: dict[str, object] = {}
     batchd_files.register_readers(register=readers.__setitem__)
     batchd_files.register_sinks(register=sinks.__setitem__)
-    assert readers == {"csv": CsvReader, "jsonl": JsonlReader}
+    assert readers == {"csv": CsvReader, "json": JsonReader, "jsonl": JsonlReader, "text": TextReader}
     assert sinks == {"csv": CsvSink, "jsonl": JsonlSink}
     assert CsvReader.suffixes + JsonlReader.suffixes == (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
 

@@ -261,6 +261,7 @@ class Estimating:
                     source=file.resolve(),
                     name=file.name,
                     folder=Path(folder),
+                    formats=route.formats,
                     reader=replace(route.reader or PluginSpec(""), plugin_dir=plugin_dir, disabled=disabled),
                     builder=replace(route.prompt, plugin_dir=plugin_dir, disabled=disabled),
                     common=route.common_body(),

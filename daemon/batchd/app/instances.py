@@ -76,7 +76,7 @@ class Instances:
             kept_off=self.kept_off,
             plugin_dir=str(config.plugin_dir) if config.plugin_dir else None,
             disabled=frozenset(config.plugins.disabled),
-            suffixes=frozenset(catalogue.suffixes()),
+            suffixes=frozenset(catalogue.table_suffixes()),
             ignore=tuple(config.intake.ignore),
             publish_timeouts={name: table.publish_timeout for name, table in config.sinks.items()},
             budget=config.spending_limits(),

@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from ..archives import LIMIT_KEYS
+from ..domain.formats import ARCHIVE, PACKED
 from ..domain.routing import PluginSpec
 from ..domain.words import Keys, nearest, proposal
 from ..errors import PluginError
@@ -96,6 +98,10 @@ class PluginTables:
             return None
         settings = {key: value for key, value in written.items() if key != "plugin"}
         check_json(table, settings, self.problems)
+        if role is Role.READER:
+            for key in settings.keys() & set(LIMIT_KEYS):
+                if type(settings[key]) is not int or settings[key] < 1:
+                    self.problems.add((*table, key), "should be a whole number of at least 1")
         if "plugin" not in written:
             return PluginSpec("", settings)
         kind = written["plugin"]
@@ -103,7 +109,8 @@ class PluginTables:
             self.problems.add((*table, "plugin"), "should be the name of a plugin's kind, in quotes")
         elif self.known(role, kind, table, needed=True):
             settings = self._with_files(role, kind, settings, table)
-            secrets, faults = self._checked(role, kind, settings, ("plugin",))
+            own = _without_limits(settings) if role is Role.READER else settings
+            secrets, faults = self._checked(role, kind, own, ("plugin",))
             self._snapshot(table, secrets, faults)
             return PluginSpec(kind, settings)
         return None
@@ -149,16 +156,50 @@ class PluginTables:
             )
 
     def reader_by_suffix(self, spec: PluginSpec, table: Keys, patterns: Sequence[str]) -> None:
-        """Check the settings of a reader without a kind: one reader for the patterns' suffixes must accept them."""
+        """Check the settings of a reader without a kind: readers for the patterns' suffixes must know and accept them.
+
+        A route may take several formats, so a key need not be known to all.
+        """
         suffixes = (match[0] for each in patterns if (match := _SUFFIX.search(each)))
         kinds = {self._catalogue.reader_for(suffix) for suffix in suffixes} - {None}
-        results = [
-            self._checked(Role.READER, kind, spec.settings, ("plugin",))
-            for kind in sorted(filter(None, kinds)) or self._catalogue.kinds(Role.READER)
-        ]
-        if results:
-            secrets, faults = min(results, key=lambda result: len(result[1]))
-            self._snapshot(table, secrets, faults)
+        readers = sorted(filter(None, kinds)) or self._catalogue.kinds(Role.READER)
+        known = {kind: self._keys(kind) for kind in readers}
+        settings = _without_limits(spec.settings)
+        strange = settings.keys() - set().union(*known.values())
+        results = {
+            kind: self._checked(
+                Role.READER,
+                kind,
+                {key: value for key, value in settings.items() if key in strange or key in known[kind]},
+                ("plugin",),
+            )
+            for kind in readers
+        }
+        if strange and results:
+            results = dict([min(results.items(), key=lambda result: len(result[1][1]))])
+        told: list[SettingFault] = []
+        for secrets, faults in results.values():
+            # What another reader needs is no fault of a table that has nothing for it.
+            here = [fault for fault in faults if len(readers) == 1 or (fault.keys and fault.keys[0] in spec.settings)]
+            self._snapshot(table, secrets, [fault for fault in here if fault not in told])
+            told += here
+
+    def check_formats(self, route: Keys, formats: Sequence[str]) -> None:
+        """Refuse a format that no reader reads."""
+        known = {suffix.lstrip(".") for suffix in (*self._catalogue.suffixes(), *PACKED, ARCHIVE)}
+        for each in formats:
+            if each.lower().lstrip(".") not in known:
+                self.problems.add(
+                    (*route, "formats"), f'names "{each}", which no reader reads{proposal(each, known, "there are")}'
+                )
+
+    def _keys(self, kind: str) -> set[str]:
+        """The keys that a reader knows."""
+        try:
+            fields = self._catalogue.settings_type(Role.READER, kind).model_fields
+        except PluginError:
+            return set()
+        return {field.alias or name for name, field in fields.items()}
 
     def built_in_sink(self, name: str, route: Keys, named: Iterable[str]) -> SinkTable | None:
         """The sink that a route names without a table of its own, if the kind exists and needs no settings."""
@@ -203,3 +244,8 @@ class PluginTables:
                 SettingFault((), f'the {role.noun} "{kind}" failed on these settings: {what_was_raised(error)}')
             ]
         return (() if checked is None else tuple(literal_secrets(checked))), faults
+
+
+def _without_limits(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without those that files of every format have."""
+    return {key: value for key, value in settings.items() if key not in LIMIT_KEYS}

@@ -55,6 +55,7 @@ def read_route(
     reader = plugins.asked(Role.READER, (*keys, "reader"), written.get("reader"))
     if reader is not None and not reader.kind:
         plugins.reader_by_suffix(reader, (*keys, "reader"), patterns)
+    plugins.check_formats(keys, [each for each in _list(written.get("formats", [])) if isinstance(each, str)])
     _sinks(keys, [each for each in _list(written.get("sinks", ["csv"])) if isinstance(each, str)], sinks, plugins)
     if table is None or prompt is None:
         return None
@@ -85,6 +86,7 @@ def read_route(
         fallback=table.fallback,
         fallback_model=table.fallback_model,
         fallback_after=table.fallback_after,
+        formats=None if table.formats is None else tuple(table.formats),
         pilot=table.pilot,
         pilot_spread=table.pilot_sample == "spread",
         review=table.review,

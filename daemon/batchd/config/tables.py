@@ -364,6 +364,7 @@ class RouteTable(Table):
     model: Text
     endpoint: Annotated[str, AfterValidator(_endpoint)] = "/v1/chat/completions"
     params: dict[str, Any] = Field(default_factory=dict)
+    formats: list[Text] | None = Field(default=None, min_length=1)
     sinks: list[Text] = Field(default=["csv"], min_length=1)
     attempts: Count = 3
     # A part's results are all in memory while they are sorted.

@@ -55,8 +55,15 @@ _CONFLICT = re.compile(
     r"|\[conflict(?:ed)?(?:[ \d][^\]]*)?\]|\(sfconflict .*\)|\.conflict(?:\.|$)"
     r"|_[a-z]{3}-\d\d-\d{6}-\d{4}_(?:case)?conflict\b"
 )
+_OWN = re.compile(r".*\.(?:(?:waiting|why|held)\.txt|report\.\w+)|question\.md")
 _REMEMBERED = 20_000
 """Names whose verdict is kept: every look at the inbox asks about all that lie there."""
+QUESTION = "question.md"
+"""The question beside the data, which is no data."""
+OWN = (
+    "This has a name that batchd gives to its own notes and reports, so it is not processed. If it is a table of "
+    "yours, give it another name."
+)
 CONFLICT = (
     "This is a copy that a sync program made, because two people changed the file at once, so batchd does not process "
     "it. If it is the one that you want, give it a name of its own."
@@ -80,6 +87,16 @@ def is_conflict_copy(name: str) -> bool:
     (True, False)
     """
     return _CONFLICT.search(name.lower()) is not None
+
+
+@lru_cache(_REMEMBERED)
+def is_our_own(name: str) -> bool:
+    """True for a name that batchd gives to its notes and reports, or the question of a folder: never a table to ask.
+
+    >>> [is_our_own(name) for name in ("may.csv.why.txt", "may.report.json", "question.md", "report.csv")]
+    [True, True, True, False]
+    """
+    return _OWN.fullmatch(name.lower()) is not None
 
 
 @lru_cache(_REMEMBERED)

@@ -72,6 +72,7 @@ class Route:
     fallback: str | None = None
     fallback_model: str | None = None
     fallback_after: float | None = None
+    formats: Sequence[str] | None = None
     pilot: int = 0
     pilot_spread: bool = False
     review: int = 0
@@ -89,7 +90,7 @@ class Route:
         if record.get("reader") is not None:
             known["reader"] = PluginSpec(**record["reader"])
         # JSON has no tuples; a route with lists would not be equal to itself, nor to NO_ROUTE.
-        known |= {key: tuple(known[key]) for key in ("match", "sinks") if key in known}
+        known |= {key: tuple(known[key]) for key in ("match", "sinks", "formats") if known.get(key) is not None}
         return cls(**known)
 
     def asks_once(self) -> bool:

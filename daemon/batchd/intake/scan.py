@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..domain.never_taken import CONFLICT, is_conflict_copy, is_never_taken
+from ..domain.never_taken import CONFLICT, OWN, QUESTION, is_conflict_copy, is_never_taken, is_our_own
 from ..domain.routing import matches
 from .settling import Stamp
 
@@ -71,6 +71,9 @@ def _look_into(folder: int, prefix: str, depth: int, listing: Listing, ignore: S
             try:
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(entry.name)
+                elif is_our_own(entry.name):
+                    if entry.name.lower() != QUESTION:
+                        listing.oddities.append((prefix + entry.name, OWN))
                 else:
                     _note(prefix + entry.name, entry.stat(follow_symlinks=False), listing)
             except FileNotFoundError:

@@ -191,12 +191,17 @@ class Catalogue:
 
     def reader_for(self, suffix: str) -> str | None:
         """The kind of the reader for files with this suffix (`.csv`), None if there is none."""
-        readers = self._of(Role.READER).values()
+        readers = sorted(self._of(Role.READER).values(), key=lambda offer: offer.only_if_named)
         return next((offer.kind for offer in readers if suffix.lower() in offer.suffixes), None)
 
     def suffixes(self) -> Sequence[str]:
         """Every suffix that a reader reads."""
         return sorted({suffix for offer in self._of(Role.READER).values() for suffix in offer.suffixes})
+
+    def table_suffixes(self) -> Sequence[str]:
+        """Those of files that are taken wherever no formats are named."""
+        offers = self._of(Role.READER).values()
+        return sorted({suffix for offer in offers for suffix in offer.suffixes if not offer.only_if_named})
 
     def commands(self) -> Mapping[str, Callable[[], click.Command]]:
         """The commands that plugins add, by name; call one for its click.Command."""

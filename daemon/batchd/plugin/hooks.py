@@ -70,6 +70,11 @@ class Offer:
         """The suffixes of files that it reads, if it is a reader."""
         return tuple(getattr(self.factory, "suffixes", ())) if self.role is Role.READER else ()
 
+    @property
+    def only_if_named(self) -> bool:
+        """Whether it is a reader of files that a route must name in its `formats`."""
+        return bool(getattr(self.factory, "only_if_named", False))
+
 
 def registered(plugin: object) -> pluggy.PluginManager:
     """The plugin in a manager of its own. Raises PluginError: which hook does not fit, and how to write it."""
@@ -128,7 +133,8 @@ def rivals(offers: Iterable[Offer]) -> list[tuple[list[Offer], str]]:
     claims: dict[str, list[Offer]] = defaultdict(list)
     for offer in offers:
         claims[f'the {offer.role.noun} "{offer.kind}"'].append(offer)
-        for suffix in dict.fromkeys(offer.suffixes):
+        # A reader of what routes must name gives way to one that is made for files that end so.
+        for suffix in () if offer.only_if_named else dict.fromkeys(offer.suffixes):
             claims[f"a reader for {suffix}"].append(offer)
     return [
         (same, f"{' and '.join(map(str, same))} offer {claim}: remove one of them")

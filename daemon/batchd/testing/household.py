@@ -110,7 +110,7 @@ class Household:
         for each in (folder / name for name in names):
             each.mkdir(parents=True, exist_ok=True)
         catalogue = Catalogue.load(plugin_dir) if plugin_dir else _installed_plugins()
-        self.suffixes = frozenset(catalogue.suffixes())
+        self.suffixes = frozenset(catalogue.table_suffixes())
         sink_names = {sink for route in self.routes for sink in route.sinks}
         self.sinks = dict(sinks or {})
         for name in sink_names - self.sinks.keys():

@@ -50,6 +50,7 @@ class CountTask:
     max_line_bytes: int | None
     models: Mapping[str, str]
     long: int | None = None
+    formats: Sequence[str] | None = None
     large: int = LARGE
     sample: int = SAMPLE
     piece: int = PIECE
@@ -152,7 +153,7 @@ def _some(parts: Sequence[tuple[int, int, int, int]], sample: int) -> Sequence[t
 
 def _read_task(task: CountTask, source: Path, part_rows: int) -> ReadTask:
     target = task.folder / "rows.jsonl"
-    return ReadTask(str(source), task.name, str(target), part_rows, task.reader, task.builder)
+    return ReadTask(str(source), task.name, str(target), part_rows, task.reader, task.builder, formats=task.formats)
 
 
 def _plan_task(task: CountTask, reading: ReadTask, done: ReadDone, first: int, offset: int, length: int) -> PlanTask:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from ..requests.rules import duplicate_fault
 from ..store.duplicate_finder import DuplicateFinder
 from . import worker_plugins
 from .limits import READ_TIMEOUT, Progress, limited
+from .opening import OpenedFile, opened
 from .part_files import lines_of
 from .results_again import ResultsAgain
 
@@ -33,7 +33,8 @@ class ReadTask:
     """Read `source` into `target`. `name` is its name in the inbox, for its suffix and for messages.
 
     `among` is the number of workers for its parts: a small file is cut so that each gets a share. Of a file with
-    more than `pilot` rows, so many are in parts of their own: the first, or some from all over the file.
+    more than `pilot` rows, so many are in parts of their own: the first, or some from all over the file. `formats` are
+    those that the route names.
     """
 
     source: str
@@ -46,6 +47,7 @@ class ReadTask:
     read_timeout: float = READ_TIMEOUT
     pilot: int = 0
     pilot_spread: bool = False
+    formats: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,17 @@ class ReadDone:
 def read(task: ReadTask) -> ReadDone:
     """Read the whole file. Raises FileRefused if it cannot be processed, Hung if a plugin hangs."""
     with limited(task.read_timeout) as progress:
-        return _read(task, progress)
+        path = Path(task.source)
+        open_source(path).close()
+        progress.ours = True  # to unpack a large file takes long
+        folder = Path(task.target).with_name("unpacked")
+        with opened(Source(path, task.name), folder, task.reader, task.formats) as table:
+            progress.ours = False
+            return _read(task, path, table, progress)
 
 
-def _read(task: ReadTask, progress: Progress) -> ReadDone:
-    path = Path(task.source)
-    open_source(path).close()
-    reader = worker_plugins.reader(task.reader, os.path.splitext(task.name)[1].lower())
-    records = reader.read(Source(path, task.name))
+def _read(task: ReadTask, path: Path, table: OpenedFile, progress: Progress) -> ReadDone:
+    records = table.records
     columns = _columns(next(records, None))
     builder = worker_plugins.builder(task.builder)
     again = ResultsAgain.of(task.name, columns, builder.columns, builder.needs())
@@ -102,8 +107,8 @@ def _read(task: ReadTask, progress: Progress) -> ReadDone:
         answer_columns=list(builder.columns),
         rows=count,
         sha256=_sha256(path),
-        description={**reader.describe(), **({"answered_before": again.left_out} if again is not None else {})},
-        dialect=reader.dialect(),
+        description={**table.describe(), **({"answered_before": again.left_out} if again is not None else {})},
+        dialect=table.dialect(),
         parts=parts,
         stamp=stamp_of(path),
         ahead=ahead,

@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 
+from ..archives import LIMIT_KEYS
 from ..contracts import PromptBuilder, Reader
+from ..domain.formats import ARCHIVE, PACKED
 from ..domain.routing import PluginSpec
 from ..errors import FileRefused, PluginError
 from ..file_sink import FileSink
@@ -53,6 +55,19 @@ def file_sink(spec: PluginSpec) -> FileSink[Any]:
     return instance
 
 
+def reads(spec: PluginSpec, suffix: str) -> bool:
+    """Whether there is a reader for files that end so; a reader that is named reads all but what must be unpacked."""
+    kind = _catalogue(spec).reader_for(suffix)
+    return kind == spec.kind or suffix not in {*PACKED, ARCHIVE} if spec.kind else kind is not None
+
+
+def only_if_named(spec: PluginSpec, suffix: str) -> bool:
+    """Whether such files are taken only where a route names them."""
+    catalogue = _catalogue(spec)
+    offer = catalogue.find("reader", catalogue.reader_for(suffix) or "")
+    return not spec.kind and offer is not None and offer.only_if_named
+
+
 def reader(spec: PluginSpec, suffix: str) -> Reader[Any]:
     """A new Reader of the spec; if the spec has no kind, the one for the suffix."""
     catalogue = _catalogue(spec)
@@ -68,7 +83,7 @@ def reader(spec: PluginSpec, suffix: str) -> Reader[Any]:
         )
     try:
         # A reader stores facts about one file, so each file gets a new one.
-        instance: Reader[Any] = catalogue.create("reader", kind, spec.settings)
+        instance: Reader[Any] = catalogue.create("reader", kind, _own(catalogue, spec, kind))
     except PluginError as error:
         _load_again()
         if catalogue.find("reader", kind) is None or isinstance(error.__cause__, OSError):
@@ -79,6 +94,24 @@ def reader(spec: PluginSpec, suffix: str) -> Reader[Any]:
             "of another route. For the operator: correct the reader table of the route.",
         ) from None
     return instance
+
+
+def _own(catalogue: Catalogue, spec: PluginSpec, kind: str) -> dict[str, Any]:
+    """The settings for this reader. A route may take several formats, and its table has keys for each of them."""
+    fields = catalogue.settings_type("reader", kind).model_fields
+    known = {field.alias or name for name, field in fields.items()}
+    return {
+        key: value
+        for key, value in spec.settings.items()
+        if key in known or (spec.kind and key not in LIMIT_KEYS) or not _is_known(catalogue, key)
+    }
+
+
+def _is_known(catalogue: Catalogue, key: str) -> bool:
+    """Whether some reader knows the key."""
+    return key in LIMIT_KEYS or any(
+        key in catalogue.settings_type("reader", kind).model_fields for kind in catalogue.kinds("reader")
+    )
 
 
 def _make(role: str, spec: PluginSpec) -> Any:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
 
+from ...domain.formats import suffix_of, without_packing
 from ...domain.lifecycle import Read
 from ...domain.records import Part, Trial
 from ...domain.routing import NO_ROUTE, PluginSpec, no_route_reason
 from ...errors import FileRefused, PluginError, WorkerLost
+from ...intake.plain_files import stamp_of
 from ...work.limits import Hung
 from ...work.read import ReadTask, read
 from ..context import Context
 from .redeliver import duplicate_reason
 from .reject import reject
 from .worker_crashes import note_worker_crash, reject_hung
+
+_CHANGED = "{} changed while it was being read; it is read again when it is quiet."
 
 
 class StillChanging(OSError):
@@ -38,13 +42,19 @@ async def read_source(context: Context, action: Read) -> None:
         # Rows that ask the same are asked once a part: then few parts are better.
         among=1 if job.route.reuse or job.route.asks_once() else context.executor.number,
         read_timeout=context.time_limits.read,
+        formats=job.route.formats,
         pilot=now.pilot if now is not None else 0,
         pilot_spread=now is not None and now.pilot_spread,
     )
     try:
         done = await context.local.run(read, task)
     except FileRefused as refusal:
-        suffix = os.path.splitext(job.source)[1].lower()
+        stamp = await asyncio.to_thread(stamp_of, spool.source(job.id))
+        if stamp != job.stamp:
+            # What is half written is not refused.
+            await context.store.jobs.restamp(job, stamp)
+            raise StillChanging(_CHANGED.format(job.source)) from None
+        suffix = suffix_of(without_packing(job.source))
         if refusal.code == "suffix" and suffix in configured.suffixes:
             raise PluginError(
                 f"A worker process does not find the reader for {suffix} files, though batchd itself has one. "
@@ -61,7 +71,7 @@ async def read_source(context: Context, action: Read) -> None:
     if done.stamp != job.stamp:
         # Taking the name does not stop a writer who has the file open.
         await context.store.jobs.restamp(job, done.stamp)
-        raise StillChanging(f"{job.source} changed while it was being read; it is read again when it is quiet.")
+        raise StillChanging(_CHANGED.format(job.source))
     parts = [
         Part(job=job.id, first=f, rows=n, offset=o, length=b, later=bool(done.ahead) and f not in done.ahead)
         for f, n, o, b in done.parts
