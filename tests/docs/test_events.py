@@ -48,6 +48,8 @@ SAMPLES: dict[str, list[Event]] = {
         ),
         events.JobApproved(job=JOB, amount="12.40", currency="USD"),
         events.PilotApproved(job=JOB, rows=980),
+        events.TryBegun(job=JOB, source="may.csv", rows=5, provider="openai", model="gpt-5-mini"),
+        events.TryEnded(job=JOB, source="may.csv", ok=5, failed=0),
         events.JobFailed(job=JOB, reason="the provider holysheep refuses every request of it: …"),
         events.JobPurged(
             job=JOB,

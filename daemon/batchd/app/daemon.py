@@ -101,8 +101,11 @@ async def daemon(
     workers: int | None = None,
     watch: bool = True,
     notifier: Notifier | None = None,
+    only: frozenset[str] | None = None,
 ) -> AsyncIterator[Daemon]:
     """Open everything that a daemon needs, in order, and close it in the reverse order.
+
+    One that works on `only` these jobs leaves all others, and their orders, to the next.
 
     Raises StateLocked if another daemon uses the state folder, StateUnusable if that folder cannot be used.
     """
@@ -134,6 +137,7 @@ async def daemon(
             duplicates=config.intake.duplicates,
             keep=config.intake.keep_finished,
             time_limits=TimeLimits(config.workers.row_timeout, config.workers.read_timeout),
+            only=only,
         )
         engine = Engine(context, workers=executor.number)
         supervisor = _supervisor(config, context, engine, watch=watch, notifier=notifier)

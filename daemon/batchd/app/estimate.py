@@ -84,10 +84,12 @@ class Estimating:
     _books: dict[str, PriceList] = field(default_factory=dict)
 
     def of_file(
-        self, file: Path, wanted: str | None, models: Iterable[str], *, everything: bool, expected: int | None
+        self, file: Path, wanted: str | Route | None, models: Iterable[str], *, everything: bool, expected: int | None
     ) -> Estimate:
-        """What a file would cost. FileRefused, in words, if its route cannot take it."""
-        route = route_of(file, self.config.folders.inbox, self.config.routes, wanted)
+        """What a file would cost, by this route. FileRefused, in words, if the route cannot take it."""
+        route = wanted
+        if not isinstance(route, Route):
+            route = route_of(file, self.config.folders.inbox, self.config.routes, route)
         choices = self._choices(route, models, everything=everything, providers=[route.provider])
         factors, taught = self._corrections(choices)
         try:
@@ -194,7 +196,7 @@ class Estimating:
     ) -> list[Choice]:
         """The route's own model first, then those that were named, then all that have a price."""
         pairs = [] if route is None else [(route.provider, route.model)]
-        pairs += [self._pair(word, providers) for word in models]
+        pairs += [self.pair(word, providers) for word in models]
         if everything:
             pairs += [(provider, model) for provider in providers for model in self._book(provider).models()]
         choices = [Choice(*pair, self._terms(*pair)) for pair in dict.fromkeys(pairs)]
@@ -203,7 +205,7 @@ class Estimating:
         own, embeds = choices[: route is not None], route is not None and _embeds(route)
         return [*own, *(each for each in choices[len(own) :] if _silent(each.terms) == embeds)]
 
-    def _pair(self, word: str, providers: Sequence[str]) -> tuple[str, str]:
+    def pair(self, word: str, providers: Sequence[str]) -> tuple[str, str]:
         """`PROVIDER/MODEL` where such a provider is configured; else a model of the provider that is meant anyway."""
         before, slash, after = word.partition("/")
         if slash and after and before in self.config.providers:

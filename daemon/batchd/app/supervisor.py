@@ -107,6 +107,10 @@ class Supervisor:
             loops.create_task(self._watch_inbox(), name="watch the inbox")
             loops.create_task(self._work(until_idle=True), name="work")
 
+    async def work(self) -> None:
+        """Until `stop`, without a look at the folders of people."""
+        await self._work()
+
     # --- loops -----------------------------------------------------------------------------------------------
 
     async def _watch_inbox(self) -> None:

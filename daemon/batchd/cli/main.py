@@ -21,6 +21,7 @@ SECTIONS = {
     },
     "To prepare": {
         "validate": "validate:validate",
+        "try": "trying:try_",
     },
     "To check answers": {
         "review": "review:review",

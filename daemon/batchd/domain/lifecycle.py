@@ -14,7 +14,7 @@ from typing import TypeAlias
 from ..model import BatchPhase
 from ..money.lanes import Lane
 from .records import Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState, QueuedPart
-from .states import PILOT
+from .states import PILOT, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,13 @@ class Close:
 @dataclass(frozen=True, slots=True)
 class ShowPilot:
     """The pilot's rows are answered: show them to a person, and hold the job until the others may be asked."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndTry:
+    """The rows of a try are answered, or cannot be asked: it is over, and nothing is delivered."""
 
     job: str
 
@@ -220,6 +227,7 @@ JobAction: TypeAlias = (
     | Collect
     | Skip
     | ShowPilot
+    | EndTry
     | Close
     | Deliver
     | Finish
@@ -252,6 +260,10 @@ class JobView:
 def next_actions(view: JobView) -> Iterator[JobAction]:
     """The actions that a job allows now, most urgent first. None if it waits for a batch or for a person."""
     job = view.job
+    if job.trial is Trial.TRY and job.state in {JobState.HELD, JobState.FAILED}:
+        # Somebody waits for it: that it cannot be asked is the answer.
+        yield EndTry(job.id)
+        return
     if (job.state is JobState.HELD) != (job.note is not None):
         yield Note(job.id)
     match job.state:
@@ -289,7 +301,7 @@ def _part_actions(view: JobView) -> Iterator[JobAction]:
         if not view.parts.get(PartState.UNPLANNED):
             yield Admit(job.id)
     elif not view.open_parts and not view.later:
-        yield Close(job.id)
+        yield EndTry(job.id) if job.trial is Trial.TRY else Close(job.id)
     elif not view.open_parts and (job.state is not JobState.HELD or job.reason_code != PILOT):
         yield ShowPilot(job.id)
 

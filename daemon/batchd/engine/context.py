@@ -193,6 +193,7 @@ class Context:
     `proven` are the recipes of routes that have brought an answer. `looked_for_copies` are the providers that were
     asked, since the start, whether this state is an older copy (see `engine/restored.py`); `failed_looks` counts how
     often they did not answer that.
+    `only` are the jobs that are worked on, where that is not all of them.
     """
 
     store: Store
@@ -214,6 +215,7 @@ class Context:
     last_tries: set[str] = field(default_factory=set)
     looked_for_copies: set[str] = field(default_factory=set)
     failed_looks: Counter[str] = field(default_factory=Counter)
+    only: frozenset[str] | None = None
 
     def now(self) -> Moment:
         """The current time by each clock: wall, steady, and that of the boot."""

@@ -92,17 +92,20 @@ class Look:
         batches = await self._context.store.batches.in_work()
         turns = Turns(self._context, batches)
         self._notice_new_keys()
-        for batch in batches:
-            candidates += self._of_batch(batch, turns)
-        for batch in await self._context.store.batches.held_for_a_change():
-            candidates += self._of_batch(batch, turns)
+        ours = await self._batches_of_only()
+        for batch in (*batches, *await self._context.store.batches.held_for_a_change()):
+            if ours is None or batch.key in ours:
+                candidates += self._of_batch(batch, turns)
         candidates += await self._of_jobs()
-        switches = await self._switch_look.look()
-        candidates += [Due(action) for action in switches.due]
-        self._again += switches.times
         candidates += await self._packing(turns)
-        candidates += [Due(lifecycle.Erase(job.id)) for job in await self._context.store.purging.under_way()]
-        candidates += [Due(lifecycle.Admit(job)) for job in await self._context.store.money.waiting()]
+        switched: frozenset[Action] = frozenset()
+        if ours is None:
+            switches = await self._switch_look.look()
+            candidates += [Due(action) for action in switches.due]
+            self._again += switches.times
+            switched = frozenset(switches.wanted)
+            candidates += [Due(lifecycle.Erase(job.id)) for job in await self._context.store.purging.under_way()]
+            candidates += [Due(lifecycle.Admit(job)) for job in await self._context.store.money.waiting()]
         steady = self._context.clock.steady()
         due = []
         for candidate in candidates:
@@ -122,7 +125,14 @@ class Look:
         )
         # At a provider that fails us calls take turns: else one call that never works would keep all others waiting.
         due.sort(key=lambda each: (self._turn(each), urgency(each)))
-        return Outlook(due, min(self._again, default=None), self._missing, stuck, frozenset(switches.wanted))
+        return Outlook(due, min(self._again, default=None), self._missing, stuck, switched)
+
+    async def _batches_of_only(self) -> set[str] | None:
+        """The batches of the jobs that alone are worked on; None if all are."""
+        if self._context.only is None:
+            return None
+        batches = self._context.store.batches
+        return {batch.key for job in self._context.only for batch in await batches.of_job(job)}
 
     def batch_has_moved(self) -> None:
         """A batch has made progress: that may be work for jobs whose own actions have to wait."""
@@ -143,10 +153,12 @@ class Look:
         steady = self._context.clock.steady()
         reset, self._resets = self._resets != self._retry_clock.resets, self._retry_clock.resets
         self._resting = {job: rest for job, rest in self._resting.items() if rest[0] > steady and not reset}
+        only = self._context.only
+        others = await self._context.store.jobs.ids() - only if only is not None else ()
         while True:
             found: list[list[Due]] = []
             before = len(self._resting)
-            for view in await self._context.store.jobs.views(resting=self._resting):
+            for view in await self._context.store.jobs.views(resting=[*self._resting, *others]):
                 actions = list(next_actions(view))
                 waits = [self._wait_of(action) for action in actions]
                 if waits and min(waits) > steady:
@@ -204,6 +216,8 @@ class Look:
         deadlines = {route.name: route.finish_within for route in configured.routes}
         steady, wall = self._context.clock.steady(), self._context.clock.now()
         waiting = await self._context.store.batches.waiting()
+        if self._context.only is not None:
+            waiting = [entry for entry in waiting if entry.part.job in self._context.only]
         keys = {(entry.part.job, entry.part.first) for entry in waiting}
         self._since = {key: since for key, since in self._since.items() if key in keys}
         ahead = await self._recipes_ahead({entry.recipe for entry in waiting})

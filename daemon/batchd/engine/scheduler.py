@@ -63,7 +63,7 @@ class Engine:
             self.context.quotas.restore(await self.context.store.learnt.limits())
             self.context.proven |= await self.context.store.learnt.proven()
             self._remembers = True
-        waits = await self._obey_all(await self.context.store.event_log.orders())
+        waits = await self._obey_all(await self._orders())
         outlook = await self._look.look()
         lanes_at = self._lane_finding.look(self._look.lanes_wanted)
         await self._lane_finding.tell(self._look.lanes_wanted)
@@ -75,6 +75,10 @@ class Engine:
             await self.conditions.say(Subject.provider(name), text)
         times = [until for until in (*waits, outlook.again_at, lanes_at) if until is not None]
         return replace(outlook, again_at=min(times, default=None))
+
+    async def _orders(self) -> list[StoredOrder]:
+        orders, only = await self.context.store.event_log.orders(), self.context.only
+        return orders if only is None else [order for order in orders if order.target in only]
 
     async def _obey_all(self, orders: Sequence[StoredOrder]) -> list[float | None]:
         """Carry out orders, one after the other. One that takes long goes on beside the loop; the rest wait for it."""

@@ -49,6 +49,8 @@ from .jobs import SinkSkipped as SinkSkipped
 from .jobs import SourceChanged as SourceChanged
 from .jobs import WorkerDied as WorkerDied
 from .trials import PilotApproved as PilotApproved
+from .trials import TryBegun as TryBegun
+from .trials import TryEnded as TryEnded
 
 
 def _kinds(root: type[Event]) -> dict[str, type[Event]]:

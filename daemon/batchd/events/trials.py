@@ -24,3 +24,32 @@ class PilotApproved(Event):
         how = f" by the file {self.where}" if self.where else ""
         most = f", up to {self.amount} {self.currency} in all" if self.amount else ""
         return f"Approved{how} after its pilot: the other {count(self.rows, 'row')} will be asked{most}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryBegun(Event):
+    """A person wants to see the answers of a model to some rows of a file. Nothing of them is delivered."""
+
+    source: str
+    rows: int
+    provider: str
+    model: str
+
+    @property
+    def sentence(self) -> str:
+        return f"Asking {count(self.rows, 'row')} of {self.source} ahead, of {self.provider} ({self.model})."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryEnded(Event):
+    """Some rows of a file were asked ahead, or could not be: then `reason` says why."""
+
+    source: str
+    ok: int
+    failed: int
+    reason: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        why = f" The others were not asked: {self.reason.removesuffix('.')}." if self.reason else ""
+        return f"Asked rows of {self.source}: {self.ok:,} ok, {self.failed:,} failed.{why}"

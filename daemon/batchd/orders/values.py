@@ -79,6 +79,18 @@ class Purge(Order):
     kind: ClassVar[str] = "purge"
 
 
+@dataclass(frozen=True, slots=True)
+class Try(Order):
+    """Ask some rows of a file, which lie in the state folder; the answers stay there. `target` is the job to be."""
+
+    asked: Mapping[str, Any]
+    kind: ClassVar[str] = "try"
+
+    def data(self) -> Mapping[str, Any]:
+        """The file's name, the route, the columns, the number of rows; and whether by live calls, if there are any."""
+        return self.asked
+
+
 def from_stored(kind: str, target: str, data: Mapping[str, Any]) -> Order | None:
     """The order that was stored so; None if this version does not know its kind."""
     match kind:
@@ -93,6 +105,8 @@ def from_stored(kind: str, target: str, data: Mapping[str, Any]) -> Order | None
             return SkipSink(target, str(data.get("sink", "")))
         case Purge.kind:
             return Purge(target)
+        case Try.kind:
+            return Try(target, data)
         case Resolve.kind:
             return Resolve(target, str(data["found"]) if data.get("found") else None)
     return None

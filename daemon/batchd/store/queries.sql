@@ -47,6 +47,9 @@ SELECT * FROM (SELECT * FROM jobs WHERE state = 'held' AND id NOT IN (SELECT val
                                         AND NOT parts.later)))
                ORDER BY claimed_at, id LIMIT :most)
 UNION ALL
+SELECT * FROM (SELECT * FROM jobs WHERE state = 'failed' AND trial = 'try'
+               AND id NOT IN (SELECT value FROM json_each(:resting)) ORDER BY claimed_at, id LIMIT :most)
+UNION ALL
 SELECT * FROM (SELECT * FROM jobs WHERE note IS NOT NULL AND state != 'held'
                AND id NOT IN (SELECT value FROM json_each(:resting)) ORDER BY claimed_at, id LIMIT :most)
 ORDER BY claimed_at, id

@@ -5,6 +5,7 @@ state/batchd.db
 state/fingerprint.key                        random, made once: keys the fingerprints of accounts
 state/answers.db                             answers that may be reused; may be deleted at any time
 state/ahead.db                               answers to rows that were asked ahead, by a try or a pilot: the same
+state/tries/<job>.jsonl                      the rows of a try that is ordered and not begun
 state/jobs/<job>/source                      the dropped file, byte for byte
 state/jobs/<job>/rows.jsonl                  its rows in the one canonical form
 state/jobs/<job>/pictures/<hash>             the pictures that its rows name, as they were when it read them
@@ -93,6 +94,10 @@ class Spool:
     def source(self, job: str) -> Path:
         """The dropped file."""
         return self.job(job) / "source"
+
+    def asked_ahead(self, job: str) -> Path:
+        """The rows of a try, from when a person orders it until the daemon has begun it."""
+        return self.state / "tries" / f"{job}.jsonl"
 
     def rows(self, job: str) -> Path:
         """Its rows."""

@@ -13,6 +13,7 @@ from .observers import Observers
 from .pilots import Pilots
 from .purging import Purging
 from .switching import Switching
+from .tries import Tries
 
 __all__ = ["Database", "Store", "Transaction"]
 
@@ -29,6 +30,7 @@ class Store:
         self.pilots = Pilots(database)
         self.purging = Purging(database)
         self.switching = Switching(database)
+        self.tries = Tries(database)
         self.event_log = EventLog(database)
         self.observers = Observers(database)
         self.learnt = LearntTables(database)

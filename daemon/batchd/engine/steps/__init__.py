@@ -32,6 +32,7 @@ from . import (
     split,
     submit,
     switching,
+    tries,
     upload,
 )
 
@@ -58,6 +59,7 @@ CARRIED_OUT_BY: dict[type[lifecycle.Action], Callable[[Context, Any], Awaitable[
     lifecycle.Collect: collect.collect_part,
     lifecycle.Skip: skip.skip,
     lifecycle.ShowPilot: show_pilot.show,
+    lifecycle.EndTry: tries.end,
     lifecycle.Close: close.close,
     lifecycle.Deliver: deliver.deliver,
     lifecycle.Finish: finish.finish,

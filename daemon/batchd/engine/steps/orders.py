@@ -10,7 +10,7 @@ from ...domain.records import Batch, BatchState, HeldFor, Job, JobState, Part, P
 from ...domain.subjects import Subject
 from ...errors import ProviderError
 from ...events import JobCancelled, JobRetried, count
-from ...orders.values import Approve, Cancel, Purge, Resolve, Retry, SkipSink, from_stored
+from ...orders.values import Approve, Cancel, Purge, Resolve, Retry, SkipSink, Try, from_stored
 from ...store.orders import StoredOrder
 from ...work.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context
@@ -20,6 +20,7 @@ from .deliver import CANCELLED_MAY_TAKE, hurry
 from .owed import GIVEN_UP
 from .reject import reject
 from .route_refusals import PROVIDER_REFUSED, changed_route, go_on_by
+from .tries import CannotTry, begin
 
 ASKED_WITHIN = 10.0
 """Seconds that a provider has to say whether it knows a batch: all other work waits for it."""
@@ -59,6 +60,8 @@ async def _carry_out(context: Context, stored: StoredOrder) -> str | None:
             return await _resolve(context, order)
         case Purge():
             return await _purge(context, order, at=stored.at)
+        case Try():
+            return await _begin_try(context, order)
         case _:
             raise NotCarriedOut(f"This version of batchd does not know the order “{stored.kind}”.")
 
@@ -69,6 +72,13 @@ async def _approve(context: Context, order: Approve) -> str:
     if job.state is not JobState.HELD or (await context.store.jobs.get(job.id)).state is JobState.HELD:
         raise NotCarriedOut(answer)
     return answer
+
+
+async def _begin_try(context: Context, order: Try) -> str:
+    try:
+        return await begin(context, order.target, order.asked)
+    except CannotTry as why:
+        raise NotCarriedOut(str(why)) from None
 
 
 async def _job(context: Context, name: str) -> Job:

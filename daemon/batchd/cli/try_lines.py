@@ -1,0 +1,162 @@
+"""What came of a try, in words: plain lines for a pipe, the lines below the table, and a record for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..answers.agreement import Agreement, agreement
+from ..model import Json, Usage
+from ..money.lanes import Lane
+from ..money.pricing import unit
+from ..status.formatting import count, money, one_line
+
+if TYPE_CHECKING:
+    from ..app.trying import Column, RowAnswer, Tried, TryPlan
+
+CELLS_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What the whole file would cost on a model, in subunits; None if the price is not known."""
+
+    batch: int | None
+    live: int | None
+
+
+def whole(plan: TryPlan, tried: Tried) -> Whole:
+    """The cost of all rows, with answers as long as those of the try; else as long as an estimate takes them to be."""
+    made, column, record = plan.estimate, tried.column, tried.record
+    asked = (column.route.provider, column.route.model)
+    quote = next(each for each in made.quotes if (each.provider, each.model) == asked)
+    if quote.terms is None or quote.batch is None or quote.live is None or not made.requests:
+        return Whole(None, None)
+    if record is None or not record.ok or not record.output_tokens:
+        return Whole(quote.batch.likely, quote.live.likely)
+    each = Usage(round(quote.input_tokens / made.requests), 0, round(record.output_tokens / record.ok))
+    batch, live = (quote.terms.at(lane).cost(each) * made.requests for lane in (Lane.BATCH, Lane.LIVE))
+    return Whole(batch, live)
+
+
+def agreed(tried: Sequence[Tried]) -> Agreement | None:
+    """How far the models agree; None if there is only one."""
+    return agreement([[each.answer for each in one.outcomes] for one in tried]) if len(tried) > 1 else None
+
+
+def exit_status(tried: Sequence[Tried]) -> int:
+    """As the table of exit statuses says, the worst first."""
+    records = [each.record for each in tried]
+    if any(record is None or not record.over for record in records) or any(
+        each.trouble and each.record and each.record.reason_code is None for each in tried
+    ):
+        return 5
+    held = [record.reason_code for record in records if record is not None and record.state == "cancelled"]
+    if any(code != "provider_refused" for code in held):
+        return 6
+    if held:
+        return 1
+    return 3 if any(outcome.answer is None for each in tried for outcome in each.outcomes) else 0
+
+
+def lines(plan: TryPlan, tried: Sequence[Tried]) -> Iterator[str]:
+    """Everything, nothing shortened."""
+    for place, row in enumerate(plan.rows):
+        yield one_line(f"row {row + 1}: {cells_of(plan, place)}")
+        for each in tried:
+            yield one_line(f"  {each.column.name}: {in_words(each.outcomes[place])}")
+    yield from closing(plan, tried)
+
+
+def closing(plan: TryPlan, tried: Sequence[Tried]) -> Iterator[str]:
+    """After the answers: how far the models agree, and money."""
+    same = agreed(tried)
+    if same is not None and same.rows:
+        yield f"The models agree about {same.same:,} of {count(same.rows, 'row')} that all of them answered."
+        if len(same.columns) > 1:
+            per = ", ".join(f"{name} {number:,} of {same.rows:,}" for name, number in same.columns.items())
+            yield one_line(f"By column: {per}.")
+    for each in tried:
+        yield one_line(f"{each.column.name}: {cost_of(plan, each)}")
+    yield one_line(
+        f"To ask all: drop {plan.file.name} into the inbox. These answers are kept for 7 days, and not paid again."
+    )
+
+
+def cost_of(plan: TryPlan, tried: Tried) -> str:
+    """What the try cost, and what the whole would, as a sentence."""
+    record, currency = tried.record, plan.estimate.currency
+    if tried.trouble is not None and (record is None or not record.ok):
+        return f"not asked, because {tried.trouble.rstrip('.')}."
+    assert record is not None, "what was answered is on record"
+    paid = "at a price that is not known" if record.cost is None else f"for {money(record.cost, currency)}"
+    if record.reused and record.cost is None:
+        paid = "for nothing"
+    again = f", {record.reused:,} of them asked before" if record.reused else ""
+    all_of_it = whole(plan, tried)
+    costs = "what the whole file costs is not known"
+    if all_of_it.batch is not None and all_of_it.live is not None:
+        batch, live = money(all_of_it.batch, currency), money(all_of_it.live, currency)
+        costs = f"the whole file costs about {live} live" + ("" if batch == live else f", {batch} in batches")
+    return f"{count(record.ok, 'answer')}{again} {paid}; {costs}."
+
+
+def in_words(outcome: RowAnswer) -> str:
+    """An answer on one line: the value, or values with their columns."""
+    if outcome.answer is None:
+        return f"failed: {outcome.error}"
+    if len(outcome.answer) == 1:
+        return _text(next(iter(outcome.answer.values())))
+    return ", ".join(f"{name}: {_text(value)}" for name, value in outcome.answer.items())
+
+
+def cells_of(plan: TryPlan, place: int) -> str:
+    """The cells that the row is asked about, or its first ones."""
+    shown = [name for name in plan.needed if name in plan.names] or list(plan.names[:CELLS_SHOWN])
+    values = [_text(plan.cells[place][plan.names.index(name)]) for name in shown[:CELLS_SHOWN]]
+    return " | ".join(values)
+
+
+def _text(value: Json) -> str:
+    return "" if value is None else value if isinstance(value, str) else str(value)
+
+
+def record(plan: TryPlan, tried: Sequence[Tried]) -> dict[str, Any]:
+    """The same for machines; money in units of the currency, null if it is not known. Rows are counted from 1."""
+    same = agreed(tried)
+    return {
+        "file": plan.file.name,
+        "route": plan.route.name,
+        "currency": plan.estimate.currency,
+        "rows": [
+            {"row": row + 1, "cells": dict(zip(plan.names, cells, strict=False))}
+            for row, cells in zip(plan.rows, plan.cells, strict=True)
+        ],
+        "models": [_column(plan, each) for each in tried],
+        "agreement": None if same is None else {"rows": same.rows, "same": same.same, "columns": dict(same.columns)},
+        "whole_rows": plan.estimate.counted.rows if plan.estimate.counted is not None else None,
+    }
+
+
+def _column(plan: TryPlan, tried: Tried) -> dict[str, Any]:
+    column: Column = tried.column
+    one, found, all_of_it = unit(plan.estimate.currency), tried.record, whole(plan, tried)
+    return {
+        "provider": column.route.provider,
+        "model": column.route.model,
+        "job": column.job,
+        "lane": None if found is None else found.lane,
+        "answers": [
+            {"row": row + 1, "answer": None if each.answer is None else dict(each.answer), "error": each.error}
+            for row, each in zip(plan.rows, tried.outcomes, strict=True)
+        ],
+        "ok": 0 if found is None else found.ok,
+        "reused": 0 if found is None else found.reused,
+        "cost": None if found is None or found.cost is None else found.cost / one,
+        "whole": {
+            "batch": None if all_of_it.batch is None else all_of_it.batch / one,
+            "live": None if all_of_it.live is None else all_of_it.live / one,
+        },
+        "reason": tried.trouble,
+    }

@@ -1,0 +1,82 @@
+"""What came of tries: jobs of some rows of a file, whose answers stay in the state folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...domain.subjects import Subject
+from ..sums import with_money
+from .opening import connected
+
+_TRIES = with_money(
+    """
+SELECT jobs.id, jobs.state, jobs.reason, jobs.reason_code, json_extract(jobs.route, '$.provider') AS provider,
+       parts.results, parts.ok, parts.failed, parts.reused, parts.usage, parts.wasted, parts.saved,
+       (SELECT lane FROM spending WHERE job = jobs.id LIMIT 1) AS lane,
+       (SELECT CASE WHEN COUNT(cost) = COUNT(*) THEN MONEY(cost) END FROM spending WHERE job = jobs.id) AS cost
+FROM jobs LEFT JOIN parts ON parts.job = jobs.id WHERE jobs.id IN (SELECT value FROM json_each(:jobs))
+"""
+)
+_ENDED = ("done", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class TryRecord:
+    """One try. `results` is the version of its results file, 0 if there is none; `cost` is None if it is not known.
+
+    `output_tokens` are those of its `ok` answers, also where they were paid for by an earlier try (`reused`).
+    """
+
+    job: str
+    state: str
+    reason: str | None
+    reason_code: str | None
+    provider: str
+    results: int
+    ok: int
+    failed: int
+    reused: int
+    output_tokens: int
+    lane: str | None
+    cost: int | None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more comes of it."""
+        return self.state in _ENDED
+
+
+def tries(state: Path, jobs: Sequence[str]) -> Mapping[str, TryRecord]:
+    """What is known of these jobs. StateUnusable, in words, if the database cannot be read."""
+    with connected(state) as connection:
+        rows = [] if connection is None else connection.execute(_TRIES, {"jobs": json.dumps(list(jobs))}).fetchall()
+    found = {}
+    for row in rows:
+        usage, wasted, saved = (json.loads(row[name] or "[0,0,0]") for name in ("usage", "wasted", "saved"))
+        found[row["id"]] = TryRecord(
+            job=row["id"],
+            state=row["state"],
+            reason=row["reason"],
+            reason_code=row["reason_code"],
+            provider=row["provider"],
+            results=row["results"] or 0,
+            ok=row["ok"] or 0,
+            failed=row["failed"] or 0,
+            reused=row["reused"] or 0,
+            output_tokens=max(0, usage[2] - wasted[2]) + saved[2],
+            lane=row["lane"],
+            cost=row["cost"],
+        )
+    return found
+
+
+def troubles(state: Path, jobs: Mapping[str, str]) -> Mapping[str, str]:
+    """What keeps these jobs, each with its provider, from being asked: a sentence for each that waits."""
+    with connected(state) as connection:
+        rows = [] if connection is None else connection.execute("SELECT subject, text FROM conditions").fetchall()
+    texts = {row["subject"]: row["text"] for row in rows}
+    subjects = {job: (Subject.job(job), Subject.provider(provider)) for job, provider in jobs.items()}
+    return {job: texts[str(subject)] for job, both in subjects.items() for subject in both if str(subject) in texts}
