@@ -297,5 +297,9 @@ class Trying:
                     else RowAnswer(None, failure.message)
                 )
         why = (record.reason if record is not None else None) or given_up.get(column.job)
-        missing = RowAnswer(None, why or "It was not asked.")
+        if why is not None:
+            # That the daemon tries again is true of jobs; a try is over.
+            for said in (" Trying again until it works; jobs wait.", " Jobs wait; nothing is lost."):
+                why = why.removesuffix(said)
+        missing = RowAnswer(None)
         return Tried(column, record, [found.get(row, missing) for row in range(len(plan.rows))], why)

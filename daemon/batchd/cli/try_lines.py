@@ -79,9 +79,9 @@ def closing(plan: TryPlan, tried: Sequence[Tried]) -> Iterator[str]:
             yield one_line(f"By column: {per}.")
     for each in tried:
         yield one_line(f"{each.column.name}: {cost_of(plan, each)}")
-    yield one_line(
-        f"To ask all: drop {plan.file.name} into the inbox. These answers are kept for 7 days, and not paid again."
-    )
+    if any(each.record is not None and each.record.ok for each in tried):
+        kept = "These answers are kept for 7 days, and not paid for again"
+        yield one_line(f"{kept}. To ask all: drop {plan.file.name} into the inbox.")
 
 
 def cost_of(plan: TryPlan, tried: Tried) -> str:
@@ -93,19 +93,21 @@ def cost_of(plan: TryPlan, tried: Tried) -> str:
     paid = "at a price that is not known" if record.cost is None else f"for {money(record.cost, currency)}"
     if record.reused and record.cost is None:
         paid = "for nothing"
-    again = f", {record.reused:,} of them asked before" if record.reused else ""
+    again = f" ({record.reused:,} asked before)" if record.reused else ""
     all_of_it = whole(plan, tried)
     costs = "what the whole file costs is not known"
     if all_of_it.batch is not None and all_of_it.live is not None:
         batch, live = money(all_of_it.batch, currency), money(all_of_it.live, currency)
         costs = f"the whole file costs about {live} live" + ("" if batch == live else f", {batch} in batches")
+    if not record.ok and record.cost is None:
+        return f"no answers; {costs}."
     return f"{count(record.ok, 'answer')}{again} {paid}; {costs}."
 
 
 def in_words(outcome: RowAnswer) -> str:
     """An answer on one line: the value, or values with their columns."""
     if outcome.answer is None:
-        return f"failed: {outcome.error}"
+        return f"failed: {outcome.error}" if outcome.error is not None else "not asked"
     if len(outcome.answer) == 1:
         return _text(next(iter(outcome.answer.values())))
     return ", ".join(f"{name}: {_text(value)}" for name, value in outcome.answer.items())

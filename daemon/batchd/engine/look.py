@@ -97,13 +97,14 @@ class Look:
             if ours is None or batch.key in ours:
                 candidates += self._of_batch(batch, turns)
         candidates += await self._of_jobs()
-        candidates += await self._packing(turns)
         switched: frozenset[Action] = frozenset()
         if ours is None:
             switches = await self._switch_look.look()
             candidates += [Due(action) for action in switches.due]
             self._again += switches.times
             switched = frozenset(switches.wanted)
+        candidates += await self._packing(turns)
+        if ours is None:
             candidates += [Due(lifecycle.Erase(job.id)) for job in await self._context.store.purging.under_way()]
             candidates += [Due(lifecycle.Admit(job)) for job in await self._context.store.money.waiting()]
         steady = self._context.clock.steady()
