@@ -6,14 +6,17 @@ It is fast: worker processes format the parts of a job, and batchd joins the pie
 from __future__ import annotations
 
 import asyncio
+import codecs
+import tempfile
 import threading
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
-from typing import IO
+from pathlib import Path
+from typing import IO, Any
 
-from .contracts import DeliveryJob, ResultRow, ResultRows, SettingsT, Sink
+from .contracts import DeliveryJob, Outbox, ResultRow, ResultRows, SettingsT, Sink
 from .model import Dialect
 
 _CHUNK = 1 << 16
@@ -35,7 +38,10 @@ class Shape:
 
 
 class FileSink(Sink[SettingsT]):
-    """Puts files of lines into the outbox. Both methods are pure: any process may call them, any number of times."""
+    """Puts files of lines into the outbox. Its methods are pure: any process may call them, any number of times."""
+
+    find_other: Callable[[str], FileSink[Any] | None] | None = None
+    """Makes a file sink of another kind, without settings; returns None if there is none. batchd sets it."""
 
     @abstractmethod
     def heads(self, shape: Shape) -> Mapping[str, bytes]:
@@ -51,6 +57,17 @@ class FileSink(Sink[SettingsT]):
         Each call gets some consecutive rows of the job, so a line must not depend on earlier rows. Memory must not
         grow with their number.
         """
+
+    def in_one_piece(self, shape: Shape) -> bool:
+        """Whether `lines` must get all rows of the job in one call: its file cannot be put together from pieces."""
+        return False
+
+    def encoders(self, shape: Shape) -> Mapping[str, Callable[[str], bytes]]:
+        """Suffix to encoder, for files that get another encoding: their heads and lines are UTF-8 here.
+
+        If it raises UnicodeEncodeError for any text of the file, the whole file is UTF-8 with a byte order mark.
+        """
+        return {}
 
     async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
         """See Sink. If batchd has worker processes, it calls `heads` and `lines` there instead of this."""
@@ -69,17 +86,49 @@ class FileSink(Sink[SettingsT]):
 
     def _write(self, job: DeliveryJob, rows: ResultRows, cancelled: threading.Event) -> None:
         shape = Shape(job.id, rows.columns, rows.answer_columns, rows.dialect)
-        heads = self.heads(shape)
+        heads, encoders = self.heads(shape), self.encoders(shape)
         with ExitStack() as stack:
             files: dict[str, _File] = {}
             for suffix, line in self.lines(shape, rows):
                 file = files.get(suffix)
                 if file is None:
-                    file = files[suffix] = _File(stack.enter_context(job.outbox.publishing(suffix)), cancelled)
-                    file.add(heads[suffix])
+                    # Whether another encoding can hold it all is known at the end, so it is written elsewhere first.
+                    elsewhere = suffix in encoders
+                    target = tempfile.TemporaryFile() if elsewhere else job.outbox.publishing(suffix)  # noqa: SIM115  # here
+                    file = files[suffix] = _File(stack.enter_context(target), cancelled)
+                    if suffix not in encoders:
+                        file.add(heads[suffix])
                 file.add(line)
             for file in files.values():
                 file.flush()
+            for suffix in files.keys() & encoders.keys():
+                put_encoded(job.outbox, suffix, heads[suffix], [files[suffix].file], encoders[suffix])
+
+
+def put_encoded(
+    outbox: Outbox, suffix: str, head: bytes, pieces: Sequence[Path | IO[bytes]], encode: Callable[[str], bytes]
+) -> None:
+    """Publish a file of UTF-8 text in another encoding; as UTF-8 with a mark if that cannot hold it."""
+    try:
+        with outbox.publishing(suffix) as file:
+            file.write(encode(head.decode()))
+            for text in _texts(pieces):
+                file.write(encode(text))
+    except UnicodeEncodeError:
+        with outbox.publishing(suffix) as file:
+            file.write(codecs.BOM_UTF8 + head.removeprefix(codecs.BOM_UTF8))
+            for text in _texts(pieces):
+                file.write(text.encode())
+
+
+def _texts(pieces: Sequence[Path | IO[bytes]]) -> Iterator[str]:
+    for piece in pieces:
+        with piece.open("rb") if isinstance(piece, Path) else nullcontext(piece) as lines:
+            lines.seek(0)
+            decode = codecs.getincrementaldecoder("utf-8")().decode
+            while chunk := lines.read(_CHUNK):
+                yield decode(chunk)
+            yield decode(b"", final=True)
 
 
 class _Abandoned(Exception):
@@ -90,7 +139,7 @@ class _File:
     """A file that is written in chunks; raises `_Abandoned` once the delivery is cancelled."""
 
     def __init__(self, file: IO[bytes], cancelled: threading.Event) -> None:
-        self._file = file
+        self.file = file
         self._cancelled = cancelled
         self._lines: list[bytes] = []
         self._size = 0
@@ -104,6 +153,6 @@ class _File:
     def flush(self) -> None:
         if self._cancelled.is_set():
             raise _Abandoned
-        self._file.write(b"".join(self._lines))
+        self.file.write(b"".join(self._lines))
         self._lines.clear()
         self._size = 0

@@ -113,12 +113,15 @@ class BadRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """How a table is written as text, so that its rows can be written in the same form.
+    """How a dropped file is written, so that its rows can be written in the same form.
 
+    `form` is its kind: `csv`, `jsonl`, `xlsx`, ... `details` is what a sink of that form needs besides, as JSON.
     `encoding` is one of Python's names that writes no mark by itself; `mark` says that a byte order mark stands first.
-    An empty `quote` means that there are none. `escape` stands before a quote within quotes; None: such a quote is
-    written twice. `declared` says that the first line names the delimiter, as Excel's `sep=;` does, and `above` how
-    many more lines stand above the header. `skip_spaces`: spaces before a cell do not belong to it.
+    `guessed`: the encoding is not known from a mark or a setting. `quoting` says which cells stand in quotes: `minimal`
+    (those that must), `all`, or `text` (all but numbers). An empty `quote` means that there are none. `escape` stands
+    before a quote within quotes; None: such a quote is written twice. `declared` says that the first line names the
+    delimiter, as Excel's `sep=;` does, and `above` how many more lines stand above the header. `skip_spaces`: spaces
+    before a cell do not belong to it.
     """
 
     encoding: str = "utf-8"
@@ -130,6 +133,15 @@ class Dialect:
     declared: bool = False
     above: int = 0
     skip_spaces: bool = False
+    form: str = "csv"
+    guessed: bool = False
+    quoting: str = "minimal"
+    details: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the file is a table as text, with a delimiter."""
+        return self.form in {"csv", "tsv"}
 
 
 @dataclass(frozen=True, slots=True)

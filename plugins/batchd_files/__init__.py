@@ -24,9 +24,11 @@ def register_readers(register: Callable[[str, Callable[..., Any]], None]) -> Non
 
 @hookimpl
 def register_sinks(register: Callable[[str, Callable[..., Any]], None]) -> None:
-    """Offer the sinks `csv` and `jsonl`."""
+    """Offer the sinks `same`, `csv` and `jsonl`."""
     from .csv_sink import CsvSink
     from .jsonl_sink import JsonlSink
+    from .same_sink import SameSink
 
+    register("same", SameSink)
     register("csv", CsvSink)
     register("jsonl", JsonlSink)

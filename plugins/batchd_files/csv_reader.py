@@ -18,6 +18,7 @@ from .csv_rows import Rows
 from .delimiter import RARE, SAMPLE, can_be_declared, declared_delimiter, find_delimiter, line_end
 from .encoding import certain_encoding, choose_encoding, known_encoding, undecodable, written_as
 from .forms import Form, Trial, find_form, parsed
+from .quoting import quoting_of
 
 MAX_CELL = 10_500_000
 """Characters in one cell: 10 MB. A longer one is nearly always the rest of the file after a quote that is not
@@ -108,8 +109,7 @@ class CsvReader(Reader[CsvSettings]):
         if configured is None and encoding == "utf-8":
             encoding = certain_encoding(source)
             guessed = encoding != "utf-8"
-            # A few rows of a file may not be enough to guess its encoding again.
-            own = ("utf-8", True) if guessed else own
+            own = (encoding, False) if guessed else own
         try:
             with _open(source, encoding, end) as text:
                 sample = text.read(SAMPLE)
@@ -127,6 +127,9 @@ class CsvReader(Reader[CsvSettings]):
                 delimiter=form.delimiter,
                 line_end=line_end(sample),
                 declared=declared or rare,
+                form="tsv" if source.suffix in {".tsv", ".tab"} else "csv",
+                guessed=guessed,
+                quoting=quoting_of(sample, form.delimiter, form.quote),
                 **_configured(settings, form, above=skipped - (declared or rare)),
             )
             with _open(source, encoding, end) as text:

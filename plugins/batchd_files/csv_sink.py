@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import field_validator
@@ -71,14 +72,19 @@ class CsvSink(FileSink[CsvSinkSettings]):
 
     def _tables(self, shape: Shape) -> tuple[Table, Table]:
         """How the results are written, and how the failed rows: as the file was that they came from."""
-        came = shape.dialect
+        came = shape.dialect if shape.dialect is not None and shape.dialect.is_text else None
         # With a mark the results are read right if they are dropped again, whatever encoding the route expects.
-        mark = self.settings.bom or (came is not None and came.encoding != "utf-8")
+        mark = self.settings.bom or (came is not None and (came.guessed or came.encoding != "utf-8"))
         results = Dialect(mark=mark, delimiter=self.settings.delimiter)
-        return Table(results), Table(came or results, sure=True)
+        return Table(results), Table(again(came) if came is not None else results, sure=True)
 
     def _safe(self, text: str) -> str:
         return harmless(text) if self.settings.formulas == "escape" else text
+
+
+def again(came: Dialect) -> Dialect:
+    """How a few rows of a file are written, to be dropped again: they may be too few to guess an encoding."""
+    return replace(came, encoding="utf-8", mark=True, guessed=False) if came.guessed else came
 
 
 def own_columns(others: Iterable[str]) -> list[str]:

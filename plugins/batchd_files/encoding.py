@@ -114,6 +114,16 @@ def encoded(text: str, encoding: str) -> bytes:
         return text.encode(encoding, "backslashreplace")
 
 
+def encode_all(text: str, encoding: str) -> bytes:
+    """The text in an encoding. Raises UnicodeEncodeError if that cannot express it."""
+    try:
+        return text.encode(encoding)
+    except UnicodeEncodeError:
+        if encoding != "cp1258":
+            raise
+        return "".join(map(_with_tone, text)).encode(encoding)
+
+
 def _with_tone(letter: str) -> str:
     """A Vietnamese letter as Windows' code page has it: the letter without its tone, and the tone."""
     parts = unicodedata.normalize("NFD", letter)

@@ -13,7 +13,7 @@ from typing import IO
 
 import msgspec
 
-from batchd import BadRow, FileRefused, Json, Reader, Settings, Source, read_json_line
+from batchd import BadRow, Dialect, FileRefused, Json, Reader, Settings, Source, read_json_line
 
 from .bad_lines import bad_line
 from .content import refuse_other_kinds
@@ -49,6 +49,10 @@ class JsonReader(Reader[Settings]):
     def describe(self) -> Mapping[str, Json]:
         """The encoding, and the key under which the list was found, if it was."""
         return dict(self._facts)
+
+    def dialect(self) -> Dialect:
+        """See Reader."""
+        return Dialect(form="json")
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """See Reader. Reads the file twice: for the columns, then for the rows."""

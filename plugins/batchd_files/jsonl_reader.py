@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO
 
-from batchd import BadRow, Failure, FileRefused, Json, Reader, Settings, Source, read_json_line
+from batchd import BadRow, Dialect, Failure, FileRefused, Json, Reader, Settings, Source, read_json_line
 
 from .bad_lines import TOO_LONG, bad_line
 from .content import refuse_other_kinds
@@ -33,6 +33,10 @@ class JsonlReader(Reader[Settings]):
     def describe(self) -> Mapping[str, Json]:
         """The encoding, which is always UTF-8."""
         return {"encoding": "utf-8"}
+
+    def dialect(self) -> Dialect:
+        """See Reader."""
+        return Dialect(form="jsonl")
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """See Reader. Reads the file twice: for the columns, then for the rows."""

@@ -36,7 +36,7 @@ class JsonlSink(FileSink[Settings]):
         for row in rows:
             yield ".results.jsonl", _result_line(shape, row, _custom_id(row, position))
             if row.status is RowStatus.FAILED:
-                yield ".failed.jsonl", _input_line(columns, row)
+                yield ".failed.jsonl", input_line(columns, row)
 
 
 def _custom_id(row: ResultRow, position: int | None) -> str | None:
@@ -75,7 +75,8 @@ def _raw_line(raw: bytes, custom_id: str | None) -> bytes | None:
     return _encode(line) + b"\n"
 
 
-def _input_line(columns: list[str], row: ResultRow) -> bytes:
+def input_line(columns: list[str], row: ResultRow) -> bytes:
+    """The row as it was dropped, a line."""
     line = original_line(row.original, row.failure)
     if line is not None:
         return line + b"\n"

@@ -225,6 +225,15 @@ class TestCsvSink(SinkConformance):
         return CATALOGUE.create("sink", "csv", {"bom": True, "delimiter": ";"})
 
 
+class TestSameSink(SinkConformance):
+    """The form of the dropped file, which these rows do not tell."""
+
+    module = "batchd_files"
+
+    def make(self) -> Any:
+        return CATALOGUE.create("sink", "same", {})
+
+
 class TestJsonlSink(SinkConformance):
     """The provider's own lines."""
 

@@ -189,8 +189,7 @@ def test_an_encoding_that_is_certain_is_read_and_said(drop, content, encoding):
     assert one.describe()["encoding"] == encoding
     assert one.describe()["guessed"]
     assert found == read(reader(encoding=encoding), drop(content))
-    # A few rows would not be enough to be certain again.
-    assert (one.dialect().encoding, one.dialect().mark) == ("utf-8", True)
+    assert (one.dialect().encoding, one.dialect().mark, one.dialect().guessed) == (encoding, False, True)
 
 
 @pytest.mark.parametrize(

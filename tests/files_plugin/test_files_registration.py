@@ -11,6 +11,7 @@ from batchd_files.csv_sink import CsvSink
 from batchd_files.json_reader import JsonReader
 from batchd_files.jsonl_reader import JsonlReader
 from batchd_files.jsonl_sink import JsonlSink
+from batchd_files.same_sink import SameSink
 from batchd_files.text_reader import TextReader
 
 
@@ -20,7 +21,7 @@ def test_offers_csv_and_jsonl_both_ways():
     batchd_files.register_readers(register=readers.__setitem__)
     batchd_files.register_sinks(register=sinks.__setitem__)
     assert readers == {"csv": CsvReader, "json": JsonReader, "jsonl": JsonlReader, "text": TextReader}
-    assert sinks == {"csv": CsvSink, "jsonl": JsonlSink}
+    assert sinks == {"same": SameSink, "csv": CsvSink, "jsonl": JsonlSink}
     assert CsvReader.suffixes + JsonlReader.suffixes == (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
 
 

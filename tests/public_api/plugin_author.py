@@ -372,6 +372,14 @@ class Lines(FileSink[Settings]):
     def lines(self, shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
         yield from ((".txt", line(row, shape.columns)) for row in rows if row.status is RowStatus.OK)
 
+    def in_one_piece(self, shape: Shape) -> bool:
+        return shape.dialect is not None and shape.dialect.form == "xlsx"
+
+    def encoders(self, shape: Shape) -> Mapping[str, Callable[[str], bytes]]:
+        return {".txt": str.encode}
+
+    find_other = None
+
 
 class LinesOfText(FileSink[Settings]):
     """Files hold bytes and not text."""

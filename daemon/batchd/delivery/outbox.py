@@ -119,10 +119,7 @@ RESERVED_SUFFIXES = (
     ".report.json",
     ".report.html",
     REVIEW,
-    ".results.csv",
-    ".failed.csv",
-    ".results.jsonl",
-    ".failed.jsonl",
+    *(f".{which}.{form}" for which in ("results", "failed") for form in ("csv", "jsonl", "tsv", "xlsx", "parquet")),
 )
 
 

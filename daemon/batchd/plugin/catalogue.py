@@ -187,7 +187,13 @@ class Catalogue:
         fault = fault_of(type(instance))
         if fault is not None:
             raise PluginError(f"{about} breaks its contract: {fault}.")
+        if hasattr(instance, "find_other"):
+            instance.find_other = self._other_sink
         return instance
+
+    def _other_sink(self, kind: str) -> Any:
+        """For a sink that leaves a job to one of another kind."""
+        return self.create(Role.SINK, kind, {}) if self.find(Role.SINK, kind) is not None else None
 
     def reader_for(self, suffix: str) -> str | None:
         """The kind of the reader for files with this suffix (`.csv`), None if there is none."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from typing import IO
 
 from ..answers.joining import ResultLine
@@ -19,13 +20,14 @@ from .limits import ROW_TIMEOUT, Progress, limited
 
 @dataclass(frozen=True, slots=True)
 class RenderTask:
-    """Render the lines of `run` for a sink. Each file's piece goes to the path `target` + its suffix."""
+    """Render the lines of `run`, and of `more` runs, for a sink. Each piece goes to the path `target` + its suffix."""
 
     run: Run
     shape: Shape
     sink: PluginSpec
     target: str
     row_timeout: float = ROW_TIMEOUT
+    more: Sequence[Run] = ()
 
 
 def render(task: RenderTask) -> Mapping[str, int]:
@@ -42,7 +44,8 @@ def render_lines(
         progress = stack.enter_context(limited(row_timeout))
         sink = worker_plugins.file_sink(task.sink)
         pieces: dict[str, IO[bytes]] = {}
-        for suffix, line in sink.lines(task.shape, _noted(joined(task.run, results), progress)):
+        rows = chain(joined(task.run, results), *map(joined, task.more))
+        for suffix, line in sink.lines(task.shape, _noted(rows, progress)):
             piece = pieces.get(suffix)
             if piece is None:
                 piece = pieces[suffix] = stack.enter_context(open(f"{task.target}{suffix}", "wb", buffering=1 << 18))

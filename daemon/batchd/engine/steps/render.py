@@ -6,19 +6,22 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ...answers.joining import answer_columns
 from ...contracts import Outbox
 from ...domain.records import Job, Part
 from ...domain.routing import PluginSpec
-from ...file_sink import FileSink, Shape
+from ...file_sink import FileSink, Shape, put_encoded
 from ...work.joined import RowsDoNotAddUp
 from ...work.render import RenderTask, render
 from ...work.summary import SummaryTask
 from ..context import Configured, Context
 from ..retry_later import RetryLater
+
+WHOLE_FILE_TIMEOUT = 600.0
+"""Seconds for a row, or for the end, of a file that is made in one piece: a workbook is packed at its end."""
 
 
 def shape_of(job: Job) -> Shape:
@@ -29,11 +32,9 @@ def shape_of(job: Job) -> Shape:
 def render_tasks(context: Context, configured: Configured, job: Job, part: Part, version: int) -> list[RenderTask]:
     """How to make the part's lines for each file sink of the job, once its results have this version."""
     tasks = []
-    for number, name in enumerate(job.route.sinks):
-        spec = _spec(configured, name)
-        if spec is not None:
-            target = context.spool.piece(part, number, version, generation=configured.generation)
-            tasks.append(_task(context, job, part, spec, target))
+    for number, spec in _made_by_parts(configured, job):
+        target = context.spool.piece(part, number, version, generation=configured.generation)
+        tasks.append(_task(context, job, [part], spec, target))
     return tasks
 
 
@@ -58,8 +59,7 @@ def note_rendered(
     rendered: Sequence[Mapping[str, int]],
 ) -> None:
     """Remember what the workers made. Forgotten with the process: then it is made again."""
-    numbers = [number for number, name in enumerate(job.route.sinks) if _spec(configured, name) is not None]
-    for number, suffixes in zip(numbers, rendered, strict=False):
+    for (number, _), suffixes in zip(_made_by_parts(configured, job), rendered, strict=False):
         context.pieces[job.id, part.first, version, number, configured.generation] = suffixes
 
 
@@ -79,13 +79,15 @@ async def publish_files(
             f"Job {job.id} came in with {job.rows} rows and would go out with {expected}; nothing is delivered."
         )
     number = list(job.route.sinks).index(name)
-    made = await asyncio.gather(*(_piece(context, configured, job, part, number) for part in parts))
+    shape = shape_of(job)
+    runs = [parts] if sink.in_one_piece(shape) else [[part] for part in parts]
+    made = await asyncio.gather(*(_piece(context, configured, job, run, number) for run in runs))
     if context.configured is not configured:
         # Workers that began after the reload may have loaded other plugins than those that the head would come from.
         raise RetryLater(0.0)
-    heads = sink.heads(shape_of(job))
+    heads, encoders = sink.heads(shape), sink.encoders(shape)
     # Shielded: were it cut off here, its thread would go on, beside the next delivery and over the same drafts.
-    writing = asyncio.ensure_future(asyncio.to_thread(_put_together, outbox, heads, made))
+    writing = asyncio.ensure_future(asyncio.to_thread(_put_together, outbox, heads, encoders, made))
     try:
         await asyncio.shield(writing)
     except asyncio.CancelledError:
@@ -106,22 +108,27 @@ def forget_pieces(context: Context, job: Job) -> None:
 
 
 async def _piece(
-    context: Context, configured: Configured, job: Job, part: Part, number: int
+    context: Context, configured: Configured, job: Job, parts: Sequence[Part], number: int
 ) -> tuple[str, Mapping[str, int]]:
-    """Where a part's pieces are, and their suffixes. What is not there any more as it was made is made again."""
-    key = (job.id, part.first, part.results, number, configured.generation)
-    target = context.spool.piece(part, number, part.results, generation=configured.generation)
+    """Where these parts' pieces are, and their suffixes. What is not there any more as it was made is made again."""
+    [first, *more] = parts
+    key = (job.id, first.first, first.results, number, configured.generation)
+    target = context.spool.piece(first, number, first.results, generation=configured.generation)
     made = context.pieces.get(key)
     if made is None or not await asyncio.to_thread(_are_whole, target, made):
         spec = _spec(configured, job.route.sinks[number])
         assert spec is not None, "asked only of sinks that have one"
-        task = _task(context, job, part, spec, target)
-        made = context.pieces[key] = await context.executor.run(render, task)
+        made = await context.executor.run(render, _task(context, job, parts, spec, target))
+        if not more:
+            # The results of the other parts may change while the first one stays.
+            context.pieces[key] = made
     return target, made
 
 
-def _task(context: Context, job: Job, part: Part, spec: PluginSpec, target: str) -> RenderTask:
-    return RenderTask(context.spool.run(job, part), shape_of(job), spec, target, context.time_limits.row)
+def _task(context: Context, job: Job, parts: Sequence[Part], spec: PluginSpec, target: str) -> RenderTask:
+    run, *more = (context.spool.run(job, part) for part in parts)
+    seconds = max(context.time_limits.row, WHOLE_FILE_TIMEOUT) if more else context.time_limits.row
+    return RenderTask(run, shape_of(job), spec, target, seconds, more)
 
 
 def _are_whole(target: str, made: Mapping[str, int]) -> bool:
@@ -131,16 +138,34 @@ def _are_whole(target: str, made: Mapping[str, int]) -> bool:
         return False
 
 
-def _put_together(outbox: Outbox, heads: Mapping[str, bytes], pieces: Sequence[tuple[str, Mapping[str, int]]]) -> None:
+def _put_together(
+    outbox: Outbox,
+    heads: Mapping[str, bytes],
+    encoders: Mapping[str, Callable[[str], bytes]],
+    pieces: Sequence[tuple[str, Mapping[str, int]]],
+) -> None:
     for suffix, head in heads.items():
         mine = [Path(f"{path}{suffix}") for path, suffixes in pieces if suffix in suffixes]
         if not mine:
+            continue
+        if suffix in encoders:
+            put_encoded(outbox, suffix, head, mine, encoders[suffix])
             continue
         with outbox.publishing(suffix) as file:
             file.write(head)
             for piece in mine:
                 with piece.open("rb") as lines:
                     shutil.copyfileobj(lines, file)
+
+
+def _made_by_parts(configured: Configured, job: Job) -> list[tuple[int, PluginSpec]]:
+    """The sinks of the job whose files are put together from pieces, each with its number."""
+    found = []
+    for number, name in enumerate(job.route.sinks):
+        spec, sink = _spec(configured, name), configured.sinks.get(name)
+        if spec is not None and isinstance(sink, FileSink) and not sink.in_one_piece(shape_of(job)):
+            found.append((number, spec))
+    return found
 
 
 def _spec(configured: Configured, name: str) -> PluginSpec | None:

@@ -1,0 +1,130 @@
+"""The sink `same`: results in the form of the dropped file, with the answers added."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from batchd import Dialect, FileSink, Json, ResultRow, RowStatus, Settings, Shape
+
+from .bad_lines import original_line
+from .cells import FORMULA_SIGNS, Table, harmless
+from .csv_sink import again, own_columns
+from .encoding import encode_all
+from .jsonl_sink import JsonlSink, input_line
+from .quotes import original_text
+
+OTHERS = {"xlsx": "xlsx", "xlsm": "xlsx", "ods": "xlsx", "parquet": "parquet"}
+"""Which sink writes files of other forms."""
+FOR_PEOPLE = Dialect(mark=True)
+"""How a table is written that did not come as one. Excel needs the mark."""
+_encode = msgspec.json.Encoder().encode
+
+
+class SameSink(FileSink[Settings]):
+    """Publishes the results as the file came, and the failed rows so that they can be dropped again.
+
+    Tables as text keep delimiter, quoting, line ends, byte order mark and encoding; where that encoding cannot hold an
+    answer, the file is UTF-8 with a mark. JSON comes back as JSON Lines; requests come back as `jsonl` writes them.
+    """
+
+    def heads(self, shape: Shape) -> Mapping[str, bytes]:
+        """See FileSink."""
+        other = self._other(shape)
+        if other is not None:
+            return other.heads(shape)
+        if _form(shape) == "jsonl":
+            return {".results.jsonl": b"", ".failed.jsonl": b""}
+        came = _came(shape)
+        results, failed = _results(came), Table(again(came), sure=True)
+        columns = [*shape.columns, *shape.answer_columns]
+        mark = "\ufeff" if came.mark else ""
+        return {
+            f".results.{came.form}": f"{mark}{results.header([*columns, *own_columns(columns)])}".encode(),
+            f".failed.{came.form}": failed.start() + failed.encoded(failed.header(shape.columns)),
+        }
+
+    def lines(self, shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
+        """See FileSink."""
+        other = self._other(shape)
+        if other is not None:
+            return other.lines(shape, rows)
+        return _json_lines(shape, rows) if _form(shape) == "jsonl" else _table_lines(shape, rows)
+
+    def encoders(self, shape: Shape) -> Mapping[str, Callable[[str], bytes]]:
+        """See FileSink."""
+        other = self._other(shape)
+        if other is not None:
+            return other.encoders(shape)
+        came = _came(shape)
+        if _form(shape) == "jsonl" or came.encoding == "utf-8":
+            return {}
+        return {f".results.{came.form}": partial(encode_all, encoding=came.encoding)}
+
+    def in_one_piece(self, shape: Shape) -> bool:
+        """See FileSink."""
+        other = self._other(shape)
+        return other is not None and other.in_one_piece(shape)
+
+    def _other(self, shape: Shape) -> FileSink[Any] | None:
+        if _form(shape) == "requests":
+            return JsonlSink(Settings())
+        kind = OTHERS.get(_form(shape))
+        return self.find_other(kind) if kind is not None and self.find_other is not None else None
+
+
+def _form(shape: Shape) -> str:
+    form = shape.dialect.form if shape.dialect is not None else ""
+    if form in {"jsonl", "json"}:
+        return "requests" if {"custom_id", "body"} <= set(shape.columns) else "jsonl"
+    return form
+
+
+def _came(shape: Shape) -> Dialect:
+    return shape.dialect if shape.dialect is not None and shape.dialect.is_text else FOR_PEOPLE
+
+
+def _results(came: Dialect) -> Table:
+    # A reader of results looks for the usual quotes, whatever its route expects of dropped files.
+    return Table(replace(came, quote='"', escape=None, skip_spaces=False, above=0))
+
+
+def _table_lines(shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
+    came = _came(shape)
+    results, failed = _results(came), Table(again(came), sure=True)
+    results_file, failed_file = f".results.{came.form}", f".failed.{came.form}"
+    signs = FORMULA_SIGNS
+    no_answer = [""] * len(shape.answer_columns)
+    for row in rows:
+        answer: list[Json] = no_answer
+        if row.answer:
+            # A fast path for each value: nearly all are texts that no spreadsheet would run.
+            answer = [
+                value if type(value) is not str or value[:1] not in signs else harmless(value) for value in row.answer
+            ]
+        error = harmless(row.failure.message) if row.failure is not None else ""
+        yield results_file, results.line([*row.values, *answer, row.status.value, error]).encode()
+        if row.status is RowStatus.FAILED:
+            text = original_text(row.original, row.failure, failed.delimiter)
+            yield failed_file, failed.encoded(failed.line(row.original) if text is None else failed.text(text))
+
+
+def _json_lines(shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
+    columns = list(shape.columns)
+    status, error = own_columns([*columns, *shape.answer_columns])
+    nothing = [None] * len(shape.answer_columns)
+    for row in rows:
+        line = original_line(row.original, row.failure)
+        record: dict[str, Json] = (
+            dict(zip(columns, row.values, strict=True)) if line is None else {"line": str(row.original[0])}
+        )
+        record.update(zip(shape.answer_columns, row.answer or nothing, strict=True))
+        record[status] = row.status.value
+        record[error] = row.failure.message if row.failure is not None else None
+        yield ".results.jsonl", _encode(record) + b"\n"
+        if row.status is RowStatus.FAILED:
+            yield ".failed.jsonl", input_line(columns, row)
