@@ -69,6 +69,7 @@ bench: $(STAMP)  ## throughput, memory, validation and token counting, compared 
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/tokens.py
 	$(BIN)/python bench/validating.py
+	-$(BIN)/python bench/files.py
 
 bench-live: $(STAMP)  ## live calls against the SDK, aiohttp and flexllm, the delay of the loop, and memory; takes minutes
 	$(BIN)/python bench/live.py --memory

@@ -1,4 +1,4 @@
-"""Readers for tables that are not text: workbooks of Excel."""
+"""Readers for tables that are not text: workbooks, spreadsheets, Parquet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from batchd import hookimpl
 
 @hookimpl
 def register_readers(register: Callable[[str, Callable[..., Any]], None]) -> None:
-    """Offer the reader `xlsx`."""
+    """Offer the readers `ods`, `parquet` and `xlsx`."""
+    from .ods_reader import OdsReader
+    from .parquet_reader import ParquetReader
     from .xlsx_reader import XlsxReader
 
+    register("ods", OdsReader)
+    register("parquet", ParquetReader)
     register("xlsx", XlsxReader)

@@ -36,7 +36,7 @@ class _Shown(dict[str, Json]):
     def __missing__(self, written: str) -> Json:
         if len(self) > _REMEMBERED:
             self.clear()
-        value = _number(written)
+        value = number_of(written)
         if isinstance(value, int | float):
             value = shown(value, self._format, from_1904=self._from_1904)
         self[written] = value
@@ -68,13 +68,17 @@ class SheetXml:
 
         number = 0
         for piece in pieces(rest(), end, f"</{prefix}sheetData>"):
+            odd = "<!" in piece
             for text in piece.split(end):
                 start = text.rfind(opening)
                 if start < 0:
                     continue
-                number = _row_number(text, start, number + 1 + text.count(opening, 0, start))
+                if text.startswith(f'{opening} r="{number + 1}"', start):
+                    number += 1
+                else:
+                    number = _row_number(text, start, number + 1 + text.count(opening, 0, start))
                 found = usual.findall(text, start)
-                if len(found) != text.count(cell, start) or "<!" in text:
+                if odd or len(found) != text.count(cell, start):
                     yield self._unusual(f"<root{spaces}>{text[start:]}{end}</root>" if cell in text else "", number)
                 elif found:
                     yield self._row(found, number)
@@ -97,7 +101,7 @@ class SheetXml:
                     if style in shown_as:
                         item = shown_as[style][value]
                     else:
-                        item = int(value) if value.isdecimal() and len(value) < 1_000 else _number(value)
+                        item = int(value) if value.isdecimal() and len(value) < 1_000 else number_of(value)
                 elif kind == "b":
                     item = value.strip() in {"1", "true"}
                 else:
@@ -184,16 +188,16 @@ def _row_number(text: str, start: int, otherwise: int) -> int:
 _NUMBERED = re.compile(r'<(?:[\w.-]+:)?row[^>]*?\sr="(\d{1,9})"')
 
 
-def _number(text: str) -> Json:
+def number_of(text: str) -> Json:
     """A number, as an integer if it is one. What is none stays text."""
     try:
-        if text.lstrip("-").isdecimal() and len(text) < 1_000:
-            return int(text)
         value = float(text)
+        if value.is_integer():
+            if text.lstrip("-").isdecimal():
+                return int(text)
+            return int(value) if -_EXACT < value < _EXACT else value
     except ValueError:
-        return text
-    if value.is_integer() and -_EXACT < value < _EXACT:
-        return int(value)
+        return text  # no number, or one of thousands of digits
     return value if math.isfinite(value) else text
 
 

@@ -59,7 +59,7 @@ class TableInSheet:
         filled = (row for row in self._rows if row.failure is not None or not _is_empty(row.cells))
         header, rest = self._header(filled)
         self.header_number = header.number
-        names = _names(header.cells, header.number)
+        names = column_names(header.cells, header.number)
         width = len(names)
         yield names
         count = 0
@@ -125,7 +125,7 @@ def _is_empty(cells: Sequence[Json]) -> bool:
     return True
 
 
-def _names(cells: Sequence[Json], number: int) -> list[str]:
+def column_names(cells: Sequence[Json], number: int) -> list[str]:
     """The names of the columns. A column without a name is named after its position, a repeated one by a number."""
     names = [cell_text(cell).strip() for cell in cells]
     while names and not names[-1]:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-_CONTRACTS = frozenset({"batchd.contracts", "batchd.executor", "batchd.file_sink"})
+_CONTRACTS = frozenset({"batchd.contracts", "batchd.executor", "batchd.file_sink", "batchd.sinks"})
 
 
 def fault_of(cls: type) -> str | None:

@@ -1,0 +1,231 @@
+"""The reader `ods`: spreadsheets of LibreOffice, row by row as they come out of the archive."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from xml.etree.ElementTree import Element
+
+from batchd import Archive, BadRow, Failure, FileRefused, Json, Reader, Source, UnpackLimits
+
+from .other_files import require_archive
+from .sheet_xml import number_of
+from .sheets import MAX_COLUMNS, SheetRow, SheetSettings, TableInSheet, column_letters
+from .texts import cell_text
+from .xml_text import broken, decoded, fragment, local, namespaces, pieces
+
+_ROW, _END, _STOP = re.compile(r"<table:table-row[\s/>]"), "</table:table-row>", "</office:spreadsheet>"
+_TABLE = re.compile(r"<table:table\s[^>]*>")
+_NAME = re.compile(r'\stable:name="([^"]*)"')
+_STYLE = re.compile(r'\stable:style-name="([^"]*)"')
+_HIDDEN = re.compile(r'<style:style style:name="([^"]*)"[^>]*>\s*<style:table-properties[^>]*table:display="false"')
+_DURATION = re.compile(r"(-?)P(?:(\d+)D)?T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,]\d+)?S)?")
+_MAX_ROWS = 1_048_576
+_HEAD = 8_000_000
+
+
+class OdsReader(Reader[SheetSettings]):
+    """Reads `.ods`. Cells become the same as those of workbooks of Excel."""
+
+    Settings = SheetSettings
+    suffixes = (".ods",)
+
+    def __init__(self, settings: SheetSettings) -> None:
+        super().__init__(settings)
+        self._description: dict[str, Json] = {}
+
+    def describe(self) -> Mapping[str, Json]:
+        """The sheet that was read, and the row of its header."""
+        return dict(self._description)
+
+    def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
+        """See Reader. Memory holds some rows at a time."""
+        with source.open() as file:
+            require_archive(file, "a spreadsheet")
+            archive = Archive(file, self.settings.limits)
+            manifest, content = archive.find("META-INF/manifest.xml"), archive.find("content.xml")
+            if manifest is not None and b"encryption-data" in archive.read(manifest, 1 << 24):
+                raise FileRefused(
+                    "encrypted", "This spreadsheet is protected by a password. Save it without one and drop it again."
+                )
+            if content is None:
+                raise FileRefused("binary", "This file has no spreadsheet in it. Save it as xlsx or ods and drop that.")
+            sheet = OdsSheet(self.settings.sheet, self.settings.limits, archive.members[content].packed)
+            rows = sheet.rows(decoded(archive.chunks(content)))
+            first = next(rows, None)
+            if first is None and (not sheet.found or self.settings.sheet is not None):
+                names = ", ".join(f"“{name}”" for name in sheet.names[:20])
+                raise FileRefused(
+                    "no_sheet",
+                    f"This spreadsheet has no sheet with rows that is called “{self.settings.sheet or ''}”. Its sheets "
+                    f"are: {names}. Rename the sheet that you mean, and drop the file again.\n"
+                    "For the operator: sheet in the table [routes.NAME.reader] says which one is read.",
+                )
+            everything = _again(first, rows)
+            table = TableInSheet(everything, self.settings.header_row, f"The sheet “{sheet.found}”")
+            records = table.records()
+            names_ = next(records)
+            self._description = {"format": "ods", "sheet": sheet.found, "header_row": table.header_number}
+            yield names_
+            yield from records
+
+
+def _again(first: SheetRow | None, rows: Iterable[SheetRow]) -> Iterator[SheetRow]:
+    if first is not None:
+        yield first
+    yield from rows
+
+
+class OdsSheet:
+    """Reads one sheet of a document: the one called `wanted`, else the first that is not hidden."""
+
+    def __init__(self, wanted: str | None, limits: UnpackLimits, packed: int) -> None:
+        self._wanted = None if wanted is None else wanted.strip().casefold()
+        self._limits = limits
+        self._packed = packed
+        self._repeated = 0
+        self.found = ""
+        self.names: list[str] = []
+
+    def rows(self, chunks: Iterable[str]) -> Iterator[SheetRow]:
+        """The rows that have cells, with their numbers."""
+        chunks = iter(chunks)
+        head, spaces, begin = _head(chunks)
+        hidden = set(_HIDDEN.findall(head))
+
+        def rest() -> Iterator[str]:
+            yield head[begin:]
+            yield from chunks
+
+        inside, number = False, 0
+        for piece in pieces(rest(), _END, _STOP):
+            for text in piece.split(_END):
+                starts = [match.start() for match in _ROW.finditer(text)]
+                start = starts[-1] if starts else len(text)
+                for tag in _TABLE.findall(text, 0, start):
+                    if inside:
+                        return
+                    inside = self._begins(tag, hidden)
+                if not inside or not starts:
+                    continue
+                row = fragment(f"<root{spaces}>{text[start:]}{_END}</root>")[0]
+                times = _repeated(row, "number-rows-repeated")
+                read = self._row(row, number + 1)
+                if read.cells or read.failure is not None:
+                    if number + times > _MAX_ROWS:
+                        raise FileRefused(
+                            "rows",
+                            f"The sheet has more than {_MAX_ROWS:,} rows. Split the table into several files and drop "
+                            "those.",
+                        )
+                    self._repeated += (times - 1) * sum(len(str(cell)) + 8 for cell in read.cells)
+                    self._limits.check(self._repeated, self._packed)
+                    for each in range(times):
+                        yield SheetRow(number + each + 1, list(read.cells), read.failure)
+                number += times
+
+    def _begins(self, tag: str, hidden: set[str]) -> bool:
+        """Whether the sheet that begins with this tag is the one to read."""
+        name, style = _NAME.search(tag), _STYLE.search(tag)
+        self.names.append(cell_text(name[1]) if name else "")
+        if self._wanted is None:
+            wanted = style is None or style[1] not in hidden
+        else:
+            wanted = self.names[-1].strip().casefold() == self._wanted
+        if wanted:
+            self.found = self.names[-1]
+        return wanted
+
+    def _row(self, element: Element, number: int) -> SheetRow:
+        cells: list[Json] = []
+        row = SheetRow(number, cells)
+        place = 0
+        for cell in element:
+            name = local(cell.tag)
+            if name not in {"table-cell", "covered-table-cell"}:
+                continue
+            times = _repeated(cell, "number-columns-repeated")
+            value = _value(cell, row, place) if name == "table-cell" else None
+            if value is not None and value != "":
+                if place + times > MAX_COLUMNS:
+                    raise FileRefused(
+                        "columns",
+                        f"Row {number:,} has more than {MAX_COLUMNS:,} cells. Save the table as a new file "
+                        "and drop that.",
+                    )
+                cells.extend([None] * (place - len(cells)))
+                cells.extend([value] * times)
+            place += times
+        return row
+
+
+def _head(chunks: Iterator[str]) -> tuple[str, str, int]:
+    """The beginning of the document, its namespaces, and where its sheets begin."""
+    head = ""
+    for chunk in chunks:
+        head += chunk
+        body = re.search(r"<office:spreadsheet\b[^>]*>", head)
+        if body is not None:
+            root = re.search(r"<office:document-content\b[^>]*>", head)
+            if root is None or body[0].endswith("/>"):
+                break
+            return head, namespaces(root[0]), body.end()
+        if len(head) > _HEAD:
+            break
+    raise broken("has no spreadsheet in it")
+
+
+def _attributes(element: Element) -> dict[str, str]:
+    return {local(key): value for key, value in element.attrib.items()}
+
+
+def _repeated(element: Element, key: str) -> int:
+    written = _attributes(element).get(key, "1")
+    return max(1, int(written)) if written.isdecimal() and len(written) < 10 else 1
+
+
+def _value(cell: Element, row: SheetRow, place: int) -> Json:
+    keys = _attributes(cell)
+    kind = keys.get("value-type")
+    shown = "\n".join(_text(child) for child in cell if local(child.tag) == "p")
+    if kind in {"float", "percentage", "currency"}:
+        number = number_of(keys.get("value", ""))
+        # An id that is shown with zeros in front.
+        return shown if shown.startswith("0") and shown.isdecimal() and len(shown) > 1 else number
+    if kind == "date":
+        return keys.get("date-value", shown)
+    if kind == "time":
+        match = _DURATION.fullmatch(keys.get("time-value", ""))
+        if match is None:
+            return shown
+        days, hours, minutes, seconds = (int(part or 0) for part in match.groups()[1:])
+        return f"{match[1]}{days * 24 + hours:02}:{minutes:02}:{seconds:02}"
+    if kind == "boolean":
+        return keys.get("boolean-value") == "true"
+    if kind is None and "formula" in keys and not shown:
+        row.failure = row.failure or Failure(
+            "formula",
+            f"Cell {column_letters(place + 1)}{row.number} has a formula, and its result is not in the file: the "
+            "program that wrote it does not calculate. Open the file in a spreadsheet program, save it, and drop it "
+            "again.",
+        )
+        return None
+    return keys.get("string-value") or shown or None
+
+
+def _text(element: Element) -> str:
+    """The text of a paragraph, with the spaces, tabs and line breaks that are elements in it."""
+    parts = [element.text or ""]
+    for child in element:
+        name = local(child.tag)
+        if name == "s":
+            written = _attributes(child).get("c", "1")
+            parts.append(" " * (int(written) if written.isdecimal() and len(written) < 5 else 1))
+        elif name == "tab":
+            parts.append("\t")
+        elif name == "line-break":
+            parts.append("\n")
+        elif name not in {"annotation", "note"}:
+            parts.append(_text(child))
+        parts.append(child.tail or "")
+    return "".join(parts)

@@ -1,0 +1,122 @@
+"""The reader `parquet`: tables of data programs. Needs the package pyarrow (`batchd[parquet]`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from pydantic import Field
+
+from batchd import BadRow, FileRefused, Json, Reader, Settings, Source, UnpackLimits
+
+from .sheets import MAX_COLUMNS, column_names
+
+_ROWS = 2_000
+"""Rows that are read at a time."""
+MISSING = (
+    "This is a Parquet file, and the package that reads it is not installed where batchd runs. Save the table as CSV "
+    "UTF-8 and drop that.\nFor the operator: pip install 'batchd[parquet]'."
+)
+
+
+class ParquetSettings(Settings):
+    """The reader table of a route, for Parquet files."""
+
+    max_unpacked: int = Field(default=UnpackLimits().max_unpacked, ge=1)
+
+
+class ParquetReader(Reader[ParquetSettings]):
+    """Reads `.parquet` and `.pq`. Dates in ISO 8601, decimals as text with all their digits, nested values as JSON."""
+
+    Settings = ParquetSettings
+    suffixes = (".parquet", ".pq")
+
+    def describe(self) -> Mapping[str, Json]:
+        """The format alone."""
+        return {"format": "parquet"}
+
+    def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
+        """See Reader. Memory holds some pages of a row group."""
+        with source.open() as file:
+            head = file.read(4)
+            if head == b"PARE":
+                raise FileRefused("encrypted", "This Parquet file is encrypted. Drop it again without encryption.")
+            if head != b"PAR1":
+                raise FileRefused("binary", "This is no Parquet file, whatever its name. Drop the table itself.")
+            try:
+                import pyarrow as pa
+                import pyarrow.parquet as parquet
+            except ModuleNotFoundError:
+                raise FileRefused("not_installed", MISSING) from None
+            try:
+                yield from self._records(parquet.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20))
+            except (pa.ArrowException, ValueError, UnicodeDecodeError) as error:
+                raise _damaged() from error
+            except OSError as error:
+                if error.errno is not None:
+                    raise
+                raise _damaged() from error
+
+    def _records(self, table: Any) -> Iterator[Sequence[str] | Sequence[Json]]:
+        schema = table.schema_arrow
+        if len(schema.names) > MAX_COLUMNS:
+            raise FileRefused("columns", f"The file has {len(schema.names):,} columns. Drop one with fewer of them.")
+        yield column_names(schema.names, 1)
+        limits = UnpackLimits(max_unpacked=self.settings.max_unpacked)
+        converters = [_converter(field.type) for field in schema]
+        rows = size = 0
+        for batch in table.iter_batches(batch_size=_ROWS, use_threads=False):
+            size += batch.nbytes
+            limits.check(size, size)
+            rows += batch.num_rows
+            columns = [
+                values if convert is None else [None if value is None else convert(value) for value in values]
+                for values, convert in zip((column.to_pylist() for column in batch.columns), converters, strict=True)
+            ]
+            yield from map(list, zip(*columns, strict=True))
+        if rows == 0:
+            raise FileRefused("no_rows", "The file has columns but no rows. Add rows and drop it again.")
+
+
+def _converter(type_: Any) -> Callable[[Any], Json] | None:
+    """What makes a value of this type one of JSON; None if it is one."""
+    name = str(type_)
+    if name.startswith("dictionary<values="):
+        name = name.removeprefix("dictionary<values=").partition(",")[0]
+    plain = ("string", "large_string", "string_view", "bool", "null", "int", "uint")
+    return None if name in plain[:5] or (name.startswith(plain[5:]) and "<" not in name) else as_json
+
+
+def as_json(value: Any) -> Json:
+    """A value of Python as one of JSON."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        return int(value) if value.is_integer() and abs(value) < 10**15 else value
+    if isinstance(value, str | bool | int) or value is None:
+        return value
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+        return int(seconds) if seconds.is_integer() else seconds
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, Mapping):
+        return {str(key): as_json(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        pairs = bool(value) and all(isinstance(each, tuple) and len(each) == 2 for each in value)
+        return {str(as_json(k)): as_json(v) for k, v in value} if pairs else [as_json(inner) for inner in value]
+    return str(value)
+
+
+def _damaged() -> FileRefused:
+    return FileRefused(
+        "damaged", "This Parquet file is damaged or cut off, or has something that cannot be read. Write it again, and "
+        "drop that."
+    )  # fmt: skip

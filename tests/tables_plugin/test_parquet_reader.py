@@ -1,0 +1,82 @@
+"""The reader `parquet`: the types of data programs as JSON, and files that are none."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from workbooks import read, refused
+
+from batchd_tables.parquet_reader import ParquetReader
+
+pytestmark = pytest.mark.field("files")
+UTC = dt.UTC
+VALUES: list[tuple[str, Any, Any, Any]] = [
+    ("text", pa.string(), "Đẹp", "Đẹp"),
+    ("category", pa.dictionary(pa.int8(), pa.string()), "a", "a"),
+    ("large integer", pa.int64(), 1234567890123456789, 1234567890123456789),
+    ("unsigned", pa.uint8(), 255, 255),
+    ("float", pa.float64(), 1.1, 1.1),
+    ("whole float", pa.float64(), 3.0, 3),
+    ("not a number", pa.float64(), float("nan"), None),
+    ("truth", pa.bool_(), True, True),
+    ("date", pa.date32(), dt.date(2026, 5, 1), "2026-05-01"),
+    ("moment", pa.timestamp("ms"), dt.datetime(2026, 5, 1, 10, 30), "2026-05-01T10:30:00"),  # noqa: DTZ001  # as most have it
+    ("moment in a zone", pa.timestamp("us", "UTC"), dt.datetime(2026, 5, 1, 10, tzinfo=UTC), "2026-05-01T10:00:00+00:00"),
+    ("time", pa.time32("s"), dt.time(16, 5), "16:05:00"),
+    ("duration", pa.duration("s"), dt.timedelta(hours=26), 93_600),
+    ("decimal", pa.decimal128(10, 2), Decimal("1.10"), "1.10"),
+    ("bytes", pa.binary(), b"abc\xff", "abc\\xff"),
+    ("list", pa.list_(pa.date32()), [dt.date(2026, 5, 1)], ["2026-05-01"]),
+    ("struct", pa.struct({"a": pa.int8(), "b": pa.decimal128(3, 1)}), {"a": 1, "b": Decimal("0.5")}, {"a": 1, "b": "0.5"}),
+    ("map", pa.map_(pa.string(), pa.int8()), [("a", 1)], {"a": 1}),
+]  # fmt: skip
+
+
+def reader(**settings: Any) -> ParquetReader:
+    return ParquetReader(ParquetReader.Settings(**settings))
+
+
+def test_types_become_json(tmp_path: Path) -> None:
+    arrays = [pa.array([value, None], type_) for _, type_, value, _ in VALUES]
+    pq.write_table(pa.table(arrays, [name for name, *_ in VALUES]), path := tmp_path / "may.parquet")
+    header, first, second = read(path, reader())
+    assert header == [name for name, *_ in VALUES]
+    faults = [f"{name}: {found!r}" for (name, _, _, value), found in zip(VALUES, first, strict=True) if found != value]
+    assert not faults, "\n".join(faults)
+    assert second == [None] * len(VALUES)
+
+
+def test_what_is_no_table_is_refused_in_words(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": list(range(100))}), path := tmp_path / "may.parquet")
+    whole = path.read_bytes()
+    pq.write_table(pa.table({"a": pa.array([], pa.int8())}), empty := tmp_path / "empty.parquet")
+    cases = {
+        "cut off": (whole[:-20], "damaged"),
+        "damaged": (whole[:20] + bytes(60) + whole[80:], "damaged"),
+        "text": (b"id\n1\n", "binary"),
+        "nothing": (b"", "binary"),
+        "encrypted": (b"PARE" + whole[4:], "encrypted"),
+        "no rows": (empty.read_bytes(), "no_rows"),
+    }
+    faults = []
+    for kind, (content, code) in cases.items():
+        path.write_bytes(content)
+        found = refused(path, reader())
+        if found[0] != code or "rop" not in found[1]:
+            faults.append(f"{kind}: {found}")
+    assert not faults, "\n".join(faults)
+    path.write_bytes(whole)
+    assert refused(path, reader(max_unpacked=100))[0] == "too_large"
+
+
+def test_without_the_package_the_note_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pq.write_table(pa.table({"a": [1]}), path := tmp_path / "may.parquet")
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    code, words = refused(path, reader())
+    assert (code, "pip install 'batchd[parquet]'" in words) == ("not_installed", True)
