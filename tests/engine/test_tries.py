@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from batchd.app.sweeping import sweep_tries
 from batchd.domain.records import JobState
 from batchd.domain.routing import Route
 from batchd.live.lanes import LiveTerms
@@ -135,3 +137,16 @@ async def test_it_is_asked_live_where_that_is_possible_though_the_route_asks_in_
         while not (found := tries(living.context.spool.state, ["try1"])["try1"]).over:
             await living.step()
         assert (found.ok, found.lane) == (2, "live")
+
+
+async def test_rows_that_no_order_came_for_are_deleted_in_time(tmp_path: Path) -> None:
+    house = household(tmp_path)
+    async with house.living() as living:
+        place = living.context.spool.asked_ahead("try1")
+        place.parent.mkdir()
+        place.write_text("")
+        now = house.clock.now()
+        for age, there in ((6 * 86_400.0, True), (8 * 86_400.0, False)):
+            os.utime(place, (now - age, now - age))
+            sweep_tries(living.context)
+            assert place.exists() is there

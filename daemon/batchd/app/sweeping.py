@@ -21,7 +21,17 @@ async def keep_sweeping(context: Context, stopping: Stopping) -> None:
             await sweep_jobs(context)
         with contextlib.suppress(StoreUnavailable, OSError):
             await asyncio.to_thread(sweep_answers, context)
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(sweep_tries, context)
         await stopping.sleep(SWEEP_EVERY)
+
+
+def sweep_tries(context: Context) -> None:
+    """Delete the rows of tries that were never begun: their command was killed before it gave the order."""
+    before = context.clock.now() - KEPT
+    for file in context.spool.asked_ahead("").parent.glob("*.jsonl"):
+        if file.stat().st_mtime < before:
+            file.unlink(missing_ok=True)
 
 
 async def sweep_jobs(context: Context) -> None:
