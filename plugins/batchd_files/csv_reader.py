@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import field_validator
 
@@ -163,7 +163,7 @@ class CsvReader(Reader[CsvSettings]):
             delimiter = find_delimiter(sample, complete=complete, first=first)
         chosen = {name: getattr(settings, name) for name in ("quote", "escape", "skip_spaces")}
         chosen = {name: value for name, value in chosen.items() if value != "auto"}
-        nothing = {"quote": "", "escape": None}
+        nothing: dict[str, Any] = {"quote": "", "escape": None}
         form = Form(delimiter, **{name: nothing[name] if value == "none" else value for name, value in chosen.items()})
         form = find_form(sample, form, chosen, complete=complete)
         trial = parsed(sample, form, complete=complete)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 Keys: TypeAlias = tuple[str | int, ...]
 """The path to a value from the root: names of keys, and numbers (from 0) of items in lists."""
 
+_UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -19,6 +21,44 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     by_lower = {name.lower(): name for name in known}
     matches = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[matches[0]] if matches else None
+
+
+def shown(name: str) -> str:
+    """A name from a file, with the characters that nobody sees by their names: `review[ZERO WIDTH SPACE]`."""
+    if name.isascii() and name.isprintable():
+        return name
+    return "".join(
+        each if each == " " or unicodedata.category(each) not in _UNSEEN else f"[{unicodedata.name(each, repr(each))}]"
+        for each in name
+    )
+
+
+def matched(columns: Sequence[str], needed: Iterable[str]) -> list[str]:
+    """The columns, those that are needed by the names that are needed.
+
+    A name matches in another case, with other spaces, with characters that nobody sees, if only one column does.
+    """
+    named = list(columns)
+    for name in needed:
+        if name in named:
+            continue
+        for fold in (_same_letters, _same_word):
+            places = [place for place, column in enumerate(columns) if fold(column) == fold(name)]
+            if len(places) == 1 and named[places[0]] == columns[places[0]]:
+                named[places[0]] = name
+                break
+            if places:
+                break
+    return named
+
+
+def _same_letters(name: str) -> str:
+    seen = "".join(each for each in unicodedata.normalize("NFKC", name) if unicodedata.category(each) != "Cf")
+    return " ".join(seen.split())
+
+
+def _same_word(name: str) -> str:
+    return _same_letters(name).casefold()
 
 
 def proposal(word: str, known: Iterable[str], noun: str) -> str:

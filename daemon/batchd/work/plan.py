@@ -16,6 +16,7 @@ from ..answers.joining import ResultLine
 from ..contracts import PromptBuilder
 from ..domain import rows
 from ..domain.routing import PluginSpec
+from ..domain.words import matched
 from ..errors import PluginError
 from ..files import replacing
 from ..model import BadRow, Body, Failure, RequestId, Row, Usage
@@ -200,6 +201,7 @@ def _bodies(
     """The body or the Failure of each row that has no outcome yet, in row order."""
     pulled: deque[tuple[int, Row | Failure]] = deque()
     trouble: list[BaseException] = []
+    columns = matched(task.columns, builder.needs())
 
     def askable() -> Iterator[Row]:
         try:
@@ -214,7 +216,7 @@ def _bodies(
                     pulled.append((number, task.given_up[number]))
                 else:
                     progress.at(number)
-                    row = Row(number, task.columns, record)
+                    row = Row(number, columns, record)
                     pulled.append((number, row))
                     yield row
         except Exception as error:

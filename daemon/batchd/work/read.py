@@ -11,7 +11,7 @@ from typing import IO
 from ..contracts import Source
 from ..domain import rows
 from ..domain.routing import PluginSpec
-from ..domain.words import nearest
+from ..domain.words import matched, nearest, shown
 from ..errors import FileRefused, PluginError
 from ..files import replacing
 from ..intake.plain_files import open_source, stamp_of
@@ -87,8 +87,9 @@ def _read(task: ReadTask, path: Path, table: OpenedFile, progress: Progress) -> 
     again = ResultsAgain.of(task.name, columns, builder.columns, builder.needs())
     if again is not None:
         columns, records = again.columns, again.rows(records)
-    _needed(columns, builder.needs())
-    parts = _kept(_noted(records, progress), columns, builder.unique, task)
+    named = matched(columns, builder.needs())
+    _needed(named, columns, builder.needs())
+    parts = _kept(_noted(records, progress), named, builder.unique, task)
     count = sum(part[1] for part in parts)
     if count == 0 and again is not None and again.left_out:
         raise FileRefused(
@@ -137,13 +138,13 @@ def _columns(header: object) -> list[str]:
     return columns
 
 
-def _needed(columns: Sequence[str], needed: Iterable[str]) -> None:
-    missing = [name for name in needed if name not in columns]
+def _needed(named: Sequence[str], columns: Sequence[str], needed: Iterable[str]) -> None:
+    missing = [name for name in needed if name not in named]
     if missing:
-        missing_names = ", ".join(f"“{name}”" for name in missing)
-        known_names = ", ".join(f"“{name}”" for name in columns[:20])
+        missing_names = ", ".join(f"“{shown(name)}”" for name in missing)
+        known_names = ", ".join(f"“{shown(name)}”" for name in columns[:20])
         meant = nearest(missing[0], columns)
-        hint = f"Is the column “{meant}” meant? " if meant else ""
+        hint = f"Did you mean “{shown(meant)}”? " if meant else ""
         raise FileRefused(
             "columns",
             f"The question about each row needs the column {missing_names}, and this file does not have it. "
