@@ -1,4 +1,4 @@
-"""Readers for tables that are not text: workbooks, spreadsheets, Parquet."""
+"""Readers and sinks for tables that are not text: workbooks, spreadsheets, Parquet."""
 
 from __future__ import annotations
 
@@ -18,3 +18,11 @@ def register_readers(register: Callable[[str, Callable[..., Any]], None]) -> Non
     register("ods", OdsReader)
     register("parquet", ParquetReader)
     register("xlsx", XlsxReader)
+
+
+@hookimpl
+def register_sinks(register: Callable[[str, Callable[..., Any]], None]) -> None:
+    """Offer the sink `xlsx`."""
+    from .xlsx_sink import XlsxSink
+
+    register("xlsx", XlsxSink)

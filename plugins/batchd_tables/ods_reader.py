@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from xml.etree.ElementTree import Element
 
-from batchd import Archive, BadRow, Failure, FileRefused, Json, Reader, Source, UnpackLimits
+from batchd import Archive, BadRow, Dialect, Failure, FileRefused, Json, Reader, Source, UnpackLimits
 
 from .other_files import require_archive
 from .sheet_xml import number_of
@@ -37,6 +37,10 @@ class OdsReader(Reader[SheetSettings]):
     def describe(self) -> Mapping[str, Json]:
         """The sheet that was read, and the row of its header."""
         return dict(self._description)
+
+    def dialect(self) -> Dialect:
+        """See Reader."""
+        return Dialect(form="ods")
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """See Reader. Memory holds some rows at a time."""

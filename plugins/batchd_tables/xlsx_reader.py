@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from batchd import Archive, BadRow, FileRefused, Json, Reader, Source
+from batchd import Archive, BadRow, Dialect, FileRefused, Json, Reader, Source
 
 from .number_formats import PLAIN, Format, built_in, format_of
 from .other_files import require_archive
@@ -36,6 +36,10 @@ class XlsxReader(Reader[SheetSettings]):
     def describe(self) -> Mapping[str, Json]:
         """The sheet that was read, and the row of its header."""
         return dict(self._description)
+
+    def dialect(self) -> Dialect:
+        """See Reader."""
+        return Dialect(form="xlsx")
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """See Reader. Memory holds some rows at a time, and at most 32 MiB of shared texts."""

@@ -234,6 +234,15 @@ class TestSameSink(SinkConformance):
         return CATALOGUE.create("sink", "same", {})
 
 
+class TestXlsxSink(SinkConformance):
+    """Workbooks, each made in one piece."""
+
+    module = "batchd_tables"
+
+    def make(self) -> Any:
+        return CATALOGUE.create("sink", "xlsx", {})
+
+
 class TestJsonlSink(SinkConformance):
     """The provider's own lines."""
 
