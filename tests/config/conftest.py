@@ -176,6 +176,7 @@ def register_readers(register):
 def register_sinks(register):
     register("csv", CsvSink)
     register("jsonl", JsonlSink)
+    register("same", CsvSink)
     register("webhook", Webhook)
     register("clumsy", Clumsy)
 

@@ -53,7 +53,7 @@ def test_with_every_comment_made_a_setting_it_is_accepted_too(tmp_path: Path, ca
     config = load(path, catalogue)
     assert config.warnings == ()
     assert config.providers["holysheep"].prices
-    assert set(config.sinks) == {"csv", "lines"}
+    assert set(config.sinks) == {"lines", "same"}
     assert config.observers["notes"].kinds() >= {"JobFinished", "JobFailed", "JobHeld"}
 
 
@@ -79,7 +79,7 @@ def test_every_setting_is_in_it() -> None:
     assert set(data["workers"]) == WORKERS_KEYS
     assert set(data["budget"]) == set(BudgetTable.model_fields)
     assert set(provider) - {"base_url", "api_key"} == PROVIDER_KEYS - {"budget"}
-    fallback = {"fallback", "fallback_model", "fallback_after"}  # need a second provider
+    fallback = {"fallback", "fallback_model", "fallback_after", "files"}  # need a second provider, or a folder
     assert set(route) == set(RouteTable.model_fields) - {"budget"} - fallback
     assert set(provider["prices"]["deepseek-v3.2"]) <= set(PriceTable.model_fields)
 
@@ -92,7 +92,7 @@ def test_what_it_says_are_the_defaults_are_the_defaults(config: Config, tmp_path
     assert provider == defaults.model_copy(update={"settings": provider.settings})
     route = uncommented()["routes"]["reviews"]
     written = RouteTable.model_validate(
-        {**route, "provider": "x", "model": "y", "params": {}, "prompt": {}, "reuse": "off"}
+        {**route, "provider": "x", "model": "y", "params": {}, "prompt": {}, "reuse": "off", "sinks": ["csv"]}
     )
     plain = RouteTable.model_validate({"provider": "x", "model": "y", "prompt": {}})
     optional = ("match", "formats", "reader", "group", "mode", "finish_within")
