@@ -22,7 +22,9 @@ def register_readers(register: Callable[[str, Callable[..., Any]], None]) -> Non
 
 @hookimpl
 def register_sinks(register: Callable[[str, Callable[..., Any]], None]) -> None:
-    """Offer the sink `xlsx`."""
+    """Offer the sinks `parquet` and `xlsx`."""
+    from .parquet_sink import ParquetSink
     from .xlsx_sink import XlsxSink
 
+    register("parquet", ParquetSink)
     register("xlsx", XlsxSink)

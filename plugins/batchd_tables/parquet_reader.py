@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from batchd import BadRow, FileRefused, Json, Reader, Settings, Source, UnpackLimits
+from batchd import BadRow, Dialect, FileRefused, Json, Reader, Settings, Source, UnpackLimits
 
 from .sheets import MAX_COLUMNS, column_names
 
@@ -37,6 +37,10 @@ class ParquetReader(Reader[ParquetSettings]):
     def describe(self) -> Mapping[str, Json]:
         """The format alone."""
         return {"format": "parquet"}
+
+    def dialect(self) -> Dialect:
+        """See Reader."""
+        return Dialect(form="parquet")
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """See Reader. Memory holds some pages of a row group."""

@@ -57,7 +57,7 @@ class XlsxSink(FileSink[Settings]):
         if find_spec("xlsxwriter") is None:
             raise RejectedError(NEEDED)
         columns = [*shape.columns, *shape.answer_columns]
-        names = [*columns, *_own_columns(columns)]
+        names = [*columns, *own_columns(columns)]
         nothing = [None] * len(shape.answer_columns)
         with TemporaryDirectory(prefix="batchd-xlsx-") as folder, ExitStack() as stack:
             results = _Book(Path(folder, "results"), names, self.max_rows)
@@ -150,7 +150,7 @@ def _shortened(text: str) -> str:
     return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - len(CUT)]}{CUT}"
 
 
-def _own_columns(others: Iterable[str]) -> list[str]:
+def own_columns(others: Iterable[str]) -> list[str]:
     """`status` and `error`, with ` (2)` added if there is a column of that name."""
     names = set(others)
     own = []

@@ -243,6 +243,15 @@ class TestXlsxSink(SinkConformance):
         return CATALOGUE.create("sink", "xlsx", {})
 
 
+class TestParquetSink(SinkConformance):
+    """Typed columns, each file made in one piece."""
+
+    module = "batchd_tables"
+
+    def make(self) -> Any:
+        return CATALOGUE.create("sink", "parquet", {})
+
+
 class TestJsonlSink(SinkConformance):
     """The provider's own lines."""
 
