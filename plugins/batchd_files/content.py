@@ -12,13 +12,14 @@ HEAD = 4096
 _TAIL = 65_536
 
 _SAVE_AS_CSV = "Open it in a spreadsheet program, save it as CSV (in Excel: Save As, “CSV UTF-8”) and drop that file."
+_RENAME = "Give it a name that ends in {}, and drop it again."
 _UNPACK = "Unpack it and drop the file that is inside."
 _OTHER = "Drop a table saved as CSV UTF-8, or a JSON Lines file."
 
 # Each: how the file begins, what it is, what to do about it.
 _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old or a protected Excel workbook (xls)", _SAVE_AS_CSV),
-    (b"PAR1", "a Parquet file", "Save it as CSV UTF-8 and drop that file."),
+    (b"PAR1", "a Parquet file", _RENAME.format(".parquet")),
     (b"SQLite format 3\x00", "an SQLite database", "Export the table as CSV UTF-8 and drop that file."),
     (b"%PDF-", "a PDF document", _OTHER),
     (b"{\\rtf", "a word processor's document (RTF)", _OTHER),
@@ -64,9 +65,9 @@ def _inside_zip(file: IO[bytes], head: bytes) -> tuple[str, str]:
     file.seek(max(0, size - _TAIL))
     names = head + file.read(_TAIL)
     if b"xl/workbook" in names:
-        return "an Excel workbook (xlsx)", _SAVE_AS_CSV
+        return "an Excel workbook (xlsx)", _RENAME.format(".xlsx")
     if b"opendocument.spreadsheet" in names:
-        return "a LibreOffice spreadsheet (ods)", _SAVE_AS_CSV
+        return "a LibreOffice spreadsheet (ods)", _RENAME.format(".ods")
     if b"word/document" in names:
         return "a Word document (docx)", _OTHER
     return "a compressed archive (zip)", _UNPACK
