@@ -24,38 +24,46 @@ class NamedLimit:
 
 
 _TOKEN_CODES = frozenset({"token_limit_exceeded", "too_many_tokens", "enqueued_token_limit_exceeded"})
-_TOKEN_WORDS = ("enqueued token", "number of enqueued tokens")
+_TOKEN_WORDS = re.compile(
+    r"enqueued tokens?|\bqueued? (prompt |input )?tokens?|\btokens? (are |is |may be |can be |already )*(en)?queued|"
+    r"\bqueue limit\b[^.;]*\btokens?|排队[^。]{0,10}token",
+    re.IGNORECASE,
+)
 _REQUEST_CODES = frozenset({"too_many_tasks", "too_many_lines", "too_many_rows", "request_limit_exceeded"})
 _BYTE_CODES = frozenset({"file_too_large", "http_413", "payload_too_large", "request_too_large", "content_too_large"})
 _RATES = re.compile(r"per (minute|second|hour|day)|\brate limit|\b[rt]p[dms]\b", re.IGNORECASE)
 
 _UNIT = r"(?:requests?|lines?|rows?|tasks?|records?|entries|items|条|行|个请求)"
 _MANY = re.compile(
-    rf"(?:too many|more than|exceed\w*|at most|maximum|limit|max\.?|up to|不(?:能)?超过|最多|上限)[^.;]{{0,60}}{_UNIT}|"
-    rf"{_UNIT}[^.;]{{0,60}}(?:too many|more than|exceed\w*|at most|maximum|limit|max\b|不(?:能)?超过|最多|上限)",
+    rf"(?:too many|more than|exceed\w*|at most|maximum|limit|max\.?|up to|超过|最多|上限)[^.;]{{0,60}}{_UNIT}|"
+    rf"{_UNIT}[^.]{{0,60}}(?:too many|more than|exceed\w*|at most|maximum|limit|max\b|超过|最多|上限)",
     re.IGNORECASE,
 )
 _LARGE = re.compile(
     r"larger than|too (?:large|big)|file size|size limit|maximum size|max(?:imum)? (?:allowed )?(?:file )?size|"
-    r"exceeds?[^.;]{0,40}\b(?:bytes|[kmg]i?b)\b|文件(?:过大|大小)",
+    r"exceeds?[^.;]{0,40}\b(?:bytes|[kmg]i?b)\b|文件(?:过大|大小)|"
+    r"\bfiles?\b[^.;]{0,40}\b(?:under|below|within|up to|at most|smaller than|less than)"
+    r"[^.;]{0,20}\b(?:bytes|[kmg]i?b)\b",
     re.IGNORECASE,
 )
-_NUMBER = r"(?<![\w-])(\d[\d.,_]*)\s*([KkMmGg]i?(?:[Bb](?:ytes?)?)?\b|bytes\b)?"
+_NUMBER = r"(?<![A-Za-z0-9_-])(\d[\d.,_]*)\s*([KkMmGg]i?(?:[Bb](?:ytes?)?)?\b|bytes\b)?"
 _AFTER = re.compile(
-    rf"(?:limit|maximum|max\.?|at most|up to|no more than|not exceed|larger than|超过|最多|上限)\D{{0,40}}?{_NUMBER}",
+    r"(?:limit|maximum|max\.?|at most|up to|no more than|not exceed|(?:larg|small)er than|less than|under|below|"
+    rf"超过|最多|上限)\D{{0,40}}?{_NUMBER}",
     re.IGNORECASE,
 )
 _BEFORE = re.compile(
     rf"{_NUMBER}\s*(?:{_UNIT})?\s*(?:at most|maximum|max\b|limit|or (?:less|fewer)|allowed)", re.IGNORECASE
 )
 _TOKENS = re.compile(r"[Ll]imit(?:\s+of|:)?\s*(\d[\d.,]*)\s*([KkMm])?\b")
+_SO_MANY_TOKENS = re.compile(r"(?:exceed\w*:?|more than|at most|maximum of)\s+(\d[\d.,]*)\s*([KkMm])?\b", re.IGNORECASE)
 
 
 def named_limit(code: str, message: str) -> NamedLimit | None:
     """The limit that this refusal is about; None if it is about none."""
-    code, words = code.lower(), message.lower()
-    if code in _TOKEN_CODES or any(each in words for each in _TOKEN_WORDS):
-        match = _TOKENS.search(message)
+    code = code.lower()
+    if code in _TOKEN_CODES or _TOKEN_WORDS.search(message):
+        match = _TOKENS.search(message) or _SO_MANY_TOKENS.search(message)
         return NamedLimit(LimitKind.TOKENS, None if match is None else _number(match))
     if _RATES.search(message):
         return None

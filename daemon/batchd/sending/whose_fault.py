@@ -65,17 +65,18 @@ _ACCOUNT_CODES = {
             "organization_not_verified", "account_deactivated", "account_suspended", "access_terminated",
             "access_terminated_error", "accessdenied.unpurchased", "accessdenied", "permission_denied",
             "permission_error", "invalid_api_key", "api_key_invalid", "unsupported_country_region_territory",
-            "invalidaccountstatus", "modelnotopen", "http_401", "http_403",
+            "invalidaccountstatus", "modelnotopen", "organization_restricted", "setlimitexceeded", "http_401",
+            "http_403",
         }
     ),
 }  # fmt: skip
 _LOCKED_WORDS = (
     r"(must|has to|needs? to) be verified|not (been )?verified|verify (your )?organi[sz]ation",
     r"(access|account|organi[sz]ation|project|key)[^.]{0,40}\b(terminated|deactivated|suspended|disabled)",
-    r"(access|account|organi[sz]ation|project|key)[^.]{0,40}\b(blocked|banned|locked|frozen|revoked|inactive)",
+    r"(access|account|organi[sz]ation|project|key)[^.]{0,40}\b(blocked|banned|locked|frozen|revoked|inactive|restricted)",
     r"(account|organi[sz]ation|project|key)[^.]{0,40}\bnot active",
     r"identity verification|real[- ]name",
-    r"实名|未认证|(账|帐)(号|户)[^。]*(异常|停用|冻结|封禁|禁用)|未开通",
+    r"实名|未认证|(账|帐)(号|户)[^。]*(异常|停用|冻结|封禁|禁用|锁定)|未开通",
 )
 """The account is locked, or not open yet: a state that goes for all its rows."""
 _ACCOUNT_WORDS = {
@@ -92,16 +93,22 @@ _ACCOUNT_WORDS = {
         r"(exceed\w*|used up|run out of|exhausted)[^.]*\b(current |monthly |your |free )quota",
         r"\b(current|monthly|free|account) quota\b[^.]*\b(used up|exceed\w*|exhausted)",
         r"plan and billing|billing hard limit|hard limit\b|credit balance|\b(out of|no|not enough) credits?\b",
-        r"\bbalance (is )?(too low|not enough|insufficient|negative)|not enough (balance|money|funds)",
+        r"\b(balance|credits?|funds|wallet) (is |are |has been |have been )?(too low|not enough|insufficient|negative)",
+        r"\b(balance|credits?|funds|wallet|allowance) (is |are |has been )?(empty|depleted|exhausted|used up)",
+        r"not enough (balance|money|funds)|credits? (has|have) run out|specified (API )?usage limit",
         r"\b(spend|spending|usage|budget) (limit|cap)\b|monthly (budget|limit)|budget (has been |is )?exceeded",
         r"\barrear|\boverdue\b|past due|\bunpaid\b|good standing|payment (is )?(required|method|failed)",
         r"\btop up\b|\brecharge",
         r"billing[^.]*(not active|inactive|disabled|not enabled|suspended)|free tier[^.]*(exhausted|used up|exceeded)",
-        r"欠费|余额不足|余额已|账户余额|充值|额度(不足|已用|已耗)|配额不足|账单|免费额度",
+        r"(only )?available (only )?(to|for|on) (paid|paying|pro|premium|enterprise)",
+        r"upgrade (to|your) [^.]{0,20}(plan|tier|account)",
+        r"(reached|exceeded) (the|your) (set )?(inference|consumption|spend|spending|budget) limit",
+        r"欠费|余额不足|余额已|账户余额|充值|额度(不足|已用|已耗)|配额不足|账单|免费额度|使用上限",
     ),
     ACCESS: (
         *_LOCKED_WORDS,
-        r"country, region, or territory not supported",
+        r"country, region, or territory not supported|\blocation (is )?not (supported|allowed)",
+        r"not available in your (country|region)",
         r"(account|key|organi[sz]ation|project|user)[^.]{0,40}(no|not have|lacks) (permission|access)",
         r"(not authori[sz]ed|not permitted|no permission|not entitled) to (use|access|create)",
         r"没有权限|无权限",
@@ -121,11 +128,16 @@ _ROUTE_CODES = frozenset(
     {
         "model_not_found", "model_not_supported", "modelnotfound", "invalid_model", "model_not_available",
         "invalid_url", "url_mismatch", "invalid_endpoint", "invalid_completion_window", "unsupported_endpoint",
+        "model_decommissioned", "model_deprecated", "model_retired", "deploymentnotfound", "deployment_not_found",
     }
 )  # fmt: skip
 _ROUTE_WORDS = re.compile(
-    r"\bmodel\b[^.]*\b(does not exist|not found|not supported|unknown|no such)|"
-    r"does not exist or you do not have access|no such model|模型不存在",
+    r"\bmodel\b[^.]*\b((does )?not exist|not found|not supported|unknown|no such)|"
+    r"\bmodel\b[^.]*\b(is|was|been) (decommissioned|deprecated|retired)|"
+    r"\bmodel\b (`[^`]*` |\S+ )?is not available\b|\bnot a valid model|\bno endpoints found|"
+    r"\bno (allowed )?(providers?|channels?|deployments?) (is |are )?(available|found)|\bdeployment\b[^.]*\bnot exist|"
+    r"(unsupported|invalid) completion_window|"
+    r"does not exist or you do not have access|no such model|模型不存在|无可用渠道",
     re.IGNORECASE,
 )
 _CREATE_PARAMS = frozenset({"endpoint", "completion_window", "metadata", "output_expires_after"})
@@ -136,11 +148,16 @@ _ROW_CODES = frozenset(
         "context_length_exceeded", "string_above_max_length", "content_filter", "content_policy_violation",
         "responsibleaipolicyviolation", "datainspectionfailed", "data_inspection_failed", "invalid_image",
         "invalid_image_url", "image_too_large", "invalid_prompt", "moderation_blocked", "sensitive_content",
+        "sensitivecontentdetected", "oversizetext",
     }
 )  # fmt: skip
 _ROW_WORDS = re.compile(
     r"context (length|window)|maximum (context|prompt|input) length|(prompt|input|message)s? (is |are )?too long|"
-    r"content (policy|filter|management)|inappropriate|safety system|\bsensitive\b|敏感|违规|reduce the length",
+    r"\b(input|prompt|message|text|image)\b[^.]{0,40}\bexceeds? (the )?max(imum)?\b[^.]*\btokens?|"
+    r"length of (the )?input|"
+    r"\binputs?`? (tokens?|length)\b[^.]{0,80}(should be|must be|<=|exceeds)|"
+    r"content (policy|filter|management)|inappropriate|safety (system|filter|policy)|content exists risk|"
+    r"(flagged|blocked)[^.]{0,40}\b(policy|policies|safety|moderation)|\bsensitive\b|敏感|违规|reduce the length",
     re.IGNORECASE,
 )
 
@@ -150,7 +167,8 @@ _PASSING_CODES = frozenset(
         "server_error", "internal_error", "internal_server_error", "internalerror", "service_unavailable",
         "serviceunavailable", "overloaded", "overloaded_error", "engine_overloaded_error", "rate_limit_exceeded",
         "rate_limit_error", "ratelimitexceeded", "too_many_requests", "throttling", "throttling.ratequota",
-        "server_overloaded", "timeout", "request_timeout", "insufficient_system_resource",
+        "server_overloaded", "timeout", "request_timeout", "insufficient_system_resource", "unavailable",
+        "api_error", "serveroverloaded", "deadline_exceeded", "gateway_timeout", "bad_gateway", "batch_expired",
     }
 )  # fmt: skip
 PASSING_STATUSES = frozenset({408, 409, 425, 429, 498})
@@ -192,7 +210,8 @@ def fault_of(refusal: ServiceRefusal) -> Blame:
         return Blame.ACCOUNT
     if code in _ROW_CODES or _ROW_WORDS.search(refusal.message):
         return Blame.ROW
-    if code in _ROUTE_CODES or _ROUTE_WORDS.search(refusal.message):
+    down = refusal.status is not None and refusal.status >= 500  # what it says of the model may pass as well
+    if not down and (code in _ROUTE_CODES or _ROUTE_WORDS.search(refusal.message)):
         return Blame.ROUTE
     if code in _PASSING_CODES:
         return Blame.PASSING
