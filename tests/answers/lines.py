@@ -115,6 +115,26 @@ SHAPES: dict[str, tuple[bytes, str]] = {
         line({"status_code": 200, "body": {"error": {"code": "content_filter", "message": "no"}}}),
         "content_filter permanent",
     ),
+    # --- another frame
+    "a comma behind the line": (answered() + b",", "ok"),
+    "an event of a stream": (b"data: " + answered(), "ok"),
+    "errors as a list": (
+        b'{"custom_id":"job-3","response":null,"errors":[{"code":"boom","message":"x"}]}',
+        "boom transient",
+    ),
+    "a result that errored": (
+        b'{"custom_id":"job-3","result":{"type":"errored","error":{"type":"overloaded_error","message":"x"}}}',
+        "overloaded_error transient",
+    ),
+    "a status in words": (
+        line({"status_code": "429 Too Many Requests", "body": {"error": {"message": "x"}}}),
+        "http_429 transient",
+    ),
+    "200 and a refusal in words": (line({"status_code": 200, "body": {"code": 1113, "msg": "欠费"}}), "1113 transient"),
+    "200 and a base_resp": (
+        line({"status_code": 200, "body": {"base_resp": {"status_code": 1008, "status_msg": "x"}}}),
+        "1008 transient",
+    ),
     "neither answer nor error": (line(None), "empty_answer transient"),
     "response as text": (line("hello"), "empty_answer transient"),
     "response as list": (line([200]), "empty_answer transient"),

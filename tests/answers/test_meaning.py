@@ -89,6 +89,14 @@ def test_a_content_that_is_nested_without_end_is_no_text(content: str) -> None:
     assert isinstance(read_line(raw).outcome, Response | Failure)
 
 
+@pytest.mark.field("account refusals")
+def test_an_error_in_a_success_is_a_refusal_which_may_be_the_accounts() -> None:
+    raw = line({"status_code": 200, "body": {"error": {"code": "insufficient_quota", "message": "no"}}})
+    assert read_line(raw).refused
+    raw = line({"status_code": 200, "body": {"code": 1113, "msg": "您的账户已欠费"}})
+    assert read_line(raw).refused
+
+
 # --- whose line it is ------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from ..bodies.content import has_answer
 from ..bodies.finishing import Ending, ending_of
+from ..bodies.forms import known_form
 from ..bodies.streams import joined_chunks
 from ..bodies.usage import NOTHING, BilledTokens, count_tokens
 from ..model import Failure, Json, RequestId, Response, Result, quoted
@@ -24,6 +25,8 @@ _decoder = msgspec.json.Decoder()
 _CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _AGAIN = frozenset({408, 409, 425, 429, 498})
 _ANSWERED = re.compile(rb'"status_code"\s*:\s*"?2\d\d\b')
+_THREE_DIGITS = re.compile(r"\s*([1-5][0-9]{2})\b")
+_STATUS_NAMES = ("status_code", "statusCode", "status", "http_status")
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -120,7 +123,9 @@ def repair(line: bytes) -> bytes | None:
     would cost as much, and may give no better one.
     """
     try:
-        record = _lenient.decode(line.decode("utf-8", "surrogatepass"))
+        # A file may be one JSON array, an element a line, or a stream of events.
+        whole = line.removeprefix(b"data:").strip().rstrip(b",")
+        record = _lenient.decode(whole.decode("utf-8", "surrogatepass"))
         text = json.dumps(record, ensure_ascii=False, allow_nan=False)
         repaired = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
         _decoder.decode(repaired)
@@ -133,18 +138,44 @@ def _of_record(record: Json, line: bytes) -> Reading:
     if not isinstance(record, dict):
         failure = Failure("unreadable_line", "The service's answer to this row is not a JSON object.", transient=True)
         return Reading(line, failure, failure, None)
-    response, error = decoded(record.get("response")), record.get("error")
+    response, error = decoded(record.get("response")), _first_error(record)
+    if response is None and not error:
+        response, within = _without_response(record)
+        error = within or error
     if isinstance(response, dict):
         return _of_response(response, error, line)
     failure = _of_error(error)
     return Reading(line, failure, failure, None, refused=bool(error), param=_param(error))
 
 
+def _first_error(record: Mapping[str, Json]) -> Json:
+    error = record.get("error", record.get("errors"))
+    if isinstance(error, dict) and isinstance(error.get("data"), list):
+        error = error["data"]
+    return error[0] if isinstance(error, list) and error and isinstance(error[0], dict) else error
+
+
+def _without_response(record: Mapping[str, Json]) -> tuple[Json, Json]:
+    """The response of a line that has it under another name or without a frame, and the error."""
+    result = decoded(record.get("result"))  # as Anthropic frames it
+    if isinstance(result, dict):
+        error = result.get("error")
+        inner = error.get("error") if isinstance(error, dict) else None
+        return ({"body": result.get("message") or result} if not error else None), inner or error
+    if "body" in record:
+        return record, None
+    body = known_form({key: value for key, value in record.items() if key != "response"})
+    return ({"body": body} if has_answer(body) else None), None
+
+
 def _of_response(response: Mapping[str, Json], error: Json, line: bytes) -> Reading:
-    status, body = _status(response.get("status_code")), decoded(response.get("body"))
-    if body is None and has_answer(response):
+    named = next((response[name] for name in _STATUS_NAMES if name in response), None)
+    status, body = _status(named), decoded(response.get("body"))
+    if body is None and has_answer(known_form(response)):
         body = response  # without the frame around it
-    body = _unwrapped(body)
+    body = known_form(_unwrapped(known_form(body)))
+    if isinstance(body, dict) and not body.get("usage") and isinstance(response.get("usage"), dict):
+        body = {**body, "usage": response["usage"]}
     if status is None:
         # Some gateways leave the status out; a body with an answer means success.
         status = 200 if has_answer(body) else 0
@@ -164,11 +195,13 @@ def _of_success(body: Json, status: int, line: bytes) -> Reading:
             response = Response(body, status)
             return Reading(line, response, response.failure, response.counted)
         counted = count_tokens(body.get("usage"))
-        if body.get("error"):
-            failure = _failure(body["error"], status, transient=True)
+        if (error := _error_within(body)) is not None:
+            failure = _failure(error, status, transient=True)
             if ending_of(failure.code) is Ending.FILTERED:
                 failure = replace(failure, code="content_filter", transient=False)
-            return Reading(line, failure, failure, None if counted == NOTHING else counted)
+            billed = None if counted == NOTHING else counted
+            # The status is a lie: what the refusal says counts.
+            return Reading(line, failure, failure, billed, refused=failure.transient and billed is None)
     else:
         counted = NOTHING
     # It was billed, and would most likely be the same again. It is kept, and fails by name.
@@ -181,6 +214,20 @@ def _of_success(body: Json, status: int, line: bytes) -> Reading:
             "paid for, so batchd does not ask again by itself. Drop the failed rows again once the service is well.",
         )
     return Reading(line, failure, failure, counted)
+
+
+def _error_within(body: Mapping[str, Json]) -> Json:
+    """The error in a body that came with a success; None if it holds none."""
+    if body.get("error"):
+        return body["error"]
+    base = body.get("base_resp")
+    if isinstance(base, dict) and base.get("status_code"):
+        return {"code": base["status_code"], "message": base.get("status_msg")}
+    code = body.get("code")
+    number = _status(code) if isinstance(code, str) else code
+    if code and number not in {0, 200, 20000} and any(isinstance(body.get(name), str) for name in ("message", "msg")):
+        return body
+    return None
 
 
 def decoded(value: Json) -> Json:
@@ -204,16 +251,17 @@ def _unwrapped(body: Json) -> Json:
     """The answer in an envelope, such as `{"code": 0, "data": {...}}`; unchanged if it is in none."""
     if not isinstance(body, dict) or has_answer(body):
         return body
+    body = dict(body)
     for key in ("data", "output", "result", "response", "body"):
-        inner = decoded(body.get(key))
+        inner = known_form(decoded(body.get(key)))
         if isinstance(inner, dict) and has_answer(inner):
             return {"usage": body["usage"], **inner} if body.get("usage") and not inner.get("usage") else inner
     return body
 
 
 def _status(status: Json) -> int | None:
-    if isinstance(status, str) and status.strip().isdecimal() and len(status.strip()) == 3:
-        return int(status)
+    if isinstance(status, str) and (found := _THREE_DIGITS.match(status)):
+        return int(found[1])
     if isinstance(status, float) and status.is_integer():
         return int(status)
     return status if isinstance(status, int) and not isinstance(status, bool) else None

@@ -110,6 +110,8 @@ def usual_response(line: bytes) -> Response | None:
     try:
         if not line.isascii():
             line.decode()  # the decoder does not check what it skips
-        return UsualResponse(line, _decode(line).response.body)
+        body = _decode(line).response.body
     except (ValueError, RecursionError):  # msgspec's and Unicode's errors are subclasses of ValueError
         return None
+    # Without a word for the end in its place, one may stand elsewhere.
+    return None if body.choices[0].finish_reason is None else UsualResponse(line, body)

@@ -74,6 +74,8 @@ def content_text(content: Json) -> str | None:
         return content
     if content is None:
         return None
+    if isinstance(content, dict) and isinstance(content.get("parts"), list):
+        content = content["parts"]
     if isinstance(content, list) and (not content or any(map(_is_piece, content))):
         return "".join(_texts(content, "text")) or None
     if _is_piece(content):
@@ -122,8 +124,10 @@ def word_for_the_end(body: Mapping[str, Json]) -> Json:
     """Why the model stopped, in the service's own word. None if it does not say; for /v1/responses its status."""
     choice = choice_of(body)
     if choice is not None:
-        for name in ("finish_reason", "finishReason", "done_reason"):
+        for name in ("finish_reason", "finishReason", "done_reason", "stop_reason", "stopReason"):
             word = choice.get(name)
+            if isinstance(word, list) and len(word) == 1:
+                word = word[0]
             if isinstance(word, dict):
                 word = word.get("reason") or word.get("type")  # as AI21 and SGLang write it
             if word is not None:
@@ -163,6 +167,8 @@ def tool_arguments(body: Mapping[str, Json]) -> Sequence[Json]:
     if not isinstance(message, dict):
         return ()
     calls = message.get("tool_calls")
+    if isinstance(calls, dict):
+        calls = [calls] if "function" in calls else list(calls.values())
     if isinstance(calls, list) and calls:
         return [_arguments(call) for call in calls]
     if isinstance(message.get("function_call"), dict):
@@ -210,5 +216,7 @@ def _texts(content: Json, kind: str) -> Iterator[str]:
             text = piece.get(kind)
             if isinstance(text, dict):
                 text = text.get("value")  # as the Assistants API wraps it
+            if text is None and piece.get("type") == kind:
+                text = piece.get("content")
             if isinstance(text, str):
                 yield text

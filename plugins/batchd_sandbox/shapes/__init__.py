@@ -11,12 +11,13 @@ from .bodies import BODIES
 from .endings import ENDINGS
 from .form import Shape
 from .json_texts import JSON_TEXTS
+from .others import OTHERS
 from .usage import USAGE
 
 if TYPE_CHECKING:
     from ..answering import Answer
 
-SHAPES: dict[str, Shape] = {shape.name: shape for shape in (*BODIES, *ENDINGS, *JSON_TEXTS, *USAGE)}
+SHAPES: dict[str, Shape] = {shape.name: shape for shape in (*BODIES, *ENDINGS, *JSON_TEXTS, *USAGE, *OTHERS)}
 _NAMED = re.compile(rb"<shape ([\w.-]+)>")
 
 
