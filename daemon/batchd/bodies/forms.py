@@ -140,4 +140,4 @@ def _usage(body: _Body) -> Json:
 
 
 def _counts(usage: _Body) -> bool:
-    return any("oken" in name for name in usage if isinstance(name, str) and name != "tokens")
+    return any("oken" in name and name != "tokens" for name in usage)
