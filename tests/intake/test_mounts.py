@@ -99,8 +99,8 @@ def test_is_network(table, kind, network):
 
 def test_the_real_table(tmp_path, elsewhere):
     assert file_system(Path("/proc")) == "proc"
-    assert file_system(elsewhere) == "tmpfs"
-    assert file_system(elsewhere / "not" / "there" / "yet") == "tmpfs"
+    assert "tmpfs" in {file_system(tmp_path), file_system(elsewhere)}
+    assert file_system(elsewhere / "not" / "there" / "yet") == file_system(elsewhere)
     assert file_system(tmp_path) not in {"", "proc"}
 
 
