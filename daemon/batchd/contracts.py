@@ -296,6 +296,16 @@ class Observer(Plugin[SettingsT]):
         call that takes more than five minutes and counts it as a try.
         """
 
+    @property
+    def group_for(self) -> float:
+        """Seconds to wait after an event for others, so that they come together; 0 to get each by itself, at once."""
+        return 0.0
+
+    async def notice_all(self, events: Sequence[Event]) -> None:
+        """Handle events that came together, 100 at most, in order. If it raises, all of them come again."""
+        for event in events:
+            await self.notice(event)
+
     async def aopen(self) -> None:
         """Do what takes long, such as opening a connection. Called before the first event, and again if it raises."""
 

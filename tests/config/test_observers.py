@@ -65,7 +65,7 @@ def test_without_a_table_there_is_no_observer(write: Write, catalogue: Catalogue
         ('plugin = "bell"', "14: [observers.finished] url: is missing."),
         (
             'plugin = "bell"\nurl = "x"\nxyzzy = 1',
-            "17: [observers.finished] xyzzy: there is no such key here; the keys are: events, plugin, token, url.",
+            "17: [observers.finished] xyzzy: there is no such key here; the keys are: events, plugin, routes, token, url.",
         ),
     ],
 )

@@ -30,6 +30,9 @@ from batchd.config.tables import (
 )
 from batchd.plugin.catalogue import Catalogue, Role
 from batchd.plugin.validation import check
+from batchd_notify.command import Command
+from batchd_notify.notify import Notify
+from batchd_notify.webhook import Webhook
 from batchd_prompts.embedding import EmbeddingSettings
 from batchd_prompts.template_settings import TemplateSettings
 
@@ -61,7 +64,7 @@ OWN: Mapping[str, type[BaseModel]] = {
 
 PLUGINS = {
     f"{role.noun.capitalize().removesuffix(' builder')} `{kind}`": (role, kind)
-    for role in (Role.PROVIDER, Role.PROMPT_BUILDER, Role.READER, Role.SINK)
+    for role in (Role.PROVIDER, Role.PROMPT_BUILDER, Role.READER, Role.SINK, Role.OBSERVER)
     for kind in Catalogue.load().kinds(role)
 }
 """Those of the built-in plugins."""
@@ -73,6 +76,9 @@ NEEDED: Mapping[type[BaseModel], dict[str, Any]] = {
     ObserverTable: {"plugin": "finished"},
     TemplateSettings: {"user": "x"},
     EmbeddingSettings: {"input": ["x"]},
+    Notify.Settings: {"urls": ["x"]},
+    Webhook.Settings: {"url": "https://x", "secret": "x"},
+    Command.Settings: {"run": ["x"]},
     RouteTable: {"provider": "x", "model": "y", "prompt": {"plugin": "template"}},
 }
 """What a table must have, to look at the default of another key."""

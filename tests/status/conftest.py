@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from batchd import Observer, Settings
+from batchd.domain.records import Job, JobState
+from batchd.domain.routing import PluginSpec, Route
 from batchd.events import Event, JobFailed
 from batchd.events.groups import every_kind
 from batchd.status.feed import ConfiguredObserver, ObserverFeed
@@ -94,6 +96,21 @@ class Rig:
         finally:
             await self.feed.close(0.0)
             await database.close()
+
+    async def take(self, job: str, route: str) -> None:
+        """A file of this route is taken from the inbox."""
+        record = Job(
+            id=job,
+            state=JobState.CLAIMING,
+            source=f"{job}.csv",
+            inbox_path=job.encode(),
+            stamp=(1, 2, 3, 4),
+            route=Route(name=route, match=(), provider="p", model="m", prompt=PluginSpec("template")),
+            size=2,
+            claimed_at=1.0,
+        )
+        await self.store.jobs.begin_claims([record])
+        await self.store.jobs.claimed(record, (1, 2, 3, 4))
 
     async def happen(self, *jobs: str) -> None:
         """Each of these jobs fails."""

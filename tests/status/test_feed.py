@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from batchd.errors import TransientError
-from batchd.events import Event, JobCancelled, JobFailed, JobRetried
+from batchd.events import ConditionRaised, Event, JobCancelled, JobFailed, JobRetried
 from batchd.status.listener import MAX_TRIES
 from batchd.store.errors import StoreUnavailable
 from batchd.store.observers import KEEP_GONE, MAX_EVENTS, WINDOW, Observers
@@ -330,3 +332,59 @@ async def test_events_are_not_told_to_those_who_want_others(rig: Rig) -> None:
         await rig.happen("one")
         await rig.store.event_log.record(JobRetried(job="two", rows=1))
     assert book.jobs == ["two"]
+
+
+class Grouping(Notebook):
+    """Writes down which events came together."""
+
+    group_for = 30.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groups: list[list[str | None]] = []
+        self.faults = 0
+
+    async def notice_all(self, events: Sequence[Event]) -> None:
+        self.groups.append([event.job for event in events])
+        if self.faults:
+            self.faults -= 1
+            raise TransientError("busy")
+        for event in events:
+            await self.notice(event)
+
+
+async def test_events_of_half_a_minute_come_together_and_all_again_after_a_fault(rig: Rig) -> None:
+    book = Grouping()
+    book.faults = 1
+    async with rig.running(book=hearing(book)):
+        before = rig.clock.elapsed
+        await rig.happen("one", "two", "three")
+        await book.has_heard(3)
+        assert rig.clock.elapsed - before >= 30
+        await rig.happen("four")
+        await book.has_heard(4)
+    assert book.groups == [["one", "two", "three"], ["one", "two", "three"], ["four"]]
+
+
+async def test_a_group_is_told_at_once_when_the_daemon_ends(rig: Rig) -> None:
+    book = Grouping()
+    rig.clock.sleep = _never  # type: ignore[method-assign]
+    async with rig.running(book=hearing(book)):
+        await rig.happen("one", "two")
+    assert book.groups == [["one", "two"]]
+
+
+async def test_an_observer_of_a_route_hears_of_its_jobs_alone(rig: Rig) -> None:
+    book = Notebook()
+    observer = replace(hearing(book), routes=("reviews",))
+    async with rig.running(book=observer):
+        await rig.take("a", "reviews")
+        await rig.take("b", "tickets")
+        await rig.happen("b", "a")
+        await rig.store.event_log.record(ConditionRaised(subject="disk", text="full"))
+        await book.has_heard(3)
+    assert [(event.kind, event.job) for event in book.heard] == [
+        ("JobClaimed", "a"),
+        ("JobFailed", "a"),
+        ("ConditionRaised", None),
+    ]

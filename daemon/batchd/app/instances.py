@@ -191,5 +191,7 @@ def make_observers(
             observers[name] = running[name]
         else:
             plugin = catalogue.create("observer", table.plugin, table.settings)
-            observers[name] = ConfiguredObserver(plugin, table.kinds())
+            observers[name] = ConfiguredObserver(
+                plugin, table.kinds(), tuple(table.routes) if table.routes is not None else None
+            )
     return observers

@@ -305,5 +305,8 @@ class _Reading:
                 self._plugins.settings(Role.OBSERVER, kind, own, keys, also_known=OBSERVER_KEYS)
             if observer is not None:
                 check_events(keys, observer.events or (), self._problems)
+                for number, route in enumerate(observer.routes or ()):
+                    if route not in self._section("routes"):
+                        self._problems.add((*keys, "routes", number), f'there is no route "{route}"')
                 observers[name] = observer
         return observers

@@ -324,10 +324,14 @@ SINK_KEYS = frozenset(SinkTable.model_fields) - {"settings"}
 
 
 class ObserverTable(Table):
-    """`[observers.NAME]`: the plugin, the events that it gets (None: all), and its settings as written."""
+    """`[observers.NAME]`: the plugin, the events that it gets, of jobs of which routes, and its settings as written.
+
+    None is all.
+    """
 
     plugin: Text
     events: list[Text] | None = Field(default=None, min_length=1)
+    routes: list[Text] | None = Field(default=None, min_length=1)
     settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
 
     def kinds(self) -> frozenset[str]:

@@ -187,11 +187,12 @@ class JobFailed(Event):
     """A job cannot go on; its working files stay until `batchd retry` or `batchd cancel`."""
 
     reason: str
+    source: str = ""
     severity: ClassVar[str] = "error"
 
     @property
     def sentence(self) -> str:
-        return f"The job has stopped: {self.reason}"
+        return f"{self.source or 'The job'} has stopped: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,10 +35,11 @@ MAX_PASSED_OVER = 1_000
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredObserver:
-    """One configured observer: the plugin's object, and the kinds of events that it hears."""
+    """One configured observer: the plugin's object, the kinds of events that it hears, and of which routes' jobs."""
 
     plugin: Observer[Any]
     events: frozenset[str]
+    routes: tuple[str, ...] | None = None
 
 
 class Listener:
@@ -97,7 +98,7 @@ class Listener:
             await asyncio.wait(after)
         if not await self._opened():
             return
-        place = await self._stored(partial(self._store.place, self.name, self.observer.events))
+        place = await self._stored(partial(self._store.place, self.name, self.observer.events, self.observer.routes))
         if place is not None:
             await self._tell_all(place)
 
@@ -106,6 +107,10 @@ class Listener:
         while not self._ends:
             self._wake.clear()
             page = await self._stored(partial(self._store.after, place, position))
+            if page is not None and page.events and self.observer.plugin.group_for > 0:
+                # What comes meanwhile is told together with it. At the end of the daemon nothing is waited for.
+                await self._wait(self.observer.plugin.group_for)
+                page = await self._stored(partial(self._store.after, place, position))
             if page is None or not await self._tell(page):
                 return
             position = page.upto
@@ -121,19 +126,32 @@ class Listener:
 
     async def _tell(self, page: Page) -> bool:
         """False if the rest is left to another start."""
-        for number, event in page.events:
-            if self._ends or not await self._told(event) or not await self._advance(number):
+        together = (
+            [page.events] if self.observer.plugin.group_for > 0 and page.events else [[each] for each in page.events]
+        )
+        for events in together:
+            if (
+                self._ends
+                or not await self._told([event for _, event in events])
+                or not await self._advance(events[-1][0])
+            ):
                 return False
         return True
 
-    async def _told(self, event: Event) -> bool:
-        """Tell it of one event, again and again if need be. False if that is left to another start."""
+    async def _told(self, events: Sequence[Event]) -> bool:
+        """Tell it of these events, again and again if need be. False if that is left to another start."""
+        event, plugin = events[0], self.observer.plugin
         what = f"{event.kind} of job {event.job}" if event.job else event.kind
+        what += (
+            f" (event {event.id})" if len(events) == 1 else f" and {len(events) - 1} more (from event {event.id} on)"
+        )
         for attempt in range(1, MAX_TRIES + 1):
-            error = await self._called(partial(self.observer.plugin.notice, event))
+            error = await self._called(
+                partial(plugin.notice, event) if plugin.group_for <= 0 else partial(plugin.notice_all, events)
+            )
             if error is None:
                 return True
-            words = f"The observer {self.name} failed over {what} (event {event.id})"
+            words = f"The observer {self.name} failed over {what}"
             if attempt == MAX_TRIES:
                 self._warn(f"{words} {MAX_TRIES} times and will not hear it again: {what_was_raised(error)}.", error)
             elif attempt == 1:
@@ -215,14 +233,17 @@ class Listener:
     async def _pause(self, failures: int, error: BaseException) -> bool:
         """Wait, the longer the more it has failed. False if it is to end meanwhile."""
         asked = error.retry_after if isinstance(error, TransientError) else None
-        seconds = backoff.delay(failures, jitter=self._clock.jitter(), retry_after=asked)
+        await self._wait(backoff.delay(failures, jitter=self._clock.jitter(), retry_after=asked))
+        return not self._interrupted.is_set()
+
+    async def _wait(self, seconds: float) -> None:
+        """As long, or until it is to end."""
         waits = [asyncio.ensure_future(self._interrupted.wait()), asyncio.ensure_future(self._clock.sleep(seconds))]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for each in waits:
                 each.cancel()
-        return not self._interrupted.is_set()
 
     async def _end(self, grace: float) -> None:
         if not await _within(grace, self._task):

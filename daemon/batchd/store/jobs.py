@@ -350,7 +350,7 @@ class Jobs:
 
     async def failed(self, job: Job, code: str, reason: str) -> None:
         """The job stops until a person acts."""
-        event = JobFailed(job=job.id, reason=reason)
+        event = JobFailed(job=job.id, source=job.source, reason=reason)
         await self._step(job.id, job.state, JobState.FAILED, event, reason_code=code, reason=reason)
 
     async def swept(self, jobs: Sequence[str]) -> None:

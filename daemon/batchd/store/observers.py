@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..events import Event, from_record
 from .database import Database, Transaction, to_json
@@ -19,11 +19,15 @@ WINDOW = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an observer stands: it wants events after `cursor`, those of a kind only after `wanted[kind]`."""
+    """Where an observer stands: it wants events after `cursor`, those of a kind only after `wanted[kind]`.
+
+    Of the jobs' events it wants those of these routes; None is all.
+    """
 
     name: str
     cursor: int
     wanted: Mapping[str, int]
+    routes: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,10 @@ class Observers:
 
         await self._database.write(change)
 
-    async def place(self, name: str, kinds: Collection[str]) -> Place:
+    async def place(self, name: str, kinds: Collection[str], routes: Sequence[str] | None = None) -> Place:
         """Where this one stands, who wants these kinds of events."""
-        return await self._database.write(lambda tx: _place(tx, name, kinds))
+        place = await self._database.write(lambda tx: _place(tx, name, kinds))
+        return replace(place, routes=routes)
 
     async def after(self, place: Place, position: int) -> Page:
         """What it wants of the events after `position`, as many as are good to have in memory."""
@@ -66,7 +71,10 @@ class Observers:
             [last] = await tx.fetch("last_event")
             upto = min(last["id"], position + WINDOW)
             kinds = to_json(sorted(place.wanted))
-            rows = await tx.fetch("events_for_observer", after=position, upto=upto, kinds=kinds, most=MAX_EVENTS)
+            routes = None if place.routes is None else to_json(list(place.routes))
+            rows = await tx.fetch(
+                "events_for_observer", after=position, upto=upto, kinds=kinds, routes=routes, most=MAX_EVENTS
+            )
             if len(rows) == MAX_EVENTS:
                 upto = rows[-1]["id"]
             found = []

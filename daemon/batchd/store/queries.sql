@@ -415,6 +415,8 @@ SELECT COALESCE(MAX(id), 0) AS id FROM events
 -- name: events_for_observer
 SELECT id, at, kind, job, batch, data FROM events
 WHERE id > :after AND id <= :upto AND kind IN (SELECT value FROM json_each(:kinds))
+    AND (:routes IS NULL OR job IS NULL
+        OR (SELECT json_extract(route, '$.name') FROM jobs WHERE jobs.id = events.job) IN (SELECT value FROM json_each(:routes)))
 ORDER BY id LIMIT :most
 
 -- name: observer

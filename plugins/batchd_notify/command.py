@@ -1,0 +1,65 @@
+"""The observer `command`: a script of the operator for each event, which gets the event as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from typing import Annotated
+
+from pydantic import Field
+
+from batchd import Duration, Event, Observer, RejectedError, Settings, TransientError
+
+from .words import record
+
+_TOLD = 300
+
+
+class CommandSettings(Settings):
+    """The table of a `command` observer."""
+
+    run: Annotated[list[str], Field(min_length=1)]
+    """The program by its full path, and its arguments. There is no shell."""
+    timeout: Duration = 60.0
+    """How long it may run."""
+    environment: dict[str, str] = Field(default_factory=dict)
+    """Its environment besides PATH and LANG. It gets nothing else: no key of batchd's."""
+
+
+class Command(Observer[CommandSettings]):
+    """Runs the program once for each event. If it does not end with 0, it is run again."""
+
+    Settings = CommandSettings
+
+    async def notice(self, event: Event) -> None:
+        """See Observer."""
+        content = json.dumps(record(event), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        program, *arguments = self.settings.run
+        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **self.settings.environment}
+        try:
+            process = await asyncio.create_subprocess_exec(
+                program,
+                *arguments,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise RejectedError(f"{program} cannot be run: {error.strerror}") from None
+        try:
+            async with asyncio.timeout(self.settings.timeout):
+                _, said = await process.communicate(content)
+        except TimeoutError:
+            raise TransientError(f"{program} did not end within {self.settings.timeout:.0f} s") from None
+        finally:
+            if process.returncode is None:
+                # With all that it has started.
+                os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+        if process.returncode:
+            words = said.decode(errors="replace").strip()[-_TOLD:]
+            raise TransientError(f"{program} ended with {process.returncode}{f': {words}' if words else ''}")
