@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -31,6 +32,9 @@ class SameSink(FileSink[Settings]):
     Tables as text keep delimiter, quoting, line ends, byte order mark and encoding; where that encoding cannot hold an
     answer, the file is UTF-8 with a mark. JSON comes back as JSON Lines; requests come back as `jsonl` writes them.
     """
+
+    needed: ClassVar[Mapping[str, str]] = {"xlsx": "xlsxwriter", "parquet": "pyarrow"}
+    """The package that each of the others needs. Without it the results are a table as text: no job waits for it."""
 
     def heads(self, shape: Shape) -> Mapping[str, bytes]:
         """See FileSink."""
@@ -74,7 +78,9 @@ class SameSink(FileSink[Settings]):
         if _form(shape) == "requests":
             return JsonlSink(Settings())
         kind = OTHERS.get(_form(shape))
-        return self.find_other(kind) if kind is not None and self.find_other is not None else None
+        if kind is None or self.find_other is None or find_spec(self.needed[kind]) is None:
+            return None
+        return self.find_other(kind)
 
 
 def _form(shape: Shape) -> str:

@@ -133,3 +133,12 @@ def test_requests_come_back_as_the_provider_wrote_them() -> None:
 def test_what_did_not_come_as_text_is_a_table_that_excel_reads() -> None:
     files = publish(Rows(["line"], ["answer"], [answered(0, ["Müller"], ["x"])]))
     assert files == {".results.csv": "\ufeffline,answer,status,error\nMüller,x,ok,\n".encode()}
+
+
+def test_without_the_package_for_workbooks_the_results_are_a_table() -> None:
+    sink = CATALOGUE.create("sink", "same", {})
+    sink.needed = {"xlsx": "no_such_package"}
+    outbox, rows = MemoryOutbox(), Rows(["id"], ["answer"], [answered(0, [1], ["x"])])
+    rows.dialect = Dialect(form="xlsx")
+    asyncio.run(sink.publish(job(outbox), rows))
+    assert list(outbox.files) == [".results.csv"]
