@@ -14,7 +14,7 @@ _LABEL = 18
 
 def bars(values: Sequence[tuple[str, int]], *, label: str) -> str:
     """A horizontal bar for each value, in their order. `label` is what a screen reader says."""
-    import leather  # type: ignore[import-untyped]  # slow to import, and only workers draw
+    import leather  # slow to import, and only workers draw
 
     # Each label is there once, so that no two bars become one.
     shown = [(number, _short(name) + "\u200b" * index) for index, (name, number) in enumerate(values)]

@@ -35,8 +35,8 @@ def picture_counter(model: str) -> Callable[[Any], int]:
 
 
 def _picture(piece: Any) -> tuple[str, str]:
-    image = piece.get("image_url") if isinstance(piece, dict) else None
-    detail = piece.get("detail") if isinstance(piece, dict) else None
+    image: Any = piece.get("image_url") if isinstance(piece, dict) else None
+    detail: Any = piece.get("detail") if isinstance(piece, dict) else None
     if isinstance(image, dict):
         image, detail = image.get("url"), image.get("detail", detail)
     return (image if isinstance(image, str) else ""), (detail if isinstance(detail, str) else "auto")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..contracts import Reader, Source
 from ..domain.formats import ARCHIVE, PACKED, not_taken, suffix_of, takes, without_packing
@@ -110,8 +110,9 @@ def _joined(found: Unpacked, spec: PluginSpec) -> OpenedFile:
                 for record in read:
                     if isinstance(record, BadRow):
                         yield record
-                    else:
-                        yield [*record, member] if same else [*(record[place] for place in order), member]
+                        continue
+                    cells: Sequence[Any] = record
+                    yield [*cells, member] if same else [*(cells[place] for place in order), member]
 
     table.records = records()
     return table
@@ -120,7 +121,7 @@ def _joined(found: Unpacked, spec: PluginSpec) -> OpenedFile:
 def _header(source: Source, spec: PluginSpec) -> list[str]:
     with _named(source.name):
         records = worker_plugins.reader(spec, source.suffix).read(source)
-        names = [str(name) for name in next(records)]
+        names = [str(name) for name in cast("Sequence[str]", next(records))]
         records.close()  # type: ignore[attr-defined]  # a generator, by its contract
         return names
 
