@@ -97,5 +97,5 @@ def test_what_strangers_say_does_not_reach_the_terminal_raw(tmp_path: Path) -> N
 
     house.live(fail)
     *_, first, second = here("events", job, config=house.config).out.splitlines()
-    assert first.endswith(r"The job has stopped: the service said \x1b]0;owned\x07 and")
+    assert first.endswith(r"reviews/june.csv has stopped: the service said \x1b]0;owned\x07 and")
     assert second == " " * 21 + "more"

@@ -157,7 +157,7 @@ KNOWN: dict[str, tuple[Any, Usage | None]] = {
     ),
     "anthropic": (
         {"input_tokens": 100, "cache_read_input_tokens": 900, "cache_creation_input_tokens": 50, "output_tokens": 10},
-        Usage(1050, 900, 10),
+        Usage(1050, 900, 10, cache_writes=50),
     ),
     "anthropic through a relay": (
         {"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010, "cache_read_input_tokens": 900},

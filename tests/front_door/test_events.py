@@ -35,6 +35,7 @@ _BEGIN_WITH_A_NAME = (
     events.ConditionRaised,
     events.ConditionCleared,
     events.JobAccepted,
+    events.JobFailed,
     events.SourceChanged,
     events.BatchEnded,
 )

@@ -11,6 +11,9 @@ import pytest
 import batchd
 
 PUBLIC = [
+    "UnpackLimits",
+    "FromFile",
+    "Archive",
     "BadRow",
     "BatchPhase",
     "BatchProvider",

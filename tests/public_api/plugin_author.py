@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, TypeVar, assert_never, assert_type
+from typing import IO, Annotated, Any, TypeVar, assert_never, assert_type
 
 import batchd
 from batchd import (
+    Archive,
     BadRow,
     BatchdError,
     BatchesFound,
@@ -30,6 +31,7 @@ from batchd import (
     FileRefused,
     FileSink,
     FindsBatches,
+    FromFile,
     Json,
     Limits,
     LiveAnswer,
@@ -66,6 +68,7 @@ from batchd import (
     SubmissionRefused,
     TooManyCalls,
     TransientError,
+    UnpackLimits,
     Usage,
     WorkerLost,
     account_advice,
@@ -106,6 +109,7 @@ class ColonReader(Reader[ColonSettings]):
 
     Settings = ColonSettings
     suffixes = (".colon",)
+    only_if_named = True
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         assert_type(self.settings.comment, str)
@@ -128,6 +132,18 @@ class ColonReader(Reader[ColonSettings]):
 
     def dialect(self) -> Dialect | None:
         return Dialect(delimiter=":", line_end="\n")
+
+
+def packed(file: IO[bytes]) -> Sequence[str]:
+    """The names in a zip archive, whose sizes are limited."""
+    archive = Archive(file, UnpackLimits(max_unpacked=1_000_000, max_ratio=50, max_files=10))
+    return [member.name for member in archive.members]
+
+
+class ExampleSettings(Settings):
+    """A key that names a file beside the configuration."""
+
+    examples: Annotated[str, FromFile(lambda path: path.read_text("utf-8"))] = ""
 
 
 class NumbersOfNothing(Reader[Settings]):
@@ -304,6 +320,8 @@ class Clerk(LiveProvider[MailSettings], FindsBatches):
 
     async def aopen(self) -> None: ...
 
+    async def aopen_live(self) -> None: ...
+
     async def check(self, models: Sequence[str]) -> Sequence[str]:
         return ()
 
@@ -405,6 +423,13 @@ class Bell(Observer[Settings]):
         assert_type(event.sentence, str)
         assert_type(event.id, int | None)
         assert_type(event.at, float | None)
+
+    @property
+    def group_for(self) -> float:
+        return 30.0
+
+    async def notice_all(self, events: Sequence[Event]) -> None:
+        await self.notice(events[0])
 
     async def aclose(self) -> None: ...
 
