@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import IO
@@ -273,6 +274,41 @@ async def test_what_only_time_can_tell_is_waited_for(make_household: MakeHouseho
         await daemon.drain()
         assert not await daemon.context.store.event_log.conditions()
     assert not [event for event in household.events if event.kind == "BatchHeld"]
+    assert statuses(household) == ["ok"] * 9
+    assert service.creates == 1
+    assert set(service.executed.values()) == {1}
+
+
+@pytest.mark.field("creates of unknown outcome")
+@pytest.mark.parametrize("created", [True, False], ids=["found", "absent"])
+async def test_a_person_may_say_sooner_what_time_would_tell(make_household: MakeHousehold, created: bool) -> None:
+    class Silent(FakeProvider):
+        cut = True
+
+        async def submit(self, submission: Submission) -> str:
+            cut, self.cut = self.cut, False
+            remote = await super().submit(submission) if created or not cut else ""
+            if cut:
+                raise TransientError("cut")
+            return remote
+
+        async def find(self, submission: Submission) -> Sequence[str]:
+            raise NotKnownYet("It shows only at the end of the batch.")
+
+    service = FakeService()
+    household = make_household(service=service, provider=Silent(service))
+    household.drop("reviews/may.csv", csv_of(NINE))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        while not (said := str(await daemon.context.store.event_log.conditions())).count("resolve"):
+            await daemon.step()
+        [job] = await daemon.context.store.jobs.ids()
+        [batch] = await daemon.context.store.batches.of_job(job)
+        assert f"`batchd resolve {batch.key} --found ID`" in said
+        found = next(iter(service.batches), None)
+        await order(daemon, "resolve", batch.key, json.dumps({"found": found}))
+        await daemon.drain()
+        assert not await daemon.context.store.event_log.conditions()
     assert statuses(household) == ["ok"] * 9
     assert service.creates == 1
     assert set(service.executed.values()) == {1}

@@ -114,11 +114,12 @@ def skip_sink(call: Call, job: str, sink: str, *, as_json: bool) -> int:
 @json_option
 @pass_call
 def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json: bool) -> int:
-    """Say what is to become of a batch that is held.
+    """Say what is to become of a batch that is held, or not known yet.
 
     batchd holds a batch when it would have to guess: the connection broke while the batch was created, the provider
     does not know it since another account is configured, or it does not send all answers that it counts. `batchd
-    status JOB` says which. Look at the provider's own list first: what is asked again is paid again.
+    status JOB` says which. Where only time can tell whether a batch exists, batchd waits; you may see it sooner.
+    Look at the provider's own list first: what is asked again is paid again.
 
     \b
     Examples:

@@ -214,6 +214,8 @@ class Context:
     publishing: dict[tuple[str, str], asyncio.Timeout] = field(default_factory=dict)
     last_tries: set[str] = field(default_factory=set)
     looked_for_copies: set[str] = field(default_factory=set)
+    not_known_yet: set[str] = field(default_factory=set)
+    """The batches of which, at the last look, only time could tell whether they exist."""
     failed_looks: Counter[str] = field(default_factory=Counter)
     only: frozenset[str] | None = None
 

@@ -264,7 +264,7 @@ class Batches:
         """A person said that the provider does not have it."""
         event = BatchNotFound(batch=batch.key)
         columns = {"state": BatchState.UPLOADED, "intent": None, "looks": 0, "held_for": None}
-        await self._step(batch, BatchState.HELD, event, **columns)
+        await self._step(batch, batch.state, event, **columns)
 
     async def resolved_without(self, batch: Batch, details: Mapping[str, Json]) -> None:
         """A person said that the answers that the provider owes will not come: use those that there are."""

@@ -26,11 +26,13 @@ async def find(context: Context, action: Find) -> None:
         async with limited(provider, "list its batches", more=LISTING_MAY_TAKE):
             found = list(await provider.plugin_for(batch.lane).find(submission(context, batch, provider)))
     except NotKnownYet as error:
+        context.not_known_yet.add(batch.key)
         await context.store.batches.looked(batch, 0)
         raise RetryLater(
             TIME_WILL_TELL,
             f"{error} Its rows wait, and are not asked a second time; all others go on. batchd looks again every "
-            f"{TIME_WILL_TELL / 60:.0f} minutes.",
+            f"{TIME_WILL_TELL / 60:.0f} minutes. For the operator: if you can see it at the provider, run `batchd "
+            f"resolve {batch.key} --found ID`; if you see that it is not there, `batchd resolve {batch.key} --absent`.",
         ) from None
     except CannotFind as error:
         await context.store.batches.held(
@@ -41,6 +43,7 @@ async def find(context: Context, action: Find) -> None:
             f"If not: `batchd resolve {batch.key} --absent`.",
         )
         return
+    context.not_known_yet.discard(batch.key)
     context.looked_for_copies.add(batch.provider)
     if found:
         for duplicate in found[1:]:

@@ -225,11 +225,17 @@ async def _resolve(context: Context, order: Resolve) -> str:
         batch = await context.store.batches.get(order.target)
     except KeyError:
         raise NotCarriedOut(f"There is no batch {order.target}.") from None
-    if batch.state is not BatchState.HELD:
-        raise NotCarriedOut(f"Batch {batch.key} is {batch.state}; only a batch that is held can be resolved.")
+    # One of which only time can tell whether it exists: a person may see it sooner.
+    unknown = batch.state is BatchState.SUBMITTING and batch.key in context.not_known_yet
+    if batch.state is not BatchState.HELD and not unknown:
+        raise NotCarriedOut(
+            f"Batch {batch.key} is {batch.state}; only a batch that is held, or of which it is not known yet whether "
+            "it exists, can be resolved."
+        )
     if order.found is not None:
         await _require_known(context, batch, order.found)
         _let_copy(context, batch)
+        context.not_known_yet.discard(batch.key)
         await context.store.batches.found(batch, order.found, [], context.clock.now())
         return f"Batch {batch.key} goes on as {order.found}."
     match batch.held_for:
@@ -240,6 +246,7 @@ async def _resolve(context: Context, order: Resolve) -> str:
             await context.store.batches.returned(batch, f"a person said that {batch.provider} does not have it")
             return f"The rows of batch {batch.key} are asked again."
     _let_copy(context, batch)
+    context.not_known_yet.discard(batch.key)
     await context.store.batches.resolved_absent(batch)
     return f"Batch {batch.key} will be created now."
 
