@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from batchd.app.dropping import asked_beside
 from batchd.config.load import load
 from batchd.domain.routing import Route
-from batchd.errors import ConfigError
+from batchd.errors import ConfigError, FileRefused
 from batchd.plugin.catalogue import Catalogue
 
 CONFIG = """
@@ -59,3 +60,22 @@ def test_a_folder_of_pictures_lies_outside_of_the_folders_of_batchd(tmp_path: Pa
     [route] = loaded.routes
     assert (route.files, route.part_rows) == (str(tmp_path / "photos"), 100)
     assert "there is no folder" in loaded.warnings[0]
+
+
+def test_where_folders_say_what_is_asked_the_route_has_no_question_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    text = CONFIG.replace('examples = "few/good.csv"\n', "").replace('"m"\n', '"m"\nquestions = "folder"\n')
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"\] user: is the question, which question.md says"):
+        load(path, Catalogue.load())
+    path.write_text(text.replace('user = "{{ review }}"\n', ""))
+    [route] = load(path, Catalogue.load()).routes
+    assert route.questions == "folder"
+    path.write_text(text.replace('user = "{{ review }}"\n', "").replace('"template"', '"passthrough"'))
+    with pytest.raises(ConfigError, match='must be "template"'):
+        load(path, Catalogue.load())
+    (tmp_path / "may.csv").write_text("review\ngood\n")
+    with pytest.raises(FileRefused, match="no question.md beside may.csv"):
+        asked_beside(tmp_path / "may.csv", route)
+    (tmp_path / "question.md").write_text("Is {{ review }} kind?")
+    assert asked_beside(tmp_path / "may.csv", route).prompt.settings["user"] == "Is {{ review }} kind?"

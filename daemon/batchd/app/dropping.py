@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..domain.names import numbered
+from ..domain.questions import NAME as QUESTION
+from ..domain.questions import with_question
 from ..domain.routing import Route, matches, route_for
-from ..errors import BatchdError
+from ..errors import BatchdError, FileRefused
 from ..files import make_folder
 
 
@@ -94,3 +96,20 @@ def _folder(pattern: str) -> str:
 
 def _choice(routes: Sequence[Route]) -> str:
     return ", ".join(f"--route {route.name} (takes {' and '.join(route.match)})" for route in routes)
+
+
+def asked_beside(file: Path, route: Route) -> Route:
+    """The route with the question beside a file, if it takes its questions from folders. FileRefused without one."""
+    if route.questions is None:
+        return route
+    try:
+        content = (file.parent / QUESTION).read_bytes()
+    except OSError:
+        raise FileRefused(
+            "question", f"There is no {QUESTION} beside {file.name}, so nothing says what is asked."
+        ) from None
+    asked = with_question(route, str(file.parent), content)
+    fault = (asked.question or {}).get("fault")
+    if fault is not None:
+        raise FileRefused("question", str(fault))
+    return asked

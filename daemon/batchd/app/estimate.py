@@ -28,7 +28,7 @@ from ..store.reading.history import history_of
 from ..system.clock import Clock
 from ..work.estimate import LARGE, Counted, CountTask, count
 from ..work.pictures import PictureFolder
-from .dropping import NotClear, named_route, route_of
+from .dropping import NotClear, asked_beside, named_route, route_of
 
 _BYTES = "bytes"
 
@@ -89,7 +89,7 @@ class Estimating:
         """What a file would cost, by this route. FileRefused, in words, if the route cannot take it."""
         route = wanted
         if not isinstance(route, Route):
-            route = route_of(file, self.config.folders.inbox, self.config.routes, route)
+            route = asked_beside(file, route_of(file, self.config.folders.inbox, self.config.routes, route))
         choices = self._choices(route, models, everything=everything, providers=[route.provider])
         factors, taught = self._corrections(choices)
         try:

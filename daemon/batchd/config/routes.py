@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..domain.questions import NAME as QUESTION
+from ..domain.questions import PLACEHOLDER
 from ..domain.routing import PluginSpec, Route
 from ..domain.words import Keys, proposal
 from ..files import Rights
@@ -51,7 +53,7 @@ def read_route(
         )
     # The rest checks the written values, so that their faults are reported even if the table has others.
     patterns = [each for each in _list(written.get("match", [])) if isinstance(each, str)] or [f"{name}/**"]
-    prompt = _prompt(keys, written, plugins)
+    prompt = _prompt(keys, written, plugins, by_folder=table is not None and table.questions is not None)
     reader = plugins.asked(Role.READER, (*keys, "reader"), written.get("reader"))
     if reader is not None and not reader.kind:
         plugins.reader_by_suffix(reader, (*keys, "reader"), patterns)
@@ -77,6 +79,7 @@ def read_route(
         sinks=tuple(table.sinks),
         attempts=table.attempts,
         part_rows=part_rows,
+        questions=table.questions,
         files=None if table.files is None else str(resolved(table.files, problems.path)),
         max_file_bytes=table.max_file_bytes,
         reader=reader,
@@ -106,9 +109,19 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _prompt(keys: Keys, written: Mapping[str, Any], plugins: PluginTables) -> PluginSpec | None:
+def _prompt(keys: Keys, written: Mapping[str, Any], plugins: PluginTables, *, by_folder: bool) -> PluginSpec | None:
     table = (*keys, "prompt")
-    prompt = plugins.asked(Role.PROMPT_BUILDER, table, written.get("prompt"))
+    asked = written.get("prompt")
+    if by_folder and isinstance(asked, dict):
+        if asked.get("plugin") != "template":
+            plugins.problems.add((*table, "plugin"), 'must be "template" where questions = "folder"')
+        for key in ("user", "input", "messages"):
+            if key in asked:
+                plugins.problems.add(
+                    (*table, key), f'is the question, which {QUESTION} says where questions = "folder"; take it out'
+                )
+        asked = {**asked, "user": PLACEHOLDER}
+    prompt = plugins.asked(Role.PROMPT_BUILDER, table, asked)
     if prompt is not None and not prompt.kind:
         plugins.problems.add(
             (*table, "plugin"), 'is missing; write which kind of prompt it is, such as plugin = "template"'

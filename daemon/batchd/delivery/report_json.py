@@ -55,6 +55,7 @@ def report_of(
         "provider": job.route.provider,
         "model": job.route.model,
         "prompt": prompt_hash(job.route),
+        "question": _question(job.route),
         "rows": {
             "total": job.rows,
             "ok": counts[RowStatus.OK],
@@ -117,6 +118,12 @@ def report_of(
         "reading": dict(job.description),
         "batchd": __version__,
     }
+
+
+def _question(route: Route) -> Json:
+    """The question that came with the data, None if it is the route's own."""
+    question = route.question
+    return None if question is None else {**question, "text": route.prompt.settings.get("user")}
 
 
 def prompt_hash(route: Route) -> str:

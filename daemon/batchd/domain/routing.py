@@ -64,6 +64,8 @@ class Route:
     reuse: float | None = None
     identical_rows: str = "auto"
     max_failed: float = 1.0
+    questions: str | None = None
+    question: Mapping[str, Json] | None = None
     files: str | None = None
     max_file_bytes: int = 20_000_000
     rights: Rights | None = None

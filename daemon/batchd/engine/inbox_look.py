@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from os.path import splitext
 from pathlib import Path
 
 from ..domain.names import display
+from ..domain.questions import no_question, with_question, without_question
 from ..domain.records import Job, JobState
 from ..domain.routing import NO_ROUTE, Route, route_for
 from ..domain.subjects import INBOX_REST, Subject, SubjectKind
 from ..intake.lease import held_open_for_writing
+from ..intake.questions import Questions
 from ..intake.scan import Entry, scan
 from ..intake.settling import Settling
 from .context import Context
@@ -25,6 +27,10 @@ UNKNOWN_RESTS = 300.0
 RESTING = (
     "No folder is set up for this file, and batchd cannot read files of its kind. If it is still there in five minutes "
     "and has not changed, batchd moves it to the rejected folder, with a note that says where to put it."
+)
+QUESTION_RESTS = (
+    "The file waits for five minutes. If nothing has changed by then, batchd moves it to the rejected folder, with a "
+    "note."
 )
 ODDITIES_TOLD = 50
 """So many entries that are never taken are explained one by one. Nobody wants to read about ten thousand links."""
@@ -63,7 +69,9 @@ class InboxLook:
         self._rest = rest
         self._held_open = held_open
         self._context = context
+        self._settle = settle
         self._settling = Settling(settle=settle)
+        self._questions = Questions(settle=settle)
         self._odd: dict[Subject, str] | None = None
 
     async def look(self) -> Seen:
@@ -87,13 +95,44 @@ class InboxLook:
         begun = {path for path in settled if _as_bytes(path) in claiming} if claiming else set()
         ready = [path for path in settled if path not in begun and not self._busy(path, steady)]
         waiting = len(files) - len(begun) - len(ready)
-        made = [self._job(files[path], configured.routes) for path in ready]
-        jobs = [job for job in made if not self._rests(job, steady)]
-        resting = [(job.relative_path, RESTING) for job in made if job not in jobs] if len(jobs) < len(made) else []
-        return _Look(jobs, waiting, self._settling.due_in(steady), [*listing.oddities, *resting])
+        self._look_for_questions(files, configured.routes, steady)
+        jobs, resting, again_in = [], [], self._settling.due_in(steady)
+        for path in ready:
+            job = self._asked(self._job(files[path], configured.routes), steady)
+            if job is None:
+                again_in = min(again_in or self._settle, self._settle)
+            elif not self._rests(job, steady):
+                jobs.append(job)
+            else:
+                fault = (job.route.question or {}).get("fault")
+                resting.append((job.relative_path, RESTING if fault is None else f"{fault} {QUESTION_RESTS}"))
+        return _Look(jobs, waiting, again_in, [*listing.oddities, *resting])
+
+    def _look_for_questions(self, paths: Iterable[str], routes: Sequence[Route], steady: float) -> None:
+        """Where a route takes its questions from folders, look for those of all files that are there."""
+        folders = set()
+        if any(route.questions is not None for route in routes):
+            for path in paths:
+                route = route_for(display(path), routes)
+                if route is not None and route.questions is not None:
+                    folders.add(path.rpartition("/")[0])
+        self._questions.look(self._context.folders.inbox, folders, steady)
+
+    def _asked(self, job: Job, steady: float) -> Job | None:
+        """The job with the question of its folder, if its route takes it from there; None while that is written."""
+        if job.route.questions is None:
+            return job
+        folder = job.relative_path.rpartition("/")[0]
+        found = self._questions.of(folder, steady)
+        if found is None:
+            return replace(job, route=without_question(job.route, display(folder), f"{no_question(display(folder))}."))
+        where, content = found
+        return None if content is None else replace(job, route=with_question(job.route, display(where), content))
 
     def _rests(self, job: Job, steady: float) -> bool:
         """Whether a file that nobody can use stays for now: a download under a name of its own may still be at work."""
+        if job.route.question is not None and "fault" in job.route.question:
+            return self._settling.unchanged_for(job.relative_path, steady) < self._rest
         known = job.route.name != NO_ROUTE.name or splitext(job.source)[1].lower() in self._context.configured.suffixes
         return not known and self._settling.unchanged_for(job.relative_path, steady) < self._rest
 

@@ -28,6 +28,9 @@ compared with real ones, and for one whose were not."""
 PRICE_UNKNOWN = "price_unknown"
 """The reason code of a job without a known price. batchd checks it again, as it does a job that waits for money."""
 
+QUESTION_CHANGED = "question_changed"
+"""That of a job with another question than its folder had before."""
+
 _WAITS = "waits:"
 
 Beyond: TypeAlias = Literal["hold", "wait"]

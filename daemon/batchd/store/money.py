@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ..domain.questions import changed
 from ..domain.records import Asked, Job, JobState, Part, PartState
 from ..events import JobApproved, JobHeld, JobPlanned, RowsReturned, UsageDiffers
 from ..model import Usage
-from ..money.budget import MAX_AMOUNT, Account, Refusal, beginnings
+from ..money.budget import MAX_AMOUNT, QUESTION_CHANGED, Account, Refusal, beginnings
 from ..money.lanes import Lane
 from ..money.pricing import Terms
 from ..money.spending import AnsweredBy, Bill
@@ -112,8 +113,9 @@ class Money:
             }
             if found[0]["planned_at"] is None:
                 await tx.record(event)
-            refusal = find_refusal(account)
+            refusal = await _new_question(tx, job_of(found[0]), account) or find_refusal(account)
             if refusal is None:
+                await _known_question(tx, job_of(found[0]))
                 columns |= {"state": JobState.RUNNING, "reason": None, "reason_code": None}
                 await tx.update("jobs", {"id": job.id}, **columns)
             else:
@@ -204,6 +206,25 @@ async def account_of(tx: Transaction, job: Job, currency: str) -> Account:
     [own] = await tx.fetch("own_open_parts", job=job.id)
     sums = {name: row[name] for name in row.keys()}  # noqa: SIM118  # iterating a Row gives values
     return Account(**sums, at=tx.now, own=own["reserved"], unlimited=own["unlimited"], open_parts=own["parts"])
+
+
+async def _new_question(tx: Transaction, job: Job, account: Account) -> Refusal | None:
+    """Why a job is held whose question is not the one that its folder had before."""
+    question = job.route.question
+    if question is None or job.approved is not None or not account.open_parts:
+        return None
+    known = await tx.fetch("question_of", route=job.route.name, folder=question["folder"])
+    if not known or known[0]["sha256"] == question["sha256"]:
+        return None
+    return Refusal(QUESTION_CHANGED, changed(question))
+
+
+async def _known_question(tx: Transaction, job: Job) -> None:
+    """The question of a job that may run is known from now on."""
+    question = job.route.question
+    if question is not None:
+        row = {"route": job.route.name, "folder": question["folder"], "sha256": question["sha256"], "at": tx.now}
+        await tx.insert("questions", [row], otherwise="OR REPLACE")
 
 
 async def _hold(tx: Transaction, job: Job, refusal: Refusal, columns: Mapping[str, object]) -> None:

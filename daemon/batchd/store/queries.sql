@@ -393,8 +393,12 @@ SET estimated = estimated + excluded.estimated, actual = actual + excluded.actua
 SELECT * FROM jobs WHERE state = 'held' ORDER BY claimed_at, id
 
 -- name: jobs_waiting_for_budget
--- Held, but not only for a person: they go on by themselves once there is money, or are judged once there is a price.
-SELECT id FROM jobs WHERE state = 'held' AND (reason_code LIKE 'waits:%' OR reason_code = 'price_unknown') ORDER BY claimed_at, id
+-- Held, but not only for a person: they go on by themselves once there is money, or are judged once there is a price,
+-- or once their question was approved with another job.
+SELECT id FROM jobs WHERE state = 'held' AND (reason_code LIKE 'waits:%' OR reason_code IN ('price_unknown', 'question_changed')) ORDER BY claimed_at, id
+
+-- name: question_of
+SELECT sha256 FROM questions WHERE route = :route AND folder = :folder
 
 -- name: place_of_batch
 -- How many jobs a batch has rows of, and whether it is the first of one of them; those that never ran do not count.

@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from ..contracts import Source
+from ..contracts import PromptBuilder, Source
 from ..domain import rows
+from ..domain.questions import NAME as QUESTION
 from ..domain.routing import PluginSpec
 from ..domain.words import matched, nearest, shown
 from ..errors import FileRefused, PluginError
@@ -45,6 +46,7 @@ class ReadTask:
     builder: PluginSpec
     among: int = 1
     read_timeout: float = READ_TIMEOUT
+    by_folder: bool = False
     pilot: int = 0
     pilot_spread: bool = False
     formats: Sequence[str] | None = None
@@ -83,7 +85,7 @@ def read(task: ReadTask) -> ReadDone:
 def _read(task: ReadTask, path: Path, table: OpenedFile, progress: Progress) -> ReadDone:
     records = table.records
     columns = _columns(next(records, None))
-    builder = worker_plugins.builder(task.builder)
+    builder = _builder(task)
     again = ResultsAgain.of(task.name, columns, builder.columns, builder.needs())
     if again is not None:
         columns, records = again.columns, again.rows(records)
@@ -114,6 +116,16 @@ def _read(task: ReadTask, path: Path, table: OpenedFile, progress: Progress) -> 
         stamp=stamp_of(path),
         ahead=ahead,
     )
+
+
+def _builder(task: ReadTask) -> PromptBuilder[Any]:
+    try:
+        return worker_plugins.builder(task.builder)
+    except PluginError as error:
+        if not task.by_folder:
+            raise
+        # What the operator wrote was accepted with the configuration: the question is at fault.
+        raise FileRefused("question", f"{QUESTION} cannot be asked: {str(error).partition(': ')[2] or error}") from None
 
 
 def _noted(records: Iterator[Sequence[Json] | BadRow], progress: Progress) -> Iterator[Sequence[Json] | BadRow]:

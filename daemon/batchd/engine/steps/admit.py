@@ -10,7 +10,7 @@ from ...domain.lifecycle import Admit
 from ...domain.records import Asked, Job, JobState, Part, PartState
 from ...domain.routing import cached_for
 from ...events import JobPlanned
-from ...money.budget import MAX_AMOUNT, PRICE_UNKNOWN, Account, Refusal, find_refusal, reserved
+from ...money.budget import MAX_AMOUNT, PRICE_UNKNOWN, QUESTION_CHANGED, Account, Refusal, find_refusal, reserved
 from ...money.calibration import correction
 from ...money.lanes import Lane
 from ...money.pricing import Terms, at_most
@@ -72,7 +72,7 @@ async def admit(context: Context, action: Admit) -> None:
         # Why, and what follows from it, is what the note says: it is written anew.
         await asyncio.to_thread(context.notes.take_away, job.note)
         await context.store.money.noted(job, None)
-    if refusal.passes or refusal.code == PRICE_UNKNOWN:
+    if refusal.passes or refusal.code in {PRICE_UNKNOWN, QUESTION_CHANGED}:
         raise RetryLater(LOOK_FOR_MONEY_EVERY)
 
 

@@ -6,6 +6,7 @@ import asyncio
 
 from ...domain.formats import suffix_of, without_packing
 from ...domain.lifecycle import Read
+from ...domain.questions import rejected_words
 from ...domain.records import Part, Trial
 from ...domain.routing import NO_ROUTE, PluginSpec, no_route_reason
 from ...errors import FileRefused, PluginError, WorkerLost
@@ -31,6 +32,9 @@ async def read_source(context: Context, action: Read) -> None:
     if job.route.name == NO_ROUTE.name:
         await reject(context, job, "no_route", no_route_reason(job.source, configured.routes))
         return
+    if job.route.question is not None and "fault" in job.route.question:
+        await reject(context, job, "question", rejected_words(job.route.question))
+        return
     spool, now = context.spool, configured.route(job.route.name)
     task = ReadTask(
         source=str(spool.source(job.id)),
@@ -43,6 +47,7 @@ async def read_source(context: Context, action: Read) -> None:
         among=1 if job.route.reuse or job.route.asks_once() else context.executor.number,
         read_timeout=context.time_limits.read,
         formats=job.route.formats,
+        by_folder=job.route.question is not None,
         pilot=now.pilot if now is not None else 0,
         pilot_spread=now is not None and now.pilot_spread,
     )

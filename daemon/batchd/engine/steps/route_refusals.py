@@ -30,6 +30,9 @@ async def stop_job(context: Context, job: Job, message: str, refused: RouteRefus
 def changed_route(context: Context, job: Job) -> Route | None:
     """The job's route as it is configured now, if it differs and the job can go on by it."""
     route = next((each for each in context.configured.routes if each.name == job.route.name), None)
+    if route is not None and job.route.question is not None:
+        # The question is the folder's, as it was when the file was taken; all else is as it is configured now.
+        route = replace(route, prompt=job.route.prompt, question=job.route.question)
     if route is None or route.to_json() == job.route.to_json():
         return None
     return route if _columns(route.prompt) == _columns(job.route.prompt) else None
