@@ -200,6 +200,10 @@ def _what(error: str) -> str:
     return TOO_LONG if error.startswith("field larger") else FOLLOWED
 
 
+_MAX_FILLED = 64 << 20
+"""Bytes at the end that are looked through. A file with more is no table that was filled up to a size, but a hole."""
+
+
 def content_end(file: IO[bytes], encoding: str) -> int | None:
     """Where the text ends, if the file is filled up with NULs or ends with Ctrl-Z as under DOS; else None.
 
@@ -211,14 +215,15 @@ def content_end(file: IO[bytes], encoding: str) -> int | None:
     size = end
     if end % unit:
         return None
-    while end:
+    while end and size - end < _MAX_FILLED:
         start = max(0, end - _CHUNK)
         file.seek(start)
         chunk = file.read(end - start)
-        while chunk and chunk[-unit:] in fillers:
-            chunk = chunk[:-unit].rstrip(b"\0\x1a") if unit == 1 else chunk[:-unit]
-        end = start + len(chunk)
-        if chunk:
+        kept = 0 if not any(chunk) else len(chunk)
+        while kept and chunk[kept - unit : kept] in fillers:
+            kept -= unit
+        end = start + kept
+        if kept:
             break
     return end if end < size else None
 

@@ -433,6 +433,7 @@ def test_once_says_what_lies_where(tmp_path: Path) -> None:
         "reviews/may.csv: done. 3 rows: 2 ok, 1 failed. 0.025 USD.",
         f"  results  {outbox}/may.results.csv",
         f"  failed   {outbox}/may.failed.csv",
+        f"  page     {outbox}/may.report.html",
         f"  report   {outbox}/may.report.json",
         f"  original {house}/archive/reviews/may.csv",
     ]

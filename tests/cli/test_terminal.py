@@ -175,7 +175,7 @@ def test_once_shows_how_far_it_is_and_then_what_lies_where(tmp_path: Path) -> No
     assert "waiting for answers" in raw
     assert "waits for fake: 0 of 2 answered (1 batch)" in raw
     assert "Received reviews" not in raw, "the log would tear the display"
-    assert plain(raw)[-4].endswith("reviews/may.csv: done. 2 rows: 2 ok. 0.025 USD.")
+    assert plain(raw)[-5].endswith("reviews/may.csv: done. 2 rows: 2 ok. 0.025 USD.")
 
 
 @pytest.mark.slow

@@ -352,6 +352,8 @@ class Rig(NurseryPlace):
                 wrong += self._report(path)
             elif path.name.endswith(".results.csv"):
                 wrong += self._results(path)
+            elif path.name.endswith(".report.html"):
+                wrong += [] if path.read_bytes().endswith(b"</html>") else [f"half a page: {path.name}"]
             else:
                 wrong.append(f"nobody asked for {path.name}")
         wrong += [f"rejected: {path.name}" for path in rejected.rglob("*") if path.is_file()]

@@ -52,6 +52,8 @@ def test_all_sorts_of_names(shared: Shared) -> None:
     before = {str(path) for path in shared.folder.iterdir()}
     daemon = shared.start()
     until(lambda: len(shared.reports("")) == len(places), f"all are delivered: {len(places)}", seconds=120)
+    archive = shared.folder / "archive"
+    until(lambda: sum(path.is_file() for path in archive.rglob("*")) == len(places), "all originals are put away")
     shared.stop(daemon)
     outbox = shared.folder / "outbox"
     found = {}

@@ -92,7 +92,7 @@ async def _report(
         name=name,
         language=configured.page_for,
     )
-    return await context.executor.run(make_report, task)
+    return await context.local.run(make_report, task)
 
 
 async def _publish_review(context: Context, configured: Configured, job: Job, parts: Sequence[Part]) -> None:
@@ -110,7 +110,7 @@ async def _publish_review(context: Context, configured: Configured, job: Job, pa
         target=str(spool.review(job.id)),
         row_timeout=context.time_limits.row,
     )
-    await context.executor.run(write_review, task)
+    await context.local.run(write_review, task)
     content = await asyncio.to_thread(spool.review(job.id).read_bytes)
     name = f"{job.outbox_stem}{REVIEW}"
     await asyncio.to_thread(publish_report, content, folders.outbox, name, mounted=folders.mounted, rights=rights)
