@@ -94,7 +94,7 @@ servers:  ## servers of others for the tests, into .servers: llama.cpp, and one 
 	.servers/bin/python -m pip install --quiet xllamacpp==2026.10.11549 gguf==0.19.0 fakellm==0.3.5
 
 field: $(STAMP)  ## what real services, files and people do, with a table of how much of it holds
-	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup -m field
+	BATCHD_EVERY_CASE=1 $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup -m field
 
 properties: $(STAMP)  ## the property tests, each with 1,500 new examples
 	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) -m hypothesis --hypothesis-profile thorough

@@ -571,6 +571,7 @@ def test_nobody_is_called_and_openai_is_not_imported(config: Path) -> None:
         assert "openai" not in imported_by(config.parent, *arguments)
 
 
+@pytest.mark.slow
 def test_the_operators_prices_are_enough_without_the_published_ones(config: Path) -> None:
     modules = imported_by(
         config.parent, "estimate", "--requests", "1", "--input", "1", "--output", "1", *asked(*COMPARED)

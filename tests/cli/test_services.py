@@ -59,6 +59,7 @@ def test_the_page_has_the_list_of_today() -> None:
     assert here("services", "--markdown").out == shown
 
 
+@pytest.mark.slow
 def test_a_configuration_for_each_service_passes_the_check(tmp_path: Path) -> None:
     faults = []
     for name, table in all_services(Catalogue.load()).items():

@@ -132,6 +132,7 @@ prompt = { plugin = "template", user = "{{ text }}" }
 """
 
 
+@pytest.mark.slow
 def test_a_provider_of_live_calls_alone_opens_without_the_sdk(tmp_path: Path) -> None:
     """Importing it takes about as long as 4,000 calls."""
     (tmp_path / "config.toml").write_text(LIVE)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from batchd.domain.subjects import Subject
 from batchd.store.spool import Spool
 from batchd.testing.household import Living
@@ -152,6 +154,7 @@ def test_a_rejected_file_says_why(tmp_path: Path) -> None:
     assert str(house.folders.rejected / "nowhere.csv") in details
 
 
+@pytest.mark.slow
 def test_only_the_last_finished_jobs_unless_all(tmp_path: Path) -> None:
     house = House(tmp_path / "house")
     jobs = [house.run(f"reviews/{number}.csv", [f"review {number}"]) for number in range(7)]

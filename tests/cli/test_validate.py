@@ -326,6 +326,7 @@ def size_of(folder: Path) -> int:
         return 0
 
 
+@pytest.mark.slow
 def test_with_a_provider_it_imports_its_plugin_and_not_openai(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(CONFIG.replace("plugin_dir", "# "))
     write(request("a"))
@@ -334,6 +335,7 @@ def test_with_a_provider_it_imports_its_plugin_and_not_openai(tmp_path: Path) ->
     assert "openai" not in modules
 
 
+@pytest.mark.slow
 def test_on_a_terminal_a_large_file_shows_how_far_it_is(tmp_path: Path) -> None:
     line = request("a", body={"model": "small", "messages": [{"role": "user", "content": "x" * 900_000}]})
     write(*(line.replace('"a"', f'"{number}"') for number in range(command.LARGE // len(line) + 1)))

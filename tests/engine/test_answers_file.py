@@ -74,6 +74,7 @@ def test_a_line_without_end_is_cut_and_the_others_stay(size: int) -> None:
     assert max(map(len, lines)) <= 1_000_000
 
 
+@pytest.mark.slow
 async def test_a_download_without_end_is_ended_and_said(tmp_path: Path) -> None:
     class Endless(FakeProvider):
         downloads = 0

@@ -124,6 +124,7 @@ async def test_what_a_cut_part_is_told_goes_with_its_pieces(tmp_path: Path) -> N
     assert sorted(map(len, asked)) == [1, 1, 1, 3, 3, 3]
 
 
+@pytest.mark.slow
 async def test_dropped_after_any_action_nothing_is_asked_twice(tmp_path: Path) -> None:
     plain: list[Json] = []
     expected = await finished(Household(tmp_path / "plain", service=service(plain), routes=[ROUTE]))

@@ -547,6 +547,7 @@ def in_dong(folder: Path, **limits: int) -> Household:
     return Household(folder, prices=MILLIONS, budget=budget, routes=[replace(ROUTE, part_rows=1)])
 
 
+@pytest.mark.slow
 async def test_hundreds_of_millions_of_a_small_unit_are_added_up(tmp_path: Path) -> None:
     house = in_dong(tmp_path, per_month=2_000_000_000)
     house.drop("reviews/may.csv", csv(4))
@@ -571,6 +572,7 @@ async def test_hundreds_of_millions_of_a_small_unit_are_added_up(tmp_path: Path)
     assert (cost["estimated"], cost["actual"], cost["currency"]) == (1.2e9, 1.2e9, "VND")
 
 
+@pytest.mark.slow
 async def test_a_job_that_can_cost_more_than_can_be_counted_is_held_and_stops_nothing(tmp_path: Path) -> None:
     house = in_dong(tmp_path)
     house.drop("reviews/huge.csv", csv(40))  # 12 billion

@@ -18,6 +18,7 @@ from .conftest import MakeHousehold, csv_of
 from .test_faults import NINE, order, statuses
 
 
+@pytest.mark.slow
 async def test_the_same_bytes_under_many_names_are_paid_once(make_household: MakeHousehold) -> None:
     household = make_household()
     for number in range(6):
@@ -78,6 +79,7 @@ async def test_a_job_that_was_swept_can_neither_be_retried_nor_delivered_again(m
     assert household.service.executed.total() == 18
 
 
+@pytest.mark.slow
 async def test_duplicates_may_be_processed_or_rejected(make_household: MakeHousehold) -> None:
     for policy, executed in (("process", 18), ("reject", 9)):
         household = make_household(duplicates=policy)
@@ -133,6 +135,7 @@ async def test_dropped_again_answers_come_from_before_and_failures_are_asked(
 
 
 @pytest.mark.field("dropped again")
+@pytest.mark.slow
 async def test_a_file_that_was_refused_as_a_whole_or_its_failed_csv_is_asked_again(
     make_household: MakeHousehold,
 ) -> None:

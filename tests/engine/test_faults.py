@@ -140,6 +140,7 @@ async def test_a_create_that_is_refused_is_judged_like_a_failed_batch(make_house
     assert statuses(household) == ["failed", "ok"]
 
 
+@pytest.mark.slow
 async def test_a_refused_key_makes_jobs_wait_and_a_restored_one_goes_on(make_household: MakeHousehold) -> None:
     class Locked(FakeProvider):
         refuse = True
@@ -447,6 +448,7 @@ async def test_more_failed_rows_than_allowed_make_the_job_count_as_failed(make_h
     assert (job.state, job.reason_code) == ("done", "max_failed")
 
 
+@pytest.mark.slow
 async def test_a_batch_that_vanishes_is_waited_for_and_then_asked_again(make_household: MakeHousehold) -> None:
     class Losing(FakeProvider):
         async def poll(self, batch: RemoteBatch) -> BatchStatus:

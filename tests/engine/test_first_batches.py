@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from batchd.contracts import Limits
 from batchd.events import BatchEnded, BatchReturned, BatchSubmitted, Event
 from batchd.model import Problem
@@ -17,6 +19,7 @@ def firsts(events: list[Event], kind: type[BatchSubmitted | BatchEnded]) -> list
     return [event.first for event in events if isinstance(event, kind)]
 
 
+@pytest.mark.slow
 async def test_one_of_a_job_s_batches_is_the_first(make_household: MakeHousehold) -> None:
     household = make_household(limits=Limits(max_requests=2))
     household.drop("reviews/may.csv", rows(7))

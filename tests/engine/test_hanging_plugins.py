@@ -122,6 +122,7 @@ async def rows_of(household: Household, reviews: list[str]) -> list[dict[str, st
 
 @pytest.mark.parametrize("kind", ["slow", "eager"])
 @pytest.mark.parametrize("what", ["loop", "sleep"])
+@pytest.mark.slow
 async def test_a_row_over_which_build_hangs_fails_alone_and_by_name(
     make_hanging: MakeHanging, kind: str, what: str
 ) -> None:
@@ -132,6 +133,7 @@ async def test_a_row_over_which_build_hangs_fails_alone_and_by_name(
     assert "did not return within 0.2 s" in rows[1]["error"]
 
 
+@pytest.mark.slow
 async def test_a_row_over_whose_answer_parse_hangs_fails_alone_and_by_name(make_hanging: MakeHanging) -> None:
     household = make_hanging()
     rows = await rows_of(household, ["one", "answer loop", "three"])
@@ -173,6 +175,7 @@ async def test_in_worker_processes_nothing_can_hang(make_hanging: MakeHanging, w
     assert 'parse of the plugin "hanging"' in rows[3]["error"]
 
 
+@pytest.mark.slow
 async def test_a_fault_in_a_plugin_is_told_with_plugin_file_method_and_job(make_hanging: MakeHanging) -> None:
     household = make_hanging("bad")
     household.drop("reviews/may.csv", csv_of(["one"]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from batchd.contracts import DeliveryJob, ResultRows, Settings, Sink
 from batchd.domain.lifecycle import Close
 from batchd.domain.subjects import Subject
@@ -67,6 +69,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 async def test_two_sinks_that_publish_the_same_file_are_named_and_the_first_one_stands(
     make_household: MakeHousehold,
 ) -> None:

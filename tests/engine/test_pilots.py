@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from batchd.domain.records import JobState
 from batchd.engine import held_look
 from batchd.model import Failure
@@ -143,6 +145,7 @@ async def killed_after(living: Living, steps: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 async def test_killed_after_any_action_no_row_is_paid_twice(tmp_path: Path) -> None:
     faults = []
     for steps in (1, 2, 5):
@@ -178,6 +181,7 @@ async def test_shown_twice_it_is_one_file_and_nothing_of_others_is_replaced(tmp_
         assert house.outbox()["reviews/may.pilot.csv"] == there
 
 
+@pytest.mark.slow
 async def test_what_a_pilot_has_asked_is_not_asked_again_by_another_file(tmp_path: Path) -> None:
     for identical, paid in (("auto", 11), ("each", 11)):
         house = household(tmp_path / identical, routes=[replace(ROUTE, identical_rows=identical)])

@@ -92,6 +92,7 @@ def test_a_group_that_does_not_exist_shows_nothing(tmp_path: Path) -> None:
 
 
 @needs_root
+@pytest.mark.slow
 def test_a_group_that_we_are_not_in_shows_nothing(folder: Path) -> None:
     folder.chmod(0o777)
     (folder / "dropped").write_text("by somebody else")
@@ -122,6 +123,7 @@ with publishing(Path("{folder}/june.csv"), rights=Rights("{TEAM_A}")) as file:
 
 
 @needs_root
+@pytest.mark.slow
 async def test_teams_on_one_server_do_not_read_each_others_files(folder: Path) -> None:
     routes = (
         replace(REVIEWS, rights=Rights(TEAM_A, 0o640)),

@@ -101,6 +101,7 @@ def seen(records: list[Any]) -> list[Any]:
     return [None if isinstance(record, BadRow) else list(record) for record in records]
 
 
+@pytest.mark.slow
 def test_each_is_read_and_its_rows_come_back_the_same(tmp_path: Path) -> None:
     faults = []
     for what, (text, columns, rows) in FILES.items():

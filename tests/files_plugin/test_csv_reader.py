@@ -425,6 +425,7 @@ def test_memory_does_not_grow_with_the_file(drop):
     assert peak(60_000) < peak(6_000) + 200_000
 
 
+@pytest.mark.slow
 def test_rows_are_yielded_before_the_file_is_read_to_its_end(drop):
     path = drop("a,b\n" + "1,2\n" * 200_000 + '3,"open\n')
     assert list(islice(reader().read(Source(path, path.name)), 3)) == [["a", "b"], ["1", "2"], ["1", "2"]]

@@ -103,6 +103,7 @@ def test_a_bad_object_fails_alone_and_is_returned_on_one_line(tmp_path: Path) ->
     assert bad(records)[0].failure.message.startswith("Object 2: ")
 
 
+@pytest.mark.slow
 def test_an_object_without_end_is_refused_in_bounded_memory(tmp_path: Path) -> None:
     (path := tmp_path / "may.json").write_bytes(b'[{"a": "' + b"x" * 12_000_000)
     tracemalloc.start()

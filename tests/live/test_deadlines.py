@@ -123,6 +123,7 @@ async def test_the_attempt_that_was_cut_does_not_count(make_household: MakeHouse
     assert report["rows"]["ok"] == 9
 
 
+@pytest.mark.slow
 async def test_what_was_not_sent_yet_is_not_sent_in_a_batch(make_household: MakeHousehold) -> None:
     service = SlowBatches()
 
@@ -157,6 +158,7 @@ async def test_a_create_of_unknown_outcome_is_found_out_before_a_row_is_asked_by
     assert service.executed == Counter(dict.fromkeys(NINE, 1))
 
 
+@pytest.mark.slow
 async def test_no_row_is_asked_by_calls_while_a_service_does_not_stop_its_batch(make_household: MakeHousehold) -> None:
     service = SlowBatches(answers=3)
     service.deaf = True
@@ -172,6 +174,7 @@ async def test_no_row_is_asked_by_calls_while_a_service_does_not_stop_its_batch(
     assert service.executed == Counter(dict.fromkeys(NINE, 1))
 
 
+@pytest.mark.slow
 async def test_without_room_in_the_budget_the_batch_runs_on_and_status_says_so(make_household: MakeHousehold) -> None:
     service = SlowBatches(answers=2)
     household = house(make_household, service, budget=7)
@@ -190,6 +193,7 @@ async def test_without_room_in_the_budget_the_batch_runs_on_and_status_says_so(m
     assert household.report("reviews/may.report.json")["cost"]["actual"] == 9 * 2.5
 
 
+@pytest.mark.slow
 async def test_once_the_budget_has_room_it_is_asked_by_calls(make_household: MakeHousehold) -> None:
     service = SlowBatches(answers=2)
     household = house(make_household, service, budget=7)
@@ -267,6 +271,7 @@ async def test_jobs_with_and_without_a_deadline_share_no_batch(make_household: M
     assert [len({part.job for part in batch}) for action in packs for batch in action.batches] == [1, 1]
 
 
+@pytest.mark.slow
 async def test_a_job_that_shares_a_batch_with_a_late_one_goes_on_in_another_batch(
     make_household: MakeHousehold,
 ) -> None:

@@ -139,6 +139,7 @@ async def test_what_would_be_late_is_asked_at_the_fallback_at_its_prices(make_ho
     assert "live calls of backup (other)" in late.sentence
 
 
+@pytest.mark.slow
 async def test_the_same_file_dropped_again_is_not_asked_again(make_household: MakeHousehold) -> None:
     service = SlowBatches(answers=4)
     household, backup = house(make_household, service, finish_within=HOUR, fallback_model="other")
@@ -152,6 +153,7 @@ async def test_the_same_file_dropped_again_is_not_asked_again(make_household: Ma
     assert (len(backup.asked), len(service.batches)) == (before, 1)
 
 
+@pytest.mark.slow
 async def test_the_budget_counts_the_prices_of_the_fallback(make_household: MakeHousehold) -> None:
     # Six rows by batch and three by calls of the other model are as much as nine calls.
     service = SlowBatches(answers=6)
@@ -260,6 +262,7 @@ async def test_what_a_create_of_unknown_outcome_may_hold_stays_there(make_househ
     assert service.executed == Counter(dict.fromkeys(NINE, 1))
 
 
+@pytest.mark.slow
 async def test_live_calls_that_are_not_answered_go_to_the_fallback(make_household: MakeHousehold) -> None:
     def behave(text: str, before: int) -> Any:
         return said(f"answer to {text}") if text in NINE[:3] else TransientError("down", answered=True)
@@ -289,6 +292,7 @@ async def test_a_short_outage_is_waited_for(make_household: MakeHousehold) -> No
     assert "JobMoved" not in kinds(household)
 
 
+@pytest.mark.slow
 async def test_a_provider_that_works_again_is_asked_first(make_household: MakeHousehold) -> None:
     service = SlowBatches(answers=9)
     down(service, "upload: before")

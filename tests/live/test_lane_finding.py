@@ -176,6 +176,7 @@ async def test_where_batches_are_ordered_a_refused_create_waits_for_a_person(mak
     assert "has no Batch API" in raised.sentence
 
 
+@pytest.mark.slow
 async def test_it_is_remembered_for_a_day(make_household: MakeHousehold) -> None:
     provider = Both(NONE)
     household = house(make_household, provider)

@@ -242,6 +242,7 @@ async def test_after_a_kill_only_the_calls_under_way_are_made_again(make_househo
     assert all(len(set(service.keys[text])) == 1 for text in under_way)
 
 
+@pytest.mark.slow
 async def test_a_small_file_does_not_wait_for_a_large_one(make_household: MakeHousehold) -> None:
     service = LiveService()
     service.gate = lambda: asyncio.sleep(0.005)
@@ -335,6 +336,7 @@ async def test_status_says_how_fast_it_goes_and_what_limits_it(make_household: M
         await daemon.drain()
 
 
+@pytest.mark.slow
 async def test_no_more_calls_at_once_than_configured(make_household: MakeHousehold, tmp_path: Path) -> None:
     service = LiveService()
     service.gate = lambda: asyncio.sleep(0.002)

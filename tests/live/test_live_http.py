@@ -71,6 +71,7 @@ async def test_every_row_is_answered_and_paid_once(
 
 
 @pytest.mark.field("account refusals")
+@pytest.mark.slow
 async def test_a_refused_account_is_said_and_waited_for(make_household: MakeHousehold, tmp_path: Path) -> None:
     async with running(tmp_path / "sandbox", batches=False) as server:
         household, provider = house(make_household, server)

@@ -149,6 +149,7 @@ async def test_calls_that_a_kill_broke_off_count_as_wasted(make_household: MakeH
 
 
 @pytest.mark.field("live calls")
+@pytest.mark.slow
 async def test_a_row_without_an_answer_may_have_cost_something(make_household: MakeHousehold) -> None:
     def behave(text: str, before: int) -> Any:
         del before

@@ -144,6 +144,7 @@ def test_zero_is_a_price() -> None:
     assert terms.batch == Rates(0, 0, 0)
 
 
+@pytest.mark.slow
 def test_every_published_price_can_be_kept_and_a_batch_is_never_dearer() -> None:
     seen = tiered = 0
     for name in published_prices.names():
@@ -199,6 +200,7 @@ def test_a_lookup_is_made_once_a_model() -> None:
     assert published_prices.find.cache_info().misses <= before + 1
 
 
+@pytest.mark.slow
 def test_prices_are_imported_only_when_they_are_asked_for() -> None:
     code = (
         "import sys\n"

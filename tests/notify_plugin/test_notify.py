@@ -105,6 +105,7 @@ async def test_thirty_files_are_one_mail_and_a_refusal_is_tried_again(monkeypatc
     assert "- reviews/29.csv is done: 1,200 answered, 1 failed." in text
 
 
+@pytest.mark.slow
 async def test_an_address_that_apprise_does_not_know_is_told_without_showing_it() -> None:
     observer = Notify(Notify.Settings(urls=["nothing://user:hunter2@example.org"]))
     with pytest.raises(RejectedError, match="Address 1 in urls, from the configuration file, is none") as caught:

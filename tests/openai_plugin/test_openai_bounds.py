@@ -96,6 +96,7 @@ async def test_an_error_without_end_is_still_that_error(
     assert len(str(raised.value)) < 2_000
 
 
+@pytest.mark.slow
 async def test_an_answer_as_large_as_honest_ones_are_is_read(
     service: FakeService, connect: Connect, tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ def parsed(**table: Any) -> OpenAISettings:
     return OpenAISettings.model_validate({"base_url": "https://acme.example/v1", "api_key": "env:ACME_KEY", **table})
 
 
+@pytest.mark.slow
 def test_neither_the_plugin_nor_its_settings_import_the_sdk() -> None:
     script = (
         "import sys, batchd_openai\n"

@@ -191,6 +191,7 @@ def exceptions_of(module: Any, *, named: Iterator[str] | None = None) -> dict[ty
     return {member: name for name, member in members if inspect.isclass(member) and issubclass(member, Exception)}
 
 
+@pytest.mark.slow
 def test_no_error_of_the_sdk_is_left_out() -> None:
     found = {**exceptions_of(openai), **exceptions_of(import_module("openai._exceptions"))}
     ours = {kind: name for kind, name in found.items() if kind.__module__.startswith("openai")}

@@ -412,6 +412,7 @@ def test_settings_are_dumped_under_their_configured_names():
     assert TemplateSettings.model_validate(written).model_dump(exclude_defaults=True) == written
 
 
+@pytest.mark.slow
 def test_offers_its_builders_without_importing_jinja():
     builders: dict[str, object] = {}
     batchd_prompts.register_prompt_builders(register=builders.__setitem__)

@@ -38,6 +38,7 @@ def median(phases: Iterable[Phase], what: str) -> float:
 
 
 @pytest.mark.parametrize("name", SHORT_SERVICES)
+@pytest.mark.slow
 def test_most_of_a_hidden_limit_is_used_and_it_is_seldom_hit(name: str) -> None:
     service = SERVICES[name]
     phases = run(service, 0, SHORT)
@@ -50,6 +51,7 @@ def test_most_of_a_hidden_limit_is_used_and_it_is_seldom_hit(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TABLE if LONG else ["3/s, 2 s"])
+@pytest.mark.slow
 def test_the_share_of_each_limit_is_as_in_the_table(name: str) -> None:
     spans = list(zip(*(run(SERVICES[name], seed) for seed in SEEDS), strict=True))
     for span, expected in zip(spans, TABLE[name], strict=True):

@@ -67,6 +67,7 @@ def by_lines(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 @given(LINES, LINES)
+@pytest.mark.slow
 def test_the_sums_are_those_of_the_lines(
     before: list[tuple[float, str, str, str, int | None]], after: list[tuple[float, str, str, str, int | None]]
 ) -> None:

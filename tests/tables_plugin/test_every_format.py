@@ -55,6 +55,7 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 async def test_each_format_is_dropped_and_answered(tmp_path: Path) -> None:
     def answer(body: Any) -> Any:
         return Failure("refused", "No.") if "bad" in body["messages"][-1]["content"] else "Yes."

@@ -94,6 +94,7 @@ def exhausted(path: Path, **settings: int) -> str:
     return "read"
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused_in_bounded_memory(tmp_path: Path) -> None:
     rows = bomb(tmp_path / "rows.xlsx", b'<row r="2"><c r="A2"><v>1</v></c></row>' * 1_000, 20)
     endless = bomb(tmp_path / "endless.xlsx", b" " * 1_000_000, 80)

@@ -140,6 +140,7 @@ def test_of_a_large_file_a_sample_is_counted(provider: Desk, ending: str, multi_
     assert found.limits / found.share == pytest.approx(exact.limits, rel=0.02)
 
 
+@pytest.mark.slow
 def test_a_sample_is_the_same_each_time(provider: Desk) -> None:
     source, _ = many(provider.folder / "in")
     assert counted(provider, source, **SMALL) == counted(provider, source, **SMALL)
@@ -159,6 +160,7 @@ def test_where_only_the_cutting_is_at_fault_the_whole_file_is_read(
     assert counted(provider, source, **SMALL).rows == rows
 
 
+@pytest.mark.slow
 def test_a_large_file_of_another_format_is_read_whole_and_a_sample_planned(provider: Desk) -> None:
     source, rows = many(provider.folder / "in")
     cells = source.rename(source.with_suffix(".cells"))

@@ -61,6 +61,7 @@ def zipped(**members: bytes) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.slow
 def test_compressed_files_are_read_as_what_is_in_them(desk: Desk) -> None:
     packed = gzip.compress(CSV)
     streamed = zstandard.ZstdCompressor(write_content_size=False, write_checksum=True).compressobj()
@@ -111,6 +112,7 @@ def test_what_cannot_be_unpacked_is_refused_in_words(desk: Desk) -> None:
 
 
 @pytest.mark.field("hostile files")
+@pytest.mark.slow
 def test_bombs_are_refused_in_bounded_memory(desk: Desk) -> None:
     zeros = bytes(1_000_000)
     block = (1 << 1 | 1 << 17 << 3).to_bytes(3, "little") + b"x"  # one byte, 131,072 times

@@ -129,6 +129,7 @@ def test_a_builder_that_encodes_no_object_fails_row_by_row(tmp_path: Path, plugi
 
 @PATIENT
 @given(st.lists(BODIES, max_size=5), st.sampled_from([CHAT, "/v1/embeddings", "/v1/other"]))
+@pytest.mark.slow
 def test_whatever_is_built_a_service_takes_what_is_sent(
     tmp_path: Path, plugins: Path, bodies: list[dict[str, Any]], endpoint: str
 ) -> None:

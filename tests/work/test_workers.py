@@ -212,6 +212,7 @@ async def test_workers_do_not_outlive_a_daemon_that_was_killed(tmp_path: Path, h
         daemon.wait()
 
 
+@pytest.mark.slow
 def test_dead_workers_leave_no_semaphore_to_the_garbage_collector() -> None:
     """It frees them at any moment, also inside of a call of the resource tracker, which then refuses: seen in 3.13.0."""
 
