@@ -47,5 +47,6 @@ async def test_a_hidden_limit_is_found_and_used(tmp_path: Path) -> None:
         refused = (await server.ledger())["calls"]["chat"] - calls - (batch.completed - first)
         await lane.stop(within=1.0)
         await provider.aclose()
-    assert 0.85 <= share <= 1.1
+    # More than all of it: calls that the server let in before were answered in these seconds.
+    assert 0.85 <= share <= 1.25
     assert refused <= 0.1 * LIMIT * SECONDS
