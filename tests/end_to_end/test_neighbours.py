@@ -217,10 +217,10 @@ def blocked(tmp_path: Path) -> Iterator[Place]:
         place.close()
 
 
-BLOCKING = ["time.sleep(10_000)", "sum(range(10 ** 14))"]
+WORKS = ["time.sleep(10_000)", "sum(range(10 ** 14))"]
 
 
-@pytest.mark.parametrize("work", BLOCKING if os.environ.get("BATCHD_EVERY_CASE") == "1" else BLOCKING[:1])
+@pytest.mark.parametrize("work", WORKS if os.environ.get("BATCHD_EVERY_CASE") == "1" else WORKS[:1])
 def test_a_plugin_that_blocks_the_loop_is_named_and_kept_off(blocked: Place, work: str) -> None:
     plugin = blocked.folder / "plugins.d" / "hook.py"
     plugin.write_text(BLOCKING.format(work=work))
