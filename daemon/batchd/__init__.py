@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .executor import Executor as Executor
     from .file_sink import FileSink as FileSink
     from .file_sink import Shape as Shape
+    from .file_sink import free_names as free_names
     from .hookspecs import hookimpl as hookimpl
     from .model import BadRow as BadRow
     from .model import BatchPhase as BatchPhase
@@ -123,7 +124,7 @@ _HOMES = {
     ),
     "events": ("Event",),
     "executor": ("Executor",),
-    "file_sink": ("FileSink", "Shape"),
+    "file_sink": ("FileSink", "Shape", "free_names"),
     "hookspecs": ("hookimpl",),
     "model": (
         "BadRow",

@@ -23,6 +23,19 @@ _CHUNK = 1 << 16
 """Bytes collected before each write. Joining this many blocks the interpreter for microseconds only."""
 
 
+def free_names(taken: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Names of columns for a table that has those `taken` already: a name that exists gets ` (2)`, ` (3)` and so on."""
+    used, free = set(taken), []
+    for each in names:
+        name, number = each, 1
+        while name in used:
+            number += 1
+            name = f"{each} ({number})"
+        used.add(name)
+        free.append(name)
+    return free
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What all rows of a job have in common: the job's id, the input's columns, and the answer's.

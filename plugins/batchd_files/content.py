@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from typing import IO
 
@@ -48,6 +49,14 @@ def refuse_other_kinds(file: IO[bytes]) -> bytes:
         if head.startswith(signature):
             raise _refusal(what, advice)
     return head
+
+
+def begin_json(file: IO[bytes], what: str) -> None:
+    """Go to where the text begins. Raises `FileRefused` if the file is no text, or not UTF-8 by its mark."""
+    head = refuse_other_kinds(file)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise FileRefused("encoding", f"The file is UTF-16 text, but {what} UTF-8. Save it as UTF-8 and drop it again.")
+    file.seek(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
 
 
 def begins_otherwise(head: bytes) -> bool:

@@ -8,10 +8,13 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from batchd import Dialect, FileSink, ResultRow, RowStatus, Settings, Shape
+from batchd import Dialect, FileSink, ResultRow, RowStatus, Settings, Shape, free_names
 
 from .cells import FORMULA_SIGNS, Table, as_text, harmless
 from .quotes import original_text
+
+OWN_COLUMNS = ("status", "error")
+"""The columns at the end of the results."""
 
 
 class CsvSinkSettings(Settings):
@@ -46,8 +49,9 @@ class CsvSink(FileSink[CsvSinkSettings]):
         """See FileSink."""
         results, failed = self._tables(shape)
         columns = [*shape.columns, *shape.answer_columns]
+        columns += free_names(columns, OWN_COLUMNS)
         return {
-            ".results.csv": results.start() + results.encoded(results.header([*columns, *own_columns(columns)])),
+            ".results.csv": results.start() + results.encoded(results.header(columns)),
             ".failed.csv": failed.start() + failed.encoded(failed.header(shape.columns)),
         }
 
@@ -85,17 +89,3 @@ class CsvSink(FileSink[CsvSinkSettings]):
 def again(came: Dialect) -> Dialect:
     """How a few rows of a file are written, to be dropped again: they may be too few to guess an encoding."""
     return replace(came, encoding="utf-8", mark=True, guessed=False) if came.guessed else came
-
-
-def own_columns(others: Iterable[str]) -> list[str]:
-    """`status` and `error`, with ` (2)` added if the file or the answer has a column of that name."""
-    names = set(others)
-    own = []
-    for name in ("status", "error"):
-        free, number = name, 1
-        while free in names:
-            number += 1
-            free = f"{name} ({number})"
-        names.add(free)
-        own.append(free)
-    return own

@@ -16,7 +16,7 @@ import msgspec
 from batchd import BadRow, Dialect, FileRefused, Json, Reader, Settings, Source, read_json_line
 
 from .bad_lines import bad_line
-from .content import refuse_other_kinds
+from .content import begin_json, refuse_other_kinds
 from .jsonl_reader import MAX_COLUMNS, MAX_LINE, JsonlReader
 
 _PIECE = 1 << 18
@@ -119,12 +119,7 @@ class Document:
     def records(self, source: Source) -> Iterator[dict[str, Json] | BadRow]:
         """The objects of the list; what is none, as a bad row."""
         with source.open() as file:
-            head = refuse_other_kinds(file)
-            if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                raise FileRefused(
-                    "encoding", "The file is UTF-16 text, but JSON is UTF-8. Save it as UTF-8 and drop it again."
-                )
-            file.seek(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
+            begin_json(file, "JSON is")
             first = self._look(file)
             if first == b"[":
                 self._take()

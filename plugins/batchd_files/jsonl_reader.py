@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO
 
 from batchd import BadRow, Dialect, Failure, FileRefused, Json, Reader, Settings, Source, read_json_line
 
 from .bad_lines import TOO_LONG, bad_line
-from .content import refuse_other_kinds
+from .content import begin_json
 
 MAX_LINE = 10_000_000
 """Bytes in one line."""
@@ -99,12 +98,7 @@ def _nothing_readable(first: BadRow, lines: int) -> FileRefused:
 
 def _records(source: Source, max_line: int) -> Iterator[dict[str, Json] | BadRow]:
     with source.open() as file:
-        head = refuse_other_kinds(file)
-        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise FileRefused(
-                "encoding", "The file is UTF-16 text, but JSON Lines are UTF-8. Save it as UTF-8 and drop it again."
-            )
-        file.seek(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
+        begin_json(file, "JSON Lines are")
         for number, line in _numbered(file, max_line):
             if isinstance(line, BadRow):
                 yield line

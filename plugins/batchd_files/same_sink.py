@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from batchd import Dialect, FileSink, Json, ResultRow, RowStatus, Settings, Shape
+from batchd import Dialect, FileSink, Json, ResultRow, RowStatus, Settings, Shape, free_names
 
 from .bad_lines import original_line
 from .cells import FORMULA_SIGNS, Table, harmless
-from .csv_sink import again, own_columns
+from .csv_sink import OWN_COLUMNS, again
 from .encoding import encode_all
 from .jsonl_sink import JsonlSink, input_line
 from .quotes import original_text
@@ -48,7 +48,7 @@ class SameSink(FileSink[Settings]):
         columns = [*shape.columns, *shape.answer_columns]
         mark = "\ufeff" if came.mark else ""
         return {
-            f".results.{came.form}": f"{mark}{results.header([*columns, *own_columns(columns)])}".encode(),
+            f".results.{came.form}": f"{mark}{results.header([*columns, *free_names(columns, OWN_COLUMNS)])}".encode(),
             f".failed.{came.form}": failed.start() + failed.encoded(failed.header(shape.columns)),
         }
 
@@ -121,7 +121,7 @@ def _table_lines(shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str,
 
 def _json_lines(shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
     columns = list(shape.columns)
-    status, error = own_columns([*columns, *shape.answer_columns])
+    status, error = free_names([*columns, *shape.answer_columns], OWN_COLUMNS)
     nothing = [None] * len(shape.answer_columns)
     for row in rows:
         line = original_line(row.original, row.failure)

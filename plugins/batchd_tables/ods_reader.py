@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from xml.etree.ElementTree import Element
 
-from batchd import Archive, BadRow, Dialect, Failure, FileRefused, Json, Reader, Source, UnpackLimits
+from batchd import Archive, BadRow, Dialect, Failure, FileRefused, Json, Source, UnpackLimits
 
 from .other_files import require_archive
 from .sheet_xml import number_of
-from .sheets import MAX_COLUMNS, SheetRow, SheetSettings, TableInSheet, column_letters
+from .sheets import MAX_COLUMNS, SheetReader, SheetRow, column_letters
 from .texts import cell_text
 from .xml_text import broken, decoded, fragment, local, namespaces, pieces
 
@@ -24,19 +24,10 @@ _MAX_ROWS = 1_048_576
 _HEAD = 8_000_000
 
 
-class OdsReader(Reader[SheetSettings]):
+class OdsReader(SheetReader):
     """Reads `.ods`. Cells become the same as those of workbooks of Excel."""
 
-    Settings = SheetSettings
     suffixes = (".ods",)
-
-    def __init__(self, settings: SheetSettings) -> None:
-        super().__init__(settings)
-        self._description: dict[str, Json] = {}
-
-    def describe(self) -> Mapping[str, Json]:
-        """The sheet that was read, and the row of its header."""
-        return dict(self._description)
 
     def dialect(self) -> Dialect:
         """See Reader."""
@@ -65,13 +56,7 @@ class OdsReader(Reader[SheetSettings]):
                     f"are: {names}. Rename the sheet that you mean, and drop the file again.\n"
                     "For the operator: sheet in the table [routes.NAME.reader] says which one is read.",
                 )
-            everything = _again(first, rows)
-            table = TableInSheet(everything, self.settings.header_row, f"The sheet “{sheet.found}”")
-            records = table.records()
-            names_ = next(records)
-            self._description = {"format": "ods", "sheet": sheet.found, "header_row": table.header_number}
-            yield names_
-            yield from records
+            yield from self.records(_again(first, rows), "ods", sheet.found)
 
 
 def _again(first: SheetRow | None, rows: Iterable[SheetRow]) -> Iterator[SheetRow]:

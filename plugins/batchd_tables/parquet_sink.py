@@ -12,9 +12,9 @@ from typing import IO
 
 import msgspec
 
-from batchd import FileSink, Json, RejectedError, ResultRow, RowStatus, Settings, Shape
+from batchd import FileSink, Json, RejectedError, ResultRow, RowStatus, Settings, Shape, free_names
 
-from .xlsx_sink import own_columns
+from .xlsx_sink import OWN_COLUMNS
 
 NEEDED = (
     "The sink parquet needs the package pyarrow, which is not installed here. Install it where batchd runs: "
@@ -55,7 +55,7 @@ class ParquetSink(FileSink[Settings]):
         width = len(shape.columns)
         with TemporaryDirectory(prefix="batchd-parquet-") as folder, ExitStack() as stack:
             results = _Typed(
-                stack.enter_context(Path(folder, "results").open("w+b")), [*columns, *own_columns(columns)]
+                stack.enter_context(Path(folder, "results").open("w+b")), [*columns, *free_names(columns, OWN_COLUMNS)]
             )
             failed = _Typed(stack.enter_context(Path(folder, "failed").open("w+b")), shape.columns)
             for row in rows:

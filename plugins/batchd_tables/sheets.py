@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
 from pydantic import Field
 
-from batchd import BadRow, Failure, FileRefused, Json, Settings, UnpackLimits
+from batchd import BadRow, Failure, FileRefused, Json, Reader, Settings, UnpackLimits
 
 MAX_COLUMNS = 16_384
 """As many as a sheet of Excel has."""
@@ -33,6 +33,31 @@ class SheetSettings(Settings):
     def limits(self) -> UnpackLimits:
         """The limits of what a workbook may unpack to."""
         return UnpackLimits(max_unpacked=self.max_unpacked, max_ratio=self.max_ratio, max_files=self.max_files)
+
+
+class SheetReader(Reader[SheetSettings]):
+    """What all readers of workbooks have in common."""
+
+    Settings = SheetSettings
+
+    def __init__(self, settings: SheetSettings) -> None:
+        super().__init__(settings)
+        self._description: dict[str, Json] = {}
+
+    def describe(self) -> Mapping[str, Json]:
+        """The sheet that was read, and the row of its header."""
+        return dict(self._description)
+
+    def records(
+        self, rows: Iterable[SheetRow], form: str, sheet: str
+    ) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
+        """The names of the columns, then the rows of the sheet."""
+        table = TableInSheet(rows, self.settings.header_row, f"The sheet “{sheet}”")
+        records = table.records()
+        names = next(records)
+        self._description = {"format": form, "sheet": sheet, "header_row": table.header_number}
+        yield names
+        yield from records
 
 
 @dataclass(slots=True)

@@ -1,21 +1,21 @@
 """The reader `xlsx`: workbooks of Excel, as Excel, LibreOffice, Google and other programs write them.
 
 It reads the XML itself, as it comes out of the archive: a full sheet (1,048,576 rows of five columns) takes some
-2 MiB. Only the texts that a workbook keeps beside its rows are held in memory.
+2 MiB. Of the texts that a workbook keeps beside its rows, at most 32 MiB.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from batchd import Archive, BadRow, Dialect, FileRefused, Json, Reader, Source
+from batchd import Archive, BadRow, Dialect, FileRefused, Json, Source
 
 from .number_formats import PLAIN, Format, built_in, format_of
 from .other_files import require_archive
 from .sheet_xml import SheetXml
-from .sheets import SheetSettings, TableInSheet
+from .sheets import SheetReader
 from .texts import Texts, read_shared
 from .xml_text import decoded, local, parsed
 
@@ -23,19 +23,10 @@ _SMALL_PART = 32 * 1024 * 1024
 _SAVE = "Open the file in a spreadsheet program, save it as a new workbook, and drop that."
 
 
-class XlsxReader(Reader[SheetSettings]):
+class XlsxReader(SheetReader):
     """Reads `.xlsx`, and `.xlsm` without its macros. Numbers, dates in ISO 8601, the results of formulas."""
 
-    Settings = SheetSettings
     suffixes = (".xlsx", ".xlsm")
-
-    def __init__(self, settings: SheetSettings) -> None:
-        super().__init__(settings)
-        self._description: dict[str, Json] = {}
-
-    def describe(self) -> Mapping[str, Json]:
-        """The sheet that was read, and the row of its header."""
-        return dict(self._description)
 
     def dialect(self) -> Dialect:
         """See Reader."""
@@ -53,12 +44,7 @@ class XlsxReader(Reader[SheetSettings]):
                     read_shared(decoded(archive.chunks(workbook.texts)), texts)
                 xml = SheetXml(texts.quick(), workbook.formats, from_1904=workbook.from_1904)
                 rows = xml.rows(decoded(archive.chunks(sheet.place)))
-                table = TableInSheet(rows, self.settings.header_row, f"The sheet “{sheet.name}”")
-                records = table.records()
-                names = next(records)
-                self._description = {"format": "xlsx", "sheet": sheet.name, "header_row": table.header_number}
-                yield names
-                yield from records
+                yield from self.records(rows, "xlsx", sheet.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from batchd import FileSink, Json, RejectedError, ResultRow, RowStatus, Settings, Shape
+from batchd import FileSink, Json, RejectedError, ResultRow, RowStatus, Settings, Shape, free_names
 
 MAX_ROWS = 1_048_576
 """As many as a sheet has, the header's among them."""
@@ -28,6 +28,10 @@ _EXACT = 10**15
 """A sheet keeps 15 digits of a number, so longer ones are written as text."""
 _CHUNK = 1 << 20
 _encode = msgspec.json.Encoder().encode
+
+
+OWN_COLUMNS = ("status", "error")
+"""The columns at the end of the results."""
 
 
 class XlsxSink(FileSink[Settings]):
@@ -57,7 +61,7 @@ class XlsxSink(FileSink[Settings]):
         if find_spec("xlsxwriter") is None:
             raise RejectedError(NEEDED)
         columns = [*shape.columns, *shape.answer_columns]
-        names = [*columns, *own_columns(columns)]
+        names = [*columns, *free_names(columns, OWN_COLUMNS)]
         nothing = [None] * len(shape.answer_columns)
         with TemporaryDirectory(prefix="batchd-xlsx-") as folder, ExitStack() as stack:
             results = _Book(Path(folder, "results"), names, self.max_rows)
@@ -148,17 +152,3 @@ class _Book:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - len(CUT)]}{CUT}"
-
-
-def own_columns(others: Iterable[str]) -> list[str]:
-    """`status` and `error`, with ` (2)` added if there is a column of that name."""
-    names = set(others)
-    own = []
-    for name in ("status", "error"):
-        free, number = name, 1
-        while free in names:
-            number += 1
-            free = f"{name} ({number})"
-        names.add(free)
-        own.append(free)
-    return own

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchd.answers.joining import ResultLine, answer_columns, join
+from batchd.answers.joining import ResultLine, join
+from batchd.file_sink import free_names
 from batchd.answers.meaning import outcome
 from batchd.contracts import PromptBuilder, Settings
 from batchd.model import Body, Failure, Json, Response, Row, Usage
@@ -217,7 +218,7 @@ def _usable(raw: bytes) -> bool:
 def test_answer_columns_get_a_number_where_the_name_is_taken(
     columns: list[str], answers: list[str], named: list[str]
 ) -> None:
-    assert answer_columns(columns, answers) == named
+    assert free_names(columns, answers) == named
 
 
 NAMES = st.lists(st.sampled_from(["a", "a (2)", "a (3)", "b", "b (2)", ""]), max_size=6)
@@ -226,7 +227,7 @@ NAMES = st.lists(st.sampled_from(["a", "a (2)", "a (3)", "b", "b (2)", ""]), max
 @given(NAMES, NAMES)
 def test_no_two_columns_of_the_results_share_a_name(columns: list[str], answers: list[str]) -> None:
     columns = list(dict.fromkeys(columns))
-    named = answer_columns(columns, answers)
+    named = free_names(columns, answers)
     assert len(named) == len(answers)
     assert len({*columns, *named}) == len(columns) + len(answers)
     assert all(name.startswith(answer) for name, answer in zip(named, answers, strict=True))

@@ -66,7 +66,7 @@ def test_where_folders_say_what_is_asked_the_route_has_no_question_of_its_own(tm
     path = tmp_path / "config.toml"
     text = CONFIG.replace('examples = "few/good.csv"\n', "").replace('"m"\n', '"m"\nquestions = "folder"\n')
     path.write_text(text)
-    with pytest.raises(ConfigError, match=r"\] user: is the question, which question.md says"):
+    with pytest.raises(ConfigError, match=r"\] user: cannot stand here: with"):
         load(path, Catalogue.load())
     path.write_text(text.replace('user = "{{ review }}"\n', ""))
     [route] = load(path, Catalogue.load()).routes

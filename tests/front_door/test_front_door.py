@@ -73,6 +73,7 @@ PUBLIC = [
     "__version__",
     "account_advice",
     "covered",
+    "free_names",
     "hookimpl",
     "read_json_line",
     "read_output_line",

@@ -73,6 +73,7 @@ from batchd import (
     WorkerLost,
     account_advice,
     covered,
+    free_names,
     hookimpl,
     read_json_line,
     read_output_line,
@@ -138,6 +139,9 @@ def packed(file: IO[bytes]) -> Sequence[str]:
     """The names in a zip archive, whose sizes are limited."""
     archive = Archive(file, UnpackLimits(max_unpacked=1_000_000, max_ratio=50, max_files=10))
     return [member.name for member in archive.members]
+
+
+assert_type(free_names(["status"], ["status", "error"]), list[str])
 
 
 class ExampleSettings(Settings):

@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from ..contracts import PromptBuilder
-from ..domain.names import numbered
 from ..model import Failure, Json, Response, Usage
 from ..money.lanes import Lane
 from ..money.spending import Bill, Tally
@@ -218,16 +217,3 @@ def _failed(row: int, reason: Failure, lines: Sequence[bytes], attempt: int, col
     raw = next((msgspec.Raw(read) for line in lines if (read := readable(line)) is not None), _NOTHING)
     kept = [reason.answer.get(column) for column in columns] if reason.answer else []
     return ResultLine(row, False, kept, code=reason.code, message=f"{reason.message}{times}", raw=raw)
-
-
-def answer_columns(columns: Sequence[str], answers: Sequence[str]) -> list[str]:
-    """The answer's columns for a table that has the input's too: a name that exists gets ` (2)`, ` (3)`, …"""
-    used, renamed = set(columns), []
-    for answer in answers:
-        name, number = answer, 1
-        while name in used:
-            number += 1
-            name = numbered(answer, number)
-        used.add(name)
-        renamed.append(name)
-    return renamed

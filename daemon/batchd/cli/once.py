@@ -118,8 +118,9 @@ def _lines(jobs: Sequence[JobDetails], *, interrupted: bool) -> Iterator[str]:
         yield "There was nothing to do: the inbox is empty, and no job was under way."
     for each in jobs:
         job = each.job
-        price = f" {cost}." if (cost := spent(job, each.around)) else ""
-        yield clean(f"{job.source}: {_outcome(job)}{price}")
+        cost = spent(job, each.around)
+        # A command at the end of a line is copied whole.
+        yield clean(f"{job.source}: {_outcome(job)}{f' {cost}.' if cost and job.final else ''}")
         for path in each.outputs():
             kind = next((kind for ending, kind in _KINDS.items() if path.endswith(ending)), "results")
             yield clean(f"  {kind:9}{path}")

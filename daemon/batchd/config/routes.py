@@ -118,7 +118,8 @@ def _prompt(keys: Keys, written: Mapping[str, Any], plugins: PluginTables, *, by
         for key in ("user", "input", "messages"):
             if key in asked:
                 plugins.problems.add(
-                    (*table, key), f'is the question, which {QUESTION} says where questions = "folder"; take it out'
+                    (*table, key),
+                    f'cannot stand here: with questions = "folder", {QUESTION} holds the question. Take it out',
                 )
         asked = {**asked, "user": PLACEHOLDER}
     prompt = plugins.asked(Role.PROMPT_BUILDER, table, asked)

@@ -9,8 +9,8 @@ from ..work.summary import AnswerSummary, ColumnSummary
 
 MAX_VALUES = 50
 """Values of a column that the report has, the most frequent; the others are counted together."""
-MAX_TEXTS = 20
-"""A column with more different texts than that, each in few rows, holds free text."""
+MIN_TEXTS = 5
+"""A column with so many different texts, on average in less than two rows each, holds free text."""
 BINS = 10
 
 
@@ -22,7 +22,7 @@ def answers_of(summary: AnswerSummary, names: Sequence[str]) -> list[dict[str, J
 def _column(column: ColumnSummary, name: str) -> dict[str, Json]:
     values = sorted((column.values or {}).items(), key=lambda item: (-item[1], item[0]))
     rows = sum(number for _, number in values)
-    free = column.texts > 0 and (column.values is None or (len(values) > MAX_TEXTS and rows < 2 * len(values)))
+    free = column.texts > 0 and (column.values is None or (len(values) >= MIN_TEXTS and rows < 2 * len(values)))
     shown = [] if free else values[:MAX_VALUES]
     record: dict[str, Json] = {
         "column": name,

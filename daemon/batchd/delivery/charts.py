@@ -8,6 +8,8 @@ from collections.abc import Sequence
 _WIDTH = 360
 _BAR = 26
 _MARGINS = 56
+_TICKS = 3
+"""Marks of the axis of rows beside its zero, all of them whole numbers."""
 _LABEL = 18
 """Characters of a label; the table beside the chart has it whole."""
 
@@ -18,7 +20,10 @@ def bars(values: Sequence[tuple[str, int]], *, label: str) -> str:
 
     # Each label is there once, so that no two bars become one.
     shown = [(number, _short(name) + "\u200b" * index) for index, (name, number) in enumerate(values)]
+    step = -(-max(rows for rows, _ in shown) // _TICKS)
     chart = leather.Chart()
+    chart.add_x_scale(0, step * _TICKS)
+    chart.add_x_axis(ticks=[step * tick for tick in range(_TICKS + 1)])
     chart.add_bars(shown)
     height = _MARGINS + _BAR * len(shown)
     drawn = str(chart.to_svg(width=_WIDTH, height=height))

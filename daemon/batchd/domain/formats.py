@@ -46,14 +46,17 @@ def takes(suffix: str, formats: Collection[str] | None, *, asked_for: bool) -> b
     return suffix.lstrip(".") in named
 
 
+_AS_TABLE = "If it is a table, save it as CSV or as a workbook (xlsx) and drop that."
+
+
 def not_taken(suffix: str, formats: Collection[str] | None) -> str:
     """The message that a route does not take files that end so."""
     kinds = ", ".join("." + each.lower().lstrip(".") for each in formats or ())
     taken = f"In this folder, batchd takes {f'only files that end in {kinds}' if kinds else 'tables'}"
     named = suffix.lstrip(".")
+    instead = "Unpack it, and drop the tables that are in it." if named == "zip" else _AS_TABLE
     return (
-        f"{taken}, and none that end in {suffix}, so that nobody pays for a file that lies here by mistake. If it is a "
-        "table, save it as CSV or as a workbook (xlsx) and drop that.\n"
+        f"{taken}, and none that end in {suffix}, so that nobody pays for a file that lies here by mistake. {instead}\n"
         "For the operator: formats in the table [routes.NAME] names what is taken, such as formats = "
         f'["csv", "{named}"].'
     )

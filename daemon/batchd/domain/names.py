@@ -11,6 +11,8 @@ import posixpath
 import re
 import unicodedata
 
+from .formats import without_packing
+
 LONGEST = 180
 """Bytes of one part of a path that batchd makes; a file system allows 255, and outputs append to it."""
 
@@ -38,13 +40,13 @@ def display(path: str) -> str:
 
 
 def outbox_stem(relative_path: str) -> str:
-    """The name of a file's outputs: with its folders, without its last suffix, safe on any file system.
+    """The name of a file's outputs: with its folders, without the suffix of its format, safe on any file system.
 
-    >>> outbox_stem("reviews/may.csv"), outbox_stem("../CON.csv")
+    >>> outbox_stem("reviews/may.csv.gz"), outbox_stem("../CON.csv")
     ('reviews/may', '_/CON_')
     """
     *folders, name = _parts(relative_path)
-    stem = posixpath.splitext(_clean(name).rstrip(" ."))[0]
+    stem = posixpath.splitext(without_packing(_clean(name).rstrip(" .")))[0]
     return "/".join([*map(_safe, folders), _safe(stem)])
 
 

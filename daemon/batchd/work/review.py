@@ -9,13 +9,12 @@ from typing import cast
 
 import msgspec
 
-from ..answers.joining import answer_columns
 from ..contracts import ResultRow, Source
 from ..domain.names import REVIEW
 from ..domain.routing import PluginSpec
 from ..domain.rows import Run
 from ..errors import FileRefused
-from ..file_sink import Shape
+from ..file_sink import Shape, free_names
 from ..files import replacing
 from ..model import BadRow, RowStatus
 from . import worker_plugins
@@ -43,7 +42,7 @@ class ReviewTask:
 def write_review(task: ReviewTask) -> None:
     """Write it. The same rows give the same bytes."""
     columns = [*task.shape.columns, *task.shape.answer_columns]
-    own = answer_columns(columns, [AGREE, COMMENT])
+    own = free_names(columns, [AGREE, COMMENT])
     shape = replace(task.shape, answer_columns=[*task.shape.answer_columns, *own])
     with limited(task.row_timeout) as progress, replacing(Path(task.target)) as file:
         sink = worker_plugins.file_sink(task.sink)

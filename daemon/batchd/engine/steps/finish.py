@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from ...answers.joining import answer_columns
 from ...delivery.archive import put_into_archive, retire_rejected
 from ...delivery.report_json import as_json, count_rows, publish_report, report_of, why_failed
 from ...delivery.report_task import ReportDone, ReportTask, make_report
@@ -15,6 +14,7 @@ from ...domain.lifecycle import Finish
 from ...domain.names import REVIEW
 from ...domain.records import Job, Part
 from ...events import JobFinished, SourceChanged
+from ...file_sink import free_names
 from ...intake.plain_files import stamp_of
 from ...intake.settling import Stamp
 from ...model import Json, RowStatus
@@ -88,7 +88,7 @@ async def _report(
     task = ReportTask(
         report=facts,
         parts=[summary_task(context, job, part, part.results) for part in parts],
-        columns=answer_columns(job.columns, job.answer_columns),
+        columns=free_names(job.columns, job.answer_columns),
         name=name,
         language=configured.page_for,
     )

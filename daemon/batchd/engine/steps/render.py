@@ -9,11 +9,10 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ...answers.joining import answer_columns
 from ...contracts import Outbox
 from ...domain.records import Job, Part
 from ...domain.routing import PluginSpec
-from ...file_sink import FileSink, Shape, put_encoded
+from ...file_sink import FileSink, Shape, free_names, put_encoded
 from ...work.joined import RowsDoNotAddUp
 from ...work.render import RenderTask, render
 from ...work.summary import SummaryTask
@@ -26,7 +25,7 @@ WHOLE_FILE_TIMEOUT = 600.0
 
 def shape_of(job: Job) -> Shape:
     """What the job's rows have in common."""
-    return Shape(job.id, list(job.columns), answer_columns(job.columns, job.answer_columns), job.dialect)
+    return Shape(job.id, list(job.columns), free_names(job.columns, job.answer_columns), job.dialect)
 
 
 def render_tasks(context: Context, configured: Configured, job: Job, part: Part, version: int) -> list[RenderTask]:
