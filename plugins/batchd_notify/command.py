@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -58,7 +59,8 @@ class Command(Observer[CommandSettings]):
         finally:
             if process.returncode is None:
                 # With all that it has started.
-                os.killpg(process.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
         if process.returncode:
             words = said.decode(errors="replace").strip()[-_TOLD:]

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchd.answers.joining import ResultLine, join
-from batchd.file_sink import free_names
 from batchd.answers.meaning import outcome
 from batchd.contracts import PromptBuilder, Settings
+from batchd.file_sink import free_names
 from batchd.model import Body, Failure, Json, Response, Row, Usage
 
 from .lines import ERROR, SHAPES, answered, chat, failed, line, said

@@ -9,6 +9,8 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchd.answers.joining import ResultLine
 from batchd.delivery.answer_columns import answers_of, failures_of
@@ -174,6 +176,34 @@ def test_a_column_with_very_many_texts_takes_no_more_room():
     assert record["values"] == []
     assert record["texts"]["rows"] == 10_000
     assert len(record["texts"]["examples"]) == 3
+
+
+ANY_VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(
+    st.lists(st.lists(ANY_VALUE, min_size=2, max_size=2), max_size=8),
+    st.text(min_size=1),
+    st.sampled_from(["en", "vi"]),
+)
+def test_whatever_is_answered_there_is_a_page(answers: list[list[Any]], name: str, code: Any) -> None:
+    whole = summarize([ResultLine(row, True, values) for row, values in enumerate(answers)], 2)
+    records = answers_of(merged([whole, whole]), [name, "x"])
+    for record in records:
+        numbers = record["numbers"]
+        assert numbers is None or sum(each["rows"] for each in numbers["bins"]) == numbers["rows"]
+    assert page(Language(code), answers=records).endswith("</html>")
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1.7e308, 1.7e308), (1e-320, 2e-320), (5.0, 5.0), (1.79e308, 1.79e308)])
+def test_numbers_at_the_edge_have_bins(low: float, high: float) -> None:
+    [record] = answers_of(summarize([ResultLine(0, True, [low]), ResultLine(1, True, [high])], 1), ["x"])
+    assert sum(each["rows"] for each in record["numbers"]["bins"]) == 2
+    page(answers=[record])
 
 
 @pytest.mark.outside

@@ -58,11 +58,12 @@ def _bins(rounded: dict[float, int], low: float, high: float) -> list[Json]:
     """Rows by range of numbers, `from` included. Few small whole numbers, such as marks, have a bin each."""
     if len(rounded) <= MAX_VALUES // 4 and all(value.is_integer() and abs(value) < 100 for value in rounded):
         return [{"from": value, "to": value, "rows": rounded[value]} for value in sorted(rounded)]
-    step = (high - low) / BINS
+    # Halves and tenths, since the distance of two numbers may be more than a number can hold.
+    step, half = high / BINS - low / BINS, high / 2 - low / 2
     counts = [0] * BINS
     for value, rows in rounded.items():
-        place = int((value - low) / step) if step else 0
-        counts[min(max(place, 0), BINS - 1)] += rows
+        beyond = min(max(value, low), high) / 2 - low / 2
+        counts[min(int(BINS * (beyond / half)), BINS - 1) if half else 0] += rows
     return [{"from": low + step * n, "to": low + step * (n + 1), "rows": rows} for n, rows in enumerate(counts)]
 
 

@@ -28,10 +28,11 @@ class ReportTask:
 
 @dataclass(frozen=True, slots=True)
 class ReportDone:
-    """The whole report, and the page if there is one."""
+    """The whole report, and the page if there is one. `fault` is why there is none though there should be."""
 
     report: dict[str, Json]
     page: bytes | None = None
+    fault: str | None = None
 
 
 def make_report(task: ReportTask) -> ReportDone:
@@ -48,4 +49,8 @@ def make_report(task: ReportTask) -> ReportDone:
         return ReportDone(report)
     from .report_html import report_html
 
-    return ReportDone(report, report_html(report, task.language, name=task.name))
+    try:
+        page = report_html(report, task.language, name=task.name)
+    except Exception as error:  # noqa: BLE001  # the page is extra: without it the job is done all the same
+        return ReportDone(report, fault=f"{type(error).__name__}: {error}")
+    return ReportDone(report, page)

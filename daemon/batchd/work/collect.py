@@ -311,9 +311,11 @@ def collect(task: CollectTask) -> CollectDone:
         reasons["same_request"] = len(followed.waiting)
     ok = sum(line.ok for line in lines)
     rendered: list[Mapping[str, int]] = []
-    if len(lines) == task.rows and task.summary is not None:
-        write_summary(Path(task.summary.target), summarize(lines, task.summary.columns))
     if len(lines) == task.rows:
+        # What cannot be written now is made for the report.
+        with contextlib.suppress(OSError):
+            if task.summary is not None:
+                write_summary(Path(task.summary.target), summarize(lines, task.summary.columns))
         # While the outcomes are in memory. A sink that fails here fails again at delivery, which reports it.
         with contextlib.suppress(Exception):
             rendered += [render_lines(each, lines, row_timeout=task.row_timeout) for each in task.renders]

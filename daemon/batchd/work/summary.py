@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -68,7 +69,8 @@ class SummaryTask:
 def summarize_part(task: SummaryTask) -> AnswerSummary:
     """The summary of a part, which is written to its target as well."""
     summary = summarize(read_results(Path(task.results)) if task.results else (), task.columns)
-    write_summary(Path(task.target), summary)
+    with contextlib.suppress(OSError):
+        write_summary(Path(task.target), summary)
     return summary
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 
 from ...delivery.archive import put_into_archive, retire_rejected
@@ -22,6 +23,8 @@ from ...work.review import ReviewTask, write_review
 from ..context import Configured, Context
 from .output_names import archive_elsewhere, take_another_name
 from .render import csv_sink, forget_pieces, shape_of, summary_task
+
+logger = logging.getLogger("batchd")
 
 
 async def finish(context: Context, action: Finish) -> None:
@@ -92,7 +95,10 @@ async def _report(
         name=name,
         language=configured.page_for,
     )
-    return await context.local.run(make_report, task)
+    made = await context.local.run(make_report, task)
+    if made.fault is not None:
+        logger.warning("%s (job %s) has no report for people, by a fault in batchd: %s", job.source, job.id, made.fault)
+    return made
 
 
 async def _publish_review(context: Context, configured: Configured, job: Job, parts: Sequence[Part]) -> None:
