@@ -79,7 +79,7 @@ if TYPE_CHECKING:
     from .settings import FromFile as FromFile
     from .settings import Secret as Secret
     from .shipped_services import service_tables as service_tables
-    from .work.run_task import run_task as run_task
+    from .workers.run_task import run_task as run_task
 
 _HOMES = {
     "answers.meaning": ("read_output_line",),
@@ -104,7 +104,7 @@ _HOMES = {
     ),
     "requests.json_lines": ("read_json_line",),
     "requests.rules": ("request_failure",),
-    "work.run_task": ("run_task",),
+    "workers.run_task": ("run_task",),
     "errors": (
         "BatchdError",
         "CannotFind",

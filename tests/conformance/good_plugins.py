@@ -39,11 +39,13 @@ from batchd import (
     WorkerLost,
     run_task,
 )
+from batchd.workers.fork_server import PRELOADED
 
 TaskT = TypeVar("TaskT")
 DoneT = TypeVar("DoneT")
 CONTEXT = get_context("forkserver")
-CONTEXT.set_forkserver_preload(["batchd.work.run_task", "batchd.testing.conformance_executor"])
+# There is one such server in a process: other tests may have its workers after these.
+CONTEXT.set_forkserver_preload([*PRELOADED, "batchd.testing.conformance_executor"])
 
 
 class TabReader(Reader[Settings]):

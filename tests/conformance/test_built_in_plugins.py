@@ -204,7 +204,7 @@ class TestPassthrough(PromptBuilderConformance):
 class TestLocal(ExecutorConformance):
     """Processes of this machine."""
 
-    module = "batchd.work.hooks"
+    module = "batchd.workers.hooks"
 
     def make(self) -> Any:
         executor = CATALOGUE.create("executor", "local", {})

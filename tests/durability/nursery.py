@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from multiprocessing import util
 
-from batchd.work.fork_server import PRELOADED, start_fork_server
+from batchd.workers.fork_server import PRELOADED, start_fork_server
 
 IMPORTED = (
     "batchd.app",

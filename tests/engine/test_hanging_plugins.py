@@ -18,7 +18,7 @@ from batchd.errors import WorkerLost
 from batchd.executor import DoneT, TaskT
 from batchd.testing.fakes import InlineExecutor
 from batchd.testing.household import Household
-from batchd.work.local import Workers
+from batchd.workers.local import Workers
 
 from .conftest import MakeHousehold, csv_of, route
 from .test_faults import order

@@ -12,7 +12,7 @@ import pytest
 from batchd.domain.routing import PluginSpec
 from batchd.errors import PluginError
 from batchd.plugin.catalogue import Catalogue
-from batchd.work.worker_plugins import load_plugins
+from batchd.workers.worker_plugins import load_plugins
 
 SINKS = """
     from pathlib import Path

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from batchd.errors import WorkerLost
-from batchd.work.local import Workers
+from batchd.workers.local import Workers
 
 from ..durability.rig import NurseryPlace, shared_nursery
 from ..end_to_end.conftest import Place, reviews, until

@@ -42,6 +42,7 @@ CHECKED = (
     "daemon/batchd/system",
     "daemon/batchd/testing",
     "daemon/batchd/work",
+    "daemon/batchd/workers",
     "plugins",
     "daemon/batchd/delivery",
     "daemon/batchd/engine",

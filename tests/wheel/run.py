@@ -30,7 +30,7 @@ TESTS = (
     "config/test_config_default.py",  # a file that is no module
     "plugin/test_plugin_catalogue.py",  # entry points
     "money/test_price_list.py",  # prices that another package carries
-    "work/test_workers.py",  # processes that import by name
+    "workers/test_workers.py",  # processes that import by name
     "cli/test_start.py",  # what commands import, as processes
     "cli/test_running.py::test_run_orders_and_stops",
     "cli/test_running.py::test_init_writes_the_packaged_config_and_the_folders",

@@ -19,7 +19,7 @@ from batchd.work.collect import CollectTask, collect
 from batchd.work.joined import RowsDoNotAddUp, joined
 from batchd.work.part_files import write_results
 from batchd.work.render import RenderTask, render
-from batchd.work.worker_plugins import file_sink
+from batchd.workers.worker_plugins import file_sink
 
 from .conftest import Desk
 

@@ -12,7 +12,7 @@ from ..errors import BatchdError, PluginError
 from ..executor import Executor
 from ..plugin.catalogue import Catalogue
 from ..plugin.sources import what_was_raised
-from ..work.local import Workers
+from ..workers.local import Workers
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import signal
 from ..config.load import Config
 from ..plugin.catalogue import Catalogue
 from ..system.systemd import Notifier
-from ..work.fork_server import start_fork_server
+from ..workers.fork_server import start_fork_server
 from .daemon import daemon
 from .loop_watch import watch_of
 from .reload import reload

@@ -7,7 +7,7 @@ import logging
 
 from ..domain.routing import PluginSpec
 from ..engine.context import Context
-from ..work.worker_plugins import load_plugins
+from ..workers.worker_plugins import load_plugins
 
 logger = logging.getLogger(__name__)
 

@@ -70,7 +70,7 @@ def once(
     absolute = [file.absolute() for file in files]
     where = call.places()
     # First, since it imports at the same time as we do, on another core.
-    from ..work.fork_server import start_fork_server
+    from ..workers.fork_server import start_fork_server
 
     start_fork_server()
     config, catalogue = call.load()

@@ -28,7 +28,7 @@ from ..store.jobs import Duplicates
 from ..store.spool import Spool
 from ..store.store import Store
 from ..system.clock import Clock
-from ..work.limits import READ_TIMEOUT, ROW_TIMEOUT
+from ..workers.limits import READ_TIMEOUT, ROW_TIMEOUT
 
 MAX_HUNG = 20
 """Rows of a part over which a plugin may hang. After these the rest of the part fails without being tried."""

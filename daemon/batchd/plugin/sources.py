@@ -18,7 +18,7 @@ from ..secrets.masking import mask
 GROUP = "batchd"
 LOCAL = "batchd_local_"
 """What the modules of single files of the plugin folder are called, before the name of the file."""
-OWN = "batchd.work.hooks"
+OWN = "batchd.workers.hooks"
 """The module with the daemon's own hooks. Named and not imported, since this room may not import that one."""
 
 

@@ -27,9 +27,9 @@ from ..money.pricing import Terms
 from ..money.spending import Bill, Tally
 from ..sending.line_refusals import NOTHING, LineRefusals, LineVerdict
 from ..sending.whose_fault import ServiceRefusal
-from . import worker_plugins
+from ..workers import worker_plugins
+from ..workers.limits import ROW_TIMEOUT, Progress, limited
 from .ahead import remember_ahead
-from .limits import ROW_TIMEOUT, Progress, limited
 from .part_files import decode_results, lines_of, read_corrections, write_corrections, write_results
 from .planned import planned_usage
 from .render import RenderTask, render_lines

@@ -13,7 +13,7 @@ from ..domain.formats import ARCHIVE, PACKED, not_taken, suffix_of, takes, witho
 from ..domain.routing import PluginSpec
 from ..errors import FileRefused
 from ..model import BadRow, Dialect, Json
-from . import worker_plugins
+from ..workers import worker_plugins
 from .unpacking import Unpacked, limits_of, unpacked
 
 FILE = "file"

@@ -14,9 +14,9 @@ from ..domain.rows import Run
 from ..file_sink import Shape
 from ..files import replacing
 from ..model import RowStatus
-from . import worker_plugins
+from ..workers import worker_plugins
+from ..workers.limits import ROW_TIMEOUT, limited
 from .joined import joined
-from .limits import ROW_TIMEOUT, limited
 
 SUFFIX = ".results.csv"
 """What the sink for CSV writes for all rows."""

@@ -23,8 +23,8 @@ from ..model import BadRow, Body, Failure, RequestId, Row, Usage
 from ..money import tokens
 from ..requests.json_lines import on_one_line
 from ..requests.rules import BodyRules, too_long, writes
-from . import worker_plugins
-from .limits import ROW_TIMEOUT, Progress, TimeIsUp, limited
+from ..workers import worker_plugins
+from ..workers.limits import ROW_TIMEOUT, Progress, TimeIsUp, limited
 from .part_files import decode_results, lines_of, read_corrections, write_results
 from .pictures import NAMES_A_FILE, PictureFolder, with_pictures
 from .reuse import Keyed, Recalled, Reuse, key_record, recalled

@@ -19,8 +19,8 @@ from ..intake.plain_files import open_source, stamp_of
 from ..model import BadRow, Dialect, Failure, Json
 from ..requests.rules import duplicate_fault
 from ..store.duplicate_finder import DuplicateFinder
-from . import worker_plugins
-from .limits import READ_TIMEOUT, Progress, limited
+from ..workers import worker_plugins
+from ..workers.limits import READ_TIMEOUT, Progress, limited
 from .opening import OpenedFile, opened
 from .part_files import lines_of
 from .results_again import ResultsAgain

@@ -13,9 +13,9 @@ from ..contracts import ResultRow
 from ..domain.routing import PluginSpec
 from ..domain.rows import Run
 from ..file_sink import Shape
-from . import worker_plugins
+from ..workers import worker_plugins
+from ..workers.limits import ROW_TIMEOUT, Progress, limited
 from .joined import joined
-from .limits import ROW_TIMEOUT, Progress, limited
 
 
 @dataclass(frozen=True, slots=True)

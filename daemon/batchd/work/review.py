@@ -17,9 +17,9 @@ from ..errors import FileRefused
 from ..file_sink import Shape, free_names
 from ..files import replacing
 from ..model import BadRow, RowStatus
-from . import worker_plugins
+from ..workers import worker_plugins
+from ..workers.limits import ROW_TIMEOUT, limited
 from .joined import joined
-from .limits import ROW_TIMEOUT, limited
 
 SUFFIX = ".results.csv"
 """What the sink for CSV writes for all rows."""

@@ -16,7 +16,7 @@ from ...sending.accounts import Stage
 from ...sending.line_refusals import RouteRefused, rest_after
 from ...store.money import Collected
 from ...work.collect import CollectDone, CollectTask, collect
-from ...work.limits import Hung
+from ...workers.limits import Hung
 from ..context import Context
 from ..proven import prove
 from .account_refusals import block, waiting_text

@@ -10,10 +10,10 @@ from ...domain.routing import cached_for
 from ...errors import WorkerLost
 from ...money.budget import MAX_AMOUNT
 from ...work.ahead import KEPT
-from ...work.limits import Hung
 from ...work.pictures import PictureFolder
 from ...work.plan import PlanTask, plan
 from ...work.reuse import Reuse
+from ...workers.limits import Hung
 from ..context import Context
 from .admit import correction_of, most_of_part, refusal_finder
 from .worker_crashes import note_hung, note_worker_crash

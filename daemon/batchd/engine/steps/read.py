@@ -11,8 +11,8 @@ from ...domain.records import Part, Trial
 from ...domain.routing import NO_ROUTE, PluginSpec, no_route_reason
 from ...errors import FileRefused, PluginError, WorkerLost
 from ...intake.plain_files import stamp_of
-from ...work.limits import Hung
 from ...work.read import ReadTask, read
+from ...workers.limits import Hung
 from ..context import Context
 from .redeliver import duplicate_reason
 from .reject import reject

@@ -8,7 +8,7 @@ from ...domain.lifecycle import Action, Deliver
 from ...domain.records import Job, JobState, Part
 from ...errors import NodeLost, WorkerLost
 from ...model import Failure
-from ...work.limits import Hung
+from ...workers.limits import Hung
 from ..context import Context
 from .reject import FOR_THE_OPERATOR, reject
 

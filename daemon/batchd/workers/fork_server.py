@@ -7,8 +7,9 @@ import signal
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 
-_TASKS = ("read", "plan", "collect", "render", "split", "fail_rows", "vocabulary", "run_task")
-PRELOADED = [f"{__package__}.{module}" for module in _TASKS]
+_TASKS = ("read", "plan", "collect", "render", "split", "fail_rows")
+PRELOADED = [*(f"batchd.work.{task}" for task in _TASKS), "batchd.workers.vocabulary", "batchd.workers.run_task"]
+"""By name: what runs tasks knows none of them."""
 
 
 def fork_server() -> ForkServerContext:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from batchd.errors import FileRefused, PluginError, WorkerLost
-from batchd.work.local import Workers
+from batchd.workers.local import Workers
 
 from .tasks import (
     Unsendable,
@@ -175,8 +175,8 @@ async def test_closing_ends_what_is_under_way(tmp_path: Path) -> None:
 
 DAEMON = """
 import asyncio, sys
-from batchd.work.local import Workers
-from tests.work.tasks import wait_for_ever
+from batchd.workers.local import Workers
+from tests.workers.tasks import wait_for_ever
 
 async def main():
     workers = Workers(number=2)
