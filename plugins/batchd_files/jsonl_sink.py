@@ -83,5 +83,5 @@ def input_line(columns: list[str], row: ResultRow) -> bytes:
     record: dict[str, Any] = dict(zip(columns, row.original, strict=False))
     # The extra cells of a row with more cells than columns have no name, but must not be lost.
     for position in range(len(columns), len(row.original)):
-        record[f"column_{position + 1}"] = row.original[position]
+        record[f"column {position + 1}"] = row.original[position]
     return _encode(record) + b"\n"

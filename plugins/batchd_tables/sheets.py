@@ -165,7 +165,7 @@ def column_names(cells: Sequence[Json], number: int) -> list[str]:
     seen: set[str] = set()
     result = []
     for position, name in enumerate(names, start=1):
-        base = free = name or f"column_{position}"
+        base = free = name or f"column {position}"
         count = 1
         while free in seen or (free != name and free in used):
             count += 1

@@ -127,6 +127,6 @@ def test_failed_rows_of_a_table_are_objects():
     short = failed(1, ["only", None], Failure("ragged", "Too few."), original=["only"])
     rows = [long, short, answered(2, ["3", "4"], ["x"], RAW)]
     assert lines(publish(Rows(["a", "b"], ["answer"], rows))[".failed.jsonl"]) == [
-        {"a": "1", "b": "2", "column_3": "3"},
+        {"a": "1", "b": "2", "column 3": "3"},
         {"a": "only"},
     ]

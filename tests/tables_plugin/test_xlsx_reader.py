@@ -128,10 +128,10 @@ TABLES: list[tuple[str, list[list[Any]], list[Any]]] = [
     ("names that are numbers", [["id", 2024], [1, 5]], [["id", "2024"], [1, 5]]),
     ("a header of one name", [["id"], [1, 5]], [["id"], BadRow]),
     ("empty rows", [["id", "b"], [], [1, "x"], [None, "  "], [2, "y"]], [["id", "b"], [1, "x"], [2, "y"]]),
-    ("names", [["id", None, "id", " b "], [1, 2, 3, 4]], [["id", "column_2", "id (2)", "b"], [1, 2, 3, 4]]),
+    ("names", [["id", None, "id", " b "], [1, 2, 3, 4]], [["id", "column 2", "id (2)", "b"], [1, 2, 3, 4]]),
     ("short rows", [["a", "b", "c"], [1], [None, None, 3]], [["a", "b", "c"], [1, None, None], [None, None, 3]]),
     ("a note beside", [["a", "b"], [1, 2], [1, 2, None, "?"]], [["a", "b"], [1, 2], BadRow]),
-    ("not in the corner", [[], [None, "a", "b"], [None, 1, 2]], [["column_1", "a", "b"], [None, 1, 2]]),
+    ("not in the corner", [[], [None, "a", "b"], [None, 1, 2]], [["column 1", "a", "b"], [None, 1, 2]]),
 ]
 
 

@@ -88,7 +88,7 @@ def try_(
     call.log("error")
     if not as_json:
         names = join([column.name for column in plan.columns])
-        click.echo(clean(f"Asking {count(len(plan.rows), 'row')} of {plan.file.name} of {names} …"), err=True)
+        click.echo(clean(f"Asking {names} about {count(len(plan.rows), 'row')} of {plan.file.name} …"), err=True)
     tried = asyncio.run(trying.run(plan, say=lambda text: click.echo(clean(f"batchd: {text}"), err=True)))
     from .try_lines import exit_status, lines, record
 

@@ -37,7 +37,8 @@ class TryBegun(Event):
 
     @property
     def sentence(self) -> str:
-        return f"Asking {count(self.rows, 'row')} of {self.source} ahead, of {self.provider} ({self.model})."
+        rows = count(self.rows, "row")
+        return f"Asking {self.provider} ({self.model}) about {rows} of {self.source}, to see the answers."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
