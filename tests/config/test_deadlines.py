@@ -111,3 +111,17 @@ def test_check_says_that_rows_go_to_another_company_and_to_which(tmp_path: Path,
     assert "go to another company: api.far.example, which is [providers.openai]" in result.text
     assert "would be late or wait for acme for longer than fallback_after" in result.text
     assert models_of(loaded, "openai") == ["m"], "its model is checked, too"
+
+
+def test_check_says_what_a_deadline_does_where_all_is_asked_by_live_calls(tmp_path: Path, catalogue: Catalogue) -> None:
+    def notes(*lines: str) -> list[str]:
+        path = config(tmp_path, 'finish_within = "6h"', *lines, provider="local")
+        path.write_text(path.read_text() + '[providers.local]\nservice = "vllm"\n')
+        return [each.text for each in local_results(load(path, catalogue), catalogue)]
+
+    [alone] = [each for each in notes() if "finish_within" in each]
+    assert "finish_within changes nothing: local is asked by live calls" in alone
+    assert 'write fallback = "NAME"' in alone
+    elsewhere = notes('fallback = "openai"')
+    assert any("Rows that would be late go to another company" in each for each in elsewhere)
+    assert not any("changes nothing" in each for each in elsewhere)

@@ -183,7 +183,7 @@ async def test_without_room_in_the_budget_the_batch_runs_on_and_status_says_so(m
         await daemon.take_in()
         await until(daemon, lambda: household.clock.elapsed > 1_000 + 2 * HOUR)
         said = {str(subject): text for subject, text in (await daemon.context.store.event_log.conditions()).items()}
-        assert "Its batches run on" in said["deadline of job 00000001"]
+        assert "What is under way goes on" in said["deadline of job 00000001"]
         assert [batch.phase for batch in service.batches.values()] == [BatchPhase.IN_PROGRESS]
         service._answer(service.batches["batch-1"], 9)  # noqa: SLF001  # the batch goes on
         await until(daemon, lambda: "reviews/may.report.json" in household.outbox())

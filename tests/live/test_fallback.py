@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from batchd import RejectedError, TransientError
+from batchd import RejectedError, TooManyCalls, TransientError
 from batchd.contracts import Limits
 from batchd.domain.states import PartState
 from batchd.live.lanes import LiveTerms
@@ -166,6 +166,28 @@ async def test_the_budget_counts_the_prices_of_the_fallback(make_household: Make
         daemon.reconfigure(budget=SpendingLimits(overall=Ceilings(per_job=9 * ROW)))
         await until(daemon, lambda: is_done(household))
     assert sorted(backup.asked) == NINE[6:]
+
+
+@pytest.mark.slow
+async def test_live_calls_that_would_be_late_are_made_at_the_fallback(make_household: MakeHousehold) -> None:
+    """A provider that has only live calls, and few of them: nobody waits for it longer than the deadline allows."""
+
+    def behave(text: str, before: int) -> Any:
+        return said(f"answer to {text}") if text in NINE[:3] else TooManyCalls("too many", retry_after=0.05)
+
+    service = SlowBatches(behave=behave)
+    household, backup = house(make_household, service, live=True, finish_within=900.0, fallback_model="other")
+    household.drop("reviews/may.csv", csv_of(NINE))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        await until(daemon, lambda: len(set(service.asked)) > 3)
+        household.clock.advance(500.0)
+        await until(daemon, lambda: is_done(household))
+    report = household.report("reviews/may.report.json")
+    assert answers(household) == [f"answer to {review}" for review in NINE]
+    assert (sorted(backup.asked), backup.models) == (NINE[3:], {"other"})
+    assert report["cost"]["actual"] == 3 * 5.0 + 6 * 10.0
+    assert kinds(household).count("JobLate") == 1
 
 
 async def test_a_batch_that_was_never_created_leaves_rows_for_the_fallback(make_household: MakeHousehold) -> None:

@@ -85,8 +85,12 @@ def fallback_results(config: Config) -> Iterator[CheckResult]:
 def deadline_results(config: Config) -> Iterator[CheckResult]:
     """The routes with a deadline that changes nothing, since they are asked by live calls in any case."""
     for route in config.routes:
-        if route.finish_within is not None and config.providers[route.provider].mode == "live":
-            text = f"finish_within changes nothing: {route.provider} is asked by live calls from the beginning."
+        live = config.providers[route.provider].mode == "live"
+        if route.finish_within is not None and live and route.fallback is None:
+            text = (
+                f"finish_within changes nothing: {route.provider} is asked by live calls from the beginning. To have "
+                'what would be late asked elsewhere, write fallback = "NAME", the name of another provider.'
+            )
             yield CheckResult(f"route {route.name}", Level.NOTE, text)
 
 

@@ -47,7 +47,7 @@ class SwitchLook:
         return Switches(wanted, [each for each in wanted if each not in self._not_now], self._times)
 
     async def _late(self) -> list[Hasten]:
-        """Jobs that would be late: their rows are to be asked by live calls."""
+        """Jobs that would be late: their rows are to be asked by live calls, or by those of another provider."""
         configured, now, steady = self._context.configured, self._context.clock.now(), self._context.clock.steady()
         deadlines = {route.name: route.finish_within for route in configured.routes if route.finish_within is not None}
         if not deadlines:
@@ -58,8 +58,10 @@ class SwitchLook:
             fallback = None if route is None or each.moved else route.fallback
             provider = configured.providers.get(each.provider)
             then = configured.providers.get(fallback or each.provider)
-            if then is None or then.live is None or (provider is not None and provider.lane is Lane.LIVE):
+            if then is None or then.live is None:
                 continue
+            if then is provider and provider.lane is Lane.LIVE:
+                continue  # it is asked so already
             finish_within = deadlines[each.route]
             at = earliest(each.accepted_at, finish_within)
             if at <= now:

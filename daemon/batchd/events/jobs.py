@@ -102,7 +102,7 @@ class JobPlanned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobLate(Event):
-    """A job would not be done by its deadline: its batches are ended, and what they leave is asked by live calls.
+    """A job would not be done by its deadline: what is under way is ended, and what that leaves is asked by live calls.
 
     `rows` have no answer yet, as far as is known; `cost` is what they can cost at most.
     """
@@ -118,8 +118,9 @@ class JobLate(Event):
     def sentence(self) -> str:
         cost = f" They can cost at most {_rounded(self.cost)} {self.currency}." if self.cost else ""
         return (
-            f"Ending the batches of {self.source}, which would be late with {count(self.rows, 'row')} not answered. "
-            f"What they have answered is used; the rest is asked by live calls of {self.provider} ({self.model}).{cost}"
+            f"{self.source} would be late, with {count(self.rows, 'row')} not answered: what is under way of it is "
+            f"ended. The answers that have come are used; the rest is asked by live calls of {self.provider} "
+            f"({self.model}).{cost}"
         )
 
 

@@ -77,7 +77,10 @@ class Switching:
                 return refusal
             for first, cost in costs.items():
                 await tx.update("parts", {"job": job.id, "first": first}, reserved=cost)
-            await tx.run("cut_batches" if switch.late else "cut_what_is_here", job=job.id, at=tx.now)
+            if switch.late:
+                await tx.run("cut_batches", job=job.id, at=tx.now)
+            if asked.provider != before.provider:
+                await tx.run("cut_what_is_here", job=job.id, at=tx.now)
             await tx.run("release_unwanted_parts")
             await tx.run("return_unwanted_batches")
             columns: dict[str, object] = {"terms": to_json(asked.terms.to_json()) if asked.terms else None}

@@ -25,7 +25,7 @@ _NOT_SENT = frozenset({BatchState.PACKED, BatchState.UPLOADED})
 
 
 async def hasten(context: Context, action: Hasten) -> None:
-    """Reserve what live calls cost, and end the batches; without room in the budget they run on."""
+    """Reserve what live calls cost, and end what is under way; without room in the budget that goes on."""
     configured = context.configured
     job = await context.store.jobs.get(action.job)
     if job.late_at is not None or not _runs(job):
@@ -37,8 +37,8 @@ async def hasten(context: Context, action: Hasten) -> None:
     if refusal is not None:
         raise RetryLater(
             LOOK_FOR_MONEY_EVERY,
-            f"{job.source} would be late, and is not asked by live calls: {refusal}. Its batches run on. To ask its "
-            "rows by live calls all the same, raise the limit in the configuration and reload.",
+            f"{job.source} would be late, and is not asked by live calls of {asked.provider}: {refusal}. What is under "
+            "way goes on. To ask its rows there all the same, raise the limit in the configuration and reload.",
         )
 
 
