@@ -15,12 +15,16 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Measured:
-    """Wall-clock seconds and output; also processor seconds and peak memory (bytes) of all processes, if watched."""
+    """Wall-clock seconds and output; also processor seconds and peak memory (bytes) of all processes, if watched.
+
+    `main` are the processor seconds of the first process alone.
+    """
 
     seconds: float
     output: str
     processor: float = 0.0
     peak: int = 0
+    main: float = 0.0
 
 
 def measure(
@@ -53,7 +57,8 @@ def measure(
         raise SystemExit(f"{command[0]} ended with status {process.returncode}:\n{output}")
     if watch is None:
         return Measured(seconds, output)
-    return Measured(seconds, output, sum(watch.processor.values()), watch.peak)
+    processor = watch.processor
+    return Measured(seconds, output, sum(processor.values()), watch.peak, processor.get(process.pid, 0.0))
 
 
 class _Watch(threading.Thread):

@@ -107,8 +107,8 @@ async def test_a_wrong_model_stops_the_job_in_words_and_retry_goes_on(make_house
 async def order(daemon: Living, kind: str, target: str, data: str = "{}") -> None:
     """What the command line leaves in the store."""
 
-    async def change(tx: object) -> None:
-        await tx.insert("orders", [{"at": 0.0, "kind": kind, "target": target, "data": data}])  # type: ignore[attr-defined]
+    def change(tx: object) -> None:
+        tx.insert("orders", [{"at": 0.0, "kind": kind, "target": target, "data": data}])  # type: ignore[attr-defined]
 
     await daemon.context.store.database.write(change)
 

@@ -24,8 +24,8 @@ NINE = [f"review {number}" for number in range(9)]
 async def database(context: Context, query: str) -> None:
     """Somebody, or a fault of ours, changes the database."""
 
-    async def change(tx: object) -> None:
-        await tx.connection.execute(query)  # type: ignore[attr-defined]
+    def change(tx: object) -> None:
+        tx.connection.execute(query)  # type: ignore[attr-defined]
 
     await context.store.database.write(change)
 

@@ -40,9 +40,9 @@ class Opened(Store):
         """Store records as they are, past all steps."""
         tables = {Job: "jobs", Part: "parts", Batch: "batches"}
 
-        async def change(tx: Any) -> None:
+        def change(tx: Any) -> None:
             for record in records:
-                await tx.insert(tables[type(record)], [columns_of(record)])
+                tx.insert(tables[type(record)], [columns_of(record)])
 
         await self.database.write(change)
 

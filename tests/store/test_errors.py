@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from .conftest import Opened
 
 
-async def large(tx: Transaction) -> None:
+def large(tx: Transaction) -> None:
     """A change that needs many pages."""
-    await tx.run("raise_condition", subject="large", text="x" * 1_000_000, since=0.0)
+    tx.run("raise_condition", subject="large", text="x" * 1_000_000, since=0.0)
 
 
 async def pragma(store: Opened, statement: str) -> Any:
@@ -63,8 +63,8 @@ async def test_a_damaged_database_that_is_only_read(store: Opened) -> None:
 
 
 async def test_the_fault_of_one_change_is_not_the_fault_of_the_file(store: Opened) -> None:
-    async def bad(tx: Transaction) -> None:
-        await tx.insert("batches", [{"key": "k"}])
+    def bad(tx: Transaction) -> None:
+        tx.insert("batches", [{"key": "k"}])
 
     with pytest.raises(sqlite3.IntegrityError):
         await store.database.write(bad)

@@ -189,10 +189,10 @@ def stored(table: str, query: str, record: Any, of: Any, **key: Any) -> Any:
         database = await Database.open(folder / "batchd.db", now=lambda: 0.0)
         try:
 
-            async def change(tx: Any) -> None:
+            def change(tx: Any) -> None:
                 if table == "parts":
-                    await tx.insert("jobs", [columns_of(OWNER)])
-                await tx.insert(table, [columns_of(record)])
+                    tx.insert("jobs", [columns_of(OWNER)])
+                tx.insert(table, [columns_of(record)])
 
             await database.write(change)
             [row] = await database.read(lambda tx: tx.fetch(query, **key))

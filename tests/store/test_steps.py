@@ -701,9 +701,9 @@ async def test_two_jobs_under_way_never_share_a_name_in_the_outbox(store: Opened
 
 
 async def test_orders_are_carried_out_in_the_order_they_came_and_answered_once(store: Opened) -> None:
-    async def leave(tx: Any) -> None:
+    def leave(tx: Any) -> None:
         rows = [{"at": 1.0, "kind": kind, "target": "job", "data": '{"found":"x"}'} for kind in ("cancel", "retry")]
-        await tx.insert("orders", rows)
+        tx.insert("orders", rows)
 
     await store.database.write(leave)
     first, second = await store.event_log.orders()

@@ -120,27 +120,27 @@ class Batches:
         stored for its provider, and leaves its own there; `next_key` is the first of all.
         """
 
-        async def change(tx: Transaction) -> None:
+        def change(tx: Transaction) -> None:
             for batch, waiting in batches:
-                stored = await tx.fetch("next_batch_key", provider=batch.provider)
+                stored = tx.fetch("next_batch_key", provider=batch.provider)
                 other = stored[0]["key"] if stored else next_key
                 if not other:
-                    await make(tx, batch, waiting)
-                elif await make(tx, dataclasses.replace(batch, key=other), waiting):
-                    await tx.run("keep_next_batch_key", provider=batch.provider, key=batch.key)
+                    make(tx, batch, waiting)
+                elif make(tx, dataclasses.replace(batch, key=other), waiting):
+                    tx.run("keep_next_batch_key", provider=batch.provider, key=batch.key)
 
-        async def make(tx: Transaction, batch: Batch, waiting: Sequence[QueuedPart]) -> bool:
+        def make(tx: Transaction, batch: Batch, waiting: Sequence[QueuedPart]) -> bool:
             way = {"lane": batch.lane, "provider": batch.provider}
-            found = [await tx.fetch("waiting_part", job=part.job, first=part.first, **way) for part in waiting]
+            found = [tx.fetch("waiting_part", job=part.job, first=part.first, **way) for part in waiting]
             parts = [part_of(rows[0]) for rows in found if rows]
             if [(part.requests, part.size) for part in parts] != [(part.requests, part.size) for part in waiting]:
                 return False
-            await tx.insert("batches", [columns_of(batch)])
+            tx.insert("batches", [columns_of(batch)])
             for part in parts:
                 where = {"job": part.job, "first": part.first}
-                await tx.update("parts", where, state="batched", batch=batch.key)
-                await tx.insert("batch_parts", [where | {"batch": batch.key, "attempt": part.attempt}])
-            await tx.record(
+                tx.update("parts", where, state="batched", batch=batch.key)
+                tx.insert("batch_parts", [where | {"batch": batch.key, "attempt": part.attempt}])
+            tx.record(
                 BatchPacked(
                     batch=batch.key,
                     provider=batch.provider,
@@ -157,10 +157,10 @@ class Batches:
     async def uploading(self, batch: Batch) -> int:
         """Commit that an upload is about to begin. Returns its number, from 1."""
 
-        async def change(tx: Transaction) -> int:
-            [row] = await tx.fetch("batch", key=batch.key)
+        def change(tx: Transaction) -> int:
+            [row] = tx.fetch("batch", key=batch.key)
             uploads: int = row["uploads"] + 1
-            await tx.update("batches", {"key": batch.key, "state": BatchState.PACKED}, uploads=uploads)
+            tx.update("batches", {"key": batch.key, "state": BatchState.PACKED}, uploads=uploads)
             return uploads
 
         return await self._database.write(change)
@@ -192,13 +192,13 @@ class Batches:
     async def outcome_unknown(self, batch: Batch, reason: str, wait: float) -> None:
         """Record the event; the state is already stored."""
 
-        async def change(tx: Transaction) -> None:
-            found = await tx.fetch("batch", key=batch.key)
+        def change(tx: Transaction) -> None:
+            found = tx.fetch("batch", key=batch.key)
             # `submitting` has taken the reason of an earlier try away: one that stands there was told already.
             if found and found[0]["reason"] is None:
                 where = {"key": batch.key, "state": BatchState.SUBMITTING}
-                if await tx.update("batches", where, reason=reason):
-                    await tx.record(BatchOutcomeUnknown(batch=batch.key, reason=reason, wait=wait))
+                if tx.update("batches", where, reason=reason):
+                    tx.record(BatchOutcomeUnknown(batch=batch.key, reason=reason, wait=wait))
 
         await self._database.write(change)
 
@@ -297,12 +297,12 @@ class Batches:
             quiet=quiet,
         )
 
-        async def change(tx: Transaction) -> None:
-            [row] = await tx.fetch("batch", key=batch.key)
+        def change(tx: Transaction) -> None:
+            [row] = tx.fetch("batch", key=batch.key)
             if row["state"] == BatchState.SUBMITTED and row["stopping"] is None:
                 columns = status_columns(status) | {"stopping": moment_column(now)}
-                await tx.update("batches", {"key": batch.key}, **columns)
-                await tx.record(event)
+                tx.update("batches", {"key": batch.key}, **columns)
+                tx.record(event)
 
         await self._database.write(change)
 
@@ -337,49 +337,49 @@ class Batches:
     async def distributed(self, batch: Batch, *, answers: int, strays: int) -> None:
         """Its answers are distributed to its parts."""
 
-        async def change(tx: Transaction) -> None:
+        def change(tx: Transaction) -> None:
             where = {"key": batch.key, "state": BatchState.FETCHED}
-            if await tx.update("batches", where, state=BatchState.DONE):
-                await tx.run("distribute_batch", batch=batch.key)
-                await tx.record(BatchDownloaded(batch=batch.key, answers=answers, strays=strays))
+            if tx.update("batches", where, state=BatchState.DONE):
+                tx.run("distribute_batch", batch=batch.key)
+                tx.record(BatchDownloaded(batch=batch.key, answers=answers, strays=strays))
 
         await self._database.write(change)
 
     async def returned(self, batch: Batch, reason: str, changed: Sequence[Part] = ()) -> None:
         """It did not run: its parts wait for another batch, `changed` ones (or pieces of them) as they are now."""
 
-        async def change(tx: Transaction) -> None:
+        def change(tx: Transaction) -> None:
             where = {"key": batch.key, "state": batch.state}
-            if await tx.update("batches", where, state=BatchState.RETURNED, reason=reason):
-                await tx.insert("parts", (columns_of(part) for part in changed), otherwise="OR REPLACE")
-                await tx.run("release_batch", batch=batch.key)
-                await tx.run("plan_moved_parts_again", batch=batch.key)
-                await tx.record(BatchReturned(batch=batch.key, reason=reason))
+            if tx.update("batches", where, state=BatchState.RETURNED, reason=reason):
+                tx.insert("parts", (columns_of(part) for part in changed), otherwise="OR REPLACE")
+                tx.run("release_batch", batch=batch.key)
+                tx.run("plan_moved_parts_again", batch=batch.key)
+                tx.record(BatchReturned(batch=batch.key, reason=reason))
 
         await self._database.write(change)
 
     # --- how -------------------------------------------------------------------------------------------------
 
     async def _step(self, batch: Batch, before: BatchState, *events: Event, **columns: Any) -> bool:
-        async def change(tx: Transaction) -> bool:
-            changed = await tx.update("batches", {"key": batch.key, "state": before}, **columns) > 0
+        def change(tx: Transaction) -> bool:
+            changed = tx.update("batches", {"key": batch.key, "state": before}, **columns) > 0
             if changed:
-                await tx.record(*[await _with_place(tx, event) for event in events])
+                tx.record(*[_with_place(tx, event) for event in events])
             if changed and columns.get("state") in {BatchState.PACKED, BatchState.UPLOADED}:
                 # Cancelled while it was not known whether it was sent: now it is, and need not be sent any more.
-                await tx.run("release_unwanted_parts")
-                await tx.run("plan_moved_parts_again", batch=batch.key)
-                await tx.run("return_unwanted_batches")
+                tx.run("release_unwanted_parts")
+                tx.run("plan_moved_parts_again", batch=batch.key)
+                tx.run("return_unwanted_batches")
             return changed
 
         return await self._database.write(change)
 
 
-async def _with_place(tx: Transaction, event: Event) -> Event:
+def _with_place(tx: Transaction, event: Event) -> Event:
     """The event, with what it says of the jobs that the batch belongs to."""
     if not isinstance(event, BatchSubmitted | BatchEnded):
         return event
-    [place] = await tx.fetch("place_of_batch", batch=event.batch)
+    [place] = tx.fetch("place_of_batch", batch=event.batch)
     if isinstance(event, BatchSubmitted):
         event = dataclasses.replace(event, jobs=place["jobs"])
     return dataclasses.replace(event, first=bool(place["is_first"]))

@@ -28,14 +28,14 @@ class EventLog:
     async def answer(self, order: StoredOrder, answer: str, *, refused: bool = False) -> None:
         """The order is carried out, or will not be (`refused`); say which in a sentence."""
 
-        async def change(tx: Transaction) -> None:
-            await tx.update("orders", {"id": order.id}, done_at=tx.now, answer=answer, refused=int(refused))
+        def change(tx: Transaction) -> None:
+            tx.update("orders", {"id": order.id}, done_at=tx.now, answer=answer, refused=int(refused))
             if not refused:
                 return
             # If the order was given while no daemon was running, its command has ended already.
-            job = order.target if await tx.fetch("job", id=order.target) else None
-            batch = order.target if await tx.fetch("batch", key=order.target) else None
-            await tx.record(OrderRefused(job=job, batch=batch, order=order.kind, reason=answer))
+            job = order.target if tx.fetch("job", id=order.target) else None
+            batch = order.target if tx.fetch("batch", key=order.target) else None
+            tx.record(OrderRefused(job=job, batch=batch, order=order.kind, reason=answer))
 
         await self._database.write(change)
 
@@ -55,22 +55,22 @@ class EventLog:
     async def change_conditions(self, raised: Mapping[Subject, str], over: Iterable[Subject] = ()) -> None:
         """Several at once, subject to sentence; and those that are over."""
 
-        async def change(tx: Transaction) -> None:
-            known = {Subject.parse(row["subject"]) for row in await tx.fetch("conditions")}
+        def change(tx: Transaction) -> None:
+            known = {Subject.parse(row["subject"]) for row in tx.fetch("conditions")}
             for subject, text in raised.items():
-                await tx.run("raise_condition", subject=str(subject), text=text, since=tx.now)
+                tx.run("raise_condition", subject=str(subject), text=text, since=tx.now)
                 if subject not in known:
-                    await tx.record(ConditionRaised(subject=str(subject), text=text))
+                    tx.record(ConditionRaised(subject=str(subject), text=text))
             for subject in over:
-                if await tx.run("clear_condition", subject=str(subject)):
-                    await tx.record(ConditionCleared(subject=str(subject)))
+                if tx.run("clear_condition", subject=str(subject)):
+                    tx.record(ConditionCleared(subject=str(subject)))
 
         await self._database.write(change)
 
     async def beat(self, pid: int) -> None:
         """Prove that the database can be written."""
 
-        async def change(tx: Transaction) -> None:
-            await tx.run("heartbeat", at=tx.now, pid=pid)
+        def change(tx: Transaction) -> None:
+            tx.run("heartbeat", at=tx.now, pid=pid)
 
         await self._database.write(change)

@@ -81,10 +81,10 @@ class Jobs:
         """
         known = to_json(list(resting))
 
-        async def look(tx: Transaction) -> list[JobView]:
+        def look(tx: Transaction) -> list[JobView]:
             # One with a note to take away and other work as well is found twice.
-            found = {row["id"]: row for row in await tx.fetch("jobs_with_work", most=most, resting=known)}
-            return [await view_of(tx, job_of(row)) for row in found.values()]
+            found = {row["id"]: row for row in tx.fetch("jobs_with_work", most=most, resting=known)}
+            return [view_of(tx, job_of(row)) for row in found.values()]
 
         return await self._database.read(look)
 
@@ -95,9 +95,9 @@ class Jobs:
     async def view(self, job: str) -> JobView:
         """One job as `next_actions` wants it."""
 
-        async def look(tx: Transaction) -> JobView:
-            [row] = await tx.fetch("job", id=job)
-            return await view_of(tx, job_of(row))
+        def look(tx: Transaction) -> JobView:
+            [row] = tx.fetch("job", id=job)
+            return view_of(tx, job_of(row))
 
         return await self._database.read(look)
 
@@ -165,14 +165,14 @@ class Jobs:
         read at once one sees the other.
         """
 
-        async def change(tx: Transaction) -> str | None:
+        def change(tx: Transaction) -> str | None:
             duplicate_of = None
             if duplicates != "process":
                 # A cancelled job is no reason to reject a file: most likely it was dropped to be asked after all.
-                duplicate_of = await find_duplicate(tx, job, sha256, cancelled=duplicates != "reject")
+                duplicate_of = find_duplicate(tx, job, sha256, cancelled=duplicates != "reject")
             if duplicate_of is not None and duplicates == "reject":
                 return duplicate_of
-            changed = await tx.update(
+            changed = tx.update(
                 "jobs",
                 {"id": job.id, "state": JobState.CLAIMED},
                 state=JobState.PLANNING,
@@ -188,9 +188,9 @@ class Jobs:
             )
             if changed:
                 # Only then: parts of a job that is past this may be in a batch, and would be paid again.
-                await tx.run("delete_parts", job=job.id)
-                await tx.insert("parts", (columns_of(part) for part in parts))
-                await tx.record(
+                tx.run("delete_parts", job=job.id)
+                tx.insert("parts", (columns_of(part) for part in parts))
+                tx.record(
                     JobAccepted(
                         job=job.id,
                         source=job.source,
@@ -210,15 +210,15 @@ class Jobs:
         # What is left is planned and admitted like the rows of any other job.
         columns = {} if left else {"state": JobState.RUNNING, "planned_at": self._database.now()}
 
-        async def change(tx: Transaction) -> None:
-            found = await tx.fetch("job", id=job.id)
+        def change(tx: Transaction) -> None:
+            found = tx.fetch("job", id=job.id)
             if not found or found[0]["redelivered_at"] is not None:
                 return
-            if await tx.update("jobs", {"id": job.id, "state": job.state}, redelivered_at=tx.now, **columns):
-                await tx.run("delete_parts", job=job.id)
-                await tx.insert("parts", (columns_of(part) for part in parts))
+            if tx.update("jobs", {"id": job.id, "state": job.state}, redelivered_at=tx.now, **columns):
+                tx.run("delete_parts", job=job.id)
+                tx.insert("parts", (columns_of(part) for part in parts))
                 taken = sum(part.rows for part in parts) - left
-                await tx.record(JobRedelivered(job=job.id, duplicate_of=str(job.duplicate_of), rows=taken, asked=left))
+                tx.record(JobRedelivered(job=job.id, duplicate_of=str(job.duplicate_of), rows=taken, asked=left))
 
         await self._database.write(change)
 
@@ -262,27 +262,27 @@ class Jobs:
     async def split(self, part: Part, pieces: Sequence[Part], reason: str) -> None:
         """The part is cut; its pieces are planned anew, at the same attempt."""
 
-        async def change(tx: Transaction) -> None:
-            rows = await tx.fetch("part", job=part.job, first=part.first)
+        def change(tx: Transaction) -> None:
+            rows = tx.fetch("part", job=part.job, first=part.first)
             if not rows or part_of(rows[0]) != part:
                 return
-            await tx.insert("parts", (columns_of(piece) for piece in pieces), otherwise="OR REPLACE")
-            await tx.record(PartSplit(job=part.job, part=part.first, pieces=len(pieces), reason=reason))
+            tx.insert("parts", (columns_of(piece) for piece in pieces), otherwise="OR REPLACE")
+            tx.record(PartSplit(job=part.job, part=part.first, pieces=len(pieces), reason=reason))
 
         await self._database.write(change)
 
     async def worker_died(self, job: str, first: int | None) -> int:
         """A worker died while it worked on the part (None: while it read the file). Returns how often."""
 
-        async def change(tx: Transaction) -> int:
+        def change(tx: Transaction) -> int:
             if first is None:
-                [row] = await tx.fetch("job", id=job)
-                await tx.update("jobs", {"id": job}, worker_crashes=row["worker_crashes"] + 1)
+                [row] = tx.fetch("job", id=job)
+                tx.update("jobs", {"id": job}, worker_crashes=row["worker_crashes"] + 1)
             else:
-                [row] = await tx.fetch("part", job=job, first=first)
-                await tx.update("parts", {"job": job, "first": first}, worker_crashes=row["worker_crashes"] + 1)
+                [row] = tx.fetch("part", job=job, first=first)
+                tx.update("parts", {"job": job, "first": first}, worker_crashes=row["worker_crashes"] + 1)
             times: int = row["worker_crashes"] + 1
-            await tx.record(WorkerDied(job=job, part=first, times=times))
+            tx.record(WorkerDied(job=job, part=first, times=times))
             return times
 
         return await self._database.write(change)
@@ -303,9 +303,9 @@ class Jobs:
     async def renamed(self, job: Job, outbox_stem: str) -> None:
         """The reserved name is taken; everything is delivered again under this one. May raise NameTaken."""
 
-        async def change(tx: Transaction) -> None:
-            if await tx.update("jobs", {"id": job.id, "state": JobState.DELIVERING}, outbox_stem=outbox_stem):
-                await tx.run("delete_published", job=job.id)
+        def change(tx: Transaction) -> None:
+            if tx.update("jobs", {"id": job.id, "state": JobState.DELIVERING}, outbox_stem=outbox_stem):
+                tx.run("delete_published", job=job.id)
 
         with names_may_be_taken():
             await self._database.write(change)
@@ -317,23 +317,23 @@ class Jobs:
     async def published(self, job: Job, sink: str, files: Sequence[str]) -> None:
         """A sink has published the job."""
 
-        async def change(tx: Transaction) -> None:
-            found = await tx.fetch("job", id=job.id)
+        def change(tx: Transaction) -> None:
+            found = tx.fetch("job", id=job.id)
             if not found or found[0]["state"] != JobState.DELIVERING or found[0]["outbox_stem"] != job.outbox_stem:
                 return  # what was published stands under a name that was given up
             row = {"job": job.id, "sink": sink, "files": to_json(files), "delivered_at": tx.now}
-            if await tx.insert("deliveries", [row], otherwise="OR IGNORE"):
-                await tx.record(JobDelivered(job=job.id, sink=sink, files=list(files)))
+            if tx.insert("deliveries", [row], otherwise="OR IGNORE"):
+                tx.record(JobDelivered(job=job.id, sink=sink, files=list(files)))
 
         await self._database.write(change)
 
     async def sink_skipped(self, job: Job, sink: str, reason: str) -> None:
         """Nothing of the job is published through this sink, for this reason."""
 
-        async def change(tx: Transaction) -> None:
+        def change(tx: Transaction) -> None:
             row = {"job": job.id, "sink": sink, "files": to_json([]), "delivered_at": tx.now, "skipped": 1}
-            if await tx.insert("deliveries", [row], otherwise="OR IGNORE"):
-                await tx.record(SinkSkipped(job=job.id, sink=sink, reason=reason))
+            if tx.insert("deliveries", [row], otherwise="OR IGNORE"):
+                tx.record(SinkSkipped(job=job.id, sink=sink, reason=reason))
 
         await self._database.write(change)
 
@@ -356,10 +356,10 @@ class Jobs:
     async def swept(self, jobs: Sequence[str]) -> None:
         """The working files of these jobs are gone."""
 
-        async def change(tx: Transaction) -> None:
+        def change(tx: Transaction) -> None:
             for job in jobs:
-                await tx.run("delete_parts", job=job)
-                await tx.run("mark_swept", job=job, at=tx.now)
+                tx.run("delete_parts", job=job)
+                tx.run("mark_swept", job=job, at=tx.now)
 
         await self._database.write(change)
 
@@ -368,24 +368,24 @@ class Jobs:
     ) -> None:
         """By a person's order a job goes on from `state`, with these parts changed."""
 
-        async def change(tx: Transaction) -> None:
-            if await tx.update("jobs", {"id": job.id, "state": job.state}, state=state, **columns):
+        def change(tx: Transaction) -> None:
+            if tx.update("jobs", {"id": job.id, "state": job.state}, state=state, **columns):
                 for part in parts:
-                    await tx.update("parts", {"job": part.job, "first": part.first}, **part_columns(part))
-                await tx.run("delete_deliveries", job=job.id)
-                await tx.record(event)
+                    tx.update("parts", {"job": part.job, "first": part.first}, **part_columns(part))
+                tx.run("delete_deliveries", job=job.id)
+                tx.record(event)
 
         await self._database.write(change)
 
     async def cancelled(self, job: Job, event: Event, *, state: JobState) -> None:
         """A person's order: nothing more is asked, and batches that no other job shares are cancelled."""
 
-        async def change(tx: Transaction) -> None:
-            if await tx.update("jobs", {"id": job.id, "state": job.state, "cancelled": 0}, cancelled=1, state=state):
-                await tx.run("unwanted_batches", job=job.id)
-                await tx.run("release_unwanted_parts")
-                await tx.run("return_unwanted_batches")
-                await tx.record(event)
+        def change(tx: Transaction) -> None:
+            if tx.update("jobs", {"id": job.id, "state": job.state, "cancelled": 0}, cancelled=1, state=state):
+                tx.run("unwanted_batches", job=job.id)
+                tx.run("release_unwanted_parts")
+                tx.run("return_unwanted_batches")
+                tx.record(event)
 
         await self._database.write(change)
 

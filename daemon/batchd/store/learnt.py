@@ -50,8 +50,8 @@ class LearntTables:
     async def prove(self, recipe: str) -> None:
         """This way of asking has brought an answer."""
 
-        async def change(tx: Transaction) -> None:
-            await tx.insert("proven", [{"recipe": recipe, "at": tx.now}], otherwise="OR IGNORE")
+        def change(tx: Transaction) -> None:
+            tx.insert("proven", [{"recipe": recipe, "at": tx.now}], otherwise="OR IGNORE")
 
         await self._database.write(change)
 

@@ -94,16 +94,16 @@ class Money:
     ) -> Refusal | None:
         """Let the job run, at these terms, or hold it: why. `most` is what each open part can cost at most."""
 
-        async def change(tx: Transaction) -> Refusal | None:
-            found = await tx.fetch("job", id=job.id)
+        def change(tx: Transaction) -> Refusal | None:
+            found = tx.fetch("job", id=job.id)
             if not found or found[0]["state"] not in {JobState.PLANNING, JobState.HELD} or found[0]["cancelled"]:
                 return None
             for first, cost in most.items():
-                await tx.update("parts", {"job": job.id, "first": first}, reserved=cost)
-            [own] = await tx.fetch("own_open_parts", job=job.id)
+                tx.update("parts", {"job": job.id, "first": first}, reserved=cost)
+            [own] = tx.fetch("own_open_parts", job=job.id)
             if own["unplanned"]:
                 return None
-            account = await account_of(tx, job_of(found[0]), currency)
+            account = account_of(tx, job_of(found[0]), currency)
             columns: dict[str, object] = {
                 "terms": to_json(terms.to_json()) if terms else None,
                 "estimated_cost": min(account.whole, MAX_AMOUNT)
@@ -112,14 +112,14 @@ class Money:
                 "planned_at": tx.now,
             }
             if found[0]["planned_at"] is None:
-                await tx.record(event)
-            refusal = await _new_question(tx, job_of(found[0]), account) or find_refusal(account)
+                tx.record(event)
+            refusal = _new_question(tx, job_of(found[0]), account) or find_refusal(account)
             if refusal is None:
-                await _known_question(tx, job_of(found[0]))
+                _known_question(tx, job_of(found[0]))
                 columns |= {"state": JobState.RUNNING, "reason": None, "reason_code": None}
-                await tx.update("jobs", {"id": job.id}, **columns)
+                tx.update("jobs", {"id": job.id}, **columns)
             else:
-                await _hold(tx, job_of(found[0]), refusal, columns)
+                _hold(tx, job_of(found[0]), refusal, columns)
             return refusal
 
         return await self._database.write(change)
@@ -137,17 +137,17 @@ class Money:
         a limit. Nothing is changed if the job is to ask elsewhere meanwhile: the part is planned anew for that.
         """
 
-        async def change(tx: Transaction) -> None:
-            found = await tx.fetch("job", id=job.id)
+        def change(tx: Transaction) -> None:
+            found = tx.fetch("job", id=job.id)
             if not found or job_of(found[0]).asked().provider != job.route.provider:
                 return
-            if not await change_part(tx, part, PartState.UNPLANNED, planned):
+            if not change_part(tx, part, PartState.UNPLANNED, planned):
                 return
             if found[0]["state"] != JobState.RUNNING or find_refusal is None:
                 return
-            refusal = find_refusal(await account_of(tx, job, currency))
+            refusal = find_refusal(account_of(tx, job, currency))
             if refusal is not None:
-                await _hold(tx, job_of(found[0]), refusal, {})
+                _hold(tx, job_of(found[0]), refusal, {})
 
         await self._database.write(change)
 
@@ -157,13 +157,13 @@ class Money:
         Allowed by a renamed note, the order is written down here: nobody has left it.
         """
 
-        async def change(tx: Transaction) -> None:
+        def change(tx: Transaction) -> None:
             where = {"id": job.id, "state": JobState.HELD}
-            if await tx.update("jobs", where, state=JobState.PLANNING, approved=most):
-                await tx.record(event)
+            if tx.update("jobs", where, state=JobState.PLANNING, approved=most):
+                tx.record(event)
                 if event.where is not None:
                     order = {"at": tx.now, "kind": "approve", "target": job.id, "door": Door.HELD_FOLDER.value}
-                    await tx.insert("orders", [{**order, "done_at": tx.now, "answer": event.sentence}])
+                    tx.insert("orders", [{**order, "done_at": tx.now, "answer": event.sentence}])
 
         await self._database.write(change)
 
@@ -184,57 +184,57 @@ class Money:
             reasons=dict(done.reasons),
         )
 
-        async def change(tx: Transaction) -> None:
-            if not await change_part(tx, before, PartState.ANSWERED, done.part):
+        def change(tx: Transaction) -> None:
+            if not change_part(tx, before, PartState.ANSWERED, done.part):
                 return
             if done.bill.answers:
-                await tx.insert("spending", [_line(tx, job, before, done)], otherwise="OR IGNORE")
+                tx.insert("spending", [_line(tx, job, before, done)], otherwise="OR IGNORE")
                 if done.bill.answers == before.requests and not done.bill.estimated:
-                    await _calibrate(tx, done.asked or job.asked(), before, done.bill)
+                    _calibrate(tx, done.asked or job.asked(), before, done.bill)
             if done.batch is not None:
-                await _compare(tx, done.batch)
-            await tx.record(*([event] if again and done.reasons else []))
+                _compare(tx, done.batch)
+            tx.record(*([event] if again and done.reasons else []))
 
         await self._database.write(change)
 
 
-async def account_of(tx: Transaction, job: Job, currency: str) -> Account:
+def account_of(tx: Transaction, job: Job, currency: str) -> Account:
     """What is spent and reserved now, as far as this job is concerned."""
     day, month = beginnings(tx.now)
     asked = {"provider": job.route.provider, "route": job.route.name, "currency": currency}
-    [row] = await tx.fetch("account", job=job.id, **asked, day=day, month=month)
-    [own] = await tx.fetch("own_open_parts", job=job.id)
+    [row] = tx.fetch("account", job=job.id, **asked, day=day, month=month)
+    [own] = tx.fetch("own_open_parts", job=job.id)
     sums = {name: row[name] for name in row.keys()}  # noqa: SIM118  # iterating a Row gives values
     return Account(**sums, at=tx.now, own=own["reserved"], unlimited=own["unlimited"], open_parts=own["parts"])
 
 
-async def _new_question(tx: Transaction, job: Job, account: Account) -> Refusal | None:
+def _new_question(tx: Transaction, job: Job, account: Account) -> Refusal | None:
     """Why a job is held whose question is not the one that its folder had before."""
     question = job.route.question
     if question is None or job.approved is not None or not account.open_parts:
         return None
-    known = await tx.fetch("question_of", route=job.route.name, folder=question["folder"])
+    known = tx.fetch("question_of", route=job.route.name, folder=question["folder"])
     if not known or known[0]["sha256"] == question["sha256"]:
         return None
     return Refusal(QUESTION_CHANGED, changed(question))
 
 
-async def _known_question(tx: Transaction, job: Job) -> None:
+def _known_question(tx: Transaction, job: Job) -> None:
     """The question of a job that may run is known from now on."""
     question = job.route.question
     if question is not None:
         row = {"route": job.route.name, "folder": question["folder"], "sha256": question["sha256"], "at": tx.now}
-        await tx.insert("questions", [row], otherwise="OR REPLACE")
+        tx.insert("questions", [row], otherwise="OR REPLACE")
 
 
-async def _hold(tx: Transaction, job: Job, refusal: Refusal, columns: Mapping[str, object]) -> None:
+def _hold(tx: Transaction, job: Job, refusal: Refusal, columns: Mapping[str, object]) -> None:
     code = refusal.reason_code
     same = job.state is JobState.HELD and job.reason_code == code
     if same and job.reason == refusal.reason:
         return  # nothing new
-    await tx.update("jobs", {"id": job.id}, state=JobState.HELD, reason=refusal.reason, reason_code=code, **columns)
+    tx.update("jobs", {"id": job.id}, state=JobState.HELD, reason=refusal.reason, reason_code=code, **columns)
     if not same:
-        await tx.record(JobHeld(job=job.id, source=job.source, reason=refusal.reason, waits=refusal.passes))
+        tx.record(JobHeld(job=job.id, source=job.source, reason=refusal.reason, waits=refusal.passes))
 
 
 def _line(tx: Transaction, job: Job, part: Part, done: Collected) -> dict[str, object]:
@@ -268,9 +268,9 @@ def _countable(money: int | None) -> int | None:
     return None if money is None or money >= MAX_AMOUNT else money
 
 
-async def _calibrate(tx: Transaction, asked: Asked, part: Part, bill: Bill) -> None:
+def _calibrate(tx: Transaction, asked: Asked, part: Part, bill: Bill) -> None:
     """Only where the service counted every request: what was not answered, we counted all the same."""
-    await tx.run(
+    tx.run(
         "calibrate",
         provider=asked.provider,
         model=asked.model,
@@ -279,16 +279,16 @@ async def _calibrate(tx: Transaction, asked: Asked, part: Part, bill: Bill) -> N
     )
 
 
-async def _compare(tx: Transaction, batch: str) -> None:
+def _compare(tx: Transaction, batch: str) -> None:
     """Once all of a batch is collected: does the provider count the same tokens? It is its bill that is paid."""
-    rows = await tx.fetch("batch_bill", batch=batch)
-    [stored] = await tx.fetch("batch", key=batch)
+    rows = tx.fetch("batch_bill", batch=batch)
+    [stored] = tx.fetch("batch", key=batch)
     if not rows or stored["usage"] is None or rows[0]["estimated"]:
         return
     ours = [rows[0]["input_tokens"], rows[0]["cached_tokens"], rows[0]["output_tokens"]]
     theirs = usage_of(stored["usage"])
     if [theirs.input_tokens, theirs.output_tokens] != [ours[0], ours[2]]:
-        await tx.record(
+        tx.record(
             UsageDiffers(
                 batch=batch,
                 input_tokens=ours[0],

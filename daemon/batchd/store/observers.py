@@ -51,11 +51,11 @@ class Observers:
         A new one begins with the events from now on, and so does a kind that an old one did not want before.
         """
 
-        async def change(tx: Transaction) -> None:
-            await tx.run("forget_observers", before=tx.now - KEEP_GONE)
-            await tx.run("observers_are_gone", now=tx.now, names=to_json(sorted(observers)))
+        def change(tx: Transaction) -> None:
+            tx.run("forget_observers", before=tx.now - KEEP_GONE)
+            tx.run("observers_are_gone", now=tx.now, names=to_json(sorted(observers)))
             for name, kinds in observers.items():
-                await _place(tx, name, kinds)
+                _place(tx, name, kinds)
 
         await self._database.write(change)
 
@@ -67,12 +67,12 @@ class Observers:
     async def after(self, place: Place, position: int) -> Page:
         """What it wants of the events after `position`, as many as are good to have in memory."""
 
-        async def look(tx: Transaction) -> Page:
-            [last] = await tx.fetch("last_event")
+        def look(tx: Transaction) -> Page:
+            [last] = tx.fetch("last_event")
             upto = min(last["id"], position + WINDOW)
             kinds = to_json(sorted(place.wanted))
             routes = None if place.routes is None else to_json(list(place.routes))
-            rows = await tx.fetch(
+            rows = tx.fetch(
                 "events_for_observer", after=position, upto=upto, kinds=kinds, routes=routes, most=MAX_EVENTS
             )
             if len(rows) == MAX_EVENTS:
@@ -91,15 +91,15 @@ class Observers:
     async def heard(self, name: str, cursor: int) -> None:
         """Everything up to this event was heard, or is not for it. A cursor never goes back."""
 
-        async def change(tx: Transaction) -> None:
-            await tx.run("observer_heard", name=name, cursor=cursor)
+        def change(tx: Transaction) -> None:
+            tx.run("observer_heard", name=name, cursor=cursor)
 
         await self._database.write(change)
 
 
-async def _place(tx: Transaction, name: str, kinds: Collection[str]) -> Place:
-    rows = await tx.fetch("observer", name=name)
-    [last] = await tx.fetch("last_event")
+def _place(tx: Transaction, name: str, kinds: Collection[str]) -> Place:
+    rows = tx.fetch("observer", name=name)
+    [last] = tx.fetch("last_event")
     before = json.loads(rows[0]["wanted"]) if rows else {}
     cursor = rows[0]["cursor"] if rows else last["id"]
     # A new observer does not want years of history, and neither does one that wants another kind of event from now on.
@@ -107,5 +107,5 @@ async def _place(tx: Transaction, name: str, kinds: Collection[str]) -> Place:
     wanted = to_json(place.wanted)
     row = {"name": name, "cursor": place.cursor, "wanted": wanted, "gone_at": None}
     if not rows or rows[0]["wanted"] != wanted or rows[0]["gone_at"] is not None:
-        await tx.insert("observers", [row], otherwise="OR REPLACE")
+        tx.insert("observers", [row], otherwise="OR REPLACE")
     return place

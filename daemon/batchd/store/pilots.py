@@ -18,25 +18,25 @@ class Pilots:
     async def shown(self, job: Job, reason: str) -> None:
         """The answers of the pilot lie where people see them; the job waits for a person."""
 
-        async def take(tx: Transaction) -> None:
+        def take(tx: Transaction) -> None:
             where = {"id": job.id, "state": job.state, "cancelled": 0}
-            if await tx.update("jobs", where, state=JobState.HELD, reason=reason, reason_code=PILOT):
-                await tx.record(JobHeld(job=job.id, source=job.source, reason=reason))
+            if tx.update("jobs", where, state=JobState.HELD, reason=reason, reason_code=PILOT):
+                tx.record(JobHeld(job=job.id, source=job.source, reason=reason))
 
         await self._database.write(take)
 
     async def approved(self, job: Job, most: int | None, event: PilotApproved) -> None:
         """A person lets the other rows be asked, within the budget, or for so much in all."""
 
-        async def take(tx: Transaction) -> None:
+        def take(tx: Transaction) -> None:
             where = {"id": job.id, "state": JobState.HELD, "reason_code": PILOT}
             allowed = {} if most is None else {"approved": most}
-            if not await tx.update("jobs", where, state=JobState.PLANNING, trial=None, **allowed):
+            if not tx.update("jobs", where, state=JobState.PLANNING, trial=None, **allowed):
                 return
-            await tx.run("ask_later_parts", job=job.id)
-            await tx.record(event)
+            tx.run("ask_later_parts", job=job.id)
+            tx.record(event)
             if event.where is not None:
                 order = {"at": tx.now, "kind": "approve", "target": job.id, "door": Door.HELD_FOLDER.value}
-                await tx.insert("orders", [{**order, "done_at": tx.now, "answer": event.sentence}])
+                tx.insert("orders", [{**order, "done_at": tx.now, "answer": event.sentence}])
 
         await self._database.write(take)

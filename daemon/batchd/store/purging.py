@@ -30,14 +30,12 @@ class Purging:
     async def done(self, job: Job, event: JobPurged) -> None:
         """All is deleted that can be."""
 
-        async def change(tx: Transaction) -> None:
+        def change(tx: Transaction) -> None:
             where = {"id": job.id, "purge_ordered_at": job.purge_ordered_at}
-            [now] = await tx.fetch("job", id=job.id)
-            if now["purge_result"] is None and await tx.update(
-                "jobs", where, purged_at=tx.now, purge_result=event.sentence
-            ):
-                await tx.run("delete_parts", job=job.id)
-                await tx.run("mark_swept", job=job.id, at=tx.now)
-                await tx.record(event)
+            [now] = tx.fetch("job", id=job.id)
+            if now["purge_result"] is None and tx.update("jobs", where, purged_at=tx.now, purge_result=event.sentence):
+                tx.run("delete_parts", job=job.id)
+                tx.run("mark_swept", job=job.id, at=tx.now)
+                tx.record(event)
 
         await self._database.write(change)

@@ -64,34 +64,34 @@ class Switching:
     ) -> Refusal | None:
         """Ask the job's rows in another way from now on; nothing, and why, if there is no money for that."""
 
-        async def change(tx: Transaction) -> Refusal | None:
-            found = await tx.fetch("job", id=job.id)
+        def change(tx: Transaction) -> Refusal | None:
+            found = tx.fetch("job", id=job.id)
             if not found or not _as_it_was(job_of(found[0]), job):
                 return None
             asked, before = switch.asked, job.asked()
             moved = replace(job, route=replace(job.route, provider=asked.provider, model=asked.model))
-            costs = await _costs(tx, job.id, switch.most)
+            costs = _costs(tx, job.id, switch.most)
             whole = min(sum(costs.values()), MAX_AMOUNT)
-            refusal = find_refusal(replace(await account_of(tx, moved, currency), own=whole))
+            refusal = find_refusal(replace(account_of(tx, moved, currency), own=whole))
             if refusal is not None:
                 return refusal
             for first, cost in costs.items():
-                await tx.update("parts", {"job": job.id, "first": first}, reserved=cost)
+                tx.update("parts", {"job": job.id, "first": first}, reserved=cost)
             if switch.late:
-                await tx.run("cut_batches", job=job.id, at=tx.now)
+                tx.run("cut_batches", job=job.id, at=tx.now)
             if asked.provider != before.provider:
-                await tx.run("cut_what_is_here", job=job.id, at=tx.now)
-            await tx.run("release_unwanted_parts")
-            await tx.run("return_unwanted_batches")
+                tx.run("cut_what_is_here", job=job.id, at=tx.now)
+            tx.run("release_unwanted_parts")
+            tx.run("return_unwanted_batches")
             columns: dict[str, object] = {"terms": to_json(asked.terms.to_json()) if asked.terms else None}
             if switch.late:
                 columns["late_at"] = tx.now
             if asked.provider != before.provider:
-                await tx.run("plan_again", job=job.id)
+                tx.run("plan_again", job=job.id)
                 after = columns_of(replace(moved, before_fallback=before))
                 columns |= {"route": after["route"], "before_fallback": after["before_fallback"]}
-            await tx.update("jobs", {"id": job.id}, **columns)
-            await tx.record(switch.event(whole))
+            tx.update("jobs", {"id": job.id}, **columns)
+            tx.record(switch.event(whole))
             return None
 
         return await self._database.write(change)
@@ -103,15 +103,15 @@ def _as_it_was(now: Job, job: Job) -> bool:
     return same and now.state is JobState.RUNNING and not now.cancelled
 
 
-async def _costs(tx: Transaction, job: str, most: Callable[[Part, Batch | None], int]) -> dict[int, int]:
+def _costs(tx: Transaction, job: str, most: Callable[[Part, Batch | None], int]) -> dict[int, int]:
     """What each open part can cost at most, by its first row."""
     costs: dict[int, int] = {}
     batches: dict[str, Batch] = {}
-    for part in [part_of(row) for row in await tx.fetch("parts", job=job)]:
+    for part in [part_of(row) for row in tx.fetch("parts", job=job)]:
         if part.state is PartState.COLLECTED:
             continue
         if part.batch is not None and part.batch not in batches:
-            [row] = await tx.fetch("batch", key=part.batch)
+            [row] = tx.fetch("batch", key=part.batch)
             batches[part.batch] = batch_of(row)
         costs[part.first] = min(most(part, batches[part.batch] if part.batch is not None else None), MAX_AMOUNT)
     return costs

@@ -17,18 +17,18 @@ class Tries:
     async def begun(self, job: Job, part: Part, event: TryBegun) -> None:
         """The rows lie in the spool; they are asked."""
 
-        async def take(tx: Transaction) -> None:
-            if await tx.insert("jobs", [columns_of(job)], otherwise="OR IGNORE"):
-                await tx.insert("parts", [columns_of(part)])
-                await tx.record(event)
+        def take(tx: Transaction) -> None:
+            if tx.insert("jobs", [columns_of(job)], otherwise="OR IGNORE"):
+                tx.insert("parts", [columns_of(part)])
+                tx.record(event)
 
         await self._database.write(take)
 
     async def ended(self, job: Job, state: JobState, event: TryEnded) -> None:
         """All there will be is in the spool."""
 
-        async def take(tx: Transaction) -> None:
-            if await tx.update("jobs", {"id": job.id, "state": job.state}, state=state, finished_at=tx.now):
-                await tx.record(event)
+        def take(tx: Transaction) -> None:
+            if tx.update("jobs", {"id": job.id, "state": job.state}, state=state, finished_at=tx.now):
+                tx.record(event)
 
         await self._database.write(take)
