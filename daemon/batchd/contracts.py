@@ -118,6 +118,14 @@ class PromptBuilder(Plugin[SettingsT]):
         """The columns that a file must have. batchd refuses a file without them, and names them in the message."""
         return ()
 
+    def uses(self) -> Iterable[str] | None:
+        """The columns that the question is about, also those that a file need not have; None if you cannot say.
+
+        A row in which they are all empty is not asked, unless the route says `empty_rows = "ask"`. With None, the
+        default, only rows are left out in which all cells are empty.
+        """
+        return None
+
     def parse(self, response: Response) -> Mapping[str, Json] | Failure:
         """Column to value for `columns`, from the response. After a `Failure(transient=True)` batchd asks again.
 

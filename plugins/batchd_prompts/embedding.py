@@ -79,6 +79,10 @@ class EmbeddingBuilder(PromptBuilder[EmbeddingSettings]):
         """The columns of the text."""
         return self._text.needs
 
+    def uses(self) -> Iterable[str] | None:
+        """See PromptBuilder."""
+        return self._text.uses
+
     def build(self, row: Row) -> Body | Failure:
         """See PromptBuilder."""
         text = self._text.render(row)

@@ -50,6 +50,8 @@ class Template:
             raise ValueError(_explained(error)) from None
         self.needs: tuple[str, ...] = tuple(sorted(_needed(tree)))
         """The columns that a row must have."""
+        self.uses: tuple[str, ...] | None = None if _uses_whole_row(tree) else tuple(sorted(_used(tree)))
+        """The columns that it is about, also those that a row need not have; None for all of them."""
         self.pieces: tuple[Piece, ...] | None = _plain_pieces(tree)
         """Its texts and cells if it is plain, else None."""
 
@@ -58,7 +60,7 @@ class Template:
         """No template: the cells of these columns, with a separator between them."""
         joined = cls.__new__(cls)
         joined._template = None  # noqa: SLF001  # its own, which no __init__ has set
-        joined.needs = tuple(columns)
+        joined.needs = joined.uses = tuple(columns)
         pieces: list[Piece] = []
         for column in columns:
             pieces += [separator, Cell(column)]
@@ -128,8 +130,18 @@ def _refuse_unsupported(tree: nodes.Template) -> None:
 
 def _needed(tree: nodes.Template) -> set[str]:
     """The columns that are used, except those that the template tests with `is defined` or `default`."""
+    return _used(tree) - set(_optional(tree))
+
+
+def _used(tree: nodes.Template) -> set[str]:
     named = find_undeclared_variables(tree) - {WHOLE_ROW}
-    return (named | {column for _, column in _subscripts(tree)}) - set(_optional(tree))
+    return named | {column for _, column in _subscripts(tree)}
+
+
+def _uses_whole_row(tree: nodes.Template) -> bool:
+    """Whether the row is used otherwise than for one column, as in `row|tojson`."""
+    single = {id(item.node) for item, _ in _subscripts(tree) if isinstance(item, nodes.Getitem | nodes.Getattr)}
+    return any(_is_row(name) and id(name) not in single for name in tree.find_all(nodes.Name))
 
 
 def _optional(tree: nodes.Template) -> Iterator[str]:

@@ -45,6 +45,13 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
         columns = (column for template in self._templates for column in template.needs)
         return tuple(dict.fromkeys((*columns, *(self.settings.images or ()))))
 
+    def uses(self) -> Iterable[str] | None:
+        """The columns in the templates and of the pictures; None if a template is about the whole row."""
+        used = [template.uses for template in self._templates]
+        if any(each is None for each in used):
+            return None
+        return {*(column for each in used for column in each or ()), *(self.settings.images or ())}
+
     def build(self, row: Row) -> Body | Failure:
         """See PromptBuilder."""
         texts = []

@@ -245,8 +245,8 @@ def test_a_fault_is_told_by_line_table_key_and_remedy(
     write: Write, catalogue: Catalogue, added: str, message: str
 ) -> None:
     route_keys = (
-        "attempts, budget, endpoint, fallback, fallback_after, fallback_model, files, finish_within, formats, group, identical_rows, "
-        "match, max_failed, max_file_bytes, mode, model, params, part_rows, pilot, pilot_sample, priority, "
+        "attempts, budget, empty_rows, endpoint, fallback, fallback_after, fallback_model, files, finish_within, formats, group, "
+        "identical_rows, match, max_failed, max_file_bytes, mode, model, params, part_rows, pilot, pilot_sample, priority, "
         "prompt, provider, questions, reader, reuse, review, sinks"
     )
     expected = message.format(route_keys=route_keys) if "{route_keys}" in message else message

@@ -93,6 +93,15 @@ class Needy(Label):
         return "review"
 
 
+class Using(Label):
+    """Names the column of its question as a text, which is read as a column a letter."""
+
+    fails = "test_it_needs_columns_by_their_names"
+
+    def uses(self) -> Sequence[str]:
+        return "review"
+
+
 class Misplaced(Label):
     """Names another endpoint than that of its requests."""
 

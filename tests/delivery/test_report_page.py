@@ -147,9 +147,11 @@ def test_a_job_without_answers_prices_or_rows_has_a_page_too():
             cost=nothing,
             outcome="cancelled",
             rows={"total": None, "ok": 0, "failed": 0, "skipped": 0, "reused": 0},
+            empty_rows=3,
         )
     ).text
     assert "Cancelled." in text
+    assert "3 rows have nothing to ask about" in text
     assert "not known" in text
 
 

@@ -113,6 +113,7 @@ PARTS = st.builds(
     results=COUNT,
     ok=COUNT,
     failed=COUNT,
+    empty=COUNT,
     requests=COUNT,
     size=COUNT,
     input_tokens=COUNT,

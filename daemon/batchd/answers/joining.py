@@ -28,7 +28,10 @@ _NOTHING = msgspec.Raw(b"null")
 
 
 class ResultLine(msgspec.Struct, array_like=True, frozen=True):
-    """A row's final outcome, as a line of a part's results file. `answer` is in the builder's column order."""
+    """A row's final outcome, as a line of a part's results file. `answer` is in the builder's column order.
+
+    An `empty` row was not asked, since the cells of its question are empty: it did not fail.
+    """
 
     row: int
     ok: bool
@@ -37,6 +40,7 @@ class ResultLine(msgspec.Struct, array_like=True, frozen=True):
     message: str | None = None
     usage: tuple[int, int, int] | None = None
     raw: msgspec.Raw = _NOTHING
+    empty: bool = False
 
     @property
     def output_line(self) -> bytes | None:

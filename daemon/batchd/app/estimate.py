@@ -275,6 +275,7 @@ class Estimating:
                     large=self.large,
                     piece=self.piece,
                     pictures=PictureFolder(route.files, route.max_file_bytes) if route.files else None,
+                    skip_empty=route.empty_rows == "skip",
                 )
             )
 

@@ -81,10 +81,11 @@ class TryPlan:
 
 @dataclass(frozen=True, slots=True)
 class RowAnswer:
-    """The answer to one row: by column, or why there is none."""
+    """The answer to one row: by column, or why there is none. An `empty` row is skipped."""
 
     answer: Mapping[str, Json] | None
     error: str | None = None
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +295,7 @@ class Trying:
                 found[line.row] = (
                     RowAnswer(dict(zip(plan.answer_names, line.answer, strict=False)))
                     if failure is None
-                    else RowAnswer(None, failure.message)
+                    else RowAnswer(None, failure.message, line.empty)
                 )
         why = (record.reason if record is not None else None) or given_up.get(column.job)
         if why is not None:

@@ -50,6 +50,9 @@ def opening(made: Estimate) -> Iterator[str]:
         yield f"{count(failed, 'row')}{of} cannot be sent, and cost nothing:"
         for code, number in counted.failed.most_common(_FAILURES_SHOWN):
             yield clean(f"  {number:,} × {code}: {counted.examples[code]}")
+    if counted.empty:
+        of = "" if counted.share == 1 else f" of the {counted.looked_at:,} that were looked at"
+        yield f"{count(counted.empty, 'row')}{of} with nothing to ask about will be skipped, and cost nothing."
     own = next(each for each in made.quotes if (each.provider, each.model) == made.own)
     yield f"Input: {own.input_tokens:,} tokens, {_counted_by(made)}."
     yield f"Output: {_output(made)}."
@@ -152,6 +155,7 @@ def record(made: Estimate) -> dict[str, Any]:
             "unaskable": dict(counted.failed),
             "repeats": counted.repeats,
         },
+        "empty_rows": 0 if counted is None else counted.empty,
         "requests": made.requests,
         "tokens": {
             "counted_by": made.counted_by or None,

@@ -88,7 +88,7 @@ def _rows(survey: JobDetails) -> str:
     facts += [f"{job.skipped:,} skipped"] if job.skipped else []
     open_rows = (job.rows or 0) - job.ok - job.failed - job.skipped
     if open_rows and not job.final:
-        ahead = job.answered - job.ok - job.failed
+        ahead = job.answered - job.ok - job.failed - job.skipped
         facts.append(f"{open_rows:,} open{f' ({ahead:,} of them answered, not downloaded yet)' if ahead > 0 else ''}")
     return f"{job.rows or 0:,}: {', '.join(facts)}"
 

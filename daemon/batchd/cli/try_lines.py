@@ -57,7 +57,7 @@ def exit_status(tried: Sequence[Tried]) -> int:
         return 6
     if held:
         return 1
-    return 3 if any(outcome.answer is None for each in tried for outcome in each.outcomes) else 0
+    return 3 if any(outcome.answer is None and not outcome.empty for each in tried for outcome in each.outcomes) else 0
 
 
 def lines(plan: TryPlan, tried: Sequence[Tried]) -> Iterator[str]:
@@ -107,6 +107,8 @@ def cost_of(plan: TryPlan, tried: Tried) -> str:
 def in_words(outcome: RowAnswer) -> str:
     """An answer on one line: the value, or values with their columns."""
     if outcome.answer is None:
+        if outcome.empty:
+            return f"skipped: {outcome.error}"
         return f"failed: {outcome.error}" if outcome.error is not None else "not asked"
     if len(outcome.answer) == 1:
         return _text(next(iter(outcome.answer.values())))

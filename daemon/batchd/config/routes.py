@@ -85,6 +85,7 @@ def read_route(
         reader=reader,
         reuse=table.reuse,
         identical_rows=table.identical_rows,
+        empty_rows=table.empty_rows,
         finish_within=table.finish_within,
         fallback=table.fallback,
         fallback_model=table.fallback_model,

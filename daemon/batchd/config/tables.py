@@ -375,6 +375,7 @@ class RouteTable(Table):
     part_rows: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     reuse: Annotated[float | None, BeforeValidator(_reuse)] = None
     identical_rows: Literal["auto", "once", "each"] = "auto"
+    empty_rows: Literal["skip", "ask"] = "skip"
     finish_within: Interval | None = None
     fallback: Text | None = None
     fallback_model: Text | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..domain.names import numbered_file
 from ..domain.records import Job
+from ..events import count as how_many
 from ..files import Rights, fsync_folder, make_folder, publishing
 from ..money.budget import PRICE_UNKNOWN, waits_for_money
 from .outbox import require_folder
@@ -63,13 +64,14 @@ class HeldNotes:
         return self._folder / f"{note.removesuffix(_HELD)}{_APPROVED}"
 
 
-def held_text(job: Job, *, by_renaming: bool, answers: str | None = None) -> str:
+def held_text(job: Job, *, by_renaming: bool, answers: str | None = None, empty: int = 0) -> str:
     """The text of a note: why the job is held, and what to do. `by_renaming` if renaming the note approves it.
 
-    `answers` are some of those of the job's pilot, if that is why it is held.
+    `answers` are some of those of the job's pilot, if that is why it is held. `empty` rows are not asked in any case.
     """
+    skipped = f"{how_many(empty, 'row')} with nothing to ask about will be skipped.\n\n" if empty else ""
     if answers is not None:
-        return _pilot_text(job, by_renaming=by_renaming, answers=answers)
+        return _pilot_text(job, by_renaming=by_renaming, answers=answers, skipped=skipped)
     if job.reason_code == PRICE_UNKNOWN:
         what = "It goes on by itself when the price is in the configuration. To let it go on now, at any cost:"
     elif waits_for_money(job.reason_code):
@@ -84,7 +86,7 @@ def held_text(job: Job, *, by_renaming: bool, answers: str | None = None) -> str
         )
     return (
         f"{job.source} has arrived and waits. Nothing was sent, nothing is lost.\n\n"
-        f"Why: {job.reason}.\n\n"
+        f"Why: {job.reason}.\n\n{skipped}"
         f"{what}\n\n"
         f"{rename}- {'Or ask' if by_renaming else 'Ask'} the operator for: batchd approve {job.id}\n\n"
         f"To get the file back without answers, ask the operator for: batchd cancel {job.id}\n\n"
@@ -92,13 +94,13 @@ def held_text(job: Job, *, by_renaming: bool, answers: str | None = None) -> str
     )
 
 
-def _pilot_text(job: Job, *, by_renaming: bool, answers: str) -> str:
+def _pilot_text(job: Job, *, by_renaming: bool, answers: str, skipped: str) -> str:
     rename = ""
     if by_renaming:
         rename = "- Rename this note: write approved in place of held, so that its name ends in .approved.txt.\n"
     return (
         f"Some rows of {job.source} were asked first, so that you can look at the answers. The others wait.\n\n"
-        f"Why: {job.reason}.\n\n"
+        f"Why: {job.reason}.\n\n{skipped}"
         f"The first of the answers:\n\n{answers}\n"
         "If they are good, let the other rows be asked. What is answered is not asked again:\n\n"
         f"{rename}- {'Or ask' if by_renaming else 'Ask'} the operator for: batchd approve {job.id}\n\n"

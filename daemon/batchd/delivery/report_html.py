@@ -45,7 +45,7 @@ def report_html(report: Mapping[str, Any], language: Language, *, name: str) -> 
         lane=lambda lane: language.say(f"report.lane_{lane}") if language.knows(f"report.lane_{lane}") else lane,
         file=posixpath.basename(report["source"]),
         report=report,
-        sentence=_sentence(report["rows"], language),
+        sentence=_sentence(report["rows"], report.get("empty_rows", 0), language),
         cheaper=_cheaper(cost),
         columns=[_column(column, language) for column in report["answers"]],
         more_columns=report["more_answer_columns"],
@@ -71,15 +71,17 @@ def _template() -> jinja2.Template:
     return environment.get_template("report.html.jinja")
 
 
-def _sentence(rows: Mapping[str, int], language: Language) -> str:
+def _sentence(rows: Mapping[str, int], empty: int, language: Language) -> str:
     total = rows["total"] or 0
     said = []
     if rows["ok"] == total:
         said.append(language.say("report.all_answered", rows=total))
     else:
         said.append(language.say("report.some_failed", ok=rows["ok"], rows=total, failed=rows["failed"]))
-    if rows["skipped"]:
-        said.append(language.say("report.some_skipped", skipped=rows["skipped"]))
+    if empty:
+        said.append(language.say("report.some_empty", empty=empty))
+    if rows["skipped"] > empty:
+        said.append(language.say("report.some_skipped", skipped=rows["skipped"] - empty))
     return " ".join(said)
 
 

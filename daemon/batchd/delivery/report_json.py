@@ -63,6 +63,7 @@ def report_of(
             "skipped": counts[RowStatus.SKIPPED],
             "reused": sum(part.reused for part in parts),
         },
+        "empty_rows": sum(part.empty for part in parts),
         "tokens": {
             "input": usage.input_tokens,
             "cached_input": usage.cached_tokens,
@@ -159,6 +160,8 @@ def why_failed(job: Job, counts: Mapping[RowStatus, int]) -> tuple[str, str] | N
     if job.cancelled or not job.rows:
         return None
     if not counts[RowStatus.OK]:
+        if not counts[RowStatus.FAILED]:
+            return None  # every row is empty: there was nothing to ask about
         return NO_ANSWERS, f"none of the {job.rows:,} rows has an answer" if job.rows > 1 else "its row has no answer"
     if counts[RowStatus.FAILED] > job.route.max_failed * job.rows:
         return MAX_FAILED, f"{counts[RowStatus.FAILED]:,} of {job.rows:,} rows failed, more than max_failed allows"

@@ -100,9 +100,10 @@ class Part:
     """A run of consecutive rows of one job: `rows` rows from row `first`, `length` bytes at `offset` of rows.jsonl.
 
     `attempt` is the current try, from 1. `results` counts the results files; the last one is valid, 0 means that there
-    is none yet. `ok` and `failed` count its rows. A `suspect` part was in a batch that was refused without a reason, so
-    many times, and is sent in a batch of its own. `excused` attempts do not count, since the account was refused and
-    no row. It is not sent before `rest_until`, by the wall clock.
+    is none yet. `ok` and `failed` count its rows, `empty` those that are not asked, since the cells of their question
+    are empty. A `suspect` part was in a batch that was refused without a reason, so many times, and is sent in a batch
+    of its own. `excused` attempts do not count, since the account was refused and no row. It is not sent before
+    `rest_until`, by the wall clock.
 
     Of the current attempt: `counted_tokens` are the input tokens before any correction, `longest` those of the longest
     request, `unlimited` the number of requests that set no limit to their answers, and `reserved` its highest possible
@@ -140,6 +141,23 @@ class Part:
     reused: int = 0
     saved: Usage = field(default_factory=Usage)
     later: bool = False
+    empty: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The parts of a job added up."""
+
+    parts: int
+    rows: int
+    ok: int
+    failed: int
+    empty: int
+
+    @property
+    def settled(self) -> int:
+        """Rows with an outcome."""
+        return self.ok + self.failed + self.empty
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -63,6 +63,7 @@ class Route:
     reader: PluginSpec | None = None
     reuse: float | None = None
     identical_rows: str = "auto"
+    empty_rows: str = "skip"
     max_failed: float = 1.0
     questions: str | None = None
     question: Mapping[str, Json] | None = None

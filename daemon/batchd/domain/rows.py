@@ -6,6 +6,7 @@ A record that cannot be a row is a JSON object instead: `{"values": [...], "code
 from __future__ import annotations
 
 import math
+import unicodedata
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,41 @@ def decode(line: bytes) -> Sequence[Json] | BadRow:
     if type(record) is dict:
         return BadRow(record["values"], Failure(record["code"], record["message"]))
     return record  # type: ignore[no-any-return]  # what `encode` wrote: an array
+
+
+BLANK = " \t\r\n\xa0"
+"""What a cell may hold and count as empty to a reader of tables."""
+
+
+def is_blank(record: Sequence[Json] | BadRow) -> bool:
+    """Whether every cell is empty, so that the record is no row."""
+    if isinstance(record, BadRow):
+        return False
+    return not any(value is not None and (type(value) is not str or value.strip(BLANK)) for value in record)
+
+
+def shows_nothing(value: Json) -> bool:
+    """Whether a cell holds nothing that anybody could be asked about: no text, or none that can be seen.
+
+    >>> [shows_nothing(each) for each in (None, " \\u200b", "\\ufeff\\u3164", 0, False, ".")]
+    [True, True, True, False, False, False]
+    """
+    if type(value) is str:
+        return not value or (not "!" <= value[0] <= "~" and all(map(_unseen, value)))
+    return value is None
+
+
+_FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0\u034f\u17b4\u17b5")
+"""Letters and marks that are drawn as nothing."""
+
+
+def _unseen(each: str) -> bool:
+    # Controls, formats such as marks of direction, and selectors of a form that stands for nothing alone.
+    return each.isspace() or each in _FILLERS or unicodedata.category(each) in {"Cc", "Cf"} or _is_selector(each)
+
+
+def _is_selector(each: str) -> bool:
+    return "\ufe00" <= each <= "\ufe0f" or "\U000e0100" <= each <= "\U000e01ef"
 
 
 def fitted(values: Sequence[Json], width: int) -> Sequence[Json]:

@@ -66,7 +66,7 @@ class SwitchLook:
             at = earliest(each.accepted_at, finish_within)
             if at <= now:
                 totals = await self._context.store.jobs.totals(each.job)
-                rows = totals.rows - totals.ok - totals.failed
+                rows = totals.rows - totals.settled
                 if not rows:
                     continue
                 at = late_from(each.accepted_at, finish_within, rows=rows, calls_a_minute=then.rpm)

@@ -86,18 +86,20 @@ class JobPlanned(Event):
     currency: str | None = None
     unlimited: int = 0
     reused: int = 0
+    empty: int = 0
 
     @property
     def sentence(self) -> str:
+        nothing = f" {count(self.empty, 'row')} with nothing to ask about will be skipped." if self.empty else ""
         again = f" {count(self.reused, 'row')} had been asked before, and cost nothing." if self.reused else ""
         failed = f" {count(self.failed, 'row')} could not be turned into a question." if self.failed else ""
         if not self.requests:
-            return f"There is no question to send.{again}{failed}"
+            return f"There is no question to send.{again}{failed}{nothing}"
         they = "it costs" if self.requests == 1 else "they cost"
         cost = f"; {they} at most {_rounded(self.estimated_cost)} {self.currency}" if self.estimated_cost else ""
         if self.unlimited:
             cost = f"; what {they} at most is not known, since {self.unlimited:,} set no max_tokens"
-        return f"Ready to send {count(self.requests, 'question')}{cost}.{again}{failed}"
+        return f"Ready to send {count(self.requests, 'question')}{cost}.{again}{failed}{nothing}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

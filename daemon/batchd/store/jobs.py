@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Literal
 
 from ..domain.lifecycle import JobView
-from ..domain.records import Job, JobState, Part, Trial
+from ..domain.records import Job, JobState, Part, Totals, Trial
 from ..events import (
     Event,
     JobAccepted,
@@ -30,16 +30,6 @@ from .views import view_of
 
 Duplicates = Literal["redeliver", "process", "reject"]
 Stamp = tuple[int, int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """The parts of a job added up."""
-
-    parts: int
-    rows: int
-    ok: int
-    failed: int
 
 
 class Jobs:
@@ -104,7 +94,7 @@ class Jobs:
     async def totals(self, job: str) -> Totals:
         """The parts of a job added up."""
         [row] = await self._database.read(lambda tx: tx.fetch("job_totals", job=job))
-        return Totals(row["parts"], row["rows"], row["ok"], row["failed"])
+        return Totals(row["parts"], row["rows"], row["ok"], row["failed"], row["empty"])
 
     async def delivered(self, job: str) -> dict[str, Sequence[str]]:
         """Sinks that have published the job, with the names of the files they made."""
@@ -206,7 +196,7 @@ class Jobs:
 
     async def redelivered(self, job: Job, parts: Sequence[Part]) -> None:
         """The answers of duplicate_of are the job's own now, at no cost: `parts` are all collected, or left to ask."""
-        left = sum(part.rows - part.ok - part.failed for part in parts)
+        left = sum(part.rows - part.ok - part.failed - part.empty for part in parts)
         # What is left is planned and admitted like the rows of any other job.
         columns = {} if left else {"state": JobState.RUNNING, "planned_at": self._database.now()}
 

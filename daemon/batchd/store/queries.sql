@@ -87,10 +87,10 @@ WHERE sha256 = :sha256 AND id != :id AND swept_at IS NULL
       WHEN duplicate_of IS NULL THEN 1
       WHEN COALESCE(redelivered_at, planned_at) IS NULL THEN EXISTS (
           SELECT 1 FROM jobs AS first WHERE first.id = jobs.duplicate_of AND first.state IN ('done', 'cancelled')
-          AND EXISTS (SELECT 1 FROM parts WHERE parts.job = first.id AND parts.ok < parts.rows))
+          AND EXISTS (SELECT 1 FROM parts WHERE parts.job = first.id AND parts.ok + parts.empty < parts.rows))
       ELSE EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND (parts.state != 'collected' OR parts.requests > 0))
       END
-ORDER BY state = 'done' AND NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.ok < parts.rows) DESC,
+ORDER BY state = 'done' AND NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.ok + parts.empty < parts.rows) DESC,
          accepted_at DESC, id DESC
 LIMIT 1
 
@@ -297,7 +297,7 @@ UPDATE jobs SET swept_at = :at WHERE id = :job AND swept_at IS NULL
 
 -- name: job_totals
 SELECT COUNT(*) AS parts, COALESCE(SUM(rows), 0) AS rows, COALESCE(SUM(ok), 0) AS ok,
-       COALESCE(SUM(failed), 0) AS failed
+       COALESCE(SUM(failed), 0) AS failed, COALESCE(SUM(empty), 0) AS empty
 FROM parts WHERE job = :job
 
 -- name: batches_of_job

@@ -143,7 +143,7 @@ class PromptBuilderConformance(PluginConformance):
                 )
 
     def test_it_needs_columns_by_their_names(self) -> None:
-        """`needs` are names; `rows()` have them."""
+        """`needs` are names; `rows()` have them. `uses` are names, or None."""
         needs = self.make().needs()
         assert not isinstance(needs, str), f"needs() returned the text {needs!r}; return a list of names."
         assert isinstance(needs, Iterable), f"needs() returned {needs!r}; return a list of names."
@@ -151,6 +151,11 @@ class PromptBuilderConformance(PluginConformance):
         for row in self._rows():
             missing = [name for name in names if name not in row.columns]
             assert not missing, f"needs() asks for {missing}, which row {row.number} of rows() does not have."
+        used: Any = self.make().uses()
+        if used is not None:
+            names = isinstance(used, Iterable) and not isinstance(used, str)
+            assert names, f"uses() returned {used!r}; return names of columns, or None."
+            assert all(isinstance(name, str) for name in used), f"uses() returned {used!r}, which are not all names."
 
     def test_its_columns_are_names(self) -> None:
         """Columns are non-empty, unique names; a list, not a text."""

@@ -199,6 +199,7 @@ class CollectDone:
     rendered: Sequence[Mapping[str, int]] = ()
     reused: int = 0
     saved: Usage = field(default_factory=Usage)
+    empty: int = 0
     refusals: LineVerdict = NOTHING
 
 
@@ -309,7 +310,7 @@ def collect(task: CollectTask) -> CollectDone:
         reasons["account_refused"] = len(verdict.held)
     if followed.waiting:
         reasons["same_request"] = len(followed.waiting)
-    ok = sum(line.ok for line in lines)
+    ok, empty = sum(line.ok for line in lines), sum(line.empty for line in lines)
     rendered: list[Mapping[str, int]] = []
     if len(lines) == task.rows:
         # What cannot be written now is made for the report.
@@ -321,13 +322,14 @@ def collect(task: CollectTask) -> CollectDone:
             rendered += [render_lines(each, lines, row_timeout=task.row_timeout) for each in task.renders]
     return CollectDone(
         ok=ok,
-        failed=len(lines) - ok,
+        failed=len(lines) - ok - empty,
         leftovers=len(joined.leftovers) + len(followed.waiting) + len(verdict.held),
         reasons=reasons,
         bill=joined.bill,
         rendered=rendered,
         reused=followed.reused,
         saved=followed.saved,
+        empty=empty,
         refusals=verdict,
     )
 

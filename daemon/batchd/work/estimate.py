@@ -56,12 +56,13 @@ class CountTask:
     piece: int = PIECE
     part_rows: int = PART_ROWS
     pictures: PictureFolder | None = None
+    skip_empty: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
 class Counted:
     """The counts. Of `rows` rows, `looked_at` were read; `failed` counts those without a request by code, with an
-    `example` each.
+    `example` each, and `empty` those that are skipped, since there is nothing to ask about in them.
 
     The keys of `loads` and of `same` are those of the task's `models`; `same` is the number of tokens that every
     request has in common.
@@ -73,6 +74,7 @@ class Counted:
     limits: int = 0
     unlimited: int = 0
     repeats: int = 0
+    empty: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     loads: dict[str, Load] = field(default_factory=dict)
@@ -100,6 +102,7 @@ def count(task: CountTask) -> Counted:
         counted.requests += planned.requests
         counted.limits += planned.output_tokens
         counted.unlimited += planned.unlimited
+        counted.empty += planned.empty
         _note_failures(counted, task.folder / f"{first}.jsonl")
         # One counter for each part, as in planning, so that both give the same numbers.
         counters = {key: tokens.counter(model) for key, model in task.models.items()}
@@ -173,6 +176,7 @@ def _plan_task(task: CountTask, reading: ReadTask, done: ReadDone, first: int, o
         max_line_bytes=task.max_line_bytes,
         model=next(iter(task.models.values())),
         pictures=task.pictures,
+        skip_empty=task.skip_empty,
     )
 
 
@@ -180,6 +184,8 @@ def _note_failures(counted: Counted, results: Path) -> None:
     if not results.exists():
         return
     for line in read_results(results):
+        if line.empty:
+            continue
         code = line.code or "error"
         counted.failed[code] += 1
         counted.examples.setdefault(code, line.message or "")

@@ -28,7 +28,7 @@ def fail_rows(task: FailRowsTask) -> int:
             settled[row] = ResultLine(row, False, code=failure.code, message=failure.message)
     lines = [settled[row] for row in sorted(settled)]
     write_results(Path(task.results), lines)
-    return sum(not line.ok for line in lines)
+    return sum(not line.ok and not line.empty for line in lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class ClearFailuresTask:
 
 
 def clear_failures(task: ClearFailuresTask) -> int:
-    """Write the new results file. Returns how many rows stay answered."""
-    kept = [line for line in decode_results(Path(task.settled)).values() if line.ok]
+    """Write the new results file. Returns how many rows stay answered, or empty."""
+    kept = [line for line in decode_results(Path(task.settled)).values() if line.ok or line.empty]
     write_results(Path(task.results), kept)
     return len(kept)

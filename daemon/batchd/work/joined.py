@@ -54,5 +54,5 @@ def _joined(number: int, line: bytes, width: int, outcome: ResultLine | None) ->
     if outcome is None:
         return ResultRow(number, values, original, RowStatus.SKIPPED, (), SKIPPED, None, None)
     usage = Usage(*outcome.usage) if outcome.usage else None
-    status = RowStatus.OK if outcome.ok else RowStatus.FAILED
+    status = RowStatus.OK if outcome.ok else RowStatus.SKIPPED if outcome.empty else RowStatus.FAILED
     return ResultRow(number, values, original, status, outcome.answer, outcome.failure(), usage, outcome.output_line)

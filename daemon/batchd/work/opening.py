@@ -11,6 +11,7 @@ from typing import Any, cast
 from ..contracts import Reader, Source
 from ..domain.formats import ARCHIVE, PACKED, not_taken, suffix_of, takes, without_packing
 from ..domain.routing import PluginSpec
+from ..domain.rows import is_blank
 from ..errors import FileRefused
 from ..model import BadRow, Dialect, Json
 from ..workers import worker_plugins
@@ -108,7 +109,7 @@ def _joined(found: Unpacked, spec: PluginSpec) -> OpenedFile:
             next(read)
             with _named(member):
                 for record in read:
-                    if isinstance(record, BadRow):
+                    if isinstance(record, BadRow) or is_blank(record):
                         yield record
                         continue
                     cells: Sequence[Any] = record

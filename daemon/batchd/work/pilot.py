@@ -60,7 +60,7 @@ def write_pilot(task: PilotTask) -> PilotDone:
             for row in rows:
                 progress.at(row.number)
                 number += 1
-                failed += row.status is not RowStatus.OK
+                failed += row.status is RowStatus.FAILED
                 if len(told) < TOLD:
                     told.append(_told(row))
                 yield row
@@ -77,7 +77,9 @@ def write_pilot(task: PilotTask) -> PilotDone:
 def _told(row: ResultRow) -> str:
     asked = " | ".join(_short(value) for value in row.values[:3])
     answer = (
-        ", ".join(_short(value) for value in row.answer) if row.failure is None else f"failed: {row.failure.message}"
+        ", ".join(_short(value) for value in row.answer)
+        if row.failure is None
+        else f"{row.status}: {row.failure.message}"
     )
     return f"row {row.number + 1}: {asked}\n    {_short(answer, 2 * CELL)}"
 

@@ -34,6 +34,8 @@ from .reuse import Keyed, Recalled, Reuse, key_record, recalled
 class PlanTask:
     """Plan the part of `job` from row `first`. `settled` is its results file so far, `failures` the one to write.
 
+    Rows whose question would be about nothing are skipped if `skip_empty`.
+
     `correction` is the factor from counted tokens to real ones, known from earlier batches of the model. `given_up`
     rows are not asked: the builder hung over them. Raises Hung if it hangs over another. `corrections` is a file with
     what rows are told that were answered in the wrong form before.
@@ -59,6 +61,11 @@ class PlanTask:
     row_timeout: float = ROW_TIMEOUT
     corrections: str | None = None
     pictures: PictureFolder | None = None
+    skip_empty: bool = False
+
+
+EMPTY = Failure("empty", "The cells that the question is about are empty in this row, so it was not asked.")
+"""What a row is told whose question would be about nothing. It is skipped, and did not fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ class PlanDone:
     `input_tokens` are corrected, `counted_tokens` are not: only these may be compared with the real usage, to correct
     the next count. `longest` are the input tokens of the longest request. `unlimited` requests set no limit to their
     answers, so `output_tokens` is not an upper bound for them. `reused` rows have the answer to an earlier identical
-    request; `saved` are the tokens billed for those answers.
+    request; `saved` are the tokens billed for those answers. `empty` rows are skipped.
     """
 
     requests: int
@@ -82,6 +89,7 @@ class PlanDone:
     unlimited: int = 0
     reused: int = 0
     saved: Usage = field(default_factory=Usage)
+    empty: int = 0
 
 
 def plan(task: PlanTask) -> PlanDone:
@@ -123,7 +131,7 @@ class _Planned:
         self._writes = writes(task.endpoint)
         self._count = tokens.counter(task.model)
         self._requests = self._size = self._counted = self._longest = self._output_tokens = self._unlimited = 0
-        self._reused, self._saved = 0, Usage()
+        self._reused, self._saved, self._empty = 0, Usage(), 0
 
     def add(self, number: int, what: bytes | Failure | Keyed | Recalled) -> None:
         """Add the next row: its request, or its outcome without one."""
@@ -142,6 +150,9 @@ class _Planned:
             self.outcomes.append(what.outcome)
             self._reused += 1
             self._saved += what.usage
+        elif what is EMPTY:
+            self.outcomes.append(ResultLine(number, False, code=EMPTY.code, message=EMPTY.message, empty=True))
+            self._empty += 1
         elif isinstance(what, Failure):
             self._fail(number, storable(what.code), storable(what.message))
 
@@ -175,13 +186,14 @@ class _Planned:
             size=self._size,
             input_tokens=round(self._counted * correction),
             output_tokens=self._output_tokens,
-            failed=len(self.outcomes) - self._reused,
+            failed=len(self.outcomes) - self._reused - self._empty,
             new_results=bool(self.outcomes),
             counted_tokens=self._counted,
             longest=round(self._longest * correction),
             unlimited=self._unlimited,
             reused=self._reused,
             saved=self._saved,
+            empty=self._empty,
         )
 
 
@@ -202,6 +214,7 @@ def _bodies(
     pulled: deque[tuple[int, Row | Failure]] = deque()
     trouble: list[BaseException] = []
     columns = matched(task.columns, builder.needs())
+    asked_about = _places(builder, columns) if task.skip_empty else None
 
     def askable() -> Iterator[Row]:
         try:
@@ -214,6 +227,8 @@ def _bodies(
                     pulled.append((number, record.failure))
                 elif number in task.given_up:
                     pulled.append((number, task.given_up[number]))
+                elif asked_about is not None and all(rows.shows_nothing(record[place]) for place in asked_about):
+                    pulled.append((number, EMPTY))
                 else:
                     progress.at(number)
                     row = Row(number, columns, record)
@@ -250,6 +265,12 @@ def _bodies(
         yield pulled.popleft()[0], body
     if pulled:
         raise _broken(builder, "yields fewer bodies than it got rows")
+
+
+def _places(builder: PromptBuilder[Any], columns: Sequence[str]) -> Sequence[int]:
+    """Where the cells stand that the question is about: all of them, if the builder does not say."""
+    places = [columns.index(name) for name in builder.uses() or () if name in columns]
+    return places or range(len(columns))
 
 
 def _with_pictures(

@@ -91,7 +91,8 @@ def _read(task: ReadTask, path: Path, table: OpenedFile, progress: Progress) -> 
         columns, records = again.columns, again.rows(records)
     named = matched(columns, builder.needs())
     _needed(named, columns, builder.needs())
-    parts = _kept(_noted(records, progress), named, builder.unique, task)
+    kept = _Filled(records, progress)
+    parts = _kept(iter(kept), named, builder.unique, task)
     count = sum(part[1] for part in parts)
     if count == 0 and again is not None and again.left_out:
         raise FileRefused(
@@ -110,7 +111,11 @@ def _read(task: ReadTask, path: Path, table: OpenedFile, progress: Progress) -> 
         answer_columns=list(builder.columns),
         rows=count,
         sha256=_sha256(path),
-        description={**table.describe(), **({"answered_before": again.left_out} if again is not None else {})},
+        description={
+            **table.describe(),
+            **({"blank_rows": kept.blank} if kept.blank else {}),
+            **({"answered_before": again.left_out} if again is not None else {}),
+        },
         dialect=table.dialect(),
         parts=parts,
         stamp=stamp_of(path),
@@ -128,10 +133,22 @@ def _builder(task: ReadTask) -> PromptBuilder[Any]:
         raise FileRefused("question", f"{QUESTION} cannot be asked: {str(error).partition(': ')[2] or error}") from None
 
 
-def _noted(records: Iterator[Sequence[Json] | BadRow], progress: Progress) -> Iterator[Sequence[Json] | BadRow]:
-    for number, record in enumerate(records):
-        progress.at(number)
-        yield record
+class _Filled:
+    """The records that are rows: those of nothing but empty cells are none, in any format."""
+
+    def __init__(self, records: Iterator[Sequence[Json] | BadRow], progress: Progress) -> None:
+        self._records = records
+        self._progress = progress
+        self.blank = 0
+
+    def __iter__(self) -> Iterator[Sequence[Json] | BadRow]:
+        at = self._progress.at
+        for number, record in enumerate(self._records):
+            at(number)
+            if not rows.is_blank(record):
+                yield record
+            else:
+                self.blank += 1
 
 
 def _columns(header: object) -> list[str]:

@@ -37,6 +37,7 @@ class Piece:
     length: int
     ok: int
     failed: int
+    empty: int
 
 
 def split(task: SplitTask) -> Sequence[Piece]:
@@ -53,6 +54,6 @@ def split(task: SplitTask) -> Sequence[Piece]:
         if start != task.first:
             told = {row: corrections[row] for row in range(start, start + count) if row in corrections}
             write_corrections(task.corrections.replace("{first}", str(start)), told)
-        ok = sum(line.ok for line in mine)
-        pieces.append(Piece(start, count, task.offset + offset, length, ok, len(mine) - ok))
+        ok, empty = sum(line.ok for line in mine), sum(line.empty for line in mine)
+        pieces.append(Piece(start, count, task.offset + offset, length, ok, len(mine) - ok - empty, empty))
     return pieces

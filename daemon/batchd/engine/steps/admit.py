@@ -62,6 +62,7 @@ async def admit(context: Context, action: Admit) -> None:
         currency=currency,
         unlimited=unlimited,
         reused=sum(part.reused for part in parts),
+        empty=sum(part.empty for part in parts),
     )
     refusal = await context.store.money.admit(
         job, terms=terms, most=most, currency=currency, find_refusal=refusal_finder(configured, job, terms), event=event

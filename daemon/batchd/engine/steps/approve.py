@@ -58,7 +58,7 @@ async def _approve_pilot(context: Context, job: Job, up_to: object, *, where: st
             f"Job {job.id} is still held. Approve it with a lower amount, or without --up-to."
         )
     said = None if allowed is None else amount(allowed, currency)
-    rest = totals.rows - totals.ok - totals.failed
+    rest = totals.rows - totals.settled
     event = PilotApproved(job=job.id, rows=rest, amount=said, currency=currency if said else None, where=where)
     await context.store.pilots.approved(job, allowed, event)
     limit = "within the budget" if said is None else f"up to {said} {currency} in all"

@@ -15,11 +15,11 @@ async def close(context: Context, action: Close) -> None:
     """Check that every row has its outcome, and reserve the names of the outputs."""
     job = await context.store.jobs.get(action.job)
     totals = await context.store.jobs.totals(job.id)
-    settled = totals.ok + totals.failed
+    settled = totals.settled
     if totals.rows != job.rows or settled > totals.rows or (settled < totals.rows and not job.cancelled):
         reason = (
             f"The file came in with {job.rows} rows, its parts hold {totals.rows}, and {totals.ok} ok + "
-            f"{totals.failed} failed are settled."
+            f"{totals.failed} failed + {totals.empty} empty are settled."
         )
         await stand_still(context, job, reason)
         return

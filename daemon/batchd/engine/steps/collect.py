@@ -91,6 +91,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         results=version,
         ok=done.ok,
         failed=done.failed,
+        empty=done.empty,
         usage=part.usage + done.bill.usage,
         wasted=part.wasted + done.bill.wasted,
         reused=part.reused + done.reused,

@@ -170,11 +170,11 @@ async def _go_on(context: Context, job: Job) -> str:
 async def _ask_again(context: Context, job: Job) -> str:
     """A finished job's failed and skipped rows are asked again; the whole is delivered anew, beside the first."""
     parts = await context.store.jobs.parts(job.id)
-    open_parts = [part for part in parts if part.ok < part.rows]
+    open_parts = [part for part in parts if part.ok + part.empty < part.rows]
     if not open_parts:
         raise NotCarriedOut(f"Every row of job {job.id} has its answer; there is nothing to retry.")
     reopened = [await _reopened(context, part) for part in open_parts]
-    rows = sum(part.rows - part.ok for part in open_parts)
+    rows = sum(part.rows - part.ok - part.empty for part in open_parts)
     await context.store.jobs.revive(
         job,
         # Asking again costs again, so it is admitted again.

@@ -47,6 +47,7 @@ async def plan_part(context: Context, action: Plan) -> None:
         row_timeout=context.time_limits.row,
         corrections=str(spool.corrections(part)),
         pictures=_pictures(context, job),
+        skip_empty=job.route.empty_rows == "skip",
     )
     try:
         done = await context.executor_for(job).run(plan, task)
@@ -68,6 +69,7 @@ async def plan_part(context: Context, action: Plan) -> None:
         unlimited=done.unlimited,
         ok=part.ok + done.reused,
         failed=part.failed + done.failed,
+        empty=part.empty + done.empty,
         reused=part.reused + done.reused,
         saved=part.saved + done.saved,
         results=version if done.new_results else part.results,

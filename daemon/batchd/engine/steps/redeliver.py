@@ -34,14 +34,14 @@ async def redeliver(context: Context, action: Redeliver) -> None:
         # Another version of the reader reads the same bytes otherwise: their answers are those of other rows.
         await jobs.set_duplicate(job, None)
         return
-    if any(part.ok < part.rows for part in theirs):
+    if any(part.ok + part.empty < part.rows for part in theirs):
         better = await jobs.better_duplicate(job)
         if better is not None and better != earlier.id:
             await jobs.set_duplicate(job, better)
             return
     # A copy that was dropped while the earlier one was under way is not another try: it shares its failures too.
     afresh = earlier.finished_at is None or job.claimed_at > earlier.finished_at
-    if not any(part.ok or (part.failed and not afresh) for part in theirs):
+    if not any(part.ok or part.empty or (part.failed and not afresh) for part in theirs):
         await jobs.set_duplicate(job, None)
         return
     await jobs.redelivered(job, [await _taken_over(context, job, part, afresh=afresh) for part in theirs])
@@ -51,8 +51,8 @@ async def _taken_over(context: Context, job: Job, their: Part, *, afresh: bool) 
     """The part with what is known of its rows."""
     theirs, ours = context.spool.results(their), context.spool.results(replace(their, job=job.id))
     failed = 0 if afresh else their.failed
-    whole = their.ok + failed == their.rows
-    results = their.results if their.ok + failed else 0
+    whole = their.ok + their.empty + failed == their.rows
+    results = their.results if their.ok + their.empty + failed else 0
     if results and failed == their.failed:
         await asyncio.to_thread(_link, theirs, ours)
     elif results:
@@ -67,6 +67,7 @@ async def _taken_over(context: Context, job: Job, their: Part, *, afresh: bool) 
         results=results,
         ok=their.ok,
         failed=failed,
+        empty=their.empty,
         reused=their.ok,
         saved=_billed(their),
     )

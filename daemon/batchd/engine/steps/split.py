@@ -50,6 +50,7 @@ async def pieces_of(context: Context, job: Job, part: Part, piece_rows: int) -> 
             results=version if part.results else 0,
             ok=piece.ok,
             failed=piece.failed,
+            empty=piece.empty,
             # What it has reserved is shared by size, until each is planned and it is known.
             reserved=-(-part.reserved * piece.length // max(part.length, 1)),
             # What was spent so far stays with the first piece: sums over the job must not change by a cut.

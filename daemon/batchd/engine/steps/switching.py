@@ -100,7 +100,7 @@ async def _switch(context: Context, configured: Configured, job: Job, asked: Ask
 
     def event(whole: int) -> Event:
         cost = at_most(whole, currency) if terms is not None else None
-        rows = totals.rows - totals.ok - totals.failed
+        rows = totals.rows - totals.settled
         if late:
             return JobLate(
                 job=job.id,

@@ -75,7 +75,8 @@ class BatchSummary:
 class JobSummary:
     """A job with its parts added up.
 
-    `ok` and `failed` are rows that have their outcome; `answered` counts those too, and what the provider says it
+    `ok`, `failed` and `empty` (nothing to ask about) are rows that have their outcome;
+    `answered` counts those too, and what the provider says it
     has answered beyond them. `parts` is how many there are in each state; `batches` are those under way. Once a
     finished job is not kept any longer, `tokens` is None. `duplicate_of` is the earlier job whose answers it delivers
     again. Since `late_at` its rows are asked by live calls, for its deadline. `moved_from` is the provider that it
@@ -93,6 +94,7 @@ class JobSummary:
     rows: int | None
     ok: int
     failed: int
+    empty: int
     answered: int
     parts: Mapping[str, int]
     tokens: Tokens | None
@@ -123,8 +125,8 @@ class JobSummary:
 
     @property
     def skipped(self) -> int:
-        """Rows that will never have an answer, because the job was cancelled."""
-        return (self.rows or 0) - self.ok - self.failed if self.state == "cancelled" else 0
+        """Rows that are not asked: nothing is in them to ask about, or the job was cancelled."""
+        return (self.rows or 0) - self.ok - self.failed if self.state == "cancelled" else self.empty
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ FROM jobs
 
 # Usage is stored as JSON: input, cached input and output tokens.
 _PARTS = """
-SELECT state, COUNT(*) AS number, SUM(rows) AS rows, SUM(ok) AS ok, SUM(failed) AS failed, SUM(requests) AS requests,
+SELECT state, COUNT(*) AS number, SUM(rows) AS rows, SUM(ok) AS ok, SUM(failed) AS failed, SUM(empty) AS empty,
+       SUM(requests) AS requests,
        SUM(json_extract(usage, '$[0]')) AS input, SUM(json_extract(usage, '$[1]')) AS cached,
        SUM(json_extract(usage, '$[2]')) AS output,
        SUM(json_extract(wasted, '$[0]')) AS wasted_input, SUM(json_extract(wasted, '$[2]')) AS wasted_output
@@ -171,9 +172,9 @@ class State:
         job, state = row["id"], row["state"]
         parts = {part["state"]: part for part in self.rows(_PARTS, job=job)}
         batches = [_batch(batch) for batch in self.rows(_BATCHES_UNDER_WAY, job=job)] if "batched" in parts else []
-        ok, failed = _sum(parts, "ok"), _sum(parts, "failed")
+        ok, failed, empty = (_sum(parts, column) for column in ("ok", "failed", "empty"))
         if state in FINAL and not parts:
-            ok, failed = self._last_word(job)
+            ok, failed, empty = self._last_word(job)
         [money] = self.rows(_MONEY, job=job)
         under_way = sum(batch.answered for batch in batches)
         under_way += parts["answered"]["requests"] if "answered" in parts else 0
@@ -188,7 +189,8 @@ class State:
             rows=row["rows"],
             ok=ok,
             failed=failed,
-            answered=min(row["rows"] or 0, ok + failed + under_way),
+            empty=empty,
+            answered=min(row["rows"] or 0, ok + failed + empty + under_way),
             parts={name: part["number"] for name, part in parts.items()},
             tokens=Tokens(*(_sum(parts, column) for column in Tokens._fields)) if parts else None,
             cancelled=bool(row["cancelled"]),
@@ -212,12 +214,12 @@ class State:
             batches=batches,
         )
 
-    def _last_word(self, job: str) -> tuple[int, int]:
-        """How many rows were ok and failed in the end, of a job whose parts are not kept any longer."""
+    def _last_word(self, job: str) -> tuple[int, int, int]:
+        """How many rows were ok, failed and skipped in the end, of a job whose parts are not kept any longer."""
         for row in self.rows(_LAST_WORD, job=job):
             data = json.loads(row["data"])
-            return data.get("ok", 0), data.get("failed", 0)
-        return 0, 0
+            return data.get("ok", 0), data.get("failed", 0), data.get("skipped", 0)
+        return 0, 0, 0
 
 
 @contextmanager
