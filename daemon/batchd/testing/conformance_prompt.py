@@ -153,8 +153,8 @@ class PromptBuilderConformance(PluginConformance):
             assert not missing, f"needs() asks for {missing}, which row {row.number} of rows() does not have."
         used: Any = self.make().uses()
         if used is not None:
-            names = isinstance(used, Iterable) and not isinstance(used, str)
-            assert names, f"uses() returned {used!r}; return names of columns, or None."
+            listed = isinstance(used, Iterable) and not isinstance(used, str)
+            assert listed, f"uses() returned {used!r}; return names of columns, or None."
             assert all(isinstance(name, str) for name in used), f"uses() returned {used!r}, which are not all names."
 
     def test_its_columns_are_names(self) -> None:
