@@ -12,7 +12,8 @@ import pytest
 
 import batchd
 from batchd.config.load import Config, load
-from batchd.config.tables import PROVIDER_KEYS, WORKERS_KEYS, BudgetTable, FolderNames, Intake, PriceTable, RouteTable
+from batchd.config.provider_table import PROVIDER_KEYS, PriceTable
+from batchd.config.tables import WORKERS_KEYS, BudgetTable, FolderNames, Intake, RouteTable
 from batchd.domain.routing import route_for
 from batchd.plugin.catalogue import Catalogue
 

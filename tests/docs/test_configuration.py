@@ -13,6 +13,7 @@ import tomli_w
 from batchd.app.load import load
 from batchd.config import load as config
 from batchd.config.people import PeopleTable
+from batchd.config.provider_table import LaneTable, PriceTable, ProviderTable
 from batchd.config.tables import (
     BudgetTable,
     CeilingsTable,
@@ -20,8 +21,6 @@ from batchd.config.tables import (
     Intake,
     ObserverTable,
     PluginsTable,
-    PriceTable,
-    ProviderTable,
     ReuseTable,
     RouteBudgetTable,
     RouteTable,
@@ -55,6 +54,7 @@ OWN: Mapping[str, type[BaseModel]] = {
     "`[providers.NAME]`": ProviderTable,
     "`[providers.NAME.budget]`": CeilingsTable,
     '`[providers.NAME.prices."MODEL"]`': PriceTable,
+    "`[[providers.NAME.lanes]]`": LaneTable,
     "`[routes.NAME]`": RouteTable,
     "`[routes.NAME.budget]`": RouteBudgetTable,
     "`[sinks.NAME]`": SinkTable,
@@ -71,6 +71,7 @@ PLUGINS = {
 
 NEEDED: Mapping[type[BaseModel], dict[str, Any]] = {
     PriceTable: {"input": 1.0, "output": 1.0},
+    LaneTable: {"name": "x", "discount": 0.5, "params": {"a": 1}},
     ProviderTable: {"plugin": "openai"},
     SinkTable: {"plugin": "csv"},
     ObserverTable: {"plugin": "finished"},

@@ -17,7 +17,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batchd.sending.pace import Kind, Pace
+from batchd.sending.limit_headers import Kind
+from batchd.sending.pace import Pace
 
 SIGMA = 0.4
 REFUSAL_SECONDS = 0.02

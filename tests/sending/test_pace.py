@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 from collections.abc import Iterable
 
 import pytest
 
+from batchd.sending.limit_headers import LimitHeader
 from batchd.sending.pace import Pace
 
 from .pace_simulation import SERVICES, Phase, Spans, run
@@ -110,3 +112,20 @@ def test_a_service_that_takes_nothing_is_tried_now_and_then() -> None:
     pace.started(now, 1.0)
     pace.answered(now + 0.1, now)
     assert pace.wait(now + 0.1, 1.0) <= 1.0, "it takes calls again, so nothing is known of its limit"
+
+
+def test_a_limit_of_a_day_does_not_set_the_pace_and_one_of_a_second_does() -> None:
+    def told(headers: dict[str, str], **meanings: LimitHeader) -> tuple[float, float]:
+        pace = Pace(headers={name.replace("_", "-"): what for name, what in meanings.items()})
+        pace.started(0.0, 1.0)
+        pace.answered(0.1, 0.0, headers)
+        return pace.requests.told, pace.tokens.told
+
+    groq = {"x-ratelimit-limit-requests": "1000", "x-ratelimit-limit-tokens": "6000"}
+    inf = math.inf
+    assert told(groq, x_ratelimit_limit_requests="requests a day", x_ratelimit_limit_tokens="tokens a minute") == (
+        inf,
+        98.0,
+    )
+    assert told({"x-ratelimit-limit": "10"}, x_ratelimit_limit="requests a second") == (9.8, inf)
+    assert told({"x-ratelimit-limit": "unlimited"}, x_ratelimit_limit="requests a second") == (inf, inf)

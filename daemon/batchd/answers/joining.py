@@ -17,7 +17,7 @@ from ..model import Failure, Json, Response, Usage
 from ..money.lanes import Lane
 from ..money.spending import Bill, Tally
 from .corrections import AnswerFault, storable
-from .meaning import Reading, read_line, readable
+from .meaning import Reading, answered_at, read_line, readable
 
 _encoder = msgspec.json.Encoder()
 
@@ -122,7 +122,7 @@ def join(
                         said = reading.outcome.answer or reading.outcome.thinking or ""
                         corrections[row] = AnswerFault.of(said, answer.correction)
             if usage is not None:
-                tally.add(usage, wasted=wasted)
+                tally.add(usage, wasted=wasted, at=answered_at(line) if tally.by_hour else None)
             elif reading.billed is not None:
                 uncounted.append((row, reading, wasted))
         paid += row_paid
@@ -161,7 +161,8 @@ def _add_planned(uncounted: Sequence[tuple[int, Reading, bool]], planned: Planne
     for row, reading, wasted in uncounted:
         assert reading.billed is not None
         figure = figures.get(row) or Usage(0, 0, sizes[row])
-        tally.add(reading.billed.at_least(figure), wasted=wasted, estimated=True)
+        at = answered_at(reading.line) if tally.by_hour else None
+        tally.add(reading.billed.at_least(figure), wasted=wasted, estimated=True, at=at)
 
 
 def answer_size(line: bytes) -> int:

@@ -23,6 +23,7 @@ from .usual_lines import usual_response
 
 _decoder = msgspec.json.Decoder()
 _CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_ANSWERED_AT = re.compile(rb'"error":null,"at":(\d+)\}\s*$')
 _AGAIN = frozenset({408, 409, 425, 429, 498})
 _ANSWERED = re.compile(rb'"status_code"\s*:\s*"?2\d\d\b')
 _THREE_DIGITS = re.compile(r"\s*([1-5][0-9]{2})\b")
@@ -65,6 +66,12 @@ def owner(line: bytes) -> str | None:
     except _UNREADABLE:
         match = _CUSTOM_ID.search(line)
         return match[1].decode("utf-8", "replace") if match else None
+
+
+def answered_at(line: bytes) -> float | None:
+    """When a live call was answered, in a line of our own journal (seconds since 1970); None if it does not say."""
+    match = _ANSWERED_AT.search(line)
+    return None if match is None else float(match[1])
 
 
 def request_of(line: bytes) -> RequestId | None:

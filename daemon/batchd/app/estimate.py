@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from ..contracts import Limits
 from ..domain.routing import PluginSpec, Route, cached_for
 from ..domain.words import proposal
 from ..errors import FileRefused, StateError
+from ..model import Json
 from ..money import tokens
 from ..money.budget import SURE, UNSURE, Account, Limit, Refusal, find_refusal, limits_for
 from ..money.calibration import MAX_FACTOR, correction
@@ -173,7 +174,7 @@ class Estimating:
             steps = () if each.terms is None else each.terms.steps
             long = any(given > step.above for step in steps)
             load = Load(1, given, (given,), 1 / requests) if long else Load(requests, requests * given)
-            quotes.append(quote(each.provider, each.model, each.terms, load, answered))
+            quotes.append(quote(each.provider, each.model, each.terms, load, answered, at=Clock().now()))
         return Estimate(
             file=None,
             route=None,
@@ -199,7 +200,8 @@ class Estimating:
         pairs += [self.pair(word, providers) for word in models]
         if everything:
             pairs += [(provider, model) for provider in providers for model in self._book(provider).models()]
-        choices = [Choice(*pair, self._terms(*pair)) for pair in dict.fromkeys(pairs)]
+        params = {} if route is None else route.params
+        choices = [Choice(*pair, self._terms(*pair, params)) for pair in dict.fromkeys(pairs)]
         if not everything:
             return choices
         own, embeds = choices[: route is not None], route is not None and _embeds(route)
@@ -215,8 +217,8 @@ class Estimating:
         known = proposal(before, self.config.providers, "there are")
         raise NotClear(f"Say whose model {word} is, as PROVIDER/MODEL{known}")
 
-    def _terms(self, provider: str, model: str) -> Terms | None:
-        return self._book(provider).terms(model, Clock().now())
+    def _terms(self, provider: str, model: str, params: Mapping[str, Json]) -> Terms | None:
+        return self._book(provider).terms(model, Clock().now(), params)
 
     def _book(self, provider: str) -> PriceList:
         if provider not in self._books:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..calls import FindsBatches
 from ..config.load import Config
-from ..config.tables import ProviderTable
+from ..config.provider_table import ProviderTable
 from ..contracts import BatchProvider, LiveProvider, Sink
 from ..domain.routing import PluginSpec
 from ..domain.subjects import Subject
@@ -22,6 +22,7 @@ from ..money.lanes import Lane
 from ..money.price_list import PriceList
 from ..plugin.catalogue import Catalogue
 from ..plugin.kept_off import kept_off, state_of
+from ..sending.limit_headers import USUAL
 from ..status.feed import ConfiguredObserver
 from ..system.threads import threads_of
 
@@ -146,7 +147,8 @@ def _mode(table: ProviderTable, plugin: object) -> Lane | None:
 
 
 def _live_terms(table: ProviderTable) -> LiveTerms:
-    return LiveTerms(table.rpm, table.tpm, table.calls_at_once, table.answer_timeout)
+    headers = USUAL if table.limit_headers is None else {key.lower(): what for key, what in table.limit_headers.items()}
+    return LiveTerms(table.rpm, table.tpm, table.calls_at_once, table.answer_timeout, headers)
 
 
 def _configured_providers(config: Config, catalogue: Catalogue, lanes: Lanes) -> dict[str, ConfiguredProvider]:

@@ -32,7 +32,14 @@ from ..status.room import blocked
 from ..system.mounts import is_network, refuse_network
 from .check_result import CheckResult as CheckResult
 from .check_result import Level as Level
-from .route_checks import budget_results, deadline_results, fallback_results, models_of, param_results
+from .route_checks import (
+    budget_results,
+    deadline_results,
+    fallback_results,
+    lane_results,
+    models_of,
+    param_results,
+)
 from .service_checks import service_results
 from .state_checks import state_results
 
@@ -88,6 +95,7 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
         prices = PriceList.of(table, made, currency=config.budget.currency)
         yield from _unpriced(config, name, prices)
         yield from param_results(config, name, prices)
+        yield from lane_results(config, name, prices)
     yield from _refused(config)
     for name, sink in config.sinks.items():
         yield from _keys(f"sink {name}", catalogue, "sink", sink)

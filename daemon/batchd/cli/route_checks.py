@@ -30,6 +30,27 @@ def param_results(config: Config, provider: str, prices: PriceList) -> Iterator[
             yield CheckResult("budget", Level.NOTE, text)
 
 
+_USUAL_TIERS = frozenset({"auto", "default", "standard", "standard_only"})
+
+
+def lane_results(config: Config, provider: str, prices: PriceList) -> Iterator[CheckResult]:
+    """The routes whose live calls have another price than most, and those of which batchd cannot tell the price."""
+    for route in config.routes:
+        if route.provider != provider:
+            continue
+        chosen = [lane.in_words for lane in prices.lanes if lane.is_chosen(route.params)]
+        tier = route.params.get("service_tier")
+        if chosen:
+            text = f"Its live calls are counted at other prices than most: {'; '.join(chosen)}."
+            yield CheckResult(f"route {route.name}", Level.OK, text)
+        elif isinstance(tier, str) and tier not in _USUAL_TIERS:
+            text = (
+                f'Its params say service_tier = "{tier}", whose price batchd does not know: it counts the usual one. '
+                f"Say what it takes off, or adds, in [[providers.{provider}.lanes]]."
+            )
+            yield CheckResult(f"route {route.name}", Level.NOTE, text)
+
+
 _PERIODS = {"per_job": "a job", "per_day": "a day", "per_month": "a month"}
 
 

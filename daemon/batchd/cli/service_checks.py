@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from ..config.load import Config
+from ..config.provider_table import ProviderTable
 from ..config.service_table import ServiceTable
 from ..config.services import all_services
-from ..config.tables import ProviderTable
 from ..contracts import Limits
 from ..domain.words import nearest
 from ..errors import PluginError

@@ -110,7 +110,6 @@ def _facts(table: ServiceTable) -> Mapping[str, Sequence[str]]:
         "Endpoints": table.endpoints,
         "Endpoints in batches": table.batch_endpoints or [],
         "Other prices": [_lane(lane) for lane in table.lanes],
-        "It tells its limits in": [", ".join(table.headers)] if table.headers else [],
         "Worth knowing": table.quirks,
         "Read": [f"{each.at}: {each.where} ({each.whose})" for each in table.read],
     }
@@ -122,7 +121,9 @@ def _lane(lane: Any) -> str:
         price = f"{-lane.discount:.0%} more"
     if lane.discount == 0:
         price = "the usual price"
-    return f"{lane.name}: {price}; {lane.how}" + (f"; when: {lane.hours}" if lane.hours else "")
+    ways = [f"params.{key} = {json.dumps(value)}" for key, value in lane.params.items()]
+    ways += [f"at {', '.join(lane.hours)} (UTC)"] if lane.hours else []
+    return f"{lane.name}: {price}; {'; '.join([*ways, *([lane.how] if lane.how else [])])}"
 
 
 def as_markdown(known: Mapping[str, ServiceTable]) -> str:

@@ -19,7 +19,8 @@ from ..money.pricing import amount
 from ..money.published_prices import Service
 from ..plugin.catalogue import Catalogue, Role
 from .problems import Problems
-from .tables import BudgetTable, CeilingsTable, ProviderTable, RouteBudgetTable
+from .provider_table import ProviderTable
+from .tables import BudgetTable, CeilingsTable, RouteBudgetTable
 
 _PUBLIC = ("inbox", "outbox", "archive", "rejected", "held")
 

@@ -13,7 +13,7 @@ from . import toml as toml_text
 from .locations import plugin_choice
 from .plugin_tables import PluginTables
 from .problems import Problems
-from .tables import PROVIDER_KEYS, ProviderTable
+from .provider_table import PROVIDER_KEYS, ProviderTable
 
 
 def provider_limits(config: Path, name: str) -> Limits:

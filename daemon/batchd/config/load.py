@@ -31,10 +31,10 @@ from .locations import resolved
 from .people import PeopleTable
 from .plugin_tables import PluginTables
 from .problems import Problems
+from .provider_table import PROVIDER_KEYS, ProviderTable
 from .routes import read_route
 from .tables import (
     OBSERVER_KEYS,
-    PROVIDER_KEYS,
     ROUTE_NAME,
     SINK_KEYS,
     WORKERS_KEYS,
@@ -43,7 +43,6 @@ from .tables import (
     Intake,
     ObserverTable,
     PluginsTable,
-    ProviderTable,
     ReuseTable,
     RouteBudgetTable,
     SinkTable,

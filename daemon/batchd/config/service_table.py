@@ -22,12 +22,17 @@ class ServiceLimits(_Table):
 
 
 class PricedWay(_Table):
-    """A way to ask with a price of its own, besides batches: how to ask for it, when, and what it takes off."""
+    """A way to ask with a price of its own, besides batches: how to ask for it, when, and what it takes off.
+
+    With `params` of a request or `hours` (UTC) it is a lane of the provider, and counted so; otherwise `how` says why
+    batchd cannot ask in this way.
+    """
 
     name: str
-    how: str
-    discount: float | None = Field(default=None, ge=-1, le=1)
-    hours: str | None = None
+    discount: float | None = Field(default=None, ge=-10, le=1)
+    params: dict[str, Any] = Field(default_factory=dict)
+    hours: list[str] = Field(default_factory=list)
+    how: str = ""
 
 
 class ReadAt(_Table):
@@ -44,7 +49,8 @@ class ServiceTable(_Table):
     `provider` are keys of `[providers.NAME]`, of batchd and of the plugin, which the operator's own table overrides.
     `needed` are keys that only the operator knows, each with an example. `window` is the shortest and the longest
     `completion_window`. `endpoints` are those that it answers, as routes write them; `batch_endpoints` those in
-    batches, if not all. `lists` is how it pages the list of its batches, `headers` where it tells its limits.
+    batches, if not all. `lists` is how it pages the list of its batches. `lanes` are live calls at other
+    prices; those with `params` or `hours` are counted so.
     """
 
     title: str
@@ -56,7 +62,6 @@ class ServiceTable(_Table):
     endpoints: list[str] = Field(default_factory=list)
     batch_endpoints: list[str] | None = None
     lists: Literal["pages", "cursors", "whole", "none"] | None = None
-    headers: list[str] = Field(default_factory=list)
     discount: str | None = None
     lanes: list[PricedWay] = Field(default_factory=list)
     quirks: list[str] = Field(default_factory=list)
@@ -69,7 +74,12 @@ class ServiceTable(_Table):
 
     def completed(self, written: Mapping[str, Any]) -> dict[str, Any]:
         """The provider's table: what the operator wrote, key by key before what is known."""
-        return _over({"plugin": self.plugin, **self.provider}, written)
+        lanes = [
+            {"name": lane.name, "params": lane.params, "hours": lane.hours, "discount": lane.discount}
+            for lane in self.lanes
+            if (lane.params or lane.hours) and lane.discount is not None
+        ]
+        return _over({"plugin": self.plugin, **self.provider, **({"lanes": lanes} if lanes else {})}, written)
 
     def missing(self, written: Mapping[str, Any]) -> dict[str, str]:
         """The needed keys that are not written, each with an example."""

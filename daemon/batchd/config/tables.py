@@ -9,15 +9,12 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from ..contracts import Limits
 from ..events.groups import kinds_of_all
 from ..money.budget import Beyond, Ceilings, counted
-from ..money.pricing import Price
 from ..settings import Duration, seconds
 from .locations import DEFAULT_FOLDERS
-from .service_table import ServiceLimits, ServiceTable
 
 ROUTE_NAME = re.compile(r"[^\W_][\w .+-]*")
 """The pattern of names in table headers. Folders get the names of routes, so no slash and no leading dot."""
@@ -204,111 +201,6 @@ class ReuseTable(Table):
     """`[reuse]`: the store of answers for the routes that reuse them."""
 
     max_bytes: Count = 1_000_000_000
-
-
-class PriceTable(Table):
-    """`[providers.NAME.prices.MODEL]`, per million tokens. `batch_discount` is the discount for batches, 0.5: half."""
-
-    input: PerMillion
-    output: PerMillion
-    cached_input: PerMillion | None = None
-    cache_write: PerMillion | None = None
-    cache_write_1h: PerMillion | None = None
-    batch_discount: Discount | None = None
-    batch_input: PerMillion | None = None
-    batch_output: PerMillion | None = None
-    currency: Currency | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> PriceTable:
-        batch_prices = (self.batch_input is not None, self.batch_output is not None)
-        if any(batch_prices) and self.batch_discount is not None:
-            raise ValueError("write either batch_discount, or batch_input and batch_output")
-        if any(batch_prices) and not all(batch_prices):
-            raise ValueError("batch_input and batch_output go together")
-        return self
-
-    def price(self, discount: Decimal | None) -> Price:
-        """The prices that the daemon uses. `discount` is the provider's discount for batches, unless set here."""
-        return Price(
-            input=self.input,
-            output=self.output,
-            cached_input=self.cached_input,
-            cache_write=self.cache_write,
-            cache_write_1h=self.cache_write_1h,
-            batch_discount=next(each for each in (self.batch_discount, discount, Decimal(0)) if each is not None),
-            batch_input=self.batch_input,
-            batch_output=self.batch_output,
-        )
-
-
-BATCH_REQUESTS = 10_000
-"""The default for requests per batch. Services allow 50,000 and more, but answers come only with a whole batch. Of
-smaller batches, the first are collected while the last still run, fewer requests are sent again if one expires, and the
-downloads do not break off."""
-
-
-class ProviderTable(Table):
-    """`[providers.NAME]`: the plugin, and the operator's limits for it. Times in seconds; None is the plugin's limit.
-
-    `settings` are the keys that belong to the plugin, as written; they may contain secrets, so no repr shows them.
-    `known_service` is what is known of `service`.
-    """
-
-    service: Text | None = None
-    plugin: Text
-    mode: Literal["batch", "live", "auto"] = "auto"
-    poll: Interval = 30.0
-    create_timeout: Interval = 60.0
-    call_timeout: Interval = 60.0
-    linger: Length = 5.0
-    max_requests: Count | None = None
-    max_bytes: Count | None = None
-    max_line_bytes: Count | None = None
-    max_enqueued_tokens: Count | None = None
-    rpm: Count | None = None
-    tpm: Count | None = None
-    calls_at_once: Count = 1_024
-    answer_timeout: Interval = 600.0
-    prices_of: Text | None = None
-    batch_discount: Discount | None = None
-    prices: dict[str, PriceTable] = Field(default_factory=dict)
-    budget: CeilingsTable | None = None
-    settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
-    known_service: ServiceTable | None = Field(default=None, repr=False, exclude=True)
-
-    def limits(self, offered: Limits) -> Limits:
-        """The operator's limits; for those that the operator did not set, the lower of the plugin's and the service's.
-
-        The lower, since a plugin stays below what services take: they take files that break off on the way.
-        """
-        known = self.known_service.limits if self.known_service is not None else ServiceLimits()
-        return Limits(
-            max_requests=self.max_requests or min(offered.max_requests, known.max_requests or offered.max_requests),
-            max_bytes=self.max_bytes or min(offered.max_bytes, known.max_bytes or offered.max_bytes),
-            max_line_bytes=self.max_line_bytes or _lower(offered.max_line_bytes, known.max_line_bytes),
-            max_enqueued_tokens=self.max_enqueued_tokens
-            or _lower(offered.max_enqueued_tokens, known.max_enqueued_tokens),
-        )
-
-    def packing(self, offered: Limits) -> Limits:
-        """The same for making batches: at most the default size, unless the operator set a limit."""
-        limits = self.limits(offered)
-        if self.max_requests is not None:
-            return limits
-        return replace(limits, max_requests=min(limits.max_requests, BATCH_REQUESTS))
-
-    def price_list(self) -> dict[str, Price]:
-        """The prices of the models that the config has prices for."""
-        return {model: table.price(self.batch_discount) for model, table in self.prices.items()}
-
-
-def _lower(one: int | None, other: int | None) -> int | None:
-    return min((each for each in (one, other) if each is not None), default=None)
-
-
-PROVIDER_KEYS = frozenset(ProviderTable.model_fields) - {"settings", "known_service"}
-"""The keys of a provider's table that batchd reads itself."""
 
 
 class SinkTable(Table):

@@ -170,7 +170,7 @@ class Configured:
     def terms(self, job: Job, at: float) -> Terms | None:
         """What the job's model costs at its provider, None if that is not known. To be asked in a thread."""
         provider = self.providers.get(job.route.provider)
-        return provider.prices.terms(job.route.model, at) if provider is not None else None
+        return provider.prices.terms(job.route.model, at, job.route.params) if provider is not None else None
 
 
 @dataclass(frozen=True, slots=True)

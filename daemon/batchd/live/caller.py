@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 import random
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -53,10 +54,11 @@ class Rate:
 class Caller:
     """Calls to one model at one endpoint. `answer` makes a call; a reload may put another in its place."""
 
-    def __init__(self, answer: Answer, pace: Pace, *, timeout: float) -> None:
+    def __init__(self, answer: Answer, pace: Pace, *, timeout: float, wall: Callable[[], float] = time.time) -> None:
         self.answer = answer
         self.pace = pace
         self.timeout = timeout
+        self._wall = wall
         self.trouble: Exception | None = None
         self._batches: dict[str, LiveBatch] = {}
         self._turns = FairTurns()
@@ -211,7 +213,7 @@ class Caller:
         try:
             async with asyncio.timeout(self.timeout):
                 answer = await self.answer(call)
-            line = line_of(row.custom_id, answer)
+            line = line_of(row.custom_id, answer, self._wall())
         except TooManyCalls as error:
             self._too_many(batch, row, error)
         except (RejectedError, TransientError, TimeoutError, NotJson) as error:
@@ -255,7 +257,7 @@ class Caller:
         self._over(batch, row)
         if row.refused_alone >= REFUSED_ALONE:
             failure = Failure("refused", f"{str(error).rstrip('.')}. Other rows were answered meanwhile.")
-            batch.settled(line_of(row.custom_id, LiveAnswer(failure=failure)), ok=False)
+            batch.settled(line_of(row.custom_id, LiveAnswer(failure=failure), self._wall()), ok=False)
             return
         batch.put_last(row)
         self._refused[row.custom_id] = row
@@ -280,7 +282,7 @@ class Caller:
         if (row.broken >= TRIES and self._answered_from > row.broken_at) or row.broken >= BROKEN_FOR_GOOD:
             code = "server_error" if isinstance(error, TransientError) else "plugin_error"
             failure = Failure(code, str(error), transient=True)
-            batch.settled(line_of(row.custom_id, LiveAnswer(failure=failure)), ok=False)
+            batch.settled(line_of(row.custom_id, LiveAnswer(failure=failure), self._wall()), ok=False)
             return
         row.broken_at = min(row.broken_at, now)
         pause = (error.retry_after or 0.0) if isinstance(error, TransientError) else 0.0

@@ -146,8 +146,8 @@ def copy_outcomes(path: Path, target: IO[bytes]) -> None:
     target.writelines(unknown_call(row.decode()) for row in sorted(unknown))
 
 
-def line_of(custom_id: str, answer: LiveAnswer) -> bytes:
-    """The line of an answer. Raises NotJson if the body of a success is not JSON."""
+def line_of(custom_id: str, answer: LiveAnswer, at: float) -> bytes:
+    """The line of an answer that came at this time. Raises NotJson if the body of a success is not JSON."""
     if answer.failure is not None:
         failure = answer.failure
         error = {"code": failure.code, "message": failure.message, "transient": failure.transient}
@@ -164,10 +164,11 @@ def line_of(custom_id: str, answer: LiveAnswer) -> bytes:
     if b"\n" in body or b"\r" in body:
         # In JSON they stand between values only.
         body = body.replace(b"\n", b" ").replace(b"\r", b" ")
-    return b'{"custom_id":"%s","response":{"status_code":%d,"body":%s},"error":null}\n' % (
+    return b'{"custom_id":"%s","response":{"status_code":%d,"body":%s},"error":null,"at":%d}\n' % (
         custom_id.encode(),
         answer.status,
         body,
+        at,
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..contracts import LiveProvider
+from ..sending.limit_headers import USUAL, LimitHeader
 from ..sending.pace import Pace
 from ..store.spool import Spool
 from .caller import Answer, Caller, Rate
@@ -27,13 +29,15 @@ class LiveTerms:
     tokens_per_minute: float | None = None
     at_once: int = 1024
     timeout: float = 600.0
+    limit_headers: Mapping[str, LimitHeader] = field(default_factory=lambda: USUAL)
 
 
 class Lanes:
     """The lanes, one for each provider, model and endpoint, and the batches on them."""
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, *, wall: Callable[[], float] = time.time) -> None:
         self._spool = spool
+        self._wall = wall
         self._providers: dict[str, tuple[Answer, LiveTerms]] = {}
         self._lanes: dict[tuple[str, str, str], Caller] = {}
         self._batches: dict[str, tuple[LiveBatch, Caller]] = {}
@@ -46,7 +50,9 @@ class Lanes:
             if key[0] in self._providers:
                 answer, terms = self._providers[key[0]]
                 lane.answer, lane.timeout = answer, terms.timeout
-                lane.pace.configure(terms.requests_per_minute, terms.tokens_per_minute, terms.at_once)
+                lane.pace.configure(
+                    terms.requests_per_minute, terms.tokens_per_minute, terms.at_once, terms.limit_headers
+                )
                 lane.wake()
 
     def journal(self, key: str) -> Path:
@@ -101,6 +107,7 @@ class Lanes:
                 requests_per_minute=terms.requests_per_minute,
                 tokens_per_minute=terms.tokens_per_minute,
                 max_window=terms.at_once,
+                headers=terms.limit_headers,
             )
-            lane = self._lanes[provider, model, endpoint] = Caller(answer, pace, timeout=terms.timeout)
+            lane = self._lanes[provider, model, endpoint] = Caller(answer, pace, timeout=terms.timeout, wall=self._wall)
         return lane

@@ -151,18 +151,22 @@ def quote(
     *,
     margin: float = 1.0,
     cached_for: float = 0.0,
+    at: float | None = None,
 ) -> Quote:
-    """The cost of the load with a model on these terms; `margin` is the factor on its input for the highest cost."""
+    """The cost of the load with a model on these terms; `margin` is the factor on its input for the highest cost.
+
+    The likely cost of live calls is that of calls made `at` this time (seconds since 1970).
+    """
     tokens = round(load.input_tokens / load.share)
     if terms is None:
         return Quote(provider=provider, model=model, input_tokens=tokens, terms=None)
     dearest = load.at_most(margin, cached_for)
     batch, live = (
         Span(
-            load.cost(rates, answered.likely),
-            None if answered.most is None else dearest.cost(rates, answered.most),
+            load.cost(terms.at(lane, at), answered.likely),
+            None if answered.most is None else dearest.cost(terms.at(lane), answered.most),
         )
-        for rates in (terms.at(Lane.BATCH), terms.at(Lane.LIVE))
+        for lane in (Lane.BATCH, Lane.LIVE)
     )
     return Quote(provider=provider, model=model, input_tokens=tokens, terms=terms, batch=batch, live=live)
 

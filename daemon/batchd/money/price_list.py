@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ..bodies.usage import Json
 from . import published_prices as published_prices
 from .lanes import Lane
-from .pricing import Price, Terms
+from .pricing import Price, PricedLane, Terms
 from .published_prices import Service
 
 if TYPE_CHECKING:
-    from ..config.tables import ProviderTable
+    from ..config.provider_table import ProviderTable
 
 OPERATOR = "configuration"
 """The source of terms that come from the operator."""
@@ -23,8 +24,9 @@ OPERATOR = "configuration"
 class PriceList:
     """The prices of one provider's models.
 
-    `operator` are those of the config, in `currency`. `known` is the service whose published prices apply if the
-    operator set none: its name or its base URL. `discount` is the discount of batches if neither has one.
+    `operator` are those of the config, in `currency`; `lanes` are live calls at other prices. `known` is the service
+    whose published prices apply if the operator set none: its name or its base URL. `discount` is the discount of
+    batches if neither has one.
 
     A lookup may import the list of published prices, which takes 0.4 s: call it in a thread, not on the event loop.
     """
@@ -36,20 +38,35 @@ class PriceList:
         currency: str = published_prices.CURRENCY,
         known: str | None = None,
         discount: Decimal | None = None,
+        lanes: Sequence[PricedLane] = (),
     ) -> None:
         self.currency = currency
         self._operator = operator
         self._known = known
         self._discount = discount
+        self.lanes = lanes
 
     @classmethod
     def of(cls, table: ProviderTable, settings: object, *, currency: str) -> PriceList:
         """The prices of a configured provider; `settings` are its plugin's, whose `base_url` identifies the service."""
         known = table.prices_of or getattr(settings, "base_url", None)
-        return cls(table.price_list(), currency=currency, known=known, discount=table.batch_discount)
+        return cls(
+            table.price_list(),
+            currency=currency,
+            known=known,
+            discount=table.batch_discount,
+            lanes=table.priced_lanes(),
+        )
 
-    def terms(self, model: str, at: float) -> Terms | None:
-        """The terms of the model at this time (seconds since 1970); None if they are not known, never zero."""
+    def terms(self, model: str, at: float, params: Mapping[str, Json] | None = None) -> Terms | None:
+        """The terms of the model at this time (seconds since 1970) for requests with these params.
+
+        None if they are not known, never zero.
+        """
+        terms = self._terms(model, at)
+        return None if terms is None else terms.on(self.lanes, params or {})
+
+    def _terms(self, model: str, at: float) -> Terms | None:
         own = self._operator.get(model)
         if own is not None:
             batch, live = (own.rates(self.currency, lane) for lane in (Lane.BATCH, Lane.LIVE))

@@ -6,12 +6,13 @@ small. For more of small units must fit into the 64 bits in which the database a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from ..bodies.usage import Json, Usage
+from .hours import HourSpan
 from .lanes import Lane
 
 FIVE_MINUTES = 300.0
@@ -128,6 +129,22 @@ class Rates:
             + usage.output_tokens * rates.output
         )
 
+    def less(self, discount: Decimal) -> Rates:
+        """The same with a part taken off: 0.5 is half price, -1 twice it."""
+
+        def all_off(each: Rates | Step) -> tuple[int, int, int, int | None, int | None]:
+            short, long = (
+                None if price is None else round(price * (1 - discount))
+                for price in (each.cache_write, each.cache_write_1h)
+            )
+            first, cached, output = (
+                round(rate * (1 - discount)) for rate in (each.input, each.cached_input, each.output)
+            )
+            return first, cached, output, short, long
+
+        first = all_off(self)
+        return Rates(*first[:3], tuple(Step(each.above, *all_off(each)) for each in self.steps), *first[3:])
+
     def most(self, usage: Usage, *, longest: int | None = None, cached_for: float = 0.0) -> int:
         """The most that requests with this total usage can cost, in subunits.
 
@@ -145,8 +162,37 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
+class PricedLane:
+    """Live calls at another price: those whose params are these, at these hours. No params or no hours are any."""
+
+    name: str
+    discount: Decimal
+    params: Mapping[str, Json] = field(default_factory=dict)
+    hours: tuple[HourSpan, ...] = ()
+
+    def is_chosen(self, params: Mapping[str, Json]) -> bool:
+        """Whether requests with these params are asked so."""
+        return all(key in params and params[key] == value for key, value in self.params.items())
+
+    @property
+    def in_words(self) -> str:
+        """Its name and what it takes off, such as `flex, 50% off`."""
+        if self.discount == 0:
+            return f"{self.name}, at the usual price"
+        return f"{self.name}, {abs(self.discount):.0%} {'off' if self.discount > 0 else 'more'}"
+
+
+@dataclass(frozen=True, slots=True)
+class HourRates:
+    """The rates of live calls at some hours."""
+
+    hours: tuple[HourSpan, ...]
+    rates: Rates
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
-    """The prices of a model at its provider: in batches, live, the currency, and the source.
+    """The prices of a model at its provider: in batches, live, the currency, and the source; live at some hours.
 
     Stored with a job at its admission, so that a new price changes nothing for a running job.
     """
@@ -155,32 +201,63 @@ class Terms:
     live: Rates
     currency: str
     source: str
+    by_hour: tuple[HourRates, ...] = ()
 
-    def at(self, lane: Lane, when: float | None = None) -> Rates:  # noqa: ARG002  # no list of prices tells hours yet
-        """The rates on this lane. No other code chooses them.
+    def at(self, lane: Lane, when: float | None = None) -> Rates:
+        """The rates on this lane, at this time (seconds since 1970). No other code chooses them.
 
-        Without a time, since a batch may run at any hour, they are the highest of the day.
+        Without a time, since nobody knows when a request is answered, they are the highest of the week.
         """
-        return {Lane.BATCH: self.batch, Lane.LIVE: self.live}[lane]
+        if lane is Lane.BATCH:
+            return self.batch
+        if when is None:
+            return max(
+                (self.live, *(each.rates for each in self.by_hour)), key=lambda rates: (rates.input, rates.output)
+            )
+        for each in self.by_hour:
+            if any(span.contains(when) for span in each.hours):
+                return each.rates
+        return self.live
+
+    def on(self, lanes: Iterable[PricedLane], params: Mapping[str, Json]) -> Terms:
+        """The terms of live calls with these params, where some of these lanes have prices of their own."""
+        chosen = [lane for lane in lanes if lane.is_chosen(params)]
+        live = self.live
+        for lane in chosen:
+            live = live if lane.hours else live.less(lane.discount)
+        by_hour = tuple(HourRates(lane.hours, live.less(lane.discount)) for lane in chosen if lane.hours)
+        source = "; ".join((self.source, *(lane.in_words for lane in chosen)))
+        return replace(self, live=live, by_hour=by_hour, source=source)
 
     @property
     def tiered(self) -> bool:
         """Whether each request must be priced by itself, on some lane."""
-        return bool(self.steps)
+        return bool(self.steps) or bool(self.by_hour)
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """The input tokens from which long requests have other rates, on any lane."""
-        return tuple(step for lane in Lane for step in self.at(lane).steps)
+        return (*self.batch.steps, *self.live.steps)
 
     def to_json(self) -> dict[str, Json]:
         """The form in which it is stored."""
-        return asdict(self)
+        record = asdict(self)
+        for each in record["by_hour"]:
+            for span in each["hours"]:
+                span["days"] = sorted(span["days"])
+        return record
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Terms:
         """Terms from their stored form; keys of other versions are ignored."""
-        return cls(_rates(record["batch"]), _rates(record["live"]), record["currency"], record["source"])
+        by_hour = tuple(
+            HourRates(
+                tuple(HourSpan(frozenset(span["days"]), span["begin"], span["end"]) for span in each["hours"]),
+                _rates(each["rates"]),
+            )
+            for each in record.get("by_hour", ())
+        )
+        return cls(_rates(record["batch"]), _rates(record["live"]), record["currency"], record["source"], by_hour)
 
 
 def kinds_of(cached_for: float) -> int:

@@ -62,7 +62,7 @@ class Service:
             batch = _dearest([_rates(info.get_prices(moment, _BATCH)) for moment in moments])
         else:
             # For a batch without a price of its own, genai-prices silently returns the price of a live call.
-            batch = live if discount is None else _less(live, discount)
+            batch = live if discount is None else live.less(discount)
         assert batch is not None  # it has one for every model with a live price
         return Terms(batch, live, CURRENCY, f"published prices ({self.name}/{info.id}, genai-prices {_version()})")
 
@@ -171,15 +171,3 @@ def _rates(prices: ModelPrice) -> Rates | None:
 def _dearest(rates: Sequence[Rates | None]) -> Rates | None:
     known = [each for each in rates if each is not None]
     return max(known, key=lambda each: (each.input, each.output), default=None)
-
-
-def _less(rates: Rates, discount: Decimal) -> Rates:
-    def off(tokens: int) -> int:
-        return round(tokens * (1 - discount))
-
-    def all_off(each: Rates | Step) -> tuple[int, int, int, int | None, int | None]:
-        short, long = (None if price is None else off(price) for price in (each.cache_write, each.cache_write_1h))
-        return off(each.input), off(each.cached_input), off(each.output), short, long
-
-    first = all_off(rates)
-    return Rates(*first[:3], tuple(Step(each.above, *all_off(each)) for each in rates.steps), *first[3:])

@@ -41,37 +41,38 @@ class Tally:
     """Adds up the costs of answers of one lane. It prices each answer, since long requests may have other rates."""
 
     def __init__(self, terms: Terms | None, lane: Lane) -> None:
-        self._rates = None if terms is None else (terms.at(lane), terms.at(Lane.LIVE))
+        self._terms, self._lane = terms, lane
         self._tiered = terms is not None and terms.tiered
+        self.by_hour = terms is not None and bool(terms.by_hour)
+        """Whether it matters when an answer came."""
         self._answers = self._estimated = 0
         # Input, cached, output and written tokens, as plain integers for speed: this runs for every answer.
         self._used, self._wasted = [0] * 5, [0] * 5
         self._cost = self._wasted_cost = self._live_cost = 0
 
-    def add(self, usage: Usage, *, wasted: bool, estimated: bool = False) -> None:
-        """Add one answer; `wasted` if no row uses it, `estimated` if its usage is what was planned."""
+    def add(self, usage: Usage, *, wasted: bool, estimated: bool = False, at: float | None = None) -> None:
+        """Add one answer; `wasted` if no row uses it, `estimated` if its usage is what was planned. It came `at`."""
         self._answers += 1
         self._estimated += estimated
         _add(self._used, usage)
         if wasted:
             _add(self._wasted, usage)
         if self._tiered:
-            assert self._rates is not None
-            rates, live = self._rates
-            cost = rates.cost(usage)
+            assert self._terms is not None
+            cost = self._terms.at(self._lane, at).cost(usage)
             self._cost += cost
-            self._live_cost += live.cost(usage)
+            self._live_cost += self._terms.at(Lane.LIVE, at).cost(usage)
             self._wasted_cost += cost if wasted else 0
 
     def bill(self) -> Bill:
         """The sum so far."""
         used, wasted = Usage(*self._used), Usage(*self._wasted)
         counts = (self._answers, used, wasted)
-        if self._rates is None:
+        if self._terms is None:
             return Bill(*counts, estimated=self._estimated)
         if self._tiered:
             return Bill(*counts, self._cost, self._wasted_cost, self._live_cost, self._estimated)
-        rates, live = self._rates
+        rates, live = self._terms.at(self._lane), self._terms.at(Lane.LIVE)
         return Bill(*counts, rates.cost(used), rates.cost(wasted), live.cost(used), self._estimated)
 
 

@@ -14,8 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["requests", "tokens"]
-"""What a refusal says is used up."""
+from .limit_headers import USUAL, Kind, LimitHeader, told
 
 FIRST_WINDOW = 64.0
 NEXT_WINDOW = 2.0
@@ -174,6 +173,7 @@ class Pace:
         requests_per_minute: A limit that is known beforehand, or None.
         tokens_per_minute: The same for tokens.
         max_window: The most calls in flight.
+        headers: What the headers of answers that tell limits mean, by name in lower case.
     """
 
     def __init__(
@@ -182,10 +182,12 @@ class Pace:
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
         max_window: int = 1024,
+        headers: Mapping[str, LimitHeader] = USUAL,
     ) -> None:
         self.requests = Bucket(configured=_per_second(requests_per_minute))
         self.tokens = Bucket(configured=_per_second(tokens_per_minute))
         self.max_window = max_window
+        self._headers = headers
         self.in_flight = 0
         self.refused_at: float | None = None
         self._window = min(FIRST_WINDOW, max_window)
@@ -201,8 +203,17 @@ class Pace:
         self._best_throughput = 0.0
         self._since_fitted = 0
 
-    def configure(self, requests_per_minute: float | None, tokens_per_minute: float | None, max_window: int) -> None:
+    def configure(
+        self,
+        requests_per_minute: float | None,
+        tokens_per_minute: float | None,
+        max_window: int,
+        headers: Mapping[str, LimitHeader] = USUAL,
+    ) -> None:
         """Other limits are known from now on."""
+        if headers != self._headers:
+            self.requests.told = self.tokens.told = math.inf
+            self._headers = headers
         self.requests.configured = _per_second(requests_per_minute)
         self.tokens.configured = _per_second(tokens_per_minute)
         self.max_window = max_window
@@ -358,17 +369,9 @@ class Pace:
         self._window = min(max(1.0, self._window * min(max(fit, 0.75), 1.25)), self.max_window)
 
     def _heed(self, headers: Mapping[str, str]) -> None:
-        """Take the limits that the service tells with an answer: calls and tokens a minute."""
-        for bucket, name in ((self.requests, "requests"), (self.tokens, "tokens")):
-            told = headers.get(f"x-ratelimit-limit-{name}")
-            if told is None:
-                continue
-            try:
-                limit = float(told)
-            except ValueError:
-                continue
-            if limit > 0 and math.isfinite(limit):
-                bucket.told = limit / MINUTE * HEADER_SHARE
+        """Take the limits that the service tells with an answer."""
+        for kind, limit in told(headers, self._headers):
+            (self.requests if kind == "requests" else self.tokens).told = limit * HEADER_SHARE
 
 
 def _per_second(per_minute: float | None) -> float:
