@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .calls import FindsBatches as FindsBatches
     from .calls import LiveAnswer as LiveAnswer
     from .calls import LiveCall as LiveCall
+    from .columns import cell_text as cell_text
+    from .columns import free_names as free_names
+    from .columns import unique_names as unique_names
     from .contracts import BatchProvider as BatchProvider
     from .contracts import DeliveryJob as DeliveryJob
     from .contracts import LiveProvider as LiveProvider
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from .contracts import Outbox as Outbox
     from .contracts import PromptBuilder as PromptBuilder
     from .contracts import Reader as Reader
+    from .contracts import Receipt as Receipt
     from .contracts import RemoteBatch as RemoteBatch
     from .contracts import ResultRow as ResultRow
     from .contracts import ResultRows as ResultRows
@@ -52,8 +56,8 @@ if TYPE_CHECKING:
     from .executor import Executor as Executor
     from .file_sink import FileSink as FileSink
     from .file_sink import Shape as Shape
-    from .file_sink import free_names as free_names
     from .hookspecs import hookimpl as hookimpl
+    from .http_headers import retry_after as retry_after
     from .model import BadRow as BadRow
     from .model import BatchPhase as BatchPhase
     from .model import BatchStatus as BatchStatus
@@ -71,6 +75,8 @@ if TYPE_CHECKING:
     from .model import Row as Row
     from .model import RowStatus as RowStatus
     from .model import Usage as Usage
+    from .paged_sink import Page as Page
+    from .paged_sink import PagedSink as PagedSink
     from .requests.json_lines import read_json_line as read_json_line
     from .requests.rules import request_failure as request_failure
     from .secrets.known import covered as covered
@@ -79,6 +85,9 @@ if TYPE_CHECKING:
     from .settings import FromFile as FromFile
     from .settings import Secret as Secret
     from .shipped_services import service_tables as service_tables
+    from .signed_posts import SignedPost as SignedPost
+    from .signed_posts import SignedPostSettings as SignedPostSettings
+    from .signed_posts import signature as signature
     from .workers.run_task import run_task as run_task
 
 _HOMES = {
@@ -86,6 +95,7 @@ _HOMES = {
     "archives": ("Archive", "UnpackLimits"),
     "bodies.usage": ("read_usage",),
     "calls": ("BatchesFound", "FindsBatches", "LiveAnswer", "LiveCall"),
+    "columns": ("cell_text", "free_names", "unique_names"),
     "contracts": (
         "BatchProvider",
         "DeliveryJob",
@@ -94,6 +104,7 @@ _HOMES = {
         "Outbox",
         "PromptBuilder",
         "Reader",
+        "Receipt",
         "RemoteBatch",
         "ResultRow",
         "ResultRows",
@@ -124,8 +135,9 @@ _HOMES = {
     ),
     "events": ("Event",),
     "executor": ("Executor",),
-    "file_sink": ("FileSink", "Shape", "free_names"),
+    "file_sink": ("FileSink", "Shape"),
     "hookspecs": ("hookimpl",),
+    "http_headers": ("retry_after",),
     "model": (
         "BadRow",
         "BatchPhase",
@@ -145,10 +157,12 @@ _HOMES = {
         "RowStatus",
         "Usage",
     ),
+    "paged_sink": ("Page", "PagedSink"),
     "secrets.known": ("covered",),
     "sending.whose_fault": ("account_advice",),
     "shipped_services": ("service_tables",),
     "settings": ("Duration", "FromFile", "Secret"),
+    "signed_posts": ("SignedPost", "SignedPostSettings", "signature"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

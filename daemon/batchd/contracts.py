@@ -36,6 +36,7 @@ from .plugin_base import SettingsT as SettingsT
 from .secrets.references import facts_of
 from .sinks import DeliveryJob as DeliveryJob
 from .sinks import Outbox as Outbox
+from .sinks import Receipt as Receipt
 from .sinks import ResultRow as ResultRow
 from .sinks import ResultRows as ResultRows
 from .sinks import Sink as Sink

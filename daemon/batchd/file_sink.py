@@ -18,22 +18,10 @@ from typing import IO, Any
 
 from .contracts import DeliveryJob, Outbox, ResultRow, ResultRows, SettingsT, Sink
 from .model import Dialect
+from .sinks import names_of_results
 
 _CHUNK = 1 << 16
 """Bytes collected before each write. Joining this many blocks the interpreter for microseconds only."""
-
-
-def free_names(taken: Iterable[str], names: Iterable[str]) -> list[str]:
-    """Names of columns for a table that has those `taken` already: a name that exists gets ` (2)`, ` (3)` and so on."""
-    used, free = set(taken), []
-    for each in names:
-        name, number = each, 1
-        while name in used:
-            number += 1
-            name = f"{each} ({number})"
-        used.add(name)
-        free.append(name)
-    return free
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +36,11 @@ class Shape:
     columns: Sequence[str]
     answer_columns: Sequence[str]
     dialect: Dialect | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all columns of the results, all different: the input's, the answer's, `status` and `error`."""
+        return names_of_results(self.columns, self.answer_columns)
 
 
 class FileSink(Sink[SettingsT]):

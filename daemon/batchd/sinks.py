@@ -10,8 +10,19 @@ from typing import IO
 
 import msgspec
 
+from .columns import free_names
 from .model import Dialect, Failure, Json, RowStatus, Usage
 from .plugin_base import Plugin, SettingsT
+from .receipts import Receipt as Receipt
+
+OWN_COLUMNS = ("status", "error")
+"""The columns at the end of the results."""
+
+
+def names_of_results(columns: Sequence[str], answer_columns: Sequence[str]) -> list[str]:
+    """The names of all columns of the results, all different: the input's, the answer's, `status` and `error`."""
+    names = [*columns, *answer_columns]
+    return [*names, *free_names(names, OWN_COLUMNS)]
 
 
 class ResultRow(msgspec.Struct, frozen=True):
@@ -20,7 +31,7 @@ class ResultRow(msgspec.Struct, frozen=True):
     `number` counts from 0. `values` are the input's, one per column, in order; `original` is the record as it was
     read, which differs if the record had too few or too many cells. `answer` is in the order of
     `ResultRows.answer_columns`; empty unless `status` is ok, or the prompt keeps what it could not read. `raw` is the
-    provider's own output line (JSON), None if there was none.
+    provider's own output line (JSON), None if there was none. `names` are `ResultRows.names`.
     """
 
     number: int
@@ -31,6 +42,17 @@ class ResultRow(msgspec.Struct, frozen=True):
     failure: Failure | None
     usage: Usage | None
     raw: bytes | None
+    names: Sequence[str] = ()
+
+    @property
+    def cells(self) -> list[Json]:
+        """All values of the row's line in the results, one for each of `ResultRows.names`."""
+        answer = self.answer or [None] * (len(self.names) - len(self.values) - len(OWN_COLUMNS))
+        return [*self.values, *answer, self.status.value, None if self.failure is None else self.failure.message]
+
+    def as_dict(self) -> dict[str, Json]:
+        """Column to value, as in the results: the input's columns, the answer's, `status` and `error`."""
+        return dict(zip(self.names, self.cells, strict=True))
 
 
 class ResultRows(Iterable[ResultRow], AsyncIterable[ResultRow], ABC):
@@ -45,6 +67,11 @@ class ResultRows(Iterable[ResultRow], AsyncIterable[ResultRow], ABC):
     """The answer's columns; a name that the input has too gets a number: `answer (2)`."""
     dialect: Dialect | None = None
     """How the dropped file was written, if its Reader tells."""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all columns of the results, all different: the input's, the answer's, `status` and `error`."""
+        return names_of_results(self.columns, self.answer_columns)
 
 
 class Outbox(ABC):
@@ -77,8 +104,10 @@ class Sink(Plugin[SettingsT]):
     """Puts a job's joined rows somewhere."""
 
     @abstractmethod
-    async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
-        """Publish the whole job. Called again for the same job after a crash, it must give the same result.
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> Receipt | None:
+        """Publish the whole job; say where it is, unless it is in the outbox alone.
+
+        Called again for the same job after a crash, it must give the same result.
 
         Do long work in a thread (`asyncio.to_thread`), so that the event loop is not blocked. After any exception
         batchd tries again later; all but `TransientError` and `OSError` it reports as a fault of the plugin.

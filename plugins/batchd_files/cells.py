@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import msgspec
-
-from batchd import Dialect, Json
+from batchd import Dialect, Json, cell_text
 
 from .content import begins_otherwise
 from .delimiter import RARE, can_be_declared
 from .encoding import begins_with_mark, encoded
-
-_encode = msgspec.json.Encoder().encode
 
 # Every character that a CSV reader may take for a delimiter: when the file is dropped again, its delimiter is guessed
 # and the cells must be the same. A byte order mark would be removed from the first cell.
@@ -24,13 +20,6 @@ _NUMBER = re.compile(r"[+-](?:\d+(?:[.,]\d+)*|\.\d+)(?:[eE][+-]?\d+)?%?")
 
 PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 """What programs that put quotes around texts alone write without."""
-
-
-def as_text(value: Json) -> str:
-    """A value as the text of a cell: None is empty, other values that are not text are written as JSON."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else _encode(value).decode()
 
 
 def harmless(text: str) -> str:
@@ -93,13 +82,13 @@ class Table:
                     and value[:1] != "'"
                 )
             )
-            else self._cell(as_text(value))
+            else self._cell(cell_text(value))
             for value in values
         ]
         # Readers skip blank lines, so a row with one empty cell is written as "". And where nothing else separates
         # cells, they look for rarer delimiters.
         if len(cells) == 1 and (not cells[0] or (self._sure and _RARE.search(cells[0]) is not None)):
-            return f"{self._quoted(as_text(values[0]))}{line_end}"
+            return f"{self._quoted(cell_text(values[0]))}{line_end}"
         return f"{delimiter.join(cells)}{line_end}"
 
     def header(self, names: Sequence[str]) -> str:
@@ -132,7 +121,7 @@ class Table:
 
     def _in_style(self, value: Json) -> str:
         assert self._quoted_too is not None
-        text = as_text(value)
+        text = cell_text(value)
         return self._quoted(text) if self._quoted_too(value, text) else self._cell(text)
 
     def _cell(self, text: str) -> str:

@@ -8,13 +8,10 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from batchd import Dialect, FileSink, ResultRow, RowStatus, Settings, Shape, free_names
+from batchd import Dialect, FileSink, ResultRow, RowStatus, Settings, Shape, cell_text
 
-from .cells import FORMULA_SIGNS, Table, as_text, harmless
+from .cells import FORMULA_SIGNS, Table, harmless
 from .quotes import original_text
-
-OWN_COLUMNS = ("status", "error")
-"""The columns at the end of the results."""
 
 
 class CsvSinkSettings(Settings):
@@ -48,10 +45,8 @@ class CsvSink(FileSink[CsvSinkSettings]):
     def heads(self, shape: Shape) -> Mapping[str, bytes]:
         """See FileSink."""
         results, failed = self._tables(shape)
-        columns = [*shape.columns, *shape.answer_columns]
-        columns += free_names(columns, OWN_COLUMNS)
         return {
-            ".results.csv": results.start() + results.encoded(results.header(columns)),
+            ".results.csv": results.start() + results.encoded(results.header(shape.names)),
             ".failed.csv": failed.start() + failed.encoded(failed.header(shape.columns)),
         }
 
@@ -65,7 +60,7 @@ class CsvSink(FileSink[CsvSinkSettings]):
             if row.answer:
                 # A fast path for each value: nearly all are texts that no spreadsheet would run.
                 answer = [
-                    value if type(value) is str and value[:1] not in signs else safe(as_text(value))
+                    value if type(value) is str and value[:1] not in signs else safe(cell_text(value))
                     for value in row.answer
                 ]
             error = safe(row.failure.message) if row.failure is not None else ""

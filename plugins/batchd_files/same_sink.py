@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from batchd import Dialect, FileSink, Json, ResultRow, RowStatus, Settings, Shape, free_names
+from batchd import Dialect, FileSink, Json, ResultRow, RowStatus, Settings, Shape
 
 from .bad_lines import original_line
 from .cells import FORMULA_SIGNS, Table, harmless
-from .csv_sink import OWN_COLUMNS, again
+from .csv_sink import again
 from .encoding import encode_all
 from .jsonl_sink import JsonlSink, input_line
 from .quotes import original_text
@@ -45,10 +45,9 @@ class SameSink(FileSink[Settings]):
             return {".results.jsonl": b"", ".failed.jsonl": b""}
         came = _came(shape)
         results, failed = _results(came), Table(again(came), sure=True)
-        columns = [*shape.columns, *shape.answer_columns]
         mark = "\ufeff" if came.mark else ""
         return {
-            f".results.{came.form}": f"{mark}{results.header([*columns, *free_names(columns, OWN_COLUMNS)])}".encode(),
+            f".results.{came.form}": f"{mark}{results.header(shape.names)}".encode(),
             f".failed.{came.form}": failed.start() + failed.encoded(failed.header(shape.columns)),
         }
 
@@ -121,7 +120,7 @@ def _table_lines(shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str,
 
 def _json_lines(shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
     columns = list(shape.columns)
-    status, error = free_names([*columns, *shape.answer_columns], OWN_COLUMNS)
+    *_, status, error = shape.names
     nothing = [None] * len(shape.answer_columns)
     for row in rows:
         line = original_line(row.original, row.failure)

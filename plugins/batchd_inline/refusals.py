@@ -19,8 +19,6 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 
 import aiohttp
@@ -39,6 +37,7 @@ from batchd import (
     TransientError,
     account_advice,
     covered,
+    retry_after,
 )
 
 from .dialects import MAX_MESSAGE
@@ -232,36 +231,6 @@ def _detail(each: Json) -> str:
 def _sentence(text: str) -> str:
     text = text[:_MAX_TEXT]
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """How many seconds the service asks us to wait; None if it does not."""
-    milliseconds = _seconds(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    text = headers.get("retry-after", "")
-    seconds, then = _seconds(text), _instant(text)
-    if seconds is not None or then is None:
-        return seconds
-    # Both times by the service's clock if it sends its date: ours may be minutes off.
-    now = _instant(headers.get("date", "")) or datetime.now(UTC)
-    return max(0.0, (then - now).total_seconds()) or None
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        count = float(text or "")
-    except ValueError:
-        return None
-    return count if 0 < count < 1e9 else None
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -12,9 +12,7 @@ from typing import IO
 
 import msgspec
 
-from batchd import FileSink, Json, RejectedError, ResultRow, RowStatus, Settings, Shape, free_names
-
-from .xlsx_sink import OWN_COLUMNS
+from batchd import FileSink, Json, RejectedError, ResultRow, RowStatus, Settings, Shape
 
 NEEDED = (
     "The sink parquet needs the package pyarrow, which is not installed here. Install it where batchd runs: "
@@ -50,13 +48,10 @@ class ParquetSink(FileSink[Settings]):
         """See FileSink."""
         if find_spec("pyarrow") is None:
             raise RejectedError(NEEDED)
-        columns = [*shape.columns, *shape.answer_columns]
         nothing = [None] * len(shape.answer_columns)
         width = len(shape.columns)
         with TemporaryDirectory(prefix="batchd-parquet-") as folder, ExitStack() as stack:
-            results = _Typed(
-                stack.enter_context(Path(folder, "results").open("w+b")), [*columns, *free_names(columns, OWN_COLUMNS)]
-            )
+            results = _Typed(stack.enter_context(Path(folder, "results").open("w+b")), shape.names)
             failed = _Typed(stack.enter_context(Path(folder, "failed").open("w+b")), shape.columns)
             for row in rows:
                 error = row.failure.message if row.failure is not None else None

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from batchd import FileSink, Json, RejectedError, ResultRow, RowStatus, Settings, Shape, free_names
+from batchd import FileSink, Json, RejectedError, ResultRow, RowStatus, Settings, Shape
 
 MAX_ROWS = 1_048_576
 """As many as a sheet has, the header's among them."""
@@ -28,10 +28,6 @@ _EXACT = 10**15
 """A sheet keeps 15 digits of a number, so longer ones are written as text."""
 _CHUNK = 1 << 20
 _encode = msgspec.json.Encoder().encode
-
-
-OWN_COLUMNS = ("status", "error")
-"""The columns at the end of the results."""
 
 
 class XlsxSink(FileSink[Settings]):
@@ -60,11 +56,9 @@ class XlsxSink(FileSink[Settings]):
         """See FileSink."""
         if find_spec("xlsxwriter") is None:
             raise RejectedError(NEEDED)
-        columns = [*shape.columns, *shape.answer_columns]
-        names = [*columns, *free_names(columns, OWN_COLUMNS)]
         nothing = [None] * len(shape.answer_columns)
         with TemporaryDirectory(prefix="batchd-xlsx-") as folder, ExitStack() as stack:
-            results = _Book(Path(folder, "results"), names, self.max_rows)
+            results = _Book(Path(folder, "results"), shape.names, self.max_rows)
             stack.callback(results.abandon)
             failed: _Book | None = None
             count = 0

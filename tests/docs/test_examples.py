@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from batchd.testing.conformance import (
     SinkConformance,
 )
 from batchd.testing.household import Household
+from tests.sinks_plugin.receiver import Receiver
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +57,34 @@ class TestMarkdown(SinkConformance):
     def make(self) -> Sink[Any]:
         sink: Sink[Any] = made("sink", "markdown")
         return sink
+
+
+class TestDatabase(SinkConformance):
+    def make(self) -> Sink[Any]:
+        sink: Sink[Any] = made("sink", "database", path=str(self.folder / "results.db"))
+        return sink
+
+    def seen(self) -> Any:
+        with closing(sqlite3.connect(self.folder / "results.db")) as database:
+            return database.execute("SELECT * FROM results ORDER BY job, row").fetchall()
+
+
+class TestPost(SinkConformance):
+    """The receiver keeps what it gets by its key."""
+
+    def setup_method(self) -> None:
+        self.receiver = Receiver(hashes=True)
+
+    def teardown_method(self) -> None:
+        self.receiver.close()
+        super().teardown_method()
+
+    def make(self) -> Sink[Any]:
+        sink: Sink[Any] = made("sink", "post", url=self.receiver.url, secret="s3cret")
+        return sink
+
+    def seen(self) -> Any:
+        return dict(self.receiver.pages)
 
 
 class TestLines(ReaderConformance):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from batchd import Failure, RowStatus
+from batchd import DeliveryJob, Failure, Receipt, ResultRows, RowStatus, Settings, Sink
 from batchd.domain import never_taken as ours
 from batchd.domain.never_taken import is_conflict_copy, is_never_taken
 from batchd.people.language import Language
 from batchd.testing.fakes import FakeService
-from batchd.testing.household import Household
+from batchd.testing.household import REVIEWS, Household
 
 from .pages import DOCS, code, prose, tables
 
@@ -32,13 +33,23 @@ def paths(value: Any, prefix: str = "") -> Iterator[str]:
         yield prefix
 
 
+class Database(Sink[Settings]):
+    """Says that it has the rows."""
+
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> Receipt:
+        return Receipt("db", table="results", rows=2)
+
+
 @pytest.fixture
 async def household(tmp_path: Path) -> Household:
     """After a file of which one row is refused."""
     service = FakeService(
         lambda body: Failure("refused", "No.") if "bad" in body["messages"][-1]["content"] else "Yes."
     )
-    household = Household(tmp_path / "house", service=service, page_for=Language())
+    routes = (replace(REVIEWS, sinks=(*REVIEWS.sinks, "db")),)
+    household = Household(
+        tmp_path / "house", service=service, page_for=Language(), routes=routes, sinks={"db": Database(Settings())}
+    )
     household.drop("reviews/may.csv", "id,review\n1,good\n2,bad\n")
     household.drop("reviews/empty.csv", "")
     async with household.living() as living:

@@ -16,7 +16,9 @@ from batchd.model import BatchPhase, BatchStatus, Problem, Usage
 from batchd.money.budget import Refusal
 from batchd.money.lanes import Lane
 from batchd.money.spending import Bill
+from batchd.receipts import Receipt
 from batchd.store.batches import Batches
+from batchd.store.deliveries import Delivered, Deliveries
 from batchd.store.errors import NameTaken
 from batchd.store.jobs import Jobs
 from batchd.store.money import Collected, Money
@@ -175,13 +177,13 @@ STEPS = [
     Step(
         "sink_skipped",
         (DELIVERING,),
-        lambda s: s.jobs.sink_skipped(DELIVERING, "csv", "a person has ordered it."),
+        lambda s: s.deliveries.sink_skipped(DELIVERING, "csv", "a person has ordered it."),
         ("SinkSkipped",),
     ),
     jobs_step(
         "published",
         JobState.DELIVERING,
-        lambda s: s.jobs.published(DELIVERING, "csv", ["may.results.csv"]),
+        lambda s: s.deliveries.published(DELIVERING, "csv", ["may.results.csv"]),
         "JobDelivered",
         outbox_stem="may",
     ),
@@ -394,7 +396,7 @@ async def test_a_step_from_another_state_changes_nothing(store: Opened, step: St
 def test_every_write_is_looked_at_here() -> None:
     looks = {"find", "get", "part", "parts", "views", "view", "totals", "delivered", "claiming", "ids", "finished_ids", "expired", "better_duplicate",
              "in_work", "of_job", "returned_before", "waiting", "enqueued_tokens", "enqueued_with", "by_provider", "open_live", "account", "calibration", "held", "held_for_a_change", "held_as_copy", "has_sent"}  # fmt: skip
-    public = {name for kind in (Jobs, Batches, Money) for name in vars(kind) if not name.startswith("_")}
+    public = {name for kind in (Jobs, Batches, Money, Deliveries) for name in vars(kind) if not name.startswith("_")}
     looked_at = {step.name.split(" ")[0].rstrip(",") for step in STEPS}
     assert public - looks - COUNTS <= looked_at
 
@@ -449,9 +451,11 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     totals = await jobs.totals("job")
     assert (totals.parts, totals.rows, totals.ok, totals.failed) == (1, 10, 9, 1)
     await jobs.closing(await jobs.get("job"), outbox_stem="may", archive_name="may.csv")
-    await jobs.published(await jobs.get("job"), "csv", ["may.results.csv"])
-    await jobs.published(await jobs.get("job"), "db", [])
-    assert await jobs.delivered("job") == {"csv": ["may.results.csv"], "db": []}
+    receipt = Receipt("/srv/results.db", table="results", rows=4)
+    await store.deliveries.published(await jobs.get("job"), "csv", ["may.results.csv"])
+    await store.deliveries.published(await jobs.get("job"), "db", [], receipt)
+    delivered = {"csv": Delivered(["may.results.csv"], None), "db": Delivered([], receipt)}
+    assert await store.deliveries.of_job("job") == delivered
     assert [each.key for each in await batches.of_job("job")] == ["batch"]
     await jobs.finished(await jobs.get("job"), FINISHED, 7.0)
     done = await jobs.get("job")
@@ -566,8 +570,8 @@ async def test_parts_of_a_job_that_goes_on_are_not_skipped(store: Opened) -> Non
 async def test_what_was_published_under_a_name_that_was_given_up_does_not_count(store: Opened) -> None:
     await store.put(DELIVERING)
     await store.jobs.renamed(DELIVERING, "may (2)")
-    await store.jobs.published(DELIVERING, "csv", ["may.results.csv"])
-    assert await store.jobs.delivered("job") == {}
+    await store.deliveries.published(DELIVERING, "csv", ["may.results.csv"])
+    assert await store.deliveries.of_job("job") == {}
     assert store.told == []
 
 

@@ -67,7 +67,8 @@ def _facts(survey: JobDetails) -> Iterator[tuple[str, str]]:
     if job.purged_at is not None:
         yield "purged", f"{_moment(job.purged_at, around.now)}: batchd keeps nothing of its rows"
     yield from _listed("batches", [_batch(batch) for batch in survey.batches])
-    yield from _listed("results", survey.outputs())
+    elsewhere = [f"{each.sink}: {each.receipt}" for each in survey.deliveries if each.receipt is not None]
+    yield from _listed("results", [*survey.outputs(), *map(one_line, elsewhere)])
     original = survey.original()
     if original is not None:
         yield "original", original

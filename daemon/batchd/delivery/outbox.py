@@ -42,11 +42,11 @@ class SpoolRows(ResultRows):
             yield row
 
     def _joined(self) -> Iterator[ResultRow]:
-        number = 0
+        number, names = 0, self.names
         for part in self._parts:
             if part.first != number:
                 break
-            yield from joined(self._spool.run(self._job, part))
+            yield from joined(self._spool.run(self._job, part), names=names)
             number += part.rows
         if number != self._job.rows:
             raise RowsDoNotAddUp(

@@ -19,6 +19,7 @@ from ..model import Json, RowStatus, Usage
 from ..money.lanes import Lane
 from ..money.pricing import unit
 from ..money.spending import AnsweredBy, Bill
+from ..receipts import Receipt
 from ..secrets.fingerprint import account_name
 from .outbox import require_folder
 
@@ -32,11 +33,12 @@ def report_of(
     currency: str,
     shares: Sequence[AnsweredBy] = (),
     files: Sequence[str] = (),
+    receipts: Mapping[str, Receipt] | None = None,
 ) -> dict[str, Json]:
     """The report. It depends only on stored records, so that a second try writes the same bytes.
 
     `currency` is for a job whose price was never known, `shares` says who gave the answers, `files` are the names of
-    what was published. The answers and failures come in `report_task`.
+    what was published, `receipts` what each sink says of the place. The answers and failures come in `report_task`.
     """
     counts = count_rows(job, parts)
     # Nothing was spent: then the cost is known, even without a price.
@@ -113,6 +115,7 @@ def report_of(
             "collected": _time(job.collected_at),
         },
         "files": list(files),
+        "receipts": [{"sink": sink, **receipt.record()} for sink, receipt in (receipts or {}).items()],
         "answers": [],
         "more_answer_columns": 0,
         "failures": [],

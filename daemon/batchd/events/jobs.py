@@ -237,9 +237,12 @@ class JobDelivered(Event):
 
     sink: str
     files: list[str] = dataclasses.field(default_factory=list)
+    where: str = ""
 
     @property
     def sentence(self) -> str:
+        if self.where:
+            return f"The sink {self.sink} has put the results into {self.where}."
         return f"Wrote {' and '.join(self.files)}." if self.files else f"The sink {self.sink} has the results."
 
 

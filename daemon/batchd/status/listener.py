@@ -15,7 +15,7 @@ from ..events import Event
 from ..plugin.sources import what_was_raised
 from ..sending import backoff
 from ..store.errors import StoreUnavailable
-from ..store.observers import Observers, Page, Place
+from ..store.observers import EventPage, Observers, Place
 from ..system.clock import Clock
 from ..system.threads import threads_of
 
@@ -124,7 +124,7 @@ class Listener:
             if at_the_end:
                 await self._wake.wait()
 
-    async def _tell(self, page: Page) -> bool:
+    async def _tell(self, page: EventPage) -> bool:
         """False if the rest is left to another start."""
         together = (
             [page.events] if self.observer.plugin.group_for > 0 and page.events else [[each] for each in page.events]

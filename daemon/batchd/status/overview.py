@@ -188,6 +188,10 @@ class JobDetails:
         # Those that are there only if the configuration wanted them then.
         return [str(path) for path in paths if not path.name.endswith((REVIEW, ".html")) or path.exists()]
 
+    def receipts(self) -> list[dict[str, Any]]:
+        """Where sinks say that they have put it, other than into the outbox."""
+        return [{"sink": each.sink, **each.receipt.record()} for each in self.deliveries if each.receipt is not None]
+
     def original(self) -> str | None:
         """Where the dropped file lies in the end."""
         places = self.around.places
@@ -202,6 +206,7 @@ class JobDetails:
             "parts": dict(self.job.parts),
             "batches": [_batch_record(batch) for batch in self.batches],
             "outputs": self.outputs(),
+            "receipts": self.receipts(),
             "original": self.original(),
         }
         return {**self.around.frame(), "job": {**self.around.job_record(self.job), **details}}

@@ -12,17 +12,15 @@ from ..events import (
     Event,
     JobAccepted,
     JobClaimed,
-    JobDelivered,
     JobFailed,
     JobFinished,
     JobRedelivered,
     JobRejected,
     PartSplit,
-    SinkSkipped,
     WorkerDied,
 )
 from ..model import Dialect, Json
-from .database import Database, Transaction, as_sequence, to_json
+from .database import Database, Transaction, to_json
 from .errors import names_may_be_taken
 from .mapping import columns_of, job_of, part_of
 from .steps import change_job, find_duplicate, part_columns
@@ -33,7 +31,7 @@ Stamp = tuple[int, int, int, int]
 
 
 class Jobs:
-    """The tables `jobs`, `parts` and `deliveries`."""
+    """The tables `jobs` and `parts`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -95,11 +93,6 @@ class Jobs:
         """The parts of a job added up."""
         [row] = await self._database.read(lambda tx: tx.fetch("job_totals", job=job))
         return Totals(row["parts"], row["rows"], row["ok"], row["failed"], row["empty"])
-
-    async def delivered(self, job: str) -> dict[str, Sequence[str]]:
-        """Sinks that have published the job, with the names of the files they made."""
-        rows = await self._database.read(lambda tx: tx.fetch("delivered_sinks", job=job))
-        return {row["sink"]: as_sequence(row["files"]) for row in rows}
 
     async def ids(self) -> set[str]:
         """All jobs there are."""
@@ -303,29 +296,6 @@ class Jobs:
     async def archive_elsewhere(self, job: Job, archive_name: str) -> None:
         """The name reserved for the original is taken by another file; this is another one."""
         await self._step(job.id, job.state, job.state, archive_name=archive_name)
-
-    async def published(self, job: Job, sink: str, files: Sequence[str]) -> None:
-        """A sink has published the job."""
-
-        def change(tx: Transaction) -> None:
-            found = tx.fetch("job", id=job.id)
-            if not found or found[0]["state"] != JobState.DELIVERING or found[0]["outbox_stem"] != job.outbox_stem:
-                return  # what was published stands under a name that was given up
-            row = {"job": job.id, "sink": sink, "files": to_json(files), "delivered_at": tx.now}
-            if tx.insert("deliveries", [row], otherwise="OR IGNORE"):
-                tx.record(JobDelivered(job=job.id, sink=sink, files=list(files)))
-
-        await self._database.write(change)
-
-    async def sink_skipped(self, job: Job, sink: str, reason: str) -> None:
-        """Nothing of the job is published through this sink, for this reason."""
-
-        def change(tx: Transaction) -> None:
-            row = {"job": job.id, "sink": sink, "files": to_json([]), "delivered_at": tx.now, "skipped": 1}
-            if tx.insert("deliveries", [row], otherwise="OR IGNORE"):
-                tx.record(SinkSkipped(job=job.id, sink=sink, reason=reason))
-
-        await self._database.write(change)
 
     async def finished(
         self, job: Job, event: JobFinished, at: float, why: tuple[str, str] | None = None, before: Sequence[Event] = ()

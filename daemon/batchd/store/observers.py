@@ -31,7 +31,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class EventPage:
     """The next events that an observer wants. All others up to `upto` are not for it; `last` is the newest of all."""
 
     events: Sequence[tuple[int, Event]]
@@ -64,10 +64,10 @@ class Observers:
         place = await self._database.write(lambda tx: _place(tx, name, kinds))
         return replace(place, routes=routes)
 
-    async def after(self, place: Place, position: int) -> Page:
+    async def after(self, place: Place, position: int) -> EventPage:
         """What it wants of the events after `position`, as many as are good to have in memory."""
 
-        def look(tx: Transaction) -> Page:
+        def look(tx: Transaction) -> EventPage:
             [last] = tx.fetch("last_event")
             upto = min(last["id"], position + WINDOW)
             kinds = to_json(sorted(place.wanted))
@@ -84,7 +84,7 @@ class Observers:
                     where = {"job": row["job"], "batch": row["batch"], "id": row["id"], "at": row["at"]}
                     event = from_record(row["kind"], data, **where)
                     found += [(row["id"], event)] if event is not None else []
-            return Page(found, upto, last["id"])
+            return EventPage(found, upto, last["id"])
 
         return await self._database.read(look)
 

@@ -104,7 +104,7 @@ SELECT archive_name FROM jobs
 WHERE source = :source AND (claimed_at, id) < (:claimed_at, :id) AND state = 'rejected' AND archive_name IS NOT NULL
 
 -- name: delivered_sinks
-SELECT sink, files FROM deliveries WHERE job = :job ORDER BY delivered_at, sink
+SELECT sink, files, receipt FROM deliveries WHERE job = :job ORDER BY delivered_at, sink
 
 -- name: claiming_paths
 -- What is to be taken out of the inbox and still lies there.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .batches import Batches
 from .database import Database, Transaction
+from .deliveries import Deliveries
 from .earlier import Earlier
 from .event_log import EventLog
 from .jobs import Jobs
@@ -24,6 +25,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.jobs = Jobs(database)
+        self.deliveries = Deliveries(database)
         self.earlier = Earlier(database)
         self.batches = Batches(database)
         self.money = Money(database)

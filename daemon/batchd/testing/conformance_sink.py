@@ -157,7 +157,7 @@ class SinkConformance(PluginConformance):
             another = self.make()
             await another.publish(sample_job(alone, job="alone"), _plain_rows())
             await another.aclose()
-            few = FakeRows(["id"], ["answer"], lambda: iter(list(many_rows(2))))
+            few = many_rows(2)
             counts = dict.fromkeys(RowStatus, 0) | {RowStatus.OK: 2}
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(sink.publish(sample_job(first, job="alone"), _plain_rows()))

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import IO, Any, cast
 
+import msgspec
+
 from ..contracts import DeliveryJob, Outbox, ResultRow, ResultRows
 from ..model import Failure, Json, RowStatus, Usage
 
@@ -87,9 +89,10 @@ class FakeRows(ResultRows):
                 yield row
 
     def _handed_out(self) -> Iterator[ResultRow]:
+        names = self.names
         for row in self._make():
             self.before(row.number)
-            yield row
+            yield msgspec.structs.replace(row, names=names)
 
 
 def sample_rows() -> FakeRows:

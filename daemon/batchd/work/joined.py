@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..answers.joining import ResultLine
@@ -19,10 +19,10 @@ class RowsDoNotAddUp(BatchdError):
     """The rows to deliver are not those of the dropped file. Nothing is delivered."""
 
 
-def joined(run: Run, results: Iterable[ResultLine] | None = None) -> Iterator[ResultRow]:
+def joined(run: Run, results: Iterable[ResultLine] | None = None, *, names: Sequence[str] = ()) -> Iterator[ResultRow]:
     """The rows in order, one at a time. Raises RowsDoNotAddUp unless there are `number` rows, each with an outcome.
 
-    `results` are the outcomes, if they are in memory already.
+    `results` are the outcomes, if they are in memory already, and `names` those of the columns of the results.
     """
     if results is None:
         results = read_results(Path(run.results)) if run.results else ()
@@ -32,10 +32,10 @@ def joined(run: Run, results: Iterable[ResultLine] | None = None) -> Iterator[Re
     width = len(run.columns)
     for line in lines_of(Path(run.rows), run.offset, run.length):
         if outcome is not None and outcome.row == number:
-            yield _joined(number, line, width, outcome)
+            yield _joined(number, line, width, outcome, names)
             outcome = next(outcomes, None)
         elif run.cancelled:
-            yield _joined(number, line, width, None)
+            yield _joined(number, line, width, None, names)
         else:
             raise RowsDoNotAddUp(f"Row {number} of {run.rows} has no outcome; nothing is delivered.")
         number += 1
@@ -46,13 +46,14 @@ def joined(run: Run, results: Iterable[ResultLine] | None = None) -> Iterator[Re
         )
 
 
-def _joined(number: int, line: bytes, width: int, outcome: ResultLine | None) -> ResultRow:
+def _joined(number: int, line: bytes, width: int, outcome: ResultLine | None, names: Sequence[str]) -> ResultRow:
     record = decode(line)
     # The frequent cases first: this runs once for each row of every job that is delivered.
     original = record if type(record) is list else record.values if isinstance(record, BadRow) else record
     values = original if len(original) == width else fitted(original, width)
     if outcome is None:
-        return ResultRow(number, values, original, RowStatus.SKIPPED, (), SKIPPED, None, None)
+        return ResultRow(number, values, original, RowStatus.SKIPPED, (), SKIPPED, None, None, names)
     usage = Usage(*outcome.usage) if outcome.usage else None
     status = RowStatus.OK if outcome.ok else RowStatus.SKIPPED if outcome.empty else RowStatus.FAILED
-    return ResultRow(number, values, original, status, outcome.answer, outcome.failure(), usage, outcome.output_line)
+    raw = outcome.output_line
+    return ResultRow(number, values, original, status, outcome.answer, outcome.failure(), usage, raw, names)

@@ -66,7 +66,7 @@ def write_pilot(task: PilotTask) -> PilotDone:
                 yield row
 
         for run in task.runs:
-            for suffix, line in sink.lines(task.shape, seen(joined(run))):
+            for suffix, line in sink.lines(task.shape, seen(joined(run, names=task.shape.names))):
                 if suffix == SUFFIX:
                     file.write(line)
     with replacing(Path(task.words)) as file:

@@ -44,7 +44,8 @@ def render_lines(
         progress = stack.enter_context(limited(row_timeout))
         sink = worker_plugins.file_sink(task.sink)
         pieces: dict[str, IO[bytes]] = {}
-        rows = chain(joined(task.run, results), *map(joined, task.more))
+        names = task.shape.names
+        rows = chain(joined(task.run, results, names=names), *(joined(run, names=names) for run in task.more))
         for suffix, line in sink.lines(task.shape, _noted(rows, progress)):
             piece = pieces.get(suffix)
             if piece is None:

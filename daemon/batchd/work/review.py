@@ -9,12 +9,13 @@ from typing import cast
 
 import msgspec
 
+from ..columns import free_names
 from ..contracts import ResultRow, Source
 from ..domain.names import REVIEW
 from ..domain.routing import PluginSpec
 from ..domain.rows import Run
 from ..errors import FileRefused
-from ..file_sink import Shape, free_names
+from ..file_sink import Shape
 from ..files import replacing
 from ..model import BadRow, RowStatus
 from ..workers import worker_plugins

@@ -15,6 +15,8 @@ from ...domain.subjects import Subject
 from ...errors import BatchdError, RejectedError, TransientError
 from ...file_sink import FileSink
 from ...plugin.blame import raised
+from ...receipts import Receipt
+from ...secrets.known import covered
 from ...store.errors import StoreUnavailable
 from ...system.threads import threads_of
 from ...work.joined import RowsDoNotAddUp
@@ -52,14 +54,14 @@ async def deliver(context: Context, action: Deliver) -> None:
         raise
     except Exception as error:
         job = await context.store.jobs.get(action.job)
-        if action.sink in await context.store.jobs.delivered(job.id):
+        if action.sink in await context.store.deliveries.of_job(job.id):
             return  # a person has skipped it meanwhile
         sink = context.configured.sinks.get(action.sink)
         of_the_folder = isinstance(error, OSError) and isinstance(sink, FileSink)
         if job.id not in context.last_tries or of_the_folder:
             raise
         reason = f"the job was cancelled, and the sink failed. {raised(error)}"
-        await context.store.jobs.sink_skipped(job, action.sink, reason)
+        await context.store.deliveries.sink_skipped(job, action.sink, reason)
 
 
 def hurry(context: Context, job: str, sink: str | None = None, *, within: float = 0.0) -> None:
@@ -128,18 +130,19 @@ async def _deliver(context: Context, action: Deliver, job: Job) -> None:
         )
     if (why := configured.kept_off.get(Subject.sink(action.sink))) is not None:
         raise RejectedError(why)
+    receipt: Receipt | None = None
     rows = SpoolRows(context.spool, job, parts, shape_of(job).answer_columns)
     try:
         if isinstance(sink, FileSink) and action.sink in configured.file_sinks:
             await publish_files(context, configured, job, parts, action.sink, outbox)
         else:
             async with _limited(context, action, job, lambda: rows.passed):
-                await sink.publish(delivery, rows)
+                receipt = await sink.publish(delivery, rows)
     except FileExistsError:
         if outbox.taken is None:
             raise  # not in the outbox: another name there changes nothing
-        for other, files in (await context.store.jobs.delivered(job.id)).items():
-            if outbox.taken in files:
+        for other, delivered in (await context.store.deliveries.of_job(job.id)).items():
+            if outbox.taken in delivered.files:
                 raise SinksCollide(
                     f"The sinks {other} and {action.sink} of route {job.route.name} both publish {outbox.taken}, and "
                     "each would have it hold something else. Take one of them out of the route's `sinks`, or set "
@@ -150,4 +153,11 @@ async def _deliver(context: Context, action: Deliver, job: Job) -> None:
     except RowsDoNotAddUp as error:
         await stand_still(context, job, str(error))
         return
-    await context.store.jobs.published(job, action.sink, outbox.published)
+    await context.store.deliveries.published(job, action.sink, outbox.published, _shown(receipt))
+
+
+def _shown(receipt: Receipt | None) -> Receipt | None:
+    """The receipt as people may see it. What is none says nothing: the rows are where they belong all the same."""
+    if not isinstance(receipt, Receipt):
+        return None
+    return Receipt.read(covered(receipt.record()))

@@ -8,6 +8,7 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 
+from ...columns import free_names
 from ...delivery.archive import put_into_archive, retire_rejected
 from ...delivery.report_json import as_json, count_rows, publish_report, report_of, why_failed
 from ...delivery.report_task import ReportDone, ReportTask, make_report
@@ -15,7 +16,6 @@ from ...domain.lifecycle import Finish
 from ...domain.names import REVIEW
 from ...domain.records import Job, Part
 from ...events import JobFinished, SourceChanged
-from ...file_sink import free_names
 from ...intake.plain_files import stamp_of
 from ...intake.settling import Stamp
 from ...model import Json, RowStatus
@@ -35,8 +35,12 @@ async def finish(context: Context, action: Finish) -> None:
     batches = await context.store.batches.of_job(job.id)
     bill = await context.store.money.of_job(job.id)
     shares = await context.store.money.by_provider(job.id)
-    files = [name for names in (await context.store.jobs.delivered(job.id)).values() for name in names]
-    facts = report_of(job, parts, batches, bill, currency=configured.budget.currency, shares=shares, files=files)
+    delivered = await context.store.deliveries.of_job(job.id)
+    files = [name for each in delivered.values() for name in each.files]
+    receipts = {sink: each.receipt for sink, each in delivered.items() if each.receipt is not None}
+    facts = report_of(
+        job, parts, batches, bill, currency=configured.budget.currency, shares=shares, files=files, receipts=receipts
+    )
     name, page_name = f"{job.outbox_stem}.report.json", f"{job.outbox_stem}.report.html"
     made = await _report(context, configured, job, parts, facts, page_name)
     report = made.report

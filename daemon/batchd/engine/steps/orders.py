@@ -116,9 +116,9 @@ async def _skip_sink(context: Context, order: SkipSink) -> str:
         raise NotCarriedOut(f"Job {job.id} is {job.state} already; nothing was changed.")
     if order.sink not in job.route.sinks:
         raise NotCarriedOut(f"Job {job.id} has no sink {order.sink}; it has {', '.join(job.route.sinks)}.")
-    if order.sink in await context.store.jobs.delivered(job.id):
+    if order.sink in await context.store.deliveries.of_job(job.id):
         raise NotCarriedOut(f"Job {job.id} has been published through {order.sink} already, or that was skipped.")
-    await context.store.jobs.sink_skipped(job, order.sink, "a person has ordered it.")
+    await context.store.deliveries.sink_skipped(job, order.sink, "a person has ordered it.")
     hurry(context, job.id, order.sink)
     return f"Job {job.id} skips the sink {order.sink}; its other results are not changed by that."
 

@@ -101,8 +101,8 @@ async def _at_the_provider(context: Context, batch: Batch) -> Purged:
 async def _own_files(context: Context, job: Job) -> list[Path]:
     """What lies in the folders of people."""
     folders = context.folders
-    delivered = await context.store.jobs.delivered(job.id)
-    paths = [folders.outbox / name for names in delivered.values() for name in names]
+    delivered = await context.store.deliveries.of_job(job.id)
+    paths = [folders.outbox / name for each in delivered.values() for name in each.files]
     if job.outbox_stem is not None and job.state is not JobState.REJECTED:
         paths += [folders.outbox / f"{job.outbox_stem}{suffix}" for suffix in (REVIEW, ".report.html", ".report.json")]
     if job.archive_name is not None:

@@ -9,10 +9,11 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from ...columns import free_names
 from ...contracts import Outbox
 from ...domain.records import Job, Part
 from ...domain.routing import PluginSpec
-from ...file_sink import FileSink, Shape, free_names, put_encoded
+from ...file_sink import FileSink, Shape, put_encoded
 from ...work.joined import RowsDoNotAddUp
 from ...work.render import RenderTask, render
 from ...work.summary import SummaryTask

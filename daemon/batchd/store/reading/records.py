@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...domain.states import JobState
 from ...domain.subjects import Subject
+from ...receipts import Receipt
 
 if TYPE_CHECKING:
     from ...events import Event
@@ -131,11 +132,12 @@ class JobSummary:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What a sink has published of a job: the names of its files in the outbox."""
+    """What a sink has published of a job: the names of its files in the outbox, and where it has put it otherwise."""
 
     sink: str
     files: Sequence[str]
     delivered_at: float
+    receipt: Receipt | None = None
 
 
 class LearntLimit(NamedTuple):

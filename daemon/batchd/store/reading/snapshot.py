@@ -11,6 +11,7 @@ from typing import Any
 
 from ...domain.states import LIVE_RATE
 from ...domain.subjects import Subject, subjects_of
+from ...receipts import Receipt
 from ...secrets.fingerprint import account_name
 from ..sums import with_money
 from .opening import connected
@@ -107,7 +108,15 @@ class State:
     def deliveries(self, job: str) -> list[Delivery]:
         """What was published of the job."""
         rows = self.rows("SELECT * FROM deliveries WHERE job = :job ORDER BY delivered_at, sink", job=job)
-        return [Delivery(row["sink"], json.loads(row["files"]), row["delivered_at"]) for row in rows]
+        return [
+            Delivery(
+                row["sink"],
+                json.loads(row["files"]),
+                row["delivered_at"],
+                Receipt.read(json.loads(row["receipt"])) if row["receipt"] else None,
+            )
+            for row in rows
+        ]
 
     def conditions(self) -> list[Condition]:
         """What keeps the daemon waiting, the oldest first."""

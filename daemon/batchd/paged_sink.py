@@ -1,0 +1,158 @@
+"""The base class of sinks that send rows in pages, such as to a service: each page has a key that never changes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import msgspec
+
+from .errors import TransientError
+from .plugin_base import SettingsT
+from .receipts import Receipt
+from .sinks import DeliveryJob, ResultRow, ResultRows, Sink
+
+_MAX_JOBS = 100
+"""Jobs of which is remembered how far they came."""
+_LONGEST_PAUSE = 30.0
+"""Seconds: who asks for a longer pause gets it from batchd, which tries other work meanwhile."""
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some consecutive rows of a job. `number` counts from 1; `names` are those of all columns, and all different.
+
+    `key` is the same whenever the same rows come again, so a receiver that has seen it need not take them again.
+    """
+
+    job: DeliveryJob
+    number: int
+    last: bool
+    key: str
+    names: Sequence[str]
+    rows: Sequence[ResultRow]
+    encoded: Sequence[bytes]
+    """Each row as JSON: `{"row": 17, "values": {"id": …, "answer": …, "status": "ok", "error": null}}`."""
+
+    def json(self) -> bytes:
+        """The page as a JSON object, with the facts of its job."""
+        job = self.job
+        head = {
+            "job": job.id,
+            "source": job.source,
+            "route": job.route,
+            "provider": job.provider,
+            "model": job.model,
+            "page": self.number,
+            "last": self.last,
+            "key": self.key,
+            "columns": list(self.names),
+        }
+        return _as_json(head)[:-1] + b',"rows":[' + b",".join(self.encoded) + b"]}"
+
+
+class PagedSink(Sink[SettingsT]):
+    """Sends a job's rows in pages, in order. Write `send`, or `write` for code that blocks.
+
+    After a fault it goes on with the page that failed; after a crash it sends all of them again, with the same keys.
+    """
+
+    page_rows: int = 500
+    """Rows in a page, at most."""
+    page_bytes: int = 1_000_000
+    """Bytes of the rows of a page as JSON, at most, unless one row alone has more."""
+    pauses: ClassVar[Sequence[float]] = (1.0, 4.0)
+    """Seconds to wait before a page is sent once more, if the receiver does not ask for others."""
+
+    async def send(self, page: Page) -> None:
+        """Send a page; return once the receiver has it for good. The same page may come again, with the same `key`.
+
+        After a `TransientError` the page is sent again, twice at once and then ever later. By default `write` does it.
+        """
+        await asyncio.to_thread(self.write, page)
+
+    def write(self, page: Page) -> None:
+        """The same for code that blocks: it runs in a thread."""
+        raise NotImplementedError(f"{type(self).__name__} must have a method send(page), or write(page).")
+
+    def receipt(self, job: DeliveryJob, rows: int) -> Receipt | None:
+        """Where the rows of the job are now."""
+        return None
+
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> Receipt | None:
+        """See Sink."""
+        sent = self._sent.pop(job.id, [])
+        self._sent[job.id] = sent
+        while len(self._sent) > _MAX_JOBS:
+            del self._sent[next(iter(self._sent))]
+        count = 0
+        async for page in self._pages(job, rows):
+            count += len(page.rows)
+            if sent[page.number - 1 : page.number] == [page.key]:
+                continue
+            del sent[page.number - 1 :]
+            await self._send(page)
+            sent.append(page.key)
+        del self._sent[job.id]
+        return self.receipt(job, count)
+
+    async def _send(self, page: Page) -> None:
+        for pause in self.pauses:
+            try:
+                return await self.send(page)
+            except TransientError as error:
+                asked = error.retry_after
+                if asked is not None and asked > _LONGEST_PAUSE:
+                    raise
+            await asyncio.sleep(pause if asked is None else asked)
+        return await self.send(page)
+
+    async def _pages(self, job: DeliveryJob, rows: ResultRows) -> AsyncIterator[Page]:
+        names = rows.names
+        batch: list[ResultRow] = []
+        encoded: list[bytes] = []
+        size = number = 0
+        async for row in rows:
+            line = _as_json({"row": row.number, "values": row.as_dict()})
+            if batch and (len(batch) >= self.page_rows or size + len(line) > self.page_bytes):
+                number += 1
+                yield _page(job, number, names, batch, encoded, last=False)
+                batch, encoded, size = [], [], 0
+            batch.append(row)
+            encoded.append(line)
+            size += len(line) + 1
+        if batch:
+            yield _page(job, number + 1, names, batch, encoded, last=True)
+
+    @property
+    def _sent(self) -> dict[str, list[str]]:
+        # Made here, so that a subclass may have a constructor of its own.
+        found: dict[str, list[str]] = self.__dict__.setdefault("_sent_pages", {})
+        return found
+
+
+def _page(
+    job: DeliveryJob,
+    number: int,
+    names: Sequence[str],
+    rows: Sequence[ResultRow],
+    encoded: Sequence[bytes],
+    *,
+    last: bool,
+) -> Page:
+    # By what is in it: rows that were asked again are another page, also where the settings have changed meanwhile.
+    content = hashlib.sha256(b"\n".join(encoded)).hexdigest()
+    return Page(job, number, last, f"batchd-{job.id}-{rows[0].number}-{content[:32]}", names, rows, encoded)
+
+
+def _as_json(value: object) -> bytes:
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        # Half of a character, which only Python's own json writes.
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -1,0 +1,62 @@
+"""What sinks have published of jobs: each of them once, under the name that the job has now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..domain.records import Job, JobState
+from ..events import JobDelivered, SinkSkipped
+from ..receipts import Receipt
+from .database import Database, Transaction, as_sequence, to_json
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What a sink has published of a job: its files in the outbox, and where it says that it has put the rows."""
+
+    files: Sequence[str]
+    receipt: Receipt | None
+
+
+class Deliveries:
+    """The table `deliveries`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of_job(self, job: str) -> dict[str, Delivered]:
+        """The sinks that have published the job, or were taken out of it."""
+        rows = await self._database.read(lambda tx: tx.fetch("delivered_sinks", job=job))
+        return {
+            row["sink"]: Delivered(
+                as_sequence(row["files"]), Receipt.read(json.loads(row["receipt"])) if row["receipt"] else None
+            )
+            for row in rows
+        }
+
+    async def published(self, job: Job, sink: str, files: Sequence[str], receipt: Receipt | None = None) -> None:
+        """A sink has published the job."""
+
+        def change(tx: Transaction) -> None:
+            found = tx.fetch("job", id=job.id)
+            if not found or found[0]["state"] != JobState.DELIVERING or found[0]["outbox_stem"] != job.outbox_stem:
+                return  # what was published stands under a name that was given up
+            kept = to_json(receipt.record()) if receipt is not None else None
+            row = {"job": job.id, "sink": sink, "files": to_json(files), "delivered_at": tx.now, "receipt": kept}
+            if tx.insert("deliveries", [row], otherwise="OR IGNORE"):
+                where = str(receipt) if receipt is not None else ""
+                tx.record(JobDelivered(job=job.id, sink=sink, files=list(files), where=where))
+
+        await self._database.write(change)
+
+    async def sink_skipped(self, job: Job, sink: str, reason: str) -> None:
+        """Nothing of the job is published through this sink, for this reason."""
+
+        def change(tx: Transaction) -> None:
+            row = {"job": job.id, "sink": sink, "files": to_json([]), "delivered_at": tx.now, "skipped": 1}
+            if tx.insert("deliveries", [row], otherwise="OR IGNORE"):
+                tx.record(SinkSkipped(job=job.id, sink=sink, reason=reason))
+
+        await self._database.write(change)

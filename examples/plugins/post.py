@@ -1,0 +1,30 @@
+"""A sink. It posts the rows to an address, page by page, signed; the receiver knows a page again by its key."""
+
+from batchd import PagedSink, Receipt, SignedPost, SignedPostSettings, hookimpl
+
+
+class PostSettings(SignedPostSettings):
+    page_rows: int = 200
+
+
+class PostSink(PagedSink):
+    Settings = PostSettings
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        self.page_rows = settings.page_rows
+        self.post = SignedPost(settings)
+
+    async def send(self, page):
+        await self.post.send(page.json(), key=page.key)
+
+    def receipt(self, job, rows):
+        return Receipt(self.post.where, rows=rows)
+
+    async def aclose(self):
+        await self.post.aclose()
+
+
+@hookimpl
+def register_sinks(register):
+    register("post", PostSink)
