@@ -29,6 +29,8 @@ def splitting(provider: Desk, piece_rows: int, *, settled: bool = False) -> Spli
         settled=provider.path("results.1.jsonl") if settled else None,
         results=provider.path("{first}.results.2.jsonl"),
         corrections=provider.path("{first}.corrections.2"),
+        follows=provider.path("{first}.follows"),
+        keys=provider.path("keys"),
     )
 
 

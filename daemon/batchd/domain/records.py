@@ -143,6 +143,11 @@ class Part:
     later: bool = False
     empty: int = 0
 
+    @property
+    def settled(self) -> int:
+        """Rows with an outcome."""
+        return self.ok + self.failed + self.empty
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:

@@ -11,6 +11,8 @@ state/jobs/<job>/rows.jsonl                  its rows in the one canonical form
 state/jobs/<job>/pictures/<hash>             the pictures that its rows name, as they were when it read them
 state/jobs/<job>/parts/<first>.requests.<attempt>.jsonl
 state/jobs/<job>/parts/<first>.keys.<attempt>
+state/jobs/<job>/parts/<first>.follows       which rows ask the same as a row of another part, and follow it
+state/jobs/<job>/leaders                     what the rows of its pilot ask, for the rows that are asked later
 state/jobs/<job>/parts/<first>.corrections.<attempt>   what was wrong with the answers of before
 state/jobs/<job>/parts/<first>.answers.<attempt>.jsonl
 state/jobs/<job>/parts/<first>.results.<version>.jsonl
@@ -110,6 +112,24 @@ class Spool:
     def keys(self, part: Part) -> Path:
         """What the part's requests ask, as keys, where answers are reused."""
         return self.job(part.job) / "parts" / f"{part.first}.keys.{part.attempt}"
+
+    def follows(self, part: Part) -> Path:
+        """Which rows of the part follow a row of another one."""
+        return self.job(part.job) / "parts" / f"{part.first}.follows"
+
+    def follows_pattern(self, job: str) -> str:
+        """The same for pieces of a part: a path with `{first}` in it."""
+        return f"{self.job(job)}/parts/{{first}}.follows"
+
+    def leaders(self, job: str) -> Path:
+        """What the rows ask that were sent before other parts of the job are planned."""
+        return self.job(job) / "leaders"
+
+    def forget_follows(self, job: str) -> None:
+        """Its open rows are all asked anew, and compared anew."""
+        self.leaders(job).unlink(missing_ok=True)
+        for file in (self.job(job) / "parts").glob("*.follows"):
+            file.unlink(missing_ok=True)
 
     def corrections(self, part: Part, attempt: int | None = None) -> Path:
         """What rows of the part are told in its current attempt, or in this one."""

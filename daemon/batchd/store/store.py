@@ -7,6 +7,7 @@ from .database import Database, Transaction
 from .deliveries import Deliveries
 from .earlier import Earlier
 from .event_log import EventLog
+from .identical_rows import IdenticalRows
 from .jobs import Jobs
 from .learnt import LearntTables
 from .money import Money
@@ -29,6 +30,7 @@ class Store:
         self.earlier = Earlier(database)
         self.batches = Batches(database)
         self.money = Money(database)
+        self.identical_rows = IdenticalRows(database)
         self.pilots = Pilots(database)
         self.purging = Purging(database)
         self.switching = Switching(database)

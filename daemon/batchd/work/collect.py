@@ -30,6 +30,7 @@ from ..sending.whose_fault import ServiceRefusal
 from ..workers import worker_plugins
 from ..workers.limits import ROW_TIMEOUT, Progress, limited
 from .ahead import remember_ahead
+from .identical_rows import read_follows
 from .part_files import decode_results, lines_of, read_corrections, write_corrections, write_results
 from .planned import planned_usage
 from .render import RenderTask, render_lines
@@ -149,7 +150,8 @@ class CollectTask:
     `factor` leads from counted input tokens to the most that a service may count.
     With `ahead` the rows were asked ahead, and their answers are kept there, by the `provider` that gave them.
     `given_up` rows fail: the builder hung over their answers. Raises Hung if it hangs over another.
-    `corrections` is what rows were told in this attempt, `next_corrections` the file for the next attempt.
+    `corrections` is what rows were told in this attempt, `next_corrections` the file for the next attempt. The rows of
+    `follows` were not asked: they get the outcomes of rows of other parts, later.
     """
 
     first: int
@@ -181,6 +183,7 @@ class CollectTask:
     next_corrections: str | None = None
     provider: str = ""
     ahead: str | None = None
+    follows: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +259,8 @@ def collect(task: CollectTask) -> CollectDone:
     add_unknown_calls(tally, unknown, lambda rows: _planned(task, rows), sizes)
     keys = read_keys(task.keys)
     rows = range(task.first, task.first + task.rows)
-    open_rows = [asked for asked in rows if asked not in settled and asked not in keys.followers]
+    not_asked = settled.keys() | keys.followers.keys() | read_follows(task.follows).keys()
+    open_rows = [asked for asked in rows if asked not in not_asked]
     refusals = LineRefusals()
     for asked in open_rows:
         refusals.add(asked, [refusal_of(line) for line in answers.get(asked, ())])

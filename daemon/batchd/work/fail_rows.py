@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..answers.joining import ResultLine
 from ..model import Failure
 from .part_files import decode_results, write_results
+from .reuse import read_keys
 
 
 @dataclass(frozen=True, slots=True)
 class FailRowsTask:
-    """Add these failures to a part's results: `settled` is the file so far, `results` the one to write."""
+    """Add these failures to a part's results: `settled` is the file so far, `results` the one to write.
+
+    Rows that ask the same, by the file `keys`, fail alike: asked by themselves, each would be refused in its turn.
+    """
 
     settled: str | None
     results: str
-    failures: Mapping[int, Failure]
+    failures: dict[int, Failure]
+    keys: str | None = None
 
 
 def fail_rows(task: FailRowsTask) -> int:
     """Write the new results file. Returns how many rows have failed in total."""
     settled = decode_results(Path(task.settled)) if task.settled else {}
-    for row, failure in task.failures.items():
+    followers = read_keys(task.keys).followers
+    alike = {row: task.failures[leader] for row, leader in followers.items() if leader in task.failures}
+    for row, failure in (task.failures | alike).items():
         if row not in settled:
             settled[row] = ResultLine(row, False, code=failure.code, message=failure.message)
     lines = [settled[row] for row in sorted(settled)]

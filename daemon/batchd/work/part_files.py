@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -33,6 +33,13 @@ def read_results(path: Path) -> Iterator[ResultLine]:
     """The outcomes in a results file, in row order."""
     for line in lines_of(path):
         yield _decoder.decode(line)
+
+
+def result_lines_of(path: Path, rows: Container[int]) -> Iterator[ResultLine]:
+    """The outcomes of these rows. The others, most of a file, are not decoded."""
+    for line in lines_of(path):
+        if int(line[1 : line.index(b",")]) in rows:
+            yield _decoder.decode(line)
 
 
 def decode_results(path: Path) -> dict[int, ResultLine]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from ..requests.json_lines import on_one_line
 from ..requests.rules import BodyRules, too_long, writes
 from ..workers import worker_plugins
 from ..workers.limits import ROW_TIMEOUT, Progress, TimeIsUp, limited
+from .identical_rows import read_follows
 from .part_files import decode_results, lines_of, read_corrections, write_results
 from .pictures import NAMES_A_FILE, PictureFolder, with_pictures
 from .reuse import Keyed, Recalled, Reuse, key_record, recalled
@@ -38,7 +39,8 @@ class PlanTask:
 
     `correction` is the factor from counted tokens to real ones, known from earlier batches of the model. `given_up`
     rows are not asked: the builder hung over them. Raises Hung if it hangs over another. `corrections` is a file with
-    what rows are told that were answered in the wrong form before.
+    what rows are told that were answered in the wrong form before, `follows` one with rows that ask the same as a row
+    of another part.
     """
 
     job: str
@@ -62,6 +64,7 @@ class PlanTask:
     corrections: str | None = None
     pictures: PictureFolder | None = None
     skip_empty: bool = False
+    follows: str | None = None
 
 
 EMPTY = Failure("empty", "The cells that the question is about are empty in this row, so it was not asked.")
@@ -100,7 +103,7 @@ def plan(task: PlanTask) -> PlanDone:
         planned = _Planned(task, file, stack)
         progress = stack.enter_context(limited(task.row_timeout))
         builder = worker_plugins.builder(task.builder)
-        bodies = _bodies(task, builder, settled, progress)
+        bodies = _bodies(task, builder, settled.keys() | read_follows(task.follows).keys(), progress)
         bodies = _with_pictures(bodies, task.pictures, progress)
         if corrections := read_corrections(task.corrections):
             bodies = _corrected(bodies, corrections, task.max_line_bytes)
@@ -113,6 +116,8 @@ def plan(task: PlanTask) -> PlanDone:
     if planned.outcomes:
         lines = sorted([*settled.values(), *planned.outcomes], key=lambda line: line.row)
         write_results(Path(task.failures), lines)
+    if task.reuse is not None and not planned.has_keys:
+        Path(task.reuse.keys).unlink(missing_ok=True)  # it was planned before, with rows that are not asked now
     return planned.done()
 
 
@@ -132,6 +137,11 @@ class _Planned:
         self._count = tokens.counter(task.model)
         self._requests = self._size = self._counted = self._longest = self._output_tokens = self._unlimited = 0
         self._reused, self._saved, self._empty = 0, Usage(), 0
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether any row has a key."""
+        return self._keys is not None
 
     def add(self, number: int, what: bytes | Failure | Keyed | Recalled) -> None:
         """Add the next row: its request, or its outcome without one."""
@@ -208,9 +218,9 @@ def _frame(job: str, endpoint: str) -> tuple[bytes, bytes]:
 
 
 def _bodies(
-    task: PlanTask, builder: PromptBuilder[Any], settled: Mapping[int, ResultLine], progress: Progress
+    task: PlanTask, builder: PromptBuilder[Any], settled: Container[int], progress: Progress
 ) -> Iterator[tuple[int, bytes | Failure]]:
-    """The body or the Failure of each row that has no outcome yet, in row order."""
+    """The body or the Failure of each row that is to be asked, in row order."""
     pulled: deque[tuple[int, Row | Failure]] = deque()
     trouble: list[BaseException] = []
     columns = matched(task.columns, builder.needs())

@@ -150,7 +150,12 @@ class Keys:
     """Row to key for the rows that are asked, and row to leader for those that follow one of them."""
 
     leaders: Mapping[int, bytes]
-    followers: Mapping[int, int]
+    followers: dict[int, int]
+
+
+def key_records(path: Path) -> Iterable[tuple[int, bytes]]:
+    """The rows and their keys in such a file, in row order; none if it is not there."""
+    return _RECORD.iter_unpack(path.read_bytes()) if path.exists() else ()
 
 
 def read_keys(path: str | None) -> Keys:
@@ -158,13 +163,12 @@ def read_keys(path: str | None) -> Keys:
     leaders: dict[int, bytes] = {}
     followers: dict[int, int] = {}
     first_rows: dict[bytes, int] = {}
-    if path is not None and Path(path).exists():
-        for row, key in _RECORD.iter_unpack(Path(path).read_bytes()):
-            leader = first_rows.setdefault(key, row)
-            if leader == row:
-                leaders[row] = key
-            else:
-                followers[row] = leader
+    for row, key in key_records(Path(path)) if path is not None else ():
+        leader = first_rows.setdefault(key, row)
+        if leader == row:
+            leaders[row] = key
+        else:
+            followers[row] = leader
     return Keys(leaders, followers)
 
 
@@ -186,13 +190,18 @@ def follow(keys: Keys, outcomes: Mapping[int, ResultLine], job: str) -> Followed
         if outcome is None:
             followed.waiting.append(row)
             continue
-        line = outcome.output_line
-        raw = {} if line is None else {"raw": msgspec.Raw(renamed(line, job, row))}
-        followed.lines.append(msgspec.structs.replace(outcome, row=row, usage=None, **raw))
+        followed.lines.append(copied(outcome, job, row))
         if outcome.ok:
             followed.reused += 1
             followed.saved += Usage(*outcome.usage) if outcome.usage else Usage()
     return followed
+
+
+def copied(outcome: ResultLine, job: str, row: int) -> ResultLine:
+    """The outcome of a row as that of another one, which cost nothing."""
+    line = outcome.output_line
+    raw = {} if line is None else {"raw": msgspec.Raw(renamed(line, job, row))}
+    return msgspec.structs.replace(outcome, row=row, usage=None, **raw)
 
 
 def remember(book: str, keys: Keys, outcomes: Iterable[ResultLine], *, at: float) -> None:

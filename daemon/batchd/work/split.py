@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..domain import rows
+from .identical_rows import read_follows, write_follows
 from .part_files import decode_results, lines_of, read_corrections, write_corrections, write_results
+from .reuse import read_keys
 
 
 @dataclass(frozen=True, slots=True)
 class SplitTask:
     """Cut the part into pieces of `piece_rows` rows. `results` is the path of each piece's results, with `{first}`.
 
-    `corrections` is the same for what its rows are told: the part's own file is the one with its first row.
+    `corrections` is the same for what its rows are told, `follows` for which rows follow others: the part's own file is
+    the one with its first row. `keys` has what the part's requests ask.
     """
 
     first: int
@@ -25,6 +28,8 @@ class SplitTask:
     settled: str | None
     results: str
     corrections: str
+    follows: str
+    keys: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ def split(task: SplitTask) -> Sequence[Piece]:
     """Cut the part; each piece gets the results of its rows so far."""
     settled = decode_results(Path(task.settled)) if task.settled else {}
     corrections = read_corrections(task.corrections.replace("{first}", str(task.first)))
+    # Rows that followed one of the same part may be cut off from it.
+    follows = read_follows(task.follows.replace("{first}", str(task.first))) | read_keys(task.keys).followers
     sizes = (len(line) for line in lines_of(Path(task.rows), task.offset, task.length))
     pieces = []
     for first, count, offset, length in rows.cut(sizes, task.piece_rows):
@@ -54,6 +61,9 @@ def split(task: SplitTask) -> Sequence[Piece]:
         if start != task.first:
             told = {row: corrections[row] for row in range(start, start + count) if row in corrections}
             write_corrections(task.corrections.replace("{first}", str(start)), told)
+        # All of them beside the first piece: until the pieces are there, that is the file of the whole part.
+        following = {row: follows[row] for row in range(start, start + count) if row in follows}
+        write_follows(task.follows.replace("{first}", str(start)), following if start != task.first else follows)
         ok, empty = sum(line.ok for line in mine), sum(line.empty for line in mine)
         pieces.append(Piece(start, count, task.offset + offset, length, ok, len(mine) - ok - empty, empty))
     return pieces

@@ -16,6 +16,7 @@ from ...money.lanes import Lane
 from ...money.pricing import Terms, at_most
 from ..context import Configured, Context
 from ..retry_later import RetryLater
+from .identical_rows import compare_parts
 
 LOOK_FOR_MONEY_EVERY = 15.0
 """Seconds between looks whether there is room in the budget for a job that waits for it, or a price."""
@@ -43,6 +44,8 @@ async def admit(context: Context, action: Admit) -> None:
     configured = context.configured
     currency = configured.budget.currency
     parts = await context.store.jobs.parts(job.id)
+    if job.state is JobState.PLANNING and await compare_parts(context, job, parts):
+        return
     terms = await asyncio.to_thread(configured.terms, job, context.clock.now())
     most: dict[int, int] = {}
     if terms is not None:

@@ -107,7 +107,7 @@ async def _fail_rows(context: Context, batch: Batch, failures: Mapping[RequestId
         if mine:
             version = part.results + 1
             results = str(context.spool.results(part, version))
-            task = FailRowsTask(context.settled_file(part), results, mine)
+            task = FailRowsTask(context.settled_file(part), results, mine, str(context.spool.keys(part)))
             failed = await context.executor.run(fail_rows, task)
             struck.append(replace(_unplanned(part), results=version, failed=failed))
     await context.store.batches.returned(batch, reason, struck)

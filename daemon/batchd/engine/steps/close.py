@@ -8,12 +8,14 @@ from ...delivery.archive import reserve
 from ...domain.lifecycle import Close
 from ...domain.records import Job
 from ..context import Context
+from .identical_rows import follow_other_parts
 from .output_names import reserve_outbox_name
 
 
 async def close(context: Context, action: Close) -> None:
     """Check that every row has its outcome, and reserve the names of the outputs."""
     job = await context.store.jobs.get(action.job)
+    await follow_other_parts(context, job)
     totals = await context.store.jobs.totals(job.id)
     settled = totals.settled
     if totals.rows != job.rows or settled > totals.rows or (settled < totals.rows and not job.cancelled):

@@ -64,6 +64,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         row_timeout=context.time_limits.row,
         corrections=str(spool.corrections(part)),
         next_corrections=str(spool.corrections(part, part.attempt + 1)),
+        follows=str(spool.follows(part)),
         limit_key=limit_key(asked.model, job.route.params, endpoint=job.route.endpoint),
         proven=(await context.store.jobs.totals(job.id)).ok > 0,
         batch_answered=batch is not None and _answered_in_part(batch),

@@ -173,6 +173,8 @@ async def _ask_again(context: Context, job: Job) -> str:
     open_parts = [part for part in parts if part.ok + part.empty < part.rows]
     if not open_parts:
         raise NotCarriedOut(f"Every row of job {job.id} has its answer; there is nothing to retry.")
+    # What has no answer is compared anew: a prompt may be another one since.
+    await asyncio.to_thread(context.spool.forget_follows, job.id)
     reopened = [await _reopened(context, part) for part in open_parts]
     rows = sum(part.rows - part.ok - part.empty for part in open_parts)
     await context.store.jobs.revive(

@@ -48,6 +48,7 @@ async def plan_part(context: Context, action: Plan) -> None:
         corrections=str(spool.corrections(part)),
         pictures=_pictures(context, job),
         skip_empty=job.route.empty_rows == "skip",
+        follows=str(spool.follows(part)),
     )
     try:
         done = await context.executor_for(job).run(plan, task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from ...domain.records import Job, JobState, PartState
@@ -44,7 +45,13 @@ async def go_on_by(context: Context, job: Job, route: Route) -> None:
     What is under way by the old route is used, if it is answered after all.
     """
     parts = await context.store.jobs.parts(job.id)
-    again = [replace(each, state=PartState.UNPLANNED) for each in parts if each.state is PartState.PLANNED]
+    # Rows that asked the same may ask something else by the new route.
+    await asyncio.to_thread(context.spool.forget_follows, job.id)
+    again = [
+        replace(each, state=PartState.UNPLANNED)
+        for each in parts
+        if each.state is PartState.PLANNED or (each.state is PartState.COLLECTED and each.settled < each.rows)
+    ]
     await context.store.jobs.revive(
         job,
         state=JobState.PLANNING,

@@ -17,6 +17,7 @@ from ...files import make_folder, publishing
 from ...money.pricing import amount
 from ...work.pilot import PilotTask, write_pilot
 from ..context import Configured, Context
+from .identical_rows import follow_other_parts
 from .render import csv_sink, shape_of
 
 ENDING = ".pilot.csv"
@@ -28,6 +29,7 @@ async def show(context: Context, action: ShowPilot) -> None:
     job = await context.store.jobs.get(action.job)
     if job.cancelled or job.state not in {JobState.RUNNING, JobState.HELD} or job.reason_code == PILOT:
         return
+    await follow_other_parts(context, job)
     parts = await context.store.jobs.parts(job.id)
     asked = [part for part in parts if not part.later and part.state is PartState.COLLECTED]
     spool = context.spool

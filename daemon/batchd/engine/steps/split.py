@@ -36,6 +36,8 @@ async def pieces_of(context: Context, job: Job, part: Part, piece_rows: int) -> 
         settled=context.settled_file(part),
         results=spool.results_pattern(part, version),
         corrections=spool.corrections_pattern(part),
+        follows=spool.follows_pattern(job.id),
+        keys=str(spool.keys(part)),
     )
     done = await context.executor.run(split, task)
     return [

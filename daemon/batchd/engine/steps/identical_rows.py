@@ -1,0 +1,58 @@
+"""Rows that ask the same are asked once a file, whatever parts they are in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ...domain.records import Job, Part, PartState
+from ...work.identical_rows import CompareTask, FollowTask, Outcomes, Planned, compare, follow_others
+from ..context import Context
+
+
+async def compare_parts(context: Context, job: Job, parts: Sequence[Part]) -> bool:
+    """Before the job is admitted: whether rows follow rows of other parts, so that their parts are planned again."""
+    planned = {part.first: part for part in parts if part.state is PartState.PLANNED}
+    each = job.route.identical_rows == "each" and job.route.reuse is None
+    if each or len(parts) == 1 or not planned:
+        return False
+    spool = context.spool
+    task = CompareTask(
+        [Planned(part.first, part.rows, str(spool.keys(part)), str(spool.follows(part))) for part in planned.values()],
+        leaders=str(spool.leaders(job.id)),
+        more=any(part.later for part in parts),
+    )
+    again = await context.local.run(compare, task)
+    if again:
+        await context.store.identical_rows.found([planned[first] for first in again])
+    return bool(again)
+
+
+async def follow_other_parts(context: Context, job: Job) -> None:
+    """At the end: rows that follow rows of other parts get their outcomes. Stopped in between, it goes on there."""
+    parts = await context.store.jobs.parts(job.id)
+    is_open = [part for part in parts if part.state is PartState.COLLECTED and part.settled < part.rows]
+    await asyncio.gather(*(_follow(context, job, part, parts) for part in is_open))
+
+
+async def _follow(context: Context, job: Job, part: Part, parts: Sequence[Part]) -> None:
+    spool, version = context.spool, part.results + 1
+    if not await asyncio.to_thread(spool.follows(part).exists):
+        return
+    others = [Outcomes(other.first, other.rows, str(spool.results(other))) for other in parts if other.results]
+    settled = context.settled_file(part)
+    task = FollowTask(job.id, str(spool.follows(part)), settled, str(spool.results(part, version)), others)
+    done = await context.executor.run(follow_others, task)
+    followed = replace(
+        part,
+        results=version,
+        ok=done.ok,
+        failed=done.failed,
+        reused=part.reused + done.reused,
+        saved=part.saved + done.saved,
+    )
+    await context.store.identical_rows.followed(part, followed)
+    if settled is not None:
+        await asyncio.to_thread(Path(settled).unlink, missing_ok=True)
