@@ -69,8 +69,12 @@ def replacing(target: Path, *, mode: int = 0o640) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def publishing(target: Path, *, mode: int = 0o640, rights: Rights | None = None) -> Iterator[IO[bytes]]:
+def publishing(
+    target: Path, *, mode: int = 0o640, rights: Rights | None = None, durable: bool = True
+) -> Iterator[IO[bytes]]:
     """A context manager: write `target` completely, never over an existing file. `rights` hold before its first byte.
+
+    One that is not `durable` may be gone after a power cut.
 
     If `target` exists with the same bytes (from the try before a crash), that is success. With other bytes it
     raises FileExistsError, and the file stays as it is.
@@ -80,11 +84,14 @@ def publishing(target: Path, *, mode: int = 0o640, rights: Rights | None = None)
     draft.unlink(missing_ok=True)
     with named(target), _draft(draft, mode, rights) as file:
         yield file
-        _settle(file)
+        if durable:
+            _settle(file)
+        file.flush()
         _link_or_compare(draft, target)
         # Before the folder is synced, or a power cut could leave the draft beside the target forever.
         draft.unlink(missing_ok=True)
-        fsync_folder(target.parent)
+        if durable:
+            fsync_folder(target.parent)
 
 
 @contextmanager

@@ -173,6 +173,7 @@ STEPS = [
     jobs_step(
         "closing", JobState.RUNNING, lambda s: s.jobs.closing(RUNNING, outbox_stem="may", archive_name="may.csv")
     ),
+    Step("reserve", (RUNNING,), lambda s: s.jobs.reserve("job", "may")),
     jobs_step("renamed", JobState.DELIVERING, lambda s: s.jobs.renamed(DELIVERING, "may (2)"), outbox_stem="may"),
     Step(
         "sink_skipped",
@@ -696,6 +697,8 @@ async def test_two_jobs_under_way_never_share_a_name_in_the_outbox(store: Opened
     await store.jobs.closing(RUNNING, outbox_stem="may", archive_name="may.csv")
     with pytest.raises(NameTaken):
         await store.jobs.closing(job(JobState.RUNNING, "other"), outbox_stem="may", archive_name="may.csv")
+    with pytest.raises(NameTaken):
+        await store.jobs.reserve("other", "may")
     await store.jobs.finished(await store.jobs.get("job"), FINISHED, 5.0)
     await store.jobs.closing(job(JobState.RUNNING, "other"), outbox_stem="may", archive_name="may.csv")
     assert (await store.jobs.get("other")).outbox_stem == "may"

@@ -83,6 +83,7 @@ class Instances:
             budget=config.spending_limits(),
             approve_in_folder=config.budget.approve_in_folder,
             page_for=config.people.reader(),
+            waiting_in=config.people.waiting_reader(),
             reuse_bytes=config.reuse.max_bytes,
             generation=generation,
         )

@@ -22,6 +22,7 @@ from ..store.errors import StoreUnavailable
 from ..system.systemd import Notifier
 from .stopping import Stopping
 from .sweeping import keep_sweeping
+from .waiting_notes import WaitingNoteKeeper
 from .warm_up import WarmUp
 from .watchdog import Watchdog
 
@@ -94,6 +95,9 @@ class Supervisor:
                 loops.create_task(self._watch_inbox(), name="watch the inbox")
                 loops.create_task(self._work(), name="work")
                 loops.create_task(keep_sweeping(self.context, self._stopping), name="sweep")
+                loops.create_task(
+                    WaitingNoteKeeper(self.context).keep(self._stopping), name="notes about files in work"
+                )
                 loops.create_task(self._watchdog.report(self._stopping), name="report to systemd")
         finally:
             if self._watcher is not None:

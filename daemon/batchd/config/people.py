@@ -27,7 +27,12 @@ class PeopleTable(Table):
     language: Literal["en", "vi"] = "en"
     timezone: Annotated[str, AfterValidator(_known_timezone)] = ""
     html_report: bool = True
+    waiting_notes: bool = True
 
     def reader(self) -> Language | None:
         """How the report for people is written, None if there is to be none."""
         return Language(self.language, self.timezone) if self.html_report else None
+
+    def waiting_reader(self) -> Language | None:
+        """How the notes about files in work are written, None if there are to be none."""
+        return Language(self.language, self.timezone) if self.waiting_notes else None

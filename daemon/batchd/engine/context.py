@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from ..contracts import BatchProvider, Limits, Sink
 from ..delivery.held_notes import HeldNotes
+from ..delivery.waiting_notes import WaitingNotes
 from ..domain.records import Asked, Job, Moment, Part
 from ..domain.routing import PluginSpec, Route
 from ..domain.subjects import Subject
@@ -113,7 +114,7 @@ class Configured:
     how a worker makes those of the sinks that write files. `kept_off` has the providers and sinks of plugins that have
     blocked the loop, with what to do. `suffixes` are those of files that some reader takes,
     `ignore` the patterns of those in the inbox that are left alone. `page_for` is how the report for people is written,
-    None if there is none.
+    and `waiting_in` how the notes about files in work are; None if there are none.
     """
 
     providers: Mapping[str, ConfiguredProvider]
@@ -130,6 +131,7 @@ class Configured:
     budget: SpendingLimits = field(default_factory=SpendingLimits)
     approve_in_folder: bool = False
     page_for: Language | None = None
+    waiting_in: Language | None = None
     reuse_bytes: int = 1_000_000_000
     generation: int = 0
 
@@ -218,6 +220,10 @@ class Context:
     """The batches of which, at the last look, only time could tell whether they exist."""
     failed_looks: Counter[str] = field(default_factory=Counter)
     only: frozenset[str] | None = None
+    waiting_notes: WaitingNotes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.waiting_notes = WaitingNotes(self.folders.outbox, mounted=self.folders.mounted)
 
     def now(self) -> Moment:
         """The current time by each clock: wall, steady, and that of the boot."""

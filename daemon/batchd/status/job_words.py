@@ -76,7 +76,7 @@ def waits_for(job: JobSummary, subjects: Collection[Subject], *, awake: bool, no
             )
     if not awake:
         return "a daemon, and none is running: batchd run"
-    for subject in (DISK, *_relevant(job)):
+    for subject in (DISK, *relevant(job)):
         if subject in subjects and subject.kind not in _OF_SWITCHING:
             return str(subject) if subject != Subject.job(job.id) else "what stands above"
     if job.state == "planning" and job.duplicate_of is not None:
@@ -105,7 +105,7 @@ _OF_SWITCHING = frozenset({SubjectKind.DEADLINE, SubjectKind.FALLBACK})
 """What keeps a job from being asked in another way: it waits for what it asks now."""
 
 
-def _relevant(job: JobSummary) -> list[Subject]:
+def relevant(job: JobSummary) -> list[Subject]:
     """Whose conditions keep the job waiting, the most particular first."""
     if job.state == "running":
         batches = (batch.key for batch in job.batches)

@@ -283,6 +283,11 @@ class Jobs:
         with names_may_be_taken():
             await self._step(job.id, job.state, JobState.DELIVERING, **columns)
 
+    async def reserve(self, job: str, outbox_stem: str) -> bool:
+        """Reserve the name of the outputs of a job that is in work and has none yet; False if not. May be NameTaken."""
+        with names_may_be_taken():
+            return bool(await self._database.write(lambda tx: tx.run("reserve_name", job=job, outbox_stem=outbox_stem)))
+
     async def renamed(self, job: Job, outbox_stem: str) -> None:
         """The reserved name is taken; everything is delivered again under this one. May raise NameTaken."""
 

@@ -94,9 +94,14 @@ ORDER BY state = 'done' AND NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jo
          accepted_at DESC, id DESC
 LIMIT 1
 
+-- name: reserve_name
+UPDATE jobs SET outbox_stem = :outbox_stem
+WHERE id = :job AND outbox_stem IS NULL AND state IN ('planning', 'running', 'held', 'failed')
+
 -- name: earlier_outputs
 SELECT outbox_stem FROM jobs
 WHERE source = :source AND (claimed_at, id) < (:claimed_at, :id) AND outbox_stem IS NOT NULL
+  AND state IN ('delivering', 'done', 'cancelled')
 ORDER BY claimed_at DESC, id DESC LIMIT 1
 
 -- name: earlier_rejected

@@ -16,6 +16,7 @@ from ...domain.lifecycle import Finish
 from ...domain.names import REVIEW
 from ...domain.records import Job, Part
 from ...events import JobFinished, SourceChanged
+from ...files import Rights
 from ...intake.plain_files import stamp_of
 from ...intake.settling import Stamp
 from ...model import Json, RowStatus
@@ -44,7 +45,6 @@ async def finish(context: Context, action: Finish) -> None:
     name, page_name = f"{job.outbox_stem}.report.json", f"{job.outbox_stem}.report.html"
     made = await _report(context, configured, job, parts, facts, page_name)
     report = made.report
-    assert job.archive_name is not None
     folders, rights = context.folders, configured.rights(job)
     try:
         if job.route.review:
@@ -60,10 +60,7 @@ async def finish(context: Context, action: Finish) -> None:
         return
     changed = await asyncio.to_thread(_written_since, context, job)
     try:
-        source = context.spool.source(job.id)
-        await asyncio.to_thread(
-            put_into_archive, source, folders.archive, job.archive_name, mounted=folders.mounted, rights=rights
-        )
+        await asyncio.to_thread(_put_away, context, job, rights)
     except FileExistsError:
         await archive_elsewhere(context, job, folders.archive)
         return
@@ -124,6 +121,13 @@ async def _publish_review(context: Context, configured: Configured, job: Job, pa
     content = await asyncio.to_thread(spool.review(job.id).read_bytes)
     name = f"{job.outbox_stem}{REVIEW}"
     await asyncio.to_thread(publish_report, content, folders.outbox, name, mounted=folders.mounted, rights=rights)
+
+
+def _put_away(context: Context, job: Job, rights: Rights | None) -> None:
+    """The results are there: the original goes to the archive, and the note that told where the file was goes away."""
+    folders, source = context.folders, context.spool.source(job.id)
+    put_into_archive(source, folders.archive, str(job.archive_name), mounted=folders.mounted, rights=rights)
+    context.waiting_notes.take_away(job.id, str(job.outbox_stem))
 
 
 def _written_since(context: Context, job: Job) -> list[SourceChanged]:

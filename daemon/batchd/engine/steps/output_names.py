@@ -15,10 +15,13 @@ from ..context import Context
 
 
 async def reserve_outbox_name(context: Context, job: Job, archive_name: str) -> None:
-    """All rows are there: reserve the first name that is free in the outbox, and the archive's with it."""
+    """All rows are there: take the first name that is free in the outbox, and the archive's with it.
+
+    One that the job has reserved already is taken, unless another file has come there since.
+    """
     stem = outbox_stem(job.relative_path)
     replaces = await context.store.earlier.outputs(job)
-    for number in count(1):
+    for number in count(number_of(job.outbox_stem or stem, stem)):
         candidate = numbered(stem, number)
         if await asyncio.to_thread(is_taken, context.folders.outbox, candidate):
             continue
@@ -26,6 +29,7 @@ async def reserve_outbox_name(context: Context, job: Job, archive_name: str) -> 
             await context.store.jobs.closing(job, outbox_stem=candidate, archive_name=archive_name, replaces=replaces)
         except NameTaken:
             continue  # another job under way has it
+        await _take_note_away(context, job, but=candidate)
         return
 
 
@@ -43,7 +47,15 @@ async def take_another_name(context: Context, job: Job) -> None:
             await context.store.jobs.renamed(job, candidate)
         except NameTaken:
             continue
+        await _take_note_away(context, job, but=candidate)
         return
+
+
+async def _take_note_away(context: Context, job: Job, *, but: str) -> None:
+    """The note about the file stands under a name that is given up."""
+    if job.outbox_stem is not None and job.outbox_stem != but:
+        await asyncio.to_thread(context.waiting_notes.take_away, job.id, job.outbox_stem)
+        context.waiting_notes.begin_anew(job.id)
 
 
 async def archive_elsewhere(context: Context, job: Job, folder: Path) -> None:

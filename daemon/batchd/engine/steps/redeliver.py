@@ -93,7 +93,9 @@ def _link(theirs: Path, ours: Path) -> None:
 async def duplicate_reason(context: Context, earlier: str) -> str:
     """Why a duplicate is rejected, and where its answers are."""
     job = await context.store.jobs.get(earlier)
-    where = f"; its results are in the outbox as {job.outbox_stem}.results.*" if job.outbox_stem else ""
+    where = (
+        f"; its results are in the outbox as {job.outbox_stem}.results.*" if job.state.final and job.outbox_stem else ""
+    )
     return (
         f"The very same file was taken before as {job.source} (job {job.id}){where}. Asking again would cost the same "
         'again. If that is what you want, ask the operator to set duplicates = "process" under [intake].'

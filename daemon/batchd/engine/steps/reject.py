@@ -44,5 +44,7 @@ async def put_away(context: Context, action: Reject) -> None:
     except FileExistsError:
         await archive_elsewhere(context, job, folders.rejected)
         return
+    if job.outbox_stem is not None:
+        await asyncio.to_thread(context.waiting_notes.take_away, job.id, job.outbox_stem)
     await context.store.jobs.rejected(job, context.clock.now())
     await asyncio.to_thread(context.spool.remove_job, job.id)

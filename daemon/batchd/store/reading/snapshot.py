@@ -71,6 +71,13 @@ _MONEY = with_money(
     "SELECT CASE WHEN COUNT(cost) = COUNT(*) THEN MONEY(cost) END AS cost FROM spending WHERE job = :job"
 )
 
+# Of the latest that were made: a provider that is slow today was so yesterday, and not last year.
+_DURATIONS = """
+SELECT provider, lane, ended_at - submitted_at AS seconds FROM batches
+WHERE state = 'done' AND ended_at >= submitted_at AND rowid > (SELECT MAX(rowid) FROM batches) - 1000
+ORDER BY rowid DESC LIMIT 100
+"""
+
 _LAST_WORD = "SELECT data FROM events WHERE job = :job AND kind = 'JobFinished' ORDER BY id DESC LIMIT 1"
 
 
@@ -122,6 +129,10 @@ class State:
         """What keeps the daemon waiting, the oldest first."""
         rows = self.rows("SELECT * FROM conditions ORDER BY since, subject")
         return [Condition(Subject.parse(row["subject"]), row["text"], row["since"]) for row in rows]
+
+    def durations(self) -> list[tuple[str, str, float]]:
+        """Provider, lane, and seconds from submission to end of the batches that were made last and are done."""
+        return [(row["provider"], row["lane"], row["seconds"]) for row in self.rows(_DURATIONS)]
 
     def limits(self) -> list[LearntLimit]:
         """The limits that refusals taught."""

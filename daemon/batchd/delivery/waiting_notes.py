@@ -1,0 +1,83 @@
+"""The notes in the outbox that say where a file is: one for each job that has been in work for a while.
+
+They are a help and no more: they survive no power cut, and one that cannot be written delays nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Collection
+from pathlib import Path
+from threading import Lock
+
+from ..files import Rights, make_folder, publishing
+from .outbox import require_folder
+
+WAITING = ".waiting.txt"
+_LARGEST = 10_000
+"""Bytes. No note of ours is as long."""
+
+
+class WaitingNotes:
+    """The notes in the outbox. `mounted` are the folders that were mount points at the start. For use from threads."""
+
+    def __init__(self, folder: Path, *, mounted: frozenset[Path]) -> None:
+        self._folder = folder
+        self._mounted = mounted
+        self._ended: set[str] = set()
+        self._lock = Lock()
+
+    def write(self, job: str, stem: str, text: str, rights: Rights | None = None) -> None:
+        """Write the note of a job in place of its last one, unless the job has come to its end meanwhile.
+
+        Raises FileExistsError if another file has the name, OSError if the folder is missing or cannot be written to.
+        """
+        path = self._folder / f"{stem}{WAITING}"
+        with self._lock:
+            if job in self._ended:
+                return
+            require_folder(self._folder, mounted=self._mounted)
+            make_folder(path.parent, rights=rights)
+            self._remove(path, job)
+            with publishing(path, rights=rights, durable=False) as file:
+                file.write(f"{text}{_mark(job)}\n".encode())
+
+    def take_away(self, job: str, stem: str) -> None:
+        """Remove the note of a job, and write it no more. What cannot be removed stays."""
+        with self._lock:
+            self._ended.add(job)
+            try:
+                self._remove(self._folder / f"{stem}{WAITING}", job)
+            except OSError:
+                return
+
+    def forget_ended(self, unfinished: Collection[str]) -> None:
+        """Only the notes of these jobs are written from now on, so the others need not be remembered."""
+        with self._lock:
+            self._ended.intersection_update(unfinished)
+
+    def begin_anew(self, job: str) -> None:
+        """The job has another name in the outbox, and may have a note there."""
+        with self._lock:
+            self._ended.discard(job)
+
+    def _remove(self, path: Path, job: str) -> None:
+        """Remove our note; FileExistsError if it is not ours."""
+        try:
+            found = path.lstat()
+        except FileNotFoundError:
+            return
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST or not _is_ours(path, job):
+            raise FileExistsError(errno.EEXIST, "a file of this name exists, which is no note of this job", str(path))
+        os.unlink(path)
+
+
+def _mark(job: str) -> str:
+    return f"[batchd {job}]"
+
+
+def _is_ours(path: Path, job: str) -> bool:
+    # People may open it, and their editor may add a line end.
+    return path.read_bytes().rstrip().endswith(_mark(job).encode())
