@@ -32,7 +32,7 @@ def job(**changes: Any) -> JobSummary:
         "parts": {"batched": 1}, "tokens": None, "cancelled": False, "reason_code": None, "reason": None,
         "estimated_cost": 1_250_000_000_000, "cost": None, "currency": "USD", "outbox_stem": "reviews/may (2)",
         "archive_name": None, "sha256": None, "duplicate_of": None, "claimed_at": NOW - 700, "accepted_at": NOW - 690,
-        "planned_at": None, "collected_at": None, "finished_at": None, "batches": (batch(),),
+        "planned_at": None, "collected_at": None, "finished_at": None, "empty": 0, "batches": (batch(),),
     }  # fmt: skip
     return JobSummary(**(values | changes))
 

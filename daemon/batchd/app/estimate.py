@@ -166,7 +166,10 @@ class Estimating:
         own = routes[0] if wanted is not None or not (models or everything) else None
         choices = self._choices(own, models, everything=everything, providers=providers)
         if own is not None and wanted is None:
-            others = [Choice(each.provider, each.model, self._terms(each.provider, each.model)) for each in routes]
+            others = [
+                Choice(each.provider, each.model, self._terms(each.provider, each.model, each.params))
+                for each in routes
+            ]
             choices = list(dict.fromkeys([*choices, *others]))
         answered = answers(requests, limits=requests * output, expected=output)
         quotes = []
