@@ -182,6 +182,13 @@ class CancelBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Forget:
+    """The batch is over: delete its input file at the provider."""
+
+    batch: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fetch:
     """Download the batch's answers."""
 
@@ -234,7 +241,7 @@ JobAction: TypeAlias = (
     | Erase
 )
 Switching: TypeAlias = Hasten | Move
-BatchAction: TypeAlias = Upload | Submit | Find | Poll | Recheck | CancelBatch | Fetch | Distribute
+BatchAction: TypeAlias = Upload | Submit | Find | Poll | Recheck | CancelBatch | Fetch | Forget | Distribute
 Action: TypeAlias = JobAction | Switching | BatchAction | Pack | Split
 
 

@@ -62,7 +62,7 @@ class _Queue(NamedTuple):
     finish_within: float | None
 
 
-_WAITING_FOR_OTHERS = (lifecycle.Admit, lifecycle.Hasten, lifecycle.Move, lifecycle.Recheck)
+_WAITING_FOR_OTHERS = (lifecycle.Forget, lifecycle.Admit, lifecycle.Hasten, lifecycle.Move, lifecycle.Recheck)
 
 
 class Look:
@@ -96,6 +96,9 @@ class Look:
         for batch in (*batches, *await self._context.store.batches.held_for_a_change()):
             if ours is None or batch.key in ours:
                 candidates += self._of_batch(batch, turns)
+        for batch in await self._context.store.input_files.left():
+            if (ours is None or batch.key in ours) and batch.provider in self._context.configured.providers:
+                candidates.append(Due(lifecycle.Forget(batch.key), batch.provider))
         candidates += await self._of_jobs()
         switched: frozenset[Action] = frozenset()
         if ours is None:

@@ -26,7 +26,7 @@ LIVE_AT_A_TIME = 64
 """Actions on live batches of one provider, each of which has a poll that waits for its end."""
 
 _SENDING = (lifecycle.Upload, lifecycle.Submit, lifecycle.Find)
-_WATCHING = (lifecycle.Poll, lifecycle.Recheck, lifecycle.CancelBatch)
+_WATCHING = (lifecycle.Poll, lifecycle.Recheck, lifecycle.CancelBatch, lifecycle.Forget)
 _WORKER_ACTIONS = (lifecycle.Read, lifecycle.Plan, lifecycle.Split, lifecycle.Distribute, lifecycle.Collect)
 _REMOTE_ACTIONS = (*_SENDING, lifecycle.Fetch, *_WATCHING)
 _URGENCY = {kind: place for place, kind in enumerate((lifecycle.Submit, lifecycle.Upload, *_REMOTE_ACTIONS[2:]))}

@@ -30,6 +30,7 @@ from ..events import (
     Event,
 )
 from ..model import BatchPhase, BatchStatus, Json
+from ..money.lanes import Lane
 from .database import Database, Transaction, to_json
 from .mapping import batch_of, columns_of, moment_column, part_of, recipe_of, route_of, status_columns
 
@@ -161,6 +162,8 @@ class Batches:
             [row] = tx.fetch("batch", key=batch.key)
             uploads: int = row["uploads"] + 1
             tx.update("batches", {"key": batch.key, "state": BatchState.PACKED}, uploads=uploads)
+            if batch.lane is Lane.BATCH:
+                tx.run("note_input_file", batch=batch.key)
             return uploads
 
         return await self._database.write(change)

@@ -258,6 +258,17 @@ WHERE wanted AND state NOT IN ('done', 'returned')
   AND NOT EXISTS (SELECT 1 FROM parts JOIN jobs ON jobs.id = parts.job
                   WHERE parts.batch = batches.key AND parts.state = 'batched' AND NOT jobs.cancelled)
 
+-- name: note_input_file
+INSERT OR IGNORE INTO input_files (batch) VALUES (:batch)
+
+-- name: input_files_left
+SELECT batches.* FROM input_files JOIN batches ON batches.key = input_files.batch
+WHERE state IN ('returned', 'fetched', 'done')
+ORDER BY created_at, key
+
+-- name: input_file_deleted
+DELETE FROM input_files WHERE batch = :batch
+
 -- name: release_unwanted_parts
 -- What has not been sent need not be sent at all.
 UPDATE parts SET state = 'planned', batch = NULL

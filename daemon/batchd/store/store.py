@@ -8,6 +8,7 @@ from .deliveries import Deliveries
 from .earlier import Earlier
 from .event_log import EventLog
 from .identical_rows import IdenticalRows
+from .input_files import InputFiles
 from .jobs import Jobs
 from .learnt import LearntTables
 from .money import Money
@@ -29,6 +30,7 @@ class Store:
         self.deliveries = Deliveries(database)
         self.earlier = Earlier(database)
         self.batches = Batches(database)
+        self.input_files = InputFiles(database)
         self.money = Money(database)
         self.identical_rows = IdenticalRows(database)
         self.pilots = Pilots(database)

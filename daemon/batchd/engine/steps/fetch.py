@@ -19,9 +19,10 @@ from ...work.answer_bounds import answer_bounds
 from ..accounts import hold_for_account
 from ..answers_file import bounded
 from ..context import ConfiguredProvider, Context
-from ..provider_calls import limited, open_provider, remote_of, submission
+from ..provider_calls import limited, open_provider, remote_of
 from ..retry_later import RetryLater
 from .batch_refusals import handle_refusal
+from .forget import delete_input
 from .owed import GIVEN_UP, something_is_owed
 from .poll import ENDED, MAX_MISSING
 
@@ -53,7 +54,7 @@ async def fetch(context: Context, action: Fetch) -> None:
         await handle_refusal(context, batch, problems, "The provider failed the batch and gave no reason.")
     else:
         await context.store.batches.fetched(batch)
-    await _forget(context, batch, provider)
+    await delete_input(context, batch, provider)
 
 
 async def _download_duplicate(
@@ -95,14 +96,6 @@ def _too_late(context: Context, batch: Batch) -> bool:
         return True  # that was believed only after an hour
     noted = batch.details.get(ENDED)
     return isinstance(noted, dict) and Moment(**noted).age(context.now()) >= MAX_MISSING
-
-
-async def _forget(context: Context, batch: Batch, provider: ConfiguredProvider) -> None:
-    try:
-        async with asyncio.timeout(30):
-            await provider.plugin_for(batch.lane).forget(submission(context, batch, provider))
-    except Exception:  # noqa: BLE001, S110  # an input file left behind expires by itself; nothing waits for it
-        pass
 
 
 @asynccontextmanager

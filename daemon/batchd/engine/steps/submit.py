@@ -16,6 +16,7 @@ from ..provider_calls import open_provider, submission
 from ..restored import is_restored
 from .account_refusals import block, rejected_text
 from .batch_refusals import handle_refusal
+from .forget import delete_input
 
 
 async def submit(context: Context, action: Submit) -> None:
@@ -43,6 +44,7 @@ async def submit(context: Context, action: Submit) -> None:
         raise
     except SubmissionRefused as refusal:
         await handle_refusal(context, batch, refusal.problems, str(refusal))
+        await delete_input(context, batch, provider)
         return
     except RemoteMissing:
         # It answered that it does not know the input file: retention, or a deletion by hand.
