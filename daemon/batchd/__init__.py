@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from .paged_sink import Page as Page
     from .paged_sink import PagedSink as PagedSink
     from .requests.json_lines import read_json_line as read_json_line
+    from .requests.json_lines import read_json_together as read_json_together
     from .requests.rules import request_failure as request_failure
     from .secrets.known import covered as covered
     from .sending.whose_fault import account_advice as account_advice
@@ -113,7 +114,7 @@ _HOMES = {
         "Source",
         "Submission",
     ),
-    "requests.json_lines": ("read_json_line",),
+    "requests.json_lines": ("read_json_line", "read_json_together"),
     "requests.rules": ("request_failure",),
     "workers.run_task": ("run_task",),
     "errors": (

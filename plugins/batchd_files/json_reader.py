@@ -13,11 +13,11 @@ from typing import IO
 
 import msgspec
 
-from batchd import BadRow, Dialect, FileRefused, Json, Reader, Settings, Source, read_json_line
+from batchd import BadRow, Dialect, FileRefused, Json, Reader, Settings, Source, read_json_line, read_json_together
 
 from .bad_lines import bad_line
 from .content import begin_json, refuse_other_kinds
-from .jsonl_reader import MAX_COLUMNS, MAX_LINE, JsonlReader
+from .jsonl_reader import MAX_LINE, JsonlReader, add_columns, rows_of
 
 _PIECE = 1 << 18
 _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.?)*+("|\Z)|[{}\[\]]', re.DOTALL)
@@ -29,7 +29,6 @@ _END = re.compile(rb"[,\]}\s]")
 _TAIL, _TRIED = 65_536, 8
 """How far from the end of what was read a comma between two objects is looked for, and how many are tried."""
 _AS_LIST = 'Write it as a list of objects, such as [{"review": "Good."}], and drop it again.'
-_decode = msgspec.json.Decoder(list[dict[str, Json]]).decode
 
 
 class JsonReader(Reader[Settings]):
@@ -64,16 +63,12 @@ class JsonReader(Reader[Settings]):
         columns: dict[str, None] = {}
         count = 0
         document = Document(self.max_object, self.piece_size)
-        for record in document.records(source):
-            count += 1
-            if isinstance(record, dict) and not record.keys() <= columns.keys():
-                columns.update(dict.fromkeys(record))
-                if len(columns) > MAX_COLUMNS:
-                    raise FileRefused(
-                        "columns",
-                        f"The file has more than {MAX_COLUMNS:,} different keys. Use the same keys in all objects, and "
-                        "drop the file again.",
-                    )
+        for records in document.records(source):
+            if isinstance(records, BadRow):
+                count += 1
+            else:
+                count += len(records)
+                add_columns(columns, records, "objects")
         if count == 0:
             raise FileRefused("empty", f"The file has no objects in it. {_AS_LIST}")
         if not columns:
@@ -81,8 +76,11 @@ class JsonReader(Reader[Settings]):
         self._facts = {"format": "json", "encoding": "utf-8", **({"list": document.key} if document.key else {})}
         names = list(columns)
         yield names
-        for record in Document(self.max_object, self.piece_size).records(source):
-            yield record if isinstance(record, BadRow) else [record.get(name) for name in names]
+        for records in Document(self.max_object, self.piece_size).records(source):
+            if isinstance(records, BadRow):
+                yield records
+            else:
+                yield from rows_of(records, names)
 
     def _is_lines(self, source: Source) -> bool:
         """Whether the file is JSON Lines: its first line is an object, and another object begins behind it."""
@@ -116,8 +114,8 @@ class Document:
         self._at = 0
         self._number = 0
 
-    def records(self, source: Source) -> Iterator[dict[str, Json] | BadRow]:
-        """The objects of the list; what is none, as a bad row."""
+    def records(self, source: Source) -> Iterator[list[dict[str, Json]] | BadRow]:
+        """The objects of the list, as many at once as were read together; what is none, as a bad row."""
         with source.open() as file:
             begin_json(file, "JSON is")
             first = self._look(file)
@@ -134,7 +132,7 @@ class Document:
             if self._look(file):
                 raise _broken("has something behind its end")
 
-    def _object(self, file: IO[bytes]) -> Iterator[dict[str, Json] | BadRow]:
+    def _object(self, file: IO[bytes]) -> Iterator[list[dict[str, Json]] | BadRow]:
         """The members of an object, of which one is the list."""
         if self._look(file) == b"}":
             self._take()
@@ -176,7 +174,7 @@ class Document:
             if not self._more(file):
                 return False
 
-    def _list(self, file: IO[bytes]) -> Iterator[dict[str, Json] | BadRow]:
+    def _list(self, file: IO[bytes]) -> Iterator[list[dict[str, Json]] | BadRow]:
         """The objects up to the bracket that ends the list."""
         if self._look(file) == b"]":
             self._take()
@@ -185,12 +183,13 @@ class Document:
             if len(self._left) - self._at < self._piece and self._more(file):
                 many = self._many()
                 if many is not None:
-                    yield from many
+                    yield many
                     continue
             self._number += 1
             self.one_by_one += 1
             text = self._value(file)
-            yield self._one(text) if text.startswith(b"{") else self._bad(text, "is not an object")
+            record = self._one(text) if text.startswith(b"{") else self._bad(text, "is not an object")
+            yield record if isinstance(record, BadRow) else [record]
             mark = self._look(file)
             self._take()
             if mark == b"]":
@@ -206,14 +205,10 @@ class Document:
         boundaries = list(_BETWEEN.finditer(self._left, max(self._at, len(self._left) - _TAIL)))
         for between in boundaries[: -_TRIED - 1 : -1]:
             text = self._left[self._at : between.start() + 1]
-            try:
-                records = _decode(b"[" + text + b"]")
-            except (ValueError, RecursionError):
+            records = read_json_together(b"[%b]" % text, lines=False)
+            if records is None:
                 continue
-            # As many keys as colons behind quotes, so no key is there twice; else each is looked at by itself.
-            if text.count(b'":') != sum(map(len, records)) or b" :" in text or b"\t" in text or b"\r" in text:
-                return None
-            if any("" in record for record in records):
+            if "" in set().union(*records):
                 return None
             self._at = between.end() - 1
             self._number += len(records)

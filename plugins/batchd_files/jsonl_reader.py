@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
+from operator import itemgetter
 from typing import IO
 
-from batchd import BadRow, Dialect, Failure, FileRefused, Json, Reader, Settings, Source, read_json_line
+import msgspec
+
+from batchd import (
+    BadRow,
+    Dialect,
+    Failure,
+    FileRefused,
+    Json,
+    Reader,
+    Settings,
+    Source,
+    read_json_line,
+    read_json_together,
+)
 
 from .bad_lines import TOO_LONG, bad_line
 from .content import begin_json
@@ -16,8 +33,11 @@ MAX_COLUMNS = 1_000
 """Different keys in one file. Every row has every column, so a different key in each row would fill the disk."""
 MAX_VALUES = 200_000
 """Keys, lists and objects in one line: each takes up to 25 times as much memory as in the file."""
+_PIECE = 1 << 16
+"""Bytes that are read together. Fewer than MAX_VALUES."""
 _SHOWN = 1_000
 """How much of a line that is too long is returned; the rest is in the archived original."""
+_decode_lines = msgspec.json.Decoder(dict[str, Json]).decode_lines
 
 
 class JsonlReader(Reader[Settings]):
@@ -39,35 +59,51 @@ class JsonlReader(Reader[Settings]):
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """See Reader. Reads the file twice: for the columns, then for the rows."""
-        columns = _columns(source, self.max_line)
+        lines = _Lines(source, self.max_line)
+        columns = _columns(lines)
         yield columns
-        for record in _records(source, self.max_line):
-            if isinstance(record, BadRow):
-                yield record
+        for records in lines.records():
+            if isinstance(records, BadRow):
+                yield records
             else:
-                yield [record.get(column) for column in columns]
+                yield from rows_of(records, columns)
 
 
-def _columns(source: Source, max_line: int) -> list[str]:
+def rows_of(records: list[dict[str, Json]], columns: Sequence[str]) -> Iterator[list[Json]]:
+    """The values of the records, in the order of the columns."""
+    if len(columns) > 1 and sum(map(len, records)) == len(records) * len(columns):
+        with suppress(KeyError):  # a program may still write into the file
+            return iter([*map(list, map(itemgetter(*columns), records))])  # none lacks any
+    return ([record.get(column) for column in columns] for record in records)
+
+
+def add_columns(columns: dict[str, None], records: list[dict[str, Json]], what: str) -> None:
+    """Add the keys of the records that are not there yet."""
+    if columns.keys() >= set().union(*records):
+        return
+    for record in records:
+        columns.update(dict.fromkeys(record))
+        if len(columns) > MAX_COLUMNS:
+            raise FileRefused(
+                "columns",
+                f"The file has more than {MAX_COLUMNS:,} different keys. Use the same keys in all {what}, and drop "
+                "the file again.",
+            )
+
+
+def _columns(lines: _Lines) -> list[str]:
     columns: dict[str, None] = {}
     rows = bad = 0
     first_bad: BadRow | None = None
-    for record in _records(source, max_line):
-        if isinstance(record, BadRow):
+    for records in lines.records():
+        if isinstance(records, BadRow):
             bad += 1
-            first_bad = first_bad or record
-            if rows == 0 and bad == 1 and record.values == ["["]:
+            first_bad = first_bad or records
+            if rows == 0 and bad == 1 and records.values == ["["]:
                 break  # a list over many lines: only its last object, without a comma after it, would pass for a row
             continue
-        rows += 1
-        if not record.keys() <= columns.keys():
-            columns.update(dict.fromkeys(record))
-            if len(columns) > MAX_COLUMNS:
-                raise FileRefused(
-                    "columns",
-                    f"The file has more than {MAX_COLUMNS:,} different keys. Use the same keys in all lines, and drop "
-                    "the file again.",
-                )
+        rows += len(records)
+        add_columns(columns, records, "lines")
     if first_bad is not None and rows == 0:
         raise _nothing_readable(first_bad, bad)
     if rows == 0:
@@ -96,43 +132,73 @@ def _nothing_readable(first: BadRow, lines: int) -> FileRefused:
     )
 
 
-def _records(source: Source, max_line: int) -> Iterator[dict[str, Json] | BadRow]:
-    with source.open() as file:
-        begin_json(file, "JSON Lines are")
-        for number, line in _numbered(file, max_line):
-            if isinstance(line, BadRow):
-                yield line
-            elif line:
-                yield _record(number, line)
+class _Lines:
+    """The objects of the lines: those of a piece at once if they can be read together, else line by line."""
+
+    def __init__(self, source: Source, max_line: int) -> None:
+        self._source = source
+        self._max_line = max_line
+        self._whole: set[int] = set()
+        """Where pieces begin that could be read together. The next time, they are not examined again."""
+
+    def records(self) -> Iterator[list[dict[str, Json]] | BadRow]:
+        """All of them, from the beginning."""
+        number = 0
+        with self._source.open() as file:
+            begin_json(file, "JSON Lines are")
+            start = file.tell()
+            size = min(_PIECE, self._max_line)
+            while piece := file.read(size):
+                lines = piece if len(piece) < size else piece[: piece.rfind(b"\n") + 1]
+                # What has been read of a line that goes on is read again.
+                file.seek(start + len(lines))
+                together = self._together(start, lines)
+                if together is not None:
+                    number += len(together)
+                    yield together
+                else:
+                    one_by_one = _each_line(io.BytesIO(lines) if lines else file, self._max_line)
+                    for line in one_by_one if lines else islice(one_by_one, 1):
+                        number += 1
+                        record = _record(number, line, self._max_line)
+                        if record is not None:
+                            yield record if isinstance(record, BadRow) else [record]
+                start = file.tell()
+
+    def _together(self, start: int, lines: bytes) -> list[dict[str, Json]] | None:
+        if start in self._whole:
+            with suppress(ValueError):  # a program may have written into the file meanwhile
+                return _decode_lines(lines)
+        records = read_json_together(lines, lines=True)
+        if records is None or "" in set().union(*records):
+            return None
+        self._whole.add(start)
+        return records
 
 
-def _numbered(file: IO[bytes], max_line: int) -> Iterator[tuple[int, bytes | BadRow]]:
-    """The numbered lines, without their ends. Only a newline ends a line: a string may contain U+2028."""
-    number = 0
+def _each_line(file: IO[bytes], max_line: int) -> Iterator[bytes]:
+    """The lines with their ends; of one that is too long the beginning."""
     while line := file.readline(max_line + 1):
-        number += 1
-        if len(line) > max_line and not line.endswith(b"\n"):
-            while (rest := file.readline(max_line)) and not rest.endswith(b"\n"):
-                pass
-            shown = line[:_SHOWN].decode("utf-8", "ignore")
-            yield (
-                number,
-                bad_line(
-                    f"{shown}…".encode(),
-                    TOO_LONG,
-                    f"Line {number:,} is longer than {max_line:,} bytes. Only its beginning is returned; the "
-                    "whole line is in the original file, in the archive.",
-                ),
-            )
-        else:
-            yield number, line.strip(b" \t\r\n")
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = file.readline(max_line)
+        yield line
 
 
-def _record(number: int, line: bytes) -> dict[str, Json] | BadRow:
+def _record(number: int, line: bytes, max_line: int) -> dict[str, Json] | BadRow | None:
+    """The object of a line; None if it is blank. Only a newline ends a line: a string may contain U+2028."""
+    if len(line) > max_line and not line.endswith(b"\n"):
+        return _too_much(
+            line,
+            f"Line {number:,} is longer than {max_line:,} bytes. Only its beginning is returned; the whole line is in "
+            "the original file, in the archive.",
+        )
+    line = line.strip(b" \t\r\n")
+    if not line:
+        return None
     if len(line) > MAX_VALUES and line.count(b":") + line.count(b"[") + line.count(b"{") > MAX_VALUES:
-        return bad_line(
-            line[:_SHOWN].decode("utf-8", "ignore").encode(),
-            TOO_LONG,
+        return _too_much(
+            line,
             f"Line {number:,} has more than {MAX_VALUES:,} keys, lists and objects. Only its beginning is returned; "
             "the whole line is in the original file, in the archive.",
         )
@@ -142,3 +208,7 @@ def _record(number: int, line: bytes) -> dict[str, Json] | BadRow:
     if "" in record:
         return bad_line(line, "invalid_json_line", f"Line {number:,}: This line has a key without a name. Write one.")
     return record
+
+
+def _too_much(line: bytes, why: str) -> BadRow:
+    return bad_line(f"{line[:_SHOWN].decode('utf-8', 'ignore')}…".encode(), TOO_LONG, why)

@@ -163,6 +163,23 @@ def test_duplicate_keys_are_found_however_they_are_written(tmp_path_factory, pai
     assert isinstance(read(READER, path)[1][1], BadRow) == duplicate
 
 
+def test_a_bad_line_among_many_is_found_by_its_number(drop):
+    lines = [b'{"id":%d,"text":"some: words"}' % number for number in range(9_000)]
+    faults = {700: b'{"id":1,"id":2}', 3_000: b'{"id":1}{"id":2}', 6_001: b'{"":1}', 8_999: b"oops"}
+    for place, line in faults.items():
+        lines[place] = line
+    lines[5_000] = b""
+    lines[6_000] = b'{"text":"%s","id":1}' % (b"x" * 100_000)
+    _, records = read(READER, drop(b"\r\n".join(lines)))
+    assert len(records) == 8_999
+    assert {number: record for number, record in enumerate(records) if isinstance(record, BadRow)}.keys() == {
+        place - (place > 5_000) for place in faults
+    }
+    assert [record.failure.message.split(":")[0] for record in bad(records)] == [f"Line {n + 1:,}" for n in faults]
+    assert records[5_999] == [1, "x" * 100_000]
+    assert records[8_000] == [8_001, "some: words"]
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(drop):
     def peak(rows: int) -> int:
@@ -176,4 +193,4 @@ def test_memory_does_not_grow_with_the_file(drop):
             tracemalloc.stop()
 
     peak(1_000)
-    assert peak(40_000) < peak(4_000) + 200_000
+    assert peak(40_000) < peak(8_000) + 200_000

@@ -82,6 +82,7 @@ PUBLIC = [
     "free_names",
     "hookimpl",
     "read_json_line",
+    "read_json_together",
     "read_output_line",
     "read_usage",
     "request_failure",

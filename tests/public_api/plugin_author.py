@@ -76,6 +76,7 @@ from batchd import (
     free_names,
     hookimpl,
     read_json_line,
+    read_json_together,
     read_output_line,
     read_usage,
     request_failure,
@@ -543,6 +544,7 @@ def register_commands(register: Register) -> None:
 def looked_at(text: bytes) -> str | None:
     """What a plugin that reads lines may ask batchd."""
     record = read_json_line(text)
+    assert_type(read_json_together(text, lines=True), list[dict[str, Json]] | None)
     read_json_line("{}")  # type: ignore[arg-type]
     if isinstance(record, Failure):
         return record.code

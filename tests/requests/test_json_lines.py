@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchd.model import Failure
-from batchd.requests.json_lines import UNREADABLE, on_one_line, read_json_line
+from batchd.requests.json_lines import UNREADABLE, on_one_line, read_json_line, read_json_together
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -102,6 +102,31 @@ def test_double_keys_are_found_however_they_are_written(pairs: list[tuple[str, i
     line = "{" + ",".join(f"{json.dumps(key)}{colon}{value}" for key, value in pairs) + "}"
     read = read_json_line(line.encode())
     assert isinstance(read, Failure) == (len({key for key, _ in pairs}) < len(pairs))
+
+
+def test_together_every_line_is_examined_as_by_itself() -> None:
+    good = b'{"a":1,"b":{"c":"d: e"}}'
+    assert read_json_together(b"%b\r\n" % good * 3, lines=True) == [json.loads(good)] * 3
+    # Lines that two objects, or two halves of one, share; and one that is blank.
+    odd = [b'{"a":1}\n\n{"b":1}\n', b'{"a":1}{"b":1}\n{"c":\n1}\n', b'{"a":1}\n{"b":\n{"c":1}}\n', b'{"a":1}\n{"b":1}']
+    odd += [b"%b\n%b\n%b\n" % (good, line, good) for line, _, _ in BAD]
+    assert not [text for text in odd if read_json_together(text, lines=True) is not None]
+    lists = [b"[%b,%b]" % (good, line) for line, _, _ in BAD if line != b'{"a":1}{"b":2}']
+    assert not [text for text in [*lists, b'[{"a":1,"a"\n:1}]'] if read_json_together(text, lines=False) is not None]
+    assert read_json_together(b"[%b,\n %b]" % (good, good), lines=False) == [json.loads(good)] * 2
+
+
+@PATIENT
+@given(
+    st.lists(st.lists(st.tuples(KEYS, VALUES), max_size=3), min_size=1, max_size=4), st.sampled_from([":", " :", "\t:"])
+)
+def test_together_they_are_the_same(objects: list[list[tuple[str, Any]]], colon: str) -> None:
+    members = [[f"{json.dumps(key)}{colon}{json.dumps(value)}" for key, value in pairs] for pairs in objects]
+    lines = [f"{{{','.join(each)}}}" for each in members]
+    single = [read_json_line(line.encode()) for line in lines]
+    for text, in_lines in ((f"{chr(10).join(lines)}\n", True), (f"[{','.join(lines)}]", False)):
+        together = read_json_together(text.encode(), lines=in_lines)
+        assert together in (None, single)
 
 
 @PATIENT

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 
 import msgspec
 
@@ -35,6 +36,9 @@ MARKED = Failure(
 )
 _NO_TEXT = Failure(NOT_UTF8, "This line is not valid UTF-8. Save the file as UTF-8.")
 _decoder = msgspec.json.Decoder()
+_objects = msgspec.json.Decoder(dict[str, Json])
+_list = msgspec.json.Decoder(list[dict[str, Json]])
+_SPACED_KEY = re.compile(rb'"[ \t\r\n]+:')
 _SEPARATORS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
 _KINDS = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "true or false"}
 
@@ -58,6 +62,32 @@ def read_json_line(line: bytes) -> dict[str, Json] | Failure:
     if double is not None:
         return Failure(DOUBLE_KEY, f"This line has the key “{double}” twice in one object. Remove one of the two.")
     return record
+
+
+def read_json_together(text: bytes, *, lines: bool) -> list[dict[str, Json]] | None:
+    """The objects of whole `lines`, or of a list; None unless all are certain: then each is to be read by itself.
+
+    To read them together takes a fourth of the time. They are those that `read_json_line` gives for each.
+    """
+    if lines and b"\r" in text:
+        text = text.replace(b"\r\n", b"\n")
+    try:
+        if not lines:
+            records = _list.decode(text)
+        else:
+            records = _objects.decode_lines(text)
+            # One object on each line: in JSON, a newline between two braces is between two values.
+            ends = text.count(b"\n")
+            if ends != len(records) or ends != text.count(b"}\n{") + 1 or text[-2:] != b"}\n" or text[:1] != b"{":
+                return None
+    except (ValueError, RecursionError):
+        return None
+    # As many keys as colons, or as colons behind quotes: no key is there twice. (Texts may have more of these.)
+    keys = sum(map(len, records))
+    if text.count(b":") == keys:
+        return records
+    found = text.count(b'":')
+    return records if found in (keys, sum(map(_keys, records))) and not _spaced(text) else None
 
 
 def on_one_line(encoded: bytes) -> bytes:
@@ -100,7 +130,7 @@ class _DoubleKey(Exception):
 def _double_key(line: bytes, record: dict[str, Json]) -> str | None:
     """A key that one object of the line has twice. A decoder would keep the last one without an error."""
     # As many keys as colons after quotes: no key appears twice. (Texts may have more of these.)
-    if line.count(b'":') == _keys(record) and b" :" not in line and b"\t" not in line and b"\r" not in line:
+    if line.count(b'":') == _keys(record) and not _spaced(line):
         return None
 
     def once(pairs: list[tuple[str, Json]]) -> None:
@@ -115,6 +145,12 @@ def _double_key(line: bytes, record: dict[str, Json]) -> str | None:
     except _DoubleKey as double:
         return str(double)
     return None
+
+
+def _spaced(text: bytes) -> bool:
+    """Whether there may be a key with something between its quote and its colon."""
+    blank = b" :" in text or b"\t" in text or b"\r" in text or b"\n:" in text
+    return blank and _SPACED_KEY.search(text) is not None
 
 
 def _keys(value: Json) -> int:
