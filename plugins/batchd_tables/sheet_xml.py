@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from xml.etree.ElementTree import Element
 
 from batchd import Failure, FileRefused, Json
 
 from .number_formats import PLAIN, Format, shown
+from .row_shapes import Shapes
 from .sheets import MAX_COLUMNS, SheetRow, column_letters
 from .texts import cell_text, rich_text, unescaped
 from .xml_text import broken, fragment, local, namespaces, pieces
@@ -67,45 +68,58 @@ class SheetXml:
             yield from chunks
 
         number = 0
+        shapes = Shapes(prefix, _PLACES, self._reader_of)
         for piece in pieces(rest(), end, f"</{prefix}sheetData>"):
             odd = "<!" in piece
-            for text in piece.split(end):
+            at = 0
+            while True:
+                shape = shapes.current
+                if shape is not None and not odd:
+                    match = shape.pattern.match(piece, at)
+                    while match is not None:
+                        at = match.end()
+                        number = int(match[1])
+                        yield SheetRow(number, shape.values(match.groups()))
+                        match = shape.pattern.match(piece, at)
+                stop = piece.find(end, at)
+                text = piece[at:stop] if stop >= 0 else piece[at:]
+                at = stop + len(end)
                 start = text.rfind(opening)
-                if start < 0:
-                    continue
-                if text.startswith(f'{opening} r="{number + 1}"', start):
-                    number += 1
-                else:
+                if start >= 0:
                     number = _row_number(text, start, number + 1 + text.count(opening, 0, start))
-                found = usual.findall(text, start)
-                if odd or len(found) != text.count(cell, start):
-                    yield self._unusual(f"<root{spaces}>{text[start:]}{end}</root>" if cell in text else "", number)
-                elif found:
-                    yield self._row(found, number)
+                    found = usual.findall(text, start)
+                    if odd or len(found) != text.count(cell, start):
+                        yield self._unusual(f"<root{spaces}>{text[start:]}{end}</root>" if cell in text else "", number)
+                    elif found:
+                        shapes.missed(found)
+                        yield self._row(found, number)
+                if stop < 0:
+                    break
+
+    def _reader_of(self, kind: str, style: str) -> Callable[[str], Json]:
+        """What reads the values of a kind and a style."""
+        if kind == "s":
+            return self._shared
+        if kind == "b":
+            return _truth
+        if kind and kind != "n":
+            return cell_text
+        return self._shown[style].__getitem__ if style in self._shown else _plain_number
+
+    def _shared(self, value: str) -> str:
+        try:
+            return self._texts[int(value)]
+        except (IndexError, ValueError):
+            raise broken("has no text for a cell") from None
 
     def _row(self, found: Sequence[tuple[str, ...]], number: int) -> SheetRow:
         """A row of usual cells."""
         cells: list[Json] = []
         row = SheetRow(number, cells)
-        texts, shown_as = self._texts, self._shown
         reached = 0
         for letters, style, kind, formula, value, inline in found:
             if value:
-                item: Json
-                if kind == "s":
-                    try:
-                        item = texts[int(value)]
-                    except (IndexError, ValueError):
-                        raise broken(f"has no text for a cell of row {number:,}") from None
-                elif not kind or kind == "n":
-                    if style in shown_as:
-                        item = shown_as[style][value]
-                    else:
-                        item = int(value) if value.isdecimal() and len(value) < 1_000 else number_of(value)
-                elif kind == "b":
-                    item = value.strip() in {"1", "true"}
-                else:
-                    item = cell_text(value)
+                item = self._reader_of(kind, style)(value)
             elif inline:
                 item = cell_text(inline)
             elif formula and kind != "str":
@@ -186,6 +200,14 @@ def _row_number(text: str, start: int, otherwise: int) -> int:
 
 
 _NUMBERED = re.compile(r'<(?:[\w.-]+:)?row[^>]*?\sr="(\d{1,9})"')
+
+
+def _truth(value: str) -> bool:
+    return value.strip() in {"1", "true"}
+
+
+def _plain_number(value: str) -> Json:
+    return int(value) if value.isdecimal() and len(value) < 1_000 else number_of(value)
 
 
 def number_of(text: str) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -225,3 +226,61 @@ def test_texts_beyond_the_memory_are_in_a_file(tmp_path: Path) -> None:
         assert not list(tmp_path.iterdir())
         with pytest.raises(IndexError):
             texts.quick()[len(written)]
+
+
+def test_rows_of_many_shapes_are_those_that_another_program_reads(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    book = xlsxwriter.Workbook(tmp_path / "x.xlsx")
+    data, day, zeros = (
+        book.add_worksheet(),
+        book.add_format({"num_format": "yyyy-mm-dd"}),
+        book.add_format({"num_format": "0000"}),
+    )
+    data.write_row(0, 0, list("abcdef"))
+    expected = []
+    for number in range(1, 400):
+        row: list[Any] = [None] * 6
+        for column in range(6):
+            form = 0 if chance.random() < 0.8 else chance.randrange(7)
+            row[column] = [
+                column * 1.5,
+                f"text {number} & <{column}>",
+                number % 2 == 0,
+                "2026-05-01",
+                "0042",
+                None,
+                None,
+            ][form]
+            if form == 3:
+                data.write_datetime(number, column, moment(2026, 5, 1), day)
+            elif form == 4:
+                data.write_number(number, column, 42, zeros)
+            elif form == 5:
+                data.write_blank(number, column, None, day)
+            elif form < 3:
+                data.write(number, column, row[column])
+        row = [int(cell) if type(cell) is float and cell.is_integer() else cell for cell in row]
+        expected += [row] if any(cell is not None for cell in row) else []
+    book.close()
+    assert read(tmp_path / "x.xlsx")[1:] == expected
+
+
+def test_a_row_out_of_shape_among_others_is_read_by_its_cells(tmp_path: Path) -> None:
+    usual = '<row r="{0}"><c r="A{0}" t="inlineStr"><is><t>t{0}</t></is></c><c r="C{0}"><v>{0}</v></c></row>'
+    odd = [
+        '<row r="10" spans="1:3"><c r="A10"><f>1+1</f><v>2</v></c><c r="C10"/></row>',
+        '<row r="11"><c r="C11"><f>1+1</f></c></row>',
+        '<row r="12"><c r="A12" t="str"><v>a&amp;b</v></c><c r="B12" s="9"/><c r="C12" t="b"><v>1</v></c></row>',
+        '<row r="13"><!-- <c r="A13"><v>9</v></c> --><c r="A13"><v>1</v></c></row>',
+    ]
+    header = '<row r="1"><c r="A1" t="inlineStr"><is><t>a</t></is></c><c r="B1" t="inlineStr"><is><t>b</t></is></c>'
+    header += '<c r="C1" t="inlineStr"><is><t>c</t></is></c></row>'
+    rows = "".join([*map(usual.format, range(2, 10)), *odd[:3], *map(usual.format, range(20, 25))])
+    for text, last in ((rows, []), (rows + odd[3], [[1, None, None]])):
+        path = hand_made(tmp_path / "x.xlsx", parts={"xl/worksheets/sheet1.xml": sheet(header + text)})
+        records = read(path)[1:]
+        plain = [[f"t{n}", None, n] for n in range(2, 10)]
+        assert records[:9] == [*plain, [2, None, None]]
+        assert isinstance(records[9], BadRow)
+        assert "C11" in records[9].failure.message
+        assert records[10:] == [["a&b", None, True], *([f"t{n}", None, n] for n in range(20, 25)), *last]
