@@ -1,9 +1,12 @@
-"""How fast each reader is: rows a second, against the fastest plain way to the same rows, and its memory.
+"""How fast each reader and each sink is: rows a second, against the fastest plain way to the same rows, and memory.
 
     python bench/files.py [ROWS]
+    python bench/files.py --large [FOLDER]
 
-Each runs in a process of its own. A reader is to reach half of the plain way. The columns are an id, a text of 55
-characters, a number, a date and a truth value.
+Each runs in a process of its own. A reader or a sink is to reach half of the plain way, which does not care for
+memory. The columns are an id, a text of 55 characters, a number, a date and a truth value; a sink adds two of the
+answer, status and error. `--large` reads and writes 5,000,000 rows of CSV, 1,000,000 of Parquet and a full sheet of
+1,048,576 rows, and says how much memory each takes; it takes minutes.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +54,27 @@ def write(kind: str, path: Path, rows: int) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        pq.write_table(pa.table(dict(zip(NAMES, map(list, zip(*table(rows), strict=True)), strict=True))), path)
+        with ExitStack() as stack:
+            writer: Any = None
+            for some in pieces(table(rows)):
+                part = pa.table(dict(zip(NAMES, map(list, zip(*some, strict=True)), strict=True)))
+                writer = writer or stack.enter_context(pq.ParquetWriter(path, part.schema))
+                writer.write_table(part)
     elif kind.startswith("json"):
         objects = (json.dumps(dict(zip(NAMES, row, strict=True)), default=str) for row in table(rows))
         lines = kind == "jsonl"
         path.write_text(("" if lines else "[") + ("\n" if lines else ",\n").join(objects) + ("\n" if lines else "]"))
     else:
-        writer = csv.writer(text := io.StringIO())
-        writer.writerow(NAMES)
-        writer.writerows(table(rows))
-        data = text.getvalue().encode()
-        path.write_bytes(gzip.compress(data, 1) if kind.endswith(".gz") else data)
+        with gzip.open(path, "wt", 1) if kind.endswith(".gz") else path.open("w", newline="") as text:
+            lines = csv.writer(text)
+            lines.writerow(NAMES)
+            lines.writerows(table(rows))
+
+
+def pieces(rows: Iterator[Any]) -> Iterator[list[Any]]:
+    """The rows in groups."""
+    while some := list(islice(rows, 100_000)):
+        yield some
 
 
 def plain(kind: str, path: Path) -> Iterable[Any]:
@@ -93,11 +108,120 @@ def ours(kind: str, path: Path) -> Iterable[Any]:
         yield from file.records
 
 
-def measure(way: Callable[[str, Path], Iterable[Any]], kind: str, path: Path) -> None:
+ANSWERS = ["label", "score"]
+SINKS = {
+    # The sink, the ending of its file, and the form of the file that was dropped.
+    "csv": ("csv", ".csv", None),
+    "same (csv)": ("same", ".csv", "csv"),
+    "same (jsonl)": ("same", ".jsonl", "jsonl"),
+    "jsonl": ("jsonl", ".jsonl", "jsonl"),
+    "xlsx": ("xlsx", ".xlsx", "xlsx"),
+    "parquet": ("parquet", ".parquet", "parquet"),
+}
+RAW = (
+    b'{"id":"x","custom_id":"a-1","response":{"status_code":200,"body":{"choices":[{"message":{"content":"good"}}]}}}\n'
+)
+
+
+def results(rows: int) -> Iterator[Any]:
+    """The rows with their answers; one of a hundred failed."""
+    from batchd import Failure, ResultRow, RowStatus
+
+    refused = Failure("refused", "The service refused this row.")
+    for number, row in enumerate(table(rows)):
+        values = [*row[:3], row[3].isoformat(), row[4]]
+        failed = number % 100 == 99
+        yield ResultRow(
+            number,
+            values,
+            values,
+            RowStatus.FAILED if failed else RowStatus.OK,
+            () if failed else ("good", 4),
+            refused if failed else None,
+            None,
+            None if failed else RAW,
+        )
+
+
+def finished(rows: Iterable[Any]) -> Iterator[list[Any]]:
+    """The cells of the results, for the plain ways."""
+    for row in rows:
+        error = row.failure.message if row.failure is not None else None
+        yield [*row.values, *(row.answer or (None, None)), row.status.value, error]
+
+
+def plainly(kind: str, rows: Iterable[Any], path: Path) -> None:
+    """The fastest way to write the results."""
+    names = [*NAMES, *ANSWERS, "status", "error"]
+    ending = SINKS[kind][1]
+    if kind == "jsonl":
+        import msgspec
+
+        decode, encode = msgspec.json.Decoder().decode, msgspec.json.encode
+        with path.open("wb") as file:
+            for row in rows:
+                line = decode(row.raw) if row.raw else {"response": None, "error": {"message": row.failure.message}}
+                file.write(encode({**line, "custom_id": str(row.number)}) + b"\n")
+    elif ending == ".jsonl":
+        import msgspec
+
+        encode = msgspec.json.encode
+        with path.open("wb") as file:
+            file.writelines(encode(dict(zip(names, row, strict=True))) + b"\n" for row in finished(rows))
+    elif ending == ".csv":
+        with path.open("w", newline="") as text:
+            writer = csv.writer(text)
+            writer.writerow(names)
+            writer.writerows(finished(rows))
+    elif ending == ".xlsx":
+        import xlsxwriter
+
+        with xlsxwriter.Workbook(path, {"constant_memory": True}) as book:
+            sheet = book.add_worksheet()
+            for number, row in enumerate([names, *finished(rows)]):
+                sheet.write_row(number, 0, row)
+    else:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        columns = map(list, zip(*finished(rows), strict=True))
+        pq.write_table(pa.table(dict(zip(names, columns, strict=True))), path)
+
+
+def by_sink(kind: str, rows: Iterable[Any], path: Path) -> None:
+    """The sink, as a worker calls it."""
+    from batchd import Dialect, Shape
+    from batchd_files.csv_sink import CsvSink
+    from batchd_files.jsonl_sink import JsonlSink
+    from batchd_files.same_sink import SameSink
+    from batchd_tables.parquet_sink import ParquetSink
+    from batchd_tables.xlsx_sink import XlsxSink
+
+    name, ending, form = SINKS[kind]
+    sinks = {"csv": CsvSink, "same": SameSink, "jsonl": JsonlSink, "xlsx": XlsxSink, "parquet": ParquetSink}
+    made: Any = sinks[name]
+    sink = made(made.Settings())
+    shape = Shape("job", NAMES, ANSWERS, Dialect(form=form) if form else None)
+    heads = sink.heads(shape)
+    with path.open("wb") as file, path.with_name("failed").open("wb") as failed:
+        file.write(heads[f".results{ending}"])
+        for suffix, line in sink.lines(shape, rows):
+            (file if suffix.startswith(".results") else failed).write(line)
+
+
+def measure(way: str, kind: str, path: Path, rows: int) -> None:
     """Print rows, seconds of CPU, and the most memory in MiB."""
-    sum(1 for _ in way(kind, path.with_name(f"few.{kind}")))  # imports what it needs
-    before = time.process_time()
-    rows = sum(1 for _ in way(kind, path))
+    if way.endswith("sink"):
+        write_ = by_sink if way == "our sink" else plainly
+        write_(kind, results(10), path)  # imports what it needs
+        made = results(rows) if way == "our sink" and rows >= 1_000_000 else list(results(rows))
+        before = time.process_time()
+        write_(kind, made, path)
+    else:
+        read = ours if way == "ours" else plain
+        sum(1 for _ in read(kind, path.with_name(f"few.{kind}")))
+        before = time.process_time()
+        rows = sum(1 for _ in read(kind, path))
     print(rows, time.process_time() - before, most_memory())
 
 
@@ -107,31 +231,58 @@ def most_memory() -> int:
     return int(line.split()[1]) // 1024
 
 
-def main() -> int:
-    """Measure all, and say which reader is too slow."""
-    if len(sys.argv) == 4:
-        measure(ours if sys.argv[1] == "ours" else plain, sys.argv[2], Path(sys.argv[3]))
-        return 0
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
+def measured(way: str, kind: str, path: Path, rows: int) -> tuple[float, int]:
+    """Rows a second and MiB, by a process of its own."""
+    command = [sys.executable, __file__, way, kind, str(path), str(rows)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    count, seconds, memory = done.stdout.split()
+    return int(count) / float(seconds), int(memory)
+
+
+def compare(title: str, kinds: Iterable[str], rows: int, folder: Path, ways: tuple[str, str]) -> list[str]:
+    """Print a table; return what is too slow."""
     slow = []
-    print(f"{'':8} {'plain rows/s':>12} {'MiB':>6} {'batchd rows/s':>14} {'MiB':>6} {'share':>6}")
-    with tempfile.TemporaryDirectory() as folder:
-        for kind in KINDS:
-            write(kind, path := Path(folder) / f"may.{kind}", rows)
+    print(f"{title:12} {'plain rows/s':>12} {'MiB':>6} {'batchd rows/s':>14} {'MiB':>6} {'share':>6}")
+    for kind in kinds:
+        path = folder / f"may.{kind}"
+        if ways[1] == "ours":
+            write(kind, path, rows)
             write(kind, path.with_name(f"few.{kind}"), 10)
-            found = {}
-            for way in ("plain", "ours"):
-                done = subprocess.run(
-                    [sys.executable, __file__, way, kind, str(path)], check=True, capture_output=True, text=True
-                )
-                count, seconds, memory = done.stdout.split()
-                found[way] = int(count) / float(seconds), int(memory)
-            share = found["ours"][0] / found["plain"][0]
-            slow += [kind] if share < 0.5 else []
-            print(
-                f"{kind:8} {found['plain'][0]:>12,.0f} {found['plain'][1]:>6} "
-                f"{found['ours'][0]:>14,.0f} {found['ours'][1]:>6} {share:>6.2f}"
-            )
+        (plain_rate, plain_memory), (rate, memory) = (measured(way, kind, path, rows) for way in ways)
+        path.unlink()
+        slow += [f"{title} {kind}"] if rate < 0.5 * plain_rate else []
+        share = rate / plain_rate
+        print(f"{kind:12} {plain_rate:>12,.0f} {plain_memory:>6} {rate:>14,.0f} {memory:>6} {share:>6.2f}")
+    return slow
+
+
+def large(folder: Path) -> None:
+    """Read and write what is as large as batchd promises to take."""
+    print(f"{'':12} {'rows':>10} {'read rows/s':>12} {'MiB':>6} {'write rows/s':>13} {'MiB':>6}")
+    for kind, rows, sink in (("csv", 5_000_000, "csv"), ("parquet", 1_000_000, "parquet"), ("xlsx", 1_048_575, "xlsx")):
+        path = folder / f"may.{kind}"
+        write(kind, path, rows)
+        write(kind, path.with_name(f"few.{kind}"), 10)
+        read, memory = measured("ours", kind, path, rows)
+        path.unlink()
+        written, needed = measured("our sink", sink, path, rows)
+        path.unlink()
+        print(f"{kind:12} {rows:>10,} {read:>12,.0f} {memory:>6} {written:>13,.0f} {needed:>6}")
+
+
+def main() -> int:
+    """Measure all, and say what is too slow."""
+    if len(sys.argv) == 5:
+        measure(sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))
+        return 0
+    with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None) as name:
+        folder = Path(name)
+        if sys.argv[1:2] == ["--large"]:
+            large(folder)
+            return 0
+        rows = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
+        slow = compare("reader", KINDS, rows, folder, ("plain", "ours"))
+        slow += compare("sink", SINKS, rows, folder, ("plain sink", "our sink"))
     if slow:
         print(f"Below half of the plain way: {', '.join(slow)}.")
     return 1 if slow else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Sequence
 
@@ -29,6 +30,13 @@ def harmless(text: str) -> str:
     return f"'{text}"
 
 
+class _Back:
+    """What Python's writer writes to, to get the line back."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
 def _any(_value: Json, _text: str) -> bool:
     return True
 
@@ -52,39 +60,42 @@ class Table:
             dialect.quote == '"'
             and dialect.escape is None
             and not dialect.skip_spaces
+            and len(dialect.delimiter) == 1
             and not dialect.delimiter.isalnum()
         )
+        self._writer = csv.writer(
+            _Back(), delimiter=dialect.delimiter if self._usual else ",", lineterminator=dialect.line_end
+        )
+        # What Python's writer does not quote, though readers may look for it. The mark is looked for in any case.
+        written = {dialect.delimiter, *dialect.line_end}
+        rare = ["\ufeff" if each in written else each for each in (",", ";", "\t", "|", "\r", "\n")]
+        self._rare = (*rare, "\ufeff", "\0'", "\\\0")
 
     def line(self, values: Sequence[Json]) -> str:
         """The values as a line with its end, by RFC 4180."""
         delimiter, line_end = self.delimiter, self._dialect.line_end
         if self._quoted_too is not None:
             return f"{delimiter.join(map(self._in_style, values)) or self._dialect.quote * 2}{line_end}"
-        # Each `in` is a memchr: on a text of some sentences, ten times as fast as a regular expression. Most cells are
-        # one word or number, for which the first check is enough.
-        cells = [
-            value
-            if type(value) is str
-            and self._usual
-            and (
-                value.isalnum()
-                or (
-                    '"' not in value
-                    and "," not in value
-                    and "\n" not in value
-                    and ";" not in value
-                    and "\t" not in value
-                    and "|" not in value
-                    and "\r" not in value
-                    and "\ufeff" not in value
-                    and delimiter not in value
-                    and "\\" not in value
-                    and value[:1] != "'"
-                )
-            )
-            else self._cell(cell_text(value))
-            for value in values
+        texts = [
+            value if type(value) is str else str(value) if type(value) is int else cell_text(value) for value in values
         ]
+        if len(texts) > 1 and self._usual:
+            # Each `in` is a memchr, ten times as fast as a regular expression: none for each cell, but for all at once.
+            row = "\0".join(["", *texts, ""])
+            a, b, c, d, e, f, mark, apostrophe, backslash = self._rare
+            if not (
+                a in row
+                or b in row
+                or c in row
+                or d in row
+                or e in row
+                or f in row
+                or mark in row
+                or apostrophe in row
+                or backslash in row
+            ):
+                return str(self._writer.writerow(texts))
+        cells = [text if text.isalnum() and self._usual else self._cell(text) for text in texts]
         # Readers skip blank lines, so a row with one empty cell is written as "". And where nothing else separates
         # cells, they look for rarer delimiters.
         if len(cells) == 1 and (not cells[0] or (self._sure and _RARE.search(cells[0]) is not None)):

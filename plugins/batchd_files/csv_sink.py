@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
 from pydantic import field_validator
 
-from batchd import Dialect, FileSink, ResultRow, RowStatus, Settings, Shape, cell_text
+from batchd import Dialect, FileSink, Json, ResultRow, RowStatus, Settings, Shape
 
 from .cells import FORMULA_SIGNS, Table, harmless
 from .quotes import original_text
@@ -54,14 +54,13 @@ class CsvSink(FileSink[CsvSinkSettings]):
         """See FileSink."""
         results, failed = self._tables(shape)
         safe, signs = self._safe, FORMULA_SIGNS
-        no_answer = [""] * len(shape.answer_columns)
+        no_answer: Sequence[Json] = [None] * len(shape.answer_columns)
         for row in rows:
             answer = no_answer
             if row.answer:
                 # A fast path for each value: nearly all are texts that no spreadsheet would run.
                 answer = [
-                    value if type(value) is str and value[:1] not in signs else safe(cell_text(value))
-                    for value in row.answer
+                    value if type(value) is not str or value[:1] not in signs else safe(value) for value in row.answer
                 ]
             error = safe(row.failure.message) if row.failure is not None else ""
             yield ".results.csv", results.encoded(results.line([*row.values, *answer, row.status.value, error]))
