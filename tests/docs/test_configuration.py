@@ -27,6 +27,7 @@ from batchd.config.tables import (
     SinkTable,
     WorkersTable,
 )
+from batchd.config.web import WebTable
 from batchd.plugin.catalogue import Catalogue, Role
 from batchd.plugin.validation import check
 from batchd_notify.command import Command
@@ -50,6 +51,7 @@ OWN: Mapping[str, type[BaseModel]] = {
     "`[budget]`": BudgetTable,
     "`[reuse]`": ReuseTable,
     "`[people]`": PeopleTable,
+    "`[web]`": WebTable,
     "`[workers]`": WorkersTable,
     "`[providers.NAME]`": ProviderTable,
     "`[providers.NAME.budget]`": CeilingsTable,

@@ -39,6 +39,11 @@ def test_what_pages_and_code_say_is_in_the_catalogue_and_nothing_else_is():
     built = {f"report.{key}" for key in ("done", "failed", "cancelled", "lane_batch", "lane_live")}
     built |= {f"report.{key}" for key in ("claimed", "accepted", "planned", "collected")}
     built |= {key for key in catalogue() if key.startswith(("advice.", "state."))}
+    for path in (HOME / "web" / "templates").rglob("*.jinja"):
+        said |= {f"page.{key}" for key in re.findall(r'\bsay\("(\w+)"[,)]', path.read_text())}
+    for path in (HOME / "web").rglob("*.py"):
+        said |= {f"page.{key}" for key in re.findall(r'\bsay\("(\w+)"[,)]', path.read_text())}
+    built |= {key for key in catalogue() if key.startswith(("page.state_", "page.group_", "page.lang_", "page.lane_"))}
     assert said - set(catalogue()) == set()
     assert set(catalogue()) - said - built == set()
 

@@ -41,6 +41,7 @@ CHECKED = (
     "daemon/batchd/store/reading",
     "daemon/batchd/system",
     "daemon/batchd/testing",
+    "daemon/batchd/web",
     "daemon/batchd/work",
     "daemon/batchd/workers",
     "plugins",
@@ -67,6 +68,7 @@ CHECKED = (
     "docs/real-key.md",
     "docs/service.md",
     "docs/validate.md",
+    "docs/web.md",
 )
 SUFFIXES = {"", ".py", ".md", ".toml", ".sql", ".service", ".conf", ".sysusers", ".tmpfiles"}
 

@@ -25,7 +25,7 @@ def places(files: Iterable[Path], inbox: Path, routes: Sequence[Route], wanted: 
     """For each file its place in the inbox. Files that lie in the inbox are taken from there, so they are left out."""
     inbox = inbox.resolve()
     outside = [file for file in files if not file.resolve().is_relative_to(inbox)]
-    return {file: _place(file.name, routes, wanted) for file in outside}
+    return {file: place_of(file.name, routes, wanted) for file in outside}
 
 
 def route_of(file: Path, inbox: Path, routes: Sequence[Route], wanted: str | None) -> Route:
@@ -69,7 +69,8 @@ def _named(name: str, routes: Sequence[Route], wanted: str | None) -> Route:
     return found or routes[0]
 
 
-def _place(name: str, routes: Sequence[Route], wanted: str | None) -> str:
+def place_of(name: str, routes: Sequence[Route], wanted: str | None) -> str:
+    """Where in the inbox a file of this name is taken, by this route or by any. NotClear if nowhere."""
     route = _named(name, routes, wanted)
     if wanted is None and route_for(name, routes) is route:
         return name

@@ -26,9 +26,9 @@ async def reload(daemon: Daemon) -> None:
             return
         before = daemon.config
         same = (config.folders, config.intake, config.workers) == (before.folders, before.intake, before.workers)
-        if not same:
+        if not same or config.web.listen != before.web.listen:
             logger.warning(
-                "Changes to [folders], [intake] and [workers] take effect at the next start.",
+                "Changes to [folders], [intake], [workers] and [web] listen take effect at the next start.",
                 extra={"action": "Reload"},
             )
         daemon.configure(config, catalogue, instances)

@@ -12,6 +12,7 @@ from ..system.systemd import Notifier
 from ..workers.fork_server import start_fork_server
 from .daemon import daemon
 from .loop_watch import watch_of
+from .page import page_of
 from .reload import reload
 from .signals import ends_with_terminal, handle_signals, has_terminal
 
@@ -59,6 +60,7 @@ async def _run(config: Config, catalogue: Catalogue, *, workers: int | None, not
 
         with handle_signals({signal.SIGHUP: hang_up}, stop=ours.supervisor.stop):
             logger.info("Watching %s.", config.folders.inbox, extra={"action": "Start"})
-            await ours.supervisor.run()
+            async with page_of(ours):
+                await ours.supervisor.run()
         logger.info("Stopped. What is under way goes on at the next start.", extra={"action": "Stop"})
     return 0

@@ -81,6 +81,11 @@ class Supervisor:
         self._wake.set()
         self._dropped.set()
 
+    @property
+    def works(self) -> bool:
+        """Whether it has looked at the inbox, and is not about to end."""
+        return self._last_seen is not None and not self._stopping.is_set()
+
     async def caught_up(self) -> None:
         """Wait until everything that is under way now has come to its end."""
         if self._tasks:

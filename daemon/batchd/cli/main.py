@@ -49,6 +49,7 @@ SECTIONS = {
         "purge": "orders:purge",
     },
     "To set up": {
+        "web": "web:web",
         "config": "config:config",
         "completion": "completion:completion",
     },

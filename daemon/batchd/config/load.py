@@ -51,6 +51,7 @@ from .tables import (
     WorkersTable,
 )
 from .toml import Document
+from .web import WebTable, check_web
 
 TableT = TypeVar("TableT", bound=BaseModel)
 
@@ -89,6 +90,7 @@ class Config:
     observers: Mapping[str, ObserverTable]
     plugins: PluginsTable
     people: PeopleTable
+    web: WebTable
     plugin_dir: Path | None
     warnings: tuple[str, ...]
 
@@ -130,6 +132,7 @@ class RootTable(Table):
     observers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     plugins: dict[str, Any] = Field(default_factory=dict)
     people: dict[str, Any] = Field(default_factory=dict)
+    web: dict[str, Any] = Field(default_factory=dict)
 
 
 class _Reading:
@@ -150,6 +153,7 @@ class _Reading:
         budget = self._table(BudgetTable, ("budget",), self._section("budget"))
         reuse = self._table(ReuseTable, ("reuse",), self._section("reuse"))
         people = self._table(PeopleTable, ("people",), self._section("people"))
+        web = self._table(WebTable, ("web",), self._section("web"))
         workers = self._workers()
         plugins = self._table(PluginsTable, ("plugins",), self._section("plugins"))
         if plugins is not None:
@@ -175,6 +179,8 @@ class _Reading:
             folders = {name: resolved(named, path) for name, named in names}
             check_folders(folders, path, plugin_dir, problems)
             check_files(routes, folders, problems)
+        if web is not None:
+            check_web(web, folders["state"] if names is not None else None, problems)
         if budget is not None:
             check_ceilings(budget, providers, self._route_budgets(), problems)
             check_currencies(budget, providers, problems)
@@ -189,6 +195,7 @@ class _Reading:
             or workers is None
             or names is None
             or people is None
+            or web is None
             or plugins is None
         ):
             problems.stop()
@@ -206,6 +213,7 @@ class _Reading:
             observers=observers,
             plugins=plugins,
             people=people,
+            web=web,
             plugin_dir=plugin_dir,
             warnings=problems.warnings,
         )

@@ -31,7 +31,8 @@ PRICE_UNKNOWN = "price_unknown"
 QUESTION_CHANGED = "question_changed"
 """That of a job with another question than its folder had before."""
 
-_WAITS = "waits:"
+WAITS = "waits:"
+"""How the code of a job begins that is held, and goes on by itself once there is room in the budget."""
 
 Beyond: TypeAlias = Literal["hold", "wait"]
 
@@ -111,12 +112,12 @@ class Refusal:
     @property
     def reason_code(self) -> str:
         """The code under which the job is held."""
-        return f"{_WAITS}{self.code}" if self.passes else self.code
+        return f"{WAITS}{self.code}" if self.passes else self.code
 
 
 def waits_for_money(reason_code: str | None) -> bool:
     """Whether a job that is held with this code goes on by itself once there is room in the budget."""
-    return reason_code is not None and reason_code.startswith(_WAITS)
+    return reason_code is not None and reason_code.startswith(WAITS)
 
 
 def find_refusal(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 Code = Literal["en", "vi"]
+FILES = ("catalogue.toml", "page.toml")
 LANGUAGES: tuple[Code, ...] = ("en", "vi")
 
 _TIME = {"en": "%-d %b %Y, %H:%M", "vi": "%H:%M %d/%m/%Y"}
@@ -22,9 +23,12 @@ def catalogue() -> dict[str, dict[str, str]]:
     import tomllib
     from importlib.resources import files
 
-    text = files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8")
+    texts = [files(__package__).joinpath(name).read_text(encoding="utf-8") for name in FILES]
     return {
-        f"{table}.{key}": sentences for table, keys in tomllib.loads(text).items() for key, sentences in keys.items()
+        f"{table}.{key}": sentences
+        for text in texts
+        for table, keys in tomllib.loads(text).items()
+        for key, sentences in keys.items()
     }
 
 

@@ -19,6 +19,7 @@ from .room import no_room
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..store.reading.snapshot import State
     from .places import Places
     from .records import BatchSummary, Condition, Delivery, JobSummary, LearntLimit, Tokens
 
@@ -73,6 +74,19 @@ class Overview:
                 older=state.finished_count() - len(finished),
                 limits=state.limits(),
             )
+
+    @classmethod
+    def of_conditions(cls, places: Places, state: State) -> Overview:
+        """What is around jobs: the daemon and its conditions."""
+        return cls(
+            places=places,
+            now=time.time(),
+            daemon=running(places.state),
+            conditions=[*no_room(places.state), *places.blocked(), *state.conditions()],
+            unfinished=(),
+            finished=(),
+            older=0,
+        )
 
     def waits_for(self, job: JobSummary) -> str | None:
         """What the job waits for, in words."""
@@ -171,15 +185,7 @@ class JobDetails:
     def take(cls, places: Places, job: str) -> JobDetails:
         """Look now. KeyError if there is no job of this id."""
         with snapshot(places.state) as state:
-            around = Overview(
-                places=places,
-                now=time.time(),
-                daemon=running(places.state),
-                conditions=[*no_room(places.state), *places.blocked(), *state.conditions()],
-                unfinished=(),
-                finished=(),
-                older=0,
-            )
+            around = Overview.of_conditions(places, state)
             return cls(around, state.job(job), state.batches(job), state.deliveries(job))
 
     def outputs(self) -> list[str]:
@@ -204,7 +210,7 @@ class JobDetails:
         """For `--json`."""
         details = {
             "parts": dict(self.job.parts),
-            "batches": [_batch_record(batch) for batch in self.batches],
+            "batches": [batch_record(batch) for batch in self.batches],
             "outputs": self.outputs(),
             "receipts": self.receipts(),
             "original": self.original(),
@@ -230,7 +236,8 @@ def _tokens(tokens: Tokens | None) -> Mapping[str, int | None]:
     }
 
 
-def _batch_record(batch: BatchSummary) -> dict[str, Any]:
+def batch_record(batch: BatchSummary) -> dict[str, Any]:
+    """One batch for `--json`."""
     return {
         "key": batch.key,
         "id": batch.remote,

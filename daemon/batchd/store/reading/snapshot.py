@@ -110,7 +110,7 @@ class State:
 
     def batches(self, job: str) -> list[BatchSummary]:
         """Every batch that had rows of the job, the oldest first."""
-        return [_batch(row) for row in self.rows(_BATCHES, job=job)]
+        return [batch_of(row) for row in self.rows(_BATCHES, job=job)]
 
     def deliveries(self, job: str) -> list[Delivery]:
         """What was published of the job."""
@@ -168,7 +168,7 @@ class State:
         """The batches that `word` may mean: by key, by its beginning, by what the provider calls it."""
         for where in ("key = :word", "remote = :word", "substr(key, 1, length(:word)) = :word"):
             query = f"SELECT *, 0 AS ours FROM batches WHERE {where} ORDER BY created_at, key"  # noqa: S608
-            found = [_batch(row) for row in self.rows(query, word=word)]
+            found = [batch_of(row) for row in self.rows(query, word=word)]
             if found:
                 return found
         return []
@@ -191,7 +191,7 @@ class State:
     def _job(self, row: sqlite3.Row) -> JobSummary:
         job, state = row["id"], row["state"]
         parts = {part["state"]: part for part in self.rows(_PARTS, job=job)}
-        batches = [_batch(batch) for batch in self.rows(_BATCHES_UNDER_WAY, job=job)] if "batched" in parts else []
+        batches = [batch_of(batch) for batch in self.rows(_BATCHES_UNDER_WAY, job=job)] if "batched" in parts else []
         ok, failed, empty = (_sum(parts, column) for column in ("ok", "failed", "empty"))
         if state in FINAL and not parts:
             ok, failed, empty = self._last_word(job)
@@ -255,7 +255,8 @@ def _sum(parts: dict[str, sqlite3.Row], column: str) -> int:
     return sum(part[column] for part in parts.values())
 
 
-def _batch(row: sqlite3.Row) -> BatchSummary:
+def batch_of(row: sqlite3.Row) -> BatchSummary:
+    """The batch in a row of the table, with `ours` beside."""
     extra_remotes: Sequence[str] = json.loads(row["extra_remotes"])
     return BatchSummary(
         key=row["key"],

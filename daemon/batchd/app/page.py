@@ -1,0 +1,81 @@
+"""The page of a running daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from ..config.load import Config
+from ..config.locations import resolved
+from ..config.web import Address
+from ..people.language import Language
+from ..status.places import Places
+from ..web.backend import Setting
+from ..web.serving import Serving
+from .daemon import Daemon
+from .dropping import place_of
+
+logger = logging.getLogger(__name__)
+
+
+class RunningDaemon:
+    """The daemon as the page sees it."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._known: tuple[Config, Setting] | None = None
+
+    def setting(self) -> Setting:
+        """As Backend: of the configuration that is in force."""
+        config = self._daemon.config
+        if self._known is None or self._known[0] is not config:
+            people = config.people
+            self._known = (
+                config,
+                Setting(
+                    places=Places.of(config.path),
+                    web=config.web,
+                    language=Language(people.language, people.timezone),
+                    routes={route.name: route.match for route in config.routes},
+                ),
+            )
+        return self._known[1]
+
+    def ready(self) -> bool:
+        """As Backend."""
+        return self._daemon.supervisor.works
+
+    def inbox_place(self, name: str, route: str) -> Path:
+        """As Backend."""
+        config = self._daemon.config
+        return config.folders.inbox / place_of(name, config.routes, route)
+
+    @property
+    def dropped(self) -> Callable[[], None]:
+        """As Backend."""
+        return self._daemon.supervisor.dropped
+
+
+@contextlib.asynccontextmanager
+async def page_of(daemon: Daemon) -> AsyncIterator[None]:
+    """Serve the page meanwhile, if the configuration has an address for it."""
+    table = daemon.config.web
+    address = table.address
+    if address is None:
+        yield
+        return
+    if address.socket is not None:
+        address = Address(socket=str(resolved(address.socket, daemon.config.path)))
+    serving = Serving(RunningDaemon(daemon), address, socket_mode=table.socket_mode)
+    try:
+        await serving.start()
+    except Exception as error:
+        # Jobs matter more than the page that shows them.
+        logger.error("There is no page: %s", error, extra={"action": "Web"})
+        logger.debug("where", exc_info=error)
+    try:
+        yield
+    finally:
+        await serving.stop()

@@ -1,0 +1,83 @@
+"""Pages of jobs: ten thousand jobs are counted and sorted in the database, and only those of one page are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...domain.states import FAILED_AT_THE_END
+from ...money.budget import WAITS
+from .records import FINAL, JobSummary
+from .snapshot import State
+
+GROUPS = ("now", "waiting", "held", "failed", "done")
+"""Every job is in one of these: worked on, waiting to be sent, waiting for a person, failed, done."""
+
+
+def _in(words: Sequence[str]) -> str:
+    return "(" + ", ".join(f"'{word}'" for word in sorted(words)) + ")"
+
+
+_FINAL = _in(list(FINAL))
+_AT_THE_END = _in(list(FAILED_AT_THE_END))
+_BATCHED = "SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state IN ('batched', 'answered')"
+_HELD_BATCH = (
+    "SELECT 1 FROM parts JOIN batches ON batches.key = parts.batch "
+    "WHERE parts.job = jobs.id AND parts.state = 'batched' AND batches.state = 'held'"
+)
+# What is held until there is room in the budget goes on by itself: its code begins so.
+_GROUP = f"""
+CASE
+    WHEN state IN ('failed', 'rejected') OR (state = 'done' AND reason_code IN {_AT_THE_END}) THEN 'failed'
+    WHEN state IN {_FINAL} THEN 'done'
+    WHEN state = 'held' THEN IIF(reason_code LIKE '{WAITS}%', 'waiting', 'held')
+    WHEN state != 'running' THEN 'now'
+    WHEN EXISTS ({_HELD_BATCH}) THEN 'held'
+    WHEN EXISTS ({_BATCHED}) THEN 'now'
+    ELSE 'waiting'
+END
+"""
+# A letter in another case is the same letter, as far as SQLite knows: those of ASCII.
+_WANTED = """
+(:route IS NULL OR json_extract(route, '$.name') = :route)
+AND (:text = '' OR source LIKE :like ESCAPE '\\' OR substr(id, 1, length(:text)) = :text)
+"""
+_COUNTS = f"SELECT {_GROUP} AS name, COUNT(*) AS number FROM jobs WHERE {_WANTED} GROUP BY name"  # noqa: S608
+# Who waits for a person first, then what is under way, the oldest first; then what is finished, the latest first.
+_PAGE = f"""
+SELECT id, {_GROUP} AS name FROM jobs
+WHERE {_WANTED} AND (:group IS NULL OR name = :group)
+ORDER BY state IN {_FINAL}, name != 'held' AND state != 'failed', finished_at DESC, claimed_at, id
+LIMIT :size OFFSET :offset
+"""  # noqa: S608
+
+
+def counts_by_group(state: State, *, route: str | None = None, text: str = "") -> Mapping[str, int]:
+    """How many jobs there are in each group."""
+    found = {row["name"]: row["number"] for row in state.rows(_COUNTS, **_wanted(route, text))}
+    return {name: found.get(name, 0) for name in GROUPS}
+
+
+def jobs_on_page(
+    state: State, *, group: str | None = None, route: str | None = None, text: str = "", size: int, offset: int
+) -> Sequence[tuple[str, JobSummary]]:
+    """The jobs of one page, each with its group."""
+    rows = state.rows(_PAGE, **_wanted(route, text), group=group, size=size, offset=offset)
+    return [(row["name"], state.job(row["id"])) for row in rows]
+
+
+def group_of(state: State, job: str) -> str:
+    """The group that a job is in."""
+    rows = state.rows(f"SELECT {_GROUP} AS name FROM jobs WHERE id = :job", job=job)  # noqa: S608
+    return str(rows[0]["name"])
+
+
+def route_names(state: State) -> Sequence[str]:
+    """The routes of all jobs there are."""
+    rows = state.rows("SELECT DISTINCT json_extract(route, '$.name') AS name FROM jobs ORDER BY name")
+    return [row["name"] for row in rows if row["name"]]
+
+
+def _wanted(route: str | None, text: str) -> dict[str, Any]:
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return {"route": route, "text": text, "like": f"%{escaped}%"}

@@ -1,0 +1,55 @@
+"""Answers: JSON for programs, and errors that say what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    # The last that a browser knows is in force. With no-referrer alone it would hide where a form of ours comes from.
+    "Referrer-Policy": "no-referrer, same-origin",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+"""Of every answer."""
+
+
+class Refused(Exception):
+    """A request that is not carried out: the HTTP status, and a sentence. `headers` go with the answer."""
+
+    def __init__(self, status: int, sentence: str, *, headers: dict[str, str] | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+        self.headers = headers or {}
+
+
+def as_json(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """JSON for programs. Half of a surrogate pair, which a name that is not UTF-8 has, becomes a question mark."""
+    return web.Response(
+        body=msgspec.json.encode(_valid(value)), status=status, content_type="application/json", headers=headers
+    )
+
+
+def error(status: int, sentence: str, headers: dict[str, str] | None = None) -> web.Response:
+    """An error for programs."""
+    return as_json({"error": {"status": status, "message": sentence}}, status=status, headers=headers)
+
+
+def _valid(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_valid(key): _valid(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_valid(each) for each in value]
+    return value

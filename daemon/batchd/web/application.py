@@ -1,0 +1,106 @@
+"""The application: every route there is, and what all of them pass."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.resources import files as resources
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from ..config.web import Address
+from .backend import Backend
+from .desk import DESK, PAUSE, Desk
+from .endpoints import Endpoint, Handler
+from .guard import ENDPOINTS, MAX_FORM, add_headers, guard
+from .pages import entry, files, jobs
+from .stream import Changes
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler as WebHandler
+
+STATIC = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+"""Files that are the same for all, and are of use to nobody else: they need no token, as the log-in page shows them."""
+
+
+async def healthz(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`GET /healthz`: that the process answers. Says nothing else, since it needs no token."""
+    del desk, request
+    return web.Response(text="ok\n")
+
+
+async def readyz(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`GET /readyz`: that the daemon works."""
+    del request
+    if desk.backend.ready():
+        return web.Response(text="ready\n")
+    return web.Response(status=503, text="not ready\n")
+
+
+async def static(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`GET /static/{name}`: one of a few files, by its name."""
+    del desk
+    name = request.match_info["name"]
+    if name not in STATIC:
+        raise web.HTTPNotFound
+    body = resources("batchd.web").joinpath("static", name).read_bytes()
+    return web.Response(body=body, content_type=STATIC[name], charset="utf-8", headers={"Cache-Control": "max-age=300"})
+
+
+CHANGES: web.AppKey[Changes] = web.AppKey("changes", Changes)
+
+
+async def stream(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`GET /api/v1/stream`."""
+    del desk
+    return await request.app[CHANGES].tell(request)
+
+
+ROUTES = (
+    Endpoint(method="GET", path="/healthz", handler=healthz, open=True),
+    Endpoint(method="GET", path="/readyz", handler=readyz),
+    Endpoint(method="GET", path="/static/{name}", handler=static, open=True),
+    Endpoint(method="GET", path="/login", handler=entry.show, open=True),
+    Endpoint(method="POST", path="/login", handler=entry.enter, open=True),
+    Endpoint(method="POST", path="/logout", handler=entry.leave),
+    Endpoint(method="GET", path="/", handler=jobs.show_list),
+    Endpoint(method="GET", path="/jobs/{job}", handler=jobs.show_job),
+    Endpoint(method="GET", path="/jobs/{job}/files/{name:.+}", handler=files.download, streams=True),
+    Endpoint(
+        method="GET",
+        path="/api/v1/stream",
+        handler=stream,
+        streams=True,
+        says="Server-sent events: `changed` whenever something that people see has changed",
+        answer="text/event-stream",
+    ),
+)
+
+
+def application(backend: Backend, address: Address, *, pause: float = PAUSE) -> web.Application:
+    """The page, ready to be served."""
+    app = web.Application(middlewares=[guard], client_max_size=MAX_FORM)
+    desk = app[DESK] = Desk(backend, address, pause=pause)
+    changes = app[CHANGES] = Changes(desk)
+    known: dict[tuple[str, str], Endpoint] = {}
+    for each in ROUTES:
+        add = app.router.add_get if each.method == "GET" else partial(app.router.add_route, each.method)
+        route = add(each.path, _bound(desk, each.handler))
+        assert route.resource is not None
+        known[each.method, route.resource.canonical] = each
+    app[ENDPOINTS] = known
+    app.on_response_prepare.append(add_headers)
+
+    async def close(app: web.Application) -> None:
+        del app
+        await changes.close()
+
+    app.on_shutdown.append(close)
+    return app
+
+
+def _bound(desk: Desk, handler: Handler) -> WebHandler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await handler(desk, request)
+
+    return handle

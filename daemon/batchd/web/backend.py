@@ -1,0 +1,39 @@
+"""What the page knows of the daemon that it runs in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ..config.web import WebTable
+from ..people.language import Language
+from ..status.places import Places
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What comes from the configuration, as it is at one moment. `routes` are names, with what each takes."""
+
+    places: Places
+    web: WebTable
+    language: Language
+    routes: Mapping[str, Sequence[str]]
+
+
+class Backend(Protocol):
+    """A daemon, as the page sees it."""
+
+    def setting(self) -> Setting:
+        """What the configuration says now. May read the file."""
+
+    def ready(self) -> bool:
+        """Whether the daemon works: its loops turn, and it is not about to end."""
+
+    def inbox_place(self, name: str, route: str) -> Path:
+        """Where in the inbox a file of this name is taken by this route. A BatchdError, in words, if nowhere."""
+
+    @property
+    def dropped(self) -> Callable[[], None]:
+        """To be called once there is a new file in the inbox."""

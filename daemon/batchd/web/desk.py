@@ -1,0 +1,108 @@
+"""What all handlers share: the daemon, the tokens, threads for reading, and what was said last."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ParamSpec, TypeVar
+
+from aiohttp import web
+
+from ..config.web import Address
+from ..people.language import LANGUAGES, Language
+from .backend import Backend, Setting
+from .tokens import Key, KnownTokens, WebRole
+from .visitor import Visitor
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READS_AT_ONCE = 4
+"""Threads that read and render at a time: the daemon has the rest of the machine."""
+MAX_WAITING = 64
+"""Requests that wait for one of these; more are refused."""
+PAUSE = 0.5
+"""Seconds that a wrong token costs the one who typed it."""
+LOOK_EVERY = 1.0
+"""Seconds after which the configuration and the tokens are looked at again."""
+NOTES_KEPT = 100
+"""Answers to orders that wait to be shown, on the page that the browser asks for next."""
+LANGUAGE_COOKIE = "batchd_language"
+
+
+class Busy(Exception):
+    """Too many requests wait already."""
+
+
+class Desk:
+    """The page's own state. Nothing of it outlives the process."""
+
+    def __init__(self, backend: Backend, address: Address, *, pause: float = PAUSE) -> None:
+        self.backend = backend
+        self.address = address
+        self.pause = pause
+        self.socket_key = Key(WebRole.ORDER, secrets.token_bytes(32))
+        self._known: tuple[Setting, KnownTokens] | None = None
+        self._looked_at = 0.0
+        self._looking = asyncio.Lock()
+        self._reads = asyncio.Semaphore(READS_AT_ONCE)
+        self._waiting = 0
+        self._notes: OrderedDict[str, tuple[str, bool]] = OrderedDict()
+
+    async def known(self) -> tuple[Setting, KnownTokens]:
+        """The configuration and the tokens, at most a second old."""
+        if self._known is None or time.monotonic() - self._looked_at > LOOK_EVERY:
+            async with self._looking:
+                if self._known is None or time.monotonic() - self._looked_at > LOOK_EVERY:
+                    self._known = await asyncio.to_thread(self._look)
+                    self._looked_at = time.monotonic()
+        return self._known
+
+    def _look(self) -> tuple[Setting, KnownTokens]:
+        setting = self.backend.setting()
+        return setting, KnownTokens.read(setting.web, setting.places.state)
+
+    async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run this in a thread: it reads the database or renders. Busy if too many wait."""
+        if self._waiting >= MAX_WAITING:
+            raise Busy
+        self._waiting += 1
+        try:
+            async with self._reads:
+                return await asyncio.to_thread(function, *args, **kwargs)
+        finally:
+            self._waiting -= 1
+
+    def keep_note(self, text: str, *, refused: bool) -> str:
+        """Keep an answer for the next page; the word that brings it back."""
+        name = secrets.token_urlsafe(9)
+        self._notes[name] = (text, refused)
+        while len(self._notes) > NOTES_KEPT:
+            self._notes.popitem(last=False)
+        return name
+
+    def note(self, name: str) -> tuple[str, bool] | None:
+        """What was kept under this word, once."""
+        return self._notes.pop(name, None)
+
+
+DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
+VISITOR: web.RequestKey[Visitor] = web.RequestKey("visitor", Visitor)
+
+
+def visitor_of(request: web.Request) -> Visitor:
+    """Who asks. The guard has put it there."""
+    return request[VISITOR]
+
+
+def language_of(request: web.Request, setting: Setting) -> Language:
+    """The language that this browser has chosen, else that of the configuration."""
+    wanted = request.query.get("lang") or request.cookies.get(LANGUAGE_COOKIE)
+    for code in LANGUAGES:
+        if code == wanted:
+            return replace(setting.language, code=code)
+    return setting.language

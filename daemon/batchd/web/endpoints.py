@@ -1,0 +1,38 @@
+"""What a route of the page is: its address, who may use it, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from .desk import Desk
+
+Handler = Callable[["Desk", web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One route. `open` needs no token; `orders` needs one that lets people order.
+
+    `streams` takes as long as it takes: an upload, a download, events. `says` is for the OpenAPI document.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    open: bool = False
+    orders: bool = False
+    streams: bool = False
+    says: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    answer: str = "application/json"
+
+    @property
+    def is_api(self) -> bool:
+        """Whether programs use it: errors are JSON then."""
+        return self.path.startswith("/api/")

@@ -1,0 +1,172 @@
+"""Who gets in: what every request passes before its handler."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from ..errors import BatchdError, StateUnusable
+from ..status.finding import NotFound
+from .answers import HEADERS, Refused, error
+from .backend import Setting
+from .desk import DESK, VISITOR, Busy, Desk
+from .endpoints import Endpoint
+from .tokens import KnownTokens, WebRole, same
+from .visitor import RequestOrigin, Visitor, comes_from_us, host_is_ours, origin_of
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+logger = logging.getLogger(__name__)
+
+SESSION_COOKIE = "batchd_session"
+FORM_FIELD = "form_token"
+FORM_HEADER = "X-Form-Token"
+ANSWER_WITHIN = 30.0
+"""Seconds for a request that is no stream."""
+MAX_FORM = 64_000
+"""Bytes of a body that is no upload."""
+SAFE = frozenset({"GET", "HEAD"})
+
+ENDPOINTS: web.AppKey[Mapping[tuple[str, str], Endpoint]] = web.AppKey("endpoints", Mapping)
+SETTING: web.RequestKey[Setting] = web.RequestKey("setting", Setting)
+KEYS: web.RequestKey[KnownTokens] = web.RequestKey("keys", KnownTokens)
+ORIGIN: web.RequestKey[RequestOrigin] = web.RequestKey("origin", RequestOrigin)
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """The headers of every answer, whatever it is."""
+    del request
+    response.headers.pop("Server", None)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what may not pass; turn every error into an answer in words. Nothing that happens here ends the daemon."""
+    endpoint = endpoint_of(request)
+    try:
+        async with asyncio.timeout(None if endpoint is not None and endpoint.streams else ANSWER_WITHIN):
+            await _admit(request, endpoint)
+            return await handler(request)
+    except Refused as refusal:
+        return await _refusal(request, refusal)
+    except NotFound as why:
+        return await _refusal(request, Refused(404, str(why)))
+    except StateUnusable as why:
+        return await _refusal(request, Refused(503, str(why), headers={"Retry-After": "5"}))
+    except BatchdError as why:
+        return await _refusal(request, Refused(400, str(why)))
+    except Busy:
+        return await _refusal(request, Refused(503, "Too many people ask at once.", headers={"Retry-After": "2"}))
+    except TimeoutError:
+        return await _refusal(request, Refused(503, "This took too long.", headers={"Retry-After": "5"}))
+    except web.HTTPException as other:
+        if other.status < 400:
+            raise
+        return await _refusal(request, Refused(other.status, _usual(other)))
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    except Exception as fault:
+        logger.error("The page has a fault: %s: %s", type(fault).__name__, fault, extra={"action": "Web"})
+        logger.debug("where", exc_info=fault)
+        return await _refusal(request, Refused(500, "This page has a fault, which is in the log."))
+
+
+def endpoint_of(request: web.Request) -> Endpoint | None:
+    """The endpoint that a request is for, None if there is none."""
+    resource = request.match_info.route.resource
+    if resource is None:
+        return None
+    method = "GET" if request.method == "HEAD" else request.method
+    return request.app[ENDPOINTS].get((method, resource.canonical))
+
+
+async def _admit(request: web.Request, endpoint: Endpoint | None) -> None:
+    desk = request.app[DESK]
+    if endpoint is not None and endpoint.path == "/healthz":
+        return
+    setting, keys = await desk.known()
+    request[SETTING], request[KEYS] = setting, keys
+    if not host_is_ours(request.headers.get("Host", ""), setting.web, desk.address):
+        raise Refused(421, "This page has another address. [web] hosts names those that it has.")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Refused(415, "Send it as it is, without Content-Encoding.")
+    origin = request[ORIGIN] = origin_of(request, setting.web.trusted_proxies)
+    visitor = _visitor(request, desk, keys, origin)
+    if visitor is not None:
+        request[VISITOR] = visitor
+    if endpoint is not None and endpoint.open:
+        return
+    if visitor is None:
+        raise Refused(401, "This needs a token.", headers={"WWW-Authenticate": 'Bearer realm="batchd"'})
+    if endpoint is None:
+        return
+    if endpoint.orders and not visitor.role.may_order:
+        raise Refused(403, "Your token lets you read, and give no orders.")
+    if request.method not in SAFE and visitor.browser:
+        await require_our_form(request, visitor)
+
+
+def _visitor(request: web.Request, desk: Desk, keys: KnownTokens, origin: RequestOrigin) -> Visitor | None:
+    bearer = request.headers.get("Authorization")
+    if bearer is not None:
+        # One that is wrong does not fall back to a cookie.
+        scheme, _, token = bearer.partition(" ")
+        key = keys.key_of(token) if scheme.lower() == "bearer" else None
+        return None if key is None else Visitor(key.role, _who(origin), key)
+    cookie = request.cookies.get(SESSION_COOKIE)
+    if cookie is not None:
+        key = keys.key_of_session(cookie)
+        if key is not None:
+            return Visitor(key.role, _who(origin), key, cookie, browser=True)
+    if desk.address.socket is not None and not keys.keys and not keys.faults:
+        # Who may open the socket may do everything: its file says who. A browser may be behind it all the same.
+        browser = "Sec-Fetch-Site" in request.headers or "Origin" in request.headers
+        return Visitor(WebRole.ORDER, _who(origin), desk.socket_key, browser=browser)
+    return None
+
+
+def _who(origin: RequestOrigin) -> str:
+    """For the story of a job. Two tokens do not tell people apart; their address does a little."""
+    return origin.user or f"someone at {origin.peer or 'an unknown address'}"
+
+
+async def require_our_form(request: web.Request, visitor: Visitor) -> None:
+    """Refuse what another site had a browser send: a browser sends the cookie all by itself."""
+    if not comes_from_us(request):
+        raise Refused(403, "This came from another site, so nothing was done.")
+    wanted = request[KEYS].form_token(visitor.key, visitor.cookie)
+    given = request.headers.get(FORM_HEADER)
+    if given is None and request.content_type == "application/x-www-form-urlencoded":
+        given = str((await request.post()).get(FORM_FIELD, ""))
+    if not same(given or "", wanted):
+        raise Refused(403, "This form is too old. Go back, load the page again, then repeat it.")
+
+
+def _usual(other: web.HTTPException) -> str:
+    if other.status == 404:
+        return "There is no such page."
+    if other.status == 405:
+        return "This address does not take that."
+    if other.status == 413:
+        return "That is too large."
+    return str(other.reason)
+
+
+async def _refusal(request: web.Request, refusal: Refused) -> web.StreamResponse:
+    endpoint = endpoint_of(request)
+    wants_page = "text/html" in request.headers.get("Accept", "")
+    if request.path.startswith("/api/") or (endpoint is not None and endpoint.is_api) or not wants_page:
+        return error(refusal.status, refusal.sentence, refusal.headers)
+    if request.get(SETTING) is None:
+        return web.Response(status=refusal.status, text=refusal.sentence, headers=refusal.headers)
+    from .pages.entry import refused_page
+
+    return await refused_page(request.app[DESK], request, refusal)

@@ -1,0 +1,61 @@
+"""Results and reports, as downloads."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import IO, TYPE_CHECKING
+
+from aiohttp import web
+from aiohttp.helpers import content_disposition_header
+
+from ...status.finding import NotFound
+from ...status.telling import output_file
+from ..guard import SETTING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..desk import Desk
+
+PIECE = 1 << 18
+WRITE_WITHIN = 60.0
+"""Seconds that a browser may take for a piece of a file before it is let go."""
+MAX_DOWNLOADS = 32
+"""Downloads at a time; more wait."""
+_downloads = asyncio.Semaphore(MAX_DOWNLOADS)
+
+
+async def download(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`GET /jobs/{job}/files/{name}`: a file of the job's outputs. A browser saves it and shows nothing of it."""
+    setting = request[SETTING]
+    found = await desk.read(output_file, setting.places, request.match_info["job"], request.match_info["name"])
+    async with _downloads:
+        file = await asyncio.to_thread(_opened, found.path)
+        try:
+            size = os.fstat(file.fileno()).st_size
+            response = web.StreamResponse()
+            response.content_type = "application/octet-stream"
+            response.content_length = size
+            name = found.path.name.encode("utf-8", "replace").decode()
+            response.headers["Content-Disposition"] = content_disposition_header("attachment", filename=name)
+            await response.prepare(request)
+            # As long as it was: a file that grows meanwhile must not break the answer.
+            while request.method != "HEAD" and size > 0:
+                piece = await asyncio.to_thread(file.read, min(PIECE, size))
+                if not piece:
+                    raise ConnectionResetError("the file became shorter while it was sent")
+                size -= len(piece)
+                async with asyncio.timeout(WRITE_WITHIN):
+                    await response.write(piece)
+            return response
+        finally:
+            file.close()
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """The file itself, not what a link leads to."""
+    try:
+        return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+    except OSError as error:
+        raise NotFound(f"{path.name} cannot be read: {error.strerror}.") from None

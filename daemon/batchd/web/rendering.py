@@ -1,0 +1,174 @@
+"""Templates to HTML, in the language of those who read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from ..people.language import LANGUAGES, Language
+from ..status.formatting import clean
+from ..status.job_words import state_in_words
+from ..status.story import severity
+from .desk import LANGUAGE_COOKIE, VISITOR, Desk, language_of
+from .guard import KEYS, SETTING
+
+if TYPE_CHECKING:
+    import jinja2
+
+    from .backend import Setting
+    from .tokens import KnownTokens
+    from .visitor import Visitor
+
+NAV = (("/", "jobs"),)
+"""The pages in the menu, each with the key of its name."""
+_NOT_KEPT = frozenset({"lang", "note"})
+YEAR = 365 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What templates say and write with."""
+
+    language: Language
+    currency: str
+    now: float
+
+    def say(self, key: str, /, **values: object) -> str:
+        """A sentence of the page."""
+        return self.language.say(f"page.{key}", **values)
+
+    def word(self, table: str, key: str) -> str:
+        """A word for a value such as a state; the value itself if there is none."""
+        name = f"page.{table}_{key.replace(' ', '_').replace('-', '_')}"
+        return self.language.say(name) if self.language.knows(name) else key
+
+    def money(self, subunits: int | None, currency: str | None = None) -> str:
+        """An amount in subunits."""
+        from ..money.pricing import unit
+
+        named = currency or self.currency
+        return self.language.money(None if subunits is None else subunits / unit(named), named)
+
+    def time(self, at: float | None) -> str:
+        """A moment."""
+        return "" if at is None else self.language.time(datetime.fromtimestamp(at, UTC))
+
+    def iso(self, at: float | None) -> str:
+        """The same for machines."""
+        return "" if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+    def ago(self, at: float | None) -> str:
+        """How long ago a moment was."""
+        return "" if at is None else self.span(max(0.0, self.now - at))
+
+    def size(self, size: int) -> str:
+        """A number of bytes."""
+        for unit in ("B", "kB", "MB", "GB"):
+            if size < 1_000 or unit == "GB":
+                break
+            size //= 1_000
+        return f"{self.language.number(size)} {unit}"
+
+    def advice(self, code: str) -> str:
+        """What the person who dropped a file can do about rows that failed with this code."""
+        key = f"advice.{code}"
+        return self.language.say(key if self.language.knows(key) else "advice.other")
+
+    def span(self, seconds: float) -> str:
+        """A span of time."""
+        return self.say("just_now") if seconds < 60 else self.language.duration(seconds)
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """The templates. Whatever comes from files, services and people is escaped."""
+    import jinja2
+
+    made = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=jinja2.PackageLoader("batchd.web", "templates"),
+    )
+    made.filters["clean"] = clean
+    made.globals.update(state_in_words=state_in_words, severity=severity, nav=NAV)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """A page to be rendered: its template and what is common to all."""
+
+    setting: Setting
+    keys: KnownTokens
+    language: Language
+    visitor: Visitor | None
+    path: str
+    query: str
+    note: tuple[str, bool] | None
+
+    @classmethod
+    def of(cls, desk: Desk, request: web.Request) -> PageView:
+        """For this request."""
+        setting = request[SETTING]
+        return cls(
+            setting=setting,
+            keys=request[KEYS],
+            language=language_of(request, setting),
+            visitor=request.get(VISITOR),
+            path=request.path,
+            query="".join(f"&{urlencode({key: each})}" for key, each in request.query.items() if key not in _NOT_KEPT),
+            note=desk.note(request.query.get("note", "")),
+        )
+
+    def render(self, template: str, now: float, **values: Any) -> bytes:
+        """The HTML. To be called in a thread."""
+        words = Words(self.language, self.setting.places.currency, now)
+        visitor = self.visitor
+        html = (
+            environment()
+            .get_template(template)
+            .render(
+                code=self.language.code,
+                languages=LANGUAGES,
+                title=self.setting.web.title,
+                path=self.path,
+                note=self.note,
+                signed_in=visitor is not None,
+                has_session=visitor is not None and bool(visitor.cookie),
+                may_order=visitor is not None and visitor.role.may_order,
+                form_token="" if visitor is None else self.keys.form_token(visitor.key, visitor.cookie),
+                say=words.say,
+                word=words.word,
+                number=self.language.number,
+                money=words.money,
+                time=words.time,
+                iso=words.iso,
+                ago=words.ago,
+                span=words.span,
+                size=words.size,
+                advice=words.advice,
+                query=self.query,
+                **values,
+            )
+        )
+        # Half of a surrogate pair, which a name that is not UTF-8 has, cannot be written.
+        return html.encode("utf-8", "replace")
+
+
+async def rendered(
+    desk: Desk, request: web.Request, build: Callable[[PageView], bytes], *, status: int = 200
+) -> web.Response:
+    """The page that `build` makes in a thread."""
+    page = PageView.of(desk, request)
+    response = web.Response(body=await desk.read(build, page), status=status, content_type="text/html", charset="utf-8")
+    if request.query.get("lang") in LANGUAGES:
+        response.set_cookie(LANGUAGE_COOKIE, request.query["lang"], max_age=YEAR, httponly=True, samesite="Strict")
+    return response

@@ -1,0 +1,101 @@
+"""The pages of jobs."""
+
+from __future__ import annotations
+
+import asyncio
+
+from batchd.status.listing import JobList, Wanted, likely_back
+from batchd.status.places import Places
+from batchd.store.reading.snapshot import snapshot
+
+from ..cli.cli_kit import House, stuck
+from .web_kit import served
+
+
+async def test_a_job_that_is_done(finished: House, finished_job: str) -> None:
+    async with served(finished) as web:
+        program = web.program()
+        jobs = await program.text("/")
+        assert f'href="/jobs/{finished_job}"' in jobs
+        assert "4 of 5" in jobs
+        job = await program.text(f"/jobs/{finished_job}")
+        for text in ("may.results.csv", "may.failed.csv", "may.report.json", "1 rows: refused", "The model declined."):
+            assert text in job, text
+        assert "Finished reviews/may.csv" in job
+        # As the command line finds it: by the name of the file.
+        assert "The model declined." in await program.text("/jobs/may.csv")
+
+
+async def test_a_job_that_is_not_there(finished: House) -> None:
+    async with served(finished) as web:
+        answer = await web.program().get("/jobs/nosuch", Accept="text/html")
+        assert answer.status == 404
+        assert "There is no job" in await answer.text()
+
+
+async def test_jobs_under_way(under_way: tuple[House, list[str]]) -> None:
+    house, [may, _] = under_way
+    async with served(house) as web:
+        program = web.program()
+        text = await program.text("/?group=now")
+        assert "3 of 9" in text
+        assert "No daemon is running" in text
+        assert "may.csv" not in await program.text("/?group=done")
+        assert "waiting for answers" in await program.text(f"/jobs/{may}")
+
+
+async def test_it_speaks_vietnamese(finished: House, finished_job: str) -> None:
+    async with served(finished) as web:
+        browser = await web.browser()
+        assert 'lang="vi"' in await browser.text("/?lang=vi")
+        # From then on.
+        text = await browser.text(f"/jobs/{finished_job}")
+        assert '<html lang="vi">' in text
+        assert "đã xong" in text
+
+
+async def test_whatever_names_hold_is_text(house: House) -> None:
+    name = "reviews/<script>alert(1)<\x1b[31m\udcff&amp;.csv"
+    await asyncio.to_thread(house.run, name, ["good"])
+    async with served(house) as web:
+        text = await web.program().text("/")
+        assert "<script>alert" not in text
+        assert "\x1b" not in text
+        assert "&lt;script&gt;alert(1)&lt;" in text
+
+
+def test_ten_thousand_jobs_come_by_the_page(finished: House) -> None:
+    places = Places.of(finished.config)
+    first = JobList.take(places, Wanted())
+    assert (first.total, first.pages, len(first.jobs)) == (1, 1, 1)
+    assert JobList.take(places, Wanted(page=99)).wanted.page == 1
+    assert JobList.take(places, Wanted(text="MAY")).total == 1
+    assert JobList.take(places, Wanted(text="m_y")).total == 0
+    assert JobList.take(places, Wanted(route="other")).total == 0
+    assert JobList.take(places, Wanted(group="held")).jobs == []
+
+
+def test_a_job_that_stands_still_is_among_those_that_failed(house: House) -> None:
+    job = stuck(house)
+    listed = JobList.take(Places.of(house.config), Wanted())
+    assert [(group, each.id) for group, each in listed.jobs] == [("failed", job)]
+    assert dict(listed.counts) == {"now": 0, "waiting": 0, "held": 0, "failed": 1, "done": 0}
+
+
+def test_a_job_with_a_held_batch_needs_a_person(with_held_batch: tuple[House, str, str]) -> None:
+    house, job, _ = with_held_batch
+    listed = JobList.take(Places.of(house.config), Wanted(group="held"))
+    assert [each.id for _, each in listed.jobs] == [job]
+
+
+def test_when_a_job_is_likely_to_be_back(under_way: tuple[House, list[str]]) -> None:
+    house, [may, _] = under_way
+    with snapshot(house.state) as state:
+        job = state.job(may)
+    [batch] = job.batches
+    assert batch.submitted_at is not None
+    usual = {("fake", "batch"): 600.0}
+    assert likely_back(job, {}, batch.submitted_at + 1) is None
+    assert likely_back(job, usual, batch.submitted_at + 1) == batch.submitted_at + 600
+    # One that takes longer than usual says nothing.
+    assert likely_back(job, usual, batch.submitted_at + 601) is None
