@@ -65,7 +65,12 @@ class FileRefused(BatchdError):
 
 
 class WorkerLost(BatchdError):
-    """A worker process died during a task. After the third time batchd stops working on the part."""
+    """A worker process died during a task. After the third time batchd stops working on the part.
+
+    `where` is the code of a plugin that ended it, in words, if that is known.
+    """
+
+    where: str = ""
 
 
 class NodeLost(WorkerLost):

@@ -76,10 +76,10 @@ def test_a_file_of_requests_is_held_to_the_limits_of_the_service(write: Write, p
     config = write(
         f'plugin_dir = "{plugin_dir}"\n[plugins]\ndisabled = ["batchd"]\n[providers.mine]\nservice = "known"\n{ROUTE}'
     )
-    assert provider_limits(config, "mine").max_requests == 5_000
+    assert provider_limits(config, "mine", Catalogue.load(plugin_dir, ["batchd"], tolerant=True)).max_requests == 5_000
     config.write_text(config.read_text().replace('"known"', '"knwon"'))
     with pytest.raises(ConfigError, match='did you mean "known"'):
-        provider_limits(config, "mine")
+        provider_limits(config, "mine", Catalogue.load(plugin_dir, ["batchd"], tolerant=True))
 
 
 def test_what_only_the_operator_knows_must_be_written(read: Callable[[str], Config]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
+import signal
 import socket
 import threading
 import time
@@ -243,6 +244,77 @@ def test_a_plugin_that_blocks_the_loop_is_named_and_kept_off(blocked: Place, wor
     blocked.run()
     assert [row["status"] for row in blocked.results("hooked/may")] == ["ok"] * 3
     assert "kept off" not in blocked.batchd("status").stdout
+
+
+DYING = """
+import os
+import time
+from batchd import PromptBuilder, Sink, hookimpl
+
+
+class Webhook(Sink):
+    def __init__(self, settings):
+        {made}
+
+    async def publish(self, job, rows):
+        pass
+
+
+class Worded(PromptBuilder):
+    def build(self, row):
+        return {{"messages": [{{"role": "user", "content": row["review"]}}]}}
+
+
+@hookimpl
+def register_sinks(register):
+    register("webhook", Webhook)
+
+
+@hookimpl
+def register_prompt_builders(register):
+    {hook}
+    register("worded", Worded)
+"""
+
+
+def test_a_plugin_that_blocks_or_dies_when_it_is_loaded_stops_only_what_needs_it(blocked: Place) -> None:
+    plugins, config = blocked.folder / "plugins.d", blocked.folder / "config.toml"
+    tables = PROVIDER.format(name="worded", url=blocked.url, sinks='["csv"]').partition("[routes.worded]")
+    worded = (
+        tables[0] + tables[1] + tables[2].replace('plugin = "template"', 'plugin = "worded"').partition("user =")[0]
+    )
+    config.write_text(config.read_text() + worded)
+    make_folders(blocked, ["worded"])
+    (plugins / "hook.py").write_text(DYING.format(made="time.sleep(10_000)", hook="pass"))
+    (plugins / "gone.py").write_text("import os\nos._exit(0)\n")
+    for route in ("plain", "hooked", "worded"):
+        blocked.drop(f"{route}/may.csv", reviews(3))
+    blocked.run()
+    assert [row["status"] for row in blocked.results("plain/may")] == ["ok"] * 3
+    sentences = (
+        'The plugin "hook" is kept off: the sink "webhook" did not return within 2 s (',
+        'The plugin "gone" is kept off: its import ended the process with status 0',
+    )
+
+    def said(*command: str) -> str:
+        return " ".join(blocked.batchd(*command).stdout.split())
+
+    status = until(lambda: "sink webhook" in (text := said("status")) and "worded" in text and text, "both wait")
+    for text in (status, said("check", "--offline"), said("plugins")):
+        assert [sentence for sentence in sentences if sentence not in text] == []
+    for route in ("hooked", "worded"):
+        assert not (blocked.folder / "outbox" / route / "may.report.json").exists()
+    # A worker that dies over a plugin, and it alone, says so; once all is fixed, all goes on.
+    in_a_worker = "os._exit(0) if __import__('multiprocessing').parent_process() else None"
+    (plugins / "hook.py").write_text(DYING.format(made="pass", hook=in_a_worker))
+    (plugins / "gone.py").unlink()
+    blocked.processes[-1].send_signal(signal.SIGHUP)
+    ended = 'The plugin "hook" is kept off: its hook register_prompt_builders ended a worker process'
+    until(lambda: ended in said("status") and "job" in said("status"), "the worker's end is said")
+    (plugins / "hook.py").write_text(DYING.format(made="pass", hook="pass"))
+    blocked.processes[-1].send_signal(signal.SIGHUP)
+    for route in ("hooked", "worded"):
+        assert [row["status"] for row in blocked.results(f"{route}/may")] == ["ok"] * 3
 
 
 def test_a_sink_whose_threads_hang_keeps_only_its_own_jobs_waiting(blocked: Place) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +41,8 @@ class Webhook(Sink[Settings]):
             await asyncio.Event().wait()
         if self.how == "fails":
             raise KeyError("till")
+        if self.how == "exits":
+            sys.exit(3)
 
 
 def house(make_household: MakeHousehold, webhook: Webhook) -> Household:
@@ -171,3 +177,25 @@ async def test_a_sink_that_was_taken_out_is_named_at_once_with_what_to_do(make_h
         await daemon.drain()
         assert (await daemon.context.store.jobs.get(job)).state == "done"
         assert await daemon.context.store.event_log.conditions() == {}
+
+
+async def test_a_plugin_that_exits_does_not_end_the_daemon(make_household: MakeHousehold, tmp_path: Path) -> None:
+    webhook = Webhook("exits")
+    asking = tmp_path / "plugins.d" / "asking.py"
+    exits = 'if row["review"].startswith("exit"):\n            raise SystemExit(4)\n        if row["review"] == '
+    asking.write_text(asking.read_text().replace('if row["review"] == ', exits))
+    household = house(make_household, webhook)
+    household.drop("reviews/may.csv", csv_of(["one", "exit", "three"]))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        for _ in range(60):
+            await daemon.step()
+            said = await daemon.context.store.event_log.conditions()
+            if webhook.calls > 2 and WEBHOOK in said:
+                break
+        assert "The plugin raised SystemExit: 3." in said[WEBHOOK]
+        webhook.how = "works"
+        await daemon.drain()
+    rows = list(csv.DictReader(io.StringIO(household.outbox()["reviews/may.results.csv"].decode())))
+    assert [row["status"] for row in rows] == ["ok", "failed", "ok"]
+    assert "SystemExit: 4" in rows[1]["error"]

@@ -194,7 +194,7 @@ def _parse(response: Response | Failure, builder: PromptBuilder[Any]) -> list[Js
             )
         answer = [parsed.get(column) for column in builder.columns]
         _encoder.encode(answer)
-    except Exception as error:  # noqa: BLE001  # any exception of a plugin fails this row alone
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # any exception of a plugin fails this row alone
         kind = type(builder).__name__
         message = f"The answer could not be read by {kind}: {type(error).__name__}: {error}"
         return Failure("parse", storable(message))

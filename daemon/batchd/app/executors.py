@@ -42,7 +42,7 @@ async def _open(executor: Executor[Any], kind: str) -> None:
         await executor.aopen()
     except BatchdError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f'The executor "{kind}" could not be opened: {what_was_raised(error)}.') from error
     if executor.number < 1:
         raise PluginError(
@@ -53,6 +53,6 @@ async def _open(executor: Executor[Any], kind: str) -> None:
 async def _close(executor: Executor[Any], kind: str) -> None:
     try:
         await executor.aclose()
-    except Exception as error:  # foreign code, so it may raise anything
+    except (Exception, SystemExit) as error:  # foreign code, so it may raise anything
         logger.warning('The executor "%s" failed to close: %s', kind, error, extra={"action": "Close"})
         logger.debug("where", exc_info=error)

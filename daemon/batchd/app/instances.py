@@ -20,6 +20,8 @@ from ..live.lanes import Lanes, LiveTerms
 from ..live.provider import LiveBatchProvider
 from ..money.lanes import Lane
 from ..money.price_list import PriceList
+from ..plugin.absent import AnySettings
+from ..plugin.blame import never_exiting
 from ..plugin.catalogue import Catalogue
 from ..plugin.kept_off import kept_off, state_of
 from ..sending.limit_headers import USUAL
@@ -45,15 +47,17 @@ class Instances:
     @classmethod
     def of(cls, config: Config, catalogue: Catalogue, lanes: Lanes) -> Instances:
         """ConfigError or PluginError, in words, if one of them cannot be made. Nothing is opened yet."""
-        sinks = {name: catalogue.create("sink", table.plugin, table.settings) for name, table in config.sinks.items()}
+        off = _kept_off(config, catalogue)
+        sinks = {
+            name: _made(catalogue, "sink", table.plugin, table.settings, off.get(Subject.sink(name)))
+            for name, table in config.sinks.items()
+        }
         file_sinks = {
             name: PluginSpec(config.sinks[name].plugin, config.sinks[name].settings)
             for name, sink in sinks.items()
             if isinstance(sink, FileSink)
         }
-        return cls(
-            _configured_providers(config, catalogue, lanes), sinks, file_sinks, _kept_off(config, catalogue), lanes
-        )
+        return cls(_configured_providers(config, catalogue, lanes, off), sinks, file_sinks, off, lanes)
 
     def configured(self, config: Config, catalogue: Catalogue, *, generation: int = 0) -> Configured:
         """The engine's configuration with these objects. From here on the providers prepare themselves."""
@@ -75,8 +79,10 @@ class Instances:
                 if Subject.provider(name) not in self.kept_off
             },
             kept_off=self.kept_off,
+            absent=_absent(config, catalogue),
+            not_loaded=tuple(each.plugin for each in catalogue.kept_off),
             plugin_dir=str(config.plugin_dir) if config.plugin_dir else None,
-            disabled=frozenset(config.plugins.disabled),
+            disabled=frozenset({*config.plugins.disabled, *(each.plugin for each in catalogue.kept_off)}),
             suffixes=frozenset(catalogue.table_suffixes()),
             ignore=tuple(config.intake.ignore),
             publish_timeouts={name: table.publish_timeout for name, table in config.sinks.items()},
@@ -102,13 +108,13 @@ class Instances:
                 async with asyncio.timeout(CLOSE_MAY_TAKE):
                     with threads_of(name):
                         await each.aclose()
-            except Exception as error:  # foreign code, so it may raise anything
+            except (Exception, SystemExit) as error:  # foreign code, so it may raise anything
                 logger.warning("The %s failed while it was closed: %s", name, error, extra={"action": "Close"})
                 logger.debug("where", exc_info=error)
 
 
 async def _open(provider: ConfiguredProvider) -> None:
-    with threads_of(f"provider {provider.name}"):
+    with threads_of(f"provider {provider.name}"), never_exiting():
         only_live = provider.mode is Lane.LIVE and provider.live is not None
         await (provider.live if only_live and provider.live is not None else provider.plugin).aopen()
 
@@ -135,8 +141,28 @@ def _kept_off(config: Config, catalogue: Catalogue) -> Mapping[Subject, str]:
         **{Subject.provider(name): ("provider", table.plugin) for name, table in config.providers.items()},
         **{Subject.sink(name): ("sink", table.plugin) for name, table in config.sinks.items()},
     }
-    offers = {subject: catalogue.find(*wanted) for subject, wanted in tables.items()} if off else {}
-    return {subject: off[offer.plugin] for subject, offer in offers.items() if offer and offer.plugin in off}
+    found = {}
+    for subject, wanted in tables.items():
+        offer = catalogue.find(*wanted)
+        why = off.get(offer.plugin) if offer is not None else catalogue.absent(*wanted)
+        if why is not None:
+            found[subject] = why
+    return found
+
+
+def _absent(config: Config, catalogue: Catalogue) -> Mapping[str, str]:
+    """The prompts and readers of routes that are of plugins which were not loaded, with what happened."""
+    wanted = {("prompt_builder", route.prompt.kind) for route in config.routes}
+    wanted |= {("reader", route.reader.kind) for route in config.routes if route.reader is not None}
+    found = {kind: catalogue.absent(role, kind) for role, kind in wanted if kind}
+    return {kind: why for kind, why in found.items() if why is not None}
+
+
+def _made(catalogue: Catalogue, role: str, kind: str, settings: Mapping[str, Any], off: str | None) -> Any:
+    """A new object of the kind. For what is kept off something stands in: its own code is not run."""
+    if off is None:
+        return catalogue.create(role, kind, settings)
+    return catalogue.stand_in(role, kind, off).factory(AnySettings.model_validate(settings))
 
 
 def _mode(table: ProviderTable, plugin: object) -> Lane | None:
@@ -152,11 +178,13 @@ def _live_terms(table: ProviderTable) -> LiveTerms:
     return LiveTerms(table.rpm, table.tpm, table.calls_at_once, table.answer_timeout, headers)
 
 
-def _configured_providers(config: Config, catalogue: Catalogue, lanes: Lanes) -> dict[str, ConfiguredProvider]:
+def _configured_providers(
+    config: Config, catalogue: Catalogue, lanes: Lanes, off: Mapping[Subject, str]
+) -> dict[str, ConfiguredProvider]:
     """The configured providers that routes need, and those that jobs under way may still need."""
     providers = {}
     for name, table in config.providers.items():
-        plugin = catalogue.create("provider", table.plugin, table.settings)
+        plugin = _made(catalogue, "provider", table.plugin, table.settings, off.get(Subject.provider(name)))
         live = LiveBatchProvider(name, plugin, lanes) if isinstance(plugin, LiveProvider) else None
         provider: BatchProvider[Any] = plugin if live is None or isinstance(plugin, BatchProvider) else live
         providers[name] = ConfiguredProvider(
@@ -187,7 +215,7 @@ def make_observers(
     off = plugins_off(config)
     for name, table in config.observers.items():
         offer = catalogue.find("observer", table.plugin)
-        if offer is not None and offer.plugin in off:
+        if (offer.plugin in off) if offer is not None else catalogue.absent("observer", table.plugin) is not None:
             continue
         same = before is not None and name in running and before.observers.get(name) == table
         if same and offer is not None and offer.distribution:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..config import load as configuration
@@ -11,13 +12,13 @@ from ..config.locations import plugin_choice
 from ..plugin.catalogue import Catalogue
 
 
-def load(path: Path) -> tuple[Config, Catalogue]:
-    """The checked configuration, and the plugins it was checked against.
+def load(path: Path, off: Mapping[str, str] | None = None) -> tuple[Config, Catalogue]:
+    """The checked configuration, and the plugins it was checked against: all but those in `off`, which are kept off.
 
     From here on relative paths in a plugin's table are relative to the config file, as its folders are: the
     process, and with it its workers, moves there.
     """
-    catalogue = Catalogue.load(*plugin_choice(path))
+    catalogue = Catalogue.load(*plugin_choice(path), off=off)
     config = configuration.load(path, catalogue)
     os.chdir(config.path.parent)
     return config, catalogue

@@ -20,14 +20,12 @@ from typing import IO
 
 from ..config.load import Config
 from ..plugin.blame import PluginPlace, place_of_frame
-from ..plugin.kept_off import KeptOff, dump_of, from_dumps, keep_off, kept_off, state_of, stored
+from ..plugin.kept_off import DEAF, KeptOff, dump_of, keep_off, kept_off, note_dumps, state_of, stored
 
 logger = logging.getLogger(__name__)
 
 BLOCKED = 70
 """The exit status of a process that a plugin has blocked."""
-_DEAF = 10.0
-"""Seconds more after which faulthandler ends a process whose threads get no turn: code in C holds the interpreter."""
 _LOG_MAY_TAKE = 1.0
 
 
@@ -42,6 +40,7 @@ class LoopWatch:
         self._turns = 0
         self._dump: IO[bytes] | None = None
         self._ended = threading.Event()
+        self._arming = threading.Lock()
         self._loop_thread = threading.get_ident()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="watch the loop")
 
@@ -57,8 +56,10 @@ class LoopWatch:
             self._ended.set()
             self._handle.cancel()
             self._thread.join(_LOG_MAY_TAKE)
-            faulthandler.cancel_dump_traceback_later()
+            with self._arming:  # or a thread that is late would arm it for good
+                faulthandler.cancel_dump_traceback_later()
             if self._dump is not None:
+                faulthandler.disable()
                 self._dump.close()
                 dump_of(self._state, os.getpid()).unlink(missing_ok=True)
 
@@ -69,7 +70,10 @@ class LoopWatch:
     def _watch(self) -> None:
         seen, waited, looked, told = -1, 0.0, time.monotonic(), False
         while not self._ended.wait(self._tick):
-            self._arm()
+            with self._arming:
+                if self._ended.is_set():
+                    return
+                self._arm()
             now = time.monotonic()
             # If the whole machine stood still, no code had time to run: a tick counts as two at most.
             waited += min(now - looked, 2 * self._tick)
@@ -89,7 +93,8 @@ class LoopWatch:
                 self._dump = dump_of(self._state, os.getpid()).open("wb")
             except OSError:
                 return  # the state folder is not there yet, or not writable: then without the last resort
-        faulthandler.dump_traceback_later(self._seconds + _DEAF, exit=True, file=self._dump)
+            faulthandler.enable(self._dump)
+        faulthandler.dump_traceback_later(self._seconds + DEAF, exit=True, file=self._dump)
 
     def _end(self, place: PluginPlace, waited: float) -> None:
         kept = KeptOff(place.plugin, place.file, place.line, place.method, waited, time.time(), self.configuration)
@@ -109,10 +114,7 @@ def watch_of(config: Config) -> LoopWatch:
     """The watch by a configuration. What an earlier process has left of its end is stored first."""
     state, configuration = config.folders.state, state_of(config.path, config.plugin_dir)
     seconds = config.plugins.may_block
-    left = list(from_dumps(state, seconds=seconds + _DEAF, configuration=configuration))
-    if left:
-        with contextlib.suppress(OSError):
-            keep_off(state, [*stored(state), *left])
+    note_dumps(state, seconds=seconds, configuration=configuration)
     for each in kept_off(state, configuration):
         logger.error("%s", each.sentence, extra={"action": "Start"})
     return LoopWatch(state, configuration, seconds)

@@ -16,6 +16,7 @@ from .daemon import daemon
 from .dropping import drop
 from .loop_watch import watch_of
 from .signals import handle_signals
+from .worker_deaths import keeping_off_what_workers_cannot_load
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ async def _once(
 
         for file, place in (files or {}).items():
             await asyncio.to_thread(drop, file, config.folders.inbox / place)
-        with handle_signals({}, stop=stop):
+        with handle_signals({}, stop=stop), keeping_off_what_workers_cannot_load(ours):
             await ours.supervisor.run_until_idle()
         jobs, held = [], False
         for job_id in sorted(await ours.context.store.jobs.ids() - before):

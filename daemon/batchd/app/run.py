@@ -7,6 +7,7 @@ import logging
 import signal
 
 from ..config.load import Config
+from ..config.rehearsing import to_keep_off
 from ..plugin.catalogue import Catalogue
 from ..system.systemd import Notifier
 from ..workers.fork_server import start_fork_server
@@ -15,6 +16,7 @@ from .loop_watch import watch_of
 from .page import page_of
 from .reload import reload
 from .signals import ends_with_terminal, handle_signals, has_terminal
+from .worker_deaths import keeping_off_what_workers_cannot_load
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ async def _run(config: Config, catalogue: Catalogue, *, workers: int | None, not
 
             async def go() -> None:
                 try:
-                    await reload(ours)
+                    await reload(ours, to_keep_off)
                 except Exception as error:  # the old one stays, whatever this is
                     logger.error("The configuration was not reloaded: %s", error, extra={"action": "Reload"})
                     logger.debug("where", exc_info=error)
@@ -58,7 +60,10 @@ async def _run(config: Config, catalogue: Catalogue, *, workers: int | None, not
             else:
                 begin_reload()
 
-        with handle_signals({signal.SIGHUP: hang_up}, stop=ours.supervisor.stop):
+        with (
+            handle_signals({signal.SIGHUP: hang_up}, stop=ours.supervisor.stop),
+            keeping_off_what_workers_cannot_load(ours),
+        ):
             logger.info("Watching %s.", config.folders.inbox, extra={"action": "Start"})
             async with page_of(ours):
                 await ours.supervisor.run()

@@ -37,11 +37,18 @@ class Call:
 
         return Places.of(self.config_path)
 
-    def load(self) -> tuple[Config, Catalogue]:
-        """The checked config and its plugins, for commands that do work: loading takes a while."""
+    def load(self, *, to_work: bool = False) -> tuple[Config, Catalogue]:
+        """The checked config and its plugins: loading takes a while. `to_work` for those that will hold the state."""
         from ..app.load import load
+        from ..config.rehearsing import found, last_resort, to_keep_off
+        from ..plugin.kept_off import not_loaded
 
-        return load(self.config_path)
+        path = self.config_path
+        if not to_work:
+            return load(path, not_loaded(found(path)))
+        off = to_keep_off(path)
+        with last_resort(path):
+            return load(path, off)
 
     def log(self, level: str, form: str = "text") -> None:
         """Begin to log to standard error; the user's own level wins over this one."""

@@ -21,6 +21,7 @@ from ..file_sink import FileSink
 from ..files import group_id
 from ..money.price_list import PriceList
 from ..plugin.catalogue import Catalogue
+from ..plugin.kept_off import not_loaded
 from ..plugin.validation import check as validated
 from ..secrets.known import covered
 from ..secrets.references import Secret, secrets_in
@@ -30,6 +31,7 @@ from ..status.overview import sinks_needed, under_way
 from ..status.refusals import refusals
 from ..status.room import blocked
 from ..system.mounts import is_network, refuse_network
+from ..workers.limits import limited
 from .check_result import CheckResult as CheckResult
 from .check_result import Level as Level
 from .route_checks import (
@@ -51,15 +53,20 @@ SCARCE, NONE_LEFT = 2 * 10**9, 200 * 10**6
 def read_config(path: Path) -> tuple[tuple[Config, Catalogue] | None, list[CheckResult]]:
     """The configuration and what was found in it; None if it cannot be used."""
     from ..app.load import load
+    from ..config.rehearsing import found as found_off
 
     try:
-        config, catalogue = load(path)
+        config, catalogue = load(path, not_loaded(found_off(path)))
     except (ConfigError, PluginError) as error:
         return None, [CheckResult("config", Level.WRONG, line, config=True) for line in str(error).splitlines()]
     routes = join([route.name for route in config.routes])
     found = [CheckResult("config", Level.OK, f"{path} is fine: {count(len(config.routes), 'route')}, {routes}.")]
     found += [CheckResult("config", Level.NOTE, warning) for warning in config.warnings]
-    found += [CheckResult("plugins", Level.NOTE, f"{each.sentence} No route needs it.") for each in catalogue.broken]
+    for each in catalogue.broken:
+        if each.kept_off:
+            found.append(CheckResult(f"plugin {each.plugin}", Level.WRONG, each.sentence, config=True))
+        else:
+            found.append(CheckResult("plugins", Level.NOTE, f"{each.sentence} No route needs it."))
     return (config, catalogue), found
 
 
@@ -67,8 +74,10 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
     """Everything that can be checked on this machine."""
     folders = config.folders
     yield from _state(folders.state)
+    told = {each.plugin for each in catalogue.kept_off}
     for condition in blocked(folders.state, config.path, config.plugin_dir):
-        yield CheckResult(str(condition.subject), Level.WRONG, condition.text)
+        if condition.subject.name not in told:
+            yield CheckResult(str(condition.subject), Level.WRONG, condition.text)
     for needed, jobs in sinks_needed(folders.state).items():
         if needed not in config.sinks:
             ways = f"Put it back, or go on without it: batchd skip-sink {jobs[0]} {needed}"
@@ -101,7 +110,8 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
         yield from _keys(f"sink {name}", catalogue, "sink", sink)
     for name, observer in config.observers.items():
         yield from _keys(f"observer {name}", catalogue, "observer", observer)
-        yield _observer(name, observer, catalogue)
+        if catalogue.absent("observer", observer.plugin) is None:
+            yield _observer(name, observer, catalogue)
 
 
 def group_result(subject: str, group: str) -> CheckResult:
@@ -167,7 +177,7 @@ async def remote_results(
 ) -> AsyncIterator[CheckResult]:
     """What providers and sinks answer. `without_key` ones, whose key is missing, are not called."""
     for name, table in config.providers.items():
-        if f"provider {name}" in without_key:
+        if f"provider {name}" in without_key or catalogue.absent("provider", table.plugin) is not None:
             continue
         models = models_of(config, name)
         if not models:
@@ -177,6 +187,8 @@ async def remote_results(
         async for result in _asked(f"provider {name}", catalogue, "provider", table, well, models):
             yield result
     for name, sink in config.sinks.items():
+        if catalogue.absent("sink", sink.plugin) is not None:
+            continue
         async for result in _asked(f"sink {name}", catalogue, "sink", sink, "It can be written to."):
             yield result
 
@@ -198,17 +210,18 @@ async def _asked(
             return
         try:
             async with asyncio.timeout(CALL_MAY_TAKE):
-                if role == "provider":
-                    await asked.aopen()
-                problems = list(await asked.check(*arguments))
-                found = await _batches(asked, table)
+                with limited(CALL_MAY_TAKE):
+                    if role == "provider":
+                        await asked.aopen()
+                    problems = list(await asked.check(*arguments))
+                    found = await _batches(asked, table)
         finally:
             await asked.aclose()
     except BatchdError as error:
         problems = [str(error)]
     except TimeoutError:
         problems = [f"It has not answered within {CALL_MAY_TAKE:.0f} s. Check its address and whether it is running."]
-    except Exception as error:  # noqa: BLE001
+    except (Exception, SystemExit) as error:  # noqa: BLE001
         problems = [f"The plugin {table.plugin} failed: {type(error).__name__}: {error}"]
     for problem in problems:
         yield CheckResult(subject, Level.WRONG, covered(str(problem)))

@@ -53,12 +53,15 @@ def set_key(call: Call, key: str, value: str, *, as_json: bool) -> None:
     """
     from ..config.edit import get, set_value
     from ..config.locations import plugin_choice
+    from ..config.rehearsing import found
     from ..plugin.catalogue import Catalogue
+    from ..plugin.kept_off import not_loaded
     from ..status.daemon import running
 
     path = call.config_path
     try:
-        change = set_value(path, key, value, Catalogue.load(*plugin_choice(path)))
+        catalogue = Catalogue.load(*plugin_choice(path), off=not_loaded(found(path, making=False)))
+        change = set_value(path, key, value, catalogue)
     except ConfigError as error:
         raise ConfigError(f"Nothing was written, because {path} would be wrong then:\n{error}") from None
     daemon = running(change.config.folders.state)

@@ -73,12 +73,12 @@ def _wanted(service: str | None, model: str | None, columns: str | None) -> tupl
         if model is not None or columns is not None:
             raise click.UsageError("--model and --columns go with --service: name the service too")
         return importlib.resources.files("batchd").joinpath("config.toml").read_bytes(), ""
+    from ..config.rehearsing import loaded_plugins
     from ..config.services import service_named
-    from ..plugin.catalogue import Catalogue
     from .init_service import columns_of, tables
     from .init_service import written as written_for
 
-    known = service_named(Catalogue.load(tolerant=True), service)
+    known = service_named(loaded_plugins(None), service)
     if model is None or not model.strip() or columns is None:
         raise click.UsageError(
             f"--service {service} also needs --model, a model of {known.title}, and --columns, those of your files"

@@ -76,15 +76,15 @@ def _catalogue(ctx: click.Context) -> Catalogue:
     root = ctx.find_root()
     found: Catalogue | None = root.meta.get(__name__)
     if found is None:
-        from ..config.locations import find_config, plugin_choice
-        from ..plugin.catalogue import Catalogue
+        from ..config.locations import find_config
+        from ..config.rehearsing import loaded_plugins
 
         try:
-            choice = plugin_choice(find_config(root.ensure_object(Call).config))
+            found = loaded_plugins(find_config(root.ensure_object(Call).config), making=False)
         except BatchdError:
             # Without a config, or with a broken one, there are still the installed plugins.
-            choice = (None, frozenset())
-        found = root.meta[__name__] = Catalogue.load(*choice, tolerant=True)
+            found = loaded_plugins(None)
+        root.meta[__name__] = found
     return found
 
 
@@ -95,7 +95,7 @@ def _plugin_commands(ctx: click.Context) -> Mapping[str, Callable[[], click.Comm
 def _made(name: str, factory: Callable[[], click.Command]) -> click.Command:
     try:
         command = factory()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}"
         raise PluginError(f"The plugin that offers `batchd {name}` is broken: {reason}") from error
     if not isinstance(command, click.Command):

@@ -73,7 +73,7 @@ def once(
     from ..workers.fork_server import start_fork_server
 
     start_fork_server()
-    config, catalogue = call.load()
+    config, catalogue = call.load(to_work=True)
     from ..app import once as app
     from ..app.dropping import places as places_in_inbox
 

@@ -14,8 +14,6 @@ from ..status.formatting import clean, count
 from .call import Call, json_option, pass_call
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..plugin.catalogue import Catalogue
 
 
@@ -30,17 +28,17 @@ def plugins(call: Call, *, as_json: bool) -> None:
     Plugins are installed distributions with an entry point `batchd`, and the .py files of the plugin_dir that the
     configuration names. A broken one is listed with the reason; it stops the daemon only if a route needs it.
     """
-    from ..config.locations import plugin_choice
-    from ..plugin.catalogue import Catalogue, Role
+    from ..config.rehearsing import loaded_plugins
+    from ..plugin.catalogue import Role
 
-    choice: tuple[Path | None, frozenset[str]] = (None, frozenset())
+    path = None
     try:
-        choice = plugin_choice(call.config_path)
+        path = call.config_path
     except ConfigError:
         if call.config is not None:
             raise
         # Without a configuration there is no plugin_dir, and the installed plugins can still be listed.
-    catalogue = Catalogue.load(*choice, tolerant=True)
+    catalogue = loaded_plugins(path)
     if as_json:
         click.echo(json.dumps(_record(catalogue), ensure_ascii=False, indent=2))
         return

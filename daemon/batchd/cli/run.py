@@ -45,7 +45,7 @@ def run(call: Call, *, log_format: str, workers: int | None) -> int:
       batchd run --log-format json --workers 2
     """
     call.log("info", log_format)
-    config, catalogue = call.load()
+    config, catalogue = call.load(to_work=True)
     for warning in config.warnings:
         logger.warning("%s", warning, extra={"action": "Configure"})
     from ..app import run as app

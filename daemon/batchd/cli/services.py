@@ -13,8 +13,6 @@ from ..status.formatting import clean
 from .call import Call, json_option, pass_call
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..config.service_table import ServiceTable
     from ..plugin.catalogue import Catalogue
 
@@ -135,14 +133,13 @@ def as_markdown(known: Mapping[str, ServiceTable]) -> str:
 
 
 def _catalogue(call: Call) -> Catalogue:
-    from ..config.locations import plugin_choice
-    from ..plugin.catalogue import Catalogue
+    from ..config.rehearsing import loaded_plugins
 
-    choice: tuple[Path | None, frozenset[str]] = (None, frozenset())
+    path = None
     try:
-        choice = plugin_choice(call.config_path)
+        path = call.config_path
     except ConfigError:
         if call.config is not None:
             raise
         # Without a configuration there is no plugin_dir, and the installed plugins are still there.
-    return Catalogue.load(*choice, tolerant=True)
+    return loaded_plugins(path, making=False)

@@ -10,13 +10,12 @@ from ..model import Limits
 from ..plugin.catalogue import Catalogue, Role
 from ..plugin.validation import check
 from . import toml as toml_text
-from .locations import plugin_choice
 from .plugin_tables import PluginTables
 from .problems import Problems
 from .provider_table import PROVIDER_KEYS, ProviderTable
 
 
-def provider_limits(config: Path, name: str) -> Limits:
+def provider_limits(config: Path, name: str, catalogue: Catalogue) -> Limits:
     """The limits of the provider: the operator's setting, else the plugin's."""
     document = toml_text.read(config)
     tables = document.data.get("providers")
@@ -25,7 +24,6 @@ def provider_limits(config: Path, name: str) -> Limits:
         known = proposal(name, tables if isinstance(tables, dict) else (), "there are")
         raise ConfigError(f"{config}: there is no table [providers.{name}]{known}")
     problems = Problems(document)
-    catalogue = Catalogue.load(*plugin_choice(config), tolerant=True)
     served = PluginTables(catalogue, problems).served(table, ("providers", name), needed=True)
     if served is None:
         problems.stop()

@@ -38,6 +38,9 @@ class PluginTables:
             return False  # the table's own model reports it
         if self._catalogue.find(role, kind) is not None:
             return True
+        if (why := self._catalogue.absent(role, kind)) is not None:
+            self.problems.warn((*table, key), why)
+            return True
         if self._catalogue.is_disabled(role, kind):
             self.problems.add((*table, key), f'the {role.noun} "{kind}" is disabled; take it out of [plugins] disabled')
             return False
@@ -189,6 +192,8 @@ class PluginTables:
         known = {suffix.lstrip(".") for suffix in (*self._catalogue.suffixes(), *PACKED, ARCHIVE)}
         for each in formats:
             if each.lower().lstrip(".") not in known:
+                if self._catalogue.kept_off:
+                    continue  # a plugin that is kept off may read it
                 self.problems.add(
                     (*route, "formats"), f'names "{each}", which no reader reads{proposal(each, known, "there are")}'
                 )
@@ -206,6 +211,9 @@ class PluginTables:
         if self._catalogue.find(Role.SINK, name) is None and self._catalogue.is_disabled(Role.SINK, name):
             self.problems.add((*route, "sinks"), f'the sink "{name}" is disabled; take it out of [plugins] disabled')
             return None
+        if (why := self._catalogue.absent(Role.SINK, name)) is not None:
+            self.problems.warn((*route, "sinks"), why)
+            return SinkTable(plugin=name)
         if self._catalogue.find(Role.SINK, name) is None:
             kinds = self._catalogue.kinds(Role.SINK)
             suspects, alike = self._catalogue.suspects(Role.SINK, name)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from ..domain.subjects import Subject, SubjectKind
 from ..errors import BatchdError, PluginError
+from ..plugin.absent import PluginOff
 from ..plugin.blame import place_of, raised
 from ..secrets.known import covered
 from ..store.errors import StoreUnavailable
@@ -106,7 +107,7 @@ def worth_saying_at_once(error: Exception) -> bool:
         return error.needs_a_person
     if isinstance(error, OSError):
         return error.errno in _ADVICE
-    return not isinstance(error, BatchdError)
+    return isinstance(error, PluginOff) or not isinstance(error, BatchdError)
 
 
 def in_words(error: Exception, name: str, *, of: str = "") -> str:

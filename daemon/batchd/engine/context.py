@@ -23,6 +23,7 @@ from ..money.lanes import Lane
 from ..money.price_list import PriceList
 from ..money.pricing import Terms
 from ..people.language import Language
+from ..plugin.absent import PluginOff
 from ..sending.accounts import Accounts
 from ..sending.quota import Quotas
 from ..store.jobs import Duplicates
@@ -112,7 +113,8 @@ class Configured:
 
     `opening` has a task for each provider that makes itself ready; no call is made to it before. `file_sinks` says
     how a worker makes those of the sinks that write files. `kept_off` has the providers and sinks of plugins that have
-    blocked the loop, with what to do. `suffixes` are those of files that some reader takes,
+    blocked the loop, with what to do; `absent` the prompts and readers of plugins that block or die when they are
+    loaded, which `not_loaded` names. `suffixes` are those of files that some reader takes,
     `ignore` the patterns of those in the inbox that are left alone. `page_for` is how the report for people is written,
     and `waiting_in` how the notes about files in work are; None if there are none.
     """
@@ -127,6 +129,8 @@ class Configured:
     suffixes: frozenset[str] = frozenset()
     ignore: tuple[str, ...] = ()
     kept_off: Mapping[Subject, str] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
+    not_loaded: tuple[str, ...] = ()
     publish_timeouts: Mapping[str, float] = field(default_factory=dict)
     budget: SpendingLimits = field(default_factory=SpendingLimits)
     approve_in_folder: bool = False
@@ -136,7 +140,12 @@ class Configured:
     generation: int = 0
 
     def spec_here(self, spec: PluginSpec) -> PluginSpec:
-        """The spec with what worker processes need to load the same plugins as the daemon."""
+        """The spec with what worker processes need to load the same plugins as the daemon.
+
+        Raises PluginOff if its plugin could not be loaded.
+        """
+        if (why := self.absent.get(spec.kind)) is not None:
+            raise PluginOff(why)
         return replace(spec, plugin_dir=self.plugin_dir, disabled=self.disabled)
 
     def lane(self, job: Job) -> Lane:

@@ -133,7 +133,10 @@ class InboxLook:
         """Whether a file that nobody can use stays for now: a download under a name of its own may still be at work."""
         if job.route.question is not None and "fault" in job.route.question:
             return self._settling.unchanged_for(job.relative_path, steady) < self._rest
-        known = job.route.name != NO_ROUTE.name or splitext(job.source)[1].lower() in self._context.configured.suffixes
+        configured = self._context.configured
+        known = job.route.name != NO_ROUTE.name or splitext(job.source)[1].lower() in configured.suffixes
+        if not known and configured.not_loaded:
+            return True  # a plugin that is kept off may be the one that takes it
         return not known and self._settling.unchanged_for(job.relative_path, steady) < self._rest
 
     def _busy(self, path: str, steady: float) -> bool:

@@ -100,7 +100,7 @@ class LaneFinding:
                     return await provider.plugin.find_batches()
         except TimeoutError:
             return BatchesFound(None, f"{provider.name} has not answered within {provider.call_timeout:.0f} s.")
-        except Exception as error:  # noqa: BLE001  # foreign code, so it may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # foreign code, so it may raise anything
             return BatchesFound(None, covered(str(error) or type(error).__name__))
 
     async def _judge(self, provider: ConfiguredProvider, answer: BatchesFound) -> None:

@@ -17,6 +17,7 @@ import msgspec
 from ..contracts import BatchProvider, RemoteBatch, Submission
 from ..errors import ProviderError, SubmissionRefused, TransientError
 from ..model import BatchPhase, BatchStatus, Json, Problem, Purged, Result, Usage
+from ..plugin.blame import never_exiting
 from ..secrets.known import covered, known
 
 MAX_COUNT = 10**12
@@ -177,7 +178,8 @@ def _text(value: object, most: int) -> str:
 def _errors() -> Iterator[None]:
     """Let exceptions through as they are, but for what they may not say."""
     try:
-        yield
+        with never_exiting():
+            yield
     except Exception as error:
         if all(isinstance(each, str) for each in error.args):
             error.args = tuple(_text(each, MAX_REASON) for each in error.args)

@@ -225,7 +225,7 @@ class Caller:
         except ProviderError as error:
             self.pace.broke_down(_now(), row.begun, row.tokens)
             self._was_refused(batch, row, error)
-        except Exception as error:  # a plugin's code, so it may raise anything
+        except (Exception, SystemExit) as error:  # a plugin's code, so it may raise anything
             logger.debug("a live call failed", exc_info=error)
             self.pace.broke_down(_now(), row.begun, row.tokens)
             self._broke(

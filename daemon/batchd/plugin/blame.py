@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
+from typing import TypeAlias
 
+from ..errors import PluginError
 from ..secrets.masking import mask
-from .sources import GROUP, LOCAL, OWN
+from .sources import GROUP, LOCAL, OWN, Origin
+
+Home: TypeAlias = tuple[Path, str]
+"""The file or folder of a plugin, and its name. Of a folder without a name, each file is a plugin."""
 
 _DUMPED = re.compile(r'File "([^"]*)", line (\d+) in (.+)')
 _NOTE = "batchd_place"
-_BUILT_IN = frozenset({"batchd_anthropic", "batchd_files", "batchd_openai", "batchd_prompts", "batchd_sandbox"})
+_BUILT_IN = frozenset(
+    f"batchd_{name}" for name in ("anthropic", "files", "inline", "notify", "openai", "prompts", "sandbox", "tables")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +56,9 @@ class Frame:
     function: str
 
 
-def place_in(frames: Iterable[Frame]) -> PluginPlace | None:
-    """The plugin among these calls, the outermost first; None if there is none."""
-    homes = _homes()
+def place_in(frames: Iterable[Frame], homes: Sequence[Home] | None = None) -> PluginPlace | None:
+    """The plugin among these calls, the outermost first; None if there is none. `homes` are those of loaded plugins."""
+    homes = _homes() if homes is None else homes
     found = [(name, frame) for frame in frames if (name := _owner(frame.file, homes)) is not None]
     if not found:
         return None
@@ -64,11 +73,18 @@ def place_of_frame(frame: FrameType | None) -> PluginPlace | None:
     return place_in(Frame(each.filename, each.lineno or 0, each.name) for each in traceback.extract_stack(frame))
 
 
-def place_of_dump(text: str) -> PluginPlace | None:
-    """The same of what faulthandler has written: the main thread stands last, its calls innermost first."""
-    _, _, main = text.rpartition("hread 0x")
+def place_of_dump(text: str, homes: Sequence[Home] | None = None) -> PluginPlace | None:
+    """The same of what faulthandler has written: the main thread stands last, its calls innermost first.
+
+    If it died, the one that is called current did.
+    """
+    _, died, main = text.partition("Current thread 0x")
+    if died:
+        main = main.partition("\n\n")[0]
+    else:
+        _, _, main = text.rpartition("hread 0x")
     frames = [Frame(match[1], int(match[2]), match[3]) for match in _DUMPED.finditer(main)]
-    return place_in(reversed(frames))
+    return place_in(reversed(frames), homes)
 
 
 def place_of(error: BaseException) -> PluginPlace | None:
@@ -87,13 +103,42 @@ def note_place(error: BaseException) -> None:
         setattr(error, _NOTE, place)
 
 
+@contextmanager
+def never_exiting() -> Iterator[None]:
+    """What asks to end the process, in here, is an exception like others: a plugin may not end batchd."""
+    try:
+        yield
+    except SystemExit as error:
+        raise PluginError(f"The plugin raised {raised(error)}.") from error
+
+
 def raised(error: BaseException) -> str:
     """`KeyError: 'a'`, without secrets."""
     message = " ".join(str(error).split())
     return mask(f"{type(error).__name__}: {message}" if message else type(error).__name__)
 
 
-def _owner(file: str, homes: Iterable[tuple[Path, str]]) -> str | None:
+def homes_of(origins: Iterable[Origin]) -> Sequence[Home]:
+    """The same of plugins that are not imported here."""
+    homes: list[Home] = []
+    for origin in origins:
+        point = origin.entry_point
+        if point is None:
+            homes.append((Path(origin.where), origin.name))
+        elif point.module != OWN and (found := _found(point.module.partition(".")[0])) is not None:
+            homes.append((found.parent if found.name == "__init__.py" else found, origin.name))
+    return [*homes, *((path.parent, "") for path, _ in homes if any(path == Path(each.where) for each in origins))]
+
+
+def _found(module: str) -> Path | None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return None
+    return Path(spec.origin) if spec is not None and spec.origin is not None else None
+
+
+def _owner(file: str, homes: Iterable[Home]) -> str | None:
     if file.startswith("<"):
         return None
     path = Path(file)
@@ -106,12 +151,12 @@ def _owner(file: str, homes: Iterable[tuple[Path, str]]) -> str | None:
     return None
 
 
-def _homes() -> list[tuple[Path, str]]:
-    """The files and folders of plugins. Of a folder without a name, each file is a plugin."""
+def _homes() -> list[Home]:
+    """The files and folders of plugins."""
     return [*_local_homes(), *_installed_homes()]
 
 
-def _local_homes() -> Iterator[tuple[Path, str]]:
+def _local_homes() -> Iterator[Home]:
     folders = set()
     for name, module in list(sys.modules.items()):
         if name.startswith(LOCAL) and module.__file__:
@@ -120,7 +165,7 @@ def _local_homes() -> Iterator[tuple[Path, str]]:
     yield from ((folder, "") for folder in folders)
 
 
-def _installed_homes() -> Iterator[tuple[Path, str]]:
+def _installed_homes() -> Iterator[Home]:
     for point in metadata.entry_points(group=GROUP):
         module = sys.modules.get(point.module.partition(".")[0])
         if point.module == OWN or module is None or not module.__file__:

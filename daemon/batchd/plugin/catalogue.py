@@ -10,8 +10,9 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..domain.words import nearest
 from ..errors import BatchdError, PluginError
 from .coroutines import fault_of
 from .disabled import DisabledPlugin, disabled_offer, disabled_origin
@@ -19,7 +20,7 @@ from .hooks import Offer as Offer
 from .hooks import Role as Role
 from .hooks import ask, registered, rivals
 from .neighbours import share
-from .sources import Origin, all_origins, by_name, what_was_raised
+from .sources import NOT_OF_PLUGINS, Origin, all_origins, by_name, what_was_raised
 
 if TYPE_CHECKING:
     import click
@@ -41,6 +42,8 @@ class BrokenPlugin:
     reason: str
     role: Role | None = None
     kinds: tuple[str, ...] = ()
+    kept_off: bool = False
+    """Whether it was not imported, since it blocks or ends the process that does."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -50,6 +53,8 @@ class BrokenPlugin:
     @property
     def sentence(self) -> str:
         """The whole sentence, for `batchd plugins` and for a route that needs the plugin."""
+        if self.kept_off:
+            return self.reason
         return f'The plugin "{self.plugin}" of {self.distribution or self.where} is broken: {self.reason}.'
 
 
@@ -60,11 +65,29 @@ def told(suspects: Sequence[BrokenPlugin], alike: bool) -> str:
     return f"{len(suspects)} plugins are broken, and one of them may have it: `batchd plugins` lists them, one a line."
 
 
+Begun: TypeAlias = Callable[[str, str], object]
+"""Called with the plugin and what of it before its code is run, and with nothing after that."""
+
+
+def _unheard(plugin: str, what: str) -> None:
+    del plugin, what
+
+
 class Catalogue:
     """All offers, by role and kind. Pickles as its arguments: the other process loads the plugins itself."""
 
-    def __init__(self, plugin_dir: Path | None, disabled: Collection[str] = (), *, tolerant: bool) -> None:
+    def __init__(
+        self,
+        plugin_dir: Path | None,
+        disabled: Collection[str] = (),
+        *,
+        tolerant: bool,
+        off: Mapping[str, str] | None = None,
+        begun: Begun = _unheard,
+    ) -> None:
         self._plugin_dir = plugin_dir
+        self._off = dict(off or {})
+        self._begun = begun
         self._names_disabled = frozenset(disabled)
         self._disabled: list[DisabledPlugin] = []
         self._tolerant = tolerant
@@ -74,14 +97,22 @@ class Catalogue:
 
     @classmethod
     def load(
-        cls, plugin_dir: Path | None = None, disabled: Collection[str] = (), *, tolerant: bool = False
+        cls,
+        plugin_dir: Path | None = None,
+        disabled: Collection[str] = (),
+        *,
+        tolerant: bool = False,
+        off: Mapping[str, str] | None = None,
+        begun: Begun = _unheard,
     ) -> Catalogue:
         """Import every plugin that is not disabled. Broken ones are listed in `broken` and raise nothing.
 
         Two plugins with one name, or that offer one kind, raise a PluginError that names both: now, or when the role
         is first needed. If `tolerant`, they are listed as broken instead, so that they can be shown.
+
+        Those in `off` are kept off, each with a sentence that says why: they are not imported.
         """
-        catalogue = cls(plugin_dir, disabled, tolerant=tolerant)
+        catalogue = cls(plugin_dir, disabled, tolerant=tolerant, off=off, begun=begun)
         share(plugin_dir)
         enabled = []
         for origin in all_origins(plugin_dir):
@@ -94,15 +125,23 @@ class Catalogue:
         for same, reason in clashes:
             catalogue._refuse((BrokenPlugin(each.name, each.distribution, each.where, reason) for each in same), reason)
         for origin in single:
+            if origin.name in catalogue._off:
+                why = catalogue._off[origin.name]
+                catalogue._broken.append(
+                    BrokenPlugin(origin.name, origin.distribution, origin.where, why, kept_off=True)
+                )
+                continue
+            begun(origin.name, "its import")
             try:
                 catalogue._plugins.append((origin, registered(origin.load())))
+                begun("", "")
             except PluginError as error:
                 broken = BrokenPlugin(origin.name, origin.distribution, origin.where, str(error))
                 catalogue._broken.append(broken)
         return catalogue
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_reload, (self._plugin_dir, self._names_disabled, self._tolerant))
+        return (_reload, (self._plugin_dir, self._names_disabled, self._tolerant, self._off))
 
     @property
     def offers(self) -> Sequence[Offer]:
@@ -147,6 +186,23 @@ class Catalogue:
         alike = [each for each in possible if kind in {each.plugin, each.where.removeprefix("batchd_"), *each.kinds}]
         return alike or possible, bool(alike)
 
+    def absent(self, role: str, kind: str) -> str | None:
+        """Why the kind is missing, if a plugin that is kept off may have it and batchd can go on without it."""
+        from .absent import can_be_absent
+
+        if self.find(role, kind) is not None or not self._off or not can_be_absent(Role(role)):
+            return None
+        suspects, alike = self.suspects(role, kind)
+        off = [each for each in suspects if each.kept_off]
+        if not off or (not alike and nearest(kind, self.kinds(role)) is not None):
+            return None
+        return f'The {Role(role).noun} "{kind}" is not there. {told(off, alike)}'
+
+    @property
+    def kept_off(self) -> Sequence[BrokenPlugin]:
+        """The plugins that were not imported, since each blocks or ends the process that does."""
+        return [each for each in self._broken if each.kept_off]
+
     def factory(self, role: str, kind: str) -> Callable[..., Any]:
         """The factory of the kind. Raises PluginError if no plugin offers it."""
         return self._offer(role, kind).factory
@@ -167,15 +223,19 @@ class Catalogue:
 
         offer = self._offer(role, kind)
         about, model = _about(offer), self.settings_type(role, kind)
+        self._begun(offer.plugin, f'the {offer.role.noun} "{kind}"')
         try:
             checked, faults = check(model, settings)
             if checked is None:
                 wrong = "; ".join(fault.in_table for fault in faults)
                 raise PluginError(f"{about} cannot use its settings: {wrong}{'' if wrong.endswith('?') else '.'}")
             instance = offer.factory(checked)
+            self._begun("", "")
         except BatchdError:
             raise
-        except Exception as error:
+        except NOT_OF_PLUGINS:
+            raise
+        except BaseException as error:
             raise PluginError(f"{about} could not be made: {what_was_raised(error)}.") from error
         if inspect.iscoroutine(instance):
             instance.close()
@@ -218,14 +278,24 @@ class Catalogue:
         offer = self._offer(Role.SERVICE, name)
         try:
             table = offer.factory()
-        except Exception as error:
+        except NOT_OF_PLUGINS:
+            raise
+        except BaseException as error:
             raise PluginError(f"{_about(offer)} cannot be read: {what_was_raised(error)}.") from error
         if not isinstance(table, Mapping):
             raise PluginError(f"{_about(offer)} is no table: it is {type(table).__name__}.")
         return table
 
+    def stand_in(self, role: str, kind: str, why: str) -> Offer:
+        """What stands in for the kind. All it does is to say why."""
+        from .absent import absent
+
+        return Offer(Role(role), kind, "", "", "a plugin that is kept off", absent(Role(role), why))
+
     def _offer(self, role: str, kind: str) -> Offer:
         offer = self.find(role, kind)
+        if offer is None and (why := self.absent(role, kind)) is not None:
+            return self.stand_in(role, kind, why)
         if offer is None:
             known = f"There are: {', '.join(self.kinds(role)) or 'none'}."
             reasons = " ".join(filter(None, (known, told(*self.suspects(role, kind)))))
@@ -242,7 +312,9 @@ class Catalogue:
         offers: list[Offer] = []
         broken: list[BrokenPlugin] = []
         for origin, manager in self._plugins:
+            self._begun(origin.name, f"its hook {role.hook}")
             registered_offers, reason = ask(origin, manager, role)
+            self._begun("", "")
             if reason is None:
                 for offer in registered_offers:
                     left_out = disabled_offer(offer, self._names_disabled)
@@ -266,8 +338,8 @@ class Catalogue:
         self._broken += broken
 
 
-def _reload(plugin_dir: Path | None, disabled: Collection[str], tolerant: bool) -> Catalogue:
-    return Catalogue.load(plugin_dir, disabled, tolerant=tolerant)
+def _reload(plugin_dir: Path | None, disabled: Collection[str], tolerant: bool, off: Mapping[str, str]) -> Catalogue:
+    return Catalogue.load(plugin_dir, disabled, tolerant=tolerant, off=off)
 
 
 def _rival(offer: Offer, reason: str) -> BrokenPlugin:

@@ -16,7 +16,7 @@ from .. import hookspecs
 from ..domain.words import nearest
 from ..errors import PluginError
 from .coroutines import fault_of
-from .sources import Origin, what_was_raised
+from .sources import NOT_OF_PLUGINS, Origin, what_was_raised
 
 _KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _SUFFIX = re.compile(r"\.[^A-Z./\s]+")
@@ -122,8 +122,10 @@ def ask(origin: Origin, manager: pluggy.PluginManager, role: Role) -> tuple[list
         getattr(manager.hook, role.hook)(register=register)
     except PluginError as error:
         return list(offers.values()), str(error)
+    except NOT_OF_PLUGINS:
+        raise
     # A hook is foreign code: what it raises makes this plugin broken, and no other.
-    except (Exception, SystemExit) as error:  # noqa: BLE001
+    except BaseException as error:  # noqa: BLE001
         return list(offers.values()), f"its hook {role.hook} raised {what_was_raised(error)}"
     return list(offers.values()), None
 

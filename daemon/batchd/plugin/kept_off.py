@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -17,10 +18,13 @@ from importlib import metadata
 from pathlib import Path
 
 from ..store.layout import BLOCKED_PLUGINS
-from .blame import PluginPlace, place_of_dump
+from .blame import Home, PluginPlace, place_of_dump
 from .sources import GROUP
 
+DEAF = 10.0
+"""Seconds more after which faulthandler ends a process whose threads get no turn: code in C holds the interpreter."""
 _DUMPS = "blocked-*.txt"
+_FATAL = re.compile(r"Fatal Python error: (.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +38,18 @@ class KeptOff:
     seconds: float
     at: float
     configuration: str
+    loading: str = ""
+    """What happened while it was loaded, in words; empty for one that could be loaded and blocked batchd later."""
 
     @property
     def sentence(self) -> str:
         """What happened, and what to do."""
+        if self.loading:
+            return (
+                f'The plugin "{self.plugin}" is kept off: {self.loading}. What needs it waits; all else goes on. For '
+                "the operator: fix it, or take it away; it is tried again once the plugin or the configuration has "
+                "changed, after a reload or a start."
+            )
         place = PluginPlace(self.plugin, self.file, self.line, self.method)
         at = datetime.fromtimestamp(self.at, UTC)
         return (
@@ -48,10 +60,18 @@ class KeptOff:
         )
 
 
-def state_of(config: Path, plugin_dir: Path | None) -> str:
+def not_loaded(kept: Iterable[KeptOff]) -> dict[str, str]:
+    """Those that are not even imported, each with its sentence."""
+    return {each.plugin: each.sentence for each in kept if each.loading}
+
+
+def state_of(config: Path | None, plugin_dir: Path | None) -> str:
     """A fingerprint of the configuration and of the plugins."""
     digest = hashlib.sha256()
-    files = [config, *(sorted(plugin_dir.glob("*.py")) if plugin_dir is not None else [])]
+    files = [
+        *([config] if config is not None else []),
+        *(sorted(plugin_dir.glob("*.py")) if plugin_dir is not None else []),
+    ]
     for file in files:
         with contextlib.suppress(OSError):
             digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
@@ -88,7 +108,15 @@ def dump_of(state: Path, process: int) -> Path:
     return state / _DUMPS.replace("*", str(process))
 
 
-def from_dumps(state: Path, *, seconds: float, configuration: str) -> Iterator[KeptOff]:
+def note_dumps(state: Path, *, seconds: float, configuration: str, homes: Sequence[Home] | None = None) -> None:
+    """Store what processes have left of their end."""
+    left = list(_from_dumps(state, seconds=seconds + DEAF, configuration=configuration, homes=homes))
+    if left:
+        with contextlib.suppress(OSError):
+            keep_off(state, [*stored(state), *left])
+
+
+def _from_dumps(state: Path, *, seconds: float, configuration: str, homes: Sequence[Home] | None) -> Iterator[KeptOff]:
     """What processes that ended without a word have left in their dumps, which are taken away."""
     for dump in state.glob(_DUMPS):
         try:
@@ -98,9 +126,19 @@ def from_dumps(state: Path, *, seconds: float, configuration: str) -> Iterator[K
             dump.unlink()
         except OSError:
             continue
-        place = place_of_dump(text) if "Timeout" in text else None
+        place = place_of_dump(text, homes)
         if place is not None and not place.built_in:
-            yield KeptOff(place.plugin, place.file, place.line, place.method, seconds, at, configuration)
+            died = died_of(text)
+            loading = f"{place} ended the process: {died}" if died else ""
+            if not loading and (place.method == "<module>" or place.method.startswith("register_")):
+                loading = f"{place} did not return within {seconds:g} s"
+            yield KeptOff(place.plugin, place.file, place.line, place.method, seconds, at, configuration, loading)
+
+
+def died_of(dump: str) -> str:
+    """`Segmentation fault`, if that is what faulthandler has written; empty if not."""
+    found = _FATAL.search(dump)
+    return found[1].strip() if found is not None else ""
 
 
 def _is_alive(process: str) -> bool:

@@ -22,6 +22,14 @@ OWN = "batchd.workers.hooks"
 """The module with the daemon's own hooks. Named and not imported, since this room may not import that one."""
 
 
+class Stopped(BaseException):
+    """batchd itself stops the code of a plugin. Not an Exception, which plugins catch for good reasons."""
+
+
+NOT_OF_PLUGINS: tuple[type[BaseException], ...] = (KeyboardInterrupt, Stopped)
+"""What is raised in the code of a plugin, and not by it: it goes on its way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """A plugin before its import: its name, its distribution (empty for a file), and its module or file."""
@@ -38,8 +46,10 @@ class Origin:
         """Import the plugin. Raises PluginError with the reason, whatever the import raises."""
         try:
             return self.entry_point.load() if self.entry_point is not None else _import_file(Path(self.where))
+        except NOT_OF_PLUGINS:
+            raise
         # The import of a plugin may raise anything, even SystemExit; that must not stop other plugins.
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise PluginError(f"it cannot be imported: {what_was_raised(error)}") from error
 
 

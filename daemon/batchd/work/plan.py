@@ -253,7 +253,7 @@ def _bodies(
     while True:
         try:
             body = next(bodies, None)
-        except (Exception, TimeIsUp) as error:
+        except (Exception, SystemExit, TimeIsUp) as error:
             asked = sum(isinstance(what, Row) for _, what in pulled)
             if trouble or not asked or (asked == 1 and isinstance(error, TimeIsUp)):
                 # No row caused it: the file cannot be read, or the builder fails before its first row. Or it is known.
@@ -319,7 +319,7 @@ def _alone(builder: PromptBuilder[Any], row: Row, common: Body) -> bytes | Failu
     try:
         body = builder.build(row)
         return body if isinstance(body, Failure) else msgspec.json.encode({**common, **body})
-    except Exception as error:  # noqa: BLE001  # any exception of a plugin fails this row alone
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # any exception of a plugin fails this row alone
         kind = type(builder).__name__
         return Failure("build", f"The request could not be made by {kind}: {type(error).__name__}: {error}")
 

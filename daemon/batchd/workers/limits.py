@@ -7,6 +7,7 @@ ended together with its process by faulthandler, which needs nothing of the inte
 from __future__ import annotations
 
 import faulthandler
+import json
 import mmap
 import signal
 import threading
@@ -20,6 +21,8 @@ from typing import IO, Any
 
 from ..errors import BatchdError
 from ..plugin.blame import PluginPlace, place_of_dump, place_of_frame
+from ..plugin.kept_off import died_of
+from ..plugin.sources import Stopped
 
 ROW_TIMEOUT, READ_TIMEOUT = 10.0, 120.0
 """Seconds that the code of a plugin may take for a row; and a reader, from one row to the next."""
@@ -43,8 +46,8 @@ class Hung(BatchdError):
         return (type(self), (self.row, self.seconds, self.where))
 
 
-class TimeIsUp(BaseException):
-    """Raised in the code of a plugin. Not an Exception, which plugins catch for good reasons."""
+class TimeIsUp(Stopped):
+    """Raised in the code of a plugin."""
 
     def __init__(self, place: PluginPlace | None) -> None:
         super().__init__()
@@ -89,17 +92,45 @@ def keep_notes(path: str) -> None:
     _notes.position = mmap.mmap(file.fileno(), _HEAD)
     file.seek(_HEAD)
     _notes.file = file
+    faulthandler.enable(file)
+
+
+def note_plugin(plugin: str, what: str) -> None:
+    """In a worker process: note whose code is run next, in case that ends the process."""
+    if _notes.file is None:
+        return
+    _notes.file.truncate(_HEAD)
+    _notes.file.seek(_HEAD)
+    if plugin:
+        _notes.file.write(json.dumps({"plugin": plugin, "what": what}).encode() + b"\n")
+
+
+def _noted(path: Path | None) -> str:
+    try:
+        return path.read_bytes()[_HEAD:].decode(errors="replace") if path is not None else ""
+    except OSError:
+        return ""
+
+
+def read_loading(path: Path | None) -> tuple[str, str] | None:
+    """In the daemon: the plugin that a worker was loading when it stopped, and what of it; None if it was not."""
+    said = [json.loads(line) for line in _noted(path).splitlines() if line.startswith('{"plugin"')]
+    return (said[0]["plugin"], said[0]["what"]) if said else None
+
+
+def read_end(path: Path | None) -> str:
+    """In the daemon, once a worker has died: which code of a plugin ended it, in words; empty if none is known."""
+    text = _noted(path)
+    died, place = died_of(text), place_of_dump(text)
+    return f"{place} ended it: {died}" if died and place is not None else ""
 
 
 def read_notes(path: Path | None, seconds: float) -> Hung | None:
     """In the daemon, once a worker has died: what it hung over, if it did."""
-    try:
-        noted = path.read_bytes() if path is not None else b""
-    except OSError:
+    text = _noted(path)
+    if "Timeout" not in text or path is None:
         return None
-    text = noted[_HEAD:].decode(errors="replace")
-    if "Timeout" not in text:
-        return None
+    noted = path.read_bytes()
     row = int.from_bytes(noted[:_HEAD], "little") - 1
     place = place_of_dump(text)
     return Hung(row if row >= 0 else None, seconds, str(place or "a worker process"))

@@ -18,10 +18,10 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from ..contracts import Settings
-from ..errors import WorkerLost
+from ..errors import NodeLost, WorkerLost
 from ..executor import DoneT, Executor, TaskT
 from .fork_server import fork_server
-from .limits import READ_TIMEOUT, keep_notes, read_notes
+from .limits import READ_TIMEOUT, Hung, keep_notes, read_end, read_loading, read_notes
 from .run_task import run_task
 
 _GRACE = 2.0
@@ -40,6 +40,8 @@ class Workers(Executor[Settings]):
         self._notes: dict[ProcessPoolExecutor, Path] = {}
         self._outdated: set[ProcessPoolExecutor] = set()
         self._ending: list[threading.Thread] = []
+        self.on_not_loaded: Callable[[str, str], object] | None = None
+        """Called with a plugin that blocks or ends worker processes while they load it, and with what it did."""
 
     async def aopen(self) -> None:
         """Determine the number of processes. They start with their first tasks."""
@@ -61,13 +63,26 @@ class Workers(Executor[Settings]):
                 # A future holds its exception, whose traceback holds this frame. Without the cycle a dead worker's
                 # semaphores are freed here, and not by a garbage collection that may interrupt the resource tracker.
                 del future
-        except BrokenProcessPool:
-            hung = read_notes(self._notes.get(worker), getattr(task, "row_timeout", READ_TIMEOUT)) if worker else None
+        except (BrokenProcessPool, Hung) as error:
+            notes = self._notes.get(worker) if worker else None
+            loading, ended = read_loading(notes), read_end(notes)
+            late = read_notes(notes, getattr(task, "row_timeout", READ_TIMEOUT))
+            hung = error if isinstance(error, Hung) else late
+            if loading is not None:
+                self._drop(worker)
+                worker = None
+                raise self._not_loaded(*loading, ended, hung) from None
+            if isinstance(error, Hung):
+                raise
             self._drop(worker)
             worker = None
             if hung is not None:
                 raise hung from None
-            raise WorkerLost(f"The worker process died while it ran {function.__name__}.") from None
+            lost = WorkerLost(
+                f"The worker process died while it ran {function.__name__}{f': {ended}' if ended else ''}."
+            )
+            lost.where = ended
+            raise lost from None
         except MemoryError:
             # If memory is limited and not overcommitted, Python raises this before the kernel kills the process.
             self._drop(worker)
@@ -84,6 +99,16 @@ class Workers(Executor[Settings]):
                 worker = None
             self._idle.put_nowait(worker)
         return result
+
+    def _not_loaded(self, plugin: str, what: str, ended: str, hung: Hung | None) -> NodeLost:
+        """A plugin blocks or ends each worker that loads it. No task is at fault, and each may be tried again."""
+        if hung is not None:
+            why = f"{what} did not return in a worker process, within {hung.seconds:g} s ({hung.where})"
+        else:
+            why = f"{what} ended a worker process{f' ({ended})' if ended else ''}"
+        if self.on_not_loaded is not None:
+            self.on_not_loaded(plugin, why)
+        return NodeLost(f'A worker process could not load the plugin "{plugin}": {why}.')
 
     def renew(self) -> None:
         """Run the next tasks in new processes, which load their plugins again. No running task is interrupted."""

@@ -22,9 +22,11 @@ def run_task(function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
     _prepare_once()
     try:
         return function(task)
-    except Exception as error:
+    except BaseException as error:
         note_place(error)
         try:
+            if not isinstance(error, Exception):
+                raise TypeError  # SystemExit, say, which would end the daemon
             pickle.loads(pickle.dumps(error))  # noqa: S301  # our own, a moment old
         except Exception:  # noqa: BLE001  # it cannot be pickled, for any reason
             told = PluginError(f"{type(error).__name__}: {error}")

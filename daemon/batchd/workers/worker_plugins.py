@@ -17,11 +17,12 @@ from ..domain.routing import PluginSpec
 from ..errors import FileRefused, PluginError
 from ..file_sink import FileSink
 from ..plugin.catalogue import Catalogue
+from .limits import LOAD_TIMEOUT, limited, note_plugin
 
 
 @lru_cache(maxsize=1)
 def _loaded(plugin_dir: str | None, disabled: frozenset[str]) -> Catalogue:
-    return Catalogue.load(Path(plugin_dir) if plugin_dir else None, disabled)
+    return Catalogue.load(Path(plugin_dir) if plugin_dir else None, disabled, begun=note_plugin)
 
 
 def _catalogue(spec: PluginSpec) -> Catalogue:
@@ -40,7 +41,8 @@ def prepare() -> None:
 
 def load_plugins(spec: PluginSpec) -> None:
     """Load the plugins before the first task."""
-    _catalogue(spec)
+    with limited(LOAD_TIMEOUT):
+        _catalogue(spec)
 
 
 def builder(spec: PluginSpec) -> PromptBuilder[Any]:

@@ -14,7 +14,7 @@ from ...domain.records import Job
 from ...domain.subjects import Subject
 from ...errors import BatchdError, RejectedError, TransientError
 from ...file_sink import FileSink
-from ...plugin.blame import raised
+from ...plugin.blame import never_exiting, raised
 from ...receipts import Receipt
 from ...secrets.known import covered
 from ...store.errors import StoreUnavailable
@@ -137,7 +137,8 @@ async def _deliver(context: Context, action: Deliver, job: Job) -> None:
             await publish_files(context, configured, job, parts, action.sink, outbox)
         else:
             async with _limited(context, action, job, lambda: rows.passed):
-                receipt = await sink.publish(delivery, rows)
+                with never_exiting():
+                    receipt = await sink.publish(delivery, rows)
     except FileExistsError:
         if outbox.taken is None:
             raise  # not in the outbox: another name there changes nothing

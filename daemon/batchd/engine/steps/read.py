@@ -11,6 +11,7 @@ from ...domain.records import Part, Trial
 from ...domain.routing import NO_ROUTE, PluginSpec, no_route_reason
 from ...errors import FileRefused, PluginError, WorkerLost
 from ...intake.plain_files import stamp_of
+from ...plugin.absent import PluginOff
 from ...work.read import ReadTask, read
 from ...workers.limits import Hung
 from ..context import Context
@@ -64,6 +65,11 @@ async def read_source(context: Context, action: Read) -> None:
             raise PluginError(
                 f"A worker process does not find the reader for {suffix} files, though batchd itself has one. "
                 f"{job.source} waits; if this stays so, start batchd again."
+            ) from None
+        if refusal.code == "suffix" and configured.not_loaded:
+            raise PluginOff(
+                f"{job.source} waits: no plugin that is loaded reads {suffix or 'it'}, and of these, which are kept "
+                f"off, one may: {', '.join(configured.not_loaded)}."
             ) from None
         await reject(context, job, refusal.code, str(refusal))
         return

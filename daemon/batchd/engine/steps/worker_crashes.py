@@ -30,14 +30,15 @@ async def note_worker_crash(context: Context, job: Job, first: int | None, lost:
     times = await context.store.jobs.worker_died(job.id, first)
     if times < MAX_WORKER_CRASHES:
         return
+    why = str(lost) if isinstance(lost, Hung) else "most likely because memory ran out."
+    if isinstance(lost, WorkerLost) and lost.where:
+        why = f"since {lost.where}."
     if first is None:
-        reason = (
-            f"Reading it crashed the worker process {times} times, most likely because memory ran out. "
-            "The original is unchanged. Drop it again in smaller files."
-        )
+        known = isinstance(lost, WorkerLost) and lost.where
+        what = "For the operator: fix the plugin. Then drop it again." if known else "Drop it again in smaller files."
+        reason = f"Reading it crashed the worker process {times} times, {why} The original is unchanged. {what}"
         await reject(context, job, "worker_died", reason)
         return
-    why = str(lost) if isinstance(lost, Hung) else "most likely because memory ran out."
     await context.store.jobs.failed(
         job,
         "worker_died",
