@@ -220,6 +220,10 @@ class Child:
         """kill -9."""
         self.send_signal(signal.SIGKILL)
 
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
 
 class NurseryPlace(Place):
     """A place whose processes come from a nursery: most of a short life would be its imports."""
@@ -235,12 +239,15 @@ class NurseryPlace(Place):
 
     def run(self) -> Process:
         """As Place."""
-        process = Child(self.nursery, ["--config", str(self.folder / "config.toml"), "run"], self.folder / "daemon.log")
+        log = self.folder / "daemon.log"
+        log.touch()
+        process = Child(self.nursery, ["--config", str(self.folder / "config.toml"), "run"], log)
         self.processes.append(process)
         return process
 
-    def _sandbox(self, *arguments: str) -> str:
-        log = self.folder / "sandbox.log"
+    def sandbox(self, *arguments: str) -> str:
+        """As Place."""
+        log = self.folder / f"sandbox-{len(self.processes)}.log"
         process = Child(self.nursery, arguments, log)
         self.processes.append(process)
 

@@ -1,4 +1,4 @@
-"""The installed `batchd` as real processes, against the sandbox over real HTTP."""
+"""`batchd` as real processes, against the sandbox over real HTTP."""
 
 from __future__ import annotations
 
@@ -192,9 +192,22 @@ def reviews(rows: int, tag: str = "") -> str:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    """A place with a sandbox running."""
+def installed(tmp_path: Path) -> Iterator[Place]:
+    """A place with a sandbox running, whose processes are the installed command, from its first import on."""
     place = Place(tmp_path)
+    try:
+        place.serve()
+        yield place
+    finally:
+        place.close()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A place with a sandbox running, whose processes are forked from one that has imported everything."""
+    from ..durability.rig import NurseryPlace, shared_nursery
+
+    place = NurseryPlace(tmp_path, shared_nursery())
     try:
         place.serve()
         yield place

@@ -59,7 +59,7 @@ def test_it_stops_in_good_order_whenever_it_is_asked_to(tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(1_000_000)
     run = Stops(tmp_path, seed)
     try:
-        run.run(size(6, 200))
+        run.run(size(3, 200))
         run.finish(600.0)
         numbers = run.check()
     finally:

@@ -7,8 +7,6 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -17,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ..durability.rig import Child, shared_nursery
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +44,7 @@ max_tokens = 50
 plugin = "template"
 user = "Review: {{{{ review }}}}"
 """
-ROWS = 900
+ROWS = 600
 AT_ONCE = 40
 KILLS = 3
 
@@ -56,15 +56,9 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _process(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "batchd", *arguments],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "SANDBOX_KEY": "sesame-7a31", "NO_COLOR": "1"},
-            start_new_session=True,
-        )
+def _process(*arguments: str, log: Path) -> Iterator[Child]:
+    log.touch()
+    process = Child(shared_nursery(), arguments, log)
     try:
         yield process
     finally:
@@ -110,7 +104,7 @@ def test_only_calls_under_way_at_a_kill_are_made_twice(tmp_path: Path) -> None:
         report = tmp_path / "outbox/reviews/may.report.json"
         for kill in range(KILLS):
             with _process("--config", str(config), "run", log=log) as daemon:
-                goal = ROWS * (kill + 1) // (KILLS + 2) + chance.randrange(40)
+                goal = ROWS * (kill + 1) // (KILLS + 2) + chance.randrange(20)
                 _until(lambda goal=goal: _ledger(url)["live"]["answers"] >= goal, f"{goal} answers", log)
                 os.killpg(daemon.pid, signal.SIGKILL)
         with _process("--config", str(config), "run", log=log):
