@@ -59,6 +59,8 @@ _NOTHING_SENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aio
 _NOTHING_SENT_BY_SYSTEM = (ssl.SSLCertVerificationError, socket.gaierror, ConnectionRefusedError)
 _UNUSABLE = (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError, aiohttp.InvalidURL)
 _TOO_MANY = frozenset({429, 503, 529})
+_OF_A_GATEWAY = frozenset({502, 504, 520, 524})
+"""Statuses of what stands before the service: it may have got the call all the same, and work on it."""
 _PASSING = frozenset({408, 409, 425, 429})
 _OF_A_REQUEST = re.compile(r"\brequests[.\[](\d+)\b")
 """How the service names the request in a batch that it refuses: `requests.3.params.max_tokens: …`."""
@@ -133,7 +135,8 @@ def of_answer(answer: Answer, call: Call, service: Service) -> BatchdError:
     if call.kind is Kind.CREATE and status == 429:
         return NotSent(refusal, retry_after=retry_after(answer.headers))
     if status in _PASSING or status >= 500:
-        return TransientError(refusal, retry_after=retry_after(answer.headers), answered=status >= 500)
+        answered = status >= 500 and status not in _OF_A_GATEWAY
+        return TransientError(refusal, retry_after=retry_after(answer.headers), answered=answered)
     match call.kind:
         case Kind.LOOK:
             return CannotFind(f"{refusal} So batchd cannot look through the batches there.")
@@ -184,7 +187,9 @@ def not_json(answer: Answer, call: Call, service: Service) -> ProviderError:
     kind = "an HTML page" if answer.is_page else "something that is not JSON"
     return TransientError(
         f"{service.address} answered with {kind} when asked to {call.what}. If this continues, check base_url and any "
-        "proxy in between."
+        "proxy in between.",
+        # One that begins as an answer was cut off, and may be there as a whole if it is asked for again.
+        answered=not answer.content.lstrip().startswith(b"{"),
     )
 
 

@@ -26,6 +26,8 @@ MAX_ANSWER = 32_000_000
 ACCESS_SECONDS = 1.0
 _TOO_MANY = frozenset({429, 498, 503, 529})
 """Statuses of a service that takes no more calls at the moment: 498 is Groq's, 529 Anthropic's."""
+_OF_A_GATEWAY = frozenset({502, 504, 520, 524})
+"""Statuses of what stands before the service: it may have got the call all the same, and work on it."""
 _VERSION = re.compile(r"^/v\d+(?=/)")
 _ASK = Call("answer a request", Kind.ANSWER)
 
@@ -178,14 +180,16 @@ class LiveClient:
                     f"{self._settings.base_url} streams its answers though it was not asked to, and batchd reads whole "
                     "answers only. Look in its settings for a way to turn that off."
                 )
-            return not_json(response, _ASK, self.service)
+            return TransientError(str(not_json(response, _ASK, self.service)), answered=True)
         error = of_response(response, _ASK, self.service)
         if isinstance(error, RejectedError):
             return error
         if status in _TOO_MANY:
             return TooManyCalls(str(error), retry_after=retry_after(response), limit=_limit(body))
         if isinstance(error, TransientError):
-            return TransientError(str(error), retry_after=error.retry_after, answered=status >= 500)
+            return TransientError(
+                str(error), retry_after=error.retry_after, answered=status >= 500 and status not in _OF_A_GATEWAY
+            )
         return RowRefused(str(error))
 
 

@@ -98,7 +98,8 @@ class Look:
                 candidates += self._of_batch(batch, turns)
         for batch in await self._context.store.input_files.left():
             if (ours is None or batch.key in ours) and batch.provider in self._context.configured.providers:
-                candidates.append(Due(lifecycle.Forget(batch.key), batch.provider))
+                # No call of the provider's line: what comes of it says nothing about the others.
+                candidates.append(Due(lifecycle.Forget(batch.key)))
         candidates += await self._of_jobs()
         switched: frozenset[Action] = frozenset()
         if ours is None:

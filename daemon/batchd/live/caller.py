@@ -316,7 +316,8 @@ def _said(error: Exception, timeout: float) -> BatchdError:
     if isinstance(error, BatchdError):
         return error
     if isinstance(error, NotJson):
-        return TransientError("The service answered with something that is not JSON.", answered=True)
+        # It was cut off, as far as one can tell: a service that knows the key may have it as a whole.
+        return TransientError("The service answered with something that is not whole JSON.")
     return TransientError(f"The service did not answer within {timeout:.0f} s.")
 
 
