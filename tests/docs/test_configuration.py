@@ -35,6 +35,9 @@ from batchd_notify.notify import Notify
 from batchd_notify.webhook import Webhook
 from batchd_prompts.embedding import EmbeddingSettings
 from batchd_prompts.template_settings import TemplateSettings
+from batchd_sinks.postgres_sink import PostgresSettings
+from batchd_sinks.sqlite_sink import SqliteSettings
+from batchd_sinks.webhook_sink import WebhookSinkSettings
 
 from .pages import DOCS, code, headings, tables
 
@@ -82,6 +85,9 @@ NEEDED: Mapping[type[BaseModel], dict[str, Any]] = {
     Notify.Settings: {"urls": ["x"]},
     Webhook.Settings: {"url": "https://x", "secret": "x"},
     Command.Settings: {"run": ["x"]},
+    SqliteSettings: {"path": "x"},
+    PostgresSettings: {"url": "x"},
+    WebhookSinkSettings: {"url": "https://x", "secret": "x"},
     RouteTable: {"provider": "x", "model": "y", "prompt": {"plugin": "template"}},
 }
 """What a table must have, to look at the default of another key."""

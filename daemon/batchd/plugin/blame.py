@@ -24,9 +24,8 @@ Home: TypeAlias = tuple[Path, str]
 
 _DUMPED = re.compile(r'File "([^"]*)", line (\d+) in (.+)')
 _NOTE = "batchd_place"
-_BUILT_IN = frozenset(
-    f"batchd_{name}" for name in ("anthropic", "files", "inline", "notify", "openai", "prompts", "sandbox", "tables")
-)
+_PLUGINS = ("anthropic", "files", "inline", "notify", "openai", "prompts", "sandbox", "sinks", "tables")
+_BUILT_IN = frozenset(f"batchd_{each}" for each in _PLUGINS)
 
 
 @dataclass(frozen=True, slots=True)

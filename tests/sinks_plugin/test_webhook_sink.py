@@ -1,0 +1,104 @@
+"""The sink `webhook`: pages that the receiver knows again, and a receiver that is busy or moves."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from batchd import Receipt, RejectedError, TransientError
+from batchd.testing.conformance import SinkConformance
+from batchd.testing.outbox import MemoryOutbox, many_rows, sample_job, sample_rows
+from batchd_sinks.webhook_sink import WebhookSink
+
+from .receiver import Answer, Receiver
+
+pytestmark = pytest.mark.field("results")
+
+
+class Impatient(WebhookSink):
+    """Waits for nothing before it tries a page again."""
+
+    pauses = (0.0, 0.0)
+
+
+def sink_for(receiver: Receiver, **settings: Any) -> WebhookSink:
+    return Impatient(WebhookSink.Settings(url=receiver.url, secret="s3cret", **settings))
+
+
+@pytest.mark.slow
+class TestWebhook(SinkConformance):
+    module = "batchd_sinks"
+
+    def setup_method(self) -> None:
+        self.receiver = Receiver(hashes=True)
+
+    def teardown_method(self) -> None:
+        self.receiver.close()
+        super().teardown_method()
+
+    def make(self) -> WebhookSink:
+        return sink_for(self.receiver)
+
+    def seen(self) -> Any:
+        return dict(self.receiver.pages)
+
+
+async def test_the_receiver_gets_each_row_with_the_facts_of_its_job() -> None:
+    receiver = Receiver()
+    sink = sink_for(receiver, page_rows=3)
+    receipt = await sink.publish(sample_job(MemoryOutbox()), sample_rows())
+    await sink.aclose()
+    receiver.close()
+    assert receipt == Receipt(receiver.url.removesuffix("/in"), rows=7)
+    first, *_, last = receiver.pages.values()
+    assert first.pop("rows")[0] == {
+        "row": 0,
+        "values": {"id": "1", "review": "Great, really.", "answer": "good", "score": 3, "status": "ok", "error": None},
+    }
+    assert first == {
+        "job": "job", "source": "reviews/may.csv", "route": "reviews", "provider": "acme", "model": "small", "page": 1,
+        "last": False, "key": receiver.requests[0][0]["Idempotency-Key"],
+        "columns": ["id", "review", "answer", "score", "status", "error"],
+    }  # fmt: skip
+    assert (last["page"], last["last"], len(last["rows"])) == (3, True, 1)
+
+
+async def test_a_receiver_that_is_often_busy_gets_every_row_once() -> None:
+    busy = [Answer(429, {"Retry-After": "0"}), Answer(503), Answer(500)]
+    receiver = Receiver(*(answer for _ in range(4) for answer in (Answer(), *busy)))
+    sink = sink_for(receiver, page_rows=2)
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            await sink.publish(sample_job(MemoryOutbox()), many_rows(12))
+            break
+        except TransientError:
+            continue
+    await sink.aclose()
+    receiver.close()
+    taken = [json.loads(content)["page"] for _, content in receiver.requests]
+    assert [row["row"] for row in receiver.rows] == list(range(12))
+    assert sorted(set(taken)) == [1, 2, 3, 4, 5, 6]
+    assert taken == sorted(taken), "no page that was taken is sent again"
+    assert tries > 1
+
+
+async def test_a_refusal_is_no_reason_to_go_on_with_the_next_page() -> None:
+    receiver = Receiver(Answer(), Answer(413))
+    sink = sink_for(receiver, page_rows=2)
+    with pytest.raises(RejectedError, match=r"takes no content of \d+ bytes"):
+        await sink.publish(sample_job(MemoryOutbox()), many_rows(12))
+    await sink.aclose()
+    receiver.close()
+    assert len(receiver.requests) == 2
+
+
+def test_the_settings_are_those_of_a_safe_address() -> None:
+    settings = WebhookSink.Settings
+    for wrong in ({"url": "http://example.org/x"}, {"url": "ftp://x"}, {"url": "x"}, {"page_rows": 0}):
+        with pytest.raises(ValidationError):
+            settings(**({"url": "https://example.org", "secret": "s"} | wrong))
