@@ -325,10 +325,22 @@ def test_folders_that_no_job_knows_are_adopted(tmp_path: Path) -> None:
     folder = house / "state" / "jobs" / "abcd1234"
     (folder / "parts").mkdir(parents=True)
     (folder / "source").write_text("review\ngood\n")
+    named = house / "state" / "jobs" / "named123"
+    named.mkdir()
+    (named / "source").write_text("review\nbetter\n")
+    (named / "name").write_bytes("reviews/tháng năm.csv".encode())
+    (house / "rejected" / "reviews").mkdir(parents=True)
+    (house / "rejected" / "reviews" / "tháng năm.csv").write_text("of somebody else")
+    (house / "outbox" / "reviews").mkdir(parents=True, exist_ok=True)
+    (house / "outbox" / "reviews" / "may.report.json").write_text('{"job": "named123", "round": 1}')
     said = here("state", "adopt", config=config)
     assert said.status == 0
     assert (house / "rejected" / "adopted-abcd1234.csv").read_text() == "review\ngood\n"
     assert (house / "state" / "adopted" / "abcd1234" / "parts").is_dir()
+    assert (house / "rejected" / "reviews" / "tháng năm (2).csv").read_text() == "review\nbetter\n"
+    assert (house / "rejected" / "reviews" / "tháng năm.csv").read_text() == "of somebody else"
+    assert "named123: " in said.out
+    assert "its answers were delivered: reviews/may.report.json" in said.out
     assert "may be paid for" in said.out
     assert here("state", "adopt", "--json", config=config).json() == {"adopted": []}
 

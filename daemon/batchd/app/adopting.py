@@ -5,11 +5,15 @@ Nothing is asked again by itself: a provider may have answered these rows, and t
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..delivery.archive import archived_already, reserve
+from ..delivery.report_json import reported
+from ..files import make_folder, move_without_replacing
 from ..status.soundness import unknown_folders
 from ..store.spool import Spool
 
@@ -21,28 +25,65 @@ class Adopted:
     job: str
     file: Path | None
     kept: Path
+    delivered: str | None = None
+    """The report that says its answers are in the outbox, if one does."""
 
 
-def adopt(state: Path, target: Path) -> Sequence[Adopted]:
+def adopt(state: Path, target: Path, outbox: Path) -> Sequence[Adopted]:
     """Copy the dropped files to `target`, and put the folders aside. StateLocked while a daemon runs."""
+    reports: dict[str, str] | None = None
     spool = Spool(state)
     adopted = []
     with spool.locked():
         for folder in unknown_folders(state):
             source, file = folder / "source", None
             if source.is_file():
-                file = target / f"adopted-{folder.name}{_suffix(source)}"
-                draft = file.with_name(f".{file.name}.part")
-                shutil.copyfile(source, draft)
-                draft.replace(file)
+                file = _given_back(source, target, _name(spool, folder.name))
+            if reports is None:
+                reports = reported(outbox)
             kept = state / "adopted" / folder.name
             kept.parent.mkdir(mode=0o700, exist_ok=True)
             folder.rename(kept)
-            adopted.append(Adopted(folder.name, file, kept))
+            adopted.append(Adopted(folder.name, file, kept, reports.get(folder.name)))
     return adopted
 
 
-def _suffix(source: Path) -> str:
+def _given_back(source: Path, target: Path, name: str) -> Path:
+    """Copy it there, under its name or the next that is free. What is there already is left, and not copied again."""
+    there = archived_already(source, target, name)
+    if there is not None:
+        return target / there
+    file = target / reserve(target, name)
+    make_folder(file.parent)
+    draft = file.with_name(f".{file.name}.part")
+    shutil.copyfile(source, draft)
+    move_without_replacing(draft, file)
+    return file
+
+
+def _name(spool: Spool, job: str) -> str:
+    """Its path in the inbox."""
+    try:
+        name = os.fsdecode(spool.name(job).read_bytes())
+    except OSError:
+        name = ""
+    return (
+        name if name and not name.startswith("/") and ".." not in name.split("/") else _called(spool.source(job), job)
+    )
+
+
+_FORMS = {
+    b"{": ".jsonl",
+    b"[": ".json",
+    b"PK\x03\x04": ".xlsx",
+    b"PAR1": ".parquet",
+    b"\x1f\x8b": ".csv.gz",
+    b"\x28\xb5\x2f\xfd": ".csv.zst",
+}
+
+
+def _called(source: Path, job: str) -> str:
     """Its name is lost with the database, but not what it is."""
     with source.open("rb") as file:
-        return ".jsonl" if file.read(100).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") else ".csv"
+        head = file.read(100).lstrip(b"\xef\xbb\xbf \r\n\t")
+    return f"adopted-{job}" + next((suffix for mark, suffix in _FORMS.items() if head.startswith(mark)), ".csv")

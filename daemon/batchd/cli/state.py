@@ -37,8 +37,8 @@ def path(call: Call, *, as_json: bool) -> None:
 def adopt(call: Call, *, as_json: bool) -> None:
     """Give back the dropped files of jobs that the database does not know, after it was lost or an old copy put back.
 
-    Copies each file into the rejected folder and puts the rest of its folder aside, in `adopted` of the state folder.
-    Nothing is deleted and nothing is asked. A daemon may not be running.
+    Copies each file under its name into the rejected folder and puts the rest of its folder aside, in `adopted` of the
+    state folder. Nothing is deleted and nothing is asked. A daemon may not be running.
 
     \b
     Examples:
@@ -47,13 +47,22 @@ def adopt(call: Call, *, as_json: bool) -> None:
     from ..app.adopting import adopt as adopt_folders
 
     places = call.places()
-    found = adopt_folders(places.state, places.rejected)
+    found = adopt_folders(places.state, places.rejected, places.outbox)
     if as_json:
-        records = [{"job": each.job, "file": each.file and str(each.file), "kept": str(each.kept)} for each in found]
+        records = [
+            {
+                "job": each.job,
+                "file": each.file and str(each.file),
+                "kept": str(each.kept),
+                "delivered": each.delivered,
+            }
+            for each in found
+        ]
         click.echo(json.dumps({"adopted": records}, indent=2))
         return
     for each in found:
-        click.echo(f"{each.job}: {each.file or 'no dropped file in it'}; the rest is in {each.kept}")
+        done = f"; its answers were delivered: {each.delivered}" if each.delivered else ""
+        click.echo(f"{each.job}: {each.file or 'no dropped file in it'}; the rest is in {each.kept}{done}")
     if found:
         click.echo("Their answers may be paid for: look at the provider for their batches before you drop them again.")
     else:

@@ -24,6 +24,15 @@ from ..secrets.fingerprint import account_name
 from .outbox import require_folder
 
 
+class _Reported(msgspec.Struct):
+    job: str = ""
+    round: int = 0
+
+
+_Round = msgspec.json.Decoder(_Reported)
+_MAX_REPORT = 50_000_000
+
+
 def report_of(
     job: Job,
     parts: Sequence[Part],
@@ -48,6 +57,7 @@ def report_of(
     currency = job.terms.currency if job.terms else currency
     return {
         "job": job.id,
+        "round": job.retry_round,
         "redelivered_from": job.duplicate_of,
         "replaces": job.replaces,
         "source": job.source,
@@ -139,6 +149,32 @@ def prompt_hash(route: Route) -> str:
 def as_json(report: Mapping[str, Json]) -> bytes:
     """The report as it is written."""
     return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+
+
+def was_reported(job: Job, folder: Path, stem: str | None) -> bool:
+    """Whether the report of this round of the job is there under that name: all of it was delivered.
+
+    The state folder may not know it, if it is a copy of before that was put back.
+    """
+    try:
+        with (folder / f"{stem}.report.json").open("rb") as file:
+            found = _Round.decode(file.read(_MAX_REPORT))
+    except (OSError, msgspec.MsgspecError):
+        return False
+    return (found.job, found.round) == (job.id, job.retry_round)
+
+
+def reported(folder: Path) -> dict[str, str]:
+    """The jobs that have a report in the folder, each with the name of its newest one."""
+    found: dict[str, tuple[int, str]] = {}
+    for path in sorted(folder.rglob("*.report.json")):
+        try:
+            with path.open("rb") as file:
+                said = _Round.decode(file.read(_MAX_REPORT))
+        except (OSError, msgspec.MsgspecError):
+            continue
+        found[said.job] = max(found.get(said.job, (0, "")), (said.round, str(path.relative_to(folder))))
+    return {job: name for job, (_, name) in found.items()}
 
 
 def publish_report(

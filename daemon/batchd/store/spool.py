@@ -7,6 +7,7 @@ state/answers.db                             answers that may be reused; may be 
 state/ahead.db                               answers to rows that were asked ahead, by a try or a pilot: the same
 state/tries/<job>.jsonl                      the rows of a try that is ordered and not begun
 state/jobs/<job>/source                      the dropped file, byte for byte
+state/jobs/<job>/name                        its path in the inbox, for `batchd state adopt` where the database is lost
 state/jobs/<job>/rows.jsonl                  its rows in the one canonical form
 state/jobs/<job>/pictures/<hash>             the pictures that its rows name, as they were when it read them
 state/jobs/<job>/parts/<first>.requests.<attempt>.jsonl
@@ -96,6 +97,10 @@ class Spool:
     def source(self, job: str) -> Path:
         """The dropped file."""
         return self.job(job) / "source"
+
+    def name(self, job: str) -> Path:
+        """The dropped file's path in the inbox, as bytes. Only for people who have lost the database."""
+        return self.job(job) / "name"
 
     def asked_ahead(self, job: str) -> Path:
         """The rows of a try, from when a person orders it until the daemon has begun it."""

@@ -19,6 +19,7 @@ async def take(context: Context, action: Claim) -> None:
 
     def take_it() -> Claimed | Gone | Changed:
         context.spool.make_job(job.id)
+        context.spool.name(job.id).write_bytes(job.inbox_path)
         return claim(context.folders.inbox, job.relative_path, job.stamp, source, job.id)
 
     outcome = await asyncio.to_thread(take_it)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from ...contracts import DeliveryJob
 from ...delivery.outbox import FolderOutbox, SpoolRows
-from ...delivery.report_json import count_rows
+from ...delivery.report_json import count_rows, was_reported
 from ...domain.lifecycle import Deliver
 from ...domain.records import Job
 from ...domain.subjects import Subject
@@ -109,6 +109,9 @@ async def _deliver(context: Context, action: Deliver, job: Job) -> None:
     configured = context.configured
     parts = await context.store.jobs.parts(job.id)
     assert job.outbox_stem is not None
+    if await asyncio.to_thread(was_reported, job, context.folders.outbox, job.outbox_stem):
+        await context.store.deliveries.published(job, action.sink, [])
+        return
     outbox = FolderOutbox(
         context.folders.outbox, job.outbox_stem, mounted=context.folders.mounted, rights=configured.rights(job)
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from ...columns import free_names
 from ...delivery.archive import put_into_archive, retire_rejected
-from ...delivery.report_json import as_json, count_rows, publish_report, report_of, why_failed
+from ...delivery.report_json import as_json, count_rows, publish_report, report_of, was_reported, why_failed
 from ...delivery.report_task import ReportDone, ReportTask, make_report
 from ...domain.lifecycle import Finish
 from ...domain.names import REVIEW
@@ -46,12 +46,14 @@ async def finish(context: Context, action: Finish) -> None:
     made = await _report(context, configured, job, parts, facts, page_name)
     report = made.report
     folders, rights = context.folders, configured.rights(job)
+    # After a copy of before was put back, all of it may be there. The figures and times of then are not today's.
+    there = await asyncio.to_thread(was_reported, job, folders.outbox, job.outbox_stem)
     try:
-        if job.route.review:
+        if job.route.review and not there:
             await _publish_review(context, configured, job, parts)
         # The one for programs last: when it is there, all files are.
         for content, file in ((made.page, page_name), (as_json(report), name)):
-            if content is not None:
+            if content is not None and not there:
                 await asyncio.to_thread(
                     publish_report, content, folders.outbox, file, mounted=folders.mounted, rights=rights
                 )

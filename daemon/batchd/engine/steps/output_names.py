@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from itertools import count
 from pathlib import Path
 
-from ...delivery.archive import reserve
+from ...delivery.archive import archived_already, reserve
 from ...delivery.outbox import is_taken
+from ...delivery.report_json import was_reported
 from ...domain.names import number_of, numbered, outbox_stem
 from ...domain.records import Job
 from ...store.errors import NameTaken
 from ..context import Context
+
+logger = logging.getLogger("batchd")
 
 
 async def reserve_outbox_name(context: Context, job: Job, archive_name: str) -> None:
@@ -24,13 +28,24 @@ async def reserve_outbox_name(context: Context, job: Job, archive_name: str) -> 
     for number in count(number_of(job.outbox_stem or stem, stem)):
         candidate = numbered(stem, number)
         if await asyncio.to_thread(is_taken, context.folders.outbox, candidate):
-            continue
+            if not await asyncio.to_thread(was_reported, job, context.folders.outbox, candidate):
+                continue
+            # This state is a copy of before that was put back. Nothing is delivered a second time.
+            before = await asyncio.to_thread(_archived, context, job)
+            archive_name = before or archive_name
+            text = "%s was delivered as %s already, as its report there says: nothing is delivered again."
+            logger.warning(text, job.source, candidate, extra={"action": "Deliver", "job": job.id})
         try:
             await context.store.jobs.closing(job, outbox_stem=candidate, archive_name=archive_name, replaces=replaces)
         except NameTaken:
             continue  # another job under way has it
         await _take_note_away(context, job, but=candidate)
         return
+
+
+def _archived(context: Context, job: Job) -> str | None:
+    source = context.spool.source(job.id)
+    return archived_already(source, context.folders.archive, job.relative_path) if source.is_file() else None
 
 
 async def take_another_name(context: Context, job: Job) -> None:
