@@ -60,6 +60,7 @@ SAMPLES: dict[str, list[Event]] = {
         ),
         events.JobCancelled(job=JOB),
         events.JobRetried(job=JOB, rows=2),
+        events.OrderGiven(job=JOB, order="skip-sink", who="alice", door="page", given=1.8e9, what={"sink": "webhook"}),
         events.OrderRefused(
             job=JOB, order="approve", reason=f"Job {JOB} is done, not held; there is nothing to approve."
         ),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 def place(path: str) -> str:
     """An address of this route."""
+    path = path.replace("{order}", "cancel").replace("{route}", "reviews")
     return path.replace("{name:.+}", "x").replace("{job}", "nosuch").replace("{name}", "x").replace("{batch}", "nosuch")
 
 

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+
+from aiohttp import FormData
+
+from batchd.web.tokens import WebRole
+
 from ..cli.cli_kit import House
 from .web_kit import served
 
@@ -39,7 +46,7 @@ async def test_nothing_else_can_be_downloaded(finished: House, finished_job: str
             "reviews/./may.results.csv",
         ):
             answer = await program.get(f"/jobs/{finished_job}/files/{name}")
-            if answer.status != 404 and not (name == "reviews/./may.results.csv" and answer.status == 200):
+            if answer.status not in (404, 405) and not (name == "reviews/./may.results.csv" and answer.status == 200):
                 faults.append(f"{name}: {answer.status}")
         assert not faults, "\n".join(faults)
         results = finished.folders.outbox / "reviews" / "may.results.csv"
@@ -51,3 +58,118 @@ async def test_nothing_else_can_be_downloaded(finished: House, finished_job: str
         finally:
             results.unlink()
             results.write_bytes(content)
+
+
+async def test_an_upload_lies_in_the_inbox_under_its_name(house: House) -> None:
+    async with served(house) as web:
+        program = web.program()
+        put = "/api/v1/routes/reviews/files"
+        answer = await program.ask("PUT", f"{put}/may.csv", data=b"review\ngood\n")
+        assert (answer.status, await answer.json()) == (201, {"place": "reviews/may.csv", "bytes": 12})
+        # Nothing is overwritten.
+        answer = await program.ask("PUT", f"{put}/may.csv", data=b"review\nbad\n")
+        assert (await answer.json())["place"] == "reviews/may (2).csv"
+        assert web.daemon.drops == 2
+        browser = await web.browser()
+        # As browsers write names.
+        form = FormData(quote_fields=False)
+        form.add_field("form_token", browser.form_token)
+        form.add_field("route", "reviews")
+        form.add_field("file", b"review\nso so\n", filename="tháng năm.csv")
+        answer = await browser.post("/upload", form)
+        assert answer.status == 303, await answer.text()
+        assert "reviews/tháng năm.csv is in the inbox" in await browser.text(answer.headers["Location"])
+    inbox = house.folders.inbox
+    assert {path.relative_to(inbox).as_posix(): path.read_bytes() for path in inbox.rglob("*") if path.is_file()} == {
+        "reviews/may.csv": b"review\ngood\n",
+        "reviews/may (2).csv": b"review\nbad\n",
+        "reviews/tháng năm.csv": b"review\nso so\n",
+    }
+
+
+async def test_hostile_uploads(house: House) -> None:
+    async with served(house, max_upload=1_000) as web:
+        program = web.program()
+        put = "/api/v1/routes/reviews/files"
+        faults = []
+        for name, content, status, place in (
+            ("..%2F..%2F..%2Fetc%2Fpasswd.csv", b"x", 201, "reviews/passwd.csv"),
+            ("..%5C..%5Cevil.csv", b"x", 201, "reviews/evil.csv"),
+            ("%2Fetc%2Fa.csv", b"x", 201, "reviews/a.csv"),
+            ("CON.csv", b"x", 201, "reviews/CON_.csv"),
+            ("a%0D%0ASet-Cookie:%20x=y.csv", b"x", 201, "reviews/a__Set-Cookie: x=y.csv"),
+            ("%E2%80%AEvsc.jpg", b"x", 201, "reviews/_vsc.jpg"),
+            ("%FF.csv", b"x", 201, None),
+            ("a" * 300 + ".csv", b"x", 201, None),
+            (".htaccess", b"x", 201, "reviews/_htaccess"),
+            ("may.csv.part", b"x", 400, None),
+            ("may.report.json", b"x", 400, None),
+            ("%00.csv", b"x", 201, "reviews/_.csv"),
+            ("..", b"x", 404, None),
+            ("%2E%2E%2F", b"x", 400, None),
+            ("%20", b"x", 400, None),
+            ("big.csv", b"x" * 1_001, 413, None),
+            ("huge.csv", b"x" * 1_000_000, 413, None),
+        ):
+            answer = await program.ask("PUT", f"{put}/{name}", data=content)
+            found = (await answer.json()).get("place")
+            if answer.status != status or (place and found != place):
+                faults.append(f"{name[:40]}: {answer.status} {found} {await answer.text()}")
+
+        async def without_a_length() -> AsyncIterator[bytes]:
+            for _ in range(20):
+                yield b"x" * 100
+
+        answer = await program.ask("PUT", f"{put}/chunked.csv", data=without_a_length())
+        assert answer.status == 413
+        assert (await program.ask("PUT", "/api/v1/routes/other/files/x.csv", data=b"x")).status == 404
+        assert (await program.ask("PUT", f"{put}/z.csv", data=b"x", **{"Content-Encoding": "gzip"})).status == 415
+        browser = await web.browser()
+        for field in ("form_token", "wrong"):
+            form = FormData()
+            form.add_field(field, "0" * 64)
+            form.add_field("route", "reviews")
+            form.add_field("file", b"x", filename="forged.csv")
+            assert (await browser.post("/upload", form)).status == 403
+        form = FormData()
+        form.add_field("file", b"x", filename="first.csv")
+        form.add_field("form_token", browser.form_token)
+        assert (await browser.post("/upload", form)).status == 403
+        answer = await browser.ask("POST", "/upload", data=b"--x\r\n", **{"Content-Type": "multipart/form-data"})
+        assert answer.status == 400
+        # What an upload's handler looks at itself is looked at for every other form by the guard.
+        form = FormData()
+        form.add_field("file", b"x", filename="x.csv")
+        assert (await browser.post("/logout", form)).status == 403
+        assert not faults, "\n".join(faults)
+    left = [path for path in house.folders.inbox.rglob("*") if path.is_file()]
+    assert all(path.parent == house.folders.inbox / "reviews" for path in left)
+    assert not [path for path in left if path.name.startswith(".") or b"xx" in path.read_bytes()]
+
+
+async def test_an_upload_that_breaks_off_leaves_nothing(house: House) -> None:
+    async with served(house) as web:
+        reader, writer = await asyncio.open_connection("127.0.0.1", web.server.port)
+        token = web.tokens[WebRole.ORDER]
+        writer.write(
+            b"PUT /api/v1/routes/reviews/files/may.csv HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n"
+            + f"Authorization: Bearer {token}\r\n\r\nreview\n".encode()
+        )
+        folder = house.folders.inbox / "reviews"
+        async with asyncio.timeout(5):
+            while not list(folder.glob(".*.part")):
+                await asyncio.sleep(0.01)
+            writer.close()
+            while list(folder.iterdir()):
+                await asyncio.sleep(0.01)
+        del reader
+        assert web.daemon.drops == 0
+
+
+async def test_an_inbox_that_is_not_there_is_said(house: House) -> None:
+    house.folders.inbox.rmdir()
+    async with served(house) as web:
+        answer = await web.program().ask("PUT", "/api/v1/routes/reviews/files/may.csv", data=b"x")
+        assert answer.status == 507
+        assert "is its share mounted?" in await answer.text()
+    assert not house.folders.inbox.exists()

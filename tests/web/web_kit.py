@@ -40,6 +40,7 @@ class FakeDaemon:
             places=Places.of(self.house.config),
             web=self.web,
             language=self.language,
+            inbox=self.house.folders.inbox,
             routes={route.name: route.match for route in self.house.routes},
         )
 

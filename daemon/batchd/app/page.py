@@ -38,6 +38,7 @@ class RunningDaemon:
                     places=Places.of(config.path),
                     web=config.web,
                     language=Language(people.language, people.timezone),
+                    inbox=config.folders.inbox,
                     routes={route.name: route.match for route in config.routes},
                 ),
             )

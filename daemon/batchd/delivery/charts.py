@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 _WIDTH = 360
+_WIDE, _HEIGHT = 720, 220
+_NAMED = 8
+"""Columns that have their names below, at most."""
 _BAR = 26
 _MARGINS = 56
 _TICKS = 3
@@ -14,24 +18,70 @@ _LABEL = 18
 """Characters of a label; the table beside the chart has it whole."""
 
 
-def bars(values: Sequence[tuple[str, int]], *, label: str) -> str:
+Write: TypeAlias = Callable[[int], str]
+"""Writes a value at the axis."""
+
+
+def bars(values: Sequence[tuple[str, int]], *, label: str, write: Write | None = None) -> str:
     """A horizontal bar for each value, in their order. `label` is what a screen reader says."""
-    import leather  # slow to import, and only workers draw
+    import leather  # slow to import, and few draw
 
     # Each label is there once, so that no two bars become one.
     shown = [(number, _short(name) + "\u200b" * index) for index, (name, number) in enumerate(values)]
-    step = -(-max(rows for rows, _ in shown) // _TICKS)
+    most = max(number for number, _ in shown)
+    ticks = _ticks(most, -(-most // _TICKS) if write is None else _round(most))
     chart = leather.Chart()
-    chart.add_x_scale(0, step * _TICKS)
-    chart.add_x_axis(ticks=[step * tick for tick in range(_TICKS + 1)])
+    chart.add_x_scale(0, ticks[-1])
+    chart.add_x_axis(ticks=ticks, tick_formatter=_formatter(write))
     chart.add_bars(shown)
-    height = _MARGINS + _BAR * len(shown)
-    drawn = str(chart.to_svg(width=_WIDTH, height=height))
+    return _svg(chart, _WIDTH, _MARGINS + _BAR * len(shown), label)
+
+
+def columns(values: Sequence[tuple[str, int]], *, label: str, write: Write) -> str:
+    """A column for each value, in their order, such as days; only some have their names below."""
+    import leather
+
+    shown = list(values)
+    ticks = _ticks(max(number for _, number in shown), _round(max(number for _, number in shown)))
+    every = -(-len(shown) // _NAMED)
+    chart = leather.Chart()
+    chart.add_y_scale(0, ticks[-1])
+    chart.add_y_axis(ticks=ticks, tick_formatter=_formatter(write))
+    chart.add_x_axis(ticks=[name for name, _ in shown][::-1][::every][::-1])
+    chart.add_columns(shown)
+    return _svg(chart, _WIDE, _HEIGHT, label)
+
+
+def _ticks(most: int, step: int) -> list[int]:
+    return [step * tick for tick in range(max(1, -(-most // max(1, step))) + 1)] if most else [0, 1]
+
+
+def _round(most: int) -> int:
+    """A third of it at least, as a number that people call round."""
+    least, step = -(-most // _TICKS), 1
+    while True:
+        for factor in (1, 2, 5):
+            if step * factor >= least:
+                return step * factor
+        step *= 10
+
+
+def _formatter(write: Write | None) -> Callable[[Any, int, int], str] | None:
+    def formatted(value: Any, index: int, number: int) -> str:
+        del index, number
+        assert write is not None
+        return write(int(value))
+
+    return None if write is None else formatted
+
+
+def _svg(chart: Any, width: int, height: int, label: str) -> str:
+    drawn = str(chart.to_svg(width=width, height=height))
     head, _, rest = drawn.partition(">")
     if not head.startswith("<svg"):
         raise ValueError("the chart is not the SVG element that it should be")
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{html.escape(label)}" '
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{html.escape(label)}" '
         f'xmlns="http://www.w3.org/2000/svg">{rest}'
     )
 

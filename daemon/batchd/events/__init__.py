@@ -42,6 +42,7 @@ from .jobs import JobPurged as JobPurged
 from .jobs import JobRedelivered as JobRedelivered
 from .jobs import JobRejected as JobRejected
 from .jobs import JobRetried as JobRetried
+from .jobs import OrderGiven as OrderGiven
 from .jobs import OrderRefused as OrderRefused
 from .jobs import PartSplit as PartSplit
 from .jobs import RowsReturned as RowsReturned

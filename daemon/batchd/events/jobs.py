@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal, InvalidOperation
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .base import Event, count, listed, size_in_words
 
@@ -216,6 +216,28 @@ class JobRetried(Event):
     @property
     def sentence(self) -> str:
         return f"Retrying: {count(self.rows, 'row')} will be asked again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderGiven(Event):
+    """A person gave an order, which was then carried out or refused: who, by which door, and at `given`, since 1970.
+
+    `what` are the values of the order, such as a sink's name.
+    """
+
+    order: str
+    who: str | None = None
+    door: str | None = None
+    given: float | None = None
+    what: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        how = {"command line": " on the command line", "page": " on the page", "API": " by the API"}.get(
+            self.door or "", ""
+        )
+        values = "".join(f", {key} {value}" for key, value in self.what.items() if isinstance(value, str))
+        return f"{self.who or 'Somebody'} ordered{how}: {self.order}{values}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

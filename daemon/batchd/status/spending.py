@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..store.reading.spending import GROUPS as GROUPS
 from ..store.reading.spending import Spent as Spent
 from ..store.reading.spending import spending
 from .places import Places
@@ -72,7 +73,7 @@ def records(by: str, sums: Sequence[Spent], limits: Sequence[Limit], currency: s
     for limit in limits:
         section, _, rest = limit.name.removeprefix("[").partition(".")
         if section == f"{by}s":
-            used.setdefault(rest.rpartition(".budget]")[0], []).append(_limit_record(limit, currency))
+            used.setdefault(rest.rpartition(".budget]")[0], []).append(limit_record(limit, currency))
     names = {each.name for each in sums}
     nothing = [Spent(name, currency, *[0] * 11) for name in used if name not in names]
     return [
@@ -80,7 +81,8 @@ def records(by: str, sums: Sequence[Spent], limits: Sequence[Limit], currency: s
     ]
 
 
-def _limit_record(limit: Limit, currency: str) -> dict[str, Any]:
+def limit_record(limit: Limit, currency: str) -> dict[str, Any]:
+    """One limit for `--json`."""
     from ..money.pricing import unit
 
     one = unit(currency)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ..domain.states import Trial
 from ..domain.subjects import Subject
-from ..events import ConditionCleared, ConditionRaised, Event, OrderRefused
+from ..events import ConditionCleared, ConditionRaised, Event, OrderGiven, OrderRefused
 from .database import Database, Transaction
 from .orders import StoredOrder, stored_order
 
@@ -30,12 +31,17 @@ class EventLog:
 
         def change(tx: Transaction) -> None:
             tx.update("orders", {"id": order.id}, done_at=tx.now, answer=answer, refused=int(refused))
-            if not refused:
-                return
-            # If the order was given while no daemon was running, its command has ended already.
             job = order.target if tx.fetch("job", id=order.target) else None
             batch = order.target if tx.fetch("batch", key=order.target) else None
-            tx.record(OrderRefused(job=job, batch=batch, order=order.kind, reason=answer))
+            # A try's values are the whole of what is asked.
+            what = {} if order.kind == Trial.TRY else order.data
+            given = OrderGiven(
+                job=job, batch=batch, order=order.kind, who=order.who, door=order.door, given=order.at, what=what
+            )
+            tx.record(given)
+            if refused:
+                # If the order was given while no daemon was running, its command has ended already.
+                tx.record(OrderRefused(job=job, batch=batch, order=order.kind, reason=answer))
 
         await self._database.write(change)
 

@@ -22,6 +22,8 @@ class Door(StrEnum):
 
     COMMAND_LINE = "command line"
     HELD_FOLDER = "held folder"
+    PAGE = "page"
+    API = "API"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from ..config.web import Address
+from .answers import as_json
 from .backend import Backend
 from .desk import DESK, PAUSE, Desk
 from .endpoints import Endpoint, Handler
 from .guard import ENDPOINTS, MAX_FORM, add_headers, guard
-from .pages import entry, files, jobs
+from .openapi import document
 from .stream import Changes
+from .table import API, PAGES
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler as WebHandler
@@ -56,16 +58,19 @@ async def stream(desk: Desk, request: web.Request) -> web.StreamResponse:
     return await request.app[CHANGES].tell(request)
 
 
+async def openapi(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`GET /api/v1/openapi.json`."""
+    del desk, request
+    return as_json(document(ROUTES))
+
+
 ROUTES = (
     Endpoint(method="GET", path="/healthz", handler=healthz, open=True),
     Endpoint(method="GET", path="/readyz", handler=readyz),
     Endpoint(method="GET", path="/static/{name}", handler=static, open=True),
-    Endpoint(method="GET", path="/login", handler=entry.show, open=True),
-    Endpoint(method="POST", path="/login", handler=entry.enter, open=True),
-    Endpoint(method="POST", path="/logout", handler=entry.leave),
-    Endpoint(method="GET", path="/", handler=jobs.show_list),
-    Endpoint(method="GET", path="/jobs/{job}", handler=jobs.show_job),
-    Endpoint(method="GET", path="/jobs/{job}/files/{name:.+}", handler=files.download, streams=True),
+    *PAGES,
+    *API,
+    Endpoint(method="GET", path="/api/v1/openapi.json", handler=openapi, says="This document"),
     Endpoint(
         method="GET",
         path="/api/v1/stream",
@@ -75,6 +80,7 @@ ROUTES = (
         answer="text/event-stream",
     ),
 )
+"""All of them."""
 
 
 def application(backend: Backend, address: Address, *, pause: float = PAUSE) -> web.Application:

@@ -20,6 +20,7 @@ class Setting:
     web: WebTable
     language: Language
     routes: Mapping[str, Sequence[str]]
+    inbox: Path
 
 
 class Backend(Protocol):

@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 READS_AT_ONCE = 4
 """Threads that read and render at a time: the daemon has the rest of the machine."""
+ORDERS_AT_ONCE = 2
 MAX_WAITING = 64
 """Requests that wait for one of these; more are refused."""
 PAUSE = 0.5
@@ -50,6 +51,7 @@ class Desk:
         self._looked_at = 0.0
         self._looking = asyncio.Lock()
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
+        self._orders = asyncio.Semaphore(ORDERS_AT_ONCE)
         self._waiting = 0
         self._notes: OrderedDict[str, tuple[str, bool]] = OrderedDict()
 
@@ -68,11 +70,20 @@ class Desk:
 
     async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run this in a thread: it reads the database or renders. Busy if too many wait."""
+        return await self._in_thread(self._reads, function, *args, **kwargs)
+
+    async def order(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run this in a thread: it leaves an order, and waits for the daemon. Those who read do not wait for it."""
+        return await self._in_thread(self._orders, function, *args, **kwargs)
+
+    async def _in_thread(
+        self, room: asyncio.Semaphore, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         if self._waiting >= MAX_WAITING:
             raise Busy
         self._waiting += 1
         try:
-            async with self._reads:
+            async with room:
                 return await asyncio.to_thread(function, *args, **kwargs)
         finally:
             self._waiting -= 1

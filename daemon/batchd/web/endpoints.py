@@ -18,7 +18,8 @@ Handler = Callable[["Desk", web.Request], Awaitable[web.StreamResponse]]
 class Endpoint:
     """One route. `open` needs no token; `orders` needs one that lets people order.
 
-    `streams` takes as long as it takes: an upload, a download, events. `says` is for the OpenAPI document.
+    `streams` takes as long as it takes: an upload, a download, events. `receives` reads its form itself, with the token
+    that shows that it is ours. `says` and what follows it are for the OpenAPI document.
     """
 
     method: str
@@ -27,10 +28,12 @@ class Endpoint:
     open: bool = False
     orders: bool = False
     streams: bool = False
+    receives: bool = False
     says: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
     answer: str = "application/json"
+    statuses: tuple[str, ...] = ("200",)
 
     @property
     def is_api(self) -> bool:

@@ -111,7 +111,7 @@ async def _admit(request: web.Request, endpoint: Endpoint | None) -> None:
     if endpoint.orders and not visitor.role.may_order:
         raise Refused(403, "Your token lets you read, and give no orders.")
     if request.method not in SAFE and visitor.browser:
-        await require_our_form(request, visitor)
+        await require_our_form(request, visitor, receives=endpoint.receives)
 
 
 def _visitor(request: web.Request, desk: Desk, keys: KnownTokens, origin: RequestOrigin) -> Visitor | None:
@@ -138,15 +138,21 @@ def _who(origin: RequestOrigin) -> str:
     return origin.user or f"someone at {origin.peer or 'an unknown address'}"
 
 
-async def require_our_form(request: web.Request, visitor: Visitor) -> None:
+async def require_our_form(request: web.Request, visitor: Visitor, *, receives: bool) -> None:
     """Refuse what another site had a browser send: a browser sends the cookie all by itself."""
     if not comes_from_us(request):
         raise Refused(403, "This came from another site, so nothing was done.")
-    wanted = request[KEYS].form_token(visitor.key, visitor.cookie)
     given = request.headers.get(FORM_HEADER)
+    if given is None and receives:
+        return  # its handler reads the form, and calls require_form_token
     if given is None and request.content_type == "application/x-www-form-urlencoded":
         given = str((await request.post()).get(FORM_FIELD, ""))
-    if not same(given or "", wanted):
+    require_form_token(request, visitor, given or "")
+
+
+def require_form_token(request: web.Request, visitor: Visitor, given: str) -> None:
+    """Refuse a form that was not made for this session."""
+    if not same(given, request[KEYS].form_token(visitor.key, visitor.cookie)):
         raise Refused(403, "This form is too old. Go back, load the page again, then repeat it.")
 
 

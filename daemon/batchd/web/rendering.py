@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .tokens import KnownTokens
     from .visitor import Visitor
 
-NAV = (("/", "jobs"),)
+NAV = (("/", "jobs"), ("/batches", "batches"), ("/spending", "spending"), ("/upload", "upload"))
 """The pages in the menu, each with the key of its name."""
 _NOT_KEPT = frozenset({"lang", "note"})
 YEAR = 365 * 86_400
@@ -128,9 +128,13 @@ class PageView:
             note=desk.note(request.query.get("note", "")),
         )
 
+    def words(self, now: float) -> Words:
+        """What it says and writes with."""
+        return Words(self.language, self.setting.places.currency, now)
+
     def render(self, template: str, now: float, **values: Any) -> bytes:
         """The HTML. To be called in a thread."""
-        words = Words(self.language, self.setting.places.currency, now)
+        words = self.words(now)
         visitor = self.visitor
         html = (
             environment()

@@ -79,3 +79,58 @@
     fetch(location.href, { method: "HEAD", cache: "no-store" }).then((answer) => answer.ok && location.reload());
   }
 })();
+
+// The drop zone: files that are dropped on it, or chosen, are uploaded one after another.
+(() => {
+  const form = document.querySelector("form.drop");
+  if (!form) return;
+  const results = document.getElementById("results");
+  const chooser = form.querySelector("input[type=file]");
+  chooser.multiple = true;
+
+  function line(file) {
+    const item = document.createElement("li");
+    item.textContent = `${file.name}: ${form.dataset.sending}`;
+    results.append(item);
+    return item;
+  }
+
+  async function send(file, item) {
+    const route = encodeURIComponent(form.elements.route.value);
+    try {
+      const answer = await fetch(`/api/v1/routes/${route}/files/${encodeURIComponent(file.name)}`, {
+        method: "PUT",
+        body: file,
+        headers: { "X-Form-Token": form.elements.form_token.value },
+      });
+      const said = await answer.json();
+      item.textContent = answer.ok ? form.dataset.done.replace("{file}", said.place) : `${file.name}: ${said.error.message}`;
+      item.className = answer.ok ? "good" : "bad";
+    } catch {
+      item.textContent = `${file.name}: ${form.dataset.broken}`;
+      item.className = "bad";
+    }
+  }
+
+  async function sendAll(files) {
+    const queue = [...files].map((file) => [file, line(file)]);
+    for (const [file, item] of queue) await send(file, item);
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    sendAll(chooser.files);
+    chooser.value = "";
+  });
+  for (const name of ["dragenter", "dragover"]) {
+    form.addEventListener(name, (event) => {
+      event.preventDefault();
+      form.classList.add("over");
+    });
+  }
+  for (const name of ["dragleave", "drop"]) form.addEventListener(name, () => form.classList.remove("over"));
+  form.addEventListener("drop", (event) => {
+    event.preventDefault();
+    sendAll(event.dataTransfer.files);
+  });
+})();

@@ -1,0 +1,167 @@
+"""The JSON API: what the pages show and order, for programs. Keys are only ever added."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from .. import __version__
+from ..orders.leaving import Outcome
+from ..status import spending as spent
+from ..status.listing import MAX_PAGE_SIZE, BatchList, JobList
+from ..status.story import record as event_record
+from ..status.story import story
+from ..status.telling import JobStory
+from ..store.orders import Door
+from .answers import Refused, as_json
+from .commands import batch_order, job_order, leave
+from .desk import visitor_of
+from .guard import MAX_FORM, SETTING
+from .pages.jobs import wanted_of
+from .receiving import receive
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from .desk import Desk
+
+MAX_EVENTS = 1_000
+
+
+async def about(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`GET /api/v1`."""
+    del desk
+    visitor = visitor_of(request)
+    return as_json({"batchd": __version__, "role": visitor.role.value, "title": request[SETTING].web.title})
+
+
+async def jobs(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`GET /api/v1/jobs`."""
+    size = _number(request.query, "size", wanted_of({}).size, most=MAX_PAGE_SIZE)
+    group = request.query.get("group")
+    wanted = wanted_of(request.query, size=size)
+    if group and wanted.group is None:
+        raise Refused(400, f"There is no group “{group[:100]}”.")
+    return as_json(await desk.read(lambda: JobList.take(request[SETTING].places, wanted).record()))
+
+
+async def job(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`GET /api/v1/jobs/{job}`."""
+    word, places = request.match_info["job"], request[SETTING].places
+    return as_json(await desk.read(lambda: JobStory.take(places, word).record()))
+
+
+async def events(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`GET /api/v1/jobs/{job}/events`."""
+    word, state = request.match_info["job"], request[SETTING].places.state
+    first = _number(request.query, "offset", 0, most=10**9)
+
+    def look() -> dict[str, Any]:
+        told = story(state, word)
+        page = told[first : first + MAX_EVENTS]
+        return {"total": len(told), "offset": first, "events": [event_record(each) for each in page]}
+
+    return as_json(await desk.read(look))
+
+
+async def batches(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`GET /api/v1/batches`."""
+    return as_json(await desk.read(lambda: BatchList.take(request[SETTING].places).record()))
+
+
+async def conditions(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`GET /api/v1/conditions`."""
+    return as_json(await desk.read(lambda: BatchList.take(request[SETTING].places, most=0).around.frame()))
+
+
+async def spending(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`GET /api/v1/spending`."""
+    by, places = request.query.get("by") or "day", request[SETTING].places
+    if by not in spent.GROUPS:
+        raise Refused(400, f"“by” must be one of {', '.join(spent.GROUPS)}.")
+    days = _number(request.query, "days", 0, most=3_660)
+    now = time.time()
+
+    def look() -> dict[str, Any]:
+        since = now - days * 86_400 if days else None
+        sums, limits = spent.sums(places.state, by, since=since), spent.limits(places, now)
+        return {
+            "by": by,
+            "currency": places.currency,
+            "sums": [spent.record(by, each) for each in sums],
+            "limits": [spent.limit_record(each, places.currency) for each in limits],
+        }
+
+    return as_json(await desk.read(look))
+
+
+async def routes(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`GET /api/v1/routes`."""
+    del desk
+    setting = request[SETTING]
+    return as_json(
+        {
+            "max_upload": setting.web.max_upload,
+            "routes": [{"name": name, "match": list(match)} for name, match in setting.routes.items()],
+        }
+    )
+
+
+async def order_job(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`POST /api/v1/jobs/{job}/{order}`."""
+    values, state, visitor = await _values(request), request[SETTING].places.state, visitor_of(request)
+    word, kind = request.match_info["job"], request.match_info["order"]
+    return _outcome(await desk.order(lambda: leave(state, job_order(state, word, kind, values), visitor, Door.API)))
+
+
+async def resolve_batch(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`POST /api/v1/batches/{batch}/resolve`."""
+    values, state, visitor = await _values(request), request[SETTING].places.state, visitor_of(request)
+    word = request.match_info["batch"]
+    return _outcome(await desk.order(lambda: leave(state, batch_order(state, word, values), visitor, Door.API)))
+
+
+async def put_file(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`PUT /api/v1/routes/{route}/files/{name}`: the body is the file."""
+    received = await receive(
+        desk, request, request.match_info["route"], request.match_info["name"], request.content.read
+    )
+    return as_json({"place": received.place, "bytes": received.size}, status=201)
+
+
+def _outcome(outcome: Outcome) -> web.Response:
+    # Refused is not a fault of the request: the job is in another state. Not answered yet: it is kept.
+    status = 409 if outcome.refused else 200 if outcome.answered else 202
+    return as_json(outcome.record(), status=status)
+
+
+async def _values(request: web.Request) -> Mapping[str, object]:
+    """The body of an order: a JSON object, or nothing."""
+    body = await request.content.read(MAX_FORM + 1)
+    while len(body) <= MAX_FORM and (more := await request.content.read(MAX_FORM + 1 - len(body))):
+        body += more
+    if len(body) > MAX_FORM:
+        raise Refused(413, "That is too large for an order.")
+    if not body.strip():
+        return {}
+    if request.content_type != "application/json":
+        raise Refused(415, "Send JSON, as application/json.")
+    try:
+        values = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Refused(400, "The body is not JSON.") from None
+    if not isinstance(values, dict):
+        raise Refused(400, "The body must be an object.")
+    return values
+
+
+def _number(query: Mapping[str, str], name: str, otherwise: int, *, most: int) -> int:
+    text = query.get(name, "")
+    if not text:
+        return otherwise
+    if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= most):
+        raise Refused(400, f"“{name}” must be a whole number up to {most:,}.")
+    return int(text)

@@ -1,0 +1,70 @@
+"""Orders that come in over the page or the API: what each says, and that it is left as one of the command line is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..orders.leaving import Outcome, Sender, leave_orders
+from ..orders.values import Approve, Cancel, Order, Resolve, Retry, SkipSink, amount
+from ..status.finding import find_batch, find_jobs
+from ..store.orders import Door
+from .answers import Refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .visitor import Visitor
+
+JOB_ORDERS = ("approve", "cancel", "retry", "skip-sink")
+MAX_WORD = 500
+
+
+def job_order(state: Path, word: str, kind: str, values: Mapping[str, object]) -> Order:
+    """The order of this kind about the job that `word` means. Refused, in words."""
+    if kind not in JOB_ORDERS:
+        raise Refused(404, f"There is no order “{kind}” for a job. There are: {', '.join(JOB_ORDERS)}.")
+    _only(values, {"approve": {"up_to"}, "skip-sink": {"sink"}}.get(kind, set()))
+    [job] = find_jobs(state, [word])
+    if kind == "approve":
+        most = _text(values, "up_to")
+        try:
+            return Approve(job.id, amount(most) if most else None)
+        except ValueError as error:
+            raise Refused(400, f"up_to: {error}") from None
+    if kind == "skip-sink":
+        sink = _text(values, "sink")
+        if not sink:
+            raise Refused(400, "Say which sink: “sink”.")
+        return SkipSink(job.id, sink)
+    return Cancel(job.id) if kind == "cancel" else Retry(job.id)
+
+
+def batch_order(state: Path, word: str, values: Mapping[str, object]) -> Order:
+    """What a person says about the batch that `word` means."""
+    _only(values, {"found", "absent"})
+    found, absent = _text(values, "found"), values.get("absent") in (True, "true", "1", "on")
+    if bool(found) == absent:
+        raise Refused(400, "Say either “found”, with the provider's id of the batch, or “absent”.")
+    return Resolve(find_batch(state, word).key, found or None)
+
+
+def leave(state: Path, order: Order, visitor: Visitor, door: Door) -> Outcome:
+    """Leave it for the daemon, and wait for its answer for a moment."""
+    [outcome] = leave_orders(state, [order], Sender(visitor.who, door))
+    return outcome
+
+
+def _only(values: Mapping[str, object], known: set[str]) -> None:
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise Refused(400, f"“{unknown[0][:MAX_WORD]}” is not known here.")
+
+
+def _text(values: Mapping[str, object], name: str) -> str:
+    value = values.get(name)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or len(str(value)) > MAX_WORD:
+        raise Refused(400, f"“{name}” must be a short text.")
+    return str(value).strip()

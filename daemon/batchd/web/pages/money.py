@@ -1,0 +1,81 @@
+"""What was spent, by day, route and model; and what is left of the budget."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ...delivery.charts import bars, columns
+from ...status import spending
+from ..rendering import PageView, rendered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aiohttp import web
+
+    from ...money.budget import Limit
+    from ...status.spending import Spent
+    from ..desk import Desk
+
+DAYS = 30
+MAX_BARS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Chart:
+    """A chart, and the sums that it draws, dearest first; `svg` is empty where nothing was spent."""
+
+    key: str
+    svg: str
+    sums: Sequence[Spent]
+
+
+async def show(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`GET /spending`."""
+
+    def build(page: PageView) -> bytes:
+        now = time.time()
+        places = page.setting.places
+        currency = places.currency
+        by = {name: spending.sums(places.state, name) for name in ("day", "route", "model")}
+        charts = [_days(page, by["day"], currency, now)]
+        charts += [_ranking(page, name, by[name], currency) for name in ("route", "model")]
+        return page.render(
+            "spending.jinja",
+            now,
+            charts=charts,
+            limits=spending.limits(places, now),
+            limit_share=_share,
+            spent=sum(each.cost for each in by["day"] if each.currency in ("", currency)),
+            saved=sum(each.live_cost - each.cost for each in by["day"] if each.currency == currency),
+            unpriced=sum(each.unpriced for each in by["day"]),
+            others=sorted({each.currency for each in by["day"]} - {"", currency}),
+        )
+
+    return await rendered(desk, request, build)
+
+
+def _days(page: PageView, sums: Sequence[Spent], currency: str, now: float) -> _Chart:
+    """Every day has its column, those on which nothing was spent too."""
+    costs: Mapping[str, int] = {each.name: each.cost for each in sums if each.currency in ("", currency)}
+    today = datetime.fromtimestamp(now, UTC).date()
+    days = [(today - timedelta(days=back)).isoformat() for back in reversed(range(DAYS + 1))]
+    words = page.words(now)
+    values = [(day[5:], costs.get(day, 0)) for day in days]
+    svg = columns(values, label=words.say("chart_day"), write=words.money) if any(costs.values()) else ""
+    return _Chart("day", svg, list(sums)[::-1])
+
+
+def _ranking(page: PageView, key: str, sums: Sequence[Spent], currency: str) -> _Chart:
+    paid = [(each.name, each.cost) for each in sums if each.cost and each.currency == currency][:MAX_BARS]
+    words = page.words(0.0)
+    svg = bars(paid, label=words.say(f"chart_{key}"), write=words.money) if paid else ""
+    return _Chart(key, svg, sums)
+
+
+def _share(limit: Limit) -> int:
+    """How much of it is spent or reserved, in thousandths."""
+    return min(1000, 1000 * (limit.spent + limit.reserved) // limit.allowed) if limit.allowed else 1000

@@ -1,0 +1,72 @@
+"""Buttons: orders and uploads from a browser, with what came of them on the next page."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from aiohttp import web
+
+from ...status.finding import find_jobs
+from ...store.orders import Door
+from ..commands import batch_order, job_order, leave
+from ..desk import visitor_of
+from ..guard import FORM_FIELD, SETTING
+from ..receiving import from_form
+from ..rendering import PageView, rendered
+
+if TYPE_CHECKING:
+    from ...orders.leaving import Outcome
+    from ..desk import Desk
+
+BACK = "back"
+
+
+async def order_job(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`POST /jobs/{job}/{order}`."""
+    values = {key: str(value) for key, value in (await request.post()).items() if key != FORM_FIELD and value}
+    state, visitor = request[SETTING].places.state, visitor_of(request)
+    job, kind = request.match_info["job"], request.match_info["order"]
+
+    def give() -> tuple[Outcome, str]:
+        [found] = find_jobs(state, [job])
+        return leave(state, job_order(state, found.id, kind, values), visitor, Door.PAGE), found.id
+
+    outcome, name = await desk.order(give)
+    return _next(desk, f"/jobs/{name}", outcome)
+
+
+async def resolve_batch(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`POST /batches/{batch}/resolve`."""
+    form = await request.post()
+    values = {key: str(value) for key, value in form.items() if key not in (FORM_FIELD, BACK) and value}
+    state, visitor = request[SETTING].places.state, visitor_of(request)
+    batch = request.match_info["batch"]
+    outcome = await desk.order(lambda: leave(state, batch_order(state, batch, values), visitor, Door.PAGE))
+    job = str(form.get(BACK, ""))
+    return _next(desk, f"/jobs/{quote(job, safe='')}" if job else "/batches", outcome)
+
+
+def _next(desk: Desk, place: str, outcome: Outcome) -> web.Response:
+    note = desk.keep_note(outcome.text, refused=outcome.refused)
+    return web.Response(status=303, headers={"Location": f"{place}?note={note}"})
+
+
+async def show_upload(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`GET /upload`."""
+
+    def build(page: PageView) -> bytes:
+        setting = page.setting
+        return page.render("upload.jinja", time.time(), routes=setting.routes, most=setting.web.max_upload)
+
+    return await rendered(desk, request, build)
+
+
+async def upload(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`POST /upload`: a form with a route and a file."""
+    received = await from_form(desk, request, visitor_of(request))
+    page = PageView.of(desk, request)
+    text = page.words(0.0).say("uploaded", file=received.place)
+    note = desk.keep_note(text, refused=False)
+    return web.Response(status=303, headers={"Location": f"/upload?note={note}"})

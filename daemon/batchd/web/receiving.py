@@ -1,0 +1,165 @@
+"""Uploads: a file comes into the inbox under a cleaned name, whole or not at all, and is then taken like any other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from aiohttp import BodyPartReader, web
+
+from ..domain.names import archive_name, display, numbered
+from ..domain.never_taken import is_conflict_copy, is_never_taken, is_our_own
+from ..files import make_folder, move_without_replacing, named
+from .answers import Refused
+from .desk import Desk
+from .guard import SETTING, require_form_token
+from .visitor import Visitor
+
+PIECE = 1 << 18
+PIECE_WITHIN = 60.0
+"""Seconds without a byte after which an upload is given up."""
+MAX_UPLOADS = 8
+"""Uploads at a time."""
+_uploads = asyncio.Semaphore(MAX_UPLOADS)
+
+
+Source = Callable[[int], Awaitable[bytes]]
+"""Gives the next bytes, at most so many, and none at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A file that lies in the inbox now: its path there, and its size."""
+
+    place: str
+    size: int
+
+
+async def receive(desk: Desk, request: web.Request, route: str, name: str, source: Source) -> Received:
+    """Write the file beside its place in the inbox, then give it its name there. Refused, in words."""
+    setting = request[SETTING]
+    if route not in setting.routes:
+        raise Refused(404, f"There is no route “{route}”. There are: {', '.join(setting.routes)}.")
+    cleaned = clean_name(name)
+    target = await asyncio.to_thread(desk.backend.inbox_place, cleaned, route)
+    inbox = setting.inbox
+    if not target.is_relative_to(inbox):
+        raise Refused(400, "This is no name for a file.")
+    most = setting.web.max_upload
+    if (request.content_length or 0) > most + PIECE:
+        raise _too_large(most)
+    if _uploads.locked():
+        raise Refused(503, "Too many files are being uploaded. Try again in a moment.", headers={"Retry-After": "10"})
+    async with _uploads:
+        place = await _write(target, inbox, source, most)
+    desk.backend.dropped()
+    return Received(place.path.relative_to(inbox).as_posix(), place.size)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    path: Path
+    size: int
+
+
+async def _write(target: Path, inbox: Path, source: Source, most: int) -> _Place:
+    draft = target.with_name(f".{secrets.token_hex(8)}.part")
+    size = 0
+    try:
+        file = await asyncio.to_thread(_opened, draft, inbox)
+        try:
+            while piece := await _next(source):
+                size += len(piece)
+                if size > most:
+                    raise _too_large(most)
+                await asyncio.to_thread(file.write, piece)
+            await asyncio.to_thread(_settle, file, draft)
+        finally:
+            file.close()
+        return _Place(await asyncio.to_thread(_named, draft, target), size)
+    except OSError as error:
+        raise Refused(507, f"The inbox cannot be written: {error.strerror}. Nothing of the file was kept.") from None
+    finally:
+        _forget(draft)
+
+
+async def _next(source: Source) -> bytes:
+    try:
+        async with asyncio.timeout(PIECE_WITHIN):
+            return await source(PIECE)
+    except TimeoutError:
+        raise Refused(408, "The file did not come on, so nothing of it was kept.") from None
+
+
+def _opened(draft: Path, inbox: Path) -> IO[bytes]:
+    # The inbox itself may be a share that is not mounted: a folder of this name must not take its place.
+    if not inbox.is_dir():
+        raise FileNotFoundError(2, f"the folder {inbox} is not there (is its share mounted?)", str(inbox))
+    make_folder(draft.parent, mode=0o770)
+    return os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o660), "wb")
+
+
+def _settle(file: IO[bytes], draft: Path) -> None:
+    with named(draft):
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _named(draft: Path, target: Path) -> Path:
+    """Give the draft its name, or the next one that is free."""
+    number, place = 1, target
+    while True:
+        try:
+            move_without_replacing(draft, place)
+        except FileExistsError:
+            number += 1
+            place = target.with_stem(numbered(target.stem, number))
+        else:
+            return place
+
+
+def _forget(draft: Path) -> None:
+    with contextlib.suppress(OSError):
+        draft.unlink()
+
+
+def clean_name(name: str) -> str:
+    """A name for the inbox: no folders, safe on any file system, and one that is taken. Refused if there is none."""
+    last = name.replace("\\", "/").rpartition("/")[2].strip()
+    cleaned = archive_name(last).rpartition("/")[2]
+    if not last or cleaned in ("", "_"):
+        raise Refused(400, "The file needs a name.")
+    if is_never_taken(cleaned) or is_conflict_copy(cleaned) or is_our_own(cleaned):
+        raise Refused(400, f"batchd never takes a file called {display(cleaned)}. Give it another name.")
+    return cleaned
+
+
+def _too_large(most: int) -> Refused:
+    return Refused(413, f"The file is larger than the {most:,} bytes that [web] max_upload allows. Nothing was kept.")
+
+
+async def from_form(desk: Desk, request: web.Request, visitor: Visitor) -> Received:
+    """The file of a form: its fields first, the token of the form among them, then the file."""
+    fields: dict[str, str] = {}
+    try:
+        reader = await request.multipart()
+        while (part := await reader.next()) is not None:
+            if not isinstance(part, BodyPartReader):
+                raise Refused(400, "This is no form of this page.")
+            if part.filename is None:
+                fields[part.name or ""] = (await part.read_chunk(4096)).decode("utf-8", "replace")
+                while await part.read_chunk(4096):
+                    pass
+                continue
+            if visitor.browser:
+                require_form_token(request, visitor, fields.get("form_token", ""))
+            return await receive(desk, request, fields.get("route", ""), part.filename, part.read_chunk)
+    except (ValueError, AssertionError):
+        raise Refused(400, "This is no form with a file, or it broke off.") from None
+    raise Refused(400, "There is no file in it.")
