@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import Enum, auto
 
 from batchd import Json
@@ -34,6 +34,7 @@ _BUILT_IN = {
 _ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]")
 _NO_CODE = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]|am/pm|a/p|general', re.DOTALL)
 _ZEROS = re.compile(r"0{2,40}")
+_MAX_DIGITS = 15
 _LAST_DAY = 2_958_466
 """The day after the last that Excel has, 9999-12-31."""
 
@@ -87,3 +88,36 @@ def shown(value: float, format_: Format, *, from_1904: bool = False) -> Json:
     if kind is Kind.DATE and moment.time() == moment.min.time():
         return moment.date().isoformat()
     return moment.isoformat(timespec="auto" if not moment.microsecond else "milliseconds")
+
+
+def stored(text: str, format_: Format) -> float | None:
+    """The number that is shown as this text, in this format; None if there is none.
+
+    >>> [stored(text, (Kind.DATE, 0)) for text in ("2025-05-01T10:30:00", "2025-05-01", "soon")]
+    [45778.4375, 45778, None]
+    """
+    kind, _ = format_
+    try:
+        if kind is Kind.DIGITS:
+            value: float = int(text) if len(text) <= _MAX_DIGITS else -1
+        elif kind is Kind.DURATION:
+            hours, minutes, seconds = (int(each) for each in text.lstrip("-").split(":"))
+            value = (hours * 3_600 + minutes * 60 + seconds) / (-86_400 if text.startswith("-") else 86_400)
+        elif kind is Kind.NUMBER:
+            return None
+        else:
+            value = _serial(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    value = int(value) if float(value).is_integer() else value
+    # What would be shown otherwise stays text: what is read again is what was written.
+    return value if shown(value, format_) == text else None
+
+
+def _serial(text: str) -> float:
+    if ":" in text[:3]:
+        time_ = time.fromisoformat(text)
+        return (time_.hour * 3_600 + time_.minute * 60 + time_.second + time_.microsecond / 1e6) / 86_400
+    moment = datetime.fromisoformat(text)
+    start = datetime(1899, 12, 31 if moment < datetime(1900, 3, 1) else 30)  # noqa: DTZ001  # a sheet has no time zones
+    return (moment - start) / timedelta(days=1)

@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 
 from batchd import Failure, FileRefused, Json
 
+from .looks import SheetLook
 from .number_formats import PLAIN, Format, shown
 from .row_shapes import Shapes
 from .sheets import MAX_COLUMNS, SheetRow, column_letters
@@ -50,6 +51,7 @@ class SheetXml:
     def __init__(self, texts: Sequence[str], formats: Sequence[Format], *, from_1904: bool) -> None:
         self._texts = texts
         self._from_1904 = from_1904
+        self.look = SheetLook()
         # By the number of the style: what was written, as it is shown. Numbers that are shown as they are have none.
         self._shown = {str(number): _Shown(each, from_1904) for number, each in enumerate(formats) if each != PLAIN}
 
@@ -59,6 +61,8 @@ class SheetXml:
         head, prefix, spaces, begin = _head(chunks)
         if begin < 0:
             return
+        look = self.look
+        look.head(head[:begin])
         usual = _usual_cell(prefix)
         end = f"</{prefix}row>"
         opening, cell = f"<{prefix}row", f"<{prefix}c"
@@ -70,6 +74,8 @@ class SheetXml:
         number = 0
         shapes = Shapes(prefix, _PLACES, self._reader_of)
         for piece in pieces(rest(), end, f"</{prefix}sheetData>"):
+            if look.wants_more:
+                look.rows(piece, _PLACES)
             odd = "<!" in piece
             at = 0
             while True:

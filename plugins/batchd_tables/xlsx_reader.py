@@ -7,15 +7,15 @@ It reads the XML itself, as it comes out of the archive: a full sheet (1,048,576
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from batchd import Archive, BadRow, Dialect, FileRefused, Json, Source
 
-from .number_formats import PLAIN, Format, built_in, format_of
+from .looks import Styles
 from .other_files import require_archive
 from .sheet_xml import SheetXml
-from .sheets import SheetReader
+from .sheets import SheetReader, SheetSettings
 from .texts import Texts, read_shared
 from .xml_text import decoded, local, parsed
 
@@ -28,9 +28,13 @@ class XlsxReader(SheetReader):
 
     suffixes = (".xlsx", ".xlsm")
 
+    def __init__(self, settings: SheetSettings) -> None:
+        super().__init__(settings)
+        self._look: Mapping[str, Json] = {}
+
     def dialect(self) -> Dialect:
-        """See Reader."""
-        return Dialect(form="xlsx")
+        """See Reader. Has how the sheet looks, for the sink `xlsx`."""
+        return Dialect(form="xlsx", details=self._look)
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """See Reader. Memory holds some rows at a time, and at most 32 MiB of shared texts."""
@@ -42,9 +46,14 @@ class XlsxReader(SheetReader):
             with Texts(source.path.parent) as texts:
                 if workbook.texts is not None:
                     read_shared(decoded(archive.chunks(workbook.texts)), texts)
-                xml = SheetXml(texts.quick(), workbook.formats, from_1904=workbook.from_1904)
+                xml = SheetXml(texts.quick(), workbook.styles.formats, from_1904=workbook.from_1904)
                 rows = xml.rows(decoded(archive.chunks(sheet.place)))
-                yield from self.records(rows, "xlsx", sheet.name)
+                records = self.records(rows, "xlsx", sheet.name)
+                names = next(records)
+                yield names
+                yield from records
+                header = int(self.describe()["header_row"])
+                self._look = xml.look.details(workbook.styles, header=header, width=len(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,7 @@ class _Workbook:
 
     sheets: Sequence[_Sheet]
     texts: int | None
-    formats: Sequence[Format]
+    styles: Styles
     from_1904: bool
 
     @classmethod
@@ -84,9 +93,14 @@ class _Workbook:
                     where = archive.find(related.worksheets.get(keys.get("id", ""), ""))
                     if where is not None:  # a sheet that is only a chart has no rows
                         sheets.append(_Sheet(keys.get("name", ""), where, keys.get("state", "visible") != "visible"))
-        styles = next((archive.find(each) for each in related.items_of("styles")), None)
+        styles, theme = (
+            parsed(archive.read(found, _SMALL_PART)) if found is not None else None
+            for found in (
+                next((archive.find(each) for each in related.items_of(kind)), None) for kind in ("styles", "theme")
+            )
+        )
         texts = next((archive.find(each) for each in related.items_of("sharedStrings")), None)
-        return cls(sheets, texts, _formats(archive, styles), from_1904)
+        return cls(sheets, texts, Styles(styles, theme), from_1904)
 
     def chosen(self, name: str | None) -> _Sheet:
         """The sheet with this name, else the first that people see."""
@@ -131,21 +145,3 @@ def _related(archive: Archive, part: str) -> _Related:
             whole = target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
             parts.append((element.get("Id", ""), element.get("Type", "").rpartition("/")[2], whole))
     return _Related(parts)
-
-
-def _formats(archive: Archive, place: int | None) -> Sequence[Format]:
-    """The formats of numbers by the number of the style."""
-    if place is None:
-        return ()
-    codes: dict[str, Format] = {}
-    formats: list[Format] = []
-    for element in parsed(archive.read(place, _SMALL_PART)):
-        name = local(element.tag)
-        if name == "numFmts":
-            codes |= {each.get("numFmtId", ""): format_of(each.get("formatCode", "")) for each in element}
-        elif name == "cellXfs":
-            for style in element:
-                number = style.get("numFmtId", "0")
-                found = codes.get(number) or built_in(int(number) if number.isdecimal() and len(number) < 9 else 0)
-                formats.append(PLAIN if found == PLAIN else found)
-    return formats

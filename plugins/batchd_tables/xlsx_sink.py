@@ -14,6 +14,8 @@ import msgspec
 
 from batchd import FileSink, Json, RejectedError, ResultRow, RowStatus, Settings, Shape
 
+from .number_formats import PLAIN, Kind, built_in, format_of, shown, stored
+
 MAX_ROWS = 1_048_576
 """As many as a sheet has, the header's among them."""
 MAX_TEXT = 32_767
@@ -27,13 +29,17 @@ _SAMPLE, _NARROW, _WIDE = 100, 8, 60
 _EXACT = 10**15
 """A sheet keeps 15 digits of a number, so longer ones are written as text."""
 _CHUNK = 1 << 20
+_TEXT_FORMAT, _DATE, _FIRST_OF_COUNTRIES = 49, 14, 23
+"""Numbers of formats that are built in."""
+_REMEMBERED = 50_000
 _encode = msgspec.json.Encoder().encode
 
 
 class XlsxSink(FileSink[Settings]):
     """Publishes `.results.xlsx` and, if rows failed, `.failed.xlsx` with those rows as they were dropped.
 
-    Numbers stay numbers and texts stay texts: nothing becomes a formula or a link.
+    Numbers stay numbers and texts stay texts: nothing becomes a formula or a link. If a workbook was dropped, widths of
+    columns, formats of numbers and the look of the header are its own, and dates are dates.
     """
 
     max_rows = MAX_ROWS
@@ -57,8 +63,9 @@ class XlsxSink(FileSink[Settings]):
         if find_spec("xlsxwriter") is None:
             raise RejectedError(NEEDED)
         nothing = [None] * len(shape.answer_columns)
+        look = shape.dialect.details if shape.dialect is not None and shape.dialect.form == "xlsx" else {}
         with TemporaryDirectory(prefix="batchd-xlsx-") as folder, ExitStack() as stack:
-            results = _Book(Path(folder, "results"), shape.names, self.max_rows)
+            results = _Book(Path(folder, "results"), shape.names, self.max_rows, look)
             stack.callback(results.abandon)
             failed: _Book | None = None
             count = 0
@@ -68,7 +75,7 @@ class XlsxSink(FileSink[Settings]):
                 results.add([*row.values, *(row.answer or nothing), row.status.value, error])
                 if row.status is RowStatus.FAILED:
                     if failed is None:
-                        failed = _Book(Path(folder, "failed"), shape.columns, self.max_rows)
+                        failed = _Book(Path(folder, "failed"), shape.columns, self.max_rows, look)
                         stack.callback(failed.abandon)
                     failed.add(row.original)
             if count:
@@ -77,10 +84,38 @@ class XlsxSink(FileSink[Settings]):
                 yield from ((".failed.xlsx", chunk) for chunk in failed.content())
 
 
-class _Book:
-    """A workbook that is written row by row, in memory that does not grow."""
+class _Style:
+    """The format of a column's numbers, and what it makes of them."""
 
-    def __init__(self, path: Path, names: Sequence[str], max_rows: int) -> None:
+    def __init__(self, book: Any, code: str | int) -> None:
+        self.format = book.add_format({"num_format": code})
+        self._kind = built_in(code) if isinstance(code, int) else format_of(code)
+        self._is_text = code in {"@", _TEXT_FORMAT}
+        self._numbers: dict[str, float | None] = {}
+
+    def number(self, text: str) -> float | None:
+        """The number that is shown as this text, None if the text is one."""
+        if self._kind == PLAIN:
+            return None
+        if len(self._numbers) > _REMEMBERED:
+            self._numbers.clear()
+        if text not in self._numbers:
+            self._numbers[text] = stored(text, self._kind)
+        return self._numbers[text]
+
+    def of_text(self) -> Any:
+        """The format for a text: the one that says so keeps ids from being taken for numbers."""
+        return self.format if self._is_text else None
+
+    def of_number(self, value: float) -> Any:
+        """The format for a number. One that had another format would be shown, and read, as something else."""
+        return self.format if self._kind == PLAIN or shown(value, self._kind) == value else None
+
+
+class _Book:
+    """A workbook that is written row by row, in memory that does not grow. `look` is that of the dropped one."""
+
+    def __init__(self, path: Path, names: Sequence[str], max_rows: int, look: Mapping[str, Json]) -> None:
         import xlsxwriter  # here: it takes a while
 
         self._path = path
@@ -89,7 +124,14 @@ class _Book:
         self._book = xlsxwriter.Workbook(str(path), {"constant_memory": True, "tmpdir": str(path.parent)})
         # The same rows give the same bytes, so no clock.
         self._book.set_properties({"created": datetime(2000, 1, 1)})  # noqa: DTZ001  # XlsxWriter takes no other
-        self._bold = self._book.add_format({"bold": True, "bottom": 1})
+        self._head = self._book.add_format(look.get("header") or {"bold": True, "bottom": 1})
+        codes = [_known(code) for code in look.get("formats") or ()][: len(names)]
+        styles = {code: _Style(self._book, code) for code in dict.fromkeys(codes) if code is not None}
+        self._styles = [styles[code] if code is not None else None for code in codes]
+        self._styles += [None] * (len(names) - len(codes))
+        self._kept = [*(look.get("widths") or ())][: len(names)]
+        self._kept += [None] * (len(names) - len(self._kept))
+        self._hidden = frozenset(look.get("hidden") or ())
         self._widths = [_NARROW] * len(names)
         self._sheet: Any = None
         self._row = max_rows
@@ -98,19 +140,25 @@ class _Book:
         """Another row."""
         if self._row >= self._max_rows:
             self._next_sheet()
-        sheet, row = self._sheet, self._row
+        sheet, row, styles, wide = self._sheet, self._row, self._styles, len(self._names)
         for column, value in enumerate(values):
             kind = type(value)
+            style = styles[column] if column < wide else None
             if kind is str:
                 if value:
-                    sheet.write_string(row, column, value if len(value) <= MAX_TEXT else _shortened(value))
+                    if style is None:
+                        sheet.write_string(row, column, value if len(value) <= MAX_TEXT else _shortened(value))
+                    elif (number := style.number(value)) is not None:
+                        sheet.write_number(row, column, number, style.format)
+                    else:
+                        sheet.write_string(row, column, _shortened(value), style.of_text())
             elif kind is bool:
                 sheet.write_boolean(row, column, value)
             elif (kind is int and -_EXACT < value < _EXACT) or kind is float:
-                sheet.write_number(row, column, value)
+                sheet.write_number(row, column, value, None if style is None else style.of_number(value))
             elif value is not None:
                 sheet.write_string(row, column, _shortened(_encode(value).decode()))
-            if row <= _SAMPLE and column < len(self._widths) and value is not None:
+            if row <= _SAMPLE and column < wide and value is not None:
                 self._widths[column] = min(_WIDE, max(self._widths[column], len(str(value)) + 2))
         self._row += 1
 
@@ -134,14 +182,22 @@ class _Book:
         self._sheet = self._book.add_worksheet()
         self._sheet.freeze_panes(1, 0)
         for column, name in enumerate(self._names):
-            self._sheet.write_string(0, column, _shortened(name), self._bold)
+            self._sheet.write_string(0, column, _shortened(name), self._head)
             self._widths[column] = min(_WIDE, max(self._widths[column], len(name) + 2))
         self._row = 1
 
     def _end_sheet(self) -> None:
         if self._sheet is not None:
             for column, width in enumerate(self._widths):
-                self._sheet.set_column(column, column, width)
+                hidden = {"hidden": True} if column in self._hidden else {}
+                self._sheet.set_column(column, column, self._kept[column] or width, None, hidden)
+
+
+def _known(code: Json) -> str | int | None:
+    """A format's code, or its number if XlsxWriter has it. Those of dates in other countries are the usual date."""
+    if not isinstance(code, int) or 0 <= code < _FIRST_OF_COUNTRIES or code in range(37, 50):
+        return code if isinstance(code, str | int) else None
+    return _DATE if built_in(code)[0] is Kind.DATE else None
 
 
 def _shortened(text: str) -> str:
