@@ -23,7 +23,7 @@ from .wire import Call, is_html
 if TYPE_CHECKING:
     from .client import Client, Stream
 
-_MAX_LAST_LINE = 32_000_000
+_MAX_LAST_LINE = 4_000_000
 _CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-\d+/(\d+|\*)")
 
 
@@ -46,6 +46,8 @@ class _Draft:
     last_line: bytearray | None = None
     # Counted here: asking the file would cost two system calls for each chunk.
     arrived: int = 0
+    ended_at: int | None = None
+    """Where it ended once before, though the service says that there is more."""
 
     def restart(self) -> None:
         self.target.seek(self.start)
@@ -66,8 +68,8 @@ class _Draft:
 
     @property
     def last_line_complete(self) -> bool:
-        """Whether the last line is valid JSON, or empty, or too long to check."""
-        if not self.last_line:
+        """Whether the last line is valid JSON, or no object, or too long to check."""
+        if not self.last_line or self.last_line.lstrip()[:1] != b"{":
             return True
         try:
             # Python's own decoder also accepts NaN, which some services write. Only the end of the line matters here.
@@ -170,15 +172,19 @@ def _begin(stream: Stream, draft: _Draft) -> None:
 
 async def _check(client: Client, file: str, draft: _Draft) -> None:
     """Raise `_Incomplete` if something is missing: a broken body without a length ends like a complete one."""
-    if draft.length is None:
-        draft.length = await _size(client, file)
-    if draft.length is None:
+    told = draft.length is None
+    length = await _size(client, file) if told else draft.length
+    if length is None:
         if not draft.last_line_complete:
             draft.resumable = False
             raise _Incomplete(f"The file {file} from {client.settings.base_url} ends in the middle of a line.")
-    elif draft.arrived < draft.length:
+    elif draft.arrived < length:
+        if told and draft.ended_at == draft.arrived and draft.last_line_complete:
+            return  # twice the same, and whole: what the service says of its size is not true
+        if told:
+            draft.ended_at = draft.arrived
         raise _Incomplete(
-            f"Only {draft.arrived} of {draft.length} bytes of the file {file} arrived from {client.settings.base_url}."
+            f"Only {draft.arrived} of {length} bytes of the file {file} arrived from {client.settings.base_url}."
         )
 
 

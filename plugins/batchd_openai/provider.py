@@ -214,7 +214,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
         return answers_until(record, file, self.settings)
 
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
-        """Stream the answers, then the errors, into `target`. Either file may be missing; both are tried."""
+        """Stream the errors, then the answers, whose last line may be cut, into `target`. Both files are tried."""
         details = batch.details
         if not _files(details) or details.get(OWED):
             # File ids can appear after the batch has ended, and a duplicate batch comes without any.
@@ -225,7 +225,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
                 f"{self.settings.base_url} says that it has answers of the batch {batch.id}, but names no file. "
                 "It may name one in some minutes."
             )
-        for file in _files(details):
+        for file in reversed(_files(details)):
             try:
                 await fetch(self._client, file, target)
             except NotThereYet as error:

@@ -169,6 +169,8 @@ class _Execution:
             line = line[: len(line) * 2 // 3]
         if "shapes" in kinds and (shape := named_in(raw)) is not None:
             line, answer = played(shape, line, answer)
+        if "both" in kinds:
+            self._errors.write(rank, output_lines.failed(identity, quoted, "server_error", _ORDERED))
         if "double" in kinds:
             line += self._output.newline + line
         self._output.write(rank, line)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .file_shapes import SHAPES_OF_FILES
+
 CALLS = (
     "upload", "files-list", "file", "content", "delete",
     "create", "retrieve", "list", "cancel", "models", "chat",
@@ -128,6 +130,7 @@ FAULTS: tuple[Fault, ...] = (
         "half of the download without Content-Length, then a normal end: the client sees no error", *_ANY_CALL,
     ),
     _one("content", "empty", "the file comes empty, with a length of 0", *_ANY_CALL),
+    *(_one("content", kind, f"the file comes {words}", *_ANY_CALL) for kind, (words, _) in SHAPES_OF_FILES.items()),
     _one("content", "half", "half of the file's lines, with a length that fits them", *_ANY_CALL),
     _one("content", "other", "the file of another batch; of none, if there is no other", *_ANY_CALL),
     _one(
@@ -173,6 +176,7 @@ FAULTS: tuple[Fault, ...] = (
     _one("line", "unknown", "one extra line, with a custom_id that was not sent", "count"),
     _one("line", "crlf", "lines end in CR LF", "count"),
     _one("line", "double", "the line comes twice (paid once)", *_SOME_LINES, defaults=_FIRST_LINE),
+    _one("line", "both", "the error file names the row, too (paid once)", *_SOME_LINES, defaults=_FIRST_LINE),
     _one("line", "missing", "the line is in neither file (not paid)", *_SOME_LINES, defaults=_FIRST_LINE),
     _one("line", "not-json", "the line is cut off and not JSON (paid)", *_SOME_LINES, defaults=_FIRST_LINE),
     _one(
@@ -227,6 +231,10 @@ FAULTS: tuple[Fault, ...] = (
     ),
     _one(
         "batch", "expired", "expires after answering `fraction` of the requests",
+        "count", "fraction", defaults=_ONE_HALF,
+    ),
+    _one(
+        "batch", "broken", "fails after answering `fraction` of the requests",
         "count", "fraction", defaults=_ONE_HALF,
     ),
     _one(

@@ -11,6 +11,7 @@ from aiohttp import BodyPartReader, web
 from .accounts import only_own, own
 from .connections import reset, send_half, send_short, send_slowly, send_whole
 from .context import CONTEXT, ORDER, answer, new_id, page_limit, page_of
+from .file_shapes import SHAPES_OF_FILES
 from .records import FileRecord
 from .refusals import Refusal, invalid_value, missing_parameter, no_such_file
 
@@ -154,6 +155,9 @@ async def content(request: web.Request) -> web.StreamResponse:
         return await send_slowly(request, path, start, end, order.delay)
     if order is not None and order.kind in ("empty", "half"):
         return await send_whole(request, path, 0 if order.kind == "empty" else _half_of_the_lines(path))
+    if order is not None and order.kind in SHAPES_OF_FILES:
+        _, shaped = SHAPES_OF_FILES[order.kind]
+        return web.Response(body=shaped(path.read_bytes()), content_type="application/octet-stream")
     if order is not None and order.kind == "other":
         other = context.store.another_output(known.id)
         size = 0 if other is None else other.bytes

@@ -44,7 +44,7 @@ def planned_share(batch: BatchRecord) -> float:
     """The share of the batch that is answered unless it is cancelled."""
     if batch.fault("vanish") or batch.fault("no-files"):
         return 0.0
-    for kind, default in (("expired", 0.5), ("cancelled", 0.5), ("stuck", 0.0)):
+    for kind, default in (("expired", 0.5), ("broken", 0.5), ("cancelled", 0.5), ("stuck", 0.0)):
         if order := batch.fault(kind):
             return default if order.fraction is None else order.fraction
     return 1.0
@@ -87,6 +87,8 @@ def _in_progress(batch: BatchRecord, now: float) -> Step:
         return Wait(end)
     if batch.fault("expired"):
         return Become(Status.EXPIRED)
+    if batch.fault("broken"):
+        return Become(Status.FAILED)
     return Become(Status.CANCELLING if batch.fault("cancelled") else Status.FINALIZING)
 
 
@@ -106,7 +108,7 @@ def _end_of_progress(batch: BatchRecord, now: float) -> float:
 def progress(batch: BatchRecord, now: float) -> float:
     """The progress of answering, 0 to 1, relative to the planned share."""
     match batch.status:
-        case Status.VALIDATING | Status.FAILED:
+        case Status.VALIDATING:
             return 0.0
         case Status.IN_PROGRESS:
             duration = IN_PROGRESS_SHARE * batch.latency
@@ -125,7 +127,7 @@ def answered_share(batch: BatchRecord, now: float) -> float:
 def true_counts(batch: BatchRecord, now: float) -> Counts:
     """The real counts so far."""
     outcome = batch.outcome
-    if outcome is None or outcome.errors or batch.status in (Status.VALIDATING, Status.FAILED):
+    if outcome is None or outcome.errors or batch.status is Status.VALIDATING:
         return Counts()
     share = progress(batch, now)
     return Counts(outcome.total, int(outcome.completed * share), int(outcome.failed * share))

@@ -110,7 +110,8 @@ class BatchRecord:
 
     @property
     def _published(self) -> bool:
-        return self.finished and self.status is not Status.FAILED and self.fault("no-files") is None
+        refused = self.status is Status.FAILED and self.fault("broken") is None
+        return self.finished and not refused and self.fault("no-files") is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,8 @@ class Runner:
     def _job(self, batch: BatchRecord, share: float) -> ExecuteJob:
         store, settings = self._store, self._settings
         expires = batch.fault("expired") and batch.status is not Status.CANCELLING
-        rest = "batch_expired" if expires else "batch_cancelled"
+        broken = batch.fault("broken") is not None and batch.status is not Status.CANCELLING
+        rest = "batch_expired" if expires else "" if broken else "batch_cancelled"
         return ExecuteJob(
             batch_id=batch.id,
             endpoint=batch.endpoint,

@@ -16,6 +16,7 @@ from .connections import reset, send_endless
 from .context import CONTEXT, ORDER, Context, new_id, refuse
 from .fault_orders import Orders
 from .faults import Order
+from .file_shapes import SHAPES_OF_FILES
 from .hostile import HOSTILE
 from .listening import LISTENER, Listener
 from .refusals import Refusal, no_key, no_such_batch, no_such_file, ordered_refusal, wrong_key
@@ -37,6 +38,7 @@ _INSIDE = {
     ("content", "empty"),
     ("content", "half"),
     ("content", "other"),
+    *(("content", kind) for kind in SHAPES_OF_FILES),
     ("content", "slow"),
     ("chat", "length"),
     ("chat", "empty"),

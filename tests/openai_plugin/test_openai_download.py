@@ -69,7 +69,7 @@ def described(size: Any) -> dict[str, Any]:
 
 async def test_answers_and_errors_are_one_stream_of_lines(service: FakeService, provider: OpenAIProvider) -> None:
     service.on("GET", OUT, body(ANSWERS.rstrip(b"\n"))).on("GET", ERR, body(ERRORS))
-    assert await fetched(provider, error="file-err") == ANSWERS + ERRORS
+    assert await fetched(provider, error="file-err") == ERRORS + ANSWERS
     assert service.calls("GET", OUT)[0].headers["Accept-Encoding"] == "identity"
 
 
@@ -116,7 +116,7 @@ async def test_answers_without_a_named_file_may_come_later(
     service.on("GET", "/batches/batch_1", record | {"output_file_id": "file-out"}).on("GET", OUT, body(ANSWERS))
     target = io.BytesIO()
     await provider.download(RemoteBatch("batch_1", "01key", details), target)
-    assert target.getvalue().startswith(ANSWERS)
+    assert target.getvalue().endswith(ANSWERS)
 
 
 async def test_a_batch_with_only_failed_requests_has_no_answers_to_come(
@@ -426,7 +426,7 @@ async def test_results_are_the_lines_that_can_be_read(service: FakeService, prov
     content = answer_line(1) + b'{"custom_id": "j-2", "respon\n' + b"\n" + odd.encode() + answer_line(3)
     service.on("GET", OUT, body(content)).on("GET", ERR, body(ERRORS))
     results = [result async for result in provider.results(remote(error="file-err"))]
-    assert [result.custom_id for result in results] == ["j-1", "j-2", "j-5", "j-3", "j-900"]
+    assert [result.custom_id for result in results] == ["j-900", "j-1", "j-2", "j-5", "j-3"]
 
 
 async def test_results_say_of_each_line_what_the_daemon_makes_of_the_download(
@@ -449,3 +449,11 @@ async def test_results_say_of_each_line_what_the_daemon_makes_of_the_download(
     assert [result.outcome for result in results] == said
     passing = [each.transient for each in said if isinstance(each, Failure)]
     assert passing[:9] == [True, True, True, False, False, True, True, True, True]
+
+
+async def test_a_size_that_the_service_states_wrongly_holds_up_no_download(
+    service: FakeService, provider: OpenAIProvider
+) -> None:
+    for size in (1, len(ANSWERS) + 1_000, 10**15):
+        service.on("GET", OUT, lengthless(ANSWERS)).on("GET", "/files/file-out", described(size))
+        assert await fetched(provider) == ANSWERS

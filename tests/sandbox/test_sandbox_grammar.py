@@ -86,6 +86,7 @@ def test_each_fault_of_the_table_can_be_ordered() -> None:
 def test_each_fault_of_the_table_is_ordered_in_a_test() -> None:
     family = Path(__file__).parents[1]
     files = [*family.glob("sandbox/test_*_faults.py"), *family.glob("provider_faults/test_shapes.py")]
+    files += family.glob("provider_faults/test_whole_files.py")
     tests = "".join(path.read_text() for path in files)
     ordered = set(re.findall(r'"([a-z-]+:[a-z0-9-]+)', tests)) | {"line:STATUS"}
     for fault in FAULTS:

@@ -19,12 +19,14 @@ ABANDONED = "batch_abandoned"
 @dataclass(frozen=True, slots=True)
 class Arrived:
     """What was downloaded of a batch: `ours` are requests of it that a line answers, `unreadable` lines without a
-    `custom_id`, `foreign` lines of other batches, with some of their ids."""
+    `custom_id`, `foreign` lines of other batches, with some of their ids. If it ends within a line that would
+    count, that is `cut`, and does not."""
 
     ours: int
     unreadable: int = 0
     foreign: int = 0
     examples: tuple[str, ...] = field(default=())
+    cut: bool = False
 
 
 def claimed(batch: Batch) -> int:
@@ -37,12 +39,10 @@ def owed(batch: Batch, arrived: Arrived) -> int:
     if any(problem["code"] in {VANISHED, ABANDONED} for problem in batch.problems):
         return 0
     promised = claimed(batch)
-    if (
-        not batch.total
-        and not promised
-        and batch.phase is BatchPhase.COMPLETED
-        and (not arrived.ours or arrived.foreign)
-    ):
+    if not batch.total and not promised and batch.phase is BatchPhase.COMPLETED:
         # A service that does not count. A batch that it has completed has answers; these are none of it, or another's.
-        promised = batch.requests
+        if not arrived.ours or arrived.foreign:
+            promised = batch.requests
+        elif arrived.cut:
+            return 1
     return max(0, promised - arrived.ours - arrived.unreadable)

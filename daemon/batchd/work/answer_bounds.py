@@ -21,6 +21,8 @@ MAX_OUTPUT_TOKENS = 131_072
 """What a model writes at most where the request does not say."""
 AROUND = 20_000
 """Bytes around an answer: ids, usage, filters, an error."""
+MAX_TOTAL = 16_000_000_000
+"""Bytes of all answers of a batch, whatever its requests ask for."""
 EMBEDDING = 200_000
 """Bytes of one embedding: 8,192 numbers."""
 
@@ -61,7 +63,7 @@ def answer_bounds(requests: Path) -> AnswerBounds | None:
             longest = max(longest, most)
     except FileNotFoundError:
         return None
-    return AnswerBounds(total + longest, longest)
+    return AnswerBounds(min(MAX_TOTAL, total + longest), longest)
 
 
 def _of(line: bytes) -> tuple[int, int]:

@@ -16,7 +16,7 @@ import msgspec
 
 from ..answers.corrections import AnswerFault
 from ..answers.joining import Joined, ResultLine, answer_size, join
-from ..answers.meaning import read_line, request_of, stripped
+from ..answers.meaning import read_line, request_of
 from ..answers.unknown_calls import add_unknown_calls, is_unknown_call
 from ..contracts import PromptBuilder
 from ..domain.routing import PluginSpec
@@ -30,6 +30,7 @@ from ..sending.whose_fault import ServiceRefusal
 from ..workers import worker_plugins
 from ..workers.limits import ROW_TIMEOUT, Progress, limited
 from .ahead import remember_ahead
+from .answer_lines import ReadLimits, answer_lines
 from .identical_rows import read_follows
 from .part_files import decode_results, lines_of, read_corrections, write_corrections, write_results
 from .planned import planned_usage
@@ -50,11 +51,15 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class DistributeTask:
-    """Distribute the lines of `answers` to the parts of the batch; lines of no row go to `strays`."""
+    """Distribute the lines of `answers` to the parts of the batch; lines of no row go to `strays`.
+
+    `requests` is what was sent.
+    """
 
     answers: str
     shares: Sequence[Share]
     strays: str
+    requests: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +105,7 @@ def _write_to(
     owners = _Owners(everyone)
     with ExitStack() as stack:
         files = {share.answers: stack.enter_context(replacing(Path(share.answers))) for share in shares}
-        for whole in lines_of(Path(task.answers)):
-            line = stripped(whole)
-            if not line:
-                continue
+        for line in answer_lines(Path(task.answers), ReadLimits.of(task.requests)):
             owner = owners.of(request_of(line))
             if owner is None:
                 if len(strays) < strays_kept:

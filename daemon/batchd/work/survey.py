@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..answers.meaning import owner, stripped
+import msgspec
+
+from ..answers.meaning import owner
 from ..model import RequestId
 from ..sending.owed import Arrived
-from .part_files import lines_of
+from .answer_lines import ReadLimits, answer_lines
 
 EXAMPLES = 3
 
@@ -25,10 +27,11 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class SurveyTask:
-    """Look through the file `answers` of a batch that asks these rows."""
+    """Look through the file `answers` of a batch that asks these rows, by `requests`, which were sent."""
 
     answers: str
     asked: Sequence[Rows]
+    requests: str | None = None
 
 
 def survey(task: SurveyTask) -> Arrived:
@@ -39,19 +42,31 @@ def survey(task: SurveyTask) -> Arrived:
     }
     unreadable = foreign = 0
     examples: list[str] = []
-    for whole in lines_of(Path(task.answers)):
-        line = stripped(whole)
-        if not line:
-            continue
+    last, named, new = b"", True, False
+    for line in answer_lines(Path(task.answers), ReadLimits.of(task.requests)):
+        last, named, new = line, True, False
         custom_id = owner(line)
         if custom_id is None:
             unreadable += 1
+            named = False
             continue
         request = RequestId.read(custom_id)
         if request is not None and request.job in ours and any(request.row in each for each in ranges[request.job]):
+            new = request.row not in ours[request.job]
             ours[request.job].add(request.row)
             continue
         foreign += 1
         if len(examples) < EXAMPLES:
             examples.append(custom_id[:80])
-    return Arrived(sum(len(rows) for rows in ours.values()), unreadable, foreign, tuple(examples))
+    cut = (new or not named) and _is_cut(last)
+    answered = sum(len(rows) for rows in ours.values()) - (cut and new)
+    return Arrived(answered, unreadable - (cut and not named), foreign, tuple(examples), cut)
+
+
+def _is_cut(line: bytes) -> bool:
+    """Whether more of it should have come."""
+    try:
+        msgspec.json.decode(line)
+    except (ValueError, RecursionError) as error:
+        return "truncated" in str(error)
+    return False

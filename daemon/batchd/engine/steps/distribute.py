@@ -15,7 +15,12 @@ async def distribute_batch(context: Context, action: Distribute) -> None:
     parts = await context.store.batches.parts(batch.key)
     shares = [Share(part.job, part.first, part.rows, str(context.spool.answers(part))) for part in parts]
     spool = context.spool
-    task = DistributeTask(str(spool.batch_answers(batch.key)), shares, str(spool.batch_strays(batch.key)))
+    task = DistributeTask(
+        str(spool.batch_answers(batch.key)),
+        shares,
+        str(spool.batch_strays(batch.key)),
+        str(spool.batch_input(batch.key)),
+    )
     done = await context.local.run(distribute, task)
     await context.store.batches.distributed(batch, answers=done.answers, strays=done.strays)
     await asyncio.to_thread(spool.remove_batch, batch.key)

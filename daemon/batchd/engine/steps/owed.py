@@ -28,7 +28,8 @@ class AnswersOwed(RemoteMissing):
 async def something_is_owed(context: Context, batch: Batch) -> bool:
     """Whether the batch is held now, since answers are owed. AnswersOwed while they are waited for."""
     asked = [Rows(part.job, part.first, part.rows) for part in await context.store.batches.parts(batch.key)]
-    arrived = await context.local.run(survey, SurveyTask(str(context.spool.batch_answers(batch.key)), asked))
+    answers, requests = str(context.spool.batch_answers(batch.key)), str(context.spool.batch_input(batch.key))
+    arrived = await context.local.run(survey, SurveyTask(answers, asked, requests))
     missing = owed(batch, arrived)
     if not missing:
         return False

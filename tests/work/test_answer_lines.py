@@ -1,0 +1,96 @@
+"""Answers are read line by line in whatever form they come, and no line or packing takes more than it may."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from batchd.work.answer_lines import ReadLimits, answer_lines
+
+pytestmark = pytest.mark.field("hostile services")
+
+RECORDS = [
+    {
+        "custom_id": f"j-{number}",
+        "text": 'a "quote" \\ }{ {[ \u2028' + "x" * number + "\\" * (number % 5),
+        "list": [{"a": 1}, {"b": [2]}],
+    }
+    for number in range(40)
+]
+LINES = [json.dumps(each).encode() for each in RECORDS]
+JOINED = b"\n".join(LINES)
+FORMS = {
+    "lines": JOINED + b"\n",
+    "no line end": JOINED,
+    "CR LF": b"\r\n".join(LINES),
+    "a mark": b"\xef\xbb\xbf" + JOINED,
+    "blank lines": b"\n \n" + b"\n\n\t\n".join(LINES) + b"\n\n",
+    "gzip": gzip.compress(JOINED),
+    "gzip, then lines": gzip.compress(b"\n".join(LINES[:9])) + b"\n" + b"\n".join(LINES[9:]),
+    "gzip, then gzip": gzip.compress(b"\n".join(LINES[:9])) + b"\n" + gzip.compress(b"\n".join(LINES[9:])),
+    "gzip of an array": gzip.compress(json.dumps(RECORDS).encode()),
+    "UTF-16": "\n".join(map(json.dumps, RECORDS)).encode("utf-16"),
+    "an array": json.dumps(RECORDS).encode(),
+    "an indented array": json.dumps(RECORDS, indent=2).encode(),
+    "an array, then lines": json.dumps(RECORDS[:9]).encode() + b"\n" + b"\n".join(LINES[9:]),
+    "an array of lines": b"[\n" + b",\n".join(LINES) + b"\n]\n",
+    "commas at the ends": b",\n".join(LINES),
+    "indented objects": b"\n".join(json.dumps(each, indent=2).encode() for each in RECORDS),
+    "one line": b"".join(LINES),
+    "two a line": b"\n".join(a + b for a, b in zip(LINES[::2], LINES[1::2], strict=True)),
+    "under a key": json.dumps({"data": RECORDS, "has_more": False}).encode(),
+    "under a key, indented": json.dumps({"data": RECORDS, "has_more": False}, indent=1).encode(),
+}
+
+
+def read(path: Path, content: bytes) -> list[bytes]:
+    path.write_bytes(content)
+    return list(answer_lines(path))
+
+
+def test_every_form_is_read(tmp_path: Path) -> None:
+    faults = []
+    for name, content in FORMS.items():
+        lines = read(tmp_path / "answers", content)
+        if [json.loads(line) for line in lines] != RECORDS:
+            faults.append(name)
+    assert not faults
+
+
+def test_a_line_that_was_cut_costs_no_other(tmp_path: Path) -> None:
+    lines = [*LINES[:3], LINES[3][:29], *LINES[4:6], LINES[6][:30] + b",", *LINES[7:], LINES[0][:35]]
+    expected = [line.strip().removesuffix(b",") for line in lines]
+    got = [line.removesuffix(b",") for line in read(tmp_path / "answers", b"\n".join(lines))]
+    assert got == expected
+
+
+HOSTILE = {
+    "no line end": lambda: b'{"a":"' + b"x" * 200_000,
+    "brackets": lambda: b"[" * 30_000,
+    "braces": lambda: b"{" * 30_000,
+    "backslashes": lambda: b'["' + b"\\" * 30_001,
+    "quotes": lambda: b"[" + b'"' * 30_001,
+    "a long object in an array": lambda: b'[{"a":"' + b"x" * 200_000 + b'"}]',
+    "gzip of much": lambda: gzip.compress(b"x" * 900_000, 1),
+    "gzip of lines": lambda: gzip.compress(b'{"custom_id":"x"}\n' * 40_000, 1),
+    "gzip in gzip": lambda: gzip.compress(gzip.compress(b"x" * 900_000, 1), 1),
+    "gzip that is none": lambda: b"\x1f\x8b\x08" + b"x" * 200_000,
+}
+
+
+@pytest.mark.slow
+def test_what_has_no_end_is_cut(tmp_path: Path) -> None:
+    path, faults = tmp_path / "answers", []
+    for name, content in HOSTILE.items():
+        path.write_bytes(content())
+        tracemalloc.start()
+        size = sum(len(line) for line in answer_lines(path, ReadLimits(20_000, 100_000)))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        if size > 100_000 or peak > 3_000_000:
+            faults.append(f"{name}: {size:,} bytes of lines, {peak:,} bytes of memory")
+    assert not faults, "\n".join(faults)
