@@ -67,6 +67,8 @@ format: $(STAMP)  ## fix style automatically
 
 bench: $(STAMP)  ## throughput, memory, validation and token counting, compared with plain scripts and cp
 	$(BIN)/python bench/throughput.py
+	$(BIN)/python bench/small_files.py
+	$(BIN)/python bench/look.py
 	$(BIN)/python bench/tokens.py
 	$(BIN)/python bench/validating.py
 	-$(BIN)/python bench/files.py

@@ -10,6 +10,7 @@ import pytest
 
 from batchd.app.once import RunOutcome
 from batchd.app.supervisor import Supervisor
+from batchd.domain.lifecycle import Admit
 from batchd.domain.records import Job, JobState
 from batchd.engine.inbox_look import Seen
 from batchd.engine.look import Outlook
@@ -41,8 +42,8 @@ async def living(tmp_path: Path) -> AsyncIterator[Living]:
     household.drop("reviews/may.csv", "review\ngood\nbad\n")
     async with household.living() as living:
         await living.take_in()
-        while not await living.context.store.batches.waiting():
-            await living.step()
+        while not isinstance(await living.step(), Admit):
+            pass
         yield living
 
 

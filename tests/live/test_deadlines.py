@@ -302,7 +302,7 @@ async def test_a_pack_that_was_decided_before_the_job_was_late_makes_no_batch(ma
         [late] = [due for due in (await daemon.engine.look()).due if isinstance(due.action, Hasten)]
         await daemon.engine.perform(late)
         await daemon.engine.perform(packs[0])
-        assert await daemon.context.store.batches.in_work() == []
+        assert await daemon.batches() == []
         await until(daemon, lambda: "reviews/may.report.json" in household.outbox())
     assert service.batches == {}
 

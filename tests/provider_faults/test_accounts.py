@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from batchd.domain.lifecycle import Recheck
+from batchd.domain.records import BatchState
 from batchd.orders.values import Order, Resolve
 from batchd.store.orders import Door, answer_to, leave
 from batchd.testing.household import Living
@@ -62,7 +63,7 @@ async def for_hours(pair: Pair, daemon: Living, hours: float = 5) -> None:
 
 async def held(daemon: Living) -> str:
     """Why the one batch is held."""
-    [batch] = await daemon.context.store.batches.held_for_a_change()
+    [batch] = await daemon.batches(BatchState.HELD)
     assert batch.reason is not None
     return batch.reason
 
@@ -116,10 +117,10 @@ async def test_a_batch_that_really_vanishes_is_asked_again_after_a_rotation(make
     async with pair.household.living() as daemon:
         await under_way(pair, daemon)
         keys.put("sk-acme.2")
-        [before] = await daemon.context.store.batches.in_work()
+        [before] = await daemon.batches()
 
         async def known_by_the_new_key() -> bool:
-            [now] = await daemon.context.store.batches.in_work()
+            [now] = await daemon.batches()
             return now.fingerprint != before.fingerprint
 
         await pair.until(daemon, known_by_the_new_key)
@@ -211,7 +212,7 @@ async def test_a_person_can_have_the_rows_asked_again(make_pair: MakePair, keys:
         await under_way(pair, daemon)
         keys.put("sk-other.1")
         await for_hours(pair, daemon, 1)
-        [batch] = await daemon.context.store.batches.held_for_a_change()
+        [batch] = await daemon.batches(BatchState.HELD)
         assert "are asked again" in await order(pair, daemon, Resolve(batch.key, None))
         await for_hours(pair, daemon, 1)
     assert pair.statuses() == ["ok"] * 9

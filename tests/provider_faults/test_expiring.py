@@ -60,7 +60,7 @@ async def test_what_expires_first_is_fetched_first(make_pair: MakePair) -> None:
 
             await pair.until(daemon, sent)
         store = daemon.context.store.batches
-        first, second, third = [batch for batch in await store.in_work() if batch.remote]
+        first, second, third = [batch for batch in await daemon.batches() if batch.remote]
         for batch, until in ((first, None), (second, 9 * DAY), (third, DAY)):
             status = BatchStatus(BatchPhase.COMPLETED, 9, 9, answers_until=until)
             await store.ended(batch, status, 1.0)
@@ -75,6 +75,6 @@ async def test_status_knows_it_from_the_file(make_pair: MakePair) -> None:
     async with pair.household.living() as daemon:
         await daemon.take_in()
         await pair.until(daemon, lambda: told(pair, "BatchEnded"))
-        [batch] = await daemon.context.store.batches.in_work()
+        [batch] = await daemon.batches()
         [file] = [each async for each in pair.sandbox.client.files.list(purpose="batch_output")]
         assert batch.answers_until == file.expires_at

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchd.contracts import Limits
+from batchd.domain.records import BatchState
 from batchd.orders.values import Resolve
 from batchd.testing.household import Living
 
@@ -75,7 +76,7 @@ async def test_a_person_can_give_them_up(make_pair: MakePair) -> None:
         await owed(pair, daemon, "half")
         await pair.sandbox.lift()
         await pair.sandbox.order("content:half")
-        [batch] = await daemon.context.store.batches.held_for_a_change()
+        [batch] = await daemon.batches(BatchState.HELD)
         assert "its other rows are asked again" in await order(pair, daemon, Resolve(batch.key, None))
         await for_hours(pair, daemon, 1)
     assert pair.statuses() == ["ok"] * 9
@@ -89,7 +90,7 @@ async def test_nothing_at_all_given_up_costs_no_attempt(make_pair: MakePair) -> 
         await owed(pair, daemon, "empty")
         await pair.sandbox.lift()
         await pair.sandbox.order("content:empty")
-        [batch] = await daemon.context.store.batches.held_for_a_change()
+        [batch] = await daemon.batches(BatchState.HELD)
         await order(pair, daemon, Resolve(batch.key, None))
         await for_hours(pair, daemon, 1)
     assert pair.statuses() == ["ok"] * 9

@@ -454,7 +454,7 @@ def test_a_job_that_was_swept_by_an_earlier_version_has_its_size_and_is_still_sw
 
 def test_every_named_query_is_valid_sql() -> None:
     connection = sqlite3.connect(":memory:")
-    for step in database.migrations():
+    for step in (*database.migrations(), database.CHANGES):
         connection.executescript(step)
     for query in database.QUERIES.values():
         names = dict.fromkeys(re.findall(r":(\w+)", query))

@@ -18,11 +18,13 @@ from batchd.money.lanes import Lane
 from batchd.money.spending import Bill
 from batchd.receipts import Receipt
 from batchd.store.batches import Batches
+from batchd.store.database import Transaction
 from batchd.store.deliveries import Delivered, Deliveries
 from batchd.store.errors import NameTaken
 from batchd.store.jobs import Jobs
 from batchd.store.money import Collected, Money
 from batchd.store.switching import Switch
+from batchd.store.waiting import ReadLimit
 
 from .conftest import NOW, Opened, batch, job, part
 
@@ -395,11 +397,31 @@ async def test_a_step_from_another_state_changes_nothing(store: Opened, step: St
 
 
 def test_every_write_is_looked_at_here() -> None:
-    looks = {"find", "get", "part", "parts", "views", "view", "totals", "delivered", "claiming", "ids", "finished_ids", "expired", "better_duplicate",
-             "in_work", "of_job", "returned_before", "waiting", "enqueued_tokens", "enqueued_with", "by_provider", "open_live", "account", "calibration", "held", "held_for_a_change", "held_as_copy", "has_sent"}  # fmt: skip
+    looks = {"find", "get", "part", "parts", "views", "view", "sinks_waited_for", "totals", "delivered", "claiming", "ids", "finished_ids", "expired", "better_duplicate",
+             "of_job", "returned_before", "waiting", "enqueued_with", "by_provider", "account", "calibration", "held", "held_as_copy", "has_sent"}  # fmt: skip
     public = {name for kind in (Jobs, Batches, Money, Deliveries) for name in vars(kind) if not name.startswith("_")}
     looked_at = {step.name.split(" ")[0].rstrip(",") for step in STEPS}
     assert public - looks - COUNTS <= looked_at
+
+
+async def waiting(store: Opened, **room: Any) -> list[int]:
+    """The first rows of the parts that wait, as far as there is room."""
+    limits: dict[str, Any] = {"parts": 10, "of_job": 10, "requests": 1e9, "tokens": 1e9}
+    parts, _ = await store.waiting.of_jobs(["job"], ReadLimit(**(limits | room)), now=50.0)
+    return [part.first for part in parts]
+
+
+async def test_what_waits_is_read_as_far_as_there_is_room(store: Opened) -> None:
+    many = [replace(PLANNED, first=10 * number, rest_until=60.0 if number == 1 else None) for number in range(5)]
+    await store.put(RUNNING, *many)
+    assert await waiting(store) == [0, 20, 30, 40]
+    assert await waiting(store, parts=2) == [0, 20]
+    assert await waiting(store, of_job=3) == [0, 20, 30]
+    # The part that fills the room is the last that is read.
+    assert await waiting(store, requests=PLANNED.requests * 2) == [0, 20]
+    assert await waiting(store, tokens=PLANNED.input_tokens * 2) == [0, 20, 30]
+    _, rest = await store.waiting.of_jobs(["job"], ReadLimit(10, 10, 1e9, 1e9), now=50.0)
+    assert rest == 60.0
 
 
 # --- what the steps leave ----------------------------------------------------------------------------------------
@@ -412,18 +434,14 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     await jobs.accepted(await jobs.get("job"), **(ACCEPTED | {"rows": 10, "parts": [part()]}))
     await planned(store, await jobs.part("job", 0))
     await admit(store)
-    [waiting] = await batches.waiting()
-    assert (waiting.part, waiting.provider, waiting.model, waiting.endpoint, waiting.claimed_at) == (
-        PLANNED,
-        "acme",
-        "small",
-        "/v1/chat/completions",
-        1.0,
-    )
+    [changed] = (await store.changes.take()).jobs
+    assert changed.waiting is not None
+    assert changed.waiting[:3] == ("acme", "small", "/v1/chat/completions")
+    assert await waiting(store) == [0]
     await batches.packed([(batch(), [WAITING])])
-    assert await batches.waiting() == []
+    assert await waiting(store) == []
     assert await batches.parts("batch") == [BATCHED]
-    assert await batches.enqueued_tokens() == {("acme", "small"): 100}
+    assert await store.waiting.enqueued_tokens() == {("acme", "small"): 100}
     assert await batches.uploading(batch()) == 1
     assert await batches.uploading(batch()) == 2
     await batches.uploaded(batch(), "file-1")
@@ -442,7 +460,7 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     ended = await batches.get("batch")
     assert (ended.phase, ended.completed, ended.failed, ended.total) == (BatchPhase.COMPLETED, 9, 1, 10)
     assert (ended.details, ended.problems) == ({"a": [1]}, [{"code": "c", "message": "m", "line": 2, "param": None}])
-    assert await batches.enqueued_tokens() == {}
+    assert await store.waiting.enqueued_tokens() == {}
     await batches.fetched(ended)
     await batches.distributed(await batches.get("batch"), answers=10, strays=0)
     answered = await jobs.part("job", 0)
@@ -637,36 +655,62 @@ async def test_the_key_of_a_create_changes_after_a_definite_answer_alone(store: 
 # --- looking ---------------------------------------------------------------------------------------------------
 
 
-async def test_only_jobs_with_something_to_do_are_looked_at_the_oldest_first(store: Opened) -> None:
-    states = dict.fromkeys(JobState, 0.0)
-    await store.put(*(job(state, state.value, claimed_at=9.0 - number) for number, state in enumerate(states)))
+async def with_work(store: Opened) -> set[str]:
+    """Of the jobs that have changed, those that there may be something to do for."""
+    return {each.id for each in (await store.changes.take()).jobs if each.has_work}
+
+
+async def test_only_jobs_with_something_to_do_have_work(store: Opened) -> None:
+    await store.put(*(job(state, state.value) for state in JobState))
     waits = job(JobState.RUNNING, "waits for a batch")
-    skips = job(JobState.RUNNING, "to be skipped", cancelled=True, claimed_at=0.5)
+    skips = job(JobState.RUNNING, "to be skipped", cancelled=True)
     await store.put(waits, skips)
     await store.put(*(replace(PLANNED, job=each.id) for each in (waits, skips)))
-    seen = [view.job.id for view in await store.jobs.views()]
+    changed = await store.changes.take()
     # Running without an open part is one to close; the one that waits for a batch costs nothing.
-    assert set(seen) == {"claiming", "claimed", "planning", "running", "delivering", "rejecting", "held",
-                         "to be skipped"}  # fmt: skip
-    claimed = [(await store.jobs.get(name)).claimed_at for name in seen]
-    assert claimed == sorted(claimed)
-    await store.put(*(job(JobState.CLAIMED, f"more {number}", claimed_at=10.0 + number) for number in range(3)))
+    assert {each.id for each in changed.jobs if each.has_work} == {
+        "claiming", "claimed", "planning", "running", "delivering", "rejecting", "held", "to be skipped",
+    }  # fmt: skip
+    assert {each.id: each.waiting.model for each in changed.jobs if each.waiting} == {"waits for a batch": "small"}
 
-    async def claimed_ones(**options: Any) -> list[str]:
-        return [view.job.id for view in await store.jobs.views(**options) if view.job.state is JobState.CLAIMED]
 
-    # The same bytes again wait for the first to be through, and for nothing else.
+async def test_the_same_bytes_again_wait_for_the_first_to_be_through(store: Opened) -> None:
     await store.put(
-        job(JobState.PLANNING, "duplicate_of", duplicate_of="running"),
-        job(JobState.PLANNING, "duplicate of done", duplicate_of="done"),
+        job(JobState.RUNNING, "first"),
+        job(JobState.DONE, "done"),
+        job(JobState.PLANNING, "waits", duplicate_of="first"),
+        job(JobState.PLANNING, "goes on", duplicate_of="done"),
     )
-    planning = {view.job.id for view in await store.jobs.views() if view.job.state is JobState.PLANNING}
-    assert planning == {"planning", "duplicate of done"}
+    assert await with_work(store) == {"first", "goes on"}
+    await store.set("jobs", {"id": "first"}, state=JobState.DONE)
+    assert await with_work(store) == {"waits"}
 
-    # So many of each state, and those that rest make room for the next in the line.
-    assert await claimed_ones(most=2) == ["claimed", "more 0"]
-    assert await claimed_ones(most=2, resting=["claimed", "more 1"]) == ["more 0", "more 2"]
-    assert len(await store.jobs.views(most=1)) == 7
+
+async def test_only_what_has_changed_is_looked_at_again(store: Opened) -> None:
+    await store.put(job(JobState.CLAIMED, "one"), job(JobState.CLAIMED, "two"), job(), part(), batch())
+    first = await store.changes.take()
+    assert (sorted(first.job_ids), first.batch_keys) == (["job", "one", "two"], ["batch"])
+    nothing = await store.changes.take()
+    assert (nothing.job_ids, nothing.jobs, nothing.batch_keys, nothing.batches) == ([], [], [], [])
+    await store.set("jobs", {"id": "one"}, reason="x")
+    await store.set("parts", {"job": "job", "first": 0}, suspect=1)
+    assert sorted((await store.changes.take()).job_ids) == ["job", "one"]
+    await store.set("batches", {"key": "batch"}, state=BatchState.DONE)
+    ended = await store.changes.take()
+    assert (ended.batch_keys, ended.batches) == (["batch"], [])
+    with pytest.raises(KeyError):
+        await store.database.write(_change_and_fail)
+    assert (await store.changes.take()).job_ids == [], "what was taken back has not changed"
+    await store.jobs.forget("one")
+    await store.set("jobs", {"id": "two"}, state=JobState.CLAIMING)
+    await store.jobs.forget("two")
+    gone = await store.changes.take()
+    assert (gone.job_ids, gone.jobs) == (["two"], [])
+
+
+def _change_and_fail(tx: Transaction) -> None:
+    tx.update("jobs", {"id": "two"}, reason="x")
+    raise KeyError("mine")
 
 
 async def test_a_view_counts_parts_and_shows_answers_first(store: Opened) -> None:

@@ -193,22 +193,11 @@ class Supervisor:
         if seen is None or seen.settling or seen.claimed:
             return False
         try:
-            store = self.context.store
-            batches = {batch.key for batch in await store.batches.in_work()}
-            work = await store.jobs.views(most=1) or not batches <= outlook.stuck or await self._unsent(outlook)
+            work = await self.engine.has_work(outlook)
             # What came while we looked is looked at first.
             return not work and not self._wake.is_set()
         except StoreUnavailable:
             return False
-
-    async def _unsent(self, outlook: Outlook) -> bool:
-        """Whether parts wait that a batch can be made of without a person."""
-        # A batch that a person must decide about may take up the room of its model.
-        taken = set(await self.context.store.batches.enqueued_tokens())
-        waiting = await self.context.store.batches.waiting()
-        return any(
-            part.provider not in outlook.missing and (part.provider, part.model) not in taken for part in waiting
-        )
 
     async def _wind_up(self) -> None:
         """Let create calls come to their end for a moment; everything else is simply done again."""

@@ -6,30 +6,23 @@ A look changes nothing, neither in the store nor at a provider.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import NamedTuple
 
 from ..domain import lifecycle
-from ..domain.lifecycle import Action, Pack, Split, next_actions, next_batch_actions, outcome_wait
-from ..domain.records import Batch, BatchState, QueuedPart
+from ..domain.lifecycle import Action, next_actions, next_batch_actions, outcome_wait
+from ..domain.records import Batch, BatchState
 from ..domain.subjects import Subject
 from ..money.lanes import Lane
-from ..sending.line_refusals import MAX_REST
-from ..sending.packing import pack, pack_live, piece_requests
-from ..store.batches import WaitingPart
-from .context import ConfiguredProvider, Context
+from .context import Context
+from .in_work import InWork
 from .key_marks import key_mark
-from .provider_calls import ProviderNotConfigured, provider_for
+from .packing_look import PackingLook
 from .retry_clock import RetryClock
 from .room import Due, Room, is_remote, urgency
 from .switch_look import SwitchLook
-from .turns import LOOK_AGAIN, UNDECIDED_FOR, Turns
-
-PACKED_AT_ONCE = 100
-"""Batches made in one transaction. A commit for each takes long where a file is big; one for all holds up others."""
+from .turns import LOOK_AGAIN, Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +41,6 @@ class Outlook:
     switches: frozenset[Action] = frozenset()
 
 
-class _Queue(NamedTuple):
-    """Parts that may be asked together. `new` if nobody knows yet whether such requests are answered at all.
-
-    Those with a deadline share no batch with those without: theirs may be ended early.
-    """
-
-    provider: str
-    model: str
-    endpoint: str
-    lane: Lane | None
-    new: bool
-    finish_within: float | None
-
-
 _WAITING_FOR_OTHERS = (lifecycle.Forget, lifecycle.Admit, lifecycle.Hasten, lifecycle.Move, lifecycle.Recheck)
 
 
@@ -69,31 +48,41 @@ class Look:
     """Looks repeatedly. It remembers what has to wait, and since when parts wait for a batch."""
 
     def __init__(
-        self, context: Context, retry_clock: RetryClock, room: Room, *, undecided: Mapping[str, int] | None = None
+        self,
+        context: Context,
+        retry_clock: RetryClock,
+        room: Room,
+        in_work: InWork,
+        *,
+        undecided: Mapping[str, int] | None = None,
     ) -> None:
         """`undecided` are the providers of which it was asked, so often, whether they have batches, in vain."""
         self._context = context
         self._retry_clock = retry_clock
         self._room = room
-        self._since: dict[tuple[str, int], float] = {}
+        self._in_work = in_work
+        self._packing = PackingLook(context, in_work)
+        self._asleep: dict[str, float] = {}
         self._resting: dict[str, tuple[float, bool]] = {}
         self._resets = 0
         self._switch_look = SwitchLook(context, retry_clock, room, undecided={} if undecided is None else undecided)
         self._keys_looked_at = 0.0
         self._again: list[float] = []
-        self._missing: dict[str, str] = {}
-        self.lanes_wanted: set[str] = set()
+
+    @property
+    def lanes_wanted(self) -> set[str]:
         """The providers that parts wait for, and of which it is not known how they are asked."""
+        return self._packing.lanes_wanted
 
     async def look(self) -> Outlook:
         """Everything that is due now and not under way."""
-        self._again, self._missing, self.lanes_wanted = [], {}, set()
+        self._again = []
         candidates: list[Due] = []
-        batches = await self._context.store.batches.in_work()
-        turns = Turns(self._context, batches)
+        await self._in_work.refresh()
+        turns = Turns(self._context, self._in_work.batches.values())
         self._notice_new_keys()
         ours = await self._batches_of_only()
-        for batch in (*batches, *await self._context.store.batches.held_for_a_change()):
+        for batch in self._awake():
             if ours is None or batch.key in ours:
                 candidates += self._of_batch(batch, turns)
         for batch in await self._context.store.input_files.left():
@@ -107,7 +96,8 @@ class Look:
             candidates += [Due(action) for action in switches.due]
             self._again += switches.times
             switched = frozenset(switches.wanted)
-        candidates += await self._packing(turns)
+        candidates += await self._packing.look(turns)
+        self._again += self._packing.again
         if ours is None:
             candidates += [Due(lifecycle.Erase(job.id)) for job in await self._context.store.purging.under_way()]
             candidates += [Due(lifecycle.Admit(job)) for job in await self._context.store.money.waiting()]
@@ -130,7 +120,7 @@ class Look:
         )
         # At a provider that fails us calls take turns: else one call that never works would keep all others waiting.
         due.sort(key=lambda each: (self._turn(each), urgency(each)))
-        return Outlook(due, min(self._again, default=None), self._missing, stuck, switched)
+        return Outlook(due, min(self._again, default=None), self._packing.missing, stuck, switched)
 
     async def _batches_of_only(self) -> set[str] | None:
         """The batches of the jobs that alone are worked on; None if all are."""
@@ -156,14 +146,11 @@ class Look:
         Or those of a route whose prompt is broken, or files that may not be read, would keep all others waiting.
         """
         steady = self._context.clock.steady()
-        reset, self._resets = self._resets != self._retry_clock.resets, self._retry_clock.resets
-        self._resting = {job: rest for job, rest in self._resting.items() if rest[0] > steady and not reset}
-        only = self._context.only
-        others = await self._context.store.jobs.ids() - only if only is not None else ()
+        self._resting = {job: rest for job, rest in self._resting.items() if rest[0] > steady}
         while True:
             found: list[list[Due]] = []
             before = len(self._resting)
-            for view in await self._context.store.jobs.views(resting=[*self._resting, *others]):
+            for view in await self._in_work.views(resting=self._resting, only=self._context.only):
                 actions = list(next_actions(view))
                 waits = [self._wait_of(action) for action in actions]
                 if waits and min(waits) > steady:
@@ -175,6 +162,26 @@ class Look:
                 # The first action of each job before the second of any: a small file does not wait for workers until
                 # all parts of a large one are planned.
                 return [due for place in zip_longest(*found) for due in place if due is not None]
+
+    def _awake(self) -> list[Batch]:
+        """The batches that something may be due for. Answers that the provider deletes soon come first."""
+        steady = self._context.clock.steady()
+        if self._resets != self._retry_clock.resets:
+            # Something was changed by a person: all is tried again.
+            self._resets = self._retry_clock.resets
+            self._resting, self._asleep = {}, {}
+        while self._in_work.changed_batches:
+            self._asleep.pop(self._in_work.changed_batches.pop(), None)
+        asleep, awake, again = self._asleep, [], math.inf
+        for key, batch in self._in_work.batches.items():
+            until = asleep.get(key, 0.0)
+            if until <= steady:
+                awake.append(batch)
+            elif until < again:
+                again = until
+        self._again.append(again)
+        awake.sort(key=lambda each: (each.answers_until or math.inf, each.created_at, each.key))
+        return awake
 
     def _wait_of(self, action: Action) -> float:
         """Steady time before which the action must not be tried; 0 if it is under way, or was a moment ago."""
@@ -209,130 +216,17 @@ class Look:
             if wait > now.steady:
                 self._again.append(wait)
                 return []
+        if all(isinstance(action, lifecycle.Poll | lifecycle.CancelBatch) for action in actions):
+            until = min(map(self._wait_of, actions), default=0.0)
+            if until > now.steady:
+                # Most batches only wait for their next poll. They are not looked at before, unless they change.
+                self._asleep[batch.key] = until
+                self._again.append(until)
+                return []
         # Calls that are to begin no more are here: whether their service works does not matter.
         live = batch.lane is Lane.LIVE
         away = not (live and batch.cut_at is not None)
         return [Due(action, batch.provider if is_remote(action) and away else None, live=live) for action in actions]
-
-    async def _packing(self, turns: Turns) -> list[Due]:
-        """Batches to make of the parts that wait, and parts to cut first."""
-        queues: dict[_Queue, list[QueuedPart]] = defaultdict(list)
-        configured = self._context.configured
-        deadlines = {route.name: route.finish_within for route in configured.routes}
-        steady, wall = self._context.clock.steady(), self._context.clock.now()
-        waiting = await self._context.store.batches.waiting()
-        if self._context.only is not None:
-            waiting = [entry for entry in waiting if entry.part.job in self._context.only]
-        keys = {(entry.part.job, entry.part.first) for entry in waiting}
-        self._since = {key: since for key, since in self._since.items() if key in keys}
-        ahead = await self._recipes_ahead({entry.recipe for entry in waiting})
-        for entry in waiting:
-            part = entry.part
-            lane = self._lane(entry)
-            live = lane is Lane.LIVE
-            rest = max(
-                part.rest_until - wall if part.rest_until is not None else 0.0,
-                0.0 if live else ahead.get(entry.recipe, 0.0),
-            )
-            if rest > 0:
-                self._again.append(steady + min(rest, MAX_REST))
-                continue
-            new = not live and entry.recipe not in self._context.proven
-            within = None if live else deadlines.get(entry.route)
-            queues[_Queue(entry.provider, entry.model, entry.endpoint, lane, new, within)].append(
-                QueuedPart(
-                    claimed_at=entry.claimed_at,
-                    job=part.job,
-                    first=part.first,
-                    requests=part.requests,
-                    size=part.size,
-                    input_tokens=part.input_tokens,
-                    output_tokens=part.output_tokens,
-                    since=self._since.setdefault((part.job, part.first), steady),
-                    suspect=part.suspect,
-                    priority=configured.priority(entry.route),
-                )
-            )
-        if not queues:
-            return []
-        enqueued = await self._context.store.batches.enqueued_tokens()
-        under_way = await self._context.store.batches.open_live()
-        found: list[Due] = []
-        for queue, parts in queues.items():
-            name, model, endpoint = queue.provider, queue.model, queue.endpoint
-            try:
-                provider = provider_for(configured, name)
-            except ProviderNotConfigured as error:
-                self._missing[name] = str(error)
-                continue
-            if queue.lane is None:
-                self.lanes_wanted.add(name)
-                self._again.append(steady + 1.0)
-                continue
-            if queue.lane is Lane.LIVE:
-                made = pack_live(parts, under_way.get((name, model, endpoint), {}), now=wall)
-                if made:
-                    found.append(Due(Pack(name, model, endpoint, tuple((part,) for part in made), lane=Lane.LIVE)))
-                continue
-            room = turns.room(name, model)
-            # Where nobody knows whether such requests are answered at all, one batch goes ahead of the others.
-            most = min(1 if queue.new else PACKED_AT_ONCE, room)
-            found += self._pack_queue(provider, model, endpoint, parts, enqueued.get((name, model), 0), turns, most)
-        return found
-
-    def _lane(self, entry: WaitingPart) -> Lane | None:
-        provider = self._context.configured.providers.get(entry.provider)
-        return provider.lane_for(late=entry.late) if provider is not None else None
-
-    async def _recipes_ahead(self, waiting: set[str]) -> dict[str, float]:
-        """Recipes that are not proven, but have a batch that went ahead: for how many seconds others wait for it."""
-        if waiting <= self._context.proven:
-            return {}
-        now = self._context.clock.now()
-        ahead: dict[str, float] = {}
-        for route, since in await self._context.store.learnt.under_way():
-            rest = since + UNDECIDED_FOR - now
-            if rest > 0 and route.recipe not in self._context.proven:
-                ahead[route.recipe] = max(rest, ahead.get(route.recipe, 0.0))
-        return ahead
-
-    def _pack_queue(
-        self,
-        provider: ConfiguredProvider,
-        model: str,
-        endpoint: str,
-        parts: list[QueuedPart],
-        enqueued: int,
-        turns: Turns,
-        most: int,
-    ) -> list[Due]:
-        quotas, queue, steady = self._context.quotas, (provider.name, model), self._context.clock.steady()
-        until = max(quotas.paused_until(queue), turns.wait_to_pack(*queue))
-        if until > steady:
-            self._again.append(until)
-            return []
-        limits = quotas.limits(queue, provider.limits)
-        free = None if limits.max_enqueued_tokens is None else limits.max_enqueued_tokens - enqueued
-        careful = self._context.accounts.is_careful(*queue)
-        packing = pack(
-            parts,
-            limits,
-            linger=provider.linger,
-            steady=steady,
-            now=self._context.clock.now(),
-            free_tokens=free,
-            careful=careful,
-        )
-        if packing.again_at is not None:
-            self._again.append(packing.again_at)
-        made = tuple(tuple(batch) for batch in packing.batches[:most])
-        found = [Due(Pack(provider.name, model, endpoint, made))] if made else []
-        for part in packing.too_large:
-            action = Split(
-                part.job, part.first, piece_requests(part, limits), f"it is more than {provider.name} takes at once"
-            )
-            found.append(Due(action))
-        return found
 
     def _gate(self, callee: Subject | None) -> float:
         """While a provider or sink fails us as a whole, one call at a time finds out whether it still does."""

@@ -14,7 +14,6 @@ from typing import Any
 
 from ..domain import lifecycle
 from ..domain.lifecycle import Action, Pack
-from ..domain.records import JobState
 from ..domain.subjects import Subject, SubjectKind
 from ..errors import NodeLost, RejectedError, RemoteMissing, TransientError, WorkerLost
 from ..money.lanes import Lane
@@ -23,6 +22,7 @@ from ..store.errors import StoreUnavailable
 from ..store.orders import StoredOrder
 from .conditions import Conditions, in_words, worth_saying_at_once
 from .context import Context
+from .in_work import InWork
 from .lane_finding import LaneFinding
 from .look import Look, Outlook
 from .provider_calls import ProviderNotConfigured, TookTooLong
@@ -51,7 +51,8 @@ class Engine:
         self.workers = workers
         self._lane_finding = LaneFinding(context, self.conditions)
         self._room = Room(workers=workers, hanging=context.hung)
-        self._look = Look(context, self.retry_clock, self._room, undecided=self._lane_finding.failures)
+        self.in_work = InWork(context.store)
+        self._look = Look(context, self.retry_clock, self._room, self.in_work, undecided=self._lane_finding.failures)
         self._streaks: Counter[Subject] = Counter()
         self._obeying: asyncio.Task[list[float | None]] | None = None
         self._remembers = False
@@ -75,6 +76,20 @@ class Engine:
             await self.conditions.say(Subject.provider(name), text)
         times = [until for until in (*waits, outlook.again_at, lanes_at) if until is not None]
         return replace(outlook, again_at=min(times, default=None))
+
+    async def has_work(self, outlook: Outlook) -> bool:
+        """Whether jobs or batches have work, but for what is stuck, by what is stored now."""
+        in_work = self.in_work
+        await in_work.refresh()
+        if in_work.has_jobs or not in_work.batches.keys() <= outlook.stuck | in_work.held:
+            return True
+        # A batch that a person must decide about may take up the room of its model.
+        taken = set(await self.context.store.waiting.enqueued_tokens())
+        waiting = (key.asking for key in in_work.waiting(None))
+        return any(
+            asking.provider not in outlook.missing and (asking.provider, asking.model) not in taken
+            for asking in waiting
+        )
 
     async def _orders(self) -> list[StoredOrder]:
         orders, only = await self.context.store.event_log.orders(), self.context.only
@@ -189,8 +204,7 @@ class Engine:
         troubled = await self.conditions.are_there(Subject.sink(name) for name in sinks)
         if not troubled:
             return
-        views = await self.context.store.jobs.views()
-        waiting = {name for view in views if view.job.state is JobState.DELIVERING for name in view.job.route.sinks}
+        waiting = await self.context.store.jobs.sinks_waited_for()
         for sink in troubled:
             if sink.name not in waiting:
                 self.retry_clock.forget(sink)
@@ -200,7 +214,8 @@ class Engine:
         if due.callee is not None:
             self.retry_clock.forget(due.callee)
             self._streaks.pop(due.callee, None)
-            if due.provider not in self.context.accounts.blocked():
+            # This does not end what is said of a refused account, or of a provider that is asked for its lanes.
+            if due.provider not in {*self.context.accounts.blocked(), *self._look.lanes_wanted}:
                 await self.conditions.all_well(due.callee)
 
     async def _note_refusals(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from ..domain.records import Batch, BatchState
 from ..model import BatchPhase
@@ -21,12 +21,13 @@ _NEW = frozenset({None, BatchPhase.VALIDATING})
 class Turns:
     """How much may be sent now, by the batches that are under way."""
 
-    def __init__(self, context: Context, batches: Sequence[Batch]) -> None:
+    def __init__(self, context: Context, batches: Iterable[Batch]) -> None:
         self._accounts = context.accounts
         self._quotas = context.quotas
         self._steady = context.clock.steady()
         self._now = context.clock.now()
-        self._batches = batches
+        young = (each for each in batches if each.state in _OPENING or self._is_young(each))
+        self._batches = sorted(young, key=lambda each: (each.created_at, each.key))
 
     def wait_to_send(self, batch: Batch) -> float:
         """Steady time before which this batch must not be uploaded or created; 0 if it may be now."""

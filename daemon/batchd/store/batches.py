@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..domain.records import Batch, Moment, Part, QueuedPart
@@ -32,21 +31,7 @@ from ..events import (
 from ..model import BatchPhase, BatchStatus, Json
 from ..money.lanes import Lane
 from .database import Database, Transaction, to_json
-from .mapping import batch_of, columns_of, moment_column, part_of, recipe_of, route_of, status_columns
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingPart:
-    """A planned part that waits for a batch, and in which queue."""
-
-    part: Part
-    claimed_at: float
-    provider: str
-    model: str
-    endpoint: str
-    recipe: str
-    route: str
-    late: bool
+from .mapping import batch_of, columns_of, moment_column, part_of, status_columns
 
 
 class Batches:
@@ -56,10 +41,6 @@ class Batches:
         self._database = database
 
     # --- looking ---------------------------------------------------------------------------------------------
-
-    async def in_work(self) -> list[Batch]:
-        """Batches that may have work to do, the oldest first."""
-        return [batch_of(row) for row in await self._database.read(lambda tx: tx.fetch("batches_with_work"))]
 
     async def get(self, key: str) -> Batch:
         """One batch; KeyError if there is none."""
@@ -80,35 +61,12 @@ class Batches:
         """Batches that came back and had parts that are in this one, at the same attempt."""
         return [batch_of(row) for row in await self._database.read(lambda tx: tx.fetch("returned_before", batch=key))]
 
-    async def waiting(self) -> list[WaitingPart]:
-        """Planned parts that wait for a batch, the oldest job first."""
-        rows = await self._database.read(lambda tx: tx.fetch("waiting_parts"))
-        waiting = []
-        for row in rows:
-            route = route_of(row["route"])
-            where = (route.provider, route.model, route.endpoint, recipe_of(row["route"]))
-            waiting.append(WaitingPart(part_of(row), row["claimed_at"], *where, route.name, row["late_at"] is not None))
-        return waiting
-
-    async def enqueued_tokens(self) -> dict[tuple[str, str], int]:
-        """Input tokens that are enqueued at each provider and model, or about to be."""
-        rows = await self._database.read(lambda tx: tx.fetch("enqueued_tokens"))
-        return {(row["provider"], row["model"]): row["tokens"] for row in rows}
-
     async def enqueued_with(self, batch: Batch, now: float) -> int:
         """Input tokens that were enqueued for its model when the batch was refused, its own among them."""
         since = batch.submitted_at if batch.submitted_at is not None else now
         where = {"provider": batch.provider, "model": batch.model, "since": since}
         [row] = await self._database.read(lambda tx: tx.fetch("enqueued_with", **where))
         return int(row["tokens"])
-
-    async def open_live(self) -> dict[tuple[str, str, str], dict[str, int]]:
-        """How many batches are asked by live calls, by provider, model and endpoint, and by job."""
-        rows = await self._database.read(lambda tx: tx.fetch("open_live"))
-        found: dict[tuple[str, str, str], dict[str, int]] = {}
-        for row in rows:
-            found.setdefault((row["provider"], row["model"], row["endpoint"]), {})[row["job"]] = row["batches"]
-        return found
 
     # --- on the way there ------------------------------------------------------------------------------------
 
@@ -251,10 +209,6 @@ class Batches:
     async def held_as_copy(self, provider: str) -> bool:
         """Whether one of the provider's batches shows that this state is an older copy, and nobody has decided."""
         return bool(await self._database.read(lambda tx: tx.fetch("held_as_copy", provider=provider)))
-
-    async def held_for_a_change(self) -> list[Batch]:
-        """Batches that are held and may go on by themselves, the oldest first."""
-        return [batch_of(row) for row in await self._database.read(lambda tx: tx.fetch("held_for_a_change"))]
 
     async def goes_on(self, batch: Batch, details: Mapping[str, Json]) -> None:
         """The reason for holding it is over: it continues where it was."""

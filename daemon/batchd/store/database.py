@@ -15,7 +15,7 @@ import json
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,6 +43,7 @@ def _named_queries(text: str) -> dict[str, str]:
     return dict(zip(pieces[1::2], (piece.strip() for piece in pieces[2::2]), strict=True))
 
 
+CHANGES = (_HERE / "changes.sql").read_text("utf-8")
 QUERIES = _named_queries((_HERE / "queries.sql").read_text("utf-8"))
 
 
@@ -66,6 +67,10 @@ class Transaction:
     def fetch(self, query: str, **values: Any) -> list[sqlite3.Row]:
         """All rows of a named query."""
         return self.connection.execute(QUERIES[query], values).fetchall()
+
+    def each(self, query: str, **values: Any) -> Iterator[sqlite3.Row]:
+        """The rows of a named query, read as they are taken."""
+        return self.connection.execute(QUERIES[query], values)
 
     def run(self, query: str, **values: Any) -> int:
         """Run a named query; how many rows it changed."""
@@ -143,6 +148,7 @@ class Database:
             await configure(connection, path)
             await _require_sound(connection, path)
             await _migrate(connection, path, migrations() if steps is None else steps)
+            await connection.executescript(CHANGES)
             await probe(connection, path, now())
         except sqlite3.Error as error:
             await connection.close()

@@ -62,19 +62,18 @@ class Jobs:
         rows = await self._database.read(lambda tx: tx.fetch("parts", job=job))
         return [part_of(row) for row in rows]
 
-    async def views(self, *, most: int = 64, resting: Iterable[str] = ()) -> list[JobView]:
-        """Jobs that there may be something to do for, the oldest first; at most so many of each state.
-
-        `resting` are jobs for which nothing can be done just now; others come forward in their place.
-        """
-        known = to_json(list(resting))
+    async def views(self, jobs: Iterable[str]) -> list[JobView]:
+        """These jobs as `next_actions` wants them. Those that are gone are left out."""
 
         def look(tx: Transaction) -> list[JobView]:
-            # One with a note to take away and other work as well is found twice.
-            found = {row["id"]: row for row in tx.fetch("jobs_with_work", most=most, resting=known)}
-            return [view_of(tx, job_of(row)) for row in found.values()]
+            rows = [row for job in jobs for row in tx.fetch("job", id=job)]
+            return [view_of(tx, job_of(row)) for row in rows]
 
         return await self._database.read(look)
+
+    async def sinks_waited_for(self) -> set[str]:
+        """The sinks of jobs whose results are being written."""
+        return {row["sink"] for row in await self._database.read(lambda tx: tx.fetch("sinks_waited_for"))}
 
     async def claiming(self) -> set[bytes]:
         """The paths in the inbox of files that are just being taken."""

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import sqlite3
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..domain.records import Asked, Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState, Trial
 from ..domain.routing import Route
@@ -56,10 +56,21 @@ def route_of(text: str) -> Route:
     return Route.from_json(json.loads(text))
 
 
+class Asking(NamedTuple):
+    """Where and how the rows of a job are asked: jobs for which all of it is the same may wait together."""
+
+    provider: str
+    model: str
+    endpoint: str
+    recipe: str
+    route: str
+
+
 @lru_cache(maxsize=256)
-def recipe_of(text: str) -> str:
-    """The recipe of a stored route."""
-    return route_of(text).recipe
+def asking_of(text: str) -> Asking:
+    """How the rows of a job with this stored route are asked."""
+    route = route_of(text)
+    return Asking(route.provider, route.model, route.endpoint, route.recipe, route.name)
 
 
 def part_of(row: sqlite3.Row) -> Part:

@@ -7,60 +7,69 @@ ON CONFLICT (id) DO UPDATE SET at = excluded.at, pid = excluded.pid
 -- name: job
 SELECT * FROM jobs WHERE id = :id
 
--- name: jobs_with_work
--- A superset of the jobs that `next_actions` has something for: those that only wait for a batch or a person are
--- left out, so that ten thousand waiting jobs cost nothing. The oldest first, and so many of each state: a thousand
--- files that wait to be read must not keep others from being taken out of the inbox.
-SELECT * FROM (SELECT * FROM jobs WHERE state = 'claiming' AND id NOT IN (SELECT value FROM json_each(:resting))
-               ORDER BY claimed_at, id LIMIT :most)
-UNION ALL
-SELECT * FROM (SELECT * FROM jobs WHERE state = 'claimed' AND id NOT IN (SELECT value FROM json_each(:resting))
-               ORDER BY claimed_at, id LIMIT :most)
-UNION ALL
-SELECT * FROM (SELECT * FROM jobs WHERE state = 'rejecting' AND id NOT IN (SELECT value FROM json_each(:resting))
-               ORDER BY claimed_at, id LIMIT :most)
-UNION ALL
-SELECT * FROM (SELECT * FROM jobs WHERE state = 'planning' AND id NOT IN (SELECT value FROM json_each(:resting))
-               -- The same bytes under many names wait for the first of them.
-               AND NOT EXISTS (SELECT 1 FROM jobs AS first WHERE first.id = jobs.duplicate_of
-                               AND jobs.redelivered_at IS NULL AND jobs.planned_at IS NULL
-                               AND first.state NOT IN ('done', 'cancelled', 'rejected', 'failed'))
-               ORDER BY claimed_at, id LIMIT :most)
-UNION ALL
-SELECT * FROM (SELECT * FROM jobs WHERE state = 'delivering' AND id NOT IN (SELECT value FROM json_each(:resting))
-               ORDER BY claimed_at, id LIMIT :most)
-UNION ALL
-SELECT * FROM (SELECT * FROM jobs WHERE state = 'running' AND id NOT IN (SELECT value FROM json_each(:resting))
-               AND (EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id
-                            AND (parts.state = 'answered' OR (parts.state = 'unplanned' AND (jobs.cancelled OR NOT parts.later))
-                                 OR (jobs.cancelled AND parts.state = 'planned')))
-                    OR NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state != 'collected'
-                                   AND NOT parts.later))
-               ORDER BY claimed_at, id LIMIT :most)
-UNION ALL
--- What a provider works on for a held job is collected all the same.
-SELECT * FROM (SELECT * FROM jobs WHERE state = 'held' AND id NOT IN (SELECT value FROM json_each(:resting))
-               AND (note IS NULL
-                    OR EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state = 'answered')
-                    OR (COALESCE(reason_code, '') != 'pilot'
-                        AND NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state != 'collected'
-                                        AND NOT parts.later)))
-               ORDER BY claimed_at, id LIMIT :most)
-UNION ALL
-SELECT * FROM (SELECT * FROM jobs WHERE state = 'failed' AND trial = 'try'
-               AND id NOT IN (SELECT value FROM json_each(:resting)) ORDER BY claimed_at, id LIMIT :most)
-UNION ALL
-SELECT * FROM (SELECT * FROM jobs WHERE note IS NOT NULL AND state != 'held'
-               AND id NOT IN (SELECT value FROM json_each(:resting)) ORDER BY claimed_at, id LIMIT :most)
-ORDER BY claimed_at, id
+-- name: changed_jobs
+SELECT id FROM changed_jobs
+
+-- name: changed_batches
+SELECT key FROM changed_batches
+
+-- name: forget_changed_jobs
+DELETE FROM changed_jobs
+
+-- name: forget_changed_batches
+DELETE FROM changed_batches
+
+-- name: changed_jobs_in_work
+-- Whether there is work: a superset of what `next_actions` has something for. Those that only wait for a batch or a person
+-- have none.
+SELECT id, state, claimed_at, route, late_at,
+       CASE state
+       WHEN 'claiming' THEN 1
+       WHEN 'claimed' THEN 1
+       WHEN 'rejecting' THEN 1
+       WHEN 'delivering' THEN 1
+       -- The same bytes under many names wait for the first of them.
+       WHEN 'planning' THEN NOT EXISTS (
+           SELECT 1 FROM jobs AS first WHERE first.id = jobs.duplicate_of
+           AND jobs.redelivered_at IS NULL AND jobs.planned_at IS NULL
+           AND first.state NOT IN ('done', 'cancelled', 'rejected', 'failed'))
+       WHEN 'running' THEN
+           EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state = 'answered')
+           OR EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state = 'unplanned'
+                      AND (jobs.cancelled OR NOT parts.later))
+           OR (jobs.cancelled AND EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state = 'planned'))
+           OR NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.later = 0
+                          AND parts.state IN ('unplanned', 'planned', 'batched', 'answered'))
+       -- What a provider works on for a held job is collected all the same.
+       WHEN 'held' THEN
+           note IS NULL
+           OR EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state = 'answered')
+           OR (COALESCE(reason_code, '') != 'pilot'
+               AND NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.later = 0
+                               AND parts.state IN ('unplanned', 'planned', 'batched', 'answered')))
+       WHEN 'failed' THEN trial IS 'try'
+       ELSE 0 END OR (note IS NOT NULL AND state != 'held') AS has_work,
+       state = 'running' AND NOT cancelled
+       AND EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state = 'planned') AS waiting
+FROM jobs WHERE id IN (SELECT id FROM changed_jobs)
+
+-- name: changed_batches_in_work
+-- Those that are done with are none; of those that are held, those that may go on by themselves.
+SELECT * FROM batches WHERE key IN (SELECT key FROM changed_batches)
+  AND (state IN ('packed', 'uploaded', 'submitting', 'submitted', 'ended', 'fetched')
+       OR (state = 'held' AND held_for IN ('account', 'answers')))
+
+-- name: sinks_waited_for
+SELECT DISTINCT value AS sink FROM jobs, json_each(jobs.route, '$.sinks') WHERE state = 'delivering'
 
 -- name: part_counts
 SELECT state, later, COUNT(*) AS number FROM parts WHERE job = :job GROUP BY state, later
 
 -- name: workable_parts
 -- Answers first: collecting frees the disk and may finish the job.
-SELECT * FROM parts WHERE job = :job AND state IN ('answered', 'unplanned') AND NOT later
-ORDER BY state = 'unplanned', first
+SELECT * FROM (SELECT * FROM parts WHERE job = :job AND state = 'answered' AND later = 0 ORDER BY first LIMIT :most)
+UNION ALL
+SELECT * FROM (SELECT * FROM parts WHERE job = :job AND state = 'unplanned' AND later = 0 ORDER BY first LIMIT :most)
 LIMIT :most
 
 -- name: parts
@@ -131,10 +140,9 @@ WHERE job = :job AND state IN ('unplanned', 'planned')
 UPDATE parts SET later = 0 WHERE job = :job
 
 -- name: waiting_parts
--- Planned parts that wait for a batch, with what packing needs to know. Oldest job first.
-SELECT parts.*, jobs.claimed_at, jobs.route, jobs.late_at FROM parts JOIN jobs ON jobs.id = parts.job
-WHERE parts.state = 'planned' AND jobs.state = 'running' AND NOT jobs.cancelled
-ORDER BY jobs.claimed_at, jobs.id, parts.first
+-- Planned parts of a job that waits for batches, with what packing needs to know.
+SELECT job, first, requests, size, input_tokens, output_tokens, suspect, rest_until FROM parts
+WHERE job = :job AND state = 'planned' ORDER BY first
 
 -- name: waiting_part
 SELECT parts.* FROM parts JOIN jobs ON jobs.id = parts.job
@@ -194,7 +202,7 @@ WHERE state = 'planned'
 -- name: enqueued_tokens
 -- What is enqueued or about to be, by provider and model.
 SELECT provider, model, SUM(input_tokens) AS tokens FROM batches
-WHERE lane = 'batch' AND state NOT IN ('done', 'returned', 'ended', 'fetched')
+WHERE lane = 'batch' AND state IN ('packed', 'uploaded', 'submitting', 'submitted', 'held')
 GROUP BY provider, model
 
 -- name: enqueued_with
@@ -216,13 +224,8 @@ WHERE state = 'running' AND NOT cancelled AND json_extract(route, '$.provider') 
 -- What is asked by live calls.
 SELECT provider, model, endpoint, batch_parts.job, COUNT(*) AS batches
 FROM batches JOIN batch_parts ON batch_parts.batch = batches.key
-WHERE lane = 'live' AND state NOT IN ('done', 'returned', 'ended', 'fetched', 'held')
+WHERE lane = 'live' AND state IN ('packed', 'uploaded', 'submitting', 'submitted')
 GROUP BY provider, model, endpoint, batch_parts.job
-
--- name: batches_with_work
--- Answers that the provider deletes soon come first.
-SELECT * FROM batches WHERE state NOT IN ('done', 'returned', 'held')
-ORDER BY answers_until IS NULL, answers_until, created_at, key
 
 -- name: has_sent
 SELECT key FROM batches WHERE provider = :provider AND remote IS NOT NULL LIMIT 1
@@ -236,9 +239,6 @@ SELECT key FROM next_batch_keys WHERE provider = :provider
 -- name: keep_next_batch_key
 INSERT INTO next_batch_keys (provider, key) VALUES (:provider, :key)
 ON CONFLICT (provider) DO UPDATE SET key = excluded.key
-
--- name: held_for_a_change
-SELECT * FROM batches WHERE state = 'held' AND held_for IN ('account', 'answers') ORDER BY created_at, key
 
 -- name: batch
 SELECT * FROM batches WHERE key = :key

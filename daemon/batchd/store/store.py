@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .batches import Batches
+from .changes import ChangeLog
 from .database import Database, Transaction
 from .deliveries import Deliveries
 from .earlier import Earlier
@@ -17,6 +18,7 @@ from .pilots import Pilots
 from .purging import Purging
 from .switching import Switching
 from .tries import Tries
+from .waiting import Waiting
 
 __all__ = ["Database", "Store", "Transaction"]
 
@@ -30,6 +32,8 @@ class Store:
         self.deliveries = Deliveries(database)
         self.earlier = Earlier(database)
         self.batches = Batches(database)
+        self.waiting = Waiting(database)
+        self.changes = ChangeLog(database)
         self.input_files = InputFiles(database)
         self.money = Money(database)
         self.identical_rows = IdenticalRows(database)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..contracts import BatchProvider, Limits, LiveProvider, Sink
 from ..domain.lifecycle import Action
+from ..domain.records import Batch, BatchState
 from ..domain.routing import PluginSpec, Route
 from ..engine.context import Configured, ConfiguredProvider, Context, PeopleFolders, TimeLimits
 from ..engine.inbox_look import InboxLook
@@ -42,6 +43,9 @@ REVIEWS = Route(
     model="small",
     prompt=PluginSpec("template", {"user": "Review: {{ review }}"}),
 )
+
+
+_RESTING = (BatchState.DONE, BatchState.RETURNED, BatchState.HELD)
 
 
 class Household:
@@ -212,6 +216,13 @@ class Living:
         configured = self.context.configured
         self.context.configured = replace(configured, **changes, generation=configured.generation + 1)
         self.engine.retry_clock.reset()
+
+    async def batches(self, *states: BatchState) -> list[Batch]:
+        """The batches in one of these states; without any, those that are at no end and not held."""
+        store = self.context.store
+        found = {batch.key: batch for job in await store.jobs.ids() for batch in await store.batches.of_job(job)}
+        wanted = [each for each in found.values() if (each.state in states if states else each.state not in _RESTING)]
+        return sorted(wanted, key=lambda each: (each.created_at, each.key))
 
     async def take_in(self) -> None:
         """Look at the inbox until its files have settled and are about to be claimed."""

@@ -1,0 +1,72 @@
+"""What has changed since it was asked last: SQLite itself keeps the list, by triggers, in memory.
+
+A look for work reads only this. Without it each look would read every job and batch that is not done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..domain.records import Batch, JobState
+from .database import Database, Transaction
+from .mapping import Asking, asking_of, batch_of
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedJob:
+    """A job as a look needs it. `has_work` if there may be something to do for it now.
+
+    `waiting` is how its rows are asked, if some of its parts wait for a batch; `late` if they are to be asked by live
+    calls.
+    """
+
+    id: str
+    state: JobState
+    claimed_at: float
+    has_work: bool
+    waiting: Asking | None
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRecords:
+    """All that has changed. `job_ids` and `batch_keys` have also those that are gone, or at their end."""
+
+    job_ids: Sequence[str]
+    jobs: Sequence[ChangedJob]
+    batch_keys: Sequence[str]
+    batches: Sequence[Batch]
+
+
+class ChangeLog:
+    """The tables `changed_jobs` and `changed_batches`, which no other process sees. At first all are there."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def take(self) -> ChangedRecords:
+        """What has changed since the last call."""
+
+        def look(tx: Transaction) -> ChangedRecords:
+            job_ids = [row["id"] for row in tx.fetch("changed_jobs")]
+            batch_keys = [row["key"] for row in tx.fetch("changed_batches")]
+            jobs = [
+                ChangedJob(
+                    row["id"],
+                    JobState(row["state"]),
+                    row["claimed_at"],
+                    bool(row["has_work"]),
+                    asking_of(row["route"]) if row["waiting"] else None,
+                    row["late_at"] is not None,
+                )
+                for row in (tx.fetch("changed_jobs_in_work") if job_ids else ())
+            ]
+            batches = [batch_of(row) for row in (tx.fetch("changed_batches_in_work") if batch_keys else ())]
+            if job_ids:
+                tx.run("forget_changed_jobs")
+            if batch_keys:
+                tx.run("forget_changed_batches")
+            return ChangedRecords(job_ids, jobs, batch_keys, batches)
+
+        return await self._database.read(look)

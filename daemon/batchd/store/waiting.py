@@ -1,0 +1,86 @@
+"""What waits for a batch, and what keeps it waiting: only as much is read as the next batches can take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .database import Database, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingPart:
+    """A planned part that waits for a batch, as packing needs it."""
+
+    job: str
+    first: int
+    requests: int
+    size: int
+    input_tokens: int
+    output_tokens: int
+    suspect: int
+    rest_until: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimit:
+    """How much is worth reading of what waits: parts, those of one job, requests, and tokens, if those are limited.
+
+    The last part may go beyond.
+    """
+
+    parts: int
+    of_job: int
+    requests: float
+    tokens: float
+
+
+class Waiting:
+    """Planned parts, and what is enqueued of each model."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of_jobs(
+        self, jobs: Iterable[str], limit: ReadLimit, *, now: float
+    ) -> tuple[list[WaitingPart], float | None]:
+        """The planned parts of these jobs, in their order, up to the limit.
+
+        Those that rest at the moment are left out; the second is when the first of them may be asked.
+        """
+
+        def look(tx: Transaction) -> tuple[list[WaitingPart], float | None]:
+            found: list[WaitingPart] = []
+            rest: float | None = None
+            requests = tokens = 0
+            for job in jobs:
+                of_job = 0
+                for row in tx.each("waiting_parts", job=job):
+                    part = WaitingPart(*row)
+                    if part.rest_until is not None and part.rest_until > now:
+                        rest = part.rest_until if rest is None else min(rest, part.rest_until)
+                        continue
+                    found.append(part)
+                    of_job += 1
+                    requests += part.requests
+                    tokens += part.input_tokens
+                    if len(found) >= limit.parts or requests >= limit.requests or tokens > limit.tokens:
+                        return found, rest
+                    if of_job >= limit.of_job:
+                        break
+            return found, rest
+
+        return await self._database.read(look)
+
+    async def enqueued_tokens(self) -> dict[tuple[str, str], int]:
+        """Input tokens that are enqueued at each provider and model, or about to be."""
+        rows = await self._database.read(lambda tx: tx.fetch("enqueued_tokens"))
+        return {(row["provider"], row["model"]): row["tokens"] for row in rows}
+
+    async def open_live(self) -> dict[tuple[str, str, str], dict[str, int]]:
+        """How many batches are asked by live calls, by provider, model and endpoint, and by job."""
+        rows = await self._database.read(lambda tx: tx.fetch("open_live"))
+        found: dict[tuple[str, str, str], dict[str, int]] = {}
+        for row in rows:
+            found.setdefault((row["provider"], row["model"], row["endpoint"]), {})[row["job"]] = row["batches"]
+        return found
