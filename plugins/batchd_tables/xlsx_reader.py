@@ -50,6 +50,7 @@ class XlsxReader(SheetReader):
                 rows = xml.rows(decoded(archive.chunks(sheet.place)))
                 records = self.records(rows, "xlsx", sheet.name)
                 names = next(records)
+                assert not isinstance(names, BadRow), "the names come first"
                 yield names
                 yield from records
                 header = int(self.describe()["header_row"])
