@@ -10,6 +10,7 @@ STORED = {
     "provider acme": Subject.provider("acme"),
     "job k3j9x2ab": Subject.job("k3j9x2ab"),
     "sink csv": Subject.sink("csv"),
+    "observer mail": Subject.observer("mail"),
     "batch 7f3k9x2a": Subject.batch("7f3k9x2a"),
     "cancelling batch 7f3k9x2a": Subject.cancelling("7f3k9x2a"),
     "batches for acme": Subject.packing("acme"),

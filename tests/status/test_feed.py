@@ -10,9 +10,10 @@ from itertools import pairwise
 
 import pytest
 
+from batchd.domain.subjects import Subject
 from batchd.errors import TransientError
 from batchd.events import ConditionRaised, Event, JobCancelled, JobFailed, JobRetried
-from batchd.status.listener import MAX_TRIES
+from batchd.status.listener import MAX_TRIES, SAID_AFTER, ConfiguredObserver
 from batchd.store.errors import StoreUnavailable
 from batchd.store.observers import KEEP_GONE, MAX_EVENTS, WINDOW, Observers
 
@@ -388,3 +389,44 @@ async def test_an_observer_of_a_route_hears_of_its_jobs_alone(rig: Rig) -> None:
         ("JobFailed", "a"),
         ("ConditionRaised", None),
     ]
+
+
+@pytest.mark.field("neighbours")
+async def test_an_observer_that_keeps_failing_is_said_until_it_hears_again(rig: Rig) -> None:
+    book, other = Notebook(), Notebook()
+    well = asyncio.Event()
+
+    async def fail(_: Event) -> None:
+        if book.calls.count("notice one") <= SAID_AFTER:
+            raise ConnectionError("no route to sk-abcdefghijklmnop")
+        await well.wait()
+
+    book.on_notice = fail
+    async with rig.running(book=hearing(book), other=hearing(other)):
+        await rig.happen("one")
+        await book.has_called("notice one", SAID_AFTER + 1)
+        said = (await rig.store.event_log.conditions())[Subject.observer("book")]
+        assert f"failed over JobFailed of job one (event 1), {SAID_AFTER} times: ConnectionError" in said
+        assert "[observers.book]" in said
+        assert "sk-abc" not in said
+        well.set()
+        await other.has_heard(3)
+    assert await stored_conditions(rig) == {}
+    assert [event.kind for event in other.heard] == ["JobFailed", "ConditionRaised", "ConditionCleared"]
+    assert [event.kind for event in book.heard] == ["JobFailed"], "its own trouble is no news for it"
+    # What an earlier process has said is over with the first that is heard.
+    async with rig.running(book=hearing(book)):
+        await rig.store.observers.failing("book", "It fails.")
+        await rig.happen("two")
+    assert await stored_conditions(rig) == {}
+    # One that is taken out of the configuration troubles nobody any more.
+    async with rig.running(book=hearing(book)):
+        await rig.store.observers.failing("book", "It fails.")
+    async with rig.running():
+        pass
+    assert await stored_conditions(rig) == {}
+
+
+async def stored_conditions(rig: Rig) -> dict[Subject, str]:
+    async with rig.running(book=ConfiguredObserver(Notebook(), frozenset())):
+        return await rig.store.event_log.conditions()

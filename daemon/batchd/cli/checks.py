@@ -138,7 +138,7 @@ def _refused(config: Config) -> Iterator[CheckResult]:
     except BatchdError:
         return  # said of the state already
     for each in refused.conditions:
-        if each.subject.name in config.providers:
+        if each.subject.name in {**config.providers, **config.observers}:
             yield CheckResult(str(each.subject), Level.NOTE, f"The daemon says: {each.text}")
     for job in refused.stopped:
         yield CheckResult(f"route {job.route}", Level.NOTE, f"{job.source} stopped, because {job.reason}")

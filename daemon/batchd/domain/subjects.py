@@ -22,6 +22,7 @@ class SubjectKind(Enum):
     FALLBACK = "fallback of job "
     ORDER = "order "
     PLUGIN = "plugin "
+    OBSERVER = "observer "
     INBOX = "inbox"
     INBOX_FILE = "inbox/"
     INBOX_REST = "the rest of the inbox"
@@ -87,6 +88,11 @@ class Subject:
     def sink(cls, name: str) -> Subject:
         """A sink that does not publish."""
         return cls(SubjectKind.SINK, name)
+
+    @classmethod
+    def observer(cls, name: str) -> Subject:
+        """An observer that fails over what it is told."""
+        return cls(SubjectKind.OBSERVER, name)
 
     @classmethod
     def batch(cls, key: str) -> Subject:

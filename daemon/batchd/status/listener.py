@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ..contracts import Observer
+from ..domain.subjects import Subject
 from ..errors import TransientError
-from ..events import Event
+from ..events import ConditionCleared, ConditionRaised, Event
 from ..plugin.sources import what_was_raised
+from ..secrets.known import covered
 from ..sending import backoff
 from ..store.errors import StoreUnavailable
 from ..store.observers import EventPage, Observers, Place
@@ -25,6 +28,8 @@ logger = logging.getLogger("batchd")
 
 MAX_TRIES = 20
 """Tries to send one event to an observer that fails on it. With the pauses between them they take about an hour."""
+SAID_AFTER = 3
+"""Tries after which people are told that it fails."""
 CALL_MAY_TAKE = 300.0
 """Seconds after which an observer that has not returned is cancelled, and counts as failed."""
 CLOSE_MAY_TAKE = 5.0
@@ -66,6 +71,7 @@ class Listener:
         self._interrupted = asyncio.Event()
         self._stops_at_the_end = False
         self._cursor = 0
+        self._may_be_failing = True
         self._task = asyncio.create_task(self._run(after), name=f"tell the observer {name}")
         self._task.add_done_callback(_report_fault)
 
@@ -145,12 +151,19 @@ class Listener:
         what += (
             f" (event {event.id})" if len(events) == 1 else f" and {len(events) - 1} more (from event {event.id} on)"
         )
+        own = str(Subject.observer(self.name))
+        if len(events) == 1 and isinstance(event, ConditionRaised | ConditionCleared) and event.subject == own:
+            return True  # that it fails is news for others
         for attempt in range(1, MAX_TRIES + 1):
             error = await self._called(
                 partial(plugin.notice, event) if plugin.group_for <= 0 else partial(plugin.notice_all, events)
             )
             if error is None:
+                await self._say_well()
                 return True
+            if attempt >= SAID_AFTER:
+                again = "It is told again, less and less often." if attempt < MAX_TRIES else "It is not told it again."
+                await self._say_failing(f"It failed over {what}, {attempt} times: {what_was_raised(error)}. {again}")
             words = f"The observer {self.name} failed over {what}"
             if attempt == MAX_TRIES:
                 self._warn(f"{words} {MAX_TRIES} times and will not hear it again: {what_was_raised(error)}.", error)
@@ -172,6 +185,10 @@ class Listener:
             if error is None:
                 return True
             failures += 1
+            if failures >= SAID_AFTER:
+                await self._say_failing(
+                    f"It could not be opened, {failures} times: {what_was_raised(error)}. It is tried again."
+                )
             if failures == 1:
                 self._warn(
                     f"The observer {self.name} could not be opened: {what_was_raised(error)}. It is tried again.", error
@@ -179,6 +196,23 @@ class Listener:
             if not await self._pause(failures, error):
                 return False
         return False
+
+    async def _say_failing(self, text: str) -> None:
+        self._may_be_failing = True
+        advice = (
+            f"Nothing else waits for it. For the operator: set right what it needs, in [observers.{self.name}] or at "
+            "the other end; or take that table out, and reload."
+        )
+        # If it cannot be stored, the next try tells it.
+        with contextlib.suppress(StoreUnavailable):
+            await self._store.failing(self.name, covered(f"{text} {advice}"))
+
+    async def _say_well(self) -> None:
+        """Once after a start too: what an earlier process said of it may be stored."""
+        if self._may_be_failing:
+            with contextlib.suppress(StoreUnavailable):
+                await self._store.well(self.name)
+                self._may_be_failing = False
 
     async def _advance(self, cursor: int) -> bool:
         """Write how far it has come. False if it is to end before that could be written."""

@@ -10,10 +10,12 @@ from ..domain.subjects import SubjectKind
 from ..store.reading.snapshot import snapshot
 from .records import Condition, JobSummary
 
+_KINDS = frozenset({SubjectKind.PROVIDER, SubjectKind.OBSERVER})
+
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Conditions of providers, and the jobs that stopped."""
+    """Conditions of providers and observers, and the jobs that stopped."""
 
     conditions: Sequence[Condition]
     stopped: Sequence[JobSummary]
@@ -22,5 +24,5 @@ class Refusals:
 def refusals(state: Path) -> Refusals:
     """Look now. StateUnusable, in words, if the database cannot be read."""
     with snapshot(state) as look:
-        conditions = [each for each in look.conditions() if each.subject.kind is SubjectKind.PROVIDER]
+        conditions = [each for each in look.conditions() if each.subject.kind in _KINDS]
         return Refusals(conditions, [job for job in look.unfinished() if job.reason_code == "provider_refused"])

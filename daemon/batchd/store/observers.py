@@ -6,8 +6,10 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ..domain.subjects import Subject, SubjectKind
 from ..events import Event, from_record
 from .database import Database, Transaction, to_json
+from .event_log import EventLog
 
 KEEP_GONE = 30 * 86_400.0
 """Seconds after which the cursor of an observer is forgotten that no configuration names."""
@@ -44,6 +46,7 @@ class Observers:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._conditions = EventLog(database)
 
     async def name(self, observers: Mapping[str, Collection[str]]) -> None:
         """These are configured from now on, each with the kinds of events that it wants, and no others.
@@ -56,6 +59,10 @@ class Observers:
             tx.run("observers_are_gone", now=tx.now, names=to_json(sorted(observers)))
             for name, kinds in observers.items():
                 _place(tx, name, kinds)
+            for row in tx.fetch("conditions"):
+                subject = Subject.parse(row["subject"])
+                if subject.kind is SubjectKind.OBSERVER and subject.name not in observers:
+                    tx.run("clear_condition", subject=row["subject"])
 
         await self._database.write(change)
 
@@ -87,6 +94,14 @@ class Observers:
             return EventPage(found, upto, last["id"])
 
         return await self._database.read(look)
+
+    async def failing(self, name: str, text: str) -> None:
+        """It fails over what it is told: say so, where people see what keeps batchd waiting."""
+        await self._conditions.raise_condition(Subject.observer(name), text)
+
+    async def well(self, name: str) -> None:
+        """It has heard something again."""
+        await self._conditions.clear_condition(Subject.observer(name))
 
     async def heard(self, name: str, cursor: int) -> None:
         """Everything up to this event was heard, or is not for it. A cursor never goes back."""
