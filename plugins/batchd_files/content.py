@@ -54,7 +54,7 @@ def refuse_other_kinds(file: IO[bytes]) -> bytes:
 def begin_json(file: IO[bytes], what: str) -> None:
     """Go to where the text begins. Raises `FileRefused` if the file is no text, or not UTF-8 by its mark."""
     head = refuse_other_kinds(file)
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or head[:2].count(0) == 1:
         raise FileRefused("encoding", f"The file is UTF-16 text, but {what} UTF-8. Save it as UTF-8 and drop it again.")
     file.seek(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
 

@@ -105,7 +105,7 @@ class CsvReader(Reader[CsvSettings]):
             own = written_as(head, encoding)
             if encoding.startswith(("utf-16", "utf-32")):
                 end = content_end(file, own[0])
-        guessed = False
+        guessed = configured is None and encoding in {"utf-16-le", "utf-16-be"}
         if configured is None and encoding == "utf-8":
             encoding = certain_encoding(source)
             guessed = encoding != "utf-8"

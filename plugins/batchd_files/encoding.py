@@ -64,12 +64,28 @@ def choose_encoding(head: bytes, configured: str | None) -> str:
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding
+    if configured is None and (order := order_without_mark(head)) is not None:
+        return order
     encoding = configured or "utf-8"
     # Without a mark these have no order of their own; nearly all files are from machines with this one.
     encoding = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(encoding, encoding)
     if b"\x00" in head and not encoding.startswith(("utf-16", "utf-32")) and not _is_text_with_nuls(head):
         raise _not_text(head)
     return encoding
+
+
+def order_without_mark(head: bytes) -> str | None:
+    """The order of bytes of a text in UTF-16 that has no mark, where it is certain; None if there is none.
+
+    Line ends are there in one order alone: in the other they are no characters, or very rare ones.
+    """
+    if b"\x00" not in head:
+        return None
+    texts = {name: codecs.getincrementaldecoder(name)("replace").decode(head) for name in ("utf-16-le", "utf-16-be")}
+    lines = {name: sum(map(text.count, "\r\n")) for name, text in texts.items()}
+    order = max(lines, key=lambda name: lines[name])
+    strange = any(unicodedata.category(each) in {"Cc", "Cn", "Co"} and each not in "\t\r\n" for each in texts[order])
+    return order if lines[order] and not min(lines.values()) and not strange and "\ufffd" not in texts[order] else None
 
 
 def _is_text_with_nuls(head: bytes) -> bool:

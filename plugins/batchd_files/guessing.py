@@ -17,6 +17,9 @@ from typing import IO
 
 MIN_BYTES = 200
 """Bytes beyond ASCII. With fewer the detector is more often wrong than useful."""
+MIN_WORDS, MIN_TYPOGRAPHIC = 2, 4
+"""Different words with such bytes. One, however often it is there, reads well in many encodings; and a sign as it
+stands in English text may be a letter elsewhere."""
 LEAD = 0.05
 """By how much the detector must prefer an encoding to the next that looks like words as well."""
 CONFIDENT = 0.2
@@ -125,10 +128,11 @@ def guess(sample: bytes) -> Guess:
         return Guess(None, candidates[:MAX_CANDIDATES])
     first = plausible[0]
     others = [each for each in plausible[1:] if odd[each.encoding] <= odd[first.encoding] + MORE_ODD]
-    enough = sum(byte > 0x7F for byte in sample) >= MIN_BYTES
-    typographic = [each for each in plausible if _TYPOGRAPHY.issuperset(each.text[at] for at in _beyond(each.text))]
+    words = len({word for word in _WORD.findall(sample) if not word.isascii()})
+    enough = sum(byte > 0x7F for byte in sample) >= MIN_BYTES and words >= MIN_WORDS
+    typographic = [each for each in plausible if _is_typography(each.text)]
     sure = None
-    if enough and len(typographic) == 1:
+    if enough and len(typographic) == 1 and words >= MIN_TYPOGRAPHIC:
         sure = typographic[0].encoding
     elif enough and first is candidates[0] and odd[first.encoding] <= MORE_ODD:
         ahead = bool(others) and first.confidence - others[0].confidence >= LEAD and first.confidence >= CONFIDENT
@@ -162,6 +166,15 @@ def _like_ascii(encoding: str) -> bool:
         return False
 
 
+def _is_typography(text: str) -> bool:
+    """Whether all that is beyond ASCII is what English text has there, in places where it has it."""
+    places = _beyond(text)
+    if not _TYPOGRAPHY.issuperset(text[at] for at in places):
+        return False
+    right = sum(_IN_PLACE.match(text, at) is not None for at in places)
+    return right >= len(places) * (1 - MORE_ODD)
+
+
 def _beyond(text: str) -> list[int]:
     """Where the characters beyond ASCII are: the first of them."""
     return [match.start() for match in islice(_BEYOND.finditer(text), LOOKED_AT)]
@@ -179,26 +192,49 @@ def _odd(text: str) -> float:
         kind = unicodedata.category(character)
         if kind in {"Cc", "Co", "Cn", "Cs"}:
             return 1.0
+        script = _script(character)
         if kind[0] == "L":
             capital_inside = kind == "Lu" and before.islower()
-            odd += (
-                capital_inside or _script(character) != _script(before, character) or "\ufb00" <= character <= "\ufb06"
-            )
+            other = script != _script(before, character) or _foreign(script, after)
+            odd += capital_inside or other or "\ufb00" <= character <= "\ufb06"
+        elif kind[0] == "M":
+            odd += _foreign(script, before)
         elif kind[0] in "SPN" and not "\u3000" <= character <= "\uffef":  # Chinese and Japanese need no space there
-            inside = before.isalpha() and after.isalpha() and character not in "’‘·־،"
+            inside = _ends_in_letter(text, at, -1) and _ends_in_letter(text, at, 1) and character not in "’‘·־،"
             odd += inside or (kind == "Sc" and before.isalpha())
     return odd / len(places)
 
 
+def _foreign(script: str, neighbour: str) -> bool:
+    """Whether the neighbour is a letter of another alphabet."""
+    other = _script(neighbour)
+    return script in _SCRIPTS and other in _SCRIPTS and other != script
+
+
+def _ends_in_letter(text: str, at: int, step: int) -> bool:
+    """Whether the characters beyond ASCII that are none of an alphabet end, in this direction, in a letter."""
+    at += step
+    while 0 <= at < len(text) and text[at] > "\x7f" and not text[at].isalpha():
+        at += step
+    return 0 <= at < len(text) and text[at].isalpha()
+
+
+_WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 _BEYOND = re.compile(r"[^\x00-\x7f]")
+_IN_PLACE = re.compile(
+    r"(?<=[A-Za-z])’(?:s|t|m|d|re|ve|ll)(?![A-Za-z])|(?<=s)’(?![A-Za-z])"  # it’s, the boys’
+    r"|(?<![A-Za-z0-9])[“‘„‚](?=[A-Za-z0-9])|(?<=[.,!?])[”’](?![A-Za-z0-9])"
+    r"|(?<= )[–—](?= )|(?<=[0-9])–(?=[0-9])|(?<=[A-Za-z])…(?![A-Za-z])"
+    r"|(?<![A-Za-z])[€£](?=[0-9])|(?<=[0-9 ])[€£°](?![A-Za-z]*[a-z]{2})|(?<![A-Za-z])[•©]|(?<=[A-Za-z])[®™](?![A-Za-z])"
+)
 _SCRIPTS = ("LATIN", "GREEK", "CYRILLIC", "HEBREW", "ARABIC", "THAI")
 
 
 @lru_cache(maxsize=10_000)
 def _script(character: str, otherwise: str = "") -> str:
     """The script of a letter, in one word; that of `otherwise` if it is none."""
-    letter = character if character.isalpha() else otherwise
-    if not letter.isalpha():
+    letter = next((each for each in (character, otherwise) if each and unicodedata.category(each)[0] in "LM"), "")
+    if not letter:
         return ""
     name = unicodedata.name(letter, "")
     return next((script for script in _SCRIPTS if name.startswith(script)), "other")
