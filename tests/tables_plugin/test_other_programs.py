@@ -93,11 +93,12 @@ def by_duckdb(function: str, options: str = "") -> Callable[[Path], list[list[st
     return opened
 
 
-def by_spreadsheet(path: Path) -> list[list[str]]:
-    """LibreOffice where it is installed."""
-    if OFFICE is None:
-        table = pd.read_excel(path, dtype=str, keep_default_na=False, header=None)
-        return [list(each) for each in table.itertuples(index=False)]
+def by_openpyxl(path: Path) -> list[list[str]]:
+    table = pd.read_excel(path, engine="openpyxl", dtype=str, keep_default_na=False, header=None)
+    return [list(each) for each in table.itertuples(index=False)]
+
+
+def in_office(path: Path) -> list[list[str]]:
     source = path.parent / "opened" / path.name
     source.parent.mkdir()
     shutil.copy(path, source)
@@ -107,9 +108,6 @@ def by_spreadsheet(path: Path) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text, newline="")))
 
 
-STRICT = (
-    ", header=true, all_varchar=true, nullstr='\\0', quote='\"', escape='\"', auto_detect=false, delim='{}', columns={}"
-)
 OPENERS = {
     "a": by_pandas(sep=","),
     "b": by_pandas(sep=";", encoding="utf-8-sig"),
@@ -122,11 +120,11 @@ OPENERS = {
         "read_json",
         ", format='newline_delimited', columns={id: 'VARCHAR', review: 'VARCHAR', price: 'VARCHAR', answer: 'VARCHAR', status: 'VARCHAR', error: 'VARCHAR'}",
     ),
-    "m": by_spreadsheet,
+    "m": by_openpyxl,
     "n": by_duckdb("read_csv", ", all_varchar=true, header=true, delim='|', quote='\"', nullstr='NONE'"),
-    "o": by_spreadsheet,
-    "p": by_spreadsheet,
-    "q": by_spreadsheet,
+    "o": by_openpyxl,
+    "p": in_office,
+    "q": in_office,
 }
 OPENERS |= {"f": OPENERS["a"], "h": by_pandas(sep=",", encoding="utf-8-sig"), "k": OPENERS["j"], "l": OPENERS["j"]}
 
