@@ -77,7 +77,8 @@ class _Watch(threading.Thread):
     def run(self) -> None:
         while not self._over.wait(0.05):
             family = _family(self.root)
-            self.processor |= family
+            # One that has just ended is counted as it was seen last.
+            self.processor |= {process: seconds for process, seconds in family.items() if seconds}
             self.peak = max(self.peak, sum(map(_memory, family)))
 
     def stop(self) -> None:
