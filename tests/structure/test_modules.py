@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -21,8 +20,7 @@ def test_none_is_too_long() -> None:
 
 
 def test_each_says_what_it_is() -> None:
-    trees = {name: ast.parse(text) for name, text in MODULES.items()}
-    faults = [f"{name} has no docstring" for name, tree in trees.items() if tree.body and not ast.get_docstring(tree)]
+    faults = [f"{name} has no docstring" for name, text in MODULES.items() if text and not text.startswith('"""')]
     assert not faults, "\n".join(faults)
 
 
