@@ -13,32 +13,32 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import json
 import os
+import pkgutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from multiprocessing import util
 
-from batchd.workers.fork_server import PRELOADED, start_fork_server
+from batchd.workers.fork_server import start_fork_server
 
-IMPORTED = (
-    "batchd.app",
-    "batchd.cli.ending",
-    "batchd.cli.main",
-    "batchd.cli.run",
-    "batchd.cli.once",
-    "batchd_files",
-    "batchd_openai.client",
-    "batchd_openai.provider",
-    "batchd_prompts",
-    "batchd_sandbox",
-    # What daemons would import for the process that forks their workers.
+PACKAGES = ("batchd", "batchd_anthropic", "batchd_files", "batchd_inline", "batchd_notify")
+PACKAGES += ("batchd_openai", "batchd_prompts", "batchd_sandbox", "batchd_tables")
+LEFT_OUT = ("batchd.__main__", "batchd.testing")
+LEFT_OUT += tuple(f"batchd_anthropic.{each}" for each in ("client", "errors", "finding", "live"))
+"""The last of these import a large package that few tests use."""
+BESIDES = (
+    # What daemons would import where they need it: for their calls, and for the process that forks their workers.
+    "anyio._backends._asyncio",
+    "httpcore2",
+    "jinja2.sandbox",
     "multiprocessing.forkserver",
+    "multiprocessing.popen_forkserver",
     "multiprocessing.resource_tracker",
     "multiprocessing.spawn",
-    *PRELOADED,
 )
 WITH_WORKERS = ("once", "run")
 
@@ -109,10 +109,22 @@ def forked(_program: object, arguments: Sequence[str | bytes], kept: Sequence[in
     return child
 
 
+def imported() -> Iterator[str]:
+    """All modules of batchd but the test kit, and what else most lives import."""
+    for package in PACKAGES:
+        for module in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):
+            if not module.name.startswith(LEFT_OUT):
+                yield module.name
+    yield from BESIDES
+
+
 def main() -> None:
     """Until nobody asks any more."""
-    for module in IMPORTED:
+    for module in imported():
         import_module(module)
+    # What is forked need not look for garbage in all of this.
+    gc.collect()
+    gc.freeze()
     ended: dict[int, int] = {}
     print("ready", flush=True)
     for line in sys.stdin:
