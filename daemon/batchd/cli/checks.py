@@ -41,6 +41,7 @@ from .route_checks import (
     lane_results,
     models_of,
     param_results,
+    price_results,
 )
 from .service_checks import service_results
 from .state_checks import state_results
@@ -102,7 +103,7 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
             yield _key(f"provider {name}", secret)
         yield from service_results(config, name, catalogue)
         prices = PriceList.of(table, made, currency=config.budget.currency)
-        yield from _unpriced(config, name, prices)
+        yield from price_results(config, name, prices, time.time())
         yield from param_results(config, name, prices)
         yield from lane_results(config, name, prices)
     yield from _refused(config)
@@ -158,18 +159,8 @@ def _observer(name: str, table: ObserverTable, catalogue: Catalogue) -> CheckRes
     except BatchdError as error:
         return CheckResult(f"observer {name}", Level.WRONG, str(error), config=True)
     what = f"these events: {', '.join(table.events)}" if table.events else "all events"
-    return CheckResult(f"observer {name}", Level.OK, f"It hears {what}.")
-
-
-def _unpriced(config: Config, provider: str, prices: PriceList) -> Iterator[CheckResult]:
-    """Routes whose cost is not known: with a budget all their jobs will be held."""
-    held = "There is a budget, so each of its jobs will be held until somebody approves it. "
-    unknown = "What its jobs cost will not be known. "
-    for route in config.routes:
-        if route.provider == provider and prices.terms(route.model, time.time()) is None:
-            why = prices.unknown(provider, route.model)
-            text = f"{held if config.spending_limits().limits(provider, route.name) else unknown}{why}"
-            yield CheckResult(f"route {route.name}", Level.NOTE, text)
+    text = f"It hears {what}. Whether it can do anything with them was not checked."
+    return CheckResult(f"observer {name}", Level.OK, text)
 
 
 async def remote_results(

@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from ..config.load import Config
+from ..domain.routing import Route
 from ..money.price_list import PriceList
 from ..money.pricing import amount
-from ..requests.param_rules import is_unlimited, limit_note, param_notes
+from ..requests.model_params import LIMIT_KEYS, is_known, limit_key
+from ..requests.param_rules import SMALL_CONTEXT, is_unlimited, limit_note, param_notes
+from ..status.formatting import join
 from .check_result import CheckResult, Level
+
+
+def asked_of(config: Config, provider: str) -> Iterator[tuple[Route, str]]:
+    """The routes as they ask this provider, first or as their fallback, each with what it is called here."""
+    for route in config.routes:
+        if route.provider == provider:
+            yield route, f"route {route.name}"
+        if route.fallback == provider:
+            model = route.fallback_model or route.model
+            yield replace(route, provider=provider, model=model), f"route {route.name}, at its fallback {provider}"
+
+
+def price_results(config: Config, provider: str, prices: PriceList, now: float) -> Iterator[CheckResult]:
+    """Routes whose cost is not known: with a budget all their jobs will be held."""
+    for route, subject in asked_of(config, provider):
+        if prices.terms(route.model, now) is not None:
+            continue
+        if not config.spending_limits().limits(provider, route.name):
+            what = "What its jobs cost will not be known. "
+        elif route.fallback == provider:
+            what = "There is a budget, so nothing can go there without a person. "
+        else:
+            what = "There is a budget, so each of its jobs will be held until somebody approves it. "
+        yield CheckResult(subject, Level.NOTE, f"{what}{prices.unknown(provider, route.model)}")
 
 
 def param_results(config: Config, provider: str, prices: PriceList) -> Iterator[CheckResult]:
     """Params of the provider's routes that would be refused with every row, or would hold every job."""
     limits = config.spending_limits()
-    for route in config.routes:
-        if route.provider != provider:
-            continue
+    for route, subject in asked_of(config, provider):
         notes = list(param_notes(route))
         too_long = limit_note(route, prices.context)
         for note in [*notes, *([too_long] if too_long else [])]:
-            yield CheckResult(f"route {route.name}", Level.NOTE, note)
-        if limits.limits(provider, route.name) and is_unlimited(route):
+            yield CheckResult(subject, Level.NOTE, note)
+        yield from _not_compared(route, subject, prices)
+        if route.fallback != provider and limits.limits(provider, route.name) and is_unlimited(route):
             text = (
                 f"The route {route.name} sets no limit to its answers, so the most that a job can cost is not known, "
                 f"and each will be held until somebody approves it. Set max_tokens in [routes.{route.name}.params]."
@@ -30,25 +57,37 @@ def param_results(config: Config, provider: str, prices: PriceList) -> Iterator[
             yield CheckResult("budget", Level.NOTE, text)
 
 
+def _not_compared(route: Route, subject: str, prices: PriceList) -> Iterator[CheckResult]:
+    """What could not be compared, since nothing is known of the model."""
+    unknown = []
+    others = [key for key in route.params if key not in LIMIT_KEYS]
+    if others and not is_known(route.model):
+        unknown.append(f"whether it takes {join(others)}")
+    limit = route.params.get(limit_key(route.model, route.params, endpoint=route.endpoint))
+    if isinstance(limit, int) and limit > SMALL_CONTEXT and prices.context(route.model) is None:
+        unknown.append(f"whether it can answer with {limit:,} tokens")
+    if unknown:
+        text = f"Of {route.model} it was not checked, since batchd does not know it, {' and '.join(unknown)}."
+        yield CheckResult(subject, Level.NOTE, text)
+
+
 _USUAL_TIERS = frozenset({"auto", "default", "standard", "standard_only"})
 
 
 def lane_results(config: Config, provider: str, prices: PriceList) -> Iterator[CheckResult]:
     """The routes whose live calls have another price than most, and those of which batchd cannot tell the price."""
-    for route in config.routes:
-        if route.provider != provider:
-            continue
+    for route, subject in asked_of(config, provider):
         chosen = [lane.in_words for lane in prices.lanes if lane.is_chosen(route.params)]
         tier = route.params.get("service_tier")
         if chosen:
             text = f"Its live calls are counted at other prices than most: {'; '.join(chosen)}."
-            yield CheckResult(f"route {route.name}", Level.OK, text)
+            yield CheckResult(subject, Level.OK, text)
         elif isinstance(tier, str) and tier not in _USUAL_TIERS:
             text = (
                 f'Its params say service_tier = "{tier}", whose price batchd does not know: it counts the usual one. '
                 f"Say what it takes off, or adds, in [[providers.{provider}.lanes]]."
             )
-            yield CheckResult(f"route {route.name}", Level.NOTE, text)
+            yield CheckResult(subject, Level.NOTE, text)
 
 
 _PERIODS = {"per_job": "a job", "per_day": "a day", "per_month": "a month"}
@@ -82,8 +121,7 @@ def budget_results(config: Config) -> Iterator[CheckResult]:
 
 def models_of(config: Config, provider: str) -> list[str]:
     """The models that routes ask of the provider, also as their fallback."""
-    own = {route.model for route in config.routes if route.provider == provider}
-    return sorted(own | {route.fallback_model or route.model for route in config.routes if route.fallback == provider})
+    return sorted({route.model for route, _ in asked_of(config, provider)})
 
 
 def fallback_results(config: Config) -> Iterator[CheckResult]:

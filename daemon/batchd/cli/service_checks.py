@@ -15,6 +15,7 @@ from ..errors import PluginError
 from ..plugin.catalogue import Catalogue
 from ..settings import seconds
 from .check_result import CheckResult, Level
+from .route_checks import asked_of
 
 MAX_SERVICE_BYTES = 200_000_000
 _LIMITS = ("max_requests", "max_bytes", "max_line_bytes", "max_enqueued_tokens")
@@ -32,9 +33,9 @@ def service_results(config: Config, provider: str, catalogue: Catalogue) -> Iter
     found = [CheckResult(f"provider {provider}", Level.NOTE, text) for text in notes]
     if service is not None:
         found += [
-            CheckResult(f"route {route.name}", Level.NOTE, text)
-            for route in config.routes
-            if route.provider == provider and (text := _endpoint(route.endpoint, table, service))
+            CheckResult(subject, Level.NOTE, text)
+            for route, subject in asked_of(config, provider)
+            if (text := _endpoint(route.endpoint, table, service))
         ]
         if not found:
             text = f"It keeps to what is known of {service.title}, {_read(service)}."

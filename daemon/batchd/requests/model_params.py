@@ -73,6 +73,11 @@ def refused_params(model: str, params: Mapping[str, Json], *, route: str) -> Ite
                 )
 
 
+def is_known(model: str) -> bool:
+    """Whether anything is known of the params that it refuses."""
+    return any(pattern.search(model) for pattern in _KNOWN)
+
+
 def limit_key(model: str, params: Mapping[str, Json], *, endpoint: str) -> str:
     """The key that limits the answers of a route: the one that it has, else the one that its model takes."""
     named = next((key for key in LIMIT_KEYS if key in params), None)
