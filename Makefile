@@ -91,9 +91,9 @@ power-cuts: $(STAMP)  ## 150 power cuts, and two sabotaged builds that must fail
 pace: $(STAMP)  ## the pace of live calls against eleven services with hidden limits, in virtual time; takes minutes
 	BATCHD_LONG=1 $(BIN)/python -m pytest -q -n $(TEST_WORKERS) tests/sending/test_pace.py
 
-servers:  ## servers of others for the tests, into .servers: llama.cpp, and one that plays a service; 250 MB
+servers:  ## servers of others for the tests, into .servers: llama.cpp, one that plays a service, S3; 550 MB
 	$(PYTHON) -m venv .servers
-	.servers/bin/python -m pip install --quiet xllamacpp==2026.10.11549 gguf==0.19.0 fakellm==0.3.5
+	.servers/bin/python -m pip install --quiet xllamacpp==2026.10.11549 gguf==0.19.0 fakellm==0.3.5 "moto[server,s3]==5.2.5"
 
 field: $(STAMP)  ## what real services, files and people do, with a table of how much of it holds
 	BATCHD_EVERY_CASE=1 $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup -m field

@@ -149,7 +149,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def plugins(tmp_path: Path) -> Path:
     """A folder for a config, with the examples as its plugins."""
     shutil.copytree(ROOT / "examples" / "plugins", tmp_path / "plugins.d", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "examples" / "package" / "batchd_translate.py", tmp_path / "plugins.d")
+    for module in ("package/batchd_translate.py", "objects/batchd_objects.py"):
+        shutil.copy(ROOT / "examples" / module, tmp_path / "plugins.d")
     return tmp_path
 
 
