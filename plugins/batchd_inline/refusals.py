@@ -250,7 +250,7 @@ def _advice(chain: list[BaseException]) -> str:
             "check the clock, or correct base_url."
         )
     if any(isinstance(each, ssl.SSLError) for each in chain):
-        return " The TLS handshake failed: check the proxy, and whether base_url should begin with https."
+        return " It does not speak TLS as it should: check whether base_url should begin with http://, and the proxy."
     if any(isinstance(each, socket.gaierror | aiohttp.ClientConnectorDNSError) for each in chain):
         return " Its name cannot be resolved: check base_url and this machine's DNS."
     if any(isinstance(each, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError) for each in chain):

@@ -43,7 +43,8 @@ async def find_batches(client: LiveClient) -> BatchesFound:
             return BatchesFound(False, f"{address} has no Batch API: it {words} when asked to list its batches.")
         models, models_words = await _look(client, "models")
         if models is not Seen.LIST:
-            return BatchesFound(None, models_words if models is Seen.OTHER else f"{address} {words}.")
+            check = f" Check {client.service.ending} and any proxy in between." if seen is Seen.PAGE else ""
+            return BatchesFound(None, models_words if models is Seen.OTHER else f"{address} {words}.{check}")
         if seen is Seen.PAGE:
             return BatchesFound(False, f"{address} has no Batch API: it {words} when asked to list its batches.")
         return BatchesFound(False, f"{address} offers models to this key, and no batches: it {words}.")
@@ -64,7 +65,8 @@ async def _look(client: LiveClient, what: str) -> tuple[Seen, str]:
             return Seen.PAGE, "answered with an HTML page"
         if _is_list(client, body):
             return Seen.LIST, words
-        return Seen.OTHER, f"{client.address} did not answer with a list when asked to list its {what}."
+        words = f"{client.address} did not answer with a list when asked to list its {what}."
+        return Seen.OTHER, f"{words} Check {client.service.ending} and any proxy in between."
     return Seen.OTHER, client.in_words(status, told, body, f"list its {what}")
 
 

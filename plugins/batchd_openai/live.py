@@ -23,6 +23,10 @@ from .wire import MAX_ERROR, Call, Kind, Service, retry_after
 
 MAX_ANSWER = 32_000_000
 """Bytes of the answer to one row, decoded."""
+TOO_LARGE = (
+    f"The answer has more than {MAX_ANSWER / 1e6:.0f} MB, and batchd reads no more. Set max_tokens in the params of "
+    "the route, or look what the service sends."
+)
 ACCESS_SECONDS = 1.0
 _TOO_MANY = frozenset({429, 498, 503, 529})
 """Statuses of a service that takes no more calls at the moment: 498 is Groq's, 529 Anthropic's."""
@@ -61,14 +65,14 @@ class LiveClient:
         try:
             status, told, body = await self.send(url, headers, call.body, access.query)
         except TooLarge:
-            return LiveAnswer(failure=Failure("too_large", f"The answer has more than {MAX_ANSWER / 1e6:.0f} MB."))
+            return LiveAnswer(failure=Failure("too_large", TOO_LARGE))
         except FOREIGN as error:
             failure: BatchdError = translate(error, _ASK, self.service)
         else:
             kind = told.get("content-type", "").lower()
             if 200 <= status < 300 and "html" not in kind and "event-stream" not in kind and body.lstrip()[:1] == b"{":
                 return LiveAnswer(status, body, told)
-            failure = self._failure(status, told, body)
+            failure = self._failure(status, told, body, url)
             if type(failure) is not RowRefused:
                 raise failure
             return LiveAnswer(status, body, told)
@@ -98,7 +102,7 @@ class LiveClient:
 
     def in_words(self, status: int, told: Mapping[str, str], body: bytes, what: str) -> str:
         """What an answer says that is not what was asked for, as a sentence."""
-        response = self._response(status, told, body)
+        response = self._response(status, told, body, self.address)
         call = Call(what)
         return str(
             not_json(response, call, self.service) if status < 300 else of_response(response, call, self.service)
@@ -144,9 +148,9 @@ class LiveClient:
             headers["OpenAI-Project"] = self._settings.project
         return headers
 
-    def _response(self, status: int, told: Mapping[str, str], body: bytes) -> httpx2.Response:
+    def _response(self, status: int, told: Mapping[str, str], body: bytes, url: str) -> httpx2.Response:
         headers = {name: value for name, value in told.items() if name.lower() not in _ENCODED}
-        request = httpx2.Request("POST", self.address)
+        request = httpx2.Request("POST", url)
         return httpx2.Response(status, headers=headers, content=body, request=request)
 
     def _read_access(self) -> Access:
@@ -172,8 +176,8 @@ class LiveClient:
             )
         return self._session
 
-    def _failure(self, status: int, told: Mapping[str, str], body: bytes) -> BatchdError:
-        response = self._response(status, told, body)
+    def _failure(self, status: int, told: Mapping[str, str], body: bytes, url: str) -> BatchdError:
+        response = self._response(status, told, body, url)
         if 200 <= status < 300:
             if "event-stream" in told.get("content-type", ""):
                 return RejectedError(

@@ -99,7 +99,10 @@ def translate(error: Exception, call: Call, service: Service, *, library: str | 
         return silence(call, service)
     if library is not None:
         return ProviderError(f"The {library} library could not {call.what} at {address}: {text}.")
-    return TransientError(f"The connection to {address} broke when asked to {call.what}: {text}.")
+    return TransientError(
+        f"The connection to {address} broke when asked to {call.what}: {text}. If this continues, look at the "
+        "server and at any proxy in between."
+    )
 
 
 def silence(call: Call, service: Service) -> TransientError:
@@ -159,14 +162,14 @@ def _missing(status: int, body: ErrorBody, refusal: str, call: Call, service: Se
     if call.kind is Kind.LOOK:
         return _cannot_look(refusal)
     if call.kind is Kind.ANSWER:
-        return RejectedError(f"{refusal} Check base_url (most end in /v1), and the model and endpoint of the route.")
+        return RejectedError(f"{refusal} Check {service.ending}, and the model and endpoint of the route.")
     missing = status in {404, 410}
     names_the_file = "file" in body.whole or (call.about is not None and call.about.lower() in body.whole)
     if call.kind is Kind.UPLOAD or (call.kind is Kind.CREATE and not (missing and names_the_file)):
         # A new upload would replace a missing file. A service without batches needs a person.
         return RejectedError(
             f"{service.base_url} has no Batch API: it answered with status {status} when asked to {call.what}. "
-            "Check base_url; most end in /v1.",
+            f"Check {service.ending}.",
             no_batches=True,
         )
     if missing:
@@ -187,7 +190,7 @@ def not_json(response: httpx2.Response, call: Call, service: Service) -> Transie
     kind = "an HTML page" if is_html(response, content_of(response)) else "something that is not JSON"
     return TransientError(
         f"{service.base_url} answered with {kind} when asked to {call.what}. "
-        "If this continues, check base_url (most end in /v1) and any proxy in between."
+        f"If this continues, check {service.ending} and any proxy in between."
     )
 
 
@@ -273,7 +276,7 @@ def _advice(chain: list[BaseException]) -> str:
             "check the clock, or correct base_url."
         )
     if any(isinstance(each, ssl.SSLError) for each in chain):
-        return " The TLS handshake failed: check the proxy, and whether base_url should begin with https."
+        return " It does not speak TLS as it should: check whether base_url should begin with http://, and the proxy."
     if any(isinstance(each, socket.gaierror | aiohttp.ClientConnectorDNSError) for each in chain):
         return " Its name cannot be resolved: check base_url and this machine's DNS."
     if any(isinstance(each, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError) for each in chain):
@@ -289,6 +292,10 @@ def _reason(chain: list[BaseException]) -> str:
         if isinstance(each, OSError) and isinstance(each.strerror, str) and each.strerror:
             return each.strerror
         text = " ".join(str(each).split())
+        if isinstance(each, aiohttp.ClientHttpProxyError):
+            return f"the proxy answered with status {each.status} ({each.message})"
+        # aiohttp's own number, which is no status of the service.
+        text = text.removeprefix("400, message: ")
         if text:
             return text[:500].rstrip(".")
     return type(chain[0]).__name__

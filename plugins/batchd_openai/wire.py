@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import httpx2
 
 # It begins at the beginning of a word: tried from each letter, a word of 100,000 letters would take minutes.
+_VERSIONED = re.compile(r"/v\d+(beta\d*)?/?$")
 _STARRED = re.compile(r"(?<![\w-])[\w-]*\*{3,}[\w*-]*")
 _MAX_TEXT = 500
 
@@ -58,6 +59,11 @@ class Service:
     base_url: str
     key_where: str
     key_renewal: str = "then start batchd again"
+
+    @property
+    def ending(self) -> str:
+        """What to check of the address, for messages. Most end in /v1: that is no news where this one does."""
+        return "base_url" if _VERSIONED.search(self.base_url) else "base_url (most end in /v1)"
 
     def masked(self, text: str) -> str:
         """The text without our secrets, also where the service quotes them with asterisks."""

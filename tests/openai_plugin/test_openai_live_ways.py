@@ -162,5 +162,5 @@ async def test_a_certificate_of_ones_own_is_said_and_can_be_trusted(
 
 
 async def test_tls_that_the_service_does_not_speak_is_said(service: FakeService, connect: Connect) -> None:
-    with pytest.raises(NotSent, match="whether base_url should begin with https"):
+    with pytest.raises(NotSent, match="whether base_url should begin with http:"):
         await connect(base_url=service.url.replace("http:", "https:")).answer(CALL)

@@ -213,7 +213,9 @@ def _of_success(body: Json, status: int, line: bytes) -> Reading:
         counted = NOTHING
     # It was billed, and would most likely be the same again. It is kept, and fails by name.
     if not body or body in ({"choices": []}, {"output": []}) or isinstance(body, dict):
-        failure = Failure("empty_answer", "The service answered this row with a body that holds no answer.")
+        failure = Failure(
+            "empty_answer", f"The service answered this row with a body that holds no answer.{_keys(body)}"
+        )
     else:
         failure = Failure(
             "unreadable_answer",
@@ -281,6 +283,14 @@ def _of_error(error: Json) -> Failure:
         message = "The service's answer to this row has neither an answer nor an error."
         return Failure("empty_answer", message, transient=True)
     return _failure(error, None, transient=transient)
+
+
+def _keys(body: object) -> str:
+    """What a body has in place of an answer; nothing if that is the usual form."""
+    if not isinstance(body, dict) or not body or {"choices", "output", "data", "candidates"} & body.keys():
+        return ""
+    keys = quoted(", ".join(map(str, body)))
+    return f" Its keys: {keys}. If that goes for all rows, check base_url and the endpoint of the route."
 
 
 def _failure(error: Json, status: int | None, *, transient: bool) -> Failure:

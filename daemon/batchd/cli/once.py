@@ -138,7 +138,7 @@ def _outcome(job: Any) -> str:
 
     if job.state == "rejected":
         return f"rejected. {job.reason}"
-    failed = f" {job.reason}." if job.reason_code in FAILED_AT_THE_END else ""
+    failed = f" {job.reason[:1].upper()}{job.reason[1:]}." if job.reason_code in FAILED_AT_THE_END else ""
     if needs_a_person(job):
         return f"{state_in_words(job)}; waits for {waits_for(job, (), awake=True)}"
     if not job.final:

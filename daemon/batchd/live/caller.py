@@ -317,7 +317,10 @@ def _said(error: Exception, timeout: float) -> BatchdError:
         return error
     if isinstance(error, NotJson):
         # It was cut off, as far as one can tell: a service that knows the key may have it as a whole.
-        return TransientError("The service answered with something that is not whole JSON.")
+        return TransientError(
+            "The service's answer ends in the middle of its JSON. If this continues, look at the server, and at any "
+            "proxy in between that may cut long answers."
+        )
     return TransientError(f"The service did not answer within {timeout:.0f} s.")
 
 

@@ -137,6 +137,8 @@ _ROUTE_WORDS = re.compile(
     r"\bmodel\b (`[^`]*` |\S+ )?is not available\b|\bnot a valid model|\bno endpoints found|"
     r"\bno (allowed )?(providers?|channels?|deployments?) (is |are )?(available|found)|\bdeployment\b[^.]*\bnot exist|"
     r"(unsupported|invalid) completion_window|"
+    r"\b(only|must|requires?|enable|set)\b[^.]{0,40}\bstream(ing)?\b|\bstream(ing)?\b[^.]{0,30}\b(only|required)\b|"
+    r"\bnon-?stream(ing|ed)?\b[^.]{0,40}\bnot (supported|allowed)\b|"
     r"does not exist or you do not have access|no such model|模型不存在|无可用渠道",
     re.IGNORECASE,
 )
