@@ -9,6 +9,7 @@ from .accounts import is_own_file, only_own, own
 from .answering import ENDPOINTS
 from .connections import reset
 from .context import CONTEXT, ORDER, answer, json_body, new_id, page_limit, page_of
+from .file_calls import BATCH_LIFETIME
 from .lifecycle import answered_share, shown_counts
 from .records import BatchRecord, BatchView, Status
 from .refusals import Refusal, invalid_value, missing_parameter, no_such_batch, no_such_file
@@ -30,9 +31,12 @@ async def create(request: web.Request) -> web.StreamResponse:
     known = None if key is None else context.store.batch_of_create_key(key)
     if known is not None:
         return answer(_view(known, time.time()).shown()) if kind is None else reset(request)
+    kept = _lifetime(body.get("output_expires_after"))
     for _ in range(2 if kind == "twice" else 1):
         batch = _new_batch(request, body, created_at=time.time() + late)
         context.store.add_batch(batch)
+        if kept is not None:
+            context.store.keep_lifetime(batch.id, kept)
         own(request, batch.id, batch.reserved_output_id, batch.reserved_error_id)
         context.runner.launch(batch.id)
     if key is not None:
@@ -72,6 +76,21 @@ def _new_batch(request: web.Request, body: dict[str, Any], created_at: float) ->
         reserved_output_id=new_id("file-"),
         reserved_error_id=new_id("file-"),
     )
+
+
+def _lifetime(value: object) -> int | None:
+    """Seconds for which the files of answers are to be kept."""
+    if value is None:
+        return None
+    seconds = value.get("seconds") if isinstance(value, dict) and value.get("anchor") == "created_at" else None
+    if not isinstance(seconds, int) or not 3600 <= seconds <= BATCH_LIFETIME:
+        raise Refusal(
+            400,
+            f"Invalid 'output_expires_after': expected the anchor 'created_at' and 3600 to {BATCH_LIFETIME} seconds.",
+            param="output_expires_after",
+            code="invalid_value",
+        )
+    return seconds
 
 
 def _metadata(value: object) -> dict[str, str] | None:

@@ -109,6 +109,10 @@ class _SandboxCommand(click.Command):
     help="Whether there are files and batches. Without them it plays a service that has live calls only.",
 )  # fmt: skip
 @click.option(
+    "--outputs-kept", type=_Duration(), default="30d", show_envvar=True,
+    help="How long files of answers are kept, unless output_expires_after asks for less; then they are gone.",
+)  # fmt: skip
+@click.option(
     "--calls-per-second", type=click.FloatRange(0.01), default=None, show_envvar=True,
     help="Most live calls a second; more are refused with status 429. Without it there is no limit.",
 )  # fmt: skip
@@ -138,6 +142,7 @@ def sandbox(
     max_bytes: int,
     max_enqueued_tokens: int | None,
     batches: bool,
+    outputs_kept: float,
     calls_per_second: float | None,
     live_latency: float,
     models: tuple[str, ...],
@@ -163,6 +168,7 @@ def sandbox(
             max_bytes=max_bytes,
             max_enqueued_tokens=max_enqueued_tokens,
             batches=batches,
+            outputs_kept=outputs_kept,
             calls_per_second=calls_per_second,
             live_latency=live_latency,
             models=models,

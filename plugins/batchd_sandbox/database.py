@@ -51,6 +51,10 @@ create table if not exists create_keys ( -- the batch of each Idempotency-Key, w
     key text primary key,
     batch_id text not null
 ) without rowid;
+create table if not exists output_lifetimes ( -- seconds for which a batch's files are kept, where it was asked for
+    batch_id text primary key,
+    seconds integer not null
+) without rowid;
 create table if not exists faults (
     number integer primary key autoincrement,
     origin text unique,             -- the --fault option it came from: a restart does not order it again

@@ -17,8 +17,6 @@ from .worker_process import JobFailed, Worker, WorkerGone
 
 _log = logging.getLogger("batchd_sandbox")
 
-OUTPUT_LIFETIME = 30 * 24 * 3600
-
 
 class Runner:
     """Reads the stored state, does the next step, and repeats. A restart does the same."""
@@ -141,18 +139,23 @@ class Runner:
             and other.outcome.model == outcome.model
         )
 
+    def _kept(self, batch: BatchRecord) -> int:
+        """For how many seconds its files are kept."""
+        wanted, most = self._store.lifetime(batch.id), int(self._settings.outputs_kept)
+        return most if wanted is None else min(wanted, most)
+
     def _become(self, batch: BatchRecord, status: Status) -> None:
         now = time.time()
         changes: dict[str, float | str | None] = {"status": status, f"{status}_at": now}
         if status is Status.CANCELLING:
             changes["answered"] = None if batch.outcome is None else batch.outcome.share
         changed = replace(batch, status=status)
-        self._store.change_batch(batch.id, _result_files(changed, int(now)), **changes)
+        self._store.change_batch(batch.id, _result_files(changed, int(now), self._kept(batch)), **changes)
         if changed.finished:
             self._store.sweep(batch.input_file_id)
 
 
-def _result_files(batch: BatchRecord, now: int) -> list[FileRecord]:
+def _result_files(batch: BatchRecord, now: int, kept: int) -> list[FileRecord]:
     """The output and error file of a batch, if it is finished and has them."""
     files = []
     outcome = batch.outcome
@@ -163,5 +166,5 @@ def _result_files(batch: BatchRecord, now: int) -> list[FileRecord]:
         ):
             if file_id is not None:
                 name = f"{batch.id}_{kind}.jsonl"
-                files.append(FileRecord(file_id, name, size, "batch_output", now, now + OUTPUT_LIFETIME))
+                files.append(FileRecord(file_id, name, size, "batch_output", now, now + kept))
     return files

@@ -45,6 +45,8 @@ class SandboxSettings:
     """False plays a service that has live calls only."""
     idempotent: bool = False
     """A create with the `Idempotency-Key` of an earlier one gives that one's batch back."""
+    outputs_kept: float = 30 * 24 * 3600.0
+    """The time for which files of answers are kept, unless a create asks for less; then they are gone."""
     calls_per_second: float | None = None
     """Live calls a second, in a bucket that holds one second of them; more are refused. None: no limit."""
     live_latency: float = 0.0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,14 @@ from .records import BatchRecord, FileRecord, Status
 from .worker_messages import Outcome
 
 _FILES_OLDEST_FIRST = """
-select * from files where deleted_at is null and (:purpose is null or purpose = :purpose)
+select * from files where deleted_at is null and (expires_at is null or expires_at > :now)
+and (:purpose is null or purpose = :purpose)
 and (:after is null or sequence > (select sequence from files where id = :after))
 order by sequence limit :limit
 """
 _FILES_NEWEST_FIRST = """
-select * from files where deleted_at is null and (:purpose is null or purpose = :purpose)
+select * from files where deleted_at is null and (expires_at is null or expires_at > :now)
+and (:purpose is null or purpose = :purpose)
 and (:after is null or sequence < (select sequence from files where id = :after))
 order by sequence desc limit :limit
 """
@@ -71,14 +74,18 @@ class Store:
 
     def file(self, file_id: str) -> FileRecord | None:
         """A file that is not deleted."""
-        row = self._one("select * from files where id = ? and deleted_at is null", file_id)
+        row = self._one(
+            "select * from files where id = ? and deleted_at is null and (expires_at is null or expires_at > ?)",
+            file_id,
+            time.time(),
+        )
         return None if row is None else _file(row)
 
     def files(self, *, after: str | None, limit: int, ascending: bool, purpose: str | None) -> list[FileRecord]:
         """A page of files; `after` is the last id of the previous page."""
         rows = self._connection.execute(
             _FILES_OLDEST_FIRST if ascending else _FILES_NEWEST_FIRST,
-            {"purpose": purpose, "after": after, "limit": limit},
+            {"purpose": purpose, "after": after, "limit": limit, "now": time.time()},
         )
         return [_file(row) for row in rows]
 
@@ -130,6 +137,15 @@ class Store:
                 batch.reserved_error_id,
             ),
         )
+
+    def keep_lifetime(self, batch_id: str, seconds: int) -> None:
+        """Remembers for how long the batch's files are to be kept."""
+        self._connection.execute("insert or ignore into output_lifetimes values (?, ?)", (batch_id, seconds))
+
+    def lifetime(self, batch_id: str) -> int | None:
+        """The same."""
+        row = self._one("select seconds from output_lifetimes where batch_id = ?", batch_id)
+        return None if row is None else int(row[0])
 
     def keep_create_key(self, key: str, batch_id: str) -> None:
         """Remembers which batch was created with this Idempotency-Key."""

@@ -11,10 +11,12 @@ from batchd_openai.settings import OpenAISettings
 
 from ..engine.conftest import csv_of
 from .conftest import NINE, MakePair, told
+from .test_accounts import for_hours, held
 
 pytestmark = pytest.mark.field("people's data")
 
 DAY = 86_400.0
+KEPT_AN_HOUR = {"output_expires_after": {"anchor": "created_at", "seconds": 3_600}}
 OPENAI = OpenAISettings()
 ELSEWHERE = {"base_url": "https://acme.example/v1", "api_key": "sk-any"}
 
@@ -27,9 +29,7 @@ ELSEWHERE = {"base_url": "https://acme.example/v1", "api_key": "sk-any"}
         ({}, OpenAISettings.model_validate(ELSEWHERE), None),
         (
             {},
-            OpenAISettings.model_validate(
-                {**ELSEWHERE, "extra_body": {"output_expires_after": {"anchor": "created_at", "seconds": 3_600}}}
-            ),
+            OpenAISettings.model_validate({**ELSEWHERE, "extra_body": KEPT_AN_HOUR}),
             4_600.0,
         ),
         ({"expires_at": "soon"}, OpenAISettings.model_validate(ELSEWHERE), None),
@@ -78,3 +78,29 @@ async def test_status_knows_it_from_the_file(make_pair: MakePair) -> None:
         [batch] = await daemon.batches()
         [file] = [each async for each in pair.sandbox.client.files.list(purpose="batch_output")]
         assert batch.answers_until == file.expires_at
+
+
+@pytest.mark.slow
+async def test_a_service_keeps_answers_as_long_as_the_create_asks_for(make_pair: MakePair) -> None:
+    pair = await make_pair("content:404:count=always", provider={"extra_body": KEPT_AN_HOUR})
+    pair.household.drop("reviews/may.csv", csv_of(NINE))
+    async with pair.household.living() as daemon:
+        await daemon.take_in()
+        await pair.until(daemon, lambda: told(pair, "BatchEnded"))
+        [batch] = await daemon.context.store.batches.in_work()
+        [file] = [each async for each in pair.sandbox.client.files.list(purpose="batch_output")]
+        assert batch.answers_until == file.expires_at == file.created_at + 3_600
+
+
+@pytest.mark.slow
+async def test_answers_that_have_expired_are_not_asked_for_again_before_a_person_says_so(make_pair: MakePair) -> None:
+    pair = await make_pair(sandbox={"instant": True, "outputs_kept": 0.0}, provider={"extra_body": KEPT_AN_HOUR})
+    pair.household.drop("reviews/may.csv", csv_of(NINE))
+    async with pair.household.living() as daemon:
+        await daemon.take_in()
+        await for_hours(pair, daemon, 4)
+        said = await held(daemon)
+    assert "It keeps answers for a time: these until " in said
+    assert "--absent" in said
+    ledger = await pair.sandbox.ledger()
+    assert (ledger["create_calls"], ledger["requests_executed"]) == (1, 9)

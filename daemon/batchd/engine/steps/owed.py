@@ -8,6 +8,7 @@ from ...domain.records import Batch, BatchState, HeldFor, Moment
 from ...errors import RemoteMissing
 from ...model import RequestId
 from ...sending.owed import Arrived, claimed, owed
+from ...status.formatting import local_time
 from ...work.survey import Rows, SurveyTask, survey
 from ..context import Context
 from ..retry_later import RetryLater
@@ -61,6 +62,9 @@ async def _in_words(context: Context, batch: Batch, arrived: Arrived, missing: i
         f"{batch.provider} counts {counted:,} of {batch.requests:,} requests of {batch.remote} as done, and sends "
         f"{arrived.ours:,} answers: {missing:,} are owed."
     )
+    if batch.answers_until is not None and batch.answers_until <= context.clock.now():
+        until = local_time(batch.answers_until)
+        text += f" It keeps answers for a time: these until {until}, so they are most likely deleted."
     if arrived.foreign:
         names = ", ".join([await _named(context, each) for each in arrived.examples])
         more = ", …" if arrived.foreign > len(arrived.examples) else ""
