@@ -80,8 +80,8 @@ def test_every_setting_is_in_it() -> None:
     assert set(data["workers"]) == WORKERS_KEYS
     assert set(data["budget"]) == set(BudgetTable.model_fields)
     assert set(provider) - {"base_url", "api_key"} == PROVIDER_KEYS - {"budget"}
-    # They need a second provider, a folder, or a prompt without words of its own.
-    others = {"fallback", "fallback_model", "fallback_after", "files", "questions"}
+    # They need a second provider or route, a folder, or a prompt without words of its own.
+    others = {"fallback", "fallback_model", "fallback_after", "files", "questions", "then"}
     assert set(route) == set(RouteTable.model_fields) - {"budget"} - others
     assert set(provider["prices"]["deepseek-v3.2"]) <= set(PriceTable.model_fields)
 

@@ -24,6 +24,8 @@ SAMPLES: dict[str, list[Event]] = {
         ),
         events.JobRedelivered(job=JOB, duplicate_of="p8w2n4cd", rows=25_000),
         events.JobPlanned(job=JOB, requests=24_998, failed=2, estimated_cost="1.75", currency="USD"),
+        events.StepBegun(source="reviews/may.csv", first=JOB, route="replies", rows=24_998),
+        events.StepEnded(source="reviews/may.csv", route="replies", ok=24_990, failed=8),
         events.JobLate(
             source="reviews/may.csv",
             rows=9_000,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ ROUTE = Route(
 NOW = Moment(at=1_000.0, steady=500.0, boot="this boot")
 
 
-def job(state: JobState, **more: Any) -> Job:
+def job(state: JobState, then: str | None = None, **more: Any) -> Job:
     """A job in this state."""
     return Job(
         id="j",
@@ -34,7 +35,7 @@ def job(state: JobState, **more: Any) -> Job:
         source="may.csv",
         inbox_path=b"may.csv",
         stamp=(1, 2, 3, 4),
-        route=ROUTE,
+        route=replace(ROUTE, then=then),
         size=2,
         claimed_at=1.0,
         **more,
@@ -88,6 +89,12 @@ UNPLANNED, PLANNED, BATCHED, ANSWERED, COLLECTED = PartState
         (view(JobState.RUNNING, UNPLANNED, ANSWERED), [do.Collect("j", 10), do.Plan("j", 0)]),
         (view(JobState.RUNNING, COLLECTED, BATCHED), []),
         (view(JobState.RUNNING, COLLECTED, COLLECTED), [do.Close("j")]),
+        # Chained: the later steps are at their end; what came of them is joined, then the file is delivered.
+        (view(JobState.CHAINED), [do.Join("j")]),
+        (view(JobState.CHAINED, step_columns=("answer",)), [do.Close("j")]),
+        (view(JobState.CHAINED, step_columns=("answer",), parent="i"), [do.EndStep("j")]),
+        (view(JobState.RUNNING, COLLECTED, parent="i"), [do.EndStep("j")]),
+        (view(JobState.RUNNING, COLLECTED, then="other"), [do.HandOn("j")]),
         # Delivering: every sink that has not published yet, then the end.
         (view(JobState.DELIVERING), [do.Deliver("j", "csv"), do.Deliver("j", "db")]),
         (view(JobState.DELIVERING, delivered=("csv",)), [do.Deliver("j", "db")]),

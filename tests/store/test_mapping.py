@@ -99,6 +99,9 @@ JOBS = st.builds(
     trial=st.none() | st.sampled_from(Trial),
     before_fallback=st.none() | st.builds(Asked, TEXT, TEXT, st.none() | TERMS),
     purge_result=st.none() | TEXT,
+    parent=st.none() | NAME,
+    family=st.none() | NAME,
+    step_columns=st.none() | st.lists(TEXT, max_size=3),
     replaces=st.none() | TEXT,
 )
 PARTS = st.builds(
@@ -114,6 +117,7 @@ PARTS = st.builds(
     ok=COUNT,
     failed=COUNT,
     empty=COUNT,
+    step_results=COUNT,
     requests=COUNT,
     size=COUNT,
     input_tokens=COUNT,

@@ -30,7 +30,8 @@ _NOTHING = msgspec.Raw(b"null")
 class ResultLine(msgspec.Struct, array_like=True, frozen=True):
     """A row's final outcome, as a line of a part's results file. `answer` is in the builder's column order.
 
-    An `empty` row was not asked, since the cells of its question are empty: it did not fail.
+    An `empty` row was not asked, since the cells of its question are empty: it did not fail. One that is `cancelled`
+    has the answers of some steps of a chain, and its job was cancelled before the last.
     """
 
     row: int
@@ -41,6 +42,12 @@ class ResultLine(msgspec.Struct, array_like=True, frozen=True):
     usage: tuple[int, int, int] | None = None
     raw: msgspec.Raw = _NOTHING
     empty: bool = False
+    cancelled: bool = False
+
+    @property
+    def skipped(self) -> bool:
+        """Whether it has no answer, and did not fail."""
+        return self.empty or self.cancelled
 
     @property
     def output_line(self) -> bytes | None:

@@ -23,17 +23,18 @@ from .worker_deaths import keeping_off_what_workers_cannot_load
 class RunOutcome:
     """The outcome of `once`: the jobs of this run, and whether it was interrupted.
 
-    `held` says that a person must decide about a batch of theirs.
+    `held` says that a person must decide about a batch of theirs. `steps` are the states of later steps of chains.
     """
 
     jobs: Sequence[tuple[Job, int]]
     interrupted: bool
     held: bool = False
+    steps: frozenset[JobState] = frozenset()
 
     @property
     def exit_status(self) -> int:
         """As the table of exit statuses says, the worst first. 0 only if every job has come to its end."""
-        states = {job.state for job, _ in self.jobs}
+        states = {job.state for job, _ in self.jobs} | self.steps
         if self.interrupted:
             return 130
         if states & {JobState.FAILED, JobState.REJECTED} or any(
@@ -81,12 +82,15 @@ async def _once(
             await asyncio.to_thread(drop, file, config.folders.inbox / place)
         with handle_signals({}, stop=stop), keeping_off_what_workers_cannot_load(ours):
             await ours.supervisor.run_until_idle()
-        jobs, held = [], False
+        jobs, held, steps = [], False, set()
         for job_id in sorted(await ours.context.store.jobs.ids() - before):
             job = await ours.context.store.jobs.get(job_id)
             totals = await ours.context.store.jobs.totals(job_id)
-            jobs.append((job, totals.failed))
+            if job.family is not None:
+                steps.add(job.state)
+            else:
+                jobs.append((job, totals.failed))
             if not job.state.final:
                 batches = await ours.context.store.batches.of_job(job_id)
                 held = held or any(batch.state is BatchState.HELD for batch in batches)
-    return RunOutcome(jobs, interrupted, held)
+    return RunOutcome(jobs, interrupted, held, frozenset(steps))

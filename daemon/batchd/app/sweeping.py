@@ -50,6 +50,7 @@ def sweep_answers(context: Context) -> None:
         longest = max((route.reuse or 0.0 for route in configured.routes), default=0.0)
         with AnswerCache.opened(context.spool.answer_cache) as book:
             book.sweep(before=context.clock.now() - longest, most_bytes=configured.reuse_bytes)
-    if context.spool.answers_ahead.exists():
-        with AnswerCache.opened(context.spool.answers_ahead) as book:
-            book.sweep(before=context.clock.now() - KEPT, most_bytes=configured.reuse_bytes)
+    for path in (context.spool.answers_ahead, context.spool.answers_of_steps):
+        if path.exists():
+            with AnswerCache.opened(path) as book:
+                book.sweep(before=context.clock.now() - KEPT, most_bytes=configured.reuse_bytes)

@@ -196,7 +196,7 @@ class Trying:
     def _column(self, route: Route, provider: str, model: str) -> Column:
         factory = self.catalogue.factory("provider", self.config.providers[provider].plugin)
         live = isinstance(factory, type) and issubclass(factory, LiveProvider)
-        asked = replace(route, provider=provider, model=model, sinks=(), part_rows=max(route.part_rows, 1))
+        asked = replace(route, provider=provider, model=model, sinks=(), then=None, part_rows=max(route.part_rows, 1))
         return Column(self.clock.new_id(), asked, batch_only=not live)
 
     def _read(

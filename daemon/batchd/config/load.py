@@ -16,6 +16,7 @@ from ..money.budget import SpendingLimits
 from ..plugin.catalogue import Catalogue, Role
 from ..plugin.validation import check
 from . import toml as toml_text
+from .chains import chained
 from .checks import (
     check_ceilings,
     check_currencies,
@@ -170,6 +171,7 @@ class _Reading:
                 )
             )
         ]
+        routes = chained(routes, self._section("routes"), problems)
         if not self._section("routes"):
             problems.add(("routes",), "there is no route, so batchd would process no file; write a table [routes.NAME]")
         plugin_dir = resolved(root.plugin_dir, path) if root is not None and root.plugin_dir else None

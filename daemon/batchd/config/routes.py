@@ -94,6 +94,7 @@ def read_route(
         pilot=table.pilot,
         pilot_spread=table.pilot_sample == "spread",
         review=table.review,
+        then=table.then,
         max_failed=table.max_failed,
         priority=table.priority,
         rights=Rights(table.group, table.mode) if table.group is not None or table.mode is not None else None,

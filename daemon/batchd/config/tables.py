@@ -280,6 +280,7 @@ class RouteTable(Table):
     group: Text | None = None
     mode: Annotated[int | None, BeforeValidator(_mode)] = None
     questions: Literal["folder"] | None = None
+    then: Text | None = None
     files: Text | None = None
     max_file_bytes: Annotated[int, Field(ge=1, le=100_000_000)] = 20_000_000
     budget: RouteBudgetTable | None = None

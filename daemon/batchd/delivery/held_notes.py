@@ -85,13 +85,19 @@ def held_text(job: Job, *, by_renaming: bool, answers: str | None = None, empty:
             "the cost above.\n"
         )
     return (
-        f"{job.source} has arrived and waits. Nothing was sent, nothing is lost.\n\n"
+        f"{_what_waits(job)}\n\n"
         f"Why: {job.reason}.\n\n{skipped}"
         f"{what}\n\n"
         f"{rename}- {'Or ask' if by_renaming else 'Ask'} the operator for: batchd approve {job.id}\n\n"
         f"To get the file back without answers, ask the operator for: batchd cancel {job.id}\n\n"
         "This note disappears when the job goes on.\n"
     )
+
+
+def _what_waits(job: Job) -> str:
+    if job.parent is None:
+        return f"{job.source} has arrived and waits. Nothing was sent, nothing is lost."
+    return f"{job.source} waits before its next step, {job.route.name}. Nothing of that was sent, nothing is lost."
 
 
 def _pilot_text(job: Job, *, by_renaming: bool, answers: str, skipped: str) -> str:

@@ -43,17 +43,20 @@ def report_of(
     shares: Sequence[AnsweredBy] = (),
     files: Sequence[str] = (),
     receipts: Mapping[str, Receipt] | None = None,
+    steps: Sequence[tuple[Job, Sequence[Part]]] = (),
 ) -> dict[str, Json]:
     """The report. It depends only on stored records, so that a second try writes the same bytes.
 
     `currency` is for a job whose price was never known, `shares` says who gave the answers, `files` are the names of
-    what was published, `receipts` what each sink says of the place. The answers and failures come in `report_task`.
+    what was published, `receipts` what each sink says of the place, `steps` the later steps of its chain. The answers
+    and failures come in `report_task`.
     """
     counts = count_rows(job, parts)
     # Nothing was spent: then the cost is known, even without a price.
     spent = bill if bill.answers else replace(bill, cost=0, wasted_cost=0, live_cost=0)
     usage, wasted = spent.usage, spent.wasted
-    saved = sum((part.saved for part in parts), Usage())
+    everything = [(job, parts), *steps]
+    saved = sum((part.saved for _, each in everything for part in each), Usage())
     currency = job.terms.currency if job.terms else currency
     return {
         "job": job.id,
@@ -73,9 +76,10 @@ def report_of(
             "ok": counts[RowStatus.OK],
             "failed": counts[RowStatus.FAILED],
             "skipped": counts[RowStatus.SKIPPED],
-            "reused": sum(part.reused for part in parts),
+            "reused": sum(part.reused for _, each in everything for part in each),
         },
         "empty_rows": sum(part.empty for part in parts),
+        **({"steps": [_step(step, each) for step, each in steps]} if steps else {}),
         "tokens": {
             "input": usage.input_tokens,
             "cached_input": usage.cached_tokens,
@@ -87,11 +91,11 @@ def report_of(
             "estimated_answers": spent.estimated,
         },
         "cost": {
-            "estimated": _money(job.estimated_cost, currency),
+            "estimated": _money(_estimated([each for each, _ in everything]), currency),
             "actual": _money(spent.cost, currency),
             "wasted": _money(spent.wasted_cost, currency),
             "live_price": _money(spent.live_cost, currency),
-            "saved": _money(job.terms.at(Lane.BATCH).cost(saved), currency) if job.terms else None,
+            "saved": _money(_saved(everything), currency),
             "currency": currency,
             "prices": job.terms.source if job.terms else None,
         },
@@ -132,6 +136,38 @@ def report_of(
         "reading": dict(job.description),
         "batchd": __version__,
     }
+
+
+def _step(job: Job, parts: Sequence[Part]) -> dict[str, Json]:
+    """A later step of the chain: its own rows are those that were answered before."""
+    counts = count_rows(job, parts)
+    return {
+        "job": job.id,
+        "route": job.route.name,
+        "provider": job.route.provider,
+        "model": job.route.model,
+        "prompt": prompt_hash(job.route),
+        "rows": {
+            "total": job.rows,
+            "ok": counts[RowStatus.OK],
+            "failed": counts[RowStatus.FAILED],
+            "skipped": counts[RowStatus.SKIPPED],
+        },
+    }
+
+
+def _estimated(jobs: Sequence[Job]) -> int | None:
+    costs = [job.estimated_cost for job in jobs]
+    return None if None in costs else sum(cost for cost in costs if cost is not None)
+
+
+def _saved(everything: Sequence[tuple[Job, Sequence[Part]]]) -> int | None:
+    saved = 0
+    for job, parts in everything:
+        if job.terms is None:
+            return None
+        saved += job.terms.at(Lane.BATCH).cost(sum((part.saved for part in parts), Usage()))
+    return saved
 
 
 def _question(route: Route) -> Json:

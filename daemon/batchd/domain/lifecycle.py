@@ -118,6 +118,27 @@ class EndTry:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOn:
+    """All parts of a job with a next step are collected: its answered rows become the job of that step."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """The later steps are at their end: join their outcomes to the job's own."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndStep:
+    """A later step of a chain has an outcome for each row: it is over. The job that took the file delivers them."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
 class Deliver:
     """Publish the job through one sink."""
 
@@ -236,6 +257,9 @@ JobAction: TypeAlias = (
     | ShowPilot
     | EndTry
     | Close
+    | HandOn
+    | Join
+    | EndStep
     | Deliver
     | Finish
     | Erase
@@ -282,6 +306,8 @@ def next_actions(view: JobView) -> Iterator[JobAction]:
             yield Reject(job.id)
         case JobState.PLANNING | JobState.RUNNING | JobState.HELD:
             yield from _part_actions(view)
+        case JobState.CHAINED:
+            yield Join(job.id) if job.step_columns is None else _end_of(job)
         case JobState.DELIVERING:
             waiting = [sink for sink in job.route.sinks if sink not in view.delivered]
             yield from (Deliver(job.id, sink) for sink in waiting)
@@ -308,9 +334,16 @@ def _part_actions(view: JobView) -> Iterator[JobAction]:
         if not view.parts.get(PartState.UNPLANNED):
             yield Admit(job.id)
     elif not view.open_parts and not view.later:
-        yield EndTry(job.id) if job.trial is Trial.TRY else Close(job.id)
+        yield HandOn(job.id) if job.route.then is not None and job.trial is not Trial.TRY else _end_of(job)
     elif not view.open_parts and (job.state is not JobState.HELD or job.reason_code != PILOT):
         yield ShowPilot(job.id)
+
+
+def _end_of(job: Job) -> JobAction:
+    """What ends a job whose every row has its outcome."""
+    if job.trial is Trial.TRY:
+        return EndTry(job.id)
+    return Close(job.id) if job.parent is None else EndStep(job.id)
 
 
 def next_batch_actions(batch: Batch, now: Moment, *, create_timeout: float) -> Iterator[BatchAction]:

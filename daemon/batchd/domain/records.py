@@ -39,7 +39,9 @@ class Job:
     when that was done, `purge_result` what came of it, `replaces` the name of the
     outputs of an earlier file of the same name. Since `late_at` its rows are asked by live calls, since batches would
     have ended after its deadline. `before_fallback` is whom it asked before it went to the fallback of its route.
-    `trial` says that rows are asked ahead.
+    `trial` says that rows are asked ahead. A step of a chain has the job that it took its rows from as `parent`, and
+    the one that took the file as `family`. Once the answers of later steps are joined to its own, `step_columns` are
+    the columns of its own alone.
     """
 
     id: str
@@ -81,6 +83,14 @@ class Job:
     late_at: float | None = None
     before_fallback: Asked | None = None
     trial: Trial | None = None
+    parent: str | None = None
+    family: str | None = None
+    step_columns: Sequence[str] | None = None
+
+    @property
+    def first_step(self) -> str:
+        """The job that took the file: this one, unless it is a later step of a chain."""
+        return self.family or self.id
 
     def asked(self, batch: Batch | None = None) -> Asked:
         """Whom its rows are asked now, or were asked in this batch."""
@@ -111,6 +121,8 @@ class Part:
 
     `reused` rows have the answer to an identical request, of an earlier job or in this part; `saved` are the tokens
     billed for those answers. A part for `later` is not asked before a person has seen the answers of the job's pilot.
+
+    Once the outcomes of later steps are joined to its own, `step_results` is the results file with its own alone.
     """
 
     job: str
@@ -142,6 +154,7 @@ class Part:
     saved: Usage = field(default_factory=Usage)
     later: bool = False
     empty: int = 0
+    step_results: int = 0
 
     @property
     def settled(self) -> int:

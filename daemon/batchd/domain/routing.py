@@ -79,6 +79,7 @@ class Route:
     pilot: int = 0
     pilot_spread: bool = False
     review: int = 0
+    then: str | None = None
 
     def to_json(self) -> dict[str, Json]:
         """The snapshot that is stored with a job."""

@@ -13,6 +13,7 @@ class JobState(StrEnum):
     PLANNING = "planning"  # read; its rows are being turned into requests
     HELD = "held"  # waits for a person's approval
     RUNNING = "running"  # its parts are sent in batches
+    CHAINED = "chained"  # its answered rows are asked by the next step
     DELIVERING = "delivering"  # every row has its outcome; sinks publish
     REJECTING = "rejecting"  # cannot be processed; on its way to the rejected folder
     FAILED = "failed"  # stopped until `retry` or `cancel`

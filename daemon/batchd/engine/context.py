@@ -256,6 +256,7 @@ class Context:
             job.route.reuse is not None
             or job.route.files is not None
             or job.trial is not None
+            or job.parent is not None
             or self.spool.answers_ahead.exists()
         )
         return self.local if here else self.executor

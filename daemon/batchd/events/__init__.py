@@ -27,6 +27,8 @@ from .batches import BatchSubmitted as BatchSubmitted
 from .batches import BatchUploaded as BatchUploaded
 from .batches import CallsRepeated as CallsRepeated
 from .batches import UsageDiffers as UsageDiffers
+from .chains import StepBegun as StepBegun
+from .chains import StepEnded as StepEnded
 from .jobs import JobAccepted as JobAccepted
 from .jobs import JobApproved as JobApproved
 from .jobs import JobCancelled as JobCancelled

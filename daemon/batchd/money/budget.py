@@ -92,13 +92,14 @@ class Account:
     route_reserved: int = 0
     at: float = 0.0
     own: int = 0
+    family_reserved: int = 0
     unlimited: int = 0
     open_parts: int = 1
 
     @property
     def whole(self) -> int:
-        """The most that the job will have cost at its end."""
-        return self.job + self.own
+        """The most that the job will have cost at its end, with all steps of its chain."""
+        return self.job + self.own + self.family_reserved
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,7 @@ def find_refusal(
     approved: int | None,
     price_unknown: str | None,
     route: str = "",
+    family: str | None = None,
 ) -> Refusal | None:
     """Why the job may not be sent, None if it may. Of several limits it names the one that lasts longest.
 
@@ -148,7 +150,7 @@ def find_refusal(
             f"it can cost {at_most(account.whole, currency)} {currency} by now, and {amount(approved, currency)} "
             f"{currency} were approved",
         )
-    if not budget.limits(provider, route):
+    if not budget.limits(provider, route) and family not in budget.routes:
         return None
     if price_unknown:
         reason = f"it is not known whether it is within the budget. {price_unknown}"
@@ -159,7 +161,7 @@ def find_refusal(
             f"{account.unlimited:,} of its requests set no limit to their answers, so the most that they can cost is "
             "not known. Set max_tokens in the route's [params] and drop the file again, or approve it at any cost",
         )
-    exceeded = [limit for limit in limits_for(budget, provider, route, account) if limit.needed > limit.left]
+    exceeded = [limit for limit in limits_for(budget, provider, route, account, family) if limit.needed > limit.left]
     if not exceeded:
         return None
     # The one that lasts longest, so that what is said of it stays true: one that no time lifts, then that of a month.
@@ -211,8 +213,17 @@ class Limit:
         return day if self.period == "today" else month
 
 
-def limits_for(budget: SpendingLimits, provider: str, route: str, account: Account) -> Iterator[Limit]:
-    """All limits of a job by this route: in total, at its provider, of its route."""
+def limits_for(
+    budget: SpendingLimits, provider: str, route: str, account: Account, family: str | None = None
+) -> Iterator[Limit]:
+    """All limits of a job by this route: in total, at its provider, of its route.
+
+    A later step of a chain has the limit for a job of the route that the file came by, `family`, too.
+    """
+    first = budget.routes.get(family) if family not in {None, route} else None
+    if first is not None and first.per_job is not None:
+        name = f"[routes.{family}.budget] per_job"
+        yield Limit(name, "", first.per_job, 0, 0, account.whole, first.beyond or budget.beyond)
     a, none = account, Ceilings()
     for ceilings, table, (today, month, reserved) in (
         (budget.overall, "[budget]", (a.today, a.month, a.reserved)),

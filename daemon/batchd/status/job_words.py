@@ -17,6 +17,7 @@ STATES = {
     "claimed": "reading",
     "planning": "preparing",
     "held": "held",
+    "chained": "between steps",
     "delivering": "writing results",
     "rejecting": "being returned",
     "failed": "stopped",
@@ -31,6 +32,8 @@ QUIET_AFTER = 600.0
 
 def state_in_words(job: JobSummary) -> str:
     """Two or three words for a column."""
+    if job.now_in is not job and not job.cancelled:
+        return state_in_words(job.now_in)
     if job.cancelled and not job.final:
         return "cancelling"
     if job.state == "done" and job.reason_code in FAILED_AT_THE_END:
@@ -50,6 +53,8 @@ def state_in_words(job: JobSummary) -> str:
 
 def needs_a_person(job: JobSummary) -> bool:
     """Whether the job waits for a person."""
+    if job.now_in is not job:
+        return needs_a_person(job.now_in)
     return job.state in {"held", "failed"} or any(batch.state == "held" for batch in job.batches)
 
 
@@ -57,6 +62,8 @@ def waits_for(job: JobSummary, subjects: Collection[Subject], *, awake: bool, no
     """What the job waits for, None if it is finished. `subjects` are those of the current conditions."""
     if job.final:
         return None
+    if (step := job.now_in) is not job:
+        return f"the step {step.route}: {waits_for(step, subjects, awake=awake, now=now)}"
     if job.state == "failed":
         return f"you, because {job.reason or 'it cannot go on.'}"
     if job.state == "held":
@@ -88,6 +95,7 @@ def waits_for(job: JobSummary, subjects: Collection[Subject], *, awake: bool, no
 _ON_ITS_WAY = {
     "claiming": "the file to be moved out of the inbox",
     "claimed": "the file to be read",
+    "chained": "the next step to begin, or the last to be joined to the results",
     "planning": "its questions to be prepared",
     "delivering": "its results to be written",
     "rejecting": "the file to be put into the rejected folder",

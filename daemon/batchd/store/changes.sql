@@ -15,6 +15,10 @@ BEGIN INSERT OR IGNORE INTO changed_jobs VALUES (OLD.id); END;
 -- Jobs of the same bytes wait for the first of them.
 CREATE TEMP TRIGGER job_moved AFTER UPDATE OF state ON main.jobs WHEN NEW.state IS NOT OLD.state
 BEGIN INSERT OR IGNORE INTO changed_jobs SELECT id FROM jobs WHERE duplicate_of = NEW.id; END;
+-- A job of a chain waits for its later steps.
+CREATE TEMP TRIGGER step_moved AFTER UPDATE OF state ON main.jobs
+WHEN NEW.parent IS NOT NULL AND NEW.state IS NOT OLD.state
+BEGIN INSERT OR IGNORE INTO changed_jobs VALUES (NEW.parent); END;
 CREATE TEMP TRIGGER part_made AFTER INSERT ON main.parts
 BEGIN INSERT OR IGNORE INTO changed_jobs VALUES (NEW.job); END;
 CREATE TEMP TRIGGER part_changed AFTER UPDATE ON main.parts

@@ -42,6 +42,7 @@ def job_of(row: sqlite3.Row) -> Job:
     before = record["before_fallback"]
     record["before_fallback"] = None if before is None else _asked_of(json.loads(before))
     record["trial"] = None if record["trial"] is None else Trial(record["trial"])
+    record["step_columns"] = None if record["step_columns"] is None else json.loads(record["step_columns"])
     return Job(**record)
 
 
@@ -108,7 +109,7 @@ def columns_of(record: Job | Part | Batch) -> dict[str, Any]:
             columns[name] = to_json(usage_columns(value))
         elif isinstance(value, Moment | Terms | Dialect | Asked):
             columns[name] = to_json(dataclasses.asdict(value))
-        elif name in _JSON_COLUMNS:
+        elif name in _JSON_COLUMNS or (name == "step_columns" and value is not None):
             columns[name] = to_json(value)
     return columns
 

@@ -201,7 +201,7 @@ class Money:
 def account_of(tx: Transaction, job: Job, currency: str) -> Account:
     """What is spent and reserved now, as far as this job is concerned."""
     day, month = beginnings(tx.now)
-    asked = {"provider": job.route.provider, "route": job.route.name, "currency": currency}
+    asked = {"provider": job.route.provider, "route": job.route.name, "currency": currency, "family": job.first_step}
     [row] = tx.fetch("account", job=job.id, **asked, day=day, month=month)
     [own] = tx.fetch("own_open_parts", job=job.id)
     sums = {name: row[name] for name in row.keys()}  # noqa: SIM118  # iterating a Row gives values

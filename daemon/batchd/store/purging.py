@@ -34,8 +34,9 @@ class Purging:
             where = {"id": job.id, "purge_ordered_at": job.purge_ordered_at}
             [now] = tx.fetch("job", id=job.id)
             if now["purge_result"] is None and tx.update("jobs", where, purged_at=tx.now, purge_result=event.sentence):
-                tx.run("delete_parts", job=job.id)
-                tx.run("mark_swept", job=job.id, at=tx.now)
+                for each in tx.fetch("family", family=job.id):
+                    tx.run("delete_parts", job=each["id"])
+                    tx.run("mark_swept", job=each["id"], at=tx.now)
                 tx.record(event)
 
         await self._database.write(change)

@@ -47,6 +47,10 @@ SELECT id, state, claimed_at, route, late_at,
            OR (COALESCE(reason_code, '') != 'pilot'
                AND NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.later = 0
                                AND parts.state IN ('unplanned', 'planned', 'batched', 'answered')))
+       -- All steps that follow are at their end.
+       WHEN 'chained' THEN NOT EXISTS (
+           SELECT 1 FROM jobs AS step WHERE step.family = COALESCE(jobs.family, jobs.id)
+           AND step.parent = jobs.id AND step.state NOT IN ('done', 'cancelled'))
        WHEN 'failed' THEN trial IS 'try'
        ELSE 0 END OR (note IS NOT NULL AND state != 'held') AS has_work,
        state = 'running' AND NOT cancelled
@@ -299,6 +303,15 @@ DELETE FROM conditions WHERE subject = :subject
 -- name: expired_jobs
 -- Finished jobs whose spool is not kept any longer.
 SELECT id FROM jobs WHERE state IN ('done', 'cancelled', 'rejected') AND finished_at < :before AND swept_at IS NULL
+  -- A step is kept as long as the job that took the file: that may be asked again.
+  AND NOT EXISTS (SELECT 1 FROM jobs AS first WHERE first.id = jobs.family AND first.swept_at IS NULL)
+
+-- name: family
+-- A job that took a file, and the later steps of its chain in their order.
+SELECT * FROM jobs WHERE id = :family OR family = :family ORDER BY family IS NOT NULL, accepted_at, id
+
+-- name: steps_of
+SELECT * FROM jobs WHERE family = :family AND parent = :parent ORDER BY accepted_at, id
 
 -- name: jobs_to_purge
 SELECT * FROM jobs WHERE purge_ordered_at IS NOT NULL AND purged_at IS NULL ORDER BY purge_ordered_at, id
@@ -318,7 +331,8 @@ FROM parts WHERE job = :job
 
 -- name: batches_of_job
 SELECT DISTINCT batches.* FROM batches JOIN batch_parts ON batch_parts.batch = batches.key
-WHERE batch_parts.job = :job ORDER BY batches.created_at, batches.key
+WHERE batch_parts.job = :job OR batch_parts.job IN (SELECT id FROM jobs WHERE family = :job)
+ORDER BY batches.created_at, batches.key
 
 -- name: returned_before
 SELECT DISTINCT batches.* FROM batch_parts AS ours
@@ -328,6 +342,10 @@ WHERE ours.batch = :batch AND before.batch != :batch AND batches.state = 'return
 
 -- name: delete_deliveries
 DELETE FROM deliveries WHERE job = :job
+
+-- name: cancel_step
+UPDATE jobs SET cancelled = 1, state = CASE WHEN state = 'chained' THEN 'chained' ELSE 'running' END
+WHERE id = :job AND NOT cancelled AND state NOT IN ('done', 'cancelled')
 
 -- name: delete_published
 -- A skipped sink stays skipped under another name.
@@ -344,7 +362,8 @@ SELECT id FROM jobs WHERE state IN ('done', 'cancelled', 'rejected')
 -- reserved what it can cost at most until it is collected. Of a job that is held only what is at a provider counts.
 -- What is stamped later than now counts as of today.
 SELECT
-    (SELECT COALESCE(MONEY(cost), 0) FROM spending WHERE job = :job) AS job,
+    (SELECT COALESCE(MONEY(cost), 0) FROM spending
+     WHERE job = :family OR job IN (SELECT id FROM jobs WHERE family = :family)) AS job,
     spent.*, promised.*
 FROM (SELECT
           COALESCE(MONEY(cost WHERE day >= :day / 86400), 0) AS today,
@@ -356,9 +375,10 @@ FROM (SELECT
       FROM spent_by_day WHERE day >= :month / 86400 AND currency = :currency) AS spent,
      (SELECT
           COALESCE(MONEY(reserved WHERE job != :job), 0) AS reserved,
+          COALESCE(MONEY(reserved WHERE job != :job AND family = :family), 0) AS family_reserved,
           COALESCE(MONEY(reserved WHERE job != :job AND provider = :provider), 0) AS provider_reserved,
           COALESCE(MONEY(reserved WHERE job != :job AND route = :route), 0) AS route_reserved
-      FROM (SELECT parts.job, RESERVED AS reserved, json_extract(jobs.route, '$.name') AS route,
+      FROM (SELECT parts.job, COALESCE(jobs.family, jobs.id) AS family, RESERVED AS reserved, json_extract(jobs.route, '$.name') AS route,
                    COALESCE(batches.provider, json_extract(jobs.route, '$.provider')) AS provider
             FROM parts JOIN jobs ON jobs.id = parts.job LEFT JOIN batches ON batches.key = parts.batch
             WHERE parts.state IN ('batched', 'answered')
@@ -382,11 +402,12 @@ SELECT COALESCE(SUM(answers), 0) AS answers,
        CASE WHEN COUNT(wasted_cost) = COUNT(*) THEN MONEY(wasted_cost) END AS wasted_cost,
        CASE WHEN COUNT(live_cost) = COUNT(*) THEN MONEY(live_cost) END AS live_cost,
        COALESCE(SUM(estimated), 0) AS estimated
-FROM spending WHERE job = :job
+FROM spending WHERE job = :job OR job IN (SELECT id FROM jobs WHERE family = :job)
 
 -- name: spending_by_provider
 SELECT provider, model, lane, SUM(answers) AS answers, CASE WHEN COUNT(cost) = COUNT(*) THEN MONEY(cost) END AS cost
-FROM spending WHERE job = :job GROUP BY provider, model, lane ORDER BY MIN(at), provider, model, lane
+FROM spending WHERE job = :job OR job IN (SELECT id FROM jobs WHERE family = :job)
+GROUP BY provider, model, lane ORDER BY MIN(at), provider, model, lane
 
 -- name: batch_bill
 -- What the answers of a batch were billed at, once every part of it is collected; nothing before.

@@ -5,10 +5,12 @@ state/batchd.db
 state/fingerprint.key                        random, made once: keys the fingerprints of accounts
 state/answers.db                             answers that may be reused; may be deleted at any time
 state/ahead.db                               answers to rows that were asked ahead, by a try or a pilot: the same
+state/steps.db                               answers of later steps, for files that are dropped again: the same
 state/tries/<job>.jsonl                      the rows of a try that is ordered and not begun
 state/jobs/<job>/source                      the dropped file, byte for byte
 state/jobs/<job>/name                        its path in the inbox, for `batchd state adopt` where the database is lost
 state/jobs/<job>/rows.jsonl                  its rows in the one canonical form
+state/jobs/<job>/origins                     of a later step of a chain: which row of the step before each row is
 state/jobs/<job>/pictures/<hash>             the pictures that its rows name, as they were when it read them
 state/jobs/<job>/parts/<first>.requests.<attempt>.jsonl
 state/jobs/<job>/parts/<first>.keys.<attempt>
@@ -73,6 +75,11 @@ class Spool:
     def answers_ahead(self) -> Path:
         """The answers to rows that were asked ahead. It may be deleted at any time, too."""
         return self.state / "ahead.db"
+
+    @property
+    def answers_of_steps(self) -> Path:
+        """The answers of later steps of chains, for the same file once more. It may be deleted at any time, too."""
+        return self.state / "steps.db"
 
     @property
     def database(self) -> Path:
@@ -143,6 +150,10 @@ class Spool:
     def corrections_pattern(self, part: Part) -> str:
         """Where that of pieces of the part goes: a path with `{first}` in it."""
         return f"{self.job(part.job)}/parts/{{first}}.corrections.{part.attempt}"
+
+    def origins(self, job: str) -> Path:
+        """Which row of the step before each row of a later step of a chain is."""
+        return self.job(job) / "origins"
 
     def pictures(self, job: str) -> Path:
         """Copies of the pictures that the job's rows name."""

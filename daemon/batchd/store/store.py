@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .batches import Batches
+from .chains import Chains
 from .changes import ChangeLog
 from .database import Database, Transaction
 from .deliveries import Deliveries
@@ -29,6 +30,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.jobs = Jobs(database)
+        self.chains = Chains(database)
         self.deliveries = Deliveries(database)
         self.earlier = Earlier(database)
         self.batches = Batches(database)

@@ -54,6 +54,6 @@ def _joined(number: int, line: bytes, width: int, outcome: ResultLine | None, na
     if outcome is None:
         return ResultRow(number, values, original, RowStatus.SKIPPED, (), SKIPPED, None, None, names)
     usage = Usage(*outcome.usage) if outcome.usage else None
-    status = RowStatus.OK if outcome.ok else RowStatus.SKIPPED if outcome.empty else RowStatus.FAILED
+    status = RowStatus.OK if outcome.ok else RowStatus.SKIPPED if outcome.skipped else RowStatus.FAILED
     raw = outcome.output_line
     return ResultRow(number, values, original, status, outcome.answer, outcome.failure(), usage, raw, names)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ..columns import free_names
 from ..contracts import PromptBuilder, Source
 from ..domain import rows
 from ..domain.questions import NAME as QUESTION
@@ -35,7 +36,7 @@ class ReadTask:
 
     `among` is the number of workers for its parts: a small file is cut so that each gets a share. Of a file with
     more than `pilot` rows, so many are in parts of their own: the first, or some from all over the file. `formats` are
-    those that the route names.
+    those that the route names. The `steps` that follow, by the names of their routes, must have their columns too.
     """
 
     source: str
@@ -50,6 +51,7 @@ class ReadTask:
     pilot: int = 0
     pilot_spread: bool = False
     formats: Sequence[str] | None = None
+    steps: Sequence[tuple[str, PluginSpec]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def _read(task: ReadTask, path: Path, table: OpenedFile, progress: Progress) -> 
         columns, records = again.columns, again.rows(records)
     named = matched(columns, builder.needs())
     _needed(named, columns, builder.needs())
+    _needed_later(task.steps, columns, builder.columns)
     kept = _Filled(records, progress)
     parts = _kept(iter(kept), named, builder.unique, task)
     count = sum(part[1] for part in parts)
@@ -180,6 +183,24 @@ def _needed(named: Sequence[str], columns: Sequence[str], needed: Iterable[str])
             f"Its columns are: {known_names}. {hint}Rename the column and drop the file again.\n"
             "For the operator: or change the column in the prompt of the route.",
         )
+
+
+def _needed_later(steps: Sequence[tuple[str, PluginSpec]], columns: Sequence[str], answers: Sequence[str]) -> None:
+    """Refuse a file that a later step of the chain could not ask about, before anything is paid."""
+    known = [*columns, *free_names(columns, answers)]
+    for name, spec in steps:
+        step = worker_plugins.builder(spec)
+        missing = [each for each in step.needs() if each not in matched(known, step.needs())]
+        if missing:
+            names = ", ".join(f"“{shown(each)}”" for each in missing)
+            raise FileRefused(
+                "columns",
+                f"After this question the answers go on to another one, which needs the column {names}. Neither this "
+                "file nor the answers have it. Rename or add the column and drop the file again.\n"
+                f"For the operator: the prompt of the route {name} names it; a column of answers has the number of "
+                "the next free name, such as answer (2), where the name is taken.",
+            )
+        known += free_names(known, step.columns)
 
 
 def _kept(

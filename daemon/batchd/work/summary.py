@@ -95,7 +95,7 @@ def summarize(lines: Iterable[ResultLine], columns: int) -> AnswerSummary:
         if line.ok:
             for column, value in zip(counted, line.answer, strict=False):
                 column.add(value)
-        elif not line.empty:
+        elif not line.skipped:
             reason = failed.setdefault(line.code or "error", Failed())
             reason.rows += 1
             if len(reason.examples) < EXAMPLES:

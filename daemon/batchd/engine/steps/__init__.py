@@ -10,6 +10,7 @@ from ..context import Context
 from . import (
     admit,
     cancel_batch,
+    chain,
     claim,
     close,
     collect,
@@ -63,6 +64,9 @@ CARRIED_OUT_BY: dict[type[lifecycle.Action], Callable[[Context, Any], Awaitable[
     lifecycle.ShowPilot: show_pilot.show,
     lifecycle.EndTry: tries.end,
     lifecycle.Close: close.close,
+    lifecycle.HandOn: chain.hand_rows_on,
+    lifecycle.Join: chain.join,
+    lifecycle.EndStep: chain.end_step,
     lifecycle.Deliver: deliver.deliver,
     lifecycle.Finish: finish.finish,
     lifecycle.Erase: purge.purge,

@@ -67,8 +67,9 @@ async def admit(context: Context, action: Admit) -> None:
         reused=sum(part.reused for part in parts),
         empty=sum(part.empty for part in parts),
     )
+    finder = refusal_finder(configured, job, terms, await family_route(context, job))
     refusal = await context.store.money.admit(
-        job, terms=terms, most=most, currency=currency, find_refusal=refusal_finder(configured, job, terms), event=event
+        job, terms=terms, most=most, currency=currency, find_refusal=finder, event=event
     )
     if refusal is None:
         return
@@ -105,9 +106,22 @@ def _unknown(configured: Configured, job: Job, terms: Terms | None) -> str | Non
     return None
 
 
-def refusal_finder(configured: Configured, job: Job, terms: Terms | None) -> Callable[[Account], Refusal | None]:
-    """What judges whether the job may run, given what else is spent or reserved."""
+async def family_route(context: Context, job: Job) -> str | None:
+    """The route that the file of a later step came by, None for a job that took a file."""
+    return None if job.family is None else (await context.store.jobs.get(job.family)).route.name
+
+
+def refusal_finder(
+    configured: Configured, job: Job, terms: Terms | None, family: str | None = None
+) -> Callable[[Account], Refusal | None]:
+    """What judges whether the job may run, given what else is spent or reserved. `family`: see `family_route`."""
     route, unknown = job.route, _unknown(configured, job, terms)
     return lambda account: find_refusal(
-        configured.budget, route.provider, account, approved=job.approved, price_unknown=unknown, route=route.name
+        configured.budget,
+        route.provider,
+        account,
+        approved=job.approved,
+        price_unknown=unknown,
+        route=route.name,
+        family=family,
     )

@@ -16,6 +16,14 @@ async def close(context: Context, action: Close) -> None:
     """Check that every row has its outcome, and reserve the names of the outputs."""
     job = await context.store.jobs.get(action.job)
     await follow_other_parts(context, job)
+    if not await is_settled(context, job):
+        return
+    archive_name = await asyncio.to_thread(reserve, context.folders.archive, job.relative_path)
+    await reserve_outbox_name(context, job, archive_name)
+
+
+async def is_settled(context: Context, job: Job) -> bool:
+    """Whether every row has its outcome. If not, the job stands still."""
     totals = await context.store.jobs.totals(job.id)
     settled = totals.settled
     if totals.rows != job.rows or settled > totals.rows or (settled < totals.rows and not job.cancelled):
@@ -24,9 +32,8 @@ async def close(context: Context, action: Close) -> None:
             f"{totals.failed} failed + {totals.empty} empty are settled."
         )
         await stand_still(context, job, reason)
-        return
-    archive_name = await asyncio.to_thread(reserve, context.folders.archive, job.relative_path)
-    await reserve_outbox_name(context, job, archive_name)
+        return False
+    return True
 
 
 async def stand_still(context: Context, job: Job, reason: str) -> None:

@@ -53,7 +53,9 @@ async def collect_part(context: Context, action: Collect) -> None:
         job=job.id,
         keys=str(spool.keys(part)),
         book=str(spool.answer_cache) if job.route.reuse is not None else None,
-        ahead=str(spool.answers_ahead) if job.trial is not None else None,
+        ahead=str(spool.answers_ahead if job.trial is not None else spool.answers_of_steps)
+        if job.trial is not None or job.parent is not None
+        else None,
         provider=asked.provider,
         at=context.clock.now(),
         requests=str(spool.requests(part)),

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ...columns import free_names
 from ...delivery.archive import put_into_archive, retire_rejected
@@ -39,9 +40,12 @@ async def finish(context: Context, action: Finish) -> None:
     delivered = await context.store.deliveries.of_job(job.id)
     files = [name for each in delivered.values() for name in each.files]
     receipts = {sink: each.receipt for sink, each in delivered.items() if each.receipt is not None}
-    facts = report_of(
-        job, parts, batches, bill, currency=configured.budget.currency, shares=shares, files=files, receipts=receipts
-    )
+    steps = []
+    if job.step_columns is not None:
+        family = await context.store.chains.family(job)
+        steps = [(step, await context.store.jobs.parts(step.id)) for step in family if step.id != job.id]
+    said: dict[str, Any] = {"shares": shares, "files": files, "receipts": receipts, "steps": steps}
+    facts = report_of(job, parts, batches, bill, currency=configured.budget.currency, **said)
     name, page_name = f"{job.outbox_stem}.report.json", f"{job.outbox_stem}.report.html"
     made = await _report(context, configured, job, parts, facts, page_name)
     report = made.report

@@ -11,7 +11,10 @@ from ...domain.subjects import Subject
 from ...errors import ProviderError
 from ...events import JobCancelled, JobRetried, count
 from ...orders.values import Approve, Cancel, Purge, Resolve, Retry, SkipSink, Try, from_stored
+from ...store.chains import Revived
+from ...store.database import to_json
 from ...store.orders import StoredOrder
+from ...work.chain import OwnTask, own_answers
 from ...work.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context
 from ..provider_calls import ProviderNotConfigured, open_provider
@@ -68,6 +71,9 @@ async def _carry_out(context: Context, stored: StoredOrder) -> str | None:
 
 async def _approve(context: Context, order: Approve) -> str:
     job = await _job(context, order.target)
+    if job.state is JobState.CHAINED:
+        family = await context.store.chains.family(job)
+        job = next((step for step in family if step.state is JobState.HELD), job)
     answer = await approve(context, job, order.up_to)
     if job.state is not JobState.HELD or (await context.store.jobs.get(job.id)).state is JobState.HELD:
         raise NotCarriedOut(answer)
@@ -88,8 +94,14 @@ async def _job(context: Context, name: str) -> Job:
     return job
 
 
+async def _whole(context: Context, name: str) -> Job:
+    """The job that took the file, also where one of the later steps of its chain is named."""
+    job = await _job(context, name)
+    return job if job.family is None else await _job(context, job.family)
+
+
 async def _cancel(context: Context, order: Cancel) -> str:
-    job = await _job(context, order.target)
+    job = await _whole(context, order.target)
     if job.state is JobState.DELIVERING:
         await context.store.jobs.cancelled(job, JobCancelled(job=job.id), state=JobState.DELIVERING)
         context.last_tries.add(job.id)
@@ -101,6 +113,9 @@ async def _cancel(context: Context, order: Cancel) -> str:
     if job.state.final or job.cancelled or job.state is JobState.REJECTING:
         now = "being cancelled" if job.cancelled and not job.state.final else job.state
         raise NotCarriedOut(f"Job {job.id} is {now} already; nothing was changed.")
+    if job.state is JobState.CHAINED:
+        await context.store.chains.cancelled(await context.store.chains.family(job), JobCancelled(job=job.id))
+        return f"Job {job.id} is being cancelled, in all its steps; rows that are answered already are delivered."
     if job.rows is None:
         if job.state is JobState.CLAIMING:
             raise NotCarriedOut(f"Job {job.id} is just being taken; cancel it again in a moment.")
@@ -111,7 +126,7 @@ async def _cancel(context: Context, order: Cancel) -> str:
 
 
 async def _skip_sink(context: Context, order: SkipSink) -> str:
-    job = await _job(context, order.target)
+    job = await _whole(context, order.target)
     if job.state.final:
         raise NotCarriedOut(f"Job {job.id} is {job.state} already; nothing was changed.")
     if order.sink not in job.route.sinks:
@@ -124,7 +139,11 @@ async def _skip_sink(context: Context, order: SkipSink) -> str:
 
 
 async def _retry(context: Context, order: Retry) -> str:
-    job = await _job(context, order.target)
+    job = await _whole(context, order.target)
+    if job.state is JobState.CHAINED:
+        # Of its steps the one that stands still.
+        open_steps = [step for step in await context.store.chains.family(job) if not step.state.final]
+        job = next((step for step in reversed(open_steps) if step.state is not JobState.CHAINED), job)
     context.hung.pop(job.id, None)
     if job.state is JobState.FAILED:
         return await _go_on(context, job)
@@ -168,39 +187,57 @@ async def _go_on(context: Context, job: Job) -> str:
 
 
 async def _ask_again(context: Context, job: Job) -> str:
-    """A finished job's failed and skipped rows are asked again; the whole is delivered anew, beside the first."""
+    """A finished job's failed and skipped rows are asked again; the whole is delivered anew, beside the first.
+
+    Of a chain each step asks again what failed in it, and only rows that are answered now go on to the next.
+    """
     parts = await context.store.jobs.parts(job.id)
-    open_parts = [part for part in parts if part.ok + part.empty < part.rows]
-    if not open_parts:
+    rows = sum(part.rows - part.ok - part.empty for part in parts)
+    if not rows:
         raise NotCarriedOut(f"Every row of job {job.id} has its answer; there is nothing to retry.")
-    # What has no answer is compared anew: a prompt may be another one since.
-    await asyncio.to_thread(context.spool.forget_follows, job.id)
-    reopened = [await _reopened(context, part) for part in open_parts]
-    rows = sum(part.rows - part.ok - part.empty for part in open_parts)
-    await context.store.jobs.revive(
-        job,
-        # Asking again costs again, so it is admitted again.
-        state=JobState.PLANNING,
-        event=JobRetried(job=job.id, rows=rows),
-        parts=reopened,
-        retry_round=job.retry_round + 1,
-        cancelled=0,
-        outbox_stem=None,
-        finished_at=None,
-    )
+    family = [job] if job.step_columns is None else await context.store.chains.family(job)
+    revived = [await _revived(context, each) for each in family]
+    await context.store.chains.revived(revived, JobRetried(job=job.id, rows=rows))
     return f"{count(rows, 'row')} of job {job.id} will be asked again; the results will stand beside the first ones."
 
 
+async def _revived(context: Context, job: Job) -> Revived:
+    # What has no answer is compared anew: a prompt may be another one since.
+    await asyncio.to_thread(context.spool.forget_follows, job.id)
+    parts = [
+        await _reopened(context, part)
+        for part in await context.store.jobs.parts(job.id)
+        if part.step_results or part.ok + part.empty < part.rows
+    ]
+    columns: dict[str, object] = {
+        "retry_round": job.retry_round + 1,
+        "cancelled": 0,
+        "outbox_stem": None,
+        "finished_at": None,
+    }
+    if job.step_columns is not None:
+        columns |= {"answer_columns": to_json(list(job.step_columns)), "step_columns": None}
+    return Revived(job, parts, columns)
+
+
 async def _reopened(context: Context, part: Part) -> Part:
-    version = part.results + 1
-    if part.results:
-        task = ClearFailuresTask(str(context.spool.results(part)), str(context.spool.results(part, version)))
-        await context.executor.run(clear_failures, task)
+    """The part with its own answers alone, so that its other rows are asked again."""
+    version, spool = part.results + 1, context.spool
+    ok, empty, target = part.ok, part.empty, str(spool.results(part, version))
+    if part.step_results:
+        task = OwnTask(str(spool.results(part, part.step_results)), target)
+        ok, empty = await context.executor.run(own_answers, task)
+    elif part.results:
+        await context.executor.run(clear_failures, ClearFailuresTask(str(spool.results(part)), target))
+    whole = ok + empty == part.rows
     return replace(
         part,
-        state=PartState.UNPLANNED,
-        attempt=part.attempt + 1,
+        state=PartState.COLLECTED if whole else PartState.UNPLANNED,
+        attempt=part.attempt if whole else part.attempt + 1,
         results=version if part.results else 0,
+        step_results=0,
+        ok=ok,
+        empty=empty,
         failed=0,
         batch=None,
     )
@@ -208,7 +245,7 @@ async def _reopened(context: Context, part: Part) -> Part:
 
 async def _purge(context: Context, order: Purge, *, at: float) -> str | None:
     """Begin to purge; what came of it, once it is done."""
-    job = await _job(context, order.target)
+    job = await _whole(context, order.target)
     if job.purge_ordered_at == at:
         return job.purge_result
     if not job.state.final:

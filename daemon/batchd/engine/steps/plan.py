@@ -15,7 +15,7 @@ from ...work.plan import PlanTask, plan
 from ...work.reuse import Reuse
 from ...workers.limits import Hung
 from ..context import Context
-from .admit import correction_of, most_of_part, refusal_finder
+from .admit import correction_of, family_route, most_of_part, refusal_finder
 from .worker_crashes import note_hung, note_worker_crash
 
 
@@ -42,7 +42,7 @@ async def plan_part(context: Context, action: Plan) -> None:
         max_line_bytes=provider.limits.max_line_bytes if provider else None,
         model=job.route.model,
         correction=(await correction_of(context, job.asked())).factor,
-        reuse=_reuse(context, job, part),
+        reuse=await _reuse(context, job, part),
         given_up=context.given_up(part),
         row_timeout=context.time_limits.row,
         corrections=str(spool.corrections(part)),
@@ -90,7 +90,8 @@ async def _commit(context: Context, job: Job, part: Part, planned: Part) -> None
         most = min(most, MAX_AMOUNT)  # the database holds no more, and so much is refused
         planned = replace(planned, reserved=most)
     later = job.state is JobState.RUNNING and (part.attempt > 1 or job.before_fallback is not None)
-    judging = refusal_finder(configured, job, job.terms) if later else None
+    family = await family_route(context, job) if later else None
+    judging = refusal_finder(configured, job, job.terms, family) if later else None
     await context.store.money.planned(job, part, planned, currency=configured.budget.currency, find_refusal=judging)
 
 
@@ -101,10 +102,13 @@ def _pictures(context: Context, job: Job) -> PictureFolder | None:
     return PictureFolder(folder, job.route.max_file_bytes, str(context.spool.pictures(job.id)))
 
 
-def _reuse(context: Context, job: Job, part: Part) -> Reuse | None:
+async def _reuse(context: Context, job: Job, part: Part) -> Reuse | None:
     route, spool, now = job.route, context.spool, context.clock.now()
     each = route.identical_rows == "each"
-    ahead = str(spool.answers_ahead) if spool.answers_ahead.exists() else None
+    known = spool.answers_ahead
+    if job.family is not None and (await context.store.jobs.get(job.family)).duplicate_of is not None:
+        known = spool.answers_of_steps  # the same file once more: what a step was asked then, it is not asked again
+    ahead = str(known) if known.exists() else None
     if route.reuse is None and each and ahead is None:
         return None
     return Reuse(

@@ -31,8 +31,10 @@ FILES_MAY_TAKE = 120.0
 async def purge(context: Context, action: Erase) -> None:
     """Delete it, and say what could not be deleted."""
     job = await context.store.jobs.get(action.job)
-    answers = await asyncio.to_thread(_forget_answers, context.spool, job)
-    await asyncio.to_thread(context.spool.remove_job, job.id)
+    answers = 0
+    for each in await context.store.chains.family(job):
+        answers += await asyncio.to_thread(_forget_answers, context.spool, each)
+        await asyncio.to_thread(context.spool.remove_job, each.id)
     files: list[str] = []
     kept: list[str] = []
     for batch in await context.store.batches.of_job(job.id):
@@ -55,7 +57,7 @@ async def purge(context: Context, action: Erase) -> None:
 
 def _forget_answers(spool: Spool, job: Job) -> int:
     forgotten = 0
-    for path in (spool.answer_cache, spool.answers_ahead):
+    for path in (spool.answer_cache, spool.answers_ahead, spool.answers_of_steps):
         if path.exists():
             with AnswerCache.opened(path) as cache:
                 forgotten += cache.forget_job(job.id, _keys(spool.job(job.id)))

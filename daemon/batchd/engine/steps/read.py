@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from ...domain.chains import later_steps
 from ...domain.formats import suffix_of, without_packing
 from ...domain.lifecycle import Read
 from ...domain.questions import rejected_words
@@ -51,6 +52,10 @@ async def read_source(context: Context, action: Read) -> None:
         by_folder=job.route.question is not None,
         pilot=now.pilot if now is not None else 0,
         pilot_spread=now is not None and now.pilot_spread,
+        steps=[
+            (step.name, configured.spec_here(step.prompt))
+            for step in later_steps(job.route.then, {route.name: route for route in configured.routes})
+        ],
     )
     try:
         done = await context.local.run(read, task)

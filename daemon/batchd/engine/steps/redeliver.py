@@ -11,6 +11,7 @@ from ...domain.lifecycle import Redeliver
 from ...domain.records import Job, JobState, Part, PartState
 from ...files import fsync_folder
 from ...model import Usage
+from ...work.chain import OwnTask, own_answers
 from ...work.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context
 from ..retry_later import RetryLater
@@ -41,14 +42,17 @@ async def redeliver(context: Context, action: Redeliver) -> None:
             return
     # A copy that was dropped while the earlier one was under way is not another try: it shares its failures too.
     afresh = earlier.finished_at is None or job.claimed_at > earlier.finished_at
-    if not any(part.ok or part.empty or (part.failed and not afresh) for part in theirs):
+    if not any(part.ok or part.empty or part.step_results or (part.failed and not afresh) for part in theirs):
         await jobs.set_duplicate(job, None)
         return
     await jobs.redelivered(job, [await _taken_over(context, job, part, afresh=afresh) for part in theirs])
 
 
 async def _taken_over(context: Context, job: Job, their: Part, *, afresh: bool) -> Part:
-    """The part with what is known of its rows."""
+    """The part with what is known of its rows; in a chain, with the answers to its first question alone."""
+    if their.step_results:
+        their = await _first_step(context, job, their)
+        afresh = True
     theirs, ours = context.spool.results(their), context.spool.results(replace(their, job=job.id))
     failed = 0 if afresh else their.failed
     whole = their.ok + their.empty + failed == their.rows
@@ -71,6 +75,14 @@ async def _taken_over(context: Context, job: Job, their: Part, *, afresh: bool) 
         reused=their.ok,
         saved=_billed(their),
     )
+
+
+async def _first_step(context: Context, job: Job, their: Part) -> Part:
+    """Their part as it was before the outcomes of later steps were joined: those are asked again, or known."""
+    whole = replace(their, results=their.step_results)
+    ours = context.spool.results(replace(whole, job=job.id))
+    ok, empty = await context.local.run(own_answers, OwnTask(str(context.spool.results(whole)), str(ours)))
+    return replace(whole, ok=ok, empty=empty, failed=whole.rows - ok - empty, step_results=0)
 
 
 def _billed(part: Part) -> Usage:

@@ -83,6 +83,8 @@ class JobSummary:
     again. Since `late_at` its rows are asked by live calls, for its deadline. `moved_from` is the provider that it
     asked before the fallback of its route. Money is in subunits of `currency`, which is None where its price was not
     known.
+
+    `steps` are the later steps of its chain, if it took the file; `family` is the job that did, of such a step.
     """
 
     id: str
@@ -118,6 +120,16 @@ class JobSummary:
     late_at: float | None = None
     moved_from: str | None = None
     batches: Sequence[BatchSummary] = ()
+    steps: Sequence[JobSummary] = ()
+    family: str | None = None
+
+    @property
+    def now_in(self) -> JobSummary:
+        """The step of its chain that is under way: itself, unless it waits for a later one."""
+        if self.state != "chained":
+            return self
+        under_way = [step for step in self.steps if not step.final]
+        return next((step for step in reversed(under_way) if step.state != "chained"), self)
 
     @property
     def final(self) -> bool:

@@ -22,6 +22,7 @@ _FINAL = "(" + ", ".join(f"'{state}'" for state in sorted(FINAL)) + ")"
 _JOBS = """
 SELECT *, json_extract(route, '$.name') AS route_name, json_extract(route, '$.provider') AS provider,
        json_extract(route, '$.model') AS model, json_extract(route, '$.sinks') AS sinks,
+       json_extract(route, '$.then') AS "then",
        json_extract(terms, '$.currency') AS currency, json_extract(before_fallback, '$.provider') AS moved_from
 FROM jobs
 """
@@ -48,16 +49,18 @@ _BATCHES = """
 SELECT batches.*, COALESCE((SELECT SUM(parts.requests) FROM parts
                             WHERE parts.batch = batches.key AND parts.job = :job), 0) AS ours
 FROM batches
-WHERE batches.key IN (SELECT batch FROM batch_parts WHERE job = :job)
+WHERE batches.key IN (SELECT batch FROM batch_parts
+                      WHERE job = :job OR job IN (SELECT id FROM jobs WHERE family = :job))
 ORDER BY batches.created_at, batches.key
 """
 
 # The job's own events, those of its batches, and what kept it waiting while it was under way. Conditions belong to
 # no job; to look for them only from the job's first event on spares reading years of others.
 _EVENTS = """
-SELECT * FROM events WHERE job = :job
+SELECT * FROM events WHERE job = :job OR job IN (SELECT id FROM jobs WHERE family = :job)
 UNION
-SELECT * FROM events WHERE batch IN (SELECT batch FROM batch_parts WHERE job = :job)
+SELECT * FROM events WHERE batch IN (SELECT batch FROM batch_parts
+                                     WHERE job = :job OR job IN (SELECT id FROM jobs WHERE family = :job))
 UNION
 SELECT * FROM events
 WHERE id > (SELECT MIN(id) FROM events WHERE job = :job) AND at <= :until
@@ -68,7 +71,8 @@ ORDER BY id
 
 # What was spent; nothing where the price of a part of it was not known.
 _MONEY = with_money(
-    "SELECT CASE WHEN COUNT(cost) = COUNT(*) THEN MONEY(cost) END AS cost FROM spending WHERE job = :job"
+    "SELECT CASE WHEN COUNT(cost) = COUNT(*) THEN MONEY(cost) END AS cost FROM spending "
+    "WHERE job = :job OR job IN (SELECT id FROM jobs WHERE family = :job)"
 )
 
 # Of the latest that were made: a provider that is slow today was so yesterday, and not last year.
@@ -89,16 +93,16 @@ class State:
 
     def unfinished(self) -> list[JobSummary]:
         """Jobs that something will still happen to, the oldest first."""
-        return self._jobs(f"WHERE state NOT IN {_FINAL} ORDER BY claimed_at, id")
+        return self._jobs(f"WHERE family IS NULL AND state NOT IN {_FINAL} ORDER BY claimed_at, id")
 
     def finished(self, most: int) -> list[JobSummary]:
         """The jobs that were finished last, the latest last; all of them if `most` is negative."""
-        where = f"WHERE state IN {_FINAL} ORDER BY finished_at DESC, claimed_at DESC, id LIMIT :most"
+        where = f"WHERE family IS NULL AND state IN {_FINAL} ORDER BY finished_at DESC, claimed_at DESC, id LIMIT :most"
         return self._jobs(where, most=most)[::-1]
 
     def finished_count(self) -> int:
         """How many finished jobs there are."""
-        rows = self.rows(f"SELECT COUNT(*) AS number FROM jobs WHERE state IN {_FINAL}")  # noqa: S608
+        rows = self.rows(f"SELECT COUNT(*) AS number FROM jobs WHERE family IS NULL AND state IN {_FINAL}")  # noqa: S608
         return rows[0]["number"] if rows else 0
 
     def job(self, job: str) -> JobSummary:
@@ -157,8 +161,9 @@ class State:
 
     def jobs_called(self, word: str) -> list[JobSummary]:
         """The jobs that `word` may mean: by id, by the beginning of an id, by the file's path or name. Oldest first."""
-        by_name = "source = :word OR substr(source, -length(:word) - 1) = '/' || :word"
-        for where in ("id = :word", "source = :word", "substr(id, 1, length(:word)) = :word", by_name):
+        by_name = "family IS NULL AND (source = :word OR substr(source, -length(:word) - 1) = '/' || :word)"
+        by_place = "family IS NULL AND source = :word"
+        for where in ("id = :word", by_place, "substr(id, 1, length(:word)) = :word", by_name):
             found = self._jobs(f"WHERE {where} ORDER BY claimed_at, id", word=word)
             if found:
                 return found
@@ -176,7 +181,7 @@ class State:
     def job_names(self, beginning: str, *, finished: bool) -> list[tuple[str, str]]:
         """Ids that begin like this, with their files: for completion in a shell."""
         state = "1" if finished else f"state NOT IN {_FINAL}"
-        query = "SELECT id, source FROM jobs WHERE substr(id, 1, length(:beginning)) = :beginning"
+        query = "SELECT id, source FROM jobs WHERE family IS NULL AND substr(id, 1, length(:beginning)) = :beginning"
         rows = self.rows(f"{query} AND {state} ORDER BY claimed_at DESC LIMIT 100", beginning=beginning)
         return [(row["id"], row["source"]) for row in rows]
 
@@ -196,6 +201,7 @@ class State:
         if state in FINAL and not parts:
             ok, failed, empty = self._last_word(job)
         [money] = self.rows(_MONEY, job=job)
+        steps = self._jobs("WHERE family = :job ORDER BY accepted_at, id", job=job) if row["then"] is not None else []
         under_way = sum(batch.answered for batch in batches)
         under_way += parts["answered"]["requests"] if "answered" in parts else 0
         return JobSummary(
@@ -212,7 +218,7 @@ class State:
             empty=empty,
             answered=min(row["rows"] or 0, ok + failed + empty + under_way),
             parts={name: part["number"] for name, part in parts.items()},
-            tokens=Tokens(*(_sum(parts, column) for column in Tokens._fields)) if parts else None,
+            tokens=_tokens(parts, steps),
             cancelled=bool(row["cancelled"]),
             reason_code=row["reason_code"],
             reason=row["reason"],
@@ -232,6 +238,8 @@ class State:
             late_at=row["late_at"],
             moved_from=row["moved_from"],
             batches=batches,
+            steps=steps if row["family"] is None else (),
+            family=row["family"],
         )
 
     def _last_word(self, job: str) -> tuple[int, int, int]:
@@ -253,6 +261,14 @@ def snapshot(state: Path) -> Iterator[State]:
 
 def _sum(parts: dict[str, sqlite3.Row], column: str) -> int:
     return sum(part[column] for part in parts.values())
+
+
+def _tokens(parts: dict[str, sqlite3.Row], steps: Sequence[JobSummary]) -> Tokens | None:
+    """What was billed, in all steps of a chain; None once that is not kept any longer."""
+    if not parts:
+        return None
+    own = Tokens(*(_sum(parts, column) for column in Tokens._fields))
+    return Tokens(*map(sum, zip(own, *(step.tokens for step in steps if step.tokens), strict=True)))
 
 
 def batch_of(row: sqlite3.Row) -> BatchSummary:

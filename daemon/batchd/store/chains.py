@@ -1,0 +1,96 @@
+"""Chains: jobs whose answered rows are the input of another job. Each write is one step, and repeatable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..domain.records import Job, JobState, Part
+from ..events import Event
+from .database import Database, Transaction, to_json
+from .mapping import columns_of, job_of
+from .steps import change_job, part_columns
+
+
+@dataclass(frozen=True, slots=True)
+class Revived:
+    """A job of a chain that is to be asked again, with its parts as they are then, and other columns that change."""
+
+    job: Job
+    parts: Sequence[Part]
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Chains:
+    """The chains in the tables `jobs` and `parts`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def family(self, job: Job) -> list[Job]:
+        """All jobs of its chain: the one that took the file, then the later steps in their order."""
+        rows = await self._database.read(lambda tx: tx.fetch("family", family=job.first_step))
+        return [job_of(row) for row in rows]
+
+    async def steps_of(self, job: Job) -> list[Job]:
+        """The jobs that its rows were handed on to, one for each round."""
+        values = {"family": job.first_step, "parent": job.id}
+        return [job_of(row) for row in await self._database.read(lambda tx: tx.fetch("steps_of", **values))]
+
+    async def handed_on(self, job: Job, step: Job | None, parts: Sequence[Part], *events: Event) -> None:
+        """Its answered rows are those of the next `step` now, None if there are none; it waits for that."""
+
+        def change(tx: Transaction) -> None:
+            if not change_job(tx, job.id, job.state, JobState.CHAINED) or step is None:
+                return
+            if tx.insert("jobs", [columns_of(step)], otherwise="OR IGNORE"):
+                tx.insert("parts", (columns_of(part) for part in parts))
+                tx.record(*events)
+
+        await self._database.write(change)
+
+    async def joined(self, job: Job, parts: Sequence[Part], answer_columns: Sequence[str]) -> None:
+        """The outcomes of the later steps are joined to its own."""
+        own = to_json(list(job.answer_columns))
+        columns = {"answer_columns": to_json(list(answer_columns)), "step_columns": own}
+
+        def change(tx: Transaction) -> None:
+            if tx.update("jobs", {"id": job.id, "state": JobState.CHAINED}, **columns):
+                for part in parts:
+                    tx.update("parts", {"job": part.job, "first": part.first}, **part_columns(part))
+
+        await self._database.write(change)
+
+    async def step_ended(self, job: Job, event: Event, at: float) -> None:
+        """A later step has an outcome for each row."""
+        state = JobState.CANCELLED if job.cancelled else JobState.DONE
+        await self._database.write(lambda tx: change_job(tx, job.id, job.state, state, event, finished_at=at))
+
+    async def cancelled(self, family: Sequence[Job], event: Event) -> None:
+        """A person's order for a whole chain: nothing more is asked."""
+
+        def change(tx: Transaction) -> None:
+            for job in family:
+                if tx.run("cancel_step", job=job.id):
+                    tx.run("unwanted_batches", job=job.id)
+            tx.run("release_unwanted_parts")
+            tx.run("return_unwanted_batches")
+            tx.record(event)
+
+        await self._database.write(change)
+
+    async def revived(self, family: Sequence[Revived], event: Event) -> None:
+        """A person's order for a whole chain: what has no answer is asked again, in whichever step."""
+
+        def change(tx: Transaction) -> None:
+            for each in family:
+                job = each.job
+                if not tx.update("jobs", {"id": job.id, "state": job.state}, state=JobState.PLANNING, **each.columns):
+                    return
+                for part in each.parts:
+                    tx.update("parts", {"job": part.job, "first": part.first}, **part_columns(part))
+                tx.run("delete_deliveries", job=job.id)
+            tx.record(event)
+
+        await self._database.write(change)

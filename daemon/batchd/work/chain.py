@@ -1,0 +1,187 @@
+"""Hands the answered rows of a job on to the next step of its chain, and joins what came of them there to its own."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from struct import Struct
+
+import msgspec
+
+from ..answers.joining import ResultLine
+from ..domain import rows
+from ..domain.routing import PluginSpec
+from ..domain.rows import Run
+from ..domain.words import matched
+from ..files import replacing
+from ..model import RowStatus
+from ..workers import worker_plugins
+from .joined import SKIPPED, joined
+from .part_files import decode_results, read_results, write_results
+
+_ORIGIN = Struct("<Q")
+"""The row of the step before, for each row of a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandOnTask:
+    """Write the answered rows of these runs to `rows`, and where each is from to `origins`. `columns` are theirs.
+
+    Rows in `earlier` files of origins were handed on before. `builder` asks about them.
+    """
+
+    runs: Sequence[Run]
+    earlier: Sequence[str]
+    columns: Sequence[str]
+    builder: PluginSpec
+    rows: str
+    origins: str
+    part_rows: int
+    among: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOn:
+    """The parts of the next step, as those of a file, and its answer columns; `missing` are columns that it needs."""
+
+    parts: Sequence[tuple[int, int, int, int]]
+    answer_columns: Sequence[str]
+    missing: Sequence[str]
+
+
+def hand_on(task: HandOnTask) -> HandedOn:
+    """Write both files, complete or not at all. The same rows give the same bytes."""
+    builder = worker_plugins.builder(task.builder)
+    named = matched(task.columns, builder.needs())
+    missing = [name for name in builder.needs() if name not in named]
+    before = {row for path in task.earlier for row in read_origins(path)}
+    with ExitStack() as stack:
+        # The rows last: once they are there, all is.
+        target = stack.enter_context(replacing(Path(task.rows)))
+        origins = stack.enter_context(replacing(Path(task.origins)))
+
+        def lines() -> Iterator[int]:
+            for run in task.runs:
+                for row in joined(run):
+                    if row.status is RowStatus.OK and row.number not in before:
+                        line = rows.encode([*row.values, *row.answer])
+                        target.write(line)
+                        origins.write(_ORIGIN.pack(row.number))
+                        yield len(line)
+
+        parts = list(rows.cut(lines(), task.part_rows, task.among))
+    return HandedOn(parts, list(builder.columns), missing)
+
+
+def read_origins(path: str) -> list[int]:
+    """The row of the step before, for each row of a step, in order."""
+    return [row for (row,) in _ORIGIN.iter_unpack(Path(path).read_bytes())]
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcomes:
+    """What a step made of its rows: `parts` are (first row, rows, results file, None if there is none).
+
+    `places` say where its answers go among all, `name` is that of its route.
+    """
+
+    name: str
+    origins: str
+    parts: Sequence[tuple[int, int, str | None]]
+    places: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinTask:
+    """Join the outcomes of later `steps` to those of the part from row `first` on, `settled`; write them to `results`.
+
+    All together have so many `columns`.
+    """
+
+    first: int
+    rows: int
+    settled: str | None
+    results: str
+    columns: int
+    steps: Sequence[StepOutcomes]
+    cancelled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JoinDone:
+    """The rows by outcome."""
+
+    ok: int
+    failed: int
+    empty: int
+
+
+def join_steps(task: JoinTask) -> JoinDone:
+    """Write the results file. An answered row without an outcome in a later step gets none, or is cancelled."""
+    later: dict[int, tuple[StepOutcomes, ResultLine]] = {}
+    for step in task.steps:
+        later.update((row, (step, line)) for row, line in _outcomes(step, task.first, task.rows))
+    lines = []
+    for own in read_results(Path(task.settled)) if task.settled else ():
+        if own.answer:
+            # What a sink gets is as wide as its columns, or empty.
+            own = msgspec.structs.replace(own, answer=[*own.answer, *[None] * (task.columns - len(own.answer))])
+        if not own.ok:
+            lines.append(own)
+        elif own.row in later:
+            lines.append(_both(own, *later[own.row]))
+        elif task.cancelled:
+            lines.append(
+                msgspec.structs.replace(own, ok=False, cancelled=True, code=SKIPPED.code, message=SKIPPED.message)
+            )
+    write_results(Path(task.results), lines)
+    ok, empty = sum(line.ok for line in lines), sum(line.empty for line in lines)
+    return JoinDone(ok, sum(not line.ok and not line.skipped for line in lines), empty)
+
+
+def _outcomes(step: StepOutcomes, first: int, number: int) -> Iterator[tuple[int, ResultLine]]:
+    """The outcomes in a step of these rows of the step before."""
+    origins = read_origins(step.origins)
+    start, end = bisect_left(origins, first), bisect_left(origins, first + number)
+    for begin, count, results in step.parts:
+        if results is not None and begin < end and start < begin + count:
+            for line in read_results(Path(results)):
+                if start <= line.row < end:
+                    yield origins[line.row], line
+
+
+def _both(own: ResultLine, step: StepOutcomes, later: ResultLine) -> ResultLine:
+    answer = list(own.answer)
+    for place, value in zip(step.places, later.answer, strict=False):
+        answer[place] = value
+    used = [each for each in (own.usage, later.usage) if each is not None]
+    message = later.message if later.ok or later.skipped else f"{later.message} (in the step {step.name})"
+    return ResultLine(
+        own.row,
+        later.ok,
+        answer,
+        code=later.code,
+        message=message,
+        usage=(sum(u[0] for u in used), sum(u[1] for u in used), sum(u[2] for u in used)) if used else None,
+        raw=later.raw,
+        empty=later.empty,
+        cancelled=later.cancelled,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTask:
+    """Write a part's own answers, as they were before others were joined to them, to `results`."""
+
+    settled: str
+    results: str
+
+
+def own_answers(task: OwnTask) -> tuple[int, int]:
+    """How many rows have an answer, and how many have nothing to ask about: the others are to be asked again."""
+    kept = [line for line in decode_results(Path(task.settled)).values() if line.ok or line.empty]
+    write_results(Path(task.results), kept)
+    return sum(line.ok for line in kept), sum(line.empty for line in kept)
