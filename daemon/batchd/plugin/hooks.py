@@ -46,6 +46,9 @@ class Role(StrEnum):
         return self.replace("_", " ")
 
 
+_HOOKS = frozenset(role.hook for role in Role)
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """One kind that a plugin offers. `distribution` is a name and version, empty for a file of the plugin folder."""
@@ -76,9 +79,15 @@ class Offer:
         return bool(getattr(self.factory, "only_if_named", False))
 
 
+class _Manager(pluggy.PluginManager):
+    def parse_hookspec_opts(self, module_or_class: Any, name: str) -> Any:
+        # Each plugin has its own manager, and pluggy's look at each name of the module is slow.
+        return super().parse_hookspec_opts(module_or_class, name) if name in _HOOKS else None
+
+
 def registered(plugin: object) -> pluggy.PluginManager:
     """The plugin in a manager of its own. Raises PluginError: which hook does not fit, and how to write it."""
-    manager = pluggy.PluginManager(hookspecs.hookimpl.project_name)
+    manager = _Manager(hookspecs.hookimpl.project_name)
     manager.add_hookspecs(hookspecs)
     try:
         manager.register(plugin)

@@ -6,6 +6,7 @@ replace the json of other modules.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
@@ -43,4 +44,4 @@ def share(folder: Path | None) -> None:
 
 def _lies_in(module: ModuleType, folder: Path) -> bool:
     file = getattr(module, "__file__", None)
-    return file is not None and Path(file).is_relative_to(folder)
+    return file is not None and str(file).startswith(f"{folder}{os.sep}")

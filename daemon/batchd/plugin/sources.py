@@ -87,9 +87,12 @@ def what_was_raised(error: BaseException) -> str:
 def _installed() -> Iterator[Origin]:
     # The daemon's own plugin is loaded like all others.
     yield Origin("batchd", f"batchd {__version__}", OWN, metadata.EntryPoint("batchd", OWN, GROUP))
-    for point in metadata.entry_points(group=GROUP):
-        distribution = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "?"
-        yield Origin(point.name, distribution, point.value, point)
+    # Asked for its name, a distribution parses all that is written about it: once is enough for all its plugins.
+    names = {id(None): "?"}
+    for point in tuple(metadata.entry_points(group=GROUP)):
+        if point.dist is not None and id(point.dist) not in names:
+            names[id(point.dist)] = f"{point.dist.name} {point.dist.version}"
+        yield Origin(point.name, names[id(point.dist)], point.value, point)
 
 
 def _files(plugin_dir: Path | None) -> Iterator[Origin]:
