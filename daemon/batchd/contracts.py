@@ -162,6 +162,10 @@ class BatchProvider(Plugin[SettingsT]):
     """Seconds in which the service promises to finish a batch. batchd cancels a batch that has stopped progressing
     long after this time, never before it."""
 
+    warms_caches: bool = False
+    """Whether the first row of a job that asks for its input to be kept in a cache is asked before the others, so that
+    these find it there."""
+
     @abstractmethod
     async def submit(self, submission: Submission) -> str:
         """Create the batch; return the provider's id of it. This is the call that costs money.

@@ -70,6 +70,7 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
 
     def __init__(self, settings: AnthropicSettings) -> None:
         super().__init__(settings)
+        self.warms_caches = settings.warm_up
         self._open_client: Client | None = None
         self._keys: dict[str, str | None] = {}
         """The key of each batch at the service, as far as it is known; None for one of somebody else."""

@@ -21,6 +21,7 @@ class AnthropicSettings(Settings):
     * `version`: sent as the header `anthropic-version`
     * `beta`: sent as the header `anthropic-beta`, for features that are not for everybody yet
     * `max_tokens`: for requests that set none, since the service wants it in each
+    * `warm_up`: ask the first row of a job with `cache_control` before the others, so that these find its cache
     * `request_timeout`, `connect_timeout`: the longest silence of the service; the time to connect
     """
 
@@ -29,6 +30,7 @@ class AnthropicSettings(Settings):
     version: str = "2023-06-01"
     beta: tuple[str, ...] = ()
     max_tokens: int = Field(default=4_096, gt=0)
+    warm_up: bool = False
     request_timeout: Duration = 60.0
     connect_timeout: Duration = 10.0
 

@@ -273,3 +273,8 @@ def test_a_key_for_another_company_is_not_sent_by_mistake() -> None:
 def test_the_limits_are_those_of_the_service(provider: AnthropicProvider) -> None:
     assert (provider.limits.max_requests, provider.completion_window) == (100_000, 86_400)
     assert 200_000_000 < provider.limits.max_bytes <= 256_000_000
+
+
+def test_caches_are_warmed_where_it_is_wanted(connect: Connect) -> None:
+    assert [connect(warm_up=wanted).warms_caches for wanted in (True, False)] == [True, False]
+    assert not connect().warms_caches

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from batchd.domain.records import JobState
+from batchd.domain.routing import Route
 from batchd.engine import held_look
 from batchd.model import Failure
 from batchd.money.budget import Ceilings, SpendingLimits
@@ -208,3 +209,23 @@ async def test_what_a_pilot_has_asked_is_not_asked_again_by_another_file(tmp_pat
             await living.take_in()
             await living.drain()
         assert house.service.executed.total() == paid + 2
+
+
+async def test_a_provider_that_warms_caches_gets_one_row_first_and_then_the_others(tmp_path: Path) -> None:
+    cached = replace(REVIEWS, params={"max_tokens": 5, "cache_control": {"type": "ephemeral", "ttl": "1h"}})
+
+    async def batches(warms: bool, route: Route) -> list[int]:
+        house = Household(tmp_path / f"{warms}{route is cached}", routes=[route], prices=PRICES)
+        house.provider.warms_caches = warms  # type: ignore[union-attr]
+        house.drop("reviews/may.csv", TEN)
+        async with house.living() as living:
+            await living.take_in()
+            await living.drain()
+        assert house.report("reviews/may.report.json")["rows"]["ok"] == 10
+        assert set(house.service.executed.values()) == {1}
+        assert "JobHeld" not in [event.kind for event in house.events]
+        return [len(batch.lines) for batch in house.service.batches.values()]
+
+    assert await batches(True, cached) == [1, 9]
+    assert await batches(False, cached) == [10]
+    assert await batches(True, REVIEWS) == [10], "what asks for no cache needs none"

@@ -25,6 +25,16 @@ class Pilots:
 
         await self._database.write(take)
 
+    async def passed(self, job: Job) -> None:
+        """Nobody is to look at the answers: the other rows are asked, too."""
+
+        def take(tx: Transaction) -> None:
+            where = {"id": job.id, "state": job.state, "cancelled": 0}
+            if tx.update("jobs", where, state=JobState.PLANNING, trial=None):
+                tx.run("ask_later_parts", job=job.id)
+
+        await self._database.write(take)
+
     async def approved(self, job: Job, most: int | None, event: PilotApproved) -> None:
         """A person lets the other rows be asked, within the budget, or for so much in all."""
 

@@ -8,14 +8,14 @@ from ...domain.chains import later_steps
 from ...domain.formats import suffix_of, without_packing
 from ...domain.lifecycle import Read
 from ...domain.questions import rejected_words
-from ...domain.records import Part, Trial
-from ...domain.routing import NO_ROUTE, PluginSpec, no_route_reason
+from ...domain.records import Job, Part, Trial
+from ...domain.routing import NO_ROUTE, PluginSpec, Route, cached_for, no_route_reason
 from ...errors import FileRefused, PluginError, WorkerLost
 from ...intake.plain_files import stamp_of
 from ...plugin.absent import PluginOff
 from ...work.read import ReadTask, read
 from ...workers.limits import Hung
-from ..context import Context
+from ..context import Configured, Context
 from .redeliver import duplicate_reason
 from .reject import reject
 from .worker_crashes import note_worker_crash, reject_hung
@@ -50,7 +50,7 @@ async def read_source(context: Context, action: Read) -> None:
         read_timeout=context.time_limits.read,
         formats=job.route.formats,
         by_folder=job.route.question is not None,
-        pilot=now.pilot if now is not None else 0,
+        pilot=_ahead(configured, job, now),
         pilot_spread=now is not None and now.pilot_spread,
         steps=[
             (step.name, configured.spec_here(step.prompt))
@@ -106,3 +106,10 @@ async def read_source(context: Context, action: Read) -> None:
     )
     if earlier is not None:
         await reject(context, job, "duplicate", await duplicate_reason(context, earlier))
+
+
+def _ahead(configured: Configured, job: Job, now: Route | None) -> int:
+    """How many rows are asked before the others: those of a pilot, or one that writes the cache for them."""
+    provider = configured.providers.get(job.route.provider)
+    warm = provider is not None and provider.plugin.warms_caches and cached_for(job.route) > 0
+    return (now.pilot if now is not None else 0) or int(warm)
