@@ -13,7 +13,7 @@ CHUNK = 1 << 16
 NAMES = {
     "UnauthenticatedError": "does not accept the keys. Check `secrets`.",
     "PermissionDeniedError": "does not let these keys write there. Give them the right to put objects.",
-    "NotFoundError": "has no such bucket. Make it, or correct url.",
+    "FileNotFoundError": "has no such bucket. Make it, or correct url.",
     "UnknownConfigurationKeyError": "is set up with a key that it does not know. Correct `options` and `secrets`.",
     "InvalidPathError": "takes no object of such a name. Correct url.",
 }
@@ -38,7 +38,9 @@ class ObjectsSink(Sink):
         name = f"{splitext(job.source)[0]}.{job.id}.jsonl"
         try:
             await obstore.put_async(self.store(), name, chunks(rows))
-        except (obstore.exceptions.BaseError, ValueError) as error:
+        except (obstore.exceptions.BaseError, FileNotFoundError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise  # a row could not be read
             raise self.explained(error) from None
         return Receipt(f"{self.settings.url.rstrip('/')}/{name}", rows=sum(job.counts.values()))
 
@@ -62,7 +64,7 @@ class ObjectsSink(Sink):
 
     def explained(self, error):
         advice = NAMES.get(type(error).__name__)
-        text = covered(" ".join(str(error).split()))[:300]
+        text = covered(" ".join(str(error).partition("Debug source")[0].split()))[:300]
         if advice is None and isinstance(error, ValueError):
             advice = "is no address of an object store. Write one such as s3://bucket/folder."
         if advice is None:
