@@ -185,7 +185,8 @@ class PostgresSink(Sink[PostgresSettings]):
         if not url.startswith(("postgresql://", "postgres://")):
             raise unusable(self.settings.url.where)
         try:
-            return await asyncpg.connect(url, timeout=self.settings.timeout)
+            # Without a cache of statements, which poolers between us and the server would lose.
+            return await asyncpg.connect(url, timeout=self.settings.timeout, statement_cache_size=0)
         except (asyncpg.exceptions.ClientConfigurationError, ValueError):
             raise unusable(self.settings.url.where) from None
 

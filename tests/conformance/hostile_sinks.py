@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from batchd import DeliveryJob, Event, ResultRows
+from batchd import DeliveryJob, Event, Receipt, ResultRows
 
 from .good_plugins import Lines, Notebook, Table
 
@@ -34,6 +34,26 @@ class Timed(Lines):
         with job.outbox.publishing(".times") as file:
             file.write(b"%d" % self.times)
         await super().publish(job, rows)
+
+
+class Chatty(Lines):
+    """Returns words."""
+
+    fails = "test_what_it_returns_is_a_receipt_or_nothing"
+
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
+        await super().publish(job, rows)
+        return "done"  # type: ignore[return-value]
+
+
+class Telling(Lines):
+    """Tells its password."""
+
+    fails = "test_what_it_returns_is_a_receipt_or_nothing"
+
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> Receipt:  # type: ignore[override]
+        await super().publish(job, rows)
+        return Receipt("postgresql://user:password@db/shop")
 
 
 class Believing(Table):

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..contracts import Sink
 from ..model import RowStatus
+from ..receipts import Receipt
 from .conformance_shared import PATIENCE, PluginConformance, ask, grows, passes_cancellation, sentences
 from .outbox import CountingOutbox, FakeRows, MemoryOutbox, many_rows, sample_job, sample_rows
 
@@ -74,6 +75,20 @@ class SinkConformance(PluginConformance):
                         "depend on the job and its rows alone: no clock, no chance, no counter."
                     ) from error
                 assert (outbox.files, self.seen()) == first, "Published again, the same job can be seen to differ."
+
+        self._ask(question)
+
+    def test_what_it_returns_is_a_receipt_or_nothing(self) -> None:
+        """A `Receipt` says where the rows are; anything else says nothing to the daemon."""
+
+        async def question(sink: Sink[Any]) -> None:
+            receipt = await sink.publish(sample_job(MemoryOutbox()), _plain_rows())
+            assert receipt is None or isinstance(receipt, Receipt), (
+                f"publish() returned {receipt!r}. Return a Receipt, or nothing if the files in the outbox are all."
+            )
+            assert receipt is None or (receipt.where and "@" not in receipt.where), (
+                f"The receipt says {receipt.where!r}, which people see. Name the place, without user and password."
+            )
 
         self._ask(question)
 
