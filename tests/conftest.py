@@ -26,7 +26,12 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 # that, and the test would fail though nothing is wrong. The same goes for how long it may take to make up examples.
 # The examples are the same in each run, so that a change fails for what it changed; `make properties` tries new ones.
 settings.register_profile(
-    "batchd", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True, database=None
+    "batchd",
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
+    database=None,
 )
 # What one runs before each commit looks at fewer examples.
 settings.register_profile("fast", settings.get_profile("batchd"), max_examples=20)

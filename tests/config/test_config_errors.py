@@ -707,7 +707,7 @@ PLACES = [
 ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(place=st.sampled_from(PLACES), value=TOML_VALUES)
 @pytest.mark.slow
 def test_whatever_is_written_there_the_answer_is_a_config_or_a_sentence(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,6 +22,8 @@ from batchd.money.pricing import UNIT, Price
 from batchd.store.orders import StoredOrder
 from batchd.store.reading.snapshot import snapshot
 from batchd.testing.household import REVIEWS, Household, Living
+
+from .conftest import stops
 
 DAY = 86_400.0
 ROUTE = replace(REVIEWS, params={"max_tokens": 5}, prompt=replace(REVIEWS.prompt, settings={"user": "{{ review }}"}))
@@ -510,7 +513,7 @@ async def test_a_price_that_changes_while_a_job_runs_changes_nothing_for_it(tmp_
 async def test_limits_hold_for_every_instant_of_a_crash(tmp_path: Path) -> None:
     """Stopped after every action, the same jobs run and the same are held: what is promised is never forgotten."""
     sent: set[int] = set()
-    for stop in range(60):
+    for stop in itertools.takewhile(lambda stop: stop < 60, stops()):
         folder = tmp_path / str(stop)
         house = household(folder, per_day=15)
         house.drop("reviews/a.csv", csv(10, "a"))

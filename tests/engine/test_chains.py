@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,6 +23,7 @@ from batchd.status.places import Places
 from batchd.testing.fakes import FakeService
 from batchd.testing.household import REVIEWS, Household, Living
 
+from .conftest import stops
 from .test_budget import order
 
 pytestmark = pytest.mark.field("questions")
@@ -121,7 +121,7 @@ async def test_three_steps_and_steps_without_rows(tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_killed_after_any_action_it_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     expected: list[dict[str, str]] = []
-    for stop in itertools.count():
+    for stop in stops():
         house = household(tmp_path / str(stop))
         house.drop("reviews/may.csv", FILE)
         over = False

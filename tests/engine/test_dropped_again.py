@@ -13,6 +13,8 @@ from batchd.domain.routing import PluginSpec
 from batchd.model import Failure
 from batchd.testing.household import REVIEWS, Household
 
+from .conftest import stops
+
 pytestmark = pytest.mark.field("dropped again")
 
 WINDOWS = replace(REVIEWS, reader=PluginSpec("csv", {"encoding": "cp1252", "delimiter": ";"}))
@@ -140,8 +142,7 @@ async def test_a_rejected_file_stays_while_none_of_its_name_is_answered(tmp_path
 
 @pytest.mark.slow
 async def test_stopped_after_any_action_the_rejected_file_is_nowhere_lost(tmp_path: Path) -> None:
-    stop = 0
-    while True:
+    for stop in stops():
         house = Household(tmp_path / str(stop))
         house.drop("reviews/may.csv", "id,wrong\n1,x\n")
         await work(house)
@@ -157,4 +158,3 @@ async def test_stopped_after_any_action_the_rejected_file_is_nowhere_lost(tmp_pa
         assert kept == ["id,review\n1,x\n", "id,wrong\n1,x\n"]
         if done < stop:
             return
-        stop += 1

@@ -14,7 +14,7 @@ from batchd.model import Failure
 from batchd.store.reading.snapshot import snapshot
 from batchd.testing.household import REVIEWS, Household
 
-from .conftest import MakeHousehold, csv_of
+from .conftest import MakeHousehold, csv_of, stops
 from .test_faults import NINE, order, statuses
 
 
@@ -196,8 +196,7 @@ async def test_copies_dropped_together_share_one_try_and_a_later_one_is_another(
 @pytest.mark.slow
 async def test_stopped_after_any_action_each_failure_is_asked_once_more_and_no_answer(tmp_path: Path) -> None:
     text = csv_of([f"row {number}" for number in range(9)])
-    stop = 0
-    while True:
+    for stop in stops():
         household = Household(tmp_path / str(stop), routes=[replace(REVIEWS, part_rows=2)])
         household.service.answer = some_fail
         await drop_and_drain(household, "first", text)
@@ -215,4 +214,3 @@ async def test_stopped_after_any_action_each_failure_is_asked_once_more_and_no_a
         assert (household.service.executed.total(), household.service.creates) == (9, 2)
         if done < stop:
             return
-        stop += 1

@@ -11,6 +11,7 @@ from batchd.model import Failure, Limits, Problem
 from batchd.work.identical_rows import CompareTask, Planned, compare, read_follows
 from batchd.work.reuse import key_record
 
+from .conftest import stops
 from .test_budget import order
 from .test_reuse import COLD, answers, csv, household, work
 
@@ -99,8 +100,7 @@ async def test_a_cancelled_job_delivers_what_they_have(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_stopped_after_any_action_identical_rows_are_asked_once(tmp_path: Path) -> None:
-    stop = 0
-    while True:
+    for stop in stops():
         house = household(tmp_path / str(stop), replace(ROUTE, part_rows=3))
         house.drop("reviews/a.csv", csv("good", "good", "bad", "good", "bad"))
         async with house.living() as living:
@@ -115,7 +115,6 @@ async def test_stopped_after_any_action_identical_rows_are_asked_once(tmp_path: 
         assert house.report("reviews/a.report.json")["rows"]["reused"] == 3
         if done < stop:
             return
-        stop += 1
 
 
 async def test_rows_that_ask_what_a_service_refused_are_refused_with_it(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import Price
 from batchd.testing.household import REVIEWS, Household
 
+from .conftest import stops
+
 DAY = 86_400.0
 ROUTE = replace(REVIEWS, reuse=30 * DAY, sinks=("csv", "jsonl"))
 PRICES = {"small": Price(Decimal(1_000_000), Decimal(1_000_000))}
@@ -175,8 +177,7 @@ async def test_a_row_that_cannot_be_asked_leads_nobody(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_stopped_after_any_action_nothing_is_asked_twice(tmp_path: Path) -> None:
-    stop = 0
-    while True:
+    for stop in stops():
         house = household(tmp_path / str(stop), replace(ROUTE, part_rows=2))
         house.drop("reviews/a.csv", csv("good", "bad", "good", "fine"))
         async with house.living() as living:
@@ -192,7 +193,6 @@ async def test_stopped_after_any_action_nothing_is_asked_twice(tmp_path: Path) -
             # Undisturbed, the first job was through before the second began.
             assert house.service.executed.total() == 4
             return
-        stop += 1
 
 
 async def test_a_damaged_memory_costs_money_and_no_row(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from batchd.model import Failure, Json
 from batchd.testing.fakes import FakeService
 from batchd.testing.household import Household, Living
 
-from .conftest import ASKING, csv_of, route
+from .conftest import ASKING, EVERY_CASE, csv_of, route
 from .test_faults import order
 
 pytestmark = pytest.mark.slow
@@ -163,7 +163,7 @@ class Crashes(RuleBasedStateMachine):
 
 
 Crashes.TestCase.settings = settings(
-    max_examples=15,
+    max_examples=15 if EVERY_CASE else 6,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -169,7 +169,7 @@ TABLES = st.integers(1, 4).flatmap(
 
 
 @pytest.mark.slow
-@settings(PATIENT, max_examples=300)
+@settings(PATIENT)
 @given(TABLES, st.sampled_from([",", ";", "\t", "|"]), st.booleans())
 @example((["sep=;"], [["a"]]), ",", False)
 @example((["sep=^"], [["a"]]), ",", False)

@@ -115,7 +115,7 @@ def failed_csv(columns: Sequence[str], records: Sequence[object], dialect: Diale
 
 
 @pytest.mark.slow
-@settings(PATIENT, max_examples=400)
+@settings(PATIENT)
 @given(
     TABLES,
     st.sampled_from(FORMS),

@@ -22,7 +22,7 @@ from batchd.money.pricing import UNIT, Price
 from batchd.store.orders import StoredOrder
 from batchd.testing.household import Household, Living
 
-from ..engine.conftest import MakeHousehold, csv_of, route
+from ..engine.conftest import MakeHousehold, csv_of, route, stops
 from .slow_batches import SlowBatches
 
 NINE = [f"review {number}" for number in range(9)]
@@ -360,7 +360,7 @@ def one_part(make: MakeHousehold) -> tuple[Household, SlowBatches]:
 
 @pytest.mark.slow
 async def test_stopped_after_any_step_of_the_switch_no_row_is_lost_or_paid_twice(make_household: MakeHousehold) -> None:
-    for steps in itertools.count():
+    for steps in stops():
         household, service = one_part(make_household)
         if not await disturbed(household, service, steps=steps):
             break
@@ -369,7 +369,7 @@ async def test_stopped_after_any_step_of_the_switch_no_row_is_lost_or_paid_twice
 
 @pytest.mark.slow
 async def test_stopped_in_any_call_to_the_provider_no_row_is_lost_or_paid_twice(make_household: MakeHousehold) -> None:
-    for moment in itertools.count():
+    for moment in stops():
         household, service = one_part(make_household)
         calls = itertools.count()
 

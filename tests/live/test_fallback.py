@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-import itertools
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import UNIT, Price
 from batchd.testing.household import Household, Living
 
-from ..engine.conftest import MakeHousehold, csv_of, route
+from ..engine.conftest import MakeHousehold, csv_of, route, stops
 from .conftest import LiveService, said
 from .slow_batches import SlowBatches
 
@@ -388,7 +387,7 @@ async def test_a_plan_that_was_under_way_at_the_move_is_made_anew(make_household
 async def test_stopped_after_any_step_of_the_move_no_row_is_lost_or_paid_twice(
     make_household: MakeHousehold, event: str, when: str
 ) -> None:
-    for steps in itertools.count():
+    for steps in stops():
         service = SlowBatches(answers=1, late_answers=1)
         household, backup = house(make_household, service, fallback_model="other", part_rows=9, **{when: HOUR})
         if event == "JobMoved":
