@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 from typing import IO
 
 from batchd import FileRefused
@@ -36,6 +37,9 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"\x7fELF", "a program", _OTHER),
     (b"MZ\x90\x00", "a program", _OTHER),
 )
+_PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|table|meta)\b[^<]*>", re.IGNORECASE
+)
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -48,6 +52,8 @@ def refuse_other_kinds(file: IO[bytes]) -> bytes:
     for signature, what, advice in _SIGNATURES:
         if head.startswith(signature):
             raise _refusal(what, advice)
+    if _PAGE.match(head):
+        raise _refusal("a web page (HTML), as some programs write in place of a workbook", _SAVE_AS_CSV)
     return head
 
 
@@ -61,7 +67,9 @@ def begin_json(file: IO[bytes], what: str) -> None:
 
 def begins_otherwise(head: bytes) -> bool:
     """Whether a file that begins with these bytes would be taken for one of another kind."""
-    return head.startswith(_ZIP) or any(head.startswith(signature) for signature, _, _ in _SIGNATURES)
+    return (
+        head.startswith(_ZIP) or head[:1] == b"<" or any(head.startswith(signature) for signature, _, _ in _SIGNATURES)
+    )
 
 
 def _refusal(what: str, advice: str) -> FileRefused:

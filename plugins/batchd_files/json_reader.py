@@ -62,15 +62,19 @@ class JsonReader(Reader[Settings]):
             return
         columns: dict[str, None] = {}
         count = 0
+        bad: BadRow | None = None
         document = Document(self.max_object, self.piece_size)
         for records in document.records(source):
             if isinstance(records, BadRow):
                 count += 1
+                bad = bad or records
             else:
                 count += len(records)
                 add_columns(columns, records, "objects")
         if count == 0:
             raise FileRefused("empty", f"The file has no objects in it. {_AS_LIST}")
+        if not columns and bad is not None:
+            raise FileRefused("no_rows", f"The list has no object that can be read. {bad.failure.message} {_AS_LIST}")
         if not columns:
             raise FileRefused("no_columns", f"No object of the file has a key. {_AS_LIST}")
         self._facts = {"format": "json", "encoding": "utf-8", **({"list": document.key} if document.key else {})}
@@ -277,7 +281,8 @@ class Document:
         return text
 
     def _more(self, file: IO[bytes]) -> bool:
-        piece = file.read(self._piece)
+        # As much as is left, so that a long object is not looked through again and again.
+        piece = file.read(max(self._piece, len(self._left) - self._at))
         self._left, self._at = self._left[self._at :] + piece, 0
         return bool(piece)
 

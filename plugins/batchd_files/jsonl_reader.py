@@ -35,6 +35,8 @@ MAX_VALUES = 200_000
 """Keys, lists and objects in one line: each takes up to 25 times as much memory as in the file."""
 _PIECE = 1 << 16
 """Bytes that are read together. Fewer than MAX_VALUES."""
+_PATIENCE = 20
+"""By how much a line may be too long for its row alone to fail."""
 _SHOWN = 1_000
 """How much of a line that is too long is returned; the rest is in the archived original."""
 _decode_lines = msgspec.json.Decoder(dict[str, Json]).decode_lines
@@ -179,9 +181,16 @@ class _Lines:
 def _each_line(file: IO[bytes], max_line: int) -> Iterator[bytes]:
     """The lines with their ends; of one that is too long the beginning."""
     while line := file.readline(max_line + 1):
-        rest = line
+        rest, pieces = line, 1
         while rest and not rest.endswith(b"\n"):
             rest = file.readline(max_line)
+            pieces += 1
+            if pieces > _PATIENCE:
+                raise FileRefused(
+                    "too_long",
+                    f"A line of the file is longer than {_PATIENCE * max_line:,} bytes. Write each object on a line of "
+                    "its own, and drop the file again.",
+                )
         yield line
 
 

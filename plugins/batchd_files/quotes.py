@@ -32,7 +32,10 @@ _ADVICE = "Correct it, and drop the row again."
 def explained(stray: Stray, first: int, form: Form) -> str:
     """What is wrong with the quotes, in words."""
     quote = form.quote
-    opened = _opened(stray.text.splitlines(keepends=True), first, form) or first
+    found = _opened(stray.text.splitlines(keepends=True), first, form)
+    if found is None and stray.what == TOO_LONG:
+        return f"A cell on line {first:,} has more than 10 million characters. Shorten it."
+    opened = found or first
     if stray.what == FOLLOWED:
         begins = f"The cell begins on line {opened:,}; the quote there may be wrong. " if opened != stray.line else ""
         return (

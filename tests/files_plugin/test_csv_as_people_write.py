@@ -212,6 +212,12 @@ def test_a_cell_without_end_fails_alone(tmp_path: Path) -> None:
     assert records[0] == ["1", "x"]
     assert [each.failure.message for each in bad(records)] == [UNCLOSED.format(3, " within 10 million characters")]
     assert len(records) == 30_001
+    path.write_text(f"a,b\n1,{'x' * 150_000}\n2,y\n")
+    _, records = read(Small(CsvSettings()), path)
+    assert [each.failure.message[:50] for each in bad(records)] == [
+        "A cell on line 2 has more than 10 million characte"
+    ]
+    assert records[1] == ["2", "y"]
 
 
 def test_big_ones(tmp_path: Path) -> None:

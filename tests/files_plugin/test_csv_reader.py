@@ -371,6 +371,8 @@ def test_utf_16_without_a_mark_is_read_where_its_order_is_certain(drop, encoding
         (b",,\n1,2,3\n", "header", "Line 1"),
         (b'a,"b\n1,x\n2,y\n', "quote", "opened on line 1 and never closed"),
         (b"PK\x03\x04" + b"\0" * 60 + b"xl/workbook.xml", "binary", "Excel workbook (xlsx)"),
+        (b"\xef\xbb\xbf\r\n<!DOCTYPE HTML>\n<html><table>", "binary", "a web page (HTML)"),
+        (b"<table border=1>\n<tr><td>a</td></tr></table>\n", "binary", "a web page (HTML)"),
         (b"PK\x03\x04" + b"\0" * 9000 + b"xl/workbook.xml" + b"\0" * 900, "binary", "Excel workbook (xlsx)"),
         (b"PK\x03\x04mimetypeapplication/vnd.oasis.opendocument.spreadsheet", "binary", "LibreOffice"),
         (b"PK\x03\x04word/document.xml", "binary", "Word"),

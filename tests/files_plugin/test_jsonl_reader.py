@@ -101,6 +101,7 @@ def test_a_line_too_long_fails_alone(drop):
     assert [isinstance(record, BadRow) for record in records] == [False, True, False, True]
     assert bad(records)[1].failure.message.startswith("Line 4 is longer than 5,000 bytes.")
     assert len(bad(records)[0].values[0]) < 2_000
+    assert refused(Small(Small.Settings()), drop(fits + b"\n" + b"y" * 110_000 + b"\n")).code == "too_long"
 
 
 @pytest.mark.parametrize(
