@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from batchd import LiveAnswer, LiveCall, RequestId
+from batchd import LiveAnswer, LiveCall, RequestId, TooManyCalls
 from batchd.live.caller import Caller
 from batchd.live.journal import create, read
 from batchd.live.rows import LiveBatch
@@ -87,3 +87,31 @@ def test_shares_are_those_of_the_priorities(tmp_path: Path) -> None:
     answered = run(measure())
     assert answered.total() > 500
     assert answered["first123"] / answered["plain123"] == pytest.approx(3, rel=0.1)
+
+
+@pytest.mark.field("outages")
+def test_a_service_that_takes_no_call_for_a_minute_is_named_until_it_does(tmp_path: Path) -> None:
+    class Refusing(Service):
+        refuses = True
+
+        async def __call__(self, call: LiveCall) -> LiveAnswer:
+            if self.refuses:
+                raise TooManyCalls("The service is overloaded (status 503).")
+            return await super().__call__(call)
+
+    async def watch() -> list[str | None]:
+        service = Refusing(0.1)
+        calls = lane(service, 20)
+        calls.add(batch(tmp_path, "small123", 3))
+        seen = []
+        for seconds in (50, 50, 100):
+            await asyncio.sleep(seconds)
+            seen.append(None if (error := calls.refuses_all) is None else str(error))
+            service.refuses = len(seen) < 2
+        await calls.stop(within=10)
+        return seen
+
+    before, after, well = run(watch())
+    assert (before, well) == (None, None)
+    assert after is not None
+    assert after.startswith("The service is overloaded (status 503). It has refused every call as one too many for ")

@@ -35,6 +35,8 @@ BROKEN_FOR_GOOD = 20
 """How often the call of a row may break off while no other row is answered, which says nothing about the row."""
 REFUSED_ALONE = 1
 """How often a row may be refused, while those before and after it are answered, before it counts as the cause."""
+REFUSES_ALL_AFTER = 60.0
+"""Seconds after which a service that takes no call at all, each as one too many, is named: it may be down."""
 DISK_PAUSE = 1.0
 
 Answer = Callable[[LiveCall], Awaitable[LiveAnswer]]
@@ -73,6 +75,8 @@ class Caller:
         self._troubled_at = -math.inf
         self._probing = False
         self._stopping = False
+        self._refusing: tuple[float, TooManyCalls] | None = None
+        """Since when each call was refused as one too many, and the last refusal; None once one was answered."""
 
     # --- from outside --------------------------------------------------------------------------------------------
 
@@ -93,6 +97,16 @@ class Caller:
         if self.trouble is not None and not self._probing and not self.calls:
             self._probing = True
             self.wake()
+
+    @property
+    def refuses_all(self) -> TransientError | None:
+        """What to say of a service that has taken no call for long; calls go on, as slowly as it wants."""
+        if self._refusing is None or _now() - self._refusing[0] < REFUSES_ALL_AFTER:
+            return None
+        since, error = self._refusing
+        return TransientError(
+            f"{str(error).rstrip('.')}. It has refused every call as one too many for {_now() - since:.0f} s."
+        )
 
     def now(self) -> Rate:
         """What it does now."""
@@ -235,6 +249,7 @@ class Caller:
             now = _now()
             self.pace.answered(now, row.begun, answer.headers)
             self._answered_from, self._streak = max(self._answered_from, row.begun), 0
+            self._refusing = None
             if self.trouble is not None and row.begun >= self._troubled_at:
                 self._well()
             batch.settled(line, ok=answer.failure is None and answer.status < 400)
@@ -245,6 +260,7 @@ class Caller:
 
     def _too_many(self, batch: LiveBatch, row: CallRow, error: TooManyCalls) -> None:
         now = _now()
+        self._refusing = (self._refusing[0] if self._refusing is not None else now), error
         self.pace.refused(now, row.begun, row.tokens, retry_after=error.retry_after, kind=error.limit)
         self._over(batch, row)
         pause = 0.5 if error.retry_after is None else error.retry_after

@@ -72,6 +72,8 @@ class LiveBatchProvider(BatchProvider[Any]):
                     await live.news.wait()
         if lane.trouble is not None and not live.over and not (live.cancelled and not live.in_flight):
             raise lane.trouble.with_traceback(None)
+        if (refusing := lane.refuses_all) is not None and not live.over and not live.cancelled:
+            raise refusing
         if live.over:
             self._lanes.ended(batch.key)
         return _status(live, lane.now())
