@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import os
 import time
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
@@ -137,4 +138,6 @@ def signature(secret: str, content: bytes, *, at: int) -> dict[str, str]:
 
 def _reason(error: Exception) -> str:
     cause = getattr(error, "os_error", error)
-    return str(getattr(cause, "strerror", None) or type(error).__name__)
+    number = getattr(cause, "errno", None) or 0
+    # What asyncio says of a refused connection is for programs.
+    return os.strerror(number) if number > 0 else str(getattr(cause, "strerror", None) or type(error).__name__)

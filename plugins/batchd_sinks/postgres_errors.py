@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from urllib.parse import parse_qs, urlsplit
@@ -30,10 +31,12 @@ def unusable(where: str) -> RejectedError:
 
 def unreachable(where: str, error: Exception) -> TransientError:
     """The server did not answer, or hung up."""
-    reason = getattr(error, "strerror", None) or ("no answer in time" if isinstance(error, TimeoutError) else error)
-    return TransientError(
-        f"{where} cannot be reached ({' '.join(str(reason).split())[:200]}). Check url and the server."
-    )
+    if isinstance(error, TimeoutError):
+        reason = "no answer in time"
+    else:
+        number = getattr(error, "errno", None) or 0
+        reason = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or str(error)
+    return TransientError(f"{where} cannot be reached ({' '.join(reason.split())[:200]}). Check url and the server.")
 
 
 def explained(code: str, message: str, *, where: str, table: str, types: Mapping[str, str]) -> Exception:

@@ -70,7 +70,7 @@ async def test_what_cannot_be_reached_or_does_not_answer_is_tried_later() -> Non
     receiver = Receiver()
     receiver.close()
     post = SignedPost(SignedPostSettings(url=receiver.url, secret="s"))
-    with pytest.raises(TransientError, match=r"http://127\.0\.0\.1:\d+ could not be reached \(Connect"):
+    with pytest.raises(TransientError, match=r"http://127\.0\.0\.1:\d+ could not be reached \(Connection refused\)"):
         await post.send(b"{}", key="k")
     await post.aclose()
 

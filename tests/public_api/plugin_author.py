@@ -43,12 +43,15 @@ from batchd import (
     NotSent,
     Observer,
     Outbox,
+    Page,
+    PagedSink,
     PluginError,
     Problem,
     PromptBuilder,
     ProviderError,
     Purged,
     Reader,
+    Receipt,
     RejectedError,
     RemoteBatch,
     RemoteMissing,
@@ -62,6 +65,8 @@ from batchd import (
     Secret,
     Settings,
     Shape,
+    SignedPost,
+    SignedPostSettings,
     Sink,
     Source,
     Submission,
@@ -72,6 +77,7 @@ from batchd import (
     Usage,
     WorkerLost,
     account_advice,
+    cell_text,
     covered,
     free_names,
     hookimpl,
@@ -80,8 +86,11 @@ from batchd import (
     read_output_line,
     read_usage,
     request_failure,
+    retry_after,
     run_task,
     service_tables,
+    signature,
+    unique_names,
 )
 from batchd.hookspecs import Register
 from batchd.testing.conformance import (
@@ -384,6 +393,40 @@ def line(row: ResultRow, columns: Sequence[str]) -> bytes:
     tokens = row.usage.input_tokens + row.usage.cached_tokens + row.usage.output_tokens  # type: ignore[union-attr]
     why = row.failure.message if row.failure else ""
     return f"{row.number} {columns} {row.values} {row.original} {row.answer} {tokens} {why}\n".encode()
+
+
+class HookSettings(SignedPostSettings):
+    """Keys of its own beside those of the address."""
+
+    team: str = "a"
+
+
+class Hook(PagedSink[HookSettings]):
+    """Posts pages, signed."""
+
+    Settings = HookSettings
+    page_rows = 100
+
+    def __init__(self, settings: HookSettings) -> None:
+        super().__init__(settings)
+        self.post = SignedPost(settings)
+
+    async def send(self, page: Page) -> None:
+        assert_type(page.rows, Sequence[ResultRow])
+        assert_type(page.rows[0].as_dict(), dict[str, Json])
+        assert_type([cell_text(cell) for cell in page.rows[0].cells], list[str])
+        assert_type(unique_names(page.names, longest=63), list[str])
+        await self.post.send(page.json(), key=f"{self.settings.team}-{page.key}")
+
+    def receipt(self, job: DeliveryJob, rows: int) -> Receipt:
+        return Receipt(self.post.where, table=job.route, rows=rows)
+
+    async def aclose(self) -> None:
+        await self.post.aclose()
+
+
+assert_type(signature("secret", b"content", at=0), dict[str, str])
+assert_type(retry_after({"retry-after": "3"}), float | None)
 
 
 class Lines(FileSink[Settings]):

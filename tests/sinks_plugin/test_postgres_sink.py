@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -143,7 +144,7 @@ async def test_what_cannot_be_done_is_said_and_nothing_is_half_there(url: str) -
     cases: list[tuple[str, dict[str, Any], Any, type[Exception], str]] = [
         ("no address", {"url": "mysql://x"}, None, RejectedError, "no address of PostgreSQL.*postgresql://user"),
         ("bad port", {"url": "postgresql://h:port/x"}, None, RejectedError, "no address"),
-        ("nobody there", {"url": "postgresql://127.0.0.1:1/x"}, None, TransientError, r"127\.0\.0\.1:1/x cannot be reached"),
+        ("nobody there", {"url": "postgresql://127.0.0.1:1/x"}, None, TransientError, r"127\.0\.0\.1:1/x cannot be reached \(Connection refused\)"),
         ("no name", {"url": "postgresql://nowhere.invalid/x"}, None, TransientError, "cannot be reached"),
         ("password", {"url": url.replace("right", "wr0ng-one")}, None, RejectedError, "refuses the user or the password"),
         ("database", {"url": url.replace("/postgres", "/gone")}, None, RejectedError, "no such database"),
@@ -203,3 +204,11 @@ async def test_a_server_that_goes_away_half_way_leaves_nothing_of_the_job(url: s
     assert await ask(url, "SELECT count(*) AS n FROM cut") == [{"n": 3}]
     await sink.publish(sample_job(MemoryOutbox(), job="second"), many_rows(5_000))
     assert await ask(url, "SELECT count(*) AS n FROM cut") == [{"n": 5_003}]
+
+
+async def test_without_its_package_it_says_what_to_install(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    sink = sink_for(url)
+    with pytest.raises(RejectedError, match=r"pip install 'batchd\[postgres\]'"):
+        await sink.publish(sample_job(MemoryOutbox()), many_rows(1))
+    assert len(await sink.check()) == 1
