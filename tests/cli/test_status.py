@@ -25,6 +25,17 @@ def test_nothing_yet(tmp_path: Path) -> None:
         "daemon": {"running": False, "process": None},
         "state": str(house.state),
         "conditions": [],
+        "totals": {
+            "in_work": 0,
+            "waiting": 0,
+            "held": 0,
+            "stopped": 0,
+            "done_today": 0,
+            "rows_today": 0,
+            "spent_today": 0.0,
+            "left_today": None,
+            "currency": "EUR",
+        },
         "jobs": [],
         "older_finished_jobs": 0,
         "learnt_limits": [],
@@ -61,8 +72,17 @@ def test_the_keys_of_the_json_are_a_promise(tmp_path: Path) -> None:
         "redelivered_from": None,
         "timestamps": record["timestamps"],
     }
-    assert set(record["timestamps"]) == {"claimed", "accepted", "planned", "collected", "finished", "late", "purged"}
-    assert record["timestamps"].pop("purged") is record["timestamps"].pop("late") is None
+    assert set(record["timestamps"]) == {
+        "claimed",
+        "accepted",
+        "planned",
+        "collected",
+        "finished",
+        "late",
+        "purged",
+        "expected",
+    }
+    assert {record["timestamps"].pop(name) for name in ("purged", "late", "expected")} == {None}
     assert all(moment.endswith("Z") for moment in record["timestamps"].values())
 
 
@@ -70,7 +90,7 @@ def test_how_far_a_job_is_counts_what_the_provider_says(tmp_path: Path) -> None:
     house, _ = half_way(tmp_path / "house", "reviews/june.csv")
     with Spool(house.state).locked():
         [record] = here("status", "--json", config=house.config).json()["jobs"]
-        line = here("status", config=house.config).out.splitlines()[1]
+        line = here("status", config=house.config).out.splitlines()[2]
     assert record["rows"] == {"total": 9, "ok": 0, "failed": 0, "skipped": 0, "answered": 3}
     assert record["in_words"] == "waiting for answers"
     assert record["waits_for"].startswith("fake: 3 of 9 answered (1 batch)")
@@ -105,8 +125,9 @@ def test_conditions_come_first_and_say_since_when(tmp_path: Path) -> None:
     with Spool(house.state).locked():
         lines = here("status", config=house.config).out.splitlines()
         record = here("status", "--json", config=house.config).json()
-    assert lines[1].startswith("provider fake, since 20")
-    assert lines[1].endswith(r": The key is\x1b[31m refused. Jobs wait.")
+    assert lines[1].startswith("Jobs: 1 in work, 0 waiting. Today: ")
+    assert lines[2].startswith("provider fake, since 20")
+    assert lines[2].endswith(r": The key is\x1b[31m refused. Jobs wait.")
     assert record["conditions"][0]["subject"] == "provider fake"
     assert record["jobs"][0]["waits_for"] == "provider fake"
 
@@ -147,7 +168,7 @@ def test_a_rejected_file_says_why(tmp_path: Path) -> None:
         await drain(living)
 
     house.live(reject)
-    [line] = here("status", config=house.config).out.splitlines()[1:]
+    [line] = here("status", config=house.config).out.splitlines()[2:]
     assert "nowhere.csv (no route): rejected" in line
     assert "Put the file into the folder reviews." in line
     details = here("status", "nowhere.csv", config=house.config).out
@@ -253,3 +274,32 @@ def test_watching_a_job_ends_when_it_is_finished(tmp_path: Path) -> None:
     assert said.status == 0
     [line] = said.out.splitlines()
     assert json.loads(line)["job"]["finished"] is True
+
+
+def test_which_jobs_are_shown(tmp_path: Path) -> None:
+    house, _ = finished_house(tmp_path / "house")  # has a failed row
+    house.clock.advance(86_400)
+    house.run("reviews/well.csv", ["fine"])
+    stuck(house)
+
+    def files(*options: str) -> list[str]:
+        return [
+            job["source"].rpartition("/")[2]
+            for job in here("status", "--json", *options, config=house.config).json()["jobs"]
+        ]
+
+    assert files() == ["stuck.csv", "may.csv", "well.csv"]
+    assert files("--failed") == ["stuck.csv", "may.csv"]
+    assert files("--held") == ["stuck.csv"]
+    assert files("--route", "reviews") == files()
+    assert files("--route", "other") == []
+    lines = here("status", "--limit", "0", config=house.config).out
+    assert "Jobs: 0 in work, 0 waiting, 1 stopped. Today: " in lines
+    assert here("status", "--since", "yesterday", config=house.config).status == 2
+
+
+def test_the_details_of_a_finished_job_say_why_rows_failed_and_what_to_do(tmp_path: Path) -> None:
+    house, job = finished_house(tmp_path / "house")
+    said = here("status", job, config=house.config).out
+    assert "failed     1 × unaskable" in said or "failed     1 × " in said
+    assert said.splitlines()[-1].split() == ["next", "batchd", "retry", job]

@@ -63,7 +63,7 @@ def job(**changes: Any) -> JobSummary:
         "id": "k3j9x2ab", "state": "running", "source": "reviews/may.csv", "route": "reviews", "provider": "acme",
         "model": "small", "sinks": ("csv",), "rows": 10, "ok": 0, "failed": 0, "answered": 0, "parts": {},
         "tokens": None, "cancelled": False, "reason_code": None, "reason": None, "estimated_cost": None, "cost": None, "currency": None,
-        "outbox_stem": None, "archive_name": None, "sha256": None, "duplicate_of": None, "claimed_at": 0.0,
+        "outbox_stem": None, "archive_name": None, "sha256": None, "duplicate_of": None, "claimed_at": 0.0, "empty": 0,
         "accepted_at": None, "planned_at": None, "collected_at": None, "finished_at": None,
     }  # fmt: skip
     return JobSummary(**(values | changes))

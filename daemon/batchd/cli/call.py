@@ -87,3 +87,23 @@ def log_level_option(function: click.decorators.FC) -> click.decorators.FC:
         callback=remember,
         help="How much to log; debug shows tracebacks.",
     )(function)
+
+
+def as_moment(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """A day, or how long ago, as seconds since 1970."""
+    del context, parameter
+    if value is None:
+        return None
+    import time
+    from datetime import UTC, datetime
+
+    try:
+        return datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        pass
+    from ..settings import seconds
+
+    try:
+        return time.time() - seconds(value)
+    except ValueError:
+        raise click.BadParameter(f'{value!r} is neither a day such as "2026-11-01" nor a span such as "30d".') from None

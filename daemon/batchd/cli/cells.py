@@ -18,7 +18,9 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """What a table shows of a job: `share` is how much is answered, `below` a line of its own, `mood` a colour."""
+    """What a table shows of a job: `share` is how much is answered, `below` a line of its own, `mood` a colour.
+
+    `expected` is when it is usually answered."""
 
     job: str
     file: str
@@ -29,6 +31,7 @@ class Cells:
     failed: str
     cost: str
     when: str
+    expected: str
     below: str | None
     mood: str
 
@@ -36,9 +39,9 @@ class Cells:
 def cells(job: JobSummary, survey: Overview) -> Cells:
     """The cells of a job."""
     finished = job.finished_at
-    awake = survey.daemon is not None
-    # Without a daemon everything waits for one, which stands once, above.
-    waits = survey.waits_for(job) if awake or needs_a_person(job) else None
+    # What others wait for stands once, above; `batchd status JOB` tells more.
+    waits = survey.waits_for(job) if needs_a_person(job) else None
+    expected = survey.expected.get(job.id)
     below = job.reason if job.final else f"waits for {waits}" if waits else None
     return Cells(
         job=job.id,
@@ -50,6 +53,7 @@ def cells(job: JobSummary, survey: Overview) -> Cells:
         failed=f"{job.failed:,}" if job.failed else "",
         cost=spent(job, survey),
         when=since(finished, survey.now) if finished is not None else span(survey.now - job.claimed_at),
+        expected="" if expected is None else "late" if expected < survey.now else since(expected, survey.now),
         below=clean(below) if below else None,
         mood=_mood(job),
     )
@@ -66,6 +70,8 @@ def plain_line(job: JobSummary, survey: Overview) -> str:
     facts += [cost] if (cost := spent(job, survey)) else []
     facts.append(f"received {local_time(job.claimed_at)}")
     facts += [f"finished {local_time(job.finished_at)}"] if job.finished_at is not None else []
+    expected = survey.expected.get(job.id)
+    facts += [f"usually back {local_time(expected)}"] if expected is not None and expected > survey.now else []
     waits = survey.waits_for(job)
     why = f"; waits for {waits}" if waits else f": {job.reason}" if job.final and job.reason else ""
     return one_line(f"job {job.id} {job.source} ({job.route or 'no route'}): {', '.join(facts)}{why}")

@@ -82,7 +82,7 @@ def once(
         outcome = asyncio.run(app.once(config, catalogue, files=drops, workers=workers))
     from ..status.overview import JobDetails
 
-    jobs = [JobDetails.take(where, job.id) for job, _ in outcome.jobs]
+    jobs = JobDetails.take_all(where, [job.id for job, _ in outcome.jobs])
     if as_json:
         record = {
             "exit_status": outcome.exit_status,

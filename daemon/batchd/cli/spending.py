@@ -7,13 +7,12 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from ..status.formatting import clean, count, money, short_count
-from .call import Call, Option, json_option, pass_call
+from .call import Call, Option, as_moment, json_option, pass_call
 
 if TYPE_CHECKING:
     from ..money.budget import Limit
@@ -22,26 +21,9 @@ if TYPE_CHECKING:
 BY = ("day", "month", "route", "model", "provider", "job")
 
 
-def _since(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    """A day, or how long ago, as seconds since 1970."""
-    del context, parameter
-    if value is None:
-        return None
-    try:
-        return datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        pass
-    from ..settings import seconds
-
-    try:
-        return time.time() - seconds(value)
-    except ValueError:
-        raise click.BadParameter(f'{value!r} is neither a day such as "2026-11-01" nor a span such as "30d".') from None
-
-
 @click.command()
 @click.option("--by", type=click.Choice(BY), default="day", show_default=True, help="Group the sums by this.")
-@click.option("--since", callback=_since, metavar="WHEN", show_default="30d", help="A day, or how long ago.")
+@click.option("--since", callback=as_moment, metavar="WHEN", show_default="30d", help="A day, or how long ago.")
 @click.option("--csv", "as_csv", cls=Option, is_flag=True, help="Print CSV.")
 @json_option
 @pass_call

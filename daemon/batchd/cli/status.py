@@ -12,27 +12,52 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .call import Call, Option, json_option, pass_call
+from .call import Call, Option, as_moment, json_option, pass_call
 from .naming import complete_any
 
 if TYPE_CHECKING:
-    from ..status.overview import JobDetails, Overview
+    from ..status.overview import JobDetails, Overview, Wanted
     from ..status.places import Places
 
 LOOK_EVERY = 1.0
+MIN_JOBS, BESIDE_JOBS = 5, 18
+"""Jobs in work that are shown on the smallest terminal, and the lines for all else."""
 
 
 @click.command()
 @click.argument("job", required=False, shell_complete=complete_any)
 @click.option("--watch", "-w", is_flag=True, help="Look again every second, until Ctrl-C or until JOB is finished.")
 @click.option("--all", "everything", cls=Option, is_flag=True, help="All finished jobs, not only the last few.")
+@click.option("--held", cls=Option, is_flag=True, help="Only jobs that wait for a person.")
+@click.option("--failed", cls=Option, is_flag=True, help="Only jobs that failed, or have rows that failed.")
+@click.option("--route", cls=Option, metavar="NAME", help="Only jobs of this route.")
+@click.option(
+    "--since",
+    cls=Option,
+    callback=as_moment,
+    metavar="WHEN",
+    help="Only files that came since then: a day, or how long ago.",
+)
+@click.option("--limit", cls=Option, type=click.IntRange(0), metavar="N", help="At most N jobs; 0 for all.")
 @json_option
 @pass_call
-def status(call: Call, job: str | None, *, watch: bool, everything: bool, as_json: bool) -> None:
+def status(
+    call: Call,
+    job: str | None,
+    *,
+    watch: bool,
+    everything: bool,
+    held: bool,
+    failed: bool,
+    route: str | None,
+    since: float | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
     """Show where each file is, how far it is, and what it costs.
 
-    What keeps batchd waiting stands first: a provider that is down, a refused key, a full disk. Then come the jobs
-    under way, with what each waits for.
+    First come the totals, and what keeps batchd waiting: a provider that is down, a refused key, a full disk. Then the
+    jobs under way, those first that wait for a person. On a terminal as many are shown as it has room for.
 
     With JOB (an id, its first characters, or the name of the dropped file) it shows everything about that job: its
     batches with the provider's ids, and where its results are.
@@ -41,23 +66,33 @@ def status(call: Call, job: str | None, *, watch: bool, everything: bool, as_jso
     Examples:
       batchd status
       batchd status --watch
+      batchd status --failed --since 7d
       batchd status may.csv
       batchd status --json | jq '.jobs[] | select(.rows.failed > 0)'
     """
     places = call.places()
-    take = _taker(places, job, everything=everything)
+    from ..status.overview import FINISHED_SHOWN, Wanted
+
+    wanted = Wanted(
+        route=route,
+        since=since,
+        held=held,
+        failed=failed,
+        finished=-1 if everything else FINISHED_SHOWN,
+    )
+    take = _taker(places, job, wanted)
     if not watch:
-        _show(take(), as_json=as_json)
+        _show(take(), as_json=as_json, limit=limit)
         return
     with contextlib.suppress(KeyboardInterrupt):  # the way to end it
-        _watch(take, as_json=as_json)
+        _watch(take, as_json=as_json, limit=limit)
 
 
-def _taker(places: Places, word: str | None, *, everything: bool) -> Callable[[], Overview | JobDetails]:
+def _taker(places: Places, word: str | None, wanted: Wanted) -> Callable[[], Overview | JobDetails]:
     from ..status.overview import Overview
 
     if word is None:
-        return lambda: Overview.take(places, everything=everything)
+        return lambda: Overview.take(places, wanted=wanted)
     from ..status.finding import find_jobs
 
     [found] = find_jobs(places.state, [word])
@@ -76,7 +111,7 @@ def _survey_of(places: Places, job: str) -> JobDetails:
         ) from None
 
 
-def _show(survey: Overview | JobDetails, *, as_json: bool) -> None:
+def _show(survey: Overview | JobDetails, *, as_json: bool, limit: int | None) -> None:
     from ..status.overview import Overview
 
     if as_json:
@@ -86,22 +121,24 @@ def _show(survey: Overview | JobDetails, *, as_json: bool) -> None:
 
         from .status_table import tables
 
-        Console().print(tables(survey))
+        console = Console()
+        room = max(MIN_JOBS, console.height - BESIDE_JOBS) if limit is None else limit
+        console.print(tables(survey, most=room or None))
     else:
-        click.echo("\n".join(_lines(survey)))
+        click.echo("\n".join(_lines(survey, limit=limit)))
 
 
-def _watch(take: Callable[[], Overview | JobDetails], *, as_json: bool) -> None:
+def _watch(take: Callable[[], Overview | JobDetails], *, as_json: bool, limit: int | None) -> None:
     from ..status.overview import JobDetails
 
     if sys.stdout.isatty() and not as_json:
-        _watch_live(take)
+        _watch_live(take, limit=limit)
         return
     # Elsewhere there is nothing to overwrite: what has changed is printed again, as JSON one document a line.
     last: object = None
     while True:
         survey = take()
-        now: Any = survey.record() if as_json else list(_lines(survey))
+        now: Any = survey.record() if as_json else list(_lines(survey, limit=limit))
         if now != last:
             click.echo(json.dumps(now, ensure_ascii=False) if as_json else "\n".join(now))
             sys.stdout.flush()
@@ -111,30 +148,31 @@ def _watch(take: Callable[[], Overview | JobDetails], *, as_json: bool) -> None:
         time.sleep(LOOK_EVERY)
 
 
-def _watch_live(take: Callable[[], Overview | JobDetails]) -> None:
-    from rich.live import Live
+def _watch_live(take: Callable[[], Overview | JobDetails], *, limit: int | None) -> None:
     from rich.text import Text
 
     from ..status.overview import JobDetails
+    from .scrolling import Scrolling
     from .status_table import tables
 
-    with Live(auto_refresh=False) as live:
+    with Scrolling() as screen:
         while True:
             survey = take()
             if isinstance(survey, JobDetails):
-                live.update(Text.from_ansi("\n".join(_lines(survey))), refresh=True)
+                screen.show(Text.from_ansi("\n".join(_lines(survey, limit=None))))
                 if survey.job.final:
                     return
             else:
-                live.update(tables(survey), refresh=True)
-            time.sleep(LOOK_EVERY)
+                screen.show(tables(survey, most=limit or None))
+            if not screen.wait(LOOK_EVERY):
+                return
 
 
-def _lines(survey: Overview | JobDetails) -> list[str]:
+def _lines(survey: Overview | JobDetails, *, limit: int | None) -> list[str]:
     from ..status.overview import Overview
     from .status_job import job_lines
     from .status_lines import plain_lines
 
     if isinstance(survey, Overview):
-        return list(plain_lines(survey))
+        return list(plain_lines(survey, most=limit or None))
     return list(job_lines(survey, width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None))

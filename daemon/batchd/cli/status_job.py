@@ -60,8 +60,14 @@ def _facts(survey: JobDetails) -> Iterator[tuple[str, str]]:
         yield "route", f"{job.route}: {job.provider}, {job.model}"
     if job.rows is not None:
         yield "rows", _rows(survey)
+    if survey.failures:
+        yield "failed", ", ".join(f"{rows:,} × {code}" for code, rows in survey.failures.items())
     yield from _money(survey)
     yield "received", _moment(job.claimed_at, around.now)
+    expected = around.expected.get(job.id)
+    if expected is not None:
+        late = expected < around.now
+        yield "usually", "it would be back by now" if late else f"back by {local_time(expected)}"
     if job.finished_at is not None:
         yield "finished", f"{_moment(job.finished_at, around.now)}, {_took(survey)} after it was received"
     if job.purged_at is not None:
@@ -75,6 +81,19 @@ def _facts(survey: JobDetails) -> Iterator[tuple[str, str]]:
     if job.sha256 is not None:
         yield "sha256", job.sha256
     yield "story", f"batchd events {job.id}"
+    command = _next(survey)
+    if command is not None:
+        yield "next", command
+
+
+def _next(survey: JobDetails) -> str | None:
+    """The command that most people would give now."""
+    job = survey.job
+    if job.state == "held":
+        return f"batchd approve {job.id}"
+    if job.state == "failed" or (job.final and job.failed and job.purged_at is None):
+        return f"batchd retry {job.id}"
+    return "batchd run" if not job.final and survey.around.daemon is None else None
 
 
 def _listed(label: str, items: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -39,14 +39,35 @@ def limit_lines(survey: Overview) -> Iterator[str]:
             yield f"{each.provider} takes at most {', '.join(limits)} of {each.model}, as its refusals showed."
 
 
-def plain_lines(survey: Overview) -> Iterator[str]:
-    """Conditions first, then what is under way, then what was finished last."""
+def more_line(survey: Overview, most: int | None) -> str | None:
+    """That not all jobs in work are shown."""
+    left = 0 if most is None else len(survey.unfinished) - most
+    return None if left <= 0 else f"{count(left, 'more job')} in work: batchd status --limit 0"
+
+
+def totals_line(survey: Overview) -> str | None:
+    """How much is going on; nothing where no file has come yet."""
+    if survey.totals is None or not (survey.unfinished or survey.finished or survey.older):
+        return None
+    return survey.totals.sentences
+
+
+def plain_lines(survey: Overview, *, most: int | None = None) -> Iterator[str]:
+    """The totals and the conditions first, then what is under way, then what was finished last."""
     yield daemon_line(survey)
+    totals = totals_line(survey)
+    if totals is not None:
+        yield totals
     for each in survey.conditions:
         at = None if each.since is None else local_time(each.since)
         yield f"{troubled(each.subject, at)}: {one_line(each.text)}"
     yield from limit_lines(survey)
-    for job in (*survey.unfinished, *survey.finished):
+    for job in survey.unfinished[:most]:
+        yield plain_line(job, survey)
+    more = more_line(survey, most)
+    if more is not None:
+        yield more
+    for job in survey.finished:
         yield plain_line(job, survey)
     if not survey.unfinished and not survey.finished:
         yield "No file has been received yet."

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ..status.formatting import clean, since, troubled
 from .cells import Cells, cells
-from .status_lines import daemon_line, limit_lines, older_line
+from .status_lines import daemon_line, limit_lines, more_line, older_line, totals_line
 
 if TYPE_CHECKING:
     from ..status.overview import Overview
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 GAP = 2
 BAR = 10
 FILE_WANTED, MIN_FILE = 22, 9
-_RIGHT = {"rows", "failed", "cost", "when"}
-_DROPPED_FIRST = ("route", "share", "when", "cost", "failed")
+_RIGHT = {"rows", "failed", "cost", "when", "expected"}
+_DROPPED_FIRST = ("route", "share", "when", "cost", "failed", "expected")
 
 
 class JobTable:
@@ -48,7 +48,7 @@ class JobTable:
     def _fitted(self, width: int) -> dict[str, int]:
         """How wide each column is. What matters least is left out, then names of files are shortened."""
         widths = {name: max(cell_len(head), *map(cell_len, self._column(name))) for name, head in self._heads.items()}
-        for name in (name for name in ("failed", "cost", "share") if not any(self._column(name))):
+        for name in (name for name in ("failed", "cost", "share", "expected") if not any(self._column(name))):
             widths.pop(name, None)
         for name in _DROPPED_FIRST:
             if _total(widths) - max(0, widths["file"] - FILE_WANTED) <= width:
@@ -75,6 +75,7 @@ class JobTable:
             "failed": Text(row.failed, style="red"),
             "cost": Text(row.cost),
             "when": Text(row.when, style="dim"),
+            "expected": Text(row.expected),
         }
         return {name: texts[name] for name in widths}
 
@@ -90,10 +91,14 @@ class JobTable:
 
 
 def tables(
-    survey: Overview, *, titles: tuple[str, str] = ("Under way", "Finished last"), daemon: bool = True
+    survey: Overview,
+    *,
+    titles: tuple[str, str] = ("Under way", "Finished last"),
+    daemon: bool = True,
+    most: int | None = None,
 ) -> RenderableType:
-    """Everything, from what needs a person down to what is finished."""
-    return Group(*_apart(_pieces(survey, titles, daemon=daemon)))
+    """Everything, from what needs a person down to what is finished; at most so many jobs under way."""
+    return Group(*_apart(_pieces(survey, titles, daemon=daemon, most=most)))
 
 
 def _apart(pieces: Iterable[RenderableType]) -> Iterator[RenderableType]:
@@ -103,9 +108,12 @@ def _apart(pieces: Iterable[RenderableType]) -> Iterator[RenderableType]:
         yield piece
 
 
-def _pieces(survey: Overview, titles: tuple[str, str], *, daemon: bool) -> Iterator[RenderableType]:
+def _pieces(survey: Overview, titles: tuple[str, str], *, daemon: bool, most: int | None) -> Iterator[RenderableType]:
     if daemon:
         yield Text(daemon_line(survey), style="green" if survey.daemon is not None else "yellow")
+        totals = totals_line(survey)
+        if totals is not None:
+            yield Text(totals)
     if survey.conditions:
         notes = Table.grid(padding=(0, 1))
         for each in survey.conditions:
@@ -117,7 +125,9 @@ def _pieces(survey: Overview, titles: tuple[str, str], *, daemon: bool) -> Itera
     if limits:
         yield Text("\n".join(clean(each) for each in limits), style="dim")
     if survey.unfinished:
-        yield JobTable(titles[0], _heads("age"), _cells(survey.unfinished, survey))
+        jobs = JobTable(titles[0], _heads("age"), _cells(survey.unfinished[:most], survey))
+        more = more_line(survey, most)
+        yield jobs if more is None else Group(jobs, Text(more, style="dim"))
     if survey.finished:
         older = older_line(survey)
         table = JobTable(titles[1], _heads("finished", bar=False), _cells(survey.finished, survey))
@@ -129,7 +139,8 @@ def _pieces(survey: Overview, titles: tuple[str, str], *, daemon: bool) -> Itera
 def _heads(when: str, *, bar: bool = True) -> list[tuple[str, str]]:
     heads = [("job", "job"), ("file", "file"), ("route", "route"), ("state", "state")]
     heads += [("share", "")] if bar else []
-    return [*heads, ("rows", "answered" if bar else "rows"), ("failed", "failed"), ("cost", "cost"), ("when", when)]
+    heads += [("rows", "answered" if bar else "rows"), ("failed", "failed"), ("cost", "cost"), ("when", when)]
+    return [*heads, ("expected", "back")] if bar else heads
 
 
 def _cells(jobs: Sequence[JobSummary], survey: Overview) -> list[Cells]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..domain.names import REVIEW
 from ..errors import StateUnusable
 from ..store.reading.snapshot import snapshot
 from .daemon import Running, running
+from .expected import expected_at, usual_times
 from .formatting import utc
 from .job_words import needs_a_person, state_in_words, waits_for
 from .room import no_room
+from .totals import Totals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +48,24 @@ def sinks_needed(state: Path) -> Mapping[str, Sequence[str]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which jobs: of a route, those that came since then, that wait for a person, or of which rows have no answer.
+
+    `finished` is how many of those that are finished, or -1 for all.
+    """
+
+    route: str | None = None
+    since: float | None = None
+    held: bool = False
+    failed: bool = False
+    finished: int = FINISHED_SHOWN
+
+    def takes(self, job: JobSummary) -> bool:
+        """Whether an unfinished job is one of those that wait for a person, or have failed rows, as is wanted."""
+        return (self.held and needs_a_person(job)) or (self.failed and (job.failed > 0 or job.state == "failed"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """Everything at one moment. `older` is how many finished jobs are left out."""
 
@@ -57,22 +77,39 @@ class Overview:
     finished: Sequence[JobSummary]
     older: int
     limits: Sequence[LearntLimit] = ()
+    totals: Totals | None = None
+    expected: Mapping[str, float] = field(default_factory=dict)
+    """When jobs are usually answered, by their ids, where that is known."""
 
     @classmethod
-    def take(cls, places: Places, *, everything: bool = False, ours: bool = False) -> Overview:
+    def take(cls, places: Places, *, wanted: Wanted | None = None, ours: bool = False) -> Overview:
         """Look now. `ours` says that the daemon is this very process, so that it need not be looked for."""
+        wanted = wanted or Wanted()
+        which: dict[str, Any] = {"route": wanted.route, "since": wanted.since}
+        now = time.time()
         with snapshot(places.state) as state:
-            finished = state.finished(-1 if everything else FINISHED_SHOWN)
+            # Stable: within each half the oldest first.
+            unfinished = sorted(state.unfinished(**which), key=lambda job: not needs_a_person(job))
+            if wanted.held or wanted.failed:
+                unfinished = [job for job in unfinished if wanted.takes(job)]
+            finished: Sequence[JobSummary] = ()
+            older = 0
+            if not wanted.held or wanted.failed:
+                finished = state.finished(wanted.finished, **which, failed=wanted.failed)
+                older = state.finished_count(**which, failed=wanted.failed) - len(finished)
+            usual = usual_times(state)
+            expected = {job.id: at for job in unfinished if (at := expected_at(job, usual, now)) is not None}
             return cls(
                 places=places,
-                now=time.time(),
+                now=now,
                 daemon=Running(os.getpid()) if ours else running(places.state),
                 conditions=[*no_room(places.state), *places.blocked(), *state.conditions()],
-                # Stable: within each half the oldest first.
-                unfinished=sorted(state.unfinished(), key=lambda job: not needs_a_person(job)),
+                unfinished=unfinished,
                 finished=finished,
-                older=state.finished_count() - len(finished),
+                older=older,
                 limits=state.limits(),
+                totals=Totals.take(places, state, now),
+                expected=expected,
             )
 
     @classmethod
@@ -105,6 +142,7 @@ class Overview:
         """For `--json`."""
         return {
             **self.frame(),
+            "totals": self.totals.record() if self.totals is not None else None,
             "jobs": [self.job_record(job) for job in (*self.unfinished, *self.finished)],
             "older_finished_jobs": self.older,
             "learnt_limits": [
@@ -167,6 +205,7 @@ class Overview:
                 "collected": utc(job.collected_at),
                 "finished": utc(job.finished_at),
                 "purged": utc(job.purged_at),
+                "expected": utc(self.expected.get(job.id)),
                 "late": utc(job.late_at),
             },
         }
@@ -174,19 +213,35 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class JobDetails:
-    """One job in every detail, and what is around it."""
+    """One job in every detail, and what is around it. `failures` are its failed rows by code, once it is finished."""
 
     around: Overview
     job: JobSummary
     batches: Sequence[BatchSummary]
     deliveries: Sequence[Delivery]
+    failures: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def take(cls, places: Places, job: str) -> JobDetails:
         """Look now. KeyError if there is no job of this id."""
         with snapshot(places.state) as state:
+            return cls.of(Overview.of_conditions(places, state), state, state.job(job))
+
+    @classmethod
+    def take_all(cls, places: Places, jobs: Sequence[str]) -> list[JobDetails]:
+        """Look at several in one go."""
+        with snapshot(places.state) as state:
             around = Overview.of_conditions(places, state)
-            return cls(around, state.job(job), state.batches(job), state.deliveries(job))
+            return [cls.of(around, state, state.job(job)) for job in jobs]
+
+    @classmethod
+    def of(cls, around: Overview, state: State, job: JobSummary) -> JobDetails:
+        """The details of this job."""
+        expected = expected_at(job, usual_times(state), around.now) if job.batches else None
+        if expected is not None:
+            around = replace(around, expected={job.id: expected})
+        failures = state.failures(job.id) if job.final and job.failed else {}
+        return cls(around, job, state.batches(job.id), state.deliveries(job.id), failures)
 
     def outputs(self) -> list[str]:
         """The paths of everything that lies in the outbox for it, the report last."""

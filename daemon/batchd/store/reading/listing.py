@@ -39,7 +39,7 @@ END
 """
 # A letter in another case is the same letter, as far as SQLite knows: those of ASCII.
 _WANTED = """
-(:route IS NULL OR json_extract(route, '$.name') = :route)
+family IS NULL AND (:route IS NULL OR json_extract(route, '$.name') = :route)
 AND (:text = '' OR source LIKE :like ESCAPE '\\' OR substr(id, 1, length(:text)) = :text)
 """
 _COUNTS = f"SELECT {_GROUP} AS name, COUNT(*) AS number FROM jobs WHERE {_WANTED} GROUP BY name"  # noqa: S608

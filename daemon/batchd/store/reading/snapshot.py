@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...domain.states import LIVE_RATE
+from ...domain.states import FAILED_AT_THE_END, LIVE_RATE
 from ...domain.subjects import Subject, subjects_of
 from ...receipts import Receipt
 from ...secrets.fingerprint import account_name
@@ -17,7 +17,12 @@ from ..sums import with_money
 from .opening import connected
 from .records import FINAL, BatchSummary, Condition, Delivery, JobSummary, LearntLimit, StoredEvent, Tokens
 
-_FINAL = "(" + ", ".join(f"'{state}'" for state in sorted(FINAL)) + ")"
+
+def _words(words: Collection[str]) -> str:
+    return "(" + ", ".join(f"'{word}'" for word in sorted(words)) + ")"
+
+
+_FINAL = _words(FINAL)
 
 _JOBS = """
 SELECT *, json_extract(route, '$.name') AS route_name, json_extract(route, '$.provider') AS provider,
@@ -29,19 +34,19 @@ FROM jobs
 
 # Usage is stored as JSON: input, cached input and output tokens.
 _PARTS = """
-SELECT state, COUNT(*) AS number, SUM(rows) AS rows, SUM(ok) AS ok, SUM(failed) AS failed, SUM(empty) AS empty,
+SELECT job, state, COUNT(*) AS number, SUM(rows) AS rows, SUM(ok) AS ok, SUM(failed) AS failed, SUM(empty) AS empty,
        SUM(requests) AS requests,
        SUM(json_extract(usage, '$[0]')) AS input, SUM(json_extract(usage, '$[1]')) AS cached,
        SUM(json_extract(usage, '$[2]')) AS output,
        SUM(json_extract(wasted, '$[0]')) AS wasted_input, SUM(json_extract(wasted, '$[2]')) AS wasted_output
-FROM parts WHERE job = :job GROUP BY state
+FROM parts WHERE job IN (SELECT value FROM json_each(:jobs)) GROUP BY job, state
 """
 
 _BATCHES_UNDER_WAY = """
-SELECT batches.*, SUM(parts.requests) AS ours
+SELECT batches.*, parts.job AS job, SUM(parts.requests) AS ours
 FROM parts JOIN batches ON batches.key = parts.batch
-WHERE parts.job = :job AND parts.state = 'batched'
-GROUP BY batches.key ORDER BY batches.created_at, batches.key
+WHERE parts.job IN (SELECT value FROM json_each(:jobs)) AND parts.state = 'batched'
+GROUP BY parts.job, batches.key ORDER BY batches.created_at, batches.key
 """
 
 # What a batch of the past held of the job is not kept; of one under way it is what its parts say.
@@ -71,8 +76,10 @@ ORDER BY id
 
 # What was spent; nothing where the price of a part of it was not known.
 _MONEY = with_money(
-    "SELECT CASE WHEN COUNT(cost) = COUNT(*) THEN MONEY(cost) END AS cost FROM spending "
-    "WHERE job = :job OR job IN (SELECT id FROM jobs WHERE family = :job)"
+    "SELECT job, CASE WHEN COUNT(cost) = COUNT(*) THEN MONEY(cost) END AS cost FROM ("
+    "SELECT asked.value AS job, cost FROM json_each(:jobs) AS asked JOIN spending ON spending.job = asked.value "
+    "UNION ALL SELECT jobs.family, cost FROM json_each(:jobs) AS asked JOIN jobs ON jobs.family = asked.value "
+    "JOIN spending ON spending.job = jobs.id) GROUP BY job"
 )
 
 # Of the latest that were made: a provider that is slow today was so yesterday, and not last year.
@@ -84,6 +91,22 @@ ORDER BY rowid DESC LIMIT 100
 
 _LAST_WORD = "SELECT data FROM events WHERE job = :job AND kind = 'JobFinished' ORDER BY id DESC LIMIT 1"
 
+# Of all jobs, or of a route, or of those that came since then.
+_WANTED = """
+family IS NULL AND (:route IS NULL OR json_extract(route, '$.name') = :route)
+AND (:since IS NULL OR claimed_at >= :since)
+"""
+# Those of which at least one row has no answer.
+_NOT_WELL = f"""
+(state = 'rejected' OR reason_code IN {_words(FAILED_AT_THE_END)}
+ OR EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.failed > 0))
+"""  # noqa: S608  # words of our own
+_DONE = """
+SELECT COUNT(*) AS jobs, COALESCE(SUM(rows), 0) AS rows FROM jobs
+WHERE family IS NULL AND state = 'done' AND finished_at >= :since
+"""
+_SPENT = "SELECT COALESCE(SUM(cost), 0) AS cost FROM spent_by_day WHERE day = :day AND currency = :currency"
+
 
 class State:
     """One consistent look. Without a database there is nothing, which is no error: nothing has been dropped yet."""
@@ -91,19 +114,47 @@ class State:
     def __init__(self, connection: sqlite3.Connection | None) -> None:
         self.connection = connection
 
-    def unfinished(self) -> list[JobSummary]:
-        """Jobs that something will still happen to, the oldest first."""
-        return self._jobs(f"WHERE family IS NULL AND state NOT IN {_FINAL} ORDER BY claimed_at, id")
+    def unfinished(self, *, route: str | None = None, since: float | None = None) -> list[JobSummary]:
+        """Jobs that something will still happen to, the oldest first; of a route, or those that came since then."""
+        where = f"WHERE state NOT IN {_FINAL} AND {_WANTED} ORDER BY claimed_at, id"
+        return self._jobs(where, route=route, since=since)
 
-    def finished(self, most: int) -> list[JobSummary]:
-        """The jobs that were finished last, the latest last; all of them if `most` is negative."""
-        where = f"WHERE family IS NULL AND state IN {_FINAL} ORDER BY finished_at DESC, claimed_at DESC, id LIMIT :most"
-        return self._jobs(where, most=most)[::-1]
+    def finished(
+        self, most: int, *, route: str | None = None, since: float | None = None, failed: bool = False
+    ) -> list[JobSummary]:
+        """The jobs that were finished last, the latest last; all of them if `most` is negative.
 
-    def finished_count(self) -> int:
-        """How many finished jobs there are."""
-        rows = self.rows(f"SELECT COUNT(*) AS number FROM jobs WHERE family IS NULL AND state IN {_FINAL}")  # noqa: S608
+        `failed`: only those that were rejected, or have rows without an answer.
+        """
+        where = f"WHERE state IN {_FINAL} AND {_WANTED}{f' AND {_NOT_WELL}' if failed else ''}"
+        order = "ORDER BY finished_at DESC, claimed_at DESC, id LIMIT :most"
+        return self._jobs(f"{where} {order}", most=most, route=route, since=since)[::-1]
+
+    def finished_count(self, *, route: str | None = None, since: float | None = None, failed: bool = False) -> int:
+        """How many of these there are."""
+        where = f"state IN {_FINAL} AND {_WANTED}{f' AND {_NOT_WELL}' if failed else ''}"
+        rows = self.rows(f"SELECT COUNT(*) AS number FROM jobs WHERE {where}", route=route, since=since)  # noqa: S608
         return rows[0]["number"] if rows else 0
+
+    def done_since(self, since: float) -> tuple[int, int]:
+        """How many jobs were done since then, and their rows."""
+        for row in self.rows(_DONE, since=since):
+            return row["jobs"], row["rows"]
+        return 0, 0
+
+    def stopped_count(self) -> int:
+        """How many jobs have stopped until a person acts."""
+        return sum(row["number"] for row in self.rows("SELECT COUNT(*) AS number FROM jobs WHERE state = 'failed'"))
+
+    def spent_on(self, day: int, currency: str) -> int:
+        """What was spent on this day of UTC, as days since 1970, in subunits."""
+        return sum(row["cost"] for row in self.rows(_SPENT, day=day, currency=currency))
+
+    def failures(self, job: str) -> Mapping[str, int]:
+        """Why rows of a finished job failed: how many, by code."""
+        for row in self.rows(_LAST_WORD, job=job):
+            return dict(json.loads(row["data"]).get("failures", {}))
+        return {}
 
     def job(self, job: str) -> JobSummary:
         """One job; KeyError if there is none of this id."""
@@ -191,16 +242,27 @@ class State:
         return [] if self.connection is None else self.connection.execute(query, values).fetchall()
 
     def _jobs(self, where: str, **values: Any) -> list[JobSummary]:
-        return [self._job(row) for row in self.rows(_JOBS + where, **values)]
+        found = self.rows(_JOBS + where, **values)
+        # Asked for all jobs at once: there may be thousands.
+        jobs = json.dumps([row["id"] for row in found])
+        parts: dict[str, dict[str, sqlite3.Row]] = {}
+        for row in self.rows(_PARTS, jobs=jobs):
+            parts.setdefault(row["job"], {})[row["state"]] = row
+        batches: dict[str, list[BatchSummary]] = {}
+        for row in self.rows(_BATCHES_UNDER_WAY, jobs=jobs):
+            batches.setdefault(row["job"], []).append(batch_of(row))
+        costs = {row["job"]: row["cost"] for row in self.rows(_MONEY, jobs=jobs)}
+        return [
+            self._job(row, parts.get(row["id"], {}), batches.get(row["id"], []), costs.get(row["id"])) for row in found
+        ]
 
-    def _job(self, row: sqlite3.Row) -> JobSummary:
+    def _job(
+        self, row: sqlite3.Row, parts: dict[str, sqlite3.Row], batches: Sequence[BatchSummary], cost: int | None
+    ) -> JobSummary:
         job, state = row["id"], row["state"]
-        parts = {part["state"]: part for part in self.rows(_PARTS, job=job)}
-        batches = [batch_of(batch) for batch in self.rows(_BATCHES_UNDER_WAY, job=job)] if "batched" in parts else []
         ok, failed, empty = (_sum(parts, column) for column in ("ok", "failed", "empty"))
         if state in FINAL and not parts:
             ok, failed, empty = self._last_word(job)
-        [money] = self.rows(_MONEY, job=job)
         steps = self._jobs("WHERE family = :job ORDER BY accepted_at, id", job=job) if row["then"] is not None else []
         under_way = sum(batch.answered for batch in batches)
         under_way += parts["answered"]["requests"] if "answered" in parts else 0
@@ -223,7 +285,7 @@ class State:
             reason_code=row["reason_code"],
             reason=row["reason"],
             estimated_cost=row["estimated_cost"],
-            cost=money["cost"],
+            cost=cost,
             currency=row["currency"],
             outbox_stem=row["outbox_stem"],
             archive_name=row["archive_name"],
