@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from batchd.domain.states import JobState
 from batchd.domain.subjects import DISK, Subject
 from batchd.people.language import Language
 from batchd.status.expected import UsualTimes, expected_at
@@ -82,7 +83,7 @@ def test_what_the_person_should_know_stands_there(
 
 
 def test_every_state_that_a_job_can_be_in_has_its_words() -> None:
-    for state in ("claiming", "claimed", "planning", "running", "held", "delivering", "rejecting", "failed"):
+    for state in (each.value for each in JobState if not each.final):
         for changes in (
             {},
             {"cancelled": True},

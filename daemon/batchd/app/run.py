@@ -16,6 +16,7 @@ from .loop_watch import watch_of
 from .page import page_of
 from .reload import reload
 from .signals import ends_with_terminal, handle_signals, has_terminal
+from .starting import starting
 from .worker_deaths import keeping_off_what_workers_cannot_load
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ async def _run(config: Config, catalogue: Catalogue, *, workers: int | None, not
             handle_signals({signal.SIGHUP: hang_up}, stop=ours.supervisor.stop),
             keeping_off_what_workers_cannot_load(ours),
         ):
+            for line in starting(config, catalogue):
+                logger.info("%s", line, extra={"action": "Start"})
             logger.info("Watching %s.", config.folders.inbox, extra={"action": "Start"})
             async with page_of(ours):
                 await ours.supervisor.run()
