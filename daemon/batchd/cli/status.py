@@ -16,7 +16,7 @@ from .call import Call, Option, as_moment, json_option, pass_call
 from .naming import complete_any
 
 if TYPE_CHECKING:
-    from ..status.overview import JobDetails, Overview, Wanted
+    from ..status.overview import JobDetails, JobFilter, Overview
     from ..status.places import Places
 
 LOOK_EVERY = 1.0
@@ -71,9 +71,9 @@ def status(
       batchd status --json | jq '.jobs[] | select(.rows.failed > 0)'
     """
     places = call.places()
-    from ..status.overview import FINISHED_SHOWN, Wanted
+    from ..status.overview import FINISHED_SHOWN, JobFilter
 
-    wanted = Wanted(
+    wanted = JobFilter(
         route=route,
         since=since,
         held=held,
@@ -88,7 +88,7 @@ def status(
         _watch(take, as_json=as_json, limit=limit)
 
 
-def _taker(places: Places, word: str | None, wanted: Wanted) -> Callable[[], Overview | JobDetails]:
+def _taker(places: Places, word: str | None, wanted: JobFilter) -> Callable[[], Overview | JobDetails]:
     from ..status.overview import Overview
 
     if word is None:

@@ -48,7 +48,7 @@ def sinks_needed(state: Path) -> Mapping[str, Sequence[str]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class JobFilter:
     """Which jobs: of a route, those that came since then, that wait for a person, or of which rows have no answer.
 
     `finished` is how many of those that are finished, or -1 for all.
@@ -82,9 +82,9 @@ class Overview:
     """When jobs are usually answered, by their ids, where that is known."""
 
     @classmethod
-    def take(cls, places: Places, *, wanted: Wanted | None = None, ours: bool = False) -> Overview:
+    def take(cls, places: Places, *, wanted: JobFilter | None = None, ours: bool = False) -> Overview:
         """Look now. `ours` says that the daemon is this very process, so that it need not be looked for."""
-        wanted = wanted or Wanted()
+        wanted = wanted or JobFilter()
         which: dict[str, Any] = {"route": wanted.route, "since": wanted.since}
         now = time.time()
         with snapshot(places.state) as state:
