@@ -16,7 +16,7 @@ from .expected import expected_at, usual_times
 from .formatting import utc
 from .job_words import needs_a_person, state_in_words, waits_for
 from .room import no_room
-from .totals import Totals
+from .totals import StatusTotals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +77,7 @@ class Overview:
     finished: Sequence[JobSummary]
     older: int
     limits: Sequence[LearntLimit] = ()
-    totals: Totals | None = None
+    totals: StatusTotals | None = None
     expected: Mapping[str, float] = field(default_factory=dict)
     """When jobs are usually answered, by their ids, where that is known."""
 
@@ -108,7 +108,7 @@ class Overview:
                 finished=finished,
                 older=older,
                 limits=state.limits(),
-                totals=Totals.take(places, state, now),
+                totals=StatusTotals.take(places, state, now),
                 expected=expected,
             )
 

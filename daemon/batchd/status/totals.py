@@ -18,7 +18,7 @@ DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class StatusTotals:
     """Jobs by where they are, and today's jobs and rows. Days of jobs are local ones, those of money of UTC.
 
     `spent` is in subunits of `currency`; `left` is what the budget of a day has left, None if it has none.
@@ -35,7 +35,7 @@ class Totals:
     currency: str
 
     @classmethod
-    def take(cls, places: Places, state: State, now: float) -> Totals:
+    def take(cls, places: Places, state: State, now: float) -> StatusTotals:
         """Add up now."""
         groups = counts_by_group(state)
         done, rows = state.done_since(_midnight(now))
