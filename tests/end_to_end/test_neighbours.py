@@ -195,14 +195,14 @@ import time
 from batchd import Sink, hookimpl
 
 
-class Webhook(Sink):
+class Till(Sink):
     async def publish(self, job, rows):
         {work}
 
 
 @hookimpl
 def register_sinks(register):
-    register("webhook", Webhook)
+    register("till", Till)
 """
 
 
@@ -214,7 +214,7 @@ def blocked(tmp_path: Path) -> Iterator[Place]:
         folder = str(tmp_path / "sandbox")
         place.url = place.sandbox("sandbox", "--port", "0", "--folder", folder, "--latency", "100ms")
         tables = PROVIDER.format(name="plain", url=place.url, sinks='["csv"]')
-        tables += PROVIDER.format(name="hooked", url=place.url, sinks='["csv", "webhook"]')
+        tables += PROVIDER.format(name="hooked", url=place.url, sinks='["csv", "till"]')
         (tmp_path / "plugins.d").mkdir()
         (tmp_path / "config.toml").write_text(TOP + tables)
         make_folders(place, ("plain", "hooked"))
@@ -236,7 +236,7 @@ def test_a_plugin_that_blocks_the_loop_is_named_and_kept_off(blocked: Place, wor
     blocked.run()
     blocked.drop("plain/june.csv", reviews(3))
     assert [row["status"] for row in blocked.results("plain/june")] == ["ok"] * 3
-    status = until(lambda: "sink webhook" in (said := blocked.batchd("status").stdout) and said, "the sink is named")
+    status = until(lambda: "sink till" in (said := blocked.batchd("status").stdout) and said, "the sink is named")
     for text in (status, blocked.batchd("check", "--offline").stdout, (blocked.folder / "daemon.log").read_text()):
         shown = " ".join(text.split())
         assert 'The plugin "hook" is kept off: publish of the plugin "hook"' in shown
@@ -257,7 +257,7 @@ import time
 from batchd import PromptBuilder, Sink, hookimpl
 
 
-class Webhook(Sink):
+class Till(Sink):
     def __init__(self, settings):
         {made}
 
@@ -272,7 +272,7 @@ class Worded(PromptBuilder):
 
 @hookimpl
 def register_sinks(register):
-    register("webhook", Webhook)
+    register("till", Till)
 
 
 @hookimpl
@@ -297,14 +297,14 @@ def test_a_plugin_that_blocks_or_dies_when_it_is_loaded_stops_only_what_needs_it
     blocked.run()
     assert [row["status"] for row in blocked.results("plain/may")] == ["ok"] * 3
     sentences = (
-        'The plugin "hook" is kept off: the sink "webhook" did not return within 2 s (',
+        'The plugin "hook" is kept off: the sink "till" did not return within 2 s (',
         'The plugin "gone" is kept off: its import ended the process with status 0',
     )
 
     def said(*command: str) -> str:
         return " ".join(blocked.batchd(*command).stdout.split())
 
-    status = until(lambda: "sink webhook" in (text := said("status")) and "worded" in text and text, "both wait")
+    status = until(lambda: "sink till" in (text := said("status")) and "worded" in text and text, "both wait")
     for text in (status, said("check", "--offline"), said("plugins")):
         assert [sentence for sentence in sentences if sentence not in text] == []
     for route in ("hooked", "worded"):
@@ -331,7 +331,7 @@ def test_a_sink_whose_threads_hang_keeps_only_its_own_jobs_waiting(blocked: Plac
     until(lambda: len(list((blocked.folder / "outbox" / "hooked").glob("*.results.csv"))) == 30, "all but the hook")
     blocked.drop("plain/june.csv", reviews(3))
     assert [row["status"] for row in blocked.results("plain/june")] == ["ok"] * 3
-    job = blocked.batchd("skip-sink", "hooked/0.csv", "webhook")
+    job = blocked.batchd("skip-sink", "hooked/0.csv", "till")
     assert job.returncode == 0, job.stdout + job.stderr
     blocked.report("hooked/0")
     daemon.terminate()

@@ -247,7 +247,7 @@ class PluginTables:
         except PluginError as error:
             return (), [SettingFault((), str(error))]
         # The validators of a plugin's settings are foreign code.
-        except Exception as error:  # noqa: BLE001
+        except (Exception, SystemExit) as error:  # noqa: BLE001
             return (), [
                 SettingFault((), f'the {role.noun} "{kind}" failed on these settings: {what_was_raised(error)}')
             ]

@@ -26,7 +26,7 @@ from typing import IO, Any
 from ..errors import BatchdError
 from ..files import make_folder
 from ..plugin.blame import PluginPlace, homes_of, place_of, place_of_dump
-from ..plugin.catalogue import Catalogue
+from ..plugin.catalogue import Catalogue, Role
 from ..plugin.disabled import disabled_origin
 from ..plugin.kept_off import (
     DEAF,
@@ -159,7 +159,7 @@ def _may_block(config: Path | None) -> float:
 
 def _kept(plugin: str, ended: _Ended, place: PluginPlace | None, seconds: float, configuration: str) -> KeptOff:
     place = place or PluginPlace(plugin, "", 0, ended.what)
-    what = ended.what or str(place)
+    what = ended.what or (str(place) if place.file else "its code")
     where = f" ({place.file}, line {place.line})" if place.file else ""
     if ended.raised:
         how = f"{what} raised {ended.raised}"
@@ -270,7 +270,13 @@ def rehearse(
         catalogue = Catalogue.load(
             Path(plugin_dir) if plugin_dir else None, disabled, tolerant=True, off=off, begun=note
         )
-        assert catalogue.offers is not None
+        for offer in catalogue.offers:
+            # Commands are made for help alone; a daemon needs none.
+            if config is None and offer.role is Role.COMMAND and not _is_built_in(offer.distribution):
+                note(offer.plugin, f'the command "{offer.kind}"')
+                with contextlib.suppress(Exception, SystemExit):  # told where the command is called
+                    offer.factory()
+                note("", "")
         if config is not None:
             _make_all(Path(config), catalogue)
     except BatchdError:
