@@ -42,7 +42,7 @@ from .listing import everything
 from .normalise import OWED, identifier, instant, size_of, status_of, unwrap
 from .pacing import USUAL, Pacing
 from .retrying import with_retries
-from .settings import Access, OpenAISettings
+from .settings import LIMITS, Access, OpenAISettings
 from .wire import Call, Kind
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
     """OpenAI's Batch API and its endpoints with immediate answers, and the same calls of many other services."""
 
     Settings = OpenAISettings
+    limits = LIMITS
 
     def __init__(self, settings: OpenAISettings, *, pacing: Pacing = USUAL) -> None:
         super().__init__(settings)
@@ -113,12 +114,8 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
         answer = await self.answer(LiveCall(custom_id, msgspec.json.encode(body), endpoint, custom_id))
         if answer.failure is not None:
             return Result(custom_id, answer.failure)
-        line = b'{"custom_id":%s,"response":{"status_code":%d,"body":%s},"error":null}' % (
-            msgspec.json.encode(custom_id),
-            answer.status,
-            answer.body,
-        )
-        result = read_output_line(line)
+        head = b'{"custom_id":%s,"response":{"status_code":%d,"body":' % (msgspec.json.encode(custom_id), answer.status)
+        result = read_output_line(head + answer.body + b'},"error":null}')
         if result is None:
             raise TransientError(f"{self.settings.base_url} answered with something that is not JSON.", answered=True)
         return result

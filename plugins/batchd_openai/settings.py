@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, PlainValidator, TypeAdapter, ValidationError, field_validator, model_validator
 
-from batchd import Duration, Json, RejectedError, Secret, Settings
+from batchd import Duration, Json, Limits, RejectedError, Secret, Settings
 
 OPENAI = "https://api.openai.com/v1"
+LIMITS = Limits(max_line_bytes=30_000_000)
+"""Where a service has no narrower limit: services take pictures of 20 MB, which are a third longer in base64."""
 NO_KEY = "none"
 
 _REFERENCES = ("env:", "file:", "credential:")

@@ -50,7 +50,7 @@ def test_opening_imports_the_sdk_before_any_call() -> None:
 
 def test_what_it_is() -> None:
     assert issubclass(OpenAIProvider, BatchProvider)
-    assert OpenAIProvider.limits == Limits(50_000, 95_000_000, 1_000_000, None)
+    assert OpenAIProvider.limits == Limits(50_000, 95_000_000, 30_000_000, None)
     settings = OpenAISettings()
     assert settings.base_url == "https://api.openai.com/v1"
     assert settings.api_key.where == "the environment variable OPENAI_API_KEY"

@@ -280,6 +280,7 @@ class Estimating:
                     large=self.large,
                     piece=self.piece,
                     pictures=PictureFolder(route.files, route.max_file_bytes) if route.files else None,
+                    max_file_bytes=route.max_file_bytes,
                     skip_empty=route.empty_rows == "skip",
                 )
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 
 from ..engine.context import Context
 from ..store.answer_cache import AnswerCache
@@ -32,6 +33,9 @@ def sweep_tries(context: Context) -> None:
     for file in context.spool.asked_ahead("").parent.glob("*.jsonl"):
         if file.stat().st_mtime < before:
             file.unlink(missing_ok=True)
+    for folder in context.spool.asked_ahead("").parent.glob("*.pictures"):
+        if folder.stat().st_mtime < before:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 async def sweep_jobs(context: Context) -> None:

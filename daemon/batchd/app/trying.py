@@ -7,6 +7,7 @@ that runs works on it; else this process does, and leaves all other jobs alone.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -124,12 +125,13 @@ class Trying:
             route = self._asking(route, prompt)
         estimating = Estimating(self.config, self.catalogue)
         estimate = estimating.of_file(file, route, models, everything=False, expected=None)
-        try:
-            done, names, lines, chosen = self._read(file, route, number, spread=spread)
-        except FileRefused as refused:
-            raise FileRefused(refused.code, f"{file.name} would be rejected. {refused}") from None
         pairs = [estimating.pair(word, [route.provider]) for word in models] or [(route.provider, route.model)]
         columns = [self._column(route, *pair) for pair in dict.fromkeys(pairs)]
+        try:
+            jobs = [column.job for column in columns]
+            done, names, lines, chosen = self._read(file, route, number, jobs, spread=spread)
+        except FileRefused as refused:
+            raise FileRefused(refused.code, f"{file.name} would be rejected. {refused}") from None
         builder = self.catalogue.create(Role.PROMPT_BUILDER, route.prompt.kind, route.prompt.settings)
         records = [rows.decode(line) for line in lines]
         return TryPlan(
@@ -200,7 +202,7 @@ class Trying:
         return Column(self.clock.new_id(), asked, batch_only=not live)
 
     def _read(
-        self, file: Path, route: Route, number: int, *, spread: bool
+        self, file: Path, route: Route, number: int, jobs: Sequence[str], *, spread: bool
     ) -> tuple[ReadDone, list[str], list[bytes], list[int]]:
         plugin_dir = str(self.config.plugin_dir) if self.config.plugin_dir else None
         here = partial(replace, plugin_dir=plugin_dir, disabled=frozenset(self.config.plugins.disabled))
@@ -215,8 +217,15 @@ class Trying:
                     reader=here(route.reader or PluginSpec("")),
                     builder=here(route.prompt),
                     read_timeout=self.config.workers.read_timeout,
+                    formats=route.formats,
+                    max_file_bytes=route.max_file_bytes,
                 )
             )
+            came_with = target.with_name("pictures")
+            for job in jobs if came_with.exists() else ():
+                ahead = Spool(self.config.folders.state).pictures_ahead(job)
+                make_folder(ahead.parent, mode=0o700)
+                shutil.copytree(came_with, ahead)
             chosen = rows.sample(done.rows, number, spread=spread)
             last = max(chosen)
             lines = []

@@ -64,7 +64,8 @@ def read_route(
     if prompt.kind:
         plugins.check_prompt(prompt, table.endpoint, table.params, keys)
     part_rows = table.part_rows
-    if "part_rows" not in written and table.files is not None:
+    zipped = prompt.settings.get("images") and "zip" in [each.lower().lstrip(".") for each in table.formats or ()]
+    if "part_rows" not in written and (table.files is not None or zipped):
         part_rows = FILES_OF_PART
     elif "part_rows" not in written and table.endpoint.endswith("/embeddings"):
         part_rows = VECTORS_OF_PART

@@ -255,6 +255,7 @@ class Context:
         here = (
             job.route.reuse is not None
             or job.route.files is not None
+            or self.spool.pictures(job.id).exists()
             or job.trial is not None
             or job.parent is not None
             or self.spool.answers_ahead.exists()

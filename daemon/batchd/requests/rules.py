@@ -336,9 +336,14 @@ def duplicate_fault(name: str, first: str, *, same: bool | None = None, field: s
     return Fault(code, f"{field} {shown(name)} was used before, in {first}. {fix}", field)
 
 
-def too_long(size: int, most: int) -> Fault:
-    """A line that has too many bytes."""
+def too_long(size: int, most: int, *, picture: bool = False) -> Fault:
+    """A line that has too many bytes, of which a picture may be the most."""
     message = f"The request is {size:,} bytes long, and at most {most:,} are allowed. Shorten it."
+    if picture:
+        message = (
+            f"The request is {size:,} bytes long with its picture, which is a third longer in it, and at most {most:,} "
+            "are allowed. Save the picture smaller, and drop the failed rows again."
+        )
     return Fault("too_long", message)
 
 

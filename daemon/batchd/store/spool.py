@@ -113,6 +113,10 @@ class Spool:
         """The rows of a try, from when a person orders it until the daemon has begun it."""
         return self.state / "tries" / f"{job}.jsonl"
 
+    def pictures_ahead(self, job: str) -> Path:
+        """The pictures that came with these rows in an archive."""
+        return self.state / "tries" / f"{job}.pictures"
+
     def rows(self, job: str) -> Path:
         """Its rows."""
         return self.job(job) / "rows.jsonl"

@@ -6,7 +6,7 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ class CountTask:
     part_rows: int = PART_ROWS
     pictures: PictureFolder | None = None
     skip_empty: bool = False
+    max_file_bytes: int = 20_000_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -156,7 +157,16 @@ def _some(parts: Sequence[tuple[int, int, int, int]], sample: int) -> Sequence[t
 
 def _read_task(task: CountTask, source: Path, part_rows: int) -> ReadTask:
     target = task.folder / "rows.jsonl"
-    return ReadTask(str(source), task.name, str(target), part_rows, task.reader, task.builder, formats=task.formats)
+    return ReadTask(
+        str(source),
+        task.name,
+        str(target),
+        part_rows,
+        task.reader,
+        task.builder,
+        formats=task.formats,
+        max_file_bytes=task.max_file_bytes,
+    )
 
 
 def _plan_task(task: CountTask, reading: ReadTask, done: ReadDone, first: int, offset: int, length: int) -> PlanTask:
@@ -175,9 +185,18 @@ def _plan_task(task: CountTask, reading: ReadTask, done: ReadDone, first: int, o
         endpoint=task.endpoint,
         max_line_bytes=task.max_line_bytes,
         model=next(iter(task.models.values())),
-        pictures=task.pictures,
+        pictures=_pictures(task),
         skip_empty=task.skip_empty,
     )
+
+
+def _pictures(task: CountTask) -> PictureFolder | None:
+    """Where pictures are: those that came in the archive were put beside the rows."""
+    came_with = task.folder / "pictures"
+    if not came_with.exists():
+        return task.pictures
+    known = task.pictures or PictureFolder(None, task.max_file_bytes)
+    return replace(known, copies=str(came_with))
 
 
 def _note_failures(counted: Counted, results: Path) -> None:

@@ -15,7 +15,7 @@ from ..domain.rows import is_blank
 from ..errors import FileRefused
 from ..model import BadRow, Dialect, Json
 from ..workers import worker_plugins
-from .unpacking import Unpacked, limits_of, unpacked
+from .unpacking import Pictures, Unpacked, limits_of, unpacked
 
 FILE = "file"
 """The column with the name of the file in the archive, if there are several."""
@@ -39,8 +39,10 @@ class OpenedFile:
 
 
 @contextmanager
-def opened(source: Source, folder: Path, spec: PluginSpec, formats: Sequence[str] | None) -> Iterator[OpenedFile]:
-    """The file as a table. `folder` is where it is unpacked, if it must be. Raises FileRefused."""
+def opened(
+    source: Source, folder: Path, spec: PluginSpec, formats: Sequence[str] | None, pictures: Pictures | None = None
+) -> Iterator[OpenedFile]:
+    """The file as a table. `folder` is where it is unpacked, if it must be; `pictures` are kept. Raises FileRefused."""
     _require_taken(source.name, spec, formats)
     if worker_plugins.reads(spec, source.suffix):
         reader = worker_plugins.reader(spec, source.suffix)
@@ -53,7 +55,7 @@ def opened(source: Source, folder: Path, spec: PluginSpec, formats: Sequence[str
             return False
         return takes(suffix, formats, asked_for=worker_plugins.only_if_named(spec, suffix))
 
-    with unpacked(source, folder, limits_of(spec.settings), is_table) as found:
+    with unpacked(source, folder, limits_of(spec.settings), is_table, pictures) as found:
         yield _joined(found, spec) if len(found.tables) > 1 else _single(found, spec)
 
 

@@ -2,7 +2,8 @@
 
 A prompt writes `file:NAME` where an address of a picture stands. The file is opened beneath the folder, never through a
 link, and copied to the working files of the job when the row is planned for the first time: whatever happens to the
-file afterwards, the row asks the same, in each attempt and after each crash.
+file afterwards, the row asks the same, in each attempt and after each crash. Pictures in an archive are copied there
+when it is read; their names are never paths.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,12 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class PictureFolder:
-    """Where a route's pictures are. `copies` is the folder of the job for them, None to keep none; `most` are bytes."""
+    """Where a route's pictures are. `copies` is the folder of the job for them, None to keep none; `most` are bytes.
 
-    root: str
+    Without a `root` there are only those that came in the archive with the table.
+    """
+
+    root: str | None
     most: int
     copies: str | None = None
 
@@ -107,12 +111,14 @@ def _kept(name: str, folder: PictureFolder) -> bytes:
     """The content as it was when the job read it first."""
     if folder.copies is None:
         return _read(name, folder)
-    key = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    key = key_of(name)
     copy = Path(folder.copies, key)
     try:
         return copy.read_bytes()
     except FileNotFoundError:
         pass
+    if (too_large := copy.with_suffix(LARGE)).exists():
+        raise _too_large(name, int(too_large.read_text()), folder.most)
     content = _read(name, folder)
     make_folder(copy.parent, mode=0o700)
     draft = copy.with_name(f".{key}.{os.getpid()}")
@@ -130,7 +136,49 @@ def _kept(name: str, folder: PictureFolder) -> bytes:
     return content
 
 
+def key_of(name: str) -> str:
+    """The name of the copy of a picture."""
+    name = name.replace("\\", "/").removeprefix("./")
+    return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+LARGE = ".large"
+"""What the name of a note ends in that stands for a picture of an archive that is too large: its size."""
+
+
+def keep(copies: Path, names: Sequence[str], pieces: Iterable[bytes], most: int) -> None:
+    """Copy a picture out of an archive, by each of these names; only a note that it is too large, if it is."""
+    make_folder(copies, mode=0o700)
+    first, *others = dict.fromkeys(map(key_of, names))
+    size, draft = 0, copies / f".{first}"
+    with draft.open("wb") as file:
+        for piece in pieces:
+            size += len(piece)
+            if size <= most:
+                file.write(piece)
+        if size > most:
+            file.seek(0)
+            file.truncate()
+            file.write(str(size).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    ending = LARGE if size > most else ""
+    draft.replace(copies / f"{first}{ending}")
+    for other in others:
+        (copies / f"{other}{ending}").unlink(missing_ok=True)
+        os.link(copies / f"{first}{ending}", copies / f"{other}{ending}")
+
+
+def _too_large(name: str, size: int, most: int) -> _Unusable:
+    return _Unusable(
+        f"The picture “{name}” has {size:,} bytes, and may have {most:,}. Save it smaller. For the operator: "
+        "max_file_bytes in the route."
+    )
+
+
 def _read(name: str, folder: PictureFolder) -> bytes:
+    if folder.root is None:
+        raise _Unusable(f"There is no picture “{name}” in the archive. Put it there and drop the archive again.")
     path = name.replace("\\", "/")
     advice = "Put it there and drop the failed rows again."
     if not path or path.startswith("/") or "\0" in path or {"", ".", ".."} & set(path.split("/")):
@@ -159,10 +207,7 @@ def _read(name: str, folder: PictureFolder) -> bytes:
         content = _up_to(file, folder.most + 1)
         after = os.fstat(file)
     if len(content) > folder.most:
-        raise _Unusable(
-            f"The picture “{name}” has {before.st_size:,} bytes, and may have {folder.most:,}. Save it smaller. For "
-            "the operator: max_file_bytes in the route."
-        )
+        raise _too_large(name, before.st_size, folder.most)
     if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size) or len(content) != after.st_size:
         raise _Unusable(f"The picture “{name}” was being written just then. Drop the failed rows again.")
     return content

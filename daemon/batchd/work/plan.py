@@ -171,7 +171,7 @@ class _Planned:
         line = b"%b%d%b%b}\n" % (self._ahead, number, self._behind, on_one_line(body))
         fault, most = self._rules.read(body)
         if self._task.max_line_bytes is not None and len(line) > self._task.max_line_bytes:
-            fault = too_long(len(line), self._task.max_line_bytes)
+            fault = too_long(len(line), self._task.max_line_bytes, picture=b"data:image/" in body)
         if fault is not None:
             self._fail(number, fault.code, fault.message)
             return False

@@ -25,6 +25,7 @@ from ..workers.limits import READ_TIMEOUT, Progress, limited
 from .opening import OpenedFile, opened
 from .part_files import lines_of
 from .results_again import ResultsAgain
+from .unpacking import Pictures
 
 MAX_COLUMNS = 16_384
 """Columns of a file: as many as a sheet of Excel has. With a million of them, two rows took 704 MiB."""
@@ -37,6 +38,8 @@ class ReadTask:
     `among` is the number of workers for its parts: a small file is cut so that each gets a share. Of a file with
     more than `pilot` rows, so many are in parts of their own: the first, or some from all over the file. `formats` are
     those that the route names. The `steps` that follow, by the names of their routes, must have their columns too.
+    Pictures in an archive go to the folder `pictures` beside the target, if the prompt may show them, up to
+    `max_file_bytes` each.
     """
 
     source: str
@@ -52,6 +55,7 @@ class ReadTask:
     pilot_spread: bool = False
     formats: Sequence[str] | None = None
     steps: Sequence[tuple[str, PluginSpec]] = ()
+    max_file_bytes: int = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,9 @@ def read(task: ReadTask) -> ReadDone:
         open_source(path).close()
         progress.ours = True  # to unpack a large file takes long
         folder = Path(task.target).with_name("unpacked")
-        with opened(Source(path, task.name), folder, task.reader, task.formats) as table:
+        shows = task.builder.kind != "template" or bool(task.builder.settings.get("images"))
+        pictures = Pictures(folder.with_name("pictures"), task.max_file_bytes) if shows else None
+        with opened(Source(path, task.name), folder, task.reader, task.formats, pictures) as table:
             progress.ours = False
             return _read(task, path, table, progress)
 

@@ -5,6 +5,7 @@ The names inside are only read: the files are called `0`, `1`, …
 
 from __future__ import annotations
 
+import posixpath
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,8 +19,10 @@ from ..contracts import Source
 from ..domain.formats import ARCHIVE, PACKED, suffix_of, without_packing
 from ..domain.never_taken import is_never_taken
 from ..errors import FileRefused
+from ..files import fsync_folder
 from ..model import Json
 from . import zstd_frames
+from .pictures import keep
 
 _CHUNK = 1 << 18
 _GZIP = b"\x1f\x8b"
@@ -43,8 +46,25 @@ def limits_of(settings: Mapping[str, Any]) -> UnpackLimits:
     return UnpackLimits(**{key: settings[key] for key in LIMIT_KEYS if key in settings})
 
 
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Pictures in an archive go to this folder, if they have at most so many bytes."""
+
+    folder: Path
+    most: int
+
+
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
+
+
 @contextmanager
-def unpacked(source: Source, folder: Path, limits: UnpackLimits, is_table: Callable[[str], bool]) -> Iterator[Unpacked]:
+def unpacked(
+    source: Source,
+    folder: Path,
+    limits: UnpackLimits,
+    is_table: Callable[[str], bool],
+    pictures: Pictures | None = None,
+) -> Iterator[Unpacked]:
     """The tables in a file, in `folder` as long as the block runs. `is_table` tells names of tables from others."""
     shutil.rmtree(folder, ignore_errors=True)
     if source.suffix not in {*PACKED, ARCHIVE}:
@@ -54,7 +74,7 @@ def unpacked(source: Source, folder: Path, limits: UnpackLimits, is_table: Calla
     try:
         with source.open() as file:
             if source.suffix == ARCHIVE:
-                found = _archive(file, folder, limits, is_table)
+                found = _archive(file, folder, limits, is_table, pictures)
             else:
                 found = _single(file, source, folder, limits)
         yield found
@@ -125,19 +145,25 @@ def gzip_pieces(file: IO[bytes]) -> Iterator[bytes]:
         left = part.unused_data
 
 
-def _archive(file: IO[bytes], folder: Path, limits: UnpackLimits, is_table: Callable[[str], bool]) -> Unpacked:
+def _archive(
+    file: IO[bytes], folder: Path, limits: UnpackLimits, is_table: Callable[[str], bool], pictures: Pictures | None
+) -> Unpacked:
     if not file.read(4).startswith(b"PK"):
         raise FileRefused("binary", "Its name ends in .zip, but it is not a zip archive. Pack it again, and drop that.")
     archive = Archive(file, limits)
     tables: list[Source] = []
     members: list[str] = []
     left_out = 0
+    images: list[tuple[int, str]] = []
     for place, member in enumerate(archive.members):
         name = member.name.replace("\\", "/")
         if is_never_taken("/".join(part for part in name.split("/") if part not in {"", ".", ".."})):
             continue
         if suffix_of(name) in {*PACKED, ARCHIVE}:
             raise FileRefused("packed_twice", f"“{name}” in this archive is compressed itself. {_TWICE}")
+        if pictures is not None and suffix_of(name) in PICTURES and ".." not in name.split("/"):
+            images.append((place, name))
+            continue
         if not is_table(name):
             left_out += 1
             continue
@@ -154,4 +180,15 @@ def _archive(file: IO[bytes], folder: Path, limits: UnpackLimits, is_table: Call
             "or drop them as they are.",
         )
     facts: dict[str, Json] = {"packed": "zip", **({"left_out": left_out} if left_out else {})}
+    if pictures is not None:
+        # Those of an earlier reading of a file that has changed since.
+        shutil.rmtree(pictures.folder, ignore_errors=True)
+    if pictures is not None and images:
+        beside = posixpath.dirname(members[0]) if len({posixpath.dirname(each) for each in members}) == 1 else ""
+        for place, name in images:
+            # A cell names a picture from the table's folder on, or from the archive's.
+            near = posixpath.relpath(name, beside) if beside else name
+            keep(pictures.folder, [name, near], archive.chunks(place), pictures.most)
+        fsync_folder(pictures.folder)
+        facts["pictures"] = len(images)
     return Unpacked(tables, members, facts)

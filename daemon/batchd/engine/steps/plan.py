@@ -97,9 +97,12 @@ async def _commit(context: Context, job: Job, part: Part, planned: Part) -> None
 
 def _pictures(context: Context, job: Job) -> PictureFolder | None:
     folder = job.route.files
-    if folder is None:
+    # The archive that the pictures came in is that of the whole chain.
+    came_with = context.spool.pictures(job.first_step)
+    copies = came_with if came_with.exists() else context.spool.pictures(job.id)
+    if folder is None and copies is not came_with:
         return None
-    return PictureFolder(folder, job.route.max_file_bytes, str(context.spool.pictures(job.id)))
+    return PictureFolder(folder, job.route.max_file_bytes, str(copies))
 
 
 async def _reuse(context: Context, job: Job, part: Part) -> Reuse | None:

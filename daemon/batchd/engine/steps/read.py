@@ -49,6 +49,7 @@ async def read_source(context: Context, action: Read) -> None:
         among=1 if job.route.reuse or job.route.asks_once() else context.executor.number,
         read_timeout=context.time_limits.read,
         formats=job.route.formats,
+        max_file_bytes=job.route.max_file_bytes,
         by_folder=job.route.question is not None,
         pilot=_ahead(configured, job, now),
         pilot_spread=now is not None and now.pilot_spread,

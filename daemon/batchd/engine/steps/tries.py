@@ -86,6 +86,9 @@ def _take_rows(spool: Spool, job: str) -> int | None:
     source: Path = spool.asked_ahead(job)
     target = spool.rows(job)
     spool.make_job(job)
+    pictures = spool.pictures_ahead(job)
+    if pictures.exists():
+        os.replace(pictures, spool.pictures(job))
     if source.exists():
         os.replace(source, target)
         fsync_folder(target.parent)
