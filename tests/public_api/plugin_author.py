@@ -233,6 +233,7 @@ class MailProvider(BatchProvider[MailSettings]):
     Settings = MailSettings
     limits = Limits(max_requests=100, max_bytes=1_000_000, max_line_bytes=None, max_enqueued_tokens=10)
     completion_window = 3600.0
+    warms_caches = True
 
     async def submit(self, submission: Submission) -> str:
         key: str = self.settings.api_key.reveal()
