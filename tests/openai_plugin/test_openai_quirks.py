@@ -1,4 +1,20 @@
-"""Services that differ from OpenAI's, as the tables of services say it: each played by a server that behaves that way."""
+"""Services that differ from OpenAI's, as the tables of services say it: each played by a server that behaves that way.
+
+Quirks that are tested elsewhere:
+
+    Azure       empty ids and counts (poll), files still processed, quota at the create (submit), `canceled` (poll)
+    Groq        cursors (find), errors as a list (poll), 498 and a day's headers (live, sending/test_pace)
+    Together    wrapped and upper case (poll), the purpose (upload)
+    Gemini      ids with a slash (poll), 48 hours (provider_faults/test_expiring)
+    LiteLLM     runner_lost (provider_faults/test_endings), a cancel that is refused (poll), long ids (here)
+    llama-stack batches that never end (provider_faults/test_standstill)
+    AIBrix      files that are not there yet (download)
+    Fireworks   pending without end (provider_faults/test_standstill)
+    gateways    bodies as JSON texts (provider_faults/test_shapes), limits in words (sending/test_named_limits)
+    vLLM        queues and refuses nothing (sending/test_pace), no routes (live/test_lane_finding)
+    OpenRouter, Mistral, xAI (inline_plugin), Anthropic (anthropic_plugin)
+    DeepSeek    prices by the hour (money/test_lanes)
+"""
 
 from __future__ import annotations
 
@@ -10,7 +26,7 @@ from urllib.parse import parse_qs
 import pytest
 from openai_support import KEY, Connect, FakeService, answer_line, batch, serving, submission_of
 
-from batchd import BatchPhase, LiveCall, RejectedError, RemoteBatch, TransientError, read_output_line
+from batchd import BatchPhase, Failure, LiveCall, RejectedError, RemoteBatch, Result, TransientError, read_output_line
 from batchd.plugin.catalogue import Catalogue
 from batchd_openai.provider import OpenAIProvider
 
@@ -210,3 +226,68 @@ async def test_a_server_without_a_key_is_called(service: FakeService, connect: C
     service.on("POST", "/chat/completions", 401)
     with pytest.raises(RejectedError, match='refused the key from api_key, which is "none"'):
         await connect(api_key="none").answer(LiveCall("j-1", b"{}", "/v1/chat/completions", "j-1"))
+
+
+# --- found in a list of all quirks that are known ------------------------------------------------------------------
+
+
+async def test_groq_fills_errors_of_a_batch_that_is_complete(service: FakeService, of_service: Any) -> None:
+    errors = [{"code": "invalid_method", "message": "Invalid value: 'GET'.", "line": 2}]
+    done = batch(output_file_id="file-out", errors=errors, request_counts={"total": 2, "completed": 1, "failed": 1})
+    service.on("GET", "/batches/b-1", done)
+    status = await of_service("groq").poll(RemoteBatch("b-1", "01key", {}))
+    assert (status.phase, status.completed, len(status.problems)) == (BatchPhase.COMPLETED, 1, 1)
+    assert status.details["output_file_id"] == "file-out", "its answers are fetched all the same"
+
+
+async def test_an_output_file_may_be_there_before_the_end(service: FakeService, provider: OpenAIProvider) -> None:
+    """llama-stack names it while the batch runs."""
+    service.on("GET", "/batches/b-1", batch("b-1", "in_progress", output_file_id="file-out"))
+    assert (await provider.poll(RemoteBatch("b-1", "01key", {}))).phase is BatchPhase.IN_PROGRESS
+
+
+async def test_litellms_list_may_be_old_and_its_counts_nought(
+    service: FakeService, of_service: Any, tmp_path: Path
+) -> None:
+    provider = of_service("litellm")
+    service.on("GET", "/batches", {"data": [batch("b-1", "validating")], "has_more": False})
+    counts = {"total": 0, "completed": 0, "failed": 0}
+    service.on("GET", "/batches/b-1", batch("b-1", "completed", output_file_id="file-out", request_counts=counts))
+    assert await provider.find(submission_of(tmp_path)) == ["b-1"]
+    status = await provider.poll(RemoteBatch("b-1", "01key", {}))
+    assert (status.phase, status.details["output_file_id"]) == (BatchPhase.COMPLETED, "file-out")
+
+
+async def test_failed_may_mean_that_every_request_failed(service: FakeService, provider: OpenAIProvider) -> None:
+    """doubleword: the reasons stand in its files, as those of a batch that is complete."""
+    service.on("GET", "/batches/b-1", batch("b-1", "failed", error_file_id="file-e"))
+    status = await provider.poll(RemoteBatch("b-1", "01key", {}))
+    assert (status.phase, status.details["error_file_id"]) == (BatchPhase.FAILED, "file-e")
+
+
+@pytest.mark.parametrize(
+    "error", ['"too long"', '{"message":"too long","code":400}', '{"object":"error","message":"too long"}']
+)
+def test_vllms_lines_have_an_error_and_no_body(error: str) -> None:
+    line = '{"id":"vllm-1","custom_id":"j-1","response":{"status_code":400,"request_id":"r","body":null},"error":%s}'
+    result = read_output_line((line % error).encode())
+    assert isinstance(result, Result)
+    assert isinstance(result.outcome, Failure)
+    assert ("too long" in result.outcome.message, result.outcome.transient) == (True, False)
+
+
+async def test_azures_endpoints_may_have_no_version(service: FakeService, of_service: Any, tmp_path: Path) -> None:
+    provider = of_service("azure")
+    service.on("POST", "/chat/completions", {"choices": []}).on("POST", "/batches", batch())
+    await provider.answer(LiveCall("j-1", b"{}", "/chat/completions", "j-1"))
+    await provider.submit(submission_of(tmp_path, endpoint="/chat/completions"))
+    assert service.calls("POST", "/batches")[0].json["endpoint"] == "/chat/completions"
+
+
+def test_the_tables_say_what_headers_and_lanes_mean() -> None:
+    services = Catalogue.load().service
+    assert services("groq")["provider"]["limit_headers"]["x-ratelimit-limit-requests"] == "requests a day"
+    lanes = {
+        name: {lane["name"]: lane["discount"] for lane in services(name)["lanes"]} for name in ("openai", "deepseek")
+    }
+    assert lanes["openai"]["flex"] == lanes["deepseek"]["off-peak"] == 0.5
