@@ -68,6 +68,9 @@ pytestmark = pytest.mark.field("folders")
         "may.csv.!qB",
         "may.csv.aria2",
         "may.csv.opdownload",
+        "may.csv.upload",
+        "may.csv.dtapart",
+        "may.csv.crswap",
         "may.csv.download/may.csv",
         "Unconfirmed 48193.crdownload",
         "may.csv.a1b2c3d4.partial",
@@ -130,6 +133,12 @@ def test_taken(path):
         "may [Conflict 1].csv",
         "may (SFConflict anna@example.org 2026-11-28-11-45-00).csv",
         "may.Conflict.csv",
+        "may (Case Conflict 1).csv",
+        "may (Unicode Encoding Conflict).csv",
+        "may (Bản sao xung đột của Anna 2026-11-28).csv",
+        "may (Anna 的冲突副本 2026-11-28).csv",
+        "may-DESKTOP-4F2K9QX.csv",
+        "may-LAPTOP-4F2K9QX1-2.csv",
         "may_NAS_Nov-28-114500-2026_Conflict.csv",
     ],
 )
@@ -138,7 +147,16 @@ def test_a_copy_of_a_conflict(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["conflict.csv", "war_conflict.csv", "conflicts 2026.csv", "[Conflicts of interest].csv"]
+    "name",
+    [
+        "conflict.csv",
+        "may-DESKTOP-REVIEWS.csv",
+        "may-desktop-4f2k9qx.csv",
+        "case conflict.csv",
+        "war_conflict.csv",
+        "conflicts 2026.csv",
+        "[Conflicts of interest].csv",
+    ],
 )
 def test_no_copy_of_a_conflict(name: str) -> None:
     assert not is_conflict_copy(name)

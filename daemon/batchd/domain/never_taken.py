@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from unicodedata import normalize
 
 from .routing import matches
 
@@ -21,9 +22,10 @@ ENDS = (
     ".part", ".partial", ".crdownload", ".download", ".opdownload", ".downloading", ".ucdownload",
     # Download and transfer programs.
     ".filepart", ".aria2", ".!ut", ".!qb", ".!bt", ".!sync", ".bc!", ".az!", ".td", ".xltd", ".fdmdownload",
-    ".cyberducksegment", ".lftp-pget-status", ".inprogress", ".incomplete", ".uploading", "_.gstmp", ".ffs_tmp",
+    ".cyberducksegment", ".lftp-pget-status", ".inprogress", ".incomplete", ".uploading", ".upload", ".writing",
+    ".copying", ".unfinished", ".pending", ".dtapart", ".jc!", ".ob!", ".crswap", ".smmdownload", "_.gstmp", ".ffs_tmp",
     # Files whose content a sync program has not fetched yet.
-    ".nextcloud", ".owncloud", ".ocdownload", ".rsls",
+    ".icloud", ".nextcloud", ".owncloud", ".ocdownload", ".rsls",
 )  # fmt: skip
 
 NAMES = frozenset({
@@ -51,10 +53,14 @@ _S3 = re.compile(r".+\.(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{8}")
 
 _CONFLICT = re.compile(
     r"conflicted copy|conflicting copy|in konflikt stehende kopie|konfliktkopie|copie en conflit|copia en conflicto"
-    r"|copia in conflitto|conflicterende kopie|c[oó]pia em conflito|(?:\(|_)conflict-\d{8}-\d{6}|\.sync-conflict-"
+    r"|copia in conflitto|conflicterende kopie|c[oó]pia em conflito|konfliktkopi[ae]?\b|конфликтующая копия"
+    r"|bản sao xung đột|冲突副本|衝突複本|競合コピー|충돌된 복사본|\((?:unicode encoding|selective sync|whitespace|case) conflict(?: \d+)?\)"
+    r"|(?:\(|_)conflict-\d{8}-\d{6}|\.sync-conflict-"
     r"|\[conflict(?:ed)?(?:[ \d][^\]]*)?\]|\(sfconflict .*\)|\.conflict(?:\.|$)"
     r"|_[a-z]{3}-\d\d-\d{6}-\d{4}_(?:case)?conflict\b"
 )
+# OneDrive puts the computer's name there. Those that Windows makes have a digit, and no letter that is small.
+_COMPUTER = re.compile(r"-(?:DESKTOP|LAPTOP)-(?=[A-Z]*\d)[A-Z0-9]{7,8}(?:-\d+)?(?:\.|$)")
 _OWN = re.compile(r".*\.(?:(?:waiting|why|held)\.txt|report\.\w+)|question\.md")
 _REMEMBERED = 20_000
 """Names whose verdict is kept: every look at the inbox asks about all that lie there."""
@@ -86,7 +92,7 @@ def is_conflict_copy(name: str) -> bool:
     >>> is_conflict_copy("may (Anna's conflicted copy 2026-11-28).csv"), is_conflict_copy("conflicts.csv")
     (True, False)
     """
-    return _CONFLICT.search(name.lower()) is not None
+    return _CONFLICT.search(normalize("NFC", name).lower()) is not None or _COMPUTER.search(name) is not None
 
 
 @lru_cache(_REMEMBERED)
