@@ -54,7 +54,8 @@ _S3 = re.compile(r".+\.(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{8}")
 _CONFLICT = re.compile(
     r"conflicted copy|conflicting copy|in konflikt stehende kopie|konfliktkopie|copie en conflit|copia en conflicto"
     r"|copia in conflitto|conflicterende kopie|c[oó]pia em conflito|konfliktkopi[ae]?\b|конфликтующая копия"
-    r"|bản sao xung đột|冲突副本|衝突複本|競合コピー|충돌된 복사본|\((?:unicode encoding|selective sync|whitespace|case) conflict(?: \d+)?\)"
+    r"|bản sao xung đột|冲突副本|衝突複本|競合コピー|충돌된 복사본"
+    r"|\((?:unicode encoding|selective sync|whitespace|case) conflict(?: \d+)?\)"
     r"|(?:\(|_)conflict-\d{8}-\d{6}|\.sync-conflict-"
     r"|\[conflict(?:ed)?(?:[ \d][^\]]*)?\]|\(sfconflict .*\)|\.conflict(?:\.|$)"
     r"|_[a-z]{3}-\d\d-\d{6}-\d{4}_(?:case)?conflict\b"
