@@ -21,6 +21,7 @@ from ..events import (
 MAX_TOLD_IN_FULL = 5
 """Jobs under way whose steps are told at level info. With more of them, the steps are told at level debug."""
 
+_LEVELS = logging.getLevelNamesMapping()
 _STEPS = (JobAccepted, JobPlanned, JobRedelivered, JobDelivered)
 _ENDS = (JobFinished, JobRejected, JobHeld, JobFailed)
 
@@ -36,11 +37,13 @@ class EventLogger:
         """Tell of it, at its level or, where it is a detail, at debug."""
         if event.job is not None:
             self._under_way.add(event.job)
-        level = logging.getLevelNamesMapping()[event.severity.upper()]
+        level = _LEVELS[event.severity.upper()]
         if level == logging.INFO and self._is_detail(event):
             level = logging.DEBUG
-        extra = {"action": event.kind, "job": event.job, "batch": event.batch}
-        self._logger.log(level, "%s", event.sentence, extra=extra)
+        # The sentence is put together only where somebody reads it.
+        if self._logger.isEnabledFor(level):
+            extra = {"action": event.kind, "job": event.job, "batch": event.batch}
+            self._logger.log(level, "%s", event.sentence, extra=extra)
         if isinstance(event, _ENDS) and event.job is not None:
             self._under_way.discard(event.job)
 
