@@ -100,7 +100,7 @@ async def test_what_has_no_end_is_cut_or_refused(tmp_path: Path) -> None:
             return "x" * 1_000_000
 
         async def poll(self, batch: RemoteBatch) -> BatchStatus:
-            problems = tuple(Problem("c" * 1_000, "m" * 10_000) for _ in range(60_000))
+            problems = tuple(Problem("c" * 1_000, "m" * 2_500) for _ in range(60_000))
             return BatchStatus(BatchPhase.FAILED, problems=problems)
 
         async def cancel(self, batch: RemoteBatch) -> None:

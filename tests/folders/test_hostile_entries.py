@@ -107,7 +107,7 @@ def test_hostile_entries_are_explained_and_others_go_on(shared: Shared) -> None:
 
 
 def test_a_thousand_links_are_explained_once(shared: Shared) -> None:
-    reviews, number = shared.inbox / "reviews", size(300, 10_000)
+    reviews, number = shared.inbox / "reviews", size(150, 10_000)
     for each in range(number):
         (reviews / f"link{each:05d}.csv").symlink_to("/nowhere")
     daemon = shared.start()

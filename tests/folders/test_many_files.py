@@ -78,7 +78,7 @@ def test_files_that_came_while_the_daemon_was_frozen(shared: Shared) -> None:
     All are noted at the first look after they have settled, and taken as fast as that goes: files that wait to be
     read must not hold up those that wait to be taken.
     """
-    number = size(600, 20_000)
+    number = size(250, 20_000)
     shared.configure(rescan='"1s"')
     daemon = shared.start()
     daemon.send_signal(signal.SIGSTOP)
@@ -98,7 +98,7 @@ def test_files_that_came_while_the_daemon_was_frozen(shared: Shared) -> None:
 
 
 def test_many_files_at_once_come_back_each_with_its_own_answer(shared: Shared) -> None:
-    number = size(150, 10_000)
+    number = size(60, 10_000)
     shared.configure()
     config = shared.folder / "config.toml"
     config.write_text(config.read_text().replace('linger = "0s"', 'linger = "500ms"'))

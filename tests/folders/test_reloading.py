@@ -47,7 +47,7 @@ class Manager:
 
 
 def test_broken_configurations_while_files_come(shared: Shared) -> None:
-    times = size(12, 100)
+    times = size(6, 100)
     address = f"\0batchd-{shared.folder.name}-{id(shared)}"
     manager = Manager(address)
     try:

@@ -19,7 +19,7 @@ TEXT = "\n".join(rows_of("same", ROWS)) + "\n"
 
 
 def test_fifty_names_across_restarts_are_paid_once(shared: Shared) -> None:
-    number, lives = 50, size(3, 10)
+    number, lives = 50, size(2, 10)
     daemon = shared.start()
     for each in range(number):
         shared.drop(f"reviews/copy{each:02d}.csv", TEXT)
