@@ -34,7 +34,7 @@ def test_what_pages_and_code_say_is_in_the_catalogue_and_nothing_else_is():
     said = {f"report.{key}" for key in re.findall(r'\bsay\("(\w+)"', template)}
     for path in HOME.rglob("*.py"):
         said |= set(re.findall(r'\bsay\(\s*"(\w+\.\w+)"', path.read_text()))
-        said |= set(re.findall(r'"(waiting\.\w+)"', path.read_text()))
+        said |= set(re.findall(r'"((?:waiting|held)\.\w+)"', path.read_text()))
     # Said by a name that is put together: outcomes, ways, moments, and what to do about failures.
     built = {f"report.{key}" for key in ("done", "failed", "cancelled", "lane_batch", "lane_live")}
     built |= {f"report.{key}" for key in ("claimed", "accepted", "planned", "collected")}

@@ -90,6 +90,7 @@ class Instances:
             approve_in_folder=config.budget.approve_in_folder,
             page_for=config.people.reader(),
             waiting_in=config.people.waiting_reader(),
+            people=config.people.notes_reader(),
             reuse_bytes=config.reuse.max_bytes,
             generation=generation,
         )

@@ -36,3 +36,7 @@ class PeopleTable(Table):
     def waiting_reader(self) -> Language | None:
         """How the notes about files in work are written, None if there are to be none."""
         return Language(self.language, self.timezone) if self.waiting_notes else None
+
+    def notes_reader(self) -> Language:
+        """How the notes are written that say why a file was handed back, or is held."""
+        return Language(self.language, self.timezone)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ..domain.names import numbered_file
 from ..domain.records import Job
-from ..events import count as how_many
 from ..files import Rights, fsync_folder, make_folder, publishing
 from ..money.budget import PRICE_UNKNOWN, waits_for_money
+from ..people.language import ENGLISH, Language
+from ..people.reasons import reason_in
 from .outbox import require_folder
 
 _HELD, _APPROVED = ".held.txt", ".approved.txt"
@@ -64,54 +65,44 @@ class HeldNotes:
         return self._folder / f"{note.removesuffix(_HELD)}{_APPROVED}"
 
 
-def held_text(job: Job, *, by_renaming: bool, answers: str | None = None, empty: int = 0) -> str:
+def held_text(
+    job: Job, *, by_renaming: bool, answers: str | None = None, empty: int = 0, language: Language = ENGLISH
+) -> str:
     """The text of a note: why the job is held, and what to do. `by_renaming` if renaming the note approves it.
 
     `answers` are some of those of the job's pilot, if that is why it is held. `empty` rows are not asked in any case.
     """
-    skipped = f"{how_many(empty, 'row')} with nothing to ask about will be skipped.\n\n" if empty else ""
+    say = language.say
+    because = say("held.because", reason=reason_in(f"{job.reason}.", language.code))
+    skipped = [say("held.empty", empty=empty)] if empty else []
+    approve = say("held.or_ask" if by_renaming else "held.ask", command=f"batchd approve {job.id}")
+    cancel = f"batchd cancel {job.id}"
     if answers is not None:
-        return _pilot_text(job, by_renaming=by_renaming, answers=answers, skipped=skipped)
-    if job.reason_code == PRICE_UNKNOWN:
-        what = "It goes on by itself when the price is in the configuration. To let it go on now, at any cost:"
-    elif waits_for_money(job.reason_code):
-        what = "It goes on by itself when there is room in the budget. To let it go on now:"
+        rename = [say("held.rename")] if by_renaming else []
+        parts = [
+            say("held.pilot", file=job.source),
+            because,
+            *skipped,
+            say("held.first_answers"),
+            answers.rstrip("\n"),
+            say("held.if_good"),
+            "\n".join([*rename, approve]),
+            say("held.if_not", command=cancel) + "\n" + say("held.delivered"),
+            say("held.disappears"),
+        ]
     else:
-        what = "To let it go on:"
-    rename = ""
-    if by_renaming:
-        rename = (
-            "- Rename this note: write approved in place of held, so that its name ends in .approved.txt. That allows "
-            "the cost above.\n"
-        )
-    return (
-        f"{_what_waits(job)}\n\n"
-        f"Why: {job.reason}.\n\n{skipped}"
-        f"{what}\n\n"
-        f"{rename}- {'Or ask' if by_renaming else 'Ask'} the operator for: batchd approve {job.id}\n\n"
-        f"To get the file back without answers, ask the operator for: batchd cancel {job.id}\n\n"
-        "This note disappears when the job goes on.\n"
-    )
-
-
-def _what_waits(job: Job) -> str:
-    if job.parent is None:
-        return f"{job.source} has arrived and waits. Nothing was sent, nothing is lost."
-    return f"{job.source} waits before its next step, {job.route.name}. Nothing of that was sent, nothing is lost."
-
-
-def _pilot_text(job: Job, *, by_renaming: bool, answers: str, skipped: str) -> str:
-    rename = ""
-    if by_renaming:
-        rename = "- Rename this note: write approved in place of held, so that its name ends in .approved.txt.\n"
-    return (
-        f"Some rows of {job.source} were asked first, so that you can look at the answers. The others wait.\n\n"
-        f"Why: {job.reason}.\n\n{skipped}"
-        f"The first of the answers:\n\n{answers}\n"
-        "If they are good, let the other rows be asked. What is answered is not asked again:\n\n"
-        f"{rename}- {'Or ask' if by_renaming else 'Ask'} the operator for: batchd approve {job.id}\n\n"
-        "If they are not, ask the operator to change the question, and to give this job up: "
-        f"batchd cancel {job.id}\n"
-        "The answers that are there are delivered then; the other rows cost nothing.\n\n"
-        "This note disappears when the job goes on.\n"
-    )
+        if job.reason_code == PRICE_UNKNOWN:
+            what = say("held.until_price")
+        else:
+            what = say("held.until_money" if waits_for_money(job.reason_code) else "held.go_on")
+        rename = [say("held.rename_cost")] if by_renaming else []
+        parts = [
+            say("held.waits", file=job.source),
+            because,
+            *skipped,
+            what,
+            "\n".join([*rename, approve]),
+            say("held.back", command=cancel),
+            say("held.disappears"),
+        ]
+    return "\n\n".join(parts) + "\n"

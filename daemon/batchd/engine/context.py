@@ -22,7 +22,7 @@ from ..money.budget import SpendingLimits
 from ..money.lanes import Lane
 from ..money.price_list import PriceList
 from ..money.pricing import Terms
-from ..people.language import Language
+from ..people.language import ENGLISH, Language
 from ..plugin.absent import PluginOff
 from ..sending.accounts import Accounts
 from ..sending.quota import Quotas
@@ -116,7 +116,7 @@ class Configured:
     blocked the loop, with what to do; `absent` the prompts and readers of plugins that block or die when they are
     loaded, which `not_loaded` names. `suffixes` are those of files that some reader takes,
     `ignore` the patterns of those in the inbox that are left alone. `page_for` is how the report for people is written,
-    and `waiting_in` how the notes about files in work are; None if there are none.
+    and `waiting_in` how the notes about files in work are; None if there are none. `people` is how other notes are.
     """
 
     providers: Mapping[str, ConfiguredProvider]
@@ -136,6 +136,7 @@ class Configured:
     approve_in_folder: bool = False
     page_for: Language | None = None
     waiting_in: Language | None = None
+    people: Language = ENGLISH
     reuse_bytes: int = 1_000_000_000
     generation: int = 0
 

@@ -83,3 +83,6 @@ class Language:
         if hours:
             return self.say("report.hours_minutes", hours=hours, minutes=minutes)
         return self.say("report.minutes", minutes=minutes)
+
+
+ENGLISH = Language()

@@ -27,7 +27,7 @@ from ..money.budget import SpendingLimits
 from ..money.lanes import Lane
 from ..money.price_list import PriceList
 from ..money.pricing import Price
-from ..people.language import Language
+from ..people.language import ENGLISH, Language
 from ..plugin.catalogue import Catalogue
 from ..store.database import Database
 from ..store.jobs import Duplicates
@@ -187,6 +187,7 @@ class Household:
                 budget=self.budget,
                 approve_in_folder=self.approve_in_folder,
                 page_for=self.page_for,
+                people=self.page_for or ENGLISH,
             ),
             duplicates=self.duplicates,
             time_limits=self.time_limits,

@@ -20,9 +20,13 @@ async def note(context: Context, action: Note) -> None:
         source = archive_name(job.relative_path)
         words = await asyncio.to_thread(_pilot_words, context, job.id) if job.reason_code == PILOT else None
         empty = (await context.store.jobs.totals(job.id)).empty
-        text = held_text(job, by_renaming=configured.approve_in_folder, answers=words, empty=empty).encode(
-            "utf-8", "backslashreplace"
-        )
+        text = held_text(
+            job,
+            by_renaming=configured.approve_in_folder,
+            answers=words,
+            empty=empty,
+            language=configured.people,
+        ).encode("utf-8", "backslashreplace")
         name = await asyncio.to_thread(context.notes.write, source, text, configured.rights(job))
         await context.store.money.noted(job, name)
     elif job.state is not JobState.HELD and job.note is not None:

@@ -7,6 +7,7 @@ import asyncio
 from ...delivery.archive import put_into_rejected, reserve
 from ...domain.lifecycle import Reject
 from ...domain.records import Job
+from ...people.reasons import reason_in
 from ..context import Context
 from .output_names import archive_elsewhere
 
@@ -26,9 +27,11 @@ async def put_away(context: Context, action: Reject) -> None:
     assert job.archive_name is not None
     source, folders = context.spool.source(job.id), context.folders
     reason, _, advice = str(job.reason).partition(FOR_THE_OPERATOR)
+    configured = context.configured
+    people = configured.people
+    could_not, unchanged = people.say("why.could_not", file=job.source), people.say("why.unchanged")
     text = (
-        f"{job.source} could not be processed.\n\n{reason.rstrip()}\n\n"
-        "The file itself is unchanged; it lies beside this note. When it is fixed, drop it into the inbox again.\n\n"
+        f"{could_not}\n\n{reason_in(reason.rstrip(), people.code)}\n\n{unchanged}\n\n"
         f"{FOR_THE_OPERATOR}{advice}{' ' if advice else ''}(reason {job.reason_code}, job {job.id})\n"
     )
     try:
@@ -39,7 +42,7 @@ async def put_away(context: Context, action: Reject) -> None:
             job.archive_name,
             text,
             mounted=folders.mounted,
-            rights=context.configured.rights(job),
+            rights=configured.rights(job),
         )
     except FileExistsError:
         await archive_elsewhere(context, job, folders.rejected)

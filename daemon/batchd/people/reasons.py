@@ -1,0 +1,60 @@
+"""Why a file was handed back, in the language of the person who dropped it.
+
+Reasons are written in English where they are found, by plugins of others too. Here the sentences that are known are
+recognized, with what they tell, and said again; a reason with a sentence that is not known stays English as a whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+from .language import Code
+
+_LONGEST = 10_000
+_NAME = re.compile(r"\\\{([a-z]+)\\\}")
+
+
+def reason_in(text: str, language: Code) -> str:
+    """The reason in this language, as it is if a sentence of it is not known."""
+    if language == "en" or len(text) > _LONGEST:
+        return text
+    said = _said(" ".join(text.split()), _sentences(language))
+    return text if said is None else said
+
+
+@cache
+def _sentences(language: Code) -> Sequence[tuple[re.Pattern[str], str]]:
+    """What recognizes each sentence, and how it is said; those that say most of it themselves come first."""
+    import tomllib
+    from importlib.resources import files
+
+    pairs = tomllib.loads(files(__package__).joinpath("reasons.toml").read_text(encoding="utf-8"))[language]
+    found = [
+        (re.compile(_NAME.sub(r"(?P<\1>.+?)", re.escape(english)) + r"(?= |$)", re.DOTALL), said)
+        for english, said in sorted(pairs, key=lambda pair: -len(_NAME.sub("", re.escape(pair[0]))))
+    ]
+    return tuple(found)
+
+
+def _said(text: str, sentences: Sequence[tuple[re.Pattern[str], str]]) -> str | None:
+    if not text:
+        return ""
+    for pattern, said in sentences:
+        match = pattern.match(text)
+        if match is None:
+            continue
+        rest = _said(text[match.end() :].lstrip(), sentences)
+        if rest is not None:
+            return f"{_filled(said, match)} {rest}".rstrip()
+    return None
+
+
+def _filled(said: str, match: re.Match[str]) -> str:
+    return re.sub(r"{([a-z]+)}", lambda name: _as_there(match[name[1]]), said)
+
+
+def _as_there(value: str) -> str:
+    """What was told, with separators of thousands as in Vietnam."""
+    return value.replace(",", ".") if re.fullmatch(r"\d{1,3}(?:,\d{3})+", value) else value
