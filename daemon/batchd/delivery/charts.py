@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 _WIDTH = 360
-_WIDE, _HEIGHT = 720, 220
+_WIDE, _HEIGHT = 620, 240
 _NAMED = 8
 """Columns that have their names below, at most."""
 _BAR = 26

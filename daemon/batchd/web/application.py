@@ -14,6 +14,7 @@ from .backend import Backend
 from .desk import DESK, PAUSE, Desk
 from .endpoints import Endpoint, Handler
 from .guard import ENDPOINTS, MAX_FORM, add_headers, guard
+from .metrics import Metrics
 from .openapi import document
 from .stream import Changes
 from .table import API, PAGES
@@ -58,6 +59,14 @@ async def stream(desk: Desk, request: web.Request) -> web.StreamResponse:
     return await request.app[CHANGES].tell(request)
 
 
+METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
+
+
+async def metrics(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`GET /metrics`."""
+    return await request.app[METRICS].show(desk, request)
+
+
 async def openapi(desk: Desk, request: web.Request) -> web.StreamResponse:
     """`GET /api/v1/openapi.json`."""
     del desk, request
@@ -67,6 +76,7 @@ async def openapi(desk: Desk, request: web.Request) -> web.StreamResponse:
 ROUTES = (
     Endpoint(method="GET", path="/healthz", handler=healthz, open=True),
     Endpoint(method="GET", path="/readyz", handler=readyz),
+    Endpoint(method="GET", path="/metrics", handler=metrics),
     Endpoint(method="GET", path="/static/{name}", handler=static, open=True),
     *PAGES,
     *API,
@@ -88,6 +98,7 @@ def application(backend: Backend, address: Address, *, pause: float = PAUSE) -> 
     app = web.Application(middlewares=[guard], client_max_size=MAX_FORM)
     desk = app[DESK] = Desk(backend, address, pause=pause)
     changes = app[CHANGES] = Changes(desk)
+    app[METRICS] = Metrics()
     known: dict[tuple[str, str], Endpoint] = {}
     for each in ROUTES:
         add = app.router.add_get if each.method == "GET" else partial(app.router.add_route, each.method)

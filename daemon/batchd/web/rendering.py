@@ -55,6 +55,18 @@ class Words:
         named = currency or self.currency
         return self.language.money(None if subunits is None else subunits / unit(named), named)
 
+    def plain_money(self, subunits: int) -> str:
+        """An amount without its currency, for an axis."""
+        return self.money(subunits).removesuffix(f" {self.currency}")
+
+    def at_most(self, subunits: int, currency: str) -> str:
+        """An amount that is not exceeded, rounded up."""
+        from ..money.pricing import unit
+
+        digits = 2 if subunits >= unit(currency) else 4
+        rounded = -(-subunits * 10**digits // unit(currency)) / 10**digits
+        return f"{self.language.number(rounded, digits=digits)} {currency}"
+
     def time(self, at: float | None) -> str:
         """A moment."""
         return "" if at is None else self.language.time(datetime.fromtimestamp(at, UTC))
@@ -153,6 +165,7 @@ class PageView:
                 word=words.word,
                 number=self.language.number,
                 money=words.money,
+                most=words.at_most,
                 time=words.time,
                 iso=words.iso,
                 ago=words.ago,

@@ -47,6 +47,7 @@ async def show(desk: Desk, request: web.Request) -> web.StreamResponse:
             "spending.jinja",
             now,
             charts=charts,
+            currency=currency,
             limits=spending.limits(places, now),
             limit_share=_share,
             spent=sum(each.cost for each in by["day"] if each.currency in ("", currency)),
@@ -65,14 +66,14 @@ def _days(page: PageView, sums: Sequence[Spent], currency: str, now: float) -> _
     days = [(today - timedelta(days=back)).isoformat() for back in reversed(range(DAYS + 1))]
     words = page.words(now)
     values = [(day[5:], costs.get(day, 0)) for day in days]
-    svg = columns(values, label=words.say("chart_day"), write=words.money) if any(costs.values()) else ""
+    svg = columns(values, label=words.say("chart_day"), write=words.plain_money) if any(costs.values()) else ""
     return _Chart("day", svg, list(sums)[::-1])
 
 
 def _ranking(page: PageView, key: str, sums: Sequence[Spent], currency: str) -> _Chart:
     paid = [(each.name, each.cost) for each in sums if each.cost and each.currency == currency][:MAX_BARS]
     words = page.words(0.0)
-    svg = bars(paid, label=words.say(f"chart_{key}"), write=words.money) if paid else ""
+    svg = bars(paid, label=words.say(f"chart_{key}"), write=words.plain_money) if paid else ""
     return _Chart(key, svg, sums)
 
 

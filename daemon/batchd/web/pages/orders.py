@@ -58,7 +58,7 @@ async def show_upload(desk: Desk, request: web.Request) -> web.StreamResponse:
 
     def build(page: PageView) -> bytes:
         setting = page.setting
-        return page.render("upload.jinja", time.time(), routes=setting.routes, most=setting.web.max_upload)
+        return page.render("upload.jinja", time.time(), routes=setting.routes, largest=setting.web.max_upload)
 
     return await rendered(desk, request, build)
 
