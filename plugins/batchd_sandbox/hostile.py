@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from aiohttp import web
 
 from .context import answer
 
 _BOMB = 100_000_000
+_MANY, _LONG = 1_000_000, 50_000_000
 
 
 def redirect(request: web.Request) -> web.Response:
@@ -21,13 +23,18 @@ def redirect(request: web.Request) -> web.Response:
 
 def bomb(_: web.Request) -> web.Response:
     """Little gzip that unpacks to much."""
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    return web.Response(body=_packed(), headers=headers)
+
+
+@cache
+def _packed() -> bytes:
     packer = zlib.compressobj(9, wbits=31)
     piece = b"x" * 1_000_000
     packed = [packer.compress(b'{"id":"')]
     packed += [packer.compress(piece) for _ in range(_BOMB // len(piece))]
     packed.append(packer.flush())
-    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-    return web.Response(body=b"".join(packed), headers=headers)
+    return b"".join(packed)
 
 
 def echo(request: web.Request) -> web.Response:
@@ -38,4 +45,42 @@ def echo(request: web.Request) -> web.Response:
     return answer({"error": {"message": message, "type": "invalid_request_error", "code": None}}, 400)
 
 
-HOSTILE: Mapping[str, Callable[[web.Request], web.Response]] = {"redirect": redirect, "bomb": bomb, "echo": echo}
+def digits(_: web.Request) -> web.Response:
+    """A number of a million digits."""
+    return _json(b'{"id":' + b"9" * _MANY + b"}")
+
+
+def crowd(_: web.Request) -> web.Response:
+    """A page with a million files, or batches."""
+    return _json(b'{"object":"list","data":[' + b'{"id":"a"},' * _MANY + b'{"id":"a"}],"has_more":false}')
+
+
+def nested(_: web.Request) -> web.Response:
+    """Brackets in brackets, a million deep."""
+    return _json(b'{"id":' + b"[" * _MANY + b"]" * _MANY + b"}")
+
+
+def long_error(_: web.Request) -> web.Response:
+    """An error whose message has 50 MB."""
+    return _json(b'{"error":{"message":"' + b"No. " * (_LONG // 4) + b'","type":"server_error"}}', status=500)
+
+
+def long_header(_: web.Request) -> web.Response:
+    """A header of a megabyte."""
+    return web.Response(body=b'{"id":"a"}', headers={"X-Words": "x" * _MANY}, content_type="application/json")
+
+
+def _json(content: bytes, status: int = 200) -> web.Response:
+    return web.Response(body=content, status=status, content_type="application/json")
+
+
+HOSTILE: Mapping[str, Callable[[web.Request], web.Response]] = {
+    "redirect": redirect,
+    "bomb": bomb,
+    "echo": echo,
+    "digits": digits,
+    "crowd": crowd,
+    "nested": nested,
+    "long-error": long_error,
+    "long-header": long_header,
+}
