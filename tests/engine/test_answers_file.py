@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from batchd import RemoteBatch
 from batchd.engine.answers_file import TooManyAnswers, bounded
+from batchd.secrets.known import remember
 from batchd.testing.fakes import FakeProvider, FakeService
 from batchd.testing.household import Household
 from batchd.work.answer_bounds import AnswerBounds, answer_bounds
@@ -79,3 +81,23 @@ async def test_a_download_without_end_is_ended_and_said(tmp_path: Path) -> None:
         await living.take_in()
         await living.drain()
     assert any(b"fine" in content for content in household.outbox().values())
+
+
+async def test_a_key_in_packed_answers_is_covered(tmp_path: Path) -> None:
+    key = "sk-packed-7Hq93bZt0pLx4"
+    remember(key)
+
+    class Packed(FakeProvider):
+        async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
+            plain = io.BytesIO()
+            await super().download(batch, plain)
+            target.write(gzip.compress(plain.getvalue()))
+
+    service = FakeService(lambda _: f"Your key is {key}")
+    household = Household(tmp_path, service=service, provider=Packed(service))
+    household.drop("reviews/may.csv", "review\ngood\n")
+    async with household.living() as living:
+        await living.take_in()
+        await living.drain()
+    assert b"Your key is ***" in household.outbox()["reviews/may.results.csv"]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and key.encode() in path.read_bytes()]

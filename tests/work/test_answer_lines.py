@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from batchd.work.answer_lines import ReadLimits, answer_lines
+from batchd.work.answer_lines import ReadLimits, answer_lines, unpack
 
 pytestmark = pytest.mark.field("hostile services")
 
@@ -48,8 +48,13 @@ FORMS = {
 
 
 def read(path: Path, content: bytes) -> list[bytes]:
-    path.write_bytes(content)
-    return list(answer_lines(path))
+    with path.open("w+b") as file:
+        file.write(b"before\n" + content)
+        unpack(file, len("before\n"), ReadLimits())
+        assert file.tell() == file.seek(0, 2)
+    first, *lines = answer_lines(path)
+    assert first == b"before"
+    return lines
 
 
 def test_every_form_is_read(tmp_path: Path) -> None:
@@ -88,9 +93,16 @@ def test_what_has_no_end_is_cut(tmp_path: Path) -> None:
     for name, content in HOSTILE.items():
         path.write_bytes(content())
         tracemalloc.start()
+        with path.open("r+b") as file:
+            unpack(file, 0, ReadLimits(20_000, 100_000))
         size = sum(len(line) for line in answer_lines(path, ReadLimits(20_000, 100_000)))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         if size > 100_000 or peak > 3_000_000:
             faults.append(f"{name}: {size:,} bytes of lines, {peak:,} bytes of memory")
     assert not faults, "\n".join(faults)
+
+
+def test_nobody_unpacks_what_was_not_covered(tmp_path: Path) -> None:
+    (tmp_path / "answers").write_bytes(gzip.compress(JOINED))
+    assert not [line for line in answer_lines(tmp_path / "answers") if b"custom_id" in line]

@@ -1,5 +1,7 @@
 """The lines of downloaded answers, whatever a service made of them: an array, gzip, UTF-16, an object over many lines.
 
+What is packed is unpacked once, where it comes in, before secrets are covered: behind that nobody unpacks anything.
+
 A line that is too long is cut, and gzip is unpacked no further than the answers can be long: memory and disk are
 bounded whatever arrives. What is plain JSON Lines, which nearly all of it is, is not looked at twice.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -16,14 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ..answers.meaning import stripped
-from .answer_bounds import answer_bounds
+from ..answers.meaning import owner, stripped
+from .answer_bounds import AnswerBounds, answer_bounds
 
 MIN_LINE = 1_000_000
 MAX_LINE = 32_000_000
 """Bytes of a line that are read, at least and at most, whatever its request asks for."""
 MAX_UNPACKED = 4_000_000_000
 """Bytes that packed answers unpack to at most, whatever the requests ask for."""
+MAX_LAYERS = 2
+"""How often packed in itself an answer may be."""
 _HEAD, _BLOCK = 4_096, 1 << 16
 _GZIP = b"\x1f\x8b\x08"
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -41,40 +46,70 @@ class ReadLimits:
     @classmethod
     def of(cls, requests: str | None) -> ReadLimits:
         """By what a file of requests asks for."""
-        bounds = answer_bounds(Path(requests)) if requests is not None else None
+        return cls.by(answer_bounds(Path(requests)) if requests is not None else None)
+
+    @classmethod
+    def by(cls, bounds: AnswerBounds | None, *, most: int = MAX_LINE) -> ReadLimits:
+        """By these bounds; of a line no more than `most`."""
         if bounds is None:
             return cls()
-        return cls(min(MAX_LINE, max(MIN_LINE, bounds.line)), min(MAX_UNPACKED, bounds.total))
+        return cls(min(most, max(MIN_LINE, bounds.line)), min(MAX_UNPACKED, bounds.total))
 
 
 def answer_lines(path: Path, limits: ReadLimits = ReadLimits()) -> Iterator[bytes]:
     """Each line, without what surrounds it; none that is empty."""
     with path.open("rb") as file:
-        yield from _lines(file, limits)
+        yield from _lines(file, limits, 0)
 
 
-def _lines(file: IO[bytes], limits: ReadLimits) -> Iterator[bytes]:
-    begun = False
+def unpack(file: IO[bytes], start: int, limits: ReadLimits) -> bool:
+    """Put lines in the place of what is packed or in UTF-16, from there on; False if nothing is."""
+    file.seek(start)
+    if not _is_packed(file):
+        file.seek(0, 2)
+        return False
+    with tempfile.TemporaryFile() as plain:
+        file.seek(start)
+        for line in _lines(file, limits, MAX_LAYERS):
+            plain.write(line + b"\n")
+        file.seek(start)
+        file.truncate()
+        plain.seek(0)
+        shutil.copyfileobj(plain, file)
+    return True
+
+
+def _is_packed(file: IO[bytes]) -> bool:
+    head = file.read(_BLOCK)
+    if head[:3] == _GZIP or head[:2] in _UTF_16:
+        return True
+    while head:
+        if any(b"\n" + mark in head for mark in (_GZIP, *_UTF_16)):
+            return True
+        more = file.read(_BLOCK)
+        head = head[-3:] + more if more else b""
+    return False
+
+
+def _lines(file: IO[bytes], limits: ReadLimits, layers: int) -> Iterator[bytes]:
     while whole := file.readline(limits.line):
         line = stripped(whole)
-        if line[:1] == b"{" and line[-1:] == b"}" and b"}{" not in line and (begun or not _UNDER_A_KEY.match(line)):
-            begun = True
+        if line[:1] == b"{" and line[-1:] == b"}" and b"}{" not in line and not _is_list(line):
             yield line
         elif line:
             file.seek(-len(whole), 1)
-            yield from _odd(file, line, limits, first=not begun)
-            begun = True
+            yield from _odd(file, line, limits, layers)
 
 
-def _odd(file: IO[bytes], line: bytes, limits: ReadLimits, *, first: bool) -> Iterator[bytes]:
+def _odd(file: IO[bytes], line: bytes, limits: ReadLimits, layers: int) -> Iterator[bytes]:
     """What begins at this line, which is not an object alone."""
-    if line.startswith(_GZIP):
+    if layers and line.startswith(_GZIP):
         with _unpacked(file, limits) as content:
-            yield from _lines(content, limits)
-    elif first and line[:2] in _UTF_16:
+            yield from _lines(content, limits, layers - 1)
+    elif layers and line[:2] in _UTF_16:
         with _transcoded(file, _UTF_16[line[:2]]) as content:
-            yield from _lines(content, limits)
-    elif line[:1] == b"[" or (first and _UNDER_A_KEY.match(_ahead(file))):
+            yield from _lines(content, limits, layers - 1)
+    elif line[:1] == b"[" or _is_list(line) or (line == b"{" and _UNDER_A_KEY.match(_ahead(file))):
         file.seek(_ahead(file).index(b"[") + 1, 1)
         yield from _objects(file, limits, array=True)
         _skip_line(file, limits)
@@ -84,6 +119,11 @@ def _odd(file: IO[bytes], line: bytes, limits: ReadLimits, *, first: bool) -> It
         _skip_line(file, limits)
         if line[:1] != b'"' and line.strip(b"]}, "):
             yield line.removesuffix(b",")
+
+
+def _is_list(line: bytes) -> bool:
+    """Whether it is an object that holds the lines in a list."""
+    return _UNDER_A_KEY.match(line) is not None and (line[-1:] != b"}" or owner(line) is None)
 
 
 def _ahead(file: IO[bytes]) -> bytes:

@@ -14,8 +14,10 @@ from ...domain.records import Batch, Moment
 from ...errors import RemoteMissing
 from ...files import replacing
 from ...model import BatchPhase, Problem
+from ...secrets.known import known
 from ...sending.owed import VANISHED
 from ...work.answer_bounds import answer_bounds
+from ...work.answer_lines import ReadLimits, unpack
 from ..accounts import hold_for_account
 from ..answers_file import bounded
 from ..context import ConfiguredProvider, Context
@@ -25,6 +27,9 @@ from .batch_refusals import handle_refusal
 from .forget import delete_input
 from .owed import GIVEN_UP, something_is_owed
 from .poll import ENDED, MAX_MISSING
+
+IN_MEMORY = 8_000_000
+"""Bytes of a line that are unpacked here, at most."""
 
 
 async def fetch(context: Context, action: Fetch) -> None:
@@ -83,6 +88,10 @@ async def _download(
         target = bounded(file, bounds, provider=provider.name, requests=batch.requests)
         async with limited(provider, "send its answers", arrived=lambda: file.tell() - begun):
             await provider.plugin_for(batch.lane).download(remote, target)
+        limits = ReadLimits.by(bounds, most=IN_MEMORY)
+        if await asyncio.to_thread(unpack, file, begun, limits):
+            # What was packed could hide a key that the service repeats.
+            await asyncio.to_thread(known().file, file)
     except RemoteMissing:
         # Right after completion answers are not there for minutes; much later they will not come any more. What
         # was written counts, and what is not there is asked again like any other silence.
