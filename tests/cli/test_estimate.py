@@ -599,3 +599,23 @@ def test_nothing_is_left_behind(config: Path) -> None:
     assert said.status == 0, said
     assert list(folder.iterdir()) == []
     assert {each: each.stat().st_mtime_ns for each in config.parent.rglob("*") if each != folder} == before
+
+
+# --- other prices of live calls ------------------------------------------------------------------------------------
+
+
+def test_the_likely_cost_of_live_calls_is_that_of_now_and_of_the_tier_of_the_route(config: Path) -> None:
+    def live(*lanes: str) -> tuple[float, float]:
+        config.write_text(PROVIDERS + f"lanes = [{', '.join(lanes)}]\n" + PRICES + ROUTE)
+        config.write_text(config.read_text().replace('provider = "openai"', 'provider = "holysheep"'))
+        changed(config, ('model = "gpt-4o"', 'model = "gpt-4.1"'), ("max_tokens = 50", 'max_tokens = 50, tier = "x"'))
+        said = here("estimate", str(file), "--json", config=config)
+        [each] = json.loads(said.out)["models"]
+        return each["live"]["likely"], each["live"]["most"]
+
+    file = file_of(config.parent, "good", "bad")
+    likely, most = live()
+    halved = live('{ name = "cheap", discount = 0.5, hours = ["Mon-Sun"] }')
+    assert halved == (pytest.approx(likely / 2), most), "at most the highest price of the week"
+    assert live('{ name = "x", discount = 0.5, params = { tier = "x" } }') == pytest.approx((likely / 2, most / 2))
+    assert live('{ name = "y", discount = 0.5, params = { tier = "y" } }') == (likely, most)

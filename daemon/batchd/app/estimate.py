@@ -121,6 +121,7 @@ class Estimating:
                 answered,
                 margin=SURE if (each.provider, each.model) in taught else UNSURE,
                 cached_for=cached_for(route),
+                at=Clock().now(),
             )
             for each in choices
         ]
