@@ -16,7 +16,7 @@ async def all_of(in_work: InWork) -> object:
     """Everything that a look takes from it."""
     views = await in_work.views(resting=(), only=None)
     waiting = {key: list(line.places) for key, line in in_work.waiting(None).items()}
-    return in_work.batches, views, waiting, in_work.has_jobs, in_work.held
+    return in_work.batches, views, waiting, in_work.has_jobs(but=()), in_work.held
 
 
 async def fresh(daemon: Living) -> object:

@@ -98,6 +98,21 @@ async def test_a_provider_that_is_kept_off_is_not_called(make_household: MakeHou
     assert household.service.creates == 1
 
 
+async def test_what_waits_for_a_plugin_that_is_kept_off_is_no_work(make_household: MakeHousehold) -> None:
+    household = make_household()
+    household.drop("reviews/may.csv", csv_of(["one"]))
+    async with household.living() as daemon:
+        daemon.reconfigure(kept_off={Subject.sink("csv"): "The plugin is kept off."})
+        await daemon.take_in()
+        await daemon.drain()  # so `once` comes to an end
+        assert not await daemon.engine.has_work(await daemon.engine.look())
+        said = (await daemon.context.store.event_log.conditions())[Subject.sink("csv")]
+        assert "The plugin is kept off. To go on without it: `batchd skip-sink" in said
+        daemon.reconfigure(kept_off={})
+        await daemon.drain()
+    assert any(name.endswith("results.csv") for name in household.outbox())
+
+
 async def test_threads_that_hang_are_their_owners_alone() -> None:
     loop = asyncio.get_running_loop()
     rooms = ThreadRooms(most=2)

@@ -125,10 +125,9 @@ class InWork:
         """The batches that are held, and may go on by themselves when something changes."""
         return {key for key, batch in self.batches.items() if batch.state is BatchState.HELD}
 
-    @property
-    def has_jobs(self) -> bool:
-        """Whether there may be something to do for a job."""
-        return any(line.places for line in self._lines.values())
+    def has_jobs(self, *, but: Container[str]) -> bool:
+        """Whether there may be something to do for a job other than these."""
+        return any(place.job not in but for line in self._lines.values() for place in line.places)
 
     async def views(self, *, resting: Container[str], only: Container[str] | None) -> list[JobView]:
         """Jobs that there may be something to do for, the oldest first; at most so many of each state.

@@ -11,7 +11,8 @@ from dataclasses import replace
 from ..contracts import RemoteBatch, Submission
 from ..domain.records import Batch
 from ..domain.subjects import Subject
-from ..errors import RejectedError, TransientError
+from ..errors import TransientError
+from ..plugin.absent import PluginOff
 from ..system.threads import threads_of
 from .context import Configured, ConfiguredProvider, Context
 from .provider_border import GuardedProvider
@@ -52,7 +53,7 @@ async def open_provider(context: Context, name: str) -> ConfiguredProvider:
     configured = context.configured
     provider = provider_for(configured, name)
     if (why := configured.kept_off.get(Subject.provider(name))) is not None:
-        raise RejectedError(why)
+        raise PluginOff(why)
     opening = configured.opening.get(name)
     if opening is not None:
         await asyncio.wait([opening], timeout=provider.call_timeout)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from ..domain.lifecycle import Action, Pack
 from ..domain.subjects import Subject, SubjectKind
 from ..errors import NodeLost, RejectedError, RemoteMissing, TransientError, WorkerLost
 from ..money.lanes import Lane
+from ..plugin.absent import PluginOff
 from ..sending import backoff
 from ..store.errors import StoreUnavailable
 from ..store.orders import StoredOrder
@@ -56,6 +58,8 @@ class Engine:
         self._streaks: Counter[Subject] = Counter()
         self._obeying: asyncio.Task[list[float | None]] | None = None
         self._remembers = False
+        self._off: tuple[int, frozenset[str]] = (0, frozenset())
+        """The jobs that need a plugin that is kept off, until somebody changes something."""
 
     async def look(self) -> Outlook:
         """Carry out the orders that were left, then find everything that is due."""
@@ -74,14 +78,16 @@ class Engine:
                 await self.conditions.all_well(subject)
         for name, text in outlook.missing.items():
             await self.conditions.say(Subject.provider(name), text)
-        times = [until for until in (*waits, outlook.again_at, lanes_at) if until is not None]
+        # What was given up has no time.
+        times = [until for until in (*waits, outlook.again_at, lanes_at) if until is not None and until < math.inf]
         return replace(outlook, again_at=min(times, default=None))
 
     async def has_work(self, outlook: Outlook) -> bool:
         """Whether jobs or batches have work, but for what is stuck, by what is stored now."""
         in_work = self.in_work
         await in_work.refresh()
-        if in_work.has_jobs or not in_work.batches.keys() <= outlook.stuck | in_work.held:
+        off = self._off[1] if self._off[0] == self.retry_clock.resets else frozenset()
+        if in_work.has_jobs(but=off) or not in_work.batches.keys() <= outlook.stuck | in_work.held:
             return True
         # A batch that a person must decide about may take up the room of its model.
         taken = set(await self.context.store.waiting.enqueued_tokens())
@@ -251,7 +257,17 @@ class Engine:
         failures = self.retry_clock.failed(action, retry_after=retry_after)
         name = type(action).__name__
         logger.debug("%s failed", action, exc_info=error, extra={"action": name})
-        if isinstance(error, ProviderNotConfigured):
+        if isinstance(error, PluginOff):
+            # It stays so until somebody changes something, which has all tried again.
+            self.retry_clock.give_up(action)
+            if (job := getattr(action, "job", None)) is not None:
+                before = self._off[1] if self._off[0] == self.retry_clock.resets else frozenset()
+                self._off = (self.retry_clock.resets, before | {job})
+            ways = ""
+            if isinstance(action, lifecycle.Deliver):
+                ways = f" To go on without it: `batchd skip-sink {action.job} {action.sink}`."
+            await self.conditions.say(callee or _subject(action), f"{error}{ways}")
+        elif isinstance(error, ProviderNotConfigured):
             await self.conditions.say(Subject.provider(error.name), str(error))
         elif callee is not None and isinstance(action, lifecycle.Deliver) and isinstance(error, RejectedError):
             if self.retry_clock.until(callee) <= self.context.clock.steady():

@@ -12,8 +12,9 @@ from ...delivery.report_json import count_rows, was_reported
 from ...domain.lifecycle import Deliver
 from ...domain.records import Job
 from ...domain.subjects import Subject
-from ...errors import BatchdError, RejectedError, TransientError
+from ...errors import BatchdError, TransientError
 from ...file_sink import FileSink
+from ...plugin.absent import PluginOff
 from ...plugin.blame import never_exiting, raised
 from ...receipts import Receipt
 from ...secrets.known import covered
@@ -132,7 +133,7 @@ async def _deliver(context: Context, action: Deliver, job: Job) -> None:
             f"any more. Put it back, and reload; or go on without it: `batchd skip-sink {job.id} {action.sink}`."
         )
     if (why := configured.kept_off.get(Subject.sink(action.sink))) is not None:
-        raise RejectedError(why)
+        raise PluginOff(why)
     receipt: Receipt | None = None
     rows = SpoolRows(context.spool, job, parts, shape_of(job).answer_columns)
     try:
