@@ -16,7 +16,7 @@ from .conformance_shared import PluginConformance, ask, passes_cancellation
 Question = Callable[[Observer[Any]], Awaitable[None]]
 
 _SAMPLES: dict[Any, Any] = {str: "text", int: 3, float: 1.5, bool: True, list[str]: ["one", "two"], list[int]: [4, 17]}
-_SAMPLES[dict[str, int]] = {"no_answer": 3}
+_SAMPLES |= {dict[str, int]: {"no_answer": 3}, dict[str, Any]: {"sink": "csv"}}
 
 
 def sample_events() -> Iterator[Event]:
