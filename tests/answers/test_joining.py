@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from batchd.answers.joining import ResultLine, join
 from batchd.answers.meaning import outcome
+from batchd.columns import free_names
 from batchd.contracts import PromptBuilder, Settings
-from batchd.file_sink import free_names
 from batchd.model import Body, Failure, Json, Response, Row, Usage
 
 from .lines import ERROR, SHAPES, answered, chat, failed, line, said

@@ -47,7 +47,7 @@ def test_it_is_said_first_and_is_what_jobs_wait_for(tmp_path: Path) -> None:
         lines = here("status", config=house.config).out.splitlines()
         record = here("status", "--json", config=house.config).json()
         details = here("status", "june.csv", config=house.config).out
-    assert lines[1] == f"disk: {text}"
+    assert lines[2] == f"disk: {text}"
     # Since when is not known: nothing could be noted.
     assert record["conditions"] == [{"subject": "disk", "text": text, "since": None}]
     assert record["jobs"][0]["waits_for"] == "disk"

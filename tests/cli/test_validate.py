@@ -243,7 +243,7 @@ def test_the_limits_can_be_those_of_a_provider(tmp_path: Path) -> None:
     said = here("validate", "may.jsonl", "--provider", "tight", "--repair", "out.jsonl", "--json")
     assert said.status == 1
     summary = json.loads(said.out)["summary"]
-    assert summary["limits"] == {"max_requests": 2, "max_bytes": 1_000, "max_line_bytes": 1_000_000}
+    assert summary["limits"] == {"max_requests": 2, "max_bytes": 1_000, "max_line_bytes": 30_000_000}
     assert [fault["code"] for fault in summary["file_faults"]] == ["too_many_tasks"]
     assert [each["requests"] for each in summary["repair"]["written"]] == [2, 1]
 

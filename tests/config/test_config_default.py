@@ -73,6 +73,7 @@ def test_every_setting_is_in_it() -> None:
         "routes",
         "sinks",
         "observers",
+        "web",
     }
     assert set(data) == {"plugin_dir", *sections}
     assert set(data["folders"]) == set(FolderNames.model_fields)

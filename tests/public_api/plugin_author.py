@@ -188,6 +188,9 @@ class Translate(PromptBuilder[Settings]):
     def needs(self) -> Iterable[str]:
         return ["text"]
 
+    def uses(self) -> Iterable[str] | None:
+        return ["text", "title"]
+
     def parse(self, response: Response) -> Mapping[str, Json] | Failure:
         assert_type(response.text, str | None)
         assert_type(response.refusal, str | None)

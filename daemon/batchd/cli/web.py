@@ -6,7 +6,7 @@ import json
 
 import click
 
-from .call import Call, json_option, pass_call
+from .call import Call, Option, json_option, pass_call
 
 
 @click.group()
@@ -15,7 +15,9 @@ def web() -> None:
 
 
 @web.command()
-@click.option("--read", "read_only", is_flag=True, help="A token that lets people look, and give no orders.")
+@click.option(
+    "--read", "read_only", cls=Option, is_flag=True, help="A token that lets people look, and give no orders."
+)
 @click.option("--remove", is_flag=True, help="Make none, and let nobody in by the last one.")
 @json_option
 @pass_call

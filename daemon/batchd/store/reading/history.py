@@ -49,8 +49,8 @@ class History:
         from ..database import QUERIES  # the daemon's own question, so that both come to the same answer
 
         day, month = beginnings(now)
-        asked = {"job": "", "provider": provider, "route": route, "currency": currency, "day": day, "month": month}
-        for row in self._rows(QUERIES["account"], **asked):
+        asked = {"job": "", "family": "", "provider": provider, "route": route, "currency": currency}
+        for row in self._rows(QUERIES["account"], **asked, day=day, month=month):
             return Account(**dict(row), at=now)
         return Account(at=now)
 
