@@ -48,7 +48,8 @@ class Estimate:
     """What there is to say. Without a `file`, `counted` is None and the requests are made up.
 
     `unknown` has a sentence for each model without a price; `limits` are those of the budget; `refusal` is why the job
-    would not be sent as it is, `refused_params` what every row would be refused for.
+    would not be sent as it is, `refused_params` what every row would be refused for. `steps` are those
+    of the later steps of a chain, of as many rows as could be answered at most.
     """
 
     file: str | None
@@ -67,11 +68,16 @@ class Estimate:
     limits: Sequence[Limit] = ()
     refusal: Refusal | None = None
     refused_params: Sequence[str] = ()
+    steps: Sequence[Estimate] = ()
 
     @property
     def held(self) -> bool:
         """Whether the job would be held, or wait, for its cost."""
         return self.refusal is not None
+
+    def quote(self) -> Quote:
+        """The prices of the route's own model."""
+        return next(each for each in self.quotes if (each.provider, each.model) == self.own)
 
 
 @dataclass(slots=True)
@@ -85,9 +91,19 @@ class Estimating:
     _books: dict[str, PriceList] = field(default_factory=dict)
 
     def of_file(
-        self, file: Path, wanted: str | Route | None, models: Iterable[str], *, everything: bool, expected: int | None
+        self,
+        file: Path,
+        wanted: str | Route | None,
+        models: Iterable[str],
+        *,
+        everything: bool,
+        expected: int | None,
+        rows: int | None = None,
     ) -> Estimate:
-        """What a file would cost, by this route. FileRefused, in words, if the route cannot take it."""
+        """What a file would cost, by this route. FileRefused, in words, if the route cannot take it.
+
+        It stands for so many `rows`, if that is given.
+        """
         route = wanted
         if not isinstance(route, Route):
             route = asked_beside(file, route_of(file, self.config.folders.inbox, self.config.routes, route))
@@ -98,6 +114,7 @@ class Estimating:
         except FileRefused as refused:
             # Said here as it would be in the note beside a rejected file, where the name is another line.
             raise FileRefused(refused.code, f"{file.name} would be rejected. {refused}") from None
+        counted.rows = max(counted.looked_at, rows or counted.rows)
         requests = round(counted.requests / counted.share)
         past = self._past(route)
         answered = answers(

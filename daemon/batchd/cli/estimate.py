@@ -95,7 +95,11 @@ def estimate(
 
     estimating = Estimating(config, catalogue)
     if absolute is not None:
-        made = estimating.of_file(absolute, route, models, everything=everything, expected=output_tokens)
+        from ..app.estimate_steps import with_steps
+
+        made = with_steps(
+            estimating, estimating.of_file(absolute, route, models, everything=everything, expected=output_tokens)
+        )
     else:
         assert requests is not None and input_tokens is not None and output_tokens is not None  # noqa: PT018
         made = estimating.of_numbers(requests, input_tokens, output_tokens, route, models, everything=everything)

@@ -59,7 +59,16 @@ def opening(made: Estimate) -> Iterator[str]:
 
 
 def closing(made: Estimate) -> Iterator[str]:
-    """After the prices: missing prices, a budget that refuses, advice."""
+    """After the prices: later steps, missing prices, a budget that refuses, advice."""
+    for step in made.steps:
+        asked = step.quote()
+        cost = "its price is not known"
+        if asked.batch is not None and asked.live is not None:
+            cost = f"about {_money(asked.batch.likely, step)} in batches, {_money(asked.live.likely, step)} live"
+        yield clean(
+            f"Then the step {step.route} ({name_of(asked)}): at most {count(step.requests, 'request')}, {cost}. Its "
+            "questions hold answers, so their length is a guess."
+        )
     refusal = made.refusal
     for sentence in made.unknown:
         if refusal is None or sentence.removesuffix(".") not in refusal.reason:
@@ -166,6 +175,7 @@ def record(made: Estimate) -> dict[str, Any]:
         },
         "currency": made.currency,
         "models": [_record(each, made) for each in made.quotes],
+        **({"steps": [_step(step) for step in made.steps]} if made.steps else {}),
         "unknown": list(made.unknown),
         "refused_params": list(made.refused_params),
         "held": made.held,
@@ -182,6 +192,10 @@ def record(made: Estimate) -> dict[str, Any]:
         ],
         "advice": [{"code": each.code, "text": each.text} for each in made.advice],
     }
+
+
+def _step(step: Estimate) -> dict[str, Any]:
+    return {"route": step.route, "requests": step.requests, **_record(step.quote(), step)}
 
 
 def _record(each: Quote, made: Estimate) -> dict[str, Any]:

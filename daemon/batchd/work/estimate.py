@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ LARGE = 32 * 1024 * 1024
 
 SAMPLE = 8 * 1024 * 1024
 """Approximate bytes of rows in a sample."""
+
+SOME = 200
+"""Rows that are enough for an estimate of a later step, whose questions are not known yet."""
 
 PART_ROWS, _SMALL_PART = 10_000, 1_000
 _CELLS, _LINES = {".csv", ".tsv", ".tab"}, {".jsonl", ".ndjson"}
@@ -63,7 +67,8 @@ class CountTask:
 @dataclass(slots=True, kw_only=True)
 class Counted:
     """The counts. Of `rows` rows, `looked_at` were read; `failed` counts those without a request by code, with an
-    `example` each, and `empty` those that are skipped, since there is nothing to ask about in them.
+    `example` each, and `empty` those that are skipped, since there is nothing to ask about in them. `some` are rows as
+    they were read, for an estimate of a later step.
 
     The keys of `loads` and of `same` are those of the task's `models`; `same` is the number of tokens that every
     request has in common.
@@ -80,6 +85,9 @@ class Counted:
     examples: dict[str, str] = field(default_factory=dict)
     loads: dict[str, Load] = field(default_factory=dict)
     same: dict[str, float | None] = field(default_factory=dict)
+    columns: Sequence[str] = ()
+    answer_columns: Sequence[str] = ()
+    some: Sequence[bytes] = ()
 
     @property
     def share(self) -> float:
@@ -94,6 +102,8 @@ def count(task: CountTask) -> Counted:
     if reading.part_rows == _SMALL_PART:
         parts = _some(parts, task.sample)
     counted = Counted(rows=rows, looked_at=sum(part[1] for part in parts))
+    counted.columns, counted.answer_columns = done.columns, done.answer_columns
+    counted.some = list(islice(lines_of(Path(reading.target)), SOME))
     sums: Counter[str] = Counter()
     long: dict[str, list[int]] = {key: [] for key in task.models}
     seen: set[bytes] = set()
