@@ -204,7 +204,7 @@ async def test_per_job_limits_all_steps_together(tmp_path: Path) -> None:
             await daemon.take_in()
             await daemon.drain()
             assert {text.split()[0] for text in asked(house)} == {"Rate:"}
-            look = Overview.take(places(house), everything=True)
+            look = Overview.take(places(house))
             [job] = look.unfinished
             assert look.job_record(job)["in_words"] == "held"
             assert "the step why" in str(look.waits_for(job))
@@ -224,7 +224,7 @@ async def test_a_chain_is_cancelled_as_one(tmp_path: Path) -> None:
         await daemon.drain()
         [held] = await daemon.context.store.money.held()
         await give(daemon, "cancel", held.id)
-        look = Overview.take(places(house), everything=True)
+        look = Overview.take(places(house))
         [job] = look.finished
         assert not look.unfinished
         assert job.state == "cancelled"
