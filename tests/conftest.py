@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,9 @@ settings.register_profile("fast", settings.get_profile("batchd"), max_examples=2
 settings.register_profile("thorough", settings.get_profile("batchd"), max_examples=1_500, derandomize=False)
 settings.load_profile("batchd")
 
+
+# Nothing is installed while tests run, and each daemon, reload and worker in this process looks through all packages.
+metadata.entry_points = functools.cache(metadata.entry_points)
 
 MEMORY = Path("/dev/shm")
 

@@ -31,11 +31,9 @@ TESTS = (
     "plugin/test_plugin_catalogue.py",  # entry points
     "money/test_price_list.py",  # prices that another package carries
     "workers/test_workers.py",  # processes that import by name
-    "cli/test_start.py",  # what commands import, as processes
     "cli/test_running.py::test_run_orders_and_stops",
     "cli/test_running.py::test_init_writes_the_packaged_config_and_the_folders",
     "end_to_end/test_main_job.py::test_a_dropped_file_comes_back_with_its_answers",
-    "end_to_end/test_main_job.py::test_once_takes_what_is_there_and_says_by_its_status_what_became_of_it",
 )
 """What is run again: each way in which the installed package could differ from the source. `check_content` has shown that
 the files are the same, and `check_source_is_gone` that each module can be imported, so the other tests would find what they
@@ -44,9 +42,8 @@ BESIDE = ("pyproject.toml", "config.toml", "docs", "examples")
 """What the tests compare the installed package with. None of it is code of batchd."""
 LEFT_OUT = (
     "tests/config/test_config_default.py::test_the_package_s_copy_is_a_link_that_survives_a_checkout_elsewhere",
-    "tests/cli/test_start.py::test_status_takes_less_than_three_times_importing_click",
 )
-"""What is about the repository, and what is about speed."""
+"""What is about the repository."""
 PACKAGES = ("batchd", *sorted(path.name for path in (ROOT / "plugins").glob("batchd_*")))
 
 LOOK = """

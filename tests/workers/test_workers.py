@@ -33,7 +33,7 @@ from .tasks import (
     wait_for_ever,
 )
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @pytest.fixture
