@@ -97,7 +97,9 @@ def held_text(
             what = say("held.until_money" if waits_for_money(job.reason_code) else "held.go_on")
         rename = [say("held.rename_cost")] if by_renaming else []
         parts = [
-            say("held.waits", file=job.source),
+            say("held.waits", file=job.source)
+            if job.parent is None
+            else say("held.waits_for_step", file=job.source, step=job.route.name),
             because,
             *skipped,
             what,
