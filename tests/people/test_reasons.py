@@ -113,7 +113,7 @@ async def test_the_note_beside_a_rejected_file_is_in_the_language_of_people(tmp_
 
 def test_the_note_about_a_held_file_is_in_the_language_of_people():
     job = cast("Any", SimpleNamespace(
-        id="k3j9x2ab", source="reviews/may.csv", reason_code="budget",
+        id="k3j9x2ab", source="reviews/may.csv", reason_code="budget", parent=None,
         reason="it can cost at most 1.20 USD, and [budget] per_job allows 1.00",
     ))  # fmt: skip
     note = held_text(job, by_renaming=True, empty=2, language=Language("vi"))
