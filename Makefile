@@ -94,6 +94,7 @@ pace: $(STAMP)  ## the pace of live calls against eleven services with hidden li
 servers:  ## servers of others for the tests, into .servers: llama.cpp, one that plays a service, S3; 550 MB
 	$(PYTHON) -m venv .servers
 	.servers/bin/python -m pip install --quiet xllamacpp==2026.10.11549 gguf==0.19.0 fakellm==0.3.5 "moto[server,s3]==5.2.5"
+	-npm install --silent --no-audit --no-fund --prefix .servers/axe axe-core@4.14.1
 
 field: $(STAMP)  ## what real services, files and people do, with a table of how much of it holds
 	BATCHD_EVERY_CASE=1 $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup -m field

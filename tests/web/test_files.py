@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 
-from aiohttp import FormData
+import pytest
+from aiohttp import ClientError, FormData
 
 from batchd.web.tokens import WebRole
 
@@ -173,3 +175,23 @@ async def test_an_inbox_that_is_not_there_is_said(house: House) -> None:
         assert answer.status == 507
         assert "is its share mounted?" in await answer.text()
     assert not house.folders.inbox.exists()
+
+
+async def test_a_download_that_breaks_off_looks_so(finished: House, finished_job: str) -> None:
+    results = finished.folders.outbox / "reviews" / "may.results.csv"
+    content = results.read_bytes()
+    try:
+        os.truncate(results, 100_000_000)
+        async with served(finished) as web:
+            program = web.program()
+            answer = await program.client.get(
+                f"/jobs/{finished_job}/files/reviews/may.results.csv", headers=program.headers
+            )
+            assert answer.content_length == 100_000_000
+            os.truncate(results, 0)
+            with pytest.raises(ClientError):
+                while await answer.content.read(1 << 20):
+                    pass
+            answer.close()
+    finally:
+        results.write_bytes(content)

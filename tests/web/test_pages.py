@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from batchd.status.listing import JobList, Wanted, likely_back
 from batchd.status.places import Places
 from batchd.store.reading.snapshot import snapshot
 
-from ..cli.cli_kit import House, stuck
+from ..cli.cli_kit import House, finished_house, stuck
 from .web_kit import served
 
 
@@ -19,7 +20,7 @@ async def test_a_job_that_is_done(finished: House, finished_job: str) -> None:
         assert f'href="/jobs/{finished_job}"' in jobs
         assert "4 of 5" in jobs
         job = await program.text(f"/jobs/{finished_job}")
-        for text in ("may.results.csv", "may.failed.csv", "may.report.json", "1 rows: refused", "The model declined."):
+        for text in ("may.results.csv", "may.failed.csv", "may.report.json", "1 × refused", "The model declined."):
             assert text in job, text
         assert "Finished reviews/may.csv" in job
         # As the command line finds it: by the name of the file.
@@ -99,3 +100,23 @@ def test_when_a_job_is_likely_to_be_back(under_way: tuple[House, list[str]]) -> 
     assert likely_back(job, usual, batch.submitted_at + 1) == batch.submitted_at + 600
     # One that takes longer than usual says nothing.
     assert likely_back(job, usual, batch.submitted_at + 601) is None
+
+
+async def test_spending_and_what_is_left(tmp_path: Path) -> None:
+    house, _ = await asyncio.to_thread(finished_house, tmp_path / "house")
+    limited = house.config.read_text().replace('currency = "EUR"', 'currency = "EUR"\nper_month = 5.0')
+    house.config.write_text(limited)
+    async with served(house) as web:
+        text = await web.program().text("/spending")
+        figures = await web.program().text("/metrics")
+    assert "This month, [budget] per_month" in text
+    assert text.count("<svg viewBox") >= 3
+    assert 'batchd_budget_allowed{limit="[budget] per_month"} 5.0' in figures
+
+
+async def test_batches_under_way(under_way: tuple[House, list[str]]) -> None:
+    house, _ = under_way
+    async with served(house) as web:
+        text = await web.program().text("/batches")
+        assert "6 of 18" in text
+        assert "No batch is under way." not in text

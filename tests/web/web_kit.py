@@ -135,10 +135,10 @@ class Web:
 
 
 @asynccontextmanager
-async def served(house: House, *, address: Address = ADDRESS, **web: Any) -> AsyncIterator[Web]:
+async def served(house: House, *, address: Address = ADDRESS, streams: int = 3, **web: Any) -> AsyncIterator[Web]:
     """The page of this household, with `[web]` as these keys say."""
     daemon = FakeDaemon(house, **web)
-    server = TestServer(application(daemon, address, pause=0.0))
+    server = TestServer(application(daemon, address, pause=0.0, streams=streams))
     await server.start_server()
     page = Web(daemon, server)
     try:

@@ -16,7 +16,7 @@ from .endpoints import Endpoint, Handler
 from .guard import ENDPOINTS, MAX_FORM, add_headers, guard
 from .metrics import Metrics
 from .openapi import document
-from .stream import Changes
+from .stream import MAX_STREAMS, Changes
 from .table import API, PAGES
 
 if TYPE_CHECKING:
@@ -93,11 +93,13 @@ ROUTES = (
 """All of them."""
 
 
-def application(backend: Backend, address: Address, *, pause: float = PAUSE) -> web.Application:
+def application(
+    backend: Backend, address: Address, *, pause: float = PAUSE, streams: int = MAX_STREAMS
+) -> web.Application:
     """The page, ready to be served."""
     app = web.Application(middlewares=[guard], client_max_size=MAX_FORM)
     desk = app[DESK] = Desk(backend, address, pause=pause)
-    changes = app[CHANGES] = Changes(desk)
+    changes = app[CHANGES] = Changes(desk, most=streams)
     app[METRICS] = Metrics()
     known: dict[tuple[str, str], Endpoint] = {}
     for each in ROUTES:

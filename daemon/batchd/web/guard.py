@@ -35,12 +35,13 @@ SAFE = frozenset({"GET", "HEAD"})
 ENDPOINTS: web.AppKey[Mapping[tuple[str, str], Endpoint]] = web.AppKey("endpoints", Mapping)
 SETTING: web.RequestKey[Setting] = web.RequestKey("setting", Setting)
 KEYS: web.RequestKey[KnownTokens] = web.RequestKey("keys", KnownTokens)
+STARTED: web.RequestKey[bool] = web.RequestKey("started", bool)
 ORIGIN: web.RequestKey[RequestOrigin] = web.RequestKey("origin", RequestOrigin)
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """The headers of every answer, whatever it is."""
-    del request
+    request[STARTED] = True
     response.headers.pop("Server", None)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
@@ -167,6 +168,11 @@ def _usual(other: web.HTTPException) -> str:
 
 
 async def _refusal(request: web.Request, refusal: Refused) -> web.StreamResponse:
+    if STARTED in request:
+        # Words in the middle of a file would be taken for a part of it: what broke off must look so.
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError(refusal.sentence)
     endpoint = endpoint_of(request)
     wants_page = "text/html" in request.headers.get("Accept", "")
     if request.path.startswith("/api/") or (endpoint is not None and endpoint.is_api) or not wants_page:

@@ -33,9 +33,9 @@ TRY_AGAIN = 2_000
 class Changes:
     """One look a second for all browsers, and none while there is no browser."""
 
-    def __init__(self, desk: Desk, *, look_every: float = LOOK_EVERY) -> None:
+    def __init__(self, desk: Desk, *, most: int = MAX_STREAMS) -> None:
         self._desk = desk
-        self._look_every = look_every
+        self._most = most
         self._version = ""
         self._told: dict[object, asyncio.Event] = {}
         self._task: asyncio.Task[None] | None = None
@@ -43,7 +43,7 @@ class Changes:
 
     async def tell(self, request: web.Request) -> web.StreamResponse:
         """`GET /api/v1/stream`: until the browser goes away."""
-        if self._closed or len(self._told) >= MAX_STREAMS:
+        if self._closed or len(self._told) >= self._most:
             raise Refused(503, "Too many browsers listen already.", headers={"Retry-After": "30"})
         changed, me = asyncio.Event(), object()
         self._told[me] = changed
@@ -86,7 +86,7 @@ class Changes:
                 for changed in self._told.values() if self._version else ():
                     changed.set()
                 self._version = version
-            await asyncio.sleep(self._look_every)
+            await asyncio.sleep(LOOK_EVERY)
 
 
 async def _write(response: web.StreamResponse, text: str) -> None:

@@ -11,6 +11,7 @@ from aiohttp.helpers import content_disposition_header
 
 from ...status.finding import NotFound
 from ...status.telling import output_file
+from ..answers import Refused
 from ..guard import SETTING
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ async def download(desk: Desk, request: web.Request) -> web.StreamResponse:
             while request.method != "HEAD" and size > 0:
                 piece = await asyncio.to_thread(file.read, min(PIECE, size))
                 if not piece:
-                    raise ConnectionResetError("the file became shorter while it was sent")
+                    raise Refused(410, "The file became shorter while it was sent.")
                 size -= len(piece)
                 async with asyncio.timeout(WRITE_WITHIN):
                     await response.write(piece)
