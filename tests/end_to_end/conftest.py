@@ -56,7 +56,7 @@ sinks = ["jsonl"]
 plugin = "passthrough"
 """
 ENVIRONMENT = {**os.environ, "SANDBOX_KEY": "sesame-7a31", "NO_COLOR": "1"}
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 def until(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE) -> Any:

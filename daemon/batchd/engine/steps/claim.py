@@ -6,6 +6,7 @@ import asyncio
 
 from ...domain.lifecycle import Claim
 from ...domain.records import JobState
+from ...files import named
 from ...intake.claiming import Changed, Claimed, Gone, claim
 from ..context import Context
 
@@ -19,7 +20,9 @@ async def take(context: Context, action: Claim) -> None:
 
     def take_it() -> Claimed | Gone | Changed:
         context.spool.make_job(job.id)
-        context.spool.name(job.id).write_bytes(job.inbox_path)
+        name = context.spool.name(job.id)
+        with named(name):
+            name.write_bytes(job.inbox_path)
         return claim(context.folders.inbox, job.relative_path, job.stamp, source, job.id)
 
     outcome = await asyncio.to_thread(take_it)
