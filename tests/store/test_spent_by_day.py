@@ -52,7 +52,15 @@ def insert(connection: sqlite3.Connection, lines: list[tuple[float, str, str, st
 
 def sums(connection: sqlite3.Connection) -> dict[str, int]:
     """What an admission is told, and the same by all lines."""
-    asked = {"job": "", "provider": "acme", "route": "reviews", "currency": "USD", "day": DAY, "month": MONTH}
+    asked = {
+        "job": "",
+        "family": "",
+        "provider": "acme",
+        "route": "reviews",
+        "currency": "USD",
+        "day": DAY,
+        "month": MONTH,
+    }
     [row] = connection.execute(QUERIES["account"], asked).fetchall()
     return {name: row[name] for name in row.keys() if "reserved" not in name and name != "job"}  # noqa: SIM118  # a Row
 
@@ -99,7 +107,7 @@ def test_an_admission_reads_no_line_of_other_jobs() -> None:
     """A month of small files is 300,000 lines, and 20,000 files may be admitted one after another."""
     for connection in schema(len(STEPS)):
         with closing(connection):
-            asked = {"job": "", "provider": "", "route": "", "currency": "", "day": 0, "month": 0}
+            asked = {"job": "", "family": "", "provider": "", "route": "", "currency": "", "day": 0, "month": 0}
             plan = connection.execute(f"EXPLAIN QUERY PLAN {QUERIES['account']}", asked).fetchall()
             read = [row["detail"] for row in plan if "spending" in row["detail"]]
     assert read == ["SEARCH spending USING PRIMARY KEY (job=?)"]
