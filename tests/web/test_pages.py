@@ -120,3 +120,14 @@ async def test_batches_under_way(under_way: tuple[House, list[str]]) -> None:
         text = await web.program().text("/batches")
         assert "6 of 18" in text
         assert "No batch is under way." not in text
+
+
+async def test_more_requests_than_there_is_room_for_are_told_so(finished: House) -> None:
+    async with served(finished, waiting=2) as web:
+        program = web.program()
+        answers = await asyncio.gather(*(program.get("/", Accept="text/html") for _ in range(12)))
+        assert {answer.status for answer in answers} == {200, 503}
+        for answer in answers:
+            if answer.status == 503:
+                assert answer.headers["Retry-After"]
+                assert await answer.text() == "Too many people ask at once."

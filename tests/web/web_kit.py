@@ -135,10 +135,12 @@ class Web:
 
 
 @asynccontextmanager
-async def served(house: House, *, address: Address = ADDRESS, streams: int = 3, **web: Any) -> AsyncIterator[Web]:
+async def served(
+    house: House, *, address: Address = ADDRESS, waiting: int = 64, streams: int = 3, **web: Any
+) -> AsyncIterator[Web]:
     """The page of this household, with `[web]` as these keys say."""
     daemon = FakeDaemon(house, **web)
-    server = TestServer(application(daemon, address, pause=0.0, streams=streams))
+    server = TestServer(application(daemon, address, pause=0.0, waiting=waiting, streams=streams))
     await server.start_server()
     page = Web(daemon, server)
     try:

@@ -11,7 +11,7 @@ from aiohttp import web
 from ..config.web import Address
 from .answers import as_json
 from .backend import Backend
-from .desk import DESK, PAUSE, Desk
+from .desk import DESK, MAX_WAITING, PAUSE, Desk
 from .endpoints import Endpoint, Handler
 from .guard import ENDPOINTS, MAX_FORM, add_headers, guard
 from .metrics import Metrics
@@ -94,11 +94,11 @@ ROUTES = (
 
 
 def application(
-    backend: Backend, address: Address, *, pause: float = PAUSE, streams: int = MAX_STREAMS
+    backend: Backend, address: Address, *, pause: float = PAUSE, waiting: int = MAX_WAITING, streams: int = MAX_STREAMS
 ) -> web.Application:
     """The page, ready to be served."""
     app = web.Application(middlewares=[guard], client_max_size=MAX_FORM)
-    desk = app[DESK] = Desk(backend, address, pause=pause)
+    desk = app[DESK] = Desk(backend, address, pause=pause, waiting=waiting)
     changes = app[CHANGES] = Changes(desk, most=streams)
     app[METRICS] = Metrics()
     known: dict[tuple[str, str], Endpoint] = {}

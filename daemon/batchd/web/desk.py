@@ -42,10 +42,11 @@ class Busy(Exception):
 class Desk:
     """The page's own state. Nothing of it outlives the process."""
 
-    def __init__(self, backend: Backend, address: Address, *, pause: float = PAUSE) -> None:
+    def __init__(self, backend: Backend, address: Address, *, pause: float = PAUSE, waiting: int = MAX_WAITING) -> None:
         self.backend = backend
         self.address = address
         self.pause = pause
+        self._most_waiting = waiting
         self.socket_key = Key(WebRole.ORDER, secrets.token_bytes(32))
         self._known: tuple[Setting, KnownTokens] | None = None
         self._looked_at = 0.0
@@ -79,7 +80,7 @@ class Desk:
     async def _in_thread(
         self, room: asyncio.Semaphore, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        if self._waiting >= MAX_WAITING:
+        if self._waiting >= self._most_waiting:
             raise Busy
         self._waiting += 1
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -177,8 +178,10 @@ async def _refusal(request: web.Request, refusal: Refused) -> web.StreamResponse
     wants_page = "text/html" in request.headers.get("Accept", "")
     if request.path.startswith("/api/") or (endpoint is not None and endpoint.is_api) or not wants_page:
         return error(refusal.status, refusal.sentence, refusal.headers)
-    if request.get(SETTING) is None:
-        return web.Response(status=refusal.status, text=refusal.sentence, headers=refusal.headers)
     from .pages.entry import refused_page
 
-    return await refused_page(request.app[DESK], request, refusal)
+    if request.get(SETTING) is not None:
+        # Where too many wait already, there is no turn for a page that says so.
+        with contextlib.suppress(Busy):
+            return await refused_page(request.app[DESK], request, refusal)
+    return web.Response(status=refusal.status, text=refusal.sentence, headers=refusal.headers)
