@@ -87,7 +87,7 @@ async def test_a_service_keeps_answers_as_long_as_the_create_asks_for(make_pair:
     async with pair.household.living() as daemon:
         await daemon.take_in()
         await pair.until(daemon, lambda: told(pair, "BatchEnded"))
-        [batch] = await daemon.context.store.batches.in_work()
+        [batch] = await daemon.batches()
         [file] = [each async for each in pair.sandbox.client.files.list(purpose="batch_output")]
         assert batch.answers_until == file.expires_at == file.created_at + 3_600
 
