@@ -45,6 +45,7 @@ def test_the_promises_are_those_that_are_kept_now() -> None:
         "What is purged is gone",
         "No neighbour starves another",
         "Nobody reads another team's results",
+        "The page is for those who were let in",
     ]
 
 

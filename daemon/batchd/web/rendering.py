@@ -135,7 +135,7 @@ class PageView:
             keys=request[KEYS],
             language=language_of(request, setting),
             visitor=request.get(VISITOR),
-            path=request.path,
+            path=request.rel_url.raw_path,
             query="".join(f"&{urlencode({key: each})}" for key, each in request.query.items() if key not in _NOT_KEPT),
             note=desk.note(request.query.get("note", "")),
         )
