@@ -110,4 +110,5 @@ def test_an_admission_reads_no_line_of_other_jobs() -> None:
             asked = {"job": "", "family": "", "provider": "", "route": "", "currency": "", "day": 0, "month": 0}
             plan = connection.execute(f"EXPLAIN QUERY PLAN {QUERIES['account']}", asked).fetchall()
             read = [row["detail"] for row in plan if "spending" in row["detail"]]
-    assert read == ["SEARCH spending USING PRIMARY KEY (job=?)"]
+    # Those of the job itself, and of the others of its family.
+    assert set(read) == {"SEARCH spending USING PRIMARY KEY (job=?)"}
