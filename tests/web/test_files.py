@@ -159,7 +159,7 @@ async def test_an_upload_that_breaks_off_leaves_nothing(house: House) -> None:
         )
         folder = house.folders.inbox / "reviews"
         async with asyncio.timeout(5):
-            while not list(folder.glob(".*.part")):
+            while not list(folder.glob(".batchd-upload-*.part")):
                 await asyncio.sleep(0.01)
             writer.close()
             while list(folder.iterdir()):
@@ -195,3 +195,17 @@ async def test_a_download_that_breaks_off_looks_so(finished: House, finished_job
             answer.close()
     finally:
         results.write_bytes(content)
+
+
+async def test_what_a_killed_daemon_left_of_an_upload_is_removed(house: House) -> None:
+    folder = house.folders.inbox / "reviews"
+    folder.mkdir()
+    old, fresh, theirs = (folder / name for name in (".batchd-upload-1.part", ".batchd-upload-2.part", ".may.csv.part"))
+    for each in (old, fresh, theirs):
+        each.write_bytes(b"half")
+    for each in (old, theirs):
+        os.utime(each, (1.0, 1.0))
+    async with served(house) as web:
+        answer = await web.program().ask("PUT", "/api/v1/routes/reviews/files/may.csv", data=b"x")
+        assert answer.status == 201
+    assert sorted(path.name for path in folder.iterdir()) == [fresh.name, theirs.name, "may.csv"]

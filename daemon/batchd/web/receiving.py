@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,10 @@ from .visitor import Visitor
 PIECE = 1 << 18
 PIECE_WITHIN = 60.0
 """Seconds without a byte after which an upload is given up."""
+DRAFT = ".batchd-upload-"
+"""How the name of a file begins that is not whole yet; nothing of such a name is taken."""
+LEFT_AFTER = 86_400.0
+"""Seconds after which what a killed daemon has left of an upload is removed."""
 MAX_UPLOADS = 8
 """Uploads at a time."""
 _uploads = asyncio.Semaphore(MAX_UPLOADS)
@@ -69,7 +74,7 @@ class _Place:
 
 
 async def _write(target: Path, inbox: Path, source: Source, most: int) -> _Place:
-    draft = target.with_name(f".{secrets.token_hex(8)}.part")
+    draft = target.with_name(f"{DRAFT}{secrets.token_hex(8)}.part")
     size = 0
     try:
         file = await asyncio.to_thread(_opened, draft, inbox)
@@ -102,6 +107,10 @@ def _opened(draft: Path, inbox: Path) -> IO[bytes]:
     if not inbox.is_dir():
         raise FileNotFoundError(2, f"the folder {inbox} is not there (is its share mounted?)", str(inbox))
     make_folder(draft.parent, mode=0o770)
+    for left in draft.parent.glob(f"{DRAFT}*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFT_AFTER:
+                left.unlink()
     return os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o660), "wb")
 
 
