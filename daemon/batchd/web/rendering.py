@@ -75,9 +75,15 @@ class Words:
         """The same for machines."""
         return "" if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
-    def ago(self, at: float | None) -> str:
-        """How long ago a moment was."""
-        return "" if at is None else self.span(max(0.0, self.now - at))
+    def received(self, at: float) -> str:
+        """How long ago a file was received."""
+        gone = self.now - at
+        return self.say("received_ago", time=self.language.duration(gone)) if gone >= 60 else self.say("received_now")
+
+    def finished(self, at: float) -> str:
+        """How long ago a job was finished."""
+        gone = self.now - at
+        return self.say("finished_ago", time=self.language.duration(gone)) if gone >= 60 else self.say("finished_now")
 
     def size(self, size: int) -> str:
         """A number of bytes."""
@@ -91,10 +97,6 @@ class Words:
         """What the person who dropped a file can do about rows that failed with this code."""
         key = f"advice.{code}"
         return self.language.say(key if self.language.knows(key) else "advice.other")
-
-    def span(self, seconds: float) -> str:
-        """A span of time."""
-        return self.say("just_now") if seconds < 60 else self.language.duration(seconds)
 
 
 @cache
@@ -168,8 +170,8 @@ class PageView:
                 most=words.at_most,
                 time=words.time,
                 iso=words.iso,
-                ago=words.ago,
-                span=words.span,
+                received=words.received,
+                finished=words.finished,
                 size=words.size,
                 advice=words.advice,
                 query=self.query,
