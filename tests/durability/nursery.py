@@ -11,6 +11,7 @@ what this process has.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import gc
@@ -19,6 +20,7 @@ import os
 import pkgutil
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from multiprocessing import util
@@ -82,7 +84,23 @@ def become(
         os.kill(os.getpid(), signal.SIGSTOP)
     elif any(word in WITH_WORKERS for word in arguments):
         fork_fork_server()
-    raise SystemExit(main.main())
+    try:
+        status = main.main()
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            raise
+        status = end.code or 0
+    leave(status)
+
+
+def leave(status: int) -> None:
+    """End as Python does, but do not take apart all that was imported: that would copy it first, a third of a short life."""
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  # what Python calls first of all
+    atexit._run_exitfuncs()  # noqa: SLF001  # and then
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
 
 
 def fork_fork_server() -> None:
