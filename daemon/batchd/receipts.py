@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-from .model import Json
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .model import Json
 
 
 @dataclass(frozen=True, slots=True)
