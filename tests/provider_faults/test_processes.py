@@ -159,9 +159,9 @@ def test_status_says_since_when_a_provider_is_down_and_why(place: Place) -> None
     assert re.match(
         r"provider sandbox, since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d: http://127.0.0.1:\d+/v1 answered with status 503 "
         r"when asked to .*: The server is currently overloaded .* Jobs wait; nothing is lost\. ",
-        plain[1],
+        plain[2],
     ), plain
-    assert plain[2].endswith("; waits for provider sandbox")
+    assert plain[3].endswith("; waits for provider sandbox")
     place.control("DELETE", "faults")
     assert [row["status"] for row in place.results("reviews/may")] == ["ok"] * 5
     assert status(place)["conditions"] == []
