@@ -150,7 +150,7 @@ def test_full(house: House, where: str, leave: int) -> None:
 @pytest.mark.parametrize("where", ["state/batches", "state"])
 def test_full_while_the_batch_is_at_the_provider(house: House, where: str) -> None:
     disk, database, rig = house.disks[where], where == "state", house.rig
-    rig.fault("retrieve:slow:delay=1500ms")
+    rig.fault("retrieve:slow:delay=3000ms")  # long enough to fill a disk on a busy machine
     house.trouble(f"out-{where.replace('/', '-')}")
     until(lambda: rig.query("SELECT 1 FROM batches WHERE state = 'submitted'"), "the batch is at the provider")
     if database:
