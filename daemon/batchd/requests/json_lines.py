@@ -35,6 +35,8 @@ MARKED = Failure(
     "without a mark.",
 )
 _NO_TEXT = Failure(NOT_UTF8, "This line is not valid UTF-8. Save the file as UTF-8.")
+FLAT = 500
+"""Brackets with fewer of which no value is nested too deeply."""
 _decoder = msgspec.json.Decoder()
 _objects = msgspec.json.Decoder(dict[str, Json])
 _list = msgspec.json.Decoder(list[dict[str, Json]])
@@ -84,10 +86,13 @@ def read_json_together(text: bytes, *, lines: bool) -> list[dict[str, Json]] | N
         return None
     # As many keys as colons, or as colons behind quotes: no key is there twice. (Texts may have more of these.)
     keys = sum(map(len, records))
-    if text.count(b":") == keys:
+    if text.count(b":") == keys and text.count(b"[") < FLAT:
         return records
     found = text.count(b'":')
-    return records if found in (keys, sum(map(_keys, records))) and not _spaced(text) else None
+    try:
+        return records if found in (keys, sum(map(_keys, records))) and not _spaced(text) else None
+    except RecursionError:  # newer Pythons decode what is nested more deeply than anything goes through
+        return None
 
 
 def on_one_line(encoded: bytes) -> bytes:
