@@ -19,8 +19,6 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import aiohttp
 import anthropic
@@ -41,6 +39,7 @@ from batchd import (
     TransientError,
     account_advice,
     covered,
+    retry_after,
 )
 
 from .answers import error_of
@@ -191,21 +190,6 @@ def not_json(answer: Answer, call: Call, service: Service) -> ProviderError:
         # One that begins as an answer was cut off, and may be there as a whole if it is asked for again.
         answered=not answer.content.lstrip().startswith(b"{"),
     )
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """How many seconds the service asks us to wait; None if it does not."""
-    text = headers.get("retry-after", "")
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            then = parsedate_to_datetime(text)
-        except (ValueError, TypeError, OverflowError):
-            return None
-        then = then if then.tzinfo else then.replace(tzinfo=UTC)
-        seconds = (then - datetime.now(UTC)).total_seconds()
-    return seconds if 0 < seconds < 1e9 else None
 
 
 def _said(answer: Answer) -> tuple[str, str]:

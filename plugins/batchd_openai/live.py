@@ -14,12 +14,12 @@ from typing import Literal
 import aiohttp
 import httpx2
 
-from batchd import BatchdError, Failure, LiveAnswer, LiveCall, RejectedError, TooManyCalls, TransientError
+from batchd import BatchdError, Failure, LiveAnswer, LiveCall, RejectedError, TooManyCalls, TransientError, retry_after
 
 from .proxies import NO_PROXY, Proxy
 from .settings import Access, OpenAISettings
 from .translation import FOREIGN, not_json, of_response, translate
-from .wire import MAX_ERROR, Call, Kind, Service, retry_after
+from .wire import MAX_ERROR, Call, Kind, Service
 
 MAX_ANSWER = 32_000_000
 """Bytes of the answer to one row, decoded."""
@@ -189,7 +189,7 @@ class LiveClient:
         if isinstance(error, RejectedError):
             return error
         if status in _TOO_MANY:
-            return TooManyCalls(str(error), retry_after=retry_after(response), limit=_limit(body))
+            return TooManyCalls(str(error), retry_after=retry_after(response.headers), limit=_limit(body))
         if isinstance(error, TransientError):
             return TransientError(
                 str(error), retry_after=error.retry_after, answered=status >= 500 and status not in _OF_A_GATEWAY

@@ -35,9 +35,10 @@ from batchd import (
     SubmissionRefused,
     TransientError,
     account_advice,
+    retry_after,
 )
 
-from .wire import Call, ErrorBody, Kind, Service, content_of, is_html, retry_after
+from .wire import Call, ErrorBody, Kind, Service, content_of, is_html
 
 
 class AnswerTooLarge(httpx2.StreamError):
@@ -137,7 +138,7 @@ def of_response(response: httpx2.Response, call: Call, service: Service) -> Batc
     if status in _NO_SUCH_CALL:
         return _missing(status, body, refusal, call, service)
     if status in _PASSING or status >= 500:
-        return TransientError(refusal, retry_after=retry_after(response))
+        return TransientError(refusal, retry_after=retry_after(response.headers))
     if call.kind is Kind.LOOK:
         return _cannot_look(refusal)
     if call.kind in {Kind.UPLOAD, Kind.CREATE}:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
@@ -125,34 +123,3 @@ def content_of(response: httpx2.Response) -> bytes:
 def is_html(response: httpx2.Response, beginning: bytes) -> bool:
     """Whether the content is an HTML page. JSON never begins with `<`."""
     return "html" in response.headers.get("content-type", "").lower() or beginning.lstrip()[:1] == b"<"
-
-
-def retry_after(response: httpx2.Response) -> float | None:
-    """How many seconds the service asks us to wait; None if it does not."""
-    headers = response.headers
-    milliseconds = _seconds(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    text = headers.get("retry-after", "")
-    seconds, then = _seconds(text), _instant(text)
-    if seconds is not None or then is None:
-        return seconds
-    # Both times by the service's clock if it sends its date: ours may be minutes off.
-    now = _instant(headers.get("date", "")) or datetime.now(UTC)
-    return max(0.0, (then - now).total_seconds()) or None
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if 0 < number < 1e9 else None
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        instant = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

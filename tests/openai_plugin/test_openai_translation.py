@@ -30,10 +30,11 @@ from batchd import (
     Secret,
     SubmissionRefused,
     TransientError,
+    retry_after,
 )
 from batchd_openai.sdk_errors import FOREIGN, translate
 from batchd_openai.translation import of_response
-from batchd_openai.wire import Call, Kind, Service, retry_after
+from batchd_openai.wire import Call, Kind, Service
 
 SERVICE = Service("https://acme.example/v1", "the environment variable ACME_KEY")
 CREATE = Call("create a batch", Kind.CREATE, about="file-1")
@@ -304,7 +305,7 @@ def test_a_quota_of_5xx_is_no_refusal() -> None:
     ],
 )
 def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after(answer(429, **headers)) == seconds
+    assert retry_after(answer(429, **headers).headers) == seconds
 
 
 @pytest.mark.parametrize(
