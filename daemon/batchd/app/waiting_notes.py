@@ -24,7 +24,7 @@ from .stopping import Stopping
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY = 30.0
+LOOK_EVERY = 10.0
 AFTER = 30.0
 """Seconds that a job is in work before it has a note: most small files are answered sooner."""
 AGAIN_AFTER = 60.0
