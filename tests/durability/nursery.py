@@ -50,6 +50,7 @@ _SET_PDEATHSIG = 1
 
 
 def become(
+    born: int,
     arguments: list[str],
     log: str,
     stopped: bool,
@@ -59,6 +60,7 @@ def become(
 ) -> None:
     """What `python -m batchd` would be, with its output in `log`."""
     os.setsid()
+    os.close(born)
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
     complaints = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640) if errors else os.dup(target)
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -148,9 +150,15 @@ def main() -> None:
     for line in sys.stdin:
         what, *rest = json.loads(line)
         if what == "start":
+            grouped, born = os.pipe()
             child = os.fork()
             if child == 0:
-                become(*rest)
+                os.close(grouped)
+                become(born, *rest)
+            os.close(born)
+            # Nobody is told of a child that has no process group yet: a signal to the group would not find it.
+            os.read(grouped, 1)
+            os.close(grouped)
             # Process numbers come round: this is not the one of that number that ended earlier.
             ended.pop(child, None)
             print(child, flush=True)

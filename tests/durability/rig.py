@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import csv
 import json
 import os
@@ -141,10 +140,9 @@ class Life:
         """kill -9 of the daemon and its workers, at once."""
 
         def struck() -> bool:
-            # Not one that has ended: its number may be another process's by now. One just born has no group yet.
+            # Not one that has ended: its number may be another process's by now.
             if not self.ended:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(self.pid, signal.SIGKILL)
+                os.killpg(self.pid, signal.SIGKILL)
             return self.ended
 
         until(struck, f"process {self.pid} has ended")
