@@ -102,7 +102,7 @@ def ours(kind: str, path: Path) -> Iterable[Any]:
     """The reader, with what unpacks for it."""
     from batchd import Source
     from batchd.domain.routing import PluginSpec
-    from batchd.work.opening import opened
+    from batchd.work.reading.opening import opened
 
     with opened(Source(path, f"may.{kind}"), path.with_name("unpacked"), PluginSpec(""), None) as file:
         yield from file.records

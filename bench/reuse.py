@@ -18,9 +18,9 @@ from throughput import write_reviews
 
 from batchd.domain.routing import PluginSpec
 from batchd.store.answer_cache import AnswerCache
-from batchd.work.plan import PlanTask, plan
-from batchd.work.read import ReadTask, read
-from batchd.work.reuse import Reuse
+from batchd.work.planning.plan import PlanTask, plan
+from batchd.work.planning.reuse import Reuse
+from batchd.work.reading.read import ReadTask, read
 
 PROMPT = {
     "system": "You label product reviews. Answer as SENTIMENT|PUNCTUALITY|QUALITY.",

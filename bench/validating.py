@@ -22,7 +22,7 @@ from measuring import Measured, measure
 
 from batchd.domain import rows
 from batchd.domain.routing import PluginSpec
-from batchd.work import plan
+from batchd.work.planning import plan
 
 WORDS = ["good", "bad", "late", "early", "broken", "giao", "hàng", "nhanh", "chậm", "tốt", "hỏng", "the", "box", "was"]
 CACHES = 8_000_000

@@ -8,15 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from .bodies.content import (
-    choice_of,
-    error_of,
-    refusal_of,
-    text_of,
-    thinking_of,
-    tool_arguments,
-    word_for_the_end,
-)
+from .bodies.content import choice_of, error_of, refusal_of, text_of, thinking_of, tool_arguments, word_for_the_end
 from .bodies.finishing import Ending, ending_of
 from .bodies.thinking import without_thinking
 from .bodies.usage import BilledTokens, count_tokens

@@ -12,8 +12,8 @@ from batchd.app.once import RunOutcome
 from batchd.app.supervisor import Supervisor
 from batchd.domain.lifecycle import Admit
 from batchd.domain.records import Job, JobState
-from batchd.engine.inbox_look import Seen
-from batchd.engine.look import Outlook
+from batchd.engine.looks.inbox_look import Seen
+from batchd.engine.looks.look import Outlook
 from batchd.testing.household import REVIEWS, Household, Living
 
 pytestmark = pytest.mark.field("once")

@@ -16,9 +16,9 @@ from batchd.app.load import load
 from batchd.app.reload import reload
 from batchd.domain.lifecycle import Action, Admit, Deliver
 from batchd.domain.records import JobState
-from batchd.engine.look import Due
+from batchd.engine.looks.look import Due
 from batchd.testing.fakes import InlineExecutor
-from batchd.work.render import render
+from batchd.work.collecting.render import render
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from batchd.app.estimate import Estimating
+from batchd.app.estimating.estimate import Estimating
 from batchd.app.load import load
 from batchd.cli import estimate_lines
 from batchd.money import tokens

@@ -16,7 +16,7 @@ from batchd.answers.joining import ResultLine
 from batchd.delivery.answer_columns import answers_of, failures_of
 from batchd.delivery.report_html import report_html
 from batchd.people.language import Language
-from batchd.work.summary import AnswerSummary, merged, summarize
+from batchd.work.collecting.summary import AnswerSummary, merged, summarize
 
 EVIL = "</td><script>alert(1)</script><img src=x onerror=alert(2)>"
 COLUMNS = ["mood", "mark", "words", "tags", f"name {EVIL}"]

@@ -15,7 +15,7 @@ from batchd.money import published_prices as published_prices
 from batchd.money import tokens
 from batchd.money.estimating import GUESS
 from batchd.money.tokens import BYTES_PER_TOKEN, COUNTED_FIRST, COUNTED_SHARE, IMAGE_TOKENS
-from batchd.work.estimate import LARGE, SAMPLE
+from batchd.work.planning.estimate import LARGE, SAMPLE
 
 from ..durability.rig import shared_nursery
 from .pages import DOCS, blocks

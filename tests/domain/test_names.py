@@ -9,15 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchd.domain.names import (
-    LONGEST,
-    archive_name,
-    display,
-    numbered,
-    numbered_file,
-    outbox_stem,
-    shortened,
-)
+from batchd.domain.names import LONGEST, archive_name, display, numbered, numbered_file, outbox_stem, shortened
 
 from ..intake.conftest import unhurried
 

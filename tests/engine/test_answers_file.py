@@ -15,7 +15,7 @@ from batchd.engine.answers_file import TooManyAnswers, bounded
 from batchd.secrets.known import remember
 from batchd.testing.fakes import FakeProvider, FakeService
 from batchd.testing.household import Household
-from batchd.work.answer_bounds import AnswerBounds, answer_bounds
+from batchd.work.collecting.answer_bounds import AnswerBounds, answer_bounds
 
 pytestmark = pytest.mark.field("hostile services")
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from batchd.domain.records import JobState
-from batchd.engine import held_look
+from batchd.engine.looks import held_look
 from batchd.engine.steps import orders
 from batchd.model import Failure
 from batchd.money.budget import Ceilings, SpendingLimits, counted

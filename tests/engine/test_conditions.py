@@ -10,7 +10,7 @@ from batchd.domain.subjects import DISK, INBOX, Subject, SubjectKind
 from batchd.errors import FileRefused
 from batchd.testing.fakes import InlineExecutor
 from batchd.testing.household import Living
-from batchd.work.read import ReadTask
+from batchd.work.reading.read import ReadTask
 
 from .conftest import MakeHousehold, csv_of
 from .test_faults import order, statuses

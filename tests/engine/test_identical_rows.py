@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from batchd.model import Failure, Limits, Problem
-from batchd.work.identical_rows import CompareTask, Planned, compare, read_follows
-from batchd.work.reuse import key_record
+from batchd.work.planning.identical_rows import CompareTask, Planned, compare, read_follows
+from batchd.work.planning.reuse import key_record
 
 from .conftest import stops
 from .test_budget import order

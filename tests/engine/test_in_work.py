@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchd.engine.in_work import MANY, VIEWS_AT_A_TIME, InWork
+from batchd.engine.looks.in_work import MANY, VIEWS_AT_A_TIME, InWork
 from batchd.store.database import Database
 from batchd.store.store import Store
 from batchd.testing.household import Living

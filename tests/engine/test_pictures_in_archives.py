@@ -18,7 +18,7 @@ from batchd.contracts import Limits
 from batchd.domain.routing import PluginSpec
 from batchd.money.pictures import picture_counter
 from batchd.testing.household import REVIEWS, Household
-from batchd.work.estimate import CountTask, count
+from batchd.work.planning.estimate import CountTask, count
 
 pytestmark = pytest.mark.field("files")
 

@@ -11,7 +11,7 @@ import pytest
 
 from batchd.domain.records import JobState
 from batchd.domain.routing import Route
-from batchd.engine import held_look
+from batchd.engine.looks import held_look
 from batchd.model import Failure
 from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import UNIT, Price

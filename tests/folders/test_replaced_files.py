@@ -17,7 +17,7 @@ import pytest
 
 from batchd.intake.plain_files import stamp_of
 from batchd.testing.fakes import InlineExecutor
-from batchd.work.read import ReadTask
+from batchd.work.reading.read import ReadTask
 
 from ..engine.conftest import MakeHousehold, csv_of
 from ..engine.conftest import make_household as make_household

@@ -11,15 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from batchd import (
-    NotSent,
-    Problem,
-    RejectedError,
-    RemoteMissing,
-    Submission,
-    SubmissionRefused,
-    TransientError,
-)
+from batchd import NotSent, Problem, RejectedError, RemoteMissing, Submission, SubmissionRefused, TransientError
 from batchd.live.lanes import LiveTerms
 from batchd.testing.fakes import FakeProvider, FakeService
 from batchd_openai.provider import OpenAIProvider

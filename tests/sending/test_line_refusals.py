@@ -7,14 +7,7 @@ from typing import Any
 import pytest
 
 from batchd.domain.routing import PluginSpec, Route
-from batchd.sending.line_refusals import (
-    MAX_REST,
-    SYSTEM_ROLE,
-    LineRefusals,
-    LineVerdict,
-    rest_after,
-    what_to_change,
-)
+from batchd.sending.line_refusals import MAX_REST, SYSTEM_ROLE, LineRefusals, LineVerdict, rest_after, what_to_change
 from batchd.sending.whose_fault import MONEY, ServiceRefusal
 
 KEYS = ("max_tokens", "temperature", "response_format", "messages", "model")

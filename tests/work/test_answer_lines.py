@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from batchd.work.answer_lines import ReadLimits, answer_lines, unpack
+from batchd.work.collecting.answer_lines import ReadLimits, answer_lines, unpack
 
 pytestmark = pytest.mark.field("hostile services")
 

@@ -16,7 +16,15 @@ from batchd.answers.joining import ResultLine
 from batchd.answers.meaning import request_of
 from batchd.model import Usage
 from batchd.money.lanes import Lane
-from batchd.work.collect import MAX_OPEN_FILES, CollectTask, DistributeDone, DistributeTask, Share, collect, distribute
+from batchd.work.collecting.collect import (
+    MAX_OPEN_FILES,
+    CollectTask,
+    DistributeDone,
+    DistributeTask,
+    Share,
+    collect,
+    distribute,
+)
 from batchd.work.part_files import decode_results, read_results, write_results
 
 from .conftest import Desk

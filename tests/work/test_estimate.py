@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from batchd.errors import FileRefused
-from batchd.work import estimate
-from batchd.work.estimate import Counted, CountTask, count
-from batchd.work.plan import plan
+from batchd.work.planning import estimate
+from batchd.work.planning.estimate import Counted, CountTask, count
+from batchd.work.planning.plan import plan
 
 from .conftest import Desk
 from .test_plan import task as plan_task

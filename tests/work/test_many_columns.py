@@ -9,7 +9,7 @@ import pytest
 
 from batchd.domain.routing import PluginSpec
 from batchd.errors import FileRefused
-from batchd.work.read import MAX_COLUMNS, ReadTask, read
+from batchd.work.reading.read import MAX_COLUMNS, ReadTask, read
 
 pytestmark = pytest.mark.field("hostile services")
 

@@ -15,7 +15,7 @@ import zstandard
 
 from batchd.domain.routing import PluginSpec
 from batchd.errors import FileRefused
-from batchd.work.read import ReadDone, ReadTask, read
+from batchd.work.reading.read import ReadDone, ReadTask, read
 
 pytestmark = pytest.mark.field("files")
 CSV = b"id,text\n1,one\n2,two\n"

@@ -12,7 +12,7 @@ from batchd.domain import rows
 from batchd.errors import PluginError
 from batchd.model import BadRow, Failure
 from batchd.work.part_files import decode_results, read_results, write_results
-from batchd.work.plan import PlanDone, PlanTask, plan
+from batchd.work.planning.plan import PlanDone, PlanTask, plan
 
 from .conftest import Desk
 

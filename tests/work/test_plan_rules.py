@@ -15,7 +15,7 @@ from batchd.domain import rows
 from batchd.domain.routing import PluginSpec
 from batchd.requests.rules import request_faults
 from batchd.work.part_files import read_results
-from batchd.work.plan import PlanDone, PlanTask, plan
+from batchd.work.planning.plan import PlanDone, PlanTask, plan
 
 from ..requests.test_rules import BODIES, BROKEN, CHAT, GOOD
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchd.work.plan import plan
+from batchd.work.planning.plan import plan
 
 from .conftest import Desk
 from .test_plan import task, texts

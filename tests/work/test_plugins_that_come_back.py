@@ -8,7 +8,7 @@ import pytest
 
 from batchd.domain.routing import PluginSpec
 from batchd.errors import FileRefused, PluginError
-from batchd.work.read import ReadTask, read
+from batchd.work.reading.read import ReadTask, read
 
 FLAKY = '''
 import errno

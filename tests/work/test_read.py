@@ -14,7 +14,7 @@ from batchd.domain import rows
 from batchd.errors import FileRefused, PluginError
 from batchd.intake.plain_files import stamp_of
 from batchd.model import BadRow, Failure
-from batchd.work.read import ReadDone, ReadTask, read
+from batchd.work.reading.read import ReadDone, ReadTask, read
 
 from .conftest import Desk
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from batchd.domain import rows
 from batchd.domain.routing import PluginSpec
 from batchd.model import BadRow
-from batchd.work.read import ReadDone, ReadTask, read
+from batchd.work.reading.read import ReadDone, ReadTask, read
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from batchd.sending.whose_fault import ServiceRefusal
-from batchd.work.collect import refusal_of
+from batchd.work.collecting.collect import refusal_of
 
 pytestmark = pytest.mark.field("account refusals")
 

@@ -15,10 +15,10 @@ from batchd.domain.rows import Run
 from batchd.file_sink import Shape
 from batchd.money.lanes import Lane
 from batchd.testing.outbox import MemoryOutbox, sample_job
-from batchd.work.collect import CollectTask, collect
+from batchd.work.collecting.collect import CollectTask, collect
+from batchd.work.collecting.render import RenderTask, render
 from batchd.work.joined import RowsDoNotAddUp, joined
 from batchd.work.part_files import write_results
-from batchd.work.render import RenderTask, render
 from batchd.workers.worker_plugins import file_sink
 
 from .conftest import Desk

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from batchd.answers.joining import ResultLine
 from batchd.domain import rows
 from batchd.model import Failure
-from batchd.work.fail_rows import ClearFailuresTask, FailRowsTask, clear_failures, fail_rows
+from batchd.work.collecting.fail_rows import ClearFailuresTask, FailRowsTask, clear_failures, fail_rows
 from batchd.work.part_files import decode_results, lines_of, write_results
-from batchd.work.split import Piece, SplitTask, split
+from batchd.work.planning.split import Piece, SplitTask, split
 
 from .conftest import Desk
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..config.load import Config
 from ..engine.context import Context, TimeLimits
-from ..engine.inbox_look import InboxLook
+from ..engine.looks.inbox_look import InboxLook
 from ..engine.scheduler import Engine
 from ..intake.watcher import Watcher
 from ..live.lanes import Lanes

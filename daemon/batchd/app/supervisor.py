@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 from ..domain import lifecycle
 from ..domain.subjects import INBOX
-from ..engine import held_look
 from ..engine.context import Context
-from ..engine.inbox_look import InboxLook, Seen
-from ..engine.look import Outlook
+from ..engine.looks import held_look
+from ..engine.looks.inbox_look import InboxLook, Seen
+from ..engine.looks.look import Outlook
 from ..engine.scheduler import Engine
 from ..intake.watcher import Watcher
 from ..store.errors import StoreUnavailable

@@ -9,7 +9,7 @@ import shutil
 from ..engine.context import Context
 from ..store.answer_cache import AnswerCache
 from ..store.errors import StoreUnavailable
-from ..work.ahead import KEPT
+from ..work.planning.ahead import KEPT
 from .stopping import Stopping
 
 SWEEP_EVERY = 3_600.0

@@ -13,7 +13,7 @@ import click
 from .call import Call, Option, json_option, pass_call
 
 if TYPE_CHECKING:
-    from ..app.estimate import Estimate
+    from ..app.estimating.estimate import Estimate
 
 HELD = 6
 
@@ -91,11 +91,11 @@ def estimate(
     if absolute is not None and (requests is not None or input_tokens is not None):
         raise click.UsageError("--requests and --input are for an estimate without a FILE.")
     config, catalogue = call.load()
-    from ..app.estimate import Estimating
+    from ..app.estimating.estimate import Estimating
 
     estimating = Estimating(config, catalogue)
     if absolute is not None:
-        from ..app.estimate_steps import with_steps
+        from ..app.estimating.estimate_steps import with_steps
 
         made = with_steps(
             estimating, estimating.of_file(absolute, route, models, everything=everything, expected=output_tokens)

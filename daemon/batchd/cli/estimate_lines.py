@@ -11,7 +11,7 @@ from ..money.pricing import amount, at_most, unit
 from ..status.formatting import clean, count, money, money_at_most
 
 if TYPE_CHECKING:
-    from ..app.estimate import Estimate
+    from ..app.estimating.estimate import Estimate
 
 _FAILURES_SHOWN = 3
 

@@ -13,7 +13,7 @@ from ..status.formatting import clean
 from .estimate_lines import closing, name_of, opening, percent, shown, shows_most
 
 if TYPE_CHECKING:
-    from ..app.estimate import Estimate
+    from ..app.estimating.estimate import Estimate
 
 
 def page(made: Estimate) -> RenderableType:

@@ -13,7 +13,7 @@ from ..money.pricing import unit
 from ..status.formatting import count, money, one_line
 
 if TYPE_CHECKING:
-    from ..app.trying import Column, RowAnswer, Tried, TryPlan
+    from ..app.estimating.trying import Column, RowAnswer, Tried, TryPlan
 
 CELLS_SHOWN = 3
 

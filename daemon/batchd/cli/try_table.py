@@ -14,7 +14,7 @@ from ..status.formatting import clean
 from .try_lines import cells_of, closing, in_words
 
 if TYPE_CHECKING:
-    from ..app.trying import Tried, TryPlan
+    from ..app.estimating.trying import Tried, TryPlan
 
 CELL = 200
 """Characters of a cell or an answer: more of it is in --json."""

@@ -15,7 +15,7 @@ from ..status.formatting import clean, count, join
 from .call import Call, Option, json_option, pass_call
 
 if TYPE_CHECKING:
-    from ..app.trying import TryPlan
+    from ..app.estimating.trying import TryPlan
 
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 MOST_ROWS = 1_000
@@ -79,7 +79,7 @@ def try_(
     # Loading the configuration changes the working directory to where it lies.
     absolute, question = file.absolute(), prompt.absolute() if prompt is not None else None
     config, catalogue = call.load()
-    from ..app.trying import Trying
+    from ..app.estimating.trying import Trying
 
     trying = Trying(config, catalogue)
     plan = trying.plan(absolute, route, models, number=rows, spread=spread, prompt=question)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..model import Json
-from ..work.summary import AnswerSummary, ColumnSummary
+from ..work.collecting.summary import AnswerSummary, ColumnSummary
 
 MAX_VALUES = 50
 """Values of a column that the report has, the most frequent; the others are counted together."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..model import Json
 from ..people.language import Language
-from ..work.summary import SummaryTask, merged, read_summary, summarize_part
+from ..work.collecting.summary import SummaryTask, merged, read_summary, summarize_part
 from .answer_columns import answers_of, failures_of
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import IO, Any, cast
 
 from ..errors import ProviderError
-from ..work.answer_bounds import AnswerBounds
+from ..work.collecting.answer_bounds import AnswerBounds
 
 
 class TooManyAnswers(ProviderError):

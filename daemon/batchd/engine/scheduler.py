@@ -24,9 +24,9 @@ from ..store.errors import StoreUnavailable
 from ..store.orders import StoredOrder
 from .conditions import Conditions, in_words, worth_saying_at_once
 from .context import Context
-from .in_work import InWork
 from .lane_finding import LaneFinding
-from .look import Look, Outlook
+from .looks.in_work import InWork
+from .looks.look import Look, Outlook
 from .provider_calls import ProviderNotConfigured, TookTooLong
 from .retry_clock import RetryClock
 from .retry_later import RetryLater

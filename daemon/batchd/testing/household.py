@@ -15,7 +15,7 @@ from ..domain.lifecycle import Action
 from ..domain.records import Batch, BatchState
 from ..domain.routing import PluginSpec, Route
 from ..engine.context import Configured, ConfiguredProvider, Context, PeopleFolders, TimeLimits
-from ..engine.inbox_look import InboxLook
+from ..engine.looks.inbox_look import InboxLook
 from ..engine.scheduler import Engine
 from ..events import Event
 from ..executor import Executor

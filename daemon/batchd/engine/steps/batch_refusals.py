@@ -23,7 +23,7 @@ from ...sending.refusal_policy import (
     decide_refusal,
     signature,
 )
-from ...work.fail_rows import FailRowsTask, fail_rows
+from ...work.collecting.fail_rows import FailRowsTask, fail_rows
 from ...work.part_files import lines_of
 from ..context import Context
 from .account_refusals import block_account

@@ -15,7 +15,7 @@ from ...requests.model_params import limit_key
 from ...sending.accounts import Stage
 from ...sending.line_refusals import RouteRefused, rest_after
 from ...store.money import Collected
-from ...work.collect import CollectDone, CollectTask, collect
+from ...work.collecting.collect import CollectDone, CollectTask, collect
 from ...workers.limits import Hung
 from ..context import Context
 from ..proven import prove

@@ -16,8 +16,8 @@ from ...files import replacing
 from ...model import BatchPhase, Problem
 from ...secrets.known import known
 from ...sending.owed import VANISHED
-from ...work.answer_bounds import answer_bounds
-from ...work.answer_lines import ReadLimits, unpack
+from ...work.collecting.answer_bounds import answer_bounds
+from ...work.collecting.answer_lines import ReadLimits, unpack
 from ..accounts import hold_for_account
 from ..answers_file import bounded
 from ..context import ConfiguredProvider, Context

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...domain.records import Job, Part, PartState
-from ...work.identical_rows import CompareTask, FollowTask, Outcomes, Planned, compare, follow_others
+from ...work.planning.identical_rows import CompareTask, FollowTask, Outcomes, Planned, compare, follow_others
 from ..context import Context
 
 

@@ -15,7 +15,7 @@ from ...store.chains import Revived
 from ...store.database import to_json
 from ...store.orders import StoredOrder
 from ...work.chain import OwnTask, own_answers
-from ...work.fail_rows import ClearFailuresTask, clear_failures
+from ...work.collecting.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context
 from ..provider_calls import ProviderNotConfigured, open_provider
 from .approve import approve

@@ -9,10 +9,10 @@ from ...domain.records import Job, JobState, Part, PartState
 from ...domain.routing import cached_for
 from ...errors import WorkerLost
 from ...money.budget import MAX_AMOUNT
-from ...work.ahead import KEPT
 from ...work.pictures import PictureFolder
-from ...work.plan import PlanTask, plan
-from ...work.reuse import Reuse
+from ...work.planning.ahead import KEPT
+from ...work.planning.plan import PlanTask, plan
+from ...work.planning.reuse import Reuse
 from ...workers.limits import Hung
 from ..context import Context
 from .admit import correction_of, family_route, most_of_part, refusal_finder

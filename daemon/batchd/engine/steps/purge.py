@@ -19,7 +19,7 @@ from ...events import JobPurged
 from ...model import Purged
 from ...store.answer_cache import AnswerCache
 from ...store.spool import Spool
-from ...work.reuse import read_keys
+from ...work.planning.reuse import read_keys
 from ..accounts import account_changed
 from ..context import Context
 from ..provider_calls import ProviderNotConfigured, limited, open_provider, remote_of, submission

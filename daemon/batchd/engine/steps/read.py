@@ -13,7 +13,7 @@ from ...domain.routing import NO_ROUTE, PluginSpec, Route, cached_for, no_route_
 from ...errors import FileRefused, PluginError, WorkerLost
 from ...intake.plain_files import stamp_of
 from ...plugin.absent import PluginOff
-from ...work.read import ReadTask, read
+from ...work.reading.read import ReadTask, read
 from ...workers.limits import Hung
 from ..context import Configured, Context
 from .redeliver import duplicate_reason

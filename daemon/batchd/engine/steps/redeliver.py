@@ -12,7 +12,7 @@ from ...domain.records import Job, JobState, Part, PartState
 from ...files import fsync_folder
 from ...model import Usage
 from ...work.chain import OwnTask, own_answers
-from ...work.fail_rows import ClearFailuresTask, clear_failures
+from ...work.collecting.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context
 from ..retry_later import RetryLater
 

@@ -14,9 +14,9 @@ from ...contracts import Outbox
 from ...domain.records import Job, Part
 from ...domain.routing import PluginSpec
 from ...file_sink import FileSink, Shape, put_encoded
+from ...work.collecting.render import RenderTask, render
+from ...work.collecting.summary import SummaryTask
 from ...work.joined import RowsDoNotAddUp
-from ...work.render import RenderTask, render
-from ...work.summary import SummaryTask
 from ..context import Configured, Context
 from ..retry_later import RetryLater
 

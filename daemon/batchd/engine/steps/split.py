@@ -6,7 +6,7 @@ from ...domain.lifecycle import Split
 from ...domain.records import Job, Part
 from ...errors import WorkerLost
 from ...model import Usage
-from ...work.split import SplitTask, split
+from ...work.planning.split import SplitTask, split
 from ..context import Context
 from .worker_crashes import note_worker_crash
 

@@ -1,0 +1,345 @@
+"""Making an estimate: the file counted, the prices looked up, the past asked, and all of it put together."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ...config.load import Config
+from ...contracts import Limits
+from ...domain.routing import PluginSpec, Route, cached_for
+from ...domain.words import proposal
+from ...errors import FileRefused, StateError
+from ...model import Json
+from ...money import tokens
+from ...money.budget import SURE, UNSURE, Account, Limit, Refusal, find_refusal, limits_for
+from ...money.calibration import MAX_FACTOR, correction
+from ...money.estimating import (
+    Advice,
+    Answers,
+    Basis,
+    Habits,
+    Load,
+    Past,
+    Quote,
+    advice,
+    answers,
+    cheapest_first,
+    quote,
+)
+from ...money.lanes import Lane
+from ...money.price_list import PriceList
+from ...money.pricing import Terms
+from ...money.sampling import PIECE
+from ...plugin.catalogue import Catalogue
+from ...plugin.validation import check as validated
+from ...requests.param_rules import param_notes
+from ...store.reading.history import history_of
+from ...system.clock import Clock
+from ...work.pictures import PictureFolder
+from ...work.planning.estimate import LARGE, Counted, CountTask, count
+from ..dropping import NotClear, asked_beside, named_route, route_of
+
+_BYTES = "bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A model to estimate with, and its prices; None if they are not known. `live` says that its route asks live."""
+
+    provider: str
+    model: str
+    terms: Terms | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What there is to say. Without a `file`, `counted` is None and the requests are made up.
+
+    `unknown` has a sentence for each model without a price; `limits` are those of the budget; `refusal` is why the job
+    would not be sent as it is, `refused_params` what every row would be refused for. `steps` are those
+    of the later steps of a chain, of as many rows as could be answered at most.
+    """
+
+    file: str | None
+    route: str | None
+    own: tuple[str, str] | None
+    currency: str
+    requests: int
+    counted: Counted | None
+    counted_by: str
+    correction: float
+    answers: Answers
+    past: Past | None
+    quotes: Sequence[Quote]
+    unknown: Sequence[str] = ()
+    advice: Sequence[Advice] = ()
+    limits: Sequence[Limit] = ()
+    refusal: Refusal | None = None
+    refused_params: Sequence[str] = ()
+    steps: Sequence[Estimate] = ()
+
+    @property
+    def held(self) -> bool:
+        """Whether the job would be held, or wait, for its cost."""
+        return self.refusal is not None
+
+    def quote(self) -> Quote:
+        """The prices of the route's own model."""
+        return next(each for each in self.quotes if (each.provider, each.model) == self.own)
+
+
+@dataclass(slots=True)
+class Estimating:
+    """Makes estimates with a configuration. Of a file above `large` bytes, sections of `piece` bytes are read."""
+
+    config: Config
+    catalogue: Catalogue
+    large: int = LARGE
+    piece: int = PIECE
+    _books: dict[str, PriceList] = field(default_factory=dict)
+
+    def of_file(
+        self,
+        file: Path,
+        wanted: str | Route | None,
+        models: Iterable[str],
+        *,
+        everything: bool,
+        expected: int | None,
+        rows: int | None = None,
+    ) -> Estimate:
+        """What a file would cost, by this route. FileRefused, in words, if the route cannot take it.
+
+        It stands for so many `rows`, if that is given.
+        """
+        route = wanted
+        if not isinstance(route, Route):
+            route = asked_beside(file, route_of(file, self.config.folders.inbox, self.config.routes, route))
+        choices = self._choices(route, models, everything=everything, providers=[route.provider])
+        factors, taught = self._corrections(choices)
+        try:
+            counted = self._count(file, route, choices)
+        except FileRefused as refused:
+            # Said here as it would be in the note beside a rejected file, where the name is another line.
+            raise FileRefused(refused.code, f"{file.name} would be rejected. {refused}") from None
+        counted.rows = max(counted.looked_at, rows or counted.rows)
+        requests = round(counted.requests / counted.share)
+        past = self._past(route)
+        answered = answers(
+            requests,
+            limits=round(counted.limits / counted.share),
+            unlimited=round(counted.unlimited / counted.share),
+            past=past,
+            expected=expected,
+            silent=_embeds(route),
+        )
+        loads = {
+            choice: counted.loads[_way(choice.model)].corrected(factors[choice.provider, choice.model])
+            for choice in choices
+        }
+        quotes = [
+            quote(
+                each.provider,
+                each.model,
+                each.terms,
+                loads[each],
+                answered,
+                margin=SURE if (each.provider, each.model) in taught else UNSURE,
+                cached_for=cached_for(route),
+                at=Clock().now(),
+            )
+            for each in choices
+        ]
+        own = quotes[0]
+        factor = factors[own.provider, own.model]
+        same = counted.same[_way(own.model)]
+        limited = counted.requests - counted.unlimited
+        habits = Habits(
+            requests=counted.requests,
+            # Where answers are reused, they cost nothing as it is.
+            repeats=0 if route.reuse is not None or route.asks_once() else counted.repeats,
+            same=None if same is None else same * factor,
+            limit=counted.limits / limited if limited and not counted.unlimited else None,
+            past=past,
+            whole=counted.share == 1,
+        )
+        limits, refusal = self._room(own, route, unlimited=round(counted.unlimited / counted.share))
+        return Estimate(
+            file=file.name,
+            route=route.name,
+            own=(own.provider, own.model),
+            currency=self.config.budget.currency,
+            requests=requests,
+            counted=counted,
+            counted_by=_way(own.model),
+            correction=factor,
+            answers=answered,
+            past=past if answered.basis is Basis.PAST else None,
+            quotes=cheapest_first(quotes),
+            unknown=self._unknown(quotes),
+            advice=list(advice(habits, own, requests=requests)),
+            limits=limits,
+            refusal=refusal,
+            refused_params=list(param_notes(route)),
+        )
+
+    def of_numbers(
+        self, requests: int, given: int, output: int, wanted: str | None, models: Sequence[str], *, everything: bool
+    ) -> Estimate:
+        """The cost of a number of requests of one size, with the named models or those of the routes."""
+        routes = [named_route(self.config.routes, wanted)] if wanted is not None else self.config.routes
+        providers = list(dict.fromkeys(route.provider for route in routes))
+        own = routes[0] if wanted is not None or not (models or everything) else None
+        choices = self._choices(own, models, everything=everything, providers=providers)
+        if own is not None and wanted is None:
+            others = [
+                Choice(each.provider, each.model, self._terms(each.provider, each.model, each.params))
+                for each in routes
+            ]
+            choices = list(dict.fromkeys([*choices, *others]))
+        answered = answers(requests, limits=requests * output, expected=output)
+        quotes = []
+        for each in choices:
+            steps = () if each.terms is None else each.terms.steps
+            long = any(given > step.above for step in steps)
+            load = Load(1, given, (given,), 1 / requests) if long else Load(requests, requests * given)
+            quotes.append(quote(each.provider, each.model, each.terms, load, answered, at=Clock().now()))
+        return Estimate(
+            file=None,
+            route=None,
+            own=None,
+            currency=self.config.budget.currency,
+            requests=requests,
+            counted=None,
+            counted_by="",
+            correction=1.0,
+            answers=answered,
+            past=None,
+            quotes=cheapest_first(quotes),
+            unknown=self._unknown(quotes),
+        )
+
+    # --- models and prices ---------------------------------------------------------------------------------------
+
+    def _choices(
+        self, route: Route | None, models: Iterable[str], *, everything: bool, providers: Sequence[str]
+    ) -> list[Choice]:
+        """The route's own model first, then those that were named, then all that have a price."""
+        pairs = [] if route is None else [(route.provider, route.model)]
+        pairs += [self.pair(word, providers) for word in models]
+        if everything:
+            pairs += [(provider, model) for provider in providers for model in self._book(provider).models()]
+        params = {} if route is None else route.params
+        choices = [Choice(*pair, self._terms(*pair, params)) for pair in dict.fromkeys(pairs)]
+        if not everything:
+            return choices
+        own, embeds = choices[: route is not None], route is not None and _embeds(route)
+        return [*own, *(each for each in choices[len(own) :] if _silent(each.terms) == embeds)]
+
+    def pair(self, word: str, providers: Sequence[str]) -> tuple[str, str]:
+        """`PROVIDER/MODEL` where such a provider is configured; else a model of the provider that is meant anyway."""
+        before, slash, after = word.partition("/")
+        if slash and after and before in self.config.providers:
+            return before, after
+        if len(providers) == 1:
+            return providers[0], word
+        known = proposal(before, self.config.providers, "there are")
+        raise NotClear(f"Say whose model {word} is, as PROVIDER/MODEL{known}")
+
+    def _terms(self, provider: str, model: str, params: Mapping[str, Json]) -> Terms | None:
+        return self._book(provider).terms(model, Clock().now(), params)
+
+    def _book(self, provider: str) -> PriceList:
+        if provider not in self._books:
+            table, settings = self.config.providers[provider], self._settings(provider)
+            self._books[provider] = PriceList.of(table, settings, currency=self.config.budget.currency)
+        return self._books[provider]
+
+    def _settings(self, provider: str) -> object:
+        table = self.config.providers[provider]
+        return validated(self.catalogue.settings_type("provider", table.plugin), table.settings)[0]
+
+    def _address(self, provider: str) -> str:
+        return str(getattr(self._settings(provider), "base_url", ""))
+
+    def _unknown(self, quotes: Iterable[Quote]) -> list[str]:
+        return [self._book(each.provider).unknown(each.provider, each.model) for each in quotes if each.terms is None]
+
+    def _room(self, own: Quote, route: Route, *, unlimited: int) -> tuple[Sequence[Limit], Refusal | None]:
+        """The limits for such a job, and why the daemon would not send it right now."""
+        limits = self.config.spending_limits()
+        table = self.config.providers[own.provider]
+        live, account = table.mode == "live", Account(at=Clock().now())
+        with suppress(StateError), history_of(self.config.folders.state) as past:
+            account = past.account(route.name, own.provider, limits.currency, Clock().now())
+            live = live or (table.mode == "auto" and past.is_live(own.provider, self._address(own.provider)))
+        span = own.live if live else own.batch
+        most = 0 if span is None or span.most is None else span.most
+        unknown = None if own.terms else self._book(own.provider).unknown(own.provider, own.model)
+        account = replace(account, own=most, unlimited=unlimited)
+        refusal = find_refusal(limits, own.provider, account, approved=None, price_unknown=unknown, route=route.name)
+        return list(limits_for(limits, own.provider, route.name, account)), refusal
+
+    # --- the file and the past -----------------------------------------------------------------------------------
+
+    def _count(self, file: Path, route: Route, choices: Sequence[Choice]) -> Counted:
+        table = self.config.providers[route.provider]
+        offered = getattr(self.catalogue.factory("provider", table.plugin), "limits", Limits())
+        plugin_dir = str(self.config.plugin_dir) if self.config.plugin_dir else None
+        disabled = frozenset(self.config.plugins.disabled)
+        steps = [step.above for each in choices if each.terms for step in each.terms.steps]
+        with tempfile.TemporaryDirectory(prefix="batchd-estimate-") as folder:
+            return count(
+                CountTask(
+                    source=file.resolve(),
+                    name=file.name,
+                    folder=Path(folder),
+                    formats=route.formats,
+                    reader=replace(route.reader or PluginSpec(""), plugin_dir=plugin_dir, disabled=disabled),
+                    builder=replace(route.prompt, plugin_dir=plugin_dir, disabled=disabled),
+                    common=route.common_body(),
+                    endpoint=route.endpoint,
+                    max_line_bytes=table.limits(offered if isinstance(offered, Limits) else Limits()).max_line_bytes,
+                    models={_way(each.model): each.model for each in choices},
+                    # What a correction may lift over a step is priced by itself, too.
+                    long=int(min(steps) / MAX_FACTOR) if steps else None,
+                    large=self.large,
+                    piece=self.piece,
+                    pictures=PictureFolder(route.files, route.max_file_bytes) if route.files else None,
+                    max_file_bytes=route.max_file_bytes,
+                    skip_empty=route.empty_rows == "skip",
+                )
+            )
+
+    def _past(self, route: Route) -> Past | None:
+        # A state folder that cannot be read does not prevent an estimate.
+        with suppress(StateError), history_of(self.config.folders.state) as past:
+            number, output = past.answered(route.name, route.provider, route.model)
+            return Past(number, output) if number else None
+        return None
+
+    def _corrections(self, choices: Sequence[Choice]) -> tuple[dict[tuple[str, str], float], set[tuple[str, str]]]:
+        """What counts are multiplied with, by provider and model; and those of which that was learnt."""
+        pairs = [(each.provider, each.model) for each in choices]
+        sums = dict.fromkeys(pairs, (0, 0))
+        with suppress(StateError), history_of(self.config.folders.state) as past:
+            sums = {pair: past.calibration(*pair) for pair in pairs}
+        return {pair: correction(*each) for pair, each in sums.items()}, {pair for pair in pairs if sums[pair][0]}
+
+
+def _embeds(route: Route) -> bool:
+    return route.endpoint.endswith("/embeddings")
+
+
+def _silent(terms: Terms | None) -> bool:
+    """Whether a model is paid for its input alone, so that it writes nothing: one for embeddings, by its prices."""
+    return terms is not None and not terms.at(Lane.LIVE).output and bool(terms.at(Lane.LIVE).input)
+
+
+def _way(model: str) -> str:
+    """How the model's tokens are counted, as a word."""
+    return tokens.vocabulary(model) or _BYTES

@@ -1,0 +1,180 @@
+"""Look at the inbox, let what lies there settle, and commit that it is to be taken."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from os.path import splitext
+from pathlib import Path
+
+from ...domain.names import display
+from ...domain.questions import no_question, with_question, without_question
+from ...domain.records import Job, JobState
+from ...domain.routing import NO_ROUTE, Route, route_for
+from ...domain.subjects import INBOX_REST, Subject, SubjectKind
+from ...intake.lease import held_open_for_writing
+from ...intake.questions import Questions
+from ...intake.scan import Entry, scan
+from ...intake.settling import Settling
+from ..context import Context
+
+logger = logging.getLogger(__name__)
+CLAIMS_AT_A_TIME = 500
+UNKNOWN_RESTS = 300.0
+"""Seconds that a file must have been unchanged before it is rejected, if no route and no reader knows it."""
+RESTING = (
+    "No folder is set up for this file, and batchd cannot read files of its kind. If it is still there in five minutes "
+    "and has not changed, batchd moves it to the rejected folder, with a note that says where to put it."
+)
+QUESTION_RESTS = (
+    "The file waits for five minutes. If nothing has changed by then, batchd moves it to the rejected folder, with a "
+    "note."
+)
+ODDITIES_TOLD = 50
+"""So many entries that are never taken are explained one by one. Nobody wants to read about ten thousand links."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look at the inbox found: how many files settle, and when the next could have."""
+
+    settling: int
+    claimed: int
+    again_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The result of a look, before any of it is committed."""
+
+    jobs: Sequence[Job]
+    waiting: int
+    again_in: float | None
+    oddities: Sequence[tuple[str, str]]
+
+
+class InboxLook:
+    """Looks at the inbox repeatedly. Each settled file becomes a job in state `claiming`."""
+
+    def __init__(
+        self,
+        context: Context,
+        settle: float,
+        *,
+        held_open: Callable[[Path], object] = held_open_for_writing,
+        rest: float = UNKNOWN_RESTS,
+    ) -> None:
+        self._rest = rest
+        self._held_open = held_open
+        self._context = context
+        self._settle = settle
+        self._settling = Settling(settle=settle)
+        self._questions = Questions(settle=settle)
+        self._odd: dict[Subject, str] | None = None
+
+    async def look(self) -> Seen:
+        """One look. OSError if the inbox itself cannot be looked at."""
+        jobs = self._context.store.jobs
+        # Read first, so that a file that is taken during this look is not taken twice.
+        claiming = await jobs.claiming()
+        found = await asyncio.to_thread(self._look, claiming)
+        await self._explain(found.oddities)
+        for start in range(0, len(found.jobs), CLAIMS_AT_A_TIME):
+            await jobs.begin_claims(found.jobs[start : start + CLAIMS_AT_A_TIME])
+        return Seen(found.waiting, len(found.jobs), found.again_in)
+
+    def _look(self, claiming: Collection[bytes]) -> _Look:
+        """All of it in a thread: with twenty thousand files, each step takes long."""
+        configured = self._context.configured
+        listing = scan(self._context.folders.inbox, configured.ignore)
+        files = {entry.path: entry for entry in listing.files}
+        steady = self._context.clock.steady()
+        settled = self._settling.look({path: entry.stamp for path, entry in files.items()}, steady)
+        begun = {path for path in settled if _as_bytes(path) in claiming} if claiming else set()
+        ready = [path for path in settled if path not in begun and not self._busy(path, steady)]
+        waiting = len(files) - len(begun) - len(ready)
+        self._look_for_questions(files, configured.routes, steady)
+        jobs, resting, again_in = [], [], self._settling.due_in(steady)
+        for path in ready:
+            job = self._asked(self._job(files[path], configured.routes), steady)
+            if job is None:
+                again_in = min(again_in or self._settle, self._settle)
+            elif not self._rests(job, steady):
+                jobs.append(job)
+            else:
+                fault = (job.route.question or {}).get("fault")
+                resting.append((job.relative_path, RESTING if fault is None else f"{fault} {QUESTION_RESTS}"))
+        return _Look(jobs, waiting, again_in, [*listing.oddities, *resting])
+
+    def _look_for_questions(self, paths: Iterable[str], routes: Sequence[Route], steady: float) -> None:
+        """Where a route takes its questions from folders, look for those of all files that are there."""
+        folders = set()
+        if any(route.questions is not None for route in routes):
+            for path in paths:
+                route = route_for(display(path), routes)
+                if route is not None and route.questions is not None:
+                    folders.add(path.rpartition("/")[0])
+        self._questions.look(self._context.folders.inbox, folders, steady)
+
+    def _asked(self, job: Job, steady: float) -> Job | None:
+        """The job with the question of its folder, if its route takes it from there; None while that is written."""
+        if job.route.questions is None:
+            return job
+        folder = job.relative_path.rpartition("/")[0]
+        found = self._questions.of(folder, steady)
+        if found is None:
+            return replace(job, route=without_question(job.route, display(folder), f"{no_question(display(folder))}."))
+        where, content = found
+        return None if content is None else replace(job, route=with_question(job.route, display(where), content))
+
+    def _rests(self, job: Job, steady: float) -> bool:
+        """Whether a file that nobody can use stays for now: a download under a name of its own may still be at work."""
+        if job.route.question is not None and "fault" in job.route.question:
+            return self._settling.unchanged_for(job.relative_path, steady) < self._rest
+        configured = self._context.configured
+        known = job.route.name != NO_ROUTE.name or splitext(job.source)[1].lower() in configured.suffixes
+        if not known and configured.not_loaded:
+            return True  # a plugin that is kept off may be the one that takes it
+        return not known and self._settling.unchanged_for(job.relative_path, steady) < self._rest
+
+    def _busy(self, path: str, steady: float) -> bool:
+        """Whether a process has it open for writing. The lease may only delay a file, never decide."""
+        inbox = self._context.folders.inbox
+        return bool(self._held_open(inbox / path)) and self._settling.busy(path, steady)
+
+    def _job(self, entry: Entry, routes: Sequence[Route]) -> Job:
+        context = self._context
+        path = display(entry.path)
+        return Job(
+            id=context.clock.new_id(),
+            state=JobState.CLAIMING,
+            source=path,
+            inbox_path=_as_bytes(entry.path),
+            stamp=entry.stamp,
+            route=route_for(path, routes) or NO_ROUTE,
+            size=entry.stamp.size,
+            claimed_at=context.clock.now(),
+        )
+
+    async def _explain(self, oddities: Sequence[tuple[str, str]]) -> None:
+        """What lies in the inbox and is never taken is said once, and shows in `status` until it is gone."""
+        if self._odd is None:
+            # What an earlier daemon has reported may be gone by now.
+            said = await self._context.store.event_log.conditions()
+            kinds = {SubjectKind.INBOX_FILE, SubjectKind.INBOX_REST}
+            self._odd = {each: text for each, text in said.items() if each.kind in kinds}
+        told = sorted(oddities)[:ODDITIES_TOLD]
+        odd = {Subject.inbox_file(display(path)): sentence for path, sentence in told}
+        if len(oddities) > len(told):
+            odd[INBOX_REST] = f"It holds {len(oddities) - len(told):,} more of these, which are not taken either."
+        news = {subject: sentence for subject, sentence in odd.items() if self._odd.get(subject) != sentence}
+        over = self._odd.keys() - odd.keys()
+        if news or over:
+            await self._context.store.event_log.change_conditions(news, sorted(over, key=str))
+        self._odd = odd
+
+
+def _as_bytes(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")

@@ -1,0 +1,121 @@
+"""Finds the jobs that are to be asked in another way: they would be late, or their provider has been out for long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ...domain.lifecycle import Hasten, Move, Switching
+from ...domain.routing import Route
+from ...domain.subjects import Subject
+from ...money.lanes import Lane
+from ...sending.deadlines import earliest, late_from
+from ...sending.outages import Outages
+from ..context import Context
+from ..retry_clock import RetryClock
+from ..room import Room
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """The switches that are wanted, those of them that are due, and when to look again (steady times)."""
+
+    wanted: Sequence[Switching]
+    due: Sequence[Switching]
+    times: Sequence[float]
+
+
+class SwitchLook:
+    """Looks repeatedly, and remembers since when providers are out.
+
+    `undecided` are the providers of which it was asked, so often, whether they have batches, in vain.
+    """
+
+    def __init__(self, context: Context, retry_clock: RetryClock, room: Room, *, undecided: Mapping[str, int]) -> None:
+        self._context = context
+        self._retry_clock = retry_clock
+        self._room = room
+        self._undecided = undecided
+        self._out = Outages()
+        self._times: list[float] = []
+        self._not_now: set[Move] = set()
+
+    async def look(self) -> Switches:
+        """What is to be switched now."""
+        self._times, self._not_now = [], set()
+        wanted: list[Switching] = [*await self._late(), *await self._outages()]
+        return Switches(wanted, [each for each in wanted if each not in self._not_now], self._times)
+
+    async def _late(self) -> list[Hasten]:
+        """Jobs that would be late: their rows are to be asked by live calls, or by those of another provider."""
+        configured, now, steady = self._context.configured, self._context.clock.now(), self._context.clock.steady()
+        deadlines = {route.name: route.finish_within for route in configured.routes if route.finish_within is not None}
+        if not deadlines:
+            return []
+        found: list[Hasten] = []
+        for each in await self._context.store.switching.with_deadline(deadlines):
+            route = configured.route(each.route)
+            fallback = None if route is None or each.moved else route.fallback
+            provider = configured.providers.get(each.provider)
+            then = configured.providers.get(fallback or each.provider)
+            if then is None or then.live is None:
+                continue
+            if then is provider and provider.lane is Lane.LIVE:
+                continue  # it is asked so already
+            finish_within = deadlines[each.route]
+            at = earliest(each.accepted_at, finish_within)
+            if at <= now:
+                totals = await self._context.store.jobs.totals(each.job)
+                rows = totals.rows - totals.settled
+                if not rows:
+                    continue
+                at = late_from(each.accepted_at, finish_within, rows=rows, calls_a_minute=then.rpm)
+            if at <= now:
+                found.append(Hasten(each.job))
+            else:
+                self._times.append(steady + at - now)
+        return found
+
+    async def _outages(self) -> list[Move]:
+        """Jobs whose provider has been out for so long that they are to be asked at the fallback of their route."""
+        configured, steady = self._context.configured, self._context.clock.steady()
+        routes = [route for route in configured.routes if route.fallback in configured.providers]
+        places = {(route.provider, route.model) for route in routes if route.fallback_after is not None}
+        self._out.note([place for place in places if self._is_out(*place)], steady=steady)
+        lasting: dict[str, Route] = {}
+        for route in routes:
+            place = (route.provider, route.model)
+            since = self._out.since(place)
+            if since is None or route.fallback_after is None:
+                continue
+            if since + route.fallback_after > steady:
+                self._times.append(since + route.fallback_after)
+            else:
+                lasting[route.name] = route
+        if not lasting:
+            return []
+        jobs = await self._context.store.switching.to_move(lasting)
+        moves = {Move(job): lasting[name] for job, name, provider in jobs if lasting[name].provider == provider}
+        self._not_now = {move for move, route in moves.items() if not self._is_out_now(route.provider, route.model)}
+        return list(moves)
+
+    def _is_out_now(self, provider: str, model: str) -> bool:
+        """Whether that was found out just now. Where nobody has tried since, what is new is tried there first."""
+        callee, steady = Subject.provider(provider), self._context.clock.steady()
+        block = self._context.accounts.block(provider, model)
+        return (
+            (
+                self._retry_clock.failures(callee) > 0
+                and (self._retry_clock.until(callee) > steady or self._room.is_called(callee))
+            )
+            or (block is not None and block.until > steady)
+            or self._undecided.get(provider, 0) > 0
+        )
+
+    def _is_out(self, provider: str, model: str) -> bool:
+        accounts = self._context.accounts
+        return (
+            self._retry_clock.failures(Subject.provider(provider)) > 0
+            or accounts.block(provider, model) is not None
+            or self._undecided.get(provider, 0) > 0
+        )

@@ -1,0 +1,52 @@
+"""Fails single rows that made a service refuse a batch, and clears failures so that rows are asked again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...answers.joining import ResultLine
+from ...model import Failure
+from ..part_files import decode_results, write_results
+from ..planning.reuse import read_keys
+
+
+@dataclass(frozen=True, slots=True)
+class FailRowsTask:
+    """Add these failures to a part's results: `settled` is the file so far, `results` the one to write.
+
+    Rows that ask the same, by the file `keys`, fail alike: asked by themselves, each would be refused in its turn.
+    """
+
+    settled: str | None
+    results: str
+    failures: dict[int, Failure]
+    keys: str | None = None
+
+
+def fail_rows(task: FailRowsTask) -> int:
+    """Write the new results file. Returns how many rows have failed in total."""
+    settled = decode_results(Path(task.settled)) if task.settled else {}
+    followers = read_keys(task.keys).followers
+    alike = {row: task.failures[leader] for row, leader in followers.items() if leader in task.failures}
+    for row, failure in (task.failures | alike).items():
+        if row not in settled:
+            settled[row] = ResultLine(row, False, code=failure.code, message=failure.message)
+    lines = [settled[row] for row in sorted(settled)]
+    write_results(Path(task.results), lines)
+    return sum(not line.ok and not line.empty for line in lines)
+
+
+@dataclass(frozen=True, slots=True)
+class ClearFailuresTask:
+    """Remove the failures from a part's results, so that their rows are asked again."""
+
+    settled: str
+    results: str
+
+
+def clear_failures(task: ClearFailuresTask) -> int:
+    """Write the new results file. Returns how many rows stay answered, or empty."""
+    kept = [line for line in decode_results(Path(task.settled)).values() if line.ok or line.empty]
+    write_results(Path(task.results), kept)
+    return len(kept)

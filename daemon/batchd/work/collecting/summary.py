@@ -1,0 +1,212 @@
+"""What a part's answers are like, column by column: counted while they are collected, merged when the job is done."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from ...answers.joining import ResultLine
+from ...model import Json
+from ..part_files import read_results
+
+MAX_VALUES = 500
+"""Different values of a column that are counted one by one. A column with more has free text, or numbers."""
+MAX_LENGTH = 80
+"""Characters of a value that are kept."""
+MAX_COLUMNS = 50
+"""Answer columns that are counted; the others are named only."""
+EXAMPLES = 3
+
+
+class ColumnSummary(msgspec.Struct, array_like=True):
+    """The values of one answer column.
+
+    `values` counts texts, truth values and items of lists, None once there were more than MAX_VALUES; `rounded` counts
+    numbers at two digits, so that there are few. `empty` rows have no value.
+    """
+
+    values: dict[str, int] | None = msgspec.field(default_factory=dict)
+    rounded: dict[str, int] = msgspec.field(default_factory=dict)
+    texts: int = 0
+    characters: int = 0
+    numbers: int = 0
+    total: float = 0.0
+    low: float | None = None
+    high: float | None = None
+    empty: int = 0
+    examples: list[str] = msgspec.field(default_factory=list)
+
+
+class Failed(msgspec.Struct, array_like=True):
+    """Rows that failed for one reason; the first three of them with their sentences."""
+
+    rows: int = 0
+    examples: list[tuple[int, str]] = msgspec.field(default_factory=list)
+
+
+class AnswerSummary(msgspec.Struct, array_like=True):
+    """Of a part, or of a job."""
+
+    columns: list[ColumnSummary]
+    failed: dict[str, Failed] = msgspec.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryTask:
+    """Summarize a results file, None if there is none, with answers in so many columns, into `target`."""
+
+    results: str | None
+    columns: int
+    target: str
+
+
+def summarize_part(task: SummaryTask) -> AnswerSummary:
+    """The summary of a part, which is written to its target as well."""
+    summary = summarize(read_results(Path(task.results)) if task.results else (), task.columns)
+    with contextlib.suppress(OSError):
+        write_summary(Path(task.target), summary)
+    return summary
+
+
+def write_summary(target: Path, summary: AnswerSummary) -> None:
+    """What a crash leaves of it cannot be read, and is written again."""
+    target.write_bytes(msgspec.json.encode(summary))
+
+
+def read_summary(path: Path) -> AnswerSummary | None:
+    """The summary of a part; None if there is none, or what a power cut left of one."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=AnswerSummary)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
+
+
+def summarize(lines: Iterable[ResultLine], columns: int) -> AnswerSummary:
+    """Count what rows have been given."""
+    counted = [_Counting() for _ in range(min(columns, MAX_COLUMNS))]
+    failed: dict[str, Failed] = {}
+    for line in lines:
+        if line.ok:
+            for column, value in zip(counted, line.answer, strict=False):
+                column.add(value)
+        elif not line.skipped:
+            reason = failed.setdefault(line.code or "error", Failed())
+            reason.rows += 1
+            if len(reason.examples) < EXAMPLES:
+                reason.examples.append((line.row, line.message or ""))
+    return AnswerSummary([column.summary() for column in counted], failed)
+
+
+def merged(summaries: Sequence[AnswerSummary]) -> AnswerSummary:
+    """The summary of all rows, from those of the parts in their order."""
+    whole = AnswerSummary([ColumnSummary() for _ in range(max((len(each.columns) for each in summaries), default=0))])
+    for part in summaries:
+        for column, more in zip(whole.columns, part.columns, strict=False):
+            _add(column, more)
+        for code, reason in part.failed.items():
+            known = whole.failed.setdefault(code, Failed())
+            known.rows += reason.rows
+            known.examples = [*known.examples, *reason.examples][:EXAMPLES]
+    return whole
+
+
+def _add(column: ColumnSummary, more: ColumnSummary) -> None:
+    column.values = _together(column.values, more.values)
+    for value, number in more.rounded.items():
+        column.rounded[value] = column.rounded.get(value, 0) + number
+    column.texts += more.texts
+    column.characters += more.characters
+    column.numbers += more.numbers
+    column.total += more.total
+    column.low = _of_both(min, column.low, more.low)
+    column.high = _of_both(max, column.high, more.high)
+    column.empty += more.empty
+    column.examples = [*column.examples, *more.examples][:EXAMPLES]
+
+
+def _together(values: dict[str, int] | None, more: dict[str, int] | None) -> dict[str, int] | None:
+    if values is None or more is None:
+        return None
+    both = Counter(values)
+    both.update(more)
+    return dict(both) if len(both) <= MAX_VALUES else None
+
+
+def _of_both(choose: Callable[[float, float], float], one: float | None, other: float | None) -> float | None:
+    return choose(one, other) if one is not None and other is not None else one if other is None else other
+
+
+class _Counting:
+    """A column while it is counted. Numbers and texts are told apart by their type, as the answers have them."""
+
+    __slots__ = ("_summary", "values")
+
+    def __init__(self) -> None:
+        self._summary = ColumnSummary()
+        self.values: dict[str, int] | None = {}
+
+    def add(self, value: Json) -> None:
+        if type(value) is str:
+            self._text(value)
+        elif value is None:
+            self._summary.empty += 1
+        elif isinstance(value, bool):
+            self._count("true" if value else "false")
+        elif isinstance(value, int | float):
+            self._number(value)
+        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+            if not value:
+                self._summary.empty += 1
+            for item in value:
+                self._text(str(item))
+        else:
+            self._text(msgspec.json.encode(value).decode(errors="replace"))
+
+    def summary(self) -> ColumnSummary:
+        self._summary.values = self.values
+        return self._summary
+
+    def _text(self, text: str) -> None:
+        summary = self._summary
+        if not text or text.isspace():
+            summary.empty += 1
+            return
+        summary.texts += 1
+        summary.characters += len(text)
+        if len(summary.examples) < EXAMPLES:
+            summary.examples.append(_short(text))
+        self._count(text if len(text) <= MAX_LENGTH else _short(text))
+
+    def _count(self, text: str) -> None:
+        values = self.values
+        if values is None:
+            return
+        values[text] = values.get(text, 0) + 1
+        if len(values) > MAX_VALUES:
+            self.values = None
+
+    def _number(self, value: float) -> None:
+        try:
+            number = float(value)
+        except OverflowError:
+            self._text(str(value))
+            return
+        if not math.isfinite(number):
+            self._text(str(value))
+            return
+        summary = self._summary
+        summary.numbers += 1
+        summary.total += number
+        summary.low, summary.high = _of_both(min, summary.low, number), _of_both(max, summary.high, number)
+        rounded = f"{number:.2g}"
+        summary.rounded[rounded] = summary.rounded.get(rounded, 0) + 1
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH - 1]}…"

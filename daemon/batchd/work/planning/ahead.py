@@ -1,0 +1,101 @@
+"""Answers to rows that were asked ahead, by a try or a pilot: for seven days nothing asks them again.
+
+That is so whatever a route says of reuse. Where each of several rows that ask the same is to have an answer of its own,
+each of these answers is for one of them: the first answer for the first such row of a part, the second for the second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+
+from ...answers.joining import ResultLine
+from ...model import RequestId
+from ...store.answer_cache import AnswerCache, RequestKeys
+from ...store.errors import StoreUnavailable
+from ..part_files import lines_of
+
+KEPT = 7 * 86_400.0
+"""Seconds for which they are kept."""
+
+
+class _Request(msgspec.Struct):
+    custom_id: str
+    body: msgspec.Raw
+
+
+_decode = msgspec.json.Decoder(_Request).decode
+
+
+class Occurrences:
+    """Which of the answers to the same request each row gets."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[bytes] = Counter()
+
+    def key(self, key: bytes, *, once: bool) -> bytes:
+        """The key of the next row with this request. If it is asked `once`, all of them have the same."""
+        if once:
+            return key
+        place = self._seen[key]
+        self._seen[key] += 1
+        return _at(key, place)
+
+
+def remember_ahead(
+    path: str,
+    leaders: Mapping[int, bytes],
+    outcomes: Sequence[ResultLine],
+    *,
+    requests: str | None,
+    provider: str,
+    endpoint: str,
+    at: float,
+) -> None:
+    """Keep the answers. `leaders` have the keys of rows that ask for all others that ask the same.
+
+    A failure to keep them is ignored, so that no answer is lost.
+    """
+    lines = {each.row: line for each in outcomes if each.ok and (line := each.output_line)}
+    once = [(leaders[row], line) for row, line in lines.items() if row in leaders]
+    with contextlib.suppress(StoreUnavailable), AnswerCache.opened(Path(path)) as book:
+        book.keep(once, at=at)
+        if requests is None or len(once) == len(lines):
+            return
+        keys = RequestKeys(provider, endpoint)
+        for row, body in _requests(requests):
+            if row in lines and row not in leaders:
+                _keep_one(book, keys.key(body), lines[row], at)
+
+
+def _keep_one(book: AnswerCache, key: bytes, line: bytes, at: float) -> None:
+    """Behind the answers to the same request that are there; once, however often this is repeated."""
+    place = 0
+    while (there := book.recall([_at(key, place)], since=at - KEPT)) and line not in there.values():
+        place += 1
+    book.keep([(_at(key, place), line)], at=at)
+
+
+def _at(key: bytes, place: int) -> bytes:
+    return blake2b(key + place.to_bytes(8, "big"), digest_size=16).digest() if place else key
+
+
+def _requests(path: str) -> Iterator[tuple[int, bytes]]:
+    """Row and body of each request of a part."""
+    for line in _lines(path):
+        request = _decode(line)
+        asked = RequestId.read(request.custom_id)
+        if asked is not None:
+            yield asked.row, bytes(request.body)
+
+
+def _lines(path: str) -> Iterable[bytes]:
+    try:
+        yield from lines_of(Path(path))
+    except FileNotFoundError:
+        return

@@ -1,0 +1,163 @@
+"""Rows of a file that ask the same as a row of another part: that one is asked, and they get its outcome.
+
+Rows of one part are compared while it is planned (`reuse`). Once all parts are planned, `compare` finds the others by
+the keys of their requests, and their parts are planned again without them; `follow_others` gives them their outcomes
+at the end. The first row of the file that asks something is the one that is asked.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...answers.joining import ResultLine
+from ...files import replacing
+from ...model import Usage
+from ..part_files import decode_results, result_lines_of, write_results
+from .reuse import copied, key_record, key_records
+
+_PAIR = struct.Struct("<QQ")
+KEYS_AT_ONCE = 250_000
+"""Keys that are held in memory: about 45 MB. More are compared in several passes over the files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A planned part: its first row, its number of rows, the file with its keys, and the one for rows that follow."""
+
+    first: int
+    rows: int
+    keys: str
+    follows: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompareTask:
+    """Compare the requests of these parts, in row order. `leaders` is a file with those of parts that were sent before.
+
+    With `more` to be planned later, it is written.
+    """
+
+    parts: Sequence[Planned]
+    leaders: str
+    more: bool = False
+
+
+def compare(task: CompareTask, *, keys_at_once: int = KEYS_AT_ONCE) -> Sequence[int]:
+    """Write down the rows that follow a row of another part. Returns the first rows of the parts that have such."""
+    before = Path(task.leaders)
+    files = [before, *(Path(part.keys) for part in task.parts)]
+    keys = sum(file.stat().st_size for file in files if file.exists()) // len(key_record(0, bytes(16)))
+    passes = min(256, max(1, -(-keys // keys_at_once)))
+    follows: dict[int, bytearray] = defaultdict(bytearray)
+    new = bytearray()
+    for number in range(passes):
+        leaders = {key: row for row, key in key_records(before) if key[0] * passes >> 8 == number}
+        for part, each in enumerate(task.parts):
+            for row, key in key_records(Path(each.keys)):
+                if key[0] * passes >> 8 != number:
+                    continue
+                known = len(leaders)
+                leader = leaders.setdefault(key, row)
+                if len(leaders) > known:
+                    if task.more:
+                        new += key_record(row, key)
+                elif not each.first <= leader < each.first + each.rows:
+                    follows[part] += _PAIR.pack(row, leader)
+    for part, pairs in follows.items():
+        path = task.parts[part].follows
+        write_follows(path, read_follows(path) | dict(_PAIR.iter_unpack(pairs)))
+    if new:
+        kept = before.read_bytes() if before.exists() else b""
+        with replacing(before) as written:
+            written.write(kept)
+            written.write(new)
+    return [task.parts[part].first for part in sorted(follows)]
+
+
+def read_follows(path: str | None) -> dict[int, int]:
+    """Which rows of a part follow which row of another one."""
+    if path is None or not Path(path).exists():
+        return {}
+    return dict(_PAIR.iter_unpack(Path(path).read_bytes()))
+
+
+def write_follows(path: str, follows: Mapping[int, int]) -> None:
+    """Write which rows follow which, complete or not at all; without any there is no file."""
+    if follows:
+        with replacing(Path(path)) as file:
+            file.writelines(_PAIR.pack(*pair) for pair in follows.items())
+    else:
+        Path(path).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """The results file of a part, and which rows it is about."""
+
+    first: int
+    rows: int
+    results: str
+
+
+@dataclass(frozen=True, slots=True)
+class FollowTask:
+    """Give the rows of a part that follow others their outcomes. `settled` is its results file so far."""
+
+    job: str
+    follows: str
+    settled: str | None
+    results: str
+    others: Sequence[Outcomes]
+
+
+@dataclass(slots=True)
+class FollowDone:
+    """The rows of the part with an outcome; of those, the `reused` ones that got an answer of another part now.
+
+    `saved` are the tokens that were billed for these answers.
+    """
+
+    ok: int = 0
+    failed: int = 0
+    reused: int = 0
+    saved: Usage = field(default_factory=Usage)
+
+
+def follow_others(task: FollowTask) -> FollowDone:
+    """Write the part's new results file. A row whose leader has no outcome gets none."""
+    settled = decode_results(Path(task.settled)) if task.settled else {}
+    follows = {row: leader for row, leader in read_follows(task.follows).items() if row not in settled}
+    outcomes = _outcomes(sorted(set(follows.values())), task.others)
+    done = FollowDone()
+
+    def lines() -> Iterator[ResultLine]:
+        # One at a time: a thousand copies of a long answer need not be in memory at once.
+        for row in sorted([*settled, *follows]):
+            line = settled.get(row)
+            if line is None:
+                leader = outcomes.get(follows[row])
+                if leader is None:
+                    continue
+                line = copied(leader, task.job, row)
+                done.reused += leader.ok
+                done.saved += Usage(*leader.usage) if leader.ok and leader.usage else Usage()
+            done.ok += line.ok
+            done.failed += not line.ok and not line.empty
+            yield line
+
+    write_results(Path(task.results), lines())
+    return done
+
+
+def _outcomes(leaders: Sequence[int], others: Iterable[Outcomes]) -> dict[int, ResultLine]:
+    found: dict[int, ResultLine] = {}
+    for other in others:
+        start, end = bisect_right(leaders, other.first - 1), bisect_right(leaders, other.first + other.rows - 1)
+        if start < end:
+            found.update((line.row, line) for line in result_lines_of(Path(other.results), set(leaders[start:end])))
+    return found

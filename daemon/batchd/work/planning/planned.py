@@ -1,0 +1,52 @@
+"""What was planned for single rows, for answers that the service billed and did not count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+from pathlib import Path
+
+import msgspec
+
+from ...answers.meaning import request_of
+from ...model import Usage
+from ...money import tokens
+from ...requests.rules import BodyRules, writes
+from ..part_files import lines_of
+
+BYTES_PER_TOKEN = 2
+"""Of an answer without a limit to its tokens. Real ones are longer, so this counts no less than was used."""
+
+
+class _Request(msgspec.Struct):
+    body: msgspec.Raw
+
+
+_decode = msgspec.json.Decoder(_Request).decode
+
+
+def planned_usage(
+    requests: Path, sizes: Mapping[int, int], *, endpoint: str, model: str, factor: float
+) -> dict[int, Usage]:
+    """The most that each of these rows was planned to use, out of the requests that were sent.
+
+    `sizes` are the bytes that were answered, which count where a request set no limit. `factor` leads from counted
+    input tokens to the most that a service may count.
+    """
+    if not requests.exists():
+        return {}
+    rules, count = BodyRules(endpoint, model), tokens.counter(model)
+    planned: dict[int, Usage] = {}
+    counted = given = 0
+    for line in lines_of(requests):
+        request = request_of(line)
+        if request is None or request.row not in sizes:
+            continue
+        body = bytes(_decode(line).body)
+        _, most = rules.read(body)
+        output = (most or max(1, ceil(sizes[request.row] / BYTES_PER_TOKEN))) if writes(endpoint) else 0
+        # All of them together are rounded up once, as when they were planned: no job costs more than it was said to.
+        counted += count(body)
+        own, given = ceil(counted * factor) - given, ceil(counted * factor)
+        planned[request.row] = Usage(own, 0, output)
+    return planned

@@ -1,0 +1,1 @@
+"""Reads a dropped file, whatever it is packed in, into rows.jsonl."""

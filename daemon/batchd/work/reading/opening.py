@@ -1,0 +1,137 @@
+"""Opens a dropped file as one table, whatever it is packed in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from ...contracts import Reader, Source
+from ...domain.formats import ARCHIVE, PACKED, not_taken, suffix_of, takes, without_packing
+from ...domain.routing import PluginSpec
+from ...domain.rows import is_blank
+from ...errors import FileRefused
+from ...model import BadRow, Dialect, Json
+from ...workers import worker_plugins
+from .unpacking import Pictures, Unpacked, limits_of, unpacked
+
+FILE = "file"
+"""The column with the name of the file in the archive, if there are several."""
+
+
+@dataclass(slots=True)
+class OpenedFile:
+    """The records of a file, the names of the columns first; what is known once they are read."""
+
+    records: Iterator[Any]
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    reader: Reader[Any] | None = None
+
+    def describe(self) -> dict[str, Json]:
+        """Facts about the file, for the report."""
+        return {**(self.reader.describe() if self.reader is not None else {}), **self.facts}
+
+    def dialect(self) -> Dialect | None:
+        """How the file is written, if its Reader tells."""
+        return self.reader.dialect() if self.reader is not None else None
+
+
+@contextmanager
+def opened(
+    source: Source, folder: Path, spec: PluginSpec, formats: Sequence[str] | None, pictures: Pictures | None = None
+) -> Iterator[OpenedFile]:
+    """The file as a table. `folder` is where it is unpacked, if it must be; `pictures` are kept. Raises FileRefused."""
+    _require_taken(source.name, spec, formats)
+    if worker_plugins.reads(spec, source.suffix):
+        reader = worker_plugins.reader(spec, source.suffix)
+        yield OpenedFile(reader.read(source), {}, reader)
+        return
+
+    def is_table(name: str) -> bool:
+        suffix = suffix_of(name)
+        if not worker_plugins.reads(spec, suffix):
+            return False
+        return takes(suffix, formats, asked_for=worker_plugins.only_if_named(spec, suffix))
+
+    with unpacked(source, folder, limits_of(spec.settings), is_table, pictures) as found:
+        yield _joined(found, spec) if len(found.tables) > 1 else _single(found, spec)
+
+
+def _require_taken(name: str, spec: PluginSpec, formats: Sequence[str] | None) -> None:
+    inside = without_packing(name)
+    inner = suffix_of(inside)
+    known = worker_plugins.reads(spec, inner)
+    if known or inner == ARCHIVE:
+        if not takes(inner, formats, asked_for=not known or worker_plugins.only_if_named(spec, inner)):
+            raise FileRefused("format", not_taken(inner, formats))
+    elif inside != name and not spec.kind and inner not in PACKED:
+        packing = name[len(inside) :]
+        raise FileRefused(
+            "suffix",
+            f"Its name does not say what is compressed in it. Call it {inside.rpartition('/')[2]}.csv{packing}, if it "
+            "is a CSV file, and drop it again.",
+        )
+
+
+def _single(found: Unpacked, spec: PluginSpec) -> OpenedFile:
+    [source] = found.tables
+    reader = worker_plugins.reader(spec, source.suffix)
+    return OpenedFile(reader.read(source), found.facts, reader)
+
+
+def _joined(found: Unpacked, spec: PluginSpec) -> OpenedFile:
+    """Several tables with the same columns as one, with a column for the name of each."""
+    members = found.members or []
+    headers = [_header(source, spec) for source in found.tables]
+    columns = headers[0]
+    for member, header in zip(members, headers, strict=True):
+        if sorted(header) != sorted(columns):
+            other = sorted(set(header) ^ set(columns))[:5]
+            differing = ", ".join(f"“{name}”" for name in other)
+            raise FileRefused(
+                "columns",
+                f"The tables in this archive have different columns: “{members[0]}” and “{member}” differ in "
+                f"{differing}. Give them the same columns, or drop them one by one.",
+            )
+    name, number = FILE, 1
+    while name in columns:
+        number += 1
+        name = f"{FILE} ({number})"
+    table = OpenedFile(iter(()), {**found.facts, "files": len(members)})
+
+    def records() -> Iterator[Any]:
+        yield [*columns, name]
+        for source, member, header in zip(found.tables, members, headers, strict=True):
+            table.reader = reader = worker_plugins.reader(spec, source.suffix)
+            order = [header.index(column) for column in columns]
+            same = order == list(range(len(columns)))
+            read = reader.read(source)
+            next(read)
+            with _named(member):
+                for record in read:
+                    if isinstance(record, BadRow) or is_blank(record):
+                        yield record
+                        continue
+                    cells: Sequence[Any] = record
+                    yield [*cells, member] if same else [*(cells[place] for place in order), member]
+
+    table.records = records()
+    return table
+
+
+def _header(source: Source, spec: PluginSpec) -> list[str]:
+    with _named(source.name):
+        records = worker_plugins.reader(spec, source.suffix).read(source)
+        names = [str(name) for name in cast("Sequence[str]", next(records))]
+        records.close()  # type: ignore[attr-defined]  # a generator, by its contract
+        return names
+
+
+@contextmanager
+def _named(member: str) -> Iterator[None]:
+    try:
+        yield
+    except FileRefused as refusal:
+        raise FileRefused(refusal.code, f"In “{member}”: {refusal}") from None

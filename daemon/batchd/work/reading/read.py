@@ -1,0 +1,296 @@
+"""Reading a dropped file into rows.jsonl."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from ...columns import free_names
+from ...contracts import PromptBuilder, Source
+from ...domain import rows
+from ...domain.questions import NAME as QUESTION
+from ...domain.routing import PluginSpec
+from ...domain.words import matched, nearest, shown
+from ...errors import FileRefused, PluginError
+from ...files import replacing
+from ...intake.plain_files import open_source, stamp_of
+from ...model import BadRow, Dialect, Failure, Json
+from ...requests.rules import duplicate_fault
+from ...store.duplicate_finder import DuplicateFinder
+from ...workers import worker_plugins
+from ...workers.limits import READ_TIMEOUT, Progress, limited
+from ..part_files import lines_of
+from .opening import OpenedFile, opened
+from .results_again import ResultsAgain
+from .unpacking import Pictures
+
+MAX_COLUMNS = 16_384
+"""Columns of a file: as many as a sheet of Excel has. With a million of them, two rows took 704 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTask:
+    """Read `source` into `target`. `name` is its name in the inbox, for its suffix and for messages.
+
+    `among` is the number of workers for its parts: a small file is cut so that each gets a share. Of a file with
+    more than `pilot` rows, so many are in parts of their own: the first, or some from all over the file. `formats` are
+    those that the route names. The `steps` that follow, by the names of their routes, must have their columns too.
+    Pictures in an archive go to the folder `pictures` beside the target, if the prompt may show them, up to
+    `max_file_bytes` each.
+    """
+
+    source: str
+    name: str
+    target: str
+    part_rows: int
+    reader: PluginSpec
+    builder: PluginSpec
+    among: int = 1
+    read_timeout: float = READ_TIMEOUT
+    by_folder: bool = False
+    pilot: int = 0
+    pilot_spread: bool = False
+    formats: Sequence[str] | None = None
+    steps: Sequence[tuple[str, PluginSpec]] = ()
+    max_file_bytes: int = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDone:
+    """The result of reading. `parts` are (first row, rows, offset, length); `stamp` is the file's after reading.
+
+    `ahead` are the first rows of the parts of the pilot, if there is one.
+    """
+
+    columns: Sequence[str]
+    answer_columns: Sequence[str]
+    rows: int
+    sha256: str
+    description: Mapping[str, Json]
+    dialect: Dialect | None
+    parts: Sequence[tuple[int, int, int, int]]
+    stamp: tuple[int, int, int, int]
+    ahead: frozenset[int] = frozenset()
+
+
+def read(task: ReadTask) -> ReadDone:
+    """Read the whole file. Raises FileRefused if it cannot be processed, Hung if a plugin hangs."""
+    with limited(task.read_timeout) as progress:
+        path = Path(task.source)
+        open_source(path).close()
+        progress.ours = True  # to unpack a large file takes long
+        folder = Path(task.target).with_name("unpacked")
+        shows = task.builder.kind != "template" or bool(task.builder.settings.get("images"))
+        pictures = Pictures(folder.with_name("pictures"), task.max_file_bytes) if shows else None
+        with opened(Source(path, task.name), folder, task.reader, task.formats, pictures) as table:
+            progress.ours = False
+            return _read(task, path, table, progress)
+
+
+def _read(task: ReadTask, path: Path, table: OpenedFile, progress: Progress) -> ReadDone:
+    records = table.records
+    columns = _columns(next(records, None))
+    builder = _builder(task)
+    again = ResultsAgain.of(task.name, columns, builder.columns, builder.needs())
+    if again is not None:
+        columns, records = again.columns, again.rows(records)
+    named = matched(columns, builder.needs())
+    _needed(named, columns, builder.needs())
+    _needed_later(task.steps, columns, builder.columns)
+    kept = _Filled(records, progress)
+    parts = _kept(iter(kept), named, builder.unique, task)
+    count = sum(part[1] for part in parts)
+    if count == 0 and again is not None and again.left_out:
+        raise FileRefused(
+            "answered",
+            "Every row of this file has its answer already, so nothing is left to ask. To ask a row again, empty its "
+            "cell in the column of the status, and drop the file again.",
+        )
+    if count == 0:
+        raise FileRefused("no_rows", "It has a header line but no rows below it. Add rows and drop it again.")
+    ahead: frozenset[int] = frozenset()
+    if 0 < task.pilot < count:
+        ahead = rows.sample(count, task.pilot, spread=task.pilot_spread)
+        parts = list(rows.cut_ahead(map(len, lines_of(Path(task.target))), {part[0] for part in parts}, ahead))
+    return ReadDone(
+        columns=columns,
+        answer_columns=list(builder.columns),
+        rows=count,
+        sha256=_sha256(path),
+        description={
+            **table.describe(),
+            **({"blank_rows": kept.blank} if kept.blank else {}),
+            **({"answered_before": again.left_out} if again is not None else {}),
+        },
+        dialect=table.dialect(),
+        parts=parts,
+        stamp=stamp_of(path),
+        ahead=ahead,
+    )
+
+
+def _builder(task: ReadTask) -> PromptBuilder[Any]:
+    try:
+        return worker_plugins.builder(task.builder)
+    except PluginError as error:
+        if not task.by_folder:
+            raise
+        # What the operator wrote was accepted with the configuration: the question is at fault.
+        raise FileRefused("question", f"{QUESTION} cannot be asked: {str(error).partition(': ')[2] or error}") from None
+
+
+class _Filled:
+    """The records that are rows: those of nothing but empty cells are none, in any format."""
+
+    def __init__(self, records: Iterator[Sequence[Json] | BadRow], progress: Progress) -> None:
+        self._records = records
+        self._progress = progress
+        self.blank = 0
+
+    def __iter__(self) -> Iterator[Sequence[Json] | BadRow]:
+        at = self._progress.at
+        for number, record in enumerate(self._records):
+            at(number)
+            if not rows.is_blank(record):
+                yield record
+            else:
+                self.blank += 1
+
+
+def _columns(header: object) -> list[str]:
+    if not isinstance(header, Sequence) or isinstance(header, str | bytes) or not header:
+        raise FileRefused("no_columns", "It has no columns. The first line must name them.")
+    if len(header) > MAX_COLUMNS:
+        raise FileRefused(
+            "columns",
+            f"The file has {len(header):,} columns, and batchd reads at most {MAX_COLUMNS:,}. Check that each row is "
+            "on its own line, remove the columns that the question does not need, and drop the file again.",
+        )
+    columns = [str(name) for name in header]
+    if len(set(columns)) != len(columns):
+        duplicate = next(name for name in columns if columns.count(name) > 1)
+        raise FileRefused("header", f"Two columns are called “{duplicate}”. Rename one and drop it again.")
+    return columns
+
+
+def _needed(named: Sequence[str], columns: Sequence[str], needed: Iterable[str]) -> None:
+    missing = [name for name in needed if name not in named]
+    if missing:
+        missing_names = ", ".join(f"“{shown(name)}”" for name in missing)
+        known_names = ", ".join(f"“{shown(name)}”" for name in columns[:20])
+        meant = nearest(missing[0], columns)
+        hint = f"Did you mean “{shown(meant)}”? " if meant else ""
+        raise FileRefused(
+            "columns",
+            f"The question about each row needs the column {missing_names}, and this file does not have it. "
+            f"Its columns are: {known_names}. {hint}Rename the column and drop the file again.\n"
+            "For the operator: or change the column in the prompt of the route.",
+        )
+
+
+def _needed_later(steps: Sequence[tuple[str, PluginSpec]], columns: Sequence[str], answers: Sequence[str]) -> None:
+    """Refuse a file that a later step of the chain could not ask about, before anything is paid."""
+    known = [*columns, *free_names(columns, answers)]
+    for name, spec in steps:
+        step = worker_plugins.builder(spec)
+        missing = [each for each in step.needs() if each not in matched(known, step.needs())]
+        if missing:
+            names = ", ".join(f"“{shown(each)}”" for each in missing)
+            raise FileRefused(
+                "columns",
+                f"After this question the answers go on to another one, which needs the column {names}. Neither this "
+                "file nor the answers have it. Rename or add the column and drop the file again.\n"
+                f"For the operator: the prompt of the route {name} names it; a column of answers has the number of "
+                "the next free name, such as answer (2), where the name is taken.",
+            )
+        known += free_names(known, step.columns)
+
+
+def _kept(
+    records: Iterator[Sequence[Json] | BadRow], columns: Sequence[str], unique: str | None, task: ReadTask
+) -> Sequence[tuple[int, int, int, int]]:
+    """Write rows.jsonl, where a row that repeats a value of the column `unique` is a BadRow. Returns its parts."""
+    target = Path(task.target)
+    if unique is None or unique not in columns:
+        with replacing(target) as file:
+            return list(rows.cut(_write(records, len(columns), file), task.part_rows, task.among))
+    place = columns.index(unique)
+    with DuplicateFinder(target.with_suffix(".names")) as names:
+
+        def note(number: int, record: Sequence[Json]) -> None:
+            if isinstance(record[place], str):
+                names.add(number, record[place])
+
+        with replacing(target) as file:
+            parts = list(rows.cut(_write(records, len(columns), file, note), task.part_rows, task.among))
+        names.find()
+        if next(names.duplicates(), None) is None:
+            return parts
+        with replacing(target) as file:
+            return list(rows.cut(_rewrite(target, names, unique, file), task.part_rows, task.among))
+
+
+def _write(
+    records: Iterator[Sequence[Json] | BadRow],
+    width: int,
+    file: IO[bytes],
+    note: Callable[[int, Sequence[Json]], None] | None = None,
+) -> Iterator[int]:
+    """Write the records; yield the length of each line. Calls `note` with every row that can be stored."""
+    write = file.write
+    for number, record in enumerate(map(_bounded, records)):
+        # The first check suffices for a list of the right length, which nearly all records are.
+        if (type(record) is not list or len(record) != width) and _breaks_contract(record, width):
+            raise PluginError(
+                f"The reader breaks its contract: {width} columns, but it yields the row {record!r}."[:500]
+            )
+        try:
+            line = rows.encode(record)
+            if note is not None and not isinstance(record, BadRow):
+                note(number, record)
+        except (TypeError, ValueError, OverflowError) as error:
+            line = rows.encode(_unkeepable(record, error))
+        write(line)
+        yield len(line)
+
+
+def _bounded(record: Sequence[Json] | BadRow) -> Sequence[Json] | BadRow:
+    if not isinstance(record, BadRow) or len(record.values) <= MAX_COLUMNS:
+        return record
+    message = f"{record.failure.message} Only its first {MAX_COLUMNS:,} cells are returned."
+    return BadRow(record.values[:MAX_COLUMNS], Failure(record.failure.code, message))
+
+
+def _breaks_contract(record: Sequence[Json] | BadRow, width: int) -> bool:
+    return not isinstance(record, BadRow) and (len(record) != width or isinstance(record, str | bytes))
+
+
+def _rewrite(written: Path, names: DuplicateFinder, unique: str, file: IO[bytes]) -> Iterator[int]:
+    """Write the rows once more, with each duplicate as a BadRow; yield the length of each line."""
+    duplicates = names.duplicates()
+    duplicate = next(duplicates, None)
+    for number, line in enumerate(lines_of(written)):
+        if duplicate is not None and duplicate.number == number:
+            fault = duplicate_fault(duplicate.name, f"row {duplicate.first + 1:,} of this file", field=unique)
+            record = rows.decode(line)
+            values = record.values if isinstance(record, BadRow) else record
+            line = rows.encode(BadRow(values, Failure(fault.code, fault.message)))
+            duplicate = next(duplicates, None)
+        file.write(line)
+        yield len(line)
+
+
+def _unkeepable(record: Sequence[Json] | BadRow, error: Exception) -> BadRow:
+    """A BadRow for a record with a value that JSON cannot express, such as half of a surrogate pair."""
+    values = record.values if isinstance(record, BadRow) else record
+    texts = [str(value).encode("utf-8", "backslashreplace").decode() for value in values]
+    reason = str(error).encode("utf-8", "backslashreplace").decode()
+    return BadRow(texts, Failure("unreadable", f"This row has a value that cannot be stored: {reason}."))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
