@@ -13,6 +13,7 @@ from batchd.config import load as configs
 from batchd.config.load import load
 from batchd.contracts import Limits
 from batchd.domain.routing import PluginSpec, Route
+from batchd.errors import ConfigError
 from batchd.money.pricing import Price
 from batchd.plugin.catalogue import Catalogue
 
@@ -125,6 +126,7 @@ def test_every_key_arrives(write: Write, catalogue: Catalogue) -> None:
         rejected=base / "rejected",
         held=base / "held",
         state=base / "deep/state",
+        spool=base / "deep/state",
     )
     assert config.intake.model_dump() == {
         "settle": 0.5,
@@ -325,3 +327,17 @@ def test_folders_for_people_may_hold_each_other(write: Write, catalogue: Catalog
     folders = '[folders]\narchive = "outbox/archive"\nrejected = "outbox/rejected"\nheld = "outbox/held"\n'
     config = load(write(folders + good), catalogue)
     assert config.folders.archive == config.folders.outbox / "archive"
+
+
+def test_the_working_files_are_in_the_state_folder_unless_a_spool_is_named(
+    write: Write, catalogue: Catalogue, good: str
+) -> None:
+    def folders(lines: str) -> configs.Folders:
+        return load(write(f"[folders]\n{lines}\n{good}"), catalogue).folders
+
+    assert folders("").spool.name == "state"
+    assert folders('spool = "state"').spool.name == "state"
+    named = folders('spool = "/mnt/shared/batchd"')
+    assert (named.state.name, named.spool) == ("state", Path("/mnt/shared/batchd"))
+    with pytest.raises(ConfigError, match='is inside the folder "inbox"'):
+        folders('spool = "inbox/shared"')

@@ -29,19 +29,19 @@ class Adopted:
     """The report that says its answers are in the outbox, if one does."""
 
 
-def adopt(state: Path, target: Path, outbox: Path) -> Sequence[Adopted]:
+def adopt(state: Path, target: Path, outbox: Path, *, shared: Path | None = None) -> Sequence[Adopted]:
     """Copy the dropped files to `target`, and put the folders aside. StateLocked while a daemon runs."""
     reports: dict[str, str] | None = None
-    spool = Spool(state)
+    spool = Spool(state, shared)
     adopted = []
     with spool.locked():
-        for folder in unknown_folders(state):
+        for folder in unknown_folders(state, spool.root):
             source, file = folder / "source", None
             if source.is_file():
                 file = _given_back(source, target, _name(spool, folder.name))
             if reports is None:
                 reports = reported(outbox)
-            kept = state / "adopted" / folder.name
+            kept = spool.root / "adopted" / folder.name
             kept.parent.mkdir(mode=0o700, exist_ok=True)
             folder.rename(kept)
             adopted.append(Adopted(folder.name, file, kept, reports.get(folder.name)))

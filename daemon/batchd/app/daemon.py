@@ -9,7 +9,6 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ..config.load import Config
 from ..engine.context import Context, TimeLimits
@@ -113,13 +112,13 @@ async def daemon(
     asyncio.get_running_loop().set_default_executor(ThreadRooms())
     async with AsyncExitStack() as leaving:
         refuse_network(existing(config.folders.state))
-        spool = Spool(config.folders.state)
+        spool = Spool(config.folders.state, config.folders.spool)
         leaving.enter_context(spool.locked())
         observers = make_observers(config, catalogue, None, {})
         feed = ObserverFeed(clock)
         database = await Database.open(spool.database, now=clock.now, on_event=feed.heard)
         store = Store(database)
-        await asyncio.to_thread(_warn_of_unknown, config.folders.state)
+        await asyncio.to_thread(_warn_of_unknown, spool)
         leaving.push_async_callback(store.close)
         leaving.push_async_callback(feed.close)
         await feed.start(store.observers, observers)
@@ -151,14 +150,14 @@ async def daemon(
             await ours.close()
 
 
-def _warn_of_unknown(state: Path) -> None:
+def _warn_of_unknown(spool: Spool) -> None:
     """Say that the database was lost, or is an old copy: what it forgot may be paid for."""
-    folders = unknown_folders(state)
+    folders = unknown_folders(spool.state, spool.root)
     if folders:
         logger.warning(
             "%d folders in %s belong to no job that the database knows: it was lost or is old. See: batchd check",
             len(folders),
-            state / "jobs",
+            spool.root / "jobs",
             extra={"action": "Start"},
         )
 

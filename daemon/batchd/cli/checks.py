@@ -44,7 +44,7 @@ from .route_checks import (
     price_results,
 )
 from .service_checks import service_results
-from .state_checks import state_results
+from .state_checks import spool_results, state_results
 
 CALL_MAY_TAKE = 60.0
 SCARCE, NONE_LEFT = 2 * 10**9, 200 * 10**6
@@ -74,7 +74,7 @@ def read_config(path: Path) -> tuple[tuple[Config, Catalogue] | None, list[Check
 def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]:
     """Everything that can be checked on this machine."""
     folders = config.folders
-    yield from _state(folders.state)
+    yield from _state(folders.state, folders.spool)
     told = {each.plugin for each in catalogue.kept_off}
     for condition in blocked(folders.state, config.path, config.plugin_dir):
         if condition.subject.name not in told:
@@ -87,7 +87,7 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
     limits = config.spending_limits()
     held = any(limits.limits(route.provider, route.name) for route in config.routes)
     for name in ("inbox", "outbox", "archive", "rejected", *(("held",) if held else ())):
-        yield from _folder(name, getattr(folders, name), folders.state)
+        yield from _folder(name, getattr(folders, name), folders.spool)
     if folders.inbox.is_dir() and is_network(folders.inbox):
         text = f"{folders.inbox} is on a network file system: new files are noticed within 15 s instead of at once."
         yield CheckResult("inbox", Level.NOTE, text)
@@ -246,7 +246,7 @@ def _has_check(plugin: object) -> bool:
     return own not in {BatchProvider.check, LiveProvider.check, Sink.check}
 
 
-def _state(state: Path) -> Iterator[CheckResult]:
+def _state(state: Path, spool: Path) -> Iterator[CheckResult]:
     there = state
     while not there.exists():
         there = there.parent
@@ -262,7 +262,9 @@ def _state(state: Path) -> Iterator[CheckResult]:
         yield CheckResult("state", Level.WRONG, str(error))
         return
     yield _room(there)
-    yield from state_results(state)
+    if spool != state:
+        yield from spool_results(state, spool)
+    yield from state_results(state, spool)
     who = "no daemon is running" if daemon is None else f"a daemon is running (process {daemon.process})"
     yield CheckResult("state", Level.OK, f"{count(jobs, 'job')} under way, {who}.")
 
@@ -277,16 +279,14 @@ def _room(folder: Path) -> CheckResult:
     return CheckResult("disk", Level.OK, text)
 
 
-def _folder(name: str, folder: Path, state: Path) -> Iterator[CheckResult]:
+def _folder(name: str, folder: Path, spool: Path) -> Iterator[CheckResult]:
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "is not there"
         yield CheckResult(name, Level.WRONG, f"{folder} {what}. Mount it, or make it: mkdir -p '{folder}'")
         return
     yield _writable(name, folder)
-    if state.is_dir() and folder.stat().st_dev != state.stat().st_dev:
-        text = (
-            f"{folder} is on another file system than the state: files are copied instead of moved, slower and as safe."
-        )
+    if spool.is_dir() and folder.stat().st_dev != spool.stat().st_dev:
+        text = f"{folder} and the working files are on two file systems: files are copied, not moved; slower, as safe."
         yield CheckResult(name, Level.NOTE, text)
 
 

@@ -38,7 +38,7 @@ def adopt(call: Call, *, as_json: bool) -> None:
     """Give back the dropped files of jobs that the database does not know, after it was lost or an old copy put back.
 
     Copies each file under its name into the rejected folder and puts the rest of its folder aside, in `adopted` of the
-    state folder. Nothing is deleted and nothing is asked. A daemon may not be running.
+    state folder or the spool. Nothing is deleted and nothing is asked. A daemon may not be running.
 
     \b
     Examples:
@@ -47,7 +47,7 @@ def adopt(call: Call, *, as_json: bool) -> None:
     from ..app.adopting import adopt as adopt_folders
 
     places = call.places()
-    found = adopt_folders(places.state, places.rejected, places.outbox)
+    found = adopt_folders(places.state, places.rejected, places.outbox, shared=places.spool)
     if as_json:
         records = [
             {

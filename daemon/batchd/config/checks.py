@@ -23,6 +23,8 @@ from .provider_table import ProviderTable
 from .tables import BudgetTable, CeilingsTable, RouteBudgetTable
 
 _PUBLIC = ("inbox", "outbox", "archive", "rejected", "held")
+_OWN = {"inbox", "state", "spool"}
+"""What must lie in no other folder, and no other in it."""
 
 
 def check_folders(folders: Mapping[str, Path], config: Path, plugin_dir: Path | None, problems: Problems) -> None:
@@ -39,7 +41,7 @@ def check_folders(folders: Mapping[str, Path], config: Path, plugin_dir: Path | 
             if folder == around:
                 if name > other:
                     problems.add(("folders", name), f'is the same folder as "{other}"; give it one of its own')
-            elif other in {"inbox", "state"} or name in {"inbox", "state"}:
+            elif not _OWN.isdisjoint({name, other}):
                 problems.add(
                     ("folders", name), f'is inside the folder "{other}" ({folders[other]}); {_why(name, other)}'
                 )
@@ -232,7 +234,7 @@ def _not_json(keys: Keys, value: Any) -> Iterator[tuple[Keys, str]]:
 def _why(name: str, other: str) -> str:
     if other == "inbox":
         return "batchd would process its files as dropped ones"
-    if other == "state":
+    if other in {"state", "spool"}:
         return "batchd keeps and deletes its own files there"
     if name == "inbox":
         return "batchd could process the files there as dropped ones"

@@ -59,7 +59,7 @@ TableT = TypeVar("TableT", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folders:
-    """Absolute paths of the folders: those that people see, and the state folder."""
+    """Absolute paths of the folders: those that people see, the state folder, and that of the working files."""
 
     inbox: Path
     outbox: Path
@@ -67,6 +67,7 @@ class Folders:
     rejected: Path
     held: Path
     state: Path
+    spool: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +179,9 @@ class _Reading:
         if plugin_dir is not None and not plugin_dir.is_dir():
             problems.warn(("plugin_dir",), f"there is no folder {plugin_dir}")
         if names is not None:
-            folders = {name: resolved(named, path) for name, named in names}
+            folders = {name: resolved(named, path) for name, named in names if named is not None}
+            if folders.get("spool") == folders["state"]:
+                del folders["spool"]
             check_folders(folders, path, plugin_dir, problems)
             check_files(routes, folders, problems)
         if web is not None:
@@ -203,7 +206,7 @@ class _Reading:
             problems.stop()
         return Config(
             path=path,
-            folders=Folders(**folders),
+            folders=Folders(**{"spool": folders["state"], **folders}),
             intake=intake,
             budget=budget,
             reuse=reuse,

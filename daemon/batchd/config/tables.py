@@ -136,6 +136,7 @@ class FolderNames(Table):
     rejected: Text = DEFAULT_FOLDERS["rejected"]
     held: Text = DEFAULT_FOLDERS["held"]
     state: Text = DEFAULT_FOLDERS["state"]
+    spool: Text | None = None
 
 
 class Intake(Table):

@@ -251,17 +251,23 @@ class Context:
         )
         return dict.fromkeys(range(part.first, part.first + part.rows), rest) | mine
 
-    def executor_for(self, job: Job) -> Executor[Any]:
-        """Where the job's parts are planned and collected: here, if it needs databases or pictures that are here."""
+    async def executor_for(self, job: Job) -> Executor[Any]:
+        """Where the job's parts are planned and collected: here, if it needs databases or pictures that are here.
+
+        Raises OSError if the spool is not there. To be asked once the task is made: it may have looked for files.
+        """
         here = (
             job.route.reuse is not None
             or job.route.files is not None
-            or self.spool.pictures(job.id).exists()
             or job.trial is not None
             or job.parent is not None
-            or self.spool.answers_ahead.exists()
+            or await asyncio.to_thread(self._has_more_here, job)
         )
         return self.local if here else self.executor
+
+    def _has_more_here(self, job: Job) -> bool:
+        self.spool.require()
+        return self.spool.pictures(job.id).exists() or self.spool.answers_ahead.exists()
 
     @property
     def notes(self) -> HeldNotes:

@@ -30,6 +30,8 @@ class Places:
     rejected: Path
     currency: str
     plugin_dir: Path | None = None
+    spool: Path | None = None
+    """The folder of working files, None if they are in the state folder."""
     budgets: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     """The tables of budgets, by section and name: `("", "")` is `[budget]`, `("routes", "reviews")` that of a route."""
 
@@ -54,11 +56,13 @@ class Places:
         currency = _table(data, "budget").get("currency", "USD")
         folder = data.get("plugin_dir")
         plugin_dir = resolved(folder, config) if isinstance(folder, str) and folder else None
+        named = folders.get("spool")
+        spool = resolved(named, config) if isinstance(named, str) and named else None
         budgets = {("", ""): _table(data, "budget")}
         for section in ("providers", "routes"):
             for name in _table(data, section):
                 budgets[section, name] = _table(_table(_table(data, section), name), "budget")
-        return cls(config, state_folder(config), outbox, archive, rejected, str(currency), plugin_dir, budgets)
+        return cls(config, state_folder(config), outbox, archive, rejected, str(currency), plugin_dir, spool, budgets)
 
 
 def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -1,5 +1,8 @@
 """The folder tree that the daemon owns. Names here are ours: a user's file name is never part of a path.
 
+`jobs`, `batches` and `tries` lie in the spool, which is the state folder unless the configuration names one on a file
+system that other machines see as well. SQLite stays on this machine.
+
 state/lock                                   held while a daemon runs
 state/batchd.db
 state/fingerprint.key                        random, made once: keys the fingerprints of accounts
@@ -44,6 +47,7 @@ from ..errors import StateLocked
 from ..files import fsync_folder, make_folder, replacing
 from ..secrets.fingerprint import KEY_BYTES
 from .layout import DATABASE, FINGERPRINT_KEY, LOCK
+from .shared_spool import require, take
 
 
 def _own(descriptor: int) -> bool:
@@ -60,10 +64,11 @@ def _own(descriptor: int) -> bool:
 
 
 class Spool:
-    """Paths in the state folder."""
+    """Paths in the state folder, and in the spool, which is `shared` or the same."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, shared: Path | None = None) -> None:
         self.state = state
+        self.root = shared or state
         self._fingerprint_key: bytes | None = None
 
     @property
@@ -99,7 +104,7 @@ class Spool:
 
     def job(self, job: str) -> Path:
         """Everything of one job."""
-        return self.state / "jobs" / job
+        return self.root / "jobs" / job
 
     def source(self, job: str) -> Path:
         """The dropped file."""
@@ -111,11 +116,11 @@ class Spool:
 
     def asked_ahead(self, job: str) -> Path:
         """The rows of a try, from when a person orders it until the daemon has begun it."""
-        return self.state / "tries" / f"{job}.jsonl"
+        return self.root / "tries" / f"{job}.jsonl"
 
     def pictures_ahead(self, job: str) -> Path:
         """The pictures that came with these rows in an archive."""
-        return self.state / "tries" / f"{job}.pictures"
+        return self.root / "tries" / f"{job}.pictures"
 
     def rows(self, job: str) -> Path:
         """Its rows."""
@@ -217,7 +222,7 @@ class Spool:
 
     def batch(self, key: str) -> Path:
         """Everything of one batch."""
-        return self.state / "batches" / key
+        return self.root / "batches" / key
 
     def batch_input(self, key: str) -> Path:
         """What is uploaded."""
@@ -237,18 +242,20 @@ class Spool:
 
     def make_job(self, job: str) -> None:
         """Make the folders of a job, durably."""
-        make_folder(self.job(job) / "parts", mode=0o700)
+        self._make(self.job(job), self.job(job) / "parts")
 
     def make_batch(self, key: str) -> None:
         """Make the folder of a batch, durably."""
-        make_folder(self.batch(key), mode=0o700)
+        self._make(self.batch(key))
 
     def remove_job(self, job: str) -> None:
         """Everything of a job, for good."""
+        self.require()
         shutil.rmtree(self.job(job), ignore_errors=True)
 
     def remove_batch(self, key: str) -> None:
         """Remove the files that a batch no longer needs; strays stay, for a person to look at."""
+        self.require()
         for file in (self.batch_input(key), self.batch_answers(key), self.batch_journal(key)):
             file.unlink(missing_ok=True)
         if not self.batch_strays(key).exists():
@@ -273,9 +280,24 @@ class Spool:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             fsync_folder(self.state)
+            take(self.state, self.root)
             yield
         finally:
             os.close(descriptor)
+
+    def require(self) -> None:
+        """Raises OSError with a reason unless the spool is there. One on another file system may go at any time."""
+        require(self.state, self.root)
+
+    def _make(self, *folders: Path) -> None:
+        """Make them in a spool that is there; below an empty mount point nothing is made."""
+        self.require()
+        if self.root == self.state:
+            make_folder(folders[0].parent, mode=0o700)
+        for folder in folders:
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700, exist_ok=True)
+                fsync_folder(folder.parent)
 
     def _part(self, part: Part, kind: str) -> Path:
         return self.job(part.job) / "parts" / f"{part.first}.{kind}.jsonl"

@@ -223,7 +223,7 @@ class Trying:
             )
             came_with = target.with_name("pictures")
             for job in jobs if came_with.exists() else ():
-                ahead = Spool(self.config.folders.state).pictures_ahead(job)
+                ahead = Spool(self.config.folders.state, self.config.folders.spool).pictures_ahead(job)
                 make_folder(ahead.parent, mode=0o700)
                 shutil.copytree(came_with, ahead)
             chosen = rows.sample(done.rows, number, spread=spread)
@@ -238,7 +238,7 @@ class Trying:
 
     def _order(self, plan: TryPlan, column: Column) -> Order:
         """Put the rows where the daemon takes them from."""
-        place = Spool(self.config.folders.state).asked_ahead(column.job)
+        place = Spool(self.config.folders.state, self.config.folders.spool).asked_ahead(column.job)
         make_folder(place.parent, mode=0o700)
         with replacing(place, mode=0o600) as file:
             file.writelines(plan.lines)
@@ -298,7 +298,7 @@ class Trying:
     def _tried(self, plan: TryPlan, column: Column, record: TryRecord | None, given_up: Mapping[str, str]) -> Tried:
         found: dict[int, RowAnswer] = {}
         if record is not None and record.results:
-            folder = Spool(self.config.folders.state).job(column.job) / "parts"
+            folder = Spool(self.config.folders.state, self.config.folders.spool).job(column.job) / "parts"
             for line in read_results(folder / f"0.results.{record.results}.jsonl"):
                 failure = line.failure()
                 found[line.row] = (

@@ -72,7 +72,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         batch_answered=batch is not None and _answered_in_part(batch),
     )
     try:
-        done = await context.executor_for(job).run(collect, task)
+        done = await (await context.executor_for(job)).run(collect, task)
     except WorkerLost as lost:
         await note_worker_crash(context, job, part.first, lost)
         return

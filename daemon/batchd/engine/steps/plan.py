@@ -51,7 +51,7 @@ async def plan_part(context: Context, action: Plan) -> None:
         follows=str(spool.follows(part)),
     )
     try:
-        done = await context.executor_for(job).run(plan, task)
+        done = await (await context.executor_for(job)).run(plan, task)
     except WorkerLost as lost:
         await note_worker_crash(context, job, part.first, lost)
         return

@@ -21,11 +21,11 @@ def damage(state: Path) -> str | None:
         return None if reason is None else in_words(state / DATABASE, reason)
 
 
-def unknown_folders(state: Path) -> Sequence[Path]:
+def unknown_folders(state: Path, spool: Path | None = None) -> Sequence[Path]:
     """Folders of jobs in the spool that the database does not know: of one that was lost, or is an old copy."""
     folders: list[Path] = []
     with suppress(OSError):
-        folders = sorted(each for each in (state / "jobs").iterdir() if each.is_dir())
+        folders = sorted(each for each in ((spool or state) / "jobs").iterdir() if each.is_dir())
     with connected(state) as connection:
         known = set() if connection is None else {row[0] for row in connection.execute("SELECT id FROM jobs")}
     return [each for each in folders if each.name not in known]

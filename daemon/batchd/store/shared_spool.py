@@ -1,0 +1,188 @@
+"""A spool that does not lie in the state folder, but on a file system that other machines see as well.
+
+Such a folder can go away while the daemon runs: what is left is an empty mount point, which must not be written to. So
+there is a mark in it that only this state knows, and it is looked at before anything is made or removed there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import StateUnusable
+from ..files import fsync_folder, make_folder, replacing
+
+MARK = "spool-of"
+"""In the spool: whose it is. In the state folder: which spool is its."""
+
+
+def take(state: Path, root: Path) -> None:
+    """At the start: make sure that the spool is there, is ours, is private, and can do what is done in it."""
+    ours = _read(state / MARK)
+    if root == state:
+        if ours is not None and Path(ours["spool"]) != state:
+            raise StateUnusable(
+                f"The working files of this state are in {ours['spool']}, and the configuration does not say so any "
+                "more. Put [folders] spool back. To move them: stop batchd, move jobs and batches of that folder to "
+                f"{state}, and delete {state / MARK}."
+            )
+        return
+    for name in ("jobs", "batches"):
+        with contextlib.suppress(OSError):
+            if any((state / name).iterdir()):
+                raise StateUnusable(
+                    f"{state / name} has working files of before, and [folders] spool is {root} now. While no batchd "
+                    f"runs, move them there: mv '{state / name}' '{root}/'"
+                )
+            (state / name).rmdir()
+    if ours is not None and ours["spool"] != str(root):
+        moved = f"move all of that folder to {root} and delete {state / MARK}"
+        raise StateUnusable(
+            f"The working files of this state are in {ours['spool']}, and [folders] spool is {root} now. Put it back; "
+            f"or, while no batchd runs, {moved}."
+        )
+    if ours is not None:
+        require(state, root)
+    make_folder(root, mode=0o700)
+    require_private(root)
+    require_posix(root)
+    theirs = _read(root / MARK)
+    if ours is None:
+        ours = {
+            "id": theirs["id"] if theirs is not None and _of(theirs, state) else secrets.token_hex(8),
+            "spool": str(root),
+        }
+    if theirs is not None and theirs["id"] != ours["id"]:
+        raise StateUnusable(
+            f"The spool {root} is that of another batchd, whose state is {theirs.get('state', 'not known')} on "
+            f"{theirs.get('host', 'a machine that is not known')}. Give each its own. If that state is gone for good: "
+            f"delete {root / MARK}, and see: batchd state adopt"
+        )
+    if theirs is None:
+        # First in the spool: a state that knows of a spool expects it to be there.
+        _write(root / MARK, {"id": ours["id"], "state": str(state), "host": os.uname().nodename})
+    _write(state / MARK, ours)
+    for name in ("jobs", "batches"):
+        make_folder(root / name, mode=0o700)
+
+
+def check_spool(state: Path, root: Path) -> None:
+    """What `batchd check` asks; raises StateUnusable, or OSError if the spool is not there. Changes nothing."""
+    if (state / MARK).exists():
+        require(state, root)
+    if stat.S_IMODE(root.stat().st_mode) & 0o077:
+        raise _open_to_others(root)
+    require_posix(root)
+
+
+def require(state: Path, root: Path) -> None:
+    """Raises OSError with a reason unless the spool of this state is there."""
+    if root == state:
+        return
+    ours, theirs = _read(state / MARK), _read(root / MARK)
+    if ours is None or theirs is None or ours["id"] != theirs["id"]:
+        raise FileNotFoundError(
+            errno.ENOENT, "the spool is not there (is its file system mounted?); nothing is lost", str(root)
+        )
+
+
+def require_private(root: Path) -> None:
+    """Nobody else may look into the spool: it has all rows and all answers. Raises StateUnusable."""
+    mode = stat.S_IMODE(root.stat().st_mode)
+    if mode & 0o077:
+        with contextlib.suppress(OSError):
+            root.chmod(0o700)
+        mode = stat.S_IMODE(root.stat().st_mode)
+    if mode & 0o077:
+        raise _open_to_others(root)
+
+
+def require_posix(root: Path) -> None:
+    """Raises StateUnusable unless files here can be written, appended to, synced, renamed and linked."""
+    draft, file, link = (root / f".check-{secrets.token_hex(6)}.{step}" for step in ("draft", "file", "link"))
+
+    def write() -> None:
+        with draft.open("xb") as opened:
+            opened.write(b"one\n")
+            opened.flush()
+            os.fsync(opened.fileno())
+
+    def append() -> None:
+        with draft.open("ab") as opened:
+            opened.write(b"two\n")
+            opened.flush()
+            os.fsync(opened.fileno())
+        _expect(draft.read_bytes() == b"one\ntwo\n")
+
+    def rename() -> None:
+        file.write_bytes(b"before")
+        draft.rename(file)
+        with file.open("rb") as opened:
+            opened.seek(4)
+            _expect(opened.read() == b"two\n")
+        _expect(not draft.exists())
+
+    def make_link() -> None:
+        os.link(file, link)
+        _expect(link.read_bytes() == b"one\ntwo\n")
+
+    def sync() -> None:
+        fsync_folder(root)
+
+    steps: tuple[tuple[str, Callable[[], None]], ...] = (
+        ("write a file and sync it", write),
+        ("append to a file", append),
+        ("rename a file over another", rename),
+        ("give a file a second name (link)", make_link),
+        ("sync a folder", sync),
+    )
+    try:
+        for what, step in steps:
+            try:
+                step()
+            except OSError as error:
+                raise StateUnusable(
+                    f"The spool {root} cannot be used: to {what} there fails ({error.strerror or error}). It must be "
+                    "on a file system of POSIX rules that all machines mount, such as NFS 4 or CephFS."
+                ) from None
+    finally:
+        for each in (draft, file, link):
+            with contextlib.suppress(OSError):
+                each.unlink(missing_ok=True)
+
+
+def _open_to_others(root: Path) -> StateUnusable:
+    mode = stat.S_IMODE(root.stat().st_mode)
+    return StateUnusable(
+        f"Others may look into the spool {root} (its mode is {mode:04o}), which has all rows and all answers. "
+        f"Make it private: chmod 0700 '{root}', or mount it so."
+    )
+
+
+def _expect(held: bool) -> None:
+    if not held:
+        raise OSError(errno.EIO, "what was written is not what is read")
+
+
+def _of(mark: dict[str, str], state: Path) -> bool:
+    """Whether it was left by this state itself, whose start was interrupted before it had noted the spool."""
+    return mark.get("state") == str(state) and mark.get("host") == os.uname().nodename
+
+
+def _read(path: Path) -> dict[str, str] | None:
+    try:
+        mark = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return mark if isinstance(mark, dict) and "id" in mark else None
+
+
+def _write(path: Path, mark: dict[str, str]) -> None:
+    with replacing(path, mode=0o600) as file:
+        file.write(json.dumps(mark, indent=2).encode() + b"\n")
