@@ -285,14 +285,51 @@ async def test_whenever_it_is_cancelled_a_write_is_whole_or_not_there(store: Ope
     assert await notes(store) == ["one", "two"]
 
 
-async def test_reading_waits_for_a_write_and_sees_it_whole(store: Opened) -> None:
+async def test_reading_does_not_wait_for_a_write_and_sees_it_whole_or_not_at_all(store: Opened) -> None:
     gate, writing = await held_up(store)
-    reading = asyncio.create_task(store.event_log.conditions())
-    await asyncio.sleep(0)
-    assert not reading.done()
+    assert await store.event_log.conditions() == {}
     gate.open.set()
-    assert await reading == {Subject.parse("gate"): "text"}
     await writing
+    assert await store.event_log.conditions() == {Subject.parse("gate"): "text"}
+
+
+async def test_a_read_that_takes_long_is_made_in_the_thread_and_holds_nobody_up(store: Opened) -> None:
+    threads: list[str] = []
+
+    def look(tx: Transaction) -> int:
+        threads.append(threading.current_thread().name)
+        # A hundred million steps: the event loop would stand still for seconds.
+        if len(threads) > 1:
+            return 7
+        query = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000000) SELECT COUNT(*) FROM n"
+        return int(tx.connection.execute(query).fetchone()[0])
+
+    assert await store.database.read(look) == 7
+    assert threads[0] == threading.current_thread().name
+    assert threads[1] != threads[0]
+
+
+async def test_many_quick_queries_are_a_read_that_takes_long(store: Opened) -> None:
+    threads: list[str] = []
+
+    def look(tx: Transaction) -> None:
+        threads.append(threading.current_thread().name)
+        while len(threads) == 1:
+            tx.fetch("conditions")
+
+    await store.database.read(look)
+    assert len(set(threads)) == 2
+
+
+async def test_a_read_is_of_one_moment(store: Opened) -> None:
+    def look(tx: Transaction) -> tuple[int, int]:
+        before = len(tx.fetch("conditions"))
+        with contextlib.closing(sqlite3.connect(store.path)) as other, other:
+            other.execute("INSERT INTO conditions (subject, text, since) VALUES ('job x', 'text', 0)")
+        return before, len(tx.fetch("conditions"))
+
+    assert await store.database.read(look) == (0, 0)
+    assert len(await store.event_log.conditions()) == 1
 
 
 async def test_closing_waits_for_the_write_under_way(store: Opened) -> None:

@@ -69,4 +69,4 @@ class ChangeLog:
                 tx.run("forget_changed_batches")
             return ChangedRecords(job_ids, jobs, batch_keys, batches)
 
-        return await self._database.read(look)
+        return await self._database.read_beside_writes(look)

@@ -26,6 +26,7 @@ from ..events import Event
 from ..system.disk import is_full
 from .damage import found_in, in_words
 from .errors import StoreUnavailable, in_our_words, is_of_the_file
+from .quick_reads import NotQuick, QuickReads
 from .schema import migrations
 from .sums import with_money
 
@@ -59,17 +60,21 @@ class _Connection(aiosqlite.Connection):
 class Transaction:
     """What a change may do, in the database's thread. The events that it records are sent on after the commit."""
 
-    def __init__(self, connection: sqlite3.Connection, now: float) -> None:
+    def __init__(self, connection: sqlite3.Connection, now: float, check: Callable[[], None] = lambda: None) -> None:
+        """`check` is called before each query; it may raise, to end it all."""
         self.connection = connection
         self.now = now
         self.events: list[Event] = []
+        self._check = check
 
     def fetch(self, query: str, **values: Any) -> list[sqlite3.Row]:
         """All rows of a named query."""
+        self._check()
         return self.connection.execute(QUERIES[query], values).fetchall()
 
     def each(self, query: str, **values: Any) -> Iterator[sqlite3.Row]:
         """The rows of a named query, read as they are taken."""
+        self._check()
         return self.connection.execute(QUERIES[query], values)
 
     def run(self, query: str, **values: Any) -> int:
@@ -115,8 +120,11 @@ class Transaction:
 class Database:
     """The file. `on_event` hears of every event after its commit; it must not fail."""
 
-    def __init__(self, connection: _Connection, now: Callable[[], float], on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self, connection: _Connection, quick: QuickReads, now: Callable[[], float], on_event: Callable[[Event], None]
+    ) -> None:
         self.connection = connection
+        self._quick = quick
         self._now = now
         self._on_event = on_event
         self._lock = asyncio.Lock()
@@ -150,6 +158,7 @@ class Database:
             await _migrate(connection, path, migrations() if steps is None else steps)
             await connection.executescript(CHANGES)
             await probe(connection, path, now())
+            quick = QuickReads(path)
         except sqlite3.Error as error:
             await connection.close()
             # SQLite calls it an I/O error when it finds no room for the files beside the database.
@@ -158,7 +167,7 @@ class Database:
         except BaseException:
             await connection.close()
             raise
-        return cls(connection, now, on_event)
+        return cls(connection, quick, now, on_event)
 
     def now(self) -> float:
         """The wall clock, which all stored times are of."""
@@ -192,7 +201,18 @@ class Database:
         return len(self._waiting)
 
     async def read(self, look: Change[T]) -> T:
-        """Read committed data. Raises StoreUnavailable if the file cannot be read."""
+        """Read committed data. Raises StoreUnavailable if the file cannot be read.
+
+        `look` may be called twice. A read that is over in a moment is made here and now, others in the database's
+        thread.
+        """
+        with in_our_words():
+            with contextlib.suppress(NotQuick):
+                return self._quick.read(lambda connection, check: look(Transaction(connection, self._now(), check)))
+            return await self.read_beside_writes(look)
+
+    async def read_beside_writes(self, look: Change[T]) -> T:
+        """The same by the connection that writes, which alone sees its temporary tables."""
         async with self._lock:
             with in_our_words():
                 return await self.connection.carry_out(lambda connection: look(Transaction(connection, self._now())))
@@ -200,6 +220,7 @@ class Database:
     async def close(self) -> None:
         """Wait for the write under way, then close."""
         async with self._lock:
+            self._quick.close()
             await self.connection.close()
 
     async def _commit(self) -> None:
