@@ -16,6 +16,7 @@ from ..engine.context import Context
 from ..engine.looks import held_look
 from ..engine.looks.inbox_look import InboxLook, Seen
 from ..engine.looks.look import Outlook
+from ..engine.room import Due
 from ..engine.scheduler import Engine
 from ..intake.watcher import Watcher
 from ..store.errors import StoreUnavailable
@@ -31,7 +32,10 @@ logger = logging.getLogger(__name__)
 MAX_LOOK_PAUSE = 1.0
 """Seconds between looks when nothing wakes us: how soon an order from the command line is noticed."""
 BREATH = 0.01
-"""Seconds between looks at most: what finishes meanwhile is seen in one go."""
+"""Seconds between looks at least: what finishes meanwhile is seen in one go."""
+MANY = 8
+BREATH_OF_MANY = 0.05
+"""The same where at least so many actions are under way: each that ends makes room for one that was found before."""
 CREATES_MAY_TAKE = 3.0
 """Seconds that a stopping daemon gives create calls under way, so that their outcome need not be looked for."""
 
@@ -58,7 +62,7 @@ class Supervisor:
         self._stopping = Stopping(context.clock)
         self._watchdog = Watchdog(notifier, context.store.event_log, self._status)
         self._warm_up = WarmUp(context)
-        self._tasks: dict[asyncio.Task[None], lifecycle.Action] = {}
+        self._tasks: dict[asyncio.Task[None], Due] = {}
         self._last_seen: Seen | None = None
 
     # --- from outside ----------------------------------------------------------------------------------------
@@ -157,7 +161,8 @@ class Supervisor:
                 steady = self.context.clock.steady()
                 again = outlook.again_at if outlook.again_at is not None else steady + MAX_LOOK_PAUSE
                 await self._stopping.or_event(self._wake, max(0.0, min(again - steady, MAX_LOOK_PAUSE)))
-                await asyncio.sleep(max(0.0, steady + BREATH - self.context.clock.steady()))
+                breath = BREATH_OF_MANY if len(self._tasks) >= MANY else BREATH
+                await asyncio.sleep(max(0.0, steady + breath - self.context.clock.steady()))
         finally:
             await asyncio.shield(self._wind_up())
 
@@ -169,20 +174,28 @@ class Supervisor:
             return Outlook([], self.context.clock.steady() + MAX_LOOK_PAUSE, {})
 
     def _begin(self, outlook: Outlook) -> int:
-        begun = 0
+        left = []
         for due in outlook.due:
             if self.engine.room_for(due):
-                task = asyncio.create_task(self.engine.perform(due), name=str(due.action))
-                self._tasks[task] = due.action
-                task.add_done_callback(self._ended)
-                begun += 1
-        return begun
+                self._perform(due)
+            else:
+                left.append(due)
+        self.engine.line.renew(left)
+        return len(outlook.due) - len(left)
+
+    def _perform(self, due: Due) -> None:
+        task = asyncio.create_task(self.engine.perform(due), name=str(due.action))
+        self._tasks[task] = due
+        task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._tasks[task]
+        due = self._tasks.pop(task)
         self._wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("A bug in batchd: %s", error, exc_info=error, extra={"action": "Perform"})
+        following = self.engine.line.after(due)
+        if following is not None and not self._stopping.is_set() and self.engine.room_for(following):
+            self._perform(following)
 
     async def _idle(self, outlook: Outlook) -> bool:
         """Nothing under way, nothing due now or later, nothing settling in the inbox, nothing new since the look."""
@@ -201,7 +214,7 @@ class Supervisor:
 
     async def _wind_up(self) -> None:
         """Let create calls come to their end for a moment; everything else is simply done again."""
-        creates = [task for task, action in self._tasks.items() if isinstance(action, lifecycle.Submit)]
+        creates = [task for task, due in self._tasks.items() if isinstance(due.action, lifecycle.Submit)]
         for task in self._tasks.keys() - set(creates):
             task.cancel()
         if creates:

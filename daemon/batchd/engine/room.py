@@ -65,7 +65,7 @@ class Room:
 
     def begin(self, due: Due) -> None:
         """It is under way."""
-        kind = self._under_way[due.action] = self._kind(due)
+        kind = self._under_way[due.action] = self.kind(due)
         self._kinds[kind] += 1
         self._calls[due.callee] += 1
 
@@ -89,10 +89,11 @@ class Room:
 
     def has_room_for(self, due: Due) -> bool:
         """Whether one more of its kind may be under way."""
-        kind = self._kind(due)
+        kind = self.kind(due)
         return self._kinds[kind] < self._most(kind)
 
-    def _kind(self, due: Due) -> Kind:
+    def kind(self, due: Due) -> Kind:
+        """Whose room it takes."""
         kind = _kind(due)
         return (kind[0], "hanging") if kind[0] == "worker" and getattr(due.action, "job", "") in self._hanging else kind
 

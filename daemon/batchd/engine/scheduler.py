@@ -24,6 +24,7 @@ from ..store.errors import StoreUnavailable
 from ..store.orders import StoredOrder
 from .conditions import Conditions, in_words, worth_saying_at_once
 from .context import Context
+from .due_line import DueLine
 from .lane_finding import LaneFinding
 from .looks.in_work import InWork
 from .looks.look import Look, Outlook
@@ -53,6 +54,7 @@ class Engine:
         self.workers = workers
         self._lane_finding = LaneFinding(context, self.conditions)
         self._room = Room(workers=workers, hanging=context.hung)
+        self.line = DueLine(self._room)
         self.in_work = InWork(context.store)
         self._look = Look(context, self.retry_clock, self._room, self.in_work, undecided=self._lane_finding.failures)
         self._streaks: Counter[Subject] = Counter()

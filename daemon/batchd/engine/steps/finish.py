@@ -55,18 +55,15 @@ async def finish(context: Context, action: Finish) -> None:
     try:
         if job.route.review and not there:
             await _publish_review(context, configured, job, parts)
-        # The one for programs last: when it is there, all files are.
-        for content, file in ((made.page, page_name), (as_json(report), name)):
-            if content is not None and not there:
-                await asyncio.to_thread(
-                    publish_report, content, folders.outbox, file, mounted=folders.mounted, rights=rights
-                )
+        if not there:
+            # The one for programs last: when it is there, all files are.
+            pages = {page_name: made.page, name: as_json(report)}
+            await asyncio.to_thread(_publish, context, pages, rights)
     except FileExistsError:
         await take_another_name(context, job)
         return
-    changed = await asyncio.to_thread(_written_since, context, job)
     try:
-        await asyncio.to_thread(_put_away, context, job, rights)
+        changed = await asyncio.to_thread(_put_away, context, job, rights)
     except FileExistsError:
         await archive_elsewhere(context, job, folders.archive)
         return
@@ -129,11 +126,23 @@ async def _publish_review(context: Context, configured: Configured, job: Job, pa
     await asyncio.to_thread(publish_report, content, folders.outbox, name, mounted=folders.mounted, rights=rights)
 
 
-def _put_away(context: Context, job: Job, rights: Rights | None) -> None:
-    """The results are there: the original goes to the archive, and the note that told where the file was goes away."""
+def _publish(context: Context, pages: Mapping[str, bytes | None], rights: Rights | None) -> None:
+    folders = context.folders
+    for name, content in pages.items():
+        if content is not None:
+            publish_report(content, folders.outbox, name, mounted=folders.mounted, rights=rights)
+
+
+def _put_away(context: Context, job: Job, rights: Rights | None) -> list[SourceChanged]:
+    """The original goes to the archive, and the note that told where the file was goes away.
+
+    Returns an event if the original has changed since it was read.
+    """
+    changed = _written_since(context, job)
     folders, source = context.folders, context.spool.source(job.id)
     put_into_archive(source, folders.archive, str(job.archive_name), mounted=folders.mounted, rights=rights)
     context.waiting_notes.take_away(job.id, str(job.outbox_stem))
+    return changed
 
 
 def _written_since(context: Context, job: Job) -> list[SourceChanged]:
