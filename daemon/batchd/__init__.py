@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from .executor import Executor as Executor
     from .file_sink import FileSink as FileSink
     from .file_sink import Shape as Shape
+    from .hookspecs import Register as Register
     from .hookspecs import hookimpl as hookimpl
     from .http_headers import retry_after as retry_after
     from .model import BadRow as BadRow
@@ -137,7 +138,7 @@ _HOMES = {
     "events": ("Event",),
     "executor": ("Executor",),
     "file_sink": ("FileSink", "Shape"),
-    "hookspecs": ("hookimpl",),
+    "hookspecs": ("Register", "hookimpl"),
     "http_headers": ("retry_after",),
     "model": (
         "BadRow",

@@ -22,6 +22,7 @@ hookspec = pluggy.HookspecMarker("batchd")
 hookimpl = pluggy.HookimplMarker("batchd")
 
 Register: TypeAlias = Callable[[str, Callable[..., Any]], None]
+"""What a hook is given: it takes a kind and a factory."""
 
 
 @hookspec

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypeVar
 
 
 class Settings(BaseModel):
@@ -17,7 +18,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-SettingsT = TypeVar("SettingsT", bound=Settings)
+SettingsT = TypeVar("SettingsT", bound=Settings, default=Settings)
+"""`class Mine(Sink)` has no settings of its own; `class Mine(Sink[MineSettings])` has those."""
 
 
 class Plugin(ABC, Generic[SettingsT]):

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pydantic import BeforeValidator
+from pydantic_core import core_schema
 
 from .secrets.references import Secret as Secret
 
@@ -46,5 +46,21 @@ class FromFile:
     read: Callable[[Path], Any]
 
 
-Duration = Annotated[float, BeforeValidator(seconds)]
-"""A float in seconds, written as `"2s"` in the config."""
+if TYPE_CHECKING:
+    Duration: TypeAlias = float
+    """A float in seconds, written as `"2s"` in the config. `Duration("2s")` is one too."""
+else:
+
+    class Duration(float):
+        """A float in seconds, written as `"2s"` in the config. `Duration("2s")` is one too."""
+
+        __slots__ = ()
+
+        def __new__(cls, text: str | float) -> float:
+            """The seconds of the text, as a plain float."""
+            return seconds(text)
+
+        @classmethod
+        def __get_pydantic_core_schema__(cls, _: Any, handler: Callable[[Any], Any]) -> Any:
+            """As a float, after `seconds`."""
+            return core_schema.no_info_before_validator_function(seconds, handler(float))

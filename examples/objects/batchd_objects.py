@@ -1,13 +1,32 @@
 """A sink for object stores: S3 and its like, Azure, Google Cloud. Each job is one object with a JSON object a line."""
 
+from __future__ import annotations
+
 import asyncio
 import json
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from posixpath import splitext
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from batchd import Receipt, RejectedError, Secret, Settings, Sink, TransientError, covered, hookimpl
+from batchd import (
+    DeliveryJob,
+    Receipt,
+    Register,
+    RejectedError,
+    ResultRows,
+    Secret,
+    Settings,
+    Sink,
+    TransientError,
+    covered,
+    hookimpl,
+)
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 CHUNK = 1 << 16
 NAMES = {
@@ -28,10 +47,10 @@ class ObjectsSettings(Settings):
     """The same for keys: `secret_access_key = "env:AWS_SECRET_ACCESS_KEY"`."""
 
 
-class ObjectsSink(Sink):
+class ObjectsSink(Sink[ObjectsSettings]):
     Settings = ObjectsSettings
 
-    async def publish(self, job, rows):
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> Receipt:
         import obstore
 
         # The job's id makes the name free. After a crash the same bytes come under the same name.
@@ -44,25 +63,34 @@ class ObjectsSink(Sink):
             raise self.explained(error) from None
         return Receipt(f"{self.settings.url.rstrip('/')}/{name}", rows=sum(job.counts.values()))
 
-    async def check(self):
+    async def check(self) -> Sequence[str]:
         try:
             await asyncio.to_thread(self.store)
         except ValueError as error:
             return [str(self.explained(error))]
         return ()
 
-    def store(self):
+    def store(self) -> ObjectStore:
         from obstore.store import from_url
 
-        options = {**self.settings.options, **{name: each.reveal() for name, each in self.settings.secrets.items()}}
+        options: dict[str, Any] = {
+            **self.settings.options,
+            **{name: each.reveal() for name, each in self.settings.secrets.items()},
+        }
         if self.settings.url.startswith("file://"):
             return from_url(self.settings.url, mkdir=True)
         # batchd tries again later by itself.
-        retry = {"max_retries": 1, "retry_timeout": timedelta(seconds=20)}
-        client = {"allow_http": options.pop("allow_http", "") == "true", "timeout": "60s", "connect_timeout": "10s"}
-        return from_url(self.settings.url, config=options or None, client_options=client, retry_config=retry)
+        retry: Any = {"max_retries": 1, "retry_timeout": timedelta(seconds=20)}
+        client: Any = {
+            "allow_http": options.pop("allow_http", "") == "true",
+            "timeout": "60s",
+            "connect_timeout": "10s",
+        }
+        given: Any = options or None
+        store: ObjectStore = from_url(self.settings.url, config=given, client_options=client, retry_config=retry)
+        return store
 
-    def explained(self, error):
+    def explained(self, error: Exception) -> TransientError | RejectedError:
         advice = NAMES.get(type(error).__name__)
         text = covered(" ".join(str(error).partition("Debug source")[0].split()))[:300]
         if advice is None and isinstance(error, ValueError):
@@ -72,7 +100,7 @@ class ObjectsSink(Sink):
         return RejectedError(f"The object store {self.settings.url} {advice} It says: {text}")
 
 
-async def chunks(rows):
+async def chunks(rows: ResultRows) -> AsyncIterator[bytes]:
     piece = bytearray()
     async for row in rows:
         piece += json.dumps(row.as_dict(), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
@@ -83,5 +111,5 @@ async def chunks(rows):
 
 
 @hookimpl
-def register_sinks(register):
+def register_sinks(register: Register) -> None:
     register("objects", ObjectsSink)

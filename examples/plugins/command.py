@@ -4,8 +4,14 @@ import asyncio
 import os
 import pickle
 import sys
+from asyncio.subprocess import Process
+from collections.abc import Callable
+from typing import TypeVar
 
-from batchd import Executor, Settings, WorkerLost, hookimpl
+from batchd import Executor, Register, Settings, WorkerLost, hookimpl
+
+Task = TypeVar("Task")
+Done = TypeVar("Done")
 
 WORKER = """
 import pickle, sys
@@ -25,15 +31,15 @@ class CommandSettings(Settings):
     python: str = sys.executable
 
 
-class CommandExecutor(Executor):
+class CommandExecutor(Executor[CommandSettings]):
     Settings = CommandSettings
 
-    async def aopen(self):
+    async def aopen(self) -> None:
         self.number = self.number or os.cpu_count() or 1
         self.free = asyncio.Semaphore(self.number)
-        self.running = set()
+        self.running: set[Process] = set()
 
-    async def run(self, function, task):
+    async def run(self, function: Callable[[Task], Done], task: Task) -> Done:
         pipe = asyncio.subprocess.PIPE
         async with self.free:
             command = (*self.settings.command, self.settings.python, "-c", WORKER)
@@ -48,12 +54,13 @@ class CommandExecutor(Executor):
                     await process.wait()
         if process.returncode != 0:
             raise WorkerLost(f"The process that ran {function.__name__} ended with {process.returncode}.")
+        done: Done
         done, error = pickle.loads(answer)  # noqa: S301  # a process of ours wrote it
         if error is not None:
             raise error
         return done
 
-    async def aclose(self):
+    async def aclose(self) -> None:
         running = list(self.running)
         for process in running:
             process.kill()
@@ -61,5 +68,5 @@ class CommandExecutor(Executor):
 
 
 @hookimpl
-def register_executors(register):
+def register_executors(register: Register) -> None:
     register("command", CommandExecutor)

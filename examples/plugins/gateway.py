@@ -1,6 +1,6 @@
 """A service. `service = "gateway"` in a provider's table chooses it; keys that stand there win over these."""
 
-from batchd import hookimpl
+from batchd import Register, hookimpl
 
 GATEWAY = {
     "title": "The gateway of the house",
@@ -18,5 +18,5 @@ GATEWAY = {
 
 
 @hookimpl
-def register_services(register):
+def register_services(register: Register) -> None:
     register("gateway", lambda: GATEWAY)

@@ -1,12 +1,14 @@
 """A reader. Each line of a text file becomes a row."""
 
-from batchd import BadRow, Failure, Reader, hookimpl
+from collections.abc import Iterator, Sequence
+
+from batchd import BadRow, Failure, Reader, Register, Source, hookimpl
 
 
 class LinesReader(Reader):
     suffixes = (".txt",)
 
-    def read(self, source):
+    def read(self, source: Source) -> Iterator[Sequence[str] | BadRow]:
         yield ["text"]
         with source.open() as lines:
             for line in lines:
@@ -17,5 +19,5 @@ class LinesReader(Reader):
 
 
 @hookimpl
-def register_readers(register):
+def register_readers(register: Register) -> None:
     register("lines", LinesReader)

@@ -1,9 +1,16 @@
 """A command. `batchd tally outbox/reviews/may.results.csv` counts rows by status."""
 
-from batchd import hookimpl
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TextIO
+
+from batchd import Register, hookimpl
+
+if TYPE_CHECKING:
+    import click
 
 
-def make_tally():
+def make_tally() -> click.Command:
     import collections
     import csv
 
@@ -11,7 +18,7 @@ def make_tally():
 
     @click.command()
     @click.argument("results", type=click.File(encoding="utf-8-sig"))
-    def tally(results):
+    def tally(results: TextIO) -> None:
         """Count the rows of a results file by status."""
         for status, rows in sorted(collections.Counter(row["status"] for row in csv.DictReader(results)).items()):
             click.echo(f"{status}: {rows}")
@@ -20,5 +27,5 @@ def make_tally():
 
 
 @hookimpl
-def register_commands(register):
+def register_commands(register: Register) -> None:
     register("tally", make_tally)

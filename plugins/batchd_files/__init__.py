@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from batchd import hookimpl
+from batchd import Register, hookimpl
 
 
 @hookimpl
-def register_readers(register: Callable[[str, Callable[..., Any]], None]) -> None:
+def register_readers(register: Register) -> None:
     """Offer the readers `csv`, `json`, `jsonl` and `text`."""
     from .csv_reader import CsvReader
     from .json_reader import JsonReader
@@ -23,7 +20,7 @@ def register_readers(register: Callable[[str, Callable[..., Any]], None]) -> Non
 
 
 @hookimpl
-def register_sinks(register: Callable[[str, Callable[..., Any]], None]) -> None:
+def register_sinks(register: Register) -> None:
     """Offer the sinks `same`, `csv` and `jsonl`."""
     from .csv_sink import CsvSink
     from .jsonl_sink import JsonlSink

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.resources import files
-from typing import Any
 
-from batchd import hookimpl, service_tables
+from batchd import Register, hookimpl, service_tables
 
 
 @hookimpl
-def register_providers(register: Callable[[str, Callable[..., Any]], None]) -> None:
+def register_providers(register: Register) -> None:
     """Offer the provider `inline`."""
     from .provider import InlineProvider
 
@@ -18,7 +16,7 @@ def register_providers(register: Callable[[str, Callable[..., Any]], None]) -> N
 
 
 @hookimpl
-def register_services(register: Callable[[str, Callable[..., Any]], None]) -> None:
+def register_services(register: Register) -> None:
     """Offer the services in the folder `services`."""
     for name, table in service_tables(files(__name__) / "services"):
         register(name, table)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from batchd import hookimpl
+from batchd import Register, hookimpl
 
 
 @hookimpl
-def register_observers(register: Callable[[str, Callable[..., Any]], None]) -> None:
+def register_observers(register: Register) -> None:
     """Offer the observers `notify`, `webhook` and `command`."""
     from .command import Command
     from .notify import Notify

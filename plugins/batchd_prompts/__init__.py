@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from batchd import hookimpl
+from batchd import Register, hookimpl
 
 
 @hookimpl
-def register_prompt_builders(register: Callable[[str, Callable[..., Any]], None]) -> None:
+def register_prompt_builders(register: Register) -> None:
     """Offer `template`, `embedding` and `passthrough`."""
     from .embedding import EmbeddingBuilder
     from .passthrough import PassthroughBuilder

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from batchd import hookimpl
+from batchd import Register, hookimpl
 
 if TYPE_CHECKING:
     import click
@@ -25,7 +24,7 @@ def _demo() -> click.Command:
 
 
 @hookimpl
-def register_commands(register: Callable[[str, Callable[..., Any]], None]) -> None:
+def register_commands(register: Register) -> None:
     """Add `batchd sandbox` and `batchd demo`."""
     register("demo", _demo)
     register("sandbox", _sandbox)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from batchd import hookimpl
+from batchd import Register, hookimpl
 
 
 @hookimpl
-def register_sinks(register: Callable[[str, Callable[..., Any]], None]) -> None:
+def register_sinks(register: Register) -> None:
     """Offer the sinks `postgres`, `sqlite` and `webhook`."""
     from .postgres_sink import PostgresSink
     from .sqlite_sink import SqliteSink

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from batchd import hookimpl
+from batchd import Register, hookimpl
 
 
 @hookimpl
-def register_readers(register: Callable[[str, Callable[..., Any]], None]) -> None:
+def register_readers(register: Register) -> None:
     """Offer the readers `ods`, `parquet` and `xlsx`."""
     from .ods_reader import OdsReader
     from .parquet_reader import ParquetReader
@@ -21,7 +18,7 @@ def register_readers(register: Callable[[str, Callable[..., Any]], None]) -> Non
 
 
 @hookimpl
-def register_sinks(register: Callable[[str, Callable[..., Any]], None]) -> None:
+def register_sinks(register: Register) -> None:
     """Offer the sinks `parquet` and `xlsx`."""
     from .parquet_sink import ParquetSink
     from .xlsx_sink import XlsxSink

@@ -73,7 +73,7 @@ class TestPost(SinkConformance):
     """The receiver keeps what it gets by its key."""
 
     def setup_method(self) -> None:
-        self.receiver = Receiver(hashes=True)
+        self.receiver = Receiver()
 
     def teardown_method(self) -> None:
         self.receiver.close()

@@ -51,6 +51,7 @@ PUBLIC = [
     "Purged",
     "Reader",
     "Receipt",
+    "Register",
     "RejectedError",
     "RemoteBatch",
     "RemoteMissing",

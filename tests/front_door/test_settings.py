@@ -56,6 +56,15 @@ def test_no_duration(text: object) -> None:
         Shop(api_key="env:X", timeout=text)  # type: ignore[arg-type]
 
 
+def test_a_duration_can_be_made_in_a_program() -> None:
+    class Shorter(Settings):
+        timeout: Duration = Duration("30s")
+
+    assert (Duration("500ms"), type(Duration("2s")), Shorter().timeout) == (0.5, float, 30.0)
+    with pytest.raises(ValueError, match="not a duration"):
+        Duration("soon")
+
+
 def test_not_a_number_is_no_duration() -> None:
     with pytest.raises(ValueError):
         seconds(float("nan"))

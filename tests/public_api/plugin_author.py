@@ -52,6 +52,7 @@ from batchd import (
     Purged,
     Reader,
     Receipt,
+    Register,
     RejectedError,
     RemoteBatch,
     RemoteMissing,
@@ -92,7 +93,6 @@ from batchd import (
     signature,
     unique_names,
 )
-from batchd.hookspecs import Register
 from batchd.testing.conformance import (
     BatchProviderConformance,
     ExecutorConformance,
@@ -228,6 +228,7 @@ class MailSettings(Settings):
 
     api_key: Secret
     timeout: Duration = 60.0
+    pause: Duration = Duration("500ms")
 
 
 class MailProvider(BatchProvider[MailSettings]):
@@ -385,6 +386,14 @@ class Warehouse(Sink[Settings]):
         return ["The warehouse is full."]
 
     async def aclose(self) -> None: ...
+
+
+class Plain(Sink):
+    """The same without a word of settings, as small examples write it."""
+
+    async def publish(self, job: DeliveryJob, rows: ResultRows) -> Receipt | None:
+        assert_type(self.settings, Settings)
+        return Receipt(job.source, rows=sum(job.counts.values()))
 
 
 def line(row: ResultRow, columns: Sequence[str]) -> bytes:

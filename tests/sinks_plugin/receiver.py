@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
@@ -24,8 +23,7 @@ class Answer:
 class Receiver:
     """Each content by its key, in `pages`; each request with its headers in `requests`. `answers` are used up first."""
 
-    def __init__(self, *answers: Answer, hashes: bool = False) -> None:
-        """With `hashes` it keeps no more than a hash of each content."""
+    def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
         self.requests: list[tuple[Mapping[str, str], bytes]] = []
         self.pages: dict[str, Any] = {}
@@ -37,12 +35,10 @@ class Receiver:
 
             def do_POST(self) -> None:
                 content = self.rfile.read(int(self.headers["Content-Length"]))
-                if not hashes:
-                    receiver.requests.append((dict(self.headers), content))
+                receiver.requests.append((dict(self.headers), content))
                 answer = receiver.answers.pop(0) if receiver.answers else Answer()
                 if answer.status < 300:
-                    kept = hashlib.sha256(content).hexdigest() if hashes else json.loads(content)
-                    receiver.pages[self.headers["Idempotency-Key"]] = kept
+                    receiver.pages[self.headers["Idempotency-Key"]] = json.loads(content)
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)

@@ -33,7 +33,7 @@ class TestWebhook(SinkConformance):
     module = "batchd_sinks"
 
     def setup_method(self) -> None:
-        self.receiver = Receiver(hashes=True)
+        self.receiver = Receiver()
 
     def teardown_method(self) -> None:
         self.receiver.close()

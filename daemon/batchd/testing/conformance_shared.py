@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import gc
+import functools
 import math
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import tracemalloc
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import cache, cached_property
 from importlib import metadata
@@ -22,6 +23,46 @@ from ..model import BadRow, Failure
 
 PATIENCE = 20.0
 """Seconds after which a test fails if something has not ended."""
+_KIT = os.path.dirname(__file__) + os.sep
+
+
+def _speaking(test: Callable[..., None]) -> Callable[..., None]:
+    """The test, which says in a sentence what the plugin raised where no test asks about that."""
+
+    @functools.wraps(test)
+    def run(self: PluginConformance) -> None:
+        try:
+            test(self)
+        except SkipTest:
+            raise
+        except Exception as error:
+            cause: BaseException = error
+            while isinstance(cause, BaseExceptionGroup) and len(cause.exceptions) == 1:
+                cause = cause.exceptions[0]
+            foreign = _foreign_calls(cause)
+            if isinstance(error, AssertionError) and not foreign:
+                raise
+            raise AssertionError(_unexpected(cause, foreign)) from error
+
+    return run
+
+
+def _foreign_calls(error: BaseException) -> Sequence[traceback.FrameSummary]:
+    """The calls that led to it from the last one of the kit on; none if the kit itself raised it."""
+    calls = traceback.extract_tb(error.__traceback__)
+    last = max((number for number, call in enumerate(calls) if call.filename.startswith(_KIT)), default=-1)
+    return calls[last + 1 :]
+
+
+def _unexpected(error: BaseException, calls: Sequence[traceback.FrameSummary]) -> str:
+    if not calls:
+        return f"This test of the kit could not go on: {error!r}."
+    first = calls[0]
+    place = [call for call in calls if call.filename == first.filename][-1]
+    return (
+        f"{first.name}() raised {error!r} ({os.path.basename(place.filename)}, line {place.lineno}), and this test "
+        "gave no reason to. What a plugin may raise, and when, stands at the methods of batchd.contracts."
+    )
 
 
 class PluginConformance:
@@ -32,6 +73,12 @@ class PluginConformance:
 
     rows_to_compare: ClassVar[tuple[int, int]] = (2_000, 20_000)
     """Numbers of rows that memory is compared by."""
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        for name, test in list(vars(cls).items()):
+            if name.startswith("test_") and cls.__module__.startswith(__package__):
+                setattr(cls, name, _speaking(test))
 
     @cached_property
     def folder(self) -> Path:
@@ -51,6 +98,7 @@ class PluginConformance:
         """A new plugin object, with settings for the tests."""
         raise NotImplementedError(f"{type(self).__name__} must have a method make() that returns a new plugin object.")
 
+    @_speaking
     def test_its_settings_are_a_table_of_batchd(self) -> None:
         """`Settings` is a subclass of batchd.Settings and refuses unknown keys."""
         plugin = self.make()
@@ -63,6 +111,7 @@ class PluginConformance:
             "config would be passed over in silence. Leave `extra` as batchd.Settings has it."
         )
 
+    @_speaking
     def test_importing_it_is_cheap(self) -> None:
         """The module, which every start imports, does not import what only the object needs."""
         module = self.module or _entry_module(type(self.make()))
@@ -165,31 +214,6 @@ def no_json(value: object, place: str = "") -> str | None:
             return next((no for key, item in value.items() if (no := no_json(item, f"{place}.{key}"))), None)
         case _:
             return f"{value!r}{at}, a {type(value).__name__}"
-
-
-def grows(run: Callable[[int], object], few: int, many: int) -> str | None:
-    """By how much memory grows with the number of rows, None if it does not."""
-    run(10)  # what is imported or kept for good the first time is not to be counted
-    small, large = _peak(run, few), _peak(run, many)
-    if large <= 2 * small + 1_000_000:
-        return None
-    return f"{small / 1e6:.1f} MB for {few:,} rows, {large / 1e6:.1f} MB for {many:,}"
-
-
-def _peak(run: Callable[[int], object], rows: int) -> int:
-    ours = not tracemalloc.is_tracing()
-    if ours:
-        tracemalloc.start()
-    try:
-        gc.collect()
-        tracemalloc.reset_peak()
-        before, _ = tracemalloc.get_traced_memory()
-        run(rows)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        if ours:
-            tracemalloc.stop()
-    return peak - before
 
 
 def ask(question: Callable[[], Coroutine[Any, Any, None]]) -> None:

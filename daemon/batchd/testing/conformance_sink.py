@@ -14,7 +14,8 @@ from typing import Any
 from ..contracts import Sink
 from ..model import RowStatus
 from ..receipts import Receipt
-from .conformance_shared import PATIENCE, PluginConformance, ask, grows, passes_cancellation, sentences
+from .conformance_memory import Looks, grows, homes_of
+from .conformance_shared import PATIENCE, PluginConformance, ask, passes_cancellation, sentences
 from .outbox import CountingOutbox, FakeRows, MemoryOutbox, many_rows, sample_job, sample_rows
 
 Question = Callable[[Sink[Any]], Awaitable[None]]
@@ -151,16 +152,17 @@ class SinkConformance(PluginConformance):
 
         whole = self.folder
 
-        def run(rows: int) -> None:
+        def run(rows: int, looks: Looks) -> None:
             self.folder = Path(tempfile.mkdtemp(dir=whole))
 
             async def question(sink: Sink[Any]) -> None:
                 counts = dict.fromkeys(RowStatus, 0) | {RowStatus.OK: rows}
-                await sink.publish(sample_job(CountingOutbox(), counts=counts), many_rows(rows))
+                job = sample_job(CountingOutbox(on_write=looks.chunk), counts=counts)
+                await sink.publish(job, many_rows(rows, before=looks.row))
 
             self._ask(question)
 
-        much = grows(run, *self.rows_to_compare)
+        much = grows(run, *self.rows_to_compare, homes_of(type(self.make()), type(self)))
         self.folder = whole
         assert much is None, f"Memory grows with the job: {much}. Write each row as it comes; keep none."
 

@@ -43,15 +43,16 @@ class MemoryOutbox(Outbox):
 
 
 class CountingOutbox(Outbox):
-    """An outbox that only counts bytes, for tests of memory."""
+    """An outbox that only counts bytes, for tests of memory. `on_write` is called with the size of each write."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_write: Callable[[int], object] = lambda _: None) -> None:
         self.sizes: dict[str, int] = {}
+        self._on_write = on_write
 
     @contextmanager
     def publishing(self, suffix: str) -> Iterator[IO[bytes]]:
         """See Outbox."""
-        drain = _Drain()
+        drain = _Drain(self._on_write)
         yield cast("IO[bytes]", drain)
         self.sizes[suffix] = drain.size
 
@@ -91,6 +92,9 @@ class FakeRows(ResultRows):
     def _handed_out(self) -> Iterator[ResultRow]:
         names = self.names
         for row in self._make():
+            # The kit keeps the contract that it asks of others.
+            if len(row.values) != len(self.columns) or len(row.answer) not in {0, len(self.answer_columns)}:
+                raise ValueError(f"Row {row.number} has other values than its columns: {row!r}.")
             self.before(row.number)
             yield msgspec.structs.replace(row, names=names)
 
@@ -119,15 +123,15 @@ def sample_rows() -> FakeRows:
     return FakeRows(["id", "review"], ["answer", "score"], lambda: iter(rows))
 
 
-def many_rows(number: int) -> FakeRows:
-    """This number of plain rows, created one by one."""
+def many_rows(number: int, *, before: Callable[[int], None] = lambda _: None) -> FakeRows:
+    """This number of plain rows, created one by one. `before` is that of FakeRows."""
 
     def make() -> Iterator[ResultRow]:
         for row in range(number):
             values = [str(row), f"Review number {row}, which is as long as reviews of such things usually are."]
             yield ResultRow(row, values, values, RowStatus.OK, [f"answer {row}", row], None, Usage(10, 0, 5), None)
 
-    return FakeRows(["id", "review"], ["answer", "score"], make)
+    return FakeRows(["id", "review"], ["answer", "score"], make, before=before)
 
 
 def sample_job(outbox: Outbox, *, job: str = "job", counts: Mapping[RowStatus, int] | None = None) -> DeliveryJob:
@@ -160,15 +164,17 @@ class _Draft(io.BytesIO):
 
 
 class _Drain(io.BufferedIOBase):
-    def __init__(self) -> None:
+    def __init__(self, on_write: Callable[[int], object]) -> None:
         super().__init__()
         self.size = 0
+        self._on_write = on_write
 
     def writable(self) -> bool:
         return True
 
     def write(self, chunk: Any, /) -> int:
         self.size += len(chunk)
+        self._on_write(len(chunk))
         return len(chunk)
 
 
