@@ -14,7 +14,8 @@ import tomli_w
 from batchd.money import published_prices as published_prices
 from batchd.money import tokens
 from batchd.money.estimating import GUESS
-from batchd.money.tokens import BYTES_PER_TOKEN, COUNTED_FIRST, COUNTED_SHARE, IMAGE_TOKENS
+from batchd.money.sampled_tokens import COUNTED_FIRST, COUNTED_OF_EACH
+from batchd.money.tokens import BYTES_PER_TOKEN, IMAGE_TOKENS
 from batchd.work.planning.estimate import LARGE, SAMPLE
 
 from ..durability.rig import shared_nursery
@@ -55,7 +56,7 @@ def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
     assert f"more than {LARGE // 2**20} MiB batchd counts about {SAMPLE // 2**20} MiB" in flat
     assert f"{BYTES_PER_TOKEN} bytes of text count as a token" in flat
     assert f"A picture counts as {IMAGE_TOKENS:,} tokens" in flat
-    assert (COUNTED_FIRST, COUNTED_SHARE) == (1_000, 0.1)
-    assert "the first thousand requests of a part, then one in ten" in flat
+    assert (COUNTED_FIRST, COUNTED_OF_EACH) == (200, 40)
+    assert "the first 200 requests of a part, then 40 of the next 200" in flat
     assert f"Published prices are in {published_prices.CURRENCY}" in flat
     assert tokens.STAND_IN == "o200k_base", "OpenAI's latest"

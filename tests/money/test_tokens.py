@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchd.money import tokens
-from batchd.money.tokens import COUNTED_FIRST, counter, texts, vocabulary
+from batchd.money.sampled_tokens import COUNTED_FIRST, COUNTED_OF_EACH, TokenCounter
+from batchd.money.tokens import counter, texts, vocabulary
 
 encode = msgspec.json.encode
 AROUND = 3 + 4
@@ -185,7 +186,7 @@ def test_in_a_frame_as_people_write_them_the_sum_is_right(before: str, behind: s
     run = counter("gpt-4o")
     assert sum(map(run, bodies)) == pytest.approx(sum(map(one, bodies)), rel=0.01)
     # The frame was found, or this test shows nothing.
-    assert isinstance(run, tokens.TokenCounter)
+    assert isinstance(run, TokenCounter)
     assert run.one_by_one.constant is not None
 
 
@@ -193,7 +194,7 @@ def test_bodies_that_are_nothing_alike_are_counted_whole() -> None:
     chance = random.Random(4)
     bodies = [
         encode({"messages": [{"role": "user", "content": PARAGRAPH * chance.randint(1, 5)}] * chance.randint(1, 3)})
-        for _ in range(300)
+        for _ in range(COUNTED_FIRST)
     ]
     assert list(map(counter("gpt-4o"), bodies)) == list(map(one, bodies))
 
@@ -232,12 +233,57 @@ def test_of_many_bodies_a_share_is_counted_and_the_sum_is_right() -> None:
             return super().__call__(body)
 
     run = counter("gpt-4o")
-    assert isinstance(run, tokens.TokenCounter)
+    assert isinstance(run, TokenCounter)
+    assert isinstance(run.one_by_one, tokens.OneByOne)
     run.one_by_one = Watched(run.one_by_one.encode, run.one_by_one.picture)
     counts = list(map(run, bodies))
-    assert COUNTED_FIRST + 400 < looked_at < COUNTED_FIRST + 600
-    assert sum(counts) == pytest.approx(sum(map(one, bodies)), rel=0.005)
+    # 6,000 are 200, five times as many as before, and a little.
+    assert COUNTED_FIRST + 4 * COUNTED_OF_EACH < looked_at < COUNTED_FIRST + 7 * COUNTED_OF_EACH
+    assert run.total == pytest.approx(sum(map(one, bodies)), rel=0.01)
     assert list(map(counter("gpt-4o"), bodies)) == counts, "the same run gives the same counts"
+
+
+ENGLISH, JAPANESE = PARAGRAPH.split(), ["日本語", "の", "文章", "です", "長い"]
+FILES = {
+    "sorted": lambda place: ENGLISH if place < 3_000 else JAPANESE,
+    "every second": lambda place: (ENGLISH, JAPANESE)[place % 2],
+    "the last tenth": lambda place: ENGLISH if place < 5_400 else JAPANESE,
+}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_that_changes_its_language_is_counted_right(file: str) -> None:
+    # Or a budget would hold for the language of the first rows alone.
+    chance = random.Random(7)
+    bodies = [
+        framed("", " ".join(chance.choices(FILES[file](place), k=chance.randint(5, 60))), "") for place in range(6_000)
+    ]
+    run, exact = counter("gpt-4o"), counter("gpt-4o").one_by_one
+    for body in bodies:
+        run(body)
+    assert run.total == pytest.approx(sum(map(exact, bodies)), rel=0.02)
+    assert run.longest >= 0.97 * max(map(exact, bodies))
+
+
+@given(st.lists(st.integers(1, 900), min_size=1, max_size=1_500), st.integers(1, 700))
+def test_many_at_once_are_counted_as_one_by_one(lengths: list[int], at_once: int) -> None:
+    bodies = [encode({"input": "a" * length}) for length in lengths]
+    single, many = (TokenCounter(_Bytes()) for _ in range(2))
+    for body in bodies:
+        single(body)
+    for start in range(0, len(bodies), at_once):
+        some = bodies[start : start + at_once]
+        many.many(list(map(len, some)), some.__getitem__)
+    assert (many.total, many.longest) == (single.total, single.longest)
+
+
+class _Bytes:
+    """Eight bytes are one token."""
+
+    constant, frame_bytes = None, 0
+
+    def __call__(self, body: bytes) -> float:
+        return len(body) / 8
 
 
 def test_the_longest_of_many_bodies_is_counted_itself() -> None:

@@ -6,7 +6,6 @@ not know, the count is the number of bytes divided by a constant. Never uses the
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -15,6 +14,7 @@ from typing import Any
 import msgspec
 
 from .pictures import picture_counter
+from .sampled_tokens import TokenCounter
 
 BYTES_PER_TOKEN = 3.5
 """An estimate until real usage is known; within a third for most languages."""
@@ -50,9 +50,6 @@ VOCABULARIES = (
 STAND_IN = "o200k_base"
 """For models whose vocabulary is missing: it counts other languages better than a number of bytes."""
 
-COUNTED_FIRST, COUNTED_SHARE = 1_000, 0.1
-"""The number of requests of a run that are counted one by one, then the share of the rest; others count by size."""
-
 
 def counter(model: str, correction: float = 1.0) -> TokenCounter:
     """A function from an encoded request body to its input tokens, for consecutive bodies.
@@ -60,7 +57,7 @@ def counter(model: str, correction: float = 1.0) -> TokenCounter:
     `correction` is the factor from counted tokens to real ones, known from earlier batches of the model. Each part gets
     a new counter, which is cheap once the process has the vocabulary.
     """
-    return TokenCounter(_encoder(model), correction, picture_counter(model))
+    return TokenCounter(OneByOne(_encoder(model), picture_counter(model)), correction)
 
 
 def vocabulary(model: str) -> str | None:
@@ -116,41 +113,6 @@ def _by_bytes(text: str) -> float:
     return len(text.encode()) / BYTES_PER_TOKEN
 
 
-class TokenCounter:
-    """Counts the first bodies, then a share of them; the others get the same number of tokens per byte.
-
-    A share is enough, since only the sum matters: for 10,000 rows its error is a few parts in a thousand. The longest
-    body so far is always counted.
-    """
-
-    def __init__(self, encode: Callable[[str], float], correction: float, picture: Callable[[Any], int]) -> None:
-        self.one_by_one = OneByOne(encode, picture)
-        self._correction = correction
-        self._chance = random.Random(0).random
-        self._counted = self._longest = 0
-        self._tokens = self._bytes = 0.0
-
-    def __call__(self, body: bytes) -> int:
-        size = len(body)
-        if self._counted >= COUNTED_FIRST and size <= self._longest and self._chance() > COUNTED_SHARE:
-            return round(self._tokens / self._bytes * size * self._correction)
-        count = self.one_by_one(body)
-        if size > self._longest:
-            self._longest = size
-            if self._counted >= COUNTED_FIRST:
-                return round(count * self._correction)  # it was picked for its length: it is not typical
-        self._counted += 1
-        self._tokens += count
-        self._bytes += size
-        return round(count * self._correction)
-
-    @property
-    def same(self) -> float | None:
-        """The tokens that all bodies so far have in common, None without a common frame (or with one body only)."""
-        same = self.one_by_one.constant
-        return None if same is None else same * self._correction
-
-
 class OneByOne:
     """Counts bodies that differ in one section only: counts the common frame once.
 
@@ -167,7 +129,13 @@ class OneByOne:
         self.constant: float | None = None
         self._changes = self._odd = 0
 
+    @property
+    def frame_bytes(self) -> int:
+        """The bytes of the frame."""
+        return len(self._ahead) + len(self._behind)
+
     def __call__(self, body: bytes) -> float:
+        """The tokens of the body."""
         count = self._in_frame(body) if self.constant is not None else None
         if count is None:
             count = self._whole(body)

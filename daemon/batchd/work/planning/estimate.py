@@ -123,10 +123,10 @@ def count(task: CountTask) -> Counted:
             seen.add(digest)
             for key, counter in counters.items():
                 number = counter(body)
-                sums[key] += number
                 if task.long is not None and number > task.long:
                     long[key].append(number)
         for key, counter in counters.items():
+            sums[key] += counter.total
             counted.same[key] = counted.same.get(key) or counter.same
     for key in task.models:
         counted.loads[key] = Load(counted.requests, sums[key], tuple(long[key]), counted.share)

@@ -135,7 +135,7 @@ class _Planned:
         self._rules = BodyRules(task.endpoint, task.common.get("model"))
         self._writes = writes(task.endpoint)
         self._count = tokens.counter(task.model)
-        self._requests = self._size = self._counted = self._longest = self._output_tokens = self._unlimited = 0
+        self._requests = self._size = self._output_tokens = self._unlimited = 0
         self._reused, self._saved, self._empty = 0, Usage(), 0
 
     @property
@@ -178,9 +178,7 @@ class _Planned:
         self._file.write(line)
         self._requests += 1
         self._size += len(line)
-        read = self._count(body)
-        self._counted += read
-        self._longest = max(self._longest, read)
+        self._count(body)
         self._output_tokens += most
         self._unlimited += self._writes and not most
         return True
@@ -194,12 +192,12 @@ class _Planned:
         return PlanDone(
             requests=self._requests,
             size=self._size,
-            input_tokens=round(self._counted * correction),
+            input_tokens=round(self._count.total * correction),
             output_tokens=self._output_tokens,
             failed=len(self.outcomes) - self._reused - self._empty,
             new_results=bool(self.outcomes),
-            counted_tokens=self._counted,
-            longest=round(self._longest * correction),
+            counted_tokens=self._count.total,
+            longest=round(self._count.longest * correction),
             unlimited=self._unlimited,
             reused=self._reused,
             saved=self._saved,
