@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from batchd.app.estimating.estimate import Estimating
+from batchd.app.estimating.record import record as estimate_record
 from batchd.app.load import load
 from batchd.cli import estimate_lines
 from batchd.money import tokens
@@ -340,7 +341,7 @@ def test_a_large_file_is_sampled_and_says_so(config: Path, monkeypatch: pytest.M
     said = "\n".join(estimate_lines.lines(found))
     assert said.startswith("may.csv by the route reviews: about ")
     assert "The file is large: " in said
-    record = estimate_lines.record(found)
+    record = estimate_record(found)
     assert record["rows"]["sampled"]
     assert record["rows"]["total"] == pytest.approx(100_000, rel=0.02)
     assert record["requests"] == record["rows"]["total"]

@@ -13,7 +13,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
 from batchd.app.dropping import place_of
+from batchd.app.results import results_of
 from batchd.config.web import Address, WebTable
+from batchd.contracts import ResultRows
 from batchd.people.language import Language
 from batchd.status.places import Places
 from batchd.web.application import application
@@ -49,6 +51,14 @@ class FakeDaemon:
 
     def inbox_place(self, name: str, route: str) -> Path:
         return self.house.folders.inbox / place_of(name, self.house.routes, route)
+
+    async def estimate(self, file: Path, route: str) -> dict[str, Any]:
+        return {"file": file.name, "route": route, "bytes": file.stat().st_size}
+
+    async def results(self, job: str) -> ResultRows:
+        # What the rows need is on the disk: the daemon may be gone.
+        async with self.house.living() as living:
+            return await results_of(living.context, job)
 
     @property
     def dropped(self) -> Callable[[], None]:

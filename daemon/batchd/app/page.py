@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 from ..config.load import Config
 from ..config.locations import resolved
 from ..config.web import Address
+from ..contracts import ResultRows
 from ..people.language import Language
 from ..status.places import Places
 from ..web.backend import Setting
 from ..web.serving import Serving
+from ..work.planning.estimate import Counted, CountTask, count
 from .daemon import Daemon
 from .dropping import place_of
+from .estimating.estimate import Estimating
+from .estimating.estimate_steps import with_steps
+from .estimating.record import record
+from .results import results_of
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +60,24 @@ class RunningDaemon:
         """As Backend."""
         config = self._daemon.config
         return config.folders.inbox / place_of(name, config.routes, route)
+
+    async def estimate(self, file: Path, route: str) -> dict[str, Any]:
+        """As Backend. A worker process reads and counts the file, so that no file can hold up the daemon."""
+        daemon, loop = self._daemon, asyncio.get_running_loop()
+
+        def in_a_worker(task: CountTask) -> Counted:
+            return asyncio.run_coroutine_threadsafe(daemon.context.local.run(count, task), loop).result()
+
+        def make() -> dict[str, Any]:
+            estimating = Estimating(daemon.config, daemon.catalogue, counting=in_a_worker)
+            made = estimating.of_file(file, route, (), everything=False, expected=None)
+            return record(with_steps(estimating, made))
+
+        return await asyncio.to_thread(make)
+
+    async def results(self, job: str) -> ResultRows:
+        """As Backend."""
+        return await results_of(self._daemon.context, job)
 
     @property
     def dropped(self) -> Callable[[], None]:

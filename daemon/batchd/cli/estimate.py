@@ -108,9 +108,9 @@ def estimate(
 
 
 def _show(made: Estimate, *, as_json: bool) -> None:
-    from .estimate_lines import lines, record
-
     if as_json:
+        from ..app.estimating.record import record
+
         click.echo(json.dumps(record(made), ensure_ascii=False, indent=2))
     elif sys.stdout.isatty():
         from rich.console import Console
@@ -119,4 +119,6 @@ def _show(made: Estimate, *, as_json: bool) -> None:
 
         Console().print(page(made))
     else:
+        from .estimate_lines import lines
+
         click.echo("\n".join(lines(made)))

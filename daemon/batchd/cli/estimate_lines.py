@@ -1,13 +1,13 @@
-"""An estimate in words: the lines around the table, plain lines for a pipe, and a record for machines."""
+"""An estimate in words: the lines around the table, and plain lines for a pipe."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..money.budget import Limit
 from ..money.estimating import GUESS, Basis, Quote, Span
-from ..money.pricing import amount, at_most, unit
+from ..money.pricing import amount, at_most
 from ..status.formatting import clean, count, money, money_at_most
 
 if TYPE_CHECKING:
@@ -147,75 +147,6 @@ def _output(made: Estimate) -> str:
         Basis.GUESS: f"a guess of {GUESS} a request without limit, since no job of this route has finished yet",
     }[answers.basis]
     return f"{most}, likely {answers.likely:,} ({basis})"
-
-
-def record(made: Estimate) -> dict[str, Any]:
-    """The same for machines; money in units of the currency, null if it is not known."""
-    counted = made.counted
-    return {
-        "file": made.file,
-        "route": made.route,
-        "rows": None
-        if counted is None
-        else {
-            "total": counted.rows,
-            "looked_at": counted.looked_at,
-            "sampled": counted.share < 1,
-            "unaskable": dict(counted.failed),
-            "repeats": counted.repeats,
-        },
-        "empty_rows": 0 if counted is None else counted.empty,
-        "requests": made.requests,
-        "tokens": {
-            "counted_by": made.counted_by or None,
-            "correction": round(made.correction, 4),
-            "output_most": made.answers.most,
-            "output_likely": made.answers.likely,
-            "output_likely_from": made.answers.basis,
-        },
-        "currency": made.currency,
-        "models": [_record(each, made) for each in made.quotes],
-        **({"steps": [_step(step) for step in made.steps]} if made.steps else {}),
-        "unknown": list(made.unknown),
-        "refused_params": list(made.refused_params),
-        "held": made.held,
-        "refusal": None
-        if made.refusal is None
-        else {"code": made.refusal.code, "reason": made.refusal.reason, "passes": made.refusal.passes},
-        "limits": [
-            {
-                "limit": each.name,
-                "allowed": each.allowed / unit(made.currency),
-                "left": each.left / unit(made.currency),
-            }
-            for each in made.limits
-        ],
-        "advice": [{"code": each.code, "text": each.text} for each in made.advice],
-    }
-
-
-def _step(step: Estimate) -> dict[str, Any]:
-    return {"route": step.route, "requests": step.requests, **_record(step.quote(), step)}
-
-
-def _record(each: Quote, made: Estimate) -> dict[str, Any]:
-    return {
-        "provider": each.provider,
-        "model": each.model,
-        "of_route": (each.provider, each.model) == made.own,
-        "input_tokens": each.input_tokens,
-        "price_from": None if each.terms is None else each.terms.source,
-        "batch": _span(each.batch, made.currency),
-        "live": _span(each.live, made.currency),
-        "saving": None if each.saving is None else round(each.saving, 4),
-    }
-
-
-def _span(span: Span | None, currency: str) -> dict[str, float | None] | None:
-    if span is None:
-        return None
-    one = unit(currency)
-    return {"likely": span.likely / one, "most": None if span.most is None else span.most / one}
 
 
 def shown(span: Span | None, which: str, currency: str) -> str:

@@ -108,6 +108,7 @@ class JobStory:
         """For machines."""
         record = self.details.record()
         record["job"] |= {
+            "group": self.group,
             "likely_back": utc(self.back),
             "failures": [
                 {

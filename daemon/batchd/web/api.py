@@ -129,7 +129,7 @@ async def put_file(desk: Desk, request: web.Request) -> web.StreamResponse:
     received = await receive(
         desk, request, request.match_info["route"], request.match_info["name"], request.content.read
     )
-    return as_json({"place": received.place, "bytes": received.size}, status=201)
+    return as_json({"place": received.place, "bytes": received.size, "upload": received.upload}, status=201)
 
 
 def _outcome(outcome: Outcome) -> web.Response:

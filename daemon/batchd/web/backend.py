@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..config.web import WebTable
+from ..contracts import ResultRows
+from ..errors import BatchdError
 from ..people.language import Language
 from ..status.places import Places
 
@@ -23,6 +25,10 @@ class Setting:
     inbox: Path
 
 
+class NoResults(BatchdError):
+    """A job has no results that could be given out: it is not finished, or they are not kept any longer."""
+
+
 class Backend(Protocol):
     """A daemon, as the page sees it."""
 
@@ -34,6 +40,12 @@ class Backend(Protocol):
 
     def inbox_place(self, name: str, route: str) -> Path:
         """Where in the inbox a file of this name is taken by this route. A BatchdError, in words, if nowhere."""
+
+    async def estimate(self, file: Path, route: str) -> dict[str, Any]:
+        """What a file would cost by this route, as `batchd estimate --json` says. A BatchdError, in words, if none."""
+
+    async def results(self, job: str) -> ResultRows:
+        """The rows of a job that is finished, with their outcomes. NoResults, in words, if there are none."""
 
     @property
     def dropped(self) -> Callable[[], None]:

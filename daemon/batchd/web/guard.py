@@ -13,7 +13,7 @@ from aiohttp import web
 from ..errors import BatchdError, StateUnusable
 from ..status.finding import NotFound
 from .answers import HEADERS, Refused, error
-from .backend import Setting
+from .backend import NoResults, Setting
 from .desk import DESK, VISITOR, Busy, Desk
 from .endpoints import Endpoint
 from .tokens import KnownTokens, WebRole, same
@@ -61,6 +61,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await _refusal(request, refusal)
     except NotFound as why:
         return await _refusal(request, Refused(404, str(why)))
+    except NoResults as why:
+        return await _refusal(request, Refused(409, str(why)))
     except StateUnusable as why:
         return await _refusal(request, Refused(503, str(why), headers={"Retry-After": "5"}))
     except BatchdError as why:

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import os
 import secrets
+import shutil
+import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -17,7 +19,9 @@ from aiohttp import BodyPartReader, web
 from ..domain.names import archive_name, display, numbered
 from ..domain.never_taken import is_conflict_copy, is_never_taken, is_our_own
 from ..files import make_folder, move_without_replacing, named
+from ..status.uploads import Upload
 from .answers import Refused
+from .backend import Setting
 from .desk import Desk
 from .guard import SETTING, require_form_token
 from .visitor import Visitor
@@ -40,54 +44,95 @@ Source = Callable[[int], Awaitable[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A file that lies in the inbox now: its path there, and its size."""
+    """A file that lies in the inbox now: its path there, its size, and the word by which its job can be found."""
 
     place: str
     size: int
+    upload: str
 
 
 async def receive(desk: Desk, request: web.Request, route: str, name: str, source: Source) -> Received:
     """Write the file beside its place in the inbox, then give it its name there. Refused, in words."""
     setting = request[SETTING]
-    if route not in setting.routes:
-        raise Refused(404, f"There is no route “{route}”. There are: {', '.join(setting.routes)}.")
+    require_route(setting, route)
     cleaned = clean_name(name)
     target = await asyncio.to_thread(desk.backend.inbox_place, cleaned, route)
     inbox = setting.inbox
     if not target.is_relative_to(inbox):
         raise Refused(400, "This is no name for a file.")
     most = setting.web.max_upload
+    require_size(request, most)
+    async with _uploads:
+        place = await _write(target, inbox, source, most)
+    desk.backend.dropped()
+    name = place.path.relative_to(inbox).as_posix()
+    return Received(name, place.size, Upload(name, place.size, place.changed).word)
+
+
+@contextlib.asynccontextmanager
+async def received_aside(request: web.Request, route: str, name: str) -> AsyncIterator[Path]:
+    """The body as a file of this name in a folder of its own, for as long as the block runs. Refused, in words."""
+    setting = request[SETTING]
+    require_route(setting, route)
+    cleaned = clean_name(name)
+    require_size(request, setting.web.max_upload)
+    async with _uploads:
+        folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="batchd-received-")
+        try:
+            path = Path(folder, cleaned)
+            try:
+                with path.open("wb") as file:  # noqa: ASYNC230  # a new file: this waits for nothing
+                    await pour(request.content.read, file, setting.web.max_upload)
+            except OSError as error:
+                raise Refused(507, f"There is no room for the file: {error.strerror}.") from None
+            yield path
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def require_route(setting: Setting, route: str) -> None:
+    """Refuse a route that is not there, and say which are."""
+    if route not in setting.routes:
+        raise Refused(404, f"There is no route “{route}”. There are: {', '.join(setting.routes)}.")
+
+
+def require_size(request: web.Request, most: int) -> None:
+    """Refuse a body that says itself that it is too large, and one for which there is no turn."""
     if (request.content_length or 0) > most + PIECE:
         raise _too_large(most)
     if _uploads.locked():
         raise Refused(503, "Too many files are being uploaded. Try again in a moment.", headers={"Retry-After": "10"})
-    async with _uploads:
-        place = await _write(target, inbox, source, most)
-    desk.backend.dropped()
-    return Received(place.path.relative_to(inbox).as_posix(), place.size)
+
+
+async def pour(source: Source, file: IO[bytes], most: int) -> int:
+    """Write all that comes into the file; how many bytes. Refused if that is too much, or does not come on."""
+    size = 0
+    while piece := await _next(source):
+        size += len(piece)
+        if size > most:
+            raise _too_large(most)
+        await asyncio.to_thread(file.write, piece)
+    return size
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
     path: Path
     size: int
+    changed: int
 
 
 async def _write(target: Path, inbox: Path, source: Source, most: int) -> _Place:
     draft = target.with_name(f"{DRAFT}{secrets.token_hex(8)}.part")
-    size = 0
     try:
         file = await asyncio.to_thread(_opened, draft, inbox)
         try:
-            while piece := await _next(source):
-                size += len(piece)
-                if size > most:
-                    raise _too_large(most)
-                await asyncio.to_thread(file.write, piece)
+            size = await pour(source, file, most)
             await asyncio.to_thread(_settle, file, draft)
+            changed = os.fstat(file.fileno()).st_mtime_ns
         finally:
             file.close()
-        return _Place(await asyncio.to_thread(_named, draft, target), size)
+        return _Place(await asyncio.to_thread(_named, draft, target), size, changed)
     except OSError as error:
         raise Refused(507, f"The inbox cannot be written: {error.strerror}. Nothing of the file was kept.") from None
     finally:

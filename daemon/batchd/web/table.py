@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import api
+from . import api, programs
 from .endpoints import Endpoint
 from .pages import batches, entry, files, jobs, money, orders
 
@@ -61,6 +61,14 @@ API = (
         answer="application/octet-stream",
     ),
     Endpoint(
+        method="GET",
+        path="/api/v1/jobs/{job}/results",
+        handler=programs.results,
+        streams=True,
+        says="Every row of a finished job with its outcome, a JSON object a line, in the order of the file",
+        answer="application/x-ndjson",
+    ),
+    Endpoint(
         method="POST",
         path="/api/v1/jobs/{job}/{order}",
         handler=api.order_job,
@@ -102,5 +110,20 @@ API = (
         says="Put a file into the inbox, for this route; the body is the file",
         body=FILE_BODY,
         statuses=("201",),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/v1/uploads/{upload}",
+        handler=programs.upload,
+        says="The job that a file has become, by the word that the answer to its upload has",
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/routes/{route}/estimates/{name}",
+        handler=programs.estimate,
+        orders=True,
+        streams=True,
+        says="What a file would cost by this route; the body is the file, of which nothing is kept",
+        body=FILE_BODY,
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -94,12 +94,16 @@ class Estimate:
 
 @dataclass(slots=True)
 class Estimating:
-    """Makes estimates with a configuration. Of a file above `large` bytes, sections of `piece` bytes are read."""
+    """Makes estimates with a configuration. Of a file above `large` bytes, sections of `piece` bytes are read.
+
+    `counting` reads and counts a file: here, or elsewhere.
+    """
 
     config: Config
     catalogue: Catalogue
     large: int = LARGE
     piece: int = PIECE
+    counting: Callable[[CountTask], Counted] = count
     _books: dict[str, PriceList] = field(default_factory=dict)
 
     def of_file(
@@ -293,7 +297,7 @@ class Estimating:
         disabled = frozenset(self.config.plugins.disabled)
         steps = [step.above for each in choices if each.terms for step in each.terms.steps]
         with tempfile.TemporaryDirectory(prefix="batchd-estimate-") as folder:
-            return count(
+            return self.counting(
                 CountTask(
                     source=file.resolve(),
                     name=file.name,

@@ -1,0 +1,50 @@
+"""Which job a file has become that came into the inbox over HTTP."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from ..store.reading.snapshot import snapshot
+from ..store.reading.uploads import job_of_file
+from .finding import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as it came into the inbox: its place there, its size, and when it was written, in nanoseconds."""
+
+    place: str
+    size: int
+    changed: int
+
+    @classmethod
+    def of(cls, word: str) -> Self:
+        """The upload that a word stands for. NotFound if it stands for none."""
+        try:
+            place, size, changed = msgspec.json.decode(bytes.fromhex(word), type=tuple[str, int, int])
+        except (ValueError, msgspec.DecodeError):
+            raise NotFound("There is no such upload.") from None
+        return cls(place, size, changed)
+
+    @property
+    def word(self) -> str:
+        """All of it in one word, for an address."""
+        return msgspec.json.encode((self.place, self.size, self.changed)).hex()
+
+    def waits_in(self, inbox: Path) -> bool:
+        """Whether it still lies in the inbox."""
+        try:
+            found = os.stat(inbox / self.place, follow_symlinks=False)
+        except OSError:
+            return False
+        return found.st_size == self.size
+
+    def job(self, state: Path) -> str | None:
+        """The job that it has become, if the daemon has taken it."""
+        with snapshot(state) as look:
+            return job_of_file(look, self.place, self.size, self.changed)
