@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from batchd.status.uploads import Upload
+from batchd.status.uploads import ReceivedFile
 from batchd.web.application import ROUTES
 from batchd.web.openapi import path_of
 
@@ -36,7 +36,7 @@ async def test_every_read_gives_what_the_document_says(finished: House, finished
             if "get" not in methods or path.endswith("/stream"):
                 continue
             real = path.replace("{job}", finished_job).replace("{name}", "reviews/may.results.csv")
-            real = real.replace("{upload}", Upload("reviews/may.csv", 1, 1).word)
+            real = real.replace("{upload}", ReceivedFile("reviews/may.csv", 1, 1).word)
             answer = await program.get(real)
             assert answer.status == 200, real
             assert answer.content_type in methods["get"]["responses"]["200"]["content"], real

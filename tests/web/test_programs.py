@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from batchd.status.uploads import Upload
+from batchd.status.uploads import ReceivedFile
 
 from ..cli.cli_kit import House, drain, reviews_service
 from .web_kit import Asker, served
@@ -52,7 +52,7 @@ async def test_a_file_of_another_size_is_another_file(finished: House, finished_
         program = web.program()
         job = (await program.json(f"/api/v1/jobs/{finished_job}"))["job"]
         assert (job["id"], job["group"]) == (finished_job, "done")
-        word = Upload("reviews/may.csv", 1, 1).word
+        word = ReceivedFile("reviews/may.csv", 1, 1).word
         assert (await program.json(f"/api/v1/uploads/{word}"))["job"] is None
 
 

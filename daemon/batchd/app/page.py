@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,9 @@ logger = logging.getLogger(__name__)
 class RunningDaemon:
     """The daemon as the page sees it."""
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: Daemon, web: Mapping[str, Any]) -> None:
         self._daemon = daemon
+        self._web = web
         self._known: tuple[Config, Setting] | None = None
 
     def setting(self) -> Setting:
@@ -44,7 +45,7 @@ class RunningDaemon:
                 config,
                 Setting(
                     places=Places.of(config.path),
-                    web=config.web,
+                    web=config.web.model_copy(update=self._web),
                     language=Language(people.language, people.timezone),
                     inbox=config.folders.inbox,
                     routes={route.name: route.match for route in config.routes},
@@ -86,16 +87,17 @@ class RunningDaemon:
 
 
 @contextlib.asynccontextmanager
-async def page_of(daemon: Daemon) -> AsyncIterator[None]:
-    """Serve the page meanwhile, if the configuration has an address for it."""
-    table = daemon.config.web
+async def page_of(daemon: Daemon, web: Mapping[str, Any] | None = None) -> AsyncIterator[None]:
+    """Serve the page meanwhile, if the configuration has an address for it. `web` is in place of some of its keys."""
+    web = web or {}
+    table = daemon.config.web.model_copy(update=web)
     address = table.address
     if address is None:
         yield
         return
     if address.socket is not None:
         address = Address(socket=str(resolved(address.socket, daemon.config.path)))
-    serving = Serving(RunningDaemon(daemon), address, socket_mode=table.socket_mode)
+    serving = Serving(RunningDaemon(daemon, web), address, socket_mode=table.socket_mode)
     try:
         await serving.start()
     except Exception as error:

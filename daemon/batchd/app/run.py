@@ -12,6 +12,7 @@ from ..plugin.catalogue import Catalogue
 from ..system.systemd import Notifier
 from ..workers.fork_server import start_fork_server
 from .daemon import daemon
+from .for_client import page_for_client
 from .loop_watch import watch_of
 from .page import page_of
 from .reload import reload
@@ -22,18 +23,26 @@ from .worker_deaths import keeping_off_what_workers_cannot_load
 logger = logging.getLogger(__name__)
 
 
-async def run(config: Config, catalogue: Catalogue, *, workers: int | None = None) -> int:
-    """The daemon, until a signal ends it. The exit status."""
+async def run(config: Config, catalogue: Catalogue, *, workers: int | None = None, client: str | None = None) -> int:
+    """The daemon, until a signal ends it. The exit status. `client` is the socket of the client that it belongs to."""
     notifier = Notifier()
     terminal = ends_with_terminal()
     if terminal:
         start_fork_server()
     watch = watch_of(config)
     with watch.watching():
-        return await _run(config, catalogue, workers=workers, notifier=notifier, terminal=terminal)
+        return await _run(config, catalogue, workers=workers, notifier=notifier, terminal=terminal, client=client)
 
 
-async def _run(config: Config, catalogue: Catalogue, *, workers: int | None, notifier: Notifier, terminal: bool) -> int:
+async def _run(
+    config: Config,
+    catalogue: Catalogue,
+    *,
+    workers: int | None,
+    notifier: Notifier,
+    terminal: bool,
+    client: str | None,
+) -> int:
     async with daemon(config, catalogue, workers=workers, notifier=notifier) as ours:
         reloads: set[asyncio.Task[None]] = set()
 
@@ -68,7 +77,7 @@ async def _run(config: Config, catalogue: Catalogue, *, workers: int | None, not
             for line in starting(config, catalogue):
                 logger.info("%s", line, extra={"action": "Start"})
             logger.info("Watching %s.", config.folders.inbox, extra={"action": "Start"})
-            async with page_of(ours):
+            async with page_of(ours) if client is None else page_for_client(ours, client):
                 await ours.supervisor.run()
         logger.info("Stopped. What is under way goes on at the next start.", extra={"action": "Stop"})
     return 0

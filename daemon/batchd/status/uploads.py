@@ -15,7 +15,7 @@ from .finding import NotFound
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class ReceivedFile:
     """A file as it came into the inbox: its place there, its size, and when it was written, in nanoseconds."""
 
     place: str

@@ -12,7 +12,7 @@ from aiohttp import web
 from ..contracts import ResultRow
 from ..model import RowStatus
 from ..status.finding import find_jobs
-from ..status.uploads import Upload
+from ..status.uploads import ReceivedFile
 from .answers import Refused, as_json
 from .guard import SETTING
 from .receiving import received_aside
@@ -40,7 +40,7 @@ async def estimate(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 async def upload(desk: Desk, request: web.Request) -> web.StreamResponse:
     """`GET /api/v1/uploads/{upload}`: its job, once the daemon has taken it."""
-    sent, setting = Upload.of(request.match_info["upload"]), request[SETTING]
+    sent, setting = ReceivedFile.of(request.match_info["upload"]), request[SETTING]
 
     def look() -> dict[str, Any]:
         # In this order: a file becomes a job before it leaves the inbox.

@@ -19,7 +19,7 @@ from aiohttp import BodyPartReader, web
 from ..domain.names import archive_name, display, numbered
 from ..domain.never_taken import is_conflict_copy, is_never_taken, is_our_own
 from ..files import make_folder, move_without_replacing, named
-from ..status.uploads import Upload
+from ..status.uploads import ReceivedFile
 from .answers import Refused
 from .backend import Setting
 from .desk import Desk
@@ -66,7 +66,7 @@ async def receive(desk: Desk, request: web.Request, route: str, name: str, sourc
         place = await _write(target, inbox, source, most)
     desk.backend.dropped()
     name = place.path.relative_to(inbox).as_posix()
-    return Received(name, place.size, Upload(name, place.size, place.changed).word)
+    return Received(name, place.size, ReceivedFile(name, place.size, place.changed).word)
 
 
 @contextlib.asynccontextmanager

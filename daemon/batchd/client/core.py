@@ -1,0 +1,182 @@
+"""What both clients do, as coroutines: send rows, follow a job, get its results."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from .api import Api
+from .embedded import EmbeddedDaemon, configuration_of
+from .errors import (
+    ClientError,
+    JobIsHeld,
+    JobStopped,
+    JobWasRejected,
+    NoSuchJob,
+    NoSuchRoute,
+    NotReachable,
+    WaitedTooLong,
+)
+from .loop import BackgroundLoop
+from .tables import SentFile
+from .values import AnsweredRow, CostEstimate, JobStatus
+
+WhenHeld: TypeAlias = Literal["raise", "wait"]
+
+TOKEN = "BATCHD_TOKEN"  # noqa: S105  # the name of a variable
+FIRST_LOOK, MAX_PAUSE = 0.05, 2.0
+"""Seconds between looks at a job: few at first, since small jobs end soon."""
+AWAY = 60.0
+"""Seconds that the daemon may not answer while a program waits: it may be started again."""
+
+
+@dataclass(slots=True)
+class JobKey:
+    """How a job is known: by the word of its upload, until it has an id."""
+
+    place: str
+    id: str | None = None
+    upload: str | None = None
+
+
+class Core:
+    """The daemon that a client uses: at an address, or one of its own on a folder. All of it runs on `loop`."""
+
+    def __init__(self, address: str | None, token: str | None, folder: str | os.PathLike[str] | None) -> None:
+        if (address is None) == (folder is None):
+            raise ClientError(
+                'Name the daemon: the address of one that runs, Client("http://127.0.0.1:8321"); or a folder with a '
+                'config.toml, Client(folder="shop").'
+            )
+        self._own = None if folder is None else EmbeddedDaemon(configuration_of(folder))
+        self._api = None if address is None else Api(address, token or os.environ.get(TOKEN) or None)
+        self._opening = asyncio.Lock()
+        self.loop = BackgroundLoop()
+
+    async def opened(self) -> Api:
+        """The daemon, started if it is to be one of our own."""
+        async with self._opening:
+            if self._api is None:
+                assert self._own is not None
+                self._api = await self._own.start()
+            return self._api
+
+    async def close(self) -> None:
+        """Close all connections; end our own daemon."""
+        if self._api is not None:
+            await self._api.close()
+        if self._own is not None:
+            await self._own.stop()
+
+    async def routes(self) -> list[str]:
+        """The names of the routes."""
+        api = await self.opened()
+        return [each["name"] for each in (await api.get("routes"))["routes"]]
+
+    async def estimate(self, file: SentFile, route: str | None) -> CostEstimate:
+        """What the rows of the file would cost."""
+        api, route = await self.opened(), await self._route(route)
+        return CostEstimate.of(await api.send("POST", "routes", route, "estimates", file.name, file=file))
+
+    async def submit(self, file: SentFile, route: str | None) -> JobKey:
+        """Put the file into the inbox of the daemon."""
+        api, route = await self.opened(), await self._route(route)
+        try:
+            told = await api.send("PUT", "routes", route, "files", file.name, file=file)
+        except NotReachable as error:
+            raise NotReachable(
+                f"{error} Whether it has {file.name} is not known: look at its jobs before you send it again."
+            ) from None
+        return JobKey(told["place"], upload=told["upload"])
+
+    async def job(self, word: str) -> JobKey:
+        """The job that a word means: an id, its beginning, or the name of a file."""
+        job = (await (await self.opened()).get("jobs", word))["job"]
+        return JobKey(job["source"], id=job["id"])
+
+    async def status(self, key: JobKey) -> JobStatus:
+        """How the job stands."""
+        api = await self.opened()
+        if key.id is None:
+            assert key.upload is not None
+            told = await api.get("uploads", key.upload)
+            key.id = told["job"]
+            if key.id is None and not told["waits_in_inbox"]:
+                raise NoSuchJob(
+                    f"{key.place} is not in the inbox any more and became no job: somebody has taken it out.", 404
+                )
+        return JobStatus.in_inbox(key.place) if key.id is None else JobStatus.of((await api.get("jobs", key.id))["job"])
+
+    async def wait(self, key: JobKey, seconds: float | None, when_held: WhenHeld, away: float = AWAY) -> JobStatus:
+        """The job once it is finished. JobTrouble if it does not get there by itself."""
+        began = heard = time.monotonic()
+        pause, status = FIRST_LOOK, JobStatus.in_inbox(key.place)
+        while True:
+            try:
+                status = await self.status(key)
+            except NotReachable:
+                if self._own is not None or time.monotonic() - heard > away:
+                    raise
+            else:
+                heard = time.monotonic()
+                if _is_over(status, when_held):
+                    return status
+            left = float("inf") if seconds is None else began + seconds - time.monotonic()
+            if left <= 0:
+                waits = f" It waits for {status.waits_for}." if status.waits_for else ""
+                raise WaitedTooLong(
+                    f"{status.source} is not finished after {seconds:g} s: {status.in_words}.{waits} It goes on; wait "
+                    "again.",
+                    status,
+                )
+            await asyncio.sleep(min(pause, left))
+            pause = min(MAX_PAUSE, pause * 1.3)
+
+    async def results(self, key: JobKey) -> AsyncGenerator[Sequence[AnsweredRow], None]:
+        """All rows in order, some at a time."""
+        if key.id is None:
+            await self.status(key)
+        if key.id is None:
+            raise NoSuchJob(f"{key.place} waits in the inbox still. Call wait() first.", 409)
+        async for lines in (await self.opened()).lines("jobs", key.id, "results"):
+            yield [AnsweredRow.of(msgspec.json.decode(line)) for line in lines]
+
+    async def order(self, key: JobKey, kind: str, values: Mapping[str, str]) -> str:
+        """Give an order about the job; what the daemon says to it."""
+        if key.id is None:
+            await self.status(key)
+        if key.id is None:
+            raise NoSuchJob(f"{key.place} waits in the inbox still, so there is no job to {kind}. Try again.", 409)
+        told: dict[str, Any] = await (await self.opened()).order("jobs", key.id, kind, values=values)
+        return str(told["answer"])
+
+    async def _route(self, route: str | None) -> str:
+        if route is not None:
+            return route
+        names = await self.routes()
+        if len(names) != 1:
+            raise NoSuchRoute(f"Say which route: {', '.join(names)}.", 400)
+        return names[0]
+
+
+def _is_over(job: JobStatus, when_held: WhenHeld) -> bool:
+    """Whether it is finished. JobTrouble if that needs a person."""
+    if job.state == "rejected":
+        raise JobWasRejected(f"{job.source} was rejected: {job.reason}", job)
+    if job.finished:
+        return True
+    if job.needs_person and when_held == "raise":
+        kind = JobStopped if job.state == "failed" else JobIsHeld
+        raise kind(f"{job.source} (job {job.id}) waits for {job.waits_for}", job)
+    return False
+
+
+async def next_of(pieces: AsyncGenerator[Sequence[AnsweredRow], None]) -> Sequence[AnsweredRow] | None:
+    """The next rows; None at the end."""
+    return await anext(pieces, None)

@@ -1,0 +1,135 @@
+"""A daemon that belongs to a client: a process of its own on the folders of a configuration.
+
+It is a whole daemon, with the lock, the spool, the budget and the ledger of those folders. It is a process of its own,
+so that a notebook keeps its working folder, its signals and its memory, and ends in good order with the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ..config import toml
+from ..config.locations import find_config
+from ..config.web import Address
+from ..errors import BatchdError, ConfigError, StateLocked, StateUnusable
+from .api import Api
+from .errors import NotReachable
+
+START_WITHIN = 120.0
+STOP_WITHIN = 60.0
+"""Seconds that it has to end in good order; nothing is lost if it is killed."""
+LOOK_EVERY = 0.05
+_KINDS: dict[int, Callable[[str], BatchdError]] = {4: ConfigError, 5: StateUnusable}
+
+
+def configuration_of(place: str | os.PathLike[str]) -> Path:
+    """The configuration at a path: a file, or `config.toml` in a folder. ConfigError if there is none."""
+    path = Path(place).expanduser()
+    return find_config(str(path / "config.toml" if path.is_dir() else path))
+
+
+class EmbeddedDaemon:
+    """A daemon process with a page of its own, at a socket that this user alone can open."""
+
+    def __init__(self, config: Path) -> None:
+        self._config = config
+        self._folder: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> Api:
+        """Start it; what is needed to call it. StateLocked says how to use the daemon that has the lock."""
+        self._folder = await asyncio.to_thread(lambda: Path(tempfile.mkdtemp(prefix="batchd-")))
+        token, socket = secrets.token_urlsafe(32), self._folder / "web.sock"
+        command = [sys.executable, "-m", "batchd", "--config", str(self._config), "--log-level", "warning"]
+        with (self._folder / "log").open("wb") as log:
+            # A session of its own: Ctrl-C in a terminal is meant for the program, which ends it.
+            self._process = await asyncio.to_thread(
+                lambda: subprocess.Popen(
+                    [*command, "run", "--for-client", str(socket)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            )
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{token}\n".encode())
+            self._process.stdin.flush()
+        api = Api(f"unix:{socket}", token, last_words=self.last_words)
+        try:
+            await self._ready(api)
+        except BaseException:
+            await api.close()
+            await self.stop()
+            raise
+        return api
+
+    async def stop(self) -> None:
+        """End it in good order. What is under way goes on at the next start."""
+        process, folder = self._process, self._folder
+        if process is not None:
+            assert process.stdin is not None
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+            try:
+                await asyncio.to_thread(process.wait, STOP_WITHIN)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                await asyncio.to_thread(process.wait)
+        if folder is not None:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    def last_words(self) -> str | None:
+        """What the process said last, if it has ended by itself."""
+        return None if self._process is None or self._process.poll() is None else self._said()
+
+    async def _ready(self, api: Api) -> None:
+        assert self._process is not None
+        until = time.monotonic() + START_WITHIN
+        while time.monotonic() < until:
+            status = self._process.poll()
+            if status is not None:
+                raise self._why(status)
+            with contextlib.suppress(NotReachable):
+                await api.get()
+                return
+            await asyncio.sleep(LOOK_EVERY)
+        raise NotReachable(f"The daemon of {self._config} has not started within {START_WITHIN:.0f} s. {self._said()}")
+
+    def _why(self, status: int) -> BatchdError:
+        said = self._said()
+        if status == StateLocked.exit_status:
+            return StateLocked(f"{said} {self._how_to_join()}")
+        kind = _KINDS.get(status)
+        return NotReachable(f"The daemon of {self._config} did not start. {said}") if kind is None else kind(said)
+
+    def _how_to_join(self) -> str:
+        with contextlib.suppress(BatchdError, ValueError):
+            listen = toml.read(self._config).data.get("web", {}).get("listen")
+            if isinstance(listen, str):
+                address = str(Address.parse(listen)).removesuffix("/")
+                return f'To use the one that runs: Client("{address}", token=...), with a token of `batchd web token`.'
+        return (
+            f'To use the one that runs, write [web] listen = "127.0.0.1:8321" into {self._config} and start it again; '
+            'then Client("http://127.0.0.1:8321", token=...), with a token of `batchd web token`.'
+        )
+
+    def _said(self) -> str:
+        assert self._folder is not None
+        try:
+            lines = (self._folder / "log").read_text("utf-8", "replace").splitlines()
+        except OSError:
+            lines = []
+        own = [line.removeprefix("batchd: ") for line in lines if line.startswith("batchd: ")]
+        return " ".join(own or lines[-3:]) or "It said nothing."

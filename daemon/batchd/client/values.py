@@ -1,0 +1,161 @@
+"""What the client gives: estimates, how a job stands, and answered rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+from ..columns import free_names
+from ..model import Json
+from ..sinks import OWN_COLUMNS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostEstimate:
+    """What rows would cost by a route, before anything is sent.
+
+    Money is in units of `currency`; None where it is not known, or without limit. `held` says that the job would wait
+    for a person or for room in the budget, and `reason` why. `record` is all that `batchd estimate --json` says.
+    """
+
+    route: str
+    provider: str
+    model: str
+    rows: int
+    requests: int
+    input_tokens: int
+    currency: str
+    batch_likely: float | None
+    batch_most: float | None
+    live_likely: float | None
+    live_most: float | None
+    held: bool
+    reason: str | None
+    record: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """From the daemon's record."""
+        own = next(each for each in record["models"] if each["of_route"])
+        batch, live = own["batch"] or {}, own["live"] or {}
+        return cls(
+            route=record["route"],
+            provider=own["provider"],
+            model=own["model"],
+            rows=record["rows"]["total"],
+            requests=record["requests"],
+            input_tokens=own["input_tokens"],
+            currency=record["currency"],
+            batch_likely=batch.get("likely"),
+            batch_most=batch.get("most"),
+            live_likely=live.get("likely"),
+            live_most=live.get("most"),
+            held=record["held"],
+            reason=None if record["refusal"] is None else record["refusal"]["reason"],
+            record=record,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStatus:
+    """How a job stands. `id` is None while its file waits in the inbox, which takes seconds.
+
+    `rows` counts them: total, ok, failed, skipped, answered. `needs_person` says that it waits for a person,
+    `waits_for` for what, and `reason` why it is held, rejected or stopped. Money is in units of `currency`. `record` is
+    all that the daemon says of it.
+    """
+
+    id: str | None
+    source: str
+    state: str
+    in_words: str
+    finished: bool
+    needs_person: bool
+    waits_for: str | None
+    route: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    rows: Mapping[str, int | None] = field(default_factory=dict)
+    cost: float | None = None
+    currency: str | None = None
+    reason: str | None = None
+    files: Sequence[str] = ()
+    record: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, job: Mapping[str, Any]) -> Self:
+        """From the daemon's record."""
+        return cls(
+            id=job["id"],
+            source=job["source"],
+            state=job["state"],
+            in_words=job["in_words"],
+            finished=job["finished"],
+            needs_person=job["group"] == "held" or job["state"] == "failed",
+            waits_for=job["waits_for"],
+            route=job["route"],
+            provider=job["provider"],
+            model=job["model"],
+            rows=job["rows"],
+            cost=job["cost"]["so_far"],
+            currency=job["cost"]["currency"],
+            reason=job["reason"],
+            files=[each["name"] for each in job["files"]],
+            record=job,
+        )
+
+    @classmethod
+    def in_inbox(cls, place: str) -> Self:
+        """Of a file that the daemon has not taken yet."""
+        return cls(
+            id=None,
+            source=place,
+            state="inbox",
+            in_words="arriving",
+            finished=False,
+            needs_person=False,
+            waits_for="the daemon to take the file from the inbox",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RowFailure:
+    """Why a row has no answer: a code for programs, a sentence for people."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredRow:
+    """One row with its outcome: `row` counts from 0. The values of `answer` are None if there is none."""
+
+    row: int
+    status: Literal["ok", "failed", "skipped"]
+    columns: Mapping[str, Json]
+    answer: Mapping[str, Json]
+    failure: RowFailure | None
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """From a line of the daemon."""
+        failure = record["failure"]
+        return cls(
+            row=record["row"],
+            status=record["status"],
+            columns=record["columns"],
+            answer=record["answer"],
+            failure=None if failure is None else RowFailure(failure["code"], failure["message"]),
+        )
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was answered."""
+        return self.status == "ok"
+
+    def as_dict(self) -> dict[str, Json]:
+        """Column to value as in a file of results: yours, the answer's, `status` and `error`."""
+        found = {**self.columns, **self.answer}
+        status, error = free_names(found, OWN_COLUMNS)
+        return {**found, status: self.status, error: None if self.failure is None else self.failure.message}
