@@ -70,6 +70,7 @@ bench: $(STAMP)  ## throughput, memory, validation and token counting, compared 
 	$(BIN)/python bench/stages.py
 	$(BIN)/python bench/small_files.py
 	$(BIN)/python bench/look.py
+	$(BIN)/python bench/idle.py
 	$(BIN)/python bench/tokens.py
 	$(BIN)/python bench/validating.py
 	-$(BIN)/python bench/files.py

@@ -691,7 +691,7 @@ async def test_only_what_has_changed_is_looked_at_again(store: Opened) -> None:
     first = await store.changes.take()
     assert (sorted(first.job_ids), first.batch_keys) == (["job", "one", "two"], ["batch"])
     nothing = await store.changes.take()
-    assert (nothing.job_ids, nothing.jobs, nothing.batch_keys, nothing.batches) == ([], [], [], [])
+    assert (nothing.job_ids, nothing.jobs, nothing.batch_keys, nothing.batches) == ((), (), (), ())
     await store.set("jobs", {"id": "one"}, reason="x")
     await store.set("parts", {"job": "job", "first": 0}, suspect=1)
     assert sorted((await store.changes.take()).job_ids) == ["job", "one"]

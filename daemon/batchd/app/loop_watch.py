@@ -36,7 +36,7 @@ class LoopWatch:
         self._state = state
         self.configuration = configuration
         self._seconds = seconds
-        self._tick = min(1.0, seconds / 4)
+        self._tick = min(5.0, seconds / 4)
         self._turns = 0
         self._dump: IO[bytes] | None = None
         self._ended = threading.Event()

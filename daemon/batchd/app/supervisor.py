@@ -131,13 +131,11 @@ class Supervisor:
         while not self._stopping.is_set():
             self._dropped.clear()
             # In a thread, since a share that hangs must not hold up the rest.
-            pause = await asyncio.to_thread(self._rescan)
+            pause = await asyncio.to_thread(self._before_scan)
             seen = None
             try:
                 seen = await self.intake.look()
                 await held_look.look(self.context)
-                if self._watcher is not None:
-                    await asyncio.to_thread(self._watcher.check)
                 await conditions.all_well(INBOX)
             except (OSError, StoreUnavailable) as error:
                 await conditions.say(INBOX, f"{_in_words(error)} Looking again every {pause:.0f} s.")
@@ -149,6 +147,12 @@ class Supervisor:
                 self._wake.set()
             due = seen.again_in if seen is not None else None
             await self._stopping.or_event(self._dropped, min(pause, due + BREATH) if due is not None else pause)
+
+    def _before_scan(self) -> float:
+        """Seconds until the next scan. First the watcher makes sure that it watches: the scan sees what it missed."""
+        if self._watcher is not None:
+            self._watcher.check()
+        return self._rescan()
 
     async def _work(self, *, until_idle: bool = False) -> None:
         try:

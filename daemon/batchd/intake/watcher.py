@@ -2,7 +2,7 @@
 
 Events get lost: of 8,000 files that arrived while a process was frozen, watchdog reported 3,836. After an inbox was
 deleted, renamed, unmounted or mounted over, it reports nothing more, with all its threads alive. So batchd ignores the
-content of events, and each look at the inbox ends with `check`, which restarts a watcher that reports nothing.
+content of events, and each look at the inbox begins with `check`, which restarts a watcher that reports nothing.
 Without watchdog, or on a network file system, the next rescan sees a new file.
 """
 

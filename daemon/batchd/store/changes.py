@@ -39,14 +39,21 @@ class ChangedRecords:
     batches: Sequence[Batch]
 
 
+NOTHING = ChangedRecords((), (), (), ())
+
+
 class ChangeLog:
     """The tables `changed_jobs` and `changed_batches`, which no other process sees. At first all are there."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._commits = -1
 
     async def take(self) -> ChangedRecords:
         """What has changed since the last call."""
+        if self._commits == self._database.commits:
+            return NOTHING
+        commits = self._database.commits
 
         def look(tx: Transaction) -> ChangedRecords:
             job_ids = [row["id"] for row in tx.fetch("changed_jobs")]
@@ -69,4 +76,6 @@ class ChangeLog:
                 tx.run("forget_changed_batches")
             return ChangedRecords(job_ids, jobs, batch_keys, batches)
 
-        return await self._database.read_beside_writes(look)
+        changed = await self._database.read_beside_writes(look)
+        self._commits = commits
+        return changed

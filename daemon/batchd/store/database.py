@@ -129,6 +129,8 @@ class Database:
         self._on_event = on_event
         self._lock = asyncio.Lock()
         self._waiting: list[_Waiting] = []
+        self.commits = 0
+        """How many were made, or tried: while it stays, nothing has changed but by other processes."""
 
     @classmethod
     async def open(
@@ -225,6 +227,7 @@ class Database:
 
     async def _commit(self) -> None:
         waiting, self._waiting = self._waiting, []
+        self.commits += 1
         try:
             done, news = await self.connection.carry_out(lambda connection: _commit(connection, waiting, self._now))
         except Exception as error:  # noqa: BLE001  # nothing was committed, and everyone who waits must hear of it
