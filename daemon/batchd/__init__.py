@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .answers.meaning import read_output_line as read_output_line
     from .archives import Archive as Archive
     from .archives import UnpackLimits as UnpackLimits
+    from .bodies.thinking import without_thinking as without_thinking
     from .bodies.usage import read_usage as read_usage
     from .calls import BatchesFound as BatchesFound
     from .calls import FindsBatches as FindsBatches
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "answers.meaning": ("read_output_line",),
     "archives": ("Archive", "UnpackLimits"),
+    "bodies.thinking": ("without_thinking",),
     "bodies.usage": ("read_usage",),
     "calls": ("BatchesFound", "FindsBatches", "LiveAnswer", "LiveCall"),
     "columns": ("cell_text", "free_names", "unique_names"),

@@ -29,3 +29,13 @@ class Plugin(ABC, Generic[SettingsT]):
 
     def __init__(self, settings: SettingsT) -> None:
         self.settings = settings
+
+
+def overrides_last(plugin: object, quick: str, plain: str) -> bool:
+    """Whether its `quick` method belongs to its `plain` one, and is not that of a base whose plain one it changed."""
+    for each in type(plugin).__mro__:
+        if quick in vars(each):
+            return True
+        if plain in vars(each):
+            break
+    return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -14,7 +14,7 @@ from batchd import Dialect, FileSink, Json, ResultRow, RowStatus, Settings, Shap
 
 from .bad_lines import original_line
 from .cells import FORMULA_SIGNS, Table, harmless
-from .csv_sink import again
+from .csv_sink import again, answered_lines
 from .encoding import encode_all
 from .jsonl_sink import JsonlSink, input_line
 from .quotes import original_text
@@ -57,6 +57,16 @@ class SameSink(FileSink[Settings]):
         if other is not None:
             return other.lines(shape, rows)
         return _json_lines(shape, rows) if _form(shape) == "jsonl" else _table_lines(shape, rows)
+
+    def answered(
+        self, shape: Shape, rows: Iterable[tuple[Sequence[Json], Sequence[Json]]]
+    ) -> Iterator[tuple[str, bytes]] | None:
+        """See FileSink."""
+        if self._other(shape) is not None or _form(shape) == "jsonl":
+            return None
+        came = _came(shape)
+        results = _results(came)
+        return ((f".results.{came.form}", results.lines(some).encode()) for some in answered_lines(rows))
 
     def encoders(self, shape: Shape) -> Mapping[str, Callable[[str], bytes]]:
         """See FileSink."""

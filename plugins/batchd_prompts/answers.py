@@ -23,6 +23,11 @@ class Answers(ABC):
     def read(self, text: str) -> Mapping[str, Json] | Failure:
         """The values of the columns, from the answer's text."""
 
+    def cells(self, text: str) -> list[Json] | None:
+        """The same in the order of the columns; None if it cannot be read."""
+        read = self.read(text)
+        return None if isinstance(read, Failure) else [read[column] for column in self.columns]
+
     def written(self, values: Mapping[str, Json]) -> str | None:  # noqa: ARG002  # not all forms can be written
         """An answer with these values of the columns, as a model would write it; None if that cannot be told."""
         return None
@@ -44,6 +49,10 @@ class WholeText(Answers):
         """See Answers."""
         return {self.columns[0]: text}
 
+    def cells(self, text: str) -> list[Json]:
+        """See Answers."""
+        return [text]
+
     def written(self, values: Mapping[str, Json]) -> str | None:
         """See Answers."""
         return _text(values.get(self.columns[0]))
@@ -64,6 +73,11 @@ class Separated(Answers):
                 f"expected {len(self.columns)} pieces separated by {self._separator!r}, got {len(pieces)}", text
             )
         return {column: piece.strip() for column, piece in zip(self.columns, pieces, strict=True)}
+
+    def cells(self, text: str) -> list[Json] | None:
+        """See Answers."""
+        pieces = (unfenced(text) if "```" in text else text).strip().split(self._separator)
+        return list(map(str.strip, pieces)) if len(pieces) == len(self.columns) else None
 
     def written(self, values: Mapping[str, Json]) -> str | None:
         """See Answers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from batchd import Body, Failure, Json, PromptBuilder, Response, Row
+from batchd import Body, Failure, Json, PromptBuilder, Response, Row, without_thinking
 
 from .answers import read_answer
 from .examples import checked_examples
@@ -83,6 +83,16 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
             return read
         whole = {kept: response.text or ""}
         return replace(read, answer=whole) if isinstance(read, Failure) else {**read, **whole}
+
+    def parse_many(self, texts: Iterable[str]) -> Iterator[list[Json] | None]:
+        """See PromptBuilder."""
+        thinking, cells = self.settings.keep_thinking, self._answers.cells
+        kept = self.settings.keep_answer
+        for text in texts:
+            answer = text if thinking else without_thinking(text)
+            # Of one without any text, `parse` says what is wrong.
+            values = cells(answer) if answer and not answer.isspace() else None
+            yield values if kept is None or values is None else [*values, text]
 
     def _body(self, texts: Sequence[str]) -> Body:
         said: list[Body] = [{"role": role, "content": text} for role, text in zip(self._roles, texts, strict=True)]

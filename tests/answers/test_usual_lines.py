@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from dataclasses import astuple
 from typing import Any
 
 import msgspec
@@ -12,9 +13,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchd.answers.meaning import _of_record, outcome
+from batchd.answers.meaning import _of_record, outcome, read_line
 from batchd.answers.usual_lines import UsualResponse, usual_response
+from batchd.answers.usual_texts import usual_text
 from batchd.model import Failure, Response, Usage
+
+from .lines import SHAPES
 
 USAGE = {
     "prompt_tokens": 12,
@@ -125,3 +129,27 @@ def test_both_ways_say_the_same(raw: bytes) -> None:
     slow = _of_record(msgspec.json.decode(raw), raw).outcome
     assert not isinstance(slow, Failure)
     assert what_is_said(quick) == what_is_said(slow)
+
+
+@given(LINES)
+@example(line())
+@example(line("Đẹp", usage={**USAGE, "total_tokens": 18}))
+def test_a_text_that_is_read_quickly_is_the_text(raw: bytes) -> None:
+    text = usual_text(raw)
+    if text is not None:
+        reading = read_line(raw)
+        assert isinstance(reading.outcome, Response)
+        assert (reading.line, reading.failure) == (raw, None)
+        assert reading.billed is not None
+        assert text == (reading.outcome.text, astuple(reading.billed)[:3])
+        assert not any(astuple(reading.billed)[3:])
+
+
+def test_of_every_kind_of_line_the_usual_text_is_the_text() -> None:
+    faults = []
+    for name, (raw, _) in SHAPES.items():
+        text, reading = usual_text(raw), read_line(raw)
+        if text is not None and (reading.failure or text[0] != getattr(reading.outcome, "text", None)):
+            faults.append(f"{name}: {text!r}, and not {reading.outcome!r}")
+    assert not faults, "\n".join(faults)
+    assert usual_text(line()) == ("yes", (12, 4, 5))

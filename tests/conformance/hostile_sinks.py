@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from batchd import DeliveryJob, Event, Receipt, ResultRows
+from batchd import DeliveryJob, Event, FileSink, Json, Receipt, ResultRow, ResultRows, Settings, Shape
 
 from .good_plugins import Lines, Notebook, Table
 
@@ -20,6 +20,23 @@ class Literal(Lines):
         with job.outbox.publishing(".texts") as file:
             async for row in rows:
                 file.write(" ".join(row.values).encode())
+
+
+class Careless(FileSink[Settings]):
+    """Leaves out the answer where it writes many rows."""
+
+    fails = "test_answered_rows_are_written_as_each_is"
+
+    def heads(self, shape: Shape) -> Mapping[str, bytes]:
+        return {".txt": b""}
+
+    def lines(self, shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
+        return ((".txt", f"{[*row.values, *row.answer]!r}\n".encode()) for row in rows)
+
+    def answered(
+        self, shape: Shape, rows: Iterable[tuple[Sequence[Json], Sequence[Json]]]
+    ) -> Iterator[tuple[str, bytes]]:
+        return ((".txt", f"{values!r}\n".encode()) for values, _ in rows)
 
 
 class Timed(Lines):

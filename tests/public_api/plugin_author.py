@@ -92,6 +92,7 @@ from batchd import (
     service_tables,
     signature,
     unique_names,
+    without_thinking,
 )
 from batchd.testing.conformance import (
     BatchProviderConformance,
@@ -204,6 +205,10 @@ class Translate(PromptBuilder[Settings]):
 
     def encode(self, rows: Iterable[Row], common: Body) -> Iterator[bytes | Failure]:
         return super().encode(rows, common)
+
+    def parse_many(self, texts: Iterable[str]) -> Iterator[list[Json] | None]:
+        for text in texts:
+            yield [without_thinking(text), None]
 
 
 class AsksWithText(PromptBuilder[Settings]):
@@ -450,6 +455,11 @@ class Lines(FileSink[Settings]):
 
     def lines(self, shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
         yield from ((".txt", line(row, shape.columns)) for row in rows if row.status is RowStatus.OK)
+
+    def answered(
+        self, shape: Shape, rows: Iterable[tuple[Sequence[Json], Sequence[Json]]]
+    ) -> Iterator[tuple[str, bytes]] | None:
+        return ((".txt", f"{values} {answer}\n".encode()) for values, answer in rows) if shape.columns else None
 
     def in_one_piece(self, shape: Shape) -> bool:
         return shape.dialect is not None and shape.dialect.form == "xlsx"

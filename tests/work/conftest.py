@@ -11,6 +11,9 @@ from batchd.domain.routing import PluginSpec
 
 PLUGINS = '''
 import msgspec
+from batchd_files.csv_sink import CsvSink
+from batchd_files.same_sink import SameSink
+from batchd_prompts.template import TemplateBuilder
 
 from batchd import BadRow, Failure, PromptBuilder, Reader, Settings, hookimpl
 
@@ -110,15 +113,54 @@ class Broken(Ask):
         yield
 
 
+class OneByOne(TemplateBuilder):
+    def parse(self, response):
+        return super().parse(response)
+
+
+class Nervous(TemplateBuilder):
+    def parse(self, response):
+        if response.text == "raise":
+            raise ValueError("never again")
+        if response.text == "half":
+            return {"one": "\\ud83d", "two": ""}
+        if response.text == "short":
+            return {"one": "short"}
+        return super().parse(response)
+
+    def parse_many(self, texts):
+        for text in texts:
+            if text == "raise":
+                raise ValueError("never again")
+            yield ["\\ud83d", ""] if text == "half" else ["short"] if text == "short" else text.split("|")
+
+
+class CsvByRow(CsvSink):
+    def lines(self, shape, rows):
+        return super().lines(shape, rows)
+
+
+class SameByRow(SameSink):
+    def lines(self, shape, rows):
+        return super().lines(shape, rows)
+
+
 @hookimpl
 def register_readers(register):
     register("cells", Cells)
 
 
 @hookimpl
+def register_sinks(register):
+    register("csv-by-row", CsvByRow)
+    register("same-by-row", SameByRow)
+
+
+@hookimpl
 def register_prompt_builders(register):
-    for builder in (Ask, Ahead, Fewer, More, Lines, Broken):
+    for builder in (Ask, Ahead, Fewer, More, Lines, Broken, Nervous):
         register(builder.__name__.lower(), builder)
+    register("one-by-one", OneByOne)
 '''
 
 

@@ -16,13 +16,12 @@ from batchd.answers.joining import ResultLine
 from batchd.answers.meaning import request_of
 from batchd.model import Usage
 from batchd.money.lanes import Lane
-from batchd.work.collecting.collect import (
+from batchd.work.collecting.collect import CollectTask, collect
+from batchd.work.collecting.distribute import (
     MAX_OPEN_FILES,
-    CollectTask,
     DistributeDone,
     DistributeTask,
     Share,
-    collect,
     distribute,
 )
 from batchd.work.part_files import decode_results, read_results, write_results

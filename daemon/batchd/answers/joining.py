@@ -18,6 +18,7 @@ from ..money.lanes import Lane
 from ..money.spending import Bill, Tally
 from .corrections import AnswerFault, storable
 from .meaning import Reading, answered_at, read_line, readable
+from .usual_texts import UsualTexts, cells_of
 
 _encoder = msgspec.json.Encoder()
 
@@ -157,6 +158,29 @@ def join(
     _add_planned(uncounted, planned, tally)
     joined.bill = tally.bill()
     return joined
+
+
+def join_usual(
+    usual: UsualTexts, builder: PromptBuilder[Any], tally: Tally, at: Callable[[int], None]
+) -> tuple[list[ResultLine], list[int]]:
+    """The outcomes of rows with a usual answer each, many at once; and the rows whose answers `join` must read.
+
+    What it says is what `join` would say. `at` gets each row before the builder is asked about it.
+    """
+    lines: list[ResultLine] = []
+    left: list[int] = []
+    given = cached = written = 0
+    values = cells_of(usual, builder, at)
+    for row, answer, tokens, line in zip(usual.rows, values, usual.tokens, usual.lines, strict=True):
+        if answer is None:
+            left.append(row)
+            continue
+        given += tokens[0]
+        cached += tokens[1]
+        written += tokens[2]
+        lines.append(ResultLine(row, True, answer, None, None, tokens, line))
+    tally.add_many(len(lines), Usage(given, cached, written))
+    return lines, left
 
 
 def _add_planned(uncounted: Sequence[tuple[int, Reading, bool]], planned: Planned | None, tally: Tally) -> None:

@@ -64,6 +64,16 @@ class Tally:
             self._live_cost += self._terms.at(Lane.LIVE, at).cost(usage)
             self._wasted_cost += cost if wasted else 0
 
+    @property
+    def takes_many(self) -> bool:
+        """Whether the cost of many answers follows from the sum of their tokens."""
+        return not self._tiered
+
+    def add_many(self, answers: int, usage: Usage) -> None:
+        """Add so many answers, all of them used, that have this usage together."""
+        self._answers += answers
+        _add(self._used, usage)
+
     def bill(self) -> Bill:
         """The sum so far."""
         used, wasted = Usage(*self._used), Usage(*self._wasted)

@@ -10,6 +10,7 @@ import msgspec
 
 from ..contracts import PromptBuilder
 from ..model import Body, Failure, Json, Response, Row
+from ..plugin_base import overrides_last
 from ..requests.rules import body_faults
 from .conformance_shared import PluginConformance, failure, no_json
 
@@ -54,6 +55,23 @@ ODD_BODIES: Sequence[Body] = (
     {"output": [{"type": "message", "content": [{"type": "output_text", "text": "Yes."}]}]},
     {"data": [{"embedding": [0.5, 0.25]}]},
     {"results": [{"flagged": True}]},
+)
+
+# Texts of answers that are odd, among others.
+ODD_TEXTS: Sequence[str] = (
+    "",
+    " \n",
+    "\u200b",
+    "<think>Short.</think>\n\nGood.",
+    "<think>",
+    "```\na|b|c\n```",
+    " a | b | c ",
+    "a|b|c|d|e|f|g|h",
+    '```json\n{"a": 1}\n```',
+    '{"a": 1} or {"a": 2}',
+    "[1, 2",
+    "null",
+    "\ufeffDẹp 👍🏽\u2028",
 )
 
 
@@ -228,6 +246,24 @@ class PromptBuilderConformance(PluginConformance):
                 assert isinstance(read, Mapping), (
                     f"parse() of {body!r} returned {read!r}; it must return columns or a Failure."
                 )
+
+    def test_many_answers_are_read_as_each_is(self) -> None:
+        """`parse_many` gives what `parse` gives, in order, for each text one list of values; or None, to leave it."""
+        texts = [*self.answers(), *ODD_TEXTS, *self.answers()]
+        builder = self.make()
+        if not overrides_last(builder, "parse_many", "parse"):
+            return
+        read = list(builder.parse_many(iter(texts)))
+        assert len(read) == len(texts), f"parse_many() gave {len(read)} answers for {len(texts)} texts."
+        for text, got in zip(texts, read, strict=True):
+            if got is None:
+                continue
+            one = builder.parse(_said(text))
+            expected = one if isinstance(one, Failure) else [one.get(column) for column in builder.columns]
+            assert got == expected, (
+                f"parse_many() reads {text!r} as {got!r}, and parse() as {expected!r}, in the order of `columns`. "
+                "Give None for a text that parse() is to read, such as one that it does not take."
+            )
 
     def _rows(self) -> Sequence[Row]:
         rows = self.rows()

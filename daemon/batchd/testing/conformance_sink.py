@@ -6,13 +6,15 @@ import asyncio
 import errno
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..contracts import Sink
+from ..file_sink import FileSink, Shape
 from ..model import RowStatus
+from ..plugin_base import overrides_last
 from ..receipts import Receipt
 from .conformance_memory import Looks, grows, homes_of
 from .conformance_shared import PATIENCE, PluginConformance, ask, passes_cancellation, sentences
@@ -56,6 +58,19 @@ class SinkConformance(PluginConformance):
             await sink.publish(sample_job(MemoryOutbox(), job="empty", counts=counts), nothing)
 
         self._ask(question)
+
+    def test_answered_rows_are_written_as_each_is(self) -> None:
+        """Of a `FileSink`: `answered` gives the lines that `lines` gives for such rows, or None."""
+        sink = self.make()
+        if not isinstance(sink, FileSink) or not overrides_last(sink, "answered", "lines"):
+            return
+        for rows in (sample_rows(), many_rows(300)):
+            shape = Shape("job", rows.columns, rows.answer_columns)
+            answered = [row for row in rows if row.status is RowStatus.OK]
+            quick = sink.answered(shape, ((row.values, row.answer) for row in answered))
+            if quick is not None:
+                expected, got = _files(sink.lines(shape, answered)), _files(quick)
+                assert got == expected, f"answered() writes {got!r}, and lines() {expected!r}, of the same rows."
 
     def test_publishing_again_does_not_differ(self) -> None:
         """The daemon may be killed before it has stored that the job was published."""
@@ -228,6 +243,13 @@ class SinkConformance(PluginConformance):
                 await sink.aclose()
 
         ask(asking)
+
+
+def _files(lines: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    for suffix, some in lines:
+        files[suffix] = files.get(suffix, b"") + some
+    return files
 
 
 def _plain_rows() -> FakeRows:

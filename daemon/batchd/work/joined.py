@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from ..answers.joining import ResultLine
 from ..contracts import ResultRow
 from ..domain.rows import Run, decode, fitted
 from ..errors import BatchdError
-from ..model import BadRow, Failure, RowStatus, Usage
+from ..model import BadRow, Failure, Json, RowStatus, Usage
 from .part_files import lines_of, read_results
 
 SKIPPED = Failure("cancelled", "The job was cancelled before this row was answered.")
@@ -24,18 +25,27 @@ def joined(run: Run, results: Iterable[ResultLine] | None = None, *, names: Sequ
 
     `results` are the outcomes, if they are in memory already, and `names` those of the columns of the results.
     """
+    width = len(run.columns)
+    return (result_row(each, width, names) for each in matched(run, results))
+
+
+Matched: TypeAlias = tuple[int, Sequence[Json] | BadRow, ResultLine | None]
+"""The number of a row, its record and its outcome; None if its job was cancelled before it had one."""
+
+
+def matched(run: Run, results: Iterable[ResultLine] | None = None) -> Iterator[Matched]:
+    """The same, as they are stored."""
     if results is None:
         results = read_results(Path(run.results)) if run.results else ()
     outcomes = iter(results)
     outcome = next(outcomes, None)
     number = run.first
-    width = len(run.columns)
     for line in lines_of(Path(run.rows), run.offset, run.length):
         if outcome is not None and outcome.row == number:
-            yield _joined(number, line, width, outcome, names)
+            yield number, decode(line), outcome
             outcome = next(outcomes, None)
         elif run.cancelled:
-            yield _joined(number, line, width, None, names)
+            yield number, decode(line), None
         else:
             raise RowsDoNotAddUp(f"Row {number} of {run.rows} has no outcome; nothing is delivered.")
         number += 1
@@ -46,8 +56,9 @@ def joined(run: Run, results: Iterable[ResultLine] | None = None, *, names: Sequ
         )
 
 
-def _joined(number: int, line: bytes, width: int, outcome: ResultLine | None, names: Sequence[str]) -> ResultRow:
-    record = decode(line)
+def result_row(row: Matched, width: int, names: Sequence[str]) -> ResultRow:
+    """The row as sinks get it."""
+    number, record, outcome = row
     # The frequent cases first: this runs once for each row of every job that is delivered.
     original = record if type(record) is list else record.values if isinstance(record, BadRow) else record
     values = original if len(original) == width else fitted(original, width)

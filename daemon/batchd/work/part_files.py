@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,8 @@ from ..files import replacing
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(ResultLine)
+_TOGETHER = 100
+"""Outcomes that are encoded together: each may hold a long answer."""
 _corrections = msgspec.json.Decoder(dict[int, AnswerFault])
 
 
@@ -49,10 +52,10 @@ def decode_results(path: Path) -> dict[int, ResultLine]:
 
 def write_results(path: Path, results: Iterable[ResultLine]) -> None:
     """Write a results file, complete or not at all."""
+    lines = iter(results)
     with replacing(path) as file:
-        for result in results:
-            file.write(_encoder.encode(result))
-            file.write(b"\n")
+        while some := list(islice(lines, _TOGETHER)):
+            file.write(_encoder.encode_lines(some))
 
 
 def read_corrections(path: str | None) -> dict[int, AnswerFault]:

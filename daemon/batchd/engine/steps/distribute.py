@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ...domain.lifecycle import Distribute
-from ...work.collecting.collect import DistributeTask, Share, distribute
+from ...work.collecting.distribute import DistributeTask, Share, distribute
 from ..context import Context
 
 

@@ -1,30 +1,28 @@
-"""From a batch's answers to results: distribute the lines to the parts, then join each part's lines with its rows."""
+"""From a part's answers to its results: joins the lines with its rows."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 
 from ...answers.corrections import AnswerFault
-from ...answers.joining import Joined, ResultLine, answer_size, join
-from ...answers.meaning import read_line, request_of
-from ...answers.unknown_calls import add_unknown_calls, is_unknown_call
+from ...answers.joining import Joined, ResultLine, answer_size, join, join_usual
+from ...answers.meaning import read_line
+from ...answers.unknown_calls import add_unknown_calls
 from ...contracts import PromptBuilder
 from ...domain.routing import PluginSpec
-from ...files import replacing
-from ...model import Failure, Json, RequestId, Response, Usage
+from ...model import Failure, Json, Response, Usage
 from ...money.lanes import Lane
 from ...money.pricing import Terms
 from ...money.spending import Bill, Tally
+from ...plugin_base import overrides_last
 from ...sending.line_refusals import NOTHING, LineRefusals, LineVerdict
 from ...sending.whose_fault import ServiceRefusal
 from ...workers import worker_plugins
@@ -34,107 +32,9 @@ from ..planning.ahead import remember_ahead
 from ..planning.identical_rows import read_follows
 from ..planning.planned import planned_usage
 from ..planning.reuse import Followed, Keys, follow, read_keys, remember
-from .answer_lines import ReadLimits, answer_lines
 from .render import RenderTask, render_lines
+from .sorted_answers import part_answers, sort_answers
 from .summary import SummaryTask, summarize, write_summary
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A part's share of a batch: its rows, and the file that its lines go to."""
-
-    job: str
-    first: int
-    rows: int
-    answers: str
-
-
-@dataclass(frozen=True, slots=True)
-class DistributeTask:
-    """Distribute the lines of `answers` to the parts of the batch; lines of no row go to `strays`.
-
-    `requests` is what was sent.
-    """
-
-    answers: str
-    shares: Sequence[Share]
-    strays: str
-    requests: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DistributeDone:
-    """The number of lines that belong to a part, and of those that belong to none."""
-
-    answers: int
-    strays: int
-
-
-# A service may open few files at a time, and a batch may hold thousands of small parts.
-MAX_OPEN_FILES = 200
-
-
-STRAYS_KEPT = 10_000
-"""Enough to see what a service did; more could fill the memory."""
-
-
-def distribute(
-    task: DistributeTask, *, max_open_files: int = MAX_OPEN_FILES, strays_kept: int = STRAYS_KEPT
-) -> DistributeDone:
-    """Write each part's lines in the order of arrival, each after its row's number and a space."""
-    answers = 0
-    all_strays: list[bytes] = []
-    for start in range(0, len(task.shares), max_open_files):
-        shares = task.shares[start : start + max_open_files]
-        distributed, strays = _write_to(
-            task, shares, everyone=task.shares, strays_kept=strays_kept if start == 0 else 0
-        )
-        answers += distributed
-        all_strays += strays
-    if all_strays:
-        with replacing(Path(task.strays)) as file:
-            file.writelines(all_strays)
-    return DistributeDone(answers, len(all_strays))
-
-
-def _write_to(
-    task: DistributeTask, shares: Sequence[Share], *, everyone: Sequence[Share], strays_kept: int
-) -> tuple[int, list[bytes]]:
-    answers = 0
-    strays: list[bytes] = []
-    owners = _Owners(everyone)
-    with ExitStack() as stack:
-        files = {share.answers: stack.enter_context(replacing(Path(share.answers))) for share in shares}
-        for line in answer_lines(Path(task.answers), ReadLimits.of(task.requests)):
-            owner = owners.of(request_of(line))
-            if owner is None:
-                if len(strays) < strays_kept:
-                    strays.append(line + b"\n")
-                continue
-            share, row = owner
-            file = files.get(share.answers)
-            if file is not None:
-                answers += not is_unknown_call(line)
-                file.write(b"%d %b\n" % (row, line))
-    return answers, strays
-
-
-class _Owners:
-    """Finds the share and the row that a request belongs to."""
-
-    def __init__(self, shares: Sequence[Share]) -> None:
-        self._by_job: dict[str, list[Share]] = defaultdict(list)
-        for share in sorted(shares, key=lambda share: share.first):
-            self._by_job[share.job].append(share)
-        self._firsts = {job: [share.first for share in shares] for job, shares in self._by_job.items()}
-
-    def of(self, request: RequestId | None) -> tuple[Share, int] | None:
-        if request is None or request.job not in self._by_job:
-            return None
-        job, row = request
-        number = bisect_right(self._firsts[job], row) - 1
-        share = self._by_job[job][max(number, 0)]
-        return (share, row) if share.first <= row < share.first + share.rows else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,54 +148,54 @@ def refusal_of(line: bytes) -> ServiceRefusal | None:
 def collect(task: CollectTask) -> CollectDone:
     """Write the part's new results file: the outcomes from before, and those of this attempt."""
     settled = decode_results(Path(task.settled)) if task.settled else {}
-    answers: dict[int, list[bytes]] = defaultdict(list)
-    unknown: set[int] = set()
-    for line in lines_of(Path(task.answers)):
-        row, _, output_line = line.partition(b" ")
-        if is_unknown_call(output_line):
-            unknown.add(int(row))
-        else:
-            answers[int(row)].append(output_line.rstrip(b"\n"))
-    tally = Tally(task.terms, task.lane)
-    sizes = {row: max(map(answer_size, answers.get(row, ())), default=0) for row in unknown}
-    add_unknown_calls(tally, unknown, lambda rows: _planned(task, rows), sizes)
     keys = read_keys(task.keys)
     rows = range(task.first, task.first + task.rows)
     not_asked = settled.keys() | keys.followers.keys() | read_follows(task.follows).keys()
     open_rows = [asked for asked in rows if asked not in not_asked]
-    refusals = LineRefusals()
-    for asked in open_rows:
-        refusals.add(asked, [refusal_of(line) for line in answers.get(asked, ())])
-    verdict = refusals.judge(
-        body_keys=_body_keys(task) if refusals.by_row else (),
-        proven=task.proven or any(line.ok for line in settled.values()),
-        batch_answered=task.batch_answered,
-    )
-    if verdict.route is not None:
-        return CollectDone(0, 0, len(open_rows), {}, tally.bill(), refusals=verdict)
-    open_rows = [asked for asked in open_rows if asked not in verdict.held]
+    tally = Tally(task.terms, task.lane)
     with limited(task.row_timeout) as progress:
+        builder = worker_plugins.builder(task.builder)
+        many = not task.given_up and tally.takes_many and overrides_last(builder, "parse_many", "parse")
+        progress.ours = True
+        found = sort_answers(part_answers(Path(task.answers)), frozenset(open_rows) if many else ())
+        sizes = {row: max(map(answer_size, found.lines.get(row, ())), default=0) for row in found.unknown}
+        add_unknown_calls(tally, found.unknown, lambda rows: _planned(task, rows), sizes)
+        refusals = LineRefusals(asked=len(found.usual.rows), answered=len(found.usual.rows))
+        usual = frozenset(found.usual.rows)
+        for asked in open_rows:
+            if asked not in usual:
+                refusals.add(asked, [refusal_of(line) for line in found.lines.get(asked, ())])
+        verdict = refusals.judge(
+            body_keys=_body_keys(task) if refusals.by_row else (),
+            proven=task.proven or any(line.ok for line in settled.values()),
+            batch_answered=task.batch_answered,
+        )
+        if verdict.route is not None:
+            return CollectDone(0, 0, len(open_rows), {}, tally.bill(), refusals=verdict)
+        progress.ours = False
 
         def planned(sizes: Mapping[int, int]) -> Mapping[int, Usage]:
             progress.ours = True
             return _planned(task, sizes)
 
-        builder = worker_plugins.builder(task.builder)
+        answered, left = join_usual(found.usual, builder, tally, progress.at)
+        found.give_back(frozenset(left))
         if task.given_up:
             builder = cast("PromptBuilder[Any]", _WithoutGivenUp(builder, task.given_up, progress))
+        done = {line.row for line in answered} | verdict.held
         joined = join(
-            _noted(open_rows, progress),
-            answers,
+            _noted([asked for asked in open_rows if asked not in done], progress),
+            found.lines,
             builder,
             attempt=task.attempt,
             attempts=task.attempts,
             tally=tally,
             planned=planned,
-            none_yet=not any(line.ok for line in settled.values()),
+            none_yet=not answered and not any(line.ok for line in settled.values()),
         )
-    joined.lines = [_with_key(line, task.limit_key) for line in joined.lines]
-    followed = follow(keys, {line.row: line for line in joined.lines}, task.job)
-    lines = sorted([*settled.values(), *joined.lines, *followed.lines], key=lambda line: line.row)
+    joined.lines = [*answered, *(_with_key(line, task.limit_key) for line in joined.lines)]
+    followed = follow(keys, {line.row: line for line in joined.lines} if keys.followers else {}, task.job)
+    lines = sorted([*settled.values(), *joined.lines, *followed.lines], key=attrgetter("row"))
     write_results(Path(task.results), lines)
     if task.next_corrections is not None:
         write_corrections(task.next_corrections, _next_corrections(task, lines, joined, followed, keys))

@@ -6,16 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
-from typing import IO
+from typing import IO, Any
 
 from ...answers.joining import ResultLine
 from ...contracts import ResultRow
 from ...domain.routing import PluginSpec
 from ...domain.rows import Run
-from ...file_sink import Shape
+from ...file_sink import FileSink, Shape
+from ...model import Json
+from ...plugin_base import overrides_last
 from ...workers import worker_plugins
 from ...workers.limits import ROW_TIMEOUT, Progress, limited
-from ..joined import joined
+from ..joined import Matched, matched, result_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +46,55 @@ def render_lines(
         progress = stack.enter_context(limited(row_timeout))
         sink = worker_plugins.file_sink(task.sink)
         pieces: dict[str, IO[bytes]] = {}
-        names = task.shape.names
-        rows = chain(joined(task.run, results, names=names), *(joined(run, names=names) for run in task.more))
-        for suffix, line in sink.lines(task.shape, _noted(rows, progress)):
+        rows = chain(matched(task.run, results), *map(matched, task.more))
+        for suffix, lines in _Rendering(sink, task.shape, rows, progress).lines():
             piece = pieces.get(suffix)
             if piece is None:
                 piece = pieces[suffix] = stack.enter_context(open(f"{task.target}{suffix}", "wb", buffering=1 << 18))
-            piece.write(line)
+            piece.write(lines)
         return {suffix: piece.tell() for suffix, piece in pieces.items()}
 
 
-def _noted(rows: Iterable[ResultRow], progress: Progress) -> Iterator[ResultRow]:
-    for row in rows:
-        progress.at(row.number)
-        yield row
+class _Rendering:
+    """Has runs of rows with an answer rendered many at once where the sink can, and all others row by row."""
+
+    def __init__(self, sink: FileSink[Any], shape: Shape, rows: Iterator[Matched], progress: Progress) -> None:
+        self._sink, self._shape, self._rows, self._progress = sink, shape, rows, progress
+        self._width, self._answer, self._names = len(shape.columns), len(shape.answer_columns), shape.names
+        self._many = overrides_last(sink, "answered", "lines")
+        self._next = next(rows, None)
+
+    def lines(self) -> Iterator[tuple[str, bytes]]:
+        while self._next is not None:
+            rendered = self._sink.answered(self._shape, self._answered()) if self._many else None
+            if rendered is not None:
+                yield from rendered
+                if self._next is None:
+                    return
+            # What it has left, though it could have taken it, goes the other way, with all that follows.
+            self._many = rendered is not None and not self._is_answered(self._next)
+            yield from self._sink.lines(self._shape, self._others())
+
+    def _is_answered(self, row: Matched) -> bool:
+        _, record, outcome = row
+        return (
+            outcome is not None
+            and outcome.ok
+            and type(record) is list
+            and len(record) == self._width
+            and len(outcome.answer) == self._answer
+        )
+
+    def _answered(self) -> Iterator[tuple[Sequence[Json], Sequence[Json]]]:
+        at, rows = self._progress.at, self._rows
+        while (row := self._next) is not None and self._is_answered(row):
+            number, record, outcome = row
+            at(number)
+            self._next = next(rows, None)
+            yield record, outcome.answer  # type: ignore[misc, union-attr]  # both are there, as was just seen
+
+    def _others(self) -> Iterator[ResultRow]:
+        while (row := self._next) is not None and not (self._many and self._is_answered(row)):
+            self._progress.at(row[0])
+            self._next = next(self._rows, None)
+            yield result_row(row, self._width, self._names)

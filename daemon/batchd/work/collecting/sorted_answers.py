@@ -1,0 +1,66 @@
+"""The answers of a part, sorted by how they are read: the usual ones many at once, all others line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from ...answers.unknown_calls import is_unknown_call
+from ...answers.usual_texts import UsualTexts, usual_text
+from ..part_files import lines_of
+
+
+def part_answers(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Row and line of each answer of a part, in order of arrival."""
+    for line in lines_of(path):
+        row, _, output_line = line.partition(b" ")
+        yield int(row), output_line.rstrip(b"\n")
+
+
+@dataclass(slots=True)
+class SortedAnswers:
+    """`usual` has the rows with one usual answer, `lines` the lines of all other rows, in order of arrival.
+
+    The rows of `unknown` had a call of unknown outcome.
+    """
+
+    usual: UsualTexts = field(default_factory=UsualTexts)
+    lines: dict[int, list[bytes]] = field(default_factory=dict)
+    unknown: set[int] = field(default_factory=set)
+
+    def give_back(self, rows: Collection[int]) -> None:
+        """The answers of these rows are to be read line by line as well."""
+        if not rows:
+            return
+        for row, line in zip(self.usual.rows, self.usual.lines, strict=True):
+            if row in rows:
+                # The line of a usual answer is the first of its row.
+                self.lines.setdefault(row, []).insert(0, bytes(line))
+
+
+def sort_answers(answers: Iterable[tuple[int, bytes]], wanted: Collection[int]) -> SortedAnswers:
+    """Sort them. Only those of `wanted` rows are tried to be read as usual ones."""
+    found = SortedAnswers()
+    usual, lines = found.usual, found.lines
+    seen: set[int] = set()
+    again: set[int] = set()
+    for row, line in answers:
+        if row not in seen:
+            seen.add(row)
+            if row in wanted and (read := usual_text(line)) is not None:
+                usual.add(row, *read, msgspec.Raw(line))
+                continue
+        else:
+            again.add(row)
+        if is_unknown_call(line):
+            found.unknown.add(row)
+        else:
+            lines.setdefault(row, []).append(line)
+    odd = (again | found.unknown) & set(usual.rows) if again or found.unknown else ()
+    if odd:
+        found.give_back(odd)
+        found.usual = usual.without(odd)
+    return found
