@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib.util
 import os
 import select
 import signal
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from batchd.errors import FileRefused, PluginError, WorkerLost
+from batchd.workers.fork_server import PRELOADED
 from batchd.workers.local import Workers
 
 from .tasks import (
@@ -250,3 +252,8 @@ async def test_closing_leaves_no_thread_behind(tmp_path: Path) -> None:
         pool.close()
         left = {each.name for each in set(threading.enumerate()) - before if not each.name.startswith("asyncio_")}
         assert left == set()
+
+
+def test_what_is_imported_ahead_is_there() -> None:
+    # The fork server passes over what it cannot find, and each worker would import it for itself.
+    assert [name for name in PRELOADED if importlib.util.find_spec(name) is None] == []

@@ -75,8 +75,8 @@ def load(name: str) -> None:
     """Load a vocabulary before it is needed."""
     tokenizer = tokenizer_of(name)
     if tokenizer is not None:
-        # splintr delays half of that until the first letters that are not ASCII.
-        tokenizer.encode_ordinary("é")
+        # splintr delays most of that until the first word with letters that are not ASCII.
+        tokenizer.encode_ordinary("Xin chào, 3")
 
 
 def _known_vocabulary(model: str) -> str | None:

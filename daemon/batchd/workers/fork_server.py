@@ -7,8 +7,10 @@ import signal
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 
-_TASKS = ("read", "plan", "collect", "render", "split", "fail_rows")
+_TASKS = ("reading.read", "planning.plan", "planning.split", "collecting.collect", "collecting.fail_rows")
+_FOR_NEARLY_EVERY_FILE = ("batchd.delivery.report_html", "jinja2.sandbox")
 PRELOADED = [*(f"batchd.work.{task}" for task in _TASKS), "batchd.workers.vocabulary", "batchd.workers.run_task"]
+PRELOADED += _FOR_NEARLY_EVERY_FILE
 """By name: what runs tasks knows none of them."""
 
 
