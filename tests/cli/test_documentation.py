@@ -89,6 +89,6 @@ def test_the_states_of_a_job_are_those_that_status_shows() -> None:
 def test_commands_of_the_built_in_plugins_are_mentioned() -> None:
     known = {name.split()[1] for name, _ in commands()}
     others = set(group.list_commands(click.Context(group, obj=Call()))) - known
-    assert others == {"demo", "sandbox"}
+    assert others == {"demo", "mcp", "sandbox"}
     for name in others:
         assert re.search(rf"\b{name}\b", TEXT.partition("## Exit statuses")[0]), name

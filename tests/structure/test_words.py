@@ -65,6 +65,7 @@ CHECKED = (
     "docs/costs.md",
     "docs/files.md",
     "docs/glossary.md",
+    "docs/mcp.md",
     "docs/plugins.md",
     "docs/promises.md",
     "docs/real-key.md",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
 from typing import TYPE_CHECKING, Any, Self
 
 from .core import Core, JobKey, WhenHeld, next_of
@@ -87,6 +87,10 @@ class AsyncSubmittedJob:
         """As SubmittedJob.wait."""
         return await self._core.loop.wait(self._core.wait(self._key, timeout, when_held))
 
+    async def wait_for_id(self, timeout: float = 60.0) -> str:  # noqa: ASYNC109  # as the other client has it
+        """As SubmittedJob.wait_for_id."""
+        return await self._core.loop.wait(self._core.taken(self._key, timeout))
+
     def results(self) -> AsyncAnsweredRows:
         """As SubmittedJob.results."""
         return AsyncAnsweredRows(self._core, self._key)
@@ -114,7 +118,7 @@ class AsyncAnsweredRows(AsyncIterable[AnsweredRow]):
         self._core = core
         self._key = key
 
-    async def __aiter__(self) -> AsyncIterator[AnsweredRow]:
+    async def __aiter__(self) -> AsyncGenerator[AnsweredRow, None]:
         wait, pieces = self._core.loop.wait, self._core.results(self._key)
         try:
             while (piece := await wait(next_of(pieces))) is not None:

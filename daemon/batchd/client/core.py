@@ -138,6 +138,16 @@ class Core:
             await asyncio.sleep(min(pause, left))
             pause = min(MAX_PAUSE, pause * 1.3)
 
+    async def taken(self, key: JobKey, seconds: float) -> str:
+        """The id of the job, once the daemon has taken its file. WaitedTooLong if that takes longer."""
+        until, pause = time.monotonic() + seconds, FIRST_LOOK
+        while (status := await self.status(key)).id is None:
+            if time.monotonic() > until:
+                raise WaitedTooLong(f"{key.place} waits in the inbox still after {seconds:g} s.", status)
+            await asyncio.sleep(pause)
+            pause = min(MAX_PAUSE, pause * 1.3)
+        return status.id
+
     async def results(self, key: JobKey) -> AsyncGenerator[Sequence[AnsweredRow], None]:
         """All rows in order, some at a time."""
         if key.id is None:

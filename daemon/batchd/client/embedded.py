@@ -115,14 +115,15 @@ class EmbeddedDaemon:
         return NotReachable(f"The daemon of {self._config} did not start. {said}") if kind is None else kind(said)
 
     def _how_to_join(self) -> str:
+        advice = 'To use the one that runs, name its address: Client("{0}", token=...), or batchd mcp --url {0}'
         with contextlib.suppress(BatchdError, ValueError):
             listen = toml.read(self._config).data.get("web", {}).get("listen")
             if isinstance(listen, str):
                 address = str(Address.parse(listen)).removesuffix("/")
-                return f'To use the one that runs: Client("{address}", token=...), with a token of `batchd web token`.'
+                return f"{advice.format(address)}, with a token of `batchd web token`."
         return (
-            f'To use the one that runs, write [web] listen = "127.0.0.1:8321" into {self._config} and start it again; '
-            'then Client("http://127.0.0.1:8321", token=...), with a token of `batchd web token`.'
+            f"{advice.format('http://127.0.0.1:8321')}, with a token of `batchd web token`. It needs "
+            f'[web] listen = "127.0.0.1:8321" in {self._config} for that, and a restart.'
         )
 
     def _said(self) -> str:

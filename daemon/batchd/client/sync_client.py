@@ -103,6 +103,10 @@ class SubmittedJob:
         """
         return self._core.loop.run(self._core.wait(self._key, timeout, when_held))
 
+    def wait_for_id(self, timeout: float = 60.0) -> str:
+        """Its id, once the daemon has taken its file from the inbox; WaitedTooLong if it has not."""
+        return self._core.loop.run(self._core.taken(self._key, timeout))
+
     def results(self) -> AnsweredRows:
         """Its rows with their answers, once it is finished."""
         return AnsweredRows(self._core, self._key)
