@@ -79,10 +79,11 @@ def test_the_keys_of_the_json_are_a_promise(tmp_path: Path) -> None:
         "collected",
         "finished",
         "late",
+        "rests_until",
         "purged",
         "expected",
     }
-    assert {record["timestamps"].pop(name) for name in ("purged", "late", "expected")} == {None}
+    assert {record["timestamps"].pop(name) for name in ("purged", "late", "expected", "rests_until")} == {None}
     assert all(moment.endswith("Z") for moment in record["timestamps"].values())
 
 

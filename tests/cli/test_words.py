@@ -14,7 +14,7 @@ from batchd.app.dropping import NotClear, places
 from batchd.domain.routing import PluginSpec, Route
 from batchd.domain.subjects import Subject
 from batchd.status.formatting import clean, count, join, local_time, money, short_count, since, span, utc
-from batchd.status.job_words import needs_a_person, state_in_words, waits_for
+from batchd.status.job_words import needs_a_person, rests_until, state_in_words, waits_for
 from batchd.store.reading.records import BatchSummary, JobSummary
 
 
@@ -158,6 +158,19 @@ def test_a_batch_without_news_for_long_is_named() -> None:
     )
     by_order = replace(stopped, cancelled=True)
     assert str(waits_for(by_order, (), awake=True, now=now)).endswith("; stopping batch b2 there")
+
+
+def test_rows_that_rest_are_told_with_their_time() -> None:
+    now = 86_400.0 * 300
+    resting = job(parts={"planned": 1}, rest_until=now + 600)
+    until = f"; rows that acme refused rest until {since(now + 600, now)}"
+    assert waits_for(resting, (), awake=True, now=now) == f"a batch to acme, which other files may share{until}"
+    assert str(waits_for(replace(resting, batches=[batch()]), (), awake=True, now=now)).endswith(until)
+    assert "rest until" not in str(waits_for(resting, (), awake=True, now=now + 601))
+    chained = job(state="chained", steps=[replace(resting, route="second", family="k3j9x2ab")])
+    assert str(waits_for(chained, (), awake=True, now=now)).endswith(until)
+    assert rests_until(chained, now) == now + 600
+    assert rests_until(replace(resting, state="delivering"), now) is None
 
 
 def test_without_a_daemon_all_wait_for_one_but_what_needs_a_person() -> None:

@@ -73,6 +73,7 @@ def test_it_is_in_the_language_of_the_place() -> None:
         ({}, (Subject.provider("acme"),), "The service does not work at the moment."),
         ({}, (DISK,), "The results cannot be written at the moment."),
         ({"state": "delivering", "batches": ()}, (Subject.sink("csv"),), "The results cannot be written"),
+        ({"rest_until": NOW + 600}, (), "are asked again from 15 Jan 2027, 08:10 (UTC) on."),
         ({"batches": (batch(submitted_at=NOW - 9_000),)}, (), "It takes longer than usual."),
     ],
 )

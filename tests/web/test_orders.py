@@ -8,6 +8,7 @@ from typing import Any
 
 from batchd.engine.steps.orders import obey
 from batchd.status.story import story
+from batchd.web.tokens import WebRole
 
 from ..cli.cli_kit import House, finished_house, stuck
 from .web_kit import served
@@ -71,7 +72,9 @@ async def test_orders_of_programs(finished: House, finished_job: str, with_held_
             (f"{job}/approve", {"most": "1"}, 400),
             (f"{job}/skip-sink", {"sink": "csv"}, 202),
             (f"{job}/skip-sink", {}, 400),
-            (f"{job}/purge", {}, 404),
+            (f"{job}/purge", {}, 202),
+            (f"{job}/purge", {"sink": "csv"}, 400),
+            ("/api/v1/jobs/nosuch/purge", {}, 404),
             (f"{job}/delete", {}, 404),
             ("/api/v1/jobs/nosuch/cancel", {}, 404),
             ("/api/v1/jobs/%27%20OR%201=1--/cancel", {}, 404),
@@ -104,6 +107,35 @@ async def test_orders_of_programs(finished: House, finished_job: str, with_held_
         assert answer.status == 202
         text = await web.program().text("/?group=held")
         assert "reviews/held.csv" in text
+
+
+async def test_a_finished_job_is_purged_on_its_page_by_those_who_may_order(finished: House, finished_job: str) -> None:
+    before = len(orders_of(finished))
+    async with served(finished) as web:
+        browser = await web.browser()
+        for language, sentences in (
+            ("en", ("Purge…", "the working files", "at the provider", "are yours, and stay", "cannot be undone")),
+            ("vi", ("Xóa dữ liệu…", "các tập tin làm việc", "là của bạn", "Không thể hoàn tác")),
+        ):
+            text = await browser.text(f"/jobs/{finished_job}?lang={language}")
+            form = text[text.index("<details>") : text.index("</details>")]
+            assert f'action="/jobs/{finished_job}/purge"' in form
+            assert [each for each in sentences if each not in form] == []
+        reader = await web.browser(WebRole.READ)
+        assert "/purge" not in await reader.text(f"/jobs/{finished_job}")
+        assert (await reader.post(f"/jobs/{finished_job}/purge")).status == 403
+        assert (await web.program(WebRole.READ).post(f"/api/v1/jobs/{finished_job}/purge")).status == 403
+        assert len(orders_of(finished)) == before
+        answer = await browser.post(f"/jobs/{finished_job}/purge")
+        assert answer.status == 303
+    [order] = orders_of(finished)[before:]
+    assert (order["kind"], order["target"], order["door"]) == ("purge", finished_job, "page")
+
+
+async def test_a_job_under_way_has_no_button_to_purge_it(house: House) -> None:
+    job = await asyncio.to_thread(stuck, house)
+    async with served(house) as web:
+        assert "/purge" not in await (await web.browser()).text(f"/jobs/{job}")
 
 
 async def test_a_refusal_of_the_daemon_is_a_conflict(tmp_path: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import time
 from pathlib import Path
 
 from batchd.status.listing import JobList, Wanted, likely_back
@@ -131,3 +133,24 @@ async def test_more_requests_than_there_is_room_for_are_told_so(finished: House)
             if answer.status == 503:
                 assert answer.headers["Retry-After"]
                 assert await answer.text() == "Too many people ask at once."
+
+
+async def test_a_job_says_until_when_its_refused_rows_rest(house: House) -> None:
+    job = await asyncio.to_thread(stuck, house)
+    until = time.time() + 3_600.0
+    with sqlite3.connect(house.state / "batchd.db") as connection:
+        connection.execute("UPDATE jobs SET state = 'running'")
+        connection.execute("UPDATE parts SET state = 'planned', rest_until = ?", (until,))
+    connection.close()
+    async with served(house) as web:
+        browser = await web.browser()
+        clock = time.strftime("%M", time.gmtime(until))  # the hour is that of the place
+        for language, words in (
+            ("en", "Refused rows are asked again from"),
+            ("vi", "Các dòng bị từ chối được hỏi lại từ"),
+        ):
+            page = await browser.text(f"/jobs/{job}?lang={language}")
+            fact = page[page.index(f"<dt>{words}</dt>") :]
+            assert f":{clock}" in fact[: fact.index("</div>")]
+        record = await web.program().json(f"/api/v1/jobs/{job}")
+        assert record["job"]["timestamps"]["rests_until"] == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..domain.states import FAILED_AT_THE_END
 from ..status.formatting import clean, count, local_time, money, one_line, short_count, since, span
-from ..status.job_words import needs_a_person, state_in_words
+from ..status.job_words import needs_a_person, rests_until, state_in_words
 
 if TYPE_CHECKING:
     from ..status.overview import Overview
@@ -40,7 +40,8 @@ def cells(job: JobSummary, survey: Overview) -> Cells:
     """The cells of a job."""
     finished = job.finished_at
     # What others wait for stands once, above; `batchd status JOB` tells more.
-    waits = survey.waits_for(job) if needs_a_person(job) else None
+    tells = needs_a_person(job) or rests_until(job, survey.now) is not None
+    waits = survey.waits_for(job) if tells else None
     expected = survey.expected.get(job.id)
     below = job.reason if job.final else f"waits for {waits}" if waits else None
     return Cells(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..domain.states import FAILED_AT_THE_END
 from ..domain.subjects import DISK, Subject, SubjectKind, subjects_of
-from .formatting import count, span
+from .formatting import count, since, span
 
 if TYPE_CHECKING:
     from .records import BatchSummary, JobSummary
@@ -89,7 +89,7 @@ def waits_for(job: JobSummary, subjects: Collection[Subject], *, awake: bool, no
     if job.state == "planning" and job.duplicate_of is not None:
         return f"job {job.duplicate_of}, which is of the same file: its answers are delivered again, at no cost"
     late = "; it will be late, for the reason above" if Subject.deadline(job.id) in subjects else ""
-    return _ON_ITS_WAY.get(job.state) or _of_batches(job, now) + _switched(job) + late
+    return _ON_ITS_WAY.get(job.state) or _of_batches(job, now) + _resting(job, now) + _switched(job) + late
 
 
 _ON_ITS_WAY = {
@@ -100,6 +100,17 @@ _ON_ITS_WAY = {
     "delivering": "its results to be written",
     "rejecting": "the file to be put into the rejected folder",
 }
+
+
+def rests_until(job: JobSummary, now: float) -> float | None:
+    """When rows are asked again that wait since the service refused them; None if none have to."""
+    step = job.now_in
+    return step.rest_until if step.state == "running" and (step.rest_until or 0.0) > now else None
+
+
+def _resting(job: JobSummary, now: float) -> str:
+    rest = rests_until(job, now)
+    return "" if rest is None else f"; rows that {job.provider} refused rest until {since(rest, now)}"
 
 
 def _switched(job: JobSummary) -> str:

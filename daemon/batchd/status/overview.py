@@ -14,7 +14,7 @@ from ..store.reading.snapshot import snapshot
 from .daemon import Running, running
 from .expected import expected_at, usual_times
 from .formatting import utc
-from .job_words import needs_a_person, state_in_words, waits_for
+from .job_words import needs_a_person, rests_until, state_in_words, waits_for
 from .room import no_room
 from .totals import StatusTotals
 
@@ -207,6 +207,7 @@ class Overview:
                 "purged": utc(job.purged_at),
                 "expected": utc(self.expected.get(job.id)),
                 "late": utc(job.late_at),
+                "rests_until": utc(rests_until(job, self.now)),
             },
         }
 

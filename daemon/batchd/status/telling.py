@@ -15,6 +15,7 @@ from ..store.reading.snapshot import snapshot
 from .expected import usual_times
 from .finding import NotFound, job_called
 from .formatting import utc
+from .job_words import rests_until
 from .listing import likely_back
 from .overview import JobDetails, Overview
 from .story import record as event_record
@@ -98,6 +99,11 @@ class JobStory:
         batches = (batch.key for batch in job.batches)
         ours = {DISK, *subjects_of(job.id, provider=job.provider, sinks=job.sinks, batches=batches)}
         return [each for each in self.around.conditions if each.subject in ours]
+
+    @property
+    def rests_until(self) -> float | None:
+        """When rows are asked again that the service refused."""
+        return rests_until(self.job, self.around.now)
 
     def unpublished(self) -> list[str]:
         """The sinks that have not published it yet."""

@@ -11,7 +11,7 @@ from ..domain.subjects import DISK, Subject, SubjectKind
 from ..money.pricing import amount
 from .expected import UsualTimes, expected_at
 from .formatting import clean
-from .job_words import needs_a_person, relevant, state_in_words, waits_for
+from .job_words import needs_a_person, relevant, rests_until, state_in_words, waits_for
 
 if TYPE_CHECKING:
     from ..people.language import Language
@@ -35,6 +35,9 @@ def waiting_text(
     if expected is not None:
         late = expected < now
         lines.append(say("waiting.late") if late else say("waiting.expected", time=_time(language, expected)))
+    rest = rests_until(job, now)
+    if rest is not None:
+        lines.append(say("waiting.rest", time=_time(language, rest)))
     if job.estimated_cost is not None and job.currency is not None:
         most = language.money(float(amount(job.estimated_cost, job.currency)), job.currency)
         lines.append(say("waiting.cost", amount=most))

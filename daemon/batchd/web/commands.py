@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..orders.leaving import Outcome, Sender, leave_orders
-from ..orders.values import Approve, Cancel, Order, Resolve, Retry, SkipSink, amount
+from ..orders.values import Approve, Cancel, Order, Purge, Resolve, Retry, SkipSink, amount
 from ..status.finding import find_batch, find_jobs
 from ..store.orders import Door
 from .answers import Refused
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .visitor import Visitor
 
-JOB_ORDERS = ("approve", "cancel", "retry", "skip-sink")
+JOB_ORDERS = ("approve", "cancel", "retry", "skip-sink", "purge")
 MAX_WORD = 500
 
 
@@ -37,7 +37,7 @@ def job_order(state: Path, word: str, kind: str, values: Mapping[str, object]) -
         if not sink:
             raise Refused(400, "Say which sink: “sink”.")
         return SkipSink(job.id, sink)
-    return Cancel(job.id) if kind == "cancel" else Retry(job.id)
+    return {"cancel": Cancel, "retry": Retry, "purge": Purge}[kind](job.id)
 
 
 def batch_order(state: Path, word: str, values: Mapping[str, object]) -> Order:

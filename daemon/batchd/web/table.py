@@ -73,7 +73,7 @@ API = (
         path="/api/v1/jobs/{job}/{order}",
         handler=api.order_job,
         orders=True,
-        says="An order: approve (up_to), cancel, retry, skip-sink (sink)",
+        says="An order: approve (up_to), cancel, retry, skip-sink (sink), purge",
         body=JSON_BODY,
         statuses=("200", "202", "409"),
     ),

@@ -81,8 +81,8 @@ class JobSummary:
     has answered beyond them. `parts` is how many there are in each state; `batches` are those under way. Once a
     finished job is not kept any longer, `tokens` is None. `duplicate_of` is the earlier job whose answers it delivers
     again. Since `late_at` its rows are asked by live calls, for its deadline. `moved_from` is the provider that it
-    asked before the fallback of its route. Money is in subunits of `currency`, which is None where its price was not
-    known.
+    asked before the fallback of its route. The last of its rows that the service refused are not asked again before
+    `rest_until`. Money is in subunits of `currency`, which is None where its price was not known.
 
     `steps` are the later steps of its chain, if it took the file; `family` is the job that did, of such a step.
     """
@@ -119,6 +119,7 @@ class JobSummary:
     purged_at: float | None = None
     late_at: float | None = None
     moved_from: str | None = None
+    rest_until: float | None = None
     batches: Sequence[BatchSummary] = ()
     steps: Sequence[JobSummary] = ()
     family: str | None = None

@@ -35,7 +35,7 @@ FROM jobs
 # Usage is stored as JSON: input, cached input and output tokens.
 _PARTS = """
 SELECT job, state, COUNT(*) AS number, SUM(rows) AS rows, SUM(ok) AS ok, SUM(failed) AS failed, SUM(empty) AS empty,
-       SUM(requests) AS requests,
+       SUM(requests) AS requests, MAX(rest_until) AS rest_until,
        SUM(json_extract(usage, '$[0]')) AS input, SUM(json_extract(usage, '$[1]')) AS cached,
        SUM(json_extract(usage, '$[2]')) AS output,
        SUM(json_extract(wasted, '$[0]')) AS wasted_input, SUM(json_extract(wasted, '$[2]')) AS wasted_output
@@ -299,6 +299,7 @@ class State:
             purged_at=row["purged_at"],
             late_at=row["late_at"],
             moved_from=row["moved_from"],
+            rest_until=_rest_until(parts),
             batches=batches,
             steps=steps if row["family"] is None else (),
             family=row["family"],
@@ -323,6 +324,12 @@ def snapshot(state: Path) -> Iterator[State]:
 
 def _sum(parts: dict[str, sqlite3.Row], column: str) -> int:
     return sum(part[column] for part in parts.values())
+
+
+def _rest_until(parts: dict[str, sqlite3.Row]) -> float | None:
+    """When the last of the rows that wait may be asked; None if none had to rest."""
+    waiting = [parts[name]["rest_until"] for name in ("unplanned", "planned") if name in parts]
+    return max((at for at in waiting if at is not None), default=None)
 
 
 def _tokens(parts: dict[str, sqlite3.Row], steps: Sequence[JobSummary]) -> Tokens | None:
