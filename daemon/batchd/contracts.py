@@ -221,6 +221,14 @@ class BatchProvider(Plugin[SettingsT]):
         """
         raise CannotFind("This provider cannot look up a batch.")
 
+    async def find_rows(self, submission: Submission) -> Sequence[str]:
+        """The ids of all batches that ask the same rows, under whatever key, oldest first: those of its `rows_key`.
+
+        Called after a backup was restored, which has forgotten the batches that were created since. Raise `CannotFind`
+        (the default) if the service cannot look batches up by that: then batchd compares their answers.
+        """
+        raise CannotFind("This provider cannot look up a batch by its rows.")
+
     async def cancel(self, batch: RemoteBatch) -> None:
         """Ask the service to stop working on the batch. batchd still downloads the answers that exist."""
 

@@ -135,6 +135,19 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def sync_file_system(folder: Path) -> None:
+    """Make everything durable that is on the file system of `folder`: for thousands of files at once."""
+    import ctypes
+
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        library = ctypes.CDLL(None, use_errno=True)
+        if library.syncfs(descriptor) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
+    finally:
+        os.close(descriptor)
+
+
 def make_folder(folder: Path, *, mode: int = 0o750, rights: Rights | None = None) -> None:
     """Make `folder` and its parents, durably. It may exist already, and then keeps the rights that it has."""
     if folder.is_dir():

@@ -347,7 +347,7 @@ class Submission:
     format: `{"custom_id", "method", "url", "body"}`. `size` is in bytes, `timeout` in seconds. `upload` is the
     return value of `BatchProvider.upload`, if it was called. `attempt` counts the uploads, from 1. `create_key` is the
     same when a create of unknown outcome is repeated, and another after any definite answer: for a header such as
-    `Idempotency-Key`.
+    `Idempotency-Key`. `rows_key` is the same for batches that ask the same rows, whatever their keys.
     """
 
     key: str
@@ -360,6 +360,7 @@ class Submission:
     upload: str | None = None
     timeout: float = 60.0
     create_key: str = ""
+    rows_key: str = ""
 
     def requests_in_file(self) -> Iterator[dict[str, Json]]:
         """The requests, decoded, one at a time."""

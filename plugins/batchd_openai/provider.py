@@ -39,7 +39,7 @@ from .checking import check
 from .download import NotThereYet, fetch
 from .keeping import answers_until
 from .listing import everything
-from .normalise import OWED, identifier, instant, size_of, status_of, unwrap
+from .normalise import OWED, identifier, size_of, status_of, unwrap
 from .pacing import USUAL, Pacing
 from .retrying import with_retries
 from .settings import LIMITS, Access, OpenAISettings
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
 
 _KEPT_WITHIN = 20.0
 _GONE = frozenset({"error", "deleted", "deleting", "expired", "failed"})
-_MAX_COPIES = 100
-"""Each create is made once. A service may carry it out twice, but not a hundred times."""
 _NO_SUCH = re.compile(r"not[ _]?found|no such|does not exist", re.IGNORECASE)
 
 
@@ -152,7 +150,8 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
             "completion_window": settings.completion_window,
         }
         if settings.metadata:
-            body["metadata"] = {**settings.extra_body.get("metadata", {}), "batchd_key": submission.key}
+            marks = {"batchd_key": submission.key} | ({"batchd_rows": rows} if (rows := submission.rows_key) else {})
+            body["metadata"] = {**settings.extra_body.get("metadata", {}), **marks}
         call = Call("create a batch", Kind.CREATE, about=submission.upload)
         headers = {"Idempotency-Key": submission.create_key or submission.key} if settings.idempotency_key else {}
         answer = await self._client.create(call, "/batches", body, within=submission.timeout, headers=headers)
@@ -164,28 +163,17 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
 
     async def find(self, submission: Submission) -> Sequence[str]:
         """Look through every page for batches created from our file, or marked with our key."""
-        created: dict[str, float] = {}
-        without_origin = False
-        call = Call("list its batches", Kind.LOOK)
-        try:
-            async for batch in everything(self._client, call, "batches", {"limit": 100}):
-                remote = identifier(batch.get("id"))
-                if remote is not None and _is_of(batch, submission):
-                    created[remote] = instant(batch.get("created_at"))
-                if len(created) > _MAX_COPIES:
-                    created.clear()
-                    raise CannotFind(
-                        f"{self.settings.base_url} lists more than {_MAX_COPIES} batches of one file of ours, which "
-                        "cannot be."
-                    )
-                without_origin = without_origin or not ("input_file_id" in batch or "metadata" in batch)
-        except CannotFind:
-            # A batch that was found exists, even if some pages could not be read.
-            if not created:
-                raise
-        if without_origin and not created:
-            raise CannotFind(f"{self.settings.base_url} lists its batches without saying which file each came from.")
-        return _oldest_first(created)
+        from .finding import find, is_of
+
+        return await find(self._client, self.settings.base_url, lambda batch: is_of(batch, submission))
+
+    async def find_rows(self, submission: Submission) -> Sequence[str]:
+        """Look for batches marked with the same rows."""
+        if not (self.settings.metadata and submission.rows_key):
+            raise CannotFind("Batches are not marked with their rows (metadata = false).")
+        from .finding import find, has_rows
+
+        return await find(self._client, self.settings.base_url, lambda batch: has_rows(batch, submission))
 
     async def poll(self, batch: RemoteBatch) -> BatchStatus:
         """The batch's state, in OpenAI's terms."""
@@ -374,21 +362,6 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
         except RemoteMissing:
             return True
         return phase.ended or phase is BatchPhase.CANCELLING
-
-
-def _oldest_first(created: Mapping[str, float]) -> list[str]:
-    """Sorted by `created_at`, which has whole seconds. Within a second, the reverse of a newest-first list."""
-    listed = list(created)
-    if listed and created[listed[0]] >= created[listed[-1]]:
-        listed.reverse()
-    return sorted(listed, key=lambda remote: created[remote])
-
-
-def _is_of(batch: Mapping[str, Json], submission: Submission) -> bool:
-    if submission.upload and identifier(batch.get("input_file_id")) == submission.upload:
-        return True
-    metadata = batch.get("metadata")
-    return isinstance(metadata, Mapping) and metadata.get("batchd_key") == submission.key
 
 
 def _files(details: Mapping[str, Json]) -> list[str]:

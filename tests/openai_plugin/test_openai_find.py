@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,19 @@ async def test_all_pages_are_read_even_if_it_is_on_the_first(
     ]
     service.on("GET", "/batches", pages(store, size=2))
     assert await provider.find(submission_of(tmp_path)) == ["older", "newer"]
+
+
+async def test_those_that_ask_the_same_rows_are_found_whatever_their_keys(
+    service: FakeService, provider: OpenAIProvider, tmp_path: Path
+) -> None:
+    mark = {"batchd_key": "another", "batchd_rows": "8f3a"}
+    store = [*others(1, 2), batch("ours", input_file_id="file-77", metadata=mark), *others(3)]
+    service.on("GET", "/batches", pages(store, size=2))
+    submission = submission_of(tmp_path)
+    assert await provider.find_rows(replace(submission, rows_key="8f3a")) == ["ours"]
+    assert await provider.find_rows(replace(submission, rows_key="8f3b")) == []
+    with pytest.raises(CannotFind):
+        await provider.find_rows(submission)
 
 
 async def test_of_two_batches_of_one_second_the_older_is_further_down(

@@ -173,6 +173,7 @@ BATCHES = st.builds(
     answers_until=SOMETIME,
     cut_at=SOMETIME,
     create_answers=COUNT,
+    rows_key=st.none() | TEXT,
 )
 OWNER = Job(
     id="job",

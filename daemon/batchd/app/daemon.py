@@ -29,6 +29,7 @@ from ..system.threads import ThreadRooms
 from .executors import executors
 from .folders import existing, people_folders
 from .instances import Instances, make_observers, opened
+from .restore import refuse_half_restored
 from .supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ async def daemon(
         refuse_network(existing(config.folders.state))
         spool = Spool(config.folders.state, config.folders.spool)
         leaving.enter_context(spool.locked())
+        refuse_half_restored(config.folders.state)
         observers = make_observers(config, catalogue, None, {})
         feed = ObserverFeed(clock)
         database = await Database.open(spool.database, now=clock.now, on_event=feed.heard)

@@ -49,6 +49,8 @@ SECTIONS = {
         "purge": "orders:purge",
     },
     "To set up": {
+        "backup": "backup:backup",
+        "restore": "backup:restore",
         "web": "web:web",
         "config": "config:config",
         "completion": "completion:completion",

@@ -19,6 +19,7 @@ from ..files import replacing
 from ..plugin.catalogue import Catalogue
 from ..plugin.validation import looks_secret
 from ..secrets.literals import names_secret, value_is_secret
+from ..secrets.masking import mask
 from ..settings import Secret
 from . import toml as toml_text
 from .load import Config, check_document
@@ -55,6 +56,23 @@ def get(path: Path, dotted_key: str) -> Any:
             raise ConfigError(f"{path} does not set {show_key(keys)}{hint}")
         node = node[key]
     return _covered(node, keys)
+
+
+def without_secrets(document: Document) -> tuple[str, list[str]]:
+    """The text of the file with literal secrets covered, in comments too, and the keys that held one."""
+    pieces, hidden, at = [], [], 0
+    for statement in document.statements:
+        value = None if statement.header else _at(document.data, statement.keys)
+        covered = _covered(value, statement.keys)
+        pieces.append(mask(document.text[at : statement.start]))
+        if covered == value:
+            pieces.append(document.text[statement.start : statement.end])
+        else:
+            pieces += [document.text[statement.start : statement.value], _inline(covered)]
+            hidden.append(show_key(statement.keys))
+        at = statement.end
+    pieces.append(mask(document.text[at:]))
+    return "".join(pieces), hidden
 
 
 def set_value(path: Path, dotted_key: str, text: str, catalogue: Catalogue) -> Change:

@@ -243,7 +243,7 @@ class Batch:
     batchd decided to stop it there. It is `wanted` until its answers are not needed any more. `lane` says how its
     requests are sent and paid. `fingerprint` is that of the account that the provider last knew it under,
     `answers_until` when the provider deletes its answers. At `cut_at` it was decided to end it early, for a deadline.
-    `create_answers` counts definite answers to its create call other than success.
+    `create_answers` counts definite answers to its create call other than success. `rows_key` is a digest of its rows.
     """
 
     key: str
@@ -281,6 +281,7 @@ class Batch:
     answers_until: float | None = None
     cut_at: float | None = None
     create_answers: int = 0
+    rows_key: str | None = None
 
     @property
     def create_key(self) -> str:

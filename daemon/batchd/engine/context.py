@@ -204,7 +204,7 @@ class Context:
     `last_tries` are the jobs that were cancelled when only sinks were left.
     `proven` are the recipes of routes that have brought an answer. `looked_for_copies` are the providers that were
     asked, since the start, whether this state is an older copy (see `engine/restored.py`); `failed_looks` counts how
-    often they did not answer that.
+    often they did not answer that, and `not_found_in_a_row` how many new batches of a restored state they did not have.
     `only` are the jobs that are worked on, where that is not all of them.
     """
 
@@ -229,6 +229,7 @@ class Context:
     not_known_yet: set[str] = field(default_factory=set)
     """The batches of which, at the last look, only time could tell whether they exist."""
     failed_looks: Counter[str] = field(default_factory=Counter)
+    not_found_in_a_row: Counter[str] = field(default_factory=Counter)
     only: frozenset[str] | None = None
     waiting_notes: WaitingNotes = field(init=False)
 

@@ -68,6 +68,11 @@ class GuardedProvider(BatchProvider[Any]):
         with _errors():
             return [_identifier(remote) for remote in await self._plugin.find(submission)]
 
+    async def find_rows(self, submission: Submission) -> Sequence[str]:
+        """See BatchProvider."""
+        with _errors():
+            return [_identifier(remote) for remote in await self._plugin.find_rows(submission)]
+
     async def cancel(self, batch: RemoteBatch) -> None:
         """See BatchProvider."""
         with _errors():

@@ -115,6 +115,7 @@ def submission(
         upload=batch.upload,
         timeout=provider.create_timeout,
         create_key=batch.create_key,
+        rows_key=batch.rows_key or "",
     )
 
 

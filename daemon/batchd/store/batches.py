@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..domain.batch_keys import following, rows_key
 from ..domain.records import Batch, Moment, Part, QueuedPart
 from ..domain.states import CALLS_REPEATED, BatchState, HeldFor
 from ..events import (
@@ -76,7 +77,7 @@ class Batches:
         """Commit batches with their keys and parts. A batch is not made if one of its parts does not wait any more.
 
         It may have been cut, batched or skipped since, or its job cancelled or late. A batch gets the key that is
-        stored for its provider, and leaves its own there; `next_key` is the first of all.
+        stored for its provider, and leaves the one that follows it there; `next_key` is the first of all.
         """
 
         def change(tx: Transaction) -> None:
@@ -86,7 +87,7 @@ class Batches:
                 if not other:
                     make(tx, batch, waiting)
                 elif make(tx, dataclasses.replace(batch, key=other), waiting):
-                    tx.run("keep_next_batch_key", provider=batch.provider, key=batch.key)
+                    tx.run("keep_next_batch_key", provider=batch.provider, key=following(other))
 
         def make(tx: Transaction, batch: Batch, waiting: Sequence[QueuedPart]) -> bool:
             way = {"lane": batch.lane, "provider": batch.provider}
@@ -94,7 +95,7 @@ class Batches:
             parts = [part_of(rows[0]) for rows in found if rows]
             if [(part.requests, part.size) for part in parts] != [(part.requests, part.size) for part in waiting]:
                 return False
-            tx.insert("batches", [columns_of(batch)])
+            tx.insert("batches", [columns_of(dataclasses.replace(batch, rows_key=rows_key(parts)))])
             for part in parts:
                 where = {"job": part.job, "first": part.first}
                 tx.update("parts", where, state="batched", batch=batch.key)
@@ -112,6 +113,10 @@ class Batches:
             return True
 
         await self._database.write(change)
+
+    async def begin_keys_anew(self, provider: str, key: str) -> None:
+        """The next batch for the provider gets this key: those that would follow are taken, by another copy of this."""
+        await self._database.write(lambda tx: tx.run("keep_next_batch_key", provider=provider, key=key))
 
     async def uploading(self, batch: Batch) -> int:
         """Commit that an upload is about to begin. Returns its number, from 1."""
@@ -201,6 +206,11 @@ class Batches:
         """Hold the batch until a person decides."""
         event = BatchHeld(batch=batch.key, reason=reason)
         await self._step(batch, batch.state, event, state=BatchState.HELD, reason=reason, held_for=held_for)
+
+    async def knows(self, provider: str, remote: str) -> bool:
+        """Whether one of the batches is known there under this id."""
+        found = await self._database.read(lambda tx: tx.fetch("with_remote", provider=provider, remote=remote))
+        return bool(found)
 
     async def has_sent(self, provider: str) -> bool:
         """Whether a batch was ever created at the provider."""

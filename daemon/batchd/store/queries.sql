@@ -234,6 +234,9 @@ GROUP BY provider, model, endpoint, batch_parts.job
 -- name: has_sent
 SELECT key FROM batches WHERE provider = :provider AND remote IS NOT NULL LIMIT 1
 
+-- name: with_remote
+SELECT key FROM batches WHERE provider = :provider AND remote = :remote LIMIT 1
+
 -- name: held_as_copy
 SELECT key FROM batches WHERE state = 'held' AND held_for = 'copy' AND provider = :provider LIMIT 1
 
@@ -487,3 +490,16 @@ SELECT jobs.route, MIN(batches.created_at) AS since
 FROM parts JOIN jobs ON jobs.id = parts.job JOIN batches ON batches.key = parts.batch
 WHERE parts.state IN ('batched', 'answered')
 GROUP BY jobs.route
+
+-- name: last_restored
+SELECT at, made_at FROM restored ORDER BY at DESC LIMIT 1
+
+-- name: kept_jobs
+SELECT id FROM jobs WHERE state IN ('done', 'cancelled', 'rejected') AND swept_at IS NULL
+
+-- name: published_of_open_jobs
+SELECT job, sink, files FROM deliveries JOIN jobs ON jobs.id = deliveries.job
+WHERE NOT skipped AND jobs.state NOT IN ('done', 'cancelled', 'rejected')
+
+-- name: delete_delivery
+DELETE FROM deliveries WHERE job = :job AND sink = :sink

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .backups.restored import RestoredTable
 from .batches import Batches
 from .chains import Chains
 from .changes import ChangeLog
@@ -46,6 +47,7 @@ class Store:
         self.event_log = EventLog(database)
         self.observers = Observers(database)
         self.learnt = LearntTables(database)
+        self.restored = RestoredTable(database)
 
     async def close(self) -> None:
         """Finish what is being written and let go of the file."""

@@ -79,6 +79,7 @@ class FakeBatch:
     lines: list[Result] = field(default_factory=list)
     problems: tuple[Problem, ...] = ()
     polls_left: int = 1
+    rows_key: str = ""
 
 
 class FakeService:
@@ -113,6 +114,7 @@ class FakeService:
         assert submission.upload is not None
         self.creates += 1
         batch = FakeBatch(f"batch-{len(self.batches) + 1}", submission.upload, submission.key, polls_left=self.polls)
+        batch.rows_key = submission.rows_key
         requests = self.files[submission.upload]
         batch.problems = tuple(self.refuse(requests))
         if batch.problems:
@@ -155,6 +157,11 @@ class FakeProvider(BatchProvider[Settings]):
         """As BatchProvider."""
         self.service.step("find")
         return [batch.id for batch in self.service.batches.values() if batch.key == submission.key]
+
+    async def find_rows(self, submission: Submission) -> Sequence[str]:
+        """As BatchProvider."""
+        self.service.step("find")
+        return [batch.id for batch in self.service.batches.values() if batch.rows_key == submission.rows_key]
 
     async def poll(self, batch: RemoteBatch) -> BatchStatus:
         """As BatchProvider: one step nearer to the end each time."""

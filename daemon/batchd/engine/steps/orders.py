@@ -273,7 +273,9 @@ async def _resolve(context: Context, order: Resolve) -> str:
         )
     if order.found is not None:
         await _require_known(context, batch, order.found)
-        _let_copy(context, batch)
+        if batch.held_for is HeldFor.COPY:
+            # What comes after it may exist there, too: that is taken over without a question.
+            await context.store.restored.noticed(batch.created_at)
         context.not_known_yet.discard(batch.key)
         await context.store.batches.found(batch, order.found, [], context.clock.now())
         return f"Batch {batch.key} goes on as {order.found}."
@@ -284,15 +286,13 @@ async def _resolve(context: Context, order: Resolve) -> str:
         case HeldFor.ACCOUNT if batch.remote is not None:
             await context.store.batches.returned(batch, f"a person said that {batch.provider} does not have it")
             return f"The rows of batch {batch.key} are asked again."
-    _let_copy(context, batch)
+    if batch.held_for is HeldFor.COPY:
+        context.looked_for_copies.add(batch.provider)
+        # Those of the original have the keys that would come next.
+        await context.store.batches.begin_keys_anew(batch.provider, context.clock.new_id())
     context.not_known_yet.discard(batch.key)
     await context.store.batches.resolved_absent(batch)
     return f"Batch {batch.key} will be created now."
-
-
-def _let_copy(context: Context, batch: Batch) -> None:
-    if batch.held_for is HeldFor.COPY:
-        context.looked_for_copies.add(batch.provider)
 
 
 async def _require_known(context: Context, batch: Batch, remote: str) -> None:

@@ -1,0 +1,213 @@
+"""Backs up what a daemon works on into a folder, while it runs. The folder appears whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from ..config import toml as toml_text
+from ..config.edit import without_secrets
+from ..config.locations import DEFAULT_FOLDERS, resolved, state_folder
+from ..errors import BatchdError
+from ..files import fsync_folder, make_folder, sync_file_system
+from ..store.backups.taking import CACHES, Taken, take
+from ..store.layout import BACKING_UP, DATABASE
+from ..system.clock import Clock
+
+MANIFEST: Final = "backup.json"
+"""What is in the backup, with the size and the SHA-256 of each file. It is written last."""
+CONFIG: Final = "config.toml"
+STATE: Final = "state"
+FORM: Final = 1
+"""Of the manifest."""
+_CHUNK = 1 << 20
+
+
+class CannotBackUp(BatchdError):
+    """Nothing was backed up; the words say why."""
+
+    exit_status = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What was backed up. `hidden` are keys of the configuration that hold secrets, which are not in it."""
+
+    folder: Path
+    jobs: int
+    batches: int
+    files: int
+    size: int
+    hidden: tuple[str, ...]
+    replaced: str | None
+
+
+def back_up(config: Path, target: Path, *, force: bool = False, finished: bool = False) -> Backup:
+    """Write the folder `target`. With `force` it takes the place of an earlier backup, and of nothing else."""
+    document = toml_text.read(config)
+    state = state_folder(config)
+    target = Path(os.path.abspath(target.expanduser()))
+    before = _require_free(target, state, force=force)
+    folders, providers = document.data.get("folders", {}), document.data.get("providers", {})
+    inbox, spool = (
+        resolved(str(folders.get(name) or otherwise), config)
+        for name, otherwise in (("inbox", DEFAULT_FOLDERS["inbox"]), ("spool", str(state)))
+    )
+    if not (state / DATABASE).is_file():
+        raise CannotBackUp(f"There is no database in {state} yet, so there is nothing to back up.")
+    make_folder(target.parent, mode=0o700)
+    draft = target.with_name(f".{target.name}.part")
+    with one_at_a_time(spool) as links, _draft(draft):
+        at = time.time()
+        (draft / STATE).mkdir(mode=0o700)
+        new_key = Clock().new_id()
+        taken = take(state, spool, links, draft / STATE, finished=finished, providers=tuple(providers), new_key=new_key)
+        if taken is None:
+            raise CannotBackUp(f"The database in {state} is only just being made. Try again in a moment.")
+        _take_what_is_claimed(taken, spool, inbox, links)
+        files = {
+            f"{STATE}/{name}": _hashed(draft / STATE / name) for name in (DATABASE, *CACHES) if _is_in(draft, name)
+        }
+        for path in sorted(each for each in links.rglob("*") if each.is_file()):
+            name = f"{STATE}/{path.relative_to(links)}"
+            (draft / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            files[name] = _hashed(path, draft / name)
+        text, hidden = without_secrets(document)
+        (draft / CONFIG).write_text(text, "utf-8")
+        files[CONFIG] = _hashed(draft / CONFIG)
+        manifest = {
+            "form": FORM,
+            "batchd": version("batchd"),
+            "schema": taken.schema,
+            "made_at": at,
+            "state": str(state),
+            "config": str(config),
+            "jobs": taken.jobs,
+            "batches": taken.batches,
+            "hidden": hidden,
+            "files": files,
+        }
+        (draft / MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
+        # Thousands of small files: to sync each takes minutes.
+        sync_file_system(draft)
+        _put_in_place(draft, target)
+    size = sum(each[0] for each in files.values())
+    return Backup(target, taken.jobs, taken.batches, len(files), size, tuple(hidden), before)
+
+
+def read_manifest(folder: Path) -> Mapping[str, Any] | None:
+    """What is in a backup; None if the folder is none."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) and isinstance(manifest.get("files"), dict) else None
+
+
+def made(manifest: Mapping[str, Any]) -> str:
+    """When it was made, for people."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(manifest.get("made_at", 0.0))))
+
+
+def _require_free(target: Path, state: Path, *, force: bool) -> str | None:
+    """When the backup was made that is to be replaced, None if there is none. CannotBackUp if it must not be."""
+    if target == state or state in target.parents or target in state.parents:
+        raise CannotBackUp(f"{target} and the state folder {state} are within each other. Name another folder.")
+    if not os.path.lexists(target):
+        return None
+    manifest = None if target.is_symlink() else read_manifest(target)
+    if manifest is None:
+        raise CannotBackUp(f"{target} is there already and is no backup, so it is left as it is. Name a new folder.")
+    if not force:
+        raise CannotBackUp(
+            f"{target} is a backup of {made(manifest)}, so it is left as it is. Name a new folder, such as "
+            f"{target.name}-{time.strftime('%Y-%m-%d')}, or replace it with --force."
+        )
+    return made(manifest)
+
+
+@contextmanager
+def one_at_a_time(spool: Path) -> Iterator[Path]:
+    """An empty folder for links, which is gone afterwards. What a killed backup left in it is removed."""
+    folder = spool / BACKING_UP
+    folder.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotBackUp(f"Another backup of {spool} is being made. Try again when it is done.") from None
+        for each in folder.iterdir():
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+@contextmanager
+def _draft(draft: Path) -> Iterator[None]:
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    mask = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(mask)
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _put_in_place(draft: Path, target: Path) -> None:
+    """Rename it. One that is there goes aside first, and is deleted once the new one has its name."""
+    aside = target.with_name(f".{target.name}.before")
+    shutil.rmtree(aside, ignore_errors=True)
+    if target.exists():
+        target.rename(aside)
+    try:
+        draft.rename(target)
+    except OSError:
+        if aside.exists():
+            aside.rename(target)
+        raise
+    fsync_folder(target.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _take_what_is_claimed(taken: Taken, spool: Path, inbox: Path, links: Path) -> None:
+    """Files that are about to be taken and still lie in the inbox: a copy, as a claim across file systems makes one."""
+    for job, path in taken.claiming.items():
+        folder = links / "jobs" / job
+        if any((folder / name).exists() for name in ("source", ".source.taken", ".source.copied")):
+            continue
+        for source in (inbox / os.fsdecode(path), spool / "jobs" / job / "source"):
+            # Taken since, it is at its second place; else somebody has taken it away.
+            with suppress(FileNotFoundError):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                (folder / "name").write_bytes(path)
+                shutil.copyfile(source, folder / ".source.copied", follow_symlinks=False)
+                break
+
+
+def _is_in(draft: Path, name: str) -> bool:
+    return (draft / STATE / name).exists()
+
+
+def _hashed(source: Path, target: Path | None = None) -> tuple[int, str]:
+    """Size and SHA-256 of the file, which is copied on the way."""
+    digest, size = hashlib.sha256(), 0
+    with source.open("rb") as file, target.open("wb") if target is not None else open(os.devnull, "wb") as copy:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+            copy.write(chunk)
+    return size, digest.hexdigest()

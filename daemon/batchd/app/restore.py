@@ -1,0 +1,178 @@
+"""Puts a backup back, where no daemon works: the configuration if there is none, and the state folder."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config.locations import DEFAULT_FOLDERS, resolved
+from ..config.toml import read as read_toml
+from ..errors import BatchdError, StateUnusable
+from ..files import fsync_folder, make_folder, sync_file_system
+from ..status.daemon import running
+from ..store.backups.putting_back import prepare
+from ..store.layout import DATABASE, LOCK, RESTORING
+from ..store.shared_spool import MARK
+from ..store.spool import Spool
+from .backup import CONFIG, FORM, STATE, made, read_manifest
+
+_OF_NO_JOB = frozenset({LOCK, MARK, RESTORING})
+_CHUNK = 1 << 20
+
+
+class CannotRestore(BatchdError):
+    """The backup was not restored; the words say why."""
+
+    exit_status = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """Where the backup is now. `config_written` if the configuration is that of the backup; `hidden` are its gaps."""
+
+    config: Path
+    state: Path
+    made_at: str
+    jobs: int
+    batches: int
+    config_written: bool
+    hidden: tuple[str, ...]
+
+
+def restore(folder: Path, config: Path) -> PutBack:
+    """Put the backup in `folder` back. CannotRestore if its files are not whole, or the state folder is not empty."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise CannotRestore(f"{folder} is no backup: it has no backup.json. Name a folder that batchd backup has made.")
+    if manifest.get("form") != FORM:
+        raise CannotRestore(
+            f"{folder} was made by batchd {manifest.get('batchd')}, in a form that this version does not know. Install "
+            "that version, then restore it again."
+        )
+    files: Mapping[str, Any] = manifest["files"]
+    ours = config if config.exists() else folder / CONFIG
+    state, outbox = (resolved(_named(ours, name), config) for name in ("state", "outbox"))
+    if (daemon := running(state)) is not None:
+        raise CannotRestore(
+            f"A batchd (process {daemon.process or 'unknown'}) works on the state folder {state}. Stop it, or name "
+            "another folder with [folders] state. Nothing was restored."
+        )
+    spool = resolved(_named(ours, "spool") or str(state), config)
+    _require_empty(state, spool)
+    make_folder(state, mode=0o700)
+    with Spool(state, spool).locked():
+        _clear(state, spool)
+        (state / RESTORING).write_text(f"{folder}\n")
+        fsync_folder(state)
+        database = state / f".{DATABASE}.{RESTORING}"
+        for name, (size, digest) in sorted(files.items()):
+            if name.startswith(f"{STATE}/"):
+                above = state if name.count("/") == 1 else spool
+                _copy(folder, name, above, database, (size, digest))
+        for job in (spool / "jobs").glob("*"):
+            (job / "parts").mkdir(mode=0o700, exist_ok=True)
+        asyncio.run(prepare(database, spool, outbox, made_at=float(manifest["made_at"]), now=time.time))
+        for copy in state.glob(f"{database.name}.*"):
+            copy.unlink()  # what an older database was before it was brought up to date
+        written = not config.exists()
+        if written:
+            make_folder(config.parent)
+            _checked(folder / CONFIG, config, files[CONFIG], mode=0o640)
+            for name in DEFAULT_FOLDERS.keys() - {"state"}:
+                make_folder(resolved(_named(ours, name), config), mode=0o770)
+        for each in {state, spool}:
+            _give(each)
+            sync_file_system(each)
+        database.rename(state / DATABASE)
+        fsync_folder(state)
+        (state / RESTORING).unlink()
+        fsync_folder(state)
+    hidden = tuple(manifest.get("hidden", ())) if written else ()
+    return PutBack(config, state, made(manifest), manifest["jobs"], manifest["batches"], written, hidden)
+
+
+def refuse_half_restored(state: Path) -> None:
+    """StateUnusable if a restore was cut off: a daemon that began anew here would know nothing of what was paid for."""
+    if (state / RESTORING).exists():
+        raise StateUnusable(
+            f"A backup was being put back into {state}, and that was cut off. Run the same batchd restore again; it "
+            "begins anew."
+        )
+
+
+def _named(config: Path, name: str) -> str:
+    folders = read_toml(config).data.get("folders", {})
+    return str(folders.get(name) or DEFAULT_FOLDERS.get(name, ""))
+
+
+def _require_empty(state: Path, spool: Path) -> None:
+    """Nothing is in them but what a restore has left that was cut off."""
+    if (state / RESTORING).exists():
+        return
+    for folder in dict.fromkeys([state, spool]):
+        there = sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
+        there = [name for name in there if name not in _OF_NO_JOB and not _is_empty(folder / name)]
+        if there:
+            names = ", ".join(there[:5]) + (" and others" if len(there) > 5 else "")
+            raise CannotRestore(
+                f"The state folder {folder} is not empty: {names}. Nothing was restored, since what is there may be "
+                "paid for. Move it aside, or name another folder with [folders] state in the configuration."
+            )
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and next(folder.iterdir(), None) is None
+
+
+def _clear(state: Path, spool: Path) -> None:
+    """Remove what a restore has left that was cut off."""
+    for each in [*state.iterdir(), *(spool / name for name in ("jobs", "batches", "tries"))]:
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each)
+        elif each.name not in _OF_NO_JOB:
+            each.unlink(missing_ok=True)
+
+
+def _copy(folder: Path, name: str, state: Path, database: Path, expected: tuple[int, str]) -> None:
+    inside = name.removeprefix(f"{STATE}/")
+    target = database if inside == DATABASE else Path(os.path.normpath(state / inside))
+    if state not in target.parents:
+        raise CannotRestore(f"backup.json in {folder} names a file outside of it: {name}. Nothing was restored.")
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _checked(folder / name, target, expected, mode=0o600)
+
+
+def _checked(source: Path, target: Path, expected: tuple[int, str], *, mode: int) -> None:
+    """Copy a file, which must be the one that was backed up."""
+    digest, size = hashlib.sha256(), 0
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    try:
+        with source.open("rb") as file, os.fdopen(descriptor, "wb") as copy:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+                copy.write(chunk)
+    except FileNotFoundError:
+        raise CannotRestore(f"The backup lacks {source}. Nothing works on what was restored; take another.") from None
+    if (size, digest.hexdigest()) != tuple(expected):
+        raise CannotRestore(
+            f"{source} is not the file that was backed up: it was changed or damaged since. Take another backup."
+        )
+
+
+def _give(state: Path) -> None:
+    """Root may restore what another user's daemon works on: all of it belongs to the owner of the folder above."""
+    if os.geteuid() != 0:
+        return
+    status = state.stat()
+    owner = status if status.st_uid else state.parent.stat()
+    if owner.st_uid:
+        for each in (state, *state.rglob("*")):
+            os.chown(each, owner.st_uid, owner.st_gid, follow_symlinks=False)

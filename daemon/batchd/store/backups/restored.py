@@ -1,0 +1,33 @@
+"""Since when the state is a restored backup: batches that it does not know may exist at their providers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """When the state was restored, and when the backup was made. What was done in between, it has forgotten."""
+
+    at: float
+    made_at: float
+
+
+class RestoredTable:
+    """The table `restored`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def last(self) -> Restored | None:
+        """The last time; None if it never was."""
+        rows = await self._database.read(lambda tx: tx.fetch("last_restored"))
+        return Restored(rows[0]["at"], rows[0]["made_at"]) if rows else None
+
+    async def noticed(self, made_at: float) -> None:
+        """A person says that it is an older copy, of about this time."""
+        await self._database.write(
+            lambda tx: tx.insert("restored", [{"at": tx.now, "made_at": made_at}], otherwise="OR REPLACE")
+        )
