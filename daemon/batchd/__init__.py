@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from .errors import WorkerLost as WorkerLost
     from .events import Event as Event
     from .executor import Executor as Executor
+    from .executor import Hello as Hello
+    from .executor import Node as Node
     from .file_sink import FileSink as FileSink
     from .file_sink import Shape as Shape
     from .hookspecs import Register as Register
@@ -68,7 +70,6 @@ if TYPE_CHECKING:
     from .model import Failure as Failure
     from .model import Json as Json
     from .model import Limits as Limits
-    from .model import Node as Node
     from .model import Problem as Problem
     from .model import Purged as Purged
     from .model import RequestId as RequestId
@@ -91,6 +92,8 @@ if TYPE_CHECKING:
     from .signed_posts import SignedPost as SignedPost
     from .signed_posts import SignedPostSettings as SignedPostSettings
     from .signed_posts import signature as signature
+    from .workers.local import Workers as Workers
+    from .workers.nodes import describe_node as describe_node
     from .workers.run_task import run_task as run_task
 
 _HOMES = {
@@ -119,6 +122,8 @@ _HOMES = {
     ),
     "requests.json_lines": ("read_json_line", "read_json_together"),
     "requests.rules": ("request_failure",),
+    "workers.local": ("Workers",),
+    "workers.nodes": ("describe_node",),
     "workers.run_task": ("run_task",),
     "errors": (
         "BatchdError",
@@ -138,7 +143,7 @@ _HOMES = {
         "WorkerLost",
     ),
     "events": ("Event",),
-    "executor": ("Executor",),
+    "executor": ("Executor", "Hello", "Node"),
     "file_sink": ("FileSink", "Shape"),
     "hookspecs": ("Register", "hookimpl"),
     "http_headers": ("retry_after",),
@@ -151,7 +156,6 @@ _HOMES = {
         "Failure",
         "Json",
         "Limits",
-        "Node",
         "Problem",
         "Purged",
         "RequestId",

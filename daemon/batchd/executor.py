@@ -3,14 +3,46 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from .contracts import Plugin, SettingsT
-from .model import Node
 
 TaskT = TypeVar("TaskT")
 DoneT = TypeVar("DoneT")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A machine that an executor runs on. `plugins` are the distributions with plugins, and their versions.
+
+    `plugin_files` is a hash of the files in the plugin_dir, empty if it is not there. `slots` are the tasks that it
+    runs at a time, `running` says in words what it runs now. `fault` says why it is not used; empty if it is.
+    """
+
+    name: str
+    batchd: str
+    python: str
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    plugin_files: str = ""
+    slots: int = 0
+    running: Sequence[str] = ()
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What a machine is asked before its workers are used. `here` is what is installed where batchd runs.
+
+    `mark` stands in a file of the folder `spool`: a machine that reads it there sees the working files.
+    """
+
+    here: Node
+    plugin_dir: str | None = None
+    disabled: frozenset[str] = frozenset()
+    spool: str | None = None
+    mark: str = ""
 
 
 class Executor(Plugin[SettingsT]):
@@ -21,6 +53,11 @@ class Executor(Plugin[SettingsT]):
     """
 
     number: int = 0
+    hello: Hello = Hello(Node("", "", ""))
+    """What to ask a machine before its workers are used: `batchd.describe_node(hello)`, called there, returns its Node,
+    with the `fault` that keeps it from being used. batchd sets it before `aopen`, and anew before each `renew`."""
+    trouble: str = ""
+    """Why no task can be run at present, as a sentence for the operator; empty if tasks can be run."""
 
     @abstractmethod
     async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
@@ -45,5 +82,8 @@ class Executor(Plugin[SettingsT]):
         """Run the next tasks in processes that load their plugins again: files of `plugin_dir` may have changed."""
 
     def nodes(self) -> Sequence[Node]:
-        """The machines that it runs on, with what is installed there. Empty if it runs on this machine alone."""
+        """The machines that it runs on, with what is installed there and what they run now.
+
+        Those with a `fault` are not used; batchd names them. Empty if it runs on this machine alone.
+        """
         return ()

@@ -254,16 +254,6 @@ class Result:
     outcome: Response | Failure
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A machine that an executor runs on. `plugins` are the distributions with plugins, and their versions."""
-
-    name: str
-    batchd: str
-    python: str
-    plugins: Mapping[str, str] = field(default_factory=dict)
-
-
 class BatchPhase(StrEnum):
     """Where a batch is at its provider, in OpenAI's words."""
 

@@ -45,6 +45,35 @@ class Muddled(Pool):
         return self.last
 
 
+class Remembering(Pool):
+    """Does not do again what it has done."""
+
+    fails = "test_a_task_that_is_given_twice_runs_twice"
+    done: dict[Any, Any] = {}
+
+    async def run(self, function: Callable[[Any], Any], task: Any) -> Any:
+        if function.__name__ != "note_a_run":
+            return await super().run(function, task)
+        if task not in self.done:
+            self.done[task] = await super().run(function, task)
+        return self.done[task]
+
+
+class Hoarding(Pool):
+    """Keeps all results."""
+
+    fails = "test_results_are_let_go"
+
+    def __init__(self, settings: Any) -> None:
+        super().__init__(settings)
+        self.results: list[Any] = []
+
+    async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
+        done = await super().run(function, task)
+        self.results.append(done)
+        return done
+
+
 class Standstill(Pool):
     """Runs some tasks on the event loop."""
 

@@ -26,6 +26,7 @@ from batchd.testing.conformance import (
     ReaderConformance,
     SinkConformance,
 )
+from batchd.testing.fakes import InlineExecutor
 
 CATALOGUE = Catalogue.load()
 PATIENCE = 30.0
@@ -210,6 +211,16 @@ class TestLocal(ExecutorConformance):
         executor = CATALOGUE.create("executor", "local", {})
         executor.number = 2
         return executor
+
+
+class TestInline(ExecutorConformance):
+    """Runs tasks at once, for tests."""
+
+    module = "batchd.testing.fakes"
+    on_the_loop = True
+
+    def make(self) -> Any:
+        return InlineExecutor()
 
 
 # --- sinks -----------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from batchd.config.tables import (
 from batchd.config.web import WebTable
 from batchd.plugin.catalogue import Catalogue, Role
 from batchd.plugin.validation import check
+from batchd_dask.settings import DaskSettings
 from batchd_notify.command import Command
 from batchd_notify.notify import Notify
 from batchd_notify.webhook import Webhook
@@ -69,13 +70,15 @@ OWN: Mapping[str, type[BaseModel]] = {
 
 PLUGINS = {
     f"{role.noun.capitalize().removesuffix(' builder')} `{kind}`": (role, kind)
-    for role in (Role.PROVIDER, Role.PROMPT_BUILDER, Role.READER, Role.SINK, Role.OBSERVER)
+    for role in (Role.PROVIDER, Role.PROMPT_BUILDER, Role.READER, Role.SINK, Role.OBSERVER, Role.EXECUTOR)
     for kind in Catalogue.load().kinds(role)
+    if kind != "local"
 }
 """Those of the built-in plugins."""
 
 NEEDED: Mapping[type[BaseModel], dict[str, Any]] = {
     PriceTable: {"input": 1.0, "output": 1.0},
+    DaskSettings: {"address": "tls://10.0.0.5:8786"},
     LaneTable: {"name": "x", "discount": 0.5, "params": {"a": 1}},
     ProviderTable: {"plugin": "openai"},
     SinkTable: {"plugin": "csv"},

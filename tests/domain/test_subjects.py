@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchd.domain.subjects import DISK, INBOX, INBOX_REST, Subject, SubjectKind, subjects_of
+from batchd.domain.subjects import DISK, INBOX, INBOX_REST, WORKERS, Subject, SubjectKind, subjects_of
 
 STORED = {
     "provider acme": Subject.provider("acme"),
@@ -22,6 +22,8 @@ STORED = {
     "inbox/reviews/the rest of the inbox": Subject.inbox_file("reviews/the rest of the inbox"),
     "the rest of the inbox": INBOX_REST,
     "disk": DISK,
+    "workers": WORKERS,
+    "node rack-7": Subject.node("rack-7"),
 }
 
 
@@ -43,4 +45,4 @@ def test_what_another_version_has_stored_is_kept_as_it_is(text: str) -> None:
 def test_what_can_keep_a_job_waiting() -> None:
     found = subjects_of("j1", provider="acme", sinks=["csv"], batches=["b1", "b2"])
     expected = ["job j1", "batch b1", "batch b2", "sink csv", "provider acme", "deadline of job j1"]
-    assert [str(subject) for subject in found] == [*expected, "fallback of job j1"]
+    assert [str(subject) for subject in found] == [*expected, "fallback of job j1", "workers"]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from ..config.load import Config
 from ..errors import BatchdError, PluginError
-from ..executor import Executor
+from ..executor import Executor, Node
 from ..plugin.catalogue import Catalogue
 from ..plugin.sources import what_was_raised
 from ..workers.local import Workers
+from ..workers.nodes import ask_for
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +29,7 @@ async def executors(
     executor: Executor[Any] = catalogue.create("executor", kind, config.workers.settings)
     executor.number = number or config.workers.number
     local = executor if isinstance(executor, Workers) else Workers()
+    await introduce(executor, config, marking=True)
     try:
         await _open(executor, kind)
         if local is not executor:
@@ -35,6 +39,38 @@ async def executors(
         await _close(executor, kind)
         if local is not executor:
             await local.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class FoundNodes:
+    """The machines of an executor, how many tasks it runs at a time, and why it can run none, if so."""
+
+    nodes: Sequence[Node]
+    number: int
+    trouble: str
+
+
+async def nodes_of(config: Config, catalogue: Catalogue) -> FoundNodes:
+    """Ask the configured executor, without a daemon."""
+    kind = config.workers.executor
+    executor: Executor[Any] = catalogue.create("executor", kind, config.workers.settings)
+    executor.number = config.workers.number
+    await introduce(executor, config)
+    try:
+        await _open(executor, kind)
+        return FoundNodes(executor.nodes(), executor.number, executor.trouble)
+    finally:
+        await _close(executor, kind)
+
+
+async def introduce(executor: Executor[Any], config: Config, *, marking: bool = False) -> None:
+    """Tell it what to ask machines before it uses them: by the configuration of now."""
+    if isinstance(executor, Workers):
+        return  # this machine is as it is
+    disabled = frozenset(config.plugins.disabled)
+    executor.hello = await asyncio.to_thread(
+        ask_for, config.plugin_dir, disabled, config.folders.spool, marking=marking
+    )
 
 
 async def _open(executor: Executor[Any], kind: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import BatchdError
 from .daemon import Daemon
+from .executors import introduce
 from .instances import Instances, make_observers
 from .load import load
 
@@ -42,6 +43,7 @@ async def reload(daemon: Daemon, off: Callable[[Path], Mapping[str, str]] = _not
                 "Changes to [folders], [intake], [workers] and [web] listen take effect at the next start.",
                 extra={"action": "Reload"},
             )
+        await introduce(daemon.context.executor, config)
         daemon.configure(config, catalogue, instances)
         await daemon.feed.change(observers)
         logger.info("The configuration was reloaded.", extra={"action": "Reload"})

@@ -21,6 +21,7 @@ from ..engine.scheduler import Engine
 from ..intake.watcher import Watcher
 from ..store.errors import StoreUnavailable
 from ..system.systemd import Notifier
+from .node_watch import watch_nodes
 from .stopping import Stopping
 from .sweeping import keep_sweeping
 from .waiting_notes import WaitingNoteKeeper
@@ -107,6 +108,7 @@ class Supervisor:
                 loops.create_task(
                     WaitingNoteKeeper(self.context).keep(self._stopping), name="notes about files in work"
                 )
+                loops.create_task(self._watch_nodes(), name="watch the nodes")
                 loops.create_task(self._watchdog.report(self._stopping), name="report to systemd")
         finally:
             if self._watcher is not None:
@@ -118,6 +120,7 @@ class Supervisor:
         self._warm_up.begin()
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._watch_inbox(), name="watch the inbox")
+            loops.create_task(self._watch_nodes(), name="watch the nodes")
             loops.create_task(self._work(until_idle=True), name="work")
 
     async def work(self) -> None:
@@ -125,6 +128,9 @@ class Supervisor:
         await self._work()
 
     # --- loops -----------------------------------------------------------------------------------------------
+
+    async def _watch_nodes(self) -> None:
+        await watch_nodes(self.context, self.engine.conditions, self._stopping)
 
     async def _watch_inbox(self) -> None:
         conditions = self.engine.conditions

@@ -34,6 +34,7 @@ from ..system.mounts import is_network, refuse_network
 from ..workers.limits import limited
 from .check_result import CheckResult as CheckResult
 from .check_result import Level as Level
+from .node_checks import node_results
 from .route_checks import (
     budget_results,
     deadline_results,
@@ -177,6 +178,8 @@ async def remote_results(
         well = f"It answers, and found nothing wrong with {join(models)}."
         async for result in _asked(f"provider {name}", catalogue, "provider", table, well, models):
             yield result
+    async for result in node_results(config, catalogue):
+        yield result
     for name, sink in config.sinks.items():
         if catalogue.absent("sink", sink.plugin) is not None:
             continue

@@ -38,6 +38,7 @@ SECTIONS = {
         "events": "events:events",
         "spending": "spending:spending",
         "plugins": "plugins:plugins",
+        "nodes": "nodes:nodes",
         "state": "state:state",
     },
     "To give orders": {

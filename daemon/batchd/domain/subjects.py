@@ -27,11 +27,15 @@ class SubjectKind(Enum):
     INBOX_FILE = "inbox/"
     INBOX_REST = "the rest of the inbox"
     DISK = "disk"
+    WORKERS = "workers"
+    """Where workers run: no task can be run at present."""
+    NODE = "node "
+    """One machine that workers could run on, and do not."""
     UNKNOWN = ""
     """One that another version stored."""
 
 
-_NAMELESS = frozenset({SubjectKind.INBOX, SubjectKind.INBOX_REST, SubjectKind.DISK})
+_NAMELESS = frozenset({SubjectKind.INBOX, SubjectKind.INBOX_REST, SubjectKind.DISK, SubjectKind.WORKERS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,11 @@ class Subject:
         return cls(SubjectKind.ORDER, str(number))
 
     @classmethod
+    def node(cls, name: str) -> Subject:
+        """A machine that is not used."""
+        return cls(SubjectKind.NODE, name)
+
+    @classmethod
     def inbox_file(cls, path: str) -> Subject:
         """Something in the inbox that batchd never processes."""
         return cls(SubjectKind.INBOX_FILE, path)
@@ -123,6 +132,7 @@ class Subject:
 INBOX = Subject(SubjectKind.INBOX)
 INBOX_REST = Subject(SubjectKind.INBOX_REST)
 DISK = Subject(SubjectKind.DISK)
+WORKERS = Subject(SubjectKind.WORKERS)
 
 
 def subjects_of(job: str, *, provider: str, sinks: Iterable[str], batches: Iterable[str]) -> list[Subject]:
@@ -134,4 +144,5 @@ def subjects_of(job: str, *, provider: str, sinks: Iterable[str], batches: Itera
         Subject.provider(provider),
         Subject.deadline(job),
         Subject.fallback(job),
+        WORKERS,
     ]

@@ -24,7 +24,7 @@ Home: TypeAlias = tuple[Path, str]
 
 _DUMPED = re.compile(r'File "([^"]*)", line (\d+) in (.+)')
 _NOTE = "batchd_place"
-_PLUGINS = ("anthropic", "files", "inline", "notify", "openai", "prompts", "sandbox", "sinks", "tables")
+_PLUGINS = ("anthropic", "dask", "files", "inline", "notify", "openai", "prompts", "sandbox", "sinks", "tables")
 _BUILT_IN = frozenset(f"batchd_{each}" for each in _PLUGINS)
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..errors import FileRefused, PluginError, WorkerLost
-from ..executor import Executor
-from ..model import Node
+from ..executor import Executor, Node
 from .conformance_shared import PATIENCE, PluginConformance, ask, passes_cancellation, skip
 
 Question = Callable[[Executor[Any]], Awaitable[None]]
@@ -29,6 +30,26 @@ class Sum:
 def add(task: Sum) -> Sum:
     """Work on a task."""
     return Sum([sum(task.numbers)])
+
+
+class Large:
+    """A result that can be followed, and that nobody wants to have twice."""
+
+    def __init__(self, size: int) -> None:
+        self.content = bytes(size)
+
+
+def make_large(size: int) -> Large:
+    """Give a result of so many bytes."""
+    return Large(size)
+
+
+def note_a_run(path: str) -> int:
+    """Append a line to a file; the number of its lines."""
+    with open(path, "a") as file:
+        file.write("run\n")
+    with open(path) as file:
+        return len(file.readlines())
 
 
 def refuse(code: str) -> None:
@@ -77,8 +98,27 @@ class ExecutorConformance(PluginConformance):
         def make(self):
             return ClusterExecutor(ClusterExecutor.Settings(address="tcp://127.0.0.1:8786"))
 
-    The tasks are functions of `batchd.testing.conformance_executor`, which worker processes must be able to import.
+    Each test opens a new executor, asks one question of it, and closes it. The tasks are functions of
+    `batchd.testing.conformance_executor`, which worker processes must be able to import. They write files into a
+    temporary folder of this machine, so nodes must run here, or share it.
+
+    | asked | tests |
+    | --- | --- |
+    | it says how many tasks it takes, and which machines it has | `it_says_how_many…`, `it_names_its_machines` |
+    | results come back, each to its own task, also of 200 at a time | `a_task_comes_back…`, `many_tasks…` |
+    | a task that is given twice runs twice: nothing is remembered | `a_task_that_is_given_twice_runs_twice` |
+    | results are let go once they were given | `results_are_let_go` |
+    | exceptions come back whole, or in words | `what_a_task_raises…`, `what_cannot_travel…` |
+    | the loop goes on; a task that nobody waits for frees its place | `the_event_loop…`, `a_cancellation…` |
+    | a worker that dies is reported | `a_worker_that_dies_is_reported` |
+    | it can be renewed and closed while tasks run | `it_goes_on_when…`, `it_closes_without…` |
+
+    That the machine of a task goes away cannot be played here: raise `NodeLost` then, or run the task elsewhere.
     """
+
+    on_the_loop: ClassVar[bool] = False
+    """Whether it runs each task at once, on the loop: one for tests, such as `batchd.testing.fakes.InlineExecutor`.
+    Such a one is not asked what needs another process."""
 
     tasks_at_a_time: ClassVar[int] = 200
     """How many tasks it is given at a time: more than it has workers."""
@@ -116,8 +156,37 @@ class ExecutorConformance(PluginConformance):
 
         self._ask(question)
 
+    def test_a_task_that_is_given_twice_runs_twice(self) -> None:
+        """What a task finds on the disk may have changed: batchd gives the same task again to have it done again."""
+
+        async def question(executor: Executor[Any]) -> None:
+            file = str(self.folder / "runs")
+            counted = [await executor.run(note_a_run, file) for _ in range(2)]
+            assert counted[0] == 1, f"A task that was given once ran {counted[0]} times."
+            assert counted[1] == 2, (
+                "The same task was given twice, and ran once. Remember no results: switch off what finds equal tasks."
+            )
+
+        self._ask(question)
+
+    def test_results_are_let_go(self) -> None:
+        """A daemon runs for months."""
+
+        async def question(executor: Executor[Any]) -> None:
+            kept = []
+            for _ in range(3):
+                kept.append(weakref.ref(await executor.run(make_large, 1_000_000)))
+                await asyncio.sleep(0)
+            gc.collect()
+            alive = sum(each() is not None for each in kept[:-1])
+            assert not alive, f"Of {len(kept)} results that were given, it keeps {alive} in memory. Let go of each."
+
+        self._ask(question)
+
     def test_the_event_loop_goes_on(self) -> None:
         """Meanwhile the daemon talks to services."""
+
+        self._needs_a_process()
 
         async def question(executor: Executor[Any]) -> None:
             file = self.folder / "go"
@@ -144,6 +213,8 @@ class ExecutorConformance(PluginConformance):
     def test_what_cannot_travel_comes_back_in_words(self) -> None:
         """A plugin may raise anything, and its message is what helps people."""
 
+        self._needs_a_process()
+
         async def question(executor: Executor[Any]) -> None:
             error = await _raised(executor.run(raise_what_cannot_travel, "no such column"))
             complete = isinstance(error, PluginError) and "no such column" in str(error)
@@ -157,6 +228,8 @@ class ExecutorConformance(PluginConformance):
     def test_a_cancellation_passes_through(self) -> None:
         """batchd does not wait for a task that it does not need any more, and its place is free."""
 
+        self._needs_a_process()
+
         async def question(executor: Executor[Any]) -> None:
             file = self.folder / "go"
             await passes_cancellation(executor.run(wait_for, str(file)), "run()", release=file.touch)
@@ -166,6 +239,8 @@ class ExecutorConformance(PluginConformance):
 
     def test_a_worker_that_dies_is_reported(self) -> None:
         """WorkerLost shows a part that needs more memory than there is."""
+
+        self._needs_a_process()
 
         async def question(executor: Executor[Any]) -> None:
             process, _ = await executor.run(whereabouts, None)
@@ -183,6 +258,8 @@ class ExecutorConformance(PluginConformance):
     def test_it_goes_on_when_its_workers_are_renewed(self) -> None:
         """On each reload of a configuration with a plugin_dir."""
 
+        self._needs_a_process()
+
         async def question(executor: Executor[Any]) -> None:
             file = self.folder / "go"
             going = asyncio.ensure_future(executor.run(wait_for, str(file)))
@@ -199,6 +276,8 @@ class ExecutorConformance(PluginConformance):
 
     def test_it_closes_without_waiting_for_tasks(self) -> None:
         """All tasks may be repeated, and a service manager does not wait for long."""
+
+        self._needs_a_process()
 
         async def question(executor: Executor[Any]) -> None:
             going = asyncio.ensure_future(executor.run(wait_long, str(self.folder / "never")))
@@ -223,6 +302,10 @@ class ExecutorConformance(PluginConformance):
             assert len(set(names)) == len(names), f"nodes() names one machine twice: {', '.join(sorted(names))}."
 
         self._ask(question)
+
+    def _needs_a_process(self) -> None:
+        if self.on_the_loop:
+            skip("It runs tasks on the event loop.")
 
     def _ask(self, question: Question, *, close: bool = True) -> None:
         async def asking() -> None:

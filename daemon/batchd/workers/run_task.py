@@ -22,15 +22,29 @@ def run_task(function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
     _prepare_once()
     try:
         return function(task)
-    except BaseException as error:
+    except Exception as error:
         note_place(error)
-        try:
-            if not isinstance(error, Exception):
-                raise TypeError  # SystemExit, say, which would end the daemon
-            pickle.loads(pickle.dumps(error))  # noqa: S301  # our own, a moment old
-        except Exception:  # noqa: BLE001  # it cannot be pickled, for any reason
-            told = PluginError(f"{type(error).__name__}: {error}")
-            told.__cause__ = error
-            note_place(told)
-            raise told from None
-        raise
+        if _can_travel(error):
+            raise
+        told = _in_words(error)
+    except BaseException as error:  # noqa: BLE001  # SystemExit, say, which would end the daemon
+        note_place(error)
+        told = _in_words(error)
+    # Out here it has no context. Where tblib is at work, as on nodes of Dask, that would be pickled with it.
+    raise told
+
+
+def _can_travel(error: Exception) -> bool:
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301  # our own, a moment old
+    except Exception:  # noqa: BLE001  # it cannot be pickled, for any reason
+        return False
+    return True
+
+
+def _in_words(error: BaseException) -> PluginError:
+    told = PluginError(f"{type(error).__name__}: {error}")
+    told.__cause__ = error
+    note_place(told)
+    told.__cause__ = None
+    return told

@@ -1,0 +1,33 @@
+"""Says which machines are not used, and why: in the log, in `batchd status` and on the page."""
+
+from __future__ import annotations
+
+from ..domain.subjects import WORKERS, Subject, SubjectKind
+from ..engine.conditions import Conditions
+from ..engine.context import Context
+from .stopping import Stopping
+
+LOOK_EVERY = 2.0
+
+
+async def watch_nodes(context: Context, conditions: Conditions, stopping: Stopping) -> None:
+    """Until the end."""
+    while not stopping.is_set():
+        await say_of_nodes(context, conditions)
+        await stopping.sleep(LOOK_EVERY)
+
+
+async def say_of_nodes(context: Context, conditions: Conditions) -> None:
+    """What the executor knows now."""
+    executor = context.executor
+    if executor.trouble:
+        await conditions.say(WORKERS, executor.trouble)
+    elif WORKERS in await conditions.of_kinds(SubjectKind.WORKERS):
+        await conditions.all_well(WORKERS)
+    unfit = {Subject.node(node.name): node.fault for node in executor.nodes() if node.fault}
+    for subject, fault in unfit.items():
+        await conditions.say(subject, f"It is not used: {fault}")
+    for subject in await conditions.of_kinds(SubjectKind.NODE):
+        # A node that went away, or that has now what the daemon has.
+        if subject not in unfit:
+            await conditions.all_well(subject)

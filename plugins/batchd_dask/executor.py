@@ -1,0 +1,253 @@
+"""The executor `dask`: tasks go to the nodes of a Dask cluster, which runs each at least once.
+
+Dask is told which nodes may take a task: those that have what the daemon has. It moves tasks of a node that went away
+to another one. What it cannot know is looked at here each second: nodes that came, and tasks whose nodes are all gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import pickle
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from batchd import Executor, Node, NodeLost, WorkerLost
+
+from .connecting import connected, said
+from .packages import needed
+from .settings import DaskSettings
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+logger = logging.getLogger("batchd.dask")
+
+LOOK_EVERY = 1.0
+ANSWER_WITHIN = 20.0
+"""Seconds for a node to say what is installed there; the first time it imports batchd."""
+PATIENCE = 30.0
+"""Seconds that a task waits for a node that may be used, before batchd is told."""
+MAX_MOVES = 3
+"""How often a task is sent anew here, since the scheduler or all its nodes went away, before batchd is told."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    future: Future[bytes]
+    allowed: frozenset[str]
+    moved: bool = False
+
+
+class DaskExecutor(Executor[DaskSettings]):
+    """Runs tasks on a Dask cluster."""
+
+    Settings = DaskSettings
+
+    def __init__(self, settings: DaskSettings) -> None:
+        super().__init__(settings)
+        self._client: Client | None = None
+        self._nodes: dict[str, Node] = {}
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._sent: dict[str, _Sent] = {}
+        self._usable = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+        self._identity = uuid.uuid4().hex
+        self._renewed = 0
+        self._ending: set[asyncio.Future[Any]] = set()
+        self._closed = False
+
+    async def aopen(self) -> None:
+        """Connect, and ask the nodes what they have. A scheduler that is not there yet is waited for while it runs."""
+        needed()
+        await asyncio.to_thread(__import__, "batchd_dask.node")
+        await self._look_once()
+        if self._asking:
+            await asyncio.wait(self._asking.values(), timeout=ANSWER_WITHIN)
+        slots = sum(node.slots for node in self._nodes.values() if not node.fault)
+        self.number = self.number or slots or os.cpu_count() or 1
+        self._watching = asyncio.create_task(self._watch(), name="watch the nodes")
+
+    async def aclose(self) -> None:
+        """Leave the cluster. What it was to do for us is forgotten there."""
+        self._closed = True
+        ending = [task for task in (self._watching, *self._asking.values(), *self._ending) if task is not None]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+        self._usable.set()
+        if self._client is not None:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(self._client.close(timeout=1), 3)
+
+    def renew(self) -> None:
+        """Ask the nodes again, and have them load their plugins again."""
+        self._renewed += 1
+        self._nodes.clear()
+        self._usable.clear()
+
+    def nodes(self) -> Sequence[Node]:
+        """All nodes of the cluster, also those that are not used."""
+        return sorted(self._nodes.values(), key=lambda node: node.name)
+
+    async def run(self, function: Callable[[Any], Any], task: Any) -> Any:
+        """Run it on a node that may be used."""
+        payload = pickle.dumps((function, task))
+        for _ in range(MAX_MOVES):
+            client, allowed = await self._place()
+            outcome = await self._tried(client, allowed, _name(function, task), payload)
+            if outcome is not None:
+                done, error = pickle.loads(outcome)  # noqa: S301  # our own code made it, on a node of the operator
+                if error is not None:
+                    raise error
+                return done
+        raise NodeLost(f"The nodes, or the scheduler, went away {MAX_MOVES} times while {function.__name__} ran there.")
+
+    # --- one task ------------------------------------------------------------------------------------------------
+
+    async def _place(self) -> tuple[Client, frozenset[str]]:
+        """The nodes that may be used, once there are some."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self._usable.wait()
+        allowed = frozenset(address for address, node in self._nodes.items() if not node.fault)
+        if self._closed or self._client is None or not allowed:
+            raise NodeLost(self.trouble or "The executor was closed.")
+        return self._client, allowed
+
+    async def _tried(self, client: Client, allowed: frozenset[str], name: str, payload: bytes) -> bytes | None:
+        """The outcome, None if it is to be sent anew."""
+        from distributed import CancelledError
+        from distributed.scheduler import KilledWorker
+
+        from .node import work
+
+        on_node: Callable[..., Any] = work
+        key = f"{name}-{uuid.uuid4().hex}"
+        generation = f"{self._identity} {self._renewed}"
+        sent = _Sent(
+            client.submit(
+                on_node, generation, key, payload, key=key, pure=False, workers=list(allowed), allow_other_workers=False
+            ),
+            allowed,
+        )
+        self._sent[key] = sent
+        try:
+            outcome: bytes = await sent.future
+        except KilledWorker as error:
+            raise WorkerLost(f"Node after node went away while {name.partition(' ')[0]} ran there: {error}") from None
+        except asyncio.CancelledError:
+            self._forget(client, key, sent)
+            raise
+        except (CancelledError, OSError):
+            if not sent.moved:
+                logger.debug("%s is sent anew", key)
+            return None
+        else:
+            return outcome
+        finally:
+            del self._sent[key]
+            with contextlib.suppress(Exception):  # the client may be closed
+                sent.future.release()
+
+    def _forget(self, client: Client, key: str, sent: _Sent) -> None:
+        """Nobody waits for it any more."""
+        from .node import stop
+
+        async def end() -> None:
+            with contextlib.suppress(Exception):  # it is harmless if it runs on
+                await client.cancel([sent.future])
+                await client.run(stop, key, workers=list(sent.allowed & self._nodes.keys()), on_error="ignore")
+
+        self._beside(end())
+
+    def _beside(self, work: Any) -> None:
+        if not self._closed:
+            task = asyncio.ensure_future(work)
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+    # --- the nodes -----------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            await self._look_once()
+
+    async def _look_once(self) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                await self._look()
+        except (OSError, TimeoutError, RuntimeError, ValueError) as error:
+            # Nothing is forgotten of the nodes: tasks may still come back.
+            self._usable.clear()
+            self.trouble = f"The scheduler {self.settings.address} cannot be reached: {said(error)}. Tasks wait for it."
+
+    async def _look(self) -> None:
+        if self._client is None or self._client.status in {"closed", "closing"}:
+            self._client = await connected(self.settings)
+            self._nodes.clear()
+        client = self._client
+        if client.status != "running":
+            raise OSError("the connection was lost")
+        there: dict[str, int] = await client.nthreads()
+        running = await client.processing()
+        for address in self._nodes.keys() - there.keys():
+            del self._nodes[address]
+        for address in there.keys() - self._nodes.keys() - self._asking.keys():
+            asking = asyncio.create_task(self._ask(client, address, self._renewed), name="ask a node")
+            self._asking[address] = asking
+            asking.add_done_callback(lambda _, address=address: self._asking.pop(address, None))  # type: ignore[misc]
+        for address, node in self._nodes.items():
+            self._nodes[address] = replace(node, running=tuple(shown(key) for key in running.get(address, ())))
+        for sent in self._sent.values():
+            if sent.allowed.isdisjoint(there) and not sent.moved:
+                sent.moved = True
+                self._beside(client.cancel([sent.future]))
+        self._settle()
+
+    async def _ask(self, client: Client, address: str, renewed: int) -> None:
+        from .node import hello
+
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                node = (await client.run(hello, self.hello, workers=[address]))[address]
+        except (Exception, TimeoutError) as error:  # noqa: BLE001  # what is installed there may be anything
+            node = Node(
+                address, "", "", fault=f"it does not say what it has ({said(error)}). Install batchd[dask] there."
+            )
+        if renewed != self._renewed:
+            return  # it is asked anew
+        self._nodes[address] = node
+        self._settle()
+
+    def _settle(self) -> None:
+        if any(not node.fault for node in self._nodes.values()):
+            self.trouble = ""
+            self._usable.set()
+            return
+        self._usable.clear()
+        if not self._nodes:
+            self.trouble = (
+                f"The scheduler {self.settings.address} has no workers. Start some: dask worker {self.settings.address}"
+            )
+        else:
+            first = self.nodes()[0]
+            self.trouble = f"No node can be used. {first.name}: {first.fault}"
+
+
+def _name(function: Callable[[Any], Any], task: Any) -> str:
+    """What it is, for people who look at the cluster."""
+    job, first = getattr(task, "job", None), getattr(task, "first", None)
+    where = f" of job {job}" if isinstance(job, str) else ""
+    since = f" from row {first}" if isinstance(first, int) else ""
+    return f"{function.__name__}{where}{since}".replace("-", "_")
+
+
+def shown(key: Any) -> str:
+    """The name of a task of ours in its key, else the key."""
+    return str(key).rpartition("-")[0] or str(key)

@@ -1,0 +1,93 @@
+"""What runs on a node, in the process of its Dask worker: tasks go on to worker processes of batchd below it.
+
+So the code of plugins has the limits that it has everywhere, a task that uses up the memory ends its own process alone,
+and the end of the Dask worker says nothing about a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import pickle
+from dataclasses import replace
+from typing import Any
+
+from distributed import Worker, WorkerPlugin, get_worker
+
+from batchd import Hello, Node, Workers, describe_node
+
+NAME = "batchd"
+
+
+class Pool(WorkerPlugin):
+    """The worker processes of one node. They start with their first tasks, and end with its Dask worker."""
+
+    name = NAME
+
+    def __init__(self) -> None:
+        self.workers: Workers | None = None
+        self.seen: set[str] = set()
+        self.running: dict[str, asyncio.Task[Any]] = {}
+
+    def setup(self, worker: Worker) -> None:
+        # The worker of a nanny is a daemonic process, which may have no children unless it says so itself.
+        multiprocessing.current_process().daemon = False
+        self.workers = Workers(number=worker.state.nthreads)
+
+    def teardown(self, worker: Worker) -> None:
+        del worker
+        if self.workers is not None:
+            self.workers.close()
+
+    async def run(self, generation: str, key: str, payload: bytes) -> bytes:
+        assert self.workers is not None, "it was set up"
+        if generation not in self.seen:
+            # Another daemon, or another configuration: files of the plugin_dir may have changed.
+            self.seen.add(generation)
+            self.workers.renew()
+        task = asyncio.ensure_future(self._outcome(self.workers, payload))
+        self.running[key] = task
+        try:
+            return await task
+        except asyncio.CancelledError:
+            return pickle.dumps((None, RuntimeError("it was cancelled")))
+        finally:
+            del self.running[key]
+
+    @staticmethod
+    async def _outcome(workers: Workers, payload: bytes) -> bytes:
+        try:
+            function, task = pickle.loads(payload)  # noqa: S301  # of the daemon, whose code it is that runs here
+            return pickle.dumps((await workers.run(function, task), None))
+        except Exception as error:  # noqa: BLE001  # whatever a task raises goes back to the daemon
+            # By our own hand: Dask cuts exceptions that are long.
+            return pickle.dumps((None, error))
+
+
+async def hello(question: Hello, dask_worker: Worker) -> Node:
+    """Make this node ready, and say what is installed here."""
+    if NAME not in dask_worker.plugins:
+        await dask_worker.plugin_add(plugin=Pool(), name=NAME)
+    named = str(dask_worker.name)
+    name = named if named != dask_worker.address else f"{describe_node(question).name} ({dask_worker.address})"
+    node = await asyncio.to_thread(describe_node, question, name, slots=dask_worker.state.nthreads)
+    return replace(node, slots=dask_worker.state.nthreads)
+
+
+async def work(generation: str, key: str, payload: bytes) -> bytes:
+    """Run a task here; its outcome, pickled."""
+    pool = _pool(get_worker())
+    assert pool is not None, "the node was asked what it has"
+    return await pool.run(generation, key, payload)
+
+
+async def stop(key: str, dask_worker: Worker) -> None:
+    """Nobody waits for this task any more: end its process, if it is here."""
+    pool = _pool(dask_worker)
+    if pool is not None and key in pool.running:
+        pool.running[key].cancel()
+
+
+def _pool(worker: Worker) -> Pool | None:
+    found = worker.plugins.get(NAME)
+    return found if isinstance(found, Pool) else None
