@@ -14,7 +14,7 @@ TEST_WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 # many processes that the tests start takes a fraction of a second longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-pythons lint format lock bench bench-live soak faults power-cuts field properties folders house answers recording wheel clean help
+.PHONY: demo test test-fast test-pythons lint format lock bench bench-peers bench-live soak faults power-cuts field properties folders house answers recording wheel clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ bench: $(STAMP)  ## throughput, memory, validation and token counting, compared 
 	$(BIN)/python bench/tokens.py
 	$(BIN)/python bench/validating.py
 	-$(BIN)/python bench/files.py
+
+bench-peers: $(STAMP)  ## the same rows through the plain script and through another package, which is installed for it
+	$(BIN)/python bench/peers.py
 
 bench-live: $(STAMP)  ## live calls against the SDK, aiohttp and flexllm, the delay of the loop, and memory; takes minutes
 	$(BIN)/python bench/live.py --memory

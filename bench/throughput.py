@@ -37,7 +37,7 @@ rescan = "100ms"
 plugin = "openai"
 base_url = "{url}"
 api_key = "none"
-poll = "250ms"
+poll = "100ms"
 linger = "0s"
 
 [routes.reviews]
