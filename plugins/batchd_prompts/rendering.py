@@ -6,7 +6,7 @@ own parser decides which are plain, so white space control, comments and newline
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
@@ -75,11 +75,15 @@ class Template:
         try:
             if self.pieces is None:
                 return self.render_with_jinja(row)
-            return "".join(piece if isinstance(piece, str) else shown(row[piece.column]) for piece in self.pieces)
+            return self.filled(lambda column: shown(row[column]))
         except UnicodeEncodeError:
             return BROKEN_TEXT
         except Exception as error:  # noqa: BLE001  # any error of a template fails only its row
             return self._failure(error)
+
+    def filled(self, cell: Callable[[str], str]) -> str:
+        """The text of a plain template, with what `cell` gives for each column."""
+        return "".join(piece if isinstance(piece, str) else cell(piece.column) for piece in self.pieces or ())
 
     def render_with_jinja(self, row: Row) -> str:
         """The text for this row, rendered by Jinja even if plain. Errors of the template pass through."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from batchd import Body, Failure, Json, PromptBuilder, Response, Row, without_thinking
@@ -74,6 +74,12 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
         from .request_lines import encode_requests
 
         return encode_requests(rows, self._templates, self._body, common)
+
+    def pattern(self, cell: Callable[[str], str]) -> Body | None:
+        """See PromptBuilder. Templates that only Jinja can fill have none, and neither have pictures."""
+        if self.settings.images is not None or any(template.pieces is None for template in self._templates):
+            return None
+        return self._body([template.filled(cell) for template in self._templates])
 
     def parse(self, response: Response) -> Mapping[str, Json] | Failure:
         """See PromptBuilder."""

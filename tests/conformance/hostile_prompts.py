@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, ClassVar
 
@@ -72,6 +72,15 @@ class Pretty(Label):
     def encode(self, rows: Iterable[Row], common: Body) -> Iterator[bytes | Failure]:
         for encoded in super().encode(rows, common):
             yield encoded if isinstance(encoded, Failure) else msgspec.json.format(encoded)
+
+
+class Hopeful(Label):
+    """Says that all requests are alike, and leaves a cell out."""
+
+    fails = "test_a_pattern_asks_what_is_built"
+
+    def pattern(self, cell: Callable[[str], str]) -> Body | None:
+        return {"messages": [{"role": "user", "content": "Label this: "}]}
 
 
 class Skipping(Label):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -160,6 +161,21 @@ class PromptBuilderConformance(PluginConformance):
                     f"{expected!r} (the route adds {common!r}; a key of the body wins)."
                 )
 
+    def test_a_pattern_asks_what_is_built(self) -> None:
+        """`pattern`, if there is one, with the texts of a row's cells in their places is what `build` gives."""
+        for row in [*self._rows(), *self._odd_rows()]:
+            texts = {column: _as_text(value) for column, value in row.as_dict().items()}
+            missing: list[str] = []
+            builder = self.make()
+            filled = builder.pattern(partial(_text_of, texts, missing))
+            if filled is None or missing or not all(map(_is_utf8, texts.values())):
+                continue
+            built = builder.build(_copied(row))
+            assert filled == built, (
+                f"pattern() asks something else about row {row.number} than build() does: {filled!r} instead of "
+                f"{built!r}. Return None unless all requests differ in the texts of cells alone."
+            )
+
     def test_it_needs_columns_by_their_names(self) -> None:
         """`needs` are names; `rows()` have them. `uses` are names, or None."""
         needs = self.make().needs()
@@ -293,6 +309,26 @@ class PromptBuilderConformance(PluginConformance):
 
 def _copied(row: Row) -> Row:
     return Row(row.number, list(row.columns), deepcopy(list(row.values)))
+
+
+def _as_text(value: Json) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else msgspec.json.encode(value).decode()
+
+
+def _text_of(texts: Mapping[str, str], missing: list[str], column: str) -> str:
+    if column not in texts:
+        missing.append(column)
+    return texts.get(column, "")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _said(text: str) -> Response:

@@ -72,6 +72,11 @@ def with_pictures(body: bytes, folder: PictureFolder | None) -> bytes | Failure:
     return _encode(request) if found else body
 
 
+def shows_pictures(request: Mapping[str, Any]) -> bool:
+    """Whether there is a place for the address of a picture in it."""
+    return next(_places(request), None) is not None
+
+
 def _places(request: Mapping[str, Any]) -> Iterator[tuple[Body, str]]:
     """Where addresses of pictures stand: in chats and in requests to /v1/responses."""
     for messages in (request.get("messages"), request.get("input")):

@@ -3,96 +3,32 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
-from ...answers.corrections import AnswerFault, storable
-from ...answers.joining import ResultLine
+from ...answers.corrections import AnswerFault
 from ...contracts import PromptBuilder
 from ...domain import rows
-from ...domain.routing import PluginSpec
 from ...domain.words import matched
 from ...errors import PluginError
 from ...files import replacing
-from ...model import BadRow, Body, Failure, RequestId, Row, Usage
-from ...money import tokens
-from ...requests.json_lines import on_one_line
-from ...requests.rules import BodyRules, too_long, writes
+from ...model import BadRow, Body, Failure, Row
+from ...store.answer_cache import RequestKeys
 from ...workers import worker_plugins
-from ...workers.limits import ROW_TIMEOUT, Progress, TimeIsUp, limited
+from ...workers.limits import Progress, TimeIsUp, limited
 from ..part_files import decode_results, lines_of, read_corrections, write_results
 from ..pictures import NAMES_A_FILE, PictureFolder, with_pictures
 from .identical_rows import read_follows
-from .reuse import Keyed, Recalled, Reuse, key_record, recalled
-
-
-@dataclass(frozen=True, slots=True)
-class PlanTask:
-    """Plan the part of `job` from row `first`. `settled` is its results file so far, `failures` the one to write.
-
-    Rows whose question would be about nothing are skipped if `skip_empty`.
-
-    `correction` is the factor from counted tokens to real ones, known from earlier batches of the model. `given_up`
-    rows are not asked: the builder hung over them. Raises Hung if it hangs over another. `corrections` is a file with
-    what rows are told that were answered in the wrong form before, `follows` one with rows that ask the same as a row
-    of another part.
-    """
-
-    job: str
-    first: int
-    offset: int
-    length: int
-    columns: Sequence[str]
-    rows: str
-    requests: str
-    settled: str | None
-    failures: str
-    builder: PluginSpec
-    common: Body
-    endpoint: str
-    max_line_bytes: int | None
-    model: str = ""
-    correction: float = 1.0
-    reuse: Reuse | None = None
-    given_up: Mapping[int, Failure] = field(default_factory=dict)
-    row_timeout: float = ROW_TIMEOUT
-    corrections: str | None = None
-    pictures: PictureFolder | None = None
-    skip_empty: bool = False
-    follows: str | None = None
-
-
-EMPTY = Failure("empty", "The cells that the question is about are empty in this row, so it was not asked.")
-"""What a row is told whose question would be about nothing. It is skipped, and did not fail."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlanDone:
-    """The result of planning. `failed` rows have no request; they are in the new results file, if `new_results`.
-
-    `input_tokens` are corrected, `counted_tokens` are not: only these may be compared with the real usage, to correct
-    the next count. `longest` are the input tokens of the longest request. `unlimited` requests set no limit to their
-    answers, so `output_tokens` is not an upper bound for them. `reused` rows have the answer to an earlier identical
-    request; `saved` are the tokens billed for those answers. `empty` rows are skipped.
-    """
-
-    requests: int
-    size: int
-    input_tokens: int
-    output_tokens: int
-    failed: int
-    new_results: bool
-    counted_tokens: int = 0
-    longest: int = 0
-    unlimited: int = 0
-    reused: int = 0
-    saved: Usage = field(default_factory=Usage)
-    empty: int = 0
+from .pattern import Pattern, RowBlock, RowBlocks, pattern_of
+from .plan_task import EMPTY as EMPTY
+from .plan_task import PlanDone as PlanDone
+from .plan_task import PlanTask as PlanTask
+from .request_file import FRAME_BYTES, PartRequests
+from .reuse import Reuse, recalled
 
 
 def plan(task: PlanTask) -> PlanDone:
@@ -100,19 +36,9 @@ def plan(task: PlanTask) -> PlanDone:
     settled = decode_results(Path(task.settled)) if task.settled else {}
     with ExitStack() as stack:
         file = stack.enter_context(replacing(Path(task.requests)))
-        planned = _Planned(task, file, stack)
+        planned = PartRequests(task, file, stack)
         progress = stack.enter_context(limited(task.row_timeout))
-        builder = worker_plugins.builder(task.builder)
-        bodies = _bodies(task, builder, settled.keys() | read_follows(task.follows).keys(), progress)
-        bodies = _with_pictures(bodies, task.pictures, progress)
-        if corrections := read_corrections(task.corrections):
-            bodies = _corrected(bodies, corrections, task.max_line_bytes)
-        if task.reuse is not None:
-            for number, what in recalled(bodies, task.reuse, builder, job=task.job, endpoint=task.endpoint):
-                planned.add(number, what)
-        else:
-            for number, body in bodies:
-                planned.add(number, body)
+        _plan(task, planned, settled.keys() | read_follows(task.follows).keys(), progress)
     if planned.outcomes:
         lines = sorted([*settled.values(), *planned.outcomes], key=lambda line: line.row)
         write_results(Path(task.failures), lines)
@@ -121,121 +47,77 @@ def plan(task: PlanTask) -> PlanDone:
     return planned.done()
 
 
-class _Planned:
-    """The plan of a part so far: its open files, its counts, its outcomes."""
-
-    def __init__(self, task: PlanTask, file: IO[bytes], stack: ExitStack) -> None:
-        self.outcomes: list[ResultLine] = []
-        self._task = task
-        self._file = file
-        self._stack = stack
-        self._keys: IO[bytes] | None = None
-        self._asked: set[bytes] = set()
-        self._ahead, self._behind = _frame(task.job, task.endpoint)
-        self._rules = BodyRules(task.endpoint, task.common.get("model"))
-        self._writes = writes(task.endpoint)
-        self._count = tokens.counter(task.model)
-        self._requests = self._size = self._output_tokens = self._unlimited = 0
-        self._reused, self._saved, self._empty = 0, Usage(), 0
-
-    @property
-    def has_keys(self) -> bool:
-        """Whether any row has a key."""
-        return self._keys is not None
-
-    def add(self, number: int, what: bytes | Failure | Keyed | Recalled) -> None:
-        """Add the next row: its request, or its outcome without one."""
-        if type(what) is bytes:
-            self._ask(number, what)
-        elif type(what) is Keyed:
-            body, key = what
-            if key in self._asked or self._ask(number, body):
-                if self._keys is None:
-                    assert self._task.reuse is not None, "only a job that reuses answers has keys"
-                    # A file of its own for each part costs time, so only where there is a key.
-                    self._keys = self._stack.enter_context(replacing(Path(self._task.reuse.keys)))
-                self._keys.write(key_record(number, key))
-                self._asked.add(key)
-        elif isinstance(what, Recalled):
-            self.outcomes.append(what.outcome)
-            self._reused += 1
-            self._saved += what.usage
-        elif what is EMPTY:
-            self.outcomes.append(ResultLine(number, False, code=EMPTY.code, message=EMPTY.message, empty=True))
-            self._empty += 1
-        elif isinstance(what, Failure):
-            self._fail(number, storable(what.code), storable(what.message))
-
-    def _ask(self, number: int, body: bytes) -> bool:
-        """Write the request; False if it breaks a rule, and the row fails."""
-        line = b"%b%d%b%b}\n" % (self._ahead, number, self._behind, on_one_line(body))
-        fault, most = self._rules.read(body)
-        if self._task.max_line_bytes is not None and len(line) > self._task.max_line_bytes:
-            fault = too_long(len(line), self._task.max_line_bytes, picture=b"data:image/" in body)
-        if fault is not None:
-            self._fail(number, fault.code, fault.message)
-            return False
-        self._file.write(line)
-        self._requests += 1
-        self._size += len(line)
-        self._count(body)
-        self._output_tokens += most
-        self._unlimited += self._writes and not most
-        return True
-
-    def _fail(self, number: int, code: str, message: str) -> None:
-        self.outcomes.append(ResultLine(number, False, code=code, message=message))
-
-    def done(self) -> PlanDone:
-        """The result, once all rows are added."""
-        correction = self._task.correction
-        return PlanDone(
-            requests=self._requests,
-            size=self._size,
-            input_tokens=round(self._count.total * correction),
-            output_tokens=self._output_tokens,
-            failed=len(self.outcomes) - self._reused - self._empty,
-            new_results=bool(self.outcomes),
-            counted_tokens=self._count.total,
-            longest=round(self._count.longest * correction),
-            unlimited=self._unlimited,
-            reused=self._reused,
-            saved=self._saved,
-            empty=self._empty,
-        )
+def _plan(task: PlanTask, planned: PartRequests, left_out: Collection[int], progress: Progress) -> None:
+    builder = worker_plugins.builder(task.builder)
+    columns = matched(task.columns, builder.needs())
+    about = _places(builder, columns) if task.skip_empty else None
+    pattern = pattern_of(builder, columns, task.common, task.endpoint)
+    corrections = read_corrections(task.corrections)
+    if pattern is None:
+        bodies = _bodies(task, builder, columns, about, left_out, progress)
+        bodies = _with_pictures(bodies, task.pictures, progress)
+    else:
+        section = (Path(task.rows), task.offset, task.length, task.first)
+        blocks = RowBlocks(*section, pattern.body.slots, about, left_out, task.given_up)
+        if not corrections and (task.reuse is None or not task.reuse.recalls):
+            progress.ours = True
+            key_of = _key_maker(task.reuse, pattern, task.endpoint)
+            for block in blocks:
+                planned.add_many(block, pattern, key_of)
+            return
+        bodies = _of_blocks(blocks, pattern, progress)
+    if corrections:
+        bodies = _corrected(bodies, corrections, task.max_line_bytes)
+    if task.reuse is None:
+        for number, body in bodies:
+            planned.add(number, body)
+    else:
+        for number, what in recalled(bodies, task.reuse, builder, job=task.job, endpoint=task.endpoint):
+            planned.add(number, what)
 
 
-_FRAME_BYTES = 200
-"""What stands around a body in its line, at most."""
+def _key_maker(reuse: Reuse | None, pattern: Pattern, endpoint: str) -> Callable[[bytes], bytes] | None:
+    """Makes the key of a request with ordered keys, if those that ask the same are asked once."""
+    if reuse is None or not reuse.once(pattern.body.filled(dict.fromkeys(pattern.body.slots, b""))):
+        return None
+    return RequestKeys(reuse.provider, endpoint).key_of_ordered
 
 
-def _frame(job: str, endpoint: str) -> tuple[bytes, bytes]:
-    ahead = b'{"custom_id":"' + RequestId.beginning(job).encode()
-    behind = b'","method":"POST","url":' + msgspec.json.encode(endpoint) + b',"body":'
-    return ahead, behind
+def _of_blocks(
+    blocks: Iterable[RowBlock], pattern: Pattern, progress: Progress
+) -> Iterator[tuple[int, bytes | Failure]]:
+    """The rows of blocks, one by one."""
+    for block in blocks:
+        yield from block.others
+        for number, body in zip(block.numbers, block.bodies(pattern.body), strict=True):
+            progress.at(number)
+            yield number, body
 
 
 def _bodies(
-    task: PlanTask, builder: PromptBuilder[Any], settled: Container[int], progress: Progress
+    task: PlanTask,
+    builder: PromptBuilder[Any],
+    columns: Sequence[str],
+    about: Sequence[int] | None,
+    left_out: Collection[int],
+    progress: Progress,
 ) -> Iterator[tuple[int, bytes | Failure]]:
     """The body or the Failure of each row that is to be asked, in row order."""
     pulled: deque[tuple[int, Row | Failure]] = deque()
     trouble: list[BaseException] = []
-    columns = matched(task.columns, builder.needs())
-    asked_about = _places(builder, columns) if task.skip_empty else None
 
     def askable() -> Iterator[Row]:
         try:
             lines = lines_of(Path(task.rows), task.offset, task.length)
             for number, line in enumerate(lines, start=task.first):
-                if number in settled:
+                if number in left_out:
                     continue
                 record = rows.decode(line)
                 if isinstance(record, BadRow):
                     pulled.append((number, record.failure))
                 elif number in task.given_up:
                     pulled.append((number, task.given_up[number]))
-                elif asked_about is not None and all(rows.shows_nothing(record[place]) for place in asked_about):
+                elif about is not None and all(rows.shows_nothing(record[place]) for place in about):
                     pulled.append((number, EMPTY))
                 else:
                     progress.at(number)
@@ -303,7 +185,7 @@ def _corrected(
     for row, body in bodies:
         if row in corrections and isinstance(body, bytes):
             longer = corrections[row].added_to(body)
-            yield row, longer if most is None or len(longer) + _FRAME_BYTES <= most else body
+            yield row, longer if most is None or len(longer) + FRAME_BYTES <= most else body
         else:
             yield row, body
 

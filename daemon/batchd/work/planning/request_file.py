@@ -1,0 +1,165 @@
+"""The request file of a part: what is written to it, and what it adds up to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from ...answers.corrections import storable
+from ...answers.joining import ResultLine
+from ...files import replacing
+from ...model import Failure, RequestId, Usage
+from ...money import tokens
+from ...requests.json_lines import on_one_line
+from ...requests.rules import BodyRules, too_long, writes
+from .pattern import Cut, Pattern, RowBlock
+from .plan_task import EMPTY, PlanDone, PlanTask
+from .reuse import Keyed, Recalled, key_record
+
+FRAME_BYTES = 200
+"""What stands around a body in its line, at most."""
+_LONGER = 3
+"""How many times as long a text is, at most, once the ends of lines in it are escaped."""
+
+
+class PartRequests:
+    """The requests of a part so far, its counts, and the outcomes of rows without a request."""
+
+    def __init__(self, task: PlanTask, file: IO[bytes], stack: ExitStack) -> None:
+        self.outcomes: list[ResultLine] = []
+        self._task = task
+        self._file = file
+        self._stack = stack
+        self._keys: IO[bytes] | None = None
+        self._asked: set[bytes] = set()
+        self._ahead, self._behind = _frame(task.job, task.endpoint)
+        self._rules = BodyRules(task.endpoint, task.common.get("model"))
+        self._writes = writes(task.endpoint)
+        self._count = tokens.counter(task.model)
+        self._requests = self._size = self._output_tokens = self._unlimited = 0
+        self._reused, self._saved, self._empty = 0, Usage(), 0
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether any row has a key."""
+        return self._keys is not None
+
+    def add(self, number: int, what: bytes | Failure | Keyed | Recalled) -> None:
+        """Add the next row: its request, or its outcome without one."""
+        if type(what) is bytes:
+            self._ask(number, what)
+        elif type(what) is Keyed:
+            body, key = what
+            if key in self._asked or self._ask(number, body):
+                self._note_keys([key_record(number, key)])
+                self._asked.add(key)
+        elif isinstance(what, Recalled):
+            self.outcomes.append(what.outcome)
+            self._reused += 1
+            self._saved += what.usage
+        elif what is EMPTY:
+            self.outcomes.append(ResultLine(number, False, code=EMPTY.code, message=EMPTY.message, empty=True))
+            self._empty += 1
+        elif isinstance(what, Failure):
+            self._fail(number, storable(what.code), storable(what.message))
+
+    def add_many(self, block: RowBlock, pattern: Pattern, key_of: Callable[[bytes], bytes] | None) -> None:
+        """Add the next rows, whose requests have this pattern. `key_of` makes the keys of those that are asked once."""
+        for number, failure in block.others:
+            self.add(number, failure)
+        if not block.numbers:
+            return
+        keys = [] if key_of is None else list(map(key_of, block.bodies(pattern.ordered)))
+        sizes = block.sizes(pattern.body)
+        if self._may_fail(block, pattern, max(sizes)) or not (
+            len(set(keys)) == len(keys) and self._asked.isdisjoint(keys)
+        ):
+            for row, (number, body) in enumerate(zip(block.numbers, block.bodies(pattern.body), strict=True)):
+                self.add(number, Keyed(body, keys[row]) if keys else body)
+            return
+        lines = on_one_line(self._lines(block, pattern.body)) if block.may_be_cut else self._lines(block, pattern.body)
+        self._file.write(lines)
+        if keys:
+            self._note_keys(map(key_record, block.numbers, keys))
+            self._asked.update(keys)
+        number = len(block.numbers)
+        self._requests += number
+        self._size += len(lines)
+        self._count.many(sizes, lambda row: block.body(pattern.body, row))
+        self._output_tokens += pattern.most * number
+        self._unlimited += number * (self._writes and not pattern.most)
+
+    def _may_fail(self, block: RowBlock, pattern: Pattern, longest: int) -> bool:
+        """Whether a request may break a rule, so that each is looked at by itself."""
+        longest = longest * (_LONGER if block.may_be_cut else 1) + FRAME_BYTES + len(self._behind)
+        if self._task.max_line_bytes is not None and longest > self._task.max_line_bytes:
+            return True
+        return not pattern.may_be_empty and not all(all(block.texts[slot]) for slot in pattern.body.slots)
+
+    def _lines(self, block: RowBlock, cut: Cut) -> bytes:
+        """The lines of the rows, put together at once: one by one they take twice as long."""
+        begin, *pieces = [on_one_line(piece) for piece in cut.pieces]
+        pieces = [self._behind + begin, *pieces]
+        pieces[-1] += b"}\n" + self._ahead
+        width = 2 * len(pieces)
+        flat = [each for piece in pieces for each in (b"", piece)] * len(block.numbers)
+        flat[::width] = [b"%d" % number for number in block.numbers]
+        for place, slot in enumerate(cut.slots, start=1):
+            flat[2 * place :: width] = block.texts[slot]
+        flat[-1] = flat[-1].removesuffix(self._ahead)
+        return self._ahead + b"".join(flat)
+
+    def _ask(self, number: int, body: bytes) -> bool:
+        """Write the request; False if it breaks a rule, and the row fails."""
+        line = b"%b%d%b%b}\n" % (self._ahead, number, self._behind, on_one_line(body))
+        fault, most = self._rules.read(body)
+        if self._task.max_line_bytes is not None and len(line) > self._task.max_line_bytes:
+            fault = too_long(len(line), self._task.max_line_bytes, picture=b"data:image/" in body)
+        if fault is not None:
+            self._fail(number, fault.code, fault.message)
+            return False
+        self._file.write(line)
+        self._requests += 1
+        self._size += len(line)
+        self._count(body)
+        self._output_tokens += most
+        self._unlimited += self._writes and not most
+        return True
+
+    def _note_keys(self, records: Iterable[bytes]) -> None:
+        if self._keys is None:
+            assert self._task.reuse is not None, "only a job that reuses answers has keys"
+            # A file of its own for each part costs time, so only where there is a key.
+            self._keys = self._stack.enter_context(replacing(Path(self._task.reuse.keys)))
+        self._keys.writelines(records)
+
+    def _fail(self, number: int, code: str, message: str) -> None:
+        self.outcomes.append(ResultLine(number, False, code=code, message=message))
+
+    def done(self) -> PlanDone:
+        """The result, once all rows are added."""
+        correction = self._task.correction
+        return PlanDone(
+            requests=self._requests,
+            size=self._size,
+            input_tokens=round(self._count.total * correction),
+            output_tokens=self._output_tokens,
+            failed=len(self.outcomes) - self._reused - self._empty,
+            new_results=bool(self.outcomes),
+            counted_tokens=self._count.total,
+            longest=round(self._count.longest * correction),
+            unlimited=self._unlimited,
+            reused=self._reused,
+            saved=self._saved,
+            empty=self._empty,
+        )
+
+
+def _frame(job: str, endpoint: str) -> tuple[bytes, bytes]:
+    ahead = b'{"custom_id":"' + RequestId.beginning(job).encode()
+    behind = b'","method":"POST","url":' + msgspec.json.encode(endpoint) + b',"body":'
+    return ahead, behind

@@ -1,0 +1,239 @@
+"""Requests with a pattern are written many at a time: to the same bytes as those that are built one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from batchd.answers.joining import ResultLine
+from batchd.domain import rows
+from batchd.domain.routing import PluginSpec
+from batchd.errors import PluginError
+from batchd.model import BadRow, Failure, Json
+from batchd.work.part_files import write_results
+from batchd.work.planning.identical_rows import write_follows
+from batchd.work.planning.pattern import _SHOWN, pattern_of
+from batchd.work.planning.plan import PlanTask, plan
+from batchd.work.planning.reuse import Reuse
+from batchd.workers import worker_plugins
+
+PLUGINS = '''
+from batchd import PromptBuilder, Settings, hookimpl
+from batchd_prompts.template import TemplateBuilder
+
+
+class OneByOne(TemplateBuilder):
+    """The template builder without its pattern."""
+
+    def pattern(self, cell):
+        return None
+
+
+class Own(PromptBuilder):
+    """A third party's builder with a pattern."""
+
+    class Settings(Settings):
+        way: str = "good"
+
+    def build(self, row):
+        return {"messages": [{"role": "user", "content": f"Is {row['text']} of {row['id']} <cell-0-0> or %d good?"}]}
+
+    def pattern(self, cell):
+        way = self.settings.way
+        if way == "shouts":
+            return {"messages": [{"role": "user", "content": cell("text").upper()}]}
+        if way == "key":
+            return {"messages": [{"role": "user", "content": "Hi"}], "metadata": {cell("text"): "x"}}
+        if way == "forgets":
+            cell("id")
+            return {"messages": [{"role": "user", "content": cell("text")}]}
+        if way == "role":
+            return {"messages": [{"role": "", "content": cell("text")}]}
+        if way == "picture":
+            return {"messages": [{"role": "user", "content": [{"image_url": {"url": cell("text")}}]}]}
+        return {
+            "messages": [{"role": "user", "content": f"Is {cell('text')} of {cell('id')} <cell-0-0> or %d good?"}]
+        }
+
+
+class OwnOneByOne(Own):
+    def pattern(self, cell):
+        return None
+
+
+@hookimpl
+def register_prompt_builders(register):
+    register("one_by_one", OneByOne)
+    register("own", Own)
+    register("own_one_by_one", OwnOneByOne)
+'''
+
+
+@pytest.fixture(scope="module")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("pattern_plugins")
+    (folder / "pattern.py").write_text(PLUGINS)
+    return str(folder)
+
+
+BY_HAND = [
+    "",
+    " ",
+    "a",
+    "\u200b",
+    "\u2028",
+    'a\u2029"',
+    "\x85",
+    '",',
+    "\\",
+    '"',
+    "é",
+    "ấm",
+    "”",
+    "\n",
+    "\0",
+    "中",
+    "a",
+    "{{ text }}",
+]
+TEXT = st.sampled_from(BY_HAND) | st.text(st.characters(codec="utf-8"), max_size=9) | st.just("long " * 40)
+CELL: st.SearchStrategy[Json] = TEXT | st.none() | st.integers(-5, 5) | st.floats(allow_nan=False, allow_infinity=False)
+CELL |= st.sampled_from([True, [], ["a", "b"], {"a": "b"}])
+BAD = st.just(BadRow(["!"], Failure("odd", "This record is odd.")))
+ROW: st.SearchStrategy[Any] = st.tuples(TEXT, TEXT).map(list) | st.tuples(CELL, CELL).map(list) | BAD
+PROMPTS = st.sampled_from(
+    [
+        {"user": "Review: {{ text }}"},
+        {"user": "{{ text }}", "system": "You \u2028 are “good”, 100% <cell-0-0>."},
+        {"user": "{{ id }}: {{ text }} ({{ id }})", "system": "About {{ text }}"},
+        {"user": "The same for all"},
+    ]
+)
+COMMON = st.sampled_from(
+    [{"max_tokens": 5, "temperature": 0}, {"a": {"z": 1, "b": "\u2028"}}, {"n": 2, "max_tokens": 3}]
+)
+QUICK = settings(
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+
+
+def planned(folder: Path, task: PlanTask) -> tuple[Any, dict[str, bytes]]:
+    """What a plan says, and what it leaves."""
+    for name in ("requests", "failures", "keys"):
+        (folder / name).unlink(missing_ok=True)
+    done = plan(task)
+    return done, {
+        name: (folder / name).read_bytes() for name in ("requests", "failures", "keys") if (folder / name).exists()
+    }
+
+
+def task(folder: Path, records: Sequence[Any], prompt: PluginSpec, **more: Any) -> PlanTask:
+    content = b"".join(map(rows.encode, records))
+    (folder / "rows.jsonl").write_bytes(content)
+    known: dict[str, Any] = {
+        "job": "job",
+        "first": 7,
+        "offset": 0,
+        "length": len(content),
+        "columns": ["id", "text"],
+        "rows": str(folder / "rows.jsonl"),
+        "requests": str(folder / "requests"),
+        "settled": None,
+        "failures": str(folder / "failures"),
+        "builder": prompt,
+        "common": {"model": "small", "max_tokens": 5},
+        "endpoint": "/v1/chat/completions",
+        "max_line_bytes": None,
+        "model": "small",
+    }
+    return PlanTask(**(known | more))
+
+
+@given(
+    st.lists(ROW, max_size=12),
+    PROMPTS,
+    COMMON,
+    st.booleans(),
+    st.none() | st.integers(190, 400),
+    st.sets(st.integers(7, 19), max_size=3),
+    st.sets(st.integers(7, 19), max_size=3),
+    st.sets(st.integers(7, 19), max_size=3),
+    st.sampled_from(["all", "cold", "each", None]),
+)
+@QUICK
+def test_a_template_comes_to_the_same_bytes_in_both_ways(
+    tmp_path: Path,
+    plugins: str,
+    records: list[Any],
+    prompt: dict[str, Any],
+    common: dict[str, Any],
+    skip_empty: bool,
+    most: int | None,
+    settled: set[int],
+    follow: set[int],
+    given_up: set[int],
+    once: str | None,
+) -> None:
+    write_results(tmp_path / "settled", [ResultLine(row, True, ["good"]) for row in sorted(settled)])
+    write_follows(str(tmp_path / "follows"), dict.fromkeys(follow, 0))
+    reuse = Reuse("p", str(tmp_path / "keys"), all=once == "all", each=once == "each") if once else None
+    many = task(
+        tmp_path,
+        records,
+        PluginSpec("template", prompt, plugin_dir=plugins),
+        common={"model": "small", **common},
+        settled=str(tmp_path / "settled"),
+        skip_empty=skip_empty,
+        max_line_bytes=most,
+        follows=str(tmp_path / "follows"),
+        given_up={row: Failure("hung", "It hung.") for row in given_up},
+        reuse=reuse,
+    )
+    single = replace(many, builder=PluginSpec("one_by_one", prompt, plugin_dir=plugins))
+    assert planned(tmp_path, many) == planned(tmp_path, single)
+
+
+def test_thousands_of_rows_come_to_the_same_bytes(tmp_path: Path, plugins: str) -> None:
+    records: list[Any] = [[str(number), f'Review {number % 2_500} "quoted", ngon quá'] for number in range(4_000)]
+    records[1_500] = BadRow(["!"], Failure("odd", "This record is odd."))
+    records[2_600] = [None, 5]
+    reuse = Reuse("p", str(tmp_path / "keys"))
+    prompt = {"user": "{{ text }}"}
+    many = task(tmp_path, records, PluginSpec("template", prompt, plugin_dir=plugins), reuse=reuse, skip_empty=True)
+    single = replace(many, builder=PluginSpec("one_by_one", prompt, plugin_dir=plugins))
+    assert planned(tmp_path, many) == planned(tmp_path, single)
+
+
+@given(st.lists(ROW, max_size=8))
+@QUICK
+def test_a_builder_of_somebody_else_has_it_too(tmp_path: Path, plugins: str, records: list[Any]) -> None:
+    records = [each for each in records if isinstance(each, BadRow) or all(isinstance(cell, str) for cell in each)]
+    many = task(tmp_path, records, PluginSpec("own", {}, plugin_dir=plugins))
+    single = replace(many, builder=PluginSpec("own_one_by_one", {}, plugin_dir=plugins))
+    assert planned(tmp_path, many) == planned(tmp_path, single)
+
+
+@pytest.mark.parametrize("way", ["shouts", "key", "forgets"])
+def test_a_pattern_that_does_more_than_place_texts_is_refused(tmp_path: Path, plugins: str, way: str) -> None:
+    with pytest.raises(PluginError, match="Own breaks its contract: its `pattern` does more than place texts"):
+        plan(task(tmp_path, [["1", "a"]], PluginSpec("own", {"way": way}, plugin_dir=plugins)))
+
+
+@pytest.mark.parametrize("way", ["role", "picture"])
+def test_what_a_rule_or_a_picture_needs_is_built_one_by_one(plugins: str, way: str) -> None:
+    builder = worker_plugins.builder(PluginSpec("own", {"way": way}, plugin_dir=plugins))
+    assert pattern_of(builder, ["id", "text"], {"model": "small"}, "/v1/chat/completions") is None
+    assert pattern_of(builder, ["id"], {"model": "small"}, "/v1/chat/completions") is None, "it lacks a column"
+
+
+def test_a_text_with_such_a_beginning_shows_something() -> None:
+    unseen = [
+        char for char in map(chr, range(0x110000)) if not "\ud800" <= char <= "\udfff" and rows.shows_nothing(char)
+    ]
+    assert [char for char in unseen if char.encode()[0] in _SHOWN] == []
