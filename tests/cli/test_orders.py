@@ -180,3 +180,19 @@ def test_a_purge_asks_first_and_needs_a_yes_where_nobody_can_be_asked(tmp_path: 
     assert details["timestamps"]["purged"] is not None
     assert "batchd keeps nothing of its rows" in here("status", job, config=house.config).out
     assert not (house.state / "jobs" / job).exists()
+
+
+def test_a_pause_is_shown_where_people_look(tmp_path: Path) -> None:
+    house, _ = half_way(tmp_path / "house", "reviews/june.csv")
+    assert here("pause", "nobody", config=house.config).status == 2
+    with a_daemon(house):
+        said = here("pause", "fake", config=house.config)
+        assert (said.status, said.err) == (0, ""), said
+        assert said.out.startswith("provider fake is paused: nothing new is sent")
+        assert "pause of provider fake" in here("status", config=house.config).out
+        [condition] = here("status", "--json", config=house.config).json()["conditions"]
+        assert condition["text"].endswith("To go on: batchd resume fake")
+        said = here("resume", config=house.config)
+        assert (said.status, said.out) == (0, "provider fake goes on.\n"), said
+    told = [event.kind for event in house.events if event.kind.startswith("Sending")]
+    assert told == ["SendingPaused", "SendingResumed"]

@@ -119,6 +119,8 @@ SAMPLES: dict[str, list[Event]] = {
             subject="provider holysheep", text="The key in the environment variable HOLYSHEEP_API_KEY was refused …"
         ),
         events.ConditionCleared(subject="provider holysheep"),
+        events.SendingPaused(what="provider holysheep", who="alice"),
+        events.SendingResumed(what="provider holysheep", who="alice"),
     ],
 }
 

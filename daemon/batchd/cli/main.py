@@ -48,6 +48,8 @@ SECTIONS = {
         "skip-sink": "orders:skip_sink",
         "resolve": "orders:resolve",
         "purge": "orders:purge",
+        "pause": "pausing:pause",
+        "resume": "pausing:resume",
     },
     "To set up": {
         "backup": "backup:backup",

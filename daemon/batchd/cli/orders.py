@@ -42,7 +42,7 @@ def approve(call: Call, jobs: Sequence[str], up_to: str | None, *, as_json: bool
     from ..orders.values import Approve
 
     most = None if up_to is None else _amount(up_to)
-    return _leave(call, [Approve(job, most) for job in _jobs(call, jobs)], as_json=as_json)
+    return leave(call, [Approve(job, most) for job in _jobs(call, jobs)], as_json=as_json)
 
 
 @click.command()
@@ -63,7 +63,7 @@ def cancel(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
     """
     from ..orders.values import Cancel
 
-    return _leave(call, [Cancel(job) for job in _jobs(call, jobs)], as_json=as_json)
+    return leave(call, [Cancel(job) for job in _jobs(call, jobs)], as_json=as_json)
 
 
 @click.command()
@@ -82,7 +82,7 @@ def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
     """
     from ..orders.values import Retry
 
-    return _leave(call, [Retry(job) for job in _jobs(call, jobs)], as_json=as_json)
+    return leave(call, [Retry(job) for job in _jobs(call, jobs)], as_json=as_json)
 
 
 @click.command("skip-sink")
@@ -102,7 +102,7 @@ def skip_sink(call: Call, job: str, sink: str, *, as_json: bool) -> int:
     """
     from ..orders.values import SkipSink
 
-    return _leave(call, [SkipSink(each, sink) for each in _jobs(call, [job])], as_json=as_json)
+    return leave(call, [SkipSink(each, sink) for each in _jobs(call, [job])], as_json=as_json)
 
 
 @click.command()
@@ -132,7 +132,7 @@ def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json:
     from ..status.finding import find_batch
 
     key = find_batch(call.places().state, batch).key
-    return _leave(call, [Resolve(key, found or None)], as_json=as_json)
+    return leave(call, [Resolve(key, found or None)], as_json=as_json)
 
 
 @click.command()
@@ -168,7 +168,7 @@ def purge(call: Call, jobs: Sequence[str], *, yes: bool, as_json: bool) -> int:
             f"Delete all that batchd and the provider keep of {what}? This cannot be undone.", err=True
         ):
             return 1
-    return _leave(call, [Purge(job.id) for job in found], as_json=as_json, answer_within=PURGE_WITHIN)
+    return leave(call, [Purge(job.id) for job in found], as_json=as_json, answer_within=PURGE_WITHIN)
 
 
 def _amount(text: str) -> str:
@@ -187,8 +187,8 @@ def _jobs(call: Call, words: Sequence[str]) -> list[str]:
     return [job.id for job in find_jobs(call.places().state, words)]
 
 
-def _leave(call: Call, orders: Sequence[Order], *, as_json: bool, answer_within: float | None = None) -> int:
-    """Leave them and print the answers: 1 if the daemon refused one."""
+def leave(call: Call, orders: Sequence[Order], *, as_json: bool, answer_within: float | None = None) -> int:
+    """Leave orders and print the answers: 1 if the daemon refused one."""
     from ..orders.leaving import ANSWER_WITHIN, Sender, leave_orders
 
     within = answer_within or ANSWER_WITHIN

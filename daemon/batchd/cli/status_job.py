@@ -49,7 +49,10 @@ def _facts(survey: JobDetails) -> Iterator[tuple[str, str]]:
         yield "daemon", daemon_line(around)
         yield "waits for", around.waits_for(job) or "nothing"
         batches = (batch.key for batch in job.batches)
-        subjects = [DISK, *subjects_of(job.id, provider=job.provider, sinks=job.sinks, batches=batches)]
+        subjects = [
+            DISK,
+            *subjects_of(job.id, provider=job.provider, route=job.route, sinks=job.sinks, batches=batches),
+        ]
         for each in around.conditions:
             if each.subject in subjects:
                 at = None if each.since is None else local_time(each.since)

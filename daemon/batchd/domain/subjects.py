@@ -18,6 +18,8 @@ class SubjectKind(Enum):
     """Not BATCH, whose polls succeed meanwhile."""
     PACKING = "batches for "
     """Not PROVIDER: packing does not call it, so a success says nothing about it."""
+    PAUSE = "pause of "
+    """What a person has paused: `everything`, `provider NAME` or `route NAME`."""
     DEADLINE = "deadline of job "
     FALLBACK = "fallback of job "
     ORDER = "order "
@@ -114,6 +116,11 @@ class Subject:
         return cls(SubjectKind.PACKING, provider)
 
     @classmethod
+    def pause(cls, what: str) -> Subject:
+        """What a person has paused."""
+        return cls(SubjectKind.PAUSE, what)
+
+    @classmethod
     def order(cls, number: int) -> Subject:
         """An order that cannot be carried out now."""
         return cls(SubjectKind.ORDER, str(number))
@@ -135,12 +142,22 @@ DISK = Subject(SubjectKind.DISK)
 WORKERS = Subject(SubjectKind.WORKERS)
 
 
-def subjects_of(job: str, *, provider: str, sinks: Iterable[str], batches: Iterable[str]) -> list[Subject]:
+EVERYTHING = "everything"
+"""What is paused if neither a provider nor a route is named."""
+
+
+def pauses_of(provider: str, route: str) -> list[Subject]:
+    """The pauses that keep rows of this route from being sent to this provider."""
+    return [Subject.pause(f"route {route}"), Subject.pause(f"provider {provider}"), Subject.pause(EVERYTHING)]
+
+
+def subjects_of(job: str, *, provider: str, route: str, sinks: Iterable[str], batches: Iterable[str]) -> list[Subject]:
     """The subjects that can keep a job waiting, the most specific first."""
     return [
         Subject.job(job),
         *(Subject.batch(key) for key in batches),
         *(Subject.sink(name) for name in sinks),
+        *pauses_of(provider, route),
         Subject.provider(provider),
         Subject.deadline(job),
         Subject.fallback(job),

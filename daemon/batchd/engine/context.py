@@ -27,6 +27,7 @@ from ..plugin.absent import PluginOff
 from ..sending.accounts import Accounts
 from ..sending.quota import Quotas
 from ..store.jobs import Duplicates
+from ..store.pauses import Paused
 from ..store.spool import Spool
 from ..store.store import Store
 from ..system.clock import Clock
@@ -230,6 +231,8 @@ class Context:
     """The batches of which, at the last look, only time could tell whether they exist."""
     failed_looks: Counter[str] = field(default_factory=Counter)
     not_found_in_a_row: Counter[str] = field(default_factory=Counter)
+    paused: Paused = field(default_factory=Paused)
+    """What people have paused."""
     only: frozenset[str] | None = None
     waiting_notes: WaitingNotes = field(init=False)
 

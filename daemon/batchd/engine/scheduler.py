@@ -28,6 +28,7 @@ from .due_line import DueLine
 from .lane_finding import LaneFinding
 from .looks.in_work import InWork
 from .looks.look import Look, Outlook
+from .pausing import put_in_force
 from .provider_calls import ProviderNotConfigured, TookTooLong
 from .retry_clock import RetryClock
 from .retry_later import RetryLater
@@ -69,6 +70,7 @@ class Engine:
         if not self._remembers:
             self.context.quotas.restore(await self.context.store.learnt.limits())
             self.context.proven |= await self.context.store.learnt.proven()
+            await put_in_force(self.context)
             self._remembers = True
         waits = await self._obey_all(await self._orders())
         outlook = await self._look.look()
@@ -89,13 +91,16 @@ class Engine:
         in_work = self.in_work
         await in_work.refresh()
         off = self._off[1] if self._off[0] == self.retry_clock.resets else frozenset()
-        if in_work.has_jobs(but=off) or not in_work.batches.keys() <= outlook.stuck | in_work.held:
+        paused = self.context.paused
+        if in_work.has_jobs(but=off) or not in_work.batches.keys() <= outlook.stuck | in_work.held | paused.live:
             return True
         # A batch that a person must decide about may take up the room of its model.
         taken = set(await self.context.store.waiting.enqueued_tokens())
         waiting = (key.asking for key in in_work.waiting(None))
         return any(
-            asking.provider not in outlook.missing and (asking.provider, asking.model) not in taken
+            asking.provider not in outlook.missing
+            and (asking.provider, asking.model) not in taken
+            and not paused.holds(asking.provider, asking.route)
             for asking in waiting
         )
 

@@ -12,6 +12,8 @@ from typing import Any
 from .base import ConditionCleared as ConditionCleared
 from .base import ConditionRaised as ConditionRaised
 from .base import Event as Event
+from .base import SendingPaused as SendingPaused
+from .base import SendingResumed as SendingResumed
 from .base import count as count
 from .batches import BatchDownloaded as BatchDownloaded
 from .batches import BatchEnded as BatchEnded

@@ -64,6 +64,33 @@ class ConditionCleared(Event):
         return f"{self.subject}: all is well again."
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendingPaused(Event):
+    """A person paused the sending of new requests: of everything, of a provider or of a route."""
+
+    what: str
+    who: str | None = None
+    severity: ClassVar[str] = "warning"
+
+    @property
+    def sentence(self) -> str:
+        by = f" by {self.who}" if self.who else ""
+        return f"Paused {self.what}{by}: nothing new is sent. What is at a provider is collected and delivered."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendingResumed(Event):
+    """A person let the sending go on."""
+
+    what: str
+    who: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        by = f" by {self.who}" if self.who else ""
+        return f"Resumed {self.what}{by}: requests are sent again."
+
+
 def count(number: int, noun: str) -> str:
     """`1 row`, `2,000 rows`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from .base import ConditionCleared, ConditionRaised, Event
+from .base import ConditionCleared, ConditionRaised, Event, SendingPaused, SendingResumed
 from .batches import BatchHeld, UsageDiffers
 from .jobs import JobApproved, JobFailed, JobFinished, JobHeld, JobLate, JobMoved, JobPlanned, JobRejected
 
@@ -13,7 +13,7 @@ GROUPS: Final[Mapping[str, tuple[type[Event], ...]]] = {
     "done": (JobFinished,),
     "held": (JobHeld, BatchHeld),
     "failed": (JobFailed, JobRejected),
-    "waiting": (ConditionRaised, ConditionCleared),
+    "waiting": (ConditionRaised, ConditionCleared, SendingPaused, SendingResumed),
     "money": (JobPlanned, JobHeld, JobApproved, JobLate, JobMoved, UsageDiffers),
 }
 """Events that are often chosen together. An event may be in several groups."""

@@ -41,6 +41,7 @@ class Lanes:
         self._providers: dict[str, tuple[Answer, LiveTerms]] = {}
         self._lanes: dict[tuple[str, str, str], Caller] = {}
         self._batches: dict[str, tuple[LiveBatch, Caller]] = {}
+        self._held: frozenset[str] = frozenset()
         self.stopped = False
 
     def use(self, providers: Mapping[str, tuple[LiveProvider[Any], LiveTerms]]) -> None:
@@ -71,10 +72,18 @@ class Lanes:
     def begin(self, provider: str, key: str, past: JournalState) -> LiveBatch:
         """Ask what a journal says is still to be asked."""
         batch = LiveBatch.open(key, self._spool.batch_input(key), self.journal(key), past)
+        batch.held = key in self._held
         lane = self._lane(provider, str(past.head["model"]), batch.endpoint)
         self._batches[key] = batch, lane
         lane.add(batch)
         return batch
+
+    def hold(self, keys: frozenset[str]) -> None:
+        """From now on no calls begin of these batches, and of all others they do."""
+        self._held = keys
+        for key, (batch, lane) in self._batches.items():
+            batch.held = key in keys
+            lane.wake()
 
     def ended(self, key: str) -> None:
         """The end of a batch was seen."""

@@ -87,6 +87,10 @@ class LiveBatchProvider(BatchProvider[Any]):
             await live.cancel()
             self._lanes.of_batch(batch.key).wake()
 
+    def hold(self, keys: frozenset[str]) -> None:
+        """Begin no calls of these batches, and of all others of this daemon."""
+        self._lanes.hold(keys)
+
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
         """Write the journal without its notes."""
         try:

@@ -58,6 +58,8 @@ class LiveBatch:
     unsure: set[str] = field(default_factory=set)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it has ended, and when its lane stands still."""
+    held: bool = False
+    """A person has paused it: no call begins."""
     over: bool = False
     _rows: Iterator[CallRow] = field(default_factory=lambda: iter(()))
     _next: CallRow | None = None
@@ -82,7 +84,7 @@ class LiveBatch:
             unsure=past.unsure | past.open,
         )
         batch._rows = _rows_of(file, past)
-        row = batch.peek(0.0)
+        row = batch._peek(0.0)
         request = RequestId.read(row.custom_id) if row is not None else None
         batch.job = request.job if request is not None else key
         journal.write()
@@ -90,6 +92,9 @@ class LiveBatch:
 
     def peek(self, now: float) -> CallRow | None:
         """The row to ask next, None if none may be asked now."""
+        return None if self.held else self._peek(now)
+
+    def _peek(self, now: float) -> CallRow | None:
         if self.cancelled:
             return None
         if self._again and self._again[0][0] <= now:
@@ -138,12 +143,12 @@ class LiveBatch:
     @property
     def again_at(self) -> float:
         """When the next row that waits may be asked."""
-        return self._again[0][0] if self._again and not self.cancelled else math.inf
+        return self._again[0][0] if self._again and not (self.cancelled or self.held) else math.inf
 
     @property
     def done(self) -> bool:
         """Whether no call is under way and none will begin."""
-        return self.in_flight == 0 and (self.cancelled or (not self._again and self.peek(0.0) is None))
+        return self.in_flight == 0 and (self.cancelled or (not self._again and self._peek(0.0) is None))
 
 
 def _rows_of(file: Path, past: JournalState) -> Iterator[CallRow]:

@@ -85,7 +85,8 @@ def _wait_for(state: Path, order: int, deadline: float) -> Answer | None:
 
 
 def _no_answer(order: Order, state: Path, *, awake: bool, waited: float) -> str:
-    target = f"{'batch' if order.kind == 'resolve' else 'job'} {order.target}"
+    whose = {"resolve": "batch ", "pause": "", "resume": ""}.get(order.kind, "job ")
+    target = f"{whose}{order.target}"
     if awake:
         return f"The daemon has not answered within {waited:.0f} s. It will {order.kind} {target} as soon as it can."
     return (

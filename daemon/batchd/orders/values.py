@@ -12,7 +12,7 @@ MAX_DIGITS = 18
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order to the daemon. `target` is the id of a job, or the key of a batch."""
+    """An order to the daemon. `target` is mostly the id of a job, or the key of a batch."""
 
     target: str
     kind: ClassVar[str]
@@ -80,6 +80,25 @@ class Purge(Order):
 
 
 @dataclass(frozen=True, slots=True)
+class Pause(Order):
+    """Send nothing new. `target` is `everything`, `provider NAME` or `route NAME`."""
+
+    kind: ClassVar[str] = "pause"
+
+    @property
+    def undone_by(self) -> str:
+        """The command that lets it go on."""
+        return f"batchd resume {self.target.partition(' ')[2]}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Resume(Order):
+    """Send again. `target` as for Pause; `everything` resumes all that is paused."""
+
+    kind: ClassVar[str] = "resume"
+
+
+@dataclass(frozen=True, slots=True)
 class Try(Order):
     """Ask some rows of a file, which lie in the state folder; the answers stay there. `target` is the job to be."""
 
@@ -105,6 +124,10 @@ def from_stored(kind: str, target: str, data: Mapping[str, Any]) -> Order | None
             return SkipSink(target, str(data.get("sink", "")))
         case Purge.kind:
             return Purge(target)
+        case Pause.kind:
+            return Pause(target)
+        case Resume.kind:
+            return Resume(target)
         case Try.kind:
             return Try(target, data)
         case Resolve.kind:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from ..domain.states import FAILED_AT_THE_END
-from ..domain.subjects import DISK, Subject, SubjectKind, subjects_of
+from ..domain.subjects import DISK, EVERYTHING, Subject, SubjectKind, subjects_of
 from .formatting import count, since, span
 
 if TYPE_CHECKING:
@@ -84,6 +84,9 @@ def waits_for(job: JobSummary, subjects: Collection[Subject], *, awake: bool, no
     if not awake:
         return "a daemon, and none is running: batchd run"
     for subject in (DISK, *relevant(job)):
+        if subject in subjects and subject.kind is SubjectKind.PAUSE:
+            name = "" if subject.name == EVERYTHING else f" {subject.name.partition(' ')[2]}"
+            return f"you: {subject.name} is paused. To go on: batchd resume{name}"
         if subject in subjects and subject.kind not in _OF_SWITCHING:
             return str(subject) if subject != Subject.job(job.id) else "what stands above"
     if job.state == "planning" and job.duplicate_of is not None:
@@ -129,7 +132,10 @@ def relevant(job: JobSummary) -> list[Subject]:
     if job.state == "running":
         batches = (batch.key for batch in job.batches)
         provider = job.batches[0].provider if job.batches else job.provider
-        return subjects_of(job.id, provider=provider, sinks=(), batches=batches)
+        subjects = subjects_of(job.id, provider=provider, route=job.route, sinks=(), batches=batches)
+        # A pause keeps nothing from being answered that is sent.
+        sent = any(batch.state in _SENT and batch.live_rate is None for batch in job.batches)
+        return [each for each in subjects if not (sent and each.kind is SubjectKind.PAUSE)]
     if job.state == "delivering":
         return [Subject.job(job.id), *(Subject.sink(name) for name in job.sinks)]
     return [Subject.job(job.id)]

@@ -97,7 +97,7 @@ class JobStory:
         if job.final:
             return []
         batches = (batch.key for batch in job.batches)
-        ours = {DISK, *subjects_of(job.id, provider=job.provider, sinks=job.sinks, batches=batches)}
+        ours = {DISK, *subjects_of(job.id, provider=job.provider, route=job.route, sinks=job.sinks, batches=batches)}
         return [each for each in self.around.conditions if each.subject in ours]
 
     @property

@@ -59,6 +59,8 @@ def _trouble(job: JobSummary, subjects: Collection[Subject]) -> str | None:
     if needs_a_person(job):
         return None
     kinds = {subject.kind for subject in (DISK, *relevant(job)) if subject in subjects}
+    if SubjectKind.PAUSE in kinds:
+        return "waiting.paused"
     if kinds & {SubjectKind.DISK, SubjectKind.SINK}:
         return "waiting.trouble_here"
     return "waiting.trouble_there" if SubjectKind.PROVIDER in kinds else None

@@ -16,6 +16,7 @@ from .jobs import Jobs
 from .learnt import LearntTables
 from .money import Money
 from .observers import Observers
+from .pauses import Pauses
 from .pilots import Pilots
 from .purging import Purging
 from .switching import Switching
@@ -40,6 +41,7 @@ class Store:
         self.input_files = InputFiles(database)
         self.money = Money(database)
         self.identical_rows = IdenticalRows(database)
+        self.pauses = Pauses(database)
         self.pilots = Pilots(database)
         self.purging = Purging(database)
         self.switching = Switching(database)

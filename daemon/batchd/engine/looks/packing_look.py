@@ -97,6 +97,8 @@ class PackingLook:
     def _queue(self, key: WaitingKey, ahead: Mapping[str, float]) -> _Queue | None:
         """The queue of these jobs; None if nothing of them can be sent now."""
         configured, steady, asking = self._context.configured, self._context.clock.steady(), key.asking
+        if self._context.paused.holds(asking.provider, asking.route):
+            return None
         try:
             provider = provider_for(configured, asking.provider)
         except ProviderNotConfigured as error:

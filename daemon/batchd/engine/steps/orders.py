@@ -7,16 +7,17 @@ from dataclasses import replace
 
 from ...contracts import RemoteBatch
 from ...domain.records import Batch, BatchState, HeldFor, Job, JobState, Part, PartState
-from ...domain.subjects import Subject
+from ...domain.subjects import EVERYTHING, Subject
 from ...errors import ProviderError
 from ...events import JobCancelled, JobRetried, count
-from ...orders.values import Approve, Cancel, Purge, Resolve, Retry, SkipSink, Try, from_stored
+from ...orders.values import Approve, Cancel, Pause, Purge, Resolve, Resume, Retry, SkipSink, Try, from_stored
 from ...store.chains import Revived
 from ...store.database import to_json
 from ...store.orders import StoredOrder
 from ...work.chain import OwnTask, own_answers
 from ...work.collecting.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context
+from ..pausing import put_in_force
 from ..provider_calls import ProviderNotConfigured, open_provider
 from .approve import approve
 from .deliver import CANCELLED_MAY_TAKE, hurry
@@ -65,6 +66,10 @@ async def _carry_out(context: Context, stored: StoredOrder) -> str | None:
             return await _purge(context, order, at=stored.at)
         case Try():
             return await _begin_try(context, order)
+        case Pause():
+            return await _pause(context, order, stored.who)
+        case Resume():
+            return await _resume(context, order, stored.who)
         case _:
             raise NotCarriedOut(f"This version of batchd does not know the order “{stored.kind}”.")
 
@@ -85,6 +90,28 @@ async def _begin_try(context: Context, order: Try) -> str:
         return await begin(context, order.target, order.asked)
     except CannotTry as why:
         raise NotCarriedOut(str(why)) from None
+
+
+async def _pause(context: Context, order: Pause, who: str | None) -> str:
+    (what, _, name), configured = order.target.partition(" "), context.configured
+    known = {"provider": configured.providers, "route": [each.name for each in configured.routes]}
+    if name and name not in known.get(what, ()):
+        raise NotCarriedOut(f"The running daemon has no {order.target}; nothing was changed.")
+    by = f" by {who}" if who else ""
+    text = f"paused{by}. Nothing new of it is sent; what is at a provider is collected and delivered."
+    if not await context.store.pauses.pause(order.target, who, f"{text} To go on: {order.undone_by}"):
+        raise NotCarriedOut(f"{order.target} is paused already. To go on: {order.undone_by}")
+    await put_in_force(context)
+    return f"{order.target} is paused: nothing new is sent, and what is at a provider is collected and delivered."
+
+
+async def _resume(context: Context, order: Resume, who: str | None) -> str:
+    names = await context.store.pauses.resume(order.target, who)
+    if not names:
+        raise NotCarriedOut("Nothing is paused." if order.target == EVERYTHING else f"{order.target} is not paused.")
+    await put_in_force(context)
+    rest = f" Still paused: {', '.join(sorted(context.paused.names))}." if context.paused.names else ""
+    return f"{' and '.join(names)} {'goes' if len(names) == 1 else 'go'} on.{rest}"
 
 
 async def _job(context: Context, name: str) -> Job:

@@ -23,6 +23,11 @@ async def submit(context: Context, action: Submit) -> None:
     """Commit the intent, create the batch, commit its id. The create call is made once and never repeated blindly."""
     batch = await context.store.batches.get(action.batch)
     provider = await open_provider(context, batch.provider)
+    if context.paused.names:
+        # It may have been packed at the moment of the order.
+        await context.store.pauses.take_back()
+        if (await context.store.batches.get(batch.key)).state is not batch.state:
+            return
     if await is_restored(context, batch, provider):
         return
     if not await context.store.batches.submitting(batch, context.now(), fingerprint_now(context, provider, batch.lane)):

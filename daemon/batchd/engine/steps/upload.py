@@ -22,6 +22,11 @@ async def upload(context: Context, action: Upload) -> None:
     """Write the input file and send it ahead."""
     batch = await context.store.batches.get(action.batch)
     provider = await open_provider(context, batch.provider)
+    if context.paused.names:
+        # It may have been packed at the moment of the order.
+        await context.store.pauses.take_back()
+        if (await context.store.batches.get(batch.key)).state is not batch.state:
+            return
     await _write_input(context, batch)
     attempt = await context.store.batches.uploading(batch)
     try:

@@ -200,7 +200,7 @@ class State:
 
         asked = self.job(job)
         batches = [batch.key for batch in self.batches(job)]
-        subjects = subjects_of(job, provider=asked.provider, sinks=asked.sinks, batches=batches)
+        subjects = subjects_of(job, provider=asked.provider, route=asked.route, sinks=asked.sinks, batches=batches)
         until = float("inf") if asked.finished_at is None else asked.finished_at
         rows = self.rows(_EVENTS, job=job, until=until, subjects=json.dumps([str(subject) for subject in subjects]))
         told = []
