@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from .hookspecs import Register as Register
     from .hookspecs import hookimpl as hookimpl
     from .http_headers import retry_after as retry_after
+    from .installation import Installation as Installation
     from .model import BadRow as BadRow
     from .model import BatchPhase as BatchPhase
     from .model import BatchStatus as BatchStatus
@@ -147,6 +148,7 @@ _HOMES = {
     "file_sink": ("FileSink", "Shape"),
     "hookspecs": ("Register", "hookimpl"),
     "http_headers": ("retry_after",),
+    "installation": ("Installation",),
     "model": (
         "BadRow",
         "BatchPhase",

@@ -65,4 +65,7 @@ def register_services(register: Register) -> None:
 
 @hookspec
 def register_commands(register: Register) -> None:
-    """Add commands to `batchd`: `register(name, factory)`; `factory()` returns a click.Command."""
+    """Add commands to `batchd`: `register(name, factory)`; `factory()` returns a click.Command.
+
+    A factory with one argument is given a `batchd.Installation`: the configuration, and what is where.
+    """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC
-from typing import ClassVar, Generic
+from pathlib import Path
+from typing import Any, ClassVar, Generic
 
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypeVar
@@ -26,9 +27,32 @@ class Plugin(ABC, Generic[SettingsT]):
     """The base of all roles: keeps the validated settings in `self.settings`."""
 
     Settings: ClassVar[type[Settings]] = Settings
+    _state_folder: Path | None = None
 
     def __init__(self, settings: SettingsT) -> None:
         self.settings = settings
+
+    @property
+    def state_folder(self) -> Path:
+        """A folder for this object alone, made by this; the same again after a restart, by the name of its table.
+
+        For providers, sinks, observers and executors. Readers and prompt builders keep nothing: they run in several
+        processes, and what they make of a row depends on the row and the settings alone.
+        """
+        if self._state_folder is None:
+            raise RuntimeError(f"{type(self).__name__} has a folder of its own once it was made, and as no other role.")
+        self._state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self._state_folder
+
+
+def give_state_folder(plugin: Plugin[Any], folder: Path) -> None:
+    """Say where its folder is to be. It is made when the plugin asks for it."""
+    plugin._state_folder = folder  # noqa: SLF001  # the other half of `state_folder`
+
+
+def state_folder_of(state: Path, role: str, name: str) -> Path:
+    """The folder of the plugin in this role and of this name, below the state folder."""
+    return state / "plugins" / f"{role}s" / name
 
 
 def overrides_last(plugin: object, quick: str, plain: str) -> bool:

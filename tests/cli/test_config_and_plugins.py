@@ -116,7 +116,7 @@ def test_plugins(config: Path) -> None:
     assert ["reader", "csv", "files", f"batchd {__version__}"] in found
     assert ["provider", "fake", "service", str(config.parent / "plugins.d" / "service.py")] in found
     record = here("plugins", "--json", config=config).json()
-    assert set(record) == {"offers", "broken", "disabled"}
+    assert set(record) == {"install", "offers", "broken", "disabled"}
     [fake] = [offer for offer in record["offers"] if offer["kind"] == "fake"]
     assert fake == {
         "role": "provider",
@@ -142,7 +142,7 @@ def test_disabled_plugins_are_listed(config: Path) -> None:
     config.write_text('[plugins]\ndisabled = ["jsonl", "prompts"]\n\n' + config.read_text().replace("plugin_dir", "# "))
     said = here("plugins", config=config)
     assert said.status == 0
-    heading, *lines = said.out.partition("\n\n")[2].splitlines()
+    heading, *lines = said.out.split("\n\n")[1].splitlines()
     assert heading == "Disabled by [plugins] disabled:"
     assert lines == [
         f'  - The plugin "prompts" of batchd {__version__} is not loaded.',

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from batchd import (
     BadRow,
@@ -21,6 +21,7 @@ from batchd import (
     Executor,
     Failure,
     FileRefused,
+    Installation,
     Json,
     LiveProvider,
     Observer,
@@ -40,6 +41,9 @@ from batchd import (
     run_task,
 )
 from batchd.workers.fork_server import PRELOADED
+
+if TYPE_CHECKING:
+    import click
 
 TaskT = TypeVar("TaskT")
 DoneT = TypeVar("DoneT")
@@ -182,6 +186,21 @@ class Notebook(Observer[Settings]):
 
     async def aclose(self) -> None:
         self.is_open = False
+
+
+class Count:
+    """Makes a command that counts files."""
+
+    @staticmethod
+    def make(batchd: Installation) -> click.Command:
+        import click
+
+        @click.command()
+        def count() -> None:
+            """Count the files."""
+            click.echo(len(batchd.status()["jobs"]))
+
+        return count
 
 
 class Pool(Executor[Settings]):

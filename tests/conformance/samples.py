@@ -9,6 +9,7 @@ from typing import Any
 from batchd import Body, Row
 from batchd.testing.conformance import (
     BatchProviderConformance,
+    CommandConformance,
     ExecutorConformance,
     LiveProviderConformance,
     ObserverConformance,
@@ -128,3 +129,12 @@ class OfExecutor(ExecutorConformance):
 
     def make(self) -> Any:
         return self.plugin(self.plugin.Settings())
+
+
+class OfCommand(CommandConformance):
+    """A command that counts."""
+
+    plugin: type[Any] = good.Count
+
+    def make(self) -> Any:
+        return self.plugin.make

@@ -7,7 +7,17 @@ import pytest
 from . import good_plugins as good
 from . import samples
 from .kit_results import failed, skipped
-from .samples import OfBatchProvider, OfExecutor, OfLiveProvider, OfObserver, OfPromptBuilder, OfReader, OfSink, OfTable
+from .samples import (
+    OfBatchProvider,
+    OfCommand,
+    OfExecutor,
+    OfLiveProvider,
+    OfObserver,
+    OfPromptBuilder,
+    OfReader,
+    OfSink,
+    OfTable,
+)
 
 
 class TestReader(OfReader):
@@ -45,6 +55,10 @@ class TestObserver(OfObserver):
 
 
 class TestExecutor(OfExecutor):
+    """Collected by pytest like the class of a plugin author."""
+
+
+class TestCommand(OfCommand):
     """Collected by pytest like the class of a plugin author."""
 
 

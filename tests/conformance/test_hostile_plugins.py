@@ -9,10 +9,28 @@ import pytest
 
 from batchd.testing.conformance_shared import PluginConformance
 
-from . import hostile_executors, hostile_imports, hostile_prompts, hostile_providers, hostile_readers, hostile_sinks
+from . import (
+    hostile_commands,
+    hostile_executors,
+    hostile_imports,
+    hostile_prompts,
+    hostile_providers,
+    hostile_readers,
+    hostile_sinks,
+)
 from .good_plugins import Notebook, Shop, Table
 from .kit_results import failed
-from .samples import OfBatchProvider, OfExecutor, OfLiveProvider, OfObserver, OfPromptBuilder, OfReader, OfSink, OfTable
+from .samples import (
+    OfBatchProvider,
+    OfCommand,
+    OfExecutor,
+    OfLiveProvider,
+    OfObserver,
+    OfPromptBuilder,
+    OfReader,
+    OfSink,
+    OfTable,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -30,6 +48,7 @@ CASES: list[tuple[type[PluginConformance], type[Any]]] = [
     *((OfPromptBuilder, each) for each in hostile(hostile_prompts)),
     *((OfBatchProvider if issubclass(each, Shop) else OfLiveProvider, each) for each in PROVIDERS),
     *((OfTable if issubclass(each, Table) else OfSink, each) for each in SINKS if not issubclass(each, Notebook)),
+    *((OfCommand, each) for each in hostile(hostile_commands)),
     *((OfExecutor, each) for each in hostile(hostile_executors)),
     *((OfObserver, each) for each in SINKS if issubclass(each, Notebook)),
 ]

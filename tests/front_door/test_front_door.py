@@ -32,6 +32,7 @@ PUBLIC = [
     "FindsBatches",
     "FromFile",
     "Hello",
+    "Installation",
     "Json",
     "Limits",
     "LiveAnswer",

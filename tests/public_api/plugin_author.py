@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Annotated, Any, TypeVar, assert_never, assert_type
 
+import click
+
 import batchd
 from batchd import (
     Archive,
@@ -32,6 +34,7 @@ from batchd import (
     FileSink,
     FindsBatches,
     FromFile,
+    Installation,
     Json,
     Limits,
     LiveAnswer,
@@ -96,6 +99,7 @@ from batchd import (
 )
 from batchd.testing.conformance import (
     BatchProviderConformance,
+    CommandConformance,
     ExecutorConformance,
     LiveProviderConformance,
     ObserverConformance,
@@ -598,9 +602,24 @@ def register_services(register: Register) -> None:
     register("acme", {"title": "Acme"})  # type: ignore[arg-type]
 
 
+def how_many(batchd: Installation) -> click.Command:
+    """A command that looks at what is where."""
+
+    @click.command()
+    def number() -> None:
+        """Count the files."""
+        assert_type(batchd.settings(ColonSettings), ColonSettings)
+        assert_type(batchd.state_folder / batchd.config_path.name, Path)
+        click.echo(f"{len(batchd.status()['jobs'])} {batchd.job('may.csv')} {batchd.config()['folders']}")
+        batchd.cancel("may.csv")  # type: ignore[attr-defined]
+
+    return number
+
+
 @hookimpl
 def register_commands(register: Register) -> None:
     """A kind is a text."""
+    register("how-many", how_many)
     register(batchd, Bell)  # type: ignore[arg-type]
 
 
@@ -725,6 +744,16 @@ class TestBell(ObserverConformance):
 
     def seen(self) -> object:
         return None
+
+
+class TestHowMany(CommandConformance):
+    """A command's tests."""
+
+    def make(self) -> Callable[..., click.Command]:
+        return how_many
+
+    def test_it_counts(self) -> None:
+        assert self.installation(jobs=[{"source": "may.csv"}], settings={"comment": "%"}).asked == 0
 
 
 class TestKitchen(ExecutorConformance):

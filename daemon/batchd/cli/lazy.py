@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from ..errors import BatchdError, PluginError
 from .call import Call
 
 if TYPE_CHECKING:
+    from ..installation import Installation
     from ..plugin.catalogue import Catalogue
 
 FROM_PLUGINS = "From plugins"
@@ -37,7 +39,7 @@ class Commands(click.Group):
             command: click.Command = getattr(import_module(f".{module}", __package__), attribute)
             return command
         factory = _plugin_commands(ctx).get(cmd_name)
-        return None if factory is None else _made(cmd_name, factory)
+        return None if factory is None else _made(cmd_name, factory, ctx)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -88,13 +90,13 @@ def _catalogue(ctx: click.Context) -> Catalogue:
     return found
 
 
-def _plugin_commands(ctx: click.Context) -> Mapping[str, Callable[[], click.Command]]:
+def _plugin_commands(ctx: click.Context) -> Mapping[str, Callable[..., click.Command]]:
     return _catalogue(ctx).commands()
 
 
-def _made(name: str, factory: Callable[[], click.Command]) -> click.Command:
+def _made(name: str, factory: Callable[..., click.Command], ctx: click.Context) -> click.Command:
     try:
-        command = factory()
+        command = factory(_installed(name, ctx)) if _takes_one(factory) else factory()
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}"
         raise PluginError(f"The plugin that offers `batchd {name}` is broken: {reason}") from error
@@ -102,3 +104,14 @@ def _made(name: str, factory: Callable[[], click.Command]) -> click.Command:
         made = type(command).__name__
         raise PluginError(f"The plugin that offers `batchd {name}` makes a {made}, not a click.Command.")
     return command
+
+
+def _takes_one(factory: Callable[..., click.Command]) -> bool:
+    """Whether the factory wants to know of the batchd that the command is called for."""
+    return any(each.default is each.empty for each in inspect.signature(factory).parameters.values())
+
+
+def _installed(name: str, ctx: click.Context) -> Installation:
+    from .installed import Installed
+
+    return Installed(name, ctx.find_root().ensure_object(Call))

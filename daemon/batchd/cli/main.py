@@ -55,6 +55,7 @@ SECTIONS = {
         "backup": "backup:backup",
         "restore": "backup:restore",
         "web": "web:web",
+        "new-plugin": "new_plugin:new_plugin",
         "config": "config:config",
         "completion": "completion:completion",
     },

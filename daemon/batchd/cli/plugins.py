@@ -62,10 +62,17 @@ def plugins(call: Call, *, as_json: bool) -> None:
         click.echo("\nDisabled by [plugins] disabled:")
         for left_out in catalogue.disabled:
             click.echo(f"  - {clean(left_out.sentence)}")
+    from ..plugin.installing import Environment, install_line
+
+    click.echo(f"\nTo install one more where batchd runs:\n  {install_line(Environment.here(), 'batchd-NAME')}")
+    click.echo("To write one: batchd new-plugin NAME --role sink")
 
 
 def _record(catalogue: Catalogue) -> dict[str, object]:
+    from ..plugin.installing import Environment, install_line
+
     return {
+        "install": install_line(Environment.here(), "batchd-NAME"),
         "offers": [
             {
                 "role": offer.role,

@@ -58,6 +58,11 @@ def get(path: Path, dotted_key: str) -> Any:
     return _covered(node, keys)
 
 
+def whole(path: Path) -> Any:
+    """All of the file, with secrets covered."""
+    return _covered(toml_text.read(path).data, ())
+
+
 def without_secrets(document: Document) -> tuple[str, list[str]]:
     """The text of the file with literal secrets covered, in comments too, and the keys that held one."""
     pieces, hidden, at = [], [], 0

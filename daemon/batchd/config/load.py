@@ -132,6 +132,7 @@ class RootTable(Table):
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sinks: dict[str, dict[str, Any]] = Field(default_factory=dict)
     observers: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    commands: dict[str, dict[str, Any]] = Field(default_factory=dict)
     plugins: dict[str, Any] = Field(default_factory=dict)
     people: dict[str, Any] = Field(default_factory=dict)
     web: dict[str, Any] = Field(default_factory=dict)
@@ -163,6 +164,7 @@ class _Reading:
         providers = self._providers()
         sinks = self._sinks()
         observers = self._observers()
+        self._plugins.commands(self._tables("commands"))
         routes = [
             route
             for name, table in self._tables("routes")

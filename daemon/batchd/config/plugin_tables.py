@@ -15,6 +15,7 @@ from ..plugin.catalogue import Catalogue, Role, told
 from ..plugin.sources import what_was_raised
 from ..plugin.validation import SettingFault, check, literal_secrets
 from ..requests.rules import fits
+from ..secrets.literals import is_secret
 from ..settings import FromFile
 from .checks import check_json
 from .locations import resolved
@@ -22,6 +23,10 @@ from .problems import Problems
 from .service_table import ServiceTable
 from .tables import SinkTable
 
+_LITERAL = (
+    "is the secret itself, so everyone who can read this file sees it; "
+    'write "env:NAME", "file:PATH" or "credential:NAME" instead'
+)
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]+$")
 
 
@@ -90,10 +95,15 @@ class PluginTables:
         secrets, faults = self._checked(role, kind, settings, also_known)
         self.problems.add_faults(table, faults)
         for keys in secrets:
-            where = 'write "env:NAME", "file:PATH" or "credential:NAME" instead'
-            self.problems.warn(
-                (*table, *keys), f"is the secret itself, so everyone who can read this file sees it; {where}"
-            )
+            self.problems.warn((*table, *keys), _LITERAL)
+
+    def commands(self, tables: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Check that the commands are there. Each reads its table itself when it is called."""
+        for name, table in tables:
+            if self.known(Role.COMMAND, name, ("commands",), needed=False, key=name):
+                for key, value in table.items():
+                    if isinstance(value, str) and is_secret(key, value):
+                        self.problems.warn(("commands", name, key), _LITERAL)
 
     def asked(self, role: Role, table: Keys, written: object) -> PluginSpec | None:
         """A prompt or a reader of a route. Its table goes unchanged into the job's snapshot."""

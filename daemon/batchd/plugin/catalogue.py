@@ -269,8 +269,8 @@ class Catalogue:
         offers = self._of(Role.READER).values()
         return sorted({suffix for offer in offers for suffix in offer.suffixes if not offer.only_if_named})
 
-    def commands(self) -> Mapping[str, Callable[[], click.Command]]:
-        """The commands that plugins add, by name; call one for its click.Command."""
+    def commands(self) -> Mapping[str, Callable[..., click.Command]]:
+        """The commands that plugins add, by name; call one for its click.Command. Some take an Installation."""
         return {name: offer.factory for name, offer in sorted(self._of(Role.COMMAND).items())}
 
     def service(self, name: str) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ Each test checks one promise in `batchd.contracts`; its failure says what to do.
 
 from __future__ import annotations
 
+from .conformance_command import CommandConformance
 from .conformance_executor import ExecutorConformance
 from .conformance_live import LiveProviderConformance
 from .conformance_observer import ObserverConformance, sample_events
@@ -25,6 +26,7 @@ from .conformance_sink import SinkConformance
 
 __all__ = [
     "BatchProviderConformance",
+    "CommandConformance",
     "ExecutorConformance",
     "LiveProviderConformance",
     "ObserverConformance",

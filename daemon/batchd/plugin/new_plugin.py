@@ -1,0 +1,188 @@
+"""What `batchd new-plugin` writes: a package or a file that passes the conformance kit and `mypy --strict` as it is."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from ..errors import PluginError
+
+_NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class NewRole:
+    """What is written for a role: the words for it, its hook, the class's ending, its table in the configuration."""
+
+    noun: str
+    hook: str
+    ending: str
+    toml: str
+    uses_http: bool = False
+    faked: bool = False
+    """Whether its tests speak to a fake service."""
+
+
+ROLES: Mapping[str, NewRole] = {
+    "reader": NewRole(
+        "reader",
+        "register_readers",
+        "Reader",
+        "[routes.reviews.reader]    # in a route of yours; files that end in .{module} are read without it\n"
+        'plugin = "{kind}"',
+    ),
+    "prompt": NewRole(
+        "prompt builder",
+        "register_prompt_builders",
+        "Prompt",
+        '[routes.reviews.prompt]    # in a route of yours\nplugin = "{kind}"\ncolumn = "review"',
+    ),
+    "provider": NewRole(
+        "provider",
+        "register_providers",
+        "Provider",
+        '[providers.{kind}]    # and in a route: provider = "{kind}"\nbase_url = "https://api.example.org"\n'
+        'api_key = "env:{variable}_API_KEY"',
+        uses_http=True,
+        faked=True,
+    ),
+    "live": NewRole(
+        "provider",
+        "register_providers",
+        "Provider",
+        '[providers.{kind}]    # and in a route: provider = "{kind}"\nbase_url = "https://api.example.org"\n'
+        'api_key = "env:{variable}_API_KEY"',
+        uses_http=True,
+        faked=True,
+    ),
+    "sink": NewRole(
+        "sink",
+        "register_sinks",
+        "Sink",
+        '[sinks.{kind}]    # and in a route: sinks = ["same", "{kind}"]\nfolder = "pages"',
+    ),
+    "observer": NewRole(
+        "observer",
+        "register_observers",
+        "Observer",
+        '[observers.{kind}]\nurl = "env:{variable}_URL"\nevents = ["done", "held", "failed"]',
+        uses_http=True,
+        faked=True,
+    ),
+    "executor": NewRole("executor", "register_executors", "Executor", '[workers]\nexecutor = "{kind}"'),
+    "command": NewRole("command", "register_commands", "", "[commands.{kind}]\nat_least = 1"),
+}
+"""By the word for `--role`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewPlugin:
+    """A plugin that is to be written."""
+
+    kind: str
+    role: str
+
+    @classmethod
+    def named(cls, name: str, role: str) -> NewPlugin:
+        """PluginError, in words, if that is no name for one."""
+        kind = name.removeprefix("batchd-").removeprefix("batchd_")
+        module = kind.replace("-", "_")
+        if _NAME.fullmatch(kind) is None or keyword.iskeyword(module) or keyword.issoftkeyword(module):
+            raise PluginError(
+                f'"{name}" is no name for a plugin: begin with a letter, then small letters, digits and -, such as '
+                '"warehouse" or "acme-batches".'
+            )
+        return cls(kind, role)
+
+    @property
+    def module(self) -> str:
+        """Its name in Python, without `batchd_`."""
+        return self.kind.replace("-", "_")
+
+    @property
+    def distribution(self) -> str:
+        """The name of the package."""
+        return f"batchd-{self.kind.replace('_', '-')}"
+
+    @property
+    def toml(self) -> str:
+        """What to paste into the configuration."""
+        return ROLES[self.role].toml.format(kind=self.kind, module=self.module, variable=self.module.upper())
+
+    def package(self, *, install: str) -> Mapping[PurePosixPath, str]:
+        """The files of an installable package. `install` is the line that installs it."""
+        package = f"batchd_{self.module}"
+        role, names = ROLES[self.role], self._names(single=False, home=f"batchd_{self.module}.{self._file}")
+        names |= {"install": install, "module": self.module}
+        source = PurePosixPath("src") / package
+        packaged = {**names, "module": package}
+        files = {
+            PurePosixPath("pyproject.toml"): _rendered("pyproject.toml", packaged),
+            PurePosixPath("README.md"): _rendered("README.md", packaged),
+            PurePosixPath(".gitignore"): _rendered("gitignore", packaged),
+            PurePosixPath(".github/workflows/ci.yml"): _rendered("ci.yml", packaged),
+            source / "__init__.py": _rendered("hook.py", names).lstrip("\n"),
+            source / "py.typed": "",
+            source / f"{self._file}.py": _rendered(f"{self.role}.py", names),
+            PurePosixPath("tests") / f"test_{package}.py": _rendered(f"test_{self.role}.py", names),
+        }
+        if role.faked:
+            fake = PurePosixPath("tests") / f"{names['fake']}.py"
+            files[fake] = _rendered(f"fake_{self.role}.py", names)
+        return files
+
+    def single(self) -> Mapping[PurePosixPath, str]:
+        """One file for the plugin_dir, and its tests beside it, whose names batchd passes over."""
+        names = self._names(single=True, home=self.module)
+        text = _rendered(f"{self.role}.py", names) + _rendered("hook.py", names)
+        files = {
+            PurePosixPath(f"{self.module}.py"): text,
+            PurePosixPath(f"_test_{self.module}.py"): _rendered(f"test_{self.role}.py", names),
+        }
+        if ROLES[self.role].faked:
+            files[PurePosixPath(f"{names['fake']}.py")] = _rendered(f"fake_{self.role}.py", names)
+        return files
+
+    @property
+    def _file(self) -> str:
+        return self.role if self.role != "live" else "provider"
+
+    def _names(self, *, single: bool, home: str) -> dict[str, Any]:
+        role = ROLES[self.role]
+        name = "".join(part.capitalize() for part in self.module.split("_"))
+        name = name.removesuffix(role.ending) or name
+        article = "an" if role.noun[0] in "aeiou" else "a"
+        return {
+            "kind": self.kind,
+            "module": self.module,
+            "name": name,
+            "distribution": self.distribution,
+            "noun": role.noun,
+            "sentence": f"{article.capitalize()} {role.noun}",
+            "role": self.role,
+            "hook": role.hook,
+            "file": self._file,
+            "factory": f"make_{self.module}" if self.role == "command" else f"{name}{role.ending}",
+            "toml": self.toml,
+            "uses_http": role.uses_http,
+            "single": single,
+            "home": home,
+            "fake": f"_fake_{self.module}" if single else f"fake_{self.module}",
+        }
+
+
+def _rendered(template: str, names: Mapping[str, Any]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("batchd.plugin", "templates"),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        autoescape=False,  # noqa: S701  # Python and TOML, of a name that was checked
+    )
+    return environment.get_template(f"{template}.jinja").render(names)
