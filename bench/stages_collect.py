@@ -26,10 +26,10 @@ from batchd.domain.routing import PluginSpec
 from batchd.domain.rows import Run
 from batchd.file_sink import Shape
 from batchd.money.lanes import Lane
+from batchd.work.collecting.batch_index import Rows
 from batchd.work.collecting.collect import CollectTask, collect
-from batchd.work.collecting.distribute import DistributeTask, Share, distribute
+from batchd.work.collecting.distribute import DistributeTask, Share, SurveyTask, distribute, survey
 from batchd.work.collecting.render import RenderTask
-from batchd.work.collecting.survey import Rows, SurveyTask, survey
 from batchd.workers import worker_plugins
 
 JOB = "k3j9x2ab"
@@ -154,11 +154,12 @@ def lean(folder: Path, parts: Parts) -> None:
 
 def looked_through(folder: Path, parts: Parts) -> None:
     """What is done to the answers of a batch before its parts are collected."""
+    (folder / "answers.index").unlink(missing_ok=True)
     answers, requests = str(folder / "answers.jsonl"), str(folder / "requests.jsonl")
     asked = [Rows(JOB, first, count) for first, count, _, _ in parts]
     assert survey(SurveyTask(answers, asked, requests)).ours == sum(count for _, count, _, _ in parts)
     shares = [Share(JOB, first, count, str(folder / f"{first}.answers")) for first, count, _, _ in parts]
-    distribute(DistributeTask(answers, shares, str(folder / "strays"), requests))
+    distribute(DistributeTask(answers, shares, str(folder / "strays"), requests, str(folder / "answers.b.jsonl")))
 
 
 def collected(folder: Path, parts: Parts) -> None:

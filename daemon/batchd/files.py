@@ -11,6 +11,7 @@ import errno
 import filecmp
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,8 +56,10 @@ def group_id(name: str) -> int:
 
 
 @contextmanager
-def replacing(target: Path, *, mode: int = 0o640) -> Iterator[IO[bytes]]:
+def replacing(target: Path, *, mode: int = 0o640, sync_folder: bool = True) -> Iterator[IO[bytes]]:
     """A context manager: write `target` completely, replacing an existing file. An exception changes nothing.
+
+    Who writes several files into a folder may sync it once, behind the last.
 
     The draft is in the same folder, under a hidden name that no reader of drop folders picks up.
     """
@@ -65,7 +68,8 @@ def replacing(target: Path, *, mode: int = 0o640) -> Iterator[IO[bytes]]:
         yield file
         _settle(file)
         draft.replace(target)
-        fsync_folder(target.parent)
+        if sync_folder:
+            fsync_folder(target.parent)
 
 
 @contextmanager
@@ -124,6 +128,21 @@ def move_without_replacing(source: Path, target: Path) -> None:
     fsync_folder(target.parent)
     source.unlink(missing_ok=True)
     fsync_folder(source.parent)
+
+
+def name_again(source: Path, target: Path) -> None:
+    """Give a file that is never changed another name, in place of what has it; a copy where there are no links.
+
+    The folder of the name is not synced.
+    """
+    try:
+        target.unlink(missing_ok=True)
+        os.link(source, target)
+    except OSError as error:
+        if not _no_links_here(error) and error.errno != errno.EXDEV:
+            raise
+        with source.open("rb") as content, replacing(target, sync_folder=False) as copy:
+            shutil.copyfileobj(content, copy)
 
 
 def fsync_folder(folder: Path) -> None:

@@ -15,7 +15,7 @@ from batchd.engine.answers_file import TooManyAnswers, bounded
 from batchd.secrets.known import remember
 from batchd.testing.fakes import FakeProvider, FakeService
 from batchd.testing.household import Household
-from batchd.work.collecting.answer_bounds import AnswerBounds, answer_bounds
+from batchd.work.collecting.answer_bounds import LaterBounds, answer_bounds
 
 pytestmark = pytest.mark.field("hostile services")
 
@@ -49,17 +49,29 @@ def test_odd_requests_have_a_bound_too(tmp_path: Path, body: dict[str, Any]) -> 
     assert 0 < total(tmp_path / "requests.jsonl", **body) < 10**12
 
 
-def test_what_is_too_much_is_refused_and_another_try_begins_anew() -> None:
+def test_what_is_too_much_is_refused_and_another_try_begins_anew(tmp_path: Path) -> None:
+    sent = requests(tmp_path / "requests.jsonl", 3, max_tokens=10)
+    bounds = LaterBounds(sent, requests=3, size=sent.stat().st_size)
+    most = total(sent, number=3, max_tokens=10)
+    assert bounds.least <= most
     file = io.BytesIO(b"before\n")
     file.seek(0, 2)
-    target = bounded(file, AnswerBounds(100, 50), provider="acme", requests=3)
-    target.write(b"x" * 100)
+    target = bounded(file, bounds, provider="acme", requests=3)
+    target.write(b"x" * most)
     with pytest.raises(TooManyAnswers, match="answers to these 3 requests"):
         target.write(b"x")
     target.seek(7)
     target.truncate()
     target.write(b"y\n")
     assert file.getvalue() == b"before\ny\n"
+
+
+def test_requests_are_read_for_their_bounds_only_where_much_arrives(tmp_path: Path) -> None:
+    few = LaterBounds(tmp_path / "gone", requests=2, size=100)
+    bounded(io.BytesIO(), few, provider="acme", requests=2).write(b"x" * (few.least // 2))
+    assert not few.begun
+    much = bounded(io.BytesIO(), few, provider="acme", requests=2)
+    assert much.write(b"x" * 10 * few.least) == 10 * few.least, "without the requests there are no bounds"
 
 
 @pytest.mark.slow

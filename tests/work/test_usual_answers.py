@@ -19,7 +19,8 @@ from batchd.model import Dialect
 from batchd.money.lanes import Lane
 from batchd.work.collecting.collect import CollectDone, CollectTask, collect
 from batchd.work.collecting.render import RenderTask
-from batchd.work.collecting.sorted_answers import part_answers, sort_answers
+from batchd.work.collecting.sorted_answers import sort_answers
+from batchd.work.kept_answers import KeptAnswers
 from batchd.work.part_files import write_results
 from tests.answers.lines import SHAPES
 
@@ -115,7 +116,8 @@ def test_most_answers_are_read_many_at_once(provider: Desk) -> None:
     lines = [(row, usual("a|b")) for row in range(ROWS)]
     lines += [(1, usual("c|d")), (2, unknown_call("job-2").strip())]
     path = Path(provider.write("answers", b"".join(b"%d %b\n" % each for each in lines)))
-    found = sort_answers(part_answers(path), range(4))
+    with KeptAnswers(provider.folder) as kept:
+        found = sort_answers(path, range(4), kept)
     assert found.usual.rows == [0, 3]
     assert found.lines == {1: [usual("a|b"), usual("c|d")], 2: [usual("a|b")], 4: [usual("a|b")]}
     assert found.unknown == {2}

@@ -31,6 +31,9 @@ _NOTHING = msgspec.Raw(b"null")
 class ResultLine(msgspec.Struct, array_like=True, frozen=True):
     """A row's final outcome, as a line of a part's results file. `answer` is in the builder's column order.
 
+    `raw` is the provider's own line, or a reference to it: the name of a file of kept answers, where the line begins
+    in it, and how long it is.
+
     An `empty` row was not asked, since the cells of its question are empty: it did not fail. One that is `cancelled`
     has the answers of some steps of a chain, and its job was cancelled before the last.
     """
@@ -52,9 +55,9 @@ class ResultLine(msgspec.Struct, array_like=True, frozen=True):
 
     @property
     def output_line(self) -> bytes | None:
-        """The provider's own line, None if there was none, or none in JSON."""
+        """The provider's own line; None if there was none, none in JSON, or there is a reference to it."""
         raw = bytes(self.raw)
-        return None if raw == b"null" else raw
+        return None if raw == b"null" or raw[:1] == b"[" else raw
 
     def failure(self) -> Failure | None:
         """Why the row failed, None if it did not."""

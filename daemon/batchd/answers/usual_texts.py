@@ -128,9 +128,7 @@ class UsualTexts:
 
 
 def cells_of(usual: UsualTexts, builder: PromptBuilder[Any], at: Callable[[int], None]) -> list[list[Json] | None]:
-    """The answers in the builder's column order; None for each that `parse` must read.
-
-    `at` gets each row before its text is read."""
+    """The answers in the builder's column order; None for each that `parse` must read. `at` gets each row before it."""
     width, cells = len(builder.columns), []
 
     def texts() -> Iterator[str]:

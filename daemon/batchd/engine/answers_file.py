@@ -5,24 +5,25 @@ from __future__ import annotations
 from typing import IO, Any, cast
 
 from ..errors import ProviderError
-from ..work.collecting.answer_bounds import AnswerBounds
+from ..work.collecting.answer_bounds import LaterBounds
 
 
 class TooManyAnswers(ProviderError):
     """The service sends more than the answers to the requests can have."""
 
 
-def bounded(file: IO[bytes], bounds: AnswerBounds | None, *, provider: str, requests: int) -> IO[bytes]:
+def bounded(file: IO[bytes], bounds: LaterBounds, *, provider: str, requests: int) -> IO[bytes]:
     """The file with these bounds, from where it is now."""
-    return file if bounds is None else cast("IO[bytes]", _Bounded(file, bounds, provider, requests))
+    return cast("IO[bytes]", _Bounded(file, bounds, provider, requests))
 
 
 class _Bounded:
     """Refuses what is too much."""
 
-    def __init__(self, file: IO[bytes], bounds: AnswerBounds, provider: str, requests: int) -> None:
+    def __init__(self, file: IO[bytes], bounds: LaterBounds, provider: str, requests: int) -> None:
         self._file = file
-        self._most = bounds.total
+        self._bounds = bounds
+        self._begin_at, self._most = bounds.least // 2, bounds.least
         self._about = (provider, requests)
         self._start = file.tell()
         self._arrived = 0
@@ -30,6 +31,19 @@ class _Bounded:
     def write(self, chunk: bytes) -> int:
         """Write what fits."""
         self._arrived += len(chunk)
+        if self._arrived > self._begin_at:
+            self._look()
+        return self._file.write(chunk)
+
+    def _look(self) -> None:
+        # In a thread, and ahead of time: this is the event loop.
+        self._bounds.begin()
+        if self._arrived <= self._most:
+            return
+        bounds = self._bounds.get()
+        if bounds is None:
+            return
+        self._begin_at = self._most = bounds.total
         if self._arrived > self._most:
             provider, requests = self._about
             raise TooManyAnswers(
@@ -37,7 +51,6 @@ class _Bounded:
                 f"{requests:,} requests can have, so the download was ended. Nothing is asked again. If this goes on, "
                 "ask the service, or cancel the job."
             )
-        return self._file.write(chunk)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Mostly back to the start, for another try."""

@@ -16,7 +16,8 @@ from ..errors import CannotFind, NotKnownYet, TransientError
 from ..files import replacing
 from ..model import RequestId
 from ..money.lanes import Lane
-from ..work.collecting.survey import Rows, SurveyTask, survey
+from ..work.collecting.batch_index import Rows
+from ..work.collecting.distribute import SurveyTask, survey
 from .accounts import note_account
 from .context import ConfiguredProvider, Context
 from .provider_calls import LISTING_MAY_TAKE, limited, submission

@@ -20,13 +20,17 @@ state/jobs/<job>/parts/<first>.keys.<attempt>
 state/jobs/<job>/parts/<first>.follows       which rows ask the same as a row of another part, and follow it
 state/jobs/<job>/leaders                     what the rows of its pilot ask, for the rows that are asked later
 state/jobs/<job>/parts/<first>.corrections.<attempt>   what was wrong with the answers of before
-state/jobs/<job>/parts/<first>.answers.<attempt>.jsonl
+state/jobs/<job>/parts/<first>.answers.<attempt>.jsonl   copies of lines out of a batch with several jobs
+state/jobs/<job>/parts/<first>.answers.<attempt>.index   where its lines are in the answers of a batch for this job
+state/jobs/<job>/parts/answers.<key>.jsonl   these answers: a second name of what was downloaded
 state/jobs/<job>/parts/<first>.results.<version>.jsonl
 state/jobs/<job>/parts/<first>.piece.<version>.<n><suffix>  the part's share of a file of the n-th sink
 state/jobs/<job>/pilot.csv, pilot.txt        the answers of its pilot, as people get them
 state/batches/<key>/batchd-<key>.jsonl       what is uploaded: the parts' requests, one after the other
 state/batches/<key>/journal.jsonl            what live calls were made, and what was answered
 state/batches/<key>/answers.jsonl            what was downloaded
+state/batches/<key>/answers.index            where the lines of each part are in it, if it was looked through
+state/batches/<key>/orderly.jsonl            the same answers, a line for each, if they came in another form
 state/batches/<key>/strays.jsonl             lines that belong to no row of ours
 """
 
@@ -172,6 +176,14 @@ class Spool:
         """The provider's lines for the part's current attempt."""
         return self._part(part, f"answers.{part.attempt}")
 
+    def kept_answers(self, job: str, batch: str) -> Path:
+        """What was downloaded of a batch for this job alone, as long as there is the job: its results refer to it."""
+        return self.job(job) / "parts" / f"answers.{batch}.jsonl"
+
+    def all_kept_answers(self, job: str) -> Iterator[Path]:
+        """The same of all batches."""
+        return (self.job(job) / "parts").glob("answers.*.jsonl")
+
     def results(self, part: Part, version: int | None = None) -> Path:
         """The outcomes of the part's rows so far; `version` is another than the valid one."""
         return self._part(part, f"results.{part.results if version is None else version}")
@@ -256,7 +268,9 @@ class Spool:
     def remove_batch(self, key: str) -> None:
         """Remove the files that a batch no longer needs; strays stay, for a person to look at."""
         self.require()
-        for file in (self.batch_input(key), self.batch_answers(key), self.batch_journal(key)):
+        answers = self.batch_answers(key)
+        looked_through = (answers.with_suffix(".index"), answers.with_name("orderly.jsonl"))
+        for file in (self.batch_input(key), answers, *looked_through, self.batch_journal(key)):
             file.unlink(missing_ok=True)
         if not self.batch_strays(key).exists():
             shutil.rmtree(self.batch(key), ignore_errors=True)

@@ -20,6 +20,7 @@ from ..files import replacing
 from ..model import RowStatus
 from ..workers import worker_plugins
 from .joined import SKIPPED, joined
+from .kept_answers import whole_outcomes
 from .part_files import decode_results, read_results, write_results
 
 _ORIGIN = Struct("<Q")
@@ -148,9 +149,9 @@ def _outcomes(step: StepOutcomes, first: int, number: int) -> Iterator[tuple[int
     start, end = bisect_left(origins, first), bisect_left(origins, first + number)
     for begin, count, results in step.parts:
         if results is not None and begin < end and start < begin + count:
-            for line in read_results(Path(results)):
-                if start <= line.row < end:
-                    yield origins[line.row], line
+            lines = (line for line in read_results(Path(results)) if start <= line.row < end)
+            for line in whole_outcomes(Path(results), lines):
+                yield origins[line.row], line
 
 
 def _both(own: ResultLine, step: StepOutcomes, later: ResultLine) -> ResultLine:

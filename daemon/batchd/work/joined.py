@@ -11,6 +11,7 @@ from ..contracts import ResultRow
 from ..domain.rows import Run, decode, fitted
 from ..errors import BatchdError
 from ..model import BadRow, Failure, Json, RowStatus, Usage
+from .kept_answers import KeptAnswers
 from .part_files import lines_of, read_results
 
 SKIPPED = Failure("cancelled", "The job was cancelled before this row was answered.")
@@ -26,7 +27,14 @@ def joined(run: Run, results: Iterable[ResultLine] | None = None, *, names: Sequ
     `results` are the outcomes, if they are in memory already, and `names` those of the columns of the results.
     """
     width = len(run.columns)
-    return (result_row(each, width, names) for each in matched(run, results))
+    with kept_for(run) as kept:
+        for each in matched(run, results):
+            yield result_row(each, width, names, kept)
+
+
+def kept_for(run: Run) -> KeptAnswers:
+    """The answers that the outcomes of a run refer to."""
+    return KeptAnswers(Path(run.rows).with_name("parts"))
 
 
 Matched: TypeAlias = tuple[int, Sequence[Json] | BadRow, ResultLine | None]
@@ -56,7 +64,7 @@ def matched(run: Run, results: Iterable[ResultLine] | None = None) -> Iterator[M
         )
 
 
-def result_row(row: Matched, width: int, names: Sequence[str]) -> ResultRow:
+def result_row(row: Matched, width: int, names: Sequence[str], kept: KeptAnswers) -> ResultRow:
     """The row as sinks get it."""
     number, record, outcome = row
     # The frequent cases first: this runs once for each row of every job that is delivered.
@@ -66,5 +74,5 @@ def result_row(row: Matched, width: int, names: Sequence[str]) -> ResultRow:
         return ResultRow(number, values, original, RowStatus.SKIPPED, (), SKIPPED, None, None, names)
     usage = Usage(*outcome.usage) if outcome.usage else None
     status = RowStatus.OK if outcome.ok else RowStatus.SKIPPED if outcome.skipped else RowStatus.FAILED
-    raw = outcome.output_line
+    raw = kept.read(outcome.raw)
     return ResultRow(number, values, original, status, outcome.answer, outcome.failure(), usage, raw, names)

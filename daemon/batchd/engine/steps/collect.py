@@ -16,6 +16,7 @@ from ...sending.accounts import Stage
 from ...sending.line_refusals import RouteRefused, rest_after
 from ...store.money import Collected
 from ...work.collecting.collect import CollectDone, CollectTask, collect
+from ...work.kept_answers import index_of
 from ...workers.limits import Hung
 from ..context import Context
 from ..proven import prove
@@ -150,7 +151,8 @@ async def _refused_as_a_whole(
 
 def _remove_attempt(context: Context, part: Part) -> None:
     spool = context.spool
-    files = [spool.requests(part), spool.answers(part), spool.keys(part), spool.corrections(part)]
+    files = [spool.requests(part), spool.answers(part), index_of(spool.answers(part)), spool.keys(part)]
+    files += [spool.corrections(part)]
     files += [spool.results(part)] if part.results else []
     for file in files:
         file.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ async def distribute_batch(context: Context, action: Distribute) -> None:
         shares,
         str(spool.batch_strays(batch.key)),
         str(spool.batch_input(batch.key)),
+        kept=str(spool.kept_answers(parts[0].job, batch.key)) if len({part.job for part in parts}) == 1 else None,
     )
     done = await context.local.run(distribute, task)
     await context.store.batches.distributed(batch, answers=done.answers, strays=done.strays)

@@ -16,8 +16,8 @@ from ...files import replacing
 from ...model import BatchPhase, Problem
 from ...secrets.known import known
 from ...sending.owed import VANISHED
-from ...work.collecting.answer_bounds import answer_bounds
-from ...work.collecting.answer_lines import ReadLimits, unpack
+from ...work.collecting.answer_bounds import LaterBounds
+from ...work.collecting.answer_lines import ReadLimits, is_packed, unpack
 from ..accounts import hold_for_account
 from ..answers_file import bounded
 from ..context import ConfiguredProvider, Context
@@ -84,12 +84,11 @@ async def _download(
 ) -> None:
     try:
         begun = file.tell()
-        bounds = await asyncio.to_thread(answer_bounds, context.spool.batch_input(batch.key))
+        bounds = LaterBounds(context.spool.batch_input(batch.key), requests=batch.requests, size=batch.size)
         target = bounded(file, bounds, provider=provider.name, requests=batch.requests)
         async with limited(provider, "send its answers", arrived=lambda: file.tell() - begun):
             await provider.plugin_for(batch.lane).download(remote, target)
-        limits = ReadLimits.by(bounds, most=IN_MEMORY)
-        if await asyncio.to_thread(unpack, file, begun, limits):
+        if await asyncio.to_thread(_unpack, file, begun, bounds):
             # What was packed could hide a key that the service repeats.
             await asyncio.to_thread(known().file, file)
     except RemoteMissing:
@@ -97,6 +96,10 @@ async def _download(
         # was written counts, and what is not there is asked again like any other silence.
         if not _too_late(context, batch):
             raise
+
+
+def _unpack(file: IO[bytes], begun: int, bounds: LaterBounds) -> bool:
+    return is_packed(file, begun) and unpack(file, begun, ReadLimits.by(bounds.get(), most=IN_MEMORY))
 
 
 def _too_late(context: Context, batch: Batch) -> bool:

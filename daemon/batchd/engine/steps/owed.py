@@ -9,7 +9,8 @@ from ...errors import RemoteMissing
 from ...model import RequestId
 from ...sending.owed import Arrived, claimed, owed
 from ...status.formatting import local_time
-from ...work.collecting.survey import Rows, SurveyTask, survey
+from ...work.collecting.batch_index import Rows
+from ...work.collecting.distribute import SurveyTask, survey
 from ..context import Context
 from ..retry_later import RetryLater
 

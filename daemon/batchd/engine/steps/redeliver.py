@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from dataclasses import replace
 from pathlib import Path
 
 from ...domain.lifecycle import Redeliver
 from ...domain.records import Job, JobState, Part, PartState
-from ...files import fsync_folder
+from ...files import fsync_folder, name_again
 from ...model import Usage
+from ...store.spool import Spool
 from ...work.chain import OwnTask, own_answers
 from ...work.collecting.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context
@@ -45,6 +45,7 @@ async def redeliver(context: Context, action: Redeliver) -> None:
     if not any(part.ok or part.empty or part.step_results or (part.failed and not afresh) for part in theirs):
         await jobs.set_duplicate(job, None)
         return
+    await asyncio.to_thread(_keep_answers, context.spool, earlier.id, job.id)
     await jobs.redelivered(job, [await _taken_over(context, job, part, afresh=afresh) for part in theirs])
 
 
@@ -96,10 +97,15 @@ def _billed(part: Part) -> Usage:
 
 
 def _link(theirs: Path, ours: Path) -> None:
-    """Results files are never changed, so a second name is as good as a copy."""
-    ours.unlink(missing_ok=True)
-    os.link(theirs, ours)
+    name_again(theirs, ours)
     fsync_folder(ours.parent)
+
+
+def _keep_answers(spool: Spool, theirs: str, ours: str) -> None:
+    """The answers that their results refer to."""
+    spool.make_job(ours)
+    for kept in spool.all_kept_answers(theirs):
+        name_again(kept, spool.kept_answers(ours, kept.stem.partition(".")[2]))
 
 
 async def duplicate_reason(context: Context, earlier: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,40 @@ class AnswerBounds:
 
     total: int
     line: int
+
+
+class LaterBounds:
+    """The bounds of answers to a file of requests, reckoned in a thread once that is needed: for few files it is.
+
+    Whatever the requests ask for, answers may have `least` bytes together.
+    """
+
+    def __init__(self, file: Path, *, requests: int, size: int) -> None:
+        self.least = min(MAX_TOTAL, requests * AROUND + 2 * size)
+        self._file = file
+        self._thread: threading.Thread | None = None
+        self._bounds: AnswerBounds | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether the requests were read for it, or are being read."""
+        return self._thread is not None
+
+    def begin(self) -> None:
+        """Reckon them now, if that was not begun."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._reckon, name="bounds of answers", daemon=True)
+            self._thread.start()
+
+    def get(self) -> AnswerBounds | None:
+        """The bounds; None if the file is not there any more."""
+        self.begin()
+        assert self._thread is not None
+        self._thread.join()
+        return self._bounds
+
+    def _reckon(self) -> None:
+        self._bounds = answer_bounds(self._file)
 
 
 def answer_bounds(requests: Path) -> AnswerBounds | None:

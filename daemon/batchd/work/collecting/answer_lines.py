@@ -64,9 +64,7 @@ def answer_lines(path: Path, limits: ReadLimits = ReadLimits()) -> Iterator[byte
 
 def unpack(file: IO[bytes], start: int, limits: ReadLimits) -> bool:
     """Put lines in the place of what is packed or in UTF-16, from there on; False if nothing is."""
-    file.seek(start)
-    if not _is_packed(file):
-        file.seek(0, 2)
+    if not is_packed(file, start):
         return False
     with tempfile.TemporaryFile() as plain:
         file.seek(start)
@@ -79,26 +77,36 @@ def unpack(file: IO[bytes], start: int, limits: ReadLimits) -> bool:
     return True
 
 
-def _is_packed(file: IO[bytes]) -> bool:
-    head = file.read(_BLOCK)
-    if head[:3] == _GZIP or head[:2] in _UTF_16:
-        return True
-    while head:
-        if any(b"\n" + mark in head for mark in (_GZIP, *_UTF_16)):
+def is_packed(file: IO[bytes], start: int) -> bool:
+    """Whether something is packed or in UTF-16, from there on. The file is at its end behind this."""
+    file.seek(start)
+    try:
+        head = file.read(_BLOCK)
+        if head[:3] == _GZIP or head[:2] in _UTF_16:
             return True
-        more = file.read(_BLOCK)
-        head = head[-3:] + more if more else b""
-    return False
+        while head:
+            if any(b"\n" + mark in head for mark in (_GZIP, *_UTF_16)):
+                return True
+            more = file.read(_BLOCK)
+            head = head[-3:] + more if more else b""
+        return False
+    finally:
+        file.seek(0, 2)
 
 
 def _lines(file: IO[bytes], limits: ReadLimits, layers: int) -> Iterator[bytes]:
     while whole := file.readline(limits.line):
         line = stripped(whole)
-        if line[:1] == b"{" and line[-1:] == b"}" and b"}{" not in line and not _is_list(line):
+        if is_whole_object(line):
             yield line
         elif line:
             file.seek(-len(whole), 1)
             yield from _odd(file, line, limits, layers)
+
+
+def is_whole_object(line: bytes) -> bool:
+    """Whether a line is what it should be, as far as can be told without reading it: an object, and no other."""
+    return line[:1] == b"{" and line[-1:] == b"}" and b"}{" not in line and not _is_list(line)
 
 
 def _odd(file: IO[bytes], line: bytes, limits: ReadLimits, layers: int) -> Iterator[bytes]:

@@ -27,13 +27,14 @@ from ...sending.line_refusals import NOTHING, LineRefusals, LineVerdict
 from ...sending.whose_fault import ServiceRefusal
 from ...workers import worker_plugins
 from ...workers.limits import ROW_TIMEOUT, Progress, limited
+from ..kept_answers import KeptAnswers
 from ..part_files import decode_results, lines_of, read_corrections, write_corrections, write_results
 from ..planning.ahead import remember_ahead
 from ..planning.identical_rows import read_follows
 from ..planning.planned import planned_usage
 from ..planning.reuse import Followed, Keys, follow, read_keys, remember
 from .render import RenderTask, render_lines
-from .sorted_answers import part_answers, sort_answers
+from .sorted_answers import sort_answers
 from .summary import SummaryTask, summarize, write_summary
 
 
@@ -147,6 +148,11 @@ def refusal_of(line: bytes) -> ServiceRefusal | None:
 
 def collect(task: CollectTask) -> CollectDone:
     """Write the part's new results file: the outcomes from before, and those of this attempt."""
+    with KeptAnswers(Path(task.results).parent) as kept:
+        return _collect(task, kept)
+
+
+def _collect(task: CollectTask, kept: KeptAnswers) -> CollectDone:
     settled = decode_results(Path(task.settled)) if task.settled else {}
     keys = read_keys(task.keys)
     rows = range(task.first, task.first + task.rows)
@@ -157,7 +163,7 @@ def collect(task: CollectTask) -> CollectDone:
         builder = worker_plugins.builder(task.builder)
         many = not task.given_up and tally.takes_many and overrides_last(builder, "parse_many", "parse")
         progress.ours = True
-        found = sort_answers(part_answers(Path(task.answers)), frozenset(open_rows) if many else ())
+        found = sort_answers(Path(task.answers), frozenset(open_rows) if many else (), kept)
         sizes = {row: max(map(answer_size, found.lines.get(row, ())), default=0) for row in found.unknown}
         add_unknown_calls(tally, found.unknown, lambda rows: _planned(task, rows), sizes)
         refusals = LineRefusals(asked=len(found.usual.rows), answered=len(found.usual.rows))
@@ -179,7 +185,7 @@ def collect(task: CollectTask) -> CollectDone:
             return _planned(task, sizes)
 
         answered, left = join_usual(found.usual, builder, tally, progress.at)
-        found.give_back(frozenset(left))
+        found.give_back(frozenset(left), kept)
         if task.given_up:
             builder = cast("PromptBuilder[Any]", _WithoutGivenUp(builder, task.given_up, progress))
         done = {line.row for line in answered} | verdict.held
@@ -194,18 +200,19 @@ def collect(task: CollectTask) -> CollectDone:
             none_yet=not answered and not any(line.ok for line in settled.values()),
         )
     joined.lines = [*answered, *(_with_key(line, task.limit_key) for line in joined.lines)]
-    followed = follow(keys, {line.row: line for line in joined.lines} if keys.followers else {}, task.job)
+    leaders = frozenset(keys.followers.values())
+    followed = follow(keys, {line.row: kept.whole(line) for line in joined.lines if line.row in leaders}, task.job)
     lines = sorted([*settled.values(), *joined.lines, *followed.lines], key=attrgetter("row"))
     write_results(Path(task.results), lines)
     if task.next_corrections is not None:
         write_corrections(task.next_corrections, _next_corrections(task, lines, joined, followed, keys))
     if task.book is not None:
-        remember(task.book, keys, joined.lines, at=task.at)
+        remember(task.book, keys, map(kept.whole, joined.lines), at=task.at)
     if task.ahead is not None:
         remember_ahead(
             task.ahead,
             keys.leaders,
-            joined.lines,
+            map(kept.whole, joined.lines),
             requests=task.requests,
             provider=task.provider,
             endpoint=task.endpoint,

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from ...answers.meaning import request_of
-from ...answers.unknown_calls import is_unknown_call
-from ...files import replacing
-from ...model import RequestId
-from .answer_lines import ReadLimits, answer_lines
+from ...files import fsync_folder, name_again, replacing
+from ...sending.owed import Arrived
+from ..kept_answers import AnswerPlaces, PartIndex, index_of, write_index
+from .batch_index import STRAYS_KEPT, Rows, index_answers, orderly
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A part's share of a batch: its rows, and the file that its lines go to."""
+    """A part's share of a batch: its rows, and the file that its lines go to if they are copied."""
 
     job: str
     first: int
@@ -30,13 +27,15 @@ class Share:
 class DistributeTask:
     """Distribute the lines of `answers` to the parts of the batch; lines of no row go to `strays`.
 
-    `requests` is what was sent.
+    `requests` is what was sent. With `kept` all parts are of one job, which keeps the answers under this name: each
+    part gets an index of its lines. Otherwise they are copied, since no job may keep the answers of another one.
     """
 
     answers: str
     shares: Sequence[Share]
     strays: str
     requests: str | None = None
+    kept: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,68 +46,49 @@ class DistributeDone:
     strays: int
 
 
-# A service may open few files at a time, and a batch may hold thousands of small parts.
-MAX_OPEN_FILES = 200
+@dataclass(frozen=True, slots=True)
+class SurveyTask:
+    """Look through the file `answers` of a batch that asks these rows, by `requests`, which were sent."""
+
+    answers: str
+    asked: Sequence[Rows]
+    requests: str | None = None
 
 
-STRAYS_KEPT = 10_000
-"""Enough to see what a service did; more could fill the memory."""
+def survey(task: SurveyTask) -> Arrived:
+    """Count what there is; an answer that comes twice counts once. What it finds is found for `distribute`, too."""
+    return index_answers(Path(task.answers), task.asked, task.requests).arrived
 
 
-def distribute(
-    task: DistributeTask, *, max_open_files: int = MAX_OPEN_FILES, strays_kept: int = STRAYS_KEPT
-) -> DistributeDone:
-    """Write each part's lines in the order of arrival, each after its row's number and a space."""
-    answers = 0
-    all_strays: list[bytes] = []
-    for start in range(0, len(task.shares), max_open_files):
-        shares = task.shares[start : start + max_open_files]
-        distributed, strays = _write_to(
-            task, shares, everyone=task.shares, strays_kept=strays_kept if start == 0 else 0
-        )
-        answers += distributed
-        all_strays += strays
-    if all_strays:
+def distribute(task: DistributeTask, *, strays_kept: int = STRAYS_KEPT) -> DistributeDone:
+    """Each part gets its lines in the order of arrival."""
+    answers = Path(task.answers)
+    asked = [Rows(share.job, share.first, share.rows) for share in task.shares]
+    index = index_answers(answers, asked, task.requests, strays_kept=strays_kept)
+    source = orderly(answers) if index.odd else answers
+    if len(index.strays.rows):
         with replacing(Path(task.strays)) as file:
-            file.writelines(all_strays)
-    return DistributeDone(answers, len(all_strays))
+            _copy(source, index.strays, file, numbered=False)
+    parts = list(zip(task.shares, index.parts, strict=True))
+    if task.kept is None:
+        for share, places in parts:
+            # Of an earlier batch, whose route was refused as a whole: the part is asked anew, at the same attempt.
+            index_of(Path(share.answers)).unlink(missing_ok=True)
+            with replacing(Path(share.answers)) as file:
+                _copy(source, places, file, numbered=True)
+    else:
+        kept = Path(task.kept)
+        name_again(source, kept)
+        for share, places in parts:
+            write_index(index_of(Path(share.answers)), PartIndex(kept.name, places))
+        fsync_folder(kept.parent)
+    return DistributeDone(index.answers, len(index.strays))
 
 
-def _write_to(
-    task: DistributeTask, shares: Sequence[Share], *, everyone: Sequence[Share], strays_kept: int
-) -> tuple[int, list[bytes]]:
-    answers = 0
-    strays: list[bytes] = []
-    owners = _Owners(everyone)
-    with ExitStack() as stack:
-        files = {share.answers: stack.enter_context(replacing(Path(share.answers))) for share in shares}
-        for line in answer_lines(Path(task.answers), ReadLimits.of(task.requests)):
-            owner = owners.of(request_of(line))
-            if owner is None:
-                if len(strays) < strays_kept:
-                    strays.append(line + b"\n")
-                continue
-            share, row = owner
-            file = files.get(share.answers)
-            if file is not None:
-                answers += not is_unknown_call(line)
-                file.write(b"%d %b\n" % (row, line))
-    return answers, strays
-
-
-class _Owners:
-    """Finds the share and the row that a request belongs to."""
-
-    def __init__(self, shares: Sequence[Share]) -> None:
-        self._by_job: dict[str, list[Share]] = defaultdict(list)
-        for share in sorted(shares, key=lambda share: share.first):
-            self._by_job[share.job].append(share)
-        self._firsts = {job: [share.first for share in shares] for job, shares in self._by_job.items()}
-
-    def of(self, request: RequestId | None) -> tuple[Share, int] | None:
-        if request is None or request.job not in self._by_job:
-            return None
-        job, row = request
-        number = bisect_right(self._firsts[job], row) - 1
-        share = self._by_job[job][max(number, 0)]
-        return (share, row) if share.first <= row < share.first + share.rows else None
+def _copy(source: Path, places: AnswerPlaces, target: IO[bytes], *, numbered: bool) -> None:
+    """Write the lines at these places, each after its row's number and a space if they are `numbered`."""
+    with source.open("rb") as file:
+        for row, start, size in places:
+            file.seek(start)
+            target.write(b"%d " % row if numbered else b"")
+            target.write(file.read(size) + b"\n")

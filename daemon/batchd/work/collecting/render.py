@@ -17,7 +17,8 @@ from ...model import Json
 from ...plugin_base import overrides_last
 from ...workers import worker_plugins
 from ...workers.limits import ROW_TIMEOUT, Progress, limited
-from ..joined import Matched, matched, result_row
+from ..joined import Matched, kept_for, matched, result_row
+from ..kept_answers import KeptAnswers
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ def render_lines(
         sink = worker_plugins.file_sink(task.sink)
         pieces: dict[str, IO[bytes]] = {}
         rows = chain(matched(task.run, results), *map(matched, task.more))
-        for suffix, lines in _Rendering(sink, task.shape, rows, progress).lines():
+        kept = stack.enter_context(kept_for(task.run))
+        for suffix, lines in _Rendering(sink, task.shape, rows, progress, kept).lines():
             piece = pieces.get(suffix)
             if piece is None:
                 piece = pieces[suffix] = stack.enter_context(open(f"{task.target}{suffix}", "wb", buffering=1 << 18))
@@ -58,8 +60,10 @@ def render_lines(
 class _Rendering:
     """Has runs of rows with an answer rendered many at once where the sink can, and all others row by row."""
 
-    def __init__(self, sink: FileSink[Any], shape: Shape, rows: Iterator[Matched], progress: Progress) -> None:
-        self._sink, self._shape, self._rows, self._progress = sink, shape, rows, progress
+    def __init__(
+        self, sink: FileSink[Any], shape: Shape, rows: Iterator[Matched], progress: Progress, kept: KeptAnswers
+    ) -> None:
+        self._sink, self._shape, self._rows, self._progress, self._kept = sink, shape, rows, progress, kept
         self._width, self._answer, self._names = len(shape.columns), len(shape.answer_columns), shape.names
         self._many = overrides_last(sink, "answered", "lines")
         self._next = next(rows, None)
@@ -97,4 +101,4 @@ class _Rendering:
         while (row := self._next) is not None and not (self._many and self._is_answered(row)):
             self._progress.at(row[0])
             self._next = next(self._rows, None)
-            yield result_row(row, self._width, self._names)
+            yield result_row(row, self._width, self._names, self._kept)

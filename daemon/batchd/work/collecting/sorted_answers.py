@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,14 +10,20 @@ import msgspec
 
 from ...answers.unknown_calls import is_unknown_call
 from ...answers.usual_texts import UsualTexts, usual_text
+from ..kept_answers import KeptAnswers, indexed_answers
 from ..part_files import lines_of
 
 
-def part_answers(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Row and line of each answer of a part, in order of arrival."""
+def part_answers(path: Path) -> Iterator[tuple[int, bytes, msgspec.Raw]]:
+    """Row and line of each answer of a part, in order of arrival, and the line as it is kept with an outcome."""
+    return indexed_answers(path) or _copied_answers(path)
+
+
+def _copied_answers(path: Path) -> Iterator[tuple[int, bytes, msgspec.Raw]]:
     for line in lines_of(path):
         row, _, output_line = line.partition(b" ")
-        yield int(row), output_line.rstrip(b"\n")
+        output_line = output_line.rstrip(b"\n")
+        yield int(row), output_line, msgspec.Raw(output_line)
 
 
 @dataclass(slots=True)
@@ -31,27 +37,27 @@ class SortedAnswers:
     lines: dict[int, list[bytes]] = field(default_factory=dict)
     unknown: set[int] = field(default_factory=set)
 
-    def give_back(self, rows: Collection[int]) -> None:
+    def give_back(self, rows: Collection[int], kept: KeptAnswers) -> None:
         """The answers of these rows are to be read line by line as well."""
         if not rows:
             return
-        for row, line in zip(self.usual.rows, self.usual.lines, strict=True):
+        for row, raw in zip(self.usual.rows, self.usual.lines, strict=True):
             if row in rows:
                 # The line of a usual answer is the first of its row.
-                self.lines.setdefault(row, []).insert(0, bytes(line))
+                self.lines.setdefault(row, []).insert(0, kept.read(raw) or b"")
 
 
-def sort_answers(answers: Iterable[tuple[int, bytes]], wanted: Collection[int]) -> SortedAnswers:
-    """Sort them. Only those of `wanted` rows are tried to be read as usual ones."""
+def sort_answers(path: Path, wanted: Collection[int], kept: KeptAnswers) -> SortedAnswers:
+    """Sort those of a part. Only those of `wanted` rows are tried to be read as usual ones."""
     found = SortedAnswers()
     usual, lines = found.usual, found.lines
     seen: set[int] = set()
     again: set[int] = set()
-    for row, line in answers:
+    for row, line, raw in part_answers(path):
         if row not in seen:
             seen.add(row)
             if row in wanted and (read := usual_text(line)) is not None:
-                usual.add(row, *read, msgspec.Raw(line))
+                usual.add(row, *read, raw)
                 continue
         else:
             again.add(row)
@@ -61,6 +67,6 @@ def sort_answers(answers: Iterable[tuple[int, bytes]], wanted: Collection[int]) 
             lines.setdefault(row, []).append(line)
     odd = (again | found.unknown) & set(usual.rows) if again or found.unknown else ()
     if odd:
-        found.give_back(odd)
+        found.give_back(odd, kept)
         found.usual = usual.without(odd)
     return found

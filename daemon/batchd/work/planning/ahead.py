@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class Occurrences:
 def remember_ahead(
     path: str,
     leaders: Mapping[int, bytes],
-    outcomes: Sequence[ResultLine],
+    outcomes: Iterable[ResultLine],
     *,
     requests: str | None,
     provider: str,

@@ -17,6 +17,7 @@ from pathlib import Path
 from ...answers.joining import ResultLine
 from ...files import replacing
 from ...model import Usage
+from ..kept_answers import whole_outcomes
 from ..part_files import decode_results, result_lines_of, write_results
 from .reuse import copied, key_record, key_records
 
@@ -159,5 +160,7 @@ def _outcomes(leaders: Sequence[int], others: Iterable[Outcomes]) -> dict[int, R
     for other in others:
         start, end = bisect_right(leaders, other.first - 1), bisect_right(leaders, other.first + other.rows - 1)
         if start < end:
-            found.update((line.row, line) for line in result_lines_of(Path(other.results), set(leaders[start:end])))
+            results = Path(other.results)
+            lines = result_lines_of(results, set(leaders[start:end]))
+            found.update((line.row, line) for line in whole_outcomes(results, lines))
     return found

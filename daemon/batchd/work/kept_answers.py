@@ -1,0 +1,132 @@
+"""Answers as they were downloaded, kept beside the results of their job: they are read by their places, not copied.
+
+A part has an index of the places of its answers, and an outcome refers to its line by the name of the file and the
+place in it. Such a file is never changed, and goes with the job.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from ..answers.joining import ResultLine
+from ..files import replacing
+
+_encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder
+_BUFFER = 1 << 18
+MOST_OPEN = 16
+
+
+class AnswerPlaces(msgspec.Struct):
+    """Lines of a file in order of arrival: the row of each, where it begins and how long it is."""
+
+    rows: bytes = b""
+    starts: bytes = b""
+    sizes: bytes = b""
+
+    @classmethod
+    def of(cls, rows: array[int], starts: array[int], sizes: array[int]) -> Self:
+        """As they are stored."""
+        return cls(rows.tobytes(), starts.tobytes(), sizes.tobytes())
+
+    def __len__(self) -> int:
+        return len(self.rows) // 8
+
+    def __iter__(self) -> Iterator[tuple[int, int, int]]:
+        return zip(*(array("Q", each) for each in (self.rows, self.starts, self.sizes)), strict=True)
+
+
+class PartIndex(msgspec.Struct):
+    """The places of a part's answers in the file of this name, which lies beside its results."""
+
+    file: str
+    places: AnswerPlaces
+
+
+_decode_index = _decode(PartIndex).decode
+_decode_place = msgspec.json.Decoder(tuple[str, int, int]).decode
+
+
+def index_of(answers: Path) -> Path:
+    """The index of a part, by where its answers would be if they were copied."""
+    return answers.with_suffix(".index")
+
+
+def write_index(target: Path, index: PartIndex) -> None:
+    """Write it, complete or not at all. The folder is synced once for all parts of a batch, by the caller."""
+    with replacing(target, sync_folder=False) as file:
+        file.write(_encode(index))
+
+
+def indexed_answers(answers: Path) -> Iterator[tuple[int, bytes, msgspec.Raw]] | None:
+    """Row, line and reference of each answer of a part, in order of arrival; None if its answers were copied."""
+    try:
+        index = _decode_index(index_of(answers).read_bytes())
+    except FileNotFoundError:
+        return None
+    return _lines(answers.with_name(index.file), index)
+
+
+def _lines(path: Path, index: PartIndex) -> Iterator[tuple[int, bytes, msgspec.Raw]]:
+    name, raw = msgspec.json.encode(index.file), msgspec.Raw
+    with path.open("rb", buffering=_BUFFER) as file:
+        at = 0
+        for row, start, size in index.places:
+            if start != at:
+                file.seek(start)
+            line = file.read(size)
+            at = start + size
+            yield row, line, raw(b"[%b,%d,%d]" % (name, start, size))
+
+
+class KeptAnswers:
+    """The lines that outcomes refer to, out of the files in a folder. Close it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+    def read(self, raw: msgspec.Raw) -> bytes | None:
+        """The provider's own line of an outcome, which has this `raw`; None if there was none, or it is gone."""
+        said = bytes(raw)
+        if said[:1] != b"[":
+            return None if said == b"null" else said
+        name, start, size = _decode_place(said)
+        descriptor = self._open.get(name)
+        if descriptor is None:
+            if len(self._open) >= MOST_OPEN:
+                self.close()
+            try:
+                descriptor = self._open[name] = os.open(self._folder / name, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return None
+        line = os.pread(descriptor, size, start)
+        return line if len(line) == size else None
+
+    def whole(self, outcome: ResultLine) -> ResultLine:
+        """The outcome with its line in place of a reference, for another job."""
+        line = self.read(outcome.raw)
+        return outcome if line is None else msgspec.structs.replace(outcome, raw=msgspec.Raw(line))
+
+
+def whole_outcomes(results: Path, outcomes: Iterable[ResultLine]) -> Iterator[ResultLine]:
+    """Outcomes out of this results file, as another job can have them."""
+    with KeptAnswers(results.parent) as kept:
+        for each in outcomes:
+            yield kept.whole(each)
