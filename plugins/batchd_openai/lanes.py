@@ -54,7 +54,7 @@ async def find_batches(client: LiveClient) -> BatchesFound:
 
 async def _look(client: LiveClient, what: str) -> tuple[Seen, str]:
     """Ask for a list. For OTHER the words are a whole sentence."""
-    status, told, body = await client.get(f"/{what}", {"limit": "1"})
+    status, told, body = reply = await client.get(f"/{what}", {"limit": "1"})
     words = f"answered with status {status}"
     if status in _NO_SUCH_CALL:
         return Seen.NO_SUCH_CALL, words
@@ -67,7 +67,7 @@ async def _look(client: LiveClient, what: str) -> tuple[Seen, str]:
             return Seen.LIST, words
         words = f"{client.address} did not answer with a list when asked to list its {what}."
         return Seen.OTHER, f"{words} Check {client.service.ending} and any proxy in between."
-    return Seen.OTHER, client.in_words(status, told, body, f"list its {what}")
+    return Seen.OTHER, client.in_words(reply, f"list its {what}")
 
 
 def _is_list(client: LiveClient, body: bytes) -> bool:

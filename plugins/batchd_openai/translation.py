@@ -38,6 +38,7 @@ from batchd import (
     retry_after,
 )
 
+from .http_pool import NotReached, ProxyInTheWay
 from .wire import Call, ErrorBody, Kind, Service, content_of, is_html
 
 
@@ -60,8 +61,9 @@ _NOTHING_SENT = (
     aiohttp.ClientHttpProxyError,
     aiohttp.ConnectionTimeoutError,
 )
-_NOTHING_SENT_BY_SYSTEM = (ssl.SSLCertVerificationError, socket.gaierror, ConnectionRefusedError)
+_NOTHING_SENT_BY_SYSTEM = (NotReached, ssl.SSLCertVerificationError, socket.gaierror, ConnectionRefusedError)
 _NOTHING_SENT_BY_HTTPX = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+_BY_A_PROXY = (ProxyInTheWay, aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)
 _UNUSABLE = (
     httpx2.UnsupportedProtocol,
     httpx2.InvalidURL,
@@ -280,7 +282,7 @@ def _advice(chain: list[BaseException]) -> str:
         return " It does not speak TLS as it should: check whether base_url should begin with http://, and the proxy."
     if any(isinstance(each, socket.gaierror | aiohttp.ClientConnectorDNSError) for each in chain):
         return " Its name cannot be resolved: check base_url and this machine's DNS."
-    if any(isinstance(each, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError) for each in chain):
+    if any(isinstance(each, _BY_A_PROXY) for each in chain):
         return " The proxy does not let it through: check HTTPS_PROXY."
     return " Check base_url and the network."
 

@@ -161,6 +161,35 @@ async def test_a_certificate_of_ones_own_is_said_and_can_be_trusted(
     assert (await connect(base_url=secure).answer(CALL)).status == 200
 
 
+async def test_calls_go_through_a_tunnel_of_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, connect: Connect, certificate: Path, secure: str
+) -> None:
+    heads: list[bytes] = []
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        host, _, port = heads[-1].split()[1].decode().rpartition(":")
+        from_service, to_service = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+
+        async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            while data := await source.read(65_536):
+                target.write(data)
+            target.close()
+
+        await asyncio.gather(pass_on(reader, to_service), pass_on(from_service, writer), return_exceptions=True)
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    async with await asyncio.start_server(tunnel, "127.0.0.1", 0) as server:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://anna:word@127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        provider = connect(base_url=secure)
+        assert [(await provider.answer(CALL)).status for _ in range(2)] == [200, 200]
+        await provider.aclose()
+    [head] = heads
+    assert b"Proxy-Authorization: Basic YW5uYTp3b3Jk" in head
+    assert KEY.encode() not in head
+
+
 async def test_tls_that_the_service_does_not_speak_is_said(service: FakeService, connect: Connect) -> None:
     with pytest.raises(NotSent, match="whether base_url should begin with http:"):
         await connect(base_url=service.url.replace("http:", "https:")).answer(CALL)
