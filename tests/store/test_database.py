@@ -322,14 +322,15 @@ async def test_many_quick_queries_are_a_read_that_takes_long(store: Opened) -> N
 
 
 async def test_a_read_is_of_one_moment(store: Opened) -> None:
-    def look(tx: Transaction) -> tuple[int, int]:
+    def look(tx: Transaction) -> bool:
         before = len(tx.fetch("conditions"))
         with contextlib.closing(sqlite3.connect(store.path)) as other, other:
-            other.execute("INSERT INTO conditions (subject, text, since) VALUES ('job x', 'text', 0)")
-        return before, len(tx.fetch("conditions"))
+            other.execute("INSERT INTO conditions (subject, text, since) VALUES ('job ' || random(), 'text', 0)")
+        return len(tx.fetch("conditions")) == before
 
-    assert await store.database.read(look) == (0, 0)
-    assert len(await store.event_log.conditions()) == 1
+    assert await store.database.read(look)
+    assert await store.database.read_beside_writes(look)
+    assert await store.event_log.conditions()
 
 
 async def test_closing_waits_for_the_write_under_way(store: Opened) -> None:

@@ -215,9 +215,17 @@ class Database:
 
     async def read_beside_writes(self, look: Change[T]) -> T:
         """The same by the connection that writes, which alone sees its temporary tables."""
+
+        def of_one_moment(connection: sqlite3.Connection) -> T:
+            connection.execute("BEGIN")
+            try:
+                return look(Transaction(connection, self._now()))
+            finally:
+                connection.execute("COMMIT")
+
         async with self._lock:
             with in_our_words():
-                return await self.connection.carry_out(lambda connection: look(Transaction(connection, self._now())))
+                return await self.connection.carry_out(of_one_moment)
 
     async def close(self) -> None:
         """Wait for the write under way, then close."""

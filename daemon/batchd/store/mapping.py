@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sqlite3
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,8 +16,8 @@ from ..money.lanes import Lane
 from ..money.pricing import Terms
 from .database import to_json
 
-_NAMES: dict[type, tuple[str, ...]] = {
-    record: tuple(field.name for field in dataclasses.fields(record)) for record in (Job, Part, Batch)
+_NAMES: dict[type, Mapping[str, None]] = {
+    record: dict.fromkeys(field.name for field in dataclasses.fields(record)) for record in (Job, Part, Batch)
 }
 _JSON_COLUMNS = {
     "stamp",
@@ -144,4 +145,9 @@ def status_columns(status: BatchStatus) -> dict[str, Any]:
 
 
 def _loaded(row: sqlite3.Row, record: type[Job | Part | Batch]) -> dict[str, Any]:
-    return {name: json.loads(row[name]) if name in _JSON_COLUMNS else row[name] for name in _NAMES[record]}
+    # All columns in one pass: SQLite's row looks for each name from its beginning.
+    names = _NAMES[record]
+    loaded = {name: value for name, value in zip(row.keys(), row, strict=True) if name in names}
+    for name in loaded.keys() & _JSON_COLUMNS:
+        loaded[name] = json.loads(loaded[name])
+    return loaded
