@@ -121,6 +121,7 @@ SAMPLES: dict[str, list[Event]] = {
         events.ConditionCleared(subject="provider holysheep"),
         events.SendingPaused(what="provider holysheep", who="alice"),
         events.SendingResumed(what="provider holysheep", who="alice"),
+        events.FilesRemoved(job=JOB, source="may.csv", folder="outbox", files=["may.results.csv", "may.report.json"]),
     ],
 }
 

@@ -92,6 +92,7 @@ class Instances:
             waiting_in=config.people.waiting_reader(),
             people=config.people.notes_reader(),
             reuse_bytes=config.reuse.max_bytes,
+            retention={name: kept for name, kept in config.retention if kept is not None},
             generation=generation,
         )
 

@@ -1,4 +1,4 @@
-"""Deletes what is too old: working folders of finished jobs, and answers that no route may reuse."""
+"""Deletes what is too old: working folders of finished jobs, answers that no route may reuse, files of people."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..engine.context import Context
 from ..store.answer_cache import AnswerCache
 from ..store.errors import StoreUnavailable
 from ..work.planning.ahead import KEPT
+from .retaining import remove_old_files
 from .stopping import Stopping
 
 SWEEP_EVERY = 3_600.0
@@ -24,6 +25,8 @@ async def keep_sweeping(context: Context, stopping: Stopping) -> None:
             await asyncio.to_thread(sweep_answers, context)
         with contextlib.suppress(OSError):
             await asyncio.to_thread(sweep_tries, context)
+        with contextlib.suppress(StoreUnavailable, OSError):
+            await remove_old_files(context, stopping)
         await stopping.sleep(SWEEP_EVERY)
 
 

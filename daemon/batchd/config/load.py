@@ -44,6 +44,7 @@ from .tables import (
     Intake,
     ObserverTable,
     PluginsTable,
+    RetentionTable,
     ReuseTable,
     RouteBudgetTable,
     SinkTable,
@@ -84,6 +85,7 @@ class Config:
     intake: Intake
     budget: BudgetTable
     reuse: ReuseTable
+    retention: RetentionTable
     workers: WorkersTable
     providers: Mapping[str, ProviderTable]
     routes: tuple[Route, ...]
@@ -127,6 +129,7 @@ class RootTable(Table):
     intake: dict[str, Any] = Field(default_factory=dict)
     budget: dict[str, Any] = Field(default_factory=dict)
     reuse: dict[str, Any] = Field(default_factory=dict)
+    retention: dict[str, Any] = Field(default_factory=dict)
     workers: dict[str, Any] = Field(default_factory=dict)
     providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -155,6 +158,7 @@ class _Reading:
         intake = self._table(Intake, ("intake",), self._section("intake"))
         budget = self._table(BudgetTable, ("budget",), self._section("budget"))
         reuse = self._table(ReuseTable, ("reuse",), self._section("reuse"))
+        retention = self._table(RetentionTable, ("retention",), self._section("retention"))
         people = self._table(PeopleTable, ("people",), self._section("people"))
         web = self._table(WebTable, ("web",), self._section("web"))
         workers = self._workers()
@@ -199,6 +203,7 @@ class _Reading:
             or intake is None
             or budget is None
             or reuse is None
+            or retention is None
             or workers is None
             or names is None
             or people is None
@@ -212,6 +217,7 @@ class _Reading:
             intake=intake,
             budget=budget,
             reuse=reuse,
+            retention=retention,
             workers=workers,
             providers=providers,
             routes=tuple(routes),

@@ -20,6 +20,7 @@ ROUTE_NAME = re.compile(r"[^\W_][\w .+-]*")
 """The pattern of names in table headers. Folders get the names of routes, so no slash and no leading dot."""
 
 
+MIN_RETENTION = 3_600.0
 MAX_PER_MILLION = 10**9
 """The highest price, in units of the currency for a million tokens. A higher one is a mistake."""
 
@@ -202,6 +203,23 @@ class ReuseTable(Table):
     """`[reuse]`: the store of answers for the routes that reuse them."""
 
     max_bytes: Count = 1_000_000_000
+
+
+def _retention(value: float) -> float:
+    if _finite(value) < MIN_RETENTION:
+        raise ValueError('is less than an hour, in which nobody can fetch a result; write it like "90d"')
+    return value
+
+
+Retained = Annotated[Duration, AfterValidator(_retention)]
+
+
+class RetentionTable(Table):
+    """`[retention]`: how long after a job's end its files stay in the folders of people. None is for good."""
+
+    outbox: Retained | None = None
+    archive: Retained | None = None
+    rejected: Retained | None = None
 
 
 class SinkTable(Table):

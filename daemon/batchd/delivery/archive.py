@@ -101,12 +101,12 @@ def _remove(source: Path) -> None:
     fsync_folder(source.parent)
 
 
-def write_why(target: Path, text: str, *, rights: Rights | None = None) -> Path:
+def writewhy_of(target: Path, text: str, *, rights: Rights | None = None) -> Path:
     """Write the reason for a rejection beside the file at `target`, as `<name>.why.txt`.
 
     The same text may be written again. Raises FileExistsError if the file exists with another text.
     """
-    path = _why(target)
+    path = why_of(target)
     make_folder(path.parent, rights=rights)
     with publishing(path, rights=rights) as file:
         file.write(text.encode("utf-8", "backslashreplace"))
@@ -127,7 +127,7 @@ def put_into_rejected(
     """Put the original into the rejected folder under the name reserved for it, with the reason beside it."""
     require_folder(folder, mounted=mounted)
     # The reason first: then people never see the file without it.
-    write_why(folder / name, reason, rights=rights)
+    writewhy_of(folder / name, reason, rights=rights)
     move(source, folder / name, rights=rights)
 
 
@@ -136,11 +136,11 @@ def retire_rejected(rejected: Path, archive: Path, name: str, *, rights: Rights 
     path = rejected / name
     if path.is_file() and not path.is_symlink():
         move(path, archive / reserve(archive, name), rights=rights)
-    note = _why(path)
+    note = why_of(path)
     if os.path.lexists(note):
         _remove(note)
 
 
-def _why(target: Path) -> Path:
+def why_of(target: Path) -> Path:
     # 15 bytes for the ending and for the draft's: the whole name may have 255.
     return target.with_name(shortened(target.name, 255 - len(_WHY) - len(".") - len(".draft")) + _WHY)

@@ -139,6 +139,8 @@ class Configured:
     waiting_in: Language | None = None
     people: Language = ENGLISH
     reuse_bytes: int = 1_000_000_000
+    retention: Mapping[str, float] = field(default_factory=dict)
+    """Seconds for which files stay in a folder of people after the end of their job; those without stay for good."""
     generation: int = 0
 
     def spec_here(self, spec: PluginSpec) -> PluginSpec:

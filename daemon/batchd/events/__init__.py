@@ -31,6 +31,7 @@ from .batches import CallsRepeated as CallsRepeated
 from .batches import UsageDiffers as UsageDiffers
 from .chains import StepBegun as StepBegun
 from .chains import StepEnded as StepEnded
+from .files import FilesRemoved as FilesRemoved
 from .jobs import JobAccepted as JobAccepted
 from .jobs import JobApproved as JobApproved
 from .jobs import JobCancelled as JobCancelled

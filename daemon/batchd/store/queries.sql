@@ -519,3 +519,29 @@ JOIN parts ON parts.batch = batches.key JOIN jobs ON jobs.id = parts.job
 WHERE batches.lane = 'live' AND batches.state IN ('submitting', 'submitted') AND parts.state = 'batched'
   AND (:everything OR 'provider ' || batches.provider IN (SELECT value FROM json_each(:names))
        OR 'route ' || json_extract(jobs.route, '$.name') IN (SELECT value FROM json_each(:names)))
+
+-- name: old_outputs
+-- Jobs that took a file and ended before this time, and whose results were not removed since.
+SELECT id, source, finished_at FROM jobs
+WHERE state IN ('done', 'cancelled') AND family IS NULL AND trial IS NOT 'try' AND finished_at < :before
+  AND COALESCE(outbox_cleared_at, 0) < finished_at
+ORDER BY finished_at, id LIMIT :most
+
+-- name: old_originals
+-- The same of their originals. A name that another job has, whose original is newer, is that one's.
+SELECT id, source, finished_at, archive_name, sha256 FROM jobs
+WHERE archive_name IS NOT NULL AND family IS NULL AND finished_at < :before
+  AND CASE WHEN :rejected THEN state = 'rejected' ELSE state IN ('done', 'cancelled') END
+  AND COALESCE(original_cleared_at, 0) < finished_at
+  AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.archive_name = jobs.archive_name AND other.id != jobs.id
+                  AND (other.finished_at IS NULL OR other.finished_at > jobs.finished_at))
+ORDER BY finished_at, id LIMIT :most
+
+-- name: published_by
+SELECT data FROM events WHERE job = :job AND kind IN ('JobDelivered', 'JobFinished')
+
+-- name: published_since
+-- What other jobs of the same file published, that have not ended, or not before this time.
+SELECT events.data FROM events JOIN jobs ON jobs.id = events.job
+WHERE events.kind = 'JobDelivered' AND jobs.source = :source AND jobs.id != :job
+  AND (jobs.finished_at IS NULL OR jobs.finished_at >= :before)

@@ -19,6 +19,7 @@ from .observers import Observers
 from .pauses import Pauses
 from .pilots import Pilots
 from .purging import Purging
+from .retention import Retention
 from .switching import Switching
 from .tries import Tries
 from .waiting import Waiting
@@ -44,6 +45,7 @@ class Store:
         self.pauses = Pauses(database)
         self.pilots = Pilots(database)
         self.purging = Purging(database)
+        self.retention = Retention(database)
         self.switching = Switching(database)
         self.tries = Tries(database)
         self.event_log = EventLog(database)

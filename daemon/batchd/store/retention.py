@@ -1,0 +1,78 @@
+"""Which files batchd has put into the folders of people, of jobs that ended long ago."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..domain.names import REVIEW
+from ..events import FilesRemoved
+from .database import Database, Transaction
+
+Folder = Literal["outbox", "archive", "rejected"]
+_REPORT = ".report.json"
+
+
+@dataclass(frozen=True, slots=True)
+class OldFiles:
+    """The names of a job's files in a folder. `sha256` is that of the original, where it is about that."""
+
+    job: str
+    source: str
+    finished_at: float
+    names: Sequence[str]
+    sha256: str | None = None
+
+
+class Retention:
+    """The columns of `jobs` about what was removed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def old(self, folder: Folder, before: float, most: int) -> list[OldFiles]:
+        """Of jobs that ended before this time the files that are there, the oldest first.
+
+        Without names that a later job has taken, which ended since or has not ended.
+        """
+
+        def look(tx: Transaction) -> list[OldFiles]:
+            if folder == "outbox":
+                return [_published(tx, row, before) for row in tx.fetch("old_outputs", before=before, most=most)]
+            rows = tx.fetch("old_originals", before=before, most=most, rejected=folder == "rejected")
+            return [
+                OldFiles(row["id"], row["source"], row["finished_at"], [row["archive_name"]], row["sha256"])
+                for row in rows
+            ]
+
+        return await self._database.read(look)
+
+    async def removed(self, folder: Folder, old: OldFiles, files: Sequence[str], kept: Sequence[str]) -> None:
+        """They are gone, but for those that somebody has changed; it is not looked at again."""
+
+        def change(tx: Transaction) -> None:
+            column = "outbox_cleared_at" if folder == "outbox" else "original_cleared_at"
+            tx.update("jobs", {"id": old.job, "finished_at": old.finished_at}, **{column: tx.now})
+            if files or kept:
+                event = FilesRemoved(job=old.job, source=old.source, folder=folder, files=list(files), kept=list(kept))
+                tx.record(event)
+
+        await self._database.write(change)
+
+
+def _published(tx: Transaction, row: dict[str, str], before: float) -> OldFiles:
+    names: dict[str, None] = {}
+    for event in tx.fetch("published_by", job=row["id"]):
+        data = json.loads(event["data"])
+        names |= dict.fromkeys(data.get("files", ()))
+        if (report := data.get("report")) is not None:
+            stem = report.removesuffix(_REPORT)
+            names |= dict.fromkeys([report, f"{stem}.report.html", f"{stem}{REVIEW}"])
+    taken = {
+        name
+        for event in tx.fetch("published_since", job=row["id"], source=row["source"], before=before)
+        for name in json.loads(event["data"]).get("files", ())
+    }
+    return OldFiles(row["id"], row["source"], float(row["finished_at"]), [each for each in names if each not in taken])
