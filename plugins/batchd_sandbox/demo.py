@@ -13,8 +13,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 CONFIG = """\
 # What `batchd demo` runs with: the sandbox on this machine in place of a paid service.
@@ -59,6 +63,8 @@ MARK = CONFIG.partition("\n")[0].encode()
 """The first line of a demo's configuration."""
 ROWS_SHOWN = 8
 COLUMNS_SHOWN = ("review", "sentiment", "punctuality", "quality", "status")
+BESIDE_REVIEW = 50
+"""Columns of a terminal for all but the first of these."""
 FOLDERS = ("inbox/reviews", "outbox", "archive", "rejected")
 
 
@@ -109,35 +115,36 @@ def _refuse_to_overwrite(folder: Path, content: bytes) -> None:
 
 
 def _show(folder: Path, report: Path) -> None:
-    stem = report.name.removesuffix(".report.json")
-    _show_rows(report.with_name(f"{stem}.results.csv"))
-    content = json.loads(report.read_text("utf-8"))
-    rows, cost = content["rows"], content["cost"]
-    price = ""
-    if cost["actual"] is not None:
-        price = f"\nAt made-up prices {cost['actual']:.4f} {cost['currency']}, live {cost['live_price']:.4f}."
-    failures = "".join(f"\n  {failure['rows']} × {failure['code']}" for failure in content["failures"])
-    click.echo(
-        f"\nThe report: {rows['total']} rows, {rows['ok']} ok, {rows['failed']} failed.{failures}{price}\n"
-        f"\nEverything is in {_short(folder)}: results and report in outbox/reviews, the original in\n"
-        "archive/reviews, the configuration in config.toml. Next, for a real service: batchd init."
-    )
-
-
-def _show_rows(results: Path) -> None:
+    """The first answers, what they would have cost live, and what comes next. The counts stand above."""
     from rich.console import Console
+    from rich.text import Text
+
+    console = Console()
+    results = report.with_name(f"{report.name.removesuffix('.report.json')}.results.csv")
+    console.print(Text(f"\nThe first rows of {results.name}, some of its columns", style="bold"))
+    console.print(_rows(results, console.width))
+    cost = json.loads(report.read_text("utf-8"))["cost"]
+    if cost["actual"] is not None:
+        live = "" if cost["actual"] == cost["live_price"] else f" Live: {cost['live_price']:.6f} {cost['currency']}."
+        console.print(Text(f"\nThe price is made up.{live}"))
+    where = "results and report in outbox/reviews, the original in archive/reviews, the configuration in config.toml"
+    console.print(Text(f"\nEverything is in {_short(folder)}: {where}. Next, for a real service:\n\n  batchd init"))
+
+
+def _rows(results: Path, width: int) -> Table:
     from rich.table import Table
 
     with results.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         first = [row for row, _ in zip(reader, range(ROWS_SHOWN), strict=False)]
-    table = Table(title=f"The first rows of {results.name} (some of its columns)", title_justify="left")
+    table = Table(box=None, pad_edge=False, header_style="dim")
     for name in COLUMNS_SHOWN:
-        widest = 20 if name == "review" else None
+        # The answers are of more interest than the texts, which are long.
+        widest = min(60, max(12, width - BESIDE_REVIEW)) if name == "review" else None
         table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=widest)
     for row in first:
         table.add_row(*(" ".join(row[name].split()) for name in COLUMNS_SHOWN))
-    Console().print(table)
+    return table
 
 
 def _reports(folder: Path) -> list[Path]:

@@ -104,7 +104,7 @@ def test_what_is_used_of_each_limit_is_told(tmp_path: Path) -> None:
 def test_by_job_it_is_named_with_its_file(tmp_path: Path) -> None:
     house, job = finished_house(tmp_path / "house")
     said = here("spending", "--by", "job", config=house.config)
-    assert said.out == (f"{job} reviews/may.csv: 0.05 EUR (4 answers, 40 tokens in, 20 out, 0.10 EUR if asked live)\n")
+    assert said.out == (f"{job} reviews/may.csv: 0.05 EUR (4 answers, 40 tokens in, 20 out, 0.10 EUR live)\n")
 
 
 def test_as_csv(tmp_path: Path) -> None:

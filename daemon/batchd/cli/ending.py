@@ -16,6 +16,7 @@ import click
 from ..errors import BatchdError
 from ..status.formatting import clean
 from .call import Call
+from .folding import for_stream
 
 FAULT, WRONG_USE, NOT_AVAILABLE, INTERRUPTED = 1, 2, 5, 130
 
@@ -83,4 +84,4 @@ def _give_up_output() -> None:
 
 def _say(text: str) -> None:
     for line in clean(text).splitlines() or [""]:
-        click.echo(f"batchd: {line}", err=True)
+        click.echo(for_stream(f"batchd: {line}", sys.stderr), err=True)

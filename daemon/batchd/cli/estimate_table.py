@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ..status.formatting import clean
 from .estimate_lines import closing, name_of, opening, percent, shown, shows_most
+from .terminal import Prose, plain_table
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ..app.estimating.estimate import Estimate
 
 
 def page(made: Estimate) -> RenderableType:
     """Everything there is to say."""
-    pieces: list[RenderableType] = [Text(line) for line in opening(made)]
-    pieces.append(_table(made))
-    pieces += [Text(line, style="red" if made.held else "yellow") for line in closing(made)]
+    pieces: list[RenderableType] = [Prose(line) for line in opening(made)]
+    pieces += [Text(), _table(made), Text(f"in {made.currency}, the cheapest first", style="dim")]
+    below = list(closing(made))
+    pieces += [Text()] if below else []
+    pieces += [Prose(line, style="red" if made.held else "yellow") for line in below]
     return Group(*pieces)
 
 
 def _table(made: Estimate) -> Table:
-    table = Table(box=SIMPLE_HEAD, header_style="dim", pad_edge=False)
     most = shows_most(made)
-    table.add_column("model", overflow="fold")
-    for head in ("batch", *(["at most"] if most else []), "live", "saves"):
-        table.add_column(head, justify="right", no_wrap=True)
+    table = plain_table("model", "batch", *(["at most"] if most else []), "live", "saves")
     for each in made.quotes:
         own = (each.provider, each.model) == made.own
         name = Text(clean(name_of(each)), style="bold" if own else "")
@@ -38,6 +38,4 @@ def _table(made: Estimate) -> Table:
         asked = [(each.batch, "likely"), *([(each.batch, "most")] if most else []), (each.live, "likely")]
         cells = [shown(span, which, made.currency) for span, which in asked]
         table.add_row(name, *cells, Text(percent(each.saving), style="green"))
-    table.caption = f"in {made.currency}, the cheapest first"
-    table.caption_justify = "left"
     return table

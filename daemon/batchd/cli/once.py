@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .call import Call, json_option, log_level_option, pass_call
+from .folding import for_stream
 from .run import log_format_option, workers_option
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def once(
         click.echo(json.dumps(record, ensure_ascii=False, indent=2))
         return outcome.exit_status
     for line in _lines(jobs, interrupted=outcome.interrupted):
-        click.echo(line)
+        click.echo(line if line.startswith("  ") else for_stream(line, sys.stdout))
     return outcome.exit_status
 
 

@@ -11,6 +11,7 @@ import click
 
 from ..status.formatting import clean
 from .call import Call, json_option, pass_call
+from .folding import for_stream
 from .naming import complete_any, complete_unfinished
 
 if TYPE_CHECKING:
@@ -198,5 +199,6 @@ def leave(call: Call, orders: Sequence[Order], *, as_json: bool, answer_within: 
     else:
         for each in outcomes:
             text = clean(each.text)
-            click.echo(f"batchd: {text}" if each.refused else text, err=each.refused)
+            stream = sys.stderr if each.refused else sys.stdout
+            click.echo(for_stream(f"batchd: {text}" if each.refused else text, stream), err=each.refused)
     return 1 if any(each.refused for each in outcomes) else 0

@@ -6,13 +6,14 @@ import csv
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from ..status.formatting import clean, count, money, short_count
 from .call import Call, Option, as_moment, json_option, pass_call
+from .folding import for_stream
 
 if TYPE_CHECKING:
     from ..money.budget import Limit
@@ -63,7 +64,7 @@ def spending(call: Call, by: str, since: float | None, *, as_csv: bool, as_json:
         for each in sums:
             click.echo(_line(each))
     for limit in limits:
-        click.echo(clean(_use(limit, places.currency)))
+        click.echo(for_stream(clean(_use(limit, places.currency)), sys.stdout))
 
 
 def _use(limit: Limit, currency: str) -> str:
@@ -94,7 +95,7 @@ def _cost(spent: Spent) -> str:
 def _line(spent: Spent) -> str:
     facts = [count(spent.answers, "answer"), f"{spent.input_tokens:,} tokens in", f"{spent.output_tokens:,} out"]
     facts += [f"wasted {money(spent.wasted_cost, spent.currency)}"] if spent.wasted_cost else []
-    facts += [f"{money(spent.live_cost, spent.currency)} if asked live"] if spent.live_cost else []
+    facts += [f"{money(spent.live_cost, spent.currency)} live"] if spent.live_cost else []
     facts += [f"{count(spent.unpriced, 'answer')} of unknown price"] if spent.unpriced else []
     facts += [f"{count(spent.estimated, 'answer')} as planned"] if spent.estimated else []
     return clean(f"{spent.name}: {_cost(spent)} ({', '.join(facts)})")
@@ -102,42 +103,38 @@ def _line(spent: Spent) -> str:
 
 def _table(by: str, sums: Sequence[Spent]) -> None:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(by)
-    for name in ("answers", "in", "out", "cost", "wasted", "live price"):
-        table.add_column(name, justify="right", no_wrap=True)
+    from .terminal import Prose, plain_table
+
+    wasted = any(each.wasted_cost for each in sums)
+    table = plain_table(by, "answers", "in", "out", "cost", *(["wasted"] if wasted else []), "live")
     for each in sums:
         known = each.answers > each.unpriced
-        cells = (
-            f"{each.answers:,}",
-            short_count(each.input_tokens),
-            short_count(each.output_tokens),
-            _cost(each),
-            money(each.wasted_cost, each.currency) if known and each.wasted_cost else "",
-            money(each.live_cost, each.currency) if known else "",
-        )
-        table.add_row(Text(clean(each.name)), *cells)
+        cells = [f"{each.answers:,}", short_count(each.input_tokens), short_count(each.output_tokens), _cost(each)]
+        cells += [money(each.wasted_cost, each.currency) if known and each.wasted_cost else ""] if wasted else []
+        table.add_row(Text(clean(each.name)), *cells, money(each.live_cost, each.currency) if known else "")
     console = Console()
     console.print(table)
+    console.print()
+    for line in _below(sums):
+        console.print(Prose(line))
+
+
+def _below(sums: Sequence[Spent]) -> Iterator[str]:
+    """The totals, and what they lack."""
     for currency in sorted({each.currency for each in sums if each.currency}):
         cost = sum(each.cost for each in sums if each.currency == currency)
-        console.print(Text(f"In all {money(cost, currency)}."))
+        yield f"In all {money(cost, currency)}."
     estimated = sum(each.estimated for each in sums)
     if estimated:
-        console.print(
-            Text(
-                f"The service did not count the tokens of {count(estimated, 'answer')}. They are in the sums with what "
-                "was planned for them, which is the most that they can have cost."
-            )
+        yield (
+            f"The service did not count the tokens of {count(estimated, 'answer')}. They are in the sums with what "
+            "was planned for them, which is the most that they can have cost."
         )
     unpriced = sum(each.unpriced for each in sums)
     if unpriced:
-        console.print(
-            Text(
-                f"The price of {count(unpriced, 'answer')} was not known, so they are not in the sums. Add a table "
-                "[providers.NAME.prices.MODEL] with input and output, so that later ones are counted."
-            )
+        yield (
+            f"The price of {count(unpriced, 'answer')} was not known, so they are not in the sums. Add a table "
+            "[providers.NAME.prices.MODEL] with input and output, so that later ones are counted."
         )

@@ -10,6 +10,7 @@ import click
 from ..domain.subjects import DISK, subjects_of
 from ..status.formatting import clean, local_time, money, money_at_most, one_line, short_count, span, troubled
 from .cells import cells
+from .folding import folded
 from .status_lines import daemon_line
 
 if TYPE_CHECKING:
@@ -29,16 +30,7 @@ def job_lines(survey: JobDetails, *, width: int | None = None) -> Iterator[str]:
 
 
 def _folded(label: str, text: str, width: int | None) -> Iterator[str]:
-    lines = clean(text).splitlines() or [""]
-    if width is not None:
-        import textwrap
-
-        room = max(20, width - _LABEL - 2)
-        lines = [
-            piece
-            for line in lines
-            for piece in textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]
-        ]
+    lines = clean(text).splitlines() or [""] if width is None else folded(clean(text), width - _LABEL - 2)
     for number, line in enumerate(lines):
         yield f"  {click.style((label if number == 0 else '').ljust(_LABEL), dim=True)}{line}"
 

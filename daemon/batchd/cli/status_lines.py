@@ -22,6 +22,11 @@ def daemon_line(survey: Overview) -> str:
     return "No daemon is running. To start it: batchd run"
 
 
+def none_line(survey: Overview) -> str:
+    """That there is no job to show."""
+    return "No job is like this." if survey.chosen else "No file has been received yet."
+
+
 def older_line(survey: Overview) -> str | None:
     """What is left out."""
     if not survey.older:
@@ -70,7 +75,7 @@ def plain_lines(survey: Overview, *, most: int | None = None) -> Iterator[str]:
     for job in survey.finished:
         yield plain_line(job, survey)
     if not survey.unfinished and not survey.finished:
-        yield "No file has been received yet."
+        yield none_line(survey)
     older = older_line(survey)
     if older is not None:
         yield older

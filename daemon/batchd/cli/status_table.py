@@ -13,7 +13,8 @@ from rich.text import Text
 
 from ..status.formatting import clean, since, troubled
 from .cells import Cells, cells
-from .status_lines import daemon_line, limit_lines, more_line, older_line, totals_line
+from .status_lines import daemon_line, limit_lines, more_line, none_line, older_line, totals_line
+from .terminal import Prose
 
 if TYPE_CHECKING:
     from ..status.overview import Overview
@@ -42,8 +43,8 @@ class JobTable:
         for row in self._rows:
             yield self._line(self._texts(row, widths), widths)
             if row.below:
-                text = Text(row.below, style="red" if row.mood == "red" else "dim", overflow="fold")
-                yield Padding(text, (0, 0, 0, indent))
+                below = Prose(row.below, style="red" if row.mood == "red" else "dim")
+                yield Padding(below, (0, 0, 0, indent))
 
     def _fitted(self, width: int) -> dict[str, int]:
         """How wide each column is. What matters least is left out, then names of files are shortened."""
@@ -118,8 +119,7 @@ def _pieces(survey: Overview, titles: tuple[str, str], *, daemon: bool, most: in
         notes = Table.grid(padding=(0, 1))
         for each in survey.conditions:
             at = None if each.since is None else since(each.since, survey.now)
-            head = Text(f"{troubled(each.subject, at)}: ", style="bold")
-            notes.add_row(Text("!", style="bold red"), head.append(clean(each.text), style="not bold"))
+            notes.add_row(Text("!", style="bold red"), Prose(each.text, head=f"{troubled(each.subject, at)}: "))
         yield notes
     limits = list(limit_lines(survey))
     if limits:
@@ -133,7 +133,7 @@ def _pieces(survey: Overview, titles: tuple[str, str], *, daemon: bool, most: in
         table = JobTable(titles[1], _heads("finished", bar=False), _cells(survey.finished, survey))
         yield Group(table, Text(older, style="dim")) if older is not None else table
     if not survey.unfinished and not survey.finished:
-        yield Text("No file has been received yet.")
+        yield Text(none_line(survey))
 
 
 def _heads(when: str, *, bar: bool = True) -> list[tuple[str, str]]:

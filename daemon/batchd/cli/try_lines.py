@@ -98,7 +98,8 @@ def cost_of(plan: TryPlan, tried: Tried) -> str:
     costs = "what the whole file costs is not known"
     if all_of_it.batch is not None and all_of_it.live is not None:
         batch, live = money(all_of_it.batch, currency), money(all_of_it.live, currency)
-        costs = f"the whole file costs about {live} live" + ("" if batch == live else f", {batch} in batches")
+        batches = "" if batch == live else f"{batch} in batches, "
+        costs = f"the whole file costs about {batches}{live} live"
     if not record.ok and record.cost is None:
         return f"no answers; {costs}."
     return f"{count(record.ok, 'answer')}{again} {paid}; {costs}."

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ..status.formatting import clean
+from .terminal import Prose
 from .try_lines import cells_of, closing, in_words
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ CELL = 200
 
 def page(plan: TryPlan, tried: Sequence[Tried]) -> RenderableType:
     """Everything there is to say."""
-    return Group(_table(plan, tried), *(Text(line) for line in closing(plan, tried)))
+    return Group(Text(), _table(plan, tried), Text(), *(Prose(line) for line in closing(plan, tried)))
 
 
 def _table(plan: TryPlan, tried: Sequence[Tried]) -> Table:
-    table = Table(box=SIMPLE_HEAD, header_style="dim", pad_edge=False, show_lines=False)
+    table = Table(box=None, header_style="dim", pad_edge=False)
     table.add_column("row", justify="right", no_wrap=True)
     table.add_column("asked about", overflow="fold", ratio=1)
     for each in tried:

@@ -60,6 +60,11 @@ class JobFilter:
     failed: bool = False
     finished: int = FINISHED_SHOWN
 
+    @property
+    def chosen(self) -> bool:
+        """Whether these are not all jobs."""
+        return bool(self.route or self.since is not None or self.held or self.failed)
+
     def takes(self, job: JobSummary) -> bool:
         """Whether an unfinished job is one of those that wait for a person, or have failed rows, as is wanted."""
         return (self.held and needs_a_person(job)) or (self.failed and (job.failed > 0 or job.state == "failed"))
@@ -67,7 +72,7 @@ class JobFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """Everything at one moment. `older` is how many finished jobs are left out."""
+    """Everything at one moment. `older` is how many finished jobs are left out; `chosen`: not all jobs were wanted."""
 
     places: Places
     now: float
@@ -80,6 +85,7 @@ class Overview:
     totals: StatusTotals | None = None
     expected: Mapping[str, float] = field(default_factory=dict)
     """When jobs are usually answered, by their ids, where that is known."""
+    chosen: bool = False
 
     @classmethod
     def take(cls, places: Places, *, wanted: JobFilter | None = None, ours: bool = False) -> Overview:
@@ -110,6 +116,7 @@ class Overview:
                 limits=state.limits(),
                 totals=StatusTotals.take(places, state, now),
                 expected=expected,
+                chosen=wanted.chosen,
             )
 
     @classmethod
