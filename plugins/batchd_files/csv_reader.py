@@ -92,7 +92,12 @@ class CsvReader(Reader[CsvSettings]):
         return self._dialect
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """See Reader. Memory holds one record at a time."""
+        """See Reader."""
+        for rows in self.read_many(source):
+            yield from rows
+
+    def read_many(self, source: Source) -> Iterator[Sequence[Sequence[str] | Sequence[Json] | BadRow]]:
+        """See Reader. Memory holds one block of lines, or one record, at a time."""
         # The limit holds for the whole process. Its default is too small for an article in a cell.
         csv.field_size_limit(self.max_cell)
         # Our own results have the form of their sink, or that of the program that they were edited with.
@@ -140,8 +145,8 @@ class CsvReader(Reader[CsvSettings]):
                 if len(names) == 1 < rows.cells_of_header:
                     # Without its other cells, the header would not show the delimiter.
                     self._dialect = replace(self._dialect, declared=can_be_declared(form.delimiter))
-                yield names
-                yield from rows
+                yield [names]
+                yield from rows.blocks()
                 self._description |= rows.remarks()
         except UnicodeDecodeError:
             raise undecodable(source, encoding) from None

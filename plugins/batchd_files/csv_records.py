@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple, final
 
 from batchd import FileRefused
 
+from .csv_blocks import can_be_read_together, counts_on
 from .forms import Form
 
 MAX_COLUMNS = 16_384
@@ -22,6 +23,8 @@ MAX_LINES = 1_000_000
 AHEAD = 50
 """Lines that may still belong to a record with a stray quote."""
 _CHUNK = 1 << 16
+_BLOCK, _MORE = 1 << 16, 1_000
+"""Characters that are read together, and lines behind them in search of the end of a cell."""
 
 UNCLOSED, FOLLOWED, TOO_LONG = "unclosed", "followed", "too_long"
 """What is wrong with a quote: it is never closed, text follows where it ends a cell, or its cell has no end."""
@@ -43,12 +46,15 @@ class Records:
     an error of `reader`, `broken` tells the record that failed, and a new reader goes on behind it.
     """
 
-    def __init__(self, text: io.TextIOWrapper, form: Form, *, max_cell: int, compose: bool, skipped: int = 0) -> None:
+    def __init__(
+        self, text: io.TextIOWrapper, form: Form, *, max_cell: int, compose: bool, skipped: int = 0, block: int = _BLOCK
+    ) -> None:
         self.pending: list[str] = []
         self.odd = False
         self._text = text
         self._form = form
         self._max_line = 2 * max_cell
+        self._block = block
         # Windows' Vietnamese code page writes a tone as a separate mark; other programs write one letter.
         self._compose = compose
         self._again: deque[str] = deque()
@@ -61,6 +67,39 @@ class Records:
     def line(self) -> int:
         """The number of the line on which the record begins."""
         return self._taken - len(self.pending) + 1
+
+    @property
+    def is_again(self) -> bool:
+        """Whether there are lines that are read again."""
+        return bool(self._again)
+
+    def block(self) -> str | None:
+        """The next lines, up to the end of a record as far as quotes tell; empty at the end of the text.
+
+        None if records must be read one by one. Call `passed` or `one_by_one` with it.
+        """
+        if self._again or self._compose or not can_be_read_together(self._form):
+            return None
+        text = self._text.read(self._block)
+        if text and text[-1] != "\n":
+            text += self._text.readline(self._max_line)
+        quote = self._form.quote
+        if quote and text.count(quote) % 2:
+            more = [text]
+            while len(more) <= _MORE and (line := self._text.readline(self._max_line)):
+                more.append(line)
+                if line.count(quote) % 2:
+                    break
+            text = "".join(more)
+        return text
+
+    def passed(self, lines: int) -> None:
+        """The lines of the block are dealt with."""
+        self._before, self._reader = self._taken + lines, None
+
+    def one_by_one(self, block: str) -> None:
+        """Let `reader` read the records of the block."""
+        self._again.extend(io.StringIO(block, newline=""))
 
     @property
     def _taken(self) -> int:
@@ -79,6 +118,8 @@ class Records:
         escape, compose, pending = form.escape, self._compose, self.pending
         while again:
             line = again.popleft()
+            if len(line) > MAX_COLUMNS:
+                self._check(line)
             self.odd = self.odd or "\0" in line or "\ufeff" in line
             keep(line)
             yield form.unescaped(line)
@@ -102,7 +143,7 @@ class Records:
 
     def _check(self, line: str) -> None:
         number = self._taken + 1
-        if len(line) == self._max_line:
+        if len(line) >= self._max_line:
             raise FileRefused(
                 "too_long",
                 f"Line {number:,} is longer than {self._max_line:,} characters. "
@@ -165,13 +206,8 @@ class Records:
 
     def swallowing(self, width: int) -> Stray | None:
         """If a cell holds the next rows, since its quote is not closed: their first cells count on from its own."""
-        first = self.pending[0].partition(self._form.delimiter)[0]
-        if not first.isascii() or not first.isdigit() or len(first) > 15:
+        if not counts_on(self.pending, self._form.delimiter, width):
             return None
-        delimiter = self._form.delimiter
-        for number, line in enumerate(self.pending[1:], start=int(first) + 1):
-            if line.partition(delimiter)[0] != str(number) or line.count(delimiter) + 1 < width:
-                return None
         return self._stray(UNCLOSED, self.line, width)
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from batchd import BadRow, Failure, FileRefused, Json
 
+from .csv_blocks import cells_of
 from .csv_records import Endless, Records
 from .delimiter import named
 from .forms import Form, is_blank, names_columns
 from .header import Header, header_of, without_names
 from .quotes import explained, stray_row
+
+_AT_ONCE = 500
 
 
 class Rows:
@@ -60,13 +64,47 @@ class Rows:
             "The file is empty. Write a line with the names of the columns and rows below it, and drop it again.",
         )
 
-    def __iter__(self) -> Iterator[Sequence[str] | BadRow]:
+    def blocks(self) -> Iterator[list[Sequence[str] | BadRow]]:
+        """The rows, some at a time."""
+        records, any_rows = self._records, False
+        while text := records.block():
+            rows = self._together(text)
+            if rows is None:
+                records.one_by_one(text)
+                rows = list(self._one_by_one(again=True))
+            if rows:
+                any_rows = True
+                yield rows
+        if text is None:
+            remaining = self._one_by_one()
+            while rows := list(islice(remaining, _AT_ONCE)):
+                any_rows = True
+                yield rows
+        if not any_rows:
+            raise FileRefused("no_rows", "The file has a header line but no rows below it. Add rows and drop it again.")
+
+    def _together(self, text: str) -> list[Sequence[str] | BadRow] | None:
+        """The rows of a block; None if any of them may be no usual one."""
+        read = cells_of(text, self._form, len(self._header.names))
+        if read is None:
+            return None
+        rows, lines = read
+        if not self._special.isdisjoint([row[0] for row in rows]):
+            return None
+        self._records.passed(lines)
+        return rows  # type: ignore[return-value]  # a list of its own
+
+    @property
+    def _special(self) -> set[str]:
+        """First cells of records that may be no rows."""
+        header = self._header
+        return {header.written[0], header.names[0], *(["sep="] if self._declared else [])}
+
+    def _one_by_one(self, *, again: bool = False) -> Iterator[Sequence[str] | BadRow]:
+        """The rows; only those that begin in lines that are read again, if so."""
         records, pending, header = self._records, self._records.pending, self._header
-        width = len(header.names)
-        special = ["sep="] if self._declared else []
-        special = list({header.written[0], header.names[0], *special})
-        any_rows = False
-        while True:
+        width, special = len(header.names), self._special
+        while records.is_again or not again:
             try:
                 for cells in records.reader():
                     # Nearly all records need no more than this check.
@@ -79,29 +117,26 @@ class Rows:
                         and len(pending) == 1
                     ):
                         pending.clear()
-                        any_rows = True
                         yield cells
-                        continue
-                    stray = records.swallowing(width) if len(pending) > 1 else None
-                    row = self._row(cells) if stray is None else stray_row(stray, records.line, self._form)
-                    pending.clear()
-                    records.odd = False
-                    if row is not None:
-                        any_rows = True
-                        yield row
-                    if stray is not None:
-                        break
+                    else:
+                        stray = records.swallowing(width) if len(pending) > 1 else None
+                        row = self._row(cells) if stray is None else stray_row(stray, records.line, self._form)
+                        pending.clear()
+                        records.odd = False
+                        if row is not None:
+                            yield row
+                        if stray is not None:
+                            break
+                    if again and not records.is_again:
+                        return
                 else:
-                    break
+                    return
             except (csv.Error, Endless) as error:
                 first_line = records.line
                 bad = stray_row(records.broken(error, width), first_line, self._form)
                 pending.clear()
                 records.odd = False
-                any_rows = True
                 yield bad
-        if not any_rows:
-            raise FileRefused("no_rows", "The file has a header line but no rows below it. Add rows and drop it again.")
 
     def _row(self, cells: list[str]) -> Sequence[str] | BadRow | None:
         """The record as a row; None if it is none."""

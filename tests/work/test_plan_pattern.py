@@ -62,6 +62,15 @@ class Own(PromptBuilder):
         }
 
 
+class Derived(TemplateBuilder):
+    """Changes what is asked, and knows nothing of patterns."""
+
+    def build(self, row):
+        return {"messages": [{"role": "user", "content": "Anything"}]}
+
+    encode = PromptBuilder.encode
+
+
 class OwnOneByOne(Own):
     def pattern(self, cell):
         return None
@@ -70,6 +79,7 @@ class OwnOneByOne(Own):
 @hookimpl
 def register_prompt_builders(register):
     register("one_by_one", OneByOne)
+    register("derived", Derived)
     register("own", Own)
     register("own_one_by_one", OwnOneByOne)
 '''
@@ -237,3 +247,8 @@ def test_a_text_with_such_a_beginning_shows_something() -> None:
         char for char in map(chr, range(0x110000)) if not "\ud800" <= char <= "\udfff" and rows.shows_nothing(char)
     ]
     assert [char for char in unseen if char.encode()[0] in _SHOWN] == []
+
+
+def test_the_pattern_of_a_base_is_not_that_of_a_builder_that_asks_something_else(tmp_path: Path, plugins: str) -> None:
+    plan(task(tmp_path, [["1", "a"]], PluginSpec("derived", {"user": "{{ text }}"}, plugin_dir=plugins)))
+    assert b'"content":"Anything"' in (tmp_path / "requests").read_bytes()

@@ -31,6 +31,11 @@ def encode(record: Sequence[Json] | BadRow) -> bytes:
     return _encoder.encode(record) + b"\n"
 
 
+def encode_many(records: Sequence[Sequence[Json]]) -> bytes:
+    """The lines of rows: those that `encode` gives for each, in a fourth of the time."""
+    return _encoder.encode_lines(records)
+
+
 def decode(line: bytes) -> Sequence[Json] | BadRow:
     """The record of a line."""
     record = _decoder.decode(line)
@@ -81,18 +86,68 @@ def fitted(values: Sequence[Json], width: int) -> Sequence[Json]:
     return [*values[:width], *([None] * (width - len(values)))]
 
 
-def cut(counts: Iterable[int], part_rows: int, among: int = 1) -> Iterator[tuple[int, int, int, int]]:
-    """Cut lines of these lengths (bytes) into runs of `part_rows`: (first row, rows, offset, length) of each.
+class Cutter:
+    """Cuts lines into runs of `part_rows` rows, as they are written: `parts` gives them at the end.
 
     Lines that would make fewer runs than there are workers (`among`) are cut into smaller runs, of at least
     FINEST_RUN rows.
     """
+
+    def __init__(self, part_rows: int, among: int = 1) -> None:
+        self._part_rows = part_rows
+        self._among = among
+        self._few = array("Q")
+        self._parts: list[tuple[int, int, int, int]] = []
+        self._first = self._rows = self._offset = self._length = 0
+
+    @property
+    def room(self) -> int:
+        """How many lines can be told together."""
+        return self._part_rows * self._among - len(self._few) or self._part_rows - self._rows
+
+    def add(self, lines: bytes, rows: int) -> None:
+        """The next lines, so many: no more than there is room for."""
+        if len(self._few) < self._part_rows * self._among:
+            # Only for these it may turn out that the runs are to be smaller.
+            self._few.extend(len(line) + 1 for line in lines[:-1].split(b"\n"))
+            if len(self._few) == self._part_rows * self._among:
+                self._parts = list(_cut(self._few, self._part_rows))
+                self._first = self._part_rows * self._among
+                self._offset = sum(self._few)
+            return
+        self._rows += rows
+        self._length += len(lines)
+        if self._rows == self._part_rows:
+            self._end_part()
+
+    def _end_part(self) -> None:
+        self._parts.append((self._first, self._rows, self._offset, self._length))
+        self._first += self._rows
+        self._offset += self._length
+        self._rows = self._length = 0
+
+    def parts(self) -> Sequence[tuple[int, int, int, int]]:
+        """(first row, rows, offset, length) of each run."""
+        if len(self._few) < self._part_rows * self._among:
+            part_rows = min(self._part_rows, max(FINEST_RUN, math.ceil(len(self._few) / self._among)))
+            return list(_cut(self._few, part_rows))
+        if self._rows:
+            self._end_part()
+        return self._parts
+
+
+def cut(counts: Iterable[int], part_rows: int, among: int = 1) -> Iterator[tuple[int, int, int, int]]:
+    """Cut lines of these lengths (bytes), as `Cutter` does: (first row, rows, offset, length) of each run."""
     lines = iter(counts)
     few = array("Q", islice(lines, part_rows * among))
     if len(few) < part_rows * among:
         part_rows = min(part_rows, max(FINEST_RUN, math.ceil(len(few) / among)))
+    return _cut(chain(few, lines), part_rows)
+
+
+def _cut(counts: Iterable[int], part_rows: int) -> Iterator[tuple[int, int, int, int]]:
     first = rows = offset = length = 0
-    for size in chain(few, lines):
+    for size in counts:
         if rows == part_rows:
             yield first, rows, offset, length
             first, rows, offset, length = first + rows, 0, offset + length, 0

@@ -92,6 +92,17 @@ class ReaderConformance(PluginConformance):
             assert list(reader.read(source)) == first, f"Read again by the same object, {source.name} differs."
             assert self._read(source) == first, f"Read again by a new object, as after a crash, {source.name} differs."
 
+    def test_many_rows_are_read_as_each_is(self) -> None:
+        """`read_many` gives what `read` gives: a list with the names, then lists of rows."""
+        for source in (*self._samples(), *_written(self.folder, self.broken())):
+            try:
+                names, *blocks = self.make().read_many(source)
+            except FileRefused:
+                continue
+            many = [*names, *(record for block in blocks for record in block)]
+            assert len(names) == 1, f"The first list of {source.name} holds more than the names: {names!r}."
+            assert many == self._read(source), f"read_many() gives other rows of {source.name} than read() does."
+
     def test_samples_have_rows(self) -> None:
         """Without rows in a sample, the other tests would check nothing."""
         for source in self._samples():

@@ -19,6 +19,7 @@ from ...contracts import PromptBuilder
 from ...domain import rows
 from ...errors import PluginError
 from ...model import BadRow, Body, Failure, Json
+from ...plugin_base import overrides_last
 from ...requests.rules import BodyRules
 from ..pictures import shows_pictures
 from .plan_task import EMPTY
@@ -64,6 +65,8 @@ class Pattern:
 
 def pattern_of(builder: PromptBuilder[Any], columns: Sequence[str], common: Body, endpoint: str) -> Pattern | None:
     """The pattern of the requests about rows with these columns; None if each must be built by itself."""
+    if not all(overrides_last(builder, "pattern", other) for other in ("build", "encode")):
+        return None
     plain = builder.pattern(lambda _: "")
     if plain is None:
         return None

@@ -14,6 +14,7 @@ from ...domain.routing import PluginSpec
 from ...domain.rows import is_blank
 from ...errors import FileRefused
 from ...model import BadRow, Dialect, Json
+from ...plugin_base import overrides_last
 from ...workers import worker_plugins
 from .unpacking import Pictures, Unpacked, limits_of, unpacked
 
@@ -23,9 +24,9 @@ FILE = "file"
 
 @dataclass(slots=True)
 class OpenedFile:
-    """The records of a file, the names of the columns first; what is known once they are read."""
+    """The records of a file, some at a time, the names of the columns first; what is known once they are read."""
 
-    records: Iterator[Any]
+    blocks: Iterator[Sequence[Any]]
     facts: Mapping[str, Json] = field(default_factory=dict)
     reader: Reader[Any] | None = None
 
@@ -46,7 +47,7 @@ def opened(
     _require_taken(source.name, spec, formats)
     if worker_plugins.reads(spec, source.suffix):
         reader = worker_plugins.reader(spec, source.suffix)
-        yield OpenedFile(reader.read(source), {}, reader)
+        yield OpenedFile(_read(reader, source), {}, reader)
         return
 
     def is_table(name: str) -> bool:
@@ -78,7 +79,7 @@ def _require_taken(name: str, spec: PluginSpec, formats: Sequence[str] | None) -
 def _single(found: Unpacked, spec: PluginSpec) -> OpenedFile:
     [source] = found.tables
     reader = worker_plugins.reader(spec, source.suffix)
-    return OpenedFile(reader.read(source), found.facts, reader)
+    return OpenedFile(_read(reader, source), found.facts, reader)
 
 
 def _joined(found: Unpacked, spec: PluginSpec) -> OpenedFile:
@@ -101,24 +102,32 @@ def _joined(found: Unpacked, spec: PluginSpec) -> OpenedFile:
         name = f"{FILE} ({number})"
     table = OpenedFile(iter(()), {**found.facts, "files": len(members)})
 
-    def records() -> Iterator[Any]:
-        yield [*columns, name]
+    def blocks() -> Iterator[Sequence[Any]]:
+        yield [[*columns, name]]
         for source, member, header in zip(found.tables, members, headers, strict=True):
             table.reader = reader = worker_plugins.reader(spec, source.suffix)
             order = [header.index(column) for column in columns]
             same = order == list(range(len(columns)))
-            read = reader.read(source)
+
+            def with_name(record: Any, order: Sequence[int] = order, member: str = member, same: bool = same) -> Any:
+                if isinstance(record, BadRow) or is_blank(record):
+                    return record
+                return [*record, member] if same else [*(record[place] for place in order), member]
+
+            read = _read(reader, source)
             next(read)
             with _named(member):
-                for record in read:
-                    if isinstance(record, BadRow) or is_blank(record):
-                        yield record
-                        continue
-                    cells: Sequence[Any] = record
-                    yield [*cells, member] if same else [*(cells[place] for place in order), member]
+                for block in read:
+                    yield list(map(with_name, block))
 
-    table.records = records()
+    table.blocks = blocks()
     return table
+
+
+def _read(reader: Reader[Any], source: Source) -> Iterator[Sequence[Any]]:
+    if overrides_last(reader, "read_many", "read"):
+        return reader.read_many(source)
+    return ([record] for record in reader.read(source))
 
 
 def _header(source: Source, spec: PluginSpec) -> list[str]:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from ...columns import free_names
 from ...contracts import PromptBuilder, Source
@@ -91,16 +91,16 @@ def read(task: ReadTask) -> ReadDone:
 
 
 def _read(task: ReadTask, path: Path, table: OpenedFile, progress: Progress) -> ReadDone:
-    records = table.records
-    columns = _columns(next(records, None))
+    blocks = table.blocks
+    columns = _columns(next(iter(next(blocks, ())), None))
     builder = _builder(task)
     again = ResultsAgain.of(task.name, columns, builder.columns, builder.needs())
     if again is not None:
-        columns, records = again.columns, again.rows(records)
+        columns, blocks = again.columns, map(list, map(again.rows, blocks))
     named = matched(columns, builder.needs())
     _needed(named, columns, builder.needs())
     _needed_later(task.steps, columns, builder.columns)
-    kept = _Filled(records, progress)
+    kept = _Filled(blocks, progress)
     parts = _kept(iter(kept), named, builder.unique, task)
     count = sum(part[1] for part in parts)
     if count == 0 and again is not None and again.left_out:
@@ -142,22 +142,36 @@ def _builder(task: ReadTask) -> PromptBuilder[Any]:
         raise FileRefused("question", f"{QUESTION} cannot be asked: {str(error).partition(': ')[2] or error}") from None
 
 
+_Record: TypeAlias = Sequence[Json] | BadRow
+
+
 class _Filled:
     """The records that are rows: those of nothing but empty cells are none, in any format."""
 
-    def __init__(self, records: Iterator[Sequence[Json] | BadRow], progress: Progress) -> None:
-        self._records = records
+    def __init__(self, blocks: Iterator[Sequence[_Record]], progress: Progress) -> None:
+        self._blocks = blocks
         self._progress = progress
         self.blank = 0
 
-    def __iter__(self) -> Iterator[Sequence[Json] | BadRow]:
-        at = self._progress.at
-        for number, record in enumerate(self._records):
-            at(number)
-            if not rows.is_blank(record):
-                yield record
-            else:
-                self.blank += 1
+    def __iter__(self) -> Iterator[Sequence[_Record]]:
+        number = 0
+        for block in self._blocks:
+            self._progress.at(number)
+            number += len(block)
+            if not _all_begin_with_text(block):
+                filled = [record for record in block if not rows.is_blank(record)]
+                self.blank += len(block) - len(filled)
+                block = filled
+            yield block
+
+
+def _all_begin_with_text(block: Sequence[_Record]) -> bool:
+    """Whether all are rows whose first cell shows that they are not blank: most often so, and quickly told."""
+    if set(map(type, block)) != {list}:
+        return False
+    firsts = [record[0] for record in block if record]  # type: ignore[index]  # lists
+    plain = len(firsts) == len(block) and set(map(type, firsts)) == {str} and all(firsts)
+    return plain and not any(map(str.isspace, firsts))  # type: ignore[arg-type]  # texts
 
 
 def _columns(header: object) -> list[str]:
@@ -210,13 +224,15 @@ def _needed_later(steps: Sequence[tuple[str, PluginSpec]], columns: Sequence[str
 
 
 def _kept(
-    records: Iterator[Sequence[Json] | BadRow], columns: Sequence[str], unique: str | None, task: ReadTask
+    blocks: Iterator[Sequence[_Record]], columns: Sequence[str], unique: str | None, task: ReadTask
 ) -> Sequence[tuple[int, int, int, int]]:
     """Write rows.jsonl, where a row that repeats a value of the column `unique` is a BadRow. Returns its parts."""
     target = Path(task.target)
+    cutter = rows.Cutter(task.part_rows, task.among)
     if unique is None or unique not in columns:
         with replacing(target) as file:
-            return list(rows.cut(_write(records, len(columns), file), task.part_rows, task.among))
+            _write(blocks, len(columns), file, cutter)
+        return cutter.parts()
     place = columns.index(unique)
     with DuplicateFinder(target.with_suffix(".names")) as names:
 
@@ -225,36 +241,58 @@ def _kept(
                 names.add(number, record[place])
 
         with replacing(target) as file:
-            parts = list(rows.cut(_write(records, len(columns), file, note), task.part_rows, task.among))
+            _write(blocks, len(columns), file, cutter, note)
         names.find()
         if next(names.duplicates(), None) is None:
-            return parts
+            return cutter.parts()
         with replacing(target) as file:
             return list(rows.cut(_rewrite(target, names, unique, file), task.part_rows, task.among))
 
 
 def _write(
-    records: Iterator[Sequence[Json] | BadRow],
+    blocks: Iterator[Sequence[_Record]],
     width: int,
     file: IO[bytes],
+    cutter: rows.Cutter,
     note: Callable[[int, Sequence[Json]], None] | None = None,
-) -> Iterator[int]:
-    """Write the records; yield the length of each line. Calls `note` with every row that can be stored."""
-    write = file.write
-    for number, record in enumerate(map(_bounded, records)):
-        # The first check suffices for a list of the right length, which nearly all records are.
-        if (type(record) is not list or len(record) != width) and _breaks_contract(record, width):
-            raise PluginError(
-                f"The reader breaks its contract: {width} columns, but it yields the row {record!r}."[:500]
-            )
-        try:
-            line = rows.encode(record)
-            if note is not None and not isinstance(record, BadRow):
-                note(number, record)
-        except (TypeError, ValueError, OverflowError) as error:
-            line = rows.encode(_unkeepable(record, error))
-        write(line)
-        yield len(line)
+) -> None:
+    """Write the records, and tell them to the cutter. Calls `note` with every row that can be stored."""
+    number = 0
+    for block in blocks:
+        at = 0
+        while at < len(block):
+            some = block[at : at + cutter.room]
+            lines = _encoded(some, width) if note is None else None
+            if lines is None:
+                lines = b"".join([_line(record, width, place, note) for place, record in enumerate(some, start=number)])
+            file.write(lines)
+            cutter.add(lines, len(some))
+            at += len(some)
+            number += len(some)
+
+
+def _encoded(block: Sequence[_Record], width: int) -> bytes | None:
+    """The lines of rows; None if there is anything else among them."""
+    if set(map(type, block)) != {list} or set(map(len, block)) != {width}:  # type: ignore[arg-type]  # lists
+        return None
+    try:
+        return rows.encode_many(block)  # type: ignore[arg-type]  # lists
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _line(record: _Record, width: int, number: int, note: Callable[[int, Sequence[Json]], None] | None) -> bytes:
+    record = _bounded(record)
+    # The first check suffices for a list of the right length, which nearly all records are.
+    if (type(record) is not list or len(record) != width) and _breaks_contract(record, width):
+        raise PluginError(f"The reader breaks its contract: {width} columns, but it yields the row {record!r}."[:500])
+    try:
+        line = rows.encode(record)
+        if note is not None and not isinstance(record, BadRow):
+            note(number, record)
+    except (TypeError, ValueError, OverflowError) as error:
+        line = rows.encode(_unkeepable(record, error))
+    return line
 
 
 def _bounded(record: Sequence[Json] | BadRow) -> Sequence[Json] | BadRow:
