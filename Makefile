@@ -14,7 +14,7 @@ TEST_WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 # many processes that the tests start takes a fraction of a second longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-pythons lint format lock bench bench-peers bench-live soak faults power-cuts field properties folders house answers recording wheel clean help
+.PHONY: demo test test-fast test-pythons lint format lock bench bench-peers bench-live bench-cluster cluster-demo cluster-tests soak faults power-cuts field properties folders house answers recording wheel clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -80,6 +80,15 @@ bench-peers: $(STAMP)  ## the same rows through the plain script and through ano
 
 bench-live: $(STAMP)  ## live calls against the SDK, aiohttp and flexllm, the delay of the loop, and memory; takes minutes
 	$(BIN)/python bench/live.py --memory
+
+cluster-demo: $(STAMP)  ## a cluster on this machine works on 50,000 rows and loses a node; under three minutes
+	$(BIN)/python -m bench.cluster_demo
+
+bench-cluster: $(STAMP)  ## what a task on a node costs, and what 2 and 4 nodes do; two minutes
+	$(BIN)/python -m bench.cluster
+
+cluster-tests: $(STAMP)  ## nodes, scheduler, daemon and shared folder lost, in their long form; takes minutes
+	BATCHD_LONG=1 $(BIN)/python -m pytest -q -rs tests/dask_plugin
 
 soak: $(STAMP)  ## a thousand kills at random instants; takes long
 	$(BIN)/python -m bench.soak --kills 1000

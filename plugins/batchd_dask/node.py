@@ -7,6 +7,7 @@ and the end of the Dask worker says nothing about a task.
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 import pickle
 from dataclasses import replace
@@ -17,6 +18,8 @@ from distributed import Worker, WorkerPlugin, get_worker
 from batchd import Hello, Node, Workers, describe_node
 
 NAME = "batchd"
+logger = logging.getLogger("distributed.batchd")
+"""Below that of Dask, which is shown in the log of a Dask worker."""
 
 
 class Pool(WorkerPlugin):
@@ -45,6 +48,7 @@ class Pool(WorkerPlugin):
             # Another daemon, or another configuration: files of the plugin_dir may have changed.
             self.seen.add(generation)
             self.workers.renew()
+        logger.info("begins: %s", key.rpartition("-")[0])
         task = asyncio.ensure_future(self._outcome(self.workers, payload))
         self.running[key] = task
         try:

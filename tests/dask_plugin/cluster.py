@@ -59,6 +59,13 @@ class Cluster:
         arguments += ["--local-directory", str(self.folder / name)]
         self.nodes[name] = self._started("worker", arguments, env or {}, name)
 
+    def wait_for_nodes(self) -> None:
+        """Until the scheduler has all nodes that were started."""
+        until = time.monotonic() + STARTS_WITHIN
+        while not all("Registered to" in (self.folder / name / "log").read_text() for name in self.nodes):
+            assert time.monotonic() < until, "a node does not come"
+            time.sleep(0.05)
+
     def kill(self, name: str) -> None:
         """As a machine that loses its power: all of it at once."""
         _kill(self.nodes.pop(name))

@@ -70,16 +70,25 @@ part_rows = {part_rows}
 attempts = 20
 
 [routes.reviews.prompt]
+{prompt}
+"""
+SLOW = """
 plugin = "slow"
 pause = {pause}
 log = {log}
 """
+TEMPLATE = """
+plugin = "template"
+user = "Review: {{ review }}"
+"""
 
 
 class ClusterRig(Rig):
-    """As Rig; `pause` is how long each row takes."""
+    """As Rig; `pause` is how long each row takes, None for a plain template."""
 
-    def __init__(self, folder: Path, cluster: Cluster | None, *, part_rows: int = 4, pause: float = 0.05) -> None:
+    def __init__(
+        self, folder: Path, cluster: Cluster | None, *, part_rows: int = 4, pause: float | None = 0.05
+    ) -> None:
         super().__init__(folder, shared_nursery())
         self.cluster = cluster
         self.folders["spool"] = folder / "shared"
@@ -103,8 +112,9 @@ class ClusterRig(Rig):
                 workers=workers,
                 url=self.url,
                 part_rows=self.part_rows,
-                pause=self.pause,
-                log=json.dumps(str(self.built)),
+                prompt=TEMPLATE
+                if self.pause is None
+                else SLOW.format(pause=self.pause, log=json.dumps(str(self.built))),
             )
         )
         for path in self.folders.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -112,6 +113,15 @@ class TestCommand(ExecutorConformance):
         executor = made("executor", "command", command=["nice", "-n", "19"])
         executor.number = 2
         return executor
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("RAY_ADDRESS"), reason="RAY_ADDRESS names no Ray cluster")
+class TestRay(ExecutorConformance):
+    """The other one, on a cluster that is there."""
+
+    def make(self) -> Any:
+        return made("executor", "ray", address=os.environ["RAY_ADDRESS"])
 
 
 class TestFinished(ObserverConformance):
