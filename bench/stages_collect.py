@@ -30,6 +30,7 @@ from batchd.work.collecting.batch_index import Rows
 from batchd.work.collecting.collect import CollectTask, collect
 from batchd.work.collecting.distribute import DistributeTask, Share, SurveyTask, distribute, survey
 from batchd.work.collecting.render import RenderTask
+from batchd.work.collecting.summary import SummaryTask
 from batchd.workers import worker_plugins
 
 JOB = "k3j9x2ab"
@@ -178,6 +179,7 @@ def collected(folder: Path, parts: Parts) -> None:
                 1,
                 3,
                 Lane.BATCH,
+                summary=SummaryTask(None, len(ANSWERS), str(folder / f"{first}.summary")),
                 renders=[RenderTask(run, shape, PluginSpec("csv", {}), str(folder / f"{first}.piece"))],
                 job=JOB,
                 requests=str(folder / "requests.jsonl"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -107,18 +108,22 @@ def answered_lines(
     rows: Iterable[tuple[Sequence[Json], Sequence[Json]]], safe: Callable[[str], str] | None = harmless
 ) -> Iterator[list[list[Json]]]:
     """The cells of rows with an answer as they stand in the results, some rows at a time."""
-    signs, rest = FORMULA_SIGNS if safe is not None else (), iter(rows)
-    safe = safe or str
+    rest = iter(rows)
     while some := list(islice(rest, _TOGETHER)):
-        yield [
-            [
-                *values,
-                *(value if type(value) is not str or value[:1] not in signs else safe(value) for value in answer),
-                _OK,
-                "",
-            ]
-            for values, answer in some
-        ]
+        if safe is not None and _may_be_run(some):
+            some = [(values, [safe(each) if type(each) is str else each for each in answer]) for values, answer in some]
+        yield [[*values, *answer, _OK, ""] for values, answer in some]
+
+
+def _may_be_run(rows: Sequence[tuple[Sequence[Json], Sequence[Json]]]) -> bool:
+    """Whether an answer may be one that a spreadsheet would run. One look for all: nearly none is."""
+    try:
+        return _SIGN.search("\0".join(["", *("\0".join(answer) for _, answer in rows)])) is not None
+    except TypeError:
+        return True  # some are no texts
+
+
+_SIGN = re.compile(f"\0[{re.escape(''.join(FORMULA_SIGNS))}]")
 
 
 def again(came: Dialect) -> Dialect:

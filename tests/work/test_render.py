@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from batchd.testing.outbox import MemoryOutbox, sample_job
 from batchd.work.collecting.collect import CollectTask, collect
 from batchd.work.collecting.render import RenderTask, render
 from batchd.work.joined import RowsDoNotAddUp, joined
-from batchd.work.part_files import write_results
+from batchd.work.part_files import blocks_of, write_results
 from batchd.workers.worker_plugins import file_sink
 
 from .conftest import Desk
@@ -128,3 +129,17 @@ def test_a_piece_is_made_while_the_outcomes_are_at_hand(provider: Desk) -> None:
 def test_a_sink_that_fails_keeps_no_outcome_from_being_collected(provider: Desk) -> None:
     done = collect(collecting(provider, "no_such_sink"))
     assert (done.ok, list(done.rendered)) == (2, [])
+
+
+def test_rows_are_whole_however_they_lie_in_blocks(tmp_path: Path) -> None:
+    lines = [b"[%d]\n" % (10 ** (number % 19)) * 3 for number in range(9_000)]
+    lines[77] = b'["%b"]\n' % (b"x" * 200_000)
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"".join(lines))
+    start, end = sum(map(len, lines[:5])), sum(map(len, lines[:8_000]))
+    blocks = list(blocks_of(path, start, end - start))
+    assert b"".join(blocks) == b"".join(lines[5:8_000])
+    assert all(block.endswith(b"\n") for block in blocks)
+    assert len(blocks) > 3
+    path.write_bytes(b'["a"]\n["no line end"]')
+    assert list(blocks_of(path, 6, 99)) == [b'["no line end"]']

@@ -111,20 +111,11 @@ class UsualTexts:
     tokens: list[Tokens] = field(default_factory=list)
     lines: list[msgspec.Raw] = field(default_factory=list)
 
-    def add(self, row: int, text: str, tokens: Tokens, line: msgspec.Raw) -> None:
-        """One more."""
-        self.rows.append(row)
-        self.texts.append(text)
-        self.tokens.append(tokens)
-        self.lines.append(line)
-
     def without(self, rows: Collection[int]) -> UsualTexts:
         """The others."""
-        others = UsualTexts()
-        for row, text, tokens, line in zip(self.rows, self.texts, self.tokens, self.lines, strict=True):
-            if row not in rows:
-                others.add(row, text, tokens, line)
-        return others
+        kept = [place for place, row in enumerate(self.rows) if row not in rows]
+        columns: list[Any] = [self.rows, self.texts, self.tokens, self.lines]
+        return UsualTexts(*([column[place] for place in kept] for column in columns))
 
 
 def cells_of(usual: UsualTexts, builder: PromptBuilder[Any], at: Callable[[int], None]) -> list[list[Json] | None]:

@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import Any
 
 import msgspec
 
@@ -38,10 +39,21 @@ def encode_many(records: Sequence[Sequence[Json]]) -> bytes:
 
 def decode(line: bytes) -> Sequence[Json] | BadRow:
     """The record of a line."""
-    record = _decoder.decode(line)
-    if type(record) is dict:
-        return BadRow(record["values"], Failure(record["code"], record["message"]))
-    return record  # type: ignore[no-any-return]  # what `encode` wrote: an array
+    return _record(_decoder.decode(line))
+
+
+def _record(decoded: Json) -> Sequence[Json] | BadRow:
+    if type(decoded) is dict:
+        return BadRow(decoded["values"], Failure(decoded["code"], decoded["message"]))
+    return decoded  # type: ignore[no-any-return]  # what `encode` wrote: an array
+
+
+def decode_many(lines: bytes) -> list[Sequence[Json] | BadRow]:
+    """The records of several whole lines."""
+    records: list[Any] = _decoder.decode_lines(lines)
+    if any(type(record) is dict for record in records):
+        return [_record(each) for each in records]
+    return records
 
 
 BLANK = " \t\r\n\xa0"

@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 from ..answers.joining import ResultLine
 from ..contracts import ResultRow
-from ..domain.rows import Run, decode, fitted
+from ..domain.rows import Run, decode_many, fitted
 from ..errors import BatchdError
 from ..model import BadRow, Failure, Json, RowStatus, Usage
 from .kept_answers import KeptAnswers
-from .part_files import lines_of, read_results
+from .part_files import blocks_of, read_results
 
 SKIPPED = Failure("cancelled", "The job was cancelled before this row was answered.")
 
@@ -48,15 +48,16 @@ def matched(run: Run, results: Iterable[ResultLine] | None = None) -> Iterator[M
     outcomes = iter(results)
     outcome = next(outcomes, None)
     number = run.first
-    for line in lines_of(Path(run.rows), run.offset, run.length):
-        if outcome is not None and outcome.row == number:
-            yield number, decode(line), outcome
-            outcome = next(outcomes, None)
-        elif run.cancelled:
-            yield number, decode(line), None
-        else:
-            raise RowsDoNotAddUp(f"Row {number} of {run.rows} has no outcome; nothing is delivered.")
-        number += 1
+    for block in blocks_of(Path(run.rows), run.offset, run.length):
+        for record in decode_many(block):
+            if outcome is not None and outcome.row == number:
+                yield number, record, outcome
+                outcome = next(outcomes, None)
+            elif run.cancelled:
+                yield number, record, None
+            else:
+                raise RowsDoNotAddUp(f"Row {number} of {run.rows} has no outcome; nothing is delivered.")
+            number += 1
     if number != run.first + run.number or outcome is not None:
         raise RowsDoNotAddUp(
             f"From row {run.first} on, {run.rows} should hold {run.number} rows with an outcome each, and does not; "

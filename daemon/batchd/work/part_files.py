@@ -16,6 +16,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(ResultLine)
 _TOGETHER = 100
 """Outcomes that are encoded together: each may hold a long answer."""
+_BLOCK = 1 << 16
 _corrections = msgspec.json.Decoder(dict[int, AnswerFault])
 
 
@@ -30,6 +31,23 @@ def lines_of(path: Path, offset: int = 0, length: int | None = None) -> Iterator
                     return
                 left -= len(line)
             yield line
+
+
+def blocks_of(path: Path, offset: int, length: int) -> Iterator[bytes]:
+    """The same section, some whole lines at a time. A line is in one block, however long it is."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        left, rest = length, b""
+        while left > 0 and (block := file.read(min(left, _BLOCK))):
+            left -= len(block)
+            end = block.rfind(b"\n") + 1
+            if end:
+                yield rest + block[:end]
+                rest = block[end:]
+            else:
+                rest += block
+        if rest:
+            yield rest
 
 
 def read_results(path: Path) -> Iterator[ResultLine]:

@@ -10,6 +10,7 @@ import faulthandler
 import json
 import mmap
 import signal
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ LOAD_TIMEOUT = 60.0
 _KILL_AFTER = 5.0
 """Seconds after which what did not stop is ended with its process."""
 _HEAD = 8
+_note_row = struct.Struct("<Q").pack_into
 
 
 class Hung(BatchdError):
@@ -71,7 +73,7 @@ class Progress:
         if self.count == 1 and self.begun is not None:
             self.begun()
         if _notes.position is not None:
-            _notes.position[:_HEAD] = (row + 1).to_bytes(_HEAD, "little")
+            _note_row(_notes.position, 0, row + 1)
 
 
 @dataclass(slots=True)

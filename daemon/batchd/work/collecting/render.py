@@ -90,12 +90,19 @@ class _Rendering:
         )
 
     def _answered(self) -> Iterator[tuple[Sequence[Json], Sequence[Json]]]:
-        at, rows = self._progress.at, self._rows
-        while (row := self._next) is not None and self._is_answered(row):
+        at, rows, width, number_of_answers = self._progress.at, self._rows, self._width, self._answer
+        row = self._next
+        while row is not None:
+            # As `_is_answered`, which takes longer to call.
             number, record, outcome = row
+            if outcome is None or not outcome.ok or type(record) is not list or len(record) != width:
+                return
+            answer = outcome.answer
+            if len(answer) != number_of_answers:
+                return
             at(number)
-            self._next = next(rows, None)
-            yield record, outcome.answer  # type: ignore[misc, union-attr]  # both are there, as was just seen
+            row = self._next = next(rows, None)
+            yield record, answer
 
     def _others(self) -> Iterator[ResultRow]:
         while (row := self._next) is not None and not (self._many and self._is_answered(row)):

@@ -51,13 +51,19 @@ def sort_answers(path: Path, wanted: Collection[int], kept: KeptAnswers) -> Sort
     """Sort those of a part. Only those of `wanted` rows are tried to be read as usual ones."""
     found = SortedAnswers()
     usual, lines = found.usual, found.lines
+    add_row, add_text, add_tokens = usual.rows.append, usual.texts.append, usual.tokens.append
+    add_line = usual.lines.append
     seen: set[int] = set()
     again: set[int] = set()
     for row, line, raw in part_answers(path):
         if row not in seen:
             seen.add(row)
             if row in wanted and (read := usual_text(line)) is not None:
-                usual.add(row, *read, raw)
+                text, tokens = read
+                add_row(row)
+                add_text(text)
+                add_tokens(tokens)
+                add_line(raw)
                 continue
         else:
             again.add(row)

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -91,16 +92,34 @@ def summarize(lines: Iterable[ResultLine], columns: int) -> AnswerSummary:
     """Count what rows have been given."""
     counted = [_Counting() for _ in range(min(columns, MAX_COLUMNS))]
     failed: dict[str, Failed] = {}
+    answers: list[Sequence[Json]] = []
     for line in lines:
         if line.ok:
-            for column, value in zip(counted, line.answer, strict=False):
-                column.add(value)
+            answers.append(line.answer)
+            if len(answers) == _TOGETHER:
+                _count_answers(counted, answers)
+                answers.clear()
         elif not line.skipped:
             reason = failed.setdefault(line.code or "error", Failed())
             reason.rows += 1
             if len(reason.examples) < EXAMPLES:
                 reason.examples.append((line.row, line.message or ""))
+    _count_answers(counted, answers)
     return AnswerSummary([column.summary() for column in counted], failed)
+
+
+_TOGETHER = 1_000
+"""Answers that are counted together, a column after the other."""
+
+
+def _count_answers(counted: Sequence[_Counting], answers: Sequence[Sequence[Json]]) -> None:
+    if len(set(map(len, answers))) == 1:
+        for column, values in zip(counted, zip(*answers, strict=True), strict=False):
+            column.add_many(values)
+        return
+    for answer in answers:
+        for column, value in zip(counted, answer, strict=False):
+            column.add(value)
 
 
 def merged(summaries: Sequence[AnswerSummary]) -> AnswerSummary:
@@ -151,6 +170,29 @@ class _Counting:
         self._summary = ColumnSummary()
         self.values: dict[str, int] | None = {}
 
+    def add_many(self, values: Sequence[Json]) -> None:
+        """The same as each by itself, in order. Where they are texts of which many are the same, each is read once."""
+        if self.values is None or set(map(type, values)) != {str}:
+            for value in values:
+                self.add(value)
+            return
+        counts = Counter(values)
+        if len(counts) > len(values) // 2:
+            for value in values:
+                self._text(value)
+            return
+        summary = self._summary
+        if len(summary.examples) < EXAMPLES:
+            texts = (value for value in values if value and not value.isspace())
+            summary.examples += map(_short, islice(texts, EXAMPLES - len(summary.examples)))
+        for text, number in counts.items():
+            if not text or text.isspace():
+                summary.empty += number
+                continue
+            summary.texts += number
+            summary.characters += number * len(text)
+            self._count(text if len(text) <= MAX_LENGTH else _short(text), number)
+
     def add(self, value: Json) -> None:
         if type(value) is str:
             self._text(value)
@@ -183,11 +225,11 @@ class _Counting:
             summary.examples.append(_short(text))
         self._count(text if len(text) <= MAX_LENGTH else _short(text))
 
-    def _count(self, text: str) -> None:
+    def _count(self, text: str, number: int = 1) -> None:
         values = self.values
         if values is None:
             return
-        values[text] = values.get(text, 0) + 1
+        values[text] = values.get(text, 0) + number
         if len(values) > MAX_VALUES:
             self.values = None
 
