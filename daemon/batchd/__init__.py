@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from .model import Usage as Usage
     from .paged_sink import Page as Page
     from .paged_sink import PagedSink as PagedSink
+    from .rates import CallRate as CallRate
     from .requests.json_lines import read_json_line as read_json_line
     from .requests.json_lines import read_json_together as read_json_together
     from .requests.rules import request_failure as request_failure
@@ -121,6 +122,7 @@ _HOMES = {
         "Source",
         "Submission",
     ),
+    "rates": ("CallRate",),
     "requests.json_lines": ("read_json_line", "read_json_together"),
     "requests.rules": ("request_failure",),
     "workers.local": ("Workers",),

@@ -274,6 +274,12 @@ class BatchProvider(Plugin[SettingsT]):
         """Call the service with the key and these models; return what is wrong and how to fix it, a sentence each."""
         return ()
 
+    async def background(self) -> None:
+        """Work beside all calls, such as to renew a token: batchd cancels it before `aclose`.
+
+        What it raises is logged, and it begins again after a pause, longer each time. If it returns, it is done.
+        """
+
     async def aclose(self) -> None:
         """Close connections. Called once, at the end."""
 
@@ -306,6 +312,9 @@ class LiveProvider(Plugin[SettingsT]):
     async def aopen_live(self) -> None:
         """The same where batchd makes nothing but live calls."""
         await self.aopen()
+
+    async def background(self) -> None:
+        """See `BatchProvider.background`."""
 
     async def aclose(self) -> None:
         """Close connections. Called once, at the end."""
@@ -359,6 +368,9 @@ class Observer(Plugin[SettingsT]):
 
     async def aopen(self) -> None:
         """Do what takes long, such as opening a connection. Called before the first event, and again if it raises."""
+
+    async def background(self) -> None:
+        """See `BatchProvider.background`."""
 
     async def aclose(self) -> None:
         """Close connections. Called once at the end, even if `aopen` has failed."""

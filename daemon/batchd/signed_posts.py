@@ -10,11 +10,12 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
-from pydantic import model_validator
+from pydantic import PositiveFloat, model_validator
 
 from .errors import RejectedError, TransientError
 from .http_headers import retry_after
 from .plugin_base import Settings
+from .rates import CallRate
 from .secrets.known import covered
 from .settings import Duration, Secret
 
@@ -34,6 +35,8 @@ class SignedPostSettings(Settings):
     """Signs what is sent: `"env:NAME"`, `"file:PATH"` or `"credential:NAME"`."""
     timeout: Duration = 30.0
     """How long the receiver may take."""
+    per_second: PositiveFloat | None = None
+    """How many posts to make in a second at most. By default as many as there are."""
     insecure: bool = False
     """Allow plain http to other machines."""
 
@@ -59,6 +62,7 @@ class SignedPost:
 
     def __init__(self, settings: SignedPostSettings) -> None:
         self._settings = settings
+        self._rate = CallRate(settings.per_second)
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -76,6 +80,7 @@ class SignedPost:
         """
         import aiohttp
 
+        await self._rate.turn()
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._settings.timeout))
         headers = {

@@ -117,5 +117,11 @@ class Sink(Plugin[SettingsT]):
         """What is wrong with the place that this sink writes to, a sentence each."""
         return ()
 
+    async def background(self) -> None:
+        """Work beside all calls, such as to renew a token: batchd cancels it before `aclose`.
+
+        What it raises is logged, and it begins again after a pause, longer each time. If it returns, it is done.
+        """
+
     async def aclose(self) -> None:
         """Close connections. Called once, at the end."""

@@ -1,4 +1,4 @@
-"""A provider. Its service is a folder, and it answers each request with the question itself."""
+"""A provider. Its service is its own folder of state, and it answers each request with the question itself."""
 
 import asyncio
 import json
@@ -15,40 +15,32 @@ from batchd import (
     RemoteMissing,
     Response,
     Result,
-    Settings,
     Submission,
     hookimpl,
 )
 
 
-class EchoSettings(Settings):
-    folder: Path = Path("echo")
-
-
-class EchoProvider(BatchProvider[EchoSettings]):
-    Settings = EchoSettings
-
+class EchoProvider(BatchProvider):
     async def submit(self, submission: Submission) -> str:
-        await asyncio.to_thread(keep, submission.file, self.settings.folder / submission.key)
+        await asyncio.to_thread(keep, submission.file, self.state_folder / submission.key)
         return submission.key
 
     async def find(self, submission: Submission) -> Sequence[str]:
-        return [submission.key] if (self.settings.folder / submission.key).exists() else []
+        return [submission.key] if (self.state_folder / submission.key).exists() else []
 
     async def poll(self, batch: RemoteBatch) -> BatchStatus:
-        if not (self.settings.folder / batch.id).exists():
+        if not (self.state_folder / batch.id).exists():
             raise RemoteMissing(f"There is no batch {batch.id}.")
         return BatchStatus(BatchPhase.COMPLETED)
 
     async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
-        for line in lines_of(self.settings.folder / batch.id):
+        for line in lines_of(self.state_folder / batch.id):
             request = json.loads(line)
             message = {"content": request["body"]["messages"][-1]["content"]}
             yield Result(request["custom_id"], Response({"choices": [{"message": message}]}))
 
 
 def keep(file: Path, target: Path) -> None:
-    target.parent.mkdir(exist_ok=True)
     draft = target.with_suffix(".draft")
     shutil.copyfile(file, draft)
     draft.rename(target)

@@ -216,3 +216,15 @@ class Stubborn(Notebook):
             await super().notice(event)
         except asyncio.CancelledError:
             self.sentences[event.id] = "no"
+
+
+class Deathless(Notebook):
+    """Its background work cannot be ended."""
+
+    fails = "test_background_work_ends_when_it_is_cancelled"
+
+    async def background(self) -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            return

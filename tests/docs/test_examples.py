@@ -17,6 +17,7 @@ from batchd.domain.routing import PluginSpec, Route
 from batchd.plugin.catalogue import Catalogue
 from batchd.testing.conformance import (
     BatchProviderConformance,
+    CommandConformance,
     ExecutorConformance,
     ObserverConformance,
     PromptBuilderConformance,
@@ -38,7 +39,7 @@ def made(role: str, kind: str, **settings: Any) -> Any:
 
 class TestEcho(BatchProviderConformance):
     def make(self) -> BatchProvider[Any]:
-        provider: BatchProvider[Any] = made("provider", "echo", folder=str(self.folder / "echo"))
+        provider: BatchProvider[Any] = made("provider", "echo")
         return provider
 
 
@@ -130,6 +131,33 @@ class TestFinished(ObserverConformance):
         return observer
 
 
+class TestHeartbeat(ObserverConformance):
+    def setup_method(self) -> None:
+        self.receiver = Receiver()
+
+    def teardown_method(self) -> None:
+        self.receiver.close()
+        super().teardown_method()
+
+    def make(self) -> Observer[Any]:
+        observer: Observer[Any] = made("observer", "heartbeat", url=self.receiver.url)
+        return observer
+
+
+class TestLate(CommandConformance):
+    def make(self) -> Any:
+        return Catalogue.load(PLUGINS).commands()["late"]
+
+    def test_it_names_what_takes_long(self) -> None:
+        times = {"old": "2026-01-01T00:00:00Z", "new": "9999-01-01T00:00:00Z"}
+        jobs = [
+            {"source": f"{name}.csv", "finished": False, "in_words": "waits", "timestamps": {"claimed": at}}
+            for name, at in times.items()
+        ]
+        done = CliRunner().invoke(self.make()(self.installation(jobs=jobs, settings={"after": "2h"})), [])
+        assert (done.exit_code, done.output) == (1, "old.csv: waits\n")
+
+
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The observer writes where the process is; in a daemon that is beside the config."""
@@ -139,7 +167,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_file_goes_all_the_way_through_reader_prompt_provider_and_sink(tmp_path: Path) -> None:
     household = Household(
         tmp_path / "house",
-        provider=made("provider", "echo", folder=str(tmp_path / "echo")),
+        provider=made("provider", "echo"),
         routes=[
             Route(
                 name="texts",
@@ -170,7 +198,7 @@ async def test_a_file_goes_all_the_way_through_reader_prompt_provider_and_sink(t
 async def test_the_echo_answers_with_the_question(tmp_path: Path) -> None:
     household = Household(
         tmp_path / "house",
-        provider=made("provider", "echo", folder=str(tmp_path / "echo")),
+        provider=made("provider", "echo"),
         routes=[
             Route(
                 name="texts",

@@ -19,6 +19,7 @@ PUBLIC = [
     "BatchdError",
     "BatchesFound",
     "Body",
+    "CallRate",
     "CannotFind",
     "ConfigError",
     "DeliveryJob",

@@ -22,6 +22,7 @@ from batchd import (
     BatchProvider,
     BatchStatus,
     Body,
+    CallRate,
     CannotFind,
     ConfigError,
     DeliveryJob,
@@ -248,6 +249,10 @@ class MailProvider(BatchProvider[MailSettings]):
     completion_window = 3600.0
     warms_caches = True
 
+    async def background(self) -> None:
+        await CallRate(5, per=60.0).turn()
+        (self.state_folder / "seen").touch()
+
     async def submit(self, submission: Submission) -> str:
         key: str = self.settings.api_key.reveal()
         assert_type(self.settings.timeout, float)
@@ -333,6 +338,10 @@ class Clerk(LiveProvider[MailSettings], FindsBatches):
 
     Settings = MailSettings
 
+    async def background(self) -> None:
+        await CallRate(5, per=60.0).turn()
+        (self.state_folder / "seen").touch()
+
     async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
         if endpoint not in body:
             raise TransientError("Nobody is in.", retry_after=None)
@@ -380,6 +389,10 @@ def one_or_the_other(result: Result) -> str | None:
 
 class Warehouse(Sink[Settings]):
     """Puts rows somewhere by itself."""
+
+    async def background(self) -> None:
+        await CallRate(5, per=60.0).turn()
+        (self.state_folder / "seen").touch()
 
     async def publish(self, job: DeliveryJob, rows: ResultRows) -> None:
         assert_type(job.outbox, Outbox)
@@ -491,6 +504,10 @@ DeliveryJob("a", "b", "c", "d", "e", "f", {}, open("g", "wb"))  # type: ignore[a
 
 class Bell(Observer[Settings]):
     """Receives events."""
+
+    async def background(self) -> None:
+        await CallRate(5, per=60.0).turn()
+        (self.state_folder / "seen").touch()
 
     async def aopen(self) -> None: ...
 

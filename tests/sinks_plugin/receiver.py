@@ -51,6 +51,12 @@ class Receiver:
                 self.end_headers()
                 self.wfile.write(answer.body)
 
+            def do_GET(self) -> None:
+                receiver.requests.append((dict(self.headers), self.path.encode()))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
             def log_message(self, *_: Any) -> None: ...
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

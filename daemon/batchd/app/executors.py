@@ -14,6 +14,7 @@ from ..errors import BatchdError, PluginError
 from ..executor import Executor, Node
 from ..plugin.catalogue import Catalogue
 from ..plugin.sources import what_was_raised
+from ..plugin_base import give_state_folder, state_folder_of
 from ..workers.local import Workers
 from ..workers.nodes import ask_for
 
@@ -27,6 +28,7 @@ async def executors(
     """The configured executor and that of this machine, which may be the same, open. `number` overrides the table's."""
     kind = config.workers.executor
     executor: Executor[Any] = catalogue.create("executor", kind, config.workers.settings)
+    give_state_folder(executor, state_folder_of(config.folders.state, "executor", kind))
     executor.number = number or config.workers.number
     local = executor if isinstance(executor, Workers) else Workers()
     await introduce(executor, config, marking=True)

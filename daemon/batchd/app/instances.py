@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..calls import FindsBatches
@@ -21,9 +22,11 @@ from ..live.provider import LiveBatchProvider
 from ..money.lanes import Lane
 from ..money.price_list import PriceList
 from ..plugin.absent import AnySettings
+from ..plugin.background import Background
 from ..plugin.blame import never_exiting
 from ..plugin.catalogue import Catalogue
 from ..plugin.kept_off import kept_off, state_of
+from ..plugin_base import Plugin, give_state_folder, state_folder_of
 from ..sending.limit_headers import USUAL
 from ..status.feed import ConfiguredObserver
 from ..system.threads import threads_of
@@ -43,6 +46,8 @@ class Instances:
     file_sinks: Mapping[str, PluginSpec]
     kept_off: Mapping[Subject, str]
     lanes: Lanes
+    state: Path
+    background: Background = field(default_factory=Background)
 
     @classmethod
     def of(cls, config: Config, catalogue: Catalogue, lanes: Lanes) -> Instances:
@@ -57,7 +62,11 @@ class Instances:
             for name, sink in sinks.items()
             if isinstance(sink, FileSink)
         }
-        return cls(_configured_providers(config, catalogue, lanes, off), sinks, file_sinks, off, lanes)
+        providers = _configured_providers(config, catalogue, lanes, off)
+        made = cls(providers, sinks, file_sinks, off, lanes, config.folders.state)
+        for subject, plugin in made._plugins():
+            _give_folder(plugin, config.folders.state, subject)
+        return made
 
     def configured(self, config: Config, catalogue: Catalogue, *, generation: int = 0) -> Configured:
         """The engine's configuration with these objects. From here on the providers prepare themselves."""
@@ -68,16 +77,21 @@ class Instances:
                 if isinstance(provider.live, LiveBatchProvider)
             }
         )
+        opening = {
+            name: asyncio.create_task(_open(provider))
+            for name, provider in self.providers.items()
+            if Subject.provider(name) not in self.kept_off
+        }
+        for subject, plugin in self._plugins():
+            if subject not in self.kept_off:
+                after = opening.get(subject.name) if subject == Subject.provider(subject.name) else None
+                self.background.start(str(subject), plugin, after=after)
         return Configured(
             providers=self.providers,
             sinks=self.sinks,
             routes=config.routes,
             file_sinks=self.file_sinks,
-            opening={
-                name: asyncio.create_task(_open(provider))
-                for name, provider in self.providers.items()
-                if Subject.provider(name) not in self.kept_off
-            },
+            opening=opening,
             kept_off=self.kept_off,
             absent=_absent(config, catalogue),
             not_loaded=tuple(each.plugin for each in catalogue.kept_off),
@@ -98,6 +112,7 @@ class Instances:
 
     async def aclose(self) -> None:
         """Close them all. If one fails, the log names it and the others are closed all the same."""
+        await self.background.close()
         open_ones: dict[Subject, BatchProvider[Any] | Sink[Any]] = {
             **{Subject.provider(name): provider.plugin for name, provider in self.providers.items()},
             **{Subject.sink(name): sink for name, sink in self.sinks.items()},
@@ -113,6 +128,18 @@ class Instances:
             except (Exception, SystemExit) as error:  # foreign code, so it may raise anything
                 logger.warning("The %s failed while it was closed: %s", name, error, extra={"action": "Close"})
                 logger.debug("where", exc_info=error)
+
+    def _plugins(self) -> Iterator[tuple[Subject, Plugin[Any]]]:
+        """The objects of plugins themselves."""
+        for name, provider in self.providers.items():
+            live = provider.live
+            yield Subject.provider(name), live.provider if isinstance(live, LiveBatchProvider) else provider.plugin
+        for name, sink in self.sinks.items():
+            yield Subject.sink(name), sink
+
+
+def _give_folder(plugin: Plugin[Any], state: Path, subject: Subject) -> None:
+    give_state_folder(plugin, state_folder_of(state, subject.kind.value.strip(), subject.name))
 
 
 async def _open(provider: ConfiguredProvider) -> None:
@@ -224,6 +251,7 @@ def make_observers(
             observers[name] = running[name]
         else:
             plugin = catalogue.create("observer", table.plugin, table.settings)
+            _give_folder(plugin, config.folders.state, Subject.observer(name))
             observers[name] = ConfiguredObserver(
                 plugin, table.kinds(), tuple(table.routes) if table.routes is not None else None
             )

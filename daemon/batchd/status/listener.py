@@ -14,6 +14,7 @@ from ..contracts import Observer
 from ..domain.subjects import Subject
 from ..errors import TransientError
 from ..events import ConditionCleared, ConditionRaised, Event
+from ..plugin.background import Background
 from ..plugin.sources import what_was_raised
 from ..secrets.known import covered
 from ..sending import backoff
@@ -70,6 +71,7 @@ class Listener:
         self._wake = asyncio.Event()
         self._interrupted = asyncio.Event()
         self._stops_at_the_end = False
+        self._background = Background(clock)
         self._cursor = 0
         self._may_be_failing = True
         self._task = asyncio.create_task(self._run(after), name=f"tell the observer {name}")
@@ -104,6 +106,7 @@ class Listener:
             await asyncio.wait(after)
         if not await self._opened():
             return
+        self._background.start(str(Subject.observer(self.name)), self.observer.plugin)
         place = await self._stored(partial(self._store.place, self.name, self.observer.events, self.observer.routes))
         if place is not None:
             await self._tell_all(place)
@@ -283,6 +286,7 @@ class Listener:
         if not await _within(grace, self._task):
             self._task.cancel()
             await _within(CLOSE_MAY_TAKE, self._task)
+        await self._background.close()
         closing = asyncio.create_task(self._called(self.observer.plugin.aclose))
         if await _within(CLOSE_MAY_TAKE, closing):
             error = closing.result()

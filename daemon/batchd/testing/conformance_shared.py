@@ -21,6 +21,8 @@ from unittest import SkipTest
 
 from ..contracts import Plugin, Settings
 from ..model import BadRow, Failure
+from ..plugin.background import has_background
+from ..plugin_base import give_state_folder
 
 PATIENCE = 20.0
 """Seconds after which a test fails if something has not ended."""
@@ -46,6 +48,19 @@ def _speaking(test: Callable[..., None]) -> Callable[..., None]:
             raise AssertionError(_unexpected(cause, foreign)) from error
 
     return run
+
+
+def _housed(make: Callable[..., Any]) -> Callable[..., Any]:
+    """A make whose plugin has a folder of its own, as in the daemon: the same in each call of a test."""
+
+    @functools.wraps(make)
+    def made(self: PluginConformance, *arguments: Any) -> Any:
+        plugin = make(self, *arguments)
+        if isinstance(plugin, Plugin) and plugin.__dict__.get("_state_folder") is None:
+            give_state_folder(plugin, self.folder / "state-of-the-plugin")
+        return plugin
+
+    return made
 
 
 def _foreign_calls(error: BaseException) -> Sequence[traceback.FrameSummary]:
@@ -80,6 +95,8 @@ class PluginConformance:
         for name, test in list(vars(cls).items()):
             if name.startswith("test_") and cls.__module__.startswith(__package__):
                 setattr(cls, name, _speaking(test))
+        if "make" in vars(cls):
+            cls.make = _housed(cls.make)  # type: ignore[method-assign]
 
     @cached_property
     def folder(self) -> Path:
@@ -113,6 +130,26 @@ class PluginConformance:
             f"{_name(plugin)}.Settings takes keys that it does not know (extra={extra!r}), so a mistyped key in the "
             "config would be passed over in silence. Leave `extra` as batchd.Settings has it."
         )
+
+    @_speaking
+    def test_background_work_ends_when_it_is_cancelled(self) -> None:
+        """The daemon cancels it before `aclose`."""
+        if inspect.isroutine(self.make()) or not has_background(self.make()):
+            skip("it has no background work")
+
+        async def question() -> None:
+            plugin = self.make()
+            if hasattr(plugin, "aopen"):
+                await plugin.aopen()
+            try:
+                working = asyncio.ensure_future(plugin.background())
+                await asyncio.wait([working], timeout=0.05)
+                if not working.done():
+                    await passes_cancellation(working, "background()")
+            finally:
+                await plugin.aclose()
+
+        ask(question)
 
     @_speaking
     def test_importing_it_is_cheap(self) -> None:

@@ -29,6 +29,7 @@ from ..money.price_list import PriceList
 from ..money.pricing import Price
 from ..people.language import ENGLISH, Language
 from ..plugin.catalogue import Catalogue
+from ..plugin_base import give_state_folder
 from ..store.database import Database
 from ..store.jobs import Duplicates
 from ..store.spool import Spool
@@ -88,6 +89,7 @@ class Household:
         self.folder = folder
         self.service = service or FakeService()
         self.provider = provider or FakeProvider(self.service)
+        give_state_folder(self.provider, folder / "state" / "plugins" / "providers" / "fake")
         self.routes = tuple(routes)
         self.limits = limits or Limits()
         self.clock = FakeClock()
