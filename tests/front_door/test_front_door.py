@@ -97,6 +97,7 @@ PUBLIC = [
     "service_tables",
     "signature",
     "unique_names",
+    "without_thinking",
 ]
 
 

@@ -35,6 +35,7 @@ from batchd import (
     FileSink,
     FindsBatches,
     FromFile,
+    Hello,
     Installation,
     Json,
     Limits,
@@ -81,9 +82,11 @@ from batchd import (
     UnpackLimits,
     Usage,
     WorkerLost,
+    Workers,
     account_advice,
     cell_text,
     covered,
+    describe_node,
     free_names,
     hookimpl,
     read_json_line,
@@ -208,6 +211,9 @@ class Translate(PromptBuilder[Settings]):
         response.text = "other"  # type: ignore[misc]
         return {"translation": response.text, "language": response.body.get("language")}
 
+    def pattern(self, cell: Callable[[str], str]) -> Body | None:
+        return {"messages": [{"role": "user", "content": cell("text")}]}
+
     def encode(self, rows: Iterable[Row], common: Body) -> Iterator[bytes | Failure]:
         return super().encode(rows, common)
 
@@ -293,6 +299,10 @@ class MailProvider(BatchProvider[MailSettings]):
         if submission.requests > 1:
             raise NotKnownYet("The letters are not opened yet.")
         raise CannotFind("Letters cannot be looked through.")
+
+    async def find_rows(self, submission: Submission) -> Sequence[str]:
+        assert_type(submission.rows_key, str)
+        return []
 
     def account(self) -> Mapping[str, str]:
         return {"project": "reviews"}
@@ -554,7 +564,10 @@ class Kitchen(Executor[Settings]):
         return run_task(function, task)
 
     def nodes(self) -> Sequence[Node]:
-        return [Node("kitchen", "0.2.0", "3.11", {"batchd-mail": "1.0"})]
+        assert_type(self.hello, Hello)
+        assert_type(self.hello.here, Node)
+        assert_type(Workers(number=2), Workers)
+        return [describe_node(self.hello), Node("kitchen", "0.2.0", "3.11", {"batchd-mail": "1.0"})]
 
 
 class Closed(Executor[Settings]):
@@ -777,6 +790,7 @@ class TestKitchen(ExecutorConformance):
     """An executor's tests."""
 
     tasks_at_a_time = 9
+    on_the_loop = True
 
     def make(self) -> Kitchen:
         return Kitchen(Settings())

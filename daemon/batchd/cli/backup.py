@@ -18,7 +18,7 @@ from .call import Call, json_option, pass_call
 @json_option
 @pass_call
 def backup(call: Call, target: Path, *, force: bool, finished: bool, as_json: bool) -> None:
-    """Back up what the daemon works on into the new folder TO, while it runs or not.
+    """Back up what the daemon works on into the new folder TO.
 
     In it are the database, the dropped file, the rows and the answers of each job that is not finished, and the
     configuration without its secrets. Not in it are inbox, outbox, archive and plugins. The folder appears whole or not

@@ -20,10 +20,10 @@ ROLES = ("reader", "prompt", "provider", "live", "sink", "observer", "executor",
 @click.command("new-plugin")
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), required=True, help="What it is to be; live answers a row a call.")
-@click.option("--file", "single", is_flag=True, help="One file for the plugin_dir, instead of a package to install.")
+@click.option("--file", is_flag=True, help="One file for the plugin_dir, instead of a package to install.")
 @json_option
 @pass_call
-def new_plugin(call: Call, name: str, *, role: str, single: bool, as_json: bool) -> None:
+def new_plugin(call: Call, name: str, *, role: str, file: bool, as_json: bool) -> None:
     """Write a plugin called NAME that works, with its tests.
 
     A package goes into ./batchd-NAME: code, tests that inherit the conformance kit, README, CI. With --file it is one
@@ -40,7 +40,7 @@ def new_plugin(call: Call, name: str, *, role: str, single: bool, as_json: bool)
 
     plugin = NewPlugin.named(name, role)
     here = Environment.here()
-    if single:
+    if file:
         folder, to_set = _plugin_dir(call)
         files = plugin.single()
         install = None
@@ -49,13 +49,13 @@ def new_plugin(call: Call, name: str, *, role: str, single: bool, as_json: bool)
         install = install_line(here, str(folder), editable=True)
         files = plugin.package(install=install_line(here, ".", editable=True))
     written = [folder / path for path in files]
-    there = [path for path in ([folder] if not single else written) if path.exists()]
+    there = [path for path in ([folder] if not file else written) if path.exists()]
     if there:
         raise PluginError(f"{there[0]} exists already. Nothing was written; choose another name, or move it away.")
     for path, text in zip(written, files.values(), strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
-    tests = _tests(folder, single=single, module=plugin.module)
+    tests = _tests(folder, single=file, module=plugin.module)
     if as_json:
         record = {
             "files": [str(path) for path in written],

@@ -37,7 +37,7 @@ def pause(call: Call, name: str | None, *, as_json: bool) -> int:
 @json_option
 @pass_call
 def resume(call: Call, name: str | None, *, as_json: bool) -> int:
-    """Let the sending go on: all that is paused, or the provider or route NAME.
+    """Let the sending go on: all of it, or of a provider or route NAME.
 
     \b
     Examples:
