@@ -147,6 +147,9 @@ class ColonReader(Reader[ColonSettings]):
                     continue
                 yield [left, right] if colon else BadRow([left], Failure("colon", "There is no colon in this line."))
 
+    def read_many(self, source: Source) -> Iterator[Sequence[Sequence[str] | Sequence[Json] | BadRow]]:
+        yield list(self.read(source))
+
     def describe(self) -> Mapping[str, Json]:
         return {"comment": self.settings.comment}
 
