@@ -14,7 +14,7 @@ TEST_WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 # many processes that the tests start takes a fraction of a second longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-pythons lint format lock bench bench-peers bench-live bench-cluster cluster-demo cluster-tests soak faults power-cuts field properties folders house answers recording wheel clean help
+.PHONY: demo test test-fast test-pythons lint format lock bench bench-peers bench-live bench-cluster cluster-demo cluster-tests soak faults power-cuts field properties folders house answers site recording wheel clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -125,6 +125,9 @@ house: $(STAMP)  ## the picture of the house in docs/architecture.md, from the i
 answers: $(STAMP)  ## the table of shapes in docs/answers.md, from the tests
 	$(BIN)/python -m tests.provider_faults.shape_table
 
+site: $(STAMP)  ## the docs site, in .site/html; every link in it is followed
+	$(BIN)/python -m tests.docs.site
+
 recording: $(STAMP)  ## the picture of the demo in README.md
 	$(BIN)/python -m tests.docs.recording
 
@@ -132,4 +135,4 @@ wheel: $(STAMP)  ## the wheel and the source archive, in dist/
 	$(BIN)/python -m build
 
 clean:  ## delete everything that was installed or built
-	rm -rf $(VENV) .pythons .flexllm .servers dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .site .pythons .flexllm .servers dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -70,6 +70,7 @@ CHECKED = (
     "docs/promises.md",
     "docs/real-key.md",
     "docs/service.md",
+    "docs/tutorial.md",
     "docs/validate.md",
     "docs/web.md",
 )
