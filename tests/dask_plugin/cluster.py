@@ -42,7 +42,7 @@ class Cluster:
     def start_scheduler(self) -> None:
         """Start it, or start it again at the same address. Returns once it listens."""
         arguments = ["--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard", "--no-jupyter"]
-        self.scheduler = self._started("scheduler", arguments, {})
+        self.scheduler = self._started("scheduler", arguments, {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "4s"})
         until = time.monotonic() + STARTS_WITHIN
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
@@ -69,6 +69,14 @@ class Cluster:
     def kill(self, name: str) -> None:
         """As a machine that loses its power: all of it at once."""
         _kill(self.nodes.pop(name))
+
+    def stand_still(self, name: str) -> None:
+        """As a machine that is suspended: it does nothing, and nobody is told."""
+        os.killpg(self.nodes[name].pid, signal.SIGSTOP)
+
+    def go_on(self, name: str) -> None:
+        """It goes on where it stood, with what it was at."""
+        os.killpg(self.nodes[name].pid, signal.SIGCONT)
 
     def kill_scheduler(self) -> None:
         """At once."""
@@ -115,10 +123,11 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def cluster(folder: Path, nodes: int = 2, **of_node: bool) -> Iterator[Cluster]:
-    """A scheduler and so many nodes, named node-1, node-2 …"""
+    """A scheduler and so many nodes, named node-1, node-2 …; without nodes no scheduler either."""
     ours = Cluster(folder)
     try:
-        ours.start_scheduler()
+        if nodes:
+            ours.start_scheduler()
         for number in range(1, nodes + 1):
             ours.start_node(f"node-{number}", **of_node)
         yield ours

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +21,8 @@ from .rig import ClusterRig
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dask"), pytest.mark.field("neighbours")]
 
 ROWS, PART_ROWS = 160, 4
+AWAY = 60.0 if os.environ.get("BATCHD_LONG") else 2.0
+"""Seconds that the shared folder is gone."""
 
 
 @pytest.fixture
@@ -85,6 +91,98 @@ def test_a_worker_a_node_the_scheduler_and_the_daemon_are_killed(
     assert not counts.wrong, str(counts)
     assert repeated_parts(rig) <= 2 + 2 + 2, "each of the four took one or two parts along"
     assert rig.results() == on_one_machine(tmp_path / "alone")
+
+
+def test_a_node_stands_still_and_the_shared_folder_goes_away(rig: ClusterRig, there: Cluster, tmp_path: Path) -> None:
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("needs root and the mount command")
+    there.wait_for_nodes()
+    with shared(tmp_path / "exported", rig.folders["spool"]) as share:
+        life = begun(rig)
+        rig.drop_rows("may", ROWS)
+        progressed(rig, 20)
+        there.stand_still("node-1")
+        progressed(rig, 60)
+        share.leave()
+        until(lambda: b"the spool is not there" in rig.said() or b"No such file" in rig.said(), "the daemon says so")
+        time.sleep(AWAY)  # the fault itself, as long as it lasts
+        assert [*rig.folders["spool"].iterdir()] == [], "nothing was written below the mount point"
+        assert not life.ended
+        share.come_back()
+        progressed(rig, ROWS)
+        there.go_on("node-1")  # it finishes what was done elsewhere long ago
+        rig.drain(life)
+        assert life.stop() == 0
+        counts = rig.checked()
+        assert not counts.wrong, str(counts)
+        assert repeated_parts(rig) <= 2 + 4, "those of the node, and those that the folder was taken away from"
+
+
+def test_nodes_that_come_late_or_have_something_else(rig: ClusterRig, there: Cluster, tmp_path: Path) -> None:
+    there.close()
+    life = begun(rig)
+    rig.drop_rows("may", 8)
+    until(lambda: "cannot be reached" in said_of(rig, "workers"), "the daemon says that there is no scheduler")
+    there.start_scheduler()
+    until(lambda: "has no workers" in said_of(rig, "workers"), "the daemon says that there is no node")
+    odd = tmp_path / "odd" / "batchd_odd-1.0.dist-info"
+    odd.mkdir(parents=True)
+    (odd / "METADATA").write_text("Metadata-Version: 2.1\nName: batchd-odd\nVersion: 1.0\n")
+    (odd / "entry_points.txt").write_text("[batchd]\nodd = os\n")
+    there.start_node("odd", env={"PYTHONPATH": str(odd.parent)})
+    until(lambda: "batchd-odd 1.0, which the daemon does not have" in said_of(rig, "node odd"), "the odd one is named")
+    assert not rig.rows_built(), "it is not used"
+    there.start_node("node-1", nanny=True)
+    rig.drain(life)
+    assert set(rig.nodes_seen()) == {"node-1"}
+    until(lambda: not said_of(rig, "workers"), "all is well with the workers")
+    listed = rig.batchd("nodes")
+    assert listed.returncode == 0, listed.stderr
+    assert "✓ node-1: 1 task at a time" in listed.stdout
+    assert "✗ odd: is not used: it has the plugin batchd-odd 1.0" in listed.stdout
+    checked = rig.batchd("check")
+    assert "✗ node odd: It is not used" in checked.stdout
+    there.kill("odd")
+    until(lambda: not said_of(rig, "node odd"), "a node that went away is not named any more")
+    assert life.stop() == 0
+
+
+def said_of(rig: ClusterRig, subject: str) -> str:
+    """What `batchd status` has about it."""
+    found = rig.query("SELECT text FROM conditions WHERE subject = ?", subject)
+    return str(found[0]["text"]) if found else ""
+
+
+class Share:
+    """A folder that is mounted elsewhere, and may be taken away under those who use it."""
+
+    def __init__(self, exported: Path, mounted: Path) -> None:
+        self.exported, self.mounted, self.is_there = exported, mounted, False
+
+    def come_back(self) -> None:
+        """Mount it."""
+        done = subprocess.run(["mount", "--bind", self.exported, self.mounted], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"cannot mount here: {done.stderr.strip()}")
+        self.is_there = True
+
+    def leave(self) -> None:
+        """Take it away."""
+        subprocess.run(["umount", "--lazy", self.mounted], check=True)
+        self.is_there = False
+
+
+@contextmanager
+def shared(exported: Path, mounted: Path) -> Iterator[Share]:
+    """Mounted there."""
+    exported.mkdir(mode=0o700)
+    share = Share(exported, mounted)
+    share.come_back()
+    try:
+        yield share
+    finally:
+        if share.is_there:
+            share.leave()
 
 
 def on_one_machine(folder: Path) -> object:

@@ -10,6 +10,7 @@ from typing import IO
 import pytest
 
 from batchd.contracts import Limits, RemoteBatch, Submission
+from batchd.domain.lifecycle import Pack
 from batchd.domain.subjects import Subject
 from batchd.errors import CannotFind, NotKnownYet, RejectedError, RemoteMissing, SubmissionRefused, TransientError
 from batchd.model import BatchPhase, BatchStatus, Failure, Json, Problem
@@ -484,3 +485,23 @@ async def test_a_batch_that_is_missing_for_a_moment_is_not_given_up(make_househo
     await run(household)
     assert statuses(household) == ["ok"] * 9
     assert service.creates == 1
+
+
+async def test_requests_that_were_written_anew_since_they_were_planned_are_planned_again(
+    make_household: MakeHousehold,
+) -> None:
+    """By a machine that was thought dead and goes on: what was admitted is sent, and nothing else."""
+    household = make_household()
+    household.drop("reviews/may.csv", csv_of(NINE))
+    written = 0
+    async with household.living() as daemon:
+        await daemon.take_in()
+        while (action := await daemon.step()) is not None:
+            if isinstance(action, Pack) and not written:
+                for path in (household.folder / "state/jobs").glob("*/parts/*.requests.1.jsonl"):
+                    path.write_bytes(path.read_bytes().replace(b"review", b"another review"))
+                    written += 1
+    assert written
+    assert statuses(household) == ["ok"] * 9
+    asked = [content(request) for requests in household.service.files.values() for request in requests]
+    assert sorted(asked) == NINE

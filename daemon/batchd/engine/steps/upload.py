@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
+from dataclasses import replace
 
 from ...domain.lifecycle import Upload
-from ...domain.records import Batch
+from ...domain.records import Batch, Part, PartState
 from ...errors import RejectedError, SubmissionRefused
 from ...files import replacing
 from ...money.lanes import Lane
@@ -27,7 +29,11 @@ async def upload(context: Context, action: Upload) -> None:
         await context.store.pauses.take_back()
         if (await context.store.batches.get(batch.key)).state is not batch.state:
             return
-    await _write_input(context, batch)
+    if changed := await _write_input(context, batch):
+        # A machine that was thought dead wrote them once more, maybe with another plugin.
+        again = [replace(part, state=PartState.UNPLANNED, batch=None) for part in changed]
+        await context.store.batches.returned(batch, "its requests are not those that were planned", again)
+        return
     attempt = await context.store.batches.uploading(batch)
     try:
         async with limited(provider, "take a file", more=batch.size / SLOWEST_UPLOAD):
@@ -46,15 +52,26 @@ async def upload(context: Context, action: Upload) -> None:
         context.accounts.passed(batch.provider, batch.model, Stage.UPLOAD)
 
 
-async def _write_input(context: Context, batch: Batch) -> None:
+async def _write_input(context: Context, batch: Batch) -> list[Part]:
+    """The parts whose requests are not as they were planned and admitted; then there is no input file."""
     parts = await context.store.batches.parts(batch.key)
-    requests = [context.spool.requests(part) for part in parts]
+    changed: list[Part] = []
 
     def write() -> None:
         context.spool.make_batch(batch.key)
-        with replacing(context.spool.batch_input(batch.key)) as target:
-            for path in requests:
-                with path.open("rb") as lines:
+        with contextlib.suppress(_Changed), replacing(context.spool.batch_input(batch.key)) as target:
+            for part in parts:
+                begun = target.tell()
+                with context.spool.requests(part).open("rb") as lines:
                     shutil.copyfileobj(lines, target)
+                if target.tell() - begun != part.size:
+                    changed.append(part)
+            if changed:
+                raise _Changed
 
     await asyncio.to_thread(write)
+    return changed
+
+
+class _Changed(Exception):
+    """Requests are not as they were planned."""
