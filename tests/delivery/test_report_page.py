@@ -260,3 +260,13 @@ CONTRAST = """() => {
     return (one + .05) / (other + .05)
   }))
 }"""
+
+
+def test_what_batchd_says_of_failed_rows_is_in_the_language_of_the_page():
+    message = "Line 4 has 3 cells, but the header has 2. Write a , for each empty cell."
+    examples = [{"row": 2, "message": message}, {"row": 5, "message": "quota of gpt-5 exceeded"}]
+    failures = [{"code": "ragged", "rows": 2, "examples": examples}]
+    text = Read(page(Language("vi"), failures=failures)).text
+    assert "Dòng 3: Dòng 4 có 3 ô, còn dòng tiêu đề có 2." in text
+    assert "quota of gpt-5 exceeded" in text, "what a service says stays as it is"
+    assert message in Read(page(failures=failures)).text

@@ -6,19 +6,22 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import batchd
 import batchd_files
+import batchd_prompts
 import batchd_tables
 from batchd.delivery.held_notes import held_text
 from batchd.people.language import Language
 from batchd.people.reasons import reason_in
 from batchd.testing.household import Household
 
-HOMES = [Path(str(each.__file__)).parent for each in (batchd, batchd_files, batchd_tables)]
+HOMES = [Path(str(each.__file__)).parent for each in (batchd, batchd_files, batchd_prompts, batchd_tables)]
 REASONS = tomllib.loads((HOMES[0] / "people" / "reasons.toml").read_text())["vi"]
 NAME = re.compile(r"\{([a-z]+)\}")
 ELSEWHERE = {"testing", "app", "review.py"}
@@ -32,13 +35,13 @@ def test_each_sentence_tells_what_the_english_one_does():
 
 
 def test_every_reason_for_which_a_file_is_refused_has_a_translation():
-    told = [
+    told = {
         each
         for home in HOMES
         for path in home.rglob("*.py")
         if not ELSEWHERE & set(path.parts)
         for each in refusals(path)
-    ]
+    }
     assert len(told) > 60
     missing = [reason for reason in told if reason_in(reason, "vi") == reason]
     assert not missing, "\n".join(missing)
@@ -46,37 +49,115 @@ def test_every_reason_for_which_a_file_is_refused_has_a_translation():
 
 def refusals(path: Path) -> Iterator[str]:
     """The sentences of the refusals in a module, as far as they stand there, for the person who dropped the file."""
-    tree = ast.parse(path.read_text())
-    known = {"QUESTION": "question.md"}
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            known |= dict(zip([node.targets[0].id], written(node.value, known), strict=False))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("FileRefused") and len(node.args) > 1:
-            for text in written(node.args[1], known):
+    if not CALLS.search(path.read_text()):
+        return
+    for function in functions(path):
+        nodes, local = list(ast.walk(function)), scope_of(path)
+        for node in nodes:
+            assigned(node, local)
+        for node in nodes:
+            at = where(path, node) if isinstance(node, ast.Call) else None
+            if at is None or len(cast("ast.Call", node).args) <= at:
+                continue
+            held = "." if ast.unparse(cast("ast.Call", node).func) == "Refusal" else ""  # it ends a sentence
+            for text in written(cast("ast.Call", node).args[at], local):
+                text += held
                 reason = text.replace("X8", "").partition("For the operator")[0].strip()
-                if reason.strip("X7 "):
+                # A sentence that is told elsewhere, before or behind.
+                reason = re.sub(r"^(\[X7\] )?X7\.? (?=[A-Z])|^\[X7\] |(?<=[.]) ?X7$", "", reason)
+                if reason.strip("X7. "):
                     yield reason
 
 
-def written(node: ast.expr, known: dict[str, str]) -> list[str]:
-    """What an expression can say: X7 for each value, X8 for words that are put together elsewhere."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return [node.value]
+def where(path: Path, call: ast.Call) -> int | None:
+    """Which argument of this call says why, if it is one of those."""
+    name = ast.unparse(call.func).rpartition(".")[2]
+    return 0 if (path.name, name) == ("questions.py", "ValueError") else WHERE.get(name)
+
+
+CONSTANTS = {"QUESTION": "question.md", "NAME": "question.md", "FOR_THE_OPERATOR": "For the operator: "}
+Scope = dict[str, list[ast.expr]]
+WHERE = {"FileRefused": 1, "reject": 3, "Failure": 1, "Refusal": 1, "without_question": 2}
+"""The calls that hand a file back, hold it or fail a row, and which of their arguments says why."""
+
+
+VALUES = {"amount", "at_most", "_either", "quoted", "clean", "str", "len", "sorted", "min", "max"}
+"""Functions that give values, and no sentences."""
+CALLS = re.compile(rf"\b({'|'.join(WHERE)}|ValueError)\(")
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The functions of a module and of its classes."""
+    body = [part for each in parsed(path).body for part in (each.body if isinstance(each, ast.ClassDef) else [each])]
+    return [each for each in body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def scope_of(path: Path) -> Scope:
+    """What the names of a module stand for."""
+    scope: Scope = {name: [ast.Constant(value)] for name, value in {**CONSTANTS, "": str(path)}.items()}
+    for each in parsed(path).body:
+        assigned(each, scope)
+    return scope
+
+
+def assigned(node: ast.AST, scope: Scope) -> None:
+    """Note what a name stands for."""
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        scope[node.targets[0].id] = [*scope.get(node.targets[0].id, []), node.value]
+
+
+@cache
+def sources() -> dict[Path, str]:
+    return {path: path.read_text() for home in HOMES for path in home.rglob("*.py")}
+
+
+@cache
+def returned(name: str) -> list[tuple[ast.expr, Scope]]:
+    """What the functions of this name return."""
+    found = []
+    for path in [path for path, text in sources().items() if f"def {name}(" in text]:
+        for function in [each for each in functions(path) if each.name == name]:
+            nodes, local = list(ast.walk(function)), scope_of(path)
+            for node in nodes:
+                assigned(node, local)
+            found += [(node.value, local) for node in nodes if isinstance(node, ast.Return) and node.value]
+    return found
+
+
+def module(scope: Scope) -> object:
+    """Where the names of a scope are from."""
+    return cast("ast.Constant", scope[""][0]).value
+
+
+def written(node: ast.expr, scope: Scope, *, depth: int = 4) -> list[str]:
+    """What an expression can say: X7 for each value, X8 for words that are told elsewhere."""
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) else ["X7"]
+    if isinstance(node, ast.Await):
+        return written(node.value, scope, depth=depth)
     if isinstance(node, ast.IfExp):
-        return [*written(node.body, known), *written(node.orelse, known)]
+        return [*written(node.body, scope, depth=depth), *written(node.orelse, scope, depth=depth)]
+    if isinstance(node, ast.FormattedValue):
+        return written(node.value, scope, depth=depth)
     if isinstance(node, ast.JoinedStr):
-        parts = []
-        for part in node.values:
-            if isinstance(part, ast.Constant):
-                parts.append(str(part.value))
-                continue
-            value = cast("ast.FormattedValue", part).value
-            name = value.id if isinstance(value, ast.Name) else ""
-            elsewhere = name in {"advice", "hint", "reason", "refusal"} or "_for_operator" in ast.unparse(value)
-            parts.append(known.get(name, "X8" if elsewhere else "X7"))
-        return [re.sub(r"^X7 (has a header|is empty)", r"The sheet “X7” \1", "".join(parts))]
-    return []
+        texts = ["".join(each) for each in product(*(written(part, scope, depth=depth) for part in node.values))]
+        return [re.sub(r"^X7 (has a header|is empty)", r"The sheet “X7” \1", text) for text in texts]
+    if isinstance(node, ast.Name) and node.id in {"advice", "hint", "reason", "refusal"} and node.id not in scope:
+        return ["X8"]
+    if "_for_operator" in ast.unparse(node):
+        return ["X8"]
+    if depth and isinstance(node, ast.Name) and node.id in scope:
+        return [text for value in scope[node.id] for text in written(value, scope, depth=depth - 1)]
+    if depth and isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id not in VALUES:
+        found = returned(node.func.id)
+        here = [each for each in found if module(each[1]) == module(scope)] or found
+        return [text or "X7" for value, local in here for text in written(value, local, depth=depth - 1)] or ["X7"]
+    return ["X7"]
 
 
 def test_a_reason_of_several_sentences_is_said_with_what_it_tells():

@@ -154,3 +154,13 @@ async def test_a_job_says_until_when_its_refused_rows_rest(house: House) -> None
             assert f":{clock}" in fact[: fact.index("</div>")]
         record = await web.program().json(f"/api/v1/jobs/{job}")
         assert record["job"]["timestamps"]["rests_until"] == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))
+
+
+async def test_why_a_file_was_handed_back_is_in_the_language_of_the_page(house: House) -> None:
+    job = await asyncio.to_thread(house.run, "elsewhere/may.csv", ["good"])
+    async with served(house) as web:
+        browser = await web.browser()
+        page = await browser.text(f"/jobs/{job}?lang=vi")
+        assert "Tập tin trong thư mục elsewhere không được xử lý." in page
+        assert "For the operator: " in page
+        assert "Files in the folder elsewhere are not processed." in await browser.text(f"/jobs/{job}?lang=en")

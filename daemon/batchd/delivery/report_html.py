@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..people.language import Language
+from ..people.reasons import reason_in
 from .charts import bars
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def report_html(report: Mapping[str, Any], language: Language, *, name: str) -> 
         cheaper=_cheaper(cost),
         columns=[_column(column, language) for column in report["answers"]],
         more_columns=report["more_answer_columns"],
-        failures=[{**failure, "advice": _advice(failure["code"], language)} for failure in report["failures"]],
+        failures=[_failure(each, language) for each in report["failures"]],
         failed_file=next((posixpath.basename(each) for each in report["files"] if ".failed." in each), None),
         line=_time_line(report["timestamps"], language),
         json_file=f"{posixpath.basename(name).removesuffix('.html')}.json",
@@ -122,6 +123,12 @@ def _column(record: Mapping[str, Any], language: Language) -> _Column:
 def _range(each: Mapping[str, float], language: Language) -> str:
     low, high = (language.number(float(f"{each[key]:.3g}")) for key in ("from", "to"))
     return low if low == high else language.say("report.range", low=low, high=high)
+
+
+def _failure(failure: Mapping[str, Any], language: Language) -> dict[str, Any]:
+    """With what to do, and with what batchd says of its rows in the language of the page. What others say stays."""
+    said = [{**each, "message": reason_in(each["message"], language.code)} for each in failure["examples"]]
+    return {**failure, "examples": said, "advice": _advice(failure["code"], language)}
 
 
 def _advice(code: str, language: Language) -> str:

@@ -12,6 +12,8 @@ from functools import cache
 
 from .language import Code
 
+FOR_THE_OPERATOR = "For the operator: "
+"""What follows in a reason is not for the person who dropped the file."""
 _LONGEST = 10_000
 _NAME = re.compile(r"\\\{([a-z]+)\\\}")
 
@@ -32,7 +34,11 @@ def _sentences(language: Code) -> Sequence[tuple[re.Pattern[str], str]]:
 
     pairs = tomllib.loads(files(__package__).joinpath("reasons.toml").read_text(encoding="utf-8"))[language]
     found = [
-        (re.compile(_NAME.sub(r"(?P<\1>.+?)", re.escape(english)) + r"(?= |$)", re.DOTALL), said)
+        # What a sentence tells after a colon, up to its end, may be of several sentences.
+        (
+            re.compile(_NAME.sub(r"(?P<\1>.+?)", re.escape(english)) + ("$" if english.endswith("}") else "(?= |$)")),
+            said,
+        )
         for english, said in sorted(pairs, key=lambda pair: -len(_NAME.sub("", re.escape(pair[0]))))
     ]
     return tuple(found)
@@ -47,12 +53,16 @@ def _said(text: str, sentences: Sequence[tuple[re.Pattern[str], str]]) -> str | 
             continue
         rest = _said(text[match.end() :].lstrip(), sentences)
         if rest is not None:
-            return f"{_filled(said, match)} {rest}".rstrip()
+            return f"{_filled(said, match, sentences)} {rest}".rstrip()
     return None
 
 
-def _filled(said: str, match: re.Match[str]) -> str:
-    return re.sub(r"{([a-z]+)}", lambda name: _as_there(match[name[1]]), said)
+def _filled(said: str, match: re.Match[str], sentences: Sequence[tuple[re.Pattern[str], str]]) -> str:
+    def tell(name: re.Match[str]) -> str:
+        value = match[name[1]]
+        return (_said(value, sentences) if " " in value else None) or _as_there(value)
+
+    return re.sub(r"{([a-z]+)}", tell, said)
 
 
 def _as_there(value: str) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from ..people.language import LANGUAGES, Language
+from ..people.reasons import FOR_THE_OPERATOR, reason_in
 from ..status.formatting import clean
 from ..status.job_words import state_in_words
 from ..status.story import severity
@@ -92,6 +93,16 @@ class Words:
                 break
             size //= 1_000
         return f"{self.language.number(size)} {unit}"
+
+    def told(self, reason: str) -> str:
+        """Why a file was handed back or held, or a row failed, in the language of the page where that is known."""
+        said, mark, rest = reason.partition(FOR_THE_OPERATOR)
+        whole = said.rstrip()
+        in_language = reason_in(whole, self.language.code)
+        if in_language == whole:
+            in_language = reason_in(f"{whole}.", self.language.code)  # one that is a part of a sentence
+            in_language = whole if in_language == f"{whole}." else in_language
+        return f"{in_language} {mark}{rest}" if mark else in_language
 
     def advice(self, code: str) -> str:
         """What the person who dropped a file can do about rows that failed with this code."""
@@ -174,6 +185,7 @@ class PageView:
                 finished=words.finished,
                 size=words.size,
                 advice=words.advice,
+                told=words.told,
                 query=self.query,
                 **values,
             )

@@ -7,12 +7,9 @@ import asyncio
 from ...delivery.archive import put_into_rejected, reserve
 from ...domain.lifecycle import Reject
 from ...domain.records import Job
-from ...people.reasons import reason_in
+from ...people.reasons import FOR_THE_OPERATOR, reason_in
 from ..context import Context
 from .output_names import archive_elsewhere
-
-FOR_THE_OPERATOR = "For the operator: "
-"""What follows in a reason is not for the person who dropped the file; it stands last in the note."""
 
 
 async def reject(context: Context, job: Job, code: str, reason: str) -> None:

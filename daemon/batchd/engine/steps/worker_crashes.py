@@ -8,9 +8,10 @@ from ...domain.lifecycle import Action, Deliver
 from ...domain.records import Job, JobState, Part
 from ...errors import NodeLost, WorkerLost
 from ...model import Failure
+from ...people.reasons import FOR_THE_OPERATOR
 from ...workers.limits import Hung
 from ..context import Context
-from .reject import FOR_THE_OPERATOR, reject
+from .reject import reject
 
 logger = logging.getLogger(__name__)
 
