@@ -31,7 +31,10 @@ async def test_a_daemon_of_its_own_has_the_lock_and_ends_with_the_client(shop: P
     with Client(folder=shop) as client:
         job = client.submit([{"review": "good"}, {"review": "bad"}], route="reviews")
         assert job.wait(120).rows["ok"] == 1
-        assert [row.status for row in job.results()] == ["ok", "failed"]
+        # As over the API: see test_client.py.
+        good, bad = job.results().to_list()
+        assert good == {"review": "good", "answer": "re: good", "status": "ok", "error": None}
+        assert bad == {"review": "bad", "answer": None, "status": "failed", "error": "The model declined."}
         # A second one would pay twice; it says how to use the first.
         with pytest.raises(StateLocked, match=r'Another batchd .*Client\("http://127.0.0.1:\d+", token='):
             Client(folder=shop / "config.toml")

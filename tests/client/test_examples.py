@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -39,3 +42,22 @@ def test_the_programs_run(
     assert "reviews/june" in said
     run("notebook.py", ('folder="shop"', f'"{there.address}"'))
     assert "re: Works well." in capsys.readouterr().out
+
+
+def test_the_calls_of_curl_on_the_page_are_answered(there: Running, tmp_path: Path) -> None:
+    page = (EXAMPLES.parents[1] / "docs" / "web.md").read_text("utf-8")
+    lines = [line for line in page.splitlines() if line.startswith("curl ")]
+    assert len(lines) == 2
+    (tmp_path / "may.csv").write_text("review\nby curl\n")
+    for line in lines:
+        done = subprocess.run(
+            ["bash", "-c", line.replace("http://127.0.0.1:8321", there.address).replace("curl ", "curl -sf ")],
+            cwd=tmp_path,
+            env={**os.environ, "TOKEN": there.token},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        assert json.loads(done.stdout)

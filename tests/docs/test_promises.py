@@ -46,6 +46,7 @@ def test_the_promises_are_those_that_are_kept_now() -> None:
         "No neighbour starves another",
         "Nobody reads another team's results",
         "The page is for those who were let in",
+        "A program and an assistant do what they may",
     ]
 
 

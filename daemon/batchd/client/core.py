@@ -7,12 +7,11 @@ import os
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
 from .api import Api
-from .embedded import EmbeddedDaemon, configuration_of
 from .errors import (
     ClientError,
     JobIsHeld,
@@ -26,6 +25,9 @@ from .errors import (
 from .loop import BackgroundLoop
 from .tables import SentFile
 from .values import AnsweredRow, CostEstimate, JobStatus
+
+if TYPE_CHECKING:
+    from .embedded import EmbeddedDaemon
 
 WhenHeld: TypeAlias = Literal["raise", "wait"]
 
@@ -54,7 +56,12 @@ class Core:
                 'Name the daemon: the address of one that runs, Client("http://127.0.0.1:8321"); or a folder with a '
                 'config.toml, Client(folder="shop").'
             )
-        self._own = None if folder is None else EmbeddedDaemon(configuration_of(folder))
+        self._own: EmbeddedDaemon | None = None
+        if folder is not None:
+            # It knows configurations, which a client of a daemon that runs does without.
+            from .embedded import EmbeddedDaemon, configuration_of
+
+            self._own = EmbeddedDaemon(configuration_of(folder))
         self._api = None if address is None else Api(address, token or os.environ.get(TOKEN) or None)
         self._opening = asyncio.Lock()
         self.loop = BackgroundLoop()

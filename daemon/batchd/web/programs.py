@@ -24,6 +24,9 @@ ROWS_AT_ONCE = 500
 """Rows that are read in one go: some 10 ms of work in a thread."""
 WRITE_WITHIN = 60.0
 """Seconds that a program may take for a piece of the results before it is let go."""
+RESULTS_AT_ONCE = 16
+"""Programs that get results at a time; more wait."""
+_results = asyncio.Semaphore(RESULTS_AT_ONCE)
 ESTIMATES_AT_ONCE = 2
 _estimates = asyncio.Semaphore(ESTIMATES_AT_ONCE)
 _encode = msgspec.json.Encoder().encode
@@ -62,16 +65,17 @@ async def results(desk: Desk, request: web.Request) -> web.StreamResponse:
     def piece() -> bytes:
         return b"".join(_encode(_line(row, names, answers)) + b"\n" for row in islice(remaining, ROWS_AT_ONCE))
 
-    # The first piece before the answer begins: what is wrong with the working files can still be said in words.
-    ready = await desk.read(piece)
-    response = web.StreamResponse()
-    response.content_type = "application/x-ndjson"
-    await response.prepare(request)
-    while request.method != "HEAD" and ready:
-        async with asyncio.timeout(WRITE_WITHIN):
-            await response.write(ready)
-        ready = await asyncio.to_thread(piece)
-    return response
+    async with _results:
+        # The first piece before the answer begins: what is wrong with the working files can still be said in words.
+        ready = await desk.read(piece)
+        response = web.StreamResponse()
+        response.content_type = "application/x-ndjson"
+        await response.prepare(request)
+        while request.method != "HEAD" and ready:
+            async with asyncio.timeout(WRITE_WITHIN):
+                await response.write(ready)
+            ready = await asyncio.to_thread(piece)
+        return response
 
 
 def _line(row: ResultRow, names: list[str], answers: list[str]) -> dict[str, Any]:
