@@ -32,6 +32,7 @@ MAX_LAYERS = 2
 _HEAD, _BLOCK = 4_096, 1 << 16
 _GZIP = b"\x1f\x8b\x08"
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_RARE = (b"\x1f", b"\xff")
 _UNDER_A_KEY = re.compile(rb'\s*\{\s*"\w+"\s*:\s*\[\s*(?=\{)')
 _STRUCTURE = re.compile(rb'\\.|["{}\[\]\n]', re.DOTALL)
 
@@ -85,7 +86,8 @@ def is_packed(file: IO[bytes], start: int) -> bool:
         if head[:3] == _GZIP or head[:2] in _UTF_16:
             return True
         while head:
-            if any(b"\n" + mark in head for mark in (_GZIP, *_UTF_16)):
+            # One byte of each mark stands in no JSON, and one byte is looked for ten times as fast as three.
+            if any(byte in head for byte in _RARE) and any(b"\n" + mark in head for mark in (_GZIP, *_UTF_16)):
                 return True
             more = file.read(_BLOCK)
             head = head[-3:] + more if more else b""
