@@ -55,15 +55,18 @@ def write_reviews(path: Path, rows: int) -> None:
 
 
 def read_and_plan(source: Path, folder: Path) -> None:
-    """As the daemon's workers do it, one part after the other."""
+    """As the daemon's workers do it, one part after the other; then they are compared."""
     from batchd.domain.routing import PluginSpec
+    from batchd.work.planning.identical_rows import CompareTask, Planned, compare
     from batchd.work.planning.plan import PlanTask, plan
     from batchd.work.planning.reuse import Reuse
     from batchd.work.reading.read import ReadTask, read
 
-    builder, rows = PluginSpec("template", PROMPT), str(folder / "rows.jsonl")
+    builder, rows, planned = PluginSpec("template", PROMPT), str(folder / "rows.jsonl"), []
     done = read(ReadTask(str(source), source.name, rows, PART_ROWS, PluginSpec(""), builder))
-    for first, _, offset, length in done.parts:
+    for first, number, offset, length in done.parts:
+        names = [str(folder / f"{first:09}.{kind}") for kind in ("keys", "follows", "prints", "requests")]
+        planned.append(Planned(first, number, *names))
         plan(
             PlanTask(
                 job=JOB,
@@ -81,10 +84,11 @@ def read_and_plan(source: Path, folder: Path) -> None:
                 max_line_bytes=200_000_000,
                 model=MODEL,
                 # As for every route with `temperature` 0: rows that ask the same are asked once.
-                reuse=Reuse("openai", str(folder / f"{first:09}.keys")),
+                reuse=Reuse("openai", str(folder / f"{first:09}.keys"), prints=str(folder / f"{first:09}.prints")),
                 skip_empty=True,
             )
         )
+    compare(CompareTask(planned, str(folder / "leaders"), provider="openai", endpoint="/v1/chat/completions"))
 
 
 def lean_read_and_plan(source: Path, folder: Path) -> None:

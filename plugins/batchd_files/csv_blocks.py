@@ -23,16 +23,17 @@ def cells_of(text: str, form: Form, width: int) -> tuple[list[list[str]], int] |
     """
     if "\0" in text or "\ufeff" in text:
         return None
-    ends = text.count("\r")
-    if ends and ends != text.count("\r\n"):
-        return None
     lines = text.split("\n")
     if not lines[-1]:
         del lines[-1]
     if max(map(len, lines)) > MAX_LINE:
         return None
     delimiter, quote = form.delimiter, form.quote
-    plain = [line.removesuffix("\r") for line in lines] if ends else lines
+    plain = lines
+    if ends := text.count("\r"):
+        plain = [line.removesuffix("\r") for line in lines]
+        if sum(map(len, lines)) - sum(map(len, plain)) != ends:
+            return None  # some ends of lines have no other half
     if not quote or quote not in text:
         rows = [line.split(delimiter) for line in plain]
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +18,10 @@ from batchd.domain.routing import PluginSpec
 from batchd.errors import PluginError
 from batchd.model import BadRow, Failure, Json
 from batchd.work.part_files import write_results
-from batchd.work.planning.identical_rows import write_follows
+from batchd.work.planning.identical_rows import CompareTask, Planned, compare, read_follows, write_follows
 from batchd.work.planning.pattern import _SHOWN, pattern_of
 from batchd.work.planning.plan import PlanTask, plan
-from batchd.work.planning.reuse import Reuse
+from batchd.work.planning.reuse import Reuse, key_records, read_keys
 from batchd.workers import worker_plugins
 
 PLUGINS = '''
@@ -129,18 +130,19 @@ COMMON = st.sampled_from(
     [{"max_tokens": 5, "temperature": 0}, {"a": {"z": 1, "b": "\u2028"}}, {"n": 2, "max_tokens": 3}]
 )
 QUICK = settings(
-    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 
 
-def planned(folder: Path, task: PlanTask) -> tuple[Any, dict[str, bytes]]:
-    """What a plan says, and what it leaves."""
-    for name in ("requests", "failures", "keys"):
+def planned(folder: Path, task: PlanTask) -> tuple[Any, ...]:
+    """What a plan says, what it leaves, and the keys of rows that follow others and of those that they follow."""
+    for name in ("requests", "failures"):
         (folder / name).unlink(missing_ok=True)
     done = plan(task)
-    return done, {
-        name: (folder / name).read_bytes() for name in ("requests", "failures", "keys") if (folder / name).exists()
-    }
+    left = {name: (folder / name).read_bytes() for name in ("requests", "failures") if (folder / name).exists()}
+    followers = read_keys(str(folder / "keys")).followers
+    told = {*followers, *followers.values()}
+    return done, left, followers, {row: key for row, key in key_records(folder / "keys") if row in told}
 
 
 def task(folder: Path, records: Sequence[Any], prompt: PluginSpec, **more: Any) -> PlanTask:
@@ -209,6 +211,56 @@ def test_a_template_comes_to_the_same_bytes_in_both_ways(
     assert planned(tmp_path, many) == planned(tmp_path, single)
 
 
+TEXTS = st.sampled_from(["a", "b", "c", "", "x" * 300])
+FEW = st.tuples(st.just("1"), TEXTS).map(list)
+
+
+@given(st.lists(FEW, min_size=1, max_size=14), st.integers(1, 5), st.integers(1, 30), PROMPTS, st.booleans())
+@QUICK
+def test_rows_of_several_parts_that_ask_the_same_are_found_in_both_ways(
+    tmp_path: Path, plugins: str, records: list[Any], part_rows: int, at_once: int, prompt: dict[str, Any], more: bool
+) -> None:
+    found = []
+    for kind in ("template", "one_by_one"):
+        parts = []
+        for first in range(0, len(records), part_rows):
+            folder = tmp_path / f"{kind}.{first}"
+            folder.mkdir(exist_ok=True)
+            (folder / "follows").unlink(missing_ok=True)
+            part = Planned(
+                first, part_rows, *(str(folder / name) for name in ("keys", "follows", "prints", "requests"))
+            )
+            reuse = Reuse("p", part.keys, prints=part.prints)
+            spec = PluginSpec(kind, prompt, plugin_dir=plugins)
+            plan(task(folder, records[first : first + part_rows], spec, first=first, reuse=reuse, skip_empty=True))
+            parts.append(part)
+        leaders = tmp_path / f"{kind}.leaders"
+        leaders.unlink(missing_ok=True)
+        comparing = CompareTask(parts, str(leaders), more, "p", "/v1/chat/completions")
+        again = compare(comparing, keys_at_once=at_once)
+        kept = sorted(key_records(leaders))
+        found.append((again, [read_follows(part.follows) for part in parts], kept))
+        assert compare(comparing, keys_at_once=at_once) == again
+    assert found[0] == found[1]
+
+
+def test_prints_of_two_processes_are_not_compared(tmp_path: Path, plugins: str) -> None:
+    # Hashes differ from one process to the next; and two texts may have the same one.
+    parts = []
+    for first, prints in ((0, [7, 1, 2]), (2, [8, 3, 4]), (4, [7, 1, 2])):
+        folder = tmp_path / str(first)
+        folder.mkdir()
+        part = Planned(first, 2, *(str(folder / name) for name in ("keys", "follows", "prints", "requests")))
+        records = [["1", "same"], ["1", f"other {first}"]]
+        plan(task(folder, records, PluginSpec("template", {"user": "{{ text }}"}, plugin_dir=plugins), first=first))
+        Path(part.prints or "").write_bytes(array("q", prints).tobytes())
+        parts.append(part)
+    assert compare(CompareTask(parts, str(tmp_path / "leaders"))) == [2, 4]
+    assert [read_follows(part.follows) for part in parts] == [{}, {2: 0}, {4: 0}]
+    assert compare(CompareTask([parts[0], parts[2]], str(tmp_path / "leaders"))) == [4]
+    assert read_follows(parts[2].follows) == {4: 0}, "the same print alone is no reason"
+
+
 def test_thousands_of_rows_come_to_the_same_bytes(tmp_path: Path, plugins: str) -> None:
     records: list[Any] = [[str(number), f'Review {number % 2_500} "quoted", ngon quá'] for number in range(4_000)]
     records[1_500] = BadRow(["!"], Failure("odd", "This record is odd."))
@@ -243,10 +295,10 @@ def test_what_a_rule_or_a_picture_needs_is_built_one_by_one(plugins: str, way: s
 
 
 def test_a_text_with_such_a_beginning_shows_something() -> None:
-    unseen = [
-        char for char in map(chr, range(0x110000)) if not "\ud800" <= char <= "\udfff" and rows.shows_nothing(char)
-    ]
-    assert [char for char in unseen if char.encode()[0] in _SHOWN] == []
+    places = [*range(0x80), *range(0xC0, 0x2C0), *range(0x400, 0x480), *range(0x4000, 0xA000)]
+    certain = [char for char in map(chr, places) if char.encode()[0] in _SHOWN]
+    assert len(certain) > 20_000
+    assert [char for char in certain if rows.shows_nothing(char)] == []
 
 
 def test_the_pattern_of_a_base_is_not_that_of_a_builder_that_asks_something_else(tmp_path: Path, plugins: str) -> None:

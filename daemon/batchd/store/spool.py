@@ -17,6 +17,7 @@ state/jobs/<job>/origins                     of a later step of a chain: which r
 state/jobs/<job>/pictures/<hash>             the pictures that its rows name, as they were when it read them
 state/jobs/<job>/parts/<first>.requests.<attempt>.jsonl
 state/jobs/<job>/parts/<first>.keys.<attempt>
+state/jobs/<job>/parts/<first>.prints.<attempt>   what each of its rows asks, in short, to compare parts
 state/jobs/<job>/parts/<first>.follows       which rows ask the same as a row of another part, and follow it
 state/jobs/<job>/leaders                     what the rows of its pilot ask, for the rows that are asked later
 state/jobs/<job>/parts/<first>.corrections.<attempt>   what was wrong with the answers of before
@@ -137,6 +138,10 @@ class Spool:
     def keys(self, part: Part) -> Path:
         """What the part's requests ask, as keys, where answers are reused."""
         return self.job(part.job) / "parts" / f"{part.first}.keys.{part.attempt}"
+
+    def prints(self, part: Part) -> Path:
+        """What each of the part's rows asks, in short."""
+        return self.job(part.job) / "parts" / f"{part.first}.prints.{part.attempt}"
 
     def follows(self, part: Part) -> Path:
         """Which rows of the part follow a row of another one."""

@@ -152,7 +152,7 @@ async def _refused_as_a_whole(
 def _remove_attempt(context: Context, part: Part) -> None:
     spool = context.spool
     files = [spool.requests(part), spool.answers(part), index_of(spool.answers(part)), spool.keys(part)]
-    files += [spool.corrections(part)]
+    files += [spool.corrections(part), spool.prints(part)]
     files += [spool.results(part)] if part.results else []
     for file in files:
         file.unlink(missing_ok=True)

@@ -20,9 +20,21 @@ async def compare_parts(context: Context, job: Job, parts: Sequence[Part]) -> bo
         return False
     spool = context.spool
     task = CompareTask(
-        [Planned(part.first, part.rows, str(spool.keys(part)), str(spool.follows(part))) for part in planned.values()],
+        [
+            Planned(
+                part.first,
+                part.rows,
+                str(spool.keys(part)),
+                str(spool.follows(part)),
+                str(spool.prints(part)),
+                str(spool.requests(part)),
+            )
+            for part in planned.values()
+        ],
         leaders=str(spool.leaders(job.id)),
         more=any(part.later for part in parts),
+        provider=job.route.provider,
+        endpoint=job.route.endpoint,
     )
     again = await context.local.run(compare, task)
     if again:

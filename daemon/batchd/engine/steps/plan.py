@@ -123,4 +123,5 @@ async def _reuse(context: Context, job: Job, part: Part) -> Reuse | None:
         each=each,
         ahead=ahead,
         ahead_since=now - KEPT,
+        prints=None if part.rows == job.rows else str(spool.prints(part)),
     )

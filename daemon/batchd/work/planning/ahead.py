@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
@@ -68,9 +68,8 @@ def remember_ahead(
         if requests is None or len(once) == len(lines):
             return
         keys = RequestKeys(provider, endpoint)
-        for row, body in _requests(requests):
-            if row in lines and row not in leaders:
-                _keep_one(book, keys.key(body), lines[row], at)
+        for row, body in bodies_of(requests, lines.keys() - leaders.keys()):
+            _keep_one(book, keys.key(body), lines[row], at)
 
 
 def _keep_one(book: AnswerCache, key: bytes, line: bytes, at: float) -> None:
@@ -85,12 +84,12 @@ def _at(key: bytes, place: int) -> bytes:
     return blake2b(key + place.to_bytes(8, "big"), digest_size=16).digest() if place else key
 
 
-def _requests(path: str) -> Iterator[tuple[int, bytes]]:
-    """Row and body of each request of a part."""
+def bodies_of(path: str, rows: Collection[int]) -> Iterator[tuple[int, bytes]]:
+    """Row and body of the requests of a part for these rows."""
     for line in _lines(path):
         request = _decode(line)
         asked = RequestId.read(request.custom_id)
-        if asked is not None:
+        if asked is not None and asked.row in rows:
             yield asked.row, bytes(request.body)
 
 

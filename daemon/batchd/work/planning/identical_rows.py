@@ -8,6 +8,7 @@ at the end. The first row of the file that asks something is the one that is ask
 from __future__ import annotations
 
 import struct
+from array import array
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,9 +18,12 @@ from pathlib import Path
 from ...answers.joining import ResultLine
 from ...files import replacing
 from ...model import Usage
+from ...store.answer_cache import RequestKeys
 from ..kept_answers import whole_outcomes
 from ..part_files import decode_results, result_lines_of, write_results
-from .reuse import copied, key_record, key_records
+from .ahead import bodies_of
+from .repeats import read_prints, repeated
+from .reuse import RECORD, copied, key_record, key_records, key_records_in
 
 _PAIR = struct.Struct("<QQ")
 KEYS_AT_ONCE = 250_000
@@ -28,38 +32,47 @@ KEYS_AT_ONCE = 250_000
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A planned part: its first row, its number of rows, the file with its keys, and the one for rows that follow."""
+    """A planned part: its first row, its number of rows, the file with its keys, and the one for rows that follow.
+
+    If there are `prints`, not all rows have a key: it is made of the `requests`.
+    """
 
     first: int
     rows: int
     keys: str
     follows: str
+    prints: str | None = None
+    requests: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CompareTask:
     """Compare the requests of these parts, in row order. `leaders` is a file with those of parts that were sent before.
 
-    With `more` to be planned later, it is written.
+    With `more` to be planned later, it is written. `provider` and `endpoint` are those of the requests.
     """
 
     parts: Sequence[Planned]
     leaders: str
     more: bool = False
+    provider: str = ""
+    endpoint: str = ""
 
 
 def compare(task: CompareTask, *, keys_at_once: int = KEYS_AT_ONCE) -> Sequence[int]:
     """Write down the rows that follow a row of another part. Returns the first rows of the parts that have such."""
     before = Path(task.leaders)
-    files = [before, *(Path(part.keys) for part in task.parts)]
-    keys = sum(file.stat().st_size for file in files if file.exists()) // len(key_record(0, bytes(16)))
+    records = _keys_to_compare(task, keys_at_once)
+    if records is None:
+        return []
+    keys = sum(map(len, records)) // RECORD + (before.stat().st_size // RECORD if before.exists() else 0)
     passes = min(256, max(1, -(-keys // keys_at_once)))
     follows: dict[int, bytearray] = defaultdict(bytearray)
     new = bytearray()
     for number in range(passes):
         leaders = {key: row for row, key in key_records(before) if key[0] * passes >> 8 == number}
         for part, each in enumerate(task.parts):
-            for row, key in key_records(Path(each.keys)):
+            for row, key in key_records_in(records[part]):
                 if key[0] * passes >> 8 != number:
                     continue
                 known = len(leaders)
@@ -78,6 +91,35 @@ def compare(task: CompareTask, *, keys_at_once: int = KEYS_AT_ONCE) -> Sequence[
             written.write(kept)
             written.write(new)
     return [task.parts[part].first for part in sorted(follows)]
+
+
+def _keys_to_compare(task: CompareTask, at_once: int) -> Sequence[bytes] | None:
+    """The keys of each part's rows that may ask the same as a row of another part; None if there are none."""
+    prints = [read_prints(part.prints) for part in task.parts]
+    told = [each for each in prints if each is not None]
+    suspects: set[int] | None = None
+    # Where rows were sent before, or are planned later, and where prints cannot be compared, each row needs its key.
+    comparable = len({process for process, _ in told}) <= 1 and not any(
+        each is None and Path(part.keys).exists() for part, each in zip(task.parts, prints, strict=True)
+    )
+    if comparable and not task.more and not Path(task.leaders).exists():
+        suspects = repeated([each for _, each in told], at_once=at_once)
+        if not suspects:
+            return None
+    keys = RequestKeys(task.provider, task.endpoint)
+    own = [each[1] if each is not None else None for each in prints]
+    return [_keys_of(part, each, suspects, keys) for part, each in zip(task.parts, own, strict=True)]
+
+
+def _keys_of(part: Planned, prints: array[int] | None, suspects: set[int] | None, keys: RequestKeys) -> bytes:
+    """The records of the rows with these prints, of all rows if there are none; in order."""
+    if prints is None:
+        return Path(part.keys).read_bytes() if Path(part.keys).exists() else b""
+    rows = {row for row, each in enumerate(prints, start=part.first) if each and (suspects is None or each in suspects)}
+    known = {row: key for row, key in key_records(Path(part.keys)) if row in rows}
+    if len(known) < len(rows):
+        known |= {row: keys.key(body) for row, body in bodies_of(part.requests, rows - known.keys())}
+    return b"".join(key_record(row, known[row]) for row in sorted(known))
 
 
 def read_follows(path: str | None) -> dict[int, int]:

@@ -125,7 +125,10 @@ class RowBlock:
 
     def sizes(self, cut: Cut) -> Sequence[int]:
         """The bytes of the requests."""
-        sizes = [sum(map(len, cut.pieces))] * len(self.numbers)
+        around = sum(map(len, cut.pieces))
+        if len(cut.slots) == 1:  # the usual case
+            return [around + size for size in map(len, self.texts[cut.slots[0]])]
+        sizes = [around] * len(self.numbers)
         for slot in cut.slots:
             sizes = list(map(add, sizes, map(len, self.texts[slot])))
         return sizes

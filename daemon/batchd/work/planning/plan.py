@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,17 @@ from .pattern import Pattern, RowBlock, RowBlocks, pattern_of
 from .plan_task import EMPTY as EMPTY
 from .plan_task import PlanDone as PlanDone
 from .plan_task import PlanTask as PlanTask
+from .repeats import Repeats
 from .request_file import FRAME_BYTES, PartRequests
-from .reuse import Reuse, recalled
+from .reuse import recalled
 
 
 def plan(task: PlanTask) -> PlanDone:
     """Write the request file. A row without a request, or with a request that was answered before, is settled here."""
     settled = decode_results(Path(task.settled)) if task.settled else {}
+    for path in (task.reuse.keys, task.reuse.prints) if task.reuse is not None else ():
+        if path is not None:
+            Path(path).unlink(missing_ok=True)  # it was planned before, with rows that are not asked now
     with ExitStack() as stack:
         file = stack.enter_context(replacing(Path(task.requests)))
         planned = PartRequests(task, file, stack)
@@ -42,8 +46,6 @@ def plan(task: PlanTask) -> PlanDone:
     if planned.outcomes:
         lines = sorted([*settled.values(), *planned.outcomes], key=lambda line: line.row)
         write_results(Path(task.failures), lines)
-    if task.reuse is not None and not planned.has_keys:
-        Path(task.reuse.keys).unlink(missing_ok=True)  # it was planned before, with rows that are not asked now
     return planned.done()
 
 
@@ -61,9 +63,11 @@ def _plan(task: PlanTask, planned: PartRequests, left_out: Collection[int], prog
         blocks = RowBlocks(*section, pattern.body.slots, about, left_out, task.given_up)
         if not corrections and (task.reuse is None or not task.reuse.recalls):
             progress.ours = True
-            key_of = _key_maker(task.reuse, pattern, task.endpoint)
+            repeats = _repeats(task, pattern)
             for block in blocks:
-                planned.add_many(block, pattern, key_of)
+                planned.add_many(block, pattern, repeats)
+            if repeats is not None and task.reuse is not None:
+                repeats.write(Path(task.reuse.keys))
             return
         bodies = _of_blocks(blocks, pattern, progress)
     if corrections:
@@ -76,11 +80,14 @@ def _plan(task: PlanTask, planned: PartRequests, left_out: Collection[int], prog
             planned.add(number, what)
 
 
-def _key_maker(reuse: Reuse | None, pattern: Pattern, endpoint: str) -> Callable[[bytes], bytes] | None:
-    """Makes the key of a request with ordered keys, if those that ask the same are asked once."""
+def _repeats(task: PlanTask, pattern: Pattern) -> Repeats | None:
+    """To find rows that ask the same; None if each is asked."""
+    reuse = task.reuse
     if reuse is None or not reuse.once(pattern.body.filled(dict.fromkeys(pattern.body.slots, b""))):
         return None
-    return RequestKeys(reuse.provider, endpoint).key_of_ordered
+    key_of = RequestKeys(reuse.provider, task.endpoint).key_of_ordered
+    prints = Path(reuse.prints) if reuse.prints is not None else None
+    return Repeats(task.first, task.length, pattern, key_of, prints=prints)
 
 
 def _of_blocks(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
@@ -18,6 +18,7 @@ from ...requests.json_lines import on_one_line
 from ...requests.rules import BodyRules, too_long, writes
 from .pattern import Cut, Pattern, RowBlock
 from .plan_task import EMPTY, PlanDone, PlanTask
+from .repeats import Repeats
 from .reuse import Keyed, Recalled, key_record
 
 FRAME_BYTES = 200
@@ -43,11 +44,6 @@ class PartRequests:
         self._requests = self._size = self._output_tokens = self._unlimited = 0
         self._reused, self._saved, self._empty = 0, Usage(), 0
 
-    @property
-    def has_keys(self) -> bool:
-        """Whether any row has a key."""
-        return self._keys is not None
-
     def add(self, number: int, what: bytes | Failure | Keyed | Recalled) -> None:
         """Add the next row: its request, or its outcome without one."""
         if type(what) is bytes:
@@ -55,7 +51,11 @@ class PartRequests:
         elif type(what) is Keyed:
             body, key = what
             if key in self._asked or self._ask(number, body):
-                self._note_keys([key_record(number, key)])
+                if self._keys is None:
+                    assert self._task.reuse is not None, "only a job that reuses answers has keys"
+                    # A file of its own for each part costs time, so only where there is a key.
+                    self._keys = self._stack.enter_context(replacing(Path(self._task.reuse.keys)))
+                self._keys.write(key_record(number, key))
                 self._asked.add(key)
         elif isinstance(what, Recalled):
             self.outcomes.append(what.outcome)
@@ -67,25 +67,28 @@ class PartRequests:
         elif isinstance(what, Failure):
             self._fail(number, storable(what.code), storable(what.message))
 
-    def add_many(self, block: RowBlock, pattern: Pattern, key_of: Callable[[bytes], bytes] | None) -> None:
-        """Add the next rows, whose requests have this pattern. `key_of` makes the keys of those that are asked once."""
+    def add_many(self, block: RowBlock, pattern: Pattern, repeats: Repeats | None) -> None:
+        """Add the next rows, whose requests have this pattern. `repeats` are those that ask the same, if asked once."""
         for number, failure in block.others:
             self.add(number, failure)
         if not block.numbers:
             return
-        keys = [] if key_of is None else list(map(key_of, block.bodies(pattern.ordered)))
         sizes = block.sizes(pattern.body)
-        if self._may_fail(block, pattern, max(sizes)) or not (
-            len(set(keys)) == len(keys) and self._asked.isdisjoint(keys)
-        ):
-            for row, (number, body) in enumerate(zip(block.numbers, block.bodies(pattern.body), strict=True)):
-                self.add(number, Keyed(body, keys[row]) if keys else body)
-            return
-        lines = on_one_line(self._lines(block, pattern.body)) if block.may_be_cut else self._lines(block, pattern.body)
+        may_fail = self._may_fail(block, pattern, max(sizes))
+        if repeats is not None and (may_fail or not repeats.all_new(block)):
+            repeats.asked(block, self._ask)
+        elif may_fail:
+            for number, body in zip(block.numbers, block.bodies(pattern.body), strict=True):
+                self._ask(number, body)
+        else:
+            self._ask_many(block, pattern, sizes)
+
+    def _ask_many(self, block: RowBlock, pattern: Pattern, sizes: Sequence[int]) -> None:
+        """Write the requests, none of which breaks a rule."""
+        lines = self._lines(block, pattern.body)
+        if block.may_be_cut:
+            lines = on_one_line(lines)
         self._file.write(lines)
-        if keys:
-            self._note_keys(map(key_record, block.numbers, keys))
-            self._asked.update(keys)
         number = len(block.numbers)
         self._requests += number
         self._size += len(lines)
@@ -129,13 +132,6 @@ class PartRequests:
         self._output_tokens += most
         self._unlimited += self._writes and not most
         return True
-
-    def _note_keys(self, records: Iterable[bytes]) -> None:
-        if self._keys is None:
-            assert self._task.reuse is not None, "only a job that reuses answers has keys"
-            # A file of its own for each part costs time, so only where there is a key.
-            self._keys = self._stack.enter_context(replacing(Path(self._task.reuse.keys)))
-        self._keys.writelines(records)
 
     def _fail(self, number: int, code: str, message: str) -> None:
         self.outcomes.append(ResultLine(number, False, code=code, message=message))

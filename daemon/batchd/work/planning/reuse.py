@@ -39,6 +39,8 @@ class Reuse:
 
     Without a `book` only requests of the same part share an answer: `all` of them, or those with `temperature` 0, or
     none, if `each` row is to have an answer of its own. `ahead` has the answers to rows that were asked ahead.
+
+    `prints` is the file for what is compared with other parts where no keys are made, None if there are no others.
     """
 
     provider: str
@@ -49,6 +51,7 @@ class Reuse:
     each: bool = False
     ahead: str | None = None
     ahead_since: float = 0.0
+    prints: str | None = None
 
     @property
     def recalls(self) -> bool:
@@ -160,7 +163,16 @@ class Keys:
 
 def key_records(path: Path) -> Iterable[tuple[int, bytes]]:
     """The rows and their keys in such a file, in row order; none if it is not there."""
-    return _RECORD.iter_unpack(path.read_bytes()) if path.exists() else ()
+    return key_records_in(path.read_bytes()) if path.exists() else ()
+
+
+def key_records_in(records: bytes) -> Iterable[tuple[int, bytes]]:
+    """The rows and their keys in such records."""
+    return _RECORD.iter_unpack(records)
+
+
+RECORD = _RECORD.size
+"""Bytes of a record."""
 
 
 def read_keys(path: str | None) -> Keys:
