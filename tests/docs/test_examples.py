@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from batchd import BatchProvider, Observer, PromptBuilder, Reader, Row, Sink
+from batchd import Observer, Sink
 from batchd.domain.routing import PluginSpec, Route
 from batchd.plugin.catalogue import Catalogue
 from batchd.testing.conformance import (
-    BatchProviderConformance,
-    CommandConformance,
     ExecutorConformance,
     ObserverConformance,
-    PromptBuilderConformance,
-    ReaderConformance,
     SinkConformance,
 )
 from batchd.testing.household import Household
@@ -35,40 +30,6 @@ PLUGINS = EXAMPLES / "plugins"
 
 def made(role: str, kind: str, **settings: Any) -> Any:
     return Catalogue.load(PLUGINS).create(role, kind, settings)
-
-
-class TestEcho(BatchProviderConformance):
-    def make(self) -> BatchProvider[Any]:
-        provider: BatchProvider[Any] = made("provider", "echo")
-        return provider
-
-
-class TestLanguage(PromptBuilderConformance):
-    def make(self) -> PromptBuilder[Any]:
-        builder: PromptBuilder[Any] = made("prompt_builder", "language")
-        return builder
-
-    def rows(self) -> Sequence[Row]:
-        return [Row(0, ["text"], ["Good morning."]), Row(1, ["text"], ["Chào buổi sáng."])]
-
-    def answers(self) -> Sequence[str]:
-        return ["Vietnamese", " English.\n"]
-
-
-class TestMarkdown(SinkConformance):
-    def make(self) -> Sink[Any]:
-        sink: Sink[Any] = made("sink", "markdown")
-        return sink
-
-
-class TestDatabase(SinkConformance):
-    def make(self) -> Sink[Any]:
-        sink: Sink[Any] = made("sink", "database", path=str(self.folder / "results.db"))
-        return sink
-
-    def seen(self) -> Any:
-        with closing(sqlite3.connect(self.folder / "results.db")) as database:
-            return database.execute("SELECT * FROM results ORDER BY job, row").fetchall()
 
 
 class TestPost(SinkConformance):
@@ -89,33 +50,6 @@ class TestPost(SinkConformance):
         return dict(self.receiver.pages)
 
 
-class TestLines(ReaderConformance):
-    def make(self) -> Reader[Any]:
-        reader: Reader[Any] = made("reader", "lines")
-        return reader
-
-    def samples(self) -> Mapping[str, bytes]:
-        return {"two.txt": "Good morning.\nChào buổi sáng.\n".encode(), "crlf.txt": b"one\r\ntwo"}
-
-    def broken(self) -> Mapping[str, bytes]:
-        return {"bad.txt": b"good\n\xff\xfe\ngood again\n"}
-
-    def large(self, rows: int) -> tuple[str, Iterator[bytes]]:
-        return "large.txt", (b"a line of text\n" for _ in range(rows))
-
-
-@pytest.mark.slow
-class TestCommand(ExecutorConformance):
-    """An executor."""
-
-    tasks_at_a_time = 6
-
-    def make(self) -> Any:
-        executor = made("executor", "command", command=["nice", "-n", "19"])
-        executor.number = 2
-        return executor
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("RAY_ADDRESS"), reason="RAY_ADDRESS names no Ray cluster")
 class TestRay(ExecutorConformance):
@@ -123,12 +57,6 @@ class TestRay(ExecutorConformance):
 
     def make(self) -> Any:
         return made("executor", "ray", address=os.environ["RAY_ADDRESS"])
-
-
-class TestFinished(ObserverConformance):
-    def make(self) -> Observer[Any]:
-        observer: Observer[Any] = made("observer", "finished")
-        return observer
 
 
 class TestHeartbeat(ObserverConformance):
@@ -142,20 +70,6 @@ class TestHeartbeat(ObserverConformance):
     def make(self) -> Observer[Any]:
         observer: Observer[Any] = made("observer", "heartbeat", url=self.receiver.url)
         return observer
-
-
-class TestLate(CommandConformance):
-    def make(self) -> Any:
-        return Catalogue.load(PLUGINS).commands()["late"]
-
-    def test_it_names_what_takes_long(self) -> None:
-        times = {"old": "2026-01-01T00:00:00Z", "new": "9999-01-01T00:00:00Z"}
-        jobs = [
-            {"source": f"{name}.csv", "finished": False, "in_words": "waits", "timestamps": {"claimed": at}}
-            for name, at in times.items()
-        ]
-        done = CliRunner().invoke(self.make()(self.installation(jobs=jobs, settings={"after": "2h"})), [])
-        assert (done.exit_code, done.output) == (1, "old.csv: waits\n")
 
 
 @pytest.fixture(autouse=True)
@@ -216,6 +130,32 @@ async def test_the_echo_answers_with_the_question(tmp_path: Path) -> None:
         await living.take_in()
         await living.drain()
     assert household.outbox()["may.results.md"].decode().splitlines()[2] == "| Bonjour | Bonjour? | ok |"
+
+
+def test_the_tests_of_the_examples_pass(tmp_path: Path) -> None:
+    """As an author runs them, in a folder of their own."""
+    options = [
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(tmp_path),
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:asyncio",
+        "-W",
+        "error",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *options, str(EXAMPLES / "plugin_tests")],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PLUGINS), *filter(None, sys.path)])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_tally_counts(tmp_path: Path) -> None:

@@ -40,10 +40,11 @@ def test_every_role_passes_its_tests_the_types_and_the_style(tmp_path: Path) -> 
         written(f"one-{role}", "--role", role, "--file")
     sources = [str(path) for path in tmp_path.glob("batchd-*/src")]
     tests = [str(path) for path in tmp_path.glob("batchd-*/tests")]
-    examples = [str(path) for path in EXAMPLES.glob("[po]*/*.py") if not path.name.startswith("test_")]
+    examples = [str(path) for path in EXAMPLES.glob("[po]*/*.py") if path.name != "test_objects.py"]
     single = [str(tmp_path / "plugins.d" / f"_test_one_{role}.py") for role in ("provider", "command")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sources, *tests, *filter(None, sys.path)])}
-    mypy = {**environment, "MYPYPATH": os.pathsep.join([*sources, *tests, str(tmp_path / "plugins.d")])}
+    shown = [str(EXAMPLES / each) for each in ("plugins", "package")]
+    mypy = {**environment, "MYPYPATH": os.pathsep.join([*sources, *tests, str(tmp_path / "plugins.d"), *shown])}
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-W", "error", "--rootdir", str(tmp_path)]
     runs = [
         subprocess.Popen([sys.executable, *command], env=env, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
