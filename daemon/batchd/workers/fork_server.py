@@ -25,11 +25,13 @@ def fork_server() -> ForkServerContext:
 def start_fork_server() -> None:
     """Start the process that forks the workers, so that its imports run before a command needs them.
 
-    It and the workers ignore the hang-up of a terminal: the daemon ends them in good order.
+    It and the workers ignore the hang-up of a terminal and Ctrl-C there: the daemon ends them in good order.
     """
     fork_server()
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # What is ignored when a process begins stays so: this one would print a traceback while it imports.
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGHUP, signal.SIGINT)}
     try:
         forkserver.ensure_running()
     finally:
-        signal.signal(signal.SIGHUP, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
