@@ -14,7 +14,7 @@ from typing import TypeAlias
 from ..model import BatchPhase
 from ..money.lanes import Lane
 from .records import Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState, QueuedPart
-from .states import PILOT, Trial
+from .states import PILOT, USELESS, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +329,8 @@ def _part_actions(view: JobView) -> Iterator[JobAction]:
             yield Plan(job.id, part.first)
     if job.cancelled and (view.later or view.parts.get(PartState.UNPLANNED) or view.parts.get(PartState.PLANNED)):
         yield Skip(job.id)
+    elif job.state is JobState.HELD and job.reason_code == USELESS:
+        return  # nothing is asked or delivered until a person has seen what came
     elif job.state is JobState.PLANNING and not job.cancelled:
         # Also if no row is left to ask: admission records that, and the prices.
         if not view.parts.get(PartState.UNPLANNED):

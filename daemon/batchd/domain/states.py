@@ -51,6 +51,8 @@ class Trial(StrEnum):
 
 PILOT = "pilot"
 """The reason for which a job is held whose pilot is answered."""
+USELESS = "useless"
+"""The reason for which a job is held whose first answers are all of no use."""
 
 
 class HeldFor(StrEnum):
@@ -86,5 +88,7 @@ CALLS_REPEATED = "calls_repeated"
 of these has reserved its cost a second time until the batch is collected."""
 LIVE_WEIGHT = "live_weight"
 """The same, and never stored: how many turns its calls get for one of other jobs."""
+LIVE_TRUSTED = "live_trusted"
+"""The same: rows of its job are answered already, so that its first answers need not be looked at."""
 LIVE_RATE = "live_rate"
 """The same: how fast its calls are made, in words."""

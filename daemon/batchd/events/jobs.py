@@ -153,7 +153,7 @@ class JobMoved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobHeld(Event):
-    """A job is not sent, or not sent again: because of what it could cost, or until a person has seen its pilot."""
+    """A job is not sent, or not sent again: because of what it could cost, or until a person has seen some answers."""
 
     source: str
     reason: str

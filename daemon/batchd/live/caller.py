@@ -253,6 +253,15 @@ class Caller:
             if self.trouble is not None and row.begun >= self._troubled_at:
                 self._well()
             batch.settled(line, ok=answer.failure is None and answer.status < 400)
+            if batch.is_useless(row, line):
+                await self._end(batch)
+
+    async def _end(self, batch: LiveBatch) -> None:
+        """Nothing more of the batch is asked: a person is to look at what came."""
+        try:
+            await batch.cancel()
+        except OSError as error:
+            self._troubled(error)
 
     def _over_with(self, task: asyncio.Task[None]) -> None:
         self.calls.discard(task)

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from ..answers.meaning import read_output_line
 from ..contracts import BatchProvider, LiveProvider, RemoteBatch, Submission
-from ..domain.states import CALLS_REPEATED, LIVE_RATE, LIVE_WEIGHT
+from ..domain.states import CALLS_REPEATED, LIVE_RATE, LIVE_TRUSTED, LIVE_WEIGHT
 from ..errors import RemoteMissing, TransientError
 from ..model import BatchPhase, BatchStatus, Json, Purged, RequestId, Result
 from .caller import Rate
@@ -64,6 +64,8 @@ class LiveBatchProvider(BatchProvider[Any]):
         lane = self._lanes.of_batch(batch.key)
         weight = batch.details.get(LIVE_WEIGHT, 1)
         live.weight = weight if isinstance(weight, int) else 1
+        if batch.details.get(LIVE_TRUSTED):
+            live.first_answers = None
         live.news.clear()
         if not live.over:
             lane.probe()

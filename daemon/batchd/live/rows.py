@@ -12,7 +12,9 @@ from pathlib import Path
 
 import msgspec
 
+from ..answers.meaning import read_line
 from ..model import RequestId
+from ..sending.useless_answers import FIRST, Came, Suspicion, judge, suspect
 from .journal import Journal, JournalState
 
 BYTES_PER_TOKEN = 3.0
@@ -61,6 +63,8 @@ class LiveBatch:
     held: bool = False
     """A person has paused it: no call begins."""
     over: bool = False
+    first_answers: list[Suspicion] | None = None
+    """Those of no use, while there is no other: until there is one, few rows are asked."""
     _rows: Iterator[CallRow] = field(default_factory=lambda: iter(()))
     _next: CallRow | None = None
     _again: list[tuple[float, int, CallRow]] = field(default_factory=list)
@@ -87,6 +91,8 @@ class LiveBatch:
         row = batch._peek(0.0)
         request = RequestId.read(row.custom_id) if row is not None else None
         batch.job = request.job if request is not None else key
+        if batch.requests - len(past.answered) > 2 * FIRST:
+            batch.first_answers = []
         journal.write()
         return batch
 
@@ -96,6 +102,8 @@ class LiveBatch:
 
     def _peek(self, now: float) -> CallRow | None:
         if self.cancelled:
+            return None
+        if self.first_answers is not None and self.in_flight + len(self.first_answers) >= FIRST:
             return None
         if self._again and self._again[0][0] <= now:
             return self._again[0][2]
@@ -130,6 +138,20 @@ class LiveBatch:
         self.journal.add(line)
         self.completed += ok
         self.failed += not ok
+
+    def is_useless(self, row: CallRow, line: bytes) -> bool:
+        """Whether this answer is of no use, and so were all that came first: then nothing more is to be asked."""
+        if self.first_answers is None:
+            return False
+        suspicion = suspect(Came.of(read_line(line)), row.body)
+        if suspicion is not None:
+            self.first_answers.append(suspicion)
+            if len(self.first_answers) < FIRST:
+                return False
+            if judge(self.first_answers) is not None:
+                return True
+        self.first_answers = None
+        return False
 
     async def cancel(self) -> None:
         """Commit that no more calls begin."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from ..domain.states import FAILED_AT_THE_END
+from ..domain.states import FAILED_AT_THE_END, USELESS
 from ..domain.subjects import DISK, EVERYTHING, Subject, SubjectKind, subjects_of
 from .formatting import count, since, span
 
@@ -69,6 +69,8 @@ def waits_for(job: JobSummary, subjects: Collection[Subject], *, awake: bool, no
     if job.state == "held":
         from ..money.budget import waits_for_money
 
+        if job.reason_code == USELESS:
+            return f"you, because {job.reason}"
         because = f", because {job.reason}" if job.reason else ""
         if waits_for_money(job.reason_code):
             return f"room in the budget{because}; to let it go on now: batchd approve {job.id}"

@@ -60,6 +60,10 @@ class LearntTables:
         rows = await self._database.read(lambda tx: tx.fetch("routes_of_batch", batch=batch.key))
         return [route_of(row["route"]) for row in rows]
 
+    async def is_trusted(self, batch: Batch) -> bool:
+        """Whether a job with rows in the batch has answers already, and not only such as a person is to look at."""
+        return bool(await self._database.read(lambda tx: tx.fetch("answered_jobs_of_batch", batch=batch.key)))
+
     async def under_way(self) -> list[tuple[Route, float]]:
         """The routes that have rows in batches, and when the oldest of these batches was made."""
         rows = await self._database.read(lambda tx: tx.fetch("routes_under_way"))

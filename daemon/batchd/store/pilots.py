@@ -1,4 +1,4 @@
-"""Pilots: jobs of which some rows were asked first, until a person lets the others be asked."""
+"""Jobs of which some rows were asked first, until a person has seen their answers: pilots, and useless answers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Pilots:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def shown(self, job: Job, reason: str) -> None:
-        """The answers of the pilot lie where people see them; the job waits for a person."""
+    async def shown(self, job: Job, reason: str, code: str = PILOT) -> None:
+        """Some answers lie where people see them, or are told in the reason; the job waits for a person."""
 
         def take(tx: Transaction) -> None:
             where = {"id": job.id, "state": job.state, "cancelled": 0}
-            if tx.update("jobs", where, state=JobState.HELD, reason=reason, reason_code=PILOT):
+            if tx.update("jobs", where, state=JobState.HELD, reason=reason, reason_code=code):
                 tx.record(JobHeld(job=job.id, source=job.source, reason=reason))
 
         await self._database.write(take)

@@ -44,7 +44,7 @@ SELECT id, state, claimed_at, route, late_at,
        WHEN 'held' THEN
            note IS NULL
            OR EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state = 'answered')
-           OR (COALESCE(reason_code, '') != 'pilot'
+           OR (COALESCE(reason_code, '') NOT IN ('pilot', 'useless')
                AND NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.later = 0
                                AND parts.state IN ('unplanned', 'planned', 'batched', 'answered')))
        -- All steps that follow are at their end.
@@ -484,6 +484,10 @@ SELECT recipe FROM proven
 
 -- name: routes_of_batch
 SELECT DISTINCT jobs.route FROM parts JOIN jobs ON jobs.id = parts.job WHERE parts.batch = :batch
+
+-- name: answered_jobs_of_batch
+SELECT 1 FROM parts JOIN jobs ON jobs.id = parts.job JOIN parts AS other ON other.job = parts.job
+WHERE parts.batch = :batch AND other.ok > 0 AND jobs.reason_code IS NOT 'useless' LIMIT 1
 
 -- name: routes_under_way
 SELECT jobs.route, MIN(batches.created_at) AS since

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ...domain.lifecycle import Collect
 from ...domain.records import Asked, Batch, Job, Part, PartState
+from ...domain.states import USELESS
 from ...errors import WorkerLost
 from ...money.budget import SURE, UNSURE
 from ...money.lanes import Lane
@@ -24,6 +25,7 @@ from .account_refusals import block, waiting_text
 from .admit import correction_of
 from .render import note_rendered, render_tasks, summary_task
 from .route_refusals import stop_job
+from .useless_answers import hold_for_a_person
 from .worker_crashes import note_hung, note_worker_crash
 
 
@@ -69,7 +71,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         next_corrections=str(spool.corrections(part, part.attempt + 1)),
         follows=str(spool.follows(part)),
         limit_key=limit_key(asked.model, job.route.params, endpoint=job.route.endpoint),
-        proven=(await context.store.jobs.totals(job.id)).ok > 0,
+        proven=job.reason_code != USELESS and (await context.store.jobs.totals(job.id)).ok > 0,
         batch_answered=batch is not None and _answered_in_part(batch),
     )
     try:
@@ -84,7 +86,8 @@ async def collect_part(context: Context, action: Collect) -> None:
         await _refused_as_a_whole(context, job, part, lane, asked, done.refusals.route, done.bill)
         return
     again = done.leftovers > 0 and not job.cancelled
-    excused = again and (cut or set(done.reasons) <= {"account_refused", "same_request"})
+    # Those that were not asked, since the answers before them were of no use, have not had their turn.
+    excused = again and (cut or done.useless is not None or set(done.reasons) <= {"account_refused", "same_request"})
     collected = replace(
         part,
         state=PartState.UNPLANNED if again else PartState.COLLECTED,
@@ -102,6 +105,9 @@ async def collect_part(context: Context, action: Collect) -> None:
         saved=part.saved + done.saved,
         worker_crashes=0,
     )
+    if done.useless is not None:
+        # Before its part counts as collected: after a crash it is judged again.
+        await hold_for_a_person(context, job, asked, done.useless)
     note_rendered(context, configured, job, part, version, done.rendered)
     said = Collected(collected, part.batch, lane, done.bill, done.reasons, asked)
     await context.store.money.collected(job, part, said)
@@ -117,7 +123,7 @@ def _answered_in_part(batch: Batch) -> bool:
 async def _note_answers(context: Context, job: Job, part: Part, asked: Asked, done: CollectDone) -> None:
     """What the answers, and the lines that were refused, say of the account and of the way of asking."""
     place = (asked.provider, asked.model)
-    if done.ok - done.reused > part.ok:
+    if done.ok - done.reused > part.ok and done.useless is None:
         context.accounts.passed(*place, Stage.ANSWERS)
         await prove(context, replace(job.route, provider=asked.provider, model=asked.model))
     account = done.refusals.account

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ...contracts import RemoteBatch
 from ...domain.records import Batch, BatchState, HeldFor, Job, JobState, Part, PartState
+from ...domain.states import USELESS
 from ...domain.subjects import EVERYTHING, Subject
 from ...errors import ProviderError
 from ...events import JobCancelled, JobRetried, count
@@ -25,6 +26,7 @@ from .owed import GIVEN_UP
 from .reject import reject
 from .route_refusals import PROVIDER_REFUSED, changed_route, go_on_by
 from .tries import CannotTry, begin
+from .useless_answers import ask_anew
 
 ASKED_WITHIN = 10.0
 """Seconds that a provider has to say whether it knows a batch: all other work waits for it."""
@@ -178,6 +180,8 @@ async def _retry(context: Context, order: Retry) -> str:
         raise NotCarriedOut(f"Job {job.id} was rejected: {job.reason} Fix the file and drop it again.")
     if job.state is JobState.DELIVERING:
         return f"Job {job.id} is tried again now, through each sink that has not published it."
+    if job.state is JobState.HELD and job.reason_code == USELESS:
+        return await ask_anew(context, job)
     if job.state is JobState.RUNNING and await _is_waiting(context, job):
         return f"{job.route.provider} is tried again now for job {job.id}."
     if job.state not in {JobState.DONE, JobState.CANCELLED}:

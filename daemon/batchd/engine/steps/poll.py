@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from ...contracts import RemoteBatch
 from ...domain.lifecycle import Poll
 from ...domain.records import Batch, Moment
-from ...domain.states import LIVE_WEIGHT
+from ...domain.states import LIVE_TRUSTED, LIVE_WEIGHT
 from ...errors import RemoteMissing
 from ...model import BatchPhase, BatchStatus, Problem
 from ...money.lanes import Lane
@@ -16,7 +16,6 @@ from ...sending.owed import ABANDONED, VANISHED
 from ...sending.stalling import StallDecision, decide_stall, unmoved_since
 from ..accounts import hold_for_account, note_account
 from ..context import ConfiguredProvider, Context
-from ..proven import prove
 from ..provider_calls import limited, open_provider, remote_of
 
 MAX_MISSING = 3_600.0
@@ -44,9 +43,6 @@ async def poll(context: Context, action: Poll) -> None:
     if was_new and status.phase in {BatchPhase.IN_PROGRESS, BatchPhase.FINALIZING, BatchPhase.COMPLETED}:
         context.quotas.accepted((batch.provider, batch.model))
         context.accounts.passed(batch.provider, batch.model, Stage.VALIDATION)
-    if status.completed and not batch.completed:
-        for route in await context.store.learnt.routes_of(batch):
-            await prove(context, route)
     if not status.phase.ended:
         left = await _still_there(context, batch, status, provider)
         if left is None:
@@ -59,12 +55,17 @@ async def poll(context: Context, action: Poll) -> None:
 
 
 async def _with_weight(context: Context, batch: Batch) -> RemoteBatch:
-    """The batch as its provider knows it; if it is ours, with the priority of its route as it is now."""
+    """The batch as its provider knows it; if it is ours, with the priority of its route as it is now.
+
+    And with whether its job has answers already.
+    """
     remote, configured = remote_of(batch), context.configured
-    if batch.lane is not Lane.LIVE or all(route.priority == 1 for route in configured.routes):
+    if batch.lane is not Lane.LIVE:
         return remote
-    weight = max((configured.priority(each.name) for each in await context.store.learnt.routes_of(batch)), default=1)
-    return replace(remote, details={**remote.details, LIVE_WEIGHT: weight})
+    routes = await context.store.learnt.routes_of(batch)
+    weight = max((configured.priority(each.name) for each in routes), default=1)
+    trusted = await context.store.learnt.is_trusted(batch)
+    return replace(remote, details={**remote.details, LIVE_WEIGHT: weight, LIVE_TRUSTED: trusted})
 
 
 async def _still_there(

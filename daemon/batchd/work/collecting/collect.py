@@ -24,6 +24,7 @@ from ...money.pricing import Terms
 from ...money.spending import Bill, Tally
 from ...plugin_base import overrides_last
 from ...sending.line_refusals import NOTHING, LineRefusals, LineVerdict
+from ...sending.useless_answers import Useless
 from ...sending.whose_fault import ServiceRefusal
 from ...workers import worker_plugins
 from ...workers.limits import ROW_TIMEOUT, Progress, limited
@@ -36,6 +37,7 @@ from ..planning.reuse import Followed, Keys, follow, read_keys, remember
 from .render import RenderTask, render_lines
 from .sorted_answers import sort_answers
 from .summary import SummaryTask, summarize, write_summary
+from .useless import look_through
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class CollectDone:
     """The outcome of the part: rows with an outcome, rows to ask again with the reasons, the bill for this attempt.
 
     `refusals` say whose fault lines were that the service refused. If the route is refused, nothing was collected.
+    `useless` says that no row of the job has an answer that is of use; what came is kept, and not used for other jobs.
     `rendered` has the suffixes and sizes of the pieces of each of `renders`; empty if they were not rendered.
     """
 
@@ -107,6 +110,7 @@ class CollectDone:
     saved: Usage = field(default_factory=Usage)
     empty: int = 0
     refusals: LineVerdict = NOTHING
+    useless: Useless | None = None
 
 
 class _WithoutGivenUp:
@@ -178,6 +182,7 @@ def _collect(task: CollectTask, kept: KeptAnswers) -> CollectDone:
         )
         if verdict.route is not None:
             return CollectDone(0, 0, len(open_rows), {}, tally.bill(), refusals=verdict)
+        useless = None if task.proven or verdict.held else look_through(found, task.requests)
         progress.ours = False
 
         def planned(sizes: Mapping[int, int]) -> Mapping[int, Usage]:
@@ -206,9 +211,9 @@ def _collect(task: CollectTask, kept: KeptAnswers) -> CollectDone:
     write_results(Path(task.results), lines)
     if task.next_corrections is not None:
         write_corrections(task.next_corrections, _next_corrections(task, lines, joined, followed, keys))
-    if task.book is not None:
+    if task.book is not None and useless is None:
         remember(task.book, keys, map(kept.whole, joined.lines), at=task.at)
-    if task.ahead is not None:
+    if task.ahead is not None and useless is None:
         remember_ahead(
             task.ahead,
             keys.leaders,
@@ -244,6 +249,7 @@ def _collect(task: CollectTask, kept: KeptAnswers) -> CollectDone:
         saved=followed.saved,
         empty=empty,
         refusals=verdict,
+        useless=useless,
     )
 
 

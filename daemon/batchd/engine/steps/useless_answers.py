@@ -1,0 +1,56 @@
+"""The first answers to a job are all of no use: it waits for a person, and nothing more is asked."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from ...domain.records import Asked, Job, JobState, PartState
+from ...domain.states import USELESS
+from ...events import JobRetried
+from ...secrets.known import covered
+from ...sending.useless_answers import Useless
+from ..context import Context
+from .route_refusals import changed_route, go_on_by
+
+
+async def hold_for_a_person(context: Context, job: Job, asked: Asked, useless: Useless) -> None:
+    """Commit that the job waits, with the words of what came."""
+    if job.cancelled or job.state is not JobState.RUNNING:
+        return
+    example = f", such as {covered(useless.example)}" if useless.example else ""
+    reason = (
+        f"all {useless.answers:,} answers that {asked.provider} ({asked.model}) has given so far are of no use: each "
+        f"is {useless.what}{example}. Nothing more is asked, and what came is kept. Look at "
+        f"the service, the key, the model and the prompt. Once that is fixed, `batchd retry {job.id}` asks all rows "
+        "again; "
+        f"if the answers are right as they are, `batchd approve {job.id}` keeps them and asks the other rows"
+    )
+    await context.store.pilots.shown(job, reason, USELESS)
+
+
+async def ask_anew(context: Context, job: Job) -> str:
+    """A person has fixed the cause: all rows are asked again, by the route as it is now."""
+    parts = [
+        replace(
+            part,
+            state=PartState.UNPLANNED,
+            batch=None,
+            results=0,
+            ok=0,
+            failed=0,
+            empty=0,
+            wasted=part.usage,
+        )
+        for part in await context.store.jobs.parts(job.id)
+        if not part.later and part.state in {PartState.COLLECTED, PartState.UNPLANNED, PartState.PLANNED}
+    ]
+    await asyncio.to_thread(context.spool.forget_follows, job.id)
+    event = JobRetried(job=job.id, rows=job.rows or 0)
+    await context.store.jobs.revive(
+        job, state=JobState.PLANNING, event=event, parts=parts, reason=None, reason_code=None, planned_at=None
+    )
+    again = await context.store.jobs.get(job.id)
+    if (route := changed_route(context, again)) is not None:
+        await go_on_by(context, again, route)
+    return f"Job {job.id} goes on: all its rows are asked again."
