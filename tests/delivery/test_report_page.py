@@ -270,3 +270,20 @@ def test_what_batchd_says_of_failed_rows_is_in_the_language_of_the_page():
     assert "Dòng 3: Dòng 4 có 3 ô, còn dòng tiêu đề có 2." in text
     assert "quota of gpt-5 exceeded" in text, "what a service says stays as it is"
     assert message in Read(page(failures=failures)).text
+
+
+def test_each_step_of_a_chain_has_its_counts_and_its_cost():
+    def step(route: str, ok: int, cost: float) -> dict[str, Any]:
+        rows = {"total": 1000, "ok": ok, "failed": 1000 - ok, "skipped": 0}
+        return {"route": route, "provider": "acme", "model": EVIL, "rows": rows, "cost": {"actual": cost}}
+
+    steps = {"first_step": step("reviews", 900, 0.5), "steps": [step(f"why{EVIL}", 857, 0.7)]}
+    for language, words in ((Language(), "The steps"), (Language("vi"), "Các bước")):
+        whole = page(language, **steps)
+        text = Read(whole).text
+        assert words in text
+        part = text[text.index(words) :]
+        for each in ("reviews", "900", "857", "143", f"{language.number(0.5, digits=2)} USD"):
+            assert each in part
+        assert EVIL not in whole
+    assert "The steps" not in page()

@@ -74,7 +74,7 @@ async def give(daemon: Living, kind: str, job: str) -> str:
 
 
 async def test_answered_rows_go_on_and_one_job_delivers_all(tmp_path: Path) -> None:
-    house = household(tmp_path)
+    house = household(tmp_path, prices={"small": PRICE, "large": PRICE})
     house.drop("reviews/may.csv", FILE)
     await work(house)
     rows = results(house)
@@ -99,6 +99,15 @@ async def test_answered_rows_go_on_and_one_job_delivers_all(tmp_path: Path) -> N
     [step] = report["steps"]
     assert (step["route"], step["model"]) == ("why", "large")
     assert step["rows"] == {"total": 4, "ok": 3, "failed": 1, "skipped": 0}
+    first = report["first_step"]
+    assert (first["route"], first["model"]) == ("reviews", "small")
+    assert first["rows"] == {"total": 6, "ok": 4, "failed": 1, "skipped": 1}
+    costs = [each["cost"]["actual"] for each in (first, step)]
+    assert {first["model"]: costs[0], step["model"]: costs[1]} == {
+        each["model"]: each["cost"] for each in report["answered_by"]
+    }
+    assert sum(costs) == pytest.approx(report["cost"]["actual"])
+    assert sum(each["tokens"]["output"] for each in (first, step)) == report["tokens"]["output"]
     assert {each["model"] for each in report["answered_by"]} == {"small", "large"}
     assert set(asked(house).values()) == {1}
     assert [path.name for path in (house.folders.archive / "reviews").iterdir()] == ["may.csv"]

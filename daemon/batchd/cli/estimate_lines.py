@@ -11,7 +11,7 @@ from ..money.pricing import amount, at_most
 from ..status.formatting import clean, count, money, money_at_most
 
 if TYPE_CHECKING:
-    from ..app.estimating.estimate import Estimate
+    from ..app.estimating.estimate import ChainCost, Estimate
 
 _FAILURES_SHOWN = 3
 
@@ -69,6 +69,8 @@ def closing(made: Estimate) -> Iterator[str]:
             f"Then the step {step.route} ({name_of(asked)}): at most {count(step.requests, 'request')}, {cost}. Its "
             "questions hold answers, so their length is a guess."
         )
+    if made.chain is not None:
+        yield from _chain(made.chain, made)
     refusal = made.refusal
     for sentence in made.unknown:
         if refusal is None or sentence.removesuffix(".") not in refusal.reason:
@@ -81,6 +83,16 @@ def closing(made: Estimate) -> Iterator[str]:
         yield clean(sentence)
     for each in made.advice:
         yield clean(each.text)
+
+
+def _chain(chain: ChainCost, made: Estimate) -> Iterator[str]:
+    if chain.likely is None or chain.most is None:
+        yield "What all steps cost together is not known."
+        return
+    yield f"All steps together: about {_money(chain.likely, made)}, {money_at_most(chain.most, made.currency)}."
+    if chain.held_before is not None:
+        how = "may" if chain.may else "would"
+        yield clean(f"The file {how} be held before the step {chain.held_before}: {chain.reason}.")
 
 
 def _left(limit: Limit, made: Estimate) -> str:

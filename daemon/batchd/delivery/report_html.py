@@ -46,6 +46,7 @@ def report_html(report: Mapping[str, Any], language: Language, *, name: str) -> 
         lane=lambda lane: language.say(f"report.lane_{lane}") if language.knows(f"report.lane_{lane}") else lane,
         file=posixpath.basename(report["source"]),
         report=report,
+        steps=[report["first_step"], *report["steps"]] if report.get("steps") else [],
         sentence=_sentence(report["rows"], report.get("empty_rows", 0), language),
         cheaper=_cheaper(cost),
         columns=[_column(column, language) for column in report["answers"]],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +29,15 @@ class _Reported(msgspec.Struct):
     round: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class StepTaken:
+    """A step of a chain: its job and parts, and what was spent on it alone."""
+
+    job: Job
+    parts: Sequence[Part]
+    bill: Bill
+
+
 _Round = msgspec.json.Decoder(_Reported)
 _MAX_REPORT = 50_000_000
 
@@ -43,19 +52,19 @@ def report_of(
     shares: Sequence[AnsweredBy] = (),
     files: Sequence[str] = (),
     receipts: Mapping[str, Receipt] | None = None,
-    steps: Sequence[tuple[Job, Sequence[Part]]] = (),
+    steps: Sequence[StepTaken] = (),
 ) -> dict[str, Json]:
     """The report. It depends only on stored records, so that a second try writes the same bytes.
 
     `currency` is for a job whose price was never known, `shares` says who gave the answers, `files` are the names of
-    what was published, `receipts` what each sink says of the place, `steps` the later steps of its chain. The answers
-    and failures come in `report_task`.
+    what was published, `receipts` what each sink says of the place, `steps` all steps of its chain, if it is one.
+    The answers and failures come in `report_task`.
     """
     counts = count_rows(job, parts)
     # Nothing was spent: then the cost is known, even without a price.
     spent = bill if bill.answers else replace(bill, cost=0, wasted_cost=0, live_cost=0)
     usage, wasted = spent.usage, spent.wasted
-    everything = [(job, parts), *steps]
+    everything = [(job, parts), *((step.job, step.parts) for step in steps[1:])]
     saved = sum((part.saved for _, each in everything for part in each), Usage())
     currency = job.terms.currency if job.terms else currency
     return {
@@ -79,7 +88,8 @@ def report_of(
             "reused": sum(part.reused for _, each in everything for part in each),
         },
         "empty_rows": sum(part.empty for part in parts),
-        **({"steps": [_step(step, each) for step, each in steps]} if steps else {}),
+        **({"first_step": _step(steps[0], steps, currency)} if steps else {}),
+        **({"steps": [_step(step, steps, currency) for step in steps[1:]]} if steps else {}),
         "tokens": {
             "input": usage.input_tokens,
             "cached_input": usage.cached_tokens,
@@ -138,22 +148,36 @@ def report_of(
     }
 
 
-def _step(job: Job, parts: Sequence[Part]) -> dict[str, Json]:
-    """A later step of the chain: its own rows are those that were answered before."""
-    counts = count_rows(job, parts)
+def _step(step: StepTaken, steps: Sequence[StepTaken], currency: str) -> dict[str, Json]:
+    """A step of the chain. The rows of a later one are those that were answered before."""
+    job, bill = step.job, step.bill if step.bill.answers else replace(step.bill, cost=0, live_cost=0)
     return {
         "job": job.id,
         "route": job.route.name,
         "provider": job.route.provider,
         "model": job.route.model,
         "prompt": prompt_hash(job.route),
-        "rows": {
-            "total": job.rows,
-            "ok": counts[RowStatus.OK],
-            "failed": counts[RowStatus.FAILED],
-            "skipped": counts[RowStatus.SKIPPED],
+        "rows": _own_rows(step, steps),
+        "tokens": {"input": bill.usage.input_tokens, "output": bill.usage.output_tokens},
+        "cost": {
+            "estimated": _money(job.estimated_cost, currency),
+            "actual": _money(bill.cost, currency),
+            "live_price": _money(bill.live_cost, currency),
         },
     }
+
+
+def _own_rows(step: StepTaken, steps: Sequence[StepTaken]) -> dict[str, Json]:
+    """What the step's own question came to. Later outcomes are joined to its own: what it answered was handed on."""
+    counts = count_rows(step.job, step.parts)
+    later = [each for each in steps if each.job.parent == step.job.id]
+    ok, failed, skipped = counts[RowStatus.OK], counts[RowStatus.FAILED], counts[RowStatus.SKIPPED]
+    if later:
+        ok, total = sum(each.job.rows or 0 for each in later), step.job.rows or 0
+        # Rows of a later step that have no outcome there count as skipped in the whole.
+        skipped = min(skipped, total - ok)
+        failed = total - ok - skipped
+    return {"total": step.job.rows, "ok": ok, "failed": failed, "skipped": skipped}
 
 
 def _estimated(jobs: Sequence[Job]) -> int | None:

@@ -55,10 +55,17 @@ class Money:
 
     async def of_job(self, job: str) -> Bill:
         """Everything that was spent on the job."""
-        [row] = await self._database.read(lambda tx: tx.fetch("spending_of_job", job=job))
+        return await self._bill(job, family=job)
+
+    async def _bill(self, job: str, *, family: str) -> Bill:
+        [row] = await self._database.read(lambda tx: tx.fetch("spending_of_job", job=job, family=family))
         used = Usage(row["input_tokens"], row["cached_tokens"], row["output_tokens"])
         wasted = Usage(row["wasted_input"], 0, row["wasted_output"])
         return Bill(row["answers"], used, wasted, row["cost"], row["wasted_cost"], row["live_cost"], row["estimated"])
+
+    async def of_step(self, job: str) -> Bill:
+        """What was spent on this job alone, without the later steps of its chain."""
+        return await self._bill(job, family="")
 
     async def by_provider(self, job: str) -> list[AnsweredBy]:
         """What was spent on the job, by whom and how it was answered."""

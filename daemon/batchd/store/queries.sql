@@ -396,6 +396,7 @@ FROM (SELECT parts.state, parts.later, parts.unlimited, RESERVED AS reserved
       FROM parts LEFT JOIN batches ON batches.key = parts.batch WHERE job = :job AND parts.state != 'collected')
 
 -- name: spending_of_job
+-- Of a job, and of the later steps of the chain of this family.
 -- NULL money of one line makes the sum NULL: a sum of what is known would be taken for the whole.
 SELECT COALESCE(SUM(answers), 0) AS answers,
        COALESCE(SUM(input_tokens), 0) AS input_tokens, COALESCE(SUM(cached_tokens), 0) AS cached_tokens,
@@ -405,7 +406,7 @@ SELECT COALESCE(SUM(answers), 0) AS answers,
        CASE WHEN COUNT(wasted_cost) = COUNT(*) THEN MONEY(wasted_cost) END AS wasted_cost,
        CASE WHEN COUNT(live_cost) = COUNT(*) THEN MONEY(live_cost) END AS live_cost,
        COALESCE(SUM(estimated), 0) AS estimated
-FROM spending WHERE job = :job OR job IN (SELECT id FROM jobs WHERE family = :job)
+FROM spending WHERE job = :job OR job IN (SELECT id FROM jobs WHERE family = :family)
 
 -- name: spending_by_provider
 SELECT provider, model, lane, SUM(answers) AS answers, CASE WHEN COUNT(cost) = COUNT(*) THEN MONEY(cost) END AS cost

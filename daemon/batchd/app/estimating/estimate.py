@@ -25,6 +25,7 @@ from ...money.estimating import (
     Load,
     Past,
     Quote,
+    Span,
     advice,
     answers,
     cheapest_first,
@@ -55,13 +56,29 @@ class Choice:
     terms: Terms | None
 
 
+@dataclass(frozen=True, slots=True)
+class ChainCost:
+    """What all steps of a chain cost together, in the way that each is asked; None if that is not known.
+
+    Before `held_before`, a step, the file would be held for this `reason`; it only `may` be, if the answers to the
+    steps before are as long as they are allowed to be.
+    """
+
+    likely: int | None
+    most: int | None
+    held_before: str | None = None
+    reason: str = ""
+    may: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """What there is to say. Without a `file`, `counted` is None and the requests are made up.
 
     `unknown` has a sentence for each model without a price; `limits` are those of the budget; `refusal` is why the job
     would not be sent as it is, `refused_params` what every row would be refused for. `steps` are those
-    of the later steps of a chain, of as many rows as could be answered at most.
+    of the later steps of a chain, of as many rows as could be answered at most; `chain` is what all steps cost. `cost`
+    is what the route's own model costs in the way that it is asked.
     """
 
     file: str | None
@@ -81,11 +98,14 @@ class Estimate:
     refusal: Refusal | None = None
     refused_params: Sequence[str] = ()
     steps: Sequence[Estimate] = ()
+    chain: ChainCost | None = None
+    cost: Span | None = None
 
     @property
     def held(self) -> bool:
-        """Whether the job would be held, or wait, for its cost."""
-        return self.refusal is not None
+        """Whether the job would be held, or wait, for its cost: at once, or before a later step of its chain."""
+        later = self.chain is not None and self.chain.held_before is not None and not self.chain.may
+        return self.refusal is not None or later
 
     def quote(self) -> Quote:
         """The prices of the route's own model."""
@@ -171,7 +191,7 @@ class Estimating:
             past=past,
             whole=counted.share == 1,
         )
-        limits, refusal = self._room(own, route, unlimited=round(counted.unlimited / counted.share))
+        cost, limits, refusal = self._room(own, route, unlimited=round(counted.unlimited / counted.share))
         return Estimate(
             file=file.name,
             route=route.name,
@@ -189,6 +209,7 @@ class Estimating:
             limits=limits,
             refusal=refusal,
             refused_params=list(param_notes(route)),
+            cost=cost,
         )
 
     def of_numbers(
@@ -273,8 +294,8 @@ class Estimating:
     def _unknown(self, quotes: Iterable[Quote]) -> list[str]:
         return [self._book(each.provider).unknown(each.provider, each.model) for each in quotes if each.terms is None]
 
-    def _room(self, own: Quote, route: Route, *, unlimited: int) -> tuple[Sequence[Limit], Refusal | None]:
-        """The limits for such a job, and why the daemon would not send it right now."""
+    def _room(self, own: Quote, route: Route, *, unlimited: int) -> tuple[Span | None, Sequence[Limit], Refusal | None]:
+        """What such a job costs, its limits, and why the daemon would not send it right now."""
         limits = self.config.spending_limits()
         table = self.config.providers[own.provider]
         live, account = table.mode == "live", Account(at=Clock().now())
@@ -286,7 +307,7 @@ class Estimating:
         unknown = None if own.terms else self._book(own.provider).unknown(own.provider, own.model)
         account = replace(account, own=most, unlimited=unlimited)
         refusal = find_refusal(limits, own.provider, account, approved=None, price_unknown=unknown, route=route.name)
-        return list(limits_for(limits, own.provider, route.name, account)), refusal
+        return span, list(limits_for(limits, own.provider, route.name, account)), refusal
 
     # --- the file and the past -----------------------------------------------------------------------------------
 

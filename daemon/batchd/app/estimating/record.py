@@ -6,7 +6,7 @@ from typing import Any
 
 from ...money.estimating import Quote, Span
 from ...money.pricing import unit
-from .estimate import Estimate
+from .estimate import ChainCost, Estimate
 
 
 def record(made: Estimate) -> dict[str, Any]:
@@ -36,6 +36,7 @@ def record(made: Estimate) -> dict[str, Any]:
         "currency": made.currency,
         "models": [_record(each, made) for each in made.quotes],
         **({"steps": [_step(step) for step in made.steps]} if made.steps else {}),
+        **({"chain": _chain(made.chain, made.currency)} if made.chain is not None else {}),
         "unknown": list(made.unknown),
         "refused_params": list(made.refused_params),
         "held": made.held,
@@ -56,6 +57,17 @@ def record(made: Estimate) -> dict[str, Any]:
 
 def _step(step: Estimate) -> dict[str, Any]:
     return {"route": step.route, "requests": step.requests, **_record(step.quote(), step)}
+
+
+def _chain(chain: ChainCost, currency: str) -> dict[str, Any]:
+    one = unit(currency)
+    return {
+        "likely": None if chain.likely is None else chain.likely / one,
+        "most": None if chain.most is None else chain.most / one,
+        "held_before": None if chain.may else chain.held_before,
+        "may_be_held_before": chain.held_before,
+        "reason": chain.reason or None,
+    }
 
 
 def _record(each: Quote, made: Estimate) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...columns import free_names
 from ...delivery.archive import put_into_archive, retire_rejected
-from ...delivery.report_json import as_json, count_rows, publish_report, report_of, was_reported, why_failed
+from ...delivery.report_json import StepTaken, as_json, count_rows, publish_report, report_of, was_reported, why_failed
 from ...delivery.report_task import ReportDone, ReportTask, make_report
 from ...domain.lifecycle import Finish
 from ...domain.names import REVIEW
@@ -42,8 +42,9 @@ async def finish(context: Context, action: Finish) -> None:
     receipts = {sink: each.receipt for sink, each in delivered.items() if each.receipt is not None}
     steps = []
     if job.step_columns is not None:
-        family = await context.store.chains.family(job)
-        steps = [(step, await context.store.jobs.parts(step.id)) for step in family if step.id != job.id]
+        for step in await context.store.chains.family(job):
+            of_step = parts if step.id == job.id else await context.store.jobs.parts(step.id)
+            steps.append(StepTaken(step, of_step, await context.store.money.of_step(step.id)))
     said: dict[str, Any] = {"shares": shares, "files": files, "receipts": receipts, "steps": steps}
     facts = report_of(job, parts, batches, bill, currency=configured.budget.currency, **said)
     name, page_name = f"{job.outbox_stem}.report.json", f"{job.outbox_stem}.report.html"
