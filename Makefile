@@ -14,7 +14,7 @@ TEST_WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 # many processes that the tests start takes a fraction of a second longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-pythons lint format lock bench bench-peers bench-live bench-cluster cluster-demo cluster-tests soak faults power-cuts field properties folders house answers site recording wheel clean help
+.PHONY: demo test test-fast test-pythons lint format lock bench bench-peers bench-live bench-cluster cluster-demo cluster-tests soak faults power-cuts field properties folders house answers site recording wheel deb deb-test clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -133,6 +133,12 @@ recording: $(STAMP)  ## the picture of the demo in README.md
 
 wheel: $(STAMP)  ## the wheel and the source archive, in dist/
 	$(BIN)/python -m build
+
+deb: $(STAMP)  ## a package for this Debian, in dist/: with its own packages, for exactly its Python
+	$(BIN)/python packaging/deb.py
+
+deb-test: $(STAMP)  ## that package under a real systemd: installed, started, upgraded, purged; needs root, takes minutes
+	$(BIN)/python -m tests.packages.run
 
 clean:  ## delete everything that was installed or built
 	rm -rf $(VENV) .site .pythons .flexllm .servers dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
