@@ -111,10 +111,10 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Running]:
-    """One on a new configuration in this folder."""
-    port = free_port()
-    path = write_config(folder, port)
+def running(folder: Path, port: int | None = None) -> Iterator[Running]:
+    """One on a new configuration in this folder; or on that of before, at its port, with the tokens of before."""
+    again = port is not None
+    path = folder / "config.toml" if port is not None else write_config(folder, port := free_port())
     before = Path.cwd()
     config, catalogue = load(path)
     os.chdir(before)
@@ -145,7 +145,7 @@ def running(folder: Path) -> Iterator[Running]:
     thread.start()
     assert ready.wait(60)
     assert not ended
-    tokens = {role: make_token(config.folders.state, role) for role in WebRole}
+    tokens = {role: "" if again else make_token(config.folders.state, role) for role in WebRole}
     living: Daemon = ours[0]
     try:
         yield Running(folder, f"http://127.0.0.1:{port}", tokens[WebRole.ORDER], tokens[WebRole.READ])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -27,7 +29,7 @@ from batchd.client.sync_client import SubmittedJob
 from batchd.status.uploads import ReceivedFile
 
 from ..cli.cli_kit import here
-from .client_kit import Running, free_port
+from .client_kit import Running, free_port, running
 
 pytestmark = pytest.mark.slow
 
@@ -186,3 +188,35 @@ def test_results_in_the_outbox_are_the_same(client: Client, there: Running) -> N
     text = (there.folder / "outbox" / name).read_text("utf-8-sig")
     assert "re: twofold" in text
     assert json.dumps(job.results().to_list()[0]["answer"]) == '"re: twofold"'
+
+
+def test_a_daemon_that_is_started_again_is_waited_for(tmp_path: Path) -> None:
+    with running(tmp_path / "shop") as first:
+        client = Client(first.address, token=first.token)
+        job = client.submit([{"review": "long"}], route="dear")
+        with pytest.raises(JobIsHeld):
+            job.wait(60)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(job.wait, 60, when_held="wait")
+        with pytest.raises(NotReachable):
+            job.status()
+        core = client._core  # noqa: SLF001
+        with pytest.raises(NotReachable, match="No batchd answers"):
+            core.loop.run(core.wait(JobKey(job.source, job.id), None, "raise", away=0.2))
+        with running(tmp_path / "shop", int(first.address.rpartition(":")[2])):
+            job.approve()
+            assert waiting.result(60).state == "done"
+    client.close()
+    client.close()
+    with pytest.raises(ClientError, match="is closed"):
+        client.routes()
+
+
+async def test_who_gives_up_waiting_can_go_on(there: Running) -> None:
+    async with AsyncClient(there.address, token=there.token) as client:
+        job = await client.submit([{"review": "given up"}], route="never")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(job.wait(), 0.2)
+        await job.wait_for_id()
+        await job.cancel()
+        assert (await job.wait(60)).finished

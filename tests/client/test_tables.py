@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -67,6 +68,10 @@ def test_names_of_files(tmp_path: Path) -> None:
     (tmp_path / "may.csv").write_text("a\n1\n")
     assert sent(tmp_path / "may.csv") == ("may.csv", "a\n1\n")
     assert sent(str(tmp_path / "may.csv"), "june.csv")[0] == "june.csv"
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path in (tmp_path, tmp_path / "pipe.csv"):
+        with pytest.raises(NothingToSend, match="is no file"):
+            sent(path)
 
 
 def test_what_is_no_table_is_refused_in_words() -> None:

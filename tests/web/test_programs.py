@@ -29,7 +29,9 @@ async def test_an_upload_is_followed_to_its_job(house: House) -> None:
         jobs = []
         for upload in (first, None):
             # The second has the name, the size and nearly the time of the first, which is a job already.
-            upload = upload or await sent(program, b"review\nfine\n")
+            if upload is None:
+                upload = await sent(program, b"review\nfine\n")
+                assert (await program.json(f"/api/v1/uploads/{upload['upload']}"))["job"] is None
             async with house.living() as living:
                 before = await living.context.store.jobs.ids()
                 await living.take_in()

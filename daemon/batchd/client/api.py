@@ -76,7 +76,7 @@ class Api:
             connector = aiohttp.UnixConnector(self._socket) if self._socket else aiohttp.TCPConnector()
             headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
             self._session = aiohttp.ClientSession(connector=connector, headers=headers)
-        place = "".join(f"/{quote(each, safe='')}" for each in ("api", "v1", *path))
+        place = "".join(f"/{quote(each, safe='', errors='replace')}" for each in ("api", "v1", *path))
         # A token is sent to this address and to no other.
         return self._session.request(method, f"{self._base}{place}", params=query, allow_redirects=False, **options)
 

@@ -8,6 +8,8 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from .errors import ClientError
+
 T = TypeVar("T")
 
 
@@ -21,6 +23,9 @@ class BackgroundLoop:
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Begin it; the result can be waited for in any thread, or on another loop."""
+        if self.closed:
+            coroutine.close()
+            raise ClientError("This client is closed. Make another one.")
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:

@@ -42,6 +42,8 @@ def file_of(rows: RowsLike, name: str | None) -> Iterator[SentFile]:
     """The rows as a file. One that is made here is deleted when the block ends."""
     if isinstance(rows, str | os.PathLike):
         path = Path(rows)
+        if path.exists() and not path.is_file():
+            raise NothingToSend(f"{path} is no file. Name a file with a table.")
         yield SentFile(path, name or path.name)
         return
     named = name or NAME

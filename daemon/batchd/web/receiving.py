@@ -129,9 +129,10 @@ async def _write(target: Path, inbox: Path, source: Source, most: int) -> _Place
         try:
             size = await pour(source, file, most)
             await asyncio.to_thread(_settle, file, draft)
-            changed = os.fstat(file.fileno()).st_mtime_ns
         finally:
             file.close()
+        # As the daemon will find it: a share may round the time of a file once it is closed.
+        changed = (await asyncio.to_thread(draft.stat)).st_mtime_ns
         return _Place(await asyncio.to_thread(_named, draft, target), size, changed)
     except OSError as error:
         raise Refused(507, f"The inbox cannot be written: {error.strerror}. Nothing of the file was kept.") from None
