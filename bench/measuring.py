@@ -17,7 +17,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 class Measured:
     """Wall-clock seconds and output; also processor seconds and peak memory (bytes) of all processes, if watched.
 
-    `main` are the processor seconds of the first process alone.
+    `main` are the processor seconds of the first process alone, `written` the bytes that all of them gave to a disk.
     """
 
     seconds: float
@@ -25,6 +25,7 @@ class Measured:
     processor: float = 0.0
     peak: int = 0
     main: float = 0.0
+    written: int = 0
 
 
 def measure(
@@ -58,7 +59,9 @@ def measure(
     if watch is None:
         return Measured(seconds, output)
     processor = watch.processor
-    return Measured(seconds, output, sum(processor.values()), watch.peak, processor.get(process.pid, 0.0))
+    return Measured(
+        seconds, output, sum(processor.values()), watch.peak, processor.get(process.pid, 0.0), watch.written
+    )
 
 
 class _Watch(threading.Thread):
@@ -72,6 +75,7 @@ class _Watch(threading.Thread):
         self.root = root
         self.peak = 0
         self.processor: dict[int, float] = {}
+        self._written: dict[int, int] = {}
         self._over = threading.Event()
 
     def run(self) -> None:
@@ -80,6 +84,11 @@ class _Watch(threading.Thread):
             # One that has just ended is counted as it was seen last.
             self.processor |= {process: seconds for process, seconds in family.items() if seconds}
             self.peak = max(self.peak, sum(map(_memory, family)))
+            self._written |= {process: _bytes_written(process) or self._written.get(process, 0) for process in family}
+
+    @property
+    def written(self) -> int:
+        return sum(self._written.values())
 
     def stop(self) -> None:
         self._over.set()
@@ -114,3 +123,13 @@ def _memory(process: int) -> int:
     except OSError:
         pass
     return 0
+
+
+def _bytes_written(process: int) -> int:
+    """What it gave to a disk: files in memory do not count, nor what a process wrote before it was looked at last."""
+    try:
+        text = Path(f"/proc/{process}/io").read_text()
+    except OSError:
+        return 0
+    fields = dict(line.split(": ") for line in text.splitlines())
+    return int(fields["write_bytes"])

@@ -1,7 +1,8 @@
 """Sends one file of N rows through the whole daemon, with the sandbox at its fastest.
 
-Prints rows per second, the peak memory of all batchd processes together, and the ratios to a plain script with the
-openai package and to `cp` of the same bytes. The ratios are the result: absolute numbers depend on the machine.
+Prints rows per second, the peak memory of all batchd processes together and the bytes that they write a row, and the
+ratios to a plain script with the openai package and to `cp` of the same bytes. The ratios are the result: absolute
+numbers depend on the machine.
 
     python bench/throughput.py [--rows 10000 100000]
 """
@@ -135,7 +136,7 @@ def main() -> None:
     # Compiled like an installed package, since pip has compiled what the plain script imports.
     for folder in ("daemon", "plugins"):
         compileall.compile_dir(HERE.parent / folder, quiet=2)
-    print(f"{'rows':>9} {'':12} {'seconds':>8} {'rows/s':>8} {'cpu s':>6} {'peak MB':>8}")
+    print(f"{'rows':>9} {'':12} {'seconds':>8} {'rows/s':>8} {'cpu s':>6} {'peak MB':>8} {'kB/row':>7}")
     for rows in options.rows:
         with tempfile.TemporaryDirectory() as scratch:
             source = Path(scratch, "reviews.csv")
@@ -154,7 +155,7 @@ def main() -> None:
         for name, measured in best.items():
             print(
                 f"{rows:>9,} {name:12} {measured.seconds:>8.2f} {rows / measured.seconds:>8,.0f} "
-                f"{measured.processor:>6.1f} {measured.peak / 1e6:>8.0f}"
+                f"{measured.processor:>6.1f} {measured.peak / 1e6:>8.0f} {measured.written / rows / 1e3:>7.2f}"
             )
         ours = best["batchd"]
         script, copy = best["straight"], best["cp"]

@@ -27,7 +27,7 @@ state/jobs/<job>/parts/answers.<key>.jsonl   these answers: a second name of wha
 state/jobs/<job>/parts/<first>.results.<version>.jsonl
 state/jobs/<job>/parts/<first>.piece.<version>.<n><suffix>  the part's share of a file of the n-th sink
 state/jobs/<job>/pilot.csv, pilot.txt        the answers of its pilot, as people get them
-state/batches/<key>/batchd-<key>.jsonl       what is uploaded: the parts' requests, one after the other
+state/batches/<key>/batchd-<key>.jsonl       what is uploaded: the requests of its parts; those of one are not copied
 state/batches/<key>/journal.jsonl            what live calls were made, and what was answered
 state/batches/<key>/answers.jsonl            what was downloaded
 state/batches/<key>/answers.index            where the lines of each part are in it, if it was looked through

@@ -10,7 +10,7 @@ from dataclasses import replace
 from ...domain.lifecycle import Upload
 from ...domain.records import Batch, Part, PartState
 from ...errors import RejectedError, SubmissionRefused
-from ...files import replacing
+from ...files import fsync_folder, name_again, replacing
 from ...money.lanes import Lane
 from ...sending.accounts import Stage
 from ..context import Context
@@ -59,7 +59,16 @@ async def _write_input(context: Context, batch: Batch) -> list[Part]:
 
     def write() -> None:
         context.spool.make_batch(batch.key)
-        with contextlib.suppress(_Changed), replacing(context.spool.batch_input(batch.key)) as target:
+        file = context.spool.batch_input(batch.key)
+        if len(parts) == 1:
+            # A file of requests is never changed, but replaced: another name for it is as good as a copy.
+            name_again(context.spool.requests(parts[0]), file)
+            if file.stat().st_size != parts[0].size:
+                changed.extend(parts)
+                file.unlink()
+            fsync_folder(file.parent)
+            return
+        with contextlib.suppress(_Changed), replacing(file) as target:
             for part in parts:
                 begun = target.tell()
                 with context.spool.requests(part).open("rb") as lines:
