@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,13 +51,19 @@ class Cluster:
             time.sleep(0.05)
 
     def start_node(
-        self, name: str, *, threads: int = 1, nanny: bool = False, env: Mapping[str, str] | None = None
+        self,
+        name: str,
+        *,
+        threads: int = 1,
+        nanny: bool = False,
+        env: Mapping[str, str] | None = None,
+        within: Sequence[str] = (),
     ) -> None:
-        """Start a node. It may take some seconds until the scheduler has it."""
+        """Start a node. It may take some seconds until the scheduler has it. `within` stands before its command."""
         arguments = [self.address, "--name", name, "--nthreads", str(threads), "--no-dashboard", "--memory-limit", "0"]
         arguments += ["--host", "127.0.0.1", "--nanny" if nanny else "--no-nanny"]
         arguments += ["--local-directory", str(self.folder / name)]
-        self.nodes[name] = self._started("worker", arguments, env or {}, name)
+        self.nodes[name] = self._started("worker", arguments, env or {}, name, within)
 
     def wait_for_nodes(self) -> None:
         """Until the scheduler has all nodes that were started."""
@@ -92,7 +98,12 @@ class Cluster:
             self.kill_scheduler()
 
     def _started(
-        self, what: str, arguments: list[str], env: Mapping[str, str], name: str = "scheduler"
+        self,
+        what: str,
+        arguments: list[str],
+        env: Mapping[str, str],
+        name: str = "scheduler",
+        within: Sequence[str] = (),
     ) -> subprocess.Popen[bytes]:
         own = self.folder / name
         own.mkdir(parents=True, exist_ok=True)
@@ -105,7 +116,7 @@ class Cluster:
         }
         with (own / "log").open("ab") as log:
             return subprocess.Popen(
-                [BIN / "dask", what, *arguments],
+                [*within, BIN / "dask", what, *arguments],
                 cwd=own,
                 env=surroundings,
                 stdin=subprocess.DEVNULL,
