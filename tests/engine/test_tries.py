@@ -44,6 +44,21 @@ async def begin(living: Living, job: str = "try1", *, route: Route = ROUTE) -> s
     return await order(living, "try", job, **asked, columns=["review"], answer_columns=["answer"])
 
 
+async def test_where_the_spool_is_shared_the_whole_job_does_not_pay_for_them_either(tmp_path: Path) -> None:
+    """Nodes do not see the database of answers; a copy of it lies in the spool."""
+    house = household(tmp_path / "house", shared=tmp_path / "shared")
+    async with house.living() as living:
+        await begin(living)
+        await living.drain()
+        house.drop("reviews/may.csv", "review\nrow 0\nrow 1\nrow 2\n")
+        await living.take_in()
+        await living.drain()
+    assert sum(house.service.executed.values()) == 3
+    assert list((tmp_path / "shared").glob("ahead-*.db"))
+    lines = house.outbox()["reviews/may.results.csv"].decode().splitlines()
+    assert [line.split(",")[:3] for line in lines[1:]] == [[f"row {n}", f"re: Review: row {n}", "ok"] for n in range(3)]
+
+
 async def test_its_answers_stay_in_the_state_folder_and_the_whole_job_does_not_pay_for_them(tmp_path: Path) -> None:
     house = household(tmp_path)
     async with house.living() as living:

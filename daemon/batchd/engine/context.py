@@ -267,13 +267,13 @@ class Context:
             or job.route.files is not None
             or job.trial is not None
             or job.parent is not None
-            or await asyncio.to_thread(self._has_more_here, job)
+            or await asyncio.to_thread(self._has_pictures, job)
         )
         return self.local if here else self.executor
 
-    def _has_more_here(self, job: Job) -> bool:
+    def _has_pictures(self, job: Job) -> bool:
         self.spool.require()
-        return self.spool.pictures(job.id).exists() or self.spool.answers_ahead.exists()
+        return self.spool.pictures(job.id).exists()
 
     @property
     def notes(self) -> HeldNotes:

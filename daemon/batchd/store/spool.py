@@ -9,6 +9,7 @@ state/fingerprint.key                        random, made once: keys the fingerp
 state/answers.db                             answers that may be reused; may be deleted at any time
 state/ahead.db                               answers to rows that were asked ahead, by a try or a pilot: the same
 state/steps.db                               answers of later steps, for files that are dropped again: the same
+spool/ahead-ahead-<version>.db               copies of these for other machines, where the spool lies elsewhere
 state/tries/<job>.jsonl                      the rows of a try that is ordered and not begun
 state/jobs/<job>/source                      the dropped file, byte for byte
 state/jobs/<job>/name                        its path in the inbox, for `batchd state adopt` where the database is lost

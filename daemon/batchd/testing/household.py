@@ -72,6 +72,7 @@ class Household:
         approve_in_folder: bool = False,
         page_for: Language | None = None,
         executor: Executor[Any] | None = None,
+        shared: Path | None = None,
         create_timeout: float = 10.0,
         call_timeout: float = 60.0,
         time_limits: TimeLimits | None = None,
@@ -96,6 +97,7 @@ class Household:
         self.held_open: Callable[[Path], object] = held_open_for_writing
         self.events: list[Event] = []
         self.executor = executor or InlineExecutor()
+        self.shared = shared
         self.create_timeout = create_timeout
         self.call_timeout = call_timeout
         self.time_limits = time_limits or TimeLimits()
@@ -132,7 +134,7 @@ class Household:
     @asynccontextmanager
     async def living(self) -> AsyncIterator[Living]:
         """A daemon on the folders."""
-        spool = Spool(self.folder / "state")
+        spool = Spool(self.folder / "state", self.shared)
         with spool.locked():
             put_empty_database(spool.database)
             database = await Database.open(spool.database, now=self.clock.now, on_event=self.events.append)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 from ...domain.lifecycle import Plan
 from ...domain.records import Job, JobState, Part, PartState
 from ...domain.routing import cached_for
 from ...errors import WorkerLost
 from ...money.budget import MAX_AMOUNT
+from ...store.answer_copies import readable_copy
 from ...work.pictures import PictureFolder
 from ...work.planning.ahead import KEPT
 from ...work.planning.plan import PlanTask, plan
@@ -105,13 +108,17 @@ def _pictures(context: Context, job: Job) -> PictureFolder | None:
     return PictureFolder(folder, job.route.max_file_bytes, str(copies))
 
 
+def _ahead(known: Path, spool: Path) -> Path | None:
+    return readable_copy(known, spool) if known.exists() else None
+
+
 async def _reuse(context: Context, job: Job, part: Part) -> Reuse | None:
     route, spool, now = job.route, context.spool, context.clock.now()
     each = route.identical_rows == "each"
     known = spool.answers_ahead
     if job.family is not None and (await context.store.jobs.get(job.family)).duplicate_of is not None:
         known = spool.answers_of_steps  # the same file once more: what a step was asked then, it is not asked again
-    ahead = str(known) if known.exists() else None
+    ahead = await asyncio.to_thread(_ahead, known, spool.root)
     if route.reuse is None and each and ahead is None:
         return None
     return Reuse(
@@ -121,7 +128,8 @@ async def _reuse(context: Context, job: Job, part: Part) -> Reuse | None:
         since=now - (route.reuse or 0.0),
         all=route.asks_once(),
         each=each,
-        ahead=ahead,
+        ahead=str(ahead) if ahead is not None else None,
+        ahead_is_copy=ahead is not None and ahead != known,
         ahead_since=now - KEPT,
         prints=None if part.rows == job.rows else str(spool.prints(part)),
     )

@@ -18,6 +18,7 @@ from ...errors import BatchdError
 from ...events import JobPurged
 from ...model import Purged
 from ...store.answer_cache import AnswerCache
+from ...store.answer_copies import forget_copies
 from ...store.spool import Spool
 from ...work.planning.reuse import read_keys
 from ..accounts import account_changed
@@ -61,6 +62,7 @@ def _forget_answers(spool: Spool, job: Job) -> int:
         if path.exists():
             with AnswerCache.opened(path) as cache:
                 forgotten += cache.forget_job(job.id, _keys(spool.job(job.id)))
+    forget_copies(spool.root)
     return forgotten
 
 

@@ -38,7 +38,8 @@ class Reuse:
     """Where answers are stored, since when they may be reused, and the file for the keys of the requests.
 
     Without a `book` only requests of the same part share an answer: `all` of them, or those with `temperature` 0, or
-    none, if `each` row is to have an answer of its own. `ahead` has the answers to rows that were asked ahead.
+    none, if `each` row is to have an answer of its own. `ahead` has the answers to rows that were asked ahead; a copy
+    of them is read where the daemon's own file is not seen.
 
     `prints` is the file for what is compared with other parts where no keys are made, None if there are no others.
     """
@@ -50,6 +51,7 @@ class Reuse:
     all: bool = True
     each: bool = False
     ahead: str | None = None
+    ahead_is_copy: bool = False
     ahead_since: float = 0.0
     prints: str | None = None
 
@@ -96,7 +98,12 @@ def recalled(
     remaining, places = iter(bodies), Occurrences()
     with ExitStack() as stack:
         # If a cache fails, the rows are asked: that costs money, but loses no row.
-        book, ahead = (_opened(stack, path) for path in (reuse.book, reuse.ahead))
+        book = _opened(stack, reuse.book)
+        if reuse.ahead is not None and reuse.ahead_is_copy:
+            # If it is not there any more, there is a newer one: the part is planned again with that.
+            ahead: AnswerCache | None = stack.enter_context(AnswerCache.copy_opened(Path(reuse.ahead)))
+        else:
+            ahead = _opened(stack, reuse.ahead)
         while chunk := list(islice(remaining, _CHUNK)):
             keyed = [(row, Keyed(body, key_of(body)) if type(body) is bytes else body) for row, body in chunk]
             keys = [each.key for _, each in keyed if type(each) is Keyed]
