@@ -26,7 +26,7 @@ NEEDED = (
 )
 @click.pass_context
 def mcp(context: click.Context, root: Path, url: str | None) -> None:
-    """Let an assistant estimate, submit and follow files, by the Model Context Protocol.
+    """Let an assistant estimate, submit and follow files (MCP).
 
     An assistant starts this command and talks to it over standard input and output. It may send tables below --root.
     What they cost is bounded by your budget: it cannot approve a job that is held, change the configuration or order

@@ -149,7 +149,7 @@ def sandbox(
     any_model: bool,
     faults_ordered: tuple[str, ...],
 ) -> None:
-    """A local server with the OpenAI Files, Batches, Models and Chat endpoints, for trying things out and for tests.
+    """Run a local server with OpenAI's endpoints, for trials.
 
     Its answers come from a few rules over word lists, not from a model: enough to see a complete run. It needs no
     key and no network. It can fail on request: see the faults below.

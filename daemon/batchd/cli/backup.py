@@ -58,7 +58,7 @@ def backup(call: Call, target: Path, *, force: bool, finished: bool, as_json: bo
 @json_option
 @pass_call
 def restore(call: Call, source: Path, *, as_json: bool) -> None:
-    """Put back the backup in the folder FROM, where no daemon works yet.
+    """Put back the backup FROM, where no daemon works yet.
 
     Writes the state folder, which must be empty, and the configuration with its folders if there is none. The daemon
     that the backup was made of must not run any more. Started here, batchd takes the answers of batches that were

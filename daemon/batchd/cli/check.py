@@ -23,7 +23,7 @@ CONFIG, NOT_AVAILABLE = 4, 5
 @json_option
 @pass_call
 def check(call: Call, *, offline: bool, as_json: bool) -> int:
-    """Check that everything is ready, and say how to fix what is not.
+    """Check that all is ready, and say how to fix what is not.
 
     Looks at the configuration, plugins, folders, disk and keys; calls the providers with the models of their routes.
 

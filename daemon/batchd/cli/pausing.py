@@ -15,11 +15,11 @@ from .orders import leave
 @json_option
 @pass_call
 def pause(call: Call, name: str | None, *, as_json: bool) -> int:
-    """Send nothing new: of all, or of the provider or route NAME. It stays so until `batchd resume`.
+    """Send nothing new: at all, or to a provider or of a route NAME.
 
-    Files are taken and prepared as before. Batches that a provider has are collected and delivered, and live calls
-    under way end. What has not been sent waits. A restart changes nothing of it. If a provider and a route have the
-    same name, write provider:NAME or route:NAME.
+    It stays so until `batchd resume`, through restarts too. Files are taken and prepared as before. Batches that a
+    provider has are collected and delivered, and live calls under way end. What has not been sent waits. If a provider
+    and a route have the same name, write provider:NAME or route:NAME.
 
     \b
     Examples:
@@ -37,7 +37,7 @@ def pause(call: Call, name: str | None, *, as_json: bool) -> int:
 @json_option
 @pass_call
 def resume(call: Call, name: str | None, *, as_json: bool) -> int:
-    """Let the sending go on: all of it, or of a provider or route NAME.
+    """Send again: all, or to the provider or of the route NAME.
 
     \b
     Examples:
