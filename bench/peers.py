@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import leather
 from measuring import Measured, measure
 from throughput import HERE, batchd, check, fresh, sandbox, straight, write_reviews
 
@@ -54,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 50_000])
     parser.add_argument("--rounds", type=int, default=3, help="rounds for each contender, in turns; the best counts")
+    parser.add_argument("--chart", type=Path, help="write an SVG of the seconds here")
     parser.add_argument("--venvs", type=Path, help="where the venvs of peers are kept; else they are made anew")
     options = parser.parse_args()
     for folder in ("daemon", "plugins"):
@@ -65,6 +67,7 @@ def main() -> None:
             contenders["openai-batch"] = parasail(venv(venvs, *PARASAIL))
         except subprocess.CalledProcessError as error:
             print(f"Without openai-batch, which cannot be installed: {error}", file=sys.stderr)
+        bars: list[tuple[float, str]] = []
         print(f"{'rows':>9} {'':13} {'seconds':>8} {'rows/s':>8} {'cpu s':>6} {'peak MB':>8}  batchd is")
         for rows in options.rows:
             source = Path(scratch, "reviews.csv")
@@ -77,11 +80,22 @@ def main() -> None:
                     seconds[name].append(run(fresh(scratch), source, watched=False).seconds)
             best = {name: replace(each, seconds=min(seconds[name])) for name, each in best.items()}
             for name, each in best.items():
+                bars.append((rows / each.seconds, f"{name}, {rows:,} rows"))
                 print(
                     f"{rows:>9,} {name:13} {each.seconds:>8.2f} {rows / each.seconds:>8,.0f} "
                     f"{each.processor:>6.1f} {each.peak / 1e6:>8.0f}  "
                     f"{each.seconds / best['batchd'].seconds:.2f} times as fast"
                 )
+        if options.chart is not None:
+            draw(bars, options.chart)
+
+
+def draw(bars: list[tuple[float, str]], target: Path) -> None:
+    """The rows a second of each contender as bars."""
+    chart = leather.Chart("Rows a second, from the file to the results")
+    chart.add_bars(bars[::-1])
+    chart.add_x_scale(0, max(speed for speed, _ in bars))
+    target.write_text(chart.to_svg(width=800, height=60 + 40 * len(bars)), "utf-8")
 
 
 if __name__ == "__main__":
