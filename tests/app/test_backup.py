@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from batchd import CannotFind, Failure, Json, Limits, Submission
+from batchd import CannotFind, Failure, Json, Limits, Problem, Submission
 from batchd.app import backup as backups
 from batchd.app.backup import CannotBackUp, back_up
 from batchd.app.restore import CannotRestore, refuse_half_restored, restore
@@ -25,6 +25,7 @@ from batchd.testing.fakes import FakeProvider, FakeService
 from batchd.testing.household import Household
 
 from ..engine.conftest import EVERY_CASE, MakeHousehold, csv_of, make_household
+from ..engine.test_faults import order
 
 __all__ = ["make_household"]
 
@@ -110,6 +111,7 @@ async def test_nothing_is_lost_and_nothing_is_asked_again_after_a_backup_at_any_
     assert first.service.executed.total() == 13
 
 
+@pytest.mark.slow
 async def test_where_rows_cannot_be_looked_up_their_answers_tell(make_household: MakeHousehold, tmp_path: Path) -> None:
     for then, held in ((3, 0), (2, 1)):
         # Where other rows go into a batch than before, it is not known which were asked: a person decides.
@@ -123,6 +125,54 @@ async def test_where_rows_cannot_be_looked_up_their_answers_tell(make_household:
         reasons = [event.data()["reason"] for event in second.events if event.kind == "BatchHeld"]
         assert ["older copy" in reason for reason in reasons] == [True] * held
         assert (RESULTS in second.outbox()) == (not held)
+
+
+async def test_a_batch_that_was_refused_before_is_not_taken_over(make_household: MakeHousehold, tmp_path: Path) -> None:
+    refused = [Problem("model_not_found", "The model small does not exist.")]
+    service = FakeService()
+    service.refuse = lambda _: refused if service.creates == 1 else ()
+    first = make_household(service=service)
+    first.drop("reviews/may.csv", csv_of(["one", "two"]))
+    async with first.living() as daemon:
+        await daemon.take_in()
+        await daemon.drain()
+        [job] = await daemon.context.store.jobs.ids()
+        await asyncio.to_thread(back_up, config_of(first), tmp_path / "b")
+    second = make_household(service=service)
+    await asyncio.to_thread(restore, tmp_path / "b", second.folder / "config.toml")
+    async with second.living() as daemon:
+        await order(daemon, "retry", job)
+        await daemon.drain()
+    assert (service.creates, second.outbox()[RESULTS].count(b",ok,")) == (2, 2)
+
+
+async def test_working_files_on_another_file_system_are_in_it(make_household: MakeHousehold, tmp_path: Path) -> None:
+    household = make_household()
+    async with household.living():
+        pass
+    state, spool = household.folder / "state", household.folder / "spool"
+    spool.mkdir(mode=0o700)
+    for name in ("jobs", "batches"):
+        if (state / name).exists():
+            (state / name).rmdir()
+    with Spool(state, spool).locked(), sqlite3.connect(state / DATABASE) as database:
+        database.execute(
+            "INSERT INTO jobs (id, state, source, inbox_path, stamp, size, route, claimed_at) "
+            "VALUES ('k3j9x2ab', 'claimed', 'may.csv', x'6d', '[]', 1, '{}', 0)"
+        )
+    (spool / "jobs" / "k3j9x2ab").mkdir()
+    (spool / "jobs" / "k3j9x2ab" / "source").write_text("id,review")
+    config = config_of(household)
+    config.write_text('[folders]\nspool = "spool"\n' + config.read_text())
+    await asyncio.to_thread(back_up, config, tmp_path / "b")
+    assert (tmp_path / "b" / "state" / "jobs" / "k3j9x2ab" / "source").read_text() == "id,review"
+    there = await asyncio.to_thread(restored_to, tmp_path / "there", tmp_path / "b")
+    assert (there / "spool" / "jobs" / "k3j9x2ab" / "source").read_text() == "id,review"
+    assert (there / "spool" / "jobs" / "k3j9x2ab" / "parts").is_dir()
+    assert (there / "state" / DATABASE).exists()
+    assert not (there / "state" / "jobs").exists()
+    with Spool(there / "state", there / "spool").locked():
+        refuse_half_restored(there / "state")
 
 
 async def test_what_is_in_a_backup_and_what_is_not(make_household: MakeHousehold, tmp_path: Path) -> None:

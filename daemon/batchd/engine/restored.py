@@ -48,9 +48,12 @@ async def is_restored(context: Context, batch: Batch, provider: ConfiguredProvid
         return False
     if await context.store.batches.held_as_copy(batch.provider):
         raise RetryLater(_PAUSE)
-    if restored is not None and (found := await _listed(context, batch, provider, by="rows")):
-        await _take_over(context, batch, provider, found)
-        return True
+    if restored is not None:
+        # One that is known was refused before, or is another batch's: it is not what this one was.
+        unknown = await _unknown(context, batch, await _listed(context, batch, provider, by="rows"))
+        if unknown:
+            await _take_over(context, batch, provider, unknown)
+            return True
     found = await _listed(context, batch, provider, by="key")
     if not found:
         context.not_found_in_a_row[batch.provider] += 1
@@ -84,6 +87,11 @@ async def _listed(
         return []
 
 
+async def _unknown(context: Context, batch: Batch, found: list[str]) -> list[str]:
+    """Those that no batch of this state is."""
+    return [remote for remote in found if not await context.store.batches.knows(batch.provider, remote)]
+
+
 async def _take_over(context: Context, batch: Batch, provider: ConfiguredProvider, found: list[str]) -> None:
     await note_account(context, batch, provider)
     await context.store.batches.found(batch, found[0], found[1:], context.clock.now())
@@ -92,9 +100,7 @@ async def _take_over(context: Context, batch: Batch, provider: ConfiguredProvide
 async def _compare(context: Context, batch: Batch, provider: ConfiguredProvider, found: list[str]) -> None:
     """What a batch of this key asks that was created after the backup: these rows, others of ours, or those of jobs
     that the state folder has forgotten. Its answers tell, once it has ended."""
-    unknown = [remote for remote in found if not await context.store.batches.knows(batch.provider, remote)]
-    whose = ""
-    for remote in unknown:
+    for remote in await _unknown(context, batch, found):
         whose = await _whose_rows(context, batch, provider, remote)
         if whose == "these":
             await _take_over(context, batch, provider, [remote])

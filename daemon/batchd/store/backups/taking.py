@@ -12,7 +12,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +51,15 @@ class Taken:
 
 
 def take(
-    state: Path, spool: Path, links: Path, copies: Path, *, finished: bool, providers: Collection[str], new_key: str
+    state: Path,
+    spool: Path,
+    links: Path,
+    copies: Path,
+    *,
+    finished: bool,
+    providers: Collection[str],
+    new_key: str,
+    locked_for: float = LOCKED_FOR,
 ) -> Taken | None:
     """Link the files of jobs that are not finished into `links`, and copy the databases into `copies`.
 
@@ -63,14 +71,15 @@ def take(
     with connected(state, mode="rw") as lock, connected(state) as reader:
         if lock is None or reader is None:
             return None
-        linked: dict[Path, int] = {}
+        linked = _Links(state, spool, links)
         while True:
             lock.execute("BEGIN IMMEDIATE")
             try:
                 seeded = _seed_keys(lock, providers, new_key)
                 jobs = lock.execute(_UNFINISHED, {"finished": finished}).fetchall()
                 batches = lock.execute(_OPEN_BATCHES).fetchall()
-                whole = _link(state, spool, links, [row["id"] for row in jobs], [row["key"] for row in batches], linked)
+                folders = [*(f"jobs/{row['id']}" for row in jobs), *(f"batches/{row['key']}" for row in batches)]
+                whole = linked.add([*folders, "tries"], within=locked_for)
                 if whole and not seeded:
                     # From its first read on, this connection sees the database as it is now.
                     reader.execute("BEGIN")
@@ -79,6 +88,8 @@ def take(
                 lock.execute("COMMIT")
             if whole and not seeded:
                 break
+            # The daemon has its turn.
+            time.sleep(locked_for / 5)
         [schema] = reader.execute("PRAGMA user_version").fetchone()
         _copy(reader, copies / DATABASE)
     for name in CACHES:
@@ -95,37 +106,43 @@ def _seed_keys(connection: sqlite3.Connection, providers: Collection[str], new_k
     return connection.executemany(statement, rows).rowcount > 0
 
 
-def _link(state: Path, spool: Path, target: Path, jobs: list[str], batches: list[str], linked: dict[Path, int]) -> bool:
-    """Whether all was linked before the time was over. `linked` has the inode of each file of the rounds before."""
-    until = time.monotonic() + LOCKED_FOR
-    whole = True
-    folders = [*(f"jobs/{job}" for job in jobs), *(f"batches/{key}" for key in batches), "tries"]
-    there: set[Path] = set()
-    for entry in _files(state, spool, folders):
-        above = state if Path(entry.path).parent == state else spool
-        place = target / os.path.relpath(entry.path, above)
-        there.add(place)
-        if linked.get(place) != entry.inode():
-            if _link_one(entry.path, place):
-                linked[place] = entry.inode()
-            else:
-                whole = False  # a claim has just renamed it
-            if time.monotonic() > until:
-                return False
-    # Since an earlier round batchd has removed these.
-    for place in linked.keys() - there:
-        place.unlink(missing_ok=True)
-        del linked[place]
-    return whole
+class _Links:
+    """The files that are linked in `target` so far."""
 
+    def __init__(self, state: Path, spool: Path, target: Path) -> None:
+        self._state = state
+        self._spool = spool
+        self._target = target
+        self._inodes: dict[Path, int] = {}
 
-def _files(state: Path, spool: Path, folders: list[str]) -> Iterator[os.DirEntry[str]]:
-    """The files that a restored daemon needs. Drafts are none: each is written anew."""
-    for name in (FINGERPRINT_KEY, WEB_TOKENS):
-        with os.scandir(state) as entries:
-            yield from (entry for entry in entries if entry.name == name)
-    for folder in folders:
-        yield from _below(spool / folder)
+    def add(self, folders: Iterable[str], *, within: float) -> bool:
+        """Link what is not linked yet of these folders. Whether all was before the time was over."""
+        until = time.monotonic() + within
+        whole = True
+        there: set[Path] = set()
+        for entry, name in self._files(folders):
+            place = self._target / name
+            there.add(place)
+            if self._inodes.get(place) != entry.inode():
+                if _link_one(entry.path, place):
+                    self._inodes[place] = entry.inode()
+                else:
+                    whole = False  # a claim has just renamed it
+                if time.monotonic() > until:
+                    return False
+        # Since an earlier round batchd has removed these.
+        for place in self._inodes.keys() - there:
+            place.unlink(missing_ok=True)
+            del self._inodes[place]
+        return whole
+
+    def _files(self, folders: Iterable[str]) -> Iterator[tuple[os.DirEntry[str], str]]:
+        """The files that a restored daemon needs. Drafts are none: each is written anew."""
+        with os.scandir(self._state) as entries:
+            yield from ((each, each.name) for each in entries if each.name in {FINGERPRINT_KEY, WEB_TOKENS})
+        for folder in folders:
+            for entry in _below(self._spool / folder):
+                yield entry, os.path.relpath(entry.path, self._spool)
 
 
 def _below(folder: Path) -> Iterator[os.DirEntry[str]]:
