@@ -21,6 +21,9 @@ import batchd
 from batchd import hookspecs
 from batchd.app.load import load
 from batchd.cli.main import batchd as command_line
+from batchd.plugin.catalogue import Role
+from batchd.testing import conformance
+from batchd.testing.conformance_shared import PluginConformance
 
 from ..durability.rig import shared_nursery
 from .pages import DOCS, PAGES, ROOT, Block, blocks, code, headings, prose, tables
@@ -338,6 +341,21 @@ def test_each_hook_is_described_with_what_its_contract_has() -> None:
 def test_every_name_of_the_front_door_is_described() -> None:
     names = [name for row in PLUGINS_TABLES["What `batchd` exports"] for name in re.findall(r"`(\w+)`", row[0])]
     assert sorted(names) == sorted(batchd.__all__)
+
+
+def test_every_class_of_the_kit_and_all_that_an_author_may_write_is_described() -> None:
+    text = "".join(page.read_text("utf-8") for page in sorted((DOCS / "plugins").glob("*.md")))
+    told = set(re.findall(r"`(?:self\.)?(\w+)", text))
+    kits = {each: getattr(conformance, each) for each in conformance.__all__}
+    names = {name for kit in kits.values() if isinstance(kit, type) for name in vars(kit)} | kits.keys()
+    names |= {name for name in vars(PluginConformance) if name != "teardown_method"}
+    assert {name for name in names if not name.startswith(("_", "test_"))} - told == set()
+
+
+def test_every_role_has_a_page() -> None:
+    named = {link for link in _LINK.findall(prose(DOCS / "plugins.md")) if link.startswith("plugins/")}
+    assert {f"plugins/{page.name}" for page in (DOCS / "plugins").glob("*.md")} == named
+    assert len(named) == len(Role)  # services have none, the kit has one
 
 
 def test_every_error_that_a_plugin_may_raise_is_described() -> None:

@@ -46,19 +46,18 @@ def test_every_role_passes_its_tests_the_types_and_the_style(tmp_path: Path) -> 
     shown = [str(EXAMPLES / each) for each in ("plugins", "package")]
     mypy = {**environment, "MYPYPATH": os.pathsep.join([*sources, *tests, str(tmp_path / "plugins.d"), *shown])}
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-W", "error", "--rootdir", str(tmp_path)]
+    style = ["--isolated", "--line-length=120"]
     runs = [
         subprocess.Popen([sys.executable, *command], env=env, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
         for command, env in (
             (["-m", "pytest", *options, *tests, *single], environment),
             (["-m", "mypy", "--strict", "--no-error-summary", *sources, *tests, "plugins.d", *examples], mypy),
-            (
-                ["-m", "ruff", "check", "--isolated", "--line-length=120", "--select=E,F,B,UP", "."],
-                environment,
-            ),
+            (["-m", "ruff", "check", *style, "--select=E,F,B,UP", "."], environment),
+            (["-m", "ruff", "format", *style, "--check", "."], environment),
         )
     ]
     said = [run.communicate(timeout=300)[0] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0, 0], "\n".join(said)
+    assert [run.returncode for run in runs] == [0, 0, 0, 0], "\n".join(said)
 
 
 def test_a_single_file_is_a_plugin_in_the_folder(tmp_path: Path) -> None:
