@@ -72,6 +72,7 @@ async def test_both_clients_and_all_forms_give_the_same(there: Running, client: 
     of_file = client.submit(str(file), route="reviews")
     assert of_file.wait(60).source == "reviews/rows of mine.csv"
     assert [row["answer"] for row in of_file.results().to_list()] == ["re: all 0", "re: all 1", "re: all 2"]
+    assert [each.id for each in client.jobs("rows of mine")] == [of_file.id]
     again = client.job(str(of_file.id)[:6])
     assert [row.as_dict() for row in again.results()] == of_file.results().to_list()
 

@@ -41,6 +41,10 @@ class AsyncClient:
         """As Client.job."""
         return AsyncSubmittedJob(self._core, await self._core.loop.wait(self._core.job(word)))
 
+    async def jobs(self, text: str = "") -> list[JobStatus]:
+        """As Client.jobs."""
+        return await self._core.loop.wait(self._core.jobs(text))
+
     async def close(self) -> None:
         """As Client.close."""
         if not self._core.loop.closed:

@@ -98,7 +98,7 @@ class Core:
             told = await api.send("PUT", "routes", route, "files", file.name, file=file)
         except NotReachable as error:
             raise NotReachable(
-                f"{error} Whether it has {file.name} is not known: look at its jobs before you send it again."
+                f"{error} Whether it has {file.name} is not known: see jobs() before you send it again."
             ) from None
         return JobKey(told["place"], upload=told["upload"])
 
@@ -106,6 +106,11 @@ class Core:
         """The job that a word means: an id, its beginning, or the name of a file."""
         job = (await (await self.opened()).get("jobs", word))["job"]
         return JobKey(job["source"], id=job["id"])
+
+    async def jobs(self, text: str) -> list[JobStatus]:
+        """The jobs with this in the name of their file, at most 200."""
+        found = await (await self.opened()).get("jobs", text=text, size="200")
+        return [JobStatus.of(each) for each in found["jobs"]]
 
     async def status(self, key: JobKey) -> JobStatus:
         """How the job stands."""

@@ -57,6 +57,10 @@ class Client:
         """A job of before: by its id, the beginning of one, or the name of its file."""
         return SubmittedJob(self._core, self._core.loop.run(self._core.job(word)))
 
+    def jobs(self, text: str = "") -> list[JobStatus]:
+        """How the jobs stand that have this in the name of their file, at most 200: those under way first."""
+        return self._core.loop.run(self._core.jobs(text))
+
     def close(self) -> None:
         """Close it. A daemon of our own ends in good order; jobs go on when the next one starts."""
         if not self._core.loop.closed:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -64,7 +65,7 @@ def pandas_frame(rows: Iterable[AnsweredRow]) -> pd.DataFrame:
         import pandas as pd
     except ImportError:
         raise _missing("pandas") from None
-    return pd.DataFrame([row.as_dict() for row in rows])
+    return pd.DataFrame(_columns(rows))
 
 
 def polars_frame(rows: Iterable[AnsweredRow]) -> pl.DataFrame:
@@ -73,7 +74,22 @@ def polars_frame(rows: Iterable[AnsweredRow]) -> pl.DataFrame:
         import polars as pl
     except ImportError:
         raise _missing("polars") from None
-    return pl.DataFrame([row.as_dict() for row in rows], infer_schema_length=None, strict=False)
+    return pl.DataFrame(_columns(rows), strict=False)
+
+
+def _columns(rows: Iterable[AnsweredRow]) -> dict[str, list[Any]]:
+    """Column by column, as `as_dict` has them: every row of a job has the same."""
+    remaining = iter(rows)
+    first = next(remaining, None)
+    if first is None:
+        return {}
+    table: dict[str, list[Any]] = {name: [] for name in first.as_dict()}
+    for row in chain([first], remaining):
+        error = None if row.failure is None else row.failure.message
+        cells = (*row.columns.values(), *row.answer.values(), row.status, error)
+        for column, cell in zip(table.values(), cells, strict=True):
+            column.append(cell)
+    return table
 
 
 def _missing(package: str) -> PackageMissing:

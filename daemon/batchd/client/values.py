@@ -101,7 +101,7 @@ class JobStatus:
             cost=job["cost"]["so_far"],
             currency=job["cost"]["currency"],
             reason=job["reason"],
-            files=[each["name"] for each in job["files"]],
+            files=[each["name"] for each in job.get("files", ())],
             record=job,
         )
 
