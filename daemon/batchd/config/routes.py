@@ -88,6 +88,7 @@ def read_route(
         identical_rows=table.identical_rows,
         empty_rows=table.empty_rows,
         finish_within=table.finish_within,
+        send_between=table.send_between,
         fallback=table.fallback,
         fallback_model=table.fallback_model,
         fallback_after=table.fallback_after,

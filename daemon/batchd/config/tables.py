@@ -9,8 +9,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
+from ..domain.send_hours import SendHours
 from ..events.groups import kinds_of_all
 from ..money.budget import Beyond, Ceilings, counted
 from ..settings import Duration, seconds
@@ -83,6 +84,13 @@ def _share(value: Any) -> float:
     if match is None or float(match[1]) > 100:
         raise ValueError('write a percentage from "0%" to "100%"')
     return float(match[1]) / 100
+
+
+def _send_hours(value: Any) -> SendHours:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not texts or not all(isinstance(each, str) for each in texts):
+        raise ValueError('should be hours such as "00:30-08:30 Asia/Shanghai", or a list of such')
+    return SendHours.read(texts)
 
 
 def _reuse(value: Any) -> float | None:
@@ -288,6 +296,7 @@ class RouteTable(Table):
     identical_rows: Literal["auto", "once", "each"] = "auto"
     empty_rows: Literal["skip", "ask"] = "skip"
     finish_within: Interval | None = None
+    send_between: Annotated[SendHours | None, PlainValidator(_send_hours)] = None
     fallback: Text | None = None
     fallback_model: Text | None = None
     fallback_after: Interval | None = None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from ..model import Json
+from .send_hours import SendHours
 
 if TYPE_CHECKING:
     from ..files import Rights
@@ -36,6 +37,7 @@ class PluginSpec:
 
 OF_NOW = frozenset(
     {"rights", "finish_within", "priority", "fallback", "fallback_model", "fallback_after", "pilot", "pilot_spread"}
+    | {"send_between"}
 )
 """What a snapshot does not have: it is as it is configured now."""
 
@@ -46,8 +48,8 @@ class Route:
 
     A job stores a snapshot of it, so that a change of the config changes no running job. A snapshot has no secrets:
     they belong to providers and sinks, which a route only names. Nor does it have what `OF_NOW` names: who may read
-    results, by when a job is to be done, how often it gets its turn, who else may be asked, and how many rows a pilot
-    has, is what the configuration says at that moment.
+    results, by when a job is to be done, in which hours it is sent, how often it gets its turn, who else may be asked,
+    and how many rows a pilot has, is what the configuration says at that moment.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Route:
     max_file_bytes: int = 20_000_000
     rights: Rights | None = None
     finish_within: float | None = None
+    send_between: SendHours | None = None
     priority: int = 1
     fallback: str | None = None
     fallback_model: str | None = None

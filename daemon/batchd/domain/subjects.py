@@ -20,6 +20,8 @@ class SubjectKind(Enum):
     """Not PROVIDER: packing does not call it, so a success says nothing about it."""
     PAUSE = "pause of "
     """What a person has paused: `everything`, `provider NAME` or `route NAME`."""
+    HOURS = "sending hours of route "
+    """A route that does not send at this hour."""
     DEADLINE = "deadline of job "
     FALLBACK = "fallback of job "
     ORDER = "order "
@@ -121,6 +123,11 @@ class Subject:
         return cls(SubjectKind.PAUSE, what)
 
     @classmethod
+    def hours(cls, route: str) -> Subject:
+        """A route that does not send at this hour."""
+        return cls(SubjectKind.HOURS, route)
+
+    @classmethod
     def order(cls, number: int) -> Subject:
         """An order that cannot be carried out now."""
         return cls(SubjectKind.ORDER, str(number))
@@ -158,6 +165,7 @@ def subjects_of(job: str, *, provider: str, route: str, sinks: Iterable[str], ba
         *(Subject.batch(key) for key in batches),
         *(Subject.sink(name) for name in sinks),
         *pauses_of(provider, route),
+        Subject.hours(route),
         Subject.provider(provider),
         Subject.deadline(job),
         Subject.fallback(job),

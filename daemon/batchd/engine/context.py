@@ -25,6 +25,7 @@ from ..money.pricing import Terms
 from ..people.language import ENGLISH, Language
 from ..plugin.absent import PluginOff
 from ..sending.accounts import Accounts
+from ..sending.outside_hours import Outside
 from ..sending.quota import Quotas
 from ..store.jobs import Duplicates
 from ..store.pauses import Paused
@@ -235,6 +236,8 @@ class Context:
     not_found_in_a_row: Counter[str] = field(default_factory=Counter)
     paused: Paused = field(default_factory=Paused)
     """What people have paused."""
+    outside: Outside = field(default_factory=Outside)
+    """What waits for the hours in which its route sends."""
     only: frozenset[str] | None = None
     waiting_notes: WaitingNotes = field(init=False)
 

@@ -13,7 +13,8 @@ async def put_in_force(context: Context) -> None:
 
 
 def hold_live_calls(context: Context) -> None:
-    """Of what is paused no more live calls begin."""
+    """Of what is paused, or waits for the hours of its route, no more live calls begin."""
+    held = context.paused.live | context.outside.live
     for provider in context.configured.providers.values():
         if isinstance(provider.live, LiveBatchProvider):
-            provider.live.hold(context.paused.live)
+            provider.live.hold(held)

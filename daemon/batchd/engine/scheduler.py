@@ -22,6 +22,7 @@ from ..plugin.absent import PluginOff
 from ..sending import backoff
 from ..store.errors import StoreUnavailable
 from ..store.orders import StoredOrder
+from . import sending_hours
 from .conditions import Conditions, in_words, worth_saying_at_once
 from .context import Context
 from .due_line import DueLine
@@ -73,6 +74,8 @@ class Engine:
             await put_in_force(self.context)
             self._remembers = True
         waits = await self._obey_all(await self._orders())
+        await self.in_work.refresh()
+        hours_at = await sending_hours.put_in_force(self.context, self.conditions, self.in_work)
         outlook = await self._look.look()
         lanes_at = self._lane_finding.look(self._look.lanes_wanted)
         await self._lane_finding.tell(self._look.lanes_wanted)
@@ -83,7 +86,9 @@ class Engine:
         for name, text in outlook.missing.items():
             await self.conditions.say(Subject.provider(name), text)
         # What was given up has no time.
-        times = [until for until in (*waits, outlook.again_at, lanes_at) if until is not None and until < math.inf]
+        times = [
+            until for until in (*waits, outlook.again_at, lanes_at, hours_at) if until is not None and until < math.inf
+        ]
         return replace(outlook, again_at=min(times, default=None))
 
     async def has_work(self, outlook: Outlook) -> bool:
@@ -91,12 +96,19 @@ class Engine:
         in_work = self.in_work
         await in_work.refresh()
         off = self._off[1] if self._off[0] == self.retry_clock.resets else frozenset()
-        paused = self.context.paused
-        if in_work.has_jobs(but=off) or not in_work.batches.keys() <= outlook.stuck | in_work.held | paused.live:
+        paused, outside = self.context.paused, self.context.outside
+        if (
+            in_work.has_jobs(but=off)
+            or not in_work.batches.keys() <= outlook.stuck | in_work.held | paused.live | outside.live
+        ):
             return True
         # A batch that a person must decide about may take up the room of its model.
         taken = set(await self.context.store.waiting.enqueued_tokens())
-        waiting = (key.asking for key in in_work.waiting(None))
+        waiting = (
+            key.asking
+            for key, line in in_work.waiting(None).items()
+            if any(outside.until(key.asking.route, each.claimed_at, late=key.late) is None for each in line.places)
+        )
         return any(
             asking.provider not in outlook.missing
             and (asking.provider, asking.model) not in taken

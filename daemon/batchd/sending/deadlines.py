@@ -17,6 +17,11 @@ def earliest(accepted_at: float, finish_within: float) -> float:
     return accepted_at + finish_within * (1 - MAX_SHARE)
 
 
+def may_wait_until(at: float, accepted_at: float, finish_within: float | None) -> bool:
+    """Whether a job that begins to be sent at that moment has time enough then."""
+    return finish_within is None or at <= earliest(accepted_at, finish_within)
+
+
 def late_from(accepted_at: float, finish_within: float, *, rows: int, calls_a_minute: int | None = None) -> float:
     """The moment from which a job is late that has so many rows without an answer (seconds since 1970).
 

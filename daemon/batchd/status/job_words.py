@@ -89,6 +89,8 @@ def waits_for(job: JobSummary, subjects: Collection[Subject], *, awake: bool, no
         if subject in subjects and subject.kind is SubjectKind.PAUSE:
             name = "" if subject.name == EVERYTHING else f" {subject.name.partition(' ')[2]}"
             return f"you: {subject.name} is paused. To go on: batchd resume{name}"
+        if subject in subjects and subject.kind is SubjectKind.HOURS:
+            return f"the hours in which the route {subject.name} sends"
         if subject in subjects and subject.kind not in _OF_SWITCHING:
             return str(subject) if subject != Subject.job(job.id) else "what stands above"
     if job.state == "planning" and job.duplicate_of is not None:

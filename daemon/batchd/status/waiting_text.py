@@ -61,6 +61,8 @@ def _trouble(job: JobSummary, subjects: Collection[Subject]) -> str | None:
     kinds = {subject.kind for subject in (DISK, *relevant(job)) if subject in subjects}
     if SubjectKind.PAUSE in kinds:
         return "waiting.paused"
+    if SubjectKind.HOURS in kinds:
+        return "waiting.hours"
     if kinds & {SubjectKind.DISK, SubjectKind.SINK}:
         return "waiting.trouble_here"
     return "waiting.trouble_there" if SubjectKind.PROVIDER in kinds else None

@@ -525,6 +525,16 @@ WHERE batches.lane = 'live' AND batches.state IN ('submitting', 'submitted') AND
   AND (:everything OR 'provider ' || batches.provider IN (SELECT value FROM json_each(:names))
        OR 'route ' || json_extract(jobs.route, '$.name') IN (SELECT value FROM json_each(:names)))
 
+-- name: live_batches_of_routes
+SELECT DISTINCT batches.key AS batch, json_extract(jobs.route, '$.name') AS route, jobs.claimed_at, jobs.late_at
+FROM batches JOIN parts ON parts.batch = batches.key JOIN jobs ON jobs.id = parts.job
+WHERE batches.lane = 'live' AND batches.state IN ('submitting', 'submitted') AND parts.state = 'batched'
+  AND json_extract(jobs.route, '$.name') IN (SELECT value FROM json_each(:names))
+
+-- name: jobs_of_batch
+SELECT DISTINCT parts.batch, json_extract(jobs.route, '$.name') AS route, jobs.claimed_at, jobs.late_at
+FROM parts JOIN jobs ON jobs.id = parts.job WHERE parts.batch = :batch
+
 -- name: old_outputs
 -- Jobs that took a file and ended before this time, and whose results were not removed since.
 SELECT id, source, finished_at FROM jobs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -35,11 +37,32 @@ class ReadLimit:
     tokens: float
 
 
+@dataclass(frozen=True, slots=True)
+class SendingJob:
+    """A job with rows in a batch: what decides whether it waits for the hours of its route."""
+
+    batch: str
+    route: str
+    claimed_at: float
+    late: bool
+
+
 class Waiting:
     """Planned parts, and what is enqueued of each model."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def live_batches(self, routes: Iterable[str]) -> list[SendingJob]:
+        """The batches of live calls that are under way with rows of these routes."""
+        names = json.dumps(sorted(routes))
+        rows = await self._database.read(lambda tx: tx.fetch("live_batches_of_routes", names=names))
+        return [_sending_job(row) for row in rows]
+
+    async def jobs_of_batch(self, batch: str) -> list[SendingJob]:
+        """The jobs with rows in a batch."""
+        rows = await self._database.read(lambda tx: tx.fetch("jobs_of_batch", batch=batch))
+        return [_sending_job(row) for row in rows]
 
     async def of_jobs(
         self, jobs: Iterable[str], limit: ReadLimit, *, now: float
@@ -84,3 +107,7 @@ class Waiting:
         for row in rows:
             found.setdefault((row["provider"], row["model"], row["endpoint"]), {})[row["job"]] = row["batches"]
         return found
+
+
+def _sending_job(row: sqlite3.Row) -> SendingJob:
+    return SendingJob(row["batch"], row["route"], row["claimed_at"], row["late_at"] is not None)

@@ -152,7 +152,7 @@ class PackingLook:
         self, key: WaitingKey, line: JobLine, room: ReadLimit, read: dict[tuple[str, int], float]
     ) -> list[QueuedPart]:
         steady, priority = self._context.clock.steady(), self._context.configured.priority(key.asking.route)
-        claimed = {place.job: place.claimed_at for place in line.places[: room.parts]}
+        claimed = self._may_go(key, line, room)
         parts, rest_until = await self._context.store.waiting.of_jobs(claimed, room, now=self._context.clock.now())
         if rest_until is not None:
             self.again.append(steady + min(rest_until - self._context.clock.now(), MAX_REST))
@@ -174,6 +174,15 @@ class PackingLook:
                 )
             )
         return queued
+
+    def _may_go(self, key: WaitingKey, line: JobLine, room: ReadLimit) -> dict[str, float]:
+        """The jobs that do not wait for the hours of their route, and since when they are there."""
+        outside, route = self._context.outside, key.asking.route
+        return {
+            place.job: place.claimed_at
+            for place in line.places[: room.parts]
+            if outside.until(route, place.claimed_at, late=key.late) is None
+        }
 
     def _forget_gone(self, waiting: Mapping[WaitingKey, JobLine]) -> None:
         """Forget since when parts waited whose jobs have none that wait any more."""

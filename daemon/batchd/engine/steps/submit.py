@@ -14,6 +14,7 @@ from ..context import ConfiguredProvider, Context
 from ..lane_finding import lane_refused
 from ..provider_calls import open_provider, submission
 from ..restored import is_restored
+from ..sending_hours import took_back
 from .account_refusals import block, rejected_text
 from .batch_refusals import handle_refusal
 from .forget import delete_input
@@ -23,6 +24,8 @@ async def submit(context: Context, action: Submit) -> None:
     """Commit the intent, create the batch, commit its id. The create call is made once and never repeated blindly."""
     batch = await context.store.batches.get(action.batch)
     provider = await open_provider(context, batch.provider)
+    if await took_back(context, batch):
+        return
     if context.paused.names:
         # It may have been packed at the moment of the order.
         await context.store.pauses.take_back()

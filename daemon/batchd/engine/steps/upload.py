@@ -16,6 +16,7 @@ from ...sending.accounts import Stage
 from ..context import Context
 from ..lane_finding import lane_refused
 from ..provider_calls import SLOWEST_UPLOAD, limited, open_provider, submission
+from ..sending_hours import took_back
 from .account_refusals import block, rejected_text
 from .batch_refusals import handle_refusal
 
@@ -24,6 +25,8 @@ async def upload(context: Context, action: Upload) -> None:
     """Write the input file and send it ahead."""
     batch = await context.store.batches.get(action.batch)
     provider = await open_provider(context, batch.provider)
+    if await took_back(context, batch):
+        return
     if context.paused.names:
         # It may have been packed at the moment of the order.
         await context.store.pauses.take_back()

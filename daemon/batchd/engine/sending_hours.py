@@ -1,0 +1,72 @@
+"""Routes that send in some hours only: outside of them nothing new is sent, unless a deadline leaves no time for it."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+from ..domain.records import Batch
+from ..domain.subjects import Subject, SubjectKind
+from ..sending.outside_hours import Outside
+from .conditions import Conditions
+from .context import Context
+from .looks.in_work import InWork
+from .pausing import hold_live_calls
+
+
+async def put_in_force(context: Context, conditions: Conditions, in_work: InWork) -> float | None:
+    """Know what may be sent now, and say what waits. The steady time at which that changes, None if it never does."""
+    hours = {route.name: route for route in context.configured.routes if route.send_between is not None}
+    if not hours and not context.outside.opens and not context.outside.live:
+        return None
+    now = context.clock.now()
+    opens: dict[str, float] = {}
+    changes = math.inf
+    for name, route in hours.items():
+        assert route.send_between is not None
+        at = route.send_between.opens_at(now)
+        if at is not None:
+            opens[name] = at
+        changes = min(changes, route.send_between.closes_at(now) if at is None else at)
+    outside = Outside(opens, {name: hours[name].finish_within for name in opens})
+    waiting: set[str] = set()
+    live: set[str] = set()
+    if opens:
+        for each in await context.store.waiting.live_batches(opens):
+            if outside.until(each.route, each.claimed_at, late=each.late) is not None:
+                live.add(each.batch)
+                waiting.add(each.route)
+        for key, line in in_work.waiting(context.only).items():
+            route_name = key.asking.route
+            if any(outside.until(route_name, place.claimed_at, late=key.late) is not None for place in line.places):
+                waiting.add(route_name)
+    context.outside = Outside(opens, outside.finish_within, frozenset(live))
+    hold_live_calls(context)
+    said = {Subject.hours(name) for name in waiting}
+    for name in sorted(waiting):
+        between = hours[name].send_between
+        assert between is not None
+        until = datetime.fromtimestamp(opens[name], UTC)
+        await conditions.say(
+            Subject.hours(name),
+            f"It sends in the hours {between.text} only (send_between). Its jobs wait until {until:%Y-%m-%d %H:%M} UTC, "
+            "but for those whose finish_within leaves no time for it. What is at a provider is collected.",
+        )
+    for subject in await conditions.of_kinds(SubjectKind.HOURS):
+        if subject not in said:
+            await conditions.all_well(subject)
+    if changes == math.inf or not (in_work.batches or any(key.asking.route in hours for key in in_work.waiting(None))):
+        return None  # nothing is to be sent
+    return context.clock.steady() + changes - now
+
+
+async def took_back(context: Context, batch: Batch) -> bool:
+    """Whether a batch that was made just before the hours ended went back: its rows wait."""
+    if not context.outside.opens:
+        return False
+    jobs = await context.store.waiting.jobs_of_batch(batch.key)
+    until = [context.outside.until(each.route, each.claimed_at, late=each.late) for each in jobs]
+    if all(each is None for each in until):
+        return False
+    await context.store.batches.returned(batch, "its route does not send at this hour")
+    return True
