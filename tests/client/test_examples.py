@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def test_the_programs_run(
     assert "re: Works well." in capsys.readouterr().out
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_calls_of_curl_on_the_page_are_answered(there: Running, tmp_path: Path) -> None:
     page = (EXAMPLES.parents[1] / "docs" / "web.md").read_text("utf-8")
     lines = [line for line in page.splitlines() if line.startswith("curl ")]
