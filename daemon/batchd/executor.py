@@ -46,10 +46,10 @@ class Hello:
 
 
 class Executor(Plugin[SettingsT]):
-    """Runs functions in worker processes: on this machine, or on others that have the state folder at the same path.
+    """Runs functions in worker processes: on this machine, or on others that have the spool at the same path.
 
     `number` is how many tasks it runs at a time. Before `aopen` batchd sets it to the operator's setting; 0 leaves it
-    to the executor. At the end of `aopen` it is final, 1 or more.
+    to the executor. At the end of `aopen` it is 1 or more; later it may change, as machines come and go.
     """
 
     number: int = 0

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from batchd import Executor, Node, NodeLost, WorkerLost
+from batchd import Executor, Node, NodeLost, PluginError, WorkerLost
 
 from .connecting import connected, said
 from .packages import needed
@@ -59,17 +59,18 @@ class DaskExecutor(Executor[DaskSettings]):
         self._identity = uuid.uuid4().hex
         self._renewed = 0
         self._ending: set[asyncio.Future[Any]] = set()
+        self._counting = False
         self._closed = False
 
     async def aopen(self) -> None:
         """Connect, and ask the nodes what they have. A scheduler that is not there yet is waited for while it runs."""
         needed()
+        self._counting = self.number == 0
         await asyncio.to_thread(__import__, "batchd_dask.node")
         await self._look_once()
         if self._asking:
             await asyncio.wait(self._asking.values(), timeout=ANSWER_WITHIN)
-        slots = sum(node.slots for node in self._nodes.values() if not node.fault)
-        self.number = self.number or slots or os.cpu_count() or 1
+        self.number = self.number or os.cpu_count() or 1
         self._watching = asyncio.create_task(self._watch(), name="watch the nodes")
 
     async def aclose(self) -> None:
@@ -176,13 +177,19 @@ class DaskExecutor(Executor[DaskSettings]):
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            await self._look_once()
+            try:
+                await self._look_once()
+            except PluginError as error:
+                self.trouble = str(error)
 
     async def _look_once(self) -> None:
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
                 await self._look()
-        except (OSError, TimeoutError, RuntimeError, ValueError) as error:
+        except PluginError:
+            self._usable.clear()
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever is at that address may answer anything
             # Nothing is forgotten of the nodes: tasks may still come back.
             self._usable.clear()
             self.trouble = f"The scheduler {self.settings.address} cannot be reached: {said(error)}. Tasks wait for it."
@@ -226,7 +233,10 @@ class DaskExecutor(Executor[DaskSettings]):
         self._settle()
 
     def _settle(self) -> None:
-        if any(not node.fault for node in self._nodes.values()):
+        slots = sum(node.slots for node in self._nodes.values() if not node.fault)
+        if slots:
+            if self._counting:
+                self.number = slots
             self.trouble = ""
             self._usable.set()
             return

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, field_validator
 
 from batchd import Settings
 
@@ -17,22 +16,21 @@ _IN_THE_CLEAR = {"tcp", "ws", "ucx", "ucxx"}
 class DaskSettings(Settings):
     """`address` is the scheduler's. `insecure` lets it be neither of this machine nor encrypted."""
 
-    address: str
     insecure: bool = False
+    address: str  # after `insecure`, by which it is judged
 
-    @model_validator(mode="after")
-    def _is_private(self) -> Self:
-        scheme, host = parts(self.address)
+    @field_validator("address")
+    @classmethod
+    def _is_private(cls, address: str, told: ValidationInfo) -> str:
+        scheme, host = parts(address)
         if scheme not in {*_ENCRYPTED, *_IN_THE_CLEAR, "inproc"} or (scheme != "inproc" and not host):
+            raise ValueError(f'"{address}" is not the address of a scheduler; write one such as "tls://10.0.0.5:8786"')
+        if scheme in _IN_THE_CLEAR and not is_loopback(host) and not told.data.get("insecure", False):
             raise ValueError(
-                f'address: "{self.address}" is not the address of a scheduler; write one such as "tls://10.0.0.5:8786"'
+                f"{address} is neither on this machine nor encrypted, and a port of Dask runs any code that is sent to "
+                "it. Use tls:// with certificates, or a tunnel; insecure = true takes the risk"
             )
-        if scheme in _IN_THE_CLEAR and not is_loopback(host) and not self.insecure:
-            raise ValueError(
-                f"address: {self.address} is neither on this machine nor encrypted, and a port of Dask runs any code "
-                "that is sent to it. Use tls:// with certificates, or a tunnel; insecure = true takes the risk"
-            )
-        return self
+        return address
 
 
 def parts(address: str) -> tuple[str, str]:

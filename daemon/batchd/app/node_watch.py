@@ -5,15 +5,19 @@ from __future__ import annotations
 from ..domain.subjects import WORKERS, Subject, SubjectKind
 from ..engine.conditions import Conditions
 from ..engine.context import Context
+from ..engine.scheduler import Engine
 from .stopping import Stopping
 
 LOOK_EVERY = 2.0
 
 
-async def watch_nodes(context: Context, conditions: Conditions, stopping: Stopping) -> None:
+async def watch_nodes(engine: Engine, stopping: Stopping) -> None:
     """Until the end."""
+    executor = engine.context.executor
     while not stopping.is_set():
-        await say_of_nodes(context, conditions)
+        await say_of_nodes(engine.context, engine.conditions)
+        if executor.number != engine.workers and executor.number >= 1:
+            engine.use_workers(executor.number)
         await stopping.sleep(LOOK_EVERY)
 
 

@@ -130,7 +130,7 @@ class Supervisor:
     # --- loops -----------------------------------------------------------------------------------------------
 
     async def _watch_nodes(self) -> None:
-        await watch_nodes(self.context, self.engine.conditions, self._stopping)
+        await watch_nodes(self.engine, self._stopping)
 
     async def _watch_inbox(self) -> None:
         conditions = self.engine.conditions

@@ -56,7 +56,7 @@ class Room:
 
     def __init__(self, *, workers: int, hanging: Container[str] = ()) -> None:
         """`hanging` has the jobs over which plugins hang: they get one worker at a time between them."""
-        self._workers = workers
+        self.workers = workers
         self._hanging = hanging
         self._under_way: dict[Action, Kind] = {}
         self._ended_meanwhile: set[Action] = set()
@@ -103,7 +103,7 @@ class Room:
                 # Room of its own: twenty thousand files that are to be taken must not keep others from being asked.
                 return 1
             case "worker":
-                return 1 if kind[1] else self._workers * 2
+                return 1 if kind[1] else self.workers * 2
             case "deliver":
                 return DELIVERIES_AT_A_TIME
             case "live":

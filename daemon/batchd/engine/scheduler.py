@@ -164,6 +164,10 @@ class Engine:
         await self.conditions.all_well(subject)
         return None
 
+    def use_workers(self, number: int) -> None:
+        """So many tasks can be worked on at a time from now on: machines came, or went away."""
+        self.workers = self._room.workers = number
+
     def room_for(self, due: Due) -> bool:
         """Whether one more of its kind may be under way. At a provider or sink that fails us, one call is enough."""
         if not self._room.has_room_for(due):
