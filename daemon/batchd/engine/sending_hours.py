@@ -49,8 +49,8 @@ async def put_in_force(context: Context, conditions: Conditions, in_work: InWork
         until = datetime.fromtimestamp(opens[name], UTC)
         await conditions.say(
             Subject.hours(name),
-            f"It sends in the hours {between.text} only (send_between). Its jobs wait until {until:%Y-%m-%d %H:%M} UTC, "
-            "but for those whose finish_within leaves no time for it. What is at a provider is collected.",
+            f"It sends in the hours {between.text} only (send_between). Its jobs wait until {until:%Y-%m-%d %H:%M} "
+            "UTC, but for those whose finish_within leaves no time for it. What is at a provider is collected.",
         )
     for subject in await conditions.of_kinds(SubjectKind.HOURS):
         if subject not in said:
