@@ -11,7 +11,8 @@ from typing_extensions import TypeVar
 
 
 class Settings(BaseModel):
-    """The table of a plugin in config.toml. Subclass it, nested as `Settings`; unknown keys are errors.
+    """The table of a plugin in config.toml. Subclass it, and name the subclass: `Settings = MineSettings` in
+    the plugin, `Sink[MineSettings]` as its base. Unknown keys are errors.
 
     Use `batchd.Secret` for anything that must not be shown and `batchd.Duration` for times such as `"30s"`.
     """
@@ -26,7 +27,8 @@ SettingsT = TypeVar("SettingsT", bound=Settings, default=Settings)
 class Plugin(ABC, Generic[SettingsT]):
     """The base of all roles: keeps the validated settings in `self.settings`."""
 
-    Settings: ClassVar[type[Settings]] = Settings
+    Settings: ClassVar[type[Any]] = Settings
+    """The model of its table. Any class for type checkers, which so take `Mine.Settings(key=…)`; batchd checks it."""
     _state_folder: Path | None = None
 
     def __init__(self, settings: SettingsT) -> None:

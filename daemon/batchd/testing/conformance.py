@@ -6,7 +6,7 @@ the one or two methods that it needs. pytest does the rest; you need to install 
     from batchd.testing.conformance import SinkConformance
 
     class TestWarehouse(SinkConformance):
-        def make(self):
+        def make(self) -> WarehouseSink:
             return WarehouseSink(WarehouseSink.Settings(path=str(self.folder / "results.db")))
 
 Each test checks one promise in `batchd.contracts`; its failure says what to do.

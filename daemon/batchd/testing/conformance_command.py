@@ -18,10 +18,10 @@ class CommandConformance(PluginConformance):
     """Inherit it and write `make`. What the command does is for tests of your own, with `self.installation(…)`.
 
     class TestLate(CommandConformance):
-        def make(self):
+        def make(self) -> Callable[..., click.Command]:
             return make_late
 
-        def test_it_names_the_file(self):
+        def test_it_names_the_file(self) -> None:
             batchd = self.installation(jobs=[{"source": "may.csv", "finished": False}])
             assert "may.csv" in CliRunner().invoke(make_late(batchd), []).output
     """

@@ -95,7 +95,7 @@ class ExecutorConformance(PluginConformance):
     """Inherit it and write `make`.
 
     class TestCluster(ExecutorConformance):
-        def make(self):
+        def make(self) -> ClusterExecutor:
             return ClusterExecutor(ClusterExecutor.Settings(address="tcp://127.0.0.1:8786"))
 
     Each test opens a new executor, asks one question of it, and closes it. The tasks are functions of

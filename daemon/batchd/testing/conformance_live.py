@@ -18,7 +18,7 @@ class LiveProviderConformance(PluginConformance):
     """Inherit it and write `make`; with `refused` it tests more.
 
     class TestMyProvider(LiveProviderConformance):
-        def make(self):
+        def make(self) -> MyProvider:
             return MyProvider(MyProvider.Settings(base_url=..., api_key="env:KEY"))
     """
 

@@ -46,10 +46,10 @@ class ObserverConformance(PluginConformance):
     """Inherit it and write `make`, and `seen` for an observer that writes something that can be read back.
 
     class TestMyObserver(ObserverConformance):
-        def make(self):
+        def make(self) -> MyObserver:
             return MyObserver(MyObserver.Settings(path=str(self.folder / "events.db")))
 
-        def seen(self):
+        def seen(self) -> Any:
             return read_the_whole_of(self.folder / "events.db")
     """
 

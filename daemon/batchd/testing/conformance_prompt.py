@@ -80,10 +80,10 @@ class PromptBuilderConformance(PluginConformance):
     """Inherit it and write `make`, `rows` and, unless any text is a good answer, `answers`.
 
     class TestMyPrompt(PromptBuilderConformance):
-        def make(self):
+        def make(self) -> MyPrompt:
             return MyPrompt(MyPrompt.Settings())
 
-        def rows(self):
+        def rows(self) -> Sequence[Row]:
             return [Row(0, ["review"], ["Great."]), Row(1, ["review"], ["Awful."])]
     """
 

@@ -26,7 +26,7 @@ class BatchProviderConformance(PluginConformance):
     """Inherit it and write `make`, which connects to a service that answers within seconds.
 
     class TestMyProvider(BatchProviderConformance):
-        def make(self):
+        def make(self) -> MyProvider:
             return MyProvider(MyProvider.Settings(base_url=..., api_key="env:KEY"))
 
     A test calls `make` several times, and all its results must use the same service, as a restarted daemon does.

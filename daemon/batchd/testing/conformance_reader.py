@@ -20,10 +20,10 @@ class ReaderConformance(PluginConformance):
     """Inherit it and write `make` and `samples`; with `broken`, `refused` and `large` it tests more.
 
     class TestMyReader(ReaderConformance):
-        def make(self):
+        def make(self) -> MyReader:
             return MyReader(MyReader.Settings())
 
-        def samples(self):
+        def samples(self) -> Mapping[str, bytes]:
             return {"two.tab": b"id\\ttext\\n1\\tyes\\n2\\tno\\n"}
     """
 

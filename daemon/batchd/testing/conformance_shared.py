@@ -121,7 +121,7 @@ class PluginConformance:
         """`Settings` is a subclass of batchd.Settings and refuses unknown keys."""
         plugin = self.make()
         if inspect.isroutine(plugin):
-            skip("a command reads its settings when it runs")
+            return  # a command reads its settings when it runs
         settings = getattr(type(plugin), "Settings", None)
         assert isinstance(settings, type), f"{_name(plugin)}.Settings is {settings!r}; nest a class of batchd.Settings."
         assert issubclass(settings, Settings), f"{_name(plugin)}.Settings does not inherit from batchd.Settings."
@@ -134,8 +134,8 @@ class PluginConformance:
     @_speaking
     def test_background_work_ends_when_it_is_cancelled(self) -> None:
         """The daemon cancels it before `aclose`."""
-        if inspect.isroutine(self.make()) or not has_background(self.make()):
-            skip("it has no background work")
+        if not has_background(self.make()):
+            return
 
         async def question() -> None:
             plugin = self.make()

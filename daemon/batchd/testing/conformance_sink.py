@@ -27,10 +27,10 @@ class SinkConformance(PluginConformance):
     """Inherit it and write `make`, and `seen` for a sink that writes elsewhere than into the outbox.
 
     class TestMySink(SinkConformance):
-        def make(self):
+        def make(self) -> MySink:
             return MySink(MySink.Settings(path=str(self.folder / "results.db")))
 
-        def seen(self):
+        def seen(self) -> Any:
             return read_the_whole_of(self.folder / "results.db")
     """
 
