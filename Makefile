@@ -68,6 +68,7 @@ format: $(STAMP)  ## fix style automatically
 bench: $(STAMP)  ## throughput, memory, validation and token counting, compared with plain scripts and cp
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/stages.py
+	$(BIN)/python bench/stages_collect.py
 	$(BIN)/python bench/small_files.py
 	$(BIN)/python bench/look.py
 	$(BIN)/python bench/idle.py

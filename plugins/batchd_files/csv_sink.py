@@ -15,7 +15,7 @@ from batchd import Dialect, FileSink, Json, ResultRow, RowStatus, Settings, Shap
 from .cells import FORMULA_SIGNS, Table, harmless
 from .quotes import original_text
 
-_OK = RowStatus.OK.value
+OK = RowStatus.OK.value
 
 
 class CsvSinkSettings(Settings):
@@ -100,7 +100,7 @@ class CsvSink(FileSink[CsvSinkSettings]):
         return harmless(text) if self.settings.formulas == "escape" else text
 
 
-_TOGETHER = 64
+TOGETHER = 64
 """Rows that are written together: more fit, but then an odd cell among them is more likely."""
 
 
@@ -109,10 +109,10 @@ def answered_lines(
 ) -> Iterator[list[list[Json]]]:
     """The cells of rows with an answer as they stand in the results, some rows at a time."""
     rest = iter(rows)
-    while some := list(islice(rest, _TOGETHER)):
+    while some := list(islice(rest, TOGETHER)):
         if safe is not None and _may_be_run(some):
             some = [(values, [safe(each) if type(each) is str else each for each in answer]) for values, answer in some]
-        yield [[*values, *answer, _OK, ""] for values, answer in some]
+        yield [[*values, *answer, OK, ""] for values, answer in some]
 
 
 def _may_be_run(rows: Sequence[tuple[Sequence[Json], Sequence[Json]]]) -> bool:

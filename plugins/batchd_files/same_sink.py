@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
+from itertools import islice
 from typing import Any, ClassVar
 
 import msgspec
@@ -14,7 +15,7 @@ from batchd import Dialect, FileSink, Json, ResultRow, RowStatus, Settings, Shap
 
 from .bad_lines import original_line
 from .cells import FORMULA_SIGNS, Table, harmless
-from .csv_sink import again, answered_lines
+from .csv_sink import OK, TOGETHER, again, answered_lines
 from .encoding import encode_all
 from .jsonl_sink import JsonlSink, input_line
 from .quotes import original_text
@@ -24,6 +25,7 @@ OTHERS = {"xlsx": "xlsx", "xlsm": "xlsx", "ods": "xlsx", "parquet": "parquet"}
 FOR_PEOPLE = Dialect(mark=True)
 """How a table is written that did not come as one. Excel needs the mark."""
 _encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class SameSink(FileSink[Settings]):
@@ -62,8 +64,10 @@ class SameSink(FileSink[Settings]):
         self, shape: Shape, rows: Iterable[tuple[Sequence[Json], Sequence[Json]]]
     ) -> Iterator[tuple[str, bytes]] | None:
         """See FileSink."""
-        if self._other(shape) is not None or _form(shape) == "jsonl":
+        if self._other(shape) is not None:
             return None
+        if _form(shape) == "jsonl":
+            return _answered_json_lines(shape, rows)
         came = _came(shape)
         results = _results(came)
         return ((f".results.{came.form}", results.lines(some).encode()) for some in answered_lines(rows))
@@ -126,6 +130,17 @@ def _table_lines(shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str,
         if row.status is RowStatus.FAILED:
             text = original_text(row.original, row.failure, failed.delimiter)
             yield failed_file, failed.encoded(failed.line(row.original) if text is None else failed.text(text))
+
+
+def _answered_json_lines(
+    shape: Shape, rows: Iterable[tuple[Sequence[Json], Sequence[Json]]]
+) -> Iterator[tuple[str, bytes]]:
+    names, rest = shape.names, iter(rows)
+    while some := list(islice(rest, TOGETHER)):
+        yield (
+            ".results.jsonl",
+            _encode_lines([dict(zip(names, [*values, *answer, OK, None], strict=True)) for values, answer in some]),
+        )
 
 
 def _json_lines(shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:

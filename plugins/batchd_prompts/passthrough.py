@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import field_validator
 
-from batchd import Body, Failure, Json, PromptBuilder, Response, Row, Settings, request_failure
+from batchd import Body, Failure, Json, PromptBuilder, Response, Row, Settings, request_failure, without_thinking
 
 from .json_text import encoded_body
 
@@ -61,6 +61,10 @@ class PassthroughBuilder(PromptBuilder[PassthroughSettings]):
         """The answer's text; empty for tool calls, embeddings and the like. The `jsonl` sink has the whole answer."""
         failure = response.failure
         return {"answer": response.answer or ""} if failure is None else failure
+
+    def parse_many(self, texts: Iterable[str]) -> Iterator[list[Json] | None]:
+        """See PromptBuilder."""
+        return ([without_thinking(text)] for text in texts)
 
     def _body(self, row: Row) -> Body | Failure:
         line = row.as_dict()

@@ -86,7 +86,9 @@ def collected(desk: Desk, answers: list[tuple[int, bytes]], sink: str, dialect: 
 
 @pytest.mark.slow
 @given(
-    ANSWERS, st.booleans(), st.sampled_from([None, Dialect(), Dialect(delimiter=";", line_end="\r\n", quoting="all")])
+    ANSWERS,
+    st.booleans(),
+    st.sampled_from([None, Dialect(), Dialect(delimiter=";", line_end="\r\n", quoting="all"), Dialect(form="jsonl")]),
 )
 @example([(0, usual("```\na|b\n```")), (1, usual("<think>hm</think>a|b")), (2, usual("=1+1|b"))], False, Dialect())
 @example([(row, usual("a|b")) for row in range(ROWS)], False, None)
