@@ -77,7 +77,15 @@ def where(path: Path, call: ast.Call) -> int | None:
 
 CONSTANTS = {"QUESTION": "question.md", "NAME": "question.md", "FOR_THE_OPERATOR": "For the operator: "}
 Scope = dict[str, list[ast.expr]]
-WHERE = {"FileRefused": 1, "reject": 3, "Failure": 1, "Refusal": 1, "without_question": 2}
+WHERE = {
+    "bad_line": 2,
+    "_too_much": 1,
+    "FileRefused": 1,
+    "reject": 3,
+    "Failure": 1,
+    "Refusal": 1,
+    "without_question": 2,
+}
 """The calls that hand a file back, hold it or fail a row, and which of their arguments says why."""
 
 
