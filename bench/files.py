@@ -105,7 +105,8 @@ def ours(kind: str, path: Path) -> Iterable[Any]:
     from batchd.work.reading.opening import opened
 
     with opened(Source(path, f"may.{kind}"), path.with_name("unpacked"), PluginSpec(""), None) as file:
-        yield from file.records
+        for block in file.blocks:
+            yield from block
 
 
 ANSWERS = ["label", "score"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import IO
 
 import msgspec
@@ -23,6 +24,7 @@ _PIECE = 1 << 18
 _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.?)*+("|\Z)|[{}\[\]]', re.DOTALL)
 """A text, perhaps cut off at the end of what was read, and brackets."""
 _BETWEEN = re.compile(rb"\}\s*,\s*\{")
+_decode_list = msgspec.json.Decoder(list[dict[str, Json]]).decode
 _BLANK = b" \t\r\n"
 _NO_BLANK = re.compile(rb"[^ \t\r\n]")
 _END = re.compile(rb"[,\]}\s]")
@@ -54,11 +56,16 @@ class JsonReader(Reader[Settings]):
         return Dialect(form="json")
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
+        """See Reader."""
+        for rows in self.read_many(source):
+            yield from rows
+
+    def read_many(self, source: Source) -> Iterator[Sequence[Sequence[str] | Sequence[Json] | BadRow]]:
         """See Reader. Reads the file twice: for the columns, then for the rows."""
         if self._is_lines(source):
             reader = JsonlReader(JsonlReader.Settings())
             self._facts = {"format": "jsonl", **reader.describe()}
-            yield from reader.read(source)
+            yield from ([record] for record in reader.read(source))
             return
         columns: dict[str, None] = {}
         count = 0
@@ -79,12 +86,9 @@ class JsonReader(Reader[Settings]):
             raise FileRefused("no_columns", f"No object of the file has a key. {_AS_LIST}")
         self._facts = {"format": "json", "encoding": "utf-8", **({"list": document.key} if document.key else {})}
         names = list(columns)
-        yield names
-        for records in Document(self.max_object, self.piece_size).records(source):
-            if isinstance(records, BadRow):
-                yield records
-            else:
-                yield from rows_of(records, names)
+        yield [names]
+        for records in document.records(source):
+            yield [records] if isinstance(records, BadRow) else [*rows_of(records, names)]
 
     def _is_lines(self, source: Source) -> bool:
         """Whether the file is JSON Lines: its first line is an object, and another object begins behind it."""
@@ -114,12 +118,19 @@ class Document:
         """How many objects were looked for letter by letter."""
         self._piece = piece
         self._max = max_object
+        self._begin()
+        self._whole: dict[int, int] = {}
+        """Where objects begin that could be read together, and how long they are. The next time, they are not examined
+        again."""
+
+    def _begin(self) -> None:
+        self.key = None
         self._left = b""
-        self._at = 0
-        self._number = 0
+        self._at = self._before = self._number = 0
 
     def records(self, source: Source) -> Iterator[list[dict[str, Json]] | BadRow]:
         """The objects of the list, as many at once as were read together; what is none, as a bad row."""
+        self._begin()
         with source.open() as file:
             begin_json(file, "JSON is")
             first = self._look(file)
@@ -206,6 +217,16 @@ class Document:
 
         What decodes from its beginning to this comma is whole: no comma within an object or a text fits.
         """
+        place = self._before + self._at
+        if place in self._whole:
+            end = self._at + self._whole[place]
+            between = _BETWEEN.match(self._left, end - 1)
+            with suppress(ValueError):  # a program may have written into the file meanwhile
+                again = _decode_list(b"[%b]" % self._left[self._at : end])
+                if between is not None:
+                    self._at = between.end() - 1
+                    self._number += len(again)
+                    return again
         boundaries = list(_BETWEEN.finditer(self._left, max(self._at, len(self._left) - _TAIL)))
         for between in boundaries[: -_TRIED - 1 : -1]:
             text = self._left[self._at : between.start() + 1]
@@ -214,6 +235,7 @@ class Document:
                 continue
             if "" in set().union(*records):
                 return None
+            self._whole[place] = len(text)
             self._at = between.end() - 1
             self._number += len(records)
             return records
@@ -283,6 +305,7 @@ class Document:
     def _more(self, file: IO[bytes]) -> bool:
         # As much as is left, so that a long object is not looked through again and again.
         piece = file.read(max(self._piece, len(self._left) - self._at))
+        self._before += self._at
         self._left, self._at = self._left[self._at :] + piece, 0
         return bool(piece)
 
