@@ -14,6 +14,8 @@ from .retaining import remove_old_files
 from .stopping import Stopping
 
 SWEEP_EVERY = 3_600.0
+DRAFTS_STAY = 3_600.0
+"""Seconds after which nobody writes a draft any more."""
 
 
 async def keep_sweeping(context: Context, stopping: Stopping) -> None:
@@ -25,6 +27,8 @@ async def keep_sweeping(context: Context, stopping: Stopping) -> None:
             await asyncio.to_thread(sweep_answers, context)
         with contextlib.suppress(OSError):
             await asyncio.to_thread(sweep_tries, context)
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(sweep_drafts, context)
         with contextlib.suppress(StoreUnavailable, OSError):
             await remove_old_files(context, stopping)
         await stopping.sleep(SWEEP_EVERY)
@@ -39,6 +43,15 @@ def sweep_tries(context: Context) -> None:
     for folder in context.spool.asked_ahead("").parent.glob("*.pictures"):
         if folder.stat().st_mtime < before:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep_drafts(context: Context) -> None:
+    """Delete what workers that were killed have left half written, here or on another machine."""
+    before = context.clock.now() - DRAFTS_STAY
+    for draft in context.spool.root.glob("jobs/*/parts/.*.draft"):
+        with contextlib.suppress(FileNotFoundError):
+            if draft.stat().st_mtime < before:
+                draft.unlink()
 
 
 async def sweep_jobs(context: Context) -> None:
