@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("batchd.dask")
 
 LOOK_EVERY = 1.0
+ASK_EVERY = 15.0
+"""Seconds after which a node is asked again: a share may be lost there, or what was missing may have come."""
 ANSWER_WITHIN = 20.0
 """Seconds for a node to say what is installed there; the first time it imports batchd."""
 PATIENCE = 30.0
@@ -47,12 +49,14 @@ class DaskExecutor(Executor[DaskSettings]):
     """Runs tasks on a Dask cluster."""
 
     Settings = DaskSettings
+    ask_every = ASK_EVERY
 
     def __init__(self, settings: DaskSettings) -> None:
         super().__init__(settings)
         self._client: Client | None = None
         self._nodes: dict[str, Node] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
+        self._asked: dict[str, float] = {}
         self._sent: dict[str, _Sent] = {}
         self._usable = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
@@ -88,8 +92,12 @@ class DaskExecutor(Executor[DaskSettings]):
     def renew(self) -> None:
         """Ask the nodes again, and have them load their plugins again."""
         self._renewed += 1
-        self._nodes.clear()
+        self._forget_nodes()
         self._usable.clear()
+
+    def _forget_nodes(self) -> None:
+        self._nodes.clear()
+        self._asked.clear()
 
     def nodes(self) -> Sequence[Node]:
         """All nodes of the cluster, also those that are not used."""
@@ -197,15 +205,17 @@ class DaskExecutor(Executor[DaskSettings]):
     async def _look(self) -> None:
         if self._client is None or self._client.status in {"closed", "closing"}:
             self._client = await connected(self.settings)
-            self._nodes.clear()
+            self._forget_nodes()
         client = self._client
         if client.status != "running":
             raise OSError("the connection was lost")
         there: dict[str, int] = await client.nthreads()
         running = await client.processing()
         for address in self._nodes.keys() - there.keys():
-            del self._nodes[address]
-        for address in there.keys() - self._nodes.keys() - self._asking.keys():
+            del self._nodes[address], self._asked[address]
+        now = asyncio.get_running_loop().time()
+        known = {address for address in self._nodes if now < self._asked[address] + self.ask_every}
+        for address in there.keys() - known - self._asking.keys():
             asking = asyncio.create_task(self._ask(client, address, self._renewed), name="ask a node")
             self._asking[address] = asking
             asking.add_done_callback(lambda _, address=address: self._asking.pop(address, None))  # type: ignore[misc]
@@ -220,16 +230,19 @@ class DaskExecutor(Executor[DaskSettings]):
     async def _ask(self, client: Client, address: str, renewed: int) -> None:
         from .node import hello
 
+        before = self._nodes.get(address)
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
                 node = (await client.run(hello, self.hello, workers=[address]))[address]
-        except (Exception, TimeoutError) as error:  # noqa: BLE001  # what is installed there may be anything
-            node = Node(
-                address, "", "", fault=f"it does not say what it has ({said(error)}). Install batchd[dask] there."
-            )
+        except Exception as error:  # noqa: BLE001  # what is installed there may be anything
+            fault = f"it does not say what it has ({said(error)}). Install batchd[dask] there."
+            if isinstance(error, TimeoutError):
+                fault = f"it does not answer within {ANSWER_WITHIN:.0f} s."
+            node = replace(before or Node(address, "", ""), fault=fault)
         if renewed != self._renewed:
             return  # it is asked anew
-        self._nodes[address] = node
+        self._asked[address] = asyncio.get_running_loop().time()
+        self._nodes[address] = replace(node, running=before.running) if before is not None else node
         self._settle()
 
     def _settle(self) -> None:

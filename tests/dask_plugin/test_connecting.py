@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from batchd.plugin.catalogue import Catalogue
+from batchd.testing.conformance_executor import Sum, add
+from batchd.workers.nodes import MARK, ask_for
 
-from .cluster import free_port
+from .cluster import cluster, free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dask")]
 
@@ -39,3 +43,26 @@ async def test_something_else_is_there() -> None:
     async with server:
         port = server.sockets[0].getsockname()[1]
         assert "cannot be reached" in await trouble_at(f"127.0.0.1:{port}")
+
+
+@pytest.mark.field("folders")
+async def test_a_node_is_used_once_it_has_what_it_lacked(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir(mode=0o700)
+    with cluster(tmp_path / "cluster", nodes=1) as there:
+        there.wait_for_nodes()
+        executor = Catalogue.load().create("executor", "dask", {"address": there.address})
+        executor.hello = replace(ask_for(None, frozenset(), tmp_path / "spool", marking=False), mark="4711")
+        executor.ask_every = 0.1
+        await executor.aopen()
+        try:
+            assert "it cannot use the folder of the working files" in executor.trouble
+            waiting = asyncio.ensure_future(executor.run(add, Sum([20, 22])))
+            (tmp_path / "spool" / MARK).write_text("4711")
+            assert await waiting == Sum([42])
+            (tmp_path / "spool" / MARK).write_text("of another")
+            while not executor.trouble:
+                await asyncio.sleep(0.05)
+            [node] = executor.nodes()
+            assert "another folder than the daemon's is at" in node.fault
+        finally:
+            await executor.aclose()
