@@ -9,6 +9,9 @@ from typing import Any, ClassVar, Generic
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypeVar
 
+PLUGIN_STATE = "plugins"
+"""The folder in the state folder in which plugins have theirs."""
+
 
 class Settings(BaseModel):
     """The table of a plugin in config.toml. Subclass it, and name the subclass: `Settings = MineSettings` in
@@ -54,7 +57,7 @@ def give_state_folder(plugin: Plugin[Any], folder: Path) -> None:
 
 def state_folder_of(state: Path, role: str, name: str) -> Path:
     """The folder of the plugin in this role and of this name, below the state folder."""
-    return state / "plugins" / f"{role}s" / name
+    return state / PLUGIN_STATE / f"{role}s" / name
 
 
 def overrides_last(plugin: object, quick: str, plain: str) -> bool:

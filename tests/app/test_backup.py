@@ -185,6 +185,7 @@ async def test_what_is_in_a_backup_and_what_is_not(make_household: MakeHousehold
         await daemon.take_in()
         while not await daemon.batches():
             await daemon.step()
+        (household.provider.state_folder / "token").write_text("of the plugin")
         done = await asyncio.to_thread(back_up, config_of(household), tmp_path / "b")
         whole = await asyncio.to_thread(back_up, config_of(household), tmp_path / "whole", finished=True)
         ids = await daemon.context.store.jobs.ids()
@@ -204,6 +205,7 @@ async def test_what_is_in_a_backup_and_what_is_not(make_household: MakeHousehold
     with sqlite3.connect(restored / "state" / DATABASE) as database:
         swept = dict(database.execute("SELECT id, swept_at IS NOT NULL FROM jobs"))
     assert swept == {each: each != job for each in ids}
+    assert (restored / "state" / "plugins" / "providers" / "fake" / "token").read_text() == "of the plugin"
 
 
 def restored_to(place: Path, backup: Path) -> Path:

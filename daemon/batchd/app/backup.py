@@ -20,6 +20,7 @@ from ..config.edit import without_secrets
 from ..config.locations import DEFAULT_FOLDERS, resolved, state_folder
 from ..errors import BatchdError
 from ..files import fsync_folder, make_folder, sync_file_system
+from ..plugin_base import PLUGIN_STATE
 from ..store.backups.taking import CACHES, Taken, take
 from ..store.layout import BACKING_UP, DATABASE
 from ..system.clock import Clock
@@ -82,6 +83,7 @@ def back_up(config: Path, target: Path, *, force: bool = False, finished: bool =
             name = f"{STATE}/{path.relative_to(links)}"
             (draft / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             files[name] = _hashed(path, draft / name)
+        files |= _taken_of_plugins(state, draft)
         text, hidden = without_secrets(document)
         (draft / CONFIG).write_text(text, "utf-8")
         files[CONFIG] = _hashed(draft / CONFIG)
@@ -196,6 +198,18 @@ def _take_what_is_claimed(taken: Taken, spool: Path, inbox: Path, links: Path) -
                 (folder / "name").write_bytes(path)
                 shutil.copyfile(source, folder / ".source.copied", follow_symlinks=False)
                 break
+
+
+def _taken_of_plugins(state: Path, draft: Path) -> Mapping[str, tuple[int, str]]:
+    """What plugins have in folders of their own, each file as it is now."""
+    files = {}
+    for path in sorted((state / PLUGIN_STATE).rglob("*")):
+        name = f"{STATE}/{path.relative_to(state)}"
+        if path.is_file() and not path.is_symlink():
+            (draft / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):  # it is the plugin's to delete
+                files[name] = _hashed(path, draft / name)
+    return files
 
 
 def _is_in(draft: Path, name: str) -> bool:

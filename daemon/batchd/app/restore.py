@@ -16,6 +16,7 @@ from ..config.locations import DEFAULT_FOLDERS, resolved
 from ..config.toml import read as read_toml
 from ..errors import BatchdError, StateUnusable
 from ..files import fsync_folder, make_folder, sync_file_system
+from ..plugin_base import PLUGIN_STATE
 from ..status.daemon import running
 from ..store.backups.putting_back import prepare
 from ..store.layout import DATABASE, LOCK, RESTORING
@@ -74,7 +75,8 @@ def restore(folder: Path, config: Path) -> PutBack:
         database = state / f".{DATABASE}.{RESTORING}"
         for name, (size, digest) in sorted(files.items()):
             if name.startswith(f"{STATE}/"):
-                above = state if name.count("/") == 1 else spool
+                of_state = name.count("/") == 1 or name.startswith(f"{STATE}/{PLUGIN_STATE}/")
+                above = state if of_state else spool
                 _copy(folder, name, above, database, (size, digest))
         for job in (spool / "jobs").glob("*"):
             (job / "parts").mkdir(mode=0o700, exist_ok=True)
