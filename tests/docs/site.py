@@ -30,8 +30,11 @@ OTHERS = {
     "tests/README.md": "tests.md",
 }
 """Where pages that are not in docs/ go."""
-_LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s]+)(\))")
-_CODE = re.compile(r"(^```.*?^```$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
+_PIECE = re.compile(
+    r"(?P<fence>^```.*?^```$)|(?P<begin>!?\[[^\]]*\]\()(?P<target>[^)\s]+)(?P<end>\))|(?P<code>`[^`\n]+`)",
+    re.MULTILINE | re.DOTALL,
+)
+"""A block of code, a link, which may have code in its text, or code in a line."""
 
 
 def places() -> Mapping[Path, str]:
@@ -62,7 +65,10 @@ def _write(path: Path, text: str) -> None:
 
 def _linked(page: Path, place: str, where: Mapping[Path, str], web: str) -> str:
     def moved(match: re.Match[str]) -> str:
-        path, hash_sign, anchor = match[2].partition("#")
+        if match["code"]:
+            # GitHub wants a bar in it escaped in a table; here the backslash would be shown.
+            return match[0].replace("\\|", "|")
+        path, hash_sign, anchor = (match["target"] or "").partition("#")
         if not path or re.match(r"[a-z]+:", path):
             return match[0]
         target = Path(os.path.normpath(page.parent / path))
@@ -72,13 +78,9 @@ def _linked(page: Path, place: str, where: Mapping[Path, str], web: str) -> str:
             new = os.path.relpath(target.name, Path(place).parent)
         else:
             new = f"{web}/{'tree' if target.is_dir() else 'blob'}/main/{target.relative_to(ROOT)}"
-        return f"{match[1]}{new}{hash_sign}{anchor}{match[3]}"
+        return f"{match['begin']}{new}{hash_sign}{anchor}{match['end']}"
 
-    pieces = _CODE.split(page.read_text("utf-8"))
-    # Every second piece is code. GitHub wants a bar in it escaped in a table; here the backslash would be shown.
-    return "".join(
-        piece.replace("\\|", "|") if number % 2 else _LINK.sub(moved, piece) for number, piece in enumerate(pieces)
-    )
+    return _PIECE.sub(moved, page.read_text("utf-8"))
 
 
 def _repository() -> str:

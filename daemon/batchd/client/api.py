@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -23,10 +23,17 @@ MAX_PAUSE = 10.0
 PIECE = 1 << 18
 
 
+async def _none() -> str | None:
+    """A daemon that is not ours has no last words."""
+    return None
+
+
 class Api:
     """The daemon at an address: `http://127.0.0.1:8321`, or `unix:/run/batchd/web.sock`."""
 
-    def __init__(self, address: str, token: str | None, *, last_words: Callable[[], str | None] = lambda: None) -> None:
+    def __init__(
+        self, address: str, token: str | None, *, last_words: Callable[[], Awaitable[str | None]] = _none
+    ) -> None:
         if address.startswith("unix:"):
             self._socket: str | None = address.removeprefix("unix:")
             self._base = "http://localhost"
@@ -64,7 +71,7 @@ class Api:
                     if lines:
                         yield lines
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise self._lost(error) from None
+            raise await self._lost(error) from None
 
     async def close(self) -> None:
         """Close its connections."""
@@ -105,7 +112,7 @@ class Api:
                     refusal = await self._refusal(answer, path)
                     pause = _pause(answer.headers.get("Retry-After"))
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-                raise self._lost(error) from None
+                raise await self._lost(error) from None
             except msgspec.DecodeError:
                 raise NotReachable(f"What answers at {self.address} is not batchd.") from None
             if answer.status != 503 or pause is None or number == tries:
@@ -131,8 +138,8 @@ class Api:
             return (NoSuchRoute if path[0] == "routes" else NoSuchJob)(message, 404)
         return RequestRefused(message, answer.status)
 
-    def _lost(self, error: Exception) -> NotReachable:
-        words = self._last_words()
+    async def _lost(self, error: Exception) -> NotReachable:
+        words = await self._last_words()
         if words is not None:
             return NotReachable(f"The daemon of this client has ended. {words}")
         reason = str(error) or type(error).__name__

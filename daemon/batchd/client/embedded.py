@@ -29,6 +29,8 @@ START_WITHIN = 120.0
 STOP_WITHIN = 60.0
 """Seconds that it has to end in good order; nothing is lost if it is killed."""
 LOOK_EVERY = 0.05
+ENDS_WITHIN = 2.0
+"""Seconds in which a process that does not answer any more is seen to have ended, if it has."""
 _KINDS: dict[int, Callable[[str], BatchdError]] = {4: ConfigError, 5: StateUnusable}
 
 
@@ -45,6 +47,7 @@ class EmbeddedDaemon:
         self._config = config
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._ready = False
 
     async def start(self) -> Api:
         """Start it; what is needed to call it. StateLocked says how to use the daemon that has the lock."""
@@ -68,7 +71,8 @@ class EmbeddedDaemon:
             self._process.stdin.flush()
         api = Api(f"unix:{socket}", token, last_words=self.last_words)
         try:
-            await self._ready(api)
+            await self._answers(api)
+            self._ready = True
         except BaseException:
             await api.close()
             await self.stop()
@@ -90,11 +94,16 @@ class EmbeddedDaemon:
         if folder is not None:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
-    def last_words(self) -> str | None:
-        """What the process said last, if it has ended by itself."""
-        return None if self._process is None or self._process.poll() is None else self._said()
+    async def last_words(self) -> str | None:
+        """What the process said last, if it has ended by itself. Connections break a moment before that."""
+        process = self._process
+        if process is None or not self._ready:
+            return None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(process.wait, ENDS_WITHIN)
+        return None if process.poll() is None else self._said()
 
-    async def _ready(self, api: Api) -> None:
+    async def _answers(self, api: Api) -> None:
         assert self._process is not None
         until = time.monotonic() + START_WITHIN
         while time.monotonic() < until:
