@@ -352,6 +352,24 @@ def test_every_class_of_the_kit_and_all_that_an_author_may_write_is_described() 
     assert {name for name in names if not name.startswith(("_", "test_"))} - told == set()
 
 
+def test_each_page_of_a_role_has_all_that_its_contracts_have() -> None:
+    contracts: dict[str, tuple[type, ...]] = {
+        "reader": (batchd.Reader,),
+        "prompt": (batchd.PromptBuilder,),
+        "provider": (batchd.BatchProvider, batchd.LiveProvider),
+        "sink": (batchd.Sink, batchd.PagedSink, batchd.FileSink),
+        "observer": (batchd.Observer,),
+        "executor": (batchd.Executor,),
+        "command": (batchd.Installation,),
+    }
+    faults = []
+    for page, classes in contracts.items():
+        told = set(re.findall(r"`(?:\w+\.)*(\w+)", (DOCS / "plugins" / f"{page}.md").read_text("utf-8")))
+        names = {name for each in classes for name in vars(each) if not name.startswith("_")} - {"find_other"}
+        faults += [f"docs/plugins/{page}.md does not tell of {name}" for name in sorted(names - told)]
+    assert not faults, "\n".join(faults)
+
+
 def test_every_role_has_a_page() -> None:
     named = {link for link in _LINK.findall(prose(DOCS / "plugins.md")) if link.startswith("plugins/")}
     assert {f"plugins/{page.name}" for page in (DOCS / "plugins").glob("*.md")} == named
