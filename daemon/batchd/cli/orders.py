@@ -115,7 +115,7 @@ def skip_sink(call: Call, job: str, sink: str, *, as_json: bool) -> int:
 @json_option
 @pass_call
 def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json: bool) -> int:
-    """Say what becomes of a batch that is held or unknown.
+    """Say what to do with a batch that is held or unknown.
 
     batchd holds a batch when it would have to guess: the connection broke while the batch was created, the provider
     does not know it since another account is configured, or it does not send all answers that it counts. `batchd
