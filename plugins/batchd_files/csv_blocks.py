@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from .forms import Form
 
 MAX_LINE = 16_384
 """Characters of a line that is usual."""
+_MANY, _HEAD = 1.5, 8_192
+"""Quotes to a line, in so many characters: with more, to look for lines without them takes longer than `csv`."""
+_MAX_TEXT = 1 << 20
+"""Characters. What is longer has a cell that is not usual."""
 
 
 def can_be_read_together(form: Form) -> bool:
@@ -21,29 +27,51 @@ def cells_of(text: str, form: Form, width: int) -> tuple[list[list[str]], int] |
 
     None if anything is unusual: then each record is to be read by itself.
     """
-    if "\0" in text or "\ufeff" in text:
+    if "\0" in text or "\ufeff" in text or len(text) > _MAX_TEXT:
         return None
+    quoted, head = bool(form.quote) and form.quote in text, text[:_HEAD]
+    many = quoted and head.count(form.quote) > _MANY * head.count("\n")
+    read = _by_csv(text, form) if many else _in_lines(text, form, width, quoted=quoted)
+    if read is None:
+        return None
+    rows, _ = read
+    firsts = [row[0] for row in rows if row]
+    usual = len(firsts) == len(rows) and set(map(len, rows)) == {width} and all(firsts)
+    return read if usual and not any(map(str.isspace, firsts)) else None
+
+
+def _by_csv(text: str, form: Form) -> tuple[list[list[str]], int] | None:
+    """Most lines have quotes: to look for the others takes longer."""
+    reader: Any = form.reader(io.StringIO(text, newline=""))
+    try:
+        rows = list(reader)
+    except csv.Error:
+        return None
+    if len(rows) < reader.line_num and any(_may_count_on(row, form.delimiter) for row in rows):
+        return None
+    return rows, reader.line_num
+
+
+def _may_count_on(row: Sequence[str], delimiter: str) -> bool:
+    """Whether `counts_on` may be true of the lines of a row: the number that follows its first cell is in its text."""
+    first = row[0] if row else ""
+    return first.isascii() and first.isdigit() and len(first) <= 15 and f"{int(first) + 1}{delimiter}" in "".join(row)
+
+
+def _in_lines(text: str, form: Form, width: int, *, quoted: bool) -> tuple[list[list[str]], int] | None:
+    """Most lines have no quotes, so that their cells are between delimiters."""
     lines = text.split("\n")
     if not lines[-1]:
         del lines[-1]
     if max(map(len, lines)) > MAX_LINE:
         return None
-    delimiter, quote = form.delimiter, form.quote
     plain = lines
     if ends := text.count("\r"):
         plain = [line.removesuffix("\r") for line in lines]
         if sum(map(len, lines)) - sum(map(len, plain)) != ends:
             return None  # some ends of lines have no other half
-    if not quote or quote not in text:
-        rows = [line.split(delimiter) for line in plain]
-    else:
-        found = _with_quotes(lines, plain, form, width)
-        if found is None:
-            return None
-        rows = found
-    firsts = [row[0] for row in rows if row]
-    usual = len(firsts) == len(rows) and set(map(len, rows)) == {width} and all(firsts)
-    return (rows, len(lines)) if usual and not any(map(str.isspace, firsts)) else None
+    rows = _with_quotes(lines, plain, form, width) if quoted else [line.split(form.delimiter) for line in plain]
+    return None if rows is None else (rows, len(lines))
 
 
 def _with_quotes(lines: Sequence[str], plain: Sequence[str], form: Form, width: int) -> list[list[str]] | None:
@@ -52,13 +80,13 @@ def _with_quotes(lines: Sequence[str], plain: Sequence[str], form: Form, width: 
     rows: list[list[str]] = []
     at, number = 0, len(lines)
 
-    def quoted() -> Iterator[str]:
+    def by_csv() -> Iterator[str]:
         nonlocal at
         while at < number:
             at += 1
             yield lines[at - 1] + "\n"
 
-    reader = form.reader(quoted())
+    reader = form.reader(by_csv())
     while at < number:
         if quote not in lines[at]:
             rows.append(plain[at].split(delimiter))
@@ -66,12 +94,11 @@ def _with_quotes(lines: Sequence[str], plain: Sequence[str], form: Form, width: 
             continue
         begun = at
         try:
-            row = next(reader)
+            rows.append(next(reader))
         except csv.Error:
             return None
         if at > begun + 1 and counts_on(lines[begun:at], delimiter, width):
             return None
-        rows.append(row)
     return rows
 
 

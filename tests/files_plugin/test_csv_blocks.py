@@ -77,11 +77,14 @@ def test_the_rows_are_those_that_are_read_one_by_one(text: str, form: Form, bloc
     assert read(Records, text, form, block, declared=declared) == read(OneByOne, text, form, block, declared=declared)
 
 
-@given(st.lists(st.lists(st.text(st.sampled_from('ab," \n\ré'), max_size=5), min_size=2, max_size=2), max_size=9))
-@settings(deadline=None, max_examples=100)
-def test_what_is_read_together_is_what_csv_reads(table: list[list[str]]) -> None:
+@given(
+    st.lists(st.lists(st.text(st.sampled_from('ab," \n\ré'), max_size=5), min_size=2, max_size=2), max_size=9),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+)
+@settings(deadline=None, max_examples=200)
+def test_what_is_read_together_is_what_csv_reads(table: list[list[str]], quoting: Any) -> None:
     written = io.StringIO()
-    csv.writer(written).writerows(table)
+    csv.writer(written, quoting=quoting).writerows(table)
     text = written.getvalue()
     found = cells_of(text, Form(","), 2) if text else None
     if found is not None:

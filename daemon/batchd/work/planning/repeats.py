@@ -37,29 +37,39 @@ class Repeats:
         self._whole = size <= _WHOLE
         self._pattern = pattern
         self._key_of = key_of
+        # What was asked, and by which row; the latter is looked up only once something comes again.
+        self._seen: set[bytes] = set()
         self._leaders: dict[bytes, int] = {}
+        self._unsorted: list[tuple[Sequence[int], Sequence[bytes]]] = []
         self._keys: dict[int, bytes] = {}
         self._prints = array("q")
 
     def all_new(self, block: RowBlock) -> bool:
         """Whether no row of the block repeats another. Then they are noted as asked."""
         whats = self._whats(block)
-        asked = dict(zip(self._held(whats), block.numbers, strict=True))
-        if len(asked) < len(whats) or not self._leaders.keys().isdisjoint(asked):
+        held = self._held(whats)
+        fresh = set(held)
+        if len(fresh) < len(held) or not self._seen.isdisjoint(fresh):
             return False
-        self._leaders.update(asked)
+        self._seen |= fresh
+        self._unsorted.append((block.numbers, held))
         self._print(block.numbers, whats)
         return True
 
     def asked(self, block: RowBlock, ask: Callable[[int, bytes], bool]) -> None:
         """Ask the rows that do not repeat another. `ask` says whether a request was good."""
+        leaders = self._leaders
+        for numbers, before in self._unsorted:
+            leaders.update(zip(before, numbers, strict=True))
+        self._unsorted.clear()
         whats = self._whats(block)
         for place, (row, held) in enumerate(zip(block.numbers, self._held(whats), strict=True)):
-            leader = self._leaders.get(held)
+            leader = leaders.get(held)
             if leader is not None:
                 self._keys[leader] = self._keys[row] = self._key_of(block.body(self._pattern.ordered, place))
             elif ask(row, block.body(self._pattern.body, place)):
-                self._leaders[held] = row
+                leaders[held] = row
+                self._seen.add(held)
             else:
                 continue
             self._print([row], whats[place : place + 1])
@@ -88,7 +98,7 @@ class Repeats:
     def _print(self, rows: Sequence[int], whats: Sequence[bytes]) -> None:
         if self._path is None:
             return
-        # The hashes are there already: the texts are in a dict.
+        # Their hashes are there already: they are in a set.
         prints = array("q", map(hash, whats))
         if 0 in prints:
             prints = array("q", [each or 1 for each in prints])
@@ -121,6 +131,8 @@ def repeated(parts: Sequence[array[int]], *, at_once: int) -> set[int]:
         seen: set[int] = set()
         for prints in parts:
             own = {each for each in prints if each % passes == number} if passes > 1 else set(prints)
-            found |= own & seen
+            own.discard(0)
+            if not seen.isdisjoint(own):
+                found |= own & seen
             seen |= own
-    return found - {0}
+    return found
