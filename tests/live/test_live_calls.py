@@ -58,6 +58,32 @@ async def test_each_row_is_asked_once_and_delivered(make_household: MakeHousehol
     assert not list((household.folder / "state" / "batches").iterdir()), "the journal is removed with its batch"
 
 
+@pytest.mark.field("dropped again")
+async def test_identical_rows_are_asked_once(make_household: MakeHousehold) -> None:
+    reviews = ["good", "bad", "good", "good", "fine", "bad", "good"]
+    for identical, calls in (("once", 1), ("each", None)):
+        service = LiveService()
+        routes = (route(identical_rows=identical, part_rows=3),)
+        household = house(make_household, service, routes=routes)
+        await ask(household, reviews)
+        assert [row["answer"] for row in rows(household)] == [f"answer to {review}" for review in reviews]
+        asked = Counter(service.asked)
+        assert asked == (dict.fromkeys(reviews, calls) if calls else Counter(reviews))
+        report = household.report("reviews/may.report.json")
+        assert (report["rows"]["ok"], report["rows"]["reused"]) == (7, 7 - asked.total())
+
+
+@pytest.mark.field("dropped again")
+async def test_identical_rows_that_failed_once_are_asked_again_once(make_household: MakeHousehold) -> None:
+    service = LiveService(
+        lambda text, before: LiveAnswer(failure=Failure("busy", "Later.", transient=True)) if not before else said()
+    )
+    household = house(make_household, service, routes=(route(identical_rows="once", attempts=2, part_rows=3),))
+    await ask(household, ["good", "good", "bad", "good", "good"])
+    assert [row["status"] for row in rows(household)] == ["ok"] * 5
+    assert Counter(service.asked) == {"good": 2, "bad": 2}
+
+
 @pytest.mark.field("people's data")
 async def test_a_purge_finds_nothing_of_live_calls_at_the_service(make_household: MakeHousehold) -> None:
     household = house(make_household, LiveService())
