@@ -18,6 +18,7 @@ from batchd.testing.household import Household, Living
 
 from ..live.conftest import LiveService, said
 from .conftest import MakeHousehold, csv_of, route
+from .test_reuse import PRICES
 
 pytestmark = pytest.mark.field("answers")
 
@@ -51,7 +52,7 @@ async def carry_out(household: Household, daemon: Living, kind: str) -> str:
 
 
 def batches(make: MakeHousehold, text: dict[str, str]) -> Household:
-    household = make(routes=(route(part_rows=25),), limits=Limits(max_requests=50))
+    household = make(routes=(route(part_rows=25),), limits=Limits(max_requests=50), prices=PRICES)
     household.service.answer = lambda request: text["now"]
     return household
 
@@ -68,6 +69,8 @@ async def test_after_the_first_batch_nothing_more_is_asked(make_household: MakeH
         assert asked == 50, "the first batch"
         [note] = (household.folder / "held").rglob("*.txt")
         assert REFUSAL in note.read_text()
+        assert "Once the cause is fixed, ask the operator for: batchd retry" in note.read_text()
+        assert "Nothing was sent" not in note.read_text()
     assert not [name for name in household.outbox() if "results" in name]
 
 
@@ -93,6 +96,13 @@ async def test_retry_asks_all_rows_again_once_the_service_is_fixed(make_househol
     assert household.service.executed.total() == 200
     report = household.report("reviews/may.report.json")
     assert report["rows"]["ok"] == 150
+    # 10 tokens in, 5 out, for each of 200 answers.
+    assert (report["tokens"]["input"], report["tokens"]["wasted_input"], report["tokens"]["wasted_output"]) == (
+        2_000,
+        500,
+        250,
+    )
+    assert (report["cost"]["actual"], report["cost"]["wasted"]) == (3_000.0, 750.0)
 
 
 async def test_equal_answers_hold_nothing(make_household: MakeHousehold) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..domain.names import numbered_file
 from ..domain.records import Job
+from ..domain.states import USELESS
 from ..files import Rights, fsync_folder, make_folder, publishing
 from ..money.budget import PRICE_UNKNOWN, waits_for_money
 from ..people.language import ENGLISH, Language
@@ -88,6 +89,16 @@ def held_text(
             say("held.if_good"),
             "\n".join([*rename, approve]),
             say("held.if_not", command=cancel) + "\n" + say("held.delivered"),
+            say("held.disappears"),
+        ]
+    elif job.reason_code == USELESS:
+        rename = [say("held.rename")] if by_renaming else []
+        parts = [
+            say("held.useless", file=job.source),
+            because,
+            say("held.if_fixed", command=f"batchd retry {job.id}"),
+            "\n".join([say("held.if_right"), *rename, approve]),
+            say("held.back", command=cancel),
             say("held.disappears"),
         ]
     else:

@@ -25,6 +25,10 @@ class Pilots:
 
         await self._database.write(take)
 
+    async def were_useless(self, job: Job) -> None:
+        """What was spent on the answers that there are is wasted: all rows are asked again."""
+        await self._database.write(lambda tx: tx.run("waste_spending", job=job.id))
+
     async def passed(self, job: Job) -> None:
         """Nobody is to look at the answers: the other rows are asked, too."""
 

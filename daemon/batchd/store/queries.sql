@@ -140,6 +140,9 @@ UPDATE parts SET state = 'collected', batch = NULL, later = 0
 WHERE job = :job AND state IN ('unplanned', 'planned')
   AND EXISTS (SELECT 1 FROM jobs WHERE id = :job AND cancelled)
 
+-- name: waste_spending
+UPDATE spending SET wasted_input = input_tokens, wasted_output = output_tokens, wasted_cost = cost WHERE job = :job
+
 -- name: ask_later_parts
 UPDATE parts SET later = 0 WHERE job = :job
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ...domain.records import Asked, Job, JobState, PartState
 from ...domain.states import USELESS
 from ...events import JobRetried
+from ...model import Usage
 from ...secrets.known import covered
 from ...sending.useless_answers import Useless
 from ..context import Context
@@ -31,20 +32,26 @@ async def hold_for_a_person(context: Context, job: Job, asked: Asked, useless: U
 
 async def ask_anew(context: Context, job: Job) -> str:
     """A person has fixed the cause: all rows are asked again, by the route as it is now."""
+    # Each answer is counted once for each part and attempt, so those that come now are of another attempt.
     parts = [
         replace(
             part,
             state=PartState.UNPLANNED,
+            attempt=part.attempt + (part.state is PartState.COLLECTED),
+            excused=part.excused + (part.state is PartState.COLLECTED),
             batch=None,
             results=0,
             ok=0,
             failed=0,
             empty=0,
+            reused=0,
+            saved=Usage(),
             wasted=part.usage,
         )
         for part in await context.store.jobs.parts(job.id)
         if not part.later and part.state in {PartState.COLLECTED, PartState.UNPLANNED, PartState.PLANNED}
     ]
+    await context.store.pilots.were_useless(job)
     await asyncio.to_thread(context.spool.forget_follows, job.id)
     event = JobRetried(job=job.id, rows=job.rows or 0)
     await context.store.jobs.revive(
