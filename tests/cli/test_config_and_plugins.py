@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from batchd import __version__
+from batchd import BatchdError, ConfigError, Duration, Settings, __version__
+from batchd.cli.call import Call
+from batchd.cli.installed import Installed
 
 from .cli_kit import House, environment, finished_house, half_way, here
 from .test_running import real_house
@@ -237,3 +239,57 @@ def test_json_is_never_coloured(config: Path) -> None:
     said = here("plugins", "--json", config=config, FORCE_COLOR="1")
     assert json.loads(said.out)
     assert os.linesep in said.out
+
+
+# --- commands of plugins ---------------------------------------------------------------------------------------------
+
+LOOKING = """
+from batchd import hookimpl
+
+
+def make_looking(batchd):
+    import click
+
+    @click.command()
+    def looking():
+        "Look."
+        click.echo(f"{batchd.config_path} {len(batchd.status()['jobs'])}")
+
+    return looking
+
+
+@hookimpl
+def register_commands(register):
+    register("looking", make_looking)
+"""
+
+
+class LookingSettings(Settings):
+    after: Duration = Duration("1h")
+
+
+def test_a_command_is_given_settings_configuration_and_status(config: Path) -> None:
+    text = config.read_text().replace("polls = 1", 'polls = 1\napi_key = "sk-literal-0123456789"')
+    config.write_text(text + '\n[commands.looking]\nafter = "2h"\n')
+    batchd = Installed("looking", Call(config=str(config)))
+    assert batchd.settings(LookingSettings).after == 7200.0
+    assert Installed("other", Call(config=str(config))).settings(LookingSettings).after == 3600.0
+    assert batchd.config()["providers"]["fake"]["api_key"] == "***"
+    assert (batchd.config_path, batchd.status()["jobs"]) == (config, [])
+    assert batchd.state_folder == config.parent / "state" / "plugins" / "commands" / "looking"
+    with pytest.raises(BatchdError, match="nothing.csv"):
+        batchd.job("nothing.csv")
+    config.write_text(text + '\n[commands.looking]\naftr = "2h"\n')
+    with pytest.raises(ConfigError, match="looking. aftr: there is no such key here; did you mean .after."):
+        batchd.settings(LookingSettings)
+
+
+@pytest.mark.slow
+def test_a_command_of_a_plugin_looks_at_batchd(config: Path) -> None:
+    (config.parent / "plugins.d" / "looking.py").write_text(LOOKING)
+    config.write_text(config.read_text() + "\n[commands.lookin]\nafter = 1\n")
+    said = here("looking", config=config)
+    assert (said.status, said.out) == (0, f"{config} 0\n"), said.err
+    said = here("config", "set", "intake.settle", "2s", config=config)
+    assert said.status == 4
+    assert '[commands.lookin]: there is no command "lookin"; did you mean "looking"?' in said.err

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from batchd import ResultRow, RowStatus
+from batchd.testing.conformance_memory import grows, homes_of
 from batchd.testing.outbox import FakeRows
 
 from . import good_plugins as good
@@ -47,3 +50,40 @@ def test_what_a_plugin_raises_unasked_is_a_sentence_with_its_place() -> None:
     assert said(plugin=Sulking).startswith("check() raised KeyError('mood') (test_kit.py, line ")
     assert said(plugin=Doubting).startswith("check() raised AssertionError(")
     assert said(base=OfNothing).startswith("make() raised OSError('no key here') (test_kit.py, line ")
+
+
+LIBRARY = "KEPT = []\n\n\ndef keep(number):\n    KEPT.append(b'%d' % number * 300)\n"
+PLUGIN = """
+from keeping_library import keep
+
+
+class Frugal:
+    def run(self, rows, looks):
+        for number in range(rows):
+            keep(number)
+            looks.row(number)
+
+
+class Hoarding:
+    def run(self, rows, looks):
+        kept = []
+        for number in range(rows):
+            kept.append(b"%d" % number * 300)
+            looks.row(number)
+"""
+
+
+def test_memory_is_that_of_the_plugin_and_not_of_a_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder, name, text in (("library", "keeping_library", LIBRARY), ("plugin", "keeping_plugin", PLUGIN)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{name}.py").write_text(text)
+        monkeypatch.syspath_prepend(str(tmp_path / folder))
+    plugin: Any = importlib.import_module("keeping_plugin")
+
+    def told(kind: type[Any]) -> str | None:
+        return grows(lambda rows, looks: kind().run(rows, looks), 400, 4_000, homes_of(kind, OfSink))
+
+    assert told(plugin.Frugal) is None
+    said = told(plugin.Hoarding)
+    assert said is not None
+    assert "most of it comes from keeping_plugin.py, line 16" in said

@@ -256,15 +256,15 @@ def no_json(value: object, place: str = "") -> str | None:
             return f"{value!r}{at}, a {type(value).__name__}"
 
 
-def ask(question: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def ask(question: Callable[[], Coroutine[Any, Any, None]], *, within: float = PATIENCE) -> None:
     """Run a test on an event loop. It fails if it does not end in time."""
 
     async def asking() -> None:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(within):
                 await question()
         except TimeoutError:
-            raise AssertionError(f"Nothing has come back after {PATIENCE:.0f} s.") from None
+            raise AssertionError(f"Nothing has come back after {within:.0f} s.") from None
 
     asyncio.run(asking())
 

@@ -175,7 +175,8 @@ class SinkConformance(PluginConformance):
                 job = sample_job(CountingOutbox(on_write=looks.chunk), counts=counts)
                 await sink.publish(job, many_rows(rows, before=looks.row))
 
-            self._ask(question)
+            # Each piece of memory is written down meanwhile, which takes long.
+            self._ask(question, within=10 * PATIENCE)
 
         much = grows(run, *self.rows_to_compare, homes_of(type(self.make()), type(self)))
         self.folder = whole
@@ -234,7 +235,7 @@ class SinkConformance(PluginConformance):
 
         self._ask(question)
 
-    def _ask(self, question: Question) -> None:
+    def _ask(self, question: Question, *, within: float = PATIENCE) -> None:
         async def asking() -> None:
             sink = self.make()
             try:
@@ -242,7 +243,7 @@ class SinkConformance(PluginConformance):
             finally:
                 await sink.aclose()
 
-        ask(asking)
+        ask(asking, within=within)
 
 
 def _files(lines: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
