@@ -60,15 +60,17 @@ class JsonlReader(Reader[Settings]):
         return Dialect(form="jsonl")
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
+        """See Reader."""
+        for rows in self.read_many(source):
+            yield from rows
+
+    def read_many(self, source: Source) -> Iterator[Sequence[Sequence[str] | Sequence[Json] | BadRow]]:
         """See Reader. Reads the file twice: for the columns, then for the rows."""
         lines = _Lines(source, self.max_line)
         columns = _columns(lines)
-        yield columns
+        yield [columns]
         for records in lines.records():
-            if isinstance(records, BadRow):
-                yield records
-            else:
-                yield from rows_of(records, columns)
+            yield [records] if isinstance(records, BadRow) else list(rows_of(records, columns))
 
 
 def rows_of(records: list[dict[str, Json]], columns: Sequence[str]) -> Iterator[list[Json]]:
