@@ -68,6 +68,7 @@ def test_every_setting_is_in_it() -> None:
         "budget",
         "reuse",
         "people",
+        "retention",
         "workers",
         "providers",
         "routes",
@@ -98,7 +99,7 @@ def test_what_it_says_are_the_defaults_are_the_defaults(config: Config, tmp_path
         {**route, "provider": "x", "model": "y", "params": {}, "prompt": {}, "reuse": "off", "sinks": ["csv"]}
     )
     plain = RouteTable.model_validate({"provider": "x", "model": "y", "prompt": {}})
-    optional = ("match", "formats", "reader", "group", "mode", "finish_within")
+    optional = ("match", "formats", "reader", "group", "mode", "finish_within", "send_between")
     assert written.model_copy(update=dict.fromkeys(optional)) == plain
 
 

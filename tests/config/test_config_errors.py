@@ -247,7 +247,7 @@ def test_a_fault_is_told_by_line_table_key_and_remedy(
     route_keys = (
         "attempts, budget, empty_rows, endpoint, fallback, fallback_after, fallback_model, files, finish_within, formats, group, "
         "identical_rows, match, max_failed, max_file_bytes, mode, model, params, part_rows, pilot, pilot_sample, priority, "
-        "prompt, provider, questions, reader, reuse, review, sinks, then"
+        "prompt, provider, questions, reader, reuse, review, send_between, sinks, then"
     )
     expected = message.format(route_keys=route_keys) if "{route_keys}" in message else message
     assert refused(write(HEAD + added), catalogue) == expected.split("\n")

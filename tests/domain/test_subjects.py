@@ -17,6 +17,7 @@ STORED = {
     "deadline of job k3j9x2ab": Subject.deadline("k3j9x2ab"),
     "fallback of job k3j9x2ab": Subject.fallback("k3j9x2ab"),
     "pause of route reviews": Subject.pause("route reviews"),
+    "sending hours of route reviews": Subject.hours("reviews"),
     "order 12": Subject.order(12),
     "plugin hook": Subject(SubjectKind.PLUGIN, "hook"),
     "inbox": INBOX,
@@ -46,5 +47,12 @@ def test_what_another_version_has_stored_is_kept_as_it_is(text: str) -> None:
 def test_what_can_keep_a_job_waiting() -> None:
     found = subjects_of("j1", provider="acme", route="r", sinks=["csv"], batches=["b1", "b2"])
     expected = ["job j1", "batch b1", "batch b2", "sink csv", "pause of route r", "pause of provider acme"]
-    expected += ["pause of everything", "provider acme", "deadline of job j1", "fallback of job j1", "workers"]
+    expected += [
+        "pause of everything",
+        "sending hours of route r",
+        "provider acme",
+        "deadline of job j1",
+        "fallback of job j1",
+        "workers",
+    ]
     assert [str(subject) for subject in found] == expected

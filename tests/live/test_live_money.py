@@ -46,11 +46,11 @@ async def test_the_report_and_the_ledger_say_the_full_price(make_household: Make
     async with asyncio.timeout(120), household.living() as daemon:
         await daemon.take_in()
         await daemon.drain()
-        rows = await daemon.context.store.database.read(lambda tx: tx.fetch("spending_of_job", job="00000001"))
+        bill = await daemon.context.store.money.of_job("00000001")
     cost = household.report("reviews/may.report.json")["cost"]
     assert cost["actual"] == cost["live_price"] == 45.0
     assert cost["estimated"] >= 45.0
-    assert rows[0]["cost"] == 9 * ROW
+    assert bill.cost == 9 * ROW
 
 
 @pytest.mark.field("money")

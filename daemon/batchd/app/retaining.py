@@ -47,7 +47,8 @@ def _remove(context: Context, name: Folder, old: OldFiles) -> tuple[Sequence[str
     """What was removed of these files, and what somebody has changed. OSError if the folder is not there."""
     folder: Path = getattr(context.folders, name)
     require_folder(folder, mounted=context.folders.mounted)
-    removed, changed = [], []
+    removed: list[str] = []
+    changed: list[str] = []
     for relative in old.names:
         path = folder / relative
         if not _is_there(path):

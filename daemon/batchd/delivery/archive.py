@@ -101,7 +101,7 @@ def _remove(source: Path) -> None:
     fsync_folder(source.parent)
 
 
-def writewhy_of(target: Path, text: str, *, rights: Rights | None = None) -> Path:
+def write_why(target: Path, text: str, *, rights: Rights | None = None) -> Path:
     """Write the reason for a rejection beside the file at `target`, as `<name>.why.txt`.
 
     The same text may be written again. Raises FileExistsError if the file exists with another text.
@@ -127,7 +127,7 @@ def put_into_rejected(
     """Put the original into the rejected folder under the name reserved for it, with the reason beside it."""
     require_folder(folder, mounted=mounted)
     # The reason first: then people never see the file without it.
-    writewhy_of(folder / name, reason, rights=rights)
+    write_why(folder / name, reason, rights=rights)
     move(source, folder / name, rights=rights)
 
 

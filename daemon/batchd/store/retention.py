@@ -40,7 +40,7 @@ class Retention:
 
         def look(tx: Transaction) -> list[OldFiles]:
             if folder == "outbox":
-                return [_published(tx, row, before) for row in tx.fetch("old_outputs", before=before, most=most)]
+                return [_published(tx, dict(row), before) for row in tx.fetch("old_outputs", before=before, most=most)]
             rows = tx.fetch("old_originals", before=before, most=most, rejected=folder == "rejected")
             return [
                 OldFiles(row["id"], row["source"], row["finished_at"], [row["archive_name"]], row["sha256"])

@@ -171,7 +171,7 @@ def _all_begin_with_text(block: Sequence[_Record]) -> bool:
         return False
     firsts = [record[0] for record in block if record]  # type: ignore[index]  # lists
     plain = len(firsts) == len(block) and set(map(type, firsts)) == {str} and all(firsts)
-    return plain and not any(map(str.isspace, firsts))  # type: ignore[arg-type]  # texts
+    return plain and not any(map(str.isspace, firsts))
 
 
 def _columns(header: object) -> list[str]:
