@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -44,6 +45,16 @@ class TestWebhook(SinkConformance):
 
     def seen(self) -> Any:
         return dict(self.receiver.pages)
+
+
+async def test_it_posts_no_faster_than_it_may() -> None:
+    receiver = Receiver()
+    sink = sink_for(receiver, page_rows=2, per_second=50)
+    began = time.monotonic()
+    await sink.publish(sample_job(MemoryOutbox()), sample_rows())
+    assert (len(receiver.pages), time.monotonic() - began >= 3 / 50) == (4, True)
+    await sink.aclose()
+    receiver.close()
 
 
 async def test_the_receiver_gets_each_row_with_the_facts_of_its_job() -> None:

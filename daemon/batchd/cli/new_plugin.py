@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import ConfigError, PluginError
+from ..errors import ConfigError
 from ..status.formatting import count
 from .call import Call, json_option, pass_call
 
@@ -38,7 +38,10 @@ def new_plugin(call: Call, name: str, *, role: str, file: bool, as_json: bool) -
     from ..plugin.installing import Environment, advice, install_line
     from ..plugin.new_plugin import NewPlugin
 
-    plugin = NewPlugin.named(name, role)
+    try:
+        plugin = NewPlugin.named(name, role)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     here = Environment.here()
     if file:
         folder, to_set = _plugin_dir(call)
@@ -51,7 +54,7 @@ def new_plugin(call: Call, name: str, *, role: str, file: bool, as_json: bool) -
     written = [folder / path for path in files]
     there = [path for path in ([folder] if not file else written) if path.exists()]
     if there:
-        raise PluginError(f"{there[0]} exists already. Nothing was written; choose another name, or move it away.")
+        raise click.UsageError(f"{there[0]} exists already. Nothing was written; choose another name, or move it away.")
     for path, text in zip(written, files.values(), strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")

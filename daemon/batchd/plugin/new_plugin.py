@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..errors import PluginError
-
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
 
@@ -88,11 +86,11 @@ class NewPlugin:
 
     @classmethod
     def named(cls, name: str, role: str) -> NewPlugin:
-        """PluginError, in words, if that is no name for one."""
+        """ValueError, in words, if that is no name for one."""
         kind = name.removeprefix("batchd-").removeprefix("batchd_")
         module = kind.replace("-", "_")
         if _NAME.fullmatch(kind) is None or keyword.iskeyword(module) or keyword.issoftkeyword(module):
-            raise PluginError(
+            raise ValueError(
                 f'"{name}" is no name for a plugin: begin with a letter, then small letters, digits and -, such as '
                 '"warehouse" or "acme-batches".'
             )
