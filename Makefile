@@ -14,7 +14,7 @@ TEST_WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 # many processes that the tests start takes a fraction of a second longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-pythons lint format lock bench bench-peers bench-live bench-cluster cluster-demo cluster-tests soak faults power-cuts field properties folders house answers site recording wheel deb deb-test clean help
+.PHONY: demo test test-fast test-pythons lint format lock bench bench-peers bench-live bench-cluster cluster-demo cluster-tests nfs-guest soak faults power-cuts field properties folders house answers site recording wheel deb deb-test clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -90,6 +90,9 @@ bench-cluster: $(STAMP)  ## what a task on a node costs, and what 2 and 4 nodes 
 
 cluster-tests: $(STAMP)  ## nodes, scheduler, daemon and shared folder lost, in their long form; takes minutes
 	BATCHD_LONG=1 $(BIN)/python -m pytest -q -rs tests/dask_plugin
+
+nfs-guest: $(STAMP)  ## working files on a real NFS mount whose server goes away; root and apt, eight minutes
+	tests/dask_plugin/nfs/run.sh $(abspath $(BIN))/python
 
 soak: $(STAMP)  ## a thousand kills at random instants; takes long
 	$(BIN)/python -m bench.soak --kills 1000

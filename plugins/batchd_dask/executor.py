@@ -34,7 +34,7 @@ ANSWER_WITHIN = 20.0
 """Seconds for a node to say what is installed there; the first time it imports batchd."""
 PATIENCE = 30.0
 """Seconds that a task waits for a node that may be used, before batchd is told."""
-MAX_MOVES = 3
+MAX_MOVES = 5
 """How often a task is sent anew here, since the scheduler or all its nodes went away, before batchd is told."""
 
 
@@ -92,12 +92,7 @@ class DaskExecutor(Executor[DaskSettings]):
     def renew(self) -> None:
         """Ask the nodes again, and have them load their plugins again."""
         self._renewed += 1
-        self._forget_nodes()
-        self._usable.clear()
-
-    def _forget_nodes(self) -> None:
-        self._nodes.clear()
-        self._asked.clear()
+        self._ask_all_again()
 
     def nodes(self) -> Sequence[Node]:
         """All nodes of the cluster, also those that are not used."""
@@ -138,12 +133,14 @@ class DaskExecutor(Executor[DaskSettings]):
         on_node: Callable[..., Any] = work
         key = f"{name}-{uuid.uuid4().hex}"
         generation = f"{self._identity} {self._renewed}"
-        sent = _Sent(
-            client.submit(
-                on_node, generation, key, payload, key=key, pure=False, workers=list(allowed), allow_other_workers=False
-            ),
-            allowed,
-        )
+        terms = {"key": key, "pure": False, "workers": list(allowed), "allow_other_workers": False}
+        try:
+            sent = _Sent(client.submit(on_node, generation, key, payload, **terms), allowed)
+        except Exception:
+            if client.status == "running":
+                raise
+            self._ask_all_again()
+            return None
         self._sent[key] = sent
         try:
             outcome: bytes = await sent.future
@@ -153,8 +150,9 @@ class DaskExecutor(Executor[DaskSettings]):
             self._forget(client, key, sent)
             raise
         except (CancelledError, OSError):
-            if not sent.moved:
-                logger.debug("%s is sent anew", key)
+            logger.debug("%s is sent anew", key)
+            if client.status != "running":
+                self._ask_all_again()
             return None
         else:
             return outcome
@@ -162,6 +160,12 @@ class DaskExecutor(Executor[DaskSettings]):
             del self._sent[key]
             with contextlib.suppress(Exception):  # the client may be closed
                 sent.future.release()
+
+    def _ask_all_again(self) -> None:
+        """Before any is used."""
+        self._usable.clear()
+        self._nodes.clear()
+        self._asked.clear()
 
     def _forget(self, client: Client, key: str, sent: _Sent) -> None:
         """Nobody waits for it any more."""
@@ -205,7 +209,7 @@ class DaskExecutor(Executor[DaskSettings]):
     async def _look(self) -> None:
         if self._client is None or self._client.status in {"closed", "closing"}:
             self._client = await connected(self.settings)
-            self._forget_nodes()
+            self._ask_all_again()
         client = self._client
         if client.status != "running":
             raise OSError("the connection was lost")

@@ -31,6 +31,7 @@ AWAY = 60.0
 def there(tmp_path: Path) -> Iterator[Cluster]:
     (tmp_path / "cluster").mkdir()
     with cluster(tmp_path / "cluster", nodes=2) as ours:
+        ours.wait_for_nodes()
         yield ours
 
 
@@ -70,7 +71,7 @@ def test_a_worker_a_node_the_scheduler_and_the_daemon_are_killed(
     life = begun(rig)
     rig.drop_rows("may", ROWS)
     progressed(rig, 20)
-    assert set(rig.nodes_seen()) == {"node-1", "node-2"}, "both work"
+    until(lambda: set(rig.nodes_seen()) == {"node-1", "node-2"}, "both work")
 
     pid = int(rig.built.read_text().splitlines()[-1].split()[2])
     os.kill(pid, signal.SIGKILL)  # a worker process of batchd on a node
@@ -99,7 +100,6 @@ def test_a_worker_a_node_the_scheduler_and_the_daemon_are_killed(
 def test_a_node_stands_still_and_the_shared_folder_goes_away(rig: ClusterRig, there: Cluster, tmp_path: Path) -> None:
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("needs root and the mount command")
-    there.wait_for_nodes()
     with shared(tmp_path / "exported", rig.folders["spool"]) as share:
         life = begun(rig)
         rig.drop_rows("may", ROWS)
@@ -185,10 +185,11 @@ def test_each_machine_has_a_mount_of_its_own(rig: ClusterRig, there: Cluster, tm
         until(lambda: os.path.ismount(spool), "the daemon's machine has it")
         for name in ("node-1", "node-2"):
             there.start_node(name, within=own)
+        there.wait_for_nodes()
         life = begun(rig)
         rig.drop_rows("may", ROWS)
         progressed(rig, 60)
-        assert len(rig.nodes_seen()) == 2, "both work"
+        until(lambda: len(rig.nodes_seen()) == 2, "both work")
         there.kill("node-1")
         rig.drain(life)
         assert life.stop() == 0
