@@ -67,6 +67,9 @@ def make(folder: Path, rows: int) -> Parts:
             body = {"model": "small", "max_tokens": 50, "messages": [{"role": "user", "content": values[-1]}]}
             request = {"custom_id": f"{JOB}-{number}", "method": "POST", "url": "/v1/chat/completions", "body": body}
             requests.write(encode(request) + b"\n")
+            if number == first:
+                # Of a part's own requests the first is read, whose answer is like any other.
+                (folder / f"{first}.requests").write_bytes(encode(request) + b"\n")
             text = " | ".join(chance.choices(WORDS, k=3))
             given, written = chance.randint(50, 99), chance.randint(5, 20)
             answers.write(encode(_answer(number, text, given, written)) + b"\n")
@@ -182,7 +185,7 @@ def collected(folder: Path, parts: Parts) -> None:
                 summary=SummaryTask(None, len(ANSWERS), str(folder / f"{first}.summary")),
                 renders=[RenderTask(run, shape, PluginSpec("csv", {}), str(folder / f"{first}.piece"))],
                 job=JOB,
-                requests=str(folder / "requests.jsonl"),
+                requests=str(folder / f"{first}.requests"),
             )
         )
         assert (done.ok, len(done.rendered)) == (count, 1)

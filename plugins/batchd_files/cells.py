@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from batchd import Dialect, Json, cell_text
 
@@ -69,11 +67,9 @@ class Table:
             and len(dialect.delimiter) == 1
             and not dialect.delimiter.isalnum()
         )
-        self._plain: dict[str, Any] = {
-            "delimiter": dialect.delimiter if self._usual else ",",
-            "lineterminator": dialect.line_end,
-        }
-        self._writer = csv.writer(_Back(), **self._plain)
+        self._writer = csv.writer(
+            _Back(), delimiter=dialect.delimiter if self._usual else ",", lineterminator=dialect.line_end
+        )
         # What Python's writer does not quote, though readers may look for it. The mark is looked for in any case.
         written = {dialect.delimiter, *dialect.line_end}
         rare = ["\ufeff" if each in written else each for each in (",", ";", "\t", "|", "\r", "\n")]
@@ -108,13 +104,28 @@ class Table:
                 rows = [[value if type(value) is str else cell_text(value) for value in row] for row in rows]
                 text = "\0".join(["", *map("\0".join, rows), ""])
             if not self._is_odd(text):
-                written = io.StringIO()
-                csv.writer(written, **self._plain).writerows(rows)
-                return written.getvalue()
+                return self._column_by_column(rows)
             if len(rows) > _FEW:
                 half = len(rows) // 2
                 return f"{self.lines(rows[:half])}{self.lines(rows[half:])}"
         return "".join(map(self.line, rows))
+
+    def _column_by_column(self, rows: Sequence[Sequence[str]]) -> str:
+        """The lines that Python's writer writes: a column without a cell to quote is looked at once."""
+        delimiter, line_end = self.delimiter, self._dialect.line_end
+        columns: list[Sequence[str]] = []
+        for values in zip(*rows, strict=True):
+            text = "\0".join(values)
+            if delimiter in text or '"' in text or "\n" in text or "\r" in text:
+                columns.append(
+                    [
+                        self._quoted(each) if delimiter in each or '"' in each or "\n" in each or "\r" in each else each
+                        for each in values
+                    ]
+                )
+            else:
+                columns.append(values)
+        return line_end.join([*map(delimiter.join, zip(*columns, strict=True)), ""])
 
     def _is_odd(self, cells: str) -> bool:
         """Whether Python's writer would not quote one of these cells that must be; a NUL is before and after each."""

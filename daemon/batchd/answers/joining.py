@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -170,18 +171,15 @@ def join_usual(
 
     What it says is what `join` would say. `at` gets each row before the builder is asked about it.
     """
-    lines: list[ResultLine] = []
-    left: list[int] = []
-    given = cached = written = 0
     values = cells_of(usual, builder, at)
-    for row, answer, tokens, line in zip(usual.rows, values, usual.tokens, usual.lines, strict=True):
-        if answer is None:
-            left.append(row)
-            continue
-        given += tokens[0]
-        cached += tokens[1]
-        written += tokens[2]
-        lines.append(ResultLine(row, True, answer, None, None, tokens, line))
+    left: list[int] = []
+    if None in values:
+        left = [row for row, answer in zip(usual.rows, values, strict=True) if answer is None]
+        usual = usual.without(frozenset(left))
+        values = [answer for answer in values if answer is not None]
+    every = (usual.rows, repeat(True), values, repeat(None), repeat(None), usual.tokens, usual.lines)
+    lines: list[ResultLine] = list(map(ResultLine, *every))
+    given, cached, written = map(sum, zip(*usual.tokens, strict=True)) if lines else (0, 0, 0)
     tally.add_many(len(lines), Usage(given, cached, written))
     return lines, left
 

@@ -20,7 +20,7 @@ import msgspec
 from ...answers.meaning import Head, owner, stripped
 from ...answers.unknown_calls import is_unknown_call
 from ...files import replacing
-from ...model import RequestId
+from ...model import MAX_DIGITS, RequestId
 from ...sending.owed import Arrived
 from ..kept_answers import AnswerPlaces
 from .answer_lines import MIN_LINE, ReadLimits, answer_lines, is_whole_object
@@ -148,13 +148,20 @@ class _Index:
 
     def add(self, custom_id: str | None, start: int, size: int, *, unknown: bool = False) -> None:
         """One more line, which names this request, if any; it may stand for a call of `unknown` outcome."""
-        request = RequestId.read(custom_id) if custom_id is not None else None
-        part = self._part(request)
-        if part is not None and request is not None:
-            row = request.row
-            new = not part.seen[row - part.first]
-            part.seen[row - part.first] = 1
-            part.add(row, start, size)
+        part = self._now
+        number = custom_id[part.before :] if custom_id is not None and custom_id.startswith(part.beginning) else ""
+        if number.isdigit() and number.isascii() and number[0] != "0" and len(number) <= MAX_DIGITS:
+            # As the general way reads it: nearly all lines are of the part that the last one was of.
+            row = int(number)
+            found = part if part.first <= row < part.end else self._part(RequestId(part.job, row))
+        else:
+            request = RequestId.read(custom_id) if custom_id is not None else None
+            row = request.row if request is not None else 0
+            found = self._part(request)
+        if found is not None:
+            new = not found.seen[row - found.first]
+            found.seen[row - found.first] = 1
+            found.add(row, start, size)
             self._answers += not unknown
             self._last = (start, size, new, True)
             return
@@ -198,6 +205,8 @@ class _Part:
 
     def __init__(self, rows: Rows) -> None:
         self.job, self.first, self.end = rows.job, rows.first, rows.first + rows.rows
+        self.beginning = RequestId.beginning(rows.job)
+        self.before = len(self.beginning)
         self.seen = bytearray(rows.rows)
         self.rows, self._starts, self._sizes = array("Q"), array("Q"), array("Q")
 

@@ -172,9 +172,8 @@ def _collect(task: CollectTask, kept: KeptAnswers) -> CollectDone:
         add_unknown_calls(tally, found.unknown, lambda rows: _planned(task, rows), sizes)
         refusals = LineRefusals(asked=len(found.usual.rows), answered=len(found.usual.rows))
         usual = frozenset(found.usual.rows)
-        for asked in open_rows:
-            if asked not in usual:
-                refusals.add(asked, [refusal_of(line) for line in found.lines.get(asked, ())])
+        for asked in [row for row in open_rows if row not in usual]:
+            refusals.add(asked, [refusal_of(line) for line in found.lines.get(asked, ())])
         verdict = refusals.judge(
             body_keys=_body_keys(task) if refusals.by_row else (),
             proven=task.proven or any(line.ok for line in settled.values()),
