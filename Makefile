@@ -145,4 +145,4 @@ deb-test: $(STAMP)  ## that package under a real systemd: installed, started, up
 	$(BIN)/python -m tests.packages.run
 
 clean:  ## delete everything that was installed or built
-	rm -rf $(VENV) .site .pythons .flexllm .servers dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .site .pythons .flexllm .servers .hadolint dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,13 +19,15 @@ from batchd.app import backup as backups
 from batchd.app.backup import CannotBackUp, back_up
 from batchd.app.restore import CannotRestore, refuse_half_restored, restore
 from batchd.errors import StateUnusable
+from batchd.live.lanes import LiveTerms
 from batchd.store.layout import BACKING_UP, DATABASE, RESTORING
 from batchd.store.spool import Spool
 from batchd.testing.fakes import FakeProvider, FakeService
 from batchd.testing.household import Household
 
-from ..engine.conftest import EVERY_CASE, MakeHousehold, csv_of, make_household
+from ..engine.conftest import EVERY_CASE, MakeHousehold, csv_of, make_household, route
 from ..engine.test_faults import order
+from ..live.conftest import LiveService
 
 __all__ = ["make_household"]
 
@@ -125,6 +127,41 @@ async def test_where_rows_cannot_be_looked_up_their_answers_tell(make_household:
         reasons = [event.data()["reason"] for event in second.events if event.kind == "BatchHeld"]
         assert ["older copy" in reason for reason in reasons] == [True] * held
         assert (RESULTS in second.outbox()) == (not held)
+
+
+@pytest.mark.slow
+async def test_of_live_calls_only_those_since_the_backup_are_made_again(
+    make_household: MakeHousehold, tmp_path: Path
+) -> None:
+    texts = [f"row {number}" for number in range(9)]
+    service, released = LiveService(), asyncio.Semaphore(4)
+    service.gate = released.acquire
+    terms = {"provider": service, "live": LiveTerms(at_once=2), "routes": (route(part_rows=100),)}
+    first = make_household(**terms)
+    first.drop("reviews/may.csv", csv_of(texts))
+    async with first.living() as daemon:
+        await daemon.take_in()
+        for _ in range(200):
+            await daemon.step()
+            if len(service.asked) == 6:
+                break
+        await asyncio.to_thread(back_up, config_of(first), tmp_path / "b")
+        asked = list(service.asked)
+        for _ in texts:
+            released.release()
+        await daemon.drain()
+    assert sorted(service.asked) == texts
+    service.asked.clear()
+    service.gate = None
+    second = make_household(**terms)
+    await asyncio.to_thread(restore, tmp_path / "b", second.folder / "config.toml")
+    async with second.living() as daemon:
+        await daemon.drain()
+    answered = set(asked[:4])
+    assert sorted(service.asked) == sorted(set(texts) - answered), "those under way and those that were not asked"
+    assert second.outbox()[RESULTS] == first.outbox()[RESULTS]
+    twice = [each["possibly_paid_twice"] for each in second.report("reviews/may.report.json")["batches"]]
+    assert [each["rows"] for each in twice if each] == [2]
 
 
 async def test_a_batch_that_was_refused_before_is_not_taken_over(make_household: MakeHousehold, tmp_path: Path) -> None:
@@ -240,6 +277,9 @@ def test_a_backup_replaces_nothing_by_itself(make_household: MakeHousehold, tmp_
     ]:
         with pytest.raises(CannotBackUp, match=words):
             back_up(config, place, force=force)
+    (tmp_path / "empty").mkdir(mode=0o755)
+    assert back_up(config, tmp_path / "empty").replaced is None
+    assert (tmp_path / "empty").stat().st_mode & 0o777 == 0o700
     before = json.loads((target / "backup.json").read_bytes())["made_at"]
     assert back_up(config, target, force=True).replaced is not None
     assert json.loads((target / "backup.json").read_bytes())["made_at"] > before

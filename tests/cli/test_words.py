@@ -147,6 +147,20 @@ def test_a_condition_that_concerns_the_job_is_what_it_waits_for() -> None:
     )
 
 
+def test_a_pause_is_what_rows_wait_for_that_are_not_sent() -> None:
+    planned, sent = job(parts={"planned": 1}), job(batches=[batch()])
+    for subject, command in (
+        ("pause of provider acme", "batchd resume acme"),
+        ("pause of route reviews", "batchd resume reviews"),
+        ("pause of everything", "batchd resume"),
+    ):
+        said = waits_for(planned, [Subject.parse(subject)], awake=True)
+        assert said == f"you: {subject.removeprefix('pause of ')} is paused. To go on: {command}"
+        assert waits_for(sent, [Subject.parse(subject)], awake=True) == "acme: 2 of 5 answered (1 batch)"
+    others = [Subject.parse("pause of provider other"), Subject.parse("pause of route other")]
+    assert waits_for(planned, others, awake=True) == "a batch to acme, which other files may share"
+
+
 def test_a_batch_without_news_for_long_is_named() -> None:
     lately, earlier = batch(progress_at=86_400.0), batch(key="b2", progress_at=43_200.0)
     both, now = job(batches=[lately, earlier]), 86_460.0

@@ -92,6 +92,18 @@ async def test_a_route_that_is_paused_holds_up_no_other(make_household: MakeHous
     assert done(household) == ["others/june.results.csv", "reviews/may.results.csv"]
 
 
+async def test_a_daemon_of_some_jobs_alone_obeys_it_too(make_household: MakeHousehold) -> None:
+    household = make_household()
+    household.drop("reviews/may.csv", csv_of(NINE))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        daemon.context.only = frozenset(await daemon.context.store.jobs.ids())
+        await order(daemon, "pause", "everything")
+        await rest(daemon)
+        assert household.service.creates == 0
+        assert not await daemon.engine.has_work(await daemon.engine.look())
+
+
 async def test_live_calls_under_way_end_and_no_other_begins(make_household: MakeHousehold) -> None:
     released = asyncio.Event()
     service = LiveService(lambda text, before: said(text))

@@ -125,7 +125,7 @@ def _require_free(target: Path, state: Path, *, force: bool) -> str | None:
     """When the backup was made that is to be replaced, None if there is none. CannotBackUp if it must not be."""
     if target == state or state in target.parents or target in state.parents:
         raise CannotBackUp(f"{target} and the state folder {state} are within each other. Name another folder.")
-    if not os.path.lexists(target):
+    if not os.path.lexists(target) or _is_empty_folder(target):
         return None
     manifest = None if target.is_symlink() else read_manifest(target)
     if manifest is None:
@@ -173,7 +173,7 @@ def _put_in_place(draft: Path, target: Path) -> None:
     """Rename it. One that is there goes aside first, and is deleted once the new one has its name."""
     aside = target.with_name(f".{target.name}.before")
     shutil.rmtree(aside, ignore_errors=True)
-    if target.exists():
+    if target.exists() and not _is_empty_folder(target):
         target.rename(aside)
     try:
         draft.rename(target)
@@ -210,6 +210,10 @@ def _taken_of_plugins(state: Path, draft: Path) -> Mapping[str, tuple[int, str]]
             with suppress(FileNotFoundError):  # it is the plugin's to delete
                 files[name] = _hashed(path, draft / name)
     return files
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 
 def _is_in(draft: Path, name: str) -> bool:

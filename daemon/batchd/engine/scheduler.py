@@ -18,6 +18,7 @@ from ..domain.lifecycle import Action, Pack
 from ..domain.subjects import Subject, SubjectKind
 from ..errors import NodeLost, RejectedError, RemoteMissing, TransientError, WorkerLost
 from ..money.lanes import Lane
+from ..orders.values import Pause, Resume
 from ..plugin.absent import PluginOff
 from ..sending import backoff
 from ..store.errors import StoreUnavailable
@@ -42,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 ORDERS_MAY_TAKE = 1.0
 """Seconds that a look waits for orders. One that needs a worker or a provider may take longer."""
+_OF_ALL = frozenset({Pause.kind, Resume.kind})
 COMPLAIN_AFTER = 3
 """A passing fault becomes a condition after this many tries."""
 
@@ -118,7 +120,8 @@ class Engine:
 
     async def _orders(self) -> list[StoredOrder]:
         orders, only = await self.context.store.event_log.orders(), self.context.only
-        return orders if only is None else [order for order in orders if order.target in only]
+        # A pause is about all that is sent, and `batchd once` sends.
+        return [each for each in orders if only is None or each.target in only or each.kind in _OF_ALL]
 
     async def _obey_all(self, orders: Sequence[StoredOrder]) -> list[float | None]:
         """Carry out orders, one after the other. One that takes long goes on beside the loop; the rest wait for it."""
