@@ -52,8 +52,9 @@ def without_names(line: int) -> FileRefused:
 def visible(name: str) -> str:
     """A name without spaces around it and without characters that nobody sees, such as a mark or a soft hyphen."""
     if name.isascii():
-        return name.strip()
-    return "".join(each for each in name if unicodedata.category(each) != "Cf" or each in JOINERS).strip()
+        return name.replace("\0", "").strip()
+    seen = (each for each in name if each != "\0" and (unicodedata.category(each) != "Cf" or each in JOINERS))
+    return "".join(seen).strip()
 
 
 def _unique(names: Sequence[str]) -> list[str]:

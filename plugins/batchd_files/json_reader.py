@@ -18,7 +18,7 @@ from batchd import BadRow, Dialect, FileRefused, Json, Reader, Settings, Source,
 
 from .bad_lines import bad_line
 from .content import begin_json, refuse_other_kinds
-from .jsonl_reader import MAX_LINE, JsonlReader, add_columns, rows_of
+from .jsonl_reader import MAX_LINE, JsonlReader, add_columns, refuse_sparse, rows_of
 
 _PIECE = 1 << 18
 _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.?)*+("|\Z)|[{}\[\]]', re.DOTALL)
@@ -68,7 +68,7 @@ class JsonReader(Reader[Settings]):
             yield from ([record] for record in reader.read(source))
             return
         columns: dict[str, None] = {}
-        count = 0
+        count = keys = 0
         bad: BadRow | None = None
         document = Document(self.max_object, self.piece_size)
         for records in document.records(source):
@@ -77,6 +77,7 @@ class JsonReader(Reader[Settings]):
                 bad = bad or records
             else:
                 count += len(records)
+                keys += sum(map(len, records))
                 add_columns(columns, records, "objects")
         if count == 0:
             raise FileRefused("empty", f"The file has no objects in it. {_AS_LIST}")
@@ -84,6 +85,7 @@ class JsonReader(Reader[Settings]):
             raise FileRefused("no_rows", f"The list has no object that can be read. {bad.failure.message} {_AS_LIST}")
         if not columns:
             raise FileRefused("no_columns", f"No object of the file has a key. {_AS_LIST}")
+        refuse_sparse(columns, count, keys, "objects")
         self._facts = {"format": "json", "encoding": "utf-8", **({"list": document.key} if document.key else {})}
         names = list(columns)
         yield [names]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from operator import itemgetter
@@ -29,8 +29,11 @@ from .content import begin_json
 
 MAX_LINE = 21_000_000
 """Bytes in one line, and in one object of a JSON file: a field of 10 MB has room, as in a CSV file."""
-MAX_COLUMNS = 1_000
-"""Different keys in one file. Every row has every column, so a different key in each row would fill the disk."""
+MAX_COLUMNS = 16_384
+"""Different keys in one file, as many as a sheet of Excel has columns."""
+FEW_COLUMNS = 1_000
+"""Different keys in a file of objects that have few of them each. Every row has every column, so a different key in
+each row would fill the disk."""
 MAX_VALUES = 200_000
 """Keys, lists and objects in one line: each takes up to 25 times as much memory as in the file."""
 _PIECE = 1 << 16
@@ -88,16 +91,25 @@ def add_columns(columns: dict[str, None], records: list[dict[str, Json]], what: 
     for record in records:
         columns.update(dict.fromkeys(record))
         if len(columns) > MAX_COLUMNS:
-            raise FileRefused(
-                "columns",
-                f"The file has more than {MAX_COLUMNS:,} different keys. Use the same keys in all {what}, and drop "
-                "the file again.",
-            )
+            raise _too_many(MAX_COLUMNS, what)
+
+
+def refuse_sparse(columns: Collection[str], rows: int, keys: int, what: str) -> None:
+    """Raise FileRefused if there are many columns, and the rows have values in few of them: `keys` in all."""
+    if len(columns) > FEW_COLUMNS and 2 * keys < rows * len(columns):
+        raise _too_many(FEW_COLUMNS, what)
+
+
+def _too_many(most: int, what: str) -> FileRefused:
+    return FileRefused(
+        "columns",
+        f"The file has more than {most:,} different keys. Use the same keys in all {what}, and drop the file again.",
+    )
 
 
 def _columns(lines: _Lines) -> list[str]:
     columns: dict[str, None] = {}
-    rows = bad = 0
+    rows = bad = keys = 0
     first_bad: BadRow | None = None
     for records in lines.records():
         if isinstance(records, BadRow):
@@ -107,6 +119,7 @@ def _columns(lines: _Lines) -> list[str]:
                 break  # a list over many lines: only its last object, without a comma after it, would pass for a row
             continue
         rows += len(records)
+        keys += sum(map(len, records))
         add_columns(columns, records, "lines")
     if first_bad is not None and rows == 0:
         raise _nothing_readable(first_bad, bad)
@@ -118,6 +131,7 @@ def _columns(lines: _Lines) -> list[str]:
             "No line of the file has a key. Write one JSON object per line, such as "
             '{"review": "Good."}, and drop it again.',
         )
+    refuse_sparse(columns, rows, keys, "lines")
     return list(columns)
 
 

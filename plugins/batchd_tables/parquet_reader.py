@@ -68,7 +68,11 @@ class ParquetReader(Reader[ParquetSettings]):
         schema = table.schema_arrow
         if len(schema.names) > MAX_COLUMNS:
             raise FileRefused("columns", f"The file has {len(schema.names):,} columns. Drop one with fewer of them.")
-        yield column_names(schema.names, 1)
+        if not schema.names:
+            raise FileRefused("no_columns", "The file has no columns. Write the table again, and drop that.")
+        # Each column has a cell in every row, also one at the end without a name.
+        names = [name if name.strip() else f"column {place}" for place, name in enumerate(schema.names, start=1)]
+        yield column_names(names, 1)
         limits = UnpackLimits(max_unpacked=self.settings.max_unpacked)
         converters = [_converter(field.type) for field in schema]
         rows = size = 0

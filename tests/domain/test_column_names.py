@@ -17,6 +17,8 @@ pytestmark = pytest.mark.field("files")
         (["id", "review\u200b"], ["review"], ["id", "review"]),
         (["\ufeffreview", "id"], ["review"], ["review", "id"]),
         (["re\xadview"], ["review"], ["review"]),
+        (["re\x07view\x00"], ["review"], ["review"]),
+        (["my\nreview"], ["my review"], ["my review"]),
         (["Nhận\xa0Xét"], ["nhận xét"], ["nhận xét"]),
         (["ｒｅｖｉｅｗ"], ["review"], ["review"]),
         (["nha\u0323\u0302n"], ["nhận"], ["nhận"]),
@@ -35,4 +37,4 @@ def test_what_nobody_sees_is_shown_by_name() -> None:
     assert shown("review\u200b") == "review[ZERO WIDTH SPACE]"
     assert shown("a\xa0b c") == "a[NO-BREAK SPACE]b c"
     assert shown("nhận xét") == "nhận xét"
-    assert shown("a\x00") == "a['\\x00']"
+    assert shown("a\x00") == "a[U+0000]"

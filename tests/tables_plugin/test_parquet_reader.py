@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from workbooks import read, refused
 
+from batchd import FileRefused, Source
 from batchd_tables.parquet_reader import ParquetReader
 
 pytestmark = pytest.mark.field("files")
@@ -80,3 +81,15 @@ def test_without_the_package_the_note_says_how_to_install_it(tmp_path: Path, mon
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     code, words = refused(path, reader())
     assert (code, "pip install 'batchd[parquet]'" in words) == ("not_installed", True)
+
+
+def test_columns_without_names_at_the_end_have_cells_in_each_row(tmp_path: Path) -> None:
+    names = ["id", "", "review", " ", ""]
+    path = tmp_path / "may.parquet"
+    pq.write_table(pa.Table.from_arrays([pa.array([place]) for place in range(5)], names=names), path)
+    header, row = ParquetReader(ParquetReader.Settings()).read(Source(path, path.name))
+    assert header == ["id", "column 2", "review", "column 4", "column 5"]
+    assert row == [0, 1, 2, 3, 4]
+    pq.write_table(pa.table({}), path)
+    with pytest.raises(FileRefused, match="no columns"):
+        list(ParquetReader(ParquetReader.Settings()).read(Source(path, path.name)))

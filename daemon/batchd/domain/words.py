@@ -28,7 +28,9 @@ def shown(name: str) -> str:
     if name.isascii() and name.isprintable():
         return name
     return "".join(
-        each if each == " " or unicodedata.category(each) not in _UNSEEN else f"[{unicodedata.name(each, repr(each))}]"
+        each
+        if each == " " or unicodedata.category(each) not in _UNSEEN
+        else f"[{unicodedata.name(each, f'U+{ord(each):04X}')}]"
         for each in name
     )
 
@@ -53,8 +55,9 @@ def matched(columns: Sequence[str], needed: Iterable[str]) -> list[str]:
 
 
 def _same_letters(name: str) -> str:
-    seen = "".join(each for each in unicodedata.normalize("NFKC", name) if unicodedata.category(each) != "Cf")
-    return " ".join(seen.split())
+    letters = unicodedata.normalize("NFKC", name)
+    seen = (each for each in letters if each.isspace() or unicodedata.category(each) not in {"Cc", "Cf"})
+    return " ".join("".join(seen).split())
 
 
 def _same_word(name: str) -> str:
