@@ -35,7 +35,8 @@ class Node:
 class Hello:
     """What a machine is asked before its workers are used. `here` is what is installed where batchd runs.
 
-    `mark` stands in a file of the folder `spool`: a machine that reads it there sees the working files.
+    `mark` stands in a file of the folder `spool`: a machine that reads it there sees the working files. If it is
+    `private` here, it must be so there.
     """
 
     here: Node
@@ -43,6 +44,7 @@ class Hello:
     disabled: frozenset[str] = frozenset()
     spool: str | None = None
     mark: str = ""
+    private: bool = False
 
 
 class Executor(Plugin[SettingsT]):

@@ -63,6 +63,7 @@ def test_a_machine_must_see_the_working_files(hello: Hello, tmp_path: Path) -> N
     assert (spool / MARK).read_text() == hello.mark
     spool.chmod(0o755)
     assert "others may look into" in describe_node(hello).fault
+    assert describe_node(replace(hello, private=False)).fault == "", "where it is so here, too"
     spool.chmod(0o700)
     (spool / MARK).write_text("of another daemon")
     assert "another folder than the daemon's is at" in describe_node(hello).fault

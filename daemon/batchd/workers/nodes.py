@@ -23,7 +23,7 @@ def ask_for(plugin_dir: Path | None, disabled: frozenset[str], spool: Path, *, m
     """What to ask machines, for a daemon of this installation. `marking` leaves a mark in a spool that has none."""
     folder = str(plugin_dir) if plugin_dir is not None else None
     here = replace(describe_node(Hello(Node("", "", ""), folder, disabled)), fault="")
-    return Hello(here, folder, disabled, str(spool), _mark(spool, write=marking))
+    return Hello(here, folder, disabled, str(spool), _mark(spool, write=marking), private=_is_private(spool))
 
 
 def describe_node(hello: Hello, name: str = "", *, slots: int = 0) -> Node:
@@ -72,7 +72,7 @@ def _fault_of_spool(hello: Hello) -> str:
     try:
         found = (spool / MARK).read_text()
         if found == hello.mark:
-            if stat.S_IMODE(spool.stat().st_mode) & 0o077:
+            if hello.private and not _is_private(spool):
                 return f"others may look into {spool} there. Mount it so that its mode is 0700."
             with tempfile.TemporaryFile(dir=spool) as file:
                 file.write(b"batchd")
@@ -84,6 +84,10 @@ def _fault_of_spool(hello: Hello) -> str:
             "same path, for the user that its workers run as."
         )
     return f"another folder than the daemon's is at {spool} there. Mount the same one, at the same path."
+
+
+def _is_private(folder: Path) -> bool:
+    return folder.exists() and not stat.S_IMODE(folder.stat().st_mode) & 0o077
 
 
 def _plugins(disabled: frozenset[str]) -> dict[str, str]:
