@@ -304,8 +304,17 @@ def test_a_backup_appears_whole_or_not_at_all(make_household: MakeHousehold, tmp
 
 def test_one_backup_at_a_time(make_household: MakeHousehold, tmp_path: Path) -> None:
     household = empty_backup(make_household, tmp_path / "b")
-    with backups.one_at_a_time(household.folder / "state"), pytest.raises(CannotBackUp, match="is being made"):
+    state = household.folder / "state"
+    with backups.one_at_a_time(state), pytest.raises(CannotBackUp, match="is being made"):
         back_up(config_of(household), tmp_path / "c")
+    # What a killed one has left goes with the next look, but not while one is being made.
+    (state / BACKING_UP / "jobs").mkdir(parents=True)
+    backups.clear_leftovers(state)
+    assert not (state / BACKING_UP).exists()
+    with backups.one_at_a_time(state) as links:
+        (links / "jobs").mkdir()
+        backups.clear_leftovers(state)
+        assert (links / "jobs").exists()
 
 
 def test_a_restore_needs_an_empty_place(make_household: MakeHousehold, tmp_path: Path) -> None:

@@ -147,14 +147,27 @@ def one_at_a_time(spool: Path) -> Iterator[Path]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CannotBackUp(f"Another backup of {spool} is being made. Try again when it is done.") from None
-        for each in folder.iterdir():
-            shutil.rmtree(each) if each.is_dir() else each.unlink()
-        yield folder
+            # The one before may have removed it between the two lines above.
+            ours = os.path.samestat(os.fstat(descriptor), folder.stat())
+        except (BlockingIOError, FileNotFoundError):
+            ours = False
+        if not ours:
+            raise CannotBackUp(f"Another backup of {spool} is being made. Try again when it is done.")
+        try:
+            for each in folder.iterdir():
+                shutil.rmtree(each) if each.is_dir() else each.unlink()
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
+
+
+def clear_leftovers(spool: Path) -> None:
+    """Remove the links that a killed backup has left: they hold what a person may have had purged since."""
+    if (spool / BACKING_UP).exists():
+        with suppress(CannotBackUp), one_at_a_time(spool):
+            pass
 
 
 @contextmanager

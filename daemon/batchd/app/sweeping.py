@@ -10,6 +10,7 @@ from ..engine.context import Context
 from ..store.answer_cache import AnswerCache
 from ..store.errors import StoreUnavailable
 from ..work.planning.ahead import KEPT
+from .backup import clear_leftovers
 from .retaining import remove_old_files
 from .stopping import Stopping
 
@@ -27,6 +28,8 @@ async def keep_sweeping(context: Context, stopping: Stopping) -> None:
             await asyncio.to_thread(sweep_answers, context)
         with contextlib.suppress(OSError):
             await asyncio.to_thread(sweep_tries, context)
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(clear_leftovers, context.spool.root)
         with contextlib.suppress(OSError):
             await asyncio.to_thread(sweep_drafts, context)
         with contextlib.suppress(StoreUnavailable, OSError):
