@@ -16,19 +16,17 @@ if TYPE_CHECKING:
 CONNECT_WITHIN = 5.0
 
 
-async def connected(settings: DaskSettings) -> Client:
+async def connected(settings: DaskSettings, within: float = CONNECT_WITHIN) -> Client:
     """A client of the scheduler. Raises OSError if it is not there."""
     from distributed import Client
 
     _quiet()
     try:
-        client = Client(
-            settings.address, asynchronous=True, set_as_default=False, timeout=CONNECT_WITHIN, name="batchd"
-        )
+        client = Client(settings.address, asynchronous=True, set_as_default=False, timeout=within, name="batchd")
     except (TypeError, ValueError) as error:
         raise PluginError(f"The executor dask cannot use the address {settings.address}: {error}") from None
     try:
-        await asyncio.wait_for(client, CONNECT_WITHIN + 1)
+        await asyncio.wait_for(client, within + 1)
     except (TypeError, RuntimeError) as error:
         await client.close(timeout=1)
         if parts(settings.address)[0] in {"tls", "wss"}:

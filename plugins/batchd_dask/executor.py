@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchd import Executor, Node, NodeLost, PluginError, WorkerLost
 
-from .connecting import connected, said
+from .connecting import CONNECT_WITHIN, connected, said
 from .packages import needed
 from .settings import DaskSettings
 
@@ -49,7 +49,7 @@ class DaskExecutor(Executor[DaskSettings]):
     """Runs tasks on a Dask cluster."""
 
     Settings = DaskSettings
-    ask_every = ASK_EVERY
+    ask_every, connect_within = ASK_EVERY, CONNECT_WITHIN
 
     def __init__(self, settings: DaskSettings) -> None:
         super().__init__(settings)
@@ -208,7 +208,7 @@ class DaskExecutor(Executor[DaskSettings]):
 
     async def _look(self) -> None:
         if self._client is None or self._client.status in {"closed", "closing"}:
-            self._client = await connected(self.settings)
+            self._client = await connected(self.settings, self.connect_within)
             self._ask_all_again()
         client = self._client
         if client.status != "running":

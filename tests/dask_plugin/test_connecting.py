@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dask")]
 
 async def trouble_at(address: str) -> str:
     executor = Catalogue.load().create("executor", "dask", {"address": address})
+    executor.connect_within = 0.5
     await executor.aopen()
     try:
         assert executor.number >= 1
@@ -29,7 +30,7 @@ async def trouble_at(address: str) -> str:
 
 async def test_nobody_is_there() -> None:
     address = f"tcp://127.0.0.1:{free_port()}"
-    said = f"Timed out trying to connect to {address} after 5 s"
+    said = f"Timed out trying to connect to {address} after 0.5 s"
     assert await trouble_at(address) == f"The scheduler {address} cannot be reached: {said}. Tasks wait for it."
 
 
