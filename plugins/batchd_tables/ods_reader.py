@@ -43,16 +43,26 @@ class OdsReader(SheetReader):
                 raise FileRefused(
                     "encrypted", "This spreadsheet is protected by a password. Save it without one and drop it again."
                 )
+            if archive.find("xl/workbook.xml") is not None:
+                raise FileRefused(
+                    "binary",
+                    "This is an Excel workbook (xlsx), whatever its name. Give it a name that ends in .xlsx, and drop "
+                    "it again.",
+                )
             if content is None:
                 raise FileRefused("binary", "This file has no spreadsheet in it. Save it as xlsx or ods and drop that.")
             sheet = OdsSheet(self.settings.sheet, self.settings.limits, archive.members[content].packed)
             rows = sheet.rows(decoded(archive.chunks(content)))
             first = next(rows, None)
-            if first is None and (not sheet.found or self.settings.sheet is not None):
+            if first is None and not sheet.found and self.settings.sheet is None:
+                raise FileRefused(
+                    "empty", "This spreadsheet has no sheet with rows. Save the table as a new file and drop that."
+                )
+            if first is None and self.settings.sheet is not None:
                 names = ", ".join(f"“{name}”" for name in sheet.names[:20])
                 raise FileRefused(
                     "no_sheet",
-                    f"This spreadsheet has no sheet with rows that is called “{self.settings.sheet or ''}”. Its sheets "
+                    f"This spreadsheet has no sheet with rows that is called “{self.settings.sheet}”. Its sheets "
                     f"are: {names}. Rename the sheet that you mean, and drop the file again.\n"
                     "For the operator: sheet in the table [routes.NAME.reader] says which one is read.",
                 )

@@ -77,6 +77,12 @@ class _Workbook:
     def of(cls, archive: Archive) -> _Workbook:
         main = next(iter(_related(archive, "").items_of("officeDocument")), "xl/workbook.xml")
         place = archive.find(main)
+        if place is None and archive.find("content.xml") is not None:
+            raise FileRefused(
+                "binary",
+                "This is an OpenDocument spreadsheet (ods), whatever its name. Give it a name that ends in .ods, and "
+                "drop it again.",
+            )
         if place is None:
             raise FileRefused("binary", f"This file has no workbook in it. {_SAVE}")
         if main.lower().endswith(".bin"):
