@@ -96,12 +96,15 @@ class ReaderConformance(PluginConformance):
         """`read_many` gives what `read` gives: a list with the names, then lists of rows."""
         for source in (*self._samples(), *_written(self.folder, self.broken())):
             try:
-                names, *blocks = self.make().read_many(source)
-            except FileRefused:
+                each, again = self._read(source), self._read(source)
+            except Exception:  # noqa: BLE001, S112  # what it raises is the question of other tests
                 continue
+            if each != again:
+                continue  # and so is whether it reads the same twice
+            names, *blocks = self.make().read_many(source)
             many = [*names, *(record for block in blocks for record in block)]
             assert len(names) == 1, f"The first list of {source.name} holds more than the names: {names!r}."
-            assert many == self._read(source), f"read_many() gives other rows of {source.name} than read() does."
+            assert many == each, f"read_many() gives other rows of {source.name} than read() does."
 
     def test_samples_have_rows(self) -> None:
         """Without rows in a sample, the other tests would check nothing."""
