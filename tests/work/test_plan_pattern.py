@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,9 @@ from batchd.domain import rows
 from batchd.domain.routing import PluginSpec
 from batchd.errors import PluginError
 from batchd.model import BadRow, Failure, Json
+from batchd.store.answer_cache import AnswerCache, RequestKeys
 from batchd.work.part_files import write_results
+from batchd.work.planning.ahead import bodies_of
 from batchd.work.planning.identical_rows import CompareTask, Planned, compare, read_follows, write_follows
 from batchd.work.planning.pattern import _SHOWN, pattern_of
 from batchd.work.planning.plan import PlanTask, plan
@@ -270,6 +273,25 @@ def test_thousands_of_rows_come_to_the_same_bytes(tmp_path: Path, plugins: str) 
     many = task(tmp_path, records, PluginSpec("template", prompt, plugin_dir=plugins), reuse=reuse, skip_empty=True)
     single = replace(many, builder=PluginSpec("one_by_one", prompt, plugin_dir=plugins))
     assert planned(tmp_path, many) == planned(tmp_path, single)
+
+
+@pytest.mark.parametrize("once", ["all", "each"])
+def test_rows_that_were_asked_ahead_get_their_answers_in_both_ways(tmp_path: Path, plugins: str, once: str) -> None:
+    records: list[Any] = [[str(number), f"Review {number % 40}"] for number in range(60)]
+    prompt = {"user": "{{ text }}"}
+    single = task(tmp_path, records, PluginSpec("one_by_one", prompt, plugin_dir=plugins))
+    plan(single)
+    message = {"choices": [{"message": {"content": "good"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 3}}
+    line = {"custom_id": "old-1", "response": {"status_code": 200, "body": message}, "error": None}
+    keys = RequestKeys("p", "/v1/chat/completions")
+    asked = [keys.key(body) for _, body in bodies_of(single.requests, range(7, 7 + 60, 3))]
+    with AnswerCache.opened(tmp_path / "ahead") as book:
+        book.keep([(key, msgspec.json.encode(line)) for key in asked], at=50.0)
+    reuse = Reuse("p", str(tmp_path / "keys"), all=once == "all", each=once == "each", ahead=str(tmp_path / "ahead"))
+    single = replace(single, reuse=reuse)
+    found = planned(tmp_path, replace(single, builder=PluginSpec("template", prompt, plugin_dir=plugins)))
+    assert found == planned(tmp_path, single)
+    assert 15 < found[0].reused < 60
 
 
 @given(st.lists(ROW, max_size=8))

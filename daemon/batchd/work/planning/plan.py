@@ -29,7 +29,7 @@ from .plan_task import PlanDone as PlanDone
 from .plan_task import PlanTask as PlanTask
 from .repeats import Repeats
 from .request_file import FRAME_BYTES, PartRequests
-from .reuse import recalled
+from .reuse import ahead_of, recalled
 
 
 def plan(task: PlanTask) -> PlanDone:
@@ -61,13 +61,8 @@ def _plan(task: PlanTask, planned: PartRequests, left_out: Collection[int], prog
     else:
         section = (Path(task.rows), task.offset, task.length, task.first)
         blocks = RowBlocks(*section, pattern.body.slots, about, left_out, task.given_up)
-        if not corrections and (task.reuse is None or not task.reuse.recalls):
-            progress.ours = True
-            repeats = _repeats(task, pattern)
-            for block in blocks:
-                planned.add_many(block, pattern, repeats)
-            if repeats is not None and task.reuse is not None:
-                repeats.write(Path(task.reuse.keys))
+        if not corrections and (task.reuse is None or task.reuse.book is None):
+            _plan_many(task, planned, blocks, pattern, builder, progress)
             return
         bodies = _of_blocks(blocks, pattern, progress)
     if corrections:
@@ -80,14 +75,36 @@ def _plan(task: PlanTask, planned: PartRequests, left_out: Collection[int], prog
             planned.add(number, what)
 
 
-def _repeats(task: PlanTask, pattern: Pattern) -> Repeats | None:
-    """To find rows that ask the same; None if each is asked."""
+def _plan_many(
+    task: PlanTask,
+    planned: PartRequests,
+    blocks: Iterable[RowBlock],
+    pattern: Pattern,
+    builder: PromptBuilder[Any],
+    progress: Progress,
+) -> None:
+    """Ask the rows of whole blocks, except those that were asked ahead."""
     reuse = task.reuse
-    if reuse is None or not reuse.once(pattern.body.filled(dict.fromkeys(pattern.body.slots, b""))):
-        return None
-    key_of = RequestKeys(reuse.provider, task.endpoint).key_of_ordered
-    prints = Path(reuse.prints) if reuse.prints is not None else None
-    return Repeats(task.first, task.length, pattern, key_of, prints=prints)
+    if reuse is None:
+        repeats = None
+    else:
+        key_of = RequestKeys(reuse.provider, task.endpoint).key_of_ordered
+        once = reuse.once(pattern.body.filled(dict.fromkeys(pattern.body.slots, b"")))
+        prints = Path(reuse.prints) if reuse.prints is not None else None
+        repeats = Repeats(task.first, task.length, pattern, key_of, prints=prints) if once else None
+    with ahead_of(reuse, task.job, builder) as ahead:
+        progress.ours = ahead is None  # which reads answers with the builder
+        for block in blocks:
+            if ahead is not None and block.numbers:
+                progress.at(block.numbers[0])
+                found = ahead.answers(block.numbers, map(key_of, block.bodies(pattern.ordered)), once=once)
+                for row, answer in found.items():
+                    planned.add(row, answer)
+                kept = [place for place, row in enumerate(block.numbers) if row not in found]
+                block = block.only(kept, block.others)
+            planned.add_many(block, pattern, repeats)
+    if repeats is not None and reuse is not None:
+        repeats.write(Path(reuse.keys))
 
 
 def _of_blocks(

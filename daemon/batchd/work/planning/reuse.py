@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import re
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -122,6 +122,33 @@ def recalled(
                 read = read_again(row, renamed(line, job, row), builder) if line is not None else None
                 # If this builder cannot read the answer, the row is asked.
                 yield row, Recalled(*read) if read is not None else each if reuse.once(each.body) else each.body
+
+
+class AskedAhead:
+    """The answers to rows that were asked ahead, for rows whose keys are known."""
+
+    def __init__(self, book: AnswerCache, since: float, job: str, builder: PromptBuilder[Any]) -> None:
+        self._book = book
+        self._since = since
+        self._job = job
+        self._builder = builder
+        self._places = Occurrences()
+
+    def answers(self, rows: Sequence[int], keys: Iterable[bytes], *, once: bool) -> dict[int, Recalled]:
+        """The outcomes of those of the rows, with these keys, that have an answer which the builder can read."""
+        own = [self._places.key(key, once=once) for key in keys]
+        stored = _stored(self._book, own, self._since)
+        lines = [(row, stored[key]) for row, key in zip(rows, own, strict=True) if key in stored] if stored else ()
+        read = ((row, read_again(row, renamed(line, self._job, row), self._builder)) for row, line in lines)
+        return {row: Recalled(*each) for row, each in read if each is not None}
+
+
+@contextlib.contextmanager
+def ahead_of(reuse: Reuse | None, job: str, builder: PromptBuilder[Any]) -> Iterator[AskedAhead | None]:
+    """The answers to rows that were asked ahead; None if there are none, or they cannot be read."""
+    with ExitStack() as stack:
+        book = _opened(stack, reuse.ahead) if reuse is not None else None
+        yield AskedAhead(book, reuse.ahead_since, job, builder) if book is not None and reuse is not None else None
 
 
 def _opened(stack: ExitStack, path: str | None) -> AnswerCache | None:
