@@ -67,11 +67,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", action="store_true", help="leave the temporary folder for a look")
     parser.add_argument("--wheel", type=Path, help="test this one, and build none")
+    parser.add_argument(
+        "--installers", action="store_true", help="only install it by uv, pipx and pip, from a registry"
+    )
     options, rest = parser.parse_known_args()
     folder = Path(tempfile.mkdtemp(prefix="batchd-wheel-"))
     try:
         wheel = options.wheel.resolve() if options.wheel else build(folder / "dist")
         check_content(wheel)
+        if options.installers:
+            check_installers(wheel, folder)
+            return 0
         python = install(wheel, folder)
         environment = surroundings(python)
         check_source_is_gone(python, folder, environment)
@@ -178,6 +184,25 @@ def check_source_is_gone(python: Path, folder: Path, environment: dict[str, str]
     if seen["points"] != list(PACKAGES[1:]):
         raise WrongWheel(f"its entry points are {seen['points']}")
     say("it is installed, and the source is out of the way")
+
+
+def check_installers(wheel: Path, folder: Path) -> None:
+    """The ways in which people install it, each with its dependencies from a registry."""
+    for name in ("tools", "pip"):
+        venv.create(folder / name, symlinks=True, with_pip=True)
+    do([str(folder / "tools/bin/pip"), "install", "--quiet", "uv", "pipx"])
+    places = {name: str(folder / name) for name in ("uv-tools", "uv-bin", "pipx", "pipx-bin")}
+    environment = os.environ | {"UV_TOOL_DIR": places["uv-tools"], "UV_TOOL_BIN_DIR": places["uv-bin"]}
+    environment |= {"PIPX_HOME": places["pipx"], "PIPX_BIN_DIR": places["pipx-bin"]}
+    for command, installed in (
+        (["tools/bin/uv", "tool", "install", "--python", sys.executable], "uv-bin"),
+        (["tools/bin/pipx", "install", "--python", sys.executable], "pipx-bin"),
+        (["pip/bin/pip", "install", "--quiet"], "pip/bin"),
+    ):
+        do([str(folder / command[0]), *command[1:], str(wheel)], cwd=folder, env=environment)
+        do([str(folder / installed / "batchd"), "--version"], cwd=folder)
+        do([str(folder / installed / "batchd"), "services"], cwd=folder)
+        say(f"{Path(command[0]).name} has installed it, and it runs")
 
 
 def check_demo(python: Path, folder: Path, environment: dict[str, str]) -> None:
