@@ -40,7 +40,7 @@ def test_a_machine_that_has_other_things_is_not_used(hello: Hello) -> None:
         "it has batchd 0": with_here(hello, plugins={**here.plugins, "batchd": "0.1"}),
         "it does not have the plugin batchd-mail 1.0": with_here(hello, plugins={**here.plugins, "batchd-mail": "1.0"}),
         "which the daemon does not have": with_here(hello, plugins={}),
-        "has other files than here": with_here(hello, plugin_files="0" * 64),
+        "has other files than those that the daemon has read": with_here(hello, plugin_files="0" * 64),
     }
     node = describe_node(hello)
     assert "is not there" in difference(replace(node, plugin_files=""), hello)
@@ -54,7 +54,7 @@ def test_what_python_and_editors_leave_in_the_folder_does_not_count(hello: Hello
     (tmp_path / "plugins.d/.ours.py.swp").write_text("x")
     assert describe_node(hello).fault == ""
     (tmp_path / "plugins.d/ours.py").write_text("A = 2\n")
-    assert "has other files than here" in describe_node(hello).fault
+    assert "has other files than those that the daemon has read" in describe_node(hello).fault
 
 
 @pytest.mark.field("folders")

@@ -60,8 +60,12 @@ def difference(node: Node, hello: Hello) -> str:
             return f"it has the plugin {plugin} {there}, which the daemon does not have. Remove it there."
         return f"it has {plugin} {there}, and the daemon has {ours}. Install the same there."
     if node.plugin_files != here.plugin_files:
-        what = "is not there" if not node.plugin_files else "has other files than here"
-        return f"the plugin_dir {hello.plugin_dir} {what}. Copy it there as it is, or share it."
+        if not node.plugin_files:
+            return f"the plugin_dir {hello.plugin_dir} is not there. Copy it there as it is, or share it."
+        return (
+            f"the plugin_dir {hello.plugin_dir} has other files than those that the daemon has read. Copy it there as it "
+            "is, or share it; if it was changed here as well, reload batchd."
+        )
     return ""
 
 
