@@ -63,8 +63,8 @@ def difference(node: Node, hello: Hello) -> str:
         if not node.plugin_files:
             return f"the plugin_dir {hello.plugin_dir} is not there. Copy it there as it is, or share it."
         return (
-            f"the plugin_dir {hello.plugin_dir} has other files than those that the daemon has read. Copy it there as it "
-            "is, or share it; if it was changed here as well, reload batchd."
+            f"the plugin_dir {hello.plugin_dir} has other files than those that the daemon has read. Copy it there as "
+            "it is, or share it; if it was changed here as well, reload batchd."
         )
     return ""
 
