@@ -40,6 +40,7 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
 _PAGE = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|table|meta)\b[^<]*>", re.IGNORECASE
 )
+_JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{\s*"[^"\\\r\n]*"\s*:')
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -57,6 +58,14 @@ def refuse_other_kinds(file: IO[bytes]) -> bytes:
     return head
 
 
+def refuse_json(head: bytes) -> None:
+    """Raise `FileRefused` for a file with objects of JSON that has the name of a table."""
+    if _JSON.match(head):
+        raise FileRefused(
+            "json", "This is JSON, whatever its name. Give it a name that ends in .json, and drop it again."
+        )
+
+
 def begin_json(file: IO[bytes], what: str) -> None:
     """Go to where the text begins. Raises `FileRefused` if the file is no text, or not UTF-8 by its mark."""
     head = refuse_other_kinds(file)
@@ -68,7 +77,10 @@ def begin_json(file: IO[bytes], what: str) -> None:
 def begins_otherwise(head: bytes) -> bool:
     """Whether a file that begins with these bytes would be taken for one of another kind."""
     return (
-        head.startswith(_ZIP) or head[:1] == b"<" or any(head.startswith(signature) for signature, _, _ in _SIGNATURES)
+        head.startswith(_ZIP)
+        or head[:1] == b"<"
+        or _JSON.match(head) is not None
+        or any(head.startswith(signature) for signature, _, _ in _SIGNATURES)
     )
 
 

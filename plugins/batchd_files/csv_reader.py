@@ -12,7 +12,7 @@ from pydantic import field_validator
 
 from batchd import BadRow, Dialect, Json, Reader, Settings, Source
 
-from .content import HEAD, refuse_other_kinds
+from .content import HEAD, refuse_json, refuse_other_kinds
 from .csv_records import Limited, Records, content_end
 from .csv_rows import Rows
 from .delimiter import RARE, SAMPLE, can_be_declared, declared_delimiter, find_delimiter, line_end
@@ -105,6 +105,7 @@ class CsvReader(Reader[CsvSettings]):
         configured = None if settings.encoding == "auto" else settings.encoding
         with source.open() as file:
             head = refuse_other_kinds(file)
+            refuse_json(head)
             end = content_end(file, "utf-8")
             encoding = choose_encoding(head if end is None else head[: min(end, HEAD)], configured)
             own = written_as(head, encoding)

@@ -43,3 +43,20 @@ def test_objects_with_thousands_of_keys_are_read_where_most_have_them(tmp_path: 
         ):
             with pytest.raises(FileRefused, match=f"more than {most} different keys"):
                 list(reader.read(write(objects)))
+
+
+def test_json_under_the_name_of_a_table_goes_back_with_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "may.csv"
+    reader = CsvReader(CsvReader.Settings())
+    for content in (
+        '[{"id": 1, "review": "good"}]',
+        '\ufeff [\n  {\n    "id": 1}]',
+        '{"id": 1}\n{"id": 2}\n',
+        '{"data": [{"id": 1}]}',
+    ):
+        path.write_text(content)
+        with pytest.raises(FileRefused, match="ends in .json"):
+            list(reader.read(Source(path, path.name)))
+    for content in ("[id],review\n1,good\n", "{id},review\n1,good\n", '"{""id"": 1}",review\n1,good\n'):
+        path.write_text(content)
+        assert len(list(reader.read(Source(path, path.name)))) == 2
