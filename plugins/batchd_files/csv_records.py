@@ -23,8 +23,8 @@ MAX_LINES = 1_000_000
 AHEAD = 50
 """Lines that may still belong to a record with a stray quote."""
 _CHUNK = 1 << 16
-_BLOCK, _MORE = 1 << 16, 1_000
-"""Characters that are read together, and lines behind them in search of the end of a cell."""
+_BLOCK, _MORE = 1 << 16, 1 << 18
+"""Characters that are read together, and behind them in search of the end of a cell."""
 
 UNCLOSED, FOLLOWED, TOO_LONG = "unclosed", "followed", "too_long"
 """What is wrong with a quote: it is never closed, text follows where it ends a cell, or its cell has no end."""
@@ -85,9 +85,10 @@ class Records:
             text += self._text.readline(self._max_line)
         quote = self._form.quote
         if quote and text.count(quote) % 2:
-            more = [text]
-            while len(more) <= _MORE and (line := self._text.readline(self._max_line)):
+            more, size = [text], 0
+            while size <= _MORE and (line := self._text.readline(self._max_line)):
                 more.append(line)
+                size += len(line)
                 if line.count(quote) % 2:
                     break
             text = "".join(more)
