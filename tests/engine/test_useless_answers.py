@@ -17,7 +17,7 @@ from batchd.store.orders import Door, StoredOrder
 from batchd.testing.household import Household, Living
 
 from ..live.conftest import LiveService, said
-from .conftest import MakeHousehold, csv_of, route
+from .conftest import MakeHousehold, csv_of, route, stops
 from .test_reuse import PRICES
 
 pytestmark = pytest.mark.field("answers")
@@ -103,6 +103,30 @@ async def test_retry_asks_all_rows_again_once_the_service_is_fixed(make_househol
         250,
     )
     assert (report["cost"]["actual"], report["cost"]["wasted"]) == (3_000.0, 750.0)
+
+
+@pytest.mark.slow
+async def test_stopped_after_any_action_it_is_held_and_asked_again_once(make_household: MakeHousehold) -> None:
+    for stop in stops():
+        text = {"now": REFUSAL}
+        household = batches(make_household, text)
+        household.drop("reviews/may.csv", csv_of(ROWS[:75]))
+        done = 0
+        async with household.living() as daemon:
+            await daemon.take_in()
+            while done < stop and await daemon.step() is not None:
+                done += 1
+        async with household.living() as daemon:
+            await daemon.drain()
+            job = await the_job(household, daemon)
+            assert (job.state, household.service.executed.total()) == (JobState.HELD, 50), stop
+            text["now"] = "good"
+            assert await carry_out(household, daemon, "retry") == "done"
+        assert household.service.executed.total() == 125
+        report = household.report("reviews/may.report.json")
+        assert (report["rows"]["ok"], report["tokens"]["input"], report["tokens"]["wasted_input"]) == (75, 1_250, 500)
+        if done < stop:
+            return
 
 
 async def test_equal_answers_hold_nothing(make_household: MakeHousehold) -> None:
