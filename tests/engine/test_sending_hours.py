@@ -58,10 +58,28 @@ async def test_batches_wait_for_the_hours_and_it_is_said(make_household: MakeHou
             assert waits_for(job, set(await conditions(daemon)), awake=True) == (
                 "the hours in which the route reviews sends"
             )
-        assert not await daemon.engine.has_work(await daemon.engine.look()), "batchd once need not wait"
+        outlook = await daemon.engine.look()
+        assert (outlook.again_at, await daemon.engine.has_work(outlook)) == (None, False), "batchd once need not wait"
+        assert outlook.hours_at == household.clock.steady() + 22 * HOUR - household.clock.now() % (24 * HOUR)
         household.clock.advance(14 * HOUR)
         await daemon.drain()
         assert household.service.creates == 1
+        assert HOURS not in await conditions(daemon)
+    assert "reviews/may.results.csv" in household.outbox()
+
+
+async def test_hours_that_are_taken_out_of_the_configuration_keep_nothing_waiting(
+    make_household: MakeHousehold,
+) -> None:
+    household = house(make_household, AT_NIGHT)
+    household.drop("reviews/may.csv", csv_of(NINE))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        await rest(daemon)
+        assert HOURS in await conditions(daemon)
+    household.routes = (route(),)
+    async with household.living() as daemon:
+        await daemon.drain()
         assert HOURS not in await conditions(daemon)
     assert "reviews/may.results.csv" in household.outbox()
 

@@ -169,7 +169,8 @@ class Supervisor:
                 if until_idle and not begun and await self._idle(outlook):
                     self.stop()
                 steady = self.context.clock.steady()
-                again = outlook.again_at if outlook.again_at is not None else steady + MAX_LOOK_PAUSE
+                times = [each for each in (outlook.again_at, outlook.hours_at) if each is not None]
+                again = min(times, default=steady + MAX_LOOK_PAUSE)
                 await self._stopping.or_event(self._wake, max(0.0, min(again - steady, MAX_LOOK_PAUSE)))
                 breath = BREATH_OF_MANY if len(self._tasks) >= MANY else BREATH
                 await asyncio.sleep(max(0.0, steady + breath - self.context.clock.steady()))

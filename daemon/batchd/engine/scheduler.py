@@ -88,10 +88,8 @@ class Engine:
         for name, text in outlook.missing.items():
             await self.conditions.say(Subject.provider(name), text)
         # What was given up has no time.
-        times = [
-            until for until in (*waits, outlook.again_at, lanes_at, hours_at) if until is not None and until < math.inf
-        ]
-        return replace(outlook, again_at=min(times, default=None))
+        times = [until for until in (*waits, outlook.again_at, lanes_at) if until is not None and until < math.inf]
+        return replace(outlook, again_at=min(times, default=None), hours_at=hours_at)
 
     async def has_work(self, outlook: Outlook) -> bool:
         """Whether jobs or batches have work, but for what is stuck, by what is stored now."""

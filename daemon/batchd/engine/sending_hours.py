@@ -18,6 +18,9 @@ async def put_in_force(context: Context, conditions: Conditions, in_work: InWork
     """Know what may be sent now, and say what waits. The steady time at which that changes, None if it never does."""
     hours = {route.name: route for route in context.configured.routes if route.send_between is not None}
     if not hours and not context.outside.opens and not context.outside.live:
+        # A route may have had hours before the last start.
+        for subject in await conditions.of_kinds(SubjectKind.HOURS):
+            await conditions.all_well(subject)
         return None
     now = context.clock.now()
     opens: dict[str, float] = {}

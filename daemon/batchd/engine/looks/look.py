@@ -31,7 +31,7 @@ class Outlook:
 
     `missing` are the providers that parts wait for and that are not configured, with what people can do; `stuck` the
     batches that nothing is done with until a person has changed something; `switches` the actions that ask jobs in
-    another way, due or not.
+    another way, due or not. At `hours_at` the hours of a route begin or end: `batchd once` does not wait for that.
     """
 
     due: Sequence[Due]
@@ -39,6 +39,7 @@ class Outlook:
     missing: Mapping[str, str]
     stuck: frozenset[str] = frozenset()
     switches: frozenset[Action] = frozenset()
+    hours_at: float | None = None
 
 
 _WAITING_FOR_OTHERS = (lifecycle.Forget, lifecycle.Admit, lifecycle.Hasten, lifecycle.Move, lifecycle.Recheck)
