@@ -154,3 +154,25 @@ async def test_a_deadline_does_not_wait(make_household: MakeHousehold) -> None:
             await daemon.take_in()
             await rest(daemon)
             assert HOURS in await conditions(daemon)
+
+
+async def test_a_job_whose_batch_is_at_the_provider_waits_for_that(make_household: MakeHousehold) -> None:
+    household = make_household(routes=(route(send_between=NOW),))
+    household.service.polls = 1_000
+    household.drop("reviews/may.csv", csv_of(NINE))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        while not household.service.creates:
+            await daemon.step()
+        for _ in range(3):
+            await daemon.step()
+        household.clock.advance(2 * HOUR)
+        household.drop("reviews/june.csv", csv_of(["june"]))
+        await daemon.take_in()
+        await rest(daemon)
+        subjects = set(await conditions(daemon))
+        assert HOURS in subjects
+        with snapshot(household.folder / "state") as look:
+            waits = {job.source: str(waits_for(job, subjects, awake=True)) for job in look.unfinished()}
+        assert waits["reviews/june.csv"] == "the hours in which the route reviews sends"
+        assert "fake: " in waits["reviews/may.csv"], waits

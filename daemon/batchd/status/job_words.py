@@ -90,6 +90,8 @@ def waits_for(job: JobSummary, subjects: Collection[Subject], *, awake: bool, no
             name = "" if subject.name == EVERYTHING else f" {subject.name.partition(' ')[2]}"
             return f"you: {subject.name} is paused. To go on: batchd resume{name}"
         if subject in subjects and subject.kind is SubjectKind.HOURS:
+            if any(batch.state in _SENT and batch.live_rate is None for batch in job.batches):
+                continue  # what it waits for first is at the provider
             return f"the hours in which the route {subject.name} sends"
         if subject in subjects and subject.kind not in _OF_SWITCHING:
             return str(subject) if subject != Subject.job(job.id) else "what stands above"
