@@ -14,7 +14,7 @@ TEST_WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 # many processes that the tests start takes a fraction of a second longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-pythons lint format lock bench bench-peers bench-live bench-cluster cluster-demo cluster-tests nfs-guest soak faults power-cuts field properties folders house answers site recording wheel installers deb deb-test clean help
+.PHONY: demo test test-fast test-pythons lint format lock bench ratios bench-peers bench-live bench-cluster cluster-demo cluster-tests nfs-guest soak faults power-cuts field properties folders house answers site recording wheel installers deb deb-test clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -75,6 +75,10 @@ bench: $(STAMP)  ## throughput, memory, validation and token counting, compared 
 	$(BIN)/python bench/tokens.py
 	$(BIN)/python bench/validating.py
 	-$(BIN)/python bench/files.py
+
+ratios: $(STAMP)  ## a short form of the benches: fails where a ratio is half as bad again as it should be
+	$(BIN)/python bench/stages.py --rows 20000 --within 1.5
+	$(BIN)/python bench/stages_collect.py --rows 20000 --within 1.5
 
 bench-peers: $(STAMP)  ## the same rows through the plain script and through another package, which is installed for it
 	$(BIN)/python bench/peers.py

@@ -35,6 +35,8 @@ from batchd.workers import worker_plugins
 
 JOB = "k3j9x2ab"
 PART = 10_000
+GOAL = 1.4
+"""Times the lean loop: what collecting with rendering may take."""
 COLUMNS = ["id", "product", "stars", "review"]
 ANSWERS = ["sentiment", "punctuality", "quality"]
 PROMPT = {"system": "Label it.", "user": "Review: {{ review }}", "columns": ANSWERS, "separator": "|"}
@@ -214,6 +216,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--within", type=float, help="end with 1 if collecting is above its goal times this")
     options = parser.parse_args()
     worker_plugins.prepare()
     with tempfile.TemporaryDirectory() as scratch:
@@ -228,6 +231,8 @@ def main() -> None:
         for stage, seconds in best.items():
             each = seconds / options.rows * 1e6
             print(f"{stage.__name__:16} {each:6.2f} µs a row  {seconds / best[lean]:5.2f} × lean")
+    if options.within is not None and best[collected] > best[lean] * GOAL * options.within:
+        raise SystemExit("Slower than it should be: collecting")
 
 
 if __name__ == "__main__":

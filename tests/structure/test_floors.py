@@ -47,7 +47,7 @@ def test_the_floors_are_kept() -> None:
 def test_what_breaks_them_is_noticed(tmp_path: Path) -> None:
     house = copied(tmp_path)
     with (house / "daemon" / "batchd" / "sending" / "backoff.py").open("a") as file:
-        file.write("\nimport time as time\n\nfrom ..engine import look as look\n")
+        file.write("\nimport time as time\n\nfrom ..engine.looks import look as look\n")
     with (house / "plugins" / "batchd_files" / "__init__.py").open("a") as file:
         file.write("\nfrom batchd.domain import rows as rows\n")
     done = lint(house)
