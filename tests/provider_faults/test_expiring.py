@@ -48,7 +48,7 @@ def test_a_batch_without_an_end_says_nothing() -> None:
 
 @pytest.mark.slow
 async def test_what_expires_first_is_fetched_first(make_pair: MakePair) -> None:
-    pair = await make_pair(sandbox={"latency": 0.01})
+    pair = await make_pair(sandbox={"latency": 60.0})
     async with pair.household.living() as daemon:
         for name in ("april", "may", "june"):
             pair.household.drop(f"reviews/{name}.csv", csv_of([f"{each} of {name}" for each in NINE]))
