@@ -55,6 +55,7 @@ class Supervisor:
     ) -> None:
         self.context = context
         self.engine = engine
+        engine.on_news = self.wake
         self.intake = intake
         self._rescan = rescan
         self._watcher: Watcher | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from ..calls import BatchesFound, FindsBatches
 from ..domain.subjects import Subject
@@ -28,8 +28,10 @@ LOOK_AGAIN = 0.2
 class LaneFinding:
     """Asks the providers of `mode = "auto"`, beside the loop."""
 
-    def __init__(self, context: Context, conditions: Conditions) -> None:
+    def __init__(self, context: Context, conditions: Conditions, on_found: Callable[[], None] = lambda: None) -> None:
+        """`on_found` is called when a provider has answered: something may be due now."""
         self._context = context
+        self._on_found = on_found
         self._conditions = conditions
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self.failures: dict[str, int] = {}
@@ -88,6 +90,8 @@ class LaneFinding:
         except StoreUnavailable as error:
             logger.debug("what was found of a provider could not be stored", exc_info=error)
             found.until = clock.steady() + APART
+        finally:
+            self._on_found()
 
     async def _ask(self, provider: ConfiguredProvider) -> BatchesFound:
         assert isinstance(provider.plugin, FindsBatches)

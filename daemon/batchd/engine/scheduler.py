@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -56,7 +56,9 @@ class Engine:
         self.retry_clock = RetryClock(context.clock, on_reset=context.accounts.release)
         self.conditions = Conditions(context.store.event_log)
         self.workers = workers
-        self._lane_finding = LaneFinding(context, self.conditions)
+        self.on_news: Callable[[], None] = lambda: None
+        """Called when something may be due that no action of ours has led to."""
+        self._lane_finding = LaneFinding(context, self.conditions, lambda: self.on_news())
         self._room = Room(workers=workers, hanging=context.hung)
         self.line = DueLine(self._room)
         self.in_work = InWork(context.store)
