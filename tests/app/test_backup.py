@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -192,7 +193,7 @@ async def test_working_files_on_another_file_system_are_in_it(make_household: Ma
     for name in ("jobs", "batches"):
         if (state / name).exists():
             (state / name).rmdir()
-    with Spool(state, spool).locked(), sqlite3.connect(state / DATABASE) as database:
+    with Spool(state, spool).locked(), contextlib.closing(sqlite3.connect(state / DATABASE)) as database, database:
         database.execute(
             "INSERT INTO jobs (id, state, source, inbox_path, stamp, size, route, claimed_at) "
             "VALUES ('k3j9x2ab', 'claimed', 'may.csv', x'6d', '[]', 1, '{}', 0)"
@@ -239,7 +240,7 @@ async def test_what_is_in_a_backup_and_what_is_not(make_household: MakeHousehold
     assert not list(tmp_path.glob(".*"))
     # The job that is not in it was finished: its working files are gone with the machine, and the state says so.
     restored = await asyncio.to_thread(restored_to, tmp_path / "there", done.folder)
-    with sqlite3.connect(restored / "state" / DATABASE) as database:
+    with contextlib.closing(sqlite3.connect(restored / "state" / DATABASE)) as database, database:
         swept = dict(database.execute("SELECT id, swept_at IS NOT NULL FROM jobs"))
     assert swept == {each: each != job for each in ids}
     assert (restored / "state" / "plugins" / "providers" / "fake" / "token").read_text() == "of the plugin"
@@ -293,7 +294,7 @@ def test_a_backup_appears_whole_or_not_at_all(make_household: MakeHousehold, tmp
     # Each new file of the backup is refused in turn, as on a full disk.
     job = Spool(household.folder / "state").job("somejob1")
     job.mkdir(parents=True)
-    with sqlite3.connect(household.folder / "state" / DATABASE) as database:
+    with contextlib.closing(sqlite3.connect(household.folder / "state" / DATABASE)) as database, database:
         database.execute("DROP TABLE jobs")
     with pytest.raises(StateUnusable):
         back_up(config_of(household), target, force=True)
