@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from throughput import CONFIG, sandbox, write_reviews
+from throughput import CONFIG, server, write_reviews
 
 OBSERVER = '''
 """Records how late the event loop resumes a sleeping task."""
@@ -168,7 +168,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="batchd-lag-") as scratch:
         folder = Path(scratch)
-        with sandbox(folder / "sandbox") as url:
+        with server() as url:
             phases = measure(folder, url, rows=options.rows, files=options.files, late=options.late)
         beats = [tuple(map(float, line.split())) for line in (folder / "lags").read_text().splitlines()]
         stacks = folder / "stacks"

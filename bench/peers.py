@@ -19,7 +19,7 @@ from pathlib import Path
 
 import leather
 from measuring import Measured, measure
-from throughput import HERE, batchd, check, fresh, sandbox, straight, write_reviews
+from throughput import HERE, batchd, check, fresh, server, straight, write_reviews
 
 PARASAIL = ("openai-batch==0.3.4", "httpx")
 """It uses httpx, which it got through openai when it was released."""
@@ -42,7 +42,7 @@ def parasail(python: Path) -> Contender:
     """openai-batch on the file."""
 
     def run(folder: Path, source: Path, *, watched: bool) -> Measured:
-        with sandbox(folder / "sandbox") as url:
+        with server() as url:
             results = folder / "results.csv"
             measured = measure([python, HERE / "peer_parasail.py", source, results, url, POLL], watched=watched)
         check(results, source, measured)

@@ -1,4 +1,4 @@
-"""Sends many files of a few rows each through the whole daemon, with the sandbox at its fastest.
+"""Sends many files of a few rows each through the whole daemon, beside a server that answers at once.
 
 Prints files per second, and the processor time of the main process for each file: in milliseconds, and as a ratio to a
 lean loop that does by one SQLite file and plain Python what cannot be left out. It moves the file, commits four
@@ -22,14 +22,14 @@ import tempfile
 from pathlib import Path
 
 from measuring import Measured, measure
-from throughput import CONFIG, HERE, check, fresh, sandbox, write_reviews
+from throughput import CONFIG, HERE, check, fresh, server, write_reviews
 
 LINGER = 'linger = "0s"\n'
 
 
 def batchd(folder: Path, sources: list[Path], *, linger: str | None) -> Measured:
     """`batchd once` on all files at once."""
-    with sandbox(folder / "sandbox") as url:
+    with server() as url:
         config = folder / "config.toml"
         config.write_text(CONFIG.format(url=url).replace(LINGER, f'linger = "{linger}"\n' if linger else ""))
         for name in ("inbox/reviews", "outbox", "archive", "rejected"):

@@ -1,4 +1,4 @@
-"""Sends one file of N rows through the whole daemon, with the sandbox at its fastest.
+"""Sends one file of N rows through the whole daemon, beside a server that answers at once.
 
 Prints rows per second, the peak memory of all batchd processes together and the bytes that they write a row, and the
 ratios to a plain script with the openai package and to `cp` of the same bytes. The ratios are the result: absolute
@@ -70,16 +70,15 @@ def write_reviews(path: Path, rows: int) -> None:
 
 
 @contextmanager
-def sandbox(folder: Path) -> Iterator[str]:
-    """Run a sandbox server for one contender; yields its base URL."""
-    command = [sys.executable, "-m", "batchd", "sandbox", "--port", "0", "--instant", "--folder", str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def server() -> Iterator[str]:
+    """Run the server of batches for one contender; yields its base URL."""
+    process = subprocess.Popen([sys.executable, HERE / "batch_server.py"], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
         match = re.search(r"http://\S+", line)
         if match is None:
-            raise SystemExit(f"The sandbox did not start: {line}")
+            raise SystemExit(f"The server did not start: {line}")
         yield match[0]
     finally:
         process.terminate()
@@ -88,7 +87,7 @@ def sandbox(folder: Path) -> Iterator[str]:
 
 def batchd(folder: Path, source: Path, *, watched: bool) -> Measured:
     """`batchd once` on the file."""
-    with sandbox(folder / "sandbox") as url:
+    with server() as url:
         config = folder / "config.toml"
         config.write_text(CONFIG.format(url=url))
         for name in ("inbox/reviews", "outbox", "archive", "rejected"):
@@ -101,7 +100,7 @@ def batchd(folder: Path, source: Path, *, watched: bool) -> Measured:
 
 def straight(folder: Path, source: Path, *, watched: bool) -> Measured:
     """The plain script on the file."""
-    with sandbox(folder / "sandbox") as url:
+    with server() as url:
         results = folder / "results.csv"
         measured = measure([sys.executable, HERE / "straight_script.py", source, results, url], watched=watched)
     check(results, source, measured)
