@@ -18,9 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from batchd.errors import FileRefused, PluginError, WorkerLost
+from batchd.domain.routing import PluginSpec
+from batchd.errors import FileRefused, NodeLost, PluginError, WorkerLost
 from batchd.workers.fork_server import PRELOADED
 from batchd.workers.local import Workers
+from batchd.workers.worker_plugins import load_plugins
 
 from .tasks import (
     Unsendable,
@@ -178,6 +180,7 @@ async def test_closing_ends_what_is_under_way(tmp_path: Path) -> None:
 DAEMON = """
 import asyncio, sys
 from batchd.workers.local import Workers
+from batchd.workers.worker_plugins import load_plugins
 from tests.workers.tasks import wait_for_ever
 
 async def main():
@@ -257,3 +260,25 @@ async def test_closing_leaves_no_thread_behind(tmp_path: Path) -> None:
 def test_what_is_imported_ahead_is_there() -> None:
     # The fork server passes over what it cannot find, and each worker would import it for itself.
     assert [name for name in PRELOADED if importlib.util.find_spec(name) is None] == []
+
+
+async def test_a_plugin_whose_worker_was_killed_from_outside_is_not_blamed_at_once(
+    workers: Workers, tmp_path: Path
+) -> None:
+    # The system kills a worker when memory is short, at any moment, and so while it loads a plugin.
+    (tmp_path / "victim.py").write_text(
+        "import os\n"
+        f"for number in range(2):\n"
+        f"    mark = f'{tmp_path}/killed.{{number}}'\n"
+        "    if not os.path.exists(mark):\n"
+        "        open(mark, 'w').close()\n"
+        "        os.kill(os.getpid(), 9)\n"
+    )
+    blamed: list[str] = []
+    workers.on_not_loaded = lambda plugin, why: blamed.append(plugin)
+    spec = PluginSpec("", plugin_dir=str(tmp_path))
+    for _ in range(2):
+        with pytest.raises(NodeLost, match="ended while it loaded the plugin"):
+            await workers.run(load_plugins, spec)
+    await workers.run(load_plugins, spec)
+    assert blamed == []

@@ -12,6 +12,7 @@ import os
 import signal
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -25,6 +26,8 @@ from .limits import READ_TIMEOUT, Hung, keep_notes, read_end, read_loading, read
 from .run_task import run_task
 
 _GRACE = 2.0
+MAX_ENDED = 3
+"""So often in a row workers may end without a word while they load a plugin: the system's memory may be short."""
 
 
 class Workers(Executor[Settings]):
@@ -39,6 +42,7 @@ class Workers(Executor[Settings]):
         self.processes: set[ProcessPoolExecutor] = set()
         self._notes: dict[ProcessPoolExecutor, Path] = {}
         self._outdated: set[ProcessPoolExecutor] = set()
+        self._ended_loading: Counter[str] = Counter()
         self._ending: list[threading.Thread] = []
         self.on_not_loaded: Callable[[str, str], object] | None = None
         """Called with a plugin that blocks or ends worker processes while they load it, and with what it did."""
@@ -98,10 +102,16 @@ class Workers(Executor[Settings]):
                 self._drop(worker)
                 worker = None
             self._idle.put_nowait(worker)
+        self._ended_loading.clear()
         return result
 
     def _not_loaded(self, plugin: str, what: str, ended: str, hung: Hung | None) -> NodeLost:
         """A plugin blocks or ends each worker that loads it. No task is at fault, and each may be tried again."""
+        if hung is None and not ended:
+            # It may have been killed from outside, by a system that is short of memory, say.
+            self._ended_loading[plugin] += 1
+            if self._ended_loading[plugin] < MAX_ENDED:
+                return NodeLost(f'A worker process ended while it loaded the plugin "{plugin}" ({what}).')
         if hung is not None:
             why = f"{what} did not return in a worker process, within {hung.seconds:g} s ({hung.where})"
         else:
