@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -90,7 +91,7 @@ def test_killed_over_each_event_it_hears_them_all(tmp_path: Path, dies: str, tim
         kills += 1
         assert kills <= 2
     assert kills == 2
-    with sqlite3.connect(tmp_path / "state" / "batchd.db") as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "state" / "batchd.db")) as database, database:
         query = "SELECT id, kind FROM events WHERE kind IN ('JobAccepted', 'JobFinished') ORDER BY id"
         committed = [f"{number} {kind}" for number, kind in database.execute(query)]
     database.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import tarfile
 import time
@@ -26,7 +27,7 @@ def test_what_an_earlier_version_left_is_finished_and_nothing_is_asked_again(tmp
     place = NurseryPlace(tmp_path, shared_nursery())
     try:
         # Its batches were to take half an hour.
-        with sqlite3.connect(tmp_path / "sandbox" / "sandbox.db") as database:
+        with contextlib.closing(sqlite3.connect(tmp_path / "sandbox" / "sandbox.db")) as database, database:
             database.execute(
                 "UPDATE batches SET latency = 0.1, created_at = ? WHERE status = 'validating'", [time.time()]
             )
@@ -42,6 +43,6 @@ def test_what_an_earlier_version_left_is_finished_and_nothing_is_asked_again(tmp
     assert {name: len(found) for name, found in rows.items()} == {"april": 5, "may": 40, "june": 5}
     assert {row["status"] for found in rows.values() for row in found} == {"ok"}
     assert (ledger["create_calls"], ledger["requests_executed"], ledger["executed_twice"]) == (6, 50, [])
-    with sqlite3.connect(tmp_path / "state" / "batchd.db") as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "state" / "batchd.db")) as database, database:
         assert set(database.execute("SELECT state FROM jobs")) == {("done",)}
     assert list((tmp_path / "state").glob("batchd.db.before-*"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import re
 import shutil
@@ -58,10 +59,10 @@ def test_the_health_check_asks_whether_the_daemon_wrote_lately(
     spec.loader.exec_module(module)
     assert module.main(str(tmp_path)) == 1
     assert "cannot be read" in capsys.readouterr().out
-    with sqlite3.connect(tmp_path / "batchd.db") as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "batchd.db")) as database, database:
         database.execute("CREATE TABLE heartbeat (at REAL)")
         database.execute("INSERT INTO heartbeat VALUES (?)", [time.time() - 10])
     assert module.main(str(tmp_path)) == 0
-    with sqlite3.connect(tmp_path / "batchd.db") as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "batchd.db")) as database, database:
         database.execute("UPDATE heartbeat SET at = ?", [time.time() - 1000])
     assert module.main(str(tmp_path)) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -18,7 +19,7 @@ async def made(state: Path) -> Path:
     path = state / "batchd.db"
     database = await Database.open(path, now=lambda: 1.0)
     await database.close()
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE filler AS SELECT value, hex(randomblob(500)) AS text FROM (SELECT 1 AS value)")
         connection.executemany("INSERT INTO filler VALUES (?, hex(randomblob(500)))", ((n,) for n in range(200)))
         connection.execute("CREATE INDEX filler_text ON filler (text)")
@@ -40,7 +41,7 @@ async def test_a_sound_database_is_opened(tmp_path: Path) -> None:
 
 async def test_a_damaged_page_is_noticed_at_the_start_and_told_what_to_do(tmp_path: Path) -> None:
     path = await made(tmp_path)
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         [(root,)] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'filler_text'")
     connection.close()
     damaged(path, root - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from pathlib import Path
@@ -37,7 +38,7 @@ def test_no_file_is_missing_that_the_database_names(tmp_path: Path) -> None:
     parts = state / "jobs" / JOB / "parts"
     parts.mkdir(parents=True)
     put_empty_database(state / DATABASE)
-    with sqlite3.connect(state / DATABASE) as database:
+    with contextlib.closing(sqlite3.connect(state / DATABASE)) as database, database:
         database.execute(
             "INSERT INTO jobs (id, state, source, inbox_path, stamp, size, route, claimed_at) "
             "VALUES (?, 'running', 'may.csv', x'6d', '[]', 1, '{}', 0)",
@@ -61,7 +62,7 @@ def test_no_file_is_missing_that_the_database_names(tmp_path: Path) -> None:
             copies.mkdir()
             given = {"finished": False, "providers": ("acme",), "new_key": "00000001"}
             assert take(state, state, links, copies, **given) is not None  # type: ignore[arg-type]
-            with sqlite3.connect(copies / DATABASE) as copy:
+            with contextlib.closing(sqlite3.connect(copies / DATABASE)) as copy, copy:
                 [(results,)] = copy.execute("SELECT results FROM parts").fetchall()
                 [(key,)] = copy.execute("SELECT key FROM next_batch_keys WHERE provider = 'acme'").fetchall()
             found = sorted(each.name for each in (links / "jobs" / JOB / "parts").glob("0.results.*"))

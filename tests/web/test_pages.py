@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from pathlib import Path
@@ -138,7 +139,7 @@ async def test_more_requests_than_there_is_room_for_are_told_so(finished: House)
 async def test_a_job_says_until_when_its_refused_rows_rest(house: House) -> None:
     job = await asyncio.to_thread(stuck, house)
     until = time.time() + 3_600.0
-    with sqlite3.connect(house.state / "batchd.db") as connection:
+    with contextlib.closing(sqlite3.connect(house.state / "batchd.db")) as connection, connection:
         connection.execute("UPDATE jobs SET state = 'running'")
         connection.execute("UPDATE parts SET state = 'planned', rest_until = ?", (until,))
     connection.close()
