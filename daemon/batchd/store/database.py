@@ -221,7 +221,9 @@ class Database:
             try:
                 return look(Transaction(connection, self._now()))
             finally:
-                connection.execute("COMMIT")
+                # SQLite itself ends one that meets a fault of the file, and that fault is what is to be told.
+                if connection.in_transaction:
+                    connection.execute("COMMIT")
 
         async with self._lock:
             with in_our_words():

@@ -11,6 +11,8 @@ from pathlib import Path
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_CHANCE = random.Random()
+"""Of our own: a plugin may seed the numbers that all share, and a program that holds a client counts on its own."""
 
 
 class Clock:
@@ -42,7 +44,7 @@ class Clock:
 
     def jitter(self) -> float:
         """A random number in [0, 1)."""
-        return random.random()
+        return _CHANCE.random()
 
     @cached_property
     def _boot(self) -> str:
