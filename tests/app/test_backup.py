@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from batchd import CannotFind, Failure, Json, Limits, Problem, Submission
-from batchd.app import backup as backups
-from batchd.app.backup import CannotBackUp, back_up
-from batchd.app.restore import CannotRestore, refuse_half_restored, restore
+from batchd.app.backups import backup as backups
+from batchd.app.backups.backup import CannotBackUp, back_up
+from batchd.app.backups.restore import CannotRestore, refuse_half_restored, restore
 from batchd.errors import StateUnusable
 from batchd.live.lanes import LiveTerms
 from batchd.store.layout import BACKING_UP, DATABASE, RESTORING

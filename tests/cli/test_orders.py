@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from batchd.store.orders import StoredOrder
+from batchd.store.tables.orders import StoredOrder
 from batchd.testing.household import Living
 
 from .cli_kit import House, drain, finished_house, half_way, held, here, stuck

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchd.app.load import load
-from batchd.config.rehearsing import found, loaded_plugins, to_keep_off
+from batchd.config.checking.rehearsing import found, loaded_plugins, to_keep_off
 from batchd.plugin.absent import PluginOff
 from batchd.plugin.catalogue import Catalogue, Role
 from batchd.plugin.kept_off import not_loaded

@@ -19,8 +19,8 @@ from batchd.model import Failure
 from batchd.money.budget import Ceilings, SpendingLimits, counted
 from batchd.money.price_list import PriceList
 from batchd.money.pricing import UNIT, Price
-from batchd.store.orders import StoredOrder
 from batchd.store.reading.snapshot import snapshot
+from batchd.store.tables.orders import StoredOrder
 from batchd.testing.household import REVIEWS, Household, Living
 
 from .conftest import stops

@@ -13,7 +13,7 @@ from batchd.engine.steps import orders
 from batchd.events import JobAccepted
 from batchd.live.lanes import LiveTerms
 from batchd.sending.useless_answers import FIRST
-from batchd.store.orders import Door, StoredOrder
+from batchd.store.tables.orders import Door, StoredOrder
 from batchd.testing.household import Household, Living
 
 from ..live.conftest import LiveService, said

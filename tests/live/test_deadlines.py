@@ -19,7 +19,7 @@ from batchd.live.lanes import LiveTerms
 from batchd.model import BatchPhase
 from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import UNIT, Price
-from batchd.store.orders import StoredOrder
+from batchd.store.tables.orders import StoredOrder
 from batchd.testing.household import Household, Living
 
 from ..engine.conftest import MakeHousehold, csv_of, route, stops

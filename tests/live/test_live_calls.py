@@ -17,8 +17,8 @@ from batchd.domain.lifecycle import CancelBatch, Claim, Plan, Poll, Read
 from batchd.engine.steps import orders
 from batchd.live.lanes import LiveTerms
 from batchd.status.job_words import waits_for
-from batchd.store.orders import Door, StoredOrder, leave
 from batchd.store.reading.snapshot import snapshot
+from batchd.store.tables.orders import Door, StoredOrder, leave
 from batchd.testing.household import Household, Living
 
 from ..engine.conftest import MakeHousehold, csv_of, route

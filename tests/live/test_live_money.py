@@ -16,7 +16,7 @@ from batchd.engine.steps import orders
 from batchd.live.lanes import LiveTerms
 from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import UNIT, Price
-from batchd.store.orders import StoredOrder
+from batchd.store.tables.orders import StoredOrder
 from batchd.testing.household import Household, Living
 
 from ..engine.conftest import MakeHousehold, csv_of, route

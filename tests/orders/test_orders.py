@@ -13,9 +13,9 @@ from batchd.errors import StateUnusable
 from batchd.orders.leaving import Sender, leave_orders
 from batchd.orders.values import Approve, Cancel, Order, Resolve, Retry, amount, from_stored
 from batchd.store.database import Database
-from batchd.store.event_log import EventLog
-from batchd.store.orders import Door, answer_to
 from batchd.store.spool import Spool
+from batchd.store.tables.event_log import EventLog
+from batchd.store.tables.orders import Door, answer_to
 from batchd.testing.empty_database import put_empty_database
 
 SENDER = Sender("ann", Door.COMMAND_LINE)

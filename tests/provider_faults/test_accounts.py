@@ -13,7 +13,7 @@ import pytest
 from batchd.domain.lifecycle import Recheck
 from batchd.domain.records import BatchState
 from batchd.orders.values import Order, Resolve
-from batchd.store.orders import Door, answer_to, leave
+from batchd.store.tables.orders import Door, answer_to, leave
 from batchd.testing.household import Living
 from batchd_openai.provider import OpenAIProvider
 

@@ -10,7 +10,7 @@ import pytest
 
 from batchd.domain.lifecycle import Erase
 from batchd.orders.values import Purge, Retry
-from batchd.store.orders import Door, answer_to, leave
+from batchd.store.tables.orders import Door, answer_to, leave
 from batchd.testing.household import Living
 
 from ..engine.conftest import csv_of, route

@@ -15,7 +15,7 @@ from batchd.errors import TransientError
 from batchd.events import ConditionRaised, Event, JobCancelled, JobFailed, JobRetried
 from batchd.status.listener import MAX_TRIES, SAID_AFTER, ConfiguredObserver
 from batchd.store.errors import StoreUnavailable
-from batchd.store.observers import KEEP_GONE, MAX_EVENTS, WINDOW, Observers
+from batchd.store.tables.observers import KEEP_GONE, MAX_EVENTS, WINDOW, Observers
 
 from .conftest import PATIENCE, Notebook, Rig, hearing
 

@@ -13,8 +13,8 @@ from batchd.domain.records import Batch, BatchState, Job, JobState, Part, PartSt
 from batchd.domain.routing import PluginSpec, Route
 from batchd.events import Event
 from batchd.store.database import Database
-from batchd.store.mapping import columns_of
 from batchd.store.store import Store
+from batchd.store.tables.mapping import columns_of
 from batchd.testing.empty_database import put_empty_database
 
 NOW = 1_800_000_000.0

@@ -18,7 +18,7 @@ from batchd.model import BatchPhase, Dialect, Usage
 from batchd.money.lanes import Lane
 from batchd.money.pricing import Rates, Step, Terms
 from batchd.store.database import Database
-from batchd.store.mapping import batch_of, columns_of, job_of, part_of
+from batchd.store.tables.mapping import batch_of, columns_of, job_of, part_of
 from batchd.testing.empty_database import put_empty_database
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

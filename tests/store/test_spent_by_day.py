@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batchd.money.budget import MAX_AMOUNT, beginnings
 from batchd.store.database import QUERIES, migrations
-from batchd.store.sums import with_money
+from batchd.store.tables.sums import with_money
 
 NOW = 1_800_000_000.0
 DAY, MONTH = beginnings(NOW)

@@ -17,14 +17,14 @@ from batchd.money.budget import Refusal
 from batchd.money.lanes import Lane
 from batchd.money.spending import Bill
 from batchd.receipts import Receipt
-from batchd.store.batches import Batches
 from batchd.store.database import Transaction
-from batchd.store.deliveries import Delivered, Deliveries
 from batchd.store.errors import NameTaken
-from batchd.store.jobs import Jobs
-from batchd.store.money import Collected, Money
-from batchd.store.switching import Switch
-from batchd.store.waiting import ReadLimit
+from batchd.store.tables.batches import Batches
+from batchd.store.tables.deliveries import Delivered, Deliveries
+from batchd.store.tables.jobs import Jobs
+from batchd.store.tables.money import Collected, Money
+from batchd.store.tables.switching import Switch
+from batchd.store.tables.waiting import ReadLimit
 
 from .conftest import NOW, Opened, batch, job, part
 

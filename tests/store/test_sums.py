@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchd.money.budget import MAX_AMOUNT
-from batchd.store.sums import with_money
+from batchd.store.tables.sums import with_money
 
 pytestmark = pytest.mark.field("money")
 

@@ -26,10 +26,10 @@ from ..system.clock import Clock
 from ..system.mounts import is_network, refuse_network
 from ..system.systemd import Notifier
 from ..system.threads import ThreadRooms
+from .backups.restore import refuse_half_restored
 from .executors import executors
 from .folders import existing, people_folders
 from .instances import Instances, make_observers, opened
-from .restore import refuse_half_restored
 from .supervisor import Supervisor
 
 logger = logging.getLogger(__name__)

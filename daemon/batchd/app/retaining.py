@@ -16,7 +16,7 @@ from pathlib import Path
 from ..delivery.archive import why_of
 from ..delivery.outbox import require_folder
 from ..engine.context import Context
-from ..store.retention import Folder, OldFiles
+from ..store.tables.retention import Folder, OldFiles
 from .stopping import Stopping
 
 AT_A_TIME = 100

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import signal
 
+from ..config.checking.rehearsing import to_keep_off
 from ..config.load import Config
-from ..config.rehearsing import to_keep_off
 from ..plugin.catalogue import Catalogue
 from ..system.systemd import Notifier
 from ..workers.fork_server import start_fork_server

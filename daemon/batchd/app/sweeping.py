@@ -10,7 +10,7 @@ from ..engine.context import Context
 from ..store.answer_cache import AnswerCache
 from ..store.errors import StoreUnavailable
 from ..work.planning.ahead import KEPT
-from .backup import clear_leftovers
+from .backups.backup import clear_leftovers
 from .retaining import remove_old_files
 from .stopping import Stopping
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 
 from ..store.errors import StoreUnavailable
-from ..store.event_log import EventLog
+from ..store.tables.event_log import EventLog
 from ..system.systemd import Notifier
 from .stopping import Stopping
 

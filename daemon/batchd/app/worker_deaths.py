@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Iterator
 
-from ..config.rehearsing import to_keep_off
+from ..config.checking.rehearsing import to_keep_off
 from ..plugin.kept_off import KeptOff, keep_off, kept_off, state_of, stored
 from ..workers.local import Workers
 from .daemon import Daemon

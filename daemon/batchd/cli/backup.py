@@ -28,7 +28,7 @@ def backup(call: Call, target: Path, *, force: bool, finished: bool, as_json: bo
     Examples:
       batchd backup /backups/batchd-2026-11-29
     """
-    from ..app.backup import back_up
+    from ..app.backups.backup import back_up
 
     done = back_up(call.config_path, target, force=force, finished=finished)
     if as_json:
@@ -68,7 +68,7 @@ def restore(call: Call, source: Path, *, as_json: bool) -> None:
     Examples:
       batchd --config /etc/batchd/config.toml restore /backups/batchd-2026-11-29
     """
-    from ..app.restore import restore as put_back
+    from ..app.backups.restore import restore as put_back
 
     named = call.config or os.environ.get("BATCHD_CONFIG") or "config.toml"
     done = put_back(source.absolute(), Path(named).expanduser().absolute())

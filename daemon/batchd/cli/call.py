@@ -40,7 +40,7 @@ class Call:
     def load(self, *, to_work: bool = False) -> tuple[Config, Catalogue]:
         """The checked config and its plugins: loading takes a while. `to_work` for those that will hold the state."""
         from ..app.load import load
-        from ..config.rehearsing import found, last_resort, to_keep_off
+        from ..config.checking.rehearsing import found, last_resort, to_keep_off
         from ..plugin.kept_off import not_loaded
 
         path = self.config_path

@@ -55,7 +55,7 @@ SCARCE, NONE_LEFT = 2 * 10**9, 200 * 10**6
 def read_config(path: Path) -> tuple[tuple[Config, Catalogue] | None, list[CheckResult]]:
     """The configuration and what was found in it; None if it cannot be used."""
     from ..app.load import load
-    from ..config.rehearsing import found as found_off
+    from ..config.checking.rehearsing import found as found_off
 
     try:
         config, catalogue = load(path, not_loaded(found_off(path)))

@@ -51,9 +51,9 @@ def set_key(call: Call, key: str, value: str, *, as_json: bool) -> None:
       batchd config set providers.holysheep.poll 1m
       batchd config set routes.reviews.match '["reviews/**", "*.csv"]'
     """
+    from ..config.checking.rehearsing import found
     from ..config.edit import get, set_value
     from ..config.locations import plugin_choice
-    from ..config.rehearsing import found
     from ..plugin.catalogue import Catalogue
     from ..plugin.kept_off import not_loaded
     from ..status.daemon import running

@@ -73,7 +73,7 @@ def _wanted(service: str | None, model: str | None, columns: str | None) -> tupl
         if model is not None or columns is not None:
             raise click.UsageError("--model and --columns go with --service: name the service too")
         return importlib.resources.files("batchd").joinpath("config.toml").read_bytes(), ""
-    from ..config.rehearsing import loaded_plugins
+    from ..config.checking.rehearsing import loaded_plugins
     from ..config.services import service_named
     from .init_service import columns_of, tables
     from .init_service import written as written_for

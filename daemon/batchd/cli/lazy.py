@@ -78,8 +78,8 @@ def _catalogue(ctx: click.Context) -> Catalogue:
     root = ctx.find_root()
     found: Catalogue | None = root.meta.get(__name__)
     if found is None:
+        from ..config.checking.rehearsing import loaded_plugins
         from ..config.locations import find_config
-        from ..config.rehearsing import loaded_plugins
 
         try:
             found = loaded_plugins(find_config(root.ensure_object(Call).config), making=False)

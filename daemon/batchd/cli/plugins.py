@@ -28,7 +28,7 @@ def plugins(call: Call, *, as_json: bool) -> None:
     Plugins are installed distributions with an entry point `batchd`, and the .py files of the plugin_dir that the
     configuration names. A broken one is listed with the reason; it stops the daemon only if a route needs it.
     """
-    from ..config.rehearsing import loaded_plugins
+    from ..config.checking.rehearsing import loaded_plugins
     from ..plugin.catalogue import Role
 
     path = None

@@ -133,7 +133,7 @@ def as_markdown(known: Mapping[str, ServiceTable]) -> str:
 
 
 def _catalogue(call: Call) -> Catalogue:
-    from ..config.rehearsing import loaded_plugins
+    from ..config.checking.rehearsing import loaded_plugins
 
     path = None
     try:

@@ -17,7 +17,7 @@ from ..plugin.catalogue import Catalogue, Role
 from ..plugin.validation import check
 from . import toml as toml_text
 from .chains import chained
-from .checks import (
+from .checking.checks import (
     check_ceilings,
     check_currencies,
     check_deadlines,

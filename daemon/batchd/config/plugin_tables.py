@@ -17,7 +17,7 @@ from ..plugin.validation import SettingFault, check, literal_secrets
 from ..requests.rules import fits
 from ..secrets.literals import is_secret
 from ..settings import FromFile
-from .checks import check_json
+from .checking.checks import check_json
 from .locations import resolved
 from .problems import Problems
 from .service_table import ServiceTable

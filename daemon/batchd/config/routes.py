@@ -12,7 +12,7 @@ from ..domain.words import Keys, proposal
 from ..files import Rights
 from ..plugin.catalogue import Role
 from ..plugin.validation import check
-from .checks import check_json
+from .checking.checks import check_json
 from .locations import resolved
 from .plugin_tables import PluginTables
 from .tables import RouteTable, SinkTable

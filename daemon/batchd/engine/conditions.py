@@ -12,7 +12,7 @@ from ..plugin.absent import PluginOff
 from ..plugin.blame import place_of, raised
 from ..secrets.known import covered
 from ..store.errors import StoreUnavailable
-from ..store.event_log import EventLog
+from ..store.tables.event_log import EventLog
 
 logger = logging.getLogger(__name__)
 

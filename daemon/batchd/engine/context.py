@@ -27,10 +27,10 @@ from ..plugin.absent import PluginOff
 from ..sending.accounts import Accounts
 from ..sending.outside_hours import Outside
 from ..sending.quota import Quotas
-from ..store.jobs import Duplicates
-from ..store.pauses import Paused
 from ..store.spool import Spool
 from ..store.store import Store
+from ..store.tables.jobs import Duplicates
+from ..store.tables.pauses import Paused
 from ..system.clock import Clock
 from ..workers.limits import READ_TIMEOUT, ROW_TIMEOUT
 

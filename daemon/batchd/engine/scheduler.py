@@ -22,7 +22,7 @@ from ..orders.values import Pause, Resume
 from ..plugin.absent import PluginOff
 from ..sending import backoff
 from ..store.errors import StoreUnavailable
-from ..store.orders import StoredOrder
+from ..store.tables.orders import StoredOrder
 from . import sending_hours
 from .conditions import Conditions, in_words, worth_saying_at_once
 from .context import Context

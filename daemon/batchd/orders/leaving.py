@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..status.daemon import running
-from ..store.orders import Answer, Door, answer_to, leave
+from ..store.tables.orders import Answer, Door, answer_to, leave
 from .values import Order
 
 ANSWER_WITHIN = 3.0

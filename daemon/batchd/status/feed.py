@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from ..events import Event
 from ..store.errors import StoreUnavailable
-from ..store.observers import Observers
+from ..store.tables.observers import Observers
 from ..system.clock import Clock
 from ..system.event_logger import EventLogger
 from .listener import ConfiguredObserver as ConfiguredObserver

@@ -19,7 +19,7 @@ from ..plugin.sources import what_was_raised
 from ..secrets.known import covered
 from ..sending import backoff
 from ..store.errors import StoreUnavailable
-from ..store.observers import EventPage, Observers, Place
+from ..store.tables.observers import EventPage, Observers, Place
 from ..system.clock import Clock
 from ..system.threads import threads_of
 

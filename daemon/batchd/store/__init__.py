@@ -1,1 +1,1 @@
-"""What the daemon remembers: the SQLite database and the spool folder. The only place that imports sqlite3."""
+"""What the daemon remembers: the database, the spool folder, paid answers. The only place that imports sqlite3."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..domain.records import Batch, JobState
 from .database import Database, Transaction
-from .mapping import Asking, asking_of, batch_of
+from .tables.mapping import Asking, asking_of, batch_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from .damage import found_in, in_words
 from .errors import StoreUnavailable, in_our_words, is_of_the_file
 from .quick_reads import NotQuick, QuickReads
 from .schema import migrations
-from .sums import with_money
+from .tables.sums import with_money
 
 T = TypeVar("T")
 Change = Callable[["Transaction"], T]

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from .backups.restored import RestoredTable
-from .batches import Batches
-from .chains import Chains
 from .changes import ChangeLog
 from .database import Database, Transaction
-from .deliveries import Deliveries
-from .earlier import Earlier
-from .event_log import EventLog
-from .identical_rows import IdenticalRows
-from .input_files import InputFiles
-from .jobs import Jobs
-from .learnt import LearntTables
-from .money import Money
-from .observers import Observers
-from .pauses import Pauses
-from .pilots import Pilots
-from .purging import Purging
-from .retention import Retention
-from .switching import Switching
-from .tries import Tries
-from .waiting import Waiting
+from .tables.batches import Batches
+from .tables.chains import Chains
+from .tables.deliveries import Deliveries
+from .tables.earlier import Earlier
+from .tables.event_log import EventLog
+from .tables.identical_rows import IdenticalRows
+from .tables.input_files import InputFiles
+from .tables.jobs import Jobs
+from .tables.learnt import LearntTables
+from .tables.money import Money
+from .tables.observers import Observers
+from .tables.pauses import Pauses
+from .tables.pilots import Pilots
+from .tables.purging import Purging
+from .tables.retention import Retention
+from .tables.switching import Switching
+from .tables.tries import Tries
+from .tables.waiting import Waiting
 
 __all__ = ["Database", "Store", "Transaction"]
 

@@ -31,9 +31,9 @@ from ..people.language import ENGLISH, Language
 from ..plugin.catalogue import Catalogue
 from ..plugin_base import give_state_folder
 from ..store.database import Database
-from ..store.jobs import Duplicates
 from ..store.spool import Spool
 from ..store.store import Store
+from ..store.tables.jobs import Duplicates
 from .empty_database import put_empty_database
 from .fakes import FakeClock, FakeProvider, FakeService, InlineExecutor
 

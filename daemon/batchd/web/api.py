@@ -15,7 +15,7 @@ from ..status.listing import MAX_PAGE_SIZE, BatchList, JobList
 from ..status.story import record as event_record
 from ..status.story import story
 from ..status.telling import JobStory
-from ..store.orders import Door
+from ..store.tables.orders import Door
 from .answers import Refused, as_json
 from .commands import batch_order, job_order, leave
 from .desk import visitor_of

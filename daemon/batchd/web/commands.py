@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..orders.leaving import Outcome, Sender, leave_orders
 from ..orders.values import Approve, Cancel, Order, Purge, Resolve, Retry, SkipSink, amount
 from ..status.finding import find_batch, find_jobs
-from ..store.orders import Door
+from ..store.tables.orders import Door
 from .answers import Refused
 
 if TYPE_CHECKING:

@@ -26,9 +26,9 @@ from ...orders.leaving import Sender, leave_orders
 from ...orders.values import Cancel, Order, Try
 from ...plugin.catalogue import Catalogue, Role
 from ...status.daemon import running
-from ...store.orders import answer_to
 from ...store.reading.tries import TryRecord, tries, troubles
 from ...store.spool import Spool
+from ...store.tables.orders import answer_to
 from ...system.clock import Clock
 from ...work.part_files import lines_of, read_results
 from ...work.reading.read import ReadDone, ReadTask, read

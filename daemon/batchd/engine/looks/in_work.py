@@ -14,8 +14,8 @@ from typing import NamedTuple
 from ...domain.lifecycle import JobView
 from ...domain.records import Batch, BatchState, JobState
 from ...store.changes import ChangedJob
-from ...store.mapping import Asking
 from ...store.store import Store
+from ...store.tables.mapping import Asking
 
 MANY = 1_000
 """Changes from which on it is quicker to sort all anew."""

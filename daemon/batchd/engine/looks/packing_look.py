@@ -15,7 +15,7 @@ from ...domain.records import QueuedPart
 from ...money.lanes import Lane
 from ...sending.line_refusals import MAX_REST
 from ...sending.packing import LIVE_AT_ONCE, MAX_LIVE_JOBS, pack, pack_live, piece_requests
-from ...store.waiting import ReadLimit
+from ...store.tables.waiting import ReadLimit
 from ..context import ConfiguredProvider, Context
 from ..provider_calls import ProviderNotConfigured, provider_for
 from ..room import Due

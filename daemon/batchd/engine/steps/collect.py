@@ -15,7 +15,7 @@ from ...money.spending import Bill
 from ...requests.model_params import limit_key
 from ...sending.accounts import Stage
 from ...sending.line_refusals import RouteRefused, rest_after
-from ...store.money import Collected
+from ...store.tables.money import Collected
 from ...work.collecting.collect import CollectDone, CollectTask, collect
 from ...work.kept_answers import index_of
 from ...workers.limits import Hung

@@ -12,9 +12,9 @@ from ...domain.subjects import EVERYTHING, Subject
 from ...errors import ProviderError
 from ...events import JobCancelled, JobRetried, count
 from ...orders.values import Approve, Cancel, Pause, Purge, Resolve, Resume, Retry, SkipSink, Try, from_stored
-from ...store.chains import Revived
 from ...store.database import to_json
-from ...store.orders import StoredOrder
+from ...store.tables.chains import Revived
+from ...store.tables.orders import StoredOrder
 from ...work.chain import OwnTask, own_answers
 from ...work.collecting.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context

@@ -13,7 +13,7 @@ from ...events import Event, JobLate, JobMoved
 from ...money.lanes import Lane
 from ...money.pricing import at_most
 from ...sending.deadlines import reserved_when_cut
-from ...store.switching import Switch
+from ...store.tables.switching import Switch
 from ..context import Configured, Context
 from ..retry_later import RetryLater
 from .admit import LOOK_FOR_MONEY_EVERY, correction_of, most_of_part, refusal_finder

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..sums import with_money
+from ..tables.sums import with_money
 from .snapshot import State
 
 _LAST = "SELECT COALESCE(MAX(id), 0) AS last FROM events"

@@ -13,7 +13,7 @@ from ...domain.states import FAILED_AT_THE_END, LIVE_RATE
 from ...domain.subjects import Subject, subjects_of
 from ...receipts import Receipt
 from ...secrets.fingerprint import account_name
-from ..sums import with_money
+from ..tables.sums import with_money
 from .opening import connected
 from .records import FINAL, BatchSummary, Condition, Delivery, JobSummary, LearntLimit, StoredEvent, Tokens
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..sums import with_money
+from ..tables.sums import with_money
 from .opening import connected
 
 GROUPS = {

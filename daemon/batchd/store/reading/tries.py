@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...domain.subjects import Subject
-from ..sums import with_money
+from ..tables.sums import with_money
 from .opening import connected
 
 _TRIES = with_money(

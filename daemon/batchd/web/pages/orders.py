@@ -9,7 +9,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from ...status.finding import find_jobs
-from ...store.orders import Door
+from ...store.tables.orders import Door
 from ..commands import batch_order, job_order, leave
 from ..desk import visitor_of
 from ..guard import FORM_FIELD, SETTING

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from ..domain.records import Asked, Batch, Job, JobState, Part, PartState
-from ..events import Event
-from ..money.budget import MAX_AMOUNT, Account, Refusal
-from .database import Database, Transaction, to_json
+from ...domain.records import Asked, Batch, Job, JobState, Part, PartState
+from ...events import Event
+from ...money.budget import MAX_AMOUNT, Account, Refusal
+from ..database import Database, Transaction, to_json
 from .mapping import batch_of, columns_of, job_of, part_of
 from .money import account_of
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ..domain.states import CALLS_REPEATED
-from ..money.budget import MAX_AMOUNT
+from ...domain.states import CALLS_REPEATED
+from ...money.budget import MAX_AMOUNT
 
 _MONEY = re.compile(r"MONEY\((\w+)(?: WHERE ([^()]*))?\)")
 

@@ -15,15 +15,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from ..config import toml as toml_text
-from ..config.edit import without_secrets
-from ..config.locations import DEFAULT_FOLDERS, resolved, state_folder
-from ..errors import BatchdError
-from ..files import fsync_folder, make_folder, sync_file_system
-from ..plugin_base import PLUGIN_STATE
-from ..store.backups.taking import CACHES, Taken, take
-from ..store.layout import BACKING_UP, DATABASE
-from ..system.clock import Clock
+from ...config import toml as toml_text
+from ...config.edit import without_secrets
+from ...config.locations import DEFAULT_FOLDERS, resolved, state_folder
+from ...errors import BatchdError
+from ...files import fsync_folder, make_folder, sync_file_system
+from ...plugin_base import PLUGIN_STATE
+from ...store.backups.taking import CACHES, Taken, take
+from ...store.layout import BACKING_UP, DATABASE
+from ...system.clock import Clock
 
 MANIFEST: Final = "backup.json"
 """What is in the backup, with the size and the SHA-256 of each file. It is written last."""

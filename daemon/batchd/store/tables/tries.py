@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..domain.records import Job, JobState, Part
-from ..events import TryBegun, TryEnded
-from .database import Database, Transaction
+from ...domain.records import Job, JobState, Part
+from ...events import TryBegun, TryEnded
+from ..database import Database, Transaction
 from .mapping import columns_of
 
 

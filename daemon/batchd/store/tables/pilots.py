@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..domain.records import Job, JobState
-from ..domain.states import PILOT
-from ..events import JobHeld, PilotApproved
-from .database import Database, Transaction
+from ...domain.records import Job, JobState
+from ...domain.states import PILOT
+from ...events import JobHeld, PilotApproved
+from ..database import Database, Transaction
 from .orders import Door
 
 

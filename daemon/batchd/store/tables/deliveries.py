@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..domain.records import Job, JobState
-from ..events import JobDelivered, SinkSkipped
-from ..receipts import Receipt
-from .database import Database, Transaction, as_sequence, to_json
+from ...domain.records import Job, JobState
+from ...events import JobDelivered, SinkSkipped
+from ...receipts import Receipt
+from ..database import Database, Transaction, as_sequence, to_json
 
 
 @dataclass(frozen=True, slots=True)

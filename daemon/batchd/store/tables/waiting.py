@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .database import Database, Transaction
+from ..database import Database, Transaction
 
 
 @dataclass(frozen=True, slots=True)

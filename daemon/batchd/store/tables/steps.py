@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..domain.records import Job, JobState, Part, PartState
-from ..events import Event
-from .database import Transaction
+from ...domain.records import Job, JobState, Part, PartState
+from ...events import Event
+from ..database import Transaction
 from .mapping import columns_of
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..domain.records import Part, PartState
-from .database import Database, Transaction
+from ...domain.records import Part, PartState
+from ..database import Database, Transaction
 from .steps import change_part
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..domain.records import Batch
-from .database import Database
+from ...domain.records import Batch
+from ..database import Database
 from .mapping import batch_of
 
 

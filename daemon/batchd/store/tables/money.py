@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ..domain.questions import changed
-from ..domain.records import Asked, Job, JobState, Part, PartState
-from ..events import JobApproved, JobHeld, JobPlanned, RowsReturned, UsageDiffers
-from ..model import Usage
-from ..money.budget import MAX_AMOUNT, QUESTION_CHANGED, Account, Refusal, beginnings
-from ..money.lanes import Lane
-from ..money.pricing import Terms
-from ..money.spending import AnsweredBy, Bill
-from .database import Database, Transaction, to_json
+from ...domain.questions import changed
+from ...domain.records import Asked, Job, JobState, Part, PartState
+from ...events import JobApproved, JobHeld, JobPlanned, RowsReturned, UsageDiffers
+from ...model import Usage
+from ...money.budget import MAX_AMOUNT, QUESTION_CHANGED, Account, Refusal, beginnings
+from ...money.lanes import Lane
+from ...money.pricing import Terms
+from ...money.spending import AnsweredBy, Bill
+from ..database import Database, Transaction, to_json
 from .mapping import job_of, usage_of
 from .orders import Door
 from .steps import change_part

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..domain.states import Trial
-from ..domain.subjects import Subject
-from ..events import ConditionCleared, ConditionRaised, Event, OrderGiven, OrderRefused
-from .database import Database, Transaction
+from ...domain.states import Trial
+from ...domain.subjects import Subject
+from ...events import ConditionCleared, ConditionRaised, Event, OrderGiven, OrderRefused
+from ..database import Database, Transaction
 from .orders import StoredOrder, stored_order
 
 

@@ -23,12 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import BatchdError
-from ..files import make_folder
-from ..plugin.blame import PluginPlace, homes_of, place_of, place_of_dump
-from ..plugin.catalogue import Catalogue, Role
-from ..plugin.disabled import disabled_origin
-from ..plugin.kept_off import (
+from ...errors import BatchdError
+from ...files import make_folder
+from ...plugin.blame import PluginPlace, homes_of, place_of, place_of_dump
+from ...plugin.catalogue import Catalogue, Role
+from ...plugin.disabled import disabled_origin
+from ...plugin.kept_off import (
     DEAF,
     KeptOff,
     died_of,
@@ -40,14 +40,14 @@ from ..plugin.kept_off import (
     state_of,
     stored,
 )
-from ..plugin.sources import Origin, all_origins, what_was_raised
-from . import toml as toml_text
-from .locations import plugin_choice, state_folder
+from ...plugin.sources import Origin, all_origins, what_was_raised
+from .. import toml as toml_text
+from ..locations import plugin_choice, state_folder
 
 _SILENT = 5.0
 """Seconds more after which a process that says nothing is ended from outside."""
 _CHILD = "import sys, json; a = json.loads(sys.argv[1]); sys.path[:] = a.pop('path'); \
-from batchd.config.rehearsing import rehearse; rehearse(**a)"
+from batchd.config.checking.rehearsing import rehearse; rehearse(**a)"
 _OWN = "batchd"
 _went_well: set[tuple[str, bool]] = set()
 """The configurations and plugins that were tried in this process, and whether objects were made: all was well."""
@@ -146,8 +146,8 @@ def _is_own(origin: Origin) -> bool:
 
 
 def _may_block(config: Path | None) -> float:
-    from ..plugin.validation import check
-    from .tables import PluginsTable
+    from ...plugin.validation import check
+    from ..tables import PluginsTable
 
     if config is None:
         return PluginsTable().may_block
@@ -292,7 +292,7 @@ def rehearse(
 
 
 def _make_all(path: Path, catalogue: Catalogue) -> None:
-    from . import load as configuration
+    from .. import load as configuration
 
     config = configuration.load(path, catalogue)
     os.chdir(config.path.parent)

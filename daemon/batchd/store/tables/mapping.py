@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ..domain.records import Asked, Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState, Trial
-from ..domain.routing import Route
-from ..model import BatchPhase, BatchStatus, Dialect, Usage
-from ..money.lanes import Lane
-from ..money.pricing import Terms
-from .database import to_json
+from ...domain.records import Asked, Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState, Trial
+from ...domain.routing import Route
+from ...model import BatchPhase, BatchStatus, Dialect, Usage
+from ...money.lanes import Lane
+from ...money.pricing import Terms
+from ..database import to_json
 
 _NAMES: dict[type, Mapping[str, None]] = {
     record: dict.fromkeys(field.name for field in dataclasses.fields(record)) for record in (Job, Part, Batch)

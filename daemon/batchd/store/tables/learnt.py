@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..domain.records import Batch
-from ..domain.routing import Route
-from ..money.lanes import Lane
-from ..sending.quota import Learnt, Queue
-from .database import Database, Transaction
+from ...domain.records import Batch
+from ...domain.routing import Route
+from ...money.lanes import Lane
+from ...sending.quota import Learnt, Queue
+from ..database import Database, Transaction
 from .mapping import route_of
 
 

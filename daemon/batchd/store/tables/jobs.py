@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-from ..domain.lifecycle import JobView
-from ..domain.records import Job, JobState, Part, Totals, Trial
-from ..events import (
+from ...domain.lifecycle import JobView
+from ...domain.records import Job, JobState, Part, Totals, Trial
+from ...events import (
     Event,
     JobAccepted,
     JobClaimed,
@@ -19,9 +19,9 @@ from ..events import (
     PartSplit,
     WorkerDied,
 )
-from ..model import Dialect, Json
-from .database import Database, Transaction, to_json
-from .errors import names_may_be_taken
+from ...model import Dialect, Json
+from ..database import Database, Transaction, to_json
+from ..errors import names_may_be_taken
 from .mapping import columns_of, job_of, part_of
 from .steps import change_job, find_duplicate, part_columns
 from .views import view_of

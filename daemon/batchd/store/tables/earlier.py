@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..domain.records import Job
-from .database import Database
+from ...domain.records import Job
+from ..database import Database
 
 
 class Earlier:

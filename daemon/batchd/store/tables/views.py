@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..domain.lifecycle import JobView
-from ..domain.records import Job, JobState, PartState
-from .database import Transaction
+from ...domain.lifecycle import JobView
+from ...domain.records import Job, JobState, PartState
+from ..database import Transaction
 from .mapping import part_of
 
 PARTS_AT_A_TIME = 32

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..domain.names import REVIEW
-from ..events import FilesRemoved
-from .database import Database, Transaction
+from ...domain.names import REVIEW
+from ...events import FilesRemoved
+from ..database import Database, Transaction
 
 Folder = Literal["outbox", "archive", "rejected"]
 _REPORT = ".report.json"

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..domain.records import Job, JobState, Part
-from ..events import Event
-from .database import Database, Transaction, to_json
+from ...domain.records import Job, JobState, Part
+from ...events import Event
+from ..database import Database, Transaction, to_json
 from .mapping import columns_of, job_of
 from .steps import change_job, part_columns
 

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config.locations import DEFAULT_FOLDERS, resolved
-from ..config.toml import read as read_toml
-from ..errors import BatchdError, StateUnusable
-from ..files import fsync_folder, make_folder, sync_file_system
-from ..plugin_base import PLUGIN_STATE
-from ..status.daemon import running
-from ..store.backups.putting_back import prepare
-from ..store.layout import DATABASE, LOCK, RESTORING
-from ..store.shared_spool import MARK
-from ..store.spool import Spool
+from ...config.locations import DEFAULT_FOLDERS, resolved
+from ...config.toml import read as read_toml
+from ...errors import BatchdError, StateUnusable
+from ...files import fsync_folder, make_folder, sync_file_system
+from ...plugin_base import PLUGIN_STATE
+from ...status.daemon import running
+from ...store.backups.putting_back import prepare
+from ...store.layout import DATABASE, LOCK, RESTORING
+from ...store.shared_spool import MARK
+from ...store.spool import Spool
 from .backup import CONFIG, FORM, STATE, made, read_manifest
 
 _OF_NO_JOB = frozenset({LOCK, MARK, RESTORING})

@@ -10,10 +10,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..domain.batch_keys import following, rows_key
-from ..domain.records import Batch, Moment, Part, QueuedPart
-from ..domain.states import CALLS_REPEATED, BatchState, HeldFor
-from ..events import (
+from ...domain.batch_keys import following, rows_key
+from ...domain.records import Batch, Moment, Part, QueuedPart
+from ...domain.states import CALLS_REPEATED, BatchState, HeldFor
+from ...events import (
     BatchDownloaded,
     BatchEnded,
     BatchFound,
@@ -29,9 +29,9 @@ from ..events import (
     CallsRepeated,
     Event,
 )
-from ..model import BatchPhase, BatchStatus, Json
-from ..money.lanes import Lane
-from .database import Database, Transaction, to_json
+from ...model import BatchPhase, BatchStatus, Json
+from ...money.lanes import Lane
+from ..database import Database, Transaction, to_json
 from .mapping import batch_of, columns_of, moment_column, part_of, status_columns
 
 

@@ -8,19 +8,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..contracts import LiveProvider
-from ..domain.routing import Route
-from ..domain.words import Keys, proposal
-from ..errors import PluginError
-from ..events.groups import GROUPS, every_kind
-from ..money import published_prices as published_prices
-from ..money.budget import MAX_AMOUNT
-from ..money.pricing import amount
-from ..money.published_prices import Service
-from ..plugin.catalogue import Catalogue, Role
-from .problems import Problems
-from .provider_table import ProviderTable
-from .tables import BudgetTable, CeilingsTable, RouteBudgetTable
+from ...contracts import LiveProvider
+from ...domain.routing import Route
+from ...domain.words import Keys, proposal
+from ...errors import PluginError
+from ...events.groups import GROUPS, every_kind
+from ...money import published_prices as published_prices
+from ...money.budget import MAX_AMOUNT
+from ...money.pricing import amount
+from ...money.published_prices import Service
+from ...plugin.catalogue import Catalogue, Role
+from ..problems import Problems
+from ..provider_table import ProviderTable
+from ..tables import BudgetTable, CeilingsTable, RouteBudgetTable
 
 _PUBLIC = ("inbox", "outbox", "archive", "rejected", "held")
 _OWN = {"inbox", "state", "spool"}

@@ -13,8 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from ..errors import StateUnusable
-from .reading.opening import connected
+from ...errors import StateUnusable
+from ..reading.opening import connected
 
 
 class Door(StrEnum):

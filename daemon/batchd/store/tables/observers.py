@@ -6,9 +6,9 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..domain.subjects import Subject, SubjectKind
-from ..events import Event, from_record
-from .database import Database, Transaction, to_json
+from ...domain.subjects import Subject, SubjectKind
+from ...events import Event, from_record
+from ..database import Database, Transaction, to_json
 from .event_log import EventLog
 
 KEEP_GONE = 30 * 86_400.0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..domain.records import Job
-from ..events import JobPurged
-from .database import Database, Transaction
+from ...domain.records import Job
+from ...events import JobPurged
+from ..database import Database, Transaction
 from .mapping import job_of
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from ..domain.states import BatchState
-from ..domain.subjects import EVERYTHING, Subject, SubjectKind
-from ..events import BatchReturned, SendingPaused, SendingResumed
-from .database import Database, Transaction
+from ...domain.states import BatchState
+from ...domain.subjects import EVERYTHING, Subject, SubjectKind
+from ...events import BatchReturned, SendingPaused, SendingResumed
+from ..database import Database, Transaction
 
 
 @dataclass(frozen=True, slots=True)

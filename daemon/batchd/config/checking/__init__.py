@@ -1,0 +1,1 @@
+"""What `check` and the start look for in a configuration that reads well: facts of services, and plugins tried."""
