@@ -11,9 +11,11 @@ import contextlib
 import logging
 import os
 import pickle
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchd import Executor, Node, NodeLost, PluginError, WorkerLost
@@ -34,6 +36,8 @@ ANSWER_WITHIN = 20.0
 """Seconds for a node to say what is installed there; the first time it imports batchd."""
 PATIENCE = 30.0
 """Seconds that a task waits for a node that may be used, before batchd is told."""
+OUTCOMES_STAY = 86_400.0
+"""Seconds that outcomes stay in the spool for which no daemon waits any more."""
 MAX_MOVES = 5
 """How often a task is sent anew here, since the scheduler or all its nodes went away, before batchd is told."""
 
@@ -64,6 +68,7 @@ class DaskExecutor(Executor[DaskSettings]):
         self._renewed = 0
         self._ending: set[asyncio.Future[Any]] = set()
         self._counting = False
+        self._outcomes: Path | None = None
         self._closed = False
 
     async def aopen(self) -> None:
@@ -100,15 +105,19 @@ class DaskExecutor(Executor[DaskSettings]):
 
     async def run(self, function: Callable[[Any], Any], task: Any) -> Any:
         """Run it on a node that may be used."""
-        payload = pickle.dumps((function, task))
-        for _ in range(MAX_MOVES):
-            client, allowed = await self._place()
-            outcome = await self._tried(client, allowed, _name(function, task), payload)
-            if outcome is not None:
-                done, error = pickle.loads(outcome)  # noqa: S301  # our own code made it, on a node of the operator
-                if error is not None:
-                    raise error
-                return done
+        payload, kept = pickle.dumps((function, task)), await self._kept()
+        try:
+            for _ in range(MAX_MOVES):
+                client, allowed = await self._place()
+                outcome = await self._tried(client, allowed, _name(function, task), payload, kept)
+                if outcome is not None:
+                    done, error = pickle.loads(outcome)  # noqa: S301  # our own code made it, on a node of the operator
+                    if error is not None:
+                        raise error
+                    return done
+        finally:
+            if kept is not None:
+                self._beside(asyncio.to_thread(_remove, kept))
         raise NodeLost(f"The nodes, or the scheduler, went away {MAX_MOVES} times while {function.__name__} ran there.")
 
     # --- one task ------------------------------------------------------------------------------------------------
@@ -123,7 +132,9 @@ class DaskExecutor(Executor[DaskSettings]):
             raise NodeLost(self.trouble or "The executor was closed.")
         return self._client, allowed
 
-    async def _tried(self, client: Client, allowed: frozenset[str], name: str, payload: bytes) -> bytes | None:
+    async def _tried(
+        self, client: Client, allowed: frozenset[str], name: str, payload: bytes, kept: Path | None
+    ) -> bytes | None:
         """The outcome, None if it is to be sent anew."""
         from distributed import CancelledError
         from distributed.scheduler import KilledWorker
@@ -135,7 +146,7 @@ class DaskExecutor(Executor[DaskSettings]):
         generation = f"{self._identity} {self._renewed}"
         terms = {"key": key, "pure": False, "workers": list(allowed), "allow_other_workers": False}
         try:
-            sent = _Sent(client.submit(on_node, generation, key, payload, **terms), allowed)
+            sent = _Sent(client.submit(on_node, generation, key, payload, kept, **terms), allowed)
         except Exception:
             if client.status == "running":
                 raise
@@ -160,6 +171,15 @@ class DaskExecutor(Executor[DaskSettings]):
             del self._sent[key]
             with contextlib.suppress(Exception):  # the client may be closed
                 sent.future.release()
+
+    async def _kept(self) -> Path | None:
+        """The file for the outcome of a task, in the spool."""
+        if self._outcomes is None and self.hello.spool is not None:
+            folder = Path(self.hello.spool) / "outcomes"
+            with contextlib.suppress(OSError):  # the share may be away: at the next task, then
+                await asyncio.to_thread(_make_room, folder)
+                self._outcomes = folder
+        return self._outcomes / uuid.uuid4().hex if self._outcomes is not None else None
 
     def _ask_all_again(self) -> None:
         """Before any is used."""
@@ -265,6 +285,20 @@ class DaskExecutor(Executor[DaskSettings]):
         else:
             first = self.nodes()[0]
             self.trouble = f"No node can be used. {first.name}: {first.fault}"
+
+
+def _make_room(folder: Path) -> None:
+    """Without outcomes that a daemon has left that was killed."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    before = time.time() - OUTCOMES_STAY
+    for each in folder.iterdir():
+        if each.stat().st_mtime < before:
+            _remove(each)
+
+
+def _remove(file: Path) -> None:
+    with contextlib.suppress(OSError):  # at the next start, then
+        file.unlink(missing_ok=True)
 
 
 def _name(function: Callable[[Any], Any], task: Any) -> str:

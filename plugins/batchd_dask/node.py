@@ -10,7 +10,9 @@ import asyncio
 import logging
 import multiprocessing
 import pickle
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from distributed import Worker, WorkerPlugin, get_worker
@@ -42,14 +44,17 @@ class Pool(WorkerPlugin):
         if self.workers is not None:
             self.workers.close()
 
-    async def run(self, generation: str, key: str, payload: bytes) -> bytes:
+    async def run(self, generation: str, key: str, payload: bytes, kept: Path | None) -> bytes:
         assert self.workers is not None, "it was set up"
+        if kept is not None:
+            with suppress(OSError):
+                return await asyncio.to_thread(kept.read_bytes)
         if generation not in self.seen:
             # Another daemon, or another configuration: files of the plugin_dir may have changed.
             self.seen.add(generation)
             self.workers.renew()
         logger.info("begins: %s", key.rpartition("-")[0])
-        task = asyncio.ensure_future(self._outcome(self.workers, payload))
+        task = asyncio.ensure_future(self._outcome(self.workers, payload, kept))
         self.running[key] = task
         try:
             return await task
@@ -59,10 +64,14 @@ class Pool(WorkerPlugin):
             del self.running[key]
 
     @staticmethod
-    async def _outcome(workers: Workers, payload: bytes) -> bytes:
+    async def _outcome(workers: Workers, payload: bytes, kept: Path | None) -> bytes:
         try:
             function, task = pickle.loads(payload)  # noqa: S301  # of the daemon, whose code it is that runs here
-            return pickle.dumps((await workers.run(function, task), None))
+            outcome = pickle.dumps((await workers.run(function, task), None))
+            if kept is not None:
+                with suppress(OSError):  # then it is only in the memory of this node
+                    await asyncio.to_thread(_keep, kept, outcome)
+            return outcome
         except Exception as error:  # noqa: BLE001  # whatever a task raises goes back to the daemon
             # By our own hand: Dask cuts exceptions that are long.
             return pickle.dumps((None, error))
@@ -78,11 +87,15 @@ async def hello(question: Hello, dask_worker: Worker) -> Node:
     return replace(node, slots=dask_worker.state.nthreads)
 
 
-async def work(generation: str, key: str, payload: bytes) -> bytes:
-    """Run a task here; its outcome, pickled."""
+async def work(generation: str, key: str, payload: bytes, kept: Path | None) -> bytes:
+    """Run a task here; its outcome, pickled.
+
+    It is written to the file `kept` as well: if this node goes away before the daemon has the outcome, Dask gives the
+    task to another node, which finds it there.
+    """
     pool = _pool(get_worker())
     assert pool is not None, "the node was asked what it has"
-    return await pool.run(generation, key, payload)
+    return await pool.run(generation, key, payload, kept)
 
 
 async def stop(key: str, dask_worker: Worker) -> None:
@@ -90,6 +103,12 @@ async def stop(key: str, dask_worker: Worker) -> None:
     pool = _pool(dask_worker)
     if pool is not None and key in pool.running:
         pool.running[key].cancel()
+
+
+def _keep(file: Path, outcome: bytes) -> None:
+    draft = file.with_suffix(".draft")
+    draft.write_bytes(outcome)
+    draft.replace(file)
 
 
 def _pool(worker: Worker) -> Pool | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchd.plugin.catalogue import Catalogue
-from batchd.testing.conformance_executor import Sum, add
+from batchd.testing.conformance_executor import Sum, add, note_a_run
 from batchd.workers.nodes import MARK, ask_for
 
 from .cluster import cluster, free_port
@@ -65,5 +65,28 @@ async def test_a_node_is_used_once_it_has_what_it_lacked(tmp_path: Path) -> None
                 await asyncio.sleep(0.05)
             [node] = executor.nodes()
             assert "another folder than the daemon's is at" in node.fault
+        finally:
+            await executor.aclose()
+
+
+@pytest.mark.field("folders")
+async def test_what_a_node_has_done_is_not_done_again_if_it_dies_before_the_daemon_knows(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir(mode=0o700)
+    done = tmp_path / "done"
+    with cluster(tmp_path / "cluster", nodes=1) as there:
+        there.wait_for_nodes()
+        executor = Catalogue.load().create("executor", "dask", {"address": there.address})
+        executor.hello = ask_for(None, frozenset(), tmp_path / "spool", marking=True)
+        await executor.aopen()
+        try:
+            running = asyncio.ensure_future(executor.run(note_a_run, str(done)))
+            while not any((tmp_path / "spool" / "outcomes").glob("*[!t]")):  # no draft
+                await asyncio.sleep(0)
+            there.kill("node-1")
+            there.start_node("node-2")
+            assert await running == 1
+            assert done.read_text() == "run\n"
+            while any((tmp_path / "spool" / "outcomes").iterdir()):
+                await asyncio.sleep(0.01)
         finally:
             await executor.aclose()
