@@ -9,15 +9,13 @@ import signal
 import threading
 import time
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..errors import FileRefused, PluginError, WorkerLost
 from ..executor import Executor, Node
 from .conformance_shared import PATIENCE, PluginConformance, ask, passes_cancellation, skip
-
-Question = Callable[[Executor[Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,159 +125,111 @@ class ExecutorConformance(PluginConformance):
         """A new executor, not opened yet."""
         raise NotImplementedError("Write make(self): it returns a new executor.")
 
-    def test_it_says_how_many_tasks_it_works_on(self) -> None:
+    async def test_it_says_how_many_tasks_it_works_on(self, executor: Executor[Any]) -> None:
         """`number` is settled once it is open."""
+        number = executor.number
+        assert isinstance(number, int), f"After aopen() its number is {number!r}; it must be a whole number."
+        assert number >= 1, f"After aopen() its number is {number}; 0 asks you to choose, so set it to 1 or more."
 
-        async def question(executor: Executor[Any]) -> None:
-            number = executor.number
-            assert isinstance(number, int), f"After aopen() its number is {number!r}; it must be a whole number."
-            assert number >= 1, f"After aopen() its number is {number}; 0 asks you to choose, so set it to 1 or more."
-
-        self._ask(question)
-
-    def test_a_task_comes_back_with_its_result(self) -> None:
+    async def test_a_task_comes_back_with_its_result(self, executor: Executor[Any]) -> None:
         """Tasks and results are plain values."""
+        done = await executor.run(add, Sum([20, 22]))
+        assert done == Sum([42]), f"run(add, Sum([20, 22])) gave {done!r}, not Sum([42])."
 
-        async def question(executor: Executor[Any]) -> None:
-            done = await executor.run(add, Sum([20, 22]))
-            assert done == Sum([42]), f"run(add, Sum([20, 22])) gave {done!r}, not Sum([42])."
-
-        self._ask(question)
-
-    def test_many_tasks_at_a_time_come_back_each_with_its_own_result(self) -> None:
+    async def test_many_tasks_at_a_time_come_back_each_with_its_own_result(self, executor: Executor[Any]) -> None:
         """More than it has workers: the others wait."""
+        done = await asyncio.gather(*(executor.run(add, Sum([number])) for number in range(self.tasks_at_a_time)))
+        wrong = [number for number, each in enumerate(done) if each != Sum([number])]
+        assert not wrong, f"Of {len(done)} tasks at a time {len(wrong)} came back with the result of another."
 
-        async def question(executor: Executor[Any]) -> None:
-            done = await asyncio.gather(*(executor.run(add, Sum([number])) for number in range(self.tasks_at_a_time)))
-            wrong = [number for number, each in enumerate(done) if each != Sum([number])]
-            assert not wrong, f"Of {len(done)} tasks at a time {len(wrong)} came back with the result of another."
-
-        self._ask(question)
-
-    def test_a_task_that_is_given_twice_runs_twice(self) -> None:
+    async def test_a_task_that_is_given_twice_runs_twice(self, executor: Executor[Any]) -> None:
         """What a task finds on the disk may have changed: batchd gives the same task again to have it done again."""
+        file = str(self.folder / "runs")
+        counted = [await executor.run(note_a_run, file) for _ in range(2)]
+        assert counted[0] == 1, f"A task that was given once ran {counted[0]} times."
+        assert counted[1] == 2, (
+            "The same task was given twice, and ran once. Remember no results: switch off what finds equal tasks."
+        )
 
-        async def question(executor: Executor[Any]) -> None:
-            file = str(self.folder / "runs")
-            counted = [await executor.run(note_a_run, file) for _ in range(2)]
-            assert counted[0] == 1, f"A task that was given once ran {counted[0]} times."
-            assert counted[1] == 2, (
-                "The same task was given twice, and ran once. Remember no results: switch off what finds equal tasks."
-            )
-
-        self._ask(question)
-
-    def test_results_are_let_go(self) -> None:
+    async def test_results_are_let_go(self, executor: Executor[Any]) -> None:
         """A daemon runs for months."""
+        kept = []
+        for _ in range(3):
+            kept.append(weakref.ref(await executor.run(make_large, 1_000_000)))
+            await asyncio.sleep(0)
+        gc.collect()
+        alive = sum(each() is not None for each in kept[:-1])
+        assert not alive, f"Of {len(kept)} results that were given, it keeps {alive} in memory. Let go of each."
 
-        async def question(executor: Executor[Any]) -> None:
-            kept = []
-            for _ in range(3):
-                kept.append(weakref.ref(await executor.run(make_large, 1_000_000)))
-                await asyncio.sleep(0)
-            gc.collect()
-            alive = sum(each() is not None for each in kept[:-1])
-            assert not alive, f"Of {len(kept)} results that were given, it keeps {alive} in memory. Let go of each."
-
-        self._ask(question)
-
-    def test_the_event_loop_goes_on(self) -> None:
+    async def test_the_event_loop_goes_on(self, executor: Executor[Any]) -> None:
         """Meanwhile the daemon talks to services."""
-
         self._needs_a_process()
+        file = self.folder / "go"
+        task = asyncio.ensure_future(executor.run(wait_for, str(file)))
+        await asyncio.sleep(0.05)
+        file.touch()
+        assert await task, "The event loop stood still while a task ran. Run tasks in another process."
 
-        async def question(executor: Executor[Any]) -> None:
-            file = self.folder / "go"
-            task = asyncio.ensure_future(executor.run(wait_for, str(file)))
-            await asyncio.sleep(0.05)
-            file.touch()
-            assert await task, "The event loop stood still while a task ran. Run tasks in another process."
-
-        self._ask(question)
-
-    def test_what_a_task_raises_comes_back_whole(self) -> None:
+    async def test_what_a_task_raises_comes_back_whole(self, executor: Executor[Any]) -> None:
         """People see a refused file's code and message."""
+        error = await _raised(executor.run(refuse, "empty"))
+        assert isinstance(error, FileRefused), f"A task raised FileRefused, and run() raised {error!r}."
+        assert (error.code, str(error)) == ("empty", "This file cannot be taken."), (
+            f"A task raised FileRefused('empty', 'This file cannot be taken.'), and run() raised it with the code "
+            f"{error.code!r} and the words {str(error)!r}."
+        )
 
-        async def question(executor: Executor[Any]) -> None:
-            error = await _raised(executor.run(refuse, "empty"))
-            assert isinstance(error, FileRefused), f"A task raised FileRefused, and run() raised {error!r}."
-            assert (error.code, str(error)) == ("empty", "This file cannot be taken."), (
-                f"A task raised FileRefused('empty', 'This file cannot be taken.'), and run() raised it with the code "
-                f"{error.code!r} and the words {str(error)!r}."
-            )
-
-        self._ask(question)
-
-    def test_what_cannot_travel_comes_back_in_words(self) -> None:
+    async def test_what_cannot_travel_comes_back_in_words(self, executor: Executor[Any]) -> None:
         """A plugin may raise anything, and its message is what helps people."""
-
         self._needs_a_process()
+        error = await _raised(executor.run(raise_what_cannot_travel, "no such column"))
+        complete = isinstance(error, PluginError) and "no such column" in str(error)
+        assert complete, (
+            f"A task raised an error that cannot be pickled, with the words “no such column”, and run() raised "
+            f"{error!r}. Let the process call batchd.run_task(function, task)."
+        )
 
-        async def question(executor: Executor[Any]) -> None:
-            error = await _raised(executor.run(raise_what_cannot_travel, "no such column"))
-            complete = isinstance(error, PluginError) and "no such column" in str(error)
-            assert complete, (
-                f"A task raised an error that cannot be pickled, with the words “no such column”, and run() raised "
-                f"{error!r}. Let the process call batchd.run_task(function, task)."
-            )
-
-        self._ask(question)
-
-    def test_a_cancellation_passes_through(self) -> None:
+    async def test_a_cancellation_passes_through(self, executor: Executor[Any]) -> None:
         """batchd does not wait for a task that it does not need any more, and its place is free."""
-
         self._needs_a_process()
+        file = self.folder / "go"
+        await passes_cancellation(executor.run(wait_for, str(file)), "run()", release=file.touch)
+        assert await executor.run(add, Sum([1])) == Sum([1]), "After a cancelled task the next one does not run."
 
-        async def question(executor: Executor[Any]) -> None:
-            file = self.folder / "go"
-            await passes_cancellation(executor.run(wait_for, str(file)), "run()", release=file.touch)
-            assert await executor.run(add, Sum([1])) == Sum([1]), "After a cancelled task the next one does not run."
-
-        self._ask(question)
-
-    def test_a_worker_that_dies_is_reported(self) -> None:
+    async def test_a_worker_that_dies_is_reported(self, executor: Executor[Any]) -> None:
         """WorkerLost shows a part that needs more memory than there is."""
-
         self._needs_a_process()
+        process, _ = await executor.run(whereabouts, None)
+        if process == os.getpid():
+            skip("It runs tasks in this process, which would die.")
+        error = await _raised(executor.run(die, None))
+        assert isinstance(error, WorkerLost), (
+            f"The process of a task was killed, and run() raised {error!r}. Raise batchd.WorkerLost."
+        )
+        done = await executor.run(add, Sum([1]))
+        assert done == Sum([1]), f"After a worker was lost, run(add, Sum([1])) gave {done!r}."
 
-        async def question(executor: Executor[Any]) -> None:
-            process, _ = await executor.run(whereabouts, None)
-            if process == os.getpid():
-                skip("It runs tasks in this process, which would die.")
-            error = await _raised(executor.run(die, None))
-            assert isinstance(error, WorkerLost), (
-                f"The process of a task was killed, and run() raised {error!r}. Raise batchd.WorkerLost."
-            )
-            done = await executor.run(add, Sum([1]))
-            assert done == Sum([1]), f"After a worker was lost, run(add, Sum([1])) gave {done!r}."
-
-        self._ask(question)
-
-    def test_it_goes_on_when_its_workers_are_renewed(self) -> None:
+    async def test_it_goes_on_when_its_workers_are_renewed(self, executor: Executor[Any]) -> None:
         """On each reload of a configuration with a plugin_dir."""
-
         self._needs_a_process()
-
-        async def question(executor: Executor[Any]) -> None:
-            file = self.folder / "go"
-            going = asyncio.ensure_future(executor.run(wait_for, str(file)))
-            await asyncio.sleep(0.05)
-            executor.renew()
-            file.touch()
-            error = await _raised(going)
-            assert error is None, (
-                f"renew() ended a task that was under way: run() raised {error!r}. Only the next go to new processes."
-            )
-            assert await executor.run(add, Sum([1])) == Sum([1]), "After renew() the next task does not run."
-
-        self._ask(question)
+        file = self.folder / "go"
+        going = asyncio.ensure_future(executor.run(wait_for, str(file)))
+        await asyncio.sleep(0.05)
+        executor.renew()
+        file.touch()
+        error = await _raised(going)
+        assert error is None, (
+            f"renew() ended a task that was under way: run() raised {error!r}. Only the next go to new processes."
+        )
+        assert await executor.run(add, Sum([1])) == Sum([1]), "After renew() the next task does not run."
 
     def test_it_closes_without_waiting_for_tasks(self) -> None:
         """All tasks may be repeated, and a service manager does not wait for long."""
-
         self._needs_a_process()
 
-        async def question(executor: Executor[Any]) -> None:
+        async def question() -> None:
+            executor = self.make()
+            await executor.aopen()
             going = asyncio.ensure_future(executor.run(wait_long, str(self.folder / "never")))
             await asyncio.sleep(0.05)
             began = time.monotonic()
@@ -289,35 +239,22 @@ class ExecutorConformance(PluginConformance):
             await asyncio.gather(going, return_exceptions=True)
             assert took < PATIENCE / 4, f"aclose() took {took:.1f} s: it waited for a task that was under way."
 
-        self._ask(question, close=False)
+        ask(question)
 
-    def test_it_names_its_machines(self) -> None:
+    async def test_it_names_its_machines(self, executor: Executor[Any]) -> None:
         """Each node has its installed versions, to compare with those on this machine."""
-
-        async def question(executor: Executor[Any]) -> None:
-            found: list[object] = list(executor.nodes())
-            strange = [each for each in found if not isinstance(each, Node)]
-            assert not strange, f"nodes() returned {strange[0]!r}; each must be a batchd.Node."
-            names = [node.name for node in found if isinstance(node, Node)]
-            assert len(set(names)) == len(names), f"nodes() names one machine twice: {', '.join(sorted(names))}."
-
-        self._ask(question)
+        found: list[object] = list(executor.nodes())
+        strange = [each for each in found if not isinstance(each, Node)]
+        assert not strange, f"nodes() returned {strange[0]!r}; each must be a batchd.Node."
+        names = [node.name for node in found if isinstance(node, Node)]
+        assert len(set(names)) == len(names), f"nodes() names one machine twice: {', '.join(sorted(names))}."
 
     def _needs_a_process(self) -> None:
         if self.on_the_loop:
             skip("It runs tasks on the event loop.")
 
-    def _ask(self, question: Question, *, close: bool = True) -> None:
-        async def asking() -> None:
-            executor = self.make()
-            await executor.aopen()
-            try:
-                await question(executor)
-            finally:
-                if close:
-                    await executor.aclose()
-
-        ask(asking)
+    async def _open(self, executor: Executor[Any]) -> None:
+        await executor.aopen()
 
 
 async def _raised(running: Awaitable[object]) -> Exception | None:

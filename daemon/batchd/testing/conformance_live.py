@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ..contracts import LiveProvider
 from ..model import Body, Failure
 from .conformance_provider import outcome_is_sound
-from .conformance_shared import PluginConformance, ask, passes_cancellation, sentences, skip
-
-Question = Callable[[LiveProvider[Any]], Awaitable[None]]
+from .conformance_shared import PluginConformance, passes_cancellation, sentences, skip
 
 
 class LiveProviderConformance(PluginConformance):
@@ -40,80 +38,50 @@ class LiveProviderConformance(PluginConformance):
         """The body of a request that the service refuses, None if it refuses none."""
         return None
 
-    def test_an_answer_is_a_result_under_its_custom_id(self) -> None:
+    async def test_an_answer_is_a_result_under_its_custom_id(self, provider: LiveProvider[Any]) -> None:
         """The Result has a Response or a Failure, and the custom_id of the request."""
+        for number, body in enumerate(self.bodies()):
+            result = await provider.complete(f"job-{number}", dict(body), endpoint=self.endpoint)
+            outcome_is_sound(result)
+            assert result.custom_id == f"job-{number}", f"Asked as job-{number}, answered as {result.custom_id!r}."
 
-        async def question(provider: LiveProvider[Any]) -> None:
-            for number, body in enumerate(self.bodies()):
-                result = await provider.complete(f"job-{number}", dict(body), endpoint=self.endpoint)
-                outcome_is_sound(result)
-                assert result.custom_id == f"job-{number}", f"Asked as job-{number}, answered as {result.custom_id!r}."
-
-        self._ask(question)
-
-    def test_many_at_a_time_keep_their_own_answers(self) -> None:
+    async def test_many_at_a_time_keep_their_own_answers(self, provider: LiveProvider[Any]) -> None:
         """batchd makes hundreds of calls at a time."""
+        bodies = self.bodies()
+        calls = [
+            provider.complete(f"job-{number}", dict(bodies[number % len(bodies)]), endpoint=self.endpoint)
+            for number in range(20)
+        ]
+        results = await asyncio.gather(*calls)
+        custom_ids = {f"job-{number}" for number in range(20)}
+        got = [getattr(result, "custom_id", None) for result in results]
+        wrong = [
+            f"job-{number} as {each}"
+            for number, each in enumerate(got)
+            if each != f"job-{number}" and each in custom_ids
+        ]
+        assert not wrong, f"Of twenty calls at a time these came back under another's name: {', '.join(wrong)}."
 
-        async def question(provider: LiveProvider[Any]) -> None:
-            bodies = self.bodies()
-            calls = [
-                provider.complete(f"job-{number}", dict(bodies[number % len(bodies)]), endpoint=self.endpoint)
-                for number in range(20)
-            ]
-            results = await asyncio.gather(*calls)
-            custom_ids = {f"job-{number}" for number in range(20)}
-            got = [getattr(result, "custom_id", None) for result in results]
-            wrong = [
-                f"job-{number} as {each}"
-                for number, each in enumerate(got)
-                if each != f"job-{number}" and each in custom_ids
-            ]
-            assert not wrong, f"Of twenty calls at a time these came back under another's name: {', '.join(wrong)}."
-
-        self._ask(question)
-
-    def test_a_refused_request_is_a_failure(self) -> None:
+    async def test_a_refused_request_is_a_failure(self, provider: LiveProvider[Any]) -> None:
         """It fails the row alone, so it is returned and not raised."""
         body = self.refused()
         if body is None:
             skip("no refused() body to ask about")
+        try:
+            result = await provider.complete("job-0", dict(body or {}), endpoint=self.endpoint)
+        except Exception as error:
+            raise AssertionError(
+                f"complete() of a request that the service refuses raised {error!r}. Return a Result with a "
+                "Failure; TransientError is for a busy service, RejectedError for a bad key."
+            ) from error
+        assert isinstance(result.outcome, Failure), f"A refused request came back as {result.outcome!r}."
+        assert not result.outcome.transient, f"{result.outcome!r} would be asked again, and refused again."
 
-        async def question(provider: LiveProvider[Any]) -> None:
-            try:
-                result = await provider.complete("job-0", dict(body or {}), endpoint=self.endpoint)
-            except Exception as error:
-                raise AssertionError(
-                    f"complete() of a request that the service refuses raised {error!r}. Return a Result with a "
-                    "Failure; TransientError is for a busy service, RejectedError for a bad key."
-                ) from error
-            assert isinstance(result.outcome, Failure), f"A refused request came back as {result.outcome!r}."
-            assert not result.outcome.transient, f"{result.outcome!r} would be asked again, and refused again."
-
-        self._ask(question)
-
-    def test_a_cancellation_passes_through(self) -> None:
+    async def test_a_cancellation_passes_through(self, provider: LiveProvider[Any]) -> None:
         """The daemon cancels running calls when it stops."""
+        call = provider.complete("job-0", dict(self.bodies()[0]), endpoint=self.endpoint)
+        await passes_cancellation(call, "complete()")
 
-        async def question(provider: LiveProvider[Any]) -> None:
-            call = provider.complete("job-0", dict(self.bodies()[0]), endpoint=self.endpoint)
-            await passes_cancellation(call, "complete()")
-
-        self._ask(question)
-
-    def test_a_check_says_what_is_wrong_in_sentences(self) -> None:
+    async def test_a_check_says_what_is_wrong_in_sentences(self, provider: LiveProvider[Any]) -> None:
         """`check` returns a list, empty if all is well."""
-
-        async def question(provider: LiveProvider[Any]) -> None:
-            sentences(await provider.check([self.model]), "check()")
-
-        self._ask(question)
-
-    def _ask(self, question: Question) -> None:
-        async def asking() -> None:
-            provider = self.make()
-            try:
-                await question(provider)
-            finally:
-                await provider.aclose()
-
-        ask(asking)
+        sentences(await provider.check([self.model]), "check()")

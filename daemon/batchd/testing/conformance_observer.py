@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -12,8 +12,6 @@ from .. import events
 from ..contracts import Observer
 from ..events import Event
 from .conformance_shared import PluginConformance, ask, passes_cancellation
-
-Question = Callable[[Observer[Any]], Awaitable[None]]
 
 _SAMPLES: dict[Any, Any] = {str: "text", int: 3, float: 1.5, bool: True, list[str]: ["one", "two"], list[int]: [4, 17]}
 _SAMPLES |= {dict[str, int]: {"no_answer": 3}, dict[str, Any]: {"sink": "csv"}}
@@ -61,50 +59,36 @@ class ObserverConformance(PluginConformance):
         """What the observer has written; something that compares equal if it has not changed."""
         return None
 
-    def test_it_can_be_told_of_every_event(self) -> None:
+    async def test_it_can_be_told_of_every_event(self, observer: Observer[Any]) -> None:
         """One of each kind, with and without a job."""
-
-        async def question(observer: Observer[Any]) -> None:
-            for event in (*sample_events(), events.ConditionCleared(subject="provider acme")):
-                try:
-                    await observer.notice(event)
-                except Exception as error:
-                    raise AssertionError(f"notice() raised {error!r} for the event {event!r}") from error
-
-        self._ask(question)
-
-    def test_it_passes_over_events_that_it_does_not_know(self) -> None:
-        """Later versions have more events."""
-
-        async def question(observer: Observer[Any]) -> None:
+        for event in (*sample_events(), events.ConditionCleared(subject="provider acme")):
             try:
-                await observer.notice(_SomethingNew(job="job"))
+                await observer.notice(event)
             except Exception as error:
-                raise AssertionError(
-                    f"notice() raised {error!r} for an event of a later version. Ignore what you do not "
-                    "know; every event has a `kind`, a `sentence` and `data()`."
-                ) from error
+                raise AssertionError(f"notice() raised {error!r} for the event {event!r}") from error
 
-        self._ask(question)
+    async def test_it_passes_over_events_that_it_does_not_know(self, observer: Observer[Any]) -> None:
+        """Later versions have more events."""
+        try:
+            await observer.notice(_SomethingNew(job="job"))
+        except Exception as error:
+            raise AssertionError(
+                f"notice() raised {error!r} for an event of a later version. Ignore what you do not "
+                "know; every event has a `kind`, a `sentence` and `data()`."
+            ) from error
 
-    def test_an_event_that_comes_again_changes_nothing(self) -> None:
+    async def test_an_event_that_comes_again_changes_nothing(self, observer: Observer[Any]) -> None:
         """After a crash the event that was under way comes again, with the same id."""
-
-        async def question(observer: Observer[Any]) -> None:
-            for event in sample_events():
-                if await _notified(observer, event) is not None:
-                    continue  # another test checks what it raises for a single event
-                before = self.seen()
-                error = await _notified(observer, event)
-                assert error is None, (
-                    f"notice() raised {error!r} when {event.kind} came again. Accept it a second time."
-                )
-                assert self.seen() == before, (
-                    f"When {event.kind} came again, the observer wrote something else or wrote it twice. Use the "
-                    "event's `id` as the key of what you write."
-                )
-
-        self._ask(question)
+        for event in sample_events():
+            if await _notified(observer, event) is not None:
+                continue  # another test checks what it raises for a single event
+            before = self.seen()
+            error = await _notified(observer, event)
+            assert error is None, f"notice() raised {error!r} when {event.kind} came again. Accept it a second time."
+            assert self.seen() == before, (
+                f"When {event.kind} came again, the observer wrote something else or wrote it twice. Use the "
+                "event's `id` as the key of what you write."
+            )
 
     def test_it_can_be_closed_without_being_opened(self) -> None:
         """Where `aopen` has failed, or batchd stops before it."""
@@ -119,25 +103,13 @@ class ObserverConformance(PluginConformance):
 
         ask(asking)
 
-    def test_a_cancellation_passes_through(self) -> None:
+    async def test_a_cancellation_passes_through(self, observer: Observer[Any]) -> None:
         """The daemon cancels running calls when it stops."""
+        for event in sample_events():
+            await passes_cancellation(observer.notice(event), "notice()")
 
-        async def question(observer: Observer[Any]) -> None:
-            for event in sample_events():
-                await passes_cancellation(observer.notice(event), "notice()")
-
-        self._ask(question)
-
-    def _ask(self, question: Question) -> None:
-        async def asking() -> None:
-            observer = self.make()
-            await observer.aopen()
-            try:
-                await question(observer)
-            finally:
-                await observer.aclose()
-
-        ask(asking)
+    async def _open(self, observer: Observer[Any]) -> None:
+        await observer.aopen()
 
 
 async def _notified(observer: Observer[Any], event: Event) -> Exception | None:

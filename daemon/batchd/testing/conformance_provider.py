@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import io
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -16,9 +16,8 @@ from ..answers.meaning import owner
 from ..contracts import BatchProvider, Limits, RemoteBatch, Submission
 from ..errors import CannotFind, NotKnownYet, RemoteMissing
 from ..model import BatchPhase, BatchStatus, Body, Failure, Response, Result
-from .conformance_shared import PATIENCE, PluginConformance, ask, failure, no_json, passes_cancellation, sentences
+from .conformance_shared import PATIENCE, PluginConformance, failure, no_json, passes_cancellation, sentences
 
-Question = Callable[[BatchProvider[Any]], Awaitable[None]]
 NOBODYS = "batchd-conformance-no-such-batch"
 
 
@@ -50,234 +49,176 @@ class BatchProviderConformance(PluginConformance):
 
     # --- results ---------------------------------------------------------------------------------------------
 
-    def test_every_request_is_answered_by_its_custom_id(self) -> None:
+    async def test_every_request_is_answered_by_its_custom_id(self, provider: BatchProvider[Any]) -> None:
         """The answers are those to the requests, in any order, and no others."""
+        submission, results = await self._answered(provider)
+        custom_ids = {request["custom_id"] for request in submission.requests_in_file()}
+        got = {result.custom_id for result in results}
+        assert got == custom_ids, (
+            f"Asked under {sorted(custom_ids)}, answered under {sorted(map(str, got))}. A Result carries the "
+            "custom_id of its request in the file, never a number or an id of the service."
+        )
 
-        async def question(provider: BatchProvider[Any]) -> None:
-            submission, results = await self._answered(provider)
-            custom_ids = {request["custom_id"] for request in submission.requests_in_file()}
-            got = {result.custom_id for result in results}
-            assert got == custom_ids, (
-                f"Asked under {sorted(custom_ids)}, answered under {sorted(map(str, got))}. A Result carries the "
-                "custom_id of its request in the file, never a number or an id of the service."
-            )
-
-        self._ask(question)
-
-    def test_no_request_is_answered_twice(self) -> None:
+    async def test_no_request_is_answered_twice(self, provider: BatchProvider[Any]) -> None:
         """One Result for each request."""
+        _, results = await self._answered(provider)
+        ids = [result.custom_id for result in results]
+        doubles = sorted({each for each in ids if ids.count(each) > 1})
+        assert not doubles, f"results() answers {doubles} more than once; the first would win, the rest is waste."
 
-        async def question(provider: BatchProvider[Any]) -> None:
-            _, results = await self._answered(provider)
-            ids = [result.custom_id for result in results]
-            doubles = sorted({each for each in ids if ids.count(each) > 1})
-            assert not doubles, f"results() answers {doubles} more than once; the first would win, the rest is waste."
-
-        self._ask(question)
-
-    def test_an_outcome_is_a_response_or_a_failure(self) -> None:
+    async def test_an_outcome_is_a_response_or_a_failure(self, provider: BatchProvider[Any]) -> None:
         """Each outcome is a Response with the unchanged body, or a Failure."""
+        _, results = await self._answered(provider)
+        for result in results:
+            outcome_is_sound(result)
 
-        async def question(provider: BatchProvider[Any]) -> None:
-            _, results = await self._answered(provider)
-            for result in results:
-                outcome_is_sound(result)
-
-        self._ask(question)
-
-    def test_results_can_be_fetched_again(self) -> None:
+    async def test_results_can_be_fetched_again(self, provider: BatchProvider[Any]) -> None:
         """batchd repeats a download that broke off, from its beginning."""
+        submission, remote = await self._ended(provider)
+        first = [result.custom_id async for result in provider.results(remote)]
+        again = [result.custom_id async for result in provider.results(remote)]
+        assert sorted(map(str, first)) == sorted(map(str, again)), (
+            f"Fetched again, batch {remote.id} of {submission.requests} requests gave {len(again)} answers instead "
+            f"of {len(first)}. Fetching must not use answers up."
+        )
 
-        async def question(provider: BatchProvider[Any]) -> None:
-            submission, remote = await self._ended(provider)
-            first = [result.custom_id async for result in provider.results(remote)]
-            again = [result.custom_id async for result in provider.results(remote)]
-            assert sorted(map(str, first)) == sorted(map(str, again)), (
-                f"Fetched again, batch {remote.id} of {submission.requests} requests gave {len(again)} answers instead "
-                f"of {len(first)}. Fetching must not use answers up."
-            )
-
-        self._ask(question)
-
-    def test_a_download_is_lines_of_the_batch_format(self) -> None:
+    async def test_a_download_is_lines_of_the_batch_format(self, provider: BatchProvider[Any]) -> None:
         """One JSON object a line, each with its newline and its custom_id."""
-
-        async def question(provider: BatchProvider[Any]) -> None:
-            submission, remote = await self._ended(provider)
-            target = io.BytesIO()
-            await provider.download(remote, target)
-            content = target.getvalue()
-            assert content.endswith(b"\n"), f"The download ends in {content[-20:]!r}; every line ends in a newline."
-            custom_ids = {request["custom_id"] for request in submission.requests_in_file()}
-            for line in content.splitlines():
-                whose = owner(line)
-                assert whose in custom_ids, (
-                    f"The custom_id {whose!r} of the downloaded line {line[:200]!r} is of no request."
-                )
-
-        self._ask(question)
+        submission, remote = await self._ended(provider)
+        target = io.BytesIO()
+        await provider.download(remote, target)
+        content = target.getvalue()
+        assert content.endswith(b"\n"), f"The download ends in {content[-20:]!r}; every line ends in a newline."
+        custom_ids = {request["custom_id"] for request in submission.requests_in_file()}
+        for line in content.splitlines():
+            whose = owner(line)
+            assert whose in custom_ids, (
+                f"The custom_id {whose!r} of the downloaded line {line[:200]!r} is of no request."
+            )
 
     # --- submitting and finding ------------------------------------------------------------------------------
 
-    def test_a_submitted_batch_is_found_and_there_is_one(self) -> None:
+    async def test_a_submitted_batch_is_found_and_there_is_one(self, provider: BatchProvider[Any]) -> None:
         """`find` returns the one batch that `submit` created, or raises CannotFind or NotKnownYet."""
+        submission, remote = await self._submitted(provider)
+        assert isinstance(remote, str), f"submit() returned {remote!r}; it must return the provider's id, as text."
+        assert remote, "submit() returned an empty id; nothing could be asked about the batch any more."
+        remotes = await self._find(provider, submission)
+        assert remotes is None or remotes == [remote], (
+            f"submit() returned {remote!r}, find() looked up {remotes!r}. More than one id: submit() repeats the "
+            "call that costs money. None: batchd would create the batch again, and it would be paid twice."
+        )
 
-        async def question(provider: BatchProvider[Any]) -> None:
-            submission, remote = await self._submitted(provider)
-            assert isinstance(remote, str), f"submit() returned {remote!r}; it must return the provider's id, as text."
-            assert remote, "submit() returned an empty id; nothing could be asked about the batch any more."
-            remotes = await self._find(provider, submission)
-            assert remotes is None or remotes == [remote], (
-                f"submit() returned {remote!r}, find() looked up {remotes!r}. More than one id: submit() repeats the "
-                "call that costs money. None: batchd would create the batch again, and it would be paid twice."
-            )
-
-        self._ask(question)
-
-    def test_what_was_never_submitted_is_not_found(self) -> None:
+    async def test_what_was_never_submitted_is_not_found(self, provider: BatchProvider[Any]) -> None:
         """An empty result means that there is none; CannotFind and NotKnownYet, that the service cannot tell."""
+        await self._submitted(provider)
+        submission = self._submission()
+        submission = dataclasses.replace(submission, upload=await provider.upload(submission))
+        try:
+            remotes = await self._find(provider, submission)
+        except Exception as error:
+            raise AssertionError(
+                f"find() of a submission that has no batch raised {error!r}. Return [] if there is none, raise "
+                "CannotFind if the service cannot tell, NotKnownYet if it cannot tell yet."
+            ) from error
+        assert not remotes, f"find() of a submission that was never made into a batch returned {remotes!r}."
 
-        async def question(provider: BatchProvider[Any]) -> None:
-            await self._submitted(provider)
-            submission = self._submission()
-            submission = dataclasses.replace(submission, upload=await provider.upload(submission))
-            try:
-                remotes = await self._find(provider, submission)
-            except Exception as error:
-                raise AssertionError(
-                    f"find() of a submission that has no batch raised {error!r}. Return [] if there is none, raise "
-                    "CannotFind if the service cannot tell, NotKnownYet if it cannot tell yet."
-                ) from error
-            assert not remotes, f"find() of a submission that was never made into a batch returned {remotes!r}."
-
-        self._ask(question)
-
-    def test_an_upload_may_be_repeated(self) -> None:
+    async def test_an_upload_may_be_repeated(self, provider: BatchProvider[Any]) -> None:
         """The response may be lost: upload the same file again, then create the batch from the second upload."""
+        submission = self._submission()
+        uploads: list[Any] = [await provider.upload(submission)]
+        try:
+            uploads.append(await provider.upload(dataclasses.replace(submission, attempt=2)))
+        except Exception as error:
+            raise AssertionError(
+                f"Uploading the same file a second time raised {error!r}. The answer to an upload may be lost; "
+                "`submission.attempt` counts them, in case names must differ."
+            ) from error
+        for upload in uploads:
+            assert upload is None or (isinstance(upload, str) and upload), (
+                f"upload() returned {upload!r}; return the file's id as text, or None if there is nothing to keep."
+            )
+        submission = dataclasses.replace(submission, attempt=2, upload=uploads[1])
+        remote = await provider.submit(submission)
+        status = await provider.poll(RemoteBatch(remote, submission.key, {}))
+        assert status.phase is not BatchPhase.FAILED, f"A batch of a file that was uploaded twice: {status!r}."
 
-        async def question(provider: BatchProvider[Any]) -> None:
-            submission = self._submission()
-            uploads: list[Any] = [await provider.upload(submission)]
-            try:
-                uploads.append(await provider.upload(dataclasses.replace(submission, attempt=2)))
-            except Exception as error:
-                raise AssertionError(
-                    f"Uploading the same file a second time raised {error!r}. The answer to an upload may be lost; "
-                    "`submission.attempt` counts them, in case names must differ."
-                ) from error
-            for upload in uploads:
-                assert upload is None or (isinstance(upload, str) and upload), (
-                    f"upload() returned {upload!r}; return the file's id as text, or None if there is nothing to keep."
-                )
-            submission = dataclasses.replace(submission, attempt=2, upload=uploads[1])
-            remote = await provider.submit(submission)
-            status = await provider.poll(RemoteBatch(remote, submission.key, {}))
-            assert status.phase is not BatchPhase.FAILED, f"A batch of a file that was uploaded twice: {status!r}."
-
-        self._ask(question)
-
-    def test_many_batches_at_a_time_do_not_mix(self) -> None:
+    async def test_many_batches_at_a_time_do_not_mix(self, provider: BatchProvider[Any]) -> None:
         """All methods may be called concurrently."""
-
-        async def question(provider: BatchProvider[Any]) -> None:
-            async with asyncio.TaskGroup() as tasks:
-                running = [tasks.create_task(self._answered(provider)) for _ in range(4)]
-            for submission, results in (task.result() for task in running):
-                strangers = [str(each.custom_id) for each in results if str(each.custom_id).startswith("batchd-")]
-                mixed = [each for each in strangers if not each.startswith(submission.key)]
-                assert not mixed, f"Of four batches at a time, {submission.key} was given the answers {mixed}."
-
-        self._ask(question)
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(self._answered(provider)) for _ in range(4)]
+        for submission, results in (task.result() for task in running):
+            strangers = [str(each.custom_id) for each in results if str(each.custom_id).startswith("batchd-")]
+            mixed = [each for each in strangers if not each.startswith(submission.key)]
+            assert not mixed, f"Of four batches at a time, {submission.key} was given the answers {mixed}."
 
     # --- polling ---------------------------------------------------------------------------------------------
 
-    def test_a_status_can_be_stored(self) -> None:
+    async def test_a_status_can_be_stored(self, provider: BatchProvider[Any]) -> None:
         """A phase of ours, counts that are numbers, details that are JSON."""
+        submission, remote = await self._submitted(provider)
+        status = await provider.poll(RemoteBatch(remote, submission.key, {}))
+        assert isinstance(status, BatchStatus), f"poll() returned {status!r}; it must return a BatchStatus."
+        assert isinstance(status.phase, BatchPhase), f"The phase is {status.phase!r}; use batchd.BatchPhase."
+        for name in ("total", "completed", "failed"):
+            count = getattr(status, name)
+            whole = isinstance(count, int) and not isinstance(count, bool)
+            assert whole, f"`{name}` is {count!r}; it must be a whole number, 0 if it is not known."
+        details = dict(status.details)
+        assert not no_json(details), f"`details` hold {no_json(details)}; they are kept as JSON."
 
-        async def question(provider: BatchProvider[Any]) -> None:
-            submission, remote = await self._submitted(provider)
-            status = await provider.poll(RemoteBatch(remote, submission.key, {}))
-            assert isinstance(status, BatchStatus), f"poll() returned {status!r}; it must return a BatchStatus."
-            assert isinstance(status.phase, BatchPhase), f"The phase is {status.phase!r}; use batchd.BatchPhase."
-            for name in ("total", "completed", "failed"):
-                count = getattr(status, name)
-                whole = isinstance(count, int) and not isinstance(count, bool)
-                assert whole, f"`{name}` is {count!r}; it must be a whole number, 0 if it is not known."
-            details = dict(status.details)
-            assert not no_json(details), f"`details` hold {no_json(details)}; they are kept as JSON."
-
-        self._ask(question)
-
-    def test_a_batch_that_is_not_there_is_missing(self) -> None:
+    async def test_a_batch_that_is_not_there_is_missing(self, provider: BatchProvider[Any]) -> None:
         """Raises RemoteMissing, so that batchd asks its rows again instead of waiting for it."""
+        try:
+            status = await provider.poll(RemoteBatch(NOBODYS, "nobodys", {}))
+        except RemoteMissing:
+            return
+        except Exception as error:
+            message = f"poll() of a batch that does not exist raised {error!r}, not RemoteMissing."
+            raise AssertionError(message) from error
+        raise AssertionError(f"poll() of a batch that does not exist returned {status!r}; raise RemoteMissing.")
 
-        async def question(provider: BatchProvider[Any]) -> None:
-            try:
-                status = await provider.poll(RemoteBatch(NOBODYS, "nobodys", {}))
-            except RemoteMissing:
-                return
-            except Exception as error:
-                message = f"poll() of a batch that does not exist raised {error!r}, not RemoteMissing."
-                raise AssertionError(message) from error
-            raise AssertionError(f"poll() of a batch that does not exist returned {status!r}; raise RemoteMissing.")
-
-        self._ask(question)
-
-    def test_another_object_goes_on_where_one_left_off(self) -> None:
+    async def test_another_object_goes_on_where_one_left_off(self, provider: BatchProvider[Any]) -> None:
         """The daemon may be killed at any time: of a batch it then knows id, key and details only."""
-
-        async def question(provider: BatchProvider[Any]) -> None:
-            submission, remote = await self._submitted(provider)
-            another = await self._opened()
-            try:
-                details = msgspec.json.decode(msgspec.json.encode(await self._details(provider, remote, submission)))
+        submission, remote = await self._submitted(provider)
+        try:
+            details = msgspec.json.decode(msgspec.json.encode(await self._details(provider, remote, submission)))
+            async with self._opened() as another:
                 ended = await self._until_ended(another, RemoteBatch(remote, submission.key, details))
                 answered = [result async for result in another.results(ended)]
-            except Exception as error:
-                raise AssertionError(
-                    f"A new provider object, as after a restart, could not go on with the batch: {error!r}. Keep "
-                    "nothing about a batch in the object; what is needed later goes into `details`."
-                ) from error
-            finally:
-                await another.aclose()
-            assert answered, f"After a restart not one of the answers of batch {remote} was there."
-
-        self._ask(question)
+        except Exception as error:
+            raise AssertionError(
+                f"A new provider object, as after a restart, could not go on with the batch: {error!r}. Keep "
+                "nothing about a batch in the object; what is needed later goes into `details`."
+            ) from error
+        assert answered, f"After a restart not one of the answers of batch {remote} was there."
 
     # --- the rest --------------------------------------------------------------------------------------------
 
-    def test_a_cancelled_batch_can_still_be_polled_and_forgotten(self) -> None:
+    async def test_a_cancelled_batch_can_still_be_polled_and_forgotten(self, provider: BatchProvider[Any]) -> None:
         """`cancel` asks, `poll` shows the result; a second `forget` has no effect."""
+        submission, remote = await self._submitted(provider)
+        details = await self._details(provider, remote, submission)
+        await provider.cancel(RemoteBatch(remote, submission.key, details))
+        await self._until_ended(provider, RemoteBatch(remote, submission.key, details))
+        try:
+            await provider.forget(submission)
+            await provider.forget(submission)
+        except Exception as error:
+            raise AssertionError(
+                f"forget() of a batch that is done, or the second one of the same batch, raised {error!r}. What "
+                "is not there any more is forgotten."
+            ) from error
 
-        async def question(provider: BatchProvider[Any]) -> None:
-            submission, remote = await self._submitted(provider)
-            details = await self._details(provider, remote, submission)
-            await provider.cancel(RemoteBatch(remote, submission.key, details))
-            await self._until_ended(provider, RemoteBatch(remote, submission.key, details))
-            try:
-                await provider.forget(submission)
-                await provider.forget(submission)
-            except Exception as error:
-                raise AssertionError(
-                    f"forget() of a batch that is done, or the second one of the same batch, raised {error!r}. What "
-                    "is not there any more is forgotten."
-                ) from error
-
-        self._ask(question)
-
-    def test_a_cancellation_passes_through(self) -> None:
+    async def test_a_cancellation_passes_through(self, provider: BatchProvider[Any]) -> None:
         """The daemon cancels running calls when it stops."""
-
-        async def question(provider: BatchProvider[Any]) -> None:
-            submission, remote = await self._submitted(provider)
-            batch = RemoteBatch(remote, submission.key, {})
-            await passes_cancellation(provider.poll(batch), "poll()")
-            await passes_cancellation(provider.upload(self._submission()), "upload()")
-            await passes_cancellation(provider.find(submission), "find()")
-            ended = await self._until_ended(provider, batch)
-            await passes_cancellation(provider.download(ended, io.BytesIO()), "download()")
-
-        self._ask(question)
+        submission, remote = await self._submitted(provider)
+        batch = RemoteBatch(remote, submission.key, {})
+        await passes_cancellation(provider.poll(batch), "poll()")
+        await passes_cancellation(provider.upload(self._submission()), "upload()")
+        await passes_cancellation(provider.find(submission), "find()")
+        ended = await self._until_ended(provider, batch)
+        await passes_cancellation(provider.download(ended, io.BytesIO()), "download()")
 
     def test_its_limits_let_something_through(self) -> None:
         """Each limit is a positive number, or None for no limit."""
@@ -288,32 +229,16 @@ class BatchProviderConformance(PluginConformance):
             good = (optional and value is None) or (isinstance(value, int) and value > 0)
             assert good, f"`limits.{name}` is {value!r}, so nothing could ever be sent."
 
-    def test_a_check_says_what_is_wrong_in_sentences(self) -> None:
+    async def test_a_check_says_what_is_wrong_in_sentences(self, provider: BatchProvider[Any]) -> None:
         """`check` returns a list, empty if all is well."""
-
-        async def question(provider: BatchProvider[Any]) -> None:
-            sentences(await provider.check([self.model]), "check()")
-
-        self._ask(question)
+        sentences(await provider.check([self.model]), "check()")
 
     # --- how -------------------------------------------------------------------------------------------------
 
-    def _ask(self, question: Question) -> None:
-        async def asking() -> None:
-            provider = await self._opened()
-            try:
-                await question(provider)
-            finally:
-                await provider.aclose()
-
-        ask(asking)
-
-    async def _opened(self) -> BatchProvider[Any]:
-        provider = self.make()
+    async def _open(self, provider: BatchProvider[Any]) -> None:
         with suppress(Exception):
             # As in the daemon: an exception is ignored, for the first call that needs it fails as well.
             await provider.aopen()
-        return provider
 
     def _submission(self) -> Submission:
         key = f"batchd-{secrets.token_hex(4)}"

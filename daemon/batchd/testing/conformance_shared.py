@@ -12,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
@@ -47,6 +48,18 @@ def _speaking(test: Callable[..., None]) -> Callable[..., None]:
                 raise
             raise AssertionError(_unexpected(cause, foreign)) from error
 
+    return run
+
+
+def _on_a_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """The test on an event loop, asked of a plugin that is closed at its end."""
+
+    def run(self: PluginConformance) -> None:
+        self._ask(functools.partial(test, self))
+
+    # Not `functools.wraps`: pytest would take the plugin for a fixture.
+    functools.update_wrapper(run, test)
+    del run.__wrapped__  # type: ignore[attr-defined]
     return run
 
 
@@ -94,7 +107,7 @@ class PluginConformance:
         super().__init_subclass__(**arguments)
         for name, test in list(vars(cls).items()):
             if name.startswith("test_") and cls.__module__.startswith(__package__):
-                setattr(cls, name, _speaking(test))
+                setattr(cls, name, _speaking(_on_a_loop(test) if inspect.iscoroutinefunction(test) else test))
         if "make" in vars(cls):
             cls.make = _housed(cls.make)  # type: ignore[method-assign]
 
@@ -115,6 +128,26 @@ class PluginConformance:
     def make(self) -> Any:
         """A new plugin object, with settings for the tests."""
         raise NotImplementedError(f"{type(self).__name__} must have a method make() that returns a new plugin object.")
+
+    async def _open(self, plugin: Any) -> None:
+        """Prepare the plugin as the daemon does, where its role has something for that."""
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[Any]:
+        """A new plugin object that is open; closed at the end."""
+        plugin = self.make()
+        await self._open(plugin)
+        try:
+            yield plugin
+        finally:
+            await plugin.aclose()
+
+    def _ask(self, question: Callable[[Any], Awaitable[None]], *, within: float = PATIENCE) -> None:
+        async def asking() -> None:
+            async with self._opened() as plugin:
+                await question(plugin)
+
+        ask(asking, within=within)
 
     @_speaking
     def test_its_settings_are_a_table_of_batchd(self) -> None:

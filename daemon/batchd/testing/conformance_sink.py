@@ -6,7 +6,7 @@ import asyncio
 import errno
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,8 @@ from ..model import RowStatus
 from ..plugin_base import overrides_last
 from ..receipts import Receipt
 from .conformance_memory import Looks, grows, homes_of
-from .conformance_shared import PATIENCE, PluginConformance, ask, passes_cancellation, sentences
+from .conformance_shared import PATIENCE, PluginConformance, passes_cancellation, sentences
 from .outbox import CountingOutbox, FakeRows, MemoryOutbox, many_rows, sample_job, sample_rows
-
-Question = Callable[[Sink[Any]], Awaitable[None]]
 
 
 class SinkConformance(PluginConformance):
@@ -42,22 +40,18 @@ class SinkConformance(PluginConformance):
         """What the sink published outside the outbox, as a value that compares equal if nothing has changed."""
         return None
 
-    def test_rows_of_every_kind_are_published(self) -> None:
+    async def test_rows_of_every_kind_are_published(self, sink: Sink[Any]) -> None:
         """Failed, skipped, too long, with empty cells, formulas, line breaks, numbers, lists; and no rows at all."""
-
-        async def question(sink: Sink[Any]) -> None:
-            try:
-                await sink.publish(sample_job(MemoryOutbox()), sample_rows())
-            except Exception as error:
-                raise AssertionError(
-                    f"Publishing rows as people drop them raised {error!r}. Values are anything that JSON can say; "
-                    "`original` may be shorter or longer than `columns`; `answer` is empty unless the status is ok."
-                ) from error
-            nothing = FakeRows(["id"], ["answer"], lambda: iter(()))
-            counts = dict.fromkeys(RowStatus, 0)
-            await sink.publish(sample_job(MemoryOutbox(), job="empty", counts=counts), nothing)
-
-        self._ask(question)
+        try:
+            await sink.publish(sample_job(MemoryOutbox()), sample_rows())
+        except Exception as error:
+            raise AssertionError(
+                f"Publishing rows as people drop them raised {error!r}. Values are anything that JSON can say; "
+                "`original` may be shorter or longer than `columns`; `answer` is empty unless the status is ok."
+            ) from error
+        nothing = FakeRows(["id"], ["answer"], lambda: iter(()))
+        counts = dict.fromkeys(RowStatus, 0)
+        await sink.publish(sample_job(MemoryOutbox(), job="empty", counts=counts), nothing)
 
     def test_answered_rows_are_written_as_each_is(self) -> None:
         """Of a `FileSink`: `answered` gives the lines that `lines` gives for such rows, or None."""
@@ -72,41 +66,33 @@ class SinkConformance(PluginConformance):
                 expected, got = _files(sink.lines(shape, answered)), _files(quick)
                 assert got == expected, f"answered() writes {got!r}, and lines() {expected!r}, of the same rows."
 
-    def test_publishing_again_does_not_differ(self) -> None:
+    async def test_publishing_again_does_not_differ(self, sink: Sink[Any]) -> None:
         """The daemon may be killed before it has stored that the job was published."""
+        for make in (_plain_rows, sample_rows):
+            outbox = MemoryOutbox()
+            try:
+                await sink.publish(sample_job(outbox), make())
+            except Exception:  # noqa: BLE001, S112  # whether it takes all rows is the question of another test
+                continue
+            first = (dict(outbox.files), self.seen())
+            try:
+                await sink.publish(sample_job(outbox), make())
+            except FileExistsError as error:
+                raise AssertionError(
+                    f"Published again, the same job came out with other bytes ({error}). What is written must "
+                    "depend on the job and its rows alone: no clock, no chance, no counter."
+                ) from error
+            assert (outbox.files, self.seen()) == first, "Published again, the same job can be seen to differ."
 
-        async def question(sink: Sink[Any]) -> None:
-            for make in (_plain_rows, sample_rows):
-                outbox = MemoryOutbox()
-                try:
-                    await sink.publish(sample_job(outbox), make())
-                except Exception:  # noqa: BLE001, S112  # whether it takes all rows is the question of another test
-                    continue
-                first = (dict(outbox.files), self.seen())
-                try:
-                    await sink.publish(sample_job(outbox), make())
-                except FileExistsError as error:
-                    raise AssertionError(
-                        f"Published again, the same job came out with other bytes ({error}). What is written must "
-                        "depend on the job and its rows alone: no clock, no chance, no counter."
-                    ) from error
-                assert (outbox.files, self.seen()) == first, "Published again, the same job can be seen to differ."
-
-        self._ask(question)
-
-    def test_what_it_returns_is_a_receipt_or_nothing(self) -> None:
+    async def test_what_it_returns_is_a_receipt_or_nothing(self, sink: Sink[Any]) -> None:
         """A `Receipt` says where the rows are; anything else says nothing to the daemon."""
-
-        async def question(sink: Sink[Any]) -> None:
-            receipt = await sink.publish(sample_job(MemoryOutbox()), _plain_rows())
-            assert receipt is None or isinstance(receipt, Receipt), (
-                f"publish() returned {receipt!r}. Return a Receipt, or nothing if the files in the outbox are all."
-            )
-            assert receipt is None or (receipt.where and "@" not in receipt.where), (
-                f"The receipt says {receipt.where!r}, which people see. Name the place, without user and password."
-            )
-
-        self._ask(question)
+        receipt = await sink.publish(sample_job(MemoryOutbox()), _plain_rows())
+        assert receipt is None or isinstance(receipt, Receipt), (
+            f"publish() returned {receipt!r}. Return a Receipt, or nothing if the files in the outbox are all."
+        )
+        assert receipt is None or (receipt.where and "@" not in receipt.where), (
+            f"The receipt says {receipt.where!r}, which people see. Name the place, without user and password."
+        )
 
     def test_publishing_after_a_crash_gives_what_it_always_gives(self) -> None:
         """A crash half-way through the rows; another object begins again."""
@@ -126,45 +112,36 @@ class SinkConformance(PluginConformance):
             "from the beginning: what a first try has left must be taken back, not added to or taken for the whole."
         )
 
-    def test_a_fault_is_not_hidden(self) -> None:
+    async def test_a_fault_is_not_hidden(self, sink: Sink[Any]) -> None:
         """`publish` raises if it cannot read or write; else the job would count as delivered."""
+        outbox = MemoryOutbox()
+        outbox.on_write = _disk_full
+        [fault] = await asyncio.gather(sink.publish(sample_job(outbox), _plain_rows()), return_exceptions=True)
+        hidden = fault is None and outbox.begun
+        assert not hidden, "The disk was full, and publish() ended well. Let OSError out: it is tried again later."
+        reached, rows = threading.Event(), _plain_rows()
 
-        async def question(sink: Sink[Any]) -> None:
-            outbox = MemoryOutbox()
-            outbox.on_write = _disk_full
-            [fault] = await asyncio.gather(sink.publish(sample_job(outbox), _plain_rows()), return_exceptions=True)
-            hidden = fault is None and outbox.begun
-            assert not hidden, "The disk was full, and publish() ended well. Let OSError out: it is tried again later."
-            reached, rows = threading.Event(), _plain_rows()
+        def fail(number: int) -> None:
+            if number == 2:
+                reached.set()
+                raise OSError(errno.EIO, "Input/output error")
 
-            def fail(number: int) -> None:
-                if number == 2:
-                    reached.set()
-                    raise OSError(errno.EIO, "Input/output error")
+        rows.before = fail
+        [fault] = await asyncio.gather(sink.publish(sample_job(MemoryOutbox()), rows), return_exceptions=True)
+        hidden = fault is None and reached.is_set()
+        assert not hidden, "A row could not be read, and publish() ended well. Let what it raises out."
 
-            rows.before = fail
-            [fault] = await asyncio.gather(sink.publish(sample_job(MemoryOutbox()), rows), return_exceptions=True)
-            hidden = fault is None and reached.is_set()
-            assert not hidden, "A row could not be read, and publish() ended well. Let what it raises out."
-
-        self._ask(question)
-
-    def test_the_event_loop_does_not_stand_still(self) -> None:
+    async def test_the_event_loop_does_not_stand_still(self, sink: Sink[Any]) -> None:
         """The sink iterates the rows in a thread, or by `async for`."""
-
-        async def question(sink: Sink[Any]) -> None:
-            rows = _plain_rows()
-            await sink.publish(sample_job(MemoryOutbox()), rows)
-            assert rows.on_loop == 0, (
-                "publish() iterates the rows by a plain `for` on the event loop, and everything else in the daemon "
-                "stands still meanwhile. Use `async for`, or do the work in `asyncio.to_thread`."
-            )
-
-        self._ask(question)
+        rows = _plain_rows()
+        await sink.publish(sample_job(MemoryOutbox()), rows)
+        assert rows.on_loop == 0, (
+            "publish() iterates the rows by a plain `for` on the event loop, and everything else in the daemon "
+            "stands still meanwhile. Use `async for`, or do the work in `asyncio.to_thread`."
+        )
 
     def test_memory_does_not_grow_with_the_job(self) -> None:
         """Ten times the rows take no more memory."""
-
         whole = self.folder
 
         def run(rows: int, looks: Looks) -> None:
@@ -182,68 +159,46 @@ class SinkConformance(PluginConformance):
         self.folder = whole
         assert much is None, f"Memory grows with the job: {much}. Write each row as it comes; keep none."
 
-    def test_two_jobs_at_a_time_do_not_mix(self) -> None:
+    async def test_two_jobs_at_a_time_do_not_mix(self, sink: Sink[Any]) -> None:
         """One object publishes several jobs at a time."""
+        alone, first, second = MemoryOutbox(), MemoryOutbox(), MemoryOutbox()
+        another = self.make()
+        await another.publish(sample_job(alone, job="alone"), _plain_rows())
+        await another.aclose()
+        few = many_rows(2)
+        counts = dict.fromkeys(RowStatus, 0) | {RowStatus.OK: 2}
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(sink.publish(sample_job(first, job="alone"), _plain_rows()))
+            tasks.create_task(sink.publish(sample_job(second, job="other", counts=counts), few))
+        assert first.files == alone.files, (
+            "Published beside another, a job came out differently. Keep what belongs to a job out of `self`."
+        )
 
-        async def question(sink: Sink[Any]) -> None:
-            alone, first, second = MemoryOutbox(), MemoryOutbox(), MemoryOutbox()
-            another = self.make()
-            await another.publish(sample_job(alone, job="alone"), _plain_rows())
-            await another.aclose()
-            few = many_rows(2)
-            counts = dict.fromkeys(RowStatus, 0) | {RowStatus.OK: 2}
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(sink.publish(sample_job(first, job="alone"), _plain_rows()))
-                tasks.create_task(sink.publish(sample_job(second, job="other", counts=counts), few))
-            assert first.files == alone.files, (
-                "Published beside another, a job came out differently. Keep what belongs to a job out of `self`."
-            )
-
-        self._ask(question)
-
-    def test_a_cancellation_passes_through(self) -> None:
+    async def test_a_cancellation_passes_through(self, sink: Sink[Any]) -> None:
         """The daemon cancels running calls when it stops."""
+        reached, gate = threading.Event(), threading.Event()
 
-        async def question(sink: Sink[Any]) -> None:
-            reached, gate = threading.Event(), threading.Event()
-
-            def wait(number: int) -> None:
-                if number == 3:
-                    reached.set()
-                    gate.wait(PATIENCE)
-
-            rows = _plain_rows()
-            rows.before = wait
-            publishing = asyncio.ensure_future(sink.publish(sample_job(MemoryOutbox()), rows))
-            arriving = asyncio.ensure_future(asyncio.to_thread(reached.wait, PATIENCE))
-            await asyncio.wait([publishing, arriving], return_when=asyncio.FIRST_COMPLETED)
-            try:
-                if not publishing.done():
-                    await passes_cancellation(publishing, "publish()", release=gate.set)
-            finally:
+        def wait(number: int) -> None:
+            if number == 3:
                 reached.set()
-                gate.set()
-                await arriving
+                gate.wait(PATIENCE)
 
-        self._ask(question)
+        rows = _plain_rows()
+        rows.before = wait
+        publishing = asyncio.ensure_future(sink.publish(sample_job(MemoryOutbox()), rows))
+        arriving = asyncio.ensure_future(asyncio.to_thread(reached.wait, PATIENCE))
+        await asyncio.wait([publishing, arriving], return_when=asyncio.FIRST_COMPLETED)
+        try:
+            if not publishing.done():
+                await passes_cancellation(publishing, "publish()", release=gate.set)
+        finally:
+            reached.set()
+            gate.set()
+            await arriving
 
-    def test_a_check_says_what_is_wrong_in_sentences(self) -> None:
+    async def test_a_check_says_what_is_wrong_in_sentences(self, sink: Sink[Any]) -> None:
         """`check` returns a list, empty if all is well."""
-
-        async def question(sink: Sink[Any]) -> None:
-            sentences(await sink.check(), "check()")
-
-        self._ask(question)
-
-    def _ask(self, question: Question, *, within: float = PATIENCE) -> None:
-        async def asking() -> None:
-            sink = self.make()
-            try:
-                await question(sink)
-            finally:
-                await sink.aclose()
-
-        ask(asking, within=within)
+        sentences(await sink.check(), "check()")
 
 
 def _files(lines: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
