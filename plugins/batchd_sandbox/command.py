@@ -7,37 +7,32 @@ import errno
 import signal
 import socket
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from . import faults
-from .fault_grammar import FaultNotUnderstood, parse
+from .fault_grammar import parse
 from .settings import DEFAULT_MODELS, SandboxSettings, duration
 
 
-class _Duration(click.ParamType[float]):
-    """A duration such as `2s`, converted to seconds."""
+class _Checked(click.ParamType[Any]):
+    """A text that a function turns into a value, or refuses in words."""
 
-    name = "duration"
+    def __init__(self, name: str, read: Callable[[str], object]) -> None:
+        self.name, self._read = name, read
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
         try:
-            return duration(str(value))
+            return self._read(str(value))
         except ValueError as reason:
             self.fail(str(reason), param, ctx)
 
 
-class _Fault(click.ParamType[str]):
-    """A fault, checked and left as text."""
-
-    name = "fault"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            return parse(str(value)).text
-        except FaultNotUnderstood as reason:
-            self.fail(str(reason), param, ctx)
+_DURATION = _Checked("duration", duration)
+_FAULT = _Checked("fault", lambda text: parse(text).text)
 
 
 class _SandboxCommand(click.Command):
@@ -89,7 +84,7 @@ class _SandboxCommand(click.Command):
     "--idempotent", is_flag=True, show_envvar=True,
     help="A create with the Idempotency-Key of an earlier one gives that batch back, as Perplexity does.",
 )  # fmt: skip
-@click.option("--latency", type=_Duration(), default="2s", show_envvar=True, help="How long a batch takes to complete.")
+@click.option("--latency", type=_DURATION, default="2s", show_envvar=True, help="How long a batch takes to complete.")
 @click.option(
     "--instant", is_flag=True, show_envvar=True,
     help="Answer as fast as possible, in the order of the input: for benchmarks.",
@@ -109,14 +104,14 @@ class _SandboxCommand(click.Command):
     help="Whether there are files and batches. Without them it plays a service that has live calls only.",
 )  # fmt: skip
 @click.option(
-    "--outputs-kept", type=_Duration(), default="30d", show_envvar=True,
+    "--outputs-kept", type=_DURATION, default="30d", show_envvar=True,
     help="How long files of answers are kept, unless output_expires_after asks for less; then they are gone.",
 )  # fmt: skip
 @click.option(
     "--calls-per-second", type=click.FloatRange(0.01), default=None, show_envvar=True,
     help="Most live calls a second; more are refused with status 429. Without it there is no limit.",
 )  # fmt: skip
-@click.option("--live-latency", type=_Duration(), default="0s", show_envvar=True, help="How long a live call takes.")
+@click.option("--live-latency", type=_DURATION, default="0s", show_envvar=True, help="How long a live call takes.")
 @click.option(
     "--models", "models", multiple=True, default=DEFAULT_MODELS, show_envvar=True,
     help="A model to list; may be repeated.",
@@ -126,56 +121,17 @@ class _SandboxCommand(click.Command):
     help="Whether models that are not listed are accepted.",
 )  # fmt: skip
 @click.option(
-    "--fault", "faults_ordered", type=_Fault(), multiple=True, envvar="BATCHD_SANDBOX_FAULT", show_envvar=True,
+    "--fault", "faults", type=_FAULT, multiple=True, envvar="BATCHD_SANDBOX_FAULT", show_envvar=True,
     help="A fault from the start; may be repeated. See the table below.",
 )  # fmt: skip
-def sandbox(
-    host: str,
-    port: int,
-    folder: Path | None,
-    api_keys: tuple[str, ...],
-    accounts: bool,
-    idempotent: bool,
-    latency: float,
-    instant: bool,
-    max_requests: int,
-    max_bytes: int,
-    max_enqueued_tokens: int | None,
-    batches: bool,
-    outputs_kept: float,
-    calls_per_second: float | None,
-    live_latency: float,
-    models: tuple[str, ...],
-    any_model: bool,
-    faults_ordered: tuple[str, ...],
-) -> None:
+def sandbox(folder: Path | None, **options: Any) -> None:
     """Run a local server with OpenAI's endpoints, for trials.
 
     Its answers come from a few rules over word lists, not from a model: enough to see a complete run. It needs no
     key and no network. It can fail on request: see the faults below.
     """
     with tempfile.TemporaryDirectory(prefix="batchd-sandbox-") as temporary:
-        settings = SandboxSettings(
-            folder=folder or Path(temporary),
-            host=host,
-            port=port,
-            api_keys=api_keys,
-            accounts=accounts,
-            idempotent=idempotent,
-            latency=latency,
-            instant=instant,
-            max_requests=max_requests,
-            max_bytes=max_bytes,
-            max_enqueued_tokens=max_enqueued_tokens,
-            batches=batches,
-            outputs_kept=outputs_kept,
-            calls_per_second=calls_per_second,
-            live_latency=live_latency,
-            models=models,
-            any_model=any_model,
-            faults=faults_ordered,
-        )
-        asyncio.run(_serve(settings))
+        asyncio.run(_serve(SandboxSettings(folder=folder or Path(temporary), **options)))
 
 
 async def _serve(settings: SandboxSettings) -> None:

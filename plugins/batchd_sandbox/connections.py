@@ -25,15 +25,31 @@ def reset(request: web.Request) -> web.Response:
     return web.Response(status=503)
 
 
-async def send_half(request: web.Request, path: Path, start: int, end: int) -> web.StreamResponse:
-    """Announces the bytes from start to end, sends half of them, then resets the connection."""
+async def send(
+    request: web.Request, path: Path, start: int, end: int, *, seconds: float = 0.0, half: bool = False
+) -> web.StreamResponse:
+    """Announces the bytes from start to end and sends them, a tenth at a time where it is to take some seconds.
+
+    With `half` it resets the connection after half of them.
+    """
     response = web.StreamResponse(status=206 if start else 200, headers=_headers(path, start, end))
     response.content_length = end - start
     await response.prepare(request)
-    await _send(response, path, start, (start + end) // 2, pause=0.0)
-    # Gives the kernel time to send: otherwise the reset would discard the data.
-    await asyncio.sleep(0.05)
-    reset(request)
+    block = max((end - start) // _PIECES, 1) if seconds else _BLOCK
+    with path.open("rb") as file:
+        file.seek(start)
+        left = (end - start) // 2 if half else end - start
+        while left > 0 and (some := file.read(min(left, block))):
+            await response.write(some)
+            left -= len(some)
+            if seconds:
+                await asyncio.sleep(seconds / _PIECES)
+    if half:
+        # Gives the kernel time to send: otherwise the reset would discard the data.
+        await asyncio.sleep(0.05)
+        reset(request)
+    else:
+        await response.write_eof()
     return response
 
 
@@ -57,43 +73,11 @@ async def send_short(request: web.Request, path: Path, start: int, end: int) -> 
     return web.Response(status=200)
 
 
-async def send_slowly(request: web.Request, path: Path, start: int, end: int, delay: float) -> web.StreamResponse:
-    """Sends all bytes, a tenth at a time."""
-    response = web.StreamResponse(status=206 if start else 200, headers=_headers(path, start, end))
-    response.content_length = end - start
-    await response.prepare(request)
-    await _send(response, path, start, end, pause=delay / _PIECES)
-    await response.write_eof()
-    return response
-
-
-async def send_whole(request: web.Request, path: Path, size: int) -> web.StreamResponse:
-    """Sends the whole file with its length, even if a range was requested."""
-    response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
-    response.content_length = size
-    await response.prepare(request)
-    await _send(response, path, 0, size, pause=0.0)
-    await response.write_eof()
-    return response
-
-
 def _headers(path: Path, start: int, end: int) -> dict[str, str]:
     headers = {"Content-Type": "application/octet-stream"}
     if start:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{path.stat().st_size}"
     return headers
-
-
-async def _send(response: web.StreamResponse, path: Path, start: int, end: int, *, pause: float) -> None:
-    block_size = max((end - start) // _PIECES, 1) if pause else _BLOCK
-    with path.open("rb") as file:
-        file.seek(start)
-        left = end - start
-        while left > 0 and (block := file.read(min(left, block_size, _BLOCK * 16))):
-            await response.write(block)
-            left -= len(block)
-            if pause:
-                await asyncio.sleep(pause)
 
 
 async def send_endless(request: web.Request) -> web.StreamResponse:

@@ -9,14 +9,13 @@ from pathlib import Path
 import msgspec
 
 from . import output_lines
-from .account_reasons import refused_for
 from .answering import ENDPOINTS, HALF_PAIR, Answer, AnswerFaults, Request, prompt_tokens
 from .fault_orders import marker_forms
 from .faults import Order
 from .line_faults import LineFaults, answer_faults, in_lines, refusal_for
 from .line_files import LineFile, shuffled_ranks
 from .lines import REPORTED_ERRORS, BadBody, LineReader, LineRefused
-from .refusals import Refusal
+from .refusals import Refusal, refused_for
 from .shapes import named_in, played
 from .worker_messages import BatchError, Executed, ExecuteJob, Outcome
 
@@ -108,21 +107,14 @@ class _Execution:
                 else:
                     self._answer_without_faults(rank, identity, quoted, request)
         if not self._total and not problems:
-            problems.append(
-                BatchError(
-                    "empty_file",
-                    "The input file is empty. Please ensure that the batch contains at least one request.",
-                )
-            )
+            message = "The input file is empty. Please ensure that the batch contains at least one request."
+            problems.append(BatchError("empty_file", message))
 
     def _answer_without_faults(self, rank: int, identity: bytes, quoted: bytes, request: Request | BadBody) -> None:
-        try:
-            answer = self._answered(request, identity, _NO_FAULTS)
-        except Refusal as refusal:
-            self._errors.write(rank, output_lines.refused(identity, quoted, refusal))
-            self._failed += 1
+        answer = self._answered(rank, identity, quoted, request, _NO_FAULTS)
+        if answer is None:
             return
-        self._output.write(rank, output_lines.ANSWERED % (identity, quoted, identity, answer.body))
+        self._output.write(rank, output_lines.answered(identity, quoted, answer.body))
         self._count(rank, quoted, answer)
 
     def _answer_with_faults(
@@ -151,14 +143,10 @@ class _Execution:
                 line = output_lines.refused(identity, quoted, refusal_for(order))
             else:
                 line = output_lines.failed(identity, quoted, order.code or "server_error", _ORDERED)
-            self._errors.write(rank, line)
-            self._failed += 1
+            self._fail(rank, line)
             return
-        try:
-            answer = self._answered(request, identity, answer_faults(orders))
-        except Refusal as refusal:
-            self._errors.write(rank, output_lines.refused(identity, quoted, refusal))
-            self._failed += 1
+        answer = self._answered(rank, identity, quoted, request, answer_faults(orders))
+        if answer is None:
             return
         line = output_lines.answered(identity, quoted, answer.body)
         if "half-pair" in kinds:
@@ -176,10 +164,21 @@ class _Execution:
         self._output.write(rank, line)
         self._count(rank, quoted, answer)
 
-    def _answered(self, request: Request | BadBody, identity: bytes, faults: AnswerFaults) -> Answer:
-        if isinstance(request, BadBody):
-            raise request.refusal
-        return self._answer(request, identity, self._job.created_at, faults)
+    def _answered(
+        self, rank: int, identity: bytes, quoted: bytes, request: Request | BadBody, faults: AnswerFaults
+    ) -> Answer | None:
+        """The answer; None if the request is refused, which goes into the error file."""
+        try:
+            if isinstance(request, BadBody):
+                raise request.refusal
+            return self._answer(request, identity, self._job.created_at, faults)
+        except Refusal as refusal:
+            self._fail(rank, output_lines.refused(identity, quoted, refusal))
+            return None
+
+    def _fail(self, rank: int, line: bytes) -> None:
+        self._errors.write(rank, line)
+        self._failed += 1
 
     def _count(self, rank: int, quoted: bytes, answer: Answer) -> None:
         self._executed.write(rank, quoted)

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from .account_reasons import ACCOUNT_REASONS
 from .faults import ALWAYS, FAULTS, STATUS, Fault, Order
+from .refusals import ACCOUNT_REASONS
 from .settings import duration
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from .file_shapes import SHAPES_OF_FILES
 
@@ -38,7 +39,7 @@ class Order:
     status: int = 0
     limit: int = 0
     reason: str = ""
-    """Why the account is refused: a name in `account_reasons`."""
+    """Why the account is refused: a name of `ACCOUNT_REASONS`."""
     param: str = ""
     """The parameter that the model does not have."""
 
@@ -82,64 +83,57 @@ WITH_BODY = ("create", "chat")
 
 _ANY_CALL = ("count", "fraction")
 _SOME_LINES = ("count", "fraction", "lines", "marker")
-_FIRST_LINE = Order("", "", lines=((1, 1),))
-_ONE_HALF = Order("", "", fraction=0.5)
-_UNTIL_LIFTED = Order("", "", count=ALWAYS)
+_EVERY_LINE = ((1, 10**9),)
 
 
-def _call(kind: str, summary: str, *parameters: str, defaults: Order = Order("", "")) -> Fault:
-    return Fault(CALLS, kind, summary, _ANY_CALL + parameters, defaults)
+def _fault(where: str, kind: str, summary: str, *parameters: str, **defaults: Any) -> Fault:
+    return Fault((where,), kind, summary, parameters, Order("", "", **defaults))
 
 
-def _one(where: str, kind: str, summary: str, *parameters: str, defaults: Order = Order("", "")) -> Fault:
-    return Fault((where,), kind, summary, parameters, defaults)
+def _call(kind: str, summary: str, *parameters: str, **defaults: Any) -> Fault:
+    return Fault(CALLS, kind, summary, _ANY_CALL + parameters, Order("", "", **defaults))
+
+
+def _line(kind: str, summary: str, *parameters: str, **defaults: Any) -> Fault:
+    """A fault of single lines; of the first one, if nothing else is said."""
+    return _fault("line", kind, summary, *_SOME_LINES, *parameters, **({"lines": ((1, 1),)} | defaults))
 
 
 FAULTS: tuple[Fault, ...] = (
     # Specific faults come before general ones of the same name: the first match counts.
     *(
-        _one(
-            where, "account", "the account is refused for `reason`, until it is lifted",
-            "count", "reason", defaults=Order("", "", count=ALWAYS, reason="insufficient-quota"),
+        _fault(
+            where, "account", "the account is refused for `reason`, until it is lifted", "count", "reason",
+            count=ALWAYS, reason="insufficient-quota",
         )
         for where in ("upload", "create", "batch")
     ),
-    _one(
-        "line", "account", "the account is refused for `reason` on every line, until it is lifted",
-        *_SOME_LINES, "reason",
-        defaults=Order("", "", count=ALWAYS, lines=((1, 10**9),), reason="insufficient-quota"),
+    _line(
+        "account", "the account is refused for `reason` on every line, until it is lifted", "reason",
+        count=ALWAYS, lines=_EVERY_LINE, reason="insufficient-quota",
     ),
-    _one(
-        "line", "param", "lines with `param` (a key, or role for the role system) are refused, until it is lifted",
-        *_SOME_LINES, "param", defaults=Order("", "", count=ALWAYS, lines=((1, 10**9),), param="max_tokens"),
+    _line(
+        "param", "lines with `param` (a key, or role for the role system) are refused, until it is lifted", "param",
+        count=ALWAYS, lines=_EVERY_LINE, param="max_tokens",
     ),
-    _one("upload", "cut", "connection reset half-way through the upload; nothing is stored", *_ANY_CALL),
-    _one(
-        "create", "late",
-        "connection reset at once; the batch is still created, `delay` later",
-        *_ANY_CALL, "delay", defaults=Order("", "", delay=2.0),
+    _fault("upload", "cut", "connection reset half-way through the upload; nothing is stored", *_ANY_CALL),
+    _fault(
+        "create", "late", "connection reset at once; the batch is still created, `delay` later",
+        *_ANY_CALL, "delay", delay=2.0,
     ),
-    _one("create", "twice", "two batches are created, then the connection is reset instead of the answer", *_ANY_CALL),
-    _one("retrieve", "no-files", "a finished batch is shown without the ids of its files", *_ANY_CALL),
-    _one(
-        "content", "cut",
-        "connection reset half-way through the download; Content-Length said more", *_ANY_CALL,
+    _fault("create", "twice", "two batches are created, then the connection is reset, with no answer", *_ANY_CALL),
+    _fault("retrieve", "no-files", "a finished batch is shown without the ids of its files", *_ANY_CALL),
+    _fault("content", "cut", "connection reset half-way through the download; Content-Length said more", *_ANY_CALL),
+    _fault(
+        "content", "short", "half of the download without Content-Length, then a normal end: the client sees no error",
+        *_ANY_CALL,
     ),
-    _one(
-        "content", "short",
-        "half of the download without Content-Length, then a normal end: the client sees no error", *_ANY_CALL,
-    ),
-    _one("content", "empty", "the file comes empty, with a length of 0", *_ANY_CALL),
-    *(_one("content", kind, f"the file comes {words}", *_ANY_CALL) for kind, (words, _) in SHAPES_OF_FILES.items()),
-    _one("content", "half", "half of the file's lines, with a length that fits them", *_ANY_CALL),
-    _one("content", "other", "the file of another batch; of none, if there is no other", *_ANY_CALL),
-    _one(
-        "content", "slow", "the download trickles for `delay`",
-        *_ANY_CALL, "delay", defaults=Order("", "", delay=2.0),
-    ),
-    _one(
+    *(_fault("content", kind, f"the file comes {words}", *_ANY_CALL) for kind, (words, _) in SHAPES_OF_FILES.items()),
+    _fault("content", "other", "the file of another batch; of none, if there is no other", *_ANY_CALL),
+    _fault("content", "slow", "the download trickles for `delay`", *_ANY_CALL, "delay", delay=2.0),
+    _fault(
         "content", "no-range", "Range is ignored: 200 and the whole file; can be combined with the others",
-        *_ANY_CALL, defaults=_UNTIL_LIFTED,
+        *_ANY_CALL, count=ALWAYS,
     ),
     _call("cut", "connection reset before anything is done"),
     _call("cut-after", "done, then the connection is reset instead of the answer"),
@@ -150,14 +144,8 @@ FAULTS: tuple[Fault, ...] = (
     _call("500", "status 500, nothing is done", "code"),
     _call("500-after", "done, but answered with status 500", "code"),
     _call("503", "status 503, nothing is done", "code", "retry-after"),
-    _call(
-        "429", "status 429, nothing is done; says when to retry",
-        "code", "retry-after", defaults=Order("", "", retry_after=1.0),
-    ),
-    _call(
-        "429-after", "done, but answered with status 429",
-        "code", "retry-after", defaults=Order("", "", retry_after=1.0),
-    ),
+    _call("429", "status 429, nothing is done; says when to retry", "code", "retry-after", retry_after=1.0),
+    _call("429-after", "done, but answered with status 429", "code", "retry-after", retry_after=1.0),
     _call("html", "status 200 with a page of HTML; nothing is done"),
     _call("redirect", "status 307 to the same path at another name of this machine; nothing is done"),
     _call("redirect-after", "done, but answered with that redirect"),
@@ -169,106 +157,74 @@ FAULTS: tuple[Fault, ...] = (
     _call("long-error", "status 500 with a message of 50 MB; nothing is done"),
     _call("long-header", "status 200 with a header of a megabyte; nothing is done"),
     _call("echo", "status 400 that repeats the key as it is, in JSON's escapes and in base64; nothing is done"),
-    _call("slow", "waits `delay`, then as usual", "delay", defaults=Order("", "", delay=2.0)),
-    _call("timeout", "done at once, answered only after `delay`", "delay", defaults=Order("", "", delay=30.0)),
-    _call(
-        "silence", "nothing is done; after `delay` without an answer the connection is reset",
-        "delay", defaults=Order("", "", delay=30.0),
+    _call("slow", "waits `delay`, then as usual", "delay", delay=2.0),
+    _call("timeout", "done at once, answered only after `delay`", "delay", delay=30.0),
+    _call("silence", "nothing is done; after `delay` without an answer the connection is reset", "delay", delay=30.0),
+    _fault("chat", "length", "the answer is cut: finish_reason is length", *_ANY_CALL),
+    _fault("chat", "empty", "the answer's content is null", *_ANY_CALL),
+    _fault("line", "shuffled", "output lines in another order than the input, also with --instant", "count"),
+    _fault("line", "unknown", "one extra line, with a custom_id that was not sent", "count"),
+    _fault("line", "crlf", "lines end in CR LF", "count"),
+    _line("double", "the line comes twice (paid once)"),
+    _line("both", "the error file names the row, too (paid once)"),
+    _line("missing", "the line is in neither file (not paid)"),
+    _line("not-json", "the line is cut off and not JSON (paid)"),
+    _line("separators", "the answer contains U+2028, U+2029 and U+0085, unescaped"),
+    _line("nan", "the answer contains NaN and -Infinity, which are not JSON (paid)"),
+    _line("half-pair", "the answer ends in half of a surrogate pair, which is not valid text (paid)"),
+    _line(
+        "shapes", "a request with `<shape NAME>` in it is answered in that shape of a real service",
+        count=ALWAYS, lines=(),
     ),
-    _one("chat", "length", "the answer is cut: finish_reason is length", *_ANY_CALL),
-    _one("chat", "empty", "the answer's content is null", *_ANY_CALL),
-    _one("line", "shuffled", "output lines in another order than the input, also with --instant", "count"),
-    _one("line", "unknown", "one extra line, with a custom_id that was not sent", "count"),
-    _one("line", "crlf", "lines end in CR LF", "count"),
-    _one("line", "double", "the line comes twice (paid once)", *_SOME_LINES, defaults=_FIRST_LINE),
-    _one("line", "both", "the error file names the row, too (paid once)", *_SOME_LINES, defaults=_FIRST_LINE),
-    _one("line", "missing", "the line is in neither file (not paid)", *_SOME_LINES, defaults=_FIRST_LINE),
-    _one("line", "not-json", "the line is cut off and not JSON (paid)", *_SOME_LINES, defaults=_FIRST_LINE),
-    _one(
-        "line", "separators", "the answer contains U+2028, U+2029 and U+0085, unescaped",
-        *_SOME_LINES, defaults=_FIRST_LINE,
+    _line("length", "the answer is cut: finish_reason is length"),
+    _line("empty", "the answer's content is null (paid)"),
+    _line("error", "no response at all; top-level error with `code`", "code", code="server_error"),
+    _line(
+        "http-error-without-error-field",
+        "in the output file: a response with `status`, and no error field on the line", "status", status=400,
     ),
-    _one(
-        "line", "nan", "the answer contains NaN and -Infinity, which are not JSON (paid)",
-        *_SOME_LINES, defaults=_FIRST_LINE,
+    _line(STATUS, "the line is answered with that status, 400 to 599, or 0: `line:429`, `line:0`", "code"),
+    _fault(
+        "batch", "failed-lines", "refused in validation, naming `lines`, or each line that contains `marker`",
+        "count", "lines", "marker", "code", lines=((1, 1),), code="invalid_request",
     ),
-    _one(
-        "line", "half-pair", "the answer ends in half of a surrogate pair, which is not valid text (paid)",
-        *_SOME_LINES, defaults=_FIRST_LINE,
+    _fault(
+        "batch", "failed", "refused in validation without line numbers; with `marker`, only if a line contains it",
+        "count", "marker", "code", code="invalid_request",
     ),
-    _one(
-        "line", "shapes", "a request with `<shape NAME>` in it is answered in that shape of a real service",
-        *_SOME_LINES, defaults=_UNTIL_LIFTED,
+    _fault(
+        "batch", "model-not-found", "refused in validation: the model does not exist", "count", code="model_not_found"
     ),
-    _one("line", "length", "the answer is cut: finish_reason is length", *_SOME_LINES, defaults=_FIRST_LINE),
-    _one("line", "empty", "the answer's content is null (paid)", *_SOME_LINES, defaults=_FIRST_LINE),
-    _one(
-        "line", "error", "no response at all; top-level error with `code`",
-        *_SOME_LINES, "code", defaults=Order("", "", lines=((1, 1),), code="server_error"),
-    ),
-    _one(
-        "line", "http-error-without-error-field",
-        "in the output file: a response with `status`, and no error field on the line",
-        *_SOME_LINES, "status", defaults=Order("", "", lines=((1, 1),), status=400),
-    ),
-    _one(
-        "line", STATUS,
-        "the line is answered with that status, 400 to 599, or 0: `line:429`, `line:0`",
-        *_SOME_LINES, "code", defaults=_FIRST_LINE,
-    ),
-    _one(
-        "batch", "failed-lines",
-        "refused in validation, naming `lines`, or each line that contains `marker`",
-        "count", "lines", "marker", "code", defaults=Order("", "", lines=((1, 1),), code="invalid_request"),
-    ),
-    _one(
-        "batch", "failed",
-        "refused in validation without line numbers; with `marker`, only if a line contains it",
-        "count", "marker", "code", defaults=Order("", "", code="invalid_request"),
-    ),
-    _one(
-        "batch", "model-not-found", "refused in validation: the model does not exist", "count",
-        defaults=Order("", "", code="model_not_found"),
-    ),
-    _one(
+    _fault(
         "batch", "token-limit", "refused in validation: over `limit` enqueued tokens",
-        "count", "limit", defaults=Order("", "", limit=2_000_000),
+        "count", "limit", limit=2_000_000,
     ),
-    _one(
-        "batch", "expired", "expires after answering `fraction` of the requests",
-        "count", "fraction", defaults=_ONE_HALF,
-    ),
-    _one(
-        "batch", "broken", "fails after answering `fraction` of the requests",
-        "count", "fraction", defaults=_ONE_HALF,
-    ),
-    _one(
+    _fault("batch", "expired", "expires after answering `fraction` of the requests", *_ANY_CALL, fraction=0.5),
+    _fault("batch", "broken", "fails after answering `fraction` of the requests", *_ANY_CALL, fraction=0.5),
+    _fault(
         "batch", "cancelled", "cancelled by the server after answering `fraction` of the requests",
-        "count", "fraction", defaults=_ONE_HALF,
+        *_ANY_CALL, fraction=0.5,
     ),
-    _one(
-        "batch", "stuck", "stays in progress after answering `fraction` of the requests",
-        "count", "fraction", defaults=Order("", "", fraction=0.0),
-    ),
-    _one("batch", "stuck-finalizing", "all answered, then stays in finalizing", "count"),
-    _one("batch", "vanish", "unknown as soon as it is created, and nothing is answered", "count"),
-    _one("batch", "no-files", "completed without answers: neither an output nor an error file", "count"),
-    _one(
+    _fault("batch", "stuck", "stays in progress after answering `fraction` of the requests", *_ANY_CALL, fraction=0.0),
+    _fault("batch", "stuck-finalizing", "all answered, then stays in finalizing", "count"),
+    _fault("batch", "vanish", "unknown as soon as it is created, and nothing is answered", "count"),
+    _fault("batch", "no-files", "completed without answers: neither an output nor an error file", "count"),
+    _fault(
         "batch", "no-output", "completed, but every request failed with `status`: no output file",
-        "count", "status", defaults=Order("", "", status=400),
+        "count", "status", status=400,
     ),
-    _one("batch", "empty-ids", "file ids that should be null are empty strings", "count"),
-    _one("batch", "counts-lie", "request_counts leave out failures; without failures, they are zeros", "count"),
-    _one(
+    _fault("batch", "empty-ids", "file ids that should be null are empty strings", "count"),
+    _fault("batch", "counts-lie", "request_counts leave out failures; without failures, they are zeros", "count"),
+    _fault(
         "auth", "401", "the key is revoked until this is lifted; with `marker`, any key that contains it",
-        "count", "marker", defaults=_UNTIL_LIFTED,
+        "count", "marker", count=ALWAYS,
     ),
-    _one("all", "503", "down: status 503 on everything under /v1", "count", "retry-after", defaults=_UNTIL_LIFTED),
-    _one("all", "500", "status 500 on everything under /v1", "count", defaults=_UNTIL_LIFTED),
-    _one("all", "cut", "every connection under /v1 is reset", "count", defaults=_UNTIL_LIFTED),
-    _one(
+    _fault("all", "503", "down: status 503 on everything under /v1", "count", "retry-after", count=ALWAYS),
+    _fault("all", "500", "status 500 on everything under /v1", "count", count=ALWAYS),
+    _fault("all", "cut", "every connection under /v1 is reset", "count", count=ALWAYS),
+    _fault(
         "all", "refuse", "connections are refused for `delay`, also to the sandbox's own endpoints",
-        "delay", defaults=Order("", "", delay=3.0),
+        "delay", delay=3.0,
     ),
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import BodyPartReader, web
 
 from .accounts import only_own, own
-from .connections import reset, send_half, send_short, send_slowly, send_whole
+from .connections import reset, send, send_short
 from .context import CONTEXT, ORDER, answer, new_id, page_limit, page_of
 from .file_shapes import SHAPES_OF_FILES
 from .records import FileRecord
@@ -147,31 +147,23 @@ async def content(request: web.Request) -> web.StreamResponse:
     if start:
         context.store.count_call("content-resumed")
     order = request.get(ORDER)
-    if order is not None and order.kind == "cut":
-        return await send_half(request, path, start, end)
-    if order is not None and order.kind == "short":
-        return await send_short(request, path, start, end)
-    if order is not None and order.kind == "slow":
-        return await send_slowly(request, path, start, end, order.delay)
-    if order is not None and order.kind in ("empty", "half"):
-        return await send_whole(request, path, 0 if order.kind == "empty" else _half_of_the_lines(path))
-    if order is not None and order.kind in SHAPES_OF_FILES:
-        _, shaped = SHAPES_OF_FILES[order.kind]
-        return web.Response(body=shaped(path.read_bytes()), content_type="application/octet-stream")
-    if order is not None and order.kind == "other":
-        other = context.store.another_output(known.id)
-        size = 0 if other is None else other.bytes
-        return await send_whole(request, path if other is None else context.store.content(other.id), size)
-    if ignores_range:
-        return await send_whole(request, path, known.bytes)
-    return web.FileResponse(path, headers={"Content-Type": "application/octet-stream"})
-
-
-def _half_of_the_lines(path: Path) -> int:
-    """The bytes of the first half of a file's lines."""
-    with path.open("rb") as file:
-        sizes = [len(line) for line in file]
-    return sum(sizes[: len(sizes) // 2])
+    match None if order is None else order.kind:
+        case "cut":
+            return await send(request, path, start, end, half=True)
+        case "short":
+            return await send_short(request, path, start, end)
+        case "slow" if order is not None:
+            return await send(request, path, start, end, seconds=order.delay)
+        case str(kind) if kind in SHAPES_OF_FILES:
+            _, shaped = SHAPES_OF_FILES[kind]
+            return web.Response(body=shaped(path.read_bytes()), content_type="application/octet-stream")
+        case "other":
+            other = context.store.another_output(known.id)
+            size = 0 if other is None else other.bytes
+            return await send(request, path if other is None else context.store.content(other.id), 0, size)
+        case None if not ignores_range:
+            return web.FileResponse(path, headers={"Content-Type": "application/octet-stream"})
+    return await send(request, path, 0, known.bytes)
 
 
 def _known(request: web.Request) -> FileRecord:

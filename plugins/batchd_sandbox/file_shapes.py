@@ -35,7 +35,14 @@ def _torn(content: bytes) -> bytes:
     return content[: content.rstrip(b"\n").rfind(b"\n") + 60]
 
 
+def _half(content: bytes) -> bytes:
+    lines = _lines(content)
+    return b"".join(line + b"\n" for line in lines[: len(lines) // 2])
+
+
 SHAPES_OF_FILES: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "empty": ("empty, with a length of 0", lambda _: b""),
+    "half": ("as half of its lines, with a length that fits them", _half),
     "gzip": ("packed with gzip, and no header says so", gzip.compress),
     "bom": ("with a byte order mark", lambda content: codecs.BOM_UTF8 + content),
     "utf-16": ("in UTF-16", lambda content: content.decode().encode("utf-16")),

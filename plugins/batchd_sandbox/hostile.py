@@ -45,42 +45,20 @@ def echo(request: web.Request) -> web.Response:
     return answer({"error": {"message": message, "type": "invalid_request_error", "code": None}}, 400)
 
 
-def digits(_: web.Request) -> web.Response:
-    """A number of a million digits."""
-    return _json(b'{"id":' + b"9" * _MANY + b"}")
-
-
-def crowd(_: web.Request) -> web.Response:
-    """A page with a million files, or batches."""
-    return _json(b'{"object":"list","data":[' + b'{"id":"a"},' * _MANY + b'{"id":"a"}],"has_more":false}')
-
-
-def nested(_: web.Request) -> web.Response:
-    """Brackets in brackets, a million deep."""
-    return _json(b'{"id":' + b"[" * _MANY + b"]" * _MANY + b"}")
-
-
-def long_error(_: web.Request) -> web.Response:
-    """An error whose message has 50 MB."""
-    return _json(b'{"error":{"message":"' + b"No. " * (_LONG // 4) + b'","type":"server_error"}}', status=500)
-
-
-def long_header(_: web.Request) -> web.Response:
-    """A header of a megabyte."""
-    return web.Response(body=b'{"id":"a"}', headers={"X-Words": "x" * _MANY}, content_type="application/json")
-
-
-def _json(content: bytes, status: int = 200) -> web.Response:
-    return web.Response(body=content, status=status, content_type="application/json")
+def _json(content: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(body=content, status=status, headers=headers, content_type="application/json")
 
 
 HOSTILE: Mapping[str, Callable[[web.Request], web.Response]] = {
     "redirect": redirect,
     "bomb": bomb,
     "echo": echo,
-    "digits": digits,
-    "crowd": crowd,
-    "nested": nested,
-    "long-error": long_error,
-    "long-header": long_header,
+    "digits": lambda _: _json(b'{"id":' + b"9" * _MANY + b"}"),
+    "crowd": lambda _: _json(b'{"object":"list","data":[' + b'{"id":"a"},' * _MANY + b'{"id":"a"}],"has_more":false}'),
+    "nested": lambda _: _json(b'{"id":' + b"[" * _MANY + b"]" * _MANY + b"}"),
+    "long-error": lambda _: _json(
+        b'{"error":{"message":"' + b"No. " * (_LONG // 4) + b'","type":"server_error"}}', status=500
+    ),
+    "long-header": lambda _: _json(b'{"id":"a"}', headers={"X-Words": "x" * _MANY}),
 }
+"""Each by the name of its fault; what it is, `faults` says."""

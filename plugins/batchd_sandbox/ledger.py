@@ -43,15 +43,9 @@ def collect(store: Store, now: float) -> tuple[dict[str, Any], list[_Answered]]:
             cached_tokens += batch.outcome.cached_tokens
             output_tokens += batch.outcome.output_tokens
     calls = store.calls()
-    answers, requests, live_input, live_output = store.live()
     uploads = [
-        {
-            "id": file.id,
-            "filename": file.filename,
-            "bytes": file.bytes,
-            "created_at": file.created_at,
-            "deleted": file.deleted_at is not None,
-        }
+        {name: getattr(file, name) for name in ("id", "filename", "bytes", "created_at")}
+        | {"deleted": file.deleted_at is not None}
         for file in store.all_files()
         if file.purpose != "batch_output"
     ]
@@ -64,12 +58,7 @@ def collect(store: Store, now: float) -> tuple[dict[str, Any], list[_Answered]]:
         "uploads": uploads,
         "requests_executed": sum(one.number for one in answered),
         "tokens": {"input": input_tokens, "cached": cached_tokens, "output": output_tokens},
-        "live": {
-            "answers": answers,
-            "distinct": requests,
-            "input_tokens": live_input,
-            "output_tokens": live_output,
-        },
+        "live": dict(zip(("answers", "distinct", "input_tokens", "output_tokens"), store.live(), strict=True)),
     }, answered
 
 

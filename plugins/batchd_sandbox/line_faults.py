@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from .account_reasons import has_param, refused_for, refused_param
 from .answering import AnswerFaults
 from .fault_orders import in_share, marker_forms
 from .faults import Order
-from .refusals import Refusal, ordered_refusal
+from .refusals import Refusal, ordered_refusal, refused_for, refused_param
 from .worker_messages import LineOrder
 
 
@@ -44,11 +43,20 @@ def _marker_forms(order: Order) -> tuple[bytes, ...]:
 def _chosen(order: Order, forms: tuple[bytes, ...], number: int, custom_id: str, raw: bytes) -> bool:
     if order.lines and not in_lines(order, number):
         return False
-    if order.param and not has_param(raw, order.param):
+    if order.param and not _has_param(raw, order.param):
         return False
     if order.fraction is not None and not in_share(custom_id, order.fraction):
         return False
     return not forms or any(form in raw for form in forms)
+
+
+def _has_param(raw: bytes, name: str) -> bool:
+    """Whether the request in a line has it."""
+    if name == "role":
+        return b'"role":"system"' in raw
+    if name == "response_format":
+        return b'"json_schema"' in raw
+    return f'"{name}":'.encode() in raw
 
 
 def in_lines(order: Order, number: int) -> bool:

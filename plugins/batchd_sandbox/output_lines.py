@@ -8,13 +8,8 @@ from .refusals import Refusal
 
 _encode = msgspec.json.encode
 
-ANSWERED = (
-    b'{"id":"batch_req_%b","custom_id":%b,"response":{"status_code":200,"request_id":"%b","body":%b},"error":null}'
-)
-_REFUSED = (
-    b'{"id":"batch_req_%b","custom_id":%b,"response":{"status_code":%d,"request_id":"%b","body":%b},"error":null}'
-)
 _BARE = b'{"id":"batch_req_%b","custom_id":%b,"response":{"status_code":%d,"request_id":"%b","body":%b}}'
+_WITH_RESPONSE = _BARE.removesuffix(b"}") + b',"error":null}'
 _ERROR = b'{"id":"batch_req_%b","custom_id":%b,"response":null,"error":{"code":%b,"message":%b}}'
 
 REST = {
@@ -26,14 +21,14 @@ REST = {
 
 def answered(identity: bytes, custom_id: bytes, body: bytes) -> bytes:
     """The line of an answered request; `custom_id` and `body` are encoded JSON."""
-    return ANSWERED % (identity, custom_id, identity, body)
+    return _WITH_RESPONSE % (identity, custom_id, 200, identity, body)
 
 
 def refused(identity: bytes, custom_id: bytes, refusal: Refusal) -> bytes:
     """The line of a request with an HTTP error. Status 0 has an empty body, as real services send it."""
     if refusal.status == 0:
-        return _REFUSED % (identity, custom_id, 0, b"", b"{}")
-    return _REFUSED % (identity, custom_id, refusal.status, identity, _encode(refusal.body))
+        return _WITH_RESPONSE % (identity, custom_id, 0, b"", b"{}")
+    return _WITH_RESPONSE % (identity, custom_id, refusal.status, identity, _encode(refusal.body))
 
 
 def refused_without_error_field(identity: bytes, custom_id: bytes, refusal: Refusal) -> bytes:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from . import accounts, batch_calls, control_calls, file_calls, live_calls
-from .account_reasons import refused_for
 from .accounts import ACCOUNT
 from .connections import reset, send_endless
 from .context import CONTEXT, ORDER, Context, new_id, refuse
@@ -19,7 +18,7 @@ from .faults import Order
 from .file_shapes import SHAPES_OF_FILES
 from .hostile import HOSTILE
 from .listening import LISTENER, Listener
-from .refusals import Refusal, no_key, no_such_batch, no_such_file, ordered_refusal, wrong_key
+from .refusals import Refusal, no_key, no_such_batch, no_such_file, ordered_refusal, refused_for, wrong_key
 from .runner import Runner
 from .settings import SandboxSettings
 from .store import Store
@@ -35,8 +34,6 @@ _INSIDE = {
     ("retrieve", "no-files"),
     ("content", "cut"),
     ("content", "short"),
-    ("content", "empty"),
-    ("content", "half"),
     ("content", "other"),
     *(("content", kind) for kind in SHAPES_OF_FILES),
     ("content", "slow"),

@@ -8,7 +8,8 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,13 @@ from .faults import Order
 from .records import BatchRecord, FileRecord, Status
 from .worker_messages import Outcome
 
-_FILES_OLDEST_FIRST = """
+_FILES = """
 select * from files where deleted_at is null and (expires_at is null or expires_at > :now)
 and (:purpose is null or purpose = :purpose)
-and (:after is null or sequence > (select sequence from files where id = :after))
-order by sequence limit :limit
+and (:after is null or sequence {after} (select sequence from files where id = :after))
+order by sequence {order} limit :limit
 """
-_FILES_NEWEST_FIRST = """
-select * from files where deleted_at is null and (expires_at is null or expires_at > :now)
-and (:purpose is null or purpose = :purpose)
-and (:after is null or sequence < (select sequence from files where id = :after))
-order by sequence desc limit :limit
-"""
+_FILES_NEWEST_FIRST, _FILES_OLDEST_FIRST = _FILES.format(after="<", order="desc"), _FILES.format(after=">", order="asc")
 
 
 class Store:
@@ -187,34 +183,29 @@ class Store:
     def change_batch(self, batch_id: str, files: Iterable[FileRecord] = (), **changes: float | str | None) -> None:
         """Sets columns of a batch, and makes files known, at once."""
         columns = ", ".join(f"{name} = :{name}" for name in changes)
-        self._connection.execute("begin immediate")
-        try:
+        with self._at_once():
             self._connection.execute(
                 f"update batches set {columns} where id = :batch_id",  # noqa: S608 - names from our code
                 {**changes, "batch_id": batch_id},
             )
             for file in files:
                 self.add_file(file)
-        except BaseException:
-            self._connection.execute("rollback")
-            raise
-        self._connection.execute("commit")
 
     def keep_outcome(self, batch_id: str, outcome: Outcome, met: dict[int, list[str]]) -> None:
         """Stores the worker's result for a batch, in place of an earlier one."""
-        self._connection.execute("begin immediate")
-        try:
+        with self._at_once():
             self._connection.execute("delete from met where batch_id = ?", (batch_id,))
-            for number, custom_ids in met.items():
-                self._connection.executemany(
-                    "insert or ignore into met (fault, batch_id, custom_id) values (?, ?, ?)",
-                    ((number, batch_id, custom_id) for custom_id in custom_ids),
-                )
+            self._connection.executemany(
+                "insert or ignore into met (fault, batch_id, custom_id) values (?, ?, ?)",
+                ((number, batch_id, custom_id) for number, custom_ids in met.items() for custom_id in custom_ids),
+            )
             self._connection.execute("update batches set outcome = ? where id = ?", (_encoded(outcome), batch_id))
-        except BaseException:
-            self._connection.execute("rollback")
-            raise
-        self._connection.execute("commit")
+
+    @contextmanager
+    def _at_once(self) -> Iterator[None]:
+        with self._connection:  # commits, or rolls back
+            self._connection.execute("begin immediate")
+            yield
 
     # Accounts
 

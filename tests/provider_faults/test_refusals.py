@@ -17,7 +17,7 @@ from batchd.domain.records import JobState
 from batchd.domain.routing import PluginSpec, Route
 from batchd.domain.subjects import Subject
 from batchd.store.reading.snapshot import snapshot
-from batchd_sandbox.account_reasons import ACCOUNT_REASONS
+from batchd_sandbox.refusals import ACCOUNT_REASONS
 
 from ..engine.conftest import csv_of
 from ..engine.test_faults import order

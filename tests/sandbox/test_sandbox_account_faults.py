@@ -6,8 +6,8 @@ import openai
 import pytest
 from sandbox_kit import Running, request_line, request_lines
 
-from batchd_sandbox.account_reasons import ACCOUNT_REASONS
 from batchd_sandbox.fault_grammar import FaultNotUnderstood, parse
+from batchd_sandbox.refusals import ACCOUNT_REASONS
 
 pytestmark = pytest.mark.slow
 

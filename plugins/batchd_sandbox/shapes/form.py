@@ -60,3 +60,13 @@ def whole(write: Callable[[Record], Any]) -> Change:
         record["response"]["body"] = write(body)
 
     return change
+
+
+def of_text(name: str, seen: str, summary: str, write: Callable[[str], Any]) -> Shape:
+    """A shape of the content."""
+    return Shape(name, seen, summary, content(write))
+
+
+def of_body(name: str, seen: str, summary: str, write: Callable[[Record], Any]) -> Shape:
+    """A shape of the body."""
+    return Shape(name, seen, summary, whole(write))

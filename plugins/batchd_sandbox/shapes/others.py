@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .form import Change, Record, Shape, message_of, text_of, whole
+from .form import Change, Record, Shape, message_of, of_body, text_of
 
 
 def _tokens(body: Record, given: str, written: str) -> Record:
@@ -88,58 +88,44 @@ def _pieces_in_parts(record: Record, body: Record) -> None:
 
 
 OTHERS = (
-    Shape("converse", "Bedrock", "Bedrock's converse, passed on as it is", whole(_converse)),
-    Shape("cohere", "Cohere", "Cohere's chat, with billed tokens beside counted ones", whole(_cohere)),
-    Shape("dashscope", "DashScope", "DashScope's own output.text", whole(_dashscope)),
-    Shape("ollama-generate", "Ollama", "Ollama's response and eval_count", whole(_ollama)),
-    Shape("llama-cpp", "llama.cpp", "the content of /completion and tokens_predicted", whole(_llama_cpp)),
-    Shape("message-without-type", "relays", "Anthropic's message without its type", whole(_bare_message)),
-    Shape("body-in-list", "relays", "a list of one body", whole(lambda body: [body])),
+    of_body("converse", "Bedrock", "Bedrock's converse, passed on as it is", _converse),
+    of_body("cohere", "Cohere", "Cohere's chat, with billed tokens beside counted ones", _cohere),
+    of_body("dashscope", "DashScope", "DashScope's own output.text", _dashscope),
+    of_body("ollama-generate", "Ollama", "Ollama's response and eval_count", _ollama),
+    of_body("llama-cpp", "llama.cpp", "the content of /completion and tokens_predicted", _llama_cpp),
+    of_body("message-without-type", "relays", "Anthropic's message without its type", _bare_message),
+    of_body("body-in-list", "relays", "a list of one body", lambda body: [body]),
     Shape("record-is-body", "relays", "the line is the body and the custom_id", _framed(dict)),
     Shape(
-        "body-in-record",
-        "relays",
-        "status_code and body, without a response",
+        "body-in-record", "relays", "status_code and body, without a response",
         _framed(lambda b: {"status_code": 200, "body": b}),
     ),
     Shape(
-        "result-in-record",
-        "Anthropic",
-        "result.message, as Anthropic frames it",
+        "result-in-record", "Anthropic", "result.message, as Anthropic frames it",
         _framed(lambda b: {"result": {"type": "succeeded", "message": {"type": "message", **_bare_message(b)}}}),
     ),
     Shape("status-in-words", "relays", 'statusCode is "200 OK"', _status_in_words),
     Shape("message-delta", "relays", "the message is called delta", _message_as("delta", lambda message: message)),
     Shape("message-list", "MiniMax", "messages, a list of them", _message_as("messages", lambda message: [message])),
-    Shape(
-        "choices-by-number",
-        "relays",
-        "the choices are an object with numbers as keys",
-        whole(lambda body: {**body, "choices": {"0": body["choices"][0]}}),
+    of_body(
+        "choices-by-number", "relays", "the choices are an object with numbers as keys",
+        lambda body: {**body, "choices": {"0": body["choices"][0]}},
     ),
     Shape("content-parts", "Gemini", "the content is an object with parts", _pieces_in_parts),
     Shape(
-        "usage-as-text",
-        "relays",
-        "usage is a text of JSON",
+        "usage-as-text", "relays", "usage is a text of JSON",
         _usage_at(lambda record, body, usage: body.update(usage=json.dumps(usage))),
     ),
     Shape(
-        "usage-in-choice",
-        "Moonshot",
-        "usage is in the choice",
+        "usage-in-choice", "Moonshot", "usage is in the choice",
         _usage_at(lambda record, body, usage: body["choices"][0].update(usage=usage)),
     ),
     Shape(
-        "usage-in-x-groq",
-        "Groq",
-        "usage is in x_groq",
+        "usage-in-x-groq", "Groq", "usage is in x_groq",
         _usage_at(lambda record, body, usage: body.update(x_groq={"usage": usage})),
     ),
     Shape(
-        "usage-beside-body",
-        "relays",
-        "usage stands beside the body",
+        "usage-beside-body", "relays", "usage stands beside the body",
         _usage_at(lambda record, body, usage: record["response"].update(usage=usage)),
     ),
-)
+)  # fmt: skip
