@@ -38,7 +38,6 @@ from batchd import (
     retry_after,
 )
 
-from .http_pool import NotReached, ProxyInTheWay
 from .wire import Call, ErrorBody, Kind, Service, content_of, is_html
 
 
@@ -61,9 +60,9 @@ _NOTHING_SENT = (
     aiohttp.ClientHttpProxyError,
     aiohttp.ConnectionTimeoutError,
 )
-_NOTHING_SENT_BY_SYSTEM = (NotReached, ssl.SSLCertVerificationError, socket.gaierror, ConnectionRefusedError)
+_NOTHING_SENT_BY_SYSTEM = (ssl.SSLCertVerificationError, socket.gaierror, ConnectionRefusedError)
 _NOTHING_SENT_BY_HTTPX = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
-_BY_A_PROXY = (ProxyInTheWay, aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)
+_BY_A_PROXY = (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)
 _UNUSABLE = (
     httpx2.UnsupportedProtocol,
     httpx2.InvalidURL,

@@ -47,10 +47,7 @@ BAD = [
     Bad("empty", r"answered with something that is not JSON .* check base_url"),
     Bad("text", r"answered with something that is not JSON .* check base_url"),
     Bad("stream", r"streams its answers though it was not asked to.* Look in its settings"),
-    Bad(
-        "cut",
-        r"broke when asked to answer a request: .*before its answer was whole.* look at the server and at any proxy",
-    ),
+    Bad("cut", r"broke when asked to answer a request: Not enough data.* look at the server and at any proxy"),
     Bad("cut without a sign", r"ends in the middle of its JSON.* proxy in between that may cut"),
     Bad("no model", r"The model `small` does not exist.*Check base_url, and the model and endpoint of the route"),
     Bad("no model, as 400", r"refuses every request of it: model 'small' not found\. Change `model`", calls=len(ROWS)),
