@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -240,7 +239,7 @@ class Client:
                     raise
                 pause = error.retry_after
             if pause is None:
-                pause = random.uniform(0, min(pacing.longest_pause, pacing.first_pause * 2**tried))
+                pause = min(pacing.longest_pause, pacing.first_pause * 2 ** (tried - 1))
             await asyncio.sleep(pause)
 
     def _open(self) -> aiohttp.ClientSession:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import re
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
@@ -17,7 +16,6 @@ from typing import IO, TYPE_CHECKING
 from batchd import Json, ProviderError, RemoteMissing, TransientError
 
 from .normalise import size_of, unwrap
-from .pacing import Pacing
 from .wire import Call, is_html
 
 if TYPE_CHECKING:
@@ -104,16 +102,14 @@ async def fetch(client: Client, file: str, target: IO[bytes]) -> None:
                 if fruitless >= most:
                     raise
                 pause = error.retry_after
-            await asyncio.sleep(_pause(pacing, fruitless) if pause is None else pause)
+            if pause is None:
+                pause = min(pacing.longest_pause, pacing.first_pause * 2 ** max(fruitless - 1, 0))
+            await asyncio.sleep(pause)
     except BaseException:
         draft.restart()
         raise
     if draft.last_line is None or draft.last_line:
         target.write(b"\n")
-
-
-def _pause(pacing: Pacing, fruitless: int) -> float:
-    return random.uniform(0, min(pacing.longest_pause, pacing.first_pause * 2**fruitless))
 
 
 async def _try(client: Client, file: str, draft: _Draft) -> None:

@@ -109,10 +109,11 @@ from batchd.app.instances import Instances
 from batchd.app.load import load
 from batchd.live.lanes import Lanes
 from batchd.store.spool import Spool
+from batchd.system.clock import Clock
 
 async def opened():
     config, catalogue = load(Path("config.toml"))
-    instances = Instances.of(config, catalogue, Lanes(Spool(Path("state"))))
+    instances = Instances.of(config, catalogue, Lanes(Spool(Path("state")), Clock()))
     await asyncio.gather(*instances.configured(config, catalogue).opening.values())
 
 asyncio.run(opened())

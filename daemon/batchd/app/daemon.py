@@ -125,7 +125,7 @@ async def daemon(
         leaving.push_async_callback(feed.close)
         await feed.start(store.observers, observers)
         executor, local = await leaving.enter_async_context(executors(config, catalogue, number=workers))
-        lanes = Lanes(spool)
+        lanes = Lanes(spool, clock)
         instances = Instances.of(config, catalogue, lanes)
         context = Context(
             store=store,

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import random
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from ..errors import BatchdError, NotSent, PluginError, ProviderError, RejectedE
 from ..model import Failure
 from ..sending.pace import Pace
 from ..sending.turns import FairTurns
+from ..system.clock import Clock
 from .journal import NotJson, line_of
 from .rows import CallRow, LiveBatch
 
@@ -56,11 +55,11 @@ class Rate:
 class Caller:
     """Calls to one model at one endpoint. `answer` makes a call; a reload may put another in its place."""
 
-    def __init__(self, answer: Answer, pace: Pace, *, timeout: float, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, answer: Answer, pace: Pace, *, timeout: float, clock: Clock | None = None) -> None:
         self.answer = answer
         self.pace = pace
         self.timeout = timeout
-        self._wall = wall
+        self._clock = clock or Clock()
         self.trouble: Exception | None = None
         self._batches: dict[str, LiveBatch] = {}
         self._turns = FairTurns()
@@ -227,7 +226,7 @@ class Caller:
         try:
             async with asyncio.timeout(self.timeout):
                 answer = await self.answer(call)
-            line = line_of(row.custom_id, answer, self._wall())
+            line = line_of(row.custom_id, answer, self._clock.now())
         except TooManyCalls as error:
             self._too_many(batch, row, error)
         except (RejectedError, TransientError, TimeoutError, NotJson) as error:
@@ -272,8 +271,9 @@ class Caller:
         self._refusing = (self._refusing[0] if self._refusing is not None else now), error
         self.pace.refused(now, row.begun, row.tokens, retry_after=error.retry_after, kind=error.limit)
         self._over(batch, row)
-        pause = 0.5 if error.retry_after is None else error.retry_after
-        batch.put_back(row, now + pause + random.random() * (1.0 if error.retry_after is None else min(1.0, pause)))
+        asked = error.retry_after
+        pause, spread = (0.5, 1.0) if asked is None else (asked, min(1.0, asked))
+        batch.put_back(row, now + pause + spread * self._clock.jitter())
         if self.trouble is not None and row.begun >= self._troubled_at:
             self._well()  # it answers, and the pace takes care of the rest
 
@@ -282,7 +282,7 @@ class Caller:
         self._over(batch, row)
         if row.refused_alone >= REFUSED_ALONE:
             failure = Failure("refused", f"{str(error).rstrip('.')}. Other rows were answered meanwhile.")
-            batch.settled(line_of(row.custom_id, LiveAnswer(failure=failure), self._wall()), ok=False)
+            batch.settled(line_of(row.custom_id, LiveAnswer(failure=failure), self._clock.now()), ok=False)
             return
         batch.put_last(row)
         self._refused[row.custom_id] = row
@@ -307,12 +307,12 @@ class Caller:
         if (row.broken >= TRIES and self._answered_from > row.broken_at) or row.broken >= BROKEN_FOR_GOOD:
             code = "server_error" if isinstance(error, TransientError) else "plugin_error"
             failure = Failure(code, str(error), transient=True)
-            batch.settled(line_of(row.custom_id, LiveAnswer(failure=failure), self._wall()), ok=False)
+            batch.settled(line_of(row.custom_id, LiveAnswer(failure=failure), self._clock.now()), ok=False)
             return
         row.broken_at = min(row.broken_at, now)
         pause = (error.retry_after or 0.0) if isinstance(error, TransientError) else 0.0
         batch.put_back(
-            row, now + max(min(pause, 60.0), 0.5 * 2 ** min(max(row.broken - 1, 0), 2)) * (1 + random.random() / 2)
+            row, now + max(min(pause, 60.0), 0.5 * 2 ** min(max(row.broken - 1, 0), 2)) * (1 + self._clock.jitter() / 2)
         )
         if self._streak >= BREAKDOWNS or row.broken >= TRIES or isinstance(error, NotSent):
             self._troubled(error)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from ..contracts import LiveProvider
 from ..sending.limit_headers import USUAL, LimitHeader
 from ..sending.pace import Pace
 from ..store.spool import Spool
+from ..system.clock import Clock
 from .caller import Answer, Caller, Rate
 from .journal import JournalState
 from .rows import LiveBatch
@@ -35,9 +35,9 @@ class LiveTerms:
 class Lanes:
     """The lanes, one for each provider, model and endpoint, and the batches on them."""
 
-    def __init__(self, spool: Spool, *, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, spool: Spool, clock: Clock) -> None:
         self._spool = spool
-        self._wall = wall
+        self._clock = clock
         self._providers: dict[str, tuple[Answer, LiveTerms]] = {}
         self._lanes: dict[tuple[str, str, str], Caller] = {}
         self._batches: dict[str, tuple[LiveBatch, Caller]] = {}
@@ -118,5 +118,6 @@ class Lanes:
                 max_window=terms.at_once,
                 headers=terms.limit_headers,
             )
-            lane = self._lanes[provider, model, endpoint] = Caller(answer, pace, timeout=terms.timeout, wall=self._wall)
+            lane = Caller(answer, pace, timeout=terms.timeout, clock=self._clock)
+            self._lanes[provider, model, endpoint] = lane
         return lane

@@ -138,7 +138,7 @@ class Household:
         with spool.locked():
             put_empty_database(spool.database)
             database = await Database.open(spool.database, now=self.clock.now, on_event=self.events.append)
-            lanes = Lanes(spool, wall=self.clock.now)
+            lanes = Lanes(spool, self.clock)
             try:
                 yield Living(self, self._context(Store(database), spool, lanes))
             finally:
