@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import batchd
@@ -43,7 +43,7 @@ def test_what_pages_and_code_say_is_in_the_catalogue_and_nothing_else_is():
         said |= {f"page.{key}" for key in re.findall(r'\bsay\("(\w+)"[,)]', path.read_text())}
     for path in (HOME / "web").rglob("*.py"):
         said |= {f"page.{key}" for key in re.findall(r'\bsay\("(\w+)"[,)]', path.read_text())}
-    kinds = ("state", "group", "lang", "lane", "by", "chart", "sum", "limit")
+    kinds = ("state", "batch", "why", "group", "lang", "lane", "by", "chart", "sum", "limit")
     built |= {key for key in catalogue() if key.startswith(tuple(f"page.{kind}_" for kind in kinds))}
     assert said - set(catalogue()) == set()
     assert set(catalogue()) - said - built == set()
@@ -61,6 +61,8 @@ def test_numbers_amounts_and_times_are_written_as_people_there_do():
     ]
     assert EN.money(None, "USD") == "not known"
     assert [EN.time(at), VI.time(at)] == ["29 Nov 2026, 18:05 (UTC)", "01:05 30/11/2026 (+07)"]
+    assert [VI.soon(at, at - timedelta(hours=3)), EN.soon(at, at - timedelta(days=1))] == ["01:05", EN.time(at)]
+    assert [EN.day(at.date()), VI.day(at.date())] == ["29 Nov", "29/11"]
     assert [EN.duration(59 * 60), EN.duration(3 * 3600 + 61), EN.duration(26 * 3600)] == [
         "59 min",
         "3 h 1 min",

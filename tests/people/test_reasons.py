@@ -206,7 +206,7 @@ def test_the_note_about_a_held_file_is_in_the_language_of_people():
         reason="it can cost at most 1.20 USD, and [budget] per_job allows 1.00",
     ))  # fmt: skip
     note = held_text(job, by_renaming=True, empty=2, language=Language("vi"))
-    assert "Lý do: có thể tốn nhiều nhất 1.20 USD, mà [budget] per_job cho phép 1.00." in note
+    assert "Lý do: có thể tốn nhiều nhất 1,20 USD, mà [budget] per_job cho phép 1,00." in note
     assert ".approved.txt" in note
     assert "batchd approve k3j9x2ab" in note
     pilot = held_text(job, by_renaming=False, answers="1: tốt\n", language=Language("vi"))

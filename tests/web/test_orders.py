@@ -138,6 +138,61 @@ async def test_a_job_under_way_has_no_button_to_purge_it(house: House) -> None:
         assert "/purge" not in await (await web.browser()).text(f"/jobs/{job}")
 
 
+async def test_sending_is_paused_and_resumed(house: House) -> None:
+    async with served(house) as web:
+        program, browser = web.program(), await web.browser()
+        faults = []
+        for path, body, status in (
+            ("pause", {}, 202),
+            ("pause", {"provider": "fake"}, 202),
+            ("pause", {"route": "reviews"}, 202),
+            ("pause", {"route": "nosuch"}, 404),
+            ("pause", {"provider": "reviews"}, 404),
+            ("pause", {"provider": "fake", "route": "reviews"}, 400),
+            ("pause", {"what": "everything"}, 400),
+            ("pause", {"route": ["reviews"]}, 400),
+            ("resume", {"route": "left the configuration"}, 202),
+            ("resume", {}, 202),
+        ):
+            answer = await program.post(f"/api/v1/{path}", json=body)
+            if answer.status != status:
+                faults.append(f"{path} {body}: {answer.status} {await answer.text()}")
+        for what, status in (("route reviews", 303), ("everything", 303), ("", 400), ("provider", 400), ("x y", 400)):
+            answer = await browser.post("/pause", {"what": what, "back": "/batches"})
+            if answer.status != status:
+                faults.append(f"{what}: {answer.status}")
+        answer = await browser.post("/resume", {"what": "everything", "back": "//evil.example"})
+        faults += [] if answer.headers["Location"].startswith("/?note=") else [answer.headers["Location"]]
+        assert not faults, "\n".join(faults)
+        given = [(order["kind"], order["target"], order["door"]) for order in orders_of(house)]
+        assert given == [
+            ("pause", "everything", "API"),
+            ("pause", "provider fake", "API"),
+            ("pause", "route reviews", "API"),
+            ("resume", "route left the configuration", "API"),
+            ("resume", "everything", "API"),
+            ("pause", "route reviews", "page"),
+            ("pause", "everything", "page"),
+            ("resume", "everything", "page"),
+        ]
+        for language, words in (("en", "Nothing new is sent until"), ("vi", "Không gửi gì mới cho đến khi")):
+            text = await browser.text(f"/?lang={language}")
+            assert words in text
+            assert '<option value="provider fake">' in text
+        assert 'action="/pause"' not in await (await web.browser(WebRole.READ)).text("/batches")
+
+
+async def test_what_is_paused_has_a_button_to_resume_it(house: House) -> None:
+    async with house.living() as living:
+        await living.context.store.pauses.pause("route reviews", "alice", "paused by alice. `batchd resume reviews`")
+    async with served(house) as web:
+        text = await (await web.browser()).text("/")
+        assert "paused by alice. <code>batchd resume reviews</code>" in text
+        form = text[text.index('action="/resume"') :]
+        assert 'name="what" value="route reviews"' in form[: form.index("</form>")]
+        assert 'action="/resume"' not in await (await web.browser(WebRole.READ)).text("/")
+
+
 async def test_a_refusal_of_the_daemon_is_a_conflict(tmp_path: Any) -> None:
     house, job = await asyncio.to_thread(finished_house, tmp_path / "house")
     async with served(house) as web:

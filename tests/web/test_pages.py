@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import sqlite3
 import time
+from dataclasses import replace
 from pathlib import Path
 
+from batchd.people.language import Language
 from batchd.status.listing import JobList, Wanted, likely_back
 from batchd.status.places import Places
 from batchd.store.reading.snapshot import snapshot
+from batchd.web.rendering import Words, commands
 
 from ..cli.cli_kit import House, finished_house, stuck
 from .web_kit import served
@@ -113,7 +116,7 @@ async def test_spending_and_what_is_left(tmp_path: Path) -> None:
         text = await web.program().text("/spending")
         figures = await web.program().text("/metrics")
     assert "This month, [budget] per_month" in text
-    assert text.count("<svg viewBox") >= 3
+    assert text.count('role="img"') == 4  # the days for a phone, too
     assert 'batchd_budget_allowed{limit="[budget] per_month"} 5.0' in figures
 
 
@@ -155,6 +158,34 @@ async def test_a_job_says_until_when_its_refused_rows_rest(house: House) -> None
             assert f":{clock}" in fact[: fact.index("</div>")]
         record = await web.program().json(f"/api/v1/jobs/{job}")
         assert record["job"]["timestamps"]["rests_until"] == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))
+
+
+def test_what_a_job_waits_for_is_in_the_language_of_the_page(under_way: tuple[House, list[str]]) -> None:
+    house, [may, _] = under_way
+    with snapshot(house.state) as state:
+        job = state.job(may)
+    words = Words(Language("vi"), "USD", 0.0)
+    for waits, said in (
+        ("fake: 3 of 9 answered (2 batches)", "fake: đã trả lời 3 trên 9 (2 lô)"),
+        (
+            "its questions to be sent to fake; rows that fake refused rest until 23:50",
+            "các câu hỏi được gửi đến fake; ",
+        ),
+        ("something that is new; the file to be read", "something that is new; the file to be read"),
+    ):
+        why = words.because(job, waits)
+        assert (why.label, why.known) == ("why_waits", waits != said)
+        assert why.text.startswith(said)
+    # What the command line offers as a command has a button here.
+    money = replace(job, state="held", reason="it can cost at most 2.00 USD, and [budget] per_job allows 1.00")
+    assert words.because(money, "your approval, because …: batchd approve x").label == "why_approval"
+    said = words.because(money, "your approval").text
+    assert said == "có thể tốn nhiều nhất 2,00 USD, mà [budget] per_job cho phép 1,00."
+
+
+def test_commands_stand_out_and_everything_else_is_text() -> None:
+    assert commands("a `batchd retry <x>` b") == "a <code>batchd retry &lt;x&gt;</code> b"
+    assert commands("one ` only <b>") == "one ` only &lt;b&gt;"
 
 
 async def test_why_a_file_was_handed_back_is_in_the_language_of_the_page(house: House) -> None:

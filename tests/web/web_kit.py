@@ -44,6 +44,7 @@ class FakeDaemon:
             language=self.language,
             inbox=self.house.folders.inbox,
             routes={route.name: route.match for route in self.house.routes},
+            providers=["fake"],
         )
 
     def ready(self) -> bool:

@@ -49,6 +49,7 @@ class RunningDaemon:
                     language=Language(people.language, people.timezone),
                     inbox=config.folders.inbox,
                     routes={route.name: route.match for route in config.routes},
+                    providers=[*config.providers],
                 ),
             )
         return self._known[1]

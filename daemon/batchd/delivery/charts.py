@@ -14,6 +14,8 @@ _BAR = 26
 _MARGINS = 56
 _TICKS = 3
 """Marks of the axis of rows beside its zero, all of them whole numbers."""
+_ROOM = 14
+"""Behind the drawing, for half of the last name at the axis."""
 _LABEL = 18
 """Characters of a label; the table beside the chart has it whole."""
 
@@ -37,19 +39,19 @@ def bars(values: Sequence[tuple[str, int]], *, label: str, write: Write | None =
     return _svg(chart, _WIDTH, _MARGINS + _BAR * len(shown), label)
 
 
-def columns(values: Sequence[tuple[str, int]], *, label: str, write: Write) -> str:
-    """A column for each value, in their order, such as days; only some have their names below."""
+def columns(values: Sequence[tuple[str, int]], *, label: str, write: Write, narrow: bool = False) -> str:
+    """A column for each value, such as days; only some have their names below. For a phone if `narrow`."""
     import leather
 
     shown = list(values)
     ticks = _ticks(max(number for _, number in shown), _round(max(number for _, number in shown)))
-    every = -(-len(shown) // _NAMED)
+    every = -(-len(shown) // (_NAMED // 2 if narrow else _NAMED))
     chart = leather.Chart()
     chart.add_y_scale(0, ticks[-1])
     chart.add_y_axis(ticks=ticks, tick_formatter=_formatter(write))
     chart.add_x_axis(ticks=[name for name, _ in shown][::-1][::every][::-1])
     chart.add_columns(shown)
-    return _svg(chart, _WIDE, _HEIGHT, label)
+    return _svg(chart, _WIDTH if narrow else _WIDE, _HEIGHT, label, "narrow" if narrow else "desk")
 
 
 def _ticks(most: int, step: int) -> list[int]:
@@ -75,13 +77,14 @@ def _formatter(write: Write | None) -> Callable[[Any, int, int], str] | None:
     return None if write is None else formatted
 
 
-def _svg(chart: Any, width: int, height: int, label: str) -> str:
+def _svg(chart: Any, width: int, height: int, label: str, kind: str = "bar") -> str:
     drawn = str(chart.to_svg(width=width, height=height))
     head, _, rest = drawn.partition(">")
     if not head.startswith("<svg"):
         raise ValueError("the chart is not the SVG element that it should be")
     return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{html.escape(label)}" '
+        # The name of the last mark of the axis has its middle at the edge.
+        f'<svg class="{kind}" viewBox="0 0 {width + _ROOM} {height}" role="img" aria-label="{html.escape(label)}" '
         f'xmlns="http://www.w3.org/2000/svg">{rest}'
     )
 

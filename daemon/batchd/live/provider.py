@@ -164,7 +164,10 @@ _LIMITS = {
 
 
 def _in_words(rate: Rate) -> str:
-    words = [f"{rate.per_second:.3g} answers a second", f"{rate.in_flight:,} calls under way"]
+    words = [
+        f"{rate.per_second:.3g} answers a second",
+        f"{rate.in_flight:,} call{'' if rate.in_flight == 1 else 's'} under way",
+    ]
     if rate.limited_by in _LIMITS:
         words.append(_LIMITS[rate.limited_by])
     if rate.refused_ago is not None and rate.refused_ago < REFUSED_LATELY:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
 Code = Literal["en", "vi"]
 FILES = ("catalogue.toml", "page.toml")
@@ -73,6 +73,17 @@ class Language:
 
         local = moment.astimezone(ZoneInfo(self.timezone or "UTC"))
         return f"{local.strftime(_TIME[self.code])} ({local.tzname()})"
+
+    def soon(self, moment: datetime, now: datetime) -> str:
+        """A moment near now: the clock alone within half a day, else as `time`."""
+        from zoneinfo import ZoneInfo
+
+        near = abs((moment - now).total_seconds()) < 43_200
+        return moment.astimezone(ZoneInfo(self.timezone or "UTC")).strftime("%H:%M") if near else self.time(moment)
+
+    def day(self, day: date) -> str:
+        """A day without its year, for an axis."""
+        return day.strftime("%d/%m" if self.code == "vi" else "%-d %b")
 
     def duration(self, seconds: float) -> str:
         """A span of time in its two largest units, at least minutes."""

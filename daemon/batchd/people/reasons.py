@@ -15,6 +15,8 @@ from .language import Code
 FOR_THE_OPERATOR = "For the operator: "
 """What follows in a reason is not for the person who dropped the file."""
 _LONGEST = 10_000
+_AMOUNTS = frozenset({"cost", "most", "left", "spent"})
+_TO_VI = str.maketrans(",.", ".,")
 _NAME = re.compile(r"\\\{([a-z]+)\\\}")
 
 
@@ -60,11 +62,12 @@ def _said(text: str, sentences: Sequence[tuple[re.Pattern[str], str]]) -> str | 
 def _filled(said: str, match: re.Match[str], sentences: Sequence[tuple[re.Pattern[str], str]]) -> str:
     def tell(name: re.Match[str]) -> str:
         value = match[name[1]]
-        return (_said(value, sentences) if " " in value else None) or _as_there(value)
+        return (_said(value, sentences) if " " in value else None) or _as_there(name[1], value)
 
     return re.sub(r"{([a-z]+)}", tell, said)
 
 
-def _as_there(value: str) -> str:
-    """What was told, with separators of thousands as in Vietnam."""
-    return value.replace(",", ".") if re.fullmatch(r"\d{1,3}(?:,\d{3})+", value) else value
+def _as_there(name: str, value: str) -> str:
+    """What was told, with the separators of Vietnam in counts and amounts."""
+    number = r"\d[\d,]*(?:\.\d+)?(?: [A-Z]{3})?" if name in _AMOUNTS else r"\d{1,3}(?:,\d{3})+"
+    return value.translate(_TO_VI) if re.fullmatch(number, value) else value

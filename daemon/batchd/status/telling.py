@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..domain.subjects import DISK, subjects_of
+from ..domain.subjects import DISK, SubjectKind, subjects_of
 from ..store.reading.listing import group_of
 from ..store.reading.snapshot import snapshot
 from .expected import usual_times
@@ -99,6 +99,10 @@ class JobStory:
         batches = (batch.key for batch in job.batches)
         ours = {DISK, *subjects_of(job.id, provider=job.provider, route=job.route, sinks=job.sinks, batches=batches)}
         return [each for each in self.around.conditions if each.subject in ours]
+
+    def can_try_again(self) -> bool:
+        """Whether something keeps it waiting that may be tried at once: not a pause, nor the hours of its route."""
+        return any(each.subject.kind not in (SubjectKind.PAUSE, SubjectKind.HOURS) for each in self.conditions())
 
     @property
     def rests_until(self) -> float | None:

@@ -17,7 +17,7 @@ from ..status.story import story
 from ..status.telling import JobStory
 from ..store.tables.orders import Door
 from .answers import Refused, as_json
-from .commands import batch_order, job_order, leave
+from .commands import batch_order, job_order, leave, pause_order, resume_order
 from .desk import visitor_of
 from .guard import MAX_FORM, SETTING
 from .pages.jobs import wanted_of
@@ -26,6 +26,7 @@ from .receiving import receive
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from ..orders.values import Order
     from .desk import Desk
 
 MAX_EVENTS = 1_000
@@ -122,6 +123,21 @@ async def resolve_batch(desk: Desk, request: web.Request) -> web.StreamResponse:
     values, state, visitor = await _values(request), request[SETTING].places.state, visitor_of(request)
     word = request.match_info["batch"]
     return _outcome(await desk.order(lambda: leave(state, batch_order(state, word, values), visitor, Door.API)))
+
+
+async def pause(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`POST /api/v1/pause`."""
+    return await _sending(desk, request, pause_order(request[SETTING], await _values(request)))
+
+
+async def resume(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`POST /api/v1/resume`."""
+    return await _sending(desk, request, resume_order(await _values(request)))
+
+
+async def _sending(desk: Desk, request: web.Request, order: Order) -> web.StreamResponse:
+    state, visitor = request[SETTING].places.state, visitor_of(request)
+    return _outcome(await desk.order(lambda: leave(state, order, visitor, Door.API)))
 
 
 async def put_file(desk: Desk, request: web.Request) -> web.StreamResponse:

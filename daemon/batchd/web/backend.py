@@ -22,6 +22,7 @@ class Setting:
     web: WebTable
     language: Language
     routes: Mapping[str, Sequence[str]]
+    providers: Sequence[str]
     inbox: Path
 
 

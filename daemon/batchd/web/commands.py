@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..domain.subjects import EVERYTHING
 from ..orders.leaving import Outcome, Sender, leave_orders
-from ..orders.values import Approve, Cancel, Order, Purge, Resolve, Retry, SkipSink, amount
+from ..orders.values import Approve, Cancel, Order, Pause, Purge, Resolve, Resume, Retry, SkipSink, amount
 from ..status.finding import find_batch, find_jobs
 from ..store.tables.orders import Door
 from .answers import Refused
@@ -14,6 +15,7 @@ from .answers import Refused
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .backend import Setting
     from .visitor import Visitor
 
 JOB_ORDERS = ("approve", "cancel", "retry", "skip-sink", "purge")
@@ -47,6 +49,30 @@ def batch_order(state: Path, word: str, values: Mapping[str, object]) -> Order:
     if bool(found) == absent:
         raise Refused(400, "Say either “found”, with the provider's id of the batch, or “absent”.")
     return Resolve(find_batch(state, word).key, found or None)
+
+
+def pause_order(setting: Setting, values: Mapping[str, object]) -> Pause:
+    """To send nothing new: at all, to a provider, or of a route. Refused, in words, if there is none of this name."""
+    target = _paused(values)
+    kind, _, name = target.partition(" ")
+    known = {"provider": setting.providers, "route": list(setting.routes)}.get(kind, [])
+    if name and name not in known:
+        raise Refused(404, f"There is no {kind} “{name}”. There are: {', '.join(known)}.")
+    return Pause(target)
+
+
+def resume_order(values: Mapping[str, object]) -> Resume:
+    """To send again. What is paused may have left the configuration since, so the daemon says whether it was."""
+    return Resume(_paused(values))
+
+
+def _paused(values: Mapping[str, object]) -> str:
+    """What an order to pause or resume is about, as it is stored."""
+    _only(values, {"provider", "route"})
+    named = [f"{kind} {name}" for kind in ("provider", "route") if (name := _text(values, kind))]
+    if len(named) > 1:
+        raise Refused(400, "Say either “provider” or “route”, or neither for everything.")
+    return named[0] if named else EVERYTHING
 
 
 def leave(state: Path, order: Order, visitor: Visitor, door: Door) -> Outcome:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +13,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from ..money.budget import waits_for_money
 from ..people.language import LANGUAGES, Language
 from ..people.reasons import FOR_THE_OPERATOR, reason_in
 from ..status.formatting import clean
@@ -22,6 +25,7 @@ from .guard import KEYS, SETTING
 if TYPE_CHECKING:
     import jinja2
 
+    from ..status.records import JobSummary
     from .backend import Setting
     from .tokens import KnownTokens
     from .visitor import Visitor
@@ -30,6 +34,15 @@ NAV = (("/", "jobs"), ("/batches", "batches"), ("/spending", "spending"), ("/upl
 """The pages in the menu, each with the key of its name."""
 _NOT_KEPT = frozenset({"lang", "note"})
 YEAR = 365 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why a job is where it is: the key of the words before it, and whether it is in the language of the page."""
+
+    label: str
+    text: str
+    known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +85,10 @@ class Words:
         """A moment."""
         return "" if at is None else self.language.time(datetime.fromtimestamp(at, UTC))
 
+    def soon(self, at: float) -> str:
+        """A moment near now."""
+        return self.language.soon(datetime.fromtimestamp(at, UTC), datetime.fromtimestamp(self.now, UTC))
+
     def iso(self, at: float | None) -> str:
         """The same for machines."""
         return "" if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
@@ -104,10 +121,34 @@ class Words:
             in_language = whole if in_language == f"{whole}." else in_language
         return f"{in_language} {mark}{rest}" if mark else in_language
 
+    def because(self, job: JobSummary, waits: str | None) -> Why:
+        """Why the job is where it is. What the command line offers as a command has a button here."""
+        if waits is None:
+            label, text = "why_because", job.reason or ""
+        elif job.reason and job.state == "held":
+            label, text = "why_money" if waits_for_money(job.reason_code) else "why_approval", job.reason
+        elif job.reason and job.state == "failed":
+            label, text = "why_stopped", job.reason
+        else:
+            pieces = [self.told(piece) for piece in waits.split("; ")]
+            said = all(new != old for new, old in zip(pieces, waits.split("; "), strict=True))
+            return Why("why_waits", "; ".join(pieces) if said else waits, said or self.language.code == "en")
+        told = self.told(text)
+        return Why(label, told, told != text or self.language.code == "en")
+
+    def for_all(self, text: str) -> str:
+        """Without what is for the operator alone."""
+        return text.partition(FOR_THE_OPERATOR)[0].rstrip()
+
     def advice(self, code: str) -> str:
         """What the person who dropped a file can do about rows that failed with this code."""
         key = f"advice.{code}"
         return self.language.say(key if self.language.knows(key) else "advice.other")
+
+
+def commands(text: str) -> str:
+    """The text as HTML, with what stands between two backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 @cache
@@ -123,6 +164,7 @@ def environment() -> jinja2.Environment:
         loader=jinja2.PackageLoader("batchd.web", "templates"),
     )
     made.filters["clean"] = clean
+    made.filters["commands"] = commands
     made.globals.update(state_in_words=state_in_words, severity=severity, nav=NAV)
     return made
 
@@ -161,7 +203,7 @@ class PageView:
         """The HTML. To be called in a thread."""
         words = self.words(now)
         visitor = self.visitor
-        html = (
+        text = (
             environment()
             .get_template(template)
             .render(
@@ -186,12 +228,17 @@ class PageView:
                 size=words.size,
                 advice=words.advice,
                 told=words.told,
+                because=words.because,
+                for_all=words.for_all,
+                soon=words.soon,
+                providers=self.setting.providers,
+                route_names=list(self.setting.routes),
                 query=self.query,
                 **values,
             )
         )
         # Half of a surrogate pair, which a name that is not UTF-8 has, cannot be written.
-        return html.encode("utf-8", "replace")
+        return text.encode("utf-8", "replace")
 
 
 async def rendered(

@@ -35,6 +35,8 @@ class EventLog:
             batch = order.target if tx.fetch("batch", key=order.target) else None
             # A try's values are the whole of what is asked.
             what = {} if order.kind == Trial.TRY else order.data
+            if job is None and batch is None:
+                what = {**what, "of": order.target}
             given = OrderGiven(
                 job=job, batch=batch, order=order.kind, who=order.who, door=order.door, given=order.at, what=what
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ...delivery.charts import bars, columns
@@ -65,8 +65,12 @@ def _days(page: PageView, sums: Sequence[Spent], currency: str, now: float) -> _
     today = datetime.fromtimestamp(now, UTC).date()
     days = [(today - timedelta(days=back)).isoformat() for back in reversed(range(DAYS + 1))]
     words = page.words(now)
-    values = [(day[5:], costs.get(day, 0)) for day in days]
-    svg = columns(values, label=words.say("chart_day"), write=words.plain_money) if any(costs.values()) else ""
+    values = [(page.language.day(date.fromisoformat(day)), costs.get(day, 0)) for day in days]
+    svg = ""
+    if any(costs.values()):
+        label = words.say("chart_day")
+        # The one for a phone, and the one for a desk: page.css shows one of them.
+        svg = "".join(columns(values, label=label, write=words.plain_money, narrow=each) for each in (True, False))
     return _Chart("day", svg, list(sums)[::-1])
 
 

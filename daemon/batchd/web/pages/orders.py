@@ -8,16 +8,20 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from ...domain.subjects import EVERYTHING
 from ...status.finding import find_jobs
 from ...store.tables.orders import Door
-from ..commands import batch_order, job_order, leave
+from ..answers import Refused
+from ..commands import batch_order, job_order, leave, pause_order, resume_order
 from ..desk import visitor_of
 from ..guard import FORM_FIELD, SETTING
 from ..receiving import from_form
 from ..rendering import PageView, rendered
+from .entry import safe_place
 
 if TYPE_CHECKING:
     from ...orders.leaving import Outcome
+    from ...orders.values import Order
     from ..desk import Desk
 
 BACK = "back"
@@ -46,6 +50,32 @@ async def resolve_batch(desk: Desk, request: web.Request) -> web.StreamResponse:
     outcome = await desk.order(lambda: leave(state, batch_order(state, batch, values), visitor, Door.PAGE))
     job = str(form.get(BACK, ""))
     return _next(desk, f"/jobs/{quote(job, safe='')}" if job else "/batches", outcome)
+
+
+async def pause(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`POST /pause`: `what` is `everything`, `provider NAME` or `route NAME`."""
+    values, back = await _sending(request)
+    return await _leave_it(desk, request, pause_order(request[SETTING], values), back)
+
+
+async def resume(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """`POST /resume`: the same."""
+    values, back = await _sending(request)
+    return await _leave_it(desk, request, resume_order(values), back)
+
+
+async def _sending(request: web.Request) -> tuple[dict[str, str], str]:
+    form = await request.post()
+    what = str(form.get("what", ""))
+    kind, _, name = what.partition(" ")
+    if not name and what != EVERYTHING:
+        raise Refused(400, "Say what: everything, a provider, or a route.")
+    return {kind: name} if name else {}, safe_place(str(form.get(BACK, "/")))
+
+
+async def _leave_it(desk: Desk, request: web.Request, order: Order, back: str) -> web.Response:
+    state, visitor = request[SETTING].places.state, visitor_of(request)
+    return _next(desk, back, await desk.order(lambda: leave(state, order, visitor, Door.PAGE)))
 
 
 def _next(desk: Desk, place: str, outcome: Outcome) -> web.Response:
