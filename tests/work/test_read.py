@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from batchd.domain import rows
-from batchd.errors import FileRefused, PluginError
+from batchd.errors import FileRefused
 from batchd.intake.plain_files import stamp_of
 from batchd.model import BadRow, Failure
 from batchd.work.reading.read import ReadDone, ReadTask, read
@@ -129,7 +129,7 @@ def test_what_is_no_plain_file_is_not_read(provider: Desk, kind: str) -> None:
 
 
 def test_a_reader_that_breaks_its_contract_is_named_and_leaves_no_rows(provider: Desk) -> None:
-    with pytest.raises(PluginError, match=r"2 columns, but it yields the row .*'wider'"):
+    with pytest.raises(FileRefused, match=r"2 columns, but also the row .*'wider'"):
         read(task(provider, "id,text\n1,one\n2,wide\n"))
     assert set(provider.everything()) == {"source"}
 

@@ -67,6 +67,17 @@ def place_in(frames: Iterable[Frame], homes: Sequence[Home] | None = None) -> Pl
     return PluginPlace(name, last.file, last.line, outer.function)
 
 
+def home_of_class(kind: type) -> str:
+    """The plugin that a class is of, and its file, in words; empty if it is of none."""
+    homes = _homes()
+    for each in kind.__mro__:  # a class that `type` has made may be of no module
+        file = getattr(sys.modules.get(each.__module__), "__file__", None)
+        name = _owner(file, homes) if file else None
+        if name is not None:
+            return f'the plugin "{name}" ({file})'
+    return ""
+
+
 def place_of_frame(frame: FrameType | None) -> PluginPlace | None:
     """The plugin that is at work in this frame."""
     return place_in(Frame(each.filename, each.lineno or 0, each.name) for each in traceback.extract_stack(frame))

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
+
+import msgspec
 
 from ...contracts import Reader, Source
 from ...domain.formats import ARCHIVE, PACKED, not_taken, suffix_of, takes, without_packing
@@ -14,8 +16,8 @@ from ...domain.routing import PluginSpec
 from ...domain.rows import is_blank
 from ...errors import FileRefused
 from ...model import BadRow, Dialect, Json
-from ...plugin_base import overrides_last
 from ...workers import worker_plugins
+from .reader_faults import LEAST_ROW, blaming, broken, checked, names_of, read_by
 from .unpacking import Pictures, Unpacked, limits_of, unpacked
 
 FILE = "file"
@@ -24,19 +26,34 @@ FILE = "file"
 
 @dataclass(slots=True)
 class OpenedFile:
-    """The records of a file, some at a time, the names of the columns first; what is known once they are read."""
+    """The records of a file, some at a time, the names of the columns first; what is known once they are read.
+
+    `most` is how many bytes of rows may come out of it.
+    """
 
     blocks: Iterator[Sequence[Any]]
+    most: int
     facts: Mapping[str, Json] = field(default_factory=dict)
     reader: Reader[Any] | None = None
 
     def describe(self) -> dict[str, Json]:
         """Facts about the file, for the report."""
-        return {**(self.reader.describe() if self.reader is not None else {}), **self.facts}
+        if self.reader is None:
+            return dict(self.facts)
+        with blaming(self.reader):
+            described = dict(self.reader.describe())
+            msgspec.json.encode(described)
+        return {**described, **self.facts}
 
     def dialect(self) -> Dialect | None:
         """How the file is written, if its Reader tells."""
-        return self.reader.dialect() if self.reader is not None else None
+        if self.reader is None:
+            return None
+        with blaming(self.reader):
+            found = self.reader.dialect()
+        if found is not None and not isinstance(found, Dialect):
+            raise broken(self.reader, f"returns a {type(found).__name__} from dialect, and no Dialect.")
+        return found
 
 
 @contextmanager
@@ -47,7 +64,7 @@ def opened(
     _require_taken(source.name, spec, formats)
     if worker_plugins.reads(spec, source.suffix):
         reader = worker_plugins.reader(spec, source.suffix)
-        yield OpenedFile(_read(reader, source), {}, reader)
+        yield OpenedFile(read_by(reader, source), _most([source], spec), {}, reader)
         return
 
     def is_table(name: str) -> bool:
@@ -79,7 +96,12 @@ def _require_taken(name: str, spec: PluginSpec, formats: Sequence[str] | None) -
 def _single(found: Unpacked, spec: PluginSpec) -> OpenedFile:
     [source] = found.tables
     reader = worker_plugins.reader(spec, source.suffix)
-    return OpenedFile(_read(reader, source), found.facts, reader)
+    return OpenedFile(read_by(reader, source), _most([source], spec), found.facts, reader)
+
+
+def _most(tables: Sequence[Source], spec: PluginSpec) -> int:
+    """The bytes of rows that may come out of these: what a table may repeat, and what its own bytes may become."""
+    return limits_of(spec.settings).max_unpacked + LEAST_ROW * sum(each.path.stat().st_size for each in tables)
 
 
 def _joined(found: Unpacked, spec: PluginSpec) -> OpenedFile:
@@ -100,7 +122,7 @@ def _joined(found: Unpacked, spec: PluginSpec) -> OpenedFile:
     while name in columns:
         number += 1
         name = f"{FILE} ({number})"
-    table = OpenedFile(iter(()), {**found.facts, "files": len(members)})
+    table = OpenedFile(iter(()), _most(found.tables, spec), {**found.facts, "files": len(members)})
 
     def blocks() -> Iterator[Sequence[Any]]:
         yield [[*columns, name]]
@@ -110,32 +132,30 @@ def _joined(found: Unpacked, spec: PluginSpec) -> OpenedFile:
             same = order == list(range(len(columns)))
 
             def with_name(record: Any, order: Sequence[int] = order, member: str = member, same: bool = same) -> Any:
-                if isinstance(record, BadRow) or is_blank(record):
+                if isinstance(record, BadRow):
                     return record
+                if is_blank(record):
+                    return [*record, None]
                 return [*record, member] if same else [*(record[place] for place in order), member]
 
-            read = _read(reader, source)
-            next(read)
+            read = read_by(reader, source)
             with _named(member):
+                next(read)
                 for block in read:
-                    yield list(map(with_name, block))
+                    yield list(map(with_name, checked(block, len(header), reader)))
 
     table.blocks = blocks()
     return table
 
 
-def _read(reader: Reader[Any], source: Source) -> Iterator[Sequence[Any]]:
-    if overrides_last(reader, "read_many", "read"):
-        return reader.read_many(source)
-    return ([record] for record in reader.read(source))
-
-
 def _header(source: Source, spec: PluginSpec) -> list[str]:
     with _named(source.name):
-        records = worker_plugins.reader(spec, source.suffix).read(source)
-        names = [str(name) for name in cast("Sequence[str]", next(records))]
-        records.close()  # type: ignore[attr-defined]  # a generator, by its contract
-        return names
+        reader = worker_plugins.reader(spec, source.suffix)
+        records = read_by(reader, source)
+        try:
+            return names_of(records, reader)
+        finally:
+            records.close()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from ...columns import free_names
-from ...contracts import PromptBuilder, Source
+from ...contracts import PromptBuilder, Reader, Source
 from ...domain import rows
 from ...domain.questions import NAME as QUESTION
 from ...domain.routing import PluginSpec
@@ -24,6 +24,7 @@ from ...workers import worker_plugins
 from ...workers.limits import READ_TIMEOUT, Progress, limited
 from ..part_files import lines_of
 from .opening import OpenedFile, opened
+from .reader_faults import LEAST_ROW, broken, checked, names_of
 from .results_again import ResultsAgain
 from .unpacking import Pictures
 
@@ -92,16 +93,18 @@ def read(task: ReadTask) -> ReadDone:
 
 def _read(task: ReadTask, path: Path, table: OpenedFile, progress: Progress) -> ReadDone:
     blocks = table.blocks
-    columns = _columns(next(iter(next(blocks, ())), None))
+    columns = _columns(names_of(blocks, table.reader))
     builder = _builder(task)
     again = ResultsAgain.of(task.name, columns, builder.columns, builder.needs())
     if again is not None:
-        columns, blocks = again.columns, map(list, map(again.rows, blocks))
+        whole = len(columns)
+        blocks = (list(again.rows(checked(block, whole, table.reader))) for block in blocks)
+        columns = again.columns
     named = matched(columns, builder.needs())
     _needed(named, columns, builder.needs())
     _needed_later(task.steps, columns, builder.columns)
-    kept = _Filled(blocks, progress)
-    parts = _kept(iter(kept), named, builder.unique, task)
+    kept = _Filled(table, blocks, len(columns), progress)
+    parts = _kept(kept, named, builder.unique, task)
     count = sum(part[1] for part in parts)
     if count == 0 and again is not None and again.left_out:
         raise FileRefused(
@@ -148,9 +151,12 @@ _Record: TypeAlias = Sequence[Json] | BadRow
 class _Filled:
     """The records that are rows: those of nothing but empty cells are none, in any format."""
 
-    def __init__(self, blocks: Iterator[Sequence[_Record]], progress: Progress) -> None:
+    def __init__(self, table: OpenedFile, blocks: Iterator[Sequence[_Record]], width: int, progress: Progress) -> None:
+        self._table = table
         self._blocks = blocks
+        self.width = width
         self._progress = progress
+        self._room = table.most
         self.blank = 0
 
     def __iter__(self) -> Iterator[Sequence[_Record]]:
@@ -159,10 +165,26 @@ class _Filled:
             self._progress.at(number)
             number += len(block)
             if not _all_begin_with_text(block):
-                filled = [record for record in block if not rows.is_blank(record)]
+                filled = [record for record in checked(block, self.width, self.reader) if not rows.is_blank(record)]
                 self.blank += len(block) - len(filled)
+                self.written(LEAST_ROW * (1 + len(block) - len(filled)))
                 block = filled
             yield block
+
+    @property
+    def reader(self) -> Reader[Any] | None:
+        """Where the records come from."""
+        return self._table.reader
+
+    def written(self, size: int) -> None:
+        """So many bytes of rows have come. A reader that never ends would fill the disk, or read on and on."""
+        self._room -= size
+        if self._room < 0:
+            raise broken(
+                self.reader,
+                f"has yielded more than {self._table.most:,} bytes, as one does that never ends. If they are right, "
+                "raise max_unpacked in the table [routes.NAME.reader].",
+            )
 
 
 def _all_begin_with_text(block: Sequence[_Record]) -> bool:
@@ -174,8 +196,8 @@ def _all_begin_with_text(block: Sequence[_Record]) -> bool:
     return plain and not any(map(str.isspace, firsts))
 
 
-def _columns(header: object) -> list[str]:
-    if not isinstance(header, Sequence) or isinstance(header, str | bytes) or not header:
+def _columns(header: Sequence[str]) -> Sequence[str]:
+    if not header:
         raise FileRefused("no_columns", "It has no columns. The first line must name them.")
     if len(header) > MAX_COLUMNS:
         raise FileRefused(
@@ -183,11 +205,10 @@ def _columns(header: object) -> list[str]:
             f"The file has {len(header):,} columns, and batchd reads at most {MAX_COLUMNS:,}. Check that each row is "
             "on its own line, remove the columns that the question does not need, and drop the file again.",
         )
-    columns = [str(name) for name in header]
-    if len(set(columns)) != len(columns):
-        duplicate = next(name for name in columns if columns.count(name) > 1)
+    if len(set(header)) != len(header):
+        duplicate = next(name for name in header if header.count(name) > 1)
         raise FileRefused("header", f"Two columns are called “{duplicate}”. Rename one and drop it again.")
-    return columns
+    return header
 
 
 def _needed(named: Sequence[str], columns: Sequence[str], needed: Iterable[str]) -> None:
@@ -224,14 +245,14 @@ def _needed_later(steps: Sequence[tuple[str, PluginSpec]], columns: Sequence[str
 
 
 def _kept(
-    blocks: Iterator[Sequence[_Record]], columns: Sequence[str], unique: str | None, task: ReadTask
+    records: _Filled, columns: Sequence[str], unique: str | None, task: ReadTask
 ) -> Sequence[tuple[int, int, int, int]]:
     """Write rows.jsonl, where a row that repeats a value of the column `unique` is a BadRow. Returns its parts."""
     target = Path(task.target)
     cutter = rows.Cutter(task.part_rows, task.among)
     if unique is None or unique not in columns:
         with replacing(target) as file:
-            _write(blocks, len(columns), file, cutter)
+            _write(records, file, cutter)
         return cutter.parts()
     place = columns.index(unique)
     with DuplicateFinder(target.with_suffix(".names")) as names:
@@ -241,7 +262,7 @@ def _kept(
                 names.add(number, record[place])
 
         with replacing(target) as file:
-            _write(blocks, len(columns), file, cutter, note)
+            _write(records, file, cutter, note)
         names.find()
         if next(names.duplicates(), None) is None:
             return cutter.parts()
@@ -250,21 +271,22 @@ def _kept(
 
 
 def _write(
-    blocks: Iterator[Sequence[_Record]],
-    width: int,
+    records: _Filled,
     file: IO[bytes],
     cutter: rows.Cutter,
     note: Callable[[int, Sequence[Json]], None] | None = None,
 ) -> None:
     """Write the records, and tell them to the cutter. Calls `note` with every row that can be stored."""
     number = 0
-    for block in blocks:
+    for block in records:
         at = 0
         while at < len(block):
             some = block[at : at + cutter.room]
-            lines = _encoded(some, width) if note is None else None
+            lines = _encoded(some, records.width) if note is None else None
             if lines is None:
-                lines = b"".join([_line(record, width, place, note) for place, record in enumerate(some, start=number)])
+                numbered = enumerate(checked(some, records.width, records.reader), start=number)
+                lines = b"".join([_line(record, place, note, records.reader) for place, record in numbered])
+            records.written(len(lines))
             file.write(lines)
             cutter.add(lines, len(some))
             at += len(some)
@@ -281,16 +303,20 @@ def _encoded(block: Sequence[_Record], width: int) -> bytes | None:
         return None
 
 
-def _line(record: _Record, width: int, number: int, note: Callable[[int, Sequence[Json]], None] | None) -> bytes:
+def _line(
+    record: _Record,
+    number: int,
+    note: Callable[[int, Sequence[Json]], None] | None,
+    reader: Reader[Any] | None,
+) -> bytes:
     record = _bounded(record)
-    # The first check suffices for a list of the right length, which nearly all records are.
-    if (type(record) is not list or len(record) != width) and _breaks_contract(record, width):
-        raise PluginError(f"The reader breaks its contract: {width} columns, but it yields the row {record!r}."[:500])
     try:
         line = rows.encode(record)
         if note is not None and not isinstance(record, BadRow):
             note(number, record)
-    except (TypeError, ValueError, OverflowError) as error:
+    except TypeError as error:
+        raise broken(reader, f"yields a value that JSON does not have ({error}).") from None
+    except (ValueError, OverflowError) as error:
         line = rows.encode(_unkeepable(record, error))
     return line
 
@@ -300,10 +326,6 @@ def _bounded(record: Sequence[Json] | BadRow) -> Sequence[Json] | BadRow:
         return record
     message = f"{record.failure.message} Only its first {MAX_COLUMNS:,} cells are returned."
     return BadRow(record.values[:MAX_COLUMNS], Failure(record.failure.code, message))
-
-
-def _breaks_contract(record: Sequence[Json] | BadRow, width: int) -> bool:
-    return not isinstance(record, BadRow) and (len(record) != width or isinstance(record, str | bytes))
 
 
 def _rewrite(written: Path, names: DuplicateFinder, unique: str, file: IO[bytes]) -> Iterator[int]:
