@@ -11,11 +11,13 @@ from batchd import BadRow, Failure, FileRefused, Json
 from .csv_blocks import cells_of
 from .csv_records import Endless, Records
 from .delimiter import named
-from .forms import Form, is_blank, names_columns
+from .forms import Form, is_blank, is_ruler, names_columns
 from .header import Header, header_of, without_names
 from .quotes import explained, stray_row
 
 _AT_ONCE = 500
+_SURELY = 3
+"""Rows of a sample that are all of another width than the header."""
 
 
 class Rows:
@@ -27,6 +29,7 @@ class Rows:
         self._declared = declared
         self._sample = first
         self._header = Header((), 0, (), ())
+        self._ruler: Sequence[str] | None = None
         self._blank = self._repeated = 0
 
     @property
@@ -52,6 +55,8 @@ class Rows:
                 if nameless and not names_columns(cells):
                     raise without_names(nameless)
                 self._header = header_of(cells, records.line, self._sample)
+                self._ruler = next((row for row in self._sample[:1] if is_ruler(row)), None)
+                self._refuse_names_of_rows()
                 records.pending.clear()
                 records.odd = False
                 return self._header
@@ -98,7 +103,21 @@ class Rows:
     def _special(self) -> set[str]:
         """First cells of records that may be no rows."""
         header = self._header
-        return {header.written[0], header.names[0], *(["sep="] if self._declared else [])}
+        ruler = [] if self._ruler is None else self._ruler[:1]
+        return {header.written[0], header.names[0], *(["sep="] if self._declared else []), *ruler}
+
+    def _refuse_names_of_rows(self) -> None:
+        """Refuse a file in which every row begins with its number, for which the header has no name, as of R."""
+        width = len(self._header.names)
+        if len(self._sample) < _SURELY or width != len(self._header.written):
+            return
+        if all(len(row) == width + 1 and row[0] == str(n) and row[-1].strip() for n, row in enumerate(self._sample, 1)):
+            raise FileRefused(
+                "header",
+                f"Each row has {width + 1:,} cells, but the header has {width:,}. If the first cell is the number of "
+                "the row, as R writes it, write a name for that column in front of the header. If a cell "
+                f'contains a {named(self._form.delimiter)}, put quotes (") around that cell. Then drop the file again.',
+            )
 
     def _one_by_one(self, *, again: bool = False) -> Iterator[Sequence[str] | BadRow]:
         """The rows; only those that begin in lines that are read again, if so."""
@@ -149,6 +168,8 @@ class Rows:
             self._repeated += 1
             return None
         if self._declared and cells[0] == "sep=" and not any(cells[1:]):
+            return None
+        if cells == self._ruler:
             return None
         if records.odd and any("\0" in cell for cell in cells):
             return BadRow(cells, _nul(records.line))

@@ -110,6 +110,17 @@ def is_blank(cells: Iterable[str]) -> bool:
     return not any(cell and cell.strip(BLANK) for cell in cells)
 
 
+def is_ruler(cells: Sequence[str]) -> bool:
+    """Whether the cells are a line that is drawn below the header, as databases and Markdown do it.
+
+    >>> [is_ruler(cells) for cells in (["", ":---", "--:"], ["----+-----"], ["--", ""], ["-", "-"], ["-5", "--"])]
+    [True, True, False, False, False]
+    """
+    drawn = [stripped for cell in cells if (stripped := cell.strip(BLANK))]
+    ruled = len(drawn) > 1 or "-+-" in "".join(drawn)
+    return ruled and all("--" in each and not each.strip("-+:|") for each in drawn)
+
+
 def _filled(cells: Sequence[str]) -> int:
     return sum(1 for cell in cells if cell and cell.strip(BLANK))
 

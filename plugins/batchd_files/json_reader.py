@@ -1,4 +1,4 @@
-"""The reader `json`: a list of objects, alone or under a key of one object, such as `{"data": [...]}`.
+"""The reader `json`: a list of objects, alone or under a key of one object, such as `{"data": [...]}`; or objects.
 
 The file is read in pieces: as many objects as there are up to a comma between two of them are decoded at once, which
 takes a tenth of the time of one by one. Only where that fails is the next object looked for letter by letter.
@@ -140,8 +140,9 @@ class Document:
                 self._take()
                 yield from self._list(file)
             elif first == b"{":
-                self._take()
-                yield from self._object(file)
+                while self.key is None and self._look(file) == b"{":  # `jq` writes one behind the other
+                    self._take()
+                    yield from self._object(file)
             elif not first:
                 raise FileRefused("empty", f"The file is empty. {_AS_LIST}")
             else:
@@ -150,10 +151,12 @@ class Document:
                 raise _broken("has something behind its end")
 
     def _object(self, file: IO[bytes]) -> Iterator[list[dict[str, Json]] | BadRow]:
-        """The members of an object, of which one is the list."""
+        """The members of an object, of which one is the list; else it may be a row itself."""
         if self._look(file) == b"}":
             self._take()
             return
+        members: list[bytes] = []
+        size, plain = 0, False
         while True:
             key = self._value(file)
             if self._look(file) != b":":
@@ -170,7 +173,11 @@ class Document:
                 self._take()
                 yield from self._list(file)
             else:
-                self._value(file)
+                value = self._value(file)
+                size += len(key) + len(value) + 2
+                if self.key is None and size <= self._max:
+                    members.append(b"%b:%b" % (key, value))
+                    plain = plain or value[:1] not in {b"[", b"{"}
             mark = self._look(file)
             self._take()
             if mark == b"}":
@@ -178,7 +185,11 @@ class Document:
             if mark != b"," or self._look(file) != b'"':
                 raise _broken("has no comma between two keys")
         if self.key is None:
-            raise FileRefused("no_rows", f"The file is one object without a list of objects in it. {_AS_LIST}")
+            if not plain or size > self._max:
+                raise FileRefused("no_rows", f"The file is one object without a list of objects in it. {_AS_LIST}")
+            self._number += 1
+            record = self._one(b"{%b}" % b",".join(members))
+            yield record if isinstance(record, BadRow) else [record]
 
     def _holds_objects(self, file: IO[bytes]) -> bool:
         """Whether the bracket that is next has an object in it."""

@@ -139,8 +139,7 @@ def _nothing_readable(first: BadRow, lines: int) -> FileRefused:
     if str(first.values[0]).lstrip().startswith("["):
         return FileRefused(
             "no_rows",
-            "This is one JSON list, not JSON Lines. Write each object of the list on its own line, without the "
-            "brackets and commas around them, and drop the file again.",
+            "This is one JSON list, not JSON Lines. Give it a name that ends in .json, and drop it again.",
         )
     return FileRefused(
         "no_rows",

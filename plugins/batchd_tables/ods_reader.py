@@ -10,7 +10,7 @@ from batchd import Archive, BadRow, Dialect, Failure, FileRefused, Json, Source,
 
 from .other_files import require_archive
 from .sheet_xml import number_of
-from .sheets import MAX_COLUMNS, SheetReader, SheetRow, column_letters
+from .sheets import MAX_COLUMNS, SheetReader, SheetRow, column_letters, is_filled
 from .texts import cell_text
 from .xml_text import broken, decoded, fragment, local, namespaces, pieces
 
@@ -76,7 +76,7 @@ def _again(first: SheetRow | None, rows: Iterable[SheetRow]) -> Iterator[SheetRo
 
 
 class OdsSheet:
-    """Reads one sheet of a document: the one called `wanted`, else the first that is not hidden."""
+    """Reads one sheet of a document: the one called `wanted`, else the first that is not hidden and has rows."""
 
     def __init__(self, wanted: str | None, limits: UnpackLimits, packed: int) -> None:
         self._wanted = None if wanted is None else wanted.strip().casefold()
@@ -96,21 +96,22 @@ class OdsSheet:
             yield head[begin:]
             yield from chunks
 
-        inside, number = False, 0
+        inside, filled, number = False, False, 0
         for piece in pieces(rest(), _END, _STOP):
             for text in piece.split(_END):
                 starts = [match.start() for match in _ROW.finditer(text)]
                 start = starts[-1] if starts else len(text)
                 for tag in _TABLE.findall(text, 0, start):
-                    if inside:
+                    if inside and (filled or self._wanted is not None):
                         return
-                    inside = self._begins(tag, hidden)
+                    inside, number = self._begins(tag, hidden), 0
                 if not inside or not starts:
                     continue
                 row = fragment(f"<root{spaces}>{text[start:]}{_END}</root>")[0]
                 times = _repeated(row, "number-rows-repeated")
                 read = self._row(row, number + 1)
                 if read.cells or read.failure is not None:
+                    filled = filled or is_filled(read)
                     if number + times > _MAX_ROWS:
                         raise FileRefused(
                             "rows",

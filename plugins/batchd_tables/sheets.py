@@ -15,6 +15,8 @@ MAX_COLUMNS = 16_384
 """As many as a sheet of Excel has."""
 _LOOKED_AT = 50
 """Rows at the beginning that tell a title from a header."""
+_TITLES = 20
+"""Rows above the header."""
 _DEFAULTS = UnpackLimits()
 
 
@@ -22,7 +24,7 @@ class SheetSettings(Settings):
     """The reader table of a route, for workbooks."""
 
     sheet: str | None = None
-    """The name of the sheet; by default the first that is not hidden."""
+    """The name of the sheet; by default the first that is not hidden and has rows."""
     header_row: int = Field(default=0, ge=0)
     """The row with the names of the columns, counted from 1. 0: the first row, after titles of one cell."""
     max_unpacked: int = Field(default=_DEFAULTS.max_unpacked, ge=1)
@@ -49,13 +51,14 @@ class SheetReader(Reader[SheetSettings]):
         return dict(self._description)
 
     def records(
-        self, rows: Iterable[SheetRow], form: str, sheet: str
+        self, rows: Iterable[SheetRow], form: str, sheet: str, others: Sequence[str] = ()
     ) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """The names of the columns, then the rows of the sheet."""
+        """The names of the columns, then the rows of the sheet. `others` are the sheets that people see beside it."""
         table = TableInSheet(rows, self.settings.header_row, f"The sheet “{sheet}”")
         records = table.records()
         names = next(records)
         self._description = {"format": form, "sheet": sheet, "header_row": table.header_number}
+        self._description |= {"other_sheets": list(others[:20])} if others else {}
         yield names
         yield from records
 
@@ -67,6 +70,11 @@ class SheetRow:
     number: int
     cells: list[Json]
     failure: Failure | None = None
+
+
+def is_filled(row: SheetRow) -> bool:
+    """Whether there is any text or number in a row."""
+    return row.failure is not None or not _is_empty(row.cells)
 
 
 class TableInSheet:
@@ -81,7 +89,7 @@ class TableInSheet:
 
     def records(self) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """The names of the columns, then the rows. Rows without any text or number are none."""
-        filled = (row for row in self._rows if row.failure is not None or not _is_empty(row.cells))
+        filled = filter(is_filled, self._rows)
         header, rest = self._header(filled)
         self.header_number = header.number
         names = column_names(header.cells, header.number)
@@ -131,12 +139,31 @@ class TableInSheet:
 
 
 def _header_place(first: Sequence[SheetRow]) -> int:
-    """The place of the header: the first row, unless it and what follows are titles of one cell above a wider table."""
+    """The place of the header: the first row, unless it and what follows are titles of one cell above a wider table.
+
+    Lines such as `Date | 2026-05-01` are titles too, where empty rows divide them from the header.
+    """
+    for place in range(min(len(first), _TITLES + 1) - 1, 0, -1):
+        if first[place].number > first[place - 1].number + 1 and _begins_below(first, place):
+            return place
     for place, row in enumerate(first):
         if _filled(row.cells) > 1:
             named = all(isinstance(cell, str) for cell in row.cells if cell is not None)
             return place if named else 0
     return 0
+
+
+def _begins_below(first: Sequence[SheetRow], place: int) -> bool:
+    """Whether this row, behind an empty one, can only be the header: wider than all above, as wide as all below."""
+    header = first[place].cells
+    names = [cell.strip().casefold() for cell in header if isinstance(cell, str) and cell.strip()]
+    width = _filled(header)
+    return (
+        1 < width == len(names) == len(set(names))
+        and len(first) > place + 1
+        and all(row.failure is None and _filled(row.cells) < min(width, 3) for row in first[:place])
+        and all(len(row.cells) <= len(header) for row in first[place + 1 :])
+    )
 
 
 def _filled(cells: Sequence[Json]) -> int:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from batchd import Archive, BadRow, Dialect, FileRefused, Json, Source
 
 from .looks import Styles
 from .other_files import require_archive
 from .sheet_xml import SheetXml
-from .sheets import SheetReader, SheetSettings
+from .sheets import SheetReader, SheetSettings, is_filled
 from .texts import Texts, read_shared
 from .xml_text import decoded, local, parsed
 
@@ -42,13 +43,20 @@ class XlsxReader(SheetReader):
             require_archive(file, "a workbook")
             archive = Archive(file, self.settings.limits)
             workbook = _Workbook.of(archive)
-            sheet = workbook.chosen(self.settings.sheet)
+            sheets = workbook.chosen(self.settings.sheet)
             with Texts(source.path.parent) as texts:
                 if workbook.texts is not None:
                     read_shared(decoded(archive.chunks(workbook.texts)), texts)
-                xml = SheetXml(texts.quick(), workbook.styles.formats, from_1904=workbook.from_1904)
-                rows = xml.rows(decoded(archive.chunks(sheet.place)))
-                records = self.records(rows, "xlsx", sheet.name)
+                for sheet in sheets:
+                    xml = SheetXml(texts.quick(), workbook.styles.formats, from_1904=workbook.from_1904)
+                    rows = filter(is_filled, xml.rows(decoded(archive.chunks(sheet.place))))
+                    first = next(rows, None)
+                    if first is not None:
+                        break
+                if first is None:
+                    sheet = sheets[0]
+                others = [each.name for each in workbook.seen if each != sheet]
+                records = self.records(rows if first is None else chain([first], rows), "xlsx", sheet.name, others)
                 names = next(records)
                 assert not isinstance(names, BadRow), "the names come first"
                 yield names
@@ -109,13 +117,17 @@ class _Workbook:
         texts = next((archive.find(each) for each in related.items_of("sharedStrings")), None)
         return cls(sheets, texts, Styles(styles, theme), from_1904)
 
-    def chosen(self, name: str | None) -> _Sheet:
-        """The sheet with this name, else the first that people see."""
+    @property
+    def seen(self) -> Sequence[_Sheet]:
+        """The sheets that people see."""
+        return [sheet for sheet in self.sheets if not sheet.hidden] or self.sheets
+
+    def chosen(self, name: str | None) -> Sequence[_Sheet]:
+        """The sheet with this name, else those that people see: the first with rows is read."""
         if name is None:
-            seen = [sheet for sheet in self.sheets if not sheet.hidden] or list(self.sheets)
-            if not seen:
+            if not self.sheets:
                 raise FileRefused("no_sheet", f"This workbook has no sheet with rows. {_SAVE}")
-            return seen[0]
+            return self.seen
         found = [sheet for sheet in self.sheets if sheet.name.strip().casefold() == name.strip().casefold()]
         if not found:
             names = ", ".join(f"“{sheet.name}”" for sheet in self.sheets[:20])
@@ -125,7 +137,7 @@ class _Workbook:
                 "Rename the sheet that you mean, and drop the file again.\n"
                 "For the operator: sheet in the table [routes.NAME.reader] says which one is read.",
             )
-        return found[0]
+        return found[:1]
 
 
 class _Related:

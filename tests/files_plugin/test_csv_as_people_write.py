@@ -80,6 +80,10 @@ FILES: dict[str, tuple[str, list[str], list[list[str] | None]]] = {
     "empty rows": ('id,review\r\n1,tốt\r\n,\r\n"",""\r\n , \r\n\xa0,\r\n\r\n2,kém\r\n,\r\n', ID, [["1", "tốt"], ["2", "kém"]]),
     "files joined": ("id,review\n1,a\nid,review\n2,b\n\ufeffid,review\n3,c\n", ID, [["1", "a"], ["2", "b"], ["3", "c"]]),
     "files joined, with sep": ("sep=;\nid;review\n1;a\nsep=;\nid;review\n2;b\n", ID, [["1", "a"], ["2", "b"]]),
+    "a ruler of SQL Server": ("id,review\r\n--,------\r\n1,a\r\n2,--\r\n", ID, [["1", "a"], ["2", "--"]]),
+    "a ruler of psql": (" id | review \n----+--------\n  1 | a\n  2 | b\n", ID, [["  1 ", " a"], ["  2 ", " b"]]),
+    "a ruler of Markdown": ("|id|review|\n|---:|:---|\n|1|a|\n|2|b|\n", ["column 1", *ID], [["", "1", "a"], ["", "2", "b"]]),
+    "no ruler": ("id,review\n1,a\n--,--\n", ID, [["1", "a"], ["--", "--"]]),
     "Ctrl-Z": ("id,review\r\n1,tốt\r\n\x1a", ID, [["1", "tốt"]]),
     "Ctrl-Z on the last line": ("id,review\r\n1,tốt\x1a\x1a", ID, [["1", "tốt"]]),
     "NULs at the end": ("id,review\n1,tốt\n" + "\0" * 100_000, ID, [["1", "tốt"]]),
@@ -230,6 +234,15 @@ def test_big_ones(tmp_path: Path) -> None:
     assert read(reader(), path) == (names, [["x"] * 5_000])
     path.write_text("id,review" + "," * 20_000 + "\n1,a" + "," * 20_000 + "\n")
     assert read(reader(), path) == (ID, [["1", "a"]])
+
+
+def test_names_of_rows_without_one_in_the_header_are_refused(tmp_path: Path) -> None:
+    """As R writes them: that the columns are shifted cannot be told from cells without quotes."""
+    (path := tmp_path / "may.tsv").write_text("id\treview\n" + "".join(f"{n}\t1{n}\tgood\n" for n in range(1, 9)))
+    refusal = refused(reader(), path)
+    assert "write a name for that column in front of the header" in str(refusal)
+    (path := tmp_path / "may.csv").write_text("id,review\n1,good, cheap\n2,bad\n3,so, so\n4,no, no\n")
+    assert seen(read(reader(), path)[1]) == [None, ["2", "bad"], None, None]
 
 
 def test_a_header_alone_is_refused(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ GOOD = {
     "between others": json.dumps({"n": 2, "next": None, "tags": ["a"], "of": {"x": [{}]}, "items": ROWS, "end": [1]}),
     "Windows": json.dumps(ROWS, indent=1).replace("\n", "\r\n"),
     "JSON Lines": "\n".join(map(json.dumps, ROWS)) + "\n",
+    "one behind the other, as jq writes them": "\n".join(json.dumps(each, indent=2) for each in ROWS),
+    "without anything between": "".join(map(json.dumps, ROWS)),
 }
 
 
@@ -43,6 +45,10 @@ def test_lists_are_read_however_they_are_written(tmp_path: Path) -> None:
         (path := tmp_path / "may.json").write_text(text, encoding="utf-8", newline="")
         if (found := read(reader(), path)) != TABLE:
             faults.append(f"{kind}: {found}")
+    for indent in (None, 2):  # a single row
+        (path := tmp_path / "may.json").write_text(json.dumps(ROWS[1], indent=indent))
+        if (found := read(reader(), path)) != (["id", "text", "more"], [TABLE[1][1]]):
+            faults.append(f"alone: {found}")
     assert not faults, "\n".join(faults)
 
 
@@ -51,7 +57,10 @@ BAD = {
     "[]": "empty",
     '{"data": []}': "no_rows",
     "7": "no_rows",
-    '{"a": 1}': "no_rows",
+    '{"a": {"0": 1}, "b": {"0": 2}}': "no_rows",  # pandas, by columns
+    '{"a": [1, 2], "b": [3, 4]}': "no_rows",
+    '{"a": 1} x': "json",
+    '{"a": 1} {"b": {"c": 2}}': "no_rows",
     '{"a": [{"x": 1}], "b": [{"x": 1}]}': "several_lists",
     '[{"a": 1}': "json",
     '[{"a": 1} {"a": 2}]': "json",

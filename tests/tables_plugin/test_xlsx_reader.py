@@ -117,10 +117,18 @@ def test_sheets(tmp_path: Path) -> None:
     assert read(path, sheet="june & JULY") == [["id"], ["June & July"]]
     reader = XlsxReader(XlsxReader.Settings())
     read(path, reader)
-    assert reader.describe() == {"format": "xlsx", "sheet": "May", "header_row": 1}
+    assert reader.describe() == {"format": "xlsx", "sheet": "May", "header_row": 1, "other_sheets": ["June & July"]}
     code, words = refused(path, sheet="Juni")
     assert code == "no_sheet"
     assert "“Notes”, “May”, “June & July”" in words
+    workbook["May"].delete_rows(1, 2)
+    workbook["May"].append([None, " "])
+    workbook.save(path)
+    assert read(path) == [["id"], ["June & July"]], "an empty sheet is passed over"
+    workbook["June & July"].delete_rows(1, 2)
+    workbook.save(path)
+    code, words = refused(path)
+    assert (code, "The sheet “May” is empty" in words) == ("empty", True)
 
 
 TABLES: list[tuple[str, list[list[Any]], list[Any]]] = [
@@ -132,6 +140,21 @@ TABLES: list[tuple[str, list[list[Any]], list[Any]]] = [
     ("names", [["id", None, "id", " b "], [1, 2, 3, 4]], [["id", "column 2", "id (2)", "b"], [1, 2, 3, 4]]),
     ("short rows", [["a", "b", "c"], [1], [None, None, 3]], [["a", "b", "c"], [1, None, None], [None, None, 3]]),
     ("a note beside", [["a", "b"], [1, 2], [1, 2, None, "?"]], [["a", "b"], [1, 2], BadRow]),
+    (
+        "titles of two cells",
+        [["X"], ["Date", "May"], [], ["id", "b"], [1, "x"]],
+        [["Date", "May"], ["id", "b"], [1, "x"]],
+    ),
+    (
+        "the same, above a wider table",
+        [["Date", "May"], [], ["id", "b", "c"], [1, "x"]],
+        [["id", "b", "c"], [1, "x", None]],
+    ),
+    (
+        "no titles",
+        [["id", "b", "c"], [1, "x"], [], ["An", "y", "z"]],
+        [["id", "b", "c"], [1, "x", None], ["An", "y", "z"]],
+    ),
     ("not in the corner", [[], [None, "a", "b"], [None, 1, 2]], [["column 1", "a", "b"], [None, 1, 2]]),
 ]
 

@@ -58,6 +58,8 @@ def decode_many(lines: bytes) -> list[Sequence[Json] | BadRow]:
 
 BLANK = " \t\r\n\xa0"
 """What a cell may hold and count as empty to a reader of tables."""
+NULL = "\\N"
+"""How MySQL, PostgreSQL and other databases write a cell without a value."""
 
 
 def is_blank(record: Sequence[Json] | BadRow) -> bool:
@@ -70,11 +72,11 @@ def is_blank(record: Sequence[Json] | BadRow) -> bool:
 def shows_nothing(value: Json) -> bool:
     """Whether a cell holds nothing that anybody could be asked about: no text, or none that can be seen.
 
-    >>> [shows_nothing(each) for each in (None, " \\u200b", "\\ufeff\\u3164", 0, False, ".")]
-    [True, True, True, False, False, False]
+    >>> [shows_nothing(each) for each in (None, " \\u200b", "\\ufeff\\u3164", "\\\\N", 0, False, ".")]
+    [True, True, True, True, False, False, False]
     """
     if type(value) is str:
-        return not value or (not "!" <= value[0] <= "~" and all(map(_unseen, value)))
+        return not value or value == NULL or (not "!" <= value[0] <= "~" and all(map(_unseen, value)))
     return value is None
 
 

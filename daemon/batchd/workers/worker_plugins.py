@@ -19,6 +19,10 @@ from ..file_sink import FileSink
 from ..plugin.catalogue import Catalogue
 from .limits import LOAD_TIMEOUT, limited, note_plugin
 
+_PACKED_OTHERWISE = frozenset({".7z", ".bz2", ".lz4", ".rar", ".tar", ".tbz", ".tgz", ".txz", ".xz", ".z"})
+_UNPACK = "Unpack it and drop what is inside."
+_SAVE = "Save the table as CSV (in Excel: Save As, “CSV UTF-8”) and drop that file."
+
 
 @lru_cache(maxsize=1)
 def _loaded(plugin_dir: str | None, disabled: frozenset[str]) -> Catalogue:
@@ -78,10 +82,10 @@ def reader(spec: PluginSpec, suffix: str) -> Reader[Any]:
         _load_again()
         known = ", ".join(sorted(catalogue.suffixes()))
         what = f"ends in {suffix}" if suffix else "has no ending"
+        advice = _UNPACK if suffix in _PACKED_OTHERWISE else _SAVE
         raise FileRefused(
             "suffix",
-            f"Its name {what}, and batchd does not know how to read that. It reads {known}. "
-            "Save the table as CSV (in Excel: Save As, “CSV UTF-8”) and drop that file.",
+            f"Its name {what}, and batchd does not know how to read that. It reads {known}. {advice}",
         )
     try:
         # A reader stores facts about one file, so each file gets a new one.

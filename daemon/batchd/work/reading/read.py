@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, Any, TypeAlias, cast
 
 from ...columns import free_names
 from ...contracts import PromptBuilder, Reader, Source
@@ -101,7 +101,7 @@ def _read(task: ReadTask, path: Path, table: OpenedFile, progress: Progress) -> 
         blocks = (list(again.rows(checked(block, whole, table.reader))) for block in blocks)
         columns = again.columns
     named = matched(columns, builder.needs())
-    _needed(named, columns, builder.needs())
+    _needed(named, columns, builder.needs(), table.describe())
     _needed_later(task.steps, columns, builder.columns)
     kept = _Filled(table, blocks, len(columns), progress)
     parts = _kept(kept, named, builder.unique, task)
@@ -211,13 +211,19 @@ def _columns(header: Sequence[str]) -> Sequence[str]:
     return header
 
 
-def _needed(named: Sequence[str], columns: Sequence[str], needed: Iterable[str]) -> None:
+def _needed(named: Sequence[str], columns: Sequence[str], needed: Iterable[str], reading: Mapping[str, Json]) -> None:
     missing = [name for name in needed if name not in named]
     if missing:
         missing_names = ", ".join(f"“{shown(name)}”" for name in missing)
         known_names = ", ".join(f"“{shown(name)}”" for name in columns[:20])
         meant = nearest(missing[0], columns)
         hint = f"Did you mean “{shown(meant)}”? " if meant else ""
+        others = ", ".join(f"“{shown(str(name))}”" for name in cast("list[Json]", reading.get("other_sheets") or []))
+        if others:
+            hint += (
+                f"This is the sheet “{shown(str(reading.get('sheet')))}”, and there are others: {others}. "
+                "If the table is in one of them, move that to the front. "
+            )
         raise FileRefused(
             "columns",
             f"The question about each row needs the column {missing_names}, and this file does not have it. "
