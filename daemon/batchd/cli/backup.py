@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import click
 
-from .call import Call, json_option, pass_call
+from .call import Call, echo_json, json_option, pass_call
 
 
 @click.command()
@@ -41,7 +40,7 @@ def backup(call: Call, target: Path, *, force: bool, finished: bool, as_json: bo
             "hidden": list(done.hidden),
             "replaced": done.replaced,
         }
-        click.echo(json.dumps(record, indent=2))
+        echo_json(record)
         return
     from ..status.formatting import count
 
@@ -82,7 +81,7 @@ def restore(call: Call, source: Path, *, as_json: bool) -> None:
             "batches": done.batches,
             "hidden": list(done.hidden),
         }
-        click.echo(json.dumps(record, indent=2))
+        echo_json(record)
         return
     from ..status.formatting import count
 

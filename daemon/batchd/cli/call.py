@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,18 @@ class Call:
         from ..config.locations import find_config
 
         return find_config(self.config)
+
+    @property
+    def config_path_if_any(self) -> Path | None:
+        """The same, None where there is none and none was named: the installed plugins are there all the same."""
+        from ..errors import ConfigError
+
+        try:
+            return self.config_path
+        except ConfigError:
+            if self.config is not None:
+                raise
+            return None
 
     def places(self) -> Places:
         """The folders, without checking the rest of the config."""
@@ -71,6 +84,23 @@ pass_call = click.make_pass_decorator(Call)
 json_option = click.option(
     "--json", "as_json", cls=Option, is_flag=True, help="For machines: JSON, to which keys are only added."
 )
+
+
+def echo_json(value: object) -> None:
+    """Print for machines."""
+    import json
+
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def echo_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print columns as wide as their longest cell."""
+    from ..status.formatting import clean
+
+    widths = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
+    for number, row in enumerate((heads, *rows)):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        click.echo(click.style(clean(line), bold=True) if number == 0 else clean(line))
 
 
 def log_level_option(function: click.decorators.FC) -> click.decorators.FC:

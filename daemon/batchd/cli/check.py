@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING
 
 import click
 
 from ..status.formatting import clean
-from .call import Call, json_option, pass_call
+from .call import Call, echo_json, json_option, pass_call
 
 if TYPE_CHECKING:
     from .checks import CheckResult
@@ -71,7 +70,7 @@ def check(call: Call, *, offline: bool, as_json: bool) -> int:
             "offline": offline,
             "results": [{"subject": result.subject, "level": result.level, "text": result.text} for result in results],
         }
-        click.echo(json.dumps(record, ensure_ascii=False, indent=2))
+        echo_json(record)
     else:
         unchecked = any("was not checked" in result.text for result in results if result.level == "note")
         click.echo(f"\n{_sum(len(wrong), offline=offline, unchecked=unchecked)}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from ..errors import ConfigError
-from .call import Call, json_option, pass_call
+from .call import Call, echo_json, json_option, pass_call
 
 
 @click.group()
@@ -33,7 +32,10 @@ def get_key(call: Call, key: str, *, as_json: bool) -> None:
     from ..config.edit import get
 
     value = get(call.config_path, key)
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str) if as_json else _as_toml(value))
+    if as_json:
+        echo_json(value)
+    else:
+        click.echo(_as_toml(value))
 
 
 @config.command("set")
@@ -73,7 +75,7 @@ def set_key(call: Call, key: str, value: str, *, as_json: bool) -> None:
             "warnings": list(change.config.warnings),
             "daemon_running": daemon is not None,
         }
-        click.echo(json.dumps(record, ensure_ascii=False, indent=2, default=str))
+        echo_json(record)
         return
     click.echo(change.sentence)
     for warning in change.config.warnings:

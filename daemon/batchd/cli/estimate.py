@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .call import Call, Option, json_option, pass_call
+from .call import Call, Option, echo_json, json_option, pass_call
 
 if TYPE_CHECKING:
     from ..app.estimating.estimate import Estimate
@@ -111,7 +110,7 @@ def _show(made: Estimate, *, as_json: bool) -> None:
     if as_json:
         from ..app.estimating.record import record
 
-        click.echo(json.dumps(record(made), ensure_ascii=False, indent=2))
+        echo_json(record(made))
     elif sys.stdout.isatty():
         from rich.console import Console
 

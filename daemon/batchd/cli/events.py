@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from ..status.formatting import clean, local_time
-from .call import Call, json_option, pass_call
+from .call import Call, echo_json, json_option, pass_call
 from .naming import complete_any
 
 _COLOURS = {"warning": "yellow", "error": "red"}
@@ -33,7 +31,7 @@ def events(call: Call, job: str, *, as_json: bool) -> None:
 
     told = story(call.places().state, job)
     if as_json:
-        click.echo(json.dumps([record(each) for each in told], ensure_ascii=False, indent=2))
+        echo_json([record(each) for each in told])
         return
     for each in told:
         first, *rest = clean(each.sentence).splitlines() or [""]

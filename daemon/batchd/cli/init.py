@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.resources
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..status.formatting import join
-from .call import Call, json_option, pass_call
+from .call import Call, echo_json, json_option, pass_call
 
 if TYPE_CHECKING:
     from ..config.load import Config
@@ -54,7 +53,7 @@ def init(
             "folders_made": [str(each) for each in made],
             "next": [command for command, _ in steps],
         }
-        click.echo(json.dumps(record, ensure_ascii=False, indent=2))
+        echo_json(record)
         return
     click.echo(f"Wrote {path}." if written else f"{path} exists already and was not changed.")
     if not written and wanted[1]:

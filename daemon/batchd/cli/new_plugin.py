@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
@@ -10,9 +9,8 @@ from pathlib import Path
 
 import click
 
-from ..errors import ConfigError
 from ..status.formatting import count
-from .call import Call, json_option, pass_call
+from .call import Call, echo_json, json_option, pass_call
 
 ROLES = ("reader", "prompt", "provider", "live", "sink", "observer", "executor", "command")
 
@@ -67,7 +65,7 @@ def new_plugin(call: Call, name: str, *, role: str, file: bool, as_json: bool) -
             "configuration": plugin.toml,
             "plugin_dir": to_set,
         }
-        click.echo(json.dumps(record, ensure_ascii=False, indent=2))
+        echo_json(record)
         return
     click.echo(f"Wrote {count(len(written), 'file')} in {folder}:")
     for path in written:
@@ -89,11 +87,8 @@ def _plugin_dir(call: Call) -> tuple[Path, str | None]:
     """The folder for a single file, and what to set `plugin_dir` to if it is not set."""
     from ..config.locations import plugin_folder
 
-    try:
-        path = call.config_path
-    except ConfigError:
-        if call.config is not None:
-            raise
+    path = call.config_path_if_any
+    if path is None:
         return Path.cwd() / "plugins.d", "plugins.d"
     folder = plugin_folder(path)
     return (folder, None) if folder is not None else (path.absolute().parent / "plugins.d", "plugins.d")

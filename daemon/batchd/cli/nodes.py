@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import asdict
 
 import click
 
 from ..status.formatting import clean, count
-from .call import Call, json_option, pass_call
+from .call import Call, echo_json, json_option, pass_call
 
 NOT_AVAILABLE = 5
 
@@ -42,7 +41,7 @@ def nodes(call: Call, *, as_json: bool) -> int:
                 {**asdict(node), "running": list(node.running), "fault": node.fault or None} for node in found.nodes
             ],
         }
-        click.echo(json.dumps(record, ensure_ascii=False, indent=2))
+        echo_json(record)
         return NOT_AVAILABLE if trouble else 0
     if not found.nodes and not trouble:
         click.echo(f"Workers run on this machine alone: {count(found.number, 'task')} at a time.")

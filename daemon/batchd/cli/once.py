@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .call import Call, json_option, log_level_option, pass_call
+from .call import Call, echo_json, json_option, log_level_option, pass_call
 from .folding import for_stream
 from .run import log_format_option, workers_option
 
@@ -90,7 +89,7 @@ def once(
             "interrupted": outcome.interrupted,
             "jobs": [job.record()["job"] for job in jobs],
         }
-        click.echo(json.dumps(record, ensure_ascii=False, indent=2))
+        echo_json(record)
         return outcome.exit_status
     for line in _lines(jobs, interrupted=outcome.interrupted):
         click.echo(line if line.startswith("  ") else for_stream(line, sys.stdout))

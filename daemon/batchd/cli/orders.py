@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..status.formatting import clean
-from .call import Call, json_option, pass_call
+from .call import Call, echo_json, json_option, pass_call
 from .folding import for_stream
 from .naming import complete_any, complete_unfinished
 
@@ -195,7 +194,7 @@ def leave(call: Call, orders: Sequence[Order], *, as_json: bool, answer_within: 
     within = answer_within or ANSWER_WITHIN
     outcomes = leave_orders(call.places().state, orders, Sender.on_the_command_line(), answer_within=within)
     if as_json:
-        click.echo(json.dumps([each.record() for each in outcomes], ensure_ascii=False, indent=2))
+        echo_json([each.record() for each in outcomes])
     else:
         for each in outcomes:
             text = clean(each.text)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ConfigError
 from ..status.formatting import clean, count
-from .call import Call, json_option, pass_call
+from .call import Call, echo_json, echo_table, json_option, pass_call
 
 if TYPE_CHECKING:
     from ..plugin.catalogue import Catalogue
@@ -31,16 +28,9 @@ def plugins(call: Call, *, as_json: bool) -> None:
     from ..config.checking.rehearsing import loaded_plugins
     from ..plugin.catalogue import Role
 
-    path = None
-    try:
-        path = call.config_path
-    except ConfigError:
-        if call.config is not None:
-            raise
-        # Without a configuration there is no plugin_dir, and the installed plugins can still be listed.
-    catalogue = loaded_plugins(path)
+    catalogue = loaded_plugins(call.config_path_if_any)
     if as_json:
-        click.echo(json.dumps(_record(catalogue), ensure_ascii=False, indent=2))
+        echo_json(_record(catalogue))
         return
     rows = [
         (offer.role.noun, offer.kind, offer.plugin, offer.distribution or offer.where)
@@ -51,7 +41,7 @@ def plugins(call: Call, *, as_json: bool) -> None:
         (each.plugin, each.distribution or each.where) for each in catalogue.offers if each.role is Role.SERVICE
     )
     rows += [(Role.SERVICE.noun, f"{number} (batchd services)", *whose) for whose, number in served.items()]
-    _echo_table(("role", "kind", "plugin", "from"), rows)
+    echo_table(("role", "kind", "plugin", "from"), rows)
     broken = catalogue.broken
     if broken:
         click.echo(f"\n{count(len(broken), 'plugin')} cannot be used:")
@@ -73,42 +63,13 @@ def _record(catalogue: Catalogue) -> dict[str, object]:
 
     return {
         "install": install_line(Environment.here(), "batchd-NAME"),
-        "offers": [
-            {
-                "role": offer.role,
-                "kind": offer.kind,
-                "plugin": offer.plugin,
-                "distribution": offer.distribution or None,
-                "where": offer.where,
-            }
-            for offer in catalogue.offers
-        ],
-        "broken": [
-            {
-                "plugin": each.plugin,
-                "distribution": each.distribution or None,
-                "where": each.where,
-                "role": each.role,
-                "kinds": list(each.kinds),
-                "reason": each.reason,
-            }
-            for each in catalogue.broken
-        ],
-        "disabled": [
-            {
-                "plugin": each.plugin,
-                "distribution": each.distribution or None,
-                "where": each.where,
-                "role": each.role,
-                "kind": each.kind,
-            }
-            for each in catalogue.disabled
-        ],
+        "offers": [_facts(each, "role", "kind") for each in catalogue.offers],
+        "broken": [_facts(each, "role", "kinds", "reason") for each in catalogue.broken],
+        "disabled": [_facts(each, "role", "kind") for each in catalogue.disabled],
     }
 
 
-def _echo_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
-    for number, row in enumerate((heads, *rows)):
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        click.echo(click.style(clean(line), bold=True) if number == 0 else clean(line))
+def _facts(each: Any, *names: str) -> dict[str, object]:
+    """These of it, and where it comes from."""
+    facts = {name: getattr(each, name) for name in ("plugin", "where", *names)}
+    return {**facts, "distribution": each.distribution or None}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..status.formatting import clean, count
-from .call import json_option
+from .call import echo_json, json_option
 
 if TYPE_CHECKING:
     from ..work.review import Reviewed
@@ -35,7 +34,10 @@ def review(file: Path, *, as_json: bool) -> None:
     from ..work.review import read_review
 
     reviewed = read_review(file)
-    click.echo(json.dumps(_record(reviewed), ensure_ascii=False, indent=2) if as_json else "\n".join(_lines(reviewed)))
+    if as_json:
+        echo_json(_record(reviewed))
+    else:
+        click.echo("\n".join(_lines(reviewed)))
 
 
 def _record(reviewed: Reviewed) -> dict[str, object]:

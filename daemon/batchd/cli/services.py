@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ConfigError
 from ..status.formatting import clean
-from .call import Call, json_option, pass_call
+from .call import Call, echo_json, echo_table, json_option, pass_call
 
 if TYPE_CHECKING:
     from ..config.service_table import ServiceTable
-    from ..plugin.catalogue import Catalogue
 
 HEADS = ("name", "asked in", "window", "requests", "file", "discount", "plugin", "read")
 _ASKED = {"batch": "batches", "live": "live calls", "auto": "batches if it has them"}
@@ -37,26 +35,27 @@ def services(call: Call, name: str | None, *, markdown: bool, as_json: bool) -> 
       batchd services
       batchd services groq
     """
+    from ..config.checking.rehearsing import loaded_plugins
     from ..config.services import all_services, service_named
 
-    catalogue = _catalogue(call)
+    catalogue = loaded_plugins(call.config_path_if_any, making=False)
     if name is not None:
         table = service_named(catalogue, name)
-        click.echo(json.dumps(record(name, table), ensure_ascii=False, indent=2) if as_json else in_full(name, table))
+        if as_json:
+            echo_json(record(name, table))
+        else:
+            click.echo(in_full(name, table))
         return
     known = all_services(catalogue)
     if as_json:
         records = [record(each, table) for each, table in known.items()]
-        click.echo(json.dumps({"services": records}, ensure_ascii=False, indent=2))
+        echo_json({"services": records})
         return
     rows = [row(each, table) for each, table in known.items()]
     if markdown:
         click.echo(as_markdown(known), nl=False)
         return
-    widths = [max(len(cell) for cell in column) for column in zip(HEADS, *rows, strict=True)]
-    for number, cells in enumerate((HEADS, *rows)):
-        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-        click.echo(click.style(clean(line), bold=True) if number == 0 else clean(line))
+    echo_table(HEADS, rows)
     click.echo("\nAll that is known of one: batchd services NAME. To begin with one: batchd init --service NAME")
 
 
@@ -130,16 +129,3 @@ def as_markdown(known: Mapping[str, ServiceTable]) -> str:
     for number, name in enumerate(known, start=2):
         rows[number] = (f"`{name}`", *rows[number][1:])
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
-
-
-def _catalogue(call: Call) -> Catalogue:
-    from ..config.checking.rehearsing import loaded_plugins
-
-    path = None
-    try:
-        path = call.config_path
-    except ConfigError:
-        if call.config is not None:
-            raise
-        # Without a configuration there is no plugin_dir, and the installed plugins are still there.
-    return loaded_plugins(path, making=False)

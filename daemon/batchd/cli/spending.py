@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..status.formatting import clean, count, money, short_count
-from .call import Call, Option, as_moment, json_option, pass_call
+from .call import Call, Option, as_moment, echo_json, json_option, pass_call
 from .folding import for_stream
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def spending(call: Call, by: str, since: float | None, *, as_csv: bool, as_json:
         return
     limits = spent.limits(places, time.time())
     if as_json:
-        click.echo(json.dumps(spent.records(by, sums, limits, places.currency), ensure_ascii=False, indent=2))
+        echo_json(spent.records(by, sums, limits, places.currency))
         return
     if not sums:
         click.echo("Nothing was spent in that time.")

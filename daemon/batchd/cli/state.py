@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from .call import Call, json_option, pass_call
+from .call import Call, echo_json, json_option, pass_call
 
 
 @click.group()
@@ -26,7 +24,7 @@ def path(call: Call, *, as_json: bool) -> None:
     """
     places = call.places()
     if as_json:
-        click.echo(json.dumps({"folder": str(places.state), "database": str(places.database)}, indent=2))
+        echo_json({"folder": str(places.state), "database": str(places.database)})
         return
     click.echo(str(places.database))
 
@@ -58,7 +56,7 @@ def adopt(call: Call, *, as_json: bool) -> None:
             }
             for each in found
         ]
-        click.echo(json.dumps({"adopted": records}, indent=2))
+        echo_json({"adopted": records})
         return
     for each in found:
         done = f"; its answers were delivered: {each.delivered}" if each.delivered else ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .call import Call, Option, as_moment, json_option, pass_call
+from .call import Call, Option, as_moment, echo_json, json_option, pass_call
 from .naming import complete_any
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _show(survey: Overview | JobDetails, *, as_json: bool, limit: int | None) ->
     from ..status.overview import Overview
 
     if as_json:
-        click.echo(json.dumps(survey.record(), ensure_ascii=False, indent=2))
+        echo_json(survey.record())
     elif isinstance(survey, Overview) and sys.stdout.isatty():
         from rich.console import Console
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..status.formatting import clean, count, join
-from .call import Call, Option, json_option, pass_call
+from .call import Call, Option, echo_json, json_option, pass_call
 
 if TYPE_CHECKING:
     from ..app.estimating.trying import TryPlan
@@ -93,7 +92,7 @@ def try_(
     from .try_lines import exit_status, lines, record
 
     if as_json:
-        click.echo(json.dumps(record(plan, tried), ensure_ascii=False, indent=2))
+        echo_json(record(plan, tried))
     elif sys.stdout.isatty():
         from rich.console import Console
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from .call import Call, Option, json_option, pass_call
+from .call import Call, Option, echo_json, json_option, pass_call
 
 
 @click.group()
@@ -41,13 +39,13 @@ def token(call: Call, *, read_only: bool, remove: bool, as_json: bool) -> None:
     if remove:
         removed = remove_token(state, role)
         if as_json:
-            click.echo(json.dumps({"role": role.value, "removed": removed}, indent=2))
+            echo_json({"role": role.value, "removed": removed})
         else:
             click.echo("It lets nobody in any more." if removed else "There was none.")
         return
     made = make_token(state, role)
     if as_json:
-        click.echo(json.dumps({"role": role.value, "token": made}, indent=2))
+        echo_json({"role": role.value, "token": made})
         return
     click.echo(made)
     if role is WebRole.READ:

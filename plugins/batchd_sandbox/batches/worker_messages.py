@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .faults import Order
+from ..faults.table import Order
 
 
 @dataclass(frozen=True, slots=True)

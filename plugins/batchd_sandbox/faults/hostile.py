@@ -9,7 +9,7 @@ from functools import cache
 
 from aiohttp import web
 
-from .context import answer
+from ..calls.context import answer
 
 _BOMB = 100_000_000
 _MANY, _LONG = 1_000_000, 50_000_000

@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from .answering import ChatRequest, EmbeddingsRequest, Request, ResponsesRequest, unreadable_body
-from .refusals import Refusal
+from ..answers.answering import ChatRequest, EmbeddingsRequest, Request, ResponsesRequest, unreadable_body
+from ..refusals import Refusal
 from .worker_messages import BatchError
 
 Body = TypeVar("Body")

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from .fault_orders import Orders
-from .faults import Order
-from .refusals import Refusal
-from .runner import Runner
-from .settings import SandboxSettings
-from .store import Store
+from ..faults.orders import Orders
+from ..faults.table import Order
+from ..refusals import Refusal
+from ..batches.runner import Runner
+from ..settings import SandboxSettings
+from ..store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from .answering import ENDPOINTS, AnswerFaults, Request, unreadable_body
+from ..answers.answering import ENDPOINTS, AnswerFaults, Request, unreadable_body
 from .context import CONTEXT, ORDER, Context, answer, json_body, new_id
-from .refusals import Refusal, no_such_model, ordered_refusal
+from ..refusals import Refusal, no_such_model, ordered_refusal
 
 _DECODERS: dict[str, msgspec.json.Decoder[Request]] = {
     path: msgspec.json.Decoder(endpoint.request) for path, endpoint in ENDPOINTS.items()

@@ -12,8 +12,8 @@ from typing import TypeVar
 from aiohttp import web
 
 from .context import CONTEXT
-from .records import BatchRecord, FileRecord
-from .refusals import no_such_batch, no_such_file
+from ..records import BatchRecord, FileRecord
+from ..refusals import no_such_batch, no_such_file
 
 ACCOUNT = web.RequestKey("account", str)
 RecordT = TypeVar("RecordT", FileRecord, BatchRecord)

@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 
 from . import output_lines
-from .answering import ENDPOINTS, HALF_PAIR, Answer, AnswerFaults, Request, prompt_tokens
-from .fault_orders import marker_forms
-from .faults import Order
-from .line_faults import LineFaults, answer_faults, in_lines, refusal_for
+from ..answers.answering import ENDPOINTS, HALF_PAIR, Answer, AnswerFaults, Request, prompt_tokens
+from ..faults.orders import marker_forms
+from ..faults.table import Order
+from ..faults.of_lines import LineFaults, answer_faults, in_lines, refusal_for
 from .line_files import LineFile, shuffled_ranks
 from .lines import REPORTED_ERRORS, BadBody, LineReader, LineRefused
-from .refusals import Refusal, refused_for
-from .shapes import named_in, played
+from ..refusals import Refusal, refused_for
+from ..answers.shapes import named_in, played
 from .worker_messages import BatchError, Executed, ExecuteJob, Outcome
 
 _BLOCK = 1 << 20

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from .answering import AnswerFaults
-from .fault_orders import in_share, marker_forms
-from .faults import Order
-from .refusals import Refusal, ordered_refusal, refused_for, refused_param
-from .worker_messages import LineOrder
+from ..answers.answering import AnswerFaults
+from .orders import in_share, marker_forms
+from .table import Order
+from ..refusals import Refusal, ordered_refusal, refused_for, refused_param
+from ..batches.worker_messages import LineOrder
 
 
 class LineFaults:

@@ -6,13 +6,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from .accounts import is_own_file, only_own, own
-from .answering import ENDPOINTS
+from ..answers.answering import ENDPOINTS
 from .connections import reset
 from .context import CONTEXT, ORDER, answer, json_body, new_id, page_limit, page_of
-from .file_calls import BATCH_LIFETIME
-from .lifecycle import answered_share, shown_counts
-from .records import BatchRecord, BatchView, Status
-from .refusals import Refusal, invalid_value, missing_parameter, no_such_batch, no_such_file
+from .of_files import BATCH_LIFETIME
+from ..batches.lifecycle import answered_share, shown_counts
+from ..records import BatchRecord, BatchView, Status
+from ..refusals import Refusal, invalid_value, missing_parameter, no_such_batch, no_such_file
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from .refusals import Refusal
+from ..refusals import Refusal
 
 _encode = msgspec.json.encode
 

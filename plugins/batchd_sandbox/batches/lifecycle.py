@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .records import BatchRecord, Counts, Status
+from ..records import BatchRecord, Counts, Status
 
 VALIDATING_SHARE = 0.1
 IN_PROGRESS_SHARE = 0.75

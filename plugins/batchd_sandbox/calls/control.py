@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 from .context import CONTEXT, answer, json_body
-from .fault_grammar import FaultNotUnderstood
-from .ledger import collect, distinct
-from .listening import LISTENER
-from .refusals import Refusal
+from ..faults.grammar import FaultNotUnderstood
+from ..ledger import collect, distinct
+from ..listening import LISTENER
+from ..refusals import Refusal
 
 if TYPE_CHECKING:
     from aiohttp import web

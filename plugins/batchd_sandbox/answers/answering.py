@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from .refusals import Refusal, missing_parameter
+from ..refusals import Refusal, missing_parameter
 from .responder import Message, respond, tokens_in
 
 CONTEXT_TOKENS = 128_000

@@ -1,0 +1,3 @@
+"""The faults that can be ordered: their table, how they are written, and whom they meet."""
+
+from __future__ import annotations
