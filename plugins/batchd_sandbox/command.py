@@ -13,8 +13,8 @@ from typing import Any
 
 import click
 
-from . import faults
-from .fault_grammar import parse
+from .faults import table as faults
+from .faults.grammar import parse
 from .settings import DEFAULT_MODELS, SandboxSettings, duration
 
 

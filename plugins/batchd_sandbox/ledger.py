@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from .lifecycle import true_counts
+from .batches.lifecycle import true_counts
+from .batches.worker_messages import Outcome
 from .records import BatchRecord
 from .store import Store
-from .worker_messages import Outcome
 
 _PASS = 500_000
 """The most custom_ids in memory at once; more are compared in several passes."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from .faults import Order
-from .worker_messages import Outcome
+from .batches.worker_messages import Outcome
+from .faults.table import Order
 
 COMPLETION_WINDOW = 24 * 3600
 

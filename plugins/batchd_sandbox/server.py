@@ -9,20 +9,24 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from . import accounts, batch_calls, control_calls, file_calls, live_calls
-from .accounts import ACCOUNT
-from .connections import reset, send_endless
-from .context import CONTEXT, ORDER, Context, new_id, refuse
-from .fault_orders import Orders
-from .faults import Order
-from .file_shapes import SHAPES_OF_FILES
-from .hostile import HOSTILE
+from .batches.runner import Runner
+from .batches.worker_process import Process, Worker
+from .calls import accounts
+from .calls import control as control_calls
+from .calls import live as live_calls
+from .calls import of_batches as batch_calls
+from .calls import of_files as file_calls
+from .calls.accounts import ACCOUNT
+from .calls.connections import reset, send_endless
+from .calls.context import CONTEXT, ORDER, Context, new_id, refuse
+from .faults.file_shapes import SHAPES_OF_FILES
+from .faults.hostile import HOSTILE
+from .faults.orders import Orders
+from .faults.table import Order
 from .listening import LISTENER, Listener
 from .refusals import Refusal, no_key, no_such_batch, no_such_file, ordered_refusal, refused_for, wrong_key
-from .runner import Runner
 from .settings import SandboxSettings
 from .store import Store
-from .worker_process import Process, Worker
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

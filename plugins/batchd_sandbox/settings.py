@@ -32,7 +32,7 @@ class SandboxSettings:
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     """Empty: any key is accepted, also none."""
     accounts: bool = False
-    """Each account knows its own files and batches only; see `accounts`."""
+    """Each account knows its own files and batches only; see `calls.accounts`."""
     latency: float = 2.0
     """The time from create to completed."""
     instant: bool = False

@@ -15,10 +15,10 @@ from typing import Any
 
 import msgspec
 
+from .batches.worker_messages import Outcome
 from .database import lock_folder, open_database
-from .faults import Order
+from .faults.table import Order
 from .records import BatchRecord, FileRecord, Status
-from .worker_messages import Outcome
 
 _FILES = """
 select * from files where deleted_at is null and (expires_at is null or expires_at > :now)

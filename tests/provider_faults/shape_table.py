@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchd_sandbox.shapes import SHAPES
+from batchd_sandbox.answers.shapes import SHAPES
 
 PAGE = Path(__file__).parents[2] / "docs/answers.md"
 BEGIN, END = "<!-- shapes: begin -->", "<!-- shapes: end -->"

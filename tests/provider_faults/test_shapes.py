@@ -15,9 +15,9 @@ from batchd.domain.routing import PluginSpec
 from batchd.model import Limits
 from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import UNIT, Price
-from batchd_sandbox.responder import Message, respond
-from batchd_sandbox.shapes import SHAPES
-from batchd_sandbox.shapes.usage import USAGE
+from batchd_sandbox.answers.responder import Message, respond
+from batchd_sandbox.answers.shapes import SHAPES
+from batchd_sandbox.answers.shapes.usage import USAGE
 
 from ..engine.conftest import route
 from .conftest import MakePair, Pair

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import aiohttp
 import openai
 
+from batchd_sandbox.batches.worker_process import Process
 from batchd_sandbox.server import serving
 from batchd_sandbox.settings import SandboxSettings
-from batchd_sandbox.worker_process import Process
 
 if TYPE_CHECKING:
     from openai.types import Batch

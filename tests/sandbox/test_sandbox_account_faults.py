@@ -6,7 +6,7 @@ import openai
 import pytest
 from sandbox_kit import Running, request_line, request_lines
 
-from batchd_sandbox.fault_grammar import FaultNotUnderstood, parse
+from batchd_sandbox.faults.grammar import FaultNotUnderstood, parse
 from batchd_sandbox.refusals import ACCOUNT_REASONS
 
 pytestmark = pytest.mark.slow

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from batchd_sandbox.command import sandbox as command
-from batchd_sandbox.fault_grammar import FaultNotUnderstood, parse
-from batchd_sandbox.fault_orders import marker_forms
-from batchd_sandbox.faults import CALLS, FAULTS, STATUS, table
+from batchd_sandbox.faults.grammar import FaultNotUnderstood, parse
+from batchd_sandbox.faults.orders import marker_forms
+from batchd_sandbox.faults.table import CALLS, FAULTS, STATUS, table
 from batchd_sandbox.settings import duration
 
 

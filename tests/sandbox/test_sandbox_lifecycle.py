@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchd_sandbox.fault_grammar import parse
-from batchd_sandbox.lifecycle import Become, Execute, Wait, answered_share, next_step, shown_counts
+from batchd_sandbox.batches.lifecycle import Become, Execute, Wait, answered_share, next_step, shown_counts
+from batchd_sandbox.batches.worker_messages import BatchError, Outcome
+from batchd_sandbox.faults.grammar import parse
 from batchd_sandbox.records import TERMINAL, BatchRecord, Status
-from batchd_sandbox.worker_messages import BatchError, Outcome
 
 BORN = BatchRecord("batch_1", 100.0, "file-1", "/v1/chat/completions", None, latency=10.0)
 DONE = Outcome(share=1.0, total=10, completed=8, failed=2)

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 import batchd_sandbox
-from batchd_sandbox.answering import ChatRequest, answer_chat
-from batchd_sandbox.responder import Message, requested_labels, respond, tokens_in
+from batchd_sandbox.answers.answering import ChatRequest, answer_chat
+from batchd_sandbox.answers.responder import Message, requested_labels, respond, tokens_in
 
 LABELS = "You label product reviews. Answer as SENTIMENT|PUNCTUALITY|QUALITY."
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import msgspec
 
-from . import output_lines
 from ..answers.answering import ENDPOINTS, HALF_PAIR, Answer, AnswerFaults, Request, prompt_tokens
+from ..answers.shapes import named_in, played
+from ..faults.of_lines import LineFaults, answer_faults, in_lines, refusal_for
 from ..faults.orders import marker_forms
 from ..faults.table import Order
-from ..faults.of_lines import LineFaults, answer_faults, in_lines, refusal_for
+from ..refusals import Refusal, refused_for
+from . import output_lines
 from .line_files import LineFile, shuffled_ranks
 from .lines import REPORTED_ERRORS, BadBody, LineReader, LineRefused
-from ..refusals import Refusal, refused_for
-from ..answers.shapes import named_in, played
 from .worker_messages import BatchError, Executed, ExecuteJob, Outcome
 
 _BLOCK = 1 << 20

@@ -7,11 +7,11 @@ import logging
 import time
 from dataclasses import replace
 
-from .execution import enqueued_token_limit
-from .lifecycle import Become, Execute, Wait, next_step
 from ..records import BatchRecord, FileRecord, Status
 from ..settings import SandboxSettings
 from ..store import Store
+from .execution import enqueued_token_limit
+from .lifecycle import Become, Execute, Wait, next_step
 from .worker_messages import BatchError, ExecuteJob, LineOrder, Outcome
 from .worker_process import JobFailed, Worker, WorkerGone
 

@@ -57,7 +57,7 @@ class Worker:
 
     def _started(self) -> Process:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "batchd_sandbox.worker"],
+            [sys.executable, "-P", "-m", "batchd_sandbox.batches.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # The same import path as here, also for modules that are not installed.

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from .context import CONTEXT
 from ..records import BatchRecord, FileRecord
 from ..refusals import no_such_batch, no_such_file
+from .context import CONTEXT
 
 ACCOUNT = web.RequestKey("account", str)
 RecordT = TypeVar("RecordT", FileRecord, BatchRecord)

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from ..batches.runner import Runner
 from ..faults.orders import Orders
 from ..faults.table import Order
 from ..refusals import Refusal
-from ..batches.runner import Runner
 from ..settings import SandboxSettings
 from ..store import Store
 

@@ -6,11 +6,11 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from .context import CONTEXT, answer, json_body
 from ..faults.grammar import FaultNotUnderstood
 from ..ledger import collect, distinct
 from ..listening import LISTENER
 from ..refusals import Refusal
+from .context import CONTEXT, answer, json_body
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -11,8 +11,8 @@ import msgspec
 from aiohttp import web
 
 from ..answers.answering import ENDPOINTS, AnswerFaults, Request, unreadable_body
-from .context import CONTEXT, ORDER, Context, answer, json_body, new_id
 from ..refusals import Refusal, no_such_model, ordered_refusal
+from .context import CONTEXT, ORDER, Context, answer, json_body, new_id
 
 _DECODERS: dict[str, msgspec.json.Decoder[Request]] = {
     path: msgspec.json.Decoder(endpoint.request) for path, endpoint in ENDPOINTS.items()

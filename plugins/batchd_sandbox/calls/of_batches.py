@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from .accounts import is_own_file, only_own, own
 from ..answers.answering import ENDPOINTS
-from .connections import reset
-from .context import CONTEXT, ORDER, answer, json_body, new_id, page_limit, page_of
-from .of_files import BATCH_LIFETIME
 from ..batches.lifecycle import answered_share, shown_counts
 from ..records import BatchRecord, BatchView, Status
 from ..refusals import Refusal, invalid_value, missing_parameter, no_such_batch, no_such_file
+from .accounts import is_own_file, only_own, own
+from .connections import reset
+from .context import CONTEXT, ORDER, answer, json_body, new_id, page_limit, page_of
+from .of_files import BATCH_LIFETIME
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from aiohttp import BodyPartReader, web
 
-from .accounts import only_own, own
-from .connections import reset, send, send_short
-from .context import CONTEXT, ORDER, answer, new_id, page_limit, page_of
 from ..faults.file_shapes import SHAPES_OF_FILES
 from ..records import FileRecord
 from ..refusals import Refusal, invalid_value, missing_parameter, no_such_file
+from .accounts import only_own, own
+from .connections import reset, send, send_short
+from .context import CONTEXT, ORDER, answer, new_id, page_limit, page_of
 
 LARGEST = 512 * 1024 * 1024
 BATCH_LIFETIME = 30 * 24 * 3600

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from .table import ALWAYS, FAULTS, STATUS, Fault, Order
 from ..refusals import ACCOUNT_REASONS
 from ..settings import duration
+from .table import ALWAYS, FAULTS, STATUS, Fault, Order
 
 
 class FaultNotUnderstood(ValueError):

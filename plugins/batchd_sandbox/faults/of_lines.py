@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 
 from ..answers.answering import AnswerFaults
+from ..batches.worker_messages import LineOrder
+from ..refusals import Refusal, ordered_refusal, refused_for, refused_param
 from .orders import in_share, marker_forms
 from .table import Order
-from ..refusals import Refusal, ordered_refusal, refused_for, refused_param
-from ..batches.worker_messages import LineOrder
 
 
 class LineFaults:

@@ -8,9 +8,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from ..store import Store
 from .grammar import parse
 from .table import Order
-from ..store import Store
 
 
 @dataclass(slots=True)
