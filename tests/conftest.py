@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -45,6 +46,8 @@ settings.load_profile("batchd")
 metadata.entry_points = functools.cache(metadata.entry_points)
 
 MEMORY = Path("/dev/shm")
+NOT_FAST = "not slow and not speed and not outside"
+"""What `make test-fast` runs."""
 
 
 def _put_temporary_files_into_memory() -> None:
@@ -67,11 +70,21 @@ def pytest_make_parametrize_id(config: Any, val: object, argname: str) -> str | 
     return str(getattr(val, "__qualname__", None) or val) if callable(val) else None
 
 
+_LEFT_OUT = re.compile(r"^pytestmark = \[?pytest\.mark\.(slow|speed|outside)\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`make test-fast` does not import files that have nothing for it: they need the largest packages of all."""
+    if config.getoption("markexpr") != NOT_FAST or collection_path.suffix != ".py":
+        return None
+    return True if _LEFT_OUT.search(collection_path.read_text("utf-8")) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what cannot be marked where it stands; slow tests first, so that none is left to one process at the end."""
     for item in items:
-        # Memory is measured over many rows. Some of these come from the conformance kit.
-        if item.name.startswith("test_memory_does_not_grow"):
+        # Memory is measured over many rows, or an import in a process of its own. Some come from the conformance kit.
+        if item.name.startswith(("test_memory_does_not_grow", "test_importing_it_is_cheap")):
             item.add_marker(pytest.mark.slow)
         item.user_properties += [("field", kind) for mark in item.iter_markers("field") for kind in mark.args]
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)

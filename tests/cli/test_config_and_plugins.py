@@ -73,6 +73,7 @@ def test_get_what_is_not_there(config: Path) -> None:
     assert "did you mean intake.settle?" in said.err
 
 
+@pytest.mark.slow
 def test_set(config: Path) -> None:
     config.write_text("# mine\n" + config.read_text())
     said = here("config", "set", "intake.settle", "3s", config=config)
@@ -89,6 +90,7 @@ def test_set(config: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_set_does_not_echo_a_secret(config: Path) -> None:
     said = here("config", "set", "providers.fake.api_key", "sk-literal-0123456789", config=config)
     assert said.status == 0
@@ -110,6 +112,7 @@ def test_set_of_a_wrong_value_writes_nothing(config: Path) -> None:
 # --- plugins -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_plugins(config: Path) -> None:
     said = here("plugins", config=config)
     assert said.status == 0
@@ -129,6 +132,7 @@ def test_plugins(config: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_broken_plugins_are_listed_with_the_reason_and_nothing_fails(config: Path) -> None:
     (config.parent / "plugins.d" / "worse.py").write_text("import nothing_of_that_name\n")
     said = here("plugins", config=config)
@@ -229,6 +233,7 @@ def test_completion_of_commands_and_jobs(tmp_path: Path) -> None:
 # --- colours -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_no_colours_in_a_pipe(config: Path) -> None:
     (config.parent / "plugins.d" / "worse.py").write_text("import nothing_of_that_name\n")
     for arguments in (["plugins"], ["check", "--offline"], ["status"], ["--help"]):

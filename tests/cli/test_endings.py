@@ -102,6 +102,7 @@ def test_a_state_that_another_daemon_has(tmp_path: Path) -> None:
     assert said.err.startswith("batchd: Another batchd (process ")
 
 
+@pytest.mark.slow
 def test_whoever_reads_our_output_may_stop_reading(tmp_path: Path) -> None:
     house, _ = finished_house(tmp_path / "house")
     reading, writing = os.pipe()
@@ -112,6 +113,7 @@ def test_whoever_reads_our_output_may_stop_reading(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.slow
 def test_a_full_disk_behind_our_output(tmp_path: Path) -> None:
     house, _ = finished_house(tmp_path / "house")
     command = [sys.executable, "-m", "batchd", "--config", str(house.config), "status", "--json"]
@@ -122,6 +124,7 @@ def test_a_full_disk_behind_our_output(tmp_path: Path) -> None:
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_terminal_that_cannot_show_everything(tmp_path: Path) -> None:
     house = House(tmp_path / "house")
     house.run("reviews/đánh-giá.csv", ["good"])

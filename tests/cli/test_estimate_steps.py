@@ -58,6 +58,7 @@ def test_every_step_has_its_price(tmp_path: Path) -> None:
     assert "Then the step why (holysheep/large" in words or "Then the step why (large" in words
 
 
+@pytest.mark.slow
 def test_the_whole_chain_is_compared_with_what_a_job_may_cost(tmp_path: Path) -> None:
     config, file = tmp_path / "config.toml", tmp_path / "may.csv"
     file.write_text("review\n" + "It came late\n" * 30)

@@ -65,6 +65,7 @@ def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return house.folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", QUICK, ids=" ".join)
 def test_quick_commands_import_nothing_heavy(looked_at: Path, arguments: tuple[str, ...]) -> None:
     modules = imported_by(looked_at, *arguments)

@@ -1,4 +1,4 @@
-"""`batchd validate` as a real process: what it prints, what it writes, and the status it ends with."""
+"""`batchd validate`: what it prints, what it writes, and the status it ends with."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write(*lines: str, name: str = "may.jsonl") -> Path:
 
 def test_a_good_file(tmp_path: Path) -> None:
     write(request("a"), request("b"))
-    said = process("validate", "may.jsonl", cwd=tmp_path)
+    said = here("validate", "may.jsonl")
     size = (tmp_path / "may.jsonl").stat().st_size
     assert (said.status, said.err) == (0, "")
     assert said.out == f"may.jsonl is fine: 2 requests to small at {CHAT}, 2 lines, {size} bytes.\n"
@@ -44,7 +44,7 @@ def test_a_good_file(tmp_path: Path) -> None:
 
 def test_bad_lines_by_number_and_reason(tmp_path: Path) -> None:
     write(request("a"), "{oops", request("a"), request("b", method="GET", url="/x"))
-    said = process("validate", "may.jsonl", cwd=tmp_path)
+    said = here("validate", "may.jsonl")
     assert (said.status, said.err) == (1, "")
     lines = said.out.splitlines()
     assert lines[0].startswith("may.jsonl: 3 bad lines, 1 good, of 4 lines, ")
@@ -66,7 +66,7 @@ def test_bad_lines_by_number_and_reason(tmp_path: Path) -> None:
 
 def test_in_a_pipe_every_bad_line_is_told(tmp_path: Path) -> None:
     write(request("a"), *["{oops"] * 1_025)
-    said = process("validate", "may.jsonl", cwd=tmp_path)
+    said = here("validate", "may.jsonl")
     assert said.out.count("\n  line ") == 1_025
     assert "more bad line" not in said.out
     assert "     1,025  invalid_json_line\n" in said.out
@@ -87,7 +87,7 @@ def test_on_a_terminal_the_first_so_many_are_shown_and_all_are_counted(
 
 def test_for_machines_there_are_all_a_line_each_and_the_sum_at_the_end(tmp_path: Path) -> None:
     write(request("a"), *["{oops"] * 100, request("a", body={}), "", request("a"))
-    said = process("validate", "--json", "may.jsonl", cwd=tmp_path)
+    said = here("validate", "--json", "may.jsonl")
     assert said.status == 1
     *records, last = map(json.loads, said.out.splitlines())
     assert [record["line"] for record in records] == [*range(2, 102), 102, 102, 103, 104]
@@ -107,7 +107,7 @@ def test_for_machines_there_are_all_a_line_each_and_the_sum_at_the_end(tmp_path:
 
 def test_what_is_no_fault_is_a_note_and_the_status_is_0(tmp_path: Path) -> None:
     (tmp_path / "may.txt").write_bytes(request("a").encode() + b"\r\n")
-    said = process("validate", "may.txt", cwd=tmp_path)
+    said = here("validate", "may.txt")
     assert said.status == 0
     assert "Note: CR LF at the end, as on Windows: 1 line. " in said.out
     assert "Note: Services take only files whose names end in .jsonl." in said.out
@@ -117,7 +117,7 @@ def test_what_can_be_saved_is_written_and_what_was_changed_is_said(tmp_path: Pat
     (tmp_path / "may.jsonl").write_bytes(
         b"\xef\xbb\xbf" + "\r\n".join([request("a"), request("a"), "", "{oops", request("b"), ""]).encode()
     )
-    said = process("validate", "may.jsonl", "--repair", "fixed.jsonl", cwd=tmp_path)
+    said = here("validate", "may.jsonl", "--repair", "fixed.jsonl")
     assert said.status == 1
     fixed = tmp_path / "fixed.jsonl"
     assert fixed.read_text() == f"{request('a')}\n{request('b')}\n"
@@ -129,7 +129,7 @@ def test_what_can_be_saved_is_written_and_what_was_changed_is_said(tmp_path: Pat
         "  Removed, being blank: 1 line (3).",
         "  Left out: 1 line (4). [invalid_json_line]",
     ]
-    assert process("validate", "fixed.jsonl", cwd=tmp_path).status == 0
+    assert here("validate", "fixed.jsonl").status == 0
 
 
 def test_of_many_lines_the_first_few_are_named(tmp_path: Path) -> None:
@@ -142,9 +142,7 @@ def test_of_many_lines_the_first_few_are_named(tmp_path: Path) -> None:
 def test_parts_and_new_names(tmp_path: Path) -> None:
     other = request("a", note=1)
     write(request("a"), other, request("b"))
-    said = process(
-        "validate", "may.jsonl", "--repair", "out.jsonl", "--split", "2", "--rename-duplicates", "--json", cwd=tmp_path
-    )
+    said = here("validate", "may.jsonl", "--repair", "out.jsonl", "--split", "2", "--rename-duplicates", "--json")
     assert said.status == 1
     repair = json.loads(said.out.splitlines()[-1])["summary"]["repair"]
     assert [(each["path"], each["requests"]) for each in repair["written"]] == [
@@ -158,7 +156,7 @@ def test_parts_and_new_names(tmp_path: Path) -> None:
 
 def test_a_good_file_can_be_split_and_stays_fine(tmp_path: Path) -> None:
     write(*map(request, "abc"))
-    said = process("validate", "may.jsonl", "--repair", "out.jsonl", "--split", "2", cwd=tmp_path)
+    said = here("validate", "may.jsonl", "--repair", "out.jsonl", "--split", "2")
     assert said.status == 0
     assert "Nothing had to be changed." in said.out
 

@@ -193,6 +193,7 @@ ANY_VALUE = st.recursive(
     st.text(min_size=1),
     st.sampled_from(["en", "vi"]),
 )
+@pytest.mark.slow
 def test_whatever_is_answered_there_is_a_page(answers: list[list[Any]], name: str, code: Any) -> None:
     whole = summarize([ResultLine(row, True, values) for row, values in enumerate(answers)], 2)
     records = answers_of(merged([whole, whole]), [name, "x"])

@@ -155,6 +155,7 @@ def is_the_default(heading: str, key: str, default: str) -> bool:
     return not faults_without and not faults_with and with_it == without
 
 
+@pytest.mark.slow
 def test_every_default_is_the_default() -> None:
     faults = [
         f"{heading}: the default of {key} is not {default}"

@@ -142,6 +142,7 @@ async def test_over_standard_input_and_output(there: Running, root: Path) -> Non
     assert told["rows"] == 3
 
 
+@pytest.mark.slow
 def test_without_the_package_it_says_how_to_get_it(there: Running, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mcp", None)
     said = here("mcp", "--root", root, config=there.folder / "config.toml")

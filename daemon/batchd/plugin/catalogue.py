@@ -6,10 +6,12 @@ offers, and a worker process that only reads files must not load the client of a
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..domain.words import nearest
@@ -67,6 +69,10 @@ def told(suspects: Sequence[BrokenPlugin], alike: bool) -> str:
 
 Begun: TypeAlias = Callable[[str, str], object]
 """Called with the plugin and what of it before its code is run, and with nothing after that."""
+
+
+_registered_once = functools.cache(registered)
+"""For modules that a process imports once. The files of the plugin folder are read again at each load."""
 
 
 def _unheard(plugin: str, what: str) -> None:
@@ -133,7 +139,9 @@ class Catalogue:
                 continue
             begun(origin.name, "its import")
             try:
-                catalogue._plugins.append((origin, registered(origin.load())))
+                loaded = origin.load()
+                once = origin.entry_point is not None and isinstance(loaded, ModuleType)
+                catalogue._plugins.append((origin, _registered_once(loaded) if once else registered(loaded)))
                 begun("", "")
             except PluginError as error:
                 broken = BrokenPlugin(origin.name, origin.distribution, origin.where, str(error))
