@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Iterable
 
 from ..domain.subjects import Subject, SubjectKind
 from ..errors import BatchdError, PluginError
@@ -53,14 +52,6 @@ class Conditions:
                     error.reason,
                     extra={"action": "Wait"},
                 )
-
-    async def are_there(self, subjects: Iterable[Subject]) -> list[Subject]:
-        """Those of these subjects that are in trouble, as far as can be told."""
-        try:
-            stored = await self._known()
-        except StoreUnavailable:
-            return []
-        return [each for each in subjects if each in stored]
 
     async def of_kinds(self, *kinds: SubjectKind) -> list[Subject]:
         """The subjects of these kinds that are in trouble, as far as can be told."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from ..contracts import BatchProvider, Limits, Sink
 from ..delivery.held_notes import HeldNotes
@@ -34,11 +34,13 @@ from ..store.tables.pauses import Paused
 from ..system.clock import Clock
 from ..workers.limits import READ_TIMEOUT, ROW_TIMEOUT
 
+T = TypeVar("T")
+
 MAX_HUNG = 20
 """Rows of a part over which a plugin may hang. After these the rest of the part fails without being tried."""
 
-PieceKey: TypeAlias = tuple[str, int, int, int, int]
-"""Job, first row of the part, version of its results, number of the sink, generation of the configuration."""
+PieceKey: TypeAlias = tuple[int, int, int, int]
+"""First row of the part, version of its results, number of the sink, generation of the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,7 @@ class Context:
     """The engine's surroundings. A reload changes `configured`, and nothing else.
 
     `executor` is the configured one, and `local` that of this machine, which may be the same: what reads or writes one
-    stream runs there. `pieces` says what workers have made for which part, by which configuration (see
+    stream runs there. `pieces` says what workers have made for which part of a job, by which configuration (see
     `engine/steps/render.py`). `hung` has for each job the rows over which a plugin hung, with their failures.
     `publishing` has the limit of each job and sink that is being published;
     `last_tries` are the jobs that were cancelled when only sinks were left.
@@ -219,7 +221,7 @@ class Context:
     clock: Clock
     folders: PeopleFolders
     configured: Configured
-    pieces: dict[PieceKey, Mapping[str, int]] = field(default_factory=dict)
+    pieces: dict[str, dict[PieceKey, Mapping[str, int]]] = field(default_factory=dict)
     quotas: Quotas = field(default_factory=Quotas)
     accounts: Accounts = field(default_factory=Accounts)
     proven: set[str] = field(default_factory=set)
@@ -270,9 +272,16 @@ class Context:
             or job.route.files is not None
             or job.trial is not None
             or job.parent is not None
-            or await asyncio.to_thread(self._has_pictures, job)
+            or await self.in_spool(lambda: self._has_pictures(job))
         )
         return self.local if here else self.executor
+
+    async def in_spool(self, look: Callable[[], T]) -> T:
+        """Look for files of the spool: in a thread, where it may be a share that hangs.
+
+        The state folder is on a disk of this machine, and to look there takes less than to ask a thread.
+        """
+        return look() if self.spool.root == self.spool.state else await asyncio.to_thread(look)
 
     def _has_pictures(self, job: Job) -> bool:
         self.spool.require()

@@ -232,10 +232,11 @@ class Engine:
 
     async def _let_go_of_sinks(self, job: str) -> None:
         """A job that has skipped a sink does not wait for it any more; nobody may."""
-        sinks = (await self.context.store.jobs.get(job)).route.sinks
-        troubled = await self.conditions.are_there(Subject.sink(name) for name in sinks)
+        troubled = await self.conditions.of_kinds(SubjectKind.SINK)
         if not troubled:
             return
+        sinks = (await self.context.store.jobs.get(job)).route.sinks
+        troubled = [each for each in troubled if each.name in sinks]
         waiting = await self.context.store.jobs.sinks_waited_for()
         for sink in troubled:
             if sink.name not in waiting:

@@ -66,9 +66,10 @@ class SpendingLimits:
     routes: Mapping[str, Ceilings] = field(default_factory=dict)
     beyond: Beyond = "hold"
 
-    def limits(self, provider: str, route: str) -> bool:
-        """Whether there is any limit for this route to this provider."""
-        return any((self.overall, self.providers.get(provider), self.routes.get(route)))
+    def limits(self, provider: str, route: str, family: str | None = None) -> bool:
+        """Whether there is any limit for this route to this provider. `family` is the route that the file came by."""
+        limits = (self.overall, self.providers.get(provider), self.routes.get(route))
+        return any(limits) or family in self.routes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +151,7 @@ def find_refusal(
             f"it can cost {at_most(account.whole, currency)} {currency} by now, and {amount(approved, currency)} "
             f"{currency} were approved",
         )
-    if not budget.limits(provider, route) and family not in budget.routes:
+    if not budget.limits(provider, route, family):
         return None
     if price_unknown:
         reason = f"it is not known whether it is within the budget. {price_unknown}"

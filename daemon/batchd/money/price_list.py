@@ -58,6 +58,11 @@ class PriceList:
             lanes=table.priced_lanes(),
         )
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether a lookup imports nothing."""
+        return self._known is None or "_service" in vars(self)
+
     def terms(self, model: str, at: float, params: Mapping[str, Json] | None = None) -> Terms | None:
         """The terms of the model at this time (seconds since 1970) for requests with these params.
 

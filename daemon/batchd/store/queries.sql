@@ -391,6 +391,9 @@ FROM (SELECT
                OR (parts.state IN ('unplanned', 'planned') AND jobs.state = 'running' AND NOT jobs.cancelled)))
      AS promised
 
+-- name: spent_on_job
+SELECT COALESCE(MONEY(cost), 0) AS job FROM spending WHERE job = :job
+
 -- name: own_open_parts
 -- What the job itself may still cost at most.
 SELECT COALESCE(MONEY(reserved), 0) AS reserved, COALESCE(SUM(unlimited), 0) AS unlimited,

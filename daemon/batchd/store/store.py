@@ -8,8 +8,8 @@ from .database import Database, Transaction
 from .tables.batches import Batches
 from .tables.chains import Chains
 from .tables.deliveries import Deliveries
-from .tables.earlier import Earlier
 from .tables.event_log import EventLog
+from .tables.gathering import Gathering
 from .tables.identical_rows import IdenticalRows
 from .tables.input_files import InputFiles
 from .tables.jobs import Jobs
@@ -33,9 +33,9 @@ class Store:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.jobs = Jobs(database)
+        self.gathering = Gathering(database)
         self.chains = Chains(database)
         self.deliveries = Deliveries(database)
-        self.earlier = Earlier(database)
         self.batches = Batches(database)
         self.waiting = Waiting(database)
         self.changes = ChangeLog(database)

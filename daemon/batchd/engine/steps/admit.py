@@ -32,21 +32,25 @@ class Correction:
 
 async def correction_of(context: Context, asked: Asked) -> Correction:
     """What past batches of the model have taught."""
-    estimated, actual = await context.store.money.calibration(asked.provider, asked.model)
+    return correction_by(await context.store.money.calibration(asked.provider, asked.model))
+
+
+def correction_by(counted: tuple[int, int]) -> Correction:
+    """The same by input tokens as they were counted, and as they were billed."""
+    estimated, actual = counted
     return Correction(correction(estimated, actual), estimated > 0)
 
 
 async def admit(context: Context, action: Admit) -> None:
     """All parts are planned: say what the job can cost at most, and let it run or hold it."""
-    job = await context.store.jobs.get(action.job)
+    job, parts = await context.store.gathering.with_parts(action.job)
     if job.state not in {JobState.PLANNING, JobState.HELD}:
         return
     configured = context.configured
     currency = configured.budget.currency
-    parts = await context.store.jobs.parts(job.id)
     if job.state is JobState.PLANNING and await compare_parts(context, job, parts):
         return
-    terms = await asyncio.to_thread(configured.terms, job, context.clock.now())
+    terms = await _terms_of(configured, job, context.clock.now())
     most: dict[int, int] = {}
     if terms is not None:
         sure, lane = (await correction_of(context, job.asked())).sure, configured.lane(job)
@@ -67,9 +71,15 @@ async def admit(context: Context, action: Admit) -> None:
         reused=sum(part.reused for part in parts),
         empty=sum(part.empty for part in parts),
     )
-    finder = refusal_finder(configured, job, terms, await family_route(context, job))
+    family = await family_route(context, job)
     refusal = await context.store.money.admit(
-        job, terms=terms, most=most, currency=currency, find_refusal=finder, event=event
+        job,
+        terms=terms,
+        most=most,
+        currency=currency,
+        find_refusal=refusal_finder(configured, job, terms, family),
+        event=event,
+        limited=configured.budget.limits(job.route.provider, job.route.name, family),
     )
     if refusal is None:
         return
@@ -79,6 +89,13 @@ async def admit(context: Context, action: Admit) -> None:
         await context.store.money.noted(job, None)
     if refusal.passes or refusal.code in {PRICE_UNKNOWN, QUESTION_CHANGED}:
         raise RetryLater(LOOK_FOR_MONEY_EVERY)
+
+
+async def _terms_of(configured: Configured, job: Job, at: float) -> Terms | None:
+    provider = configured.providers.get(job.route.provider)
+    if provider is None or provider.prices.at_hand:
+        return configured.terms(job, at)
+    return await asyncio.to_thread(configured.terms, job, at)
 
 
 def most_of_part(part: Part, terms: Terms, lane: Lane, *, sure: bool, cached_for: float) -> int:

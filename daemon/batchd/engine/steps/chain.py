@@ -7,6 +7,7 @@ and alone delivers.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ...columns import free_names
@@ -35,8 +36,8 @@ async def hand_rows_on(context: Context, action: HandOn) -> None:
     job = await context.store.jobs.get(action.job)
     if job.state not in {JobState.RUNNING, JobState.HELD}:
         return
-    await follow_other_parts(context, job)
-    if not await is_settled(context, job):
+    parts = await follow_other_parts(context, job, await context.store.jobs.parts(job.id))
+    if not await is_settled(context, job, parts):
         return
     if job.cancelled:
         await context.store.chains.handed_on(job, None, ())
@@ -50,7 +51,6 @@ async def hand_rows_on(context: Context, action: HandOn) -> None:
         )
     spool, step = context.spool, step_id(job.id, job.retry_round)
     await asyncio.to_thread(spool.make_job, step)
-    parts = await context.store.jobs.parts(job.id)
     earlier = await context.store.chains.steps_of(job)
     columns = [*job.columns, *free_names(job.columns, job.answer_columns)]
     task = HandOnTask(
@@ -147,10 +147,11 @@ async def end_step(context: Context, action: EndStep) -> None:
     job = await context.store.jobs.get(action.job)
     if job.state.final:
         return
+    parts: Sequence[Part] = await context.store.jobs.parts(job.id)
     if job.state is not JobState.CHAINED:
-        await follow_other_parts(context, job)
-    if not await is_settled(context, job):
+        parts = await follow_other_parts(context, job, parts)
+    if not await is_settled(context, job, parts):
         return
-    totals = await context.store.jobs.totals(job.id)
-    event = StepEnded(job=job.id, source=job.source, route=job.route.name, ok=totals.ok, failed=totals.failed)
+    ok, failed = sum(part.ok for part in parts), sum(part.failed for part in parts)
+    event = StepEnded(job=job.id, source=job.source, route=job.route.name, ok=ok, failed=failed)
     await context.store.chains.step_ended(job, event, context.clock.now())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 
-from ...delivery.archive import reserve
 from ...domain.lifecycle import Close
-from ...domain.records import Job
+from ...domain.records import Job, Part
 from ..context import Context
 from .identical_rows import follow_other_parts
 from .output_names import reserve_outbox_name
@@ -14,22 +13,20 @@ from .output_names import reserve_outbox_name
 
 async def close(context: Context, action: Close) -> None:
     """Check that every row has its outcome, and reserve the names of the outputs."""
-    job = await context.store.jobs.get(action.job)
-    await follow_other_parts(context, job)
-    if not await is_settled(context, job):
-        return
-    archive_name = await asyncio.to_thread(reserve, context.folders.archive, job.relative_path)
-    await reserve_outbox_name(context, job, archive_name)
+    found = await context.store.gathering.for_closing(action.job)
+    parts = await follow_other_parts(context, found.job, found.parts)
+    if await is_settled(context, found.job, parts):
+        await reserve_outbox_name(context, found.job, replaces=found.replaces)
 
 
-async def is_settled(context: Context, job: Job) -> bool:
+async def is_settled(context: Context, job: Job, parts: Sequence[Part]) -> bool:
     """Whether every row has its outcome. If not, the job stands still."""
-    totals = await context.store.jobs.totals(job.id)
-    settled = totals.settled
-    if totals.rows != job.rows or settled > totals.rows or (settled < totals.rows and not job.cancelled):
+    rows, settled = sum(part.rows for part in parts), sum(part.settled for part in parts)
+    if rows != job.rows or settled > rows or (settled < rows and not job.cancelled):
+        ok, failed, empty = (sum(getattr(part, name) for part in parts) for name in ("ok", "failed", "empty"))
         reason = (
-            f"The file came in with {job.rows} rows, its parts hold {totals.rows}, and {totals.ok} ok + "
-            f"{totals.failed} failed + {totals.empty} empty are settled."
+            f"The file came in with {job.rows} rows, its parts hold {rows}, and {ok} ok + {failed} failed + {empty} "
+            "empty are settled."
         )
         await stand_still(context, job, reason)
         return False

@@ -22,7 +22,7 @@ from ...workers.limits import Hung
 from ..context import Context
 from ..proven import prove
 from .account_refusals import block, waiting_text
-from .admit import correction_of
+from .admit import correction_by
 from .render import note_rendered, render_tasks, summary_task
 from .route_refusals import stop_job
 from .useless_answers import hold_for_a_person
@@ -32,14 +32,13 @@ from .worker_crashes import note_hung, note_worker_crash
 async def collect_part(context: Context, action: Collect) -> None:
     """Join a part's answers with its rows; leftovers are the next attempt of the same part."""
     configured = context.configured
-    job = await context.store.jobs.get(action.job)
-    part = await context.store.jobs.part(action.job, action.first)
+    found = await context.store.gathering.for_part(action.job, action.first)
+    job, part, batch = found.job, found.part, found.batch
     spool, version = context.spool, part.results + 1
-    batch = await context.store.batches.get(part.batch) if part.batch is not None else None
     lane = batch.lane if batch is not None else configured.lane(job)
     cut = batch is not None and batch.cut_at is not None
     asked = job.asked(batch)
-    correction = await correction_of(context, asked)
+    correction = correction_by(found.counted)
     task = CollectTask(
         first=part.first,
         rows=part.rows,
@@ -71,7 +70,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         next_corrections=str(spool.corrections(part, part.attempt + 1)),
         follows=str(spool.follows(part)),
         limit_key=limit_key(asked.model, job.route.params, endpoint=job.route.endpoint),
-        proven=job.reason_code != USELESS and (await context.store.jobs.totals(job.id)).ok > 0,
+        proven=job.reason_code != USELESS and found.ok > 0,
         batch_answered=batch is not None and _answered_in_part(batch),
     )
     try:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from ...contracts import DeliveryJob
 from ...delivery.outbox import FolderOutbox, SpoolRows
 from ...delivery.report_json import count_rows, was_reported
 from ...domain.lifecycle import Deliver
-from ...domain.records import Job
+from ...domain.records import Job, Part
 from ...domain.subjects import Subject
 from ...errors import BatchdError, TransientError
 from ...file_sink import FileSink
@@ -48,9 +49,9 @@ class SinksCollide(BatchdError):
 
 async def deliver(context: Context, action: Deliver) -> None:
     """Publish the job through one sink. If the job was cancelled meanwhile, a sink that fails is skipped."""
-    job = await context.store.jobs.get(action.job)
+    job, parts = await context.store.gathering.with_parts(action.job)
     try:
-        await _deliver(context, action, job)
+        await _deliver(context, action, job, parts)
     except (StoreUnavailable, RetryLater):
         raise
     except Exception as error:
@@ -106,11 +107,14 @@ async def _limited(context: Context, action: Deliver, job: Job, passed: Callable
         ) from error
 
 
-async def _deliver(context: Context, action: Deliver, job: Job) -> None:
+async def _deliver(context: Context, action: Deliver, job: Job, parts: Sequence[Part]) -> None:
     configured = context.configured
-    parts = await context.store.jobs.parts(job.id)
     assert job.outbox_stem is not None
-    if await asyncio.to_thread(was_reported, job, context.folders.outbox, job.outbox_stem):
+    are_there = partial(was_reported, job, context.folders.outbox, job.outbox_stem)
+    sink, why = configured.sinks.get(action.sink), configured.kept_off.get(Subject.sink(action.sink))
+    by_pieces = isinstance(sink, FileSink) and action.sink in configured.file_sinks and why is None
+    # Who writes files looks itself, in the same trip to a thread.
+    if not by_pieces and await asyncio.to_thread(are_there):
         await context.store.deliveries.published(job, action.sink, [])
         return
     outbox = FolderOutbox(
@@ -126,19 +130,18 @@ async def _deliver(context: Context, action: Deliver, job: Job) -> None:
         counts=count_rows(job, parts),
         outbox=outbox,
     )
-    sink = configured.sinks.get(action.sink)
     if sink is None:
         raise SinkNotConfigured(
             f"{job.source} (job {job.id}) is to go to the sink {action.sink}, which the configuration does not have "
             f"any more. Put it back, and reload; or go on without it: `batchd skip-sink {job.id} {action.sink}`."
         )
-    if (why := configured.kept_off.get(Subject.sink(action.sink))) is not None:
+    if why is not None:
         raise PluginOff(why)
     receipt: Receipt | None = None
     rows = SpoolRows(context.spool, job, parts, shape_of(job).answer_columns)
     try:
-        if isinstance(sink, FileSink) and action.sink in configured.file_sinks:
-            await publish_files(context, configured, job, parts, action.sink, outbox)
+        if by_pieces:
+            await publish_files(context, configured, job, parts, action.sink, outbox, are_there=are_there)
         else:
             async with _limited(context, action, job, lambda: rows.passed):
                 with never_exiting():

@@ -24,53 +24,48 @@ from ...model import Json, RowStatus
 from ...work.review import ReviewTask, write_review
 from ..context import Configured, Context
 from .output_names import archive_elsewhere, take_another_name
-from .render import csv_sink, forget_pieces, shape_of, summary_task
+from .render import csv_sink, forget_pieces, remove_pieces, shape_of, summary_task
 
 logger = logging.getLogger("batchd")
+
+
+class _ArchiveNameTaken(Exception):  # no fault: another name is taken
+    """Another file has the name that was reserved for the original."""
 
 
 async def finish(context: Context, action: Finish) -> None:
     """Write the report, archive the original: the job is done."""
     configured = context.configured
-    job = await context.store.jobs.get(action.job)
-    parts = await context.store.jobs.parts(job.id)
-    batches = await context.store.batches.of_job(job.id)
-    bill = await context.store.money.of_job(job.id)
-    shares = await context.store.money.by_provider(job.id)
-    delivered = await context.store.deliveries.of_job(job.id)
-    files = [name for each in delivered.values() for name in each.files]
-    receipts = {sink: each.receipt for sink, each in delivered.items() if each.receipt is not None}
+    found = await context.store.gathering.for_finishing(action.job)
+    job, parts, batches = found.job, found.parts, found.batches
+    files = [name for each in found.delivered.values() for name in each.files]
+    receipts = {sink: each.receipt for sink, each in found.delivered.items() if each.receipt is not None}
     steps = []
     if job.step_columns is not None:
         for step in await context.store.chains.family(job):
             of_step = parts if step.id == job.id else await context.store.jobs.parts(step.id)
             steps.append(StepTaken(step, of_step, await context.store.money.of_step(step.id)))
-    said: dict[str, Any] = {"shares": shares, "files": files, "receipts": receipts, "steps": steps}
-    facts = report_of(job, parts, batches, bill, currency=configured.budget.currency, **said)
+    said: dict[str, Any] = {"shares": found.shares, "files": files, "receipts": receipts, "steps": steps}
+    facts = report_of(job, parts, batches, found.bill, currency=configured.budget.currency, **said)
     name, page_name = f"{job.outbox_stem}.report.json", f"{job.outbox_stem}.report.html"
     made = await _report(context, configured, job, parts, facts, page_name)
     report = made.report
     folders, rights = context.folders, configured.rights(job)
-    # After a copy of before was put back, all of it may be there. The figures and times of then are not today's.
-    there = await asyncio.to_thread(was_reported, job, folders.outbox, job.outbox_stem)
+    # The one for programs last: when it is there, all files are.
+    pages = {page_name: made.page, name: as_json(report)}
     try:
-        if job.route.review and not there:
+        if job.route.review and not await asyncio.to_thread(was_reported, job, folders.outbox, job.outbox_stem):
             await _publish_review(context, configured, job, parts)
-        if not there:
-            # The one for programs last: when it is there, all files are.
-            pages = {page_name: made.page, name: as_json(report)}
-            await asyncio.to_thread(_publish, context, pages, rights)
+        changed = await asyncio.to_thread(_publish_and_put_away, context, job, pages, rights)
+    except _ArchiveNameTaken:
+        await archive_elsewhere(context, job, folders.archive)
+        return
     except FileExistsError:
         await take_another_name(context, job)
         return
-    try:
-        changed = await asyncio.to_thread(_put_away, context, job, rights)
-    except FileExistsError:
-        await archive_elsewhere(context, job, folders.archive)
-        return
     counts = count_rows(job, parts)
     if counts[RowStatus.OK]:
-        for rejected in await context.store.earlier.rejected(job):
+        for rejected in found.rejected:
             # What cannot be put away stays, and holds up no job.
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(retire_rejected, folders.rejected, folders.archive, rejected, rights=rights)
@@ -86,7 +81,7 @@ async def finish(context: Context, action: Finish) -> None:
         batches=len(batches),
     )
     await context.store.jobs.finished(job, event, context.clock.now(), why=why_failed(job, counts), before=changed)
-    await asyncio.to_thread(forget_pieces, context, job)
+    forget_pieces(context, job)
 
 
 async def _report(
@@ -127,22 +122,27 @@ async def _publish_review(context: Context, configured: Configured, job: Job, pa
     await asyncio.to_thread(publish_report, content, folders.outbox, name, mounted=folders.mounted, rights=rights)
 
 
-def _publish(context: Context, pages: Mapping[str, bytes | None], rights: Rights | None) -> None:
-    folders = context.folders
-    for name, content in pages.items():
-        if content is not None:
-            publish_report(content, folders.outbox, name, mounted=folders.mounted, rights=rights)
+def _publish_and_put_away(
+    context: Context, job: Job, pages: Mapping[str, bytes | None], rights: Rights | None
+) -> list[SourceChanged]:
+    """The pages of the report go into the outbox, the original to the archive; the note about the file goes away.
 
-
-def _put_away(context: Context, job: Job, rights: Rights | None) -> list[SourceChanged]:
-    """The original goes to the archive, and the note that told where the file was goes away.
-
-    Returns an event if the original has changed since it was read.
+    Returns an event if the original has changed since it was read. In one trip to a thread: for a small file, a trip
+    takes longer than most of what is done there.
     """
-    changed = _written_since(context, job)
     folders, source = context.folders, context.spool.source(job.id)
-    put_into_archive(source, folders.archive, str(job.archive_name), mounted=folders.mounted, rights=rights)
+    # After a copy of before was put back, all of it may be there. The figures and times of then are not today's.
+    if not was_reported(job, folders.outbox, job.outbox_stem):
+        for name, content in pages.items():
+            if content is not None:
+                publish_report(content, folders.outbox, name, mounted=folders.mounted, rights=rights)
+    changed = _written_since(context, job)
+    try:
+        put_into_archive(source, folders.archive, str(job.archive_name), mounted=folders.mounted, rights=rights)
+    except FileExistsError as error:
+        raise _ArchiveNameTaken from error
     context.waiting_notes.take_away(job.id, str(job.outbox_stem))
+    remove_pieces(context, job)
     return changed
 
 

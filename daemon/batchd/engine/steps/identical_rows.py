@@ -42,11 +42,16 @@ async def compare_parts(context: Context, job: Job, parts: Sequence[Part]) -> bo
     return bool(again)
 
 
-async def follow_other_parts(context: Context, job: Job) -> None:
-    """At the end: rows that follow rows of other parts get their outcomes. Stopped in between, it goes on there."""
-    parts = await context.store.jobs.parts(job.id)
+async def follow_other_parts(context: Context, job: Job, parts: Sequence[Part]) -> Sequence[Part]:
+    """At the end: rows that follow rows of other parts get their outcomes. Stopped in between, it goes on there.
+
+    Returns all parts as they are then.
+    """
     is_open = [part for part in parts if part.state is PartState.COLLECTED and part.settled < part.rows]
+    if not is_open:
+        return parts
     await asyncio.gather(*(_follow(context, job, part, parts) for part in is_open))
+    return await context.store.jobs.parts(job.id)
 
 
 async def _follow(context: Context, job: Job, part: Part, parts: Sequence[Part]) -> None:

@@ -18,17 +18,23 @@ from ..context import Context
 logger = logging.getLogger("batchd")
 
 
-async def reserve_outbox_name(context: Context, job: Job, archive_name: str) -> None:
-    """All rows are there: take the first name that is free in the outbox, and the archive's with it.
+async def reserve_outbox_name(context: Context, job: Job, *, replaces: str | None) -> None:
+    """All rows are there: take the first name that is free in the outbox, and one in the archive with it.
 
-    One that the job has reserved already is taken, unless another file has come there since.
+    One that the job has reserved already is taken, unless another file has come there since. `replaces` is the name of
+    the newest outputs of an earlier file with its path.
     """
     stem = outbox_stem(job.relative_path)
-    replaces = await context.store.earlier.outputs(job)
+    folders = context.folders
     for number in count(number_of(job.outbox_stem or stem, stem)):
         candidate = numbered(stem, number)
-        if await asyncio.to_thread(is_taken, context.folders.outbox, candidate):
-            if not await asyncio.to_thread(was_reported, job, context.folders.outbox, candidate):
+
+        def look(candidate: str = candidate) -> tuple[str, bool]:
+            return reserve(folders.archive, job.relative_path), is_taken(folders.outbox, candidate)
+
+        archive_name, taken = await asyncio.to_thread(look)
+        if taken:
+            if not await asyncio.to_thread(was_reported, job, folders.outbox, candidate):
                 continue
             # This state is a copy of before that was put back. Nothing is delivered a second time.
             before = await asyncio.to_thread(_archived, context, job)

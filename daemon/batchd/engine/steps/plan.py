@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,15 +17,15 @@ from ...work.planning.plan import PlanTask, plan
 from ...work.planning.reuse import Reuse
 from ...workers.limits import Hung
 from ..context import Context
-from .admit import correction_of, family_route, most_of_part, refusal_finder
+from .admit import correction_by, correction_of, family_route, most_of_part, refusal_finder
 from .worker_crashes import note_hung, note_worker_crash
 
 
 async def plan_part(context: Context, action: Plan) -> None:
     """Write the request file of the part's attempt."""
     configured = context.configured
-    job = await context.store.jobs.get(action.job)
-    part = await context.store.jobs.part(action.job, action.first)
+    found = await context.store.gathering.for_part(action.job, action.first)
+    job, part = found.job, found.part
     provider = configured.providers.get(job.route.provider)
     spool, version = context.spool, part.results + 1
     task = PlanTask(
@@ -44,7 +43,7 @@ async def plan_part(context: Context, action: Plan) -> None:
         endpoint=job.route.endpoint,
         max_line_bytes=provider.limits.max_line_bytes if provider else None,
         model=job.route.model,
-        correction=(await correction_of(context, job.asked())).factor,
+        correction=correction_by(found.counted).factor,
         reuse=await _reuse(context, job, part),
         given_up=context.given_up(part),
         row_timeout=context.time_limits.row,
@@ -118,7 +117,7 @@ async def _reuse(context: Context, job: Job, part: Part) -> Reuse | None:
     known = spool.answers_ahead
     if job.family is not None and (await context.store.jobs.get(job.family)).duplicate_of is not None:
         known = spool.answers_of_steps  # the same file once more: what a step was asked then, it is not asked again
-    ahead = await asyncio.to_thread(_ahead, known, spool.root)
+    ahead = await context.in_spool(lambda: _ahead(known, spool.root))
     if route.reuse is None and each and ahead is None:
         return None
     return Reuse(

@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from ...columns import free_names
@@ -60,13 +61,20 @@ def note_rendered(
 ) -> None:
     """Remember what the workers made. Forgotten with the process: then it is made again."""
     for (number, _), suffixes in zip(_made_by_parts(configured, job), rendered, strict=False):
-        context.pieces[job.id, part.first, version, number, configured.generation] = suffixes
+        context.pieces.setdefault(job.id, {})[part.first, version, number, configured.generation] = suffixes
 
 
 async def publish_files(
-    context: Context, configured: Configured, job: Job, parts: Sequence[Part], name: str, outbox: Outbox
+    context: Context,
+    configured: Configured,
+    job: Job,
+    parts: Sequence[Part],
+    name: str,
+    outbox: Outbox,
+    *,
+    are_there: Callable[[], bool],
 ) -> None:
-    """Publish the job's files, whole or not at all, all of it by one configuration."""
+    """Publish the job's files, whole or not at all, all of it by one configuration. Nothing if they `are_there`."""
     sink = configured.sinks[name]
     assert isinstance(sink, FileSink), "asked only of sinks that are"
     expected = 0
@@ -87,7 +95,7 @@ async def publish_files(
         raise RetryLater(0.0)
     heads, encoders = sink.heads(shape), sink.encoders(shape)
     # Shielded: were it cut off here, its thread would go on, beside the next delivery and over the same drafts.
-    writing = asyncio.ensure_future(asyncio.to_thread(_put_together, outbox, heads, encoders, made))
+    writing = asyncio.ensure_future(asyncio.to_thread(_put_together, outbox, heads, encoders, made, are_there))
     try:
         await asyncio.shield(writing)
     except asyncio.CancelledError:
@@ -100,8 +108,11 @@ def forget_pieces(context: Context, job: Job) -> None:
     """The job is published: what was made for that is not needed any more."""
     context.hung.pop(job.id, None)
     context.last_tries.discard(job.id)
-    for key in [key for key in list(context.pieces) if key[0] == job.id]:
-        del context.pieces[key]
+    context.pieces.pop(job.id, None)
+
+
+def remove_pieces(context: Context, job: Job) -> None:
+    """The files of these pieces go. One that is asked for all the same is made again."""
     with contextlib.suppress(OSError):
         for piece in context.spool.pieces(job.id):
             piece.unlink(missing_ok=True)
@@ -112,16 +123,16 @@ async def _piece(
 ) -> tuple[str, Mapping[str, int]]:
     """Where these parts' pieces are, and their suffixes. What is not there any more as it was made is made again."""
     [first, *more] = parts
-    key = (job.id, first.first, first.results, number, configured.generation)
+    key = (first.first, first.results, number, configured.generation)
     target = context.spool.piece(first, number, first.results, generation=configured.generation)
-    made = context.pieces.get(key)
-    if made is None or not await asyncio.to_thread(_are_whole, target, made):
+    made = context.pieces.get(job.id, {}).get(key)
+    if made is None or not await context.in_spool(partial(_are_whole, target, made)):
         spec = _spec(configured, job.route.sinks[number])
         assert spec is not None, "asked only of sinks that have one"
         made = await context.executor.run(render, _task(context, job, parts, spec, target))
         if not more:
             # The results of the other parts may change while the first one stays.
-            context.pieces[key] = made
+            context.pieces.setdefault(job.id, {})[key] = made
     return target, made
 
 
@@ -143,7 +154,10 @@ def _put_together(
     heads: Mapping[str, bytes],
     encoders: Mapping[str, Callable[[str], bytes]],
     pieces: Sequence[tuple[str, Mapping[str, int]]],
+    are_there: Callable[[], bool],
 ) -> None:
+    if are_there():
+        return
     for suffix, head in heads.items():
         mine = [Path(f"{path}{suffix}") for path, suffixes in pieces if suffix in suffixes]
         if not mine:

@@ -29,13 +29,12 @@ async def show(context: Context, action: ShowPilot) -> None:
     job = await context.store.jobs.get(action.job)
     if job.cancelled or job.state not in {JobState.RUNNING, JobState.HELD} or job.reason_code == PILOT:
         return
-    await follow_other_parts(context, job)
+    parts = await follow_other_parts(context, job, await context.store.jobs.parts(job.id))
     route = configured.route(job.route.name)
     if route is not None and not route.pilot:
         # Nobody is to look at it: it was asked first so that the others find the cache that it wrote.
         await context.store.pilots.passed(job)
         return
-    parts = await context.store.jobs.parts(job.id)
     asked = [part for part in parts if not part.later and part.state is PartState.COLLECTED]
     spool = context.spool
     task = PilotTask(

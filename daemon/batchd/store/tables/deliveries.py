@@ -28,13 +28,7 @@ class Deliveries:
 
     async def of_job(self, job: str) -> dict[str, Delivered]:
         """The sinks that have published the job, or were taken out of it."""
-        rows = await self._database.read(lambda tx: tx.fetch("delivered_sinks", job=job))
-        return {
-            row["sink"]: Delivered(
-                as_sequence(row["files"]), Receipt.read(json.loads(row["receipt"])) if row["receipt"] else None
-            )
-            for row in rows
-        }
+        return await self._database.read(lambda tx: delivered_of(tx, job))
 
     async def published(self, job: Job, sink: str, files: Sequence[str], receipt: Receipt | None = None) -> None:
         """A sink has published the job."""
@@ -60,3 +54,13 @@ class Deliveries:
                 tx.record(SinkSkipped(job=job.id, sink=sink, reason=reason))
 
         await self._database.write(change)
+
+
+def delivered_of(tx: Transaction, job: str) -> dict[str, Delivered]:
+    """The sinks that have published the job, or were taken out of it."""
+    return {
+        row["sink"]: Delivered(
+            as_sequence(row["files"]), Receipt.read(json.loads(row["receipt"])) if row["receipt"] else None
+        )
+        for row in tx.fetch("delivered_sinks", job=job)
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -33,7 +33,13 @@ _JSON_COLUMNS = {
 
 def job_of(row: sqlite3.Row) -> Job:
     """A Job from its row."""
-    record = _loaded(row, Job)
+    return _job_of(tuple(row.keys()), tuple(row))
+
+
+@lru_cache(maxsize=256)
+def _job_of(names: tuple[str, ...], row: tuple[Any, ...]) -> Job:
+    # A step reads the job that the look before it has read: most rows come several times.
+    record = _loaded(names, row, Job)
     record["state"] = JobState(record["state"])
     record["route"] = route_of(record["route"])
     record["stamp"] = tuple(record["stamp"])
@@ -77,7 +83,7 @@ def asking_of(text: str) -> Asking:
 
 def part_of(row: sqlite3.Row) -> Part:
     """A Part from its row."""
-    record = _loaded(row, Part)
+    record = _loaded(row.keys(), row, Part)
     record["state"] = PartState(record["state"])
     record["usage"] = usage_of(record["usage"])
     record["wasted"] = usage_of(record["wasted"])
@@ -88,7 +94,13 @@ def part_of(row: sqlite3.Row) -> Part:
 
 def batch_of(row: sqlite3.Row) -> Batch:
     """A Batch from its row."""
-    record = _loaded(row, Batch)
+    return _batch_of(tuple(row.keys()), tuple(row))
+
+
+@lru_cache(maxsize=256)
+def _batch_of(names: tuple[str, ...], row: tuple[Any, ...]) -> Batch:
+    # One with rows of a thousand files is read for each of them.
+    record = _loaded(names, row, Batch)
     record["state"] = BatchState(record["state"])
     record["phase"] = None if record["phase"] is None else BatchPhase(record["phase"])
     for name in ("intent", "heard", "progress", "stopping"):
@@ -120,6 +132,7 @@ def usage_columns(usage: Usage) -> list[int]:
     return [usage.input_tokens, usage.cached_tokens, usage.output_tokens]
 
 
+@lru_cache(maxsize=256)
 def usage_of(text: str) -> Usage:
     """Usage as it was stored."""
     return Usage(*json.loads(text))
@@ -144,10 +157,10 @@ def status_columns(status: BatchStatus) -> dict[str, Any]:
     }
 
 
-def _loaded(row: sqlite3.Row, record: type[Job | Part | Batch]) -> dict[str, Any]:
+def _loaded(names: Sequence[str], row: Iterable[Any], record: type[Job | Part | Batch]) -> dict[str, Any]:
     # All columns in one pass: SQLite's row looks for each name from its beginning.
-    names = _NAMES[record]
-    loaded = {name: value for name, value in zip(row.keys(), row, strict=True) if name in names}
+    wanted = _NAMES[record]
+    loaded = {name: value for name, value in zip(names, row, strict=True) if name in wanted}
     for name in loaded.keys() & _JSON_COLUMNS:
         loaded[name] = json.loads(loaded[name])
     return loaded

@@ -23,6 +23,8 @@ from .mapping import job_of, usage_of
 from .orders import Door
 from .steps import change_part
 
+SMALL = MAX_AMOUNT >> 20
+"""A job that can cost no more than this, in subunits, makes no sum too large to count: not one of a million jobs."""
 FindRefusal = Callable[[Account], Refusal | None]
 
 
@@ -58,26 +60,15 @@ class Money:
         return await self._bill(job, family=job)
 
     async def _bill(self, job: str, *, family: str) -> Bill:
-        [row] = await self._database.read(lambda tx: tx.fetch("spending_of_job", job=job, family=family))
-        used = Usage(row["input_tokens"], row["cached_tokens"], row["output_tokens"])
-        wasted = Usage(row["wasted_input"], 0, row["wasted_output"])
-        return Bill(row["answers"], used, wasted, row["cost"], row["wasted_cost"], row["live_cost"], row["estimated"])
+        return await self._database.read(lambda tx: bill_of(tx, job, family=family))
 
     async def of_step(self, job: str) -> Bill:
         """What was spent on this job alone, without the later steps of its chain."""
         return await self._bill(job, family="")
 
-    async def by_provider(self, job: str) -> list[AnsweredBy]:
-        """What was spent on the job, by whom and how it was answered."""
-        rows = await self._database.read(lambda tx: tx.fetch("spending_by_provider", job=job))
-        return [
-            AnsweredBy(row["provider"], row["model"], Lane(row["lane"]), row["answers"], row["cost"]) for row in rows
-        ]
-
     async def calibration(self, provider: str, model: str) -> tuple[int, int]:
         """Input tokens of answered requests: as they were counted, and as the service billed them."""
-        rows = await self._database.read(lambda tx: tx.fetch("calibration", provider=provider, model=model))
-        return (rows[0]["estimated"], rows[0]["actual"]) if rows else (0, 0)
+        return await self._database.read(lambda tx: calibration_of(tx, provider, model))
 
     async def held(self) -> list[Job]:
         """Jobs that are held."""
@@ -98,8 +89,12 @@ class Money:
         currency: str,
         find_refusal: FindRefusal,
         event: JobPlanned,
+        limited: bool = True,
     ) -> Refusal | None:
-        """Let the job run, at these terms, or hold it: why. `most` is what each open part can cost at most."""
+        """Let the job run, at these terms, or hold it: why. `most` is what each open part can cost at most.
+
+        `limited` says whether there is a limit for it that other jobs count towards.
+        """
 
         def change(tx: Transaction) -> Refusal | None:
             found = tx.fetch("job", id=job.id)
@@ -110,7 +105,7 @@ class Money:
             [own] = tx.fetch("own_open_parts", job=job.id)
             if own["unplanned"]:
                 return None
-            account = account_of(tx, job_of(found[0]), currency)
+            account = account_of(tx, job_of(found[0]), currency, limited=limited)
             columns: dict[str, object] = {
                 "terms": to_json(terms.to_json()) if terms else None,
                 "estimated_cost": min(account.whole, MAX_AMOUNT)
@@ -205,12 +200,43 @@ class Money:
         await self._database.write(change)
 
 
-def account_of(tx: Transaction, job: Job, currency: str) -> Account:
-    """What is spent and reserved now, as far as this job is concerned."""
+def bill_of(tx: Transaction, job: str, *, family: str) -> Bill:
+    """Everything that was spent on the job, and on the steps of this family."""
+    [row] = tx.fetch("spending_of_job", job=job, family=family)
+    used = Usage(row["input_tokens"], row["cached_tokens"], row["output_tokens"])
+    wasted = Usage(row["wasted_input"], 0, row["wasted_output"])
+    return Bill(row["answers"], used, wasted, row["cost"], row["wasted_cost"], row["live_cost"], row["estimated"])
+
+
+def shares_of(tx: Transaction, job: str) -> list[AnsweredBy]:
+    """What was spent on the job, by whom and how it was answered."""
+    return [
+        AnsweredBy(row["provider"], row["model"], Lane(row["lane"]), row["answers"], row["cost"])
+        for row in tx.fetch("spending_by_provider", job=job)
+    ]
+
+
+def calibration_of(tx: Transaction, provider: str, model: str) -> tuple[int, int]:
+    """Input tokens of answered requests: as they were counted, and as the service billed them."""
+    rows = tx.fetch("calibration", provider=provider, model=model)
+    return (rows[0]["estimated"], rows[0]["actual"]) if rows else (0, 0)
+
+
+def account_of(tx: Transaction, job: Job, currency: str, *, limited: bool = True) -> Account:
+    """What is spent and reserved now, as far as this job is concerned.
+
+    Without a limit, what other jobs cost is left out where it decides nothing: to add up the open parts of a thousand
+    files for each of them took longer than all else that is written of it.
+    """
+    [own] = tx.fetch("own_open_parts", job=job.id)
+    alone = job.family is None and job.route.then is None
+    if not limited and alone and own["reserved"] < SMALL:
+        [spent] = tx.fetch("spent_on_job", job=job.id)
+        mine = {"own": own["reserved"], "unlimited": own["unlimited"], "open_parts": own["parts"]}
+        return Account(job=spent["job"], at=tx.now, **mine)
     day, month = beginnings(tx.now)
     asked = {"provider": job.route.provider, "route": job.route.name, "currency": currency, "family": job.first_step}
     [row] = tx.fetch("account", job=job.id, **asked, day=day, month=month)
-    [own] = tx.fetch("own_open_parts", job=job.id)
     sums = {name: row[name] for name in row.keys()}  # noqa: SIM118  # iterating a Row gives values
     return Account(**sums, at=tx.now, own=own["reserved"], unlimited=own["unlimited"], open_parts=own["parts"])
 

@@ -1,0 +1,121 @@
+"""What a step of a job needs, read at one moment: each read by itself costs more than its query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ...domain.records import Batch, Job, Part
+from ...money.spending import AnsweredBy, Bill
+from ..database import Database, Transaction
+from .deliveries import Delivered, delivered_of
+from .mapping import batch_of, job_of, part_of
+from .money import bill_of, calibration_of, shares_of
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ForPart:
+    """A job and one of its parts, with the batch that the part is in.
+
+    `counted` are the input tokens of answered requests of whom it asks: as they were counted, and as they were billed.
+    `ok` are the rows of the whole job that have an answer.
+    """
+
+    job: Job
+    part: Part
+    batch: Batch | None
+    counted: tuple[int, int]
+    ok: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForClosing:
+    """A job and its parts; `replaces` is the name of the newest outputs of an earlier file with its path."""
+
+    job: Job
+    parts: Sequence[Part]
+    replaces: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ForFinishing:
+    """All that a report tells of a job. `rejected` are names in the rejected folder of earlier files with its path."""
+
+    job: Job
+    parts: Sequence[Part]
+    batches: Sequence[Batch]
+    bill: Bill
+    shares: Sequence[AnsweredBy]
+    delivered: Mapping[str, Delivered]
+    rejected: Sequence[str]
+
+
+class Gathering:
+    """Reads of several tables. KeyError where there is no such job or part (any more)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def for_part(self, job: str, first: int) -> ForPart:
+        """What planning and collecting a part need."""
+
+        def look(tx: Transaction) -> ForPart:
+            found, rows = _job(tx, job), tx.fetch("part", job=job, first=first)
+            if not rows:
+                raise KeyError((job, first))
+            part = part_of(rows[0])
+            batch = None if part.batch is None else batch_of(_the(tx.fetch("batch", key=part.batch), part.batch))
+            asked = found.asked(batch)
+            counted = calibration_of(tx, asked.provider, asked.model)
+            return ForPart(found, part, batch, counted, tx.fetch("job_totals", job=job)[0]["ok"])
+
+        return await self._database.read(look)
+
+    async def with_parts(self, job: str) -> tuple[Job, list[Part]]:
+        """A job with all its parts in row order."""
+        return await self._database.read(lambda tx: (_job(tx, job), _parts(tx, job)))
+
+    async def for_closing(self, job: str) -> ForClosing:
+        """What reserving the names of the outputs needs."""
+
+        def look(tx: Transaction) -> ForClosing:
+            found = _job(tx, job)
+            before = tx.fetch("earlier_outputs", source=found.source, claimed_at=found.claimed_at, id=job)
+            return ForClosing(found, _parts(tx, job), str(before[0]["outbox_stem"]) if before else None)
+
+        return await self._database.read(look)
+
+    async def for_finishing(self, job: str) -> ForFinishing:
+        """What the report needs."""
+
+        def look(tx: Transaction) -> ForFinishing:
+            found = _job(tx, job)
+            before = tx.fetch("earlier_rejected", source=found.source, claimed_at=found.claimed_at, id=job)
+            return ForFinishing(
+                found,
+                _parts(tx, job),
+                [batch_of(row) for row in tx.fetch("batches_of_job", job=job)],
+                bill_of(tx, job, family=job),
+                shares_of(tx, job),
+                delivered_of(tx, job),
+                [row["archive_name"] for row in before],
+            )
+
+        return await self._database.read(look)
+
+
+def _job(tx: Transaction, job: str) -> Job:
+    return job_of(_the(tx.fetch("job", id=job), job))
+
+
+def _parts(tx: Transaction, job: str) -> list[Part]:
+    return [part_of(row) for row in tx.fetch("parts", job=job)]
+
+
+def _the(rows: list[T], key: str) -> T:
+    if not rows:
+        raise KeyError(key)
+    return rows[0]
