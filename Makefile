@@ -14,7 +14,7 @@ TEST_WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 # many processes that the tests start takes a fraction of a second longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-pythons lint format lock bench ratios bench-peers bench-live bench-cluster cluster-demo cluster-tests nfs-guest soak faults power-cuts field properties folders house answers site recording wheel installers deb deb-test clean help
+.PHONY: demo test test-fast test-pythons lint format lock bench ratios bench-peers bench-live bench-cluster cluster-demo cluster-tests nfs-guest soak faults power-cuts field properties folders house answers site recording wheel installers deb deb-test release clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -144,6 +144,9 @@ wheel: $(STAMP)  ## the wheel and the source archive, in dist/
 
 installers: $(STAMP)  ## the wheel installed by uv, pipx and pip, each with its dependencies from a registry
 	$(BIN)/python tests/wheel/run.py --installers
+
+release:  ## say what a release takes and what is missing; ARGUMENTS=--do builds, checks and tags it
+	$(PYTHON) packaging/release.py $(ARGUMENTS)
 
 deb: $(STAMP)  ## a package for this Debian, in dist/: with its own packages, for exactly its Python
 	$(BIN)/python packaging/deb.py
