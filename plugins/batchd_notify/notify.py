@@ -10,7 +10,7 @@ from pydantic import Field
 
 from batchd import Duration, Event, Observer, RejectedError, Secret, Settings, TransientError
 
-from .words import body, subject
+from .words import Language, body, subject
 
 if TYPE_CHECKING:
     import apprise
@@ -23,6 +23,8 @@ class NotifySettings(Settings):
     """Where messages go, as addresses of apprise: `"mailto://user:password@example.org"`. Each may be `"env:NAME"`."""
     group: Duration = 30.0
     """How long to wait for more after an event, so that thirty files are one message."""
+    language: Language = "en"
+    """Of messages: `"en"` or `"vi"`."""
 
 
 class Notify(Observer[NotifySettings]):
@@ -48,7 +50,8 @@ class Notify(Observer[NotifySettings]):
         """See Observer. Raises TransientError if an address did not take the message; then all get it again."""
         service = self._service
         assert service is not None, "aopen comes first"
-        if not await asyncio.to_thread(_send, service, subject(events), body(events)):
+        language = self.settings.language
+        if not await asyncio.to_thread(_send, service, subject(events, language), body(events, language)):
             raise TransientError("a service did not take the message; batchd's log at debug has apprise's own words")
 
     def _made(self) -> apprise.Apprise:
@@ -63,6 +66,9 @@ class Notify(Observer[NotifySettings]):
                     f"Address {number} in urls, from {url.where}, is none that apprise knows. It needs one such as "
                     "mailto://user:password@example.org; apprise's documentation lists all kinds."
                 )
+        for each in service:
+            if each.overflow_mode is apprise.OverflowMode.UPSTREAM:  # its default; some services refuse what is long
+                each.overflow_mode = apprise.OverflowMode.SPLIT
         return service
 
 

@@ -2,71 +2,120 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from batchd import Event
 
+Language = Literal["en", "vi"]
+MAX_SUBJECT = 150
+MAX_LINES = 100
+"""Events that a message tells one by one."""
 _DONE = {
-    "JobFinished": "done",
-    "JobRejected": "not usable",
-    "JobFailed": "stopped",
-    "JobHeld": "held",
-    "JobCancelled": "cancelled",
+    "JobFinished": ("done", "đã xong"),
+    "JobRejected": ("not usable", "không dùng được"),
+    "JobFailed": ("stopped", "đã dừng"),
+    "JobHeld": ("held", "đang giữ lại"),
+    "JobCancelled": ("cancelled", "đã hủy"),
 }
 """The outcome of a file, for the subject."""
+_SAYS_WHY = "batchd's log says why"
+_QUOTES = ("job ", "sink ", "plugin ", "observer ", "order ")
+"""Subjects of conditions whose words may be those of a plugin or a database, about a row."""
 
 
-def subject(events: Sequence[Event]) -> str:
+def subject(events: Sequence[Event], language: Language = "en") -> str:
     """One line for all of them: `batchd: 28 files done, 1 held`."""
     if len(events) == 1:
-        return f"batchd: {line(events[0])}"[:150]
-    counts: Counter[str] = Counter()
-    for event in events:
-        counts[_DONE.get(event.kind, "")] += 1
-    told = [f"{number:,} {word}" for word, number in counts.items() if word]
+        said = f"batchd: {line(events[0], language)}"
+        return said if len(said) <= MAX_SUBJECT else f"{said[: MAX_SUBJECT - 1]}…"
+    vi = language == "vi"
+    counts: Counter[str] = Counter(_DONE[event.kind][vi] if event.kind in _DONE else "" for event in events)
+    told = [f"{_number(number, language)} {word}" for word, number in counts.items() if word]
     if told:
-        first, *rest = told
-        number, _, word = first.partition(" ")
-        told = [f"{number} {'file' if number == '1' else 'files'} {word}", *rest]
+        number, _, word = told[0].partition(" ")
+        told[0] = f"{number} {'tập tin' if vi else 'file' if number == '1' else 'files'} {word}"
     if counts[""]:
-        told.append(f"{counts['']:,} other {'message' if counts[''] == 1 else 'messages'}")
+        others = "tin khác" if vi else f"other {'message' if counts[''] == 1 else 'messages'}"
+        told.append(f"{_number(counts[''], language)} {others}")
     return f"batchd: {', '.join(told)}"
 
 
-def body(events: Sequence[Event]) -> str:
-    """A line for each."""
-    return "\n".join(f"- {line(event)}" for event in events) + "\n"
+def body(events: Sequence[Event], language: Language = "en") -> str:
+    """A line for each, up to a number."""
+    lines = [f"- {line(event, language)}" for event in events[:MAX_LINES]]
+    more = len(events) - len(lines)
+    if more:
+        number = _number(more, language)
+        lines.append(
+            f"- và {number} tin nữa: batchd status" if language == "vi" else f"- and {number} more: batchd status"
+        )
+    return "\n".join(lines) + "\n"
 
 
-def line(event: Event) -> str:
-    """What happened, without anything that was read out of a file."""
+def line(event: Event, language: Language = "en") -> str:
+    """What happened, on one line, without anything that was read out of a file."""
+    event = without_quotes(event)
     data = event.data()
     name = str(data.get("source") or (f"Job {event.job}" if event.job else ""))
-    match event.kind:
-        case "JobFinished":
-            return _finished(name, data)
-        case "JobRejected":
-            return f"{name} could not be used ({data['code']}). The note beside it in the folder rejected says why."
-        case "JobFailed":
-            return f"{name} has stopped. To see why: batchd status {event.job}"
+    match event.kind, language:
+        case "JobFinished", _:
+            said = _finished(name, data, language)
+        case "JobRejected", "vi":
+            said = (
+                f"{name} không dùng được ({data['code']}). Ghi chú bên cạnh tập tin trong thư mục rejected nêu lý do."
+            )
+        case "JobRejected", _:
+            said = f"{name} could not be used ({data['code']}). The note beside it in the folder rejected says why."
+        case "JobFailed", "vi":
+            said = f"{name} đã dừng. Để xem lý do: batchd status {event.job}"
+        case "JobFailed", _:
+            said = f"{name} has stopped. To see why: batchd status {event.job}"
+        case "JobHeld", "vi":
+            then = (
+                "Việc sẽ tự tiếp tục khi ngân sách đủ." if data["waits"] else f"Để xem lý do: batchd status {event.job}"
+            )
+            said = f"{name} đang giữ lại. {then}"
         case _:
-            return event.sentence
+            said = event.sentence
+    return _one_line(said)
 
 
-def _finished(name: str, data: Mapping[str, Any]) -> str:
-    told = [f"{data['ok']:,} answered"]
-    told += [f"{data[key]:,} {word}" for key, word in (("failed", "failed"), ("skipped", "not asked")) if data[key]]
-    outcome = {"done": "is done", "failed": "is done, and counts as failed", "cancelled": "was cancelled"}
-    return f"{name} {outcome.get(data['outcome'], 'is done')}: {', '.join(told)}. The report is {data['report']}."
+def _finished(name: str, data: Mapping[str, Any], language: Language) -> str:
+    vi = language == "vi"
+    words = {"ok": ("answered", "có câu trả lời"), "failed": ("failed", "không thành công")}
+    words["skipped"] = ("not asked", "không hỏi")
+    told = [f"{_number(data[key], language)} {word[vi]}" for key, word in words.items() if key == "ok" or data[key]]
+    outcomes = {
+        "done": ("is done", "đã xong"),
+        "failed": ("is done, and counts as failed", "đã xong nhưng tính là không thành công"),
+        "cancelled": ("was cancelled", "đã bị hủy"),
+    }
+    outcome = outcomes.get(data["outcome"], outcomes["done"])[vi]
+    report = f"Báo cáo: {data['report']}." if vi else f"The report is {data['report']}."
+    return f"{name} {outcome}: {', '.join(told)}. {report}"
+
+
+def without_quotes(event: Event) -> Event:
+    """The event without words of others, which may quote what is in a file or what was answered."""
+    values: Any = event
+    if event.kind == "ConditionRaised":
+        if values.subject.startswith(_QUOTES):
+            return dataclasses.replace(values, text="Something is wrong. To see what: batchd status")
+        return event
+    safe = event.kind == "BatchHeld" or (event.kind == "JobHeld" and values.code not in (None, "useless"))
+    if safe or not getattr(event, "reason", None):
+        return event
+    return dataclasses.replace(values, reason=_SAYS_WHY)
 
 
 def record(event: Event) -> dict[str, Any]:
-    """The event for programs. The reasons of rejected and stopped jobs may quote the file, and are left out."""
-    data = event.data()
-    if event.kind in {"JobRejected", "JobFailed"}:
-        data.pop("reason", None)
+    """The event for programs. Reasons that may quote a file are left out."""
+    data = without_quotes(event).data()
+    if data.get("reason") == _SAYS_WHY:
+        del data["reason"]
     return {
         "id": event.id,
         "at": event.at,
@@ -77,3 +126,14 @@ def record(event: Event) -> dict[str, Any]:
         "text": line(event),
         "data": data,
     }
+
+
+def _number(number: int, language: Language) -> str:
+    text = f"{number:,}"
+    return text.replace(",", ".") if language == "vi" else text
+
+
+def _one_line(text: str) -> str:
+    """Names may hold line ends, escapes, and bytes that are no text: no line of a message, and no mail, is made so."""
+    plain = " ".join(text.split()).encode("utf-8", "replace").decode()
+    return "".join(each if each.isprintable() else "?" for each in plain)

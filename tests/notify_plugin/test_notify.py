@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,19 @@ from aiosmtpd.smtp import SMTP
 from pydantic import ValidationError
 
 from batchd import RejectedError, TransientError
-from batchd.events import JobFailed, JobFinished, JobHeld, JobRejected
+from batchd.domain.states import USELESS
+from batchd.events import (
+    BatchReturned,
+    ConditionRaised,
+    JobFailed,
+    JobFinished,
+    JobHeld,
+    JobRejected,
+    OrderRefused,
+    PartSplit,
+    SinkSkipped,
+    TryEnded,
+)
 from batchd_notify.command import Command
 from batchd_notify.notify import Notify
 from batchd_notify.webhook import Webhook
@@ -64,6 +77,57 @@ def test_messages_have_names_and_counts_and_never_what_is_in_a_file() -> None:
     assert SECRET not in body(events) + json.dumps([record(event) for event in events])
 
 
+def test_reasons_that_may_quote_a_row_stay_in_the_house() -> None:
+    quoting = [
+        JobHeld(job="h", source="z.csv", reason=f"each is “{SECRET}”", code=USELESS),
+        JobHeld(job="h", source="z.csv", reason=f"by a version that wrote no code: {SECRET}"),
+        BatchReturned(batch="b", reason=f"line 3: {SECRET} is not allowed"),
+        OrderRefused(job="j", order="retry", reason=f"Job j was rejected: {SECRET}"),
+        TryEnded(source="x.csv", ok=1, failed=0, reason=SECRET),
+        SinkSkipped(job="j", sink="db", reason=SECRET),
+        PartSplit(job="j", part=0, pieces=2, reason=SECRET),
+        ConditionRaised(subject="sink db", text=f"invalid input for a number: {SECRET}"),
+        ConditionRaised(subject="job j", text=SECRET),
+    ]
+    faults = [each.kind for each in quoting if SECRET in line(each) + json.dumps(record(each))]
+    assert not faults
+    assert line(quoting[2]) == "Batch b did not run, and its questions are to be sent again: batchd's log says why"
+    # What a file costs, and what a service or a disk lacks, is told.
+    money = JobHeld(job="h", source="z.csv", reason="it can cost 12.00 USD", code="per_job")
+    assert "it can cost 12.00 USD" in line(money)
+    assert record(money)["data"]["reason"] == "it can cost 12.00 USD"
+    assert "The key is refused" in line(ConditionRaised(subject="provider acme", text="The key is refused."))
+
+
+def test_a_name_makes_no_line_and_no_header_of_its_own() -> None:
+    event = replace(finished(1), source="a\r\nBcc: evil@example.org\r\n\r\n<b>\x1b[31m\u202e\udcff.csv")
+    for text in (line(event), subject([event])):
+        assert text.isprintable()
+        text.encode()
+    assert len(body([event]).splitlines()) == 1
+    assert len(subject([replace(event, source="x" * 500)])) == 150
+    many = body([finished(number) for number in range(3_000)])
+    assert many.splitlines()[-1] == "- and 2,900 more: batchd status"
+
+
+def test_messages_in_vietnamese() -> None:
+    events = [
+        *(finished(number) for number in range(28)),
+        HELD,
+        REJECTED,
+        STOPPED,
+        ConditionRaised(subject="x", text="y"),
+    ]
+    assert (
+        subject(events, "vi") == "batchd: 28 tập tin đã xong, 1 đang giữ lại, 1 không dùng được, 1 đã dừng, 1 tin khác"
+    )
+    told = body(events, "vi")
+    assert "- reviews/1.csv đã xong: 1.200 có câu trả lời, 1 không thành công. Báo cáo: reviews/1.report.json." in told
+    assert "- z.csv đang giữ lại. Để xem lý do: batchd status h" in told
+    assert SECRET not in told
+    assert "đã bị hủy" in line(replace(finished(1), outcome="cancelled"), "vi")
+
+
 @asynccontextmanager
 async def mail_server() -> AsyncIterator[tuple[int, list[Any], list[str]]]:
     """Its port, the mails that it has taken, and what it answers before it takes one."""
@@ -98,8 +162,12 @@ async def test_thirty_files_are_one_mail_and_a_refusal_is_tried_again(monkeypatc
         with pytest.raises(TransientError):
             await observer.notice_all(events)
         await observer.notice_all(events)
+        # One whose name is no text, and has a line end: apprise refuses such a mail, and all that are told with it.
+        await observer.notice_all([replace(finished(1), source="khách\n\udcff.csv")])
         await observer.aclose()
-    [mail] = mails
+    mail, odd = mails
+    assert odd["Subject"].startswith("batchd: khách ?.csv is done")
+    assert odd.get_content_type() == "text/plain"
     assert mail["Subject"] == "batchd: 30 files done"
     text = mail.get_body(("plain",)).get_content()
     assert "- reviews/29.csv is done: 1,200 answered, 1 failed." in text

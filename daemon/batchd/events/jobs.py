@@ -157,6 +157,7 @@ class JobHeld(Event):
 
     source: str
     reason: str
+    code: str | None = None
     waits: bool = False
     severity: ClassVar[str] = "warning"
 

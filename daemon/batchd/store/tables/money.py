@@ -267,7 +267,9 @@ def _hold(tx: Transaction, job: Job, refusal: Refusal, columns: Mapping[str, obj
         return  # nothing new
     tx.update("jobs", {"id": job.id}, state=JobState.HELD, reason=refusal.reason, reason_code=code, **columns)
     if not same:
-        tx.record(JobHeld(job=job.id, source=job.source, reason=refusal.reason, waits=refusal.passes))
+        tx.record(
+            JobHeld(job=job.id, source=job.source, reason=refusal.reason, code=refusal.code, waits=refusal.passes)
+        )
 
 
 def _line(tx: Transaction, job: Job, part: Part, done: Collected) -> dict[str, object]:

@@ -21,7 +21,7 @@ class Pilots:
         def take(tx: Transaction) -> None:
             where = {"id": job.id, "state": job.state, "cancelled": 0}
             if tx.update("jobs", where, state=JobState.HELD, reason=reason, reason_code=code):
-                tx.record(JobHeld(job=job.id, source=job.source, reason=reason))
+                tx.record(JobHeld(job=job.id, source=job.source, reason=reason, code=code))
 
         await self._database.write(take)
 
