@@ -74,7 +74,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as other:
         if other.status < 400:
             raise
-        return await _refusal(request, Refused(other.status, _usual(other)))
+        allowed = {"Allow": other.headers["Allow"]} if "Allow" in other.headers else {}
+        return await _refusal(request, Refused(other.status, _usual(other), headers=allowed))
     except (ConnectionError, asyncio.CancelledError):
         raise
     except Exception as fault:

@@ -31,6 +31,8 @@ PIECE_WITHIN = 60.0
 """Seconds without a byte after which an upload is given up."""
 DRAFT = ".batchd-upload-"
 """How the name of a file begins that is not whole yet; nothing of such a name is taken."""
+_NOT_EVERYWHERE = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
+"""What Windows allows in no name, and shares show as another: people see inbox and outbox there."""
 LEFT_AFTER = 86_400.0
 """Seconds after which what a killed daemon has left of an upload is removed."""
 MAX_UPLOADS = 8
@@ -186,7 +188,7 @@ def _forget(draft: Path) -> None:
 
 def clean_name(name: str) -> str:
     """A name for the inbox: no folders, safe on any file system, and one that is taken. Refused if there is none."""
-    last = name.replace("\\", "/").rpartition("/")[2].strip()
+    last = name.replace("\\", "/").rpartition("/")[2].strip().translate(_NOT_EVERYWHERE)
     cleaned = archive_name(last).rpartition("/")[2]
     if not last or cleaned in ("", "_"):
         raise Refused(400, "The file needs a name.")
