@@ -14,7 +14,7 @@ import msgspec
 
 from batchd import FileSink, Json, RejectedError, ResultRow, RowStatus, Settings, Shape
 
-from .number_formats import PLAIN, Kind, built_in, format_of, shown, stored
+from .number_formats import PLAIN, Kind, built_in, format_of, stored
 
 MAX_ROWS = 1_048_576
 """As many as a sheet has, the header's among them."""
@@ -107,9 +107,9 @@ class _Style:
         """The format for a text: the one that says so keeps ids from being taken for numbers."""
         return self.format if self._is_text else None
 
-    def of_number(self, value: float) -> Any:
-        """The format for a number. One that had another format would be shown, and read, as something else."""
-        return self.format if self._kind == PLAIN or shown(value, self._kind) == value else None
+    def of_number(self) -> Any:
+        """The format for a number. In a column of dates it had another one, and would be shown as something else."""
+        return self.format if self._kind == PLAIN else None
 
 
 class _Book:
@@ -155,7 +155,7 @@ class _Book:
             elif kind is bool:
                 sheet.write_boolean(row, column, value)
             elif (kind is int and -_EXACT < value < _EXACT) or kind is float:
-                sheet.write_number(row, column, value, None if style is None else style.of_number(value))
+                sheet.write_number(row, column, value, None if style is None else style.of_number())
             elif value is not None:
                 sheet.write_string(row, column, _shortened(_encode(value).decode()))
             if row <= _SAMPLE and column < wide and value is not None:

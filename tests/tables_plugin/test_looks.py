@@ -111,6 +111,7 @@ def test_a_number_of_another_format_than_its_column_stays_that_number(tmp_path: 
         page.append([date(2026, 5, 1 + day), "2026-05-01", 5])
         page.cell(page.max_row, 3).number_format = "000"
     page.append([45, "2026-5-1", -5])
+    page.append([0.125, "x", 5.5])  # 3:00 if it were a time
     book.save(path)
     records, files = passed_through(path)
     again = tmp_path / "again.xlsx"
@@ -119,6 +120,7 @@ def test_a_number_of_another_format_than_its_column_stays_that_number(tmp_path: 
     assert [list(row)[:3] for row in rows] == [list(row) for row in records[1:]]  # type: ignore[arg-type]
     page = openpyxl.load_workbook(again).active
     assert [page["B2"].value, page["A5"].value, page["A5"].number_format] == ["2026-05-01", 45, "General"]
+    assert [page["A6"].value, page["C6"].value] == [0.125, 5.5]
 
 
 def test_styles_of_strangers_do_no_harm(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from batchd.errors import FileRefused
 from batchd.model import Failure
-from batchd.testing.household import Household
+from batchd.testing.household import REVIEWS, Household
 from batchd.work.review import read_review
 
 FAILED = {3, 4, 17}
@@ -47,6 +47,19 @@ async def test_answered_rows_from_all_over_the_file_are_in_it(tmp_path: Path) ->
 async def test_all_answered_rows_are_in_it_if_there_are_fewer(tmp_path: Path) -> None:
     rows = sampled(await household(tmp_path, 100))
     assert [int(row["review"].split()[1]) for row in rows] == [row for row in range(20) if row not in FAILED]
+
+
+async def test_it_opens_by_a_double_click_where_the_results_do(tmp_path: Path) -> None:
+    found = {}
+    for sinks in (("csv",), ("same",)):
+        house = Household(tmp_path / sinks[0], routes=[replace(REVIEWS, sinks=sinks, review=1)])
+        house.drop("reviews/may.csv", "\ufeffid;review\r\n1;Größe, gut\r\n".encode())
+        async with house.living() as living:
+            await living.take_in()
+            await living.drain()
+        found[sinks[0]] = house.outbox()["reviews/may.review.csv"].decode().splitlines()[0]
+    names = ["\ufeffid", "review", "answer", "agree", "comment", "status", "error"]
+    assert found == {"csv": ",".join(names), "same": ";".join(names)}
 
 
 async def test_a_route_without_it_has_none(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from ...model import Json, RowStatus
 from ...work.review import ReviewTask, write_review
 from ..context import Configured, Context
 from .output_names import archive_elsewhere, take_another_name
-from .render import csv_sink, forget_pieces, remove_pieces, shape_of, summary_task
+from .render import forget_pieces, remove_pieces, shape_of, summary_task, table_for_people
 
 logger = logging.getLogger("batchd")
 
@@ -112,7 +112,7 @@ async def _publish_review(context: Context, configured: Configured, job: Job, pa
         ok=[part.ok for part in answered],
         number=job.route.review,
         shape=shape_of(job),
-        sink=configured.spec_here(csv_sink(configured, job)),
+        sink=configured.spec_here(table_for_people(configured, job)),
         target=str(spool.review(job.id)),
         row_timeout=context.time_limits.row,
     )

@@ -24,6 +24,9 @@ from ..retry_later import RetryLater
 WHOLE_FILE_TIMEOUT = 600.0
 """Seconds for a row, or for the end, of a file that is made in one piece: a workbook is packed at its end."""
 
+USUAL = frozenset(",;\t|")
+"""Delimiters that every program finds."""
+
 
 def shape_of(job: Job) -> Shape:
     """What the job's rows have in common."""
@@ -39,10 +42,19 @@ def render_tasks(context: Context, configured: Configured, job: Job, part: Part,
     return tasks
 
 
-def csv_sink(configured: Configured, job: Job) -> PluginSpec:
-    """The sink for CSV as the job's route has it, else as it is by itself."""
+def table_for_people(configured: Configured, job: Job) -> PluginSpec:
+    """How a table that people open is written: with a mark, for Excel, and with the delimiter of their file.
+
+    A route with a sink for CSV has that one's delimiter.
+    """
     specs = (configured.file_sinks.get(name) for name in job.route.sinks)
-    return next((spec for spec in specs if spec is not None and spec.kind == "csv"), PluginSpec("csv"))
+    settings = next((spec.settings for spec in specs if spec is not None and spec.kind == "csv"), None)
+    if settings is None:
+        came = job.dialect
+        settings = (
+            {"delimiter": came.delimiter} if came is not None and came.is_text and came.delimiter in USUAL else {}
+        )
+    return PluginSpec("csv", {**settings, "bom": True})
 
 
 def summary_task(context: Context, job: Job, part: Part, version: int) -> SummaryTask:

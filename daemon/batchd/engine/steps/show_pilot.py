@@ -18,7 +18,7 @@ from ...money.pricing import amount
 from ...work.pilot import PilotTask, write_pilot
 from ..context import Configured, Context
 from .identical_rows import follow_other_parts
-from .render import csv_sink, shape_of
+from .render import shape_of, table_for_people
 
 ENDING = ".pilot.csv"
 
@@ -40,7 +40,7 @@ async def show(context: Context, action: ShowPilot) -> None:
     task = PilotTask(
         runs=[spool.run(job, part) for part in asked],
         shape=shape_of(job),
-        sink=configured.spec_here(csv_sink(configured, job)),
+        sink=configured.spec_here(table_for_people(configured, job)),
         table=str(spool.pilot(job.id)),
         words=str(spool.pilot_words(job.id)),
         row_timeout=context.time_limits.row,
