@@ -323,6 +323,23 @@ def test_a_route_that_takes_everything_shadows_those_below(write: Write, catalog
     assert '[routes.special]: never gets a file, as the route "reviews" above takes them all.' in warning
 
 
+def test_sinks_that_both_write_the_table_are_told(write: Write, catalogue: Catalogue, good: str) -> None:
+    marked = '\n[sinks.marked]\nplugin = "csv"\nbom = true\n'
+    found = {}
+    for sinks in (
+        '["same", "csv"]',
+        '["csv", "marked"]',
+        '["same", "jsonl"]',
+        '["same", "csv"]\nformats = ["tsv"]',
+    ):
+        path = write(
+            good.replace('model = "small"', f'model = "small"\nsinks = {sinks}') + marked * ("marked" in sinks)
+        )
+        found[sinks] = [each.partition("sinks: ")[2].partition(";")[0] for each in load(path, catalogue).warnings]
+    both = "{} both write NAME.results.csv"
+    assert [*found.values()] == [[both.format('"same" and "csv"')], [both.format('"csv" and "marked"')], [], []]
+
+
 def test_folders_for_people_may_hold_each_other(write: Write, catalogue: Catalogue, good: str) -> None:
     folders = '[folders]\narchive = "outbox/archive"\nrejected = "outbox/rejected"\nheld = "outbox/held"\n'
     config = load(write(folders + good), catalogue)

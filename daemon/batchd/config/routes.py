@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from ..domain.questions import NAME as QUESTION
@@ -58,7 +59,8 @@ def read_route(
     if reader is not None and not reader.kind:
         plugins.reader_by_suffix(reader, (*keys, "reader"), patterns)
     plugins.check_formats(keys, [each for each in _list(written.get("formats", [])) if isinstance(each, str)])
-    _sinks(keys, [each for each in _list(written.get("sinks", ["csv"])) if isinstance(each, str)], sinks, plugins)
+    named = [each for each in _list(written.get("sinks", ["csv"])) if isinstance(each, str)]
+    _sinks(keys, named, sinks, plugins, _list(written.get("formats", [])))
     if table is None or prompt is None:
         return None
     if prompt.kind:
@@ -134,7 +136,9 @@ def _prompt(keys: Keys, written: Mapping[str, Any], plugins: PluginTables, *, by
     return prompt
 
 
-def _sinks(keys: Keys, names: list[str], sinks: dict[str, SinkTable], plugins: PluginTables) -> None:
+def _sinks(
+    keys: Keys, names: list[str], sinks: dict[str, SinkTable], plugins: PluginTables, formats: list[object]
+) -> None:
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
             plugins.problems.add((*keys, "sinks"), f'names "{name}" more than once')
@@ -142,3 +146,13 @@ def _sinks(keys: Keys, names: list[str], sinks: dict[str, SinkTable], plugins: P
             table = plugins.built_in_sink(name, keys, sinks)
             if table is not None:
                 sinks[name] = table
+    if formats and "csv" not in formats:
+        return
+    # `same` writes the table of a dropped CSV file as that was written.
+    tables = [name for name in dict.fromkeys(names) if name in sinks and sinks[name].plugin in {"csv", "same"}]
+    for one, other in pairwise(tables):
+        if sinks[one] != sinks[other] or sinks[one].settings != sinks[other].settings:
+            sentence = f'"{one}" and "{other}" both write NAME.results.csv'
+            plugins.problems.warn(
+                (*keys, "sinks"), f"{sentence}; where one would write it otherwise, it waits until one is taken out"
+            )
