@@ -120,9 +120,10 @@ def _locked() -> str:
     open_names = ["batchd"]
     while open_names:
         name = open_names.pop()
+        extras = {"aiohttp"} if name == "openai" else {""}
         for line in distribution(name).requires or ():
             each = Requirement(line)
-            if each.marker is not None and not each.marker.evaluate({"extra": ""}):
+            if each.marker is not None and not any(each.marker.evaluate({"extra": extra}) for extra in extras):
                 continue
             found = canonicalize_name(each.name)
             if found not in wanted:

@@ -18,7 +18,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     finally:
-        # Or the interpreter looks for cycles among all that was imported before it ends: a tenth of a second.
+        # Or the interpreter looks for cycles among all that the SDK has made before it ends: a quarter of a second.
         gc.freeze()
 
 

@@ -1,7 +1,7 @@
 """The HTTP client of the plugin: it follows no redirect, and reads no more of an answer than one of its kind can have.
 
 A service, or a proxy in its place, may send JSON without end, or a megabyte of gzip that unpacks to a
-gigabyte.
+gigabyte. The SDK reads each answer into memory as a whole, so the limit stands below it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx2
+import openai
 
 from .translation import AnswerTooLarge
 from .wire import MAX_ERROR
@@ -21,15 +22,11 @@ MAX_VALUES = 400_000
 _ENCODED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
-class BoundedClient(httpx2.AsyncClient):
-    """Follows no redirect: with it would go the key, the rows, and a create that has been carried out already.
-
-    Of the environment it reads nothing: its proxy is given to it.
-    """
+class BoundedClient(openai.DefaultAioHttpClient):
+    """Follows no redirect: with it would go the key, the rows, and a create that has been carried out already."""
 
     def __init__(self, **options: Any) -> None:
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
-        super().__init__(follow_redirects=False, trust_env=False, limits=limits, **options)
+        super().__init__(follow_redirects=False, **options)
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
         """The answer, read into memory within the limits. A stream that is no error is left to its reader."""

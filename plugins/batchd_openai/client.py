@@ -1,28 +1,30 @@
-"""Calls to one service, with our own retries, decoding and errors around an HTTP client."""
+"""Calls to one service: the SDK's client, with our own retries, decoding and errors around it."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import IO, Any
 from urllib.parse import quote, urlencode
 
 import httpx2
+import openai
 
-from batchd import BatchdError, Json, RejectedError, TransientError, __version__
+from batchd import BatchdError, Json, TransientError
 
 from .bounded import BoundedClient
 from .normalise import identifier, unwrap
 from .pacing import Pacing
-from .proxies import Proxy
 from .retrying import with_retries
+from .sdk_errors import FOREIGN, translate
 from .settings import Access, OpenAISettings
-from .translation import FOREIGN, not_json, of_response, storage_of, translate
+from .translation import not_json, storage_of
 from .wire import UNREADABLE, Call, Kind, Service
 
 _PIECE = 1 << 18
+
+Send = Callable[[openai.AsyncOpenAI], Awaitable[httpx2.Response]]
 
 
 class Client:
@@ -31,35 +33,48 @@ class Client:
     def __init__(self, settings: OpenAISettings, pacing: Pacing) -> None:
         self.settings = settings
         self.pacing = pacing
-        self.service = Service(settings.base_url, settings.key_where, settings.key_renewal)
-        self._tls: ssl.SSLContext | None = None
-        self._clients: dict[tuple[str | None, ...], BoundedClient] = {}
+        self._http: httpx2.AsyncClient | None = None
+        self._opened: tuple[Access, openai.AsyncOpenAI] | None = None
 
     def prepare(self) -> None:
-        """Make the HTTP client ahead of the first call: loading the CA certificates takes about 40 ms."""
-        self._open(self.settings.base_url)
+        """Create the HTTP client ahead of the first call: loading the CA certificates takes about 40 ms."""
+        if self._http is None:
+            self._http = BoundedClient(timeout=self._timeout(self.settings.request_timeout))
 
     async def get(self, call: Call, *path: str, query: Mapping[str, str | int] | None = None) -> Json:
         """The answer to a GET, with a few retries."""
-        return await with_retries(self.pacing, lambda: self._json(call, "GET", _quoted(path), query=query))
-
-    async def look(self, call: Call, path: str, query: Mapping[str, str]) -> httpx2.Response:
-        """The answer to one GET of something small, whatever it is."""
-        return await self._answer(call, "GET", path, query=query, within=self.settings.request_timeout)
+        options: Any = {"params": dict(query or {})}
+        address = _quoted(path)
+        return await with_retries(
+            self.pacing,
+            lambda: self._json(call, lambda sdk: sdk.get(address, cast_to=httpx2.Response, options=options)),
+        )
 
     async def post(self, call: Call, *path: str) -> None:
         """Send a POST that may be repeated. Its answer is ignored."""
-        await with_retries(self.pacing, lambda: self._success(call, "POST", _quoted(path)))
+        address = _quoted(path)
+        await with_retries(
+            self.pacing, lambda: self._response(call, lambda sdk: sdk.post(address, cast_to=httpx2.Response))
+        )
 
     async def delete(self, call: Call, *path: str) -> None:
         """Send a DELETE, with a few retries."""
-        await with_retries(self.pacing, lambda: self._success(call, "DELETE", _quoted(path)))
+        address = _quoted(path)
+        await with_retries(
+            self.pacing, lambda: self._response(call, lambda sdk: sdk.delete(address, cast_to=httpx2.Response))
+        )
 
     async def create(
         self, call: Call, path: str, body: Mapping[str, Json], *, within: float, headers: Mapping[str, str]
     ) -> Json:
         """The answer to the one POST that costs money. It is sent exactly once, whatever the outcome."""
-        return await self._json(call, "POST", path, within=within, headers=headers, json=dict(body))
+        options: Any = {"timeout": self._timeout(within), "headers": dict(headers)}
+
+        async def send(sdk: openai.AsyncOpenAI) -> httpx2.Response:
+            async with asyncio.timeout(within):
+                return await sdk.post(path, cast_to=httpx2.Response, body=dict(body), options=options)
+
+        return await self._json(call, send)
 
     async def upload(
         self,
@@ -73,11 +88,19 @@ class Client:
     ) -> Json:
         """The answer to a POST of a file, without retries: only the caller knows what a lost answer left behind.
 
-        The file is passed open, and read as it is sent.
+        The file is passed open: the SDK would read a path or bytes into memory as a whole.
         """
-        return await self._json(
-            call, "POST", path, within=within, headers=headers, data=dict(fields), files=[("file", file)]
-        )
+        told = {"Content-Type": "multipart/form-data", **headers}
+        options: Any = {"headers": told, "timeout": self._timeout(within)}
+
+        async def send(sdk: openai.AsyncOpenAI) -> httpx2.Response:
+            # A limit for the whole call, since the transport has no write timeout.
+            async with asyncio.timeout(within):
+                return await sdk.post(
+                    path, cast_to=httpx2.Response, body=dict(fields), files=[("file", file)], options=options
+                )
+
+        return await self._json(call, send)
 
     async def upload_to_storage(
         self, call: Call, path: str, fields: Mapping[str, str], file: IO[bytes], size: int, *, within: float
@@ -86,38 +109,53 @@ class Client:
 
         The storage gets the rows, which it must, and nothing else of ours.
         """
+        options: Any = {
+            "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+            "timeout": self._timeout(self.settings.request_timeout),
+        }
         form = urlencode(fields).encode()
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        answer = await self._answer(call, "POST", path, headers=headers, content=form)
-        if answer.is_success:
-            return identifier(unwrap(self._decoded(answer, call)).get("id"))
-        target = storage_of(answer)
-        name = answer.headers.get("x-together-file-id") or answer.headers.get("x-file-id")
+        sdk, service = self._open()
+        try:
+            answer = await sdk.post(path, cast_to=httpx2.Response, content=form, options=options)
+        except FOREIGN as error:
+            target, headers = storage_of(error), getattr(getattr(error, "response", None), "headers", {})
+            name = headers.get("x-together-file-id") or headers.get("x-file-id")
+            failure = translate(error, call, service)
+        else:
+            return identifier(unwrap(service.decoded(answer.content)).get("id"))
         if target is None or not name:
-            raise of_response(answer, call, self.service)
-        await self._put(target, file, size, call, within=within)
-        processing = Call(f"process the file {name}", Kind.UPLOAD, about=name)
-        done = await self._json(processing, "POST", _quoted((path.strip("/"), name, "preprocess")))
+            raise failure
+        await self._put(target, file, size, call, service, within=within)
+        done = await self._json(
+            Call(f"process the file {name}", Kind.UPLOAD, about=name),
+            lambda sdk: sdk.post(_quoted((path.strip("/"), name, "preprocess")), cast_to=httpx2.Response),
+        )
         return identifier(unwrap(done).get("id")) or name
 
-    async def _put(self, target: httpx2.URL, file: IO[bytes], size: int, call: Call, *, within: float) -> None:
+    async def _put(
+        self, target: httpx2.URL, file: IO[bytes], size: int, call: Call, service: Service, *, within: float
+    ) -> None:
         async def pieces() -> AsyncIterator[bytes]:
             while piece := await asyncio.to_thread(file.read, _PIECE):
                 yield piece
 
-        http = self._open(str(target))
+        self.prepare()
+        assert self._http is not None
+        self._http.cookies.clear()
         headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-        request = http.build_request("PUT", target, headers=headers, content=pieces(), timeout=self._timeout(within))
+        request = self._http.build_request(
+            "PUT", target, headers=headers, content=pieces(), timeout=self._timeout(within)
+        )
         try:
             async with asyncio.timeout(within):
-                response = await http.send(request)
+                response = await self._http.send(request)
         except FOREIGN as error:
-            failure: BatchdError = translate(error, call, self.service)
+            failure: BatchdError = translate(error, call, service)
         else:
             if response.is_success:
                 return
             failure = TransientError(
-                f"{self.service.base_url} has files put to {target.host}, and that answers with status "
+                f"{service.base_url} has files put to {target.host}, and that answers with status "
                 f"{response.status_code}."
             )
         raise failure
@@ -128,107 +166,101 @@ class Client:
 
         A service may keep it in a storage, to which it redirects. That call carries nothing of ours: no key, no rows.
         """
-        path = _quoted(("files", file, "content"))
-        response = await self._answer(call, "GET", path, headers=headers, stream=True)
-        if not response.is_success:
-            target = storage_of(response)
-            if target is None:
-                raise of_response(response, call, self.service)
-            response = await self._stored(target, call, headers)
+        sdk, service = self._open()
+        manager = sdk.files.with_streaming_response.content(file, extra_headers=dict(headers))
         try:
-            yield Stream(response, call, self.service)
-        finally:
-            # An error while closing does not change what was received.
-            with suppress(*FOREIGN):
-                await response.aclose()
-
-    async def _stored(self, target: httpx2.URL, call: Call, headers: Mapping[str, str]) -> httpx2.Response:
-        http = self._open(str(target))
-        try:
-            request = http.build_request("GET", target, headers=dict(headers))
-            response = await http.send(request, stream=True)
+            answer = await manager.__aenter__()
         except FOREIGN as error:
-            failure = translate(error, call, self.service)
+            target = storage_of(error)
+            failure = translate(error, call, service)
+        else:
+            try:
+                yield Stream(answer.http_response, call, service)
+            finally:
+                # An error while closing does not change what was received.
+                with suppress(*FOREIGN):
+                    await manager.__aexit__(None, None, None)
+            return
+        if target is None:
+            raise failure
+        async with self._stored(target, call, service, headers) as response:
+            yield Stream(response, call, service)
+
+    @asynccontextmanager
+    async def _stored(
+        self, target: httpx2.URL, call: Call, service: Service, headers: Mapping[str, str]
+    ) -> AsyncIterator[httpx2.Response]:
+        self.prepare()
+        assert self._http is not None
+        self._http.cookies.clear()
+        request = self._http.build_request("GET", target, headers=dict(headers))
+        try:
+            response = await self._http.send(request, stream=True)
+        except FOREIGN as error:
+            failure = translate(error, call, service)
         else:
             if response.is_success:
-                return response
+                try:
+                    yield response
+                finally:
+                    with suppress(*FOREIGN):
+                        await response.aclose()
+                return
             failure = TransientError(
-                f"{self.service.base_url} redirects to {target.host} when asked to {call.what}, and that answers with "
+                f"{service.base_url} redirects to {target.host} when asked to {call.what}, and that answers with "
                 f"status {response.status_code}."
             )
         raise failure
 
     async def aclose(self) -> None:
         """Close the connections."""
-        clients, self._clients = self._clients, {}
-        for client in clients.values():
-            await client.aclose()
+        http, self._http, self._opened = self._http, None, None
+        if http is not None:
+            await http.aclose()
 
-    async def _json(self, call: Call, method: str, path: str, **options: Any) -> Json:
-        return self._decoded(await self._success(call, method, path, **options), call)
-
-    async def _success(self, call: Call, method: str, path: str, **options: Any) -> httpx2.Response:
-        response = await self._answer(call, method, path, **options)
-        if not response.is_success:
-            raise of_response(response, call, self.service)
-        return response
-
-    def _decoded(self, response: httpx2.Response, call: Call) -> Json:
+    async def _json(self, call: Call, send: Send) -> Json:
+        response, service = await self._response(call, send)
         try:
-            return self.service.decoded(response.content)
+            return service.decoded(response.content)
         except UNREADABLE:
             pass
-        raise not_json(response, call, self.service)
+        raise not_json(response, call, service)
 
-    async def _answer(
-        self,
-        call: Call,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str | int] | None = None,
-        headers: Mapping[str, str] | None = None,
-        within: float | None = None,
-        stream: bool = False,
-        **content: Any,
-    ) -> httpx2.Response:
-        """One call, whatever the service answers to it. `within`: the limit of the whole call, and of its silence."""
-        settings = self.settings
-        access = Access.read(settings)
-        http = self._open(settings.base_url)
-        timeout = self._timeout(within or settings.request_timeout)
+    async def _response(self, call: Call, send: Send) -> tuple[httpx2.Response, Service]:
+        sdk, service = self._open()
         try:
-            told = _headers(settings, access, headers or {})
-            params = {**access.query, **(query or {})} or None
-            request = http.build_request(
-                method, settings.base_url + path, params=params, headers=told, timeout=timeout, **content
-            )
-            async with asyncio.timeout(within):
-                return await http.send(request, stream=stream)
-        except UnicodeEncodeError:
-            failure: BatchdError = RejectedError(
-                f"{settings.base_url} cannot be called: a header holds a character that no header can have. Correct "
-                "headers, organization and project."
-            )
+            response = await send(sdk)
         except FOREIGN as error:
-            failure = translate(error, call, self.service)
+            failure = translate(error, call, service)
+        else:
+            return response, service
         # Raised outside the `except`, so that the original is not chained: a logged traceback would show its text.
         raise failure
 
-    def _open(self, address: str) -> BoundedClient:
-        """The HTTP client for the address: there is one for each proxy of the environment, and one for none."""
-        proxy = Proxy.of(address)
-        key = (proxy.url, *proxy.headers.values())
-        if key not in self._clients:
-            tls = self._tls = self._tls or httpx2.create_ssl_context()
-            through = httpx2.Proxy(proxy.url, headers=dict(proxy.headers)) if proxy.url is not None else None
-            timeout = self._timeout(self.settings.request_timeout)
-            self._clients[key] = BoundedClient(proxy=through, verify=tls, timeout=timeout)
-        http = self._clients[key]
-        if not address.startswith(self.settings.base_url):
-            # A storage of the service gets nothing of ours.
-            http.cookies.clear()
-        return http
+    def _open(self) -> tuple[openai.AsyncOpenAI, Service]:
+        access = Access.read(self.settings)
+        if self._opened is None or self._opened[0] != access:
+            self._opened = access, self._sdk(access)
+        settings = self.settings
+        return self._opened[1], Service(settings.base_url, settings.key_where, settings.key_renewal)
+
+    def _sdk(self, access: Access) -> openai.AsyncOpenAI:
+        settings = self.settings
+        timeout = self._timeout(settings.request_timeout)
+        self.prepare()
+        client = openai.AsyncOpenAI(
+            api_key=access.key,
+            base_url=settings.base_url,
+            default_query=access.query,
+            timeout=timeout,
+            max_retries=0,
+            http_client=self._http,
+        )
+        # The SDK reads what is not set here from the environment. OpenAI's organization, project, admin key and
+        # headers would then be sent to another company.
+        client.organization, client.project, client.admin_api_key = settings.organization, settings.project, None
+        client._custom_headers = dict(access.headers)  # noqa: SLF001
+        return client
 
     def _timeout(self, silence: float) -> httpx2.Timeout:
         return httpx2.Timeout(silence, connect=min(silence, self.settings.connect_timeout))
@@ -251,6 +283,7 @@ class Stream:
             except StopAsyncIteration:
                 return
             except FOREIGN as error:
+                # The SDK does not translate errors any more once the headers have arrived.
                 failure = translate(error, self._call, self._service)
                 break
             # Outside the `try`: what the caller raises (a full disk, say) is not the service's fault.
@@ -260,24 +293,6 @@ class Stream:
     def not_content(self) -> TransientError:
         """The error to raise when the content is not a file."""
         return not_json(self.response, self._call, self._service)
-
-
-def _headers(settings: OpenAISettings, access: Access, more: Mapping[str, str]) -> httpx2.Headers:
-    headers = httpx2.Headers(
-        {
-            "Accept": "application/json",
-            "User-Agent": f"batchd/{__version__}",
-            "Authorization": f"Bearer {access.key}",
-        }
-    )
-    if settings.organization:
-        headers["OpenAI-Organization"] = settings.organization
-    if settings.project:
-        headers["OpenAI-Project"] = settings.project
-    # Those of the configuration come in place of ours, in whatever case they are written.
-    headers.update(access.headers)
-    headers.update(more)
-    return headers
 
 
 def _quoted(path: tuple[str, ...]) -> str:

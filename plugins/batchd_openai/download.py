@@ -1,7 +1,8 @@
 """Downloads a complete file over connections that break.
 
-Downloads of some hundred megabytes do break, and a body without a length ends early without an error. So a file counts
-as complete only when its length is known, and a broken download resumes where the service supports it.
+Downloads of some hundred megabytes do break, the SDK does not resume them, and a body without a length ends early
+without an error. So a file counts as complete only when its length is known, and a broken download resumes where the
+service supports it.
 """
 
 from __future__ import annotations

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from enum import Enum, auto
 
 from batchd import BatchdError, BatchesFound
 
-from .client import Client
+from .live import LiveClient
 from .normalise import as_list
-from .translation import of_response
-from .wire import UNREADABLE, Call, is_html
+from .wire import UNREADABLE
 
 
 class Seen(Enum):
@@ -28,9 +26,9 @@ class Seen(Enum):
 _NO_SUCH_CALL = frozenset({404, 405, 410, 501})
 
 
-async def find_batches(client: Client) -> BatchesFound:
+async def find_batches(client: LiveClient) -> BatchesFound:
     """Ask for the batches, and for the files and the models if there are none."""
-    address = client.settings.base_url
+    address = client.address
     try:
         seen, words = await _look(client, "batches")
         if seen is Seen.LIST:
@@ -54,22 +52,26 @@ async def find_batches(client: Client) -> BatchesFound:
         return BatchesFound(None, str(error))
 
 
-async def _look(client: Client, what: str) -> tuple[Seen, str]:
+async def _look(client: LiveClient, what: str) -> tuple[Seen, str]:
     """Ask for a list. For OTHER the words are a whole sentence."""
-    call = Call(f"list its {what}")
-    response = await client.look(call, f"/{what}", {"limit": "1"})
-    status, service = response.status_code, client.service
+    status, told, body = reply = await client.get(f"/{what}", {"limit": "1"})
     words = f"answered with status {status}"
     if status in _NO_SUCH_CALL:
         return Seen.NO_SUCH_CALL, words
     if status == 403:
         return Seen.FORBIDDEN, words
-    if not response.is_success:
-        return Seen.OTHER, str(of_response(response, call, service))
-    if is_html(response, response.content):
-        return Seen.PAGE, "answered with an HTML page"
-    with suppress(*UNREADABLE):
-        if as_list(service.decoded(response.content)) is not None:
+    if 200 <= status < 300:
+        if "html" in told.get("content-type", "").lower() or body.lstrip()[:1] == b"<":
+            return Seen.PAGE, "answered with an HTML page"
+        if _is_list(client, body):
             return Seen.LIST, words
-    words = f"{service.base_url} did not answer with a list when asked to {call.what}."
-    return Seen.OTHER, f"{words} Check {service.ending} and any proxy in between."
+        words = f"{client.address} did not answer with a list when asked to list its {what}."
+        return Seen.OTHER, f"{words} Check {client.service.ending} and any proxy in between."
+    return Seen.OTHER, client.in_words(reply, f"list its {what}")
+
+
+def _is_list(client: LiveClient, body: bytes) -> bool:
+    try:
+        return as_list(client.service.decoded(body)) is not None
+    except UNREADABLE:
+        return False

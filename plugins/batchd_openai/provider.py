@@ -70,7 +70,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
     @property
     def _client(self) -> Client:
         if self._open_client is None:
-            # Imported here: an HTTP client takes a tenth of a second to import, and other commands do not need it.
+            # Imported here: the SDK takes more than a second to import, and other commands do not need it.
             from .client import Client
 
             self._open_client = Client(self.settings, self._pacing)
@@ -85,13 +85,17 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
         return self._open_live
 
     async def aopen(self) -> None:
-        """Import the client of batches and load the CA certificates in a thread: that takes a tenth of a second."""
-        # The property imports, so it is read in the thread, too.
-        await asyncio.to_thread(lambda: self._client.prepare())
+        """Import the SDK and prepare its client in a thread, since that takes more than a second."""
+
+        def prepare() -> None:
+            self._client.prepare()
+            self._live.prepare()
+
+        await asyncio.to_thread(prepare)
 
     async def aopen_live(self) -> None:
-        """Prepare live calls alone, which need another client."""
-        await asyncio.to_thread(lambda: self._live.prepare())
+        """Prepare live calls alone, which need no SDK."""
+        await asyncio.to_thread(lambda: self._live.prepare())  # the property imports, so it is read in the thread, too
 
     async def answer(self, call: LiveCall) -> LiveAnswer:
         """One POST to the endpoint of the call."""
@@ -101,10 +105,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
         """By the list of batches, and if there is none by that of models."""
         from .lanes import find_batches
 
-        found = await find_batches(self._client)
-        if found.there is False:
-            await self.aopen_live()
-        return found
+        return await find_batches(self._live)
 
     async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
         """The same, decoded."""

@@ -1,4 +1,4 @@
-"""The proxy that the environment names for calls."""
+"""The proxy that the environment names for live calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchd import RejectedError
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """Where it is, without its password, which an error might quote; and the headers that carry the password.
+    """Where it is, without its password, which aiohttp would quote in errors; and the headers that carry the password.
 
     An https service is reached by a tunnel, which is asked for once a connection; else each call carries it.
     """
@@ -24,15 +24,17 @@ class Proxy:
 
     @classmethod
     def of(cls, address: str) -> Proxy:
-        """By HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY."""
-        service, named = urlsplit(address), named_proxy(address)
-        if named is None:
+        """By HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, as the other calls heed them."""
+        service = urlsplit(address)
+        proxies = getproxies_environment()
+        named = proxies.get(service.scheme) or proxies.get("all")
+        if not named or proxy_bypass(service.netloc):
             return NO_PROXY
         proxy = urlsplit(named if "://" in named else f"http://{named}")
         if proxy.scheme not in {"http", "https"}:
             raise RejectedError(
                 f"{address} cannot be called: the environment names a proxy of the kind {proxy.scheme}, and batchd "
-                "makes calls through HTTP proxies only. Name one of those in HTTPS_PROXY, or add the host of the "
+                "makes live calls through HTTP proxies only. Name one of those in HTTPS_PROXY, or add the host of the "
                 "service to NO_PROXY; then start batchd again."
             )
         url = proxy._replace(netloc=proxy.netloc.rpartition("@")[2]).geturl()
@@ -42,17 +44,5 @@ class Proxy:
         headers = {"Proxy-Authorization": f"Basic {b64encode(login).decode()}"}
         return cls(url, with_tunnel=headers) if service.scheme == "https" else cls(url, headers)
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """What is told to the proxy, with a call or to ask for a tunnel."""
-        return {**self.with_each_call, **(self.with_tunnel or {})}
-
 
 NO_PROXY = Proxy()
-
-
-def named_proxy(address: str) -> str | None:
-    """The proxy for the address as it stands in the environment; None if there is none."""
-    service, proxies = urlsplit(address), getproxies_environment()
-    named = proxies.get(service.scheme) or proxies.get("all")
-    return named if named and not proxy_bypass(service.netloc) else None

@@ -93,7 +93,7 @@ class OpenAISettings(Settings):
         if url.scheme not in {"http", "https"} or not url.hostname:
             raise ValueError('should be an address such as "https://api.openai.com/v1"')
         if "?" in text or "#" in text:
-            # The path of each call is appended to it: .../v1?api-version=previewbatches
+            # The SDK would append the path of each call to it: .../v1?api-version=previewbatches
             raise ValueError('must end before the `?`; write what comes after it as `query = { name = "value" }`')
         if url.username or url.password:
             raise ValueError("must not hold a user or a password; write the key as `api_key`")
@@ -154,7 +154,7 @@ class Access:
     @classmethod
     def read(cls, settings: OpenAISettings) -> Access:
         """Read every secret. Raises RejectedError if one cannot be read."""
-        # Some servers want a key in any case; the word is no secret, so nothing is covered because of it.
+        # The SDK and some servers want a key in any case; the word is no secret, so nothing is covered because of it.
         key = _sendable(settings.api_key) if isinstance(settings.api_key, Secret) else NO_KEY
         secrets = [] if key == NO_KEY else [key]
         headers, query = (

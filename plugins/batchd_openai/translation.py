@@ -1,4 +1,4 @@
-"""The one place that translates errors of the network into batchd's.
+"""The one place that translates errors of the network into batchd's; `sdk_errors` adds those of the SDK.
 
     did not reach the service: refused, DNS, TLS, connect timeout       NotSent
     broken, silent, 408 409 425 429 498 5xx, not JSON                   TransientError
@@ -9,8 +9,9 @@
                of a list that is searched for a batch                   CannotFind
                otherwise                                                ProviderError
 
-NotSent needs proof that nothing was sent, since a create is then repeated at once: httpx2 says so of errors before the
-first byte only. `live_errors` adds the errors of live calls, which go through another client.
+NotSent needs proof that nothing was sent, since a create is then repeated at once. httpx2's class is no proof: the
+SDK's aiohttp transport reports every lost connection as `ConnectTimeout`, even one lost after the service had read
+the request. So the underlying cause decides.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+import aiohttp
 import httpx2
 
 from batchd import (
@@ -37,7 +38,6 @@ from batchd import (
     retry_after,
 )
 
-from .proxies import named_proxy
 from .wire import Call, ErrorBody, Kind, Service, content_of, is_html
 
 
@@ -50,29 +50,26 @@ FOREIGN: tuple[type[Exception], ...] = (
     httpx2.InvalidURL,
     httpx2.CookieConflict,
     httpx2.StreamError,
+    aiohttp.ClientError,
     OSError,
 )
 """Everything that a call may raise. OSError includes ssl's errors, timeouts and the resolver's errors."""
 
-
-@dataclass(frozen=True, slots=True)
-class Errors:
-    """What the errors of an HTTP client mean."""
-
-    unusable: tuple[type[Exception], ...]
-    by_a_proxy: tuple[type[Exception], ...]
-    no_such_name: tuple[type[Exception], ...]
-    nothing_sent: tuple[type[Exception], ...]
-    """Beside those of a proxy, of names and of the system."""
-
-
-HTTPX = Errors(
-    unusable=(httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError),
-    by_a_proxy=(httpx2.ProxyError,),
-    no_such_name=(),
-    nothing_sent=(httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout),
+_NOTHING_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
 )
 _NOTHING_SENT_BY_SYSTEM = (ssl.SSLCertVerificationError, socket.gaierror, ConnectionRefusedError)
+_NOTHING_SENT_BY_HTTPX = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+_BY_A_PROXY = (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)
+_UNUSABLE = (
+    httpx2.UnsupportedProtocol,
+    httpx2.InvalidURL,
+    httpx2.LocalProtocolError,
+    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+)
 
 _PASSING = frozenset({408, 409, 425, 429, 498})
 _NO_SUCH_CALL = frozenset({404, 405, 410, 501})
@@ -81,11 +78,16 @@ _BAD_KEY = frozenset({"invalid_api_key", "api_key_invalid", "account_deactivated
 _NOT_PROCESSED = ("status 'processed'", "status processed", "not yet processed", "still being processed")
 
 
-def translate(error: Exception, call: Call, service: Service, errors: Errors = HTTPX) -> BatchdError:
-    """The error as one of batchd's. Raise it outside the `except`: the original may quote the key."""
+def translate(error: Exception, call: Call, service: Service, *, library: str | None = None) -> BatchdError:
+    """The error as one of batchd's. Raise it outside the `except`: the original may quote the key.
+
+    `library` is the one whose own error it is, where the network is not the cause.
+    """
+    if isinstance(error, httpx2.HTTPStatusError):
+        return of_response(error.response, call, service)
     chain = list(causes(error))
-    text, address = service.masked(_reason(chain, errors)), service.base_url
-    if any(isinstance(each, errors.unusable) for each in chain):
+    text, address = service.masked(_reason(chain)), service.base_url
+    if any(isinstance(each, _UNUSABLE) for each in chain):
         return RejectedError(f"{address} cannot be called: {text}. Correct base_url or the proxy settings.")
     endless = next((each for each in chain if isinstance(each, AnswerTooLarge)), None)
     if endless is not None:
@@ -93,15 +95,21 @@ def translate(error: Exception, call: Call, service: Service, errors: Errors = H
             f"{address} answered with {endless} when asked to {call.what}, and batchd reads no more. No such answer is "
             "so large: check base_url and any proxy in between, or ask the service."
         )
-    proofs = (*errors.nothing_sent, *errors.by_a_proxy, *errors.no_such_name, *_NOTHING_SENT_BY_SYSTEM)
-    if any(isinstance(each, proofs) for each in chain):
-        return NotSent(f"{address} cannot be reached: {text}.{_advice(chain, address, errors)}")
-    if any(isinstance(each, TimeoutError | httpx2.TimeoutException) for each in chain):
-        return TransientError(f"{address} did not answer in time when asked to {call.what}.")
+    if _nothing_sent(chain):
+        return NotSent(f"{address} cannot be reached: {text}.{_advice(chain)}")
+    if _silent(chain):
+        return silence(call, service)
+    if library is not None:
+        return ProviderError(f"The {library} library could not {call.what} at {address}: {text}.")
     return TransientError(
         f"The connection to {address} broke when asked to {call.what}: {text}. If this continues, look at the "
         "server and at any proxy in between."
     )
+
+
+def silence(call: Call, service: Service) -> TransientError:
+    """The error for a call without an answer."""
+    return TransientError(f"{service.base_url} did not answer in time when asked to {call.what}.")
 
 
 def of_response(response: httpx2.Response, call: Call, service: Service) -> BatchdError:
@@ -203,9 +211,10 @@ def redirect_error(response: httpx2.Response, call: Call, service: Service) -> P
     )
 
 
-def storage_of(response: httpx2.Response) -> httpx2.URL | None:
+def storage_of(error: Exception) -> httpx2.URL | None:
     """The other address to which a service redirects for a file; None if it does not, or to one that is less safe."""
-    if response.status_code not in {301, 302, 303, 307, 308}:
+    response = getattr(error, "response", None)
+    if not isinstance(response, httpx2.Response) or response.status_code not in {301, 302, 303, 307, 308}:
         return None
     asked = response.request.url
     try:
@@ -236,22 +245,33 @@ def _new_base_url(target: str, response: httpx2.Response, service: Service) -> s
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and those that caused it. Of several at once, as where a host has many addresses, the first counts."""
+    """The error and those that caused it."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
         seen.add(id(current))
-        if isinstance(current, BaseExceptionGroup):
-            current = current.exceptions[0]
-            continue
         yield current
-        # Only causes: a context may be another call's error, which proves nothing about this one. What httpx2 is built
-        # on hands over the error itself.
-        [handed, *_] = [*current.args, None]
-        current = current.__cause__ or (handed if isinstance(handed, BaseException) else None)
+        # Only causes: a context may be another call's error, which proves nothing about this one.
+        current = current.__cause__
 
 
-def _advice(chain: list[BaseException], address: str, errors: Errors) -> str:
+def _nothing_sent(chain: list[BaseException]) -> bool:
+    by_aiohttp = [each for each in chain if isinstance(each, aiohttp.ClientError)]
+    if by_aiohttp:
+        return any(isinstance(each, _NOTHING_SENT) for each in by_aiohttp)
+    if any(isinstance(each, _NOTHING_SENT_BY_SYSTEM) for each in chain):
+        return True
+    deepest = chain[-1]
+    return isinstance(deepest, _NOTHING_SENT_BY_HTTPX)
+
+
+def _silent(chain: list[BaseException]) -> bool:
+    # The cause decides here too: a connection that is lost at once is also called a connect timeout.
+    by_aiohttp = [each for each in chain if isinstance(each, aiohttp.ClientError)]
+    return any(isinstance(each, TimeoutError | httpx2.TimeoutException) for each in by_aiohttp or chain)
+
+
+def _advice(chain: list[BaseException]) -> str:
     if any(isinstance(each, ssl.SSLCertVerificationError) for each in chain):
         return (
             " Its certificate is not trusted here: install the CA certificates (or point SSL_CERT_FILE at them), "
@@ -259,26 +279,25 @@ def _advice(chain: list[BaseException], address: str, errors: Errors) -> str:
         )
     if any(isinstance(each, ssl.SSLError) for each in chain):
         return " It does not speak TLS as it should: check whether base_url should begin with http://, and the proxy."
-    if any(isinstance(each, errors.by_a_proxy) for each in chain) or named_proxy(address) is not None:
-        return " The proxy does not let it through: check HTTPS_PROXY."
-    if any(isinstance(each, (socket.gaierror, *errors.no_such_name)) for each in chain):
+    if any(isinstance(each, socket.gaierror | aiohttp.ClientConnectorDNSError) for each in chain):
         return " Its name cannot be resolved: check base_url and this machine's DNS."
+    if any(isinstance(each, _BY_A_PROXY) for each in chain):
+        return " The proxy does not let it through: check HTTPS_PROXY."
     return " Check base_url and the network."
 
 
-def _reason(chain: list[BaseException], errors: Errors) -> str:
+def _reason(chain: list[BaseException]) -> str:
     # The deepest error with a text is the clearest: "Connection refused", not "Connection error."
     for each in reversed(chain):
         if isinstance(each, ConnectionError) and each.errno:
             return os.strerror(each.errno)
         if isinstance(each, OSError) and isinstance(each.strerror, str) and each.strerror:
             return each.strerror
-        if isinstance(each, httpx2.ConnectTimeout):
-            return "no connection came about in time"
-        if isinstance(each, errors.by_a_proxy) and hasattr(each, "status") and hasattr(each, "message"):
+        text = " ".join(str(each).split())
+        if isinstance(each, aiohttp.ClientHttpProxyError):
             return f"the proxy answered with status {each.status} ({each.message})"
         # aiohttp's own number, which is no status of the service.
-        text = " ".join(str(each).split()).removeprefix("400, message: ")
+        text = text.removeprefix("400, message: ")
         if text:
             return text[:500].rstrip(".")
-    return "it was closed" if isinstance(chain[0], httpx2.NetworkError) else type(chain[0]).__name__
+    return type(chain[0]).__name__

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from openai_support import KEY, Connect, FakeService, batch, remote, serving
+from openai_support import KEY, Connect, FakeService, serving
 
-from batchd import LiveCall, NotSent, RejectedError, TransientError
+from batchd import LiveCall, NotSent, RejectedError
 
 pytestmark = pytest.mark.field("hostile services")
 
@@ -115,26 +115,6 @@ async def test_a_proxy_by_socks_is_refused_in_words(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
     with pytest.raises(RejectedError, match=r"socks5.*NO_PROXY"):
         await connect(base_url="http://acme.invalid/v1").answer(CALL)
-
-
-async def test_the_calls_of_batches_go_the_same_ways(
-    monkeypatch: pytest.MonkeyPatch, proxy: Proxy, service: FakeService, connect: Connect
-) -> None:
-    service.on("GET", "/batches/batch_1", batch())
-    monkeypatch.setenv("HTTP_PROXY", f"http://anna:p%40ss@{proxy.host}")
-    with pytest.raises(TransientError, match="without its status"):
-        await connect(base_url="http://acme.invalid/v1").poll(remote())
-    assert set(proxy.asked) == {("http://acme.invalid/v1/batches/batch_1", "Basic YW5uYTpwQHNz")}
-    monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
-    assert (await connect().poll(remote())).phase.ended
-    monkeypatch.setenv("HTTPS_PROXY", "http://anna:s3cret-word@127.0.0.1:9")
-    with pytest.raises(NotSent, match="check HTTPS_PROXY") as raised:
-        await connect(base_url="https://acme.invalid/v1").poll(remote())
-    assert "s3cret-word" not in str(raised.value)
-    monkeypatch.delenv("HTTPS_PROXY")
-    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
-    with pytest.raises(RejectedError, match=r"socks5.*NO_PROXY"):
-        await connect(base_url="https://acme.invalid/v1").poll(remote())
 
 
 @pytest.fixture

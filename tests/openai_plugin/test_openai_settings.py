@@ -21,7 +21,7 @@ def parsed(**table: Any) -> OpenAISettings:
 
 
 @pytest.mark.slow
-def test_neither_the_plugin_nor_its_settings_import_an_http_client() -> None:
+def test_neither_the_plugin_nor_its_settings_import_the_sdk() -> None:
     script = (
         "import sys, batchd_openai\n"
         "kinds = {}\n"
@@ -35,14 +35,14 @@ def test_neither_the_plugin_nor_its_settings_import_an_http_client() -> None:
 
 
 @pytest.mark.slow
-def test_opening_imports_the_http_client_before_any_call() -> None:
+def test_opening_imports_the_sdk_before_any_call() -> None:
     script = (
         "import asyncio, sys\n"
         "from batchd_openai.provider import OpenAIProvider\n"
         "provider = OpenAIProvider(OpenAIProvider.Settings())\n"
-        "before = 'httpx2' in sys.modules\n"
+        "before = 'openai' in sys.modules\n"
         "asyncio.run(provider.aopen())\n"
-        "sys.exit(0 if not before and 'httpx2' in sys.modules else 'not by opening')\n"
+        "sys.exit(0 if not before and 'openai' in sys.modules else 'not by opening')\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

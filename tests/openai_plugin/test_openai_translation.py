@@ -8,11 +8,18 @@ import inspect
 import socket
 import ssl
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import pairwise
 from typing import Any
 
+import aiohttp
 import httpx2
+import openai
 import pytest
+from aiohttp.client_reqrep import ConnectionKey, RequestInfo
+from multidict import CIMultiDict, CIMultiDictProxy
+from openai_support import named
+from yarl import URL
 
 from batchd import (
     CannotFind,
@@ -25,22 +32,59 @@ from batchd import (
     TransientError,
     retry_after,
 )
-from batchd_openai.translation import FOREIGN, of_response, translate
+from batchd_openai.sdk_errors import FOREIGN, translate
+from batchd_openai.translation import of_response
 from batchd_openai.wire import Call, Kind, Service
 
 SERVICE = Service("https://acme.example/v1", "the environment variable ACME_KEY")
 CREATE = Call("create a batch", Kind.CREATE, about="file-1")
 
 REQUEST = httpx2.Request("POST", "https://acme.example/v1/batches")
+INFO = RequestInfo(URL("https://acme.example"), "POST", CIMultiDictProxy(CIMultiDict()), URL("https://acme.example"))
+PLACE = ConnectionKey("acme.example", 443, True, None, None, None, None)
 
 
 def answer(status: int, body: Any = None, **headers: str) -> httpx2.Response:
     return httpx2.Response(status, json=body or {"error": {"message": "No."}}, headers=headers, request=REQUEST)
 
 
+def status_error(kind: type[Any], status: int) -> Exception:
+    if kind is openai.OAuthError:
+        return kind(response=answer(status), body=None)
+    return kind("No.", response=answer(status), body=None)
+
+
 def refused() -> OSError:
     return ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed")
 
+
+OPENAI: dict[type[BaseException], tuple[Exception, type[Exception]]] = {
+    openai.OpenAIError: (openai.OpenAIError("Missing credentials."), ProviderError),
+    openai.APIError: (openai.APIError("x", REQUEST, body=None), ProviderError),
+    openai.APIConnectionError: (openai.APIConnectionError(request=REQUEST), TransientError),
+    openai.APITimeoutError: (openai.APITimeoutError(REQUEST), TransientError),
+    openai.APIResponseValidationError: (openai.APIResponseValidationError(answer(200), None), TransientError),
+    openai.APIStatusError: (status_error(openai.APIStatusError, 418), SubmissionRefused),
+    openai.BadRequestError: (status_error(openai.BadRequestError, 400), SubmissionRefused),
+    openai.AuthenticationError: (status_error(openai.AuthenticationError, 401), RejectedError),
+    openai.OAuthError: (status_error(openai.OAuthError, 401), RejectedError),
+    openai.PermissionDeniedError: (status_error(openai.PermissionDeniedError, 403), RejectedError),
+    openai.NotFoundError: (status_error(openai.NotFoundError, 404), RejectedError),
+    openai.ConflictError: (status_error(openai.ConflictError, 409), TransientError),
+    openai.UnprocessableEntityError: (status_error(openai.UnprocessableEntityError, 422), SubmissionRefused),
+    openai.RateLimitError: (status_error(openai.RateLimitError, 429), TransientError),
+    openai.InternalServerError: (status_error(openai.InternalServerError, 500), TransientError),
+}
+# Raised by helpers of the SDK that this plugin does not use: structured output, webhooks, web sockets, identities.
+OPENAI_NOT_OURS = {
+    "_AmbiguousModuleClientUsageError",
+    "LengthFinishReasonError",
+    "ContentFilterFinishReasonError",
+    "InvalidWebhookSignatureError",
+    "SubjectTokenProviderError",
+    "WebSocketConnectionClosedError",
+    "WebSocketQueueFullError",
+}
 
 HTTPX: dict[type[BaseException], tuple[Exception, type[Exception]]] = {
     httpx2.HTTPError: (httpx2.HTTPError("x"), TransientError),
@@ -80,6 +124,44 @@ def untrusted() -> ssl.SSLCertVerificationError:
     return error
 
 
+AIOHTTP: dict[type[BaseException], tuple[Exception, type[Exception]]] = {
+    aiohttp.ClientError: (aiohttp.ClientError("x"), TransientError),
+    aiohttp.ClientResponseError: (aiohttp.ClientResponseError(INFO, ()), TransientError),
+    aiohttp.ContentTypeError: (aiohttp.ContentTypeError(INFO, ()), TransientError),
+    aiohttp.WSServerHandshakeError: (aiohttp.WSServerHandshakeError(INFO, ()), TransientError),
+    aiohttp.ClientHttpProxyError: (aiohttp.ClientHttpProxyError(INFO, (), status=403), NotSent),
+    aiohttp.TooManyRedirects: (aiohttp.TooManyRedirects(INFO, ()), TransientError),
+    aiohttp.ClientConnectionError: (aiohttp.ClientConnectionError("x"), TransientError),
+    aiohttp.ClientConnectionResetError: (aiohttp.ClientConnectionResetError("x"), TransientError),
+    aiohttp.ClientOSError: (aiohttp.ClientOSError(errno.EPIPE, "x"), TransientError),
+    aiohttp.ClientConnectorError: (aiohttp.ClientConnectorError(PLACE, refused()), NotSent),
+    aiohttp.ClientConnectorDNSError: (aiohttp.ClientConnectorDNSError(PLACE, OSError(1, "x")), NotSent),
+    aiohttp.ClientProxyConnectionError: (aiohttp.ClientProxyConnectionError(PLACE, refused()), NotSent),
+    aiohttp.client_exceptions.UnixClientConnectorError: (
+        aiohttp.client_exceptions.UnixClientConnectorError("/x", PLACE, refused()),
+        NotSent,
+    ),
+    aiohttp.ServerConnectionError: (aiohttp.ServerConnectionError("x"), TransientError),
+    aiohttp.ServerDisconnectedError: (aiohttp.ServerDisconnectedError(), TransientError),
+    aiohttp.ServerTimeoutError: (aiohttp.ServerTimeoutError("x"), TransientError),
+    aiohttp.ConnectionTimeoutError: (aiohttp.ConnectionTimeoutError("x"), NotSent),
+    aiohttp.SocketTimeoutError: (aiohttp.SocketTimeoutError("x"), TransientError),
+    aiohttp.ServerFingerprintMismatch: (aiohttp.ServerFingerprintMismatch(b"", b"", "x", 1), TransientError),
+    aiohttp.ClientPayloadError: (aiohttp.ClientPayloadError("x"), TransientError),
+    aiohttp.InvalidURL: (aiohttp.InvalidURL("x"), RejectedError),
+    aiohttp.InvalidUrlClientError: (aiohttp.InvalidUrlClientError("x"), RejectedError),
+    aiohttp.InvalidUrlRedirectClientError: (aiohttp.InvalidUrlRedirectClientError("x"), RejectedError),
+    aiohttp.NonHttpUrlClientError: (aiohttp.NonHttpUrlClientError("x"), RejectedError),
+    aiohttp.NonHttpUrlRedirectClientError: (aiohttp.NonHttpUrlRedirectClientError("x"), RejectedError),
+    aiohttp.RedirectClientError: (aiohttp.RedirectClientError("x"), TransientError),
+    aiohttp.ClientSSLError: (aiohttp.ClientSSLError(PLACE, OSError(1, "x")), NotSent),
+    aiohttp.ClientConnectorSSLError: (aiohttp.ClientConnectorSSLError(PLACE, OSError(1, "x")), NotSent),
+    aiohttp.ClientConnectorCertificateError: (
+        aiohttp.ClientConnectorCertificateError(PLACE, untrusted()),
+        NotSent,
+    ),
+}
+
 SYSTEM: dict[type[BaseException], tuple[Exception, type[Exception]]] = {
     TimeoutError: (TimeoutError(), TransientError),
     ConnectionRefusedError: (refused(), NotSent),
@@ -93,7 +175,7 @@ SYSTEM: dict[type[BaseException], tuple[Exception, type[Exception]]] = {
     OSError: (OSError(errno.EHOSTUNREACH, "No route to host"), TransientError),
 }
 
-TABLE = {**HTTPX, **SYSTEM}
+TABLE = {**OPENAI, **HTTPX, **AIOHTTP, **SYSTEM}
 
 
 @pytest.mark.parametrize(("error", "meaning"), TABLE.values(), ids=[kind.__name__ for kind in TABLE])
@@ -102,7 +184,7 @@ def test_every_error_has_a_meaning(error: Exception, meaning: type[Exception]) -
     translated = translate(error, CREATE, SERVICE)
     assert type(translated) is meaning
     assert str(translated).endswith((".", '"'))
-    assert "acme.example" in str(translated)
+    assert "acme.example" in str(translated) or "openai library" in str(translated)
 
 
 def exceptions_of(module: Any, *, named: Iterator[str] | None = None) -> dict[type[BaseException], str]:
@@ -110,10 +192,24 @@ def exceptions_of(module: Any, *, named: Iterator[str] | None = None) -> dict[ty
     return {member: name for name, member in members if inspect.isclass(member) and issubclass(member, Exception)}
 
 
+@pytest.mark.slow
+def test_no_error_of_the_sdk_is_left_out() -> None:
+    found = {**exceptions_of(openai), **exceptions_of(import_module("openai._exceptions"))}
+    ours = {kind: name for kind, name in found.items() if kind.__module__.startswith("openai")}
+    assert {name for kind, name in ours.items() if kind not in TABLE} == OPENAI_NOT_OURS
+
+
 def test_no_error_of_httpx_is_left_out() -> None:
     found = exceptions_of(httpx2)
     missing = {name for kind, name in found.items() if kind not in TABLE and kind.__module__.startswith("httpx2")}
     assert missing <= {"SSEError", "WebSocketException", "WebSocketDisconnect", "WebSocketUpgradeError"}
+
+
+def test_no_error_of_aiohttp_is_left_out() -> None:
+    found = exceptions_of(aiohttp.client_exceptions)
+    missing = {name for kind, name in found.items() if kind not in TABLE and issubclass(kind, aiohttp.ClientError)}
+    # Since aiohttp 3.14; the SDK's transport does not use trackers of uploads.
+    assert missing <= {"UploadAbortedError"}
 
 
 def caused(*chain: BaseException) -> Exception:
@@ -123,18 +219,29 @@ def caused(*chain: BaseException) -> Exception:
     return chain[0]
 
 
-def test_the_cause_is_told_that_the_client_hands_over() -> None:
-    several = OSError("All connection attempts failed")
-    several.__cause__ = ExceptionGroup("multiple connection attempts failed", [refused(), OSError(101, "x")])
-    beneath = RuntimeError(several)  # as httpcore2 raises them: without a cause
-    translated = translate(caused(httpx2.ConnectError("x"), beneath), CREATE, SERVICE)
+@pytest.mark.parametrize("shown", [httpx2.ConnectTimeout("x"), httpx2.ConnectError("x")])
+@pytest.mark.parametrize(
+    "beneath", [aiohttp.ServerDisconnectedError(), aiohttp.ClientOSError(errno.ECONNRESET, "x")], ids=named
+)
+def test_a_lost_connection_is_transient_even_if_it_is_reported_as_never_made(
+    shown: Exception, beneath: Exception
+) -> None:
+    translated = translate(caused(openai.APITimeoutError(REQUEST), shown, beneath), CREATE, SERVICE)
+    assert type(translated) is TransientError
+    assert "The connection to" in str(translated)
+
+
+def test_the_underlying_cause_proves_that_nothing_was_sent() -> None:
+    beneath = aiohttp.ClientConnectorError(PLACE, refused())
+    error = caused(openai.APITimeoutError(REQUEST), httpx2.ConnectTimeout("x"), beneath, refused())
+    translated = translate(error, CREATE, SERVICE)
     assert type(translated) is NotSent
     assert "Connection refused" in str(translated)
 
 
 def test_someone_elses_error_in_the_context_proves_nothing() -> None:
-    error = httpx2.ReadTimeout("x")
-    error.__context__ = refused()
+    error = openai.APITimeoutError(REQUEST)
+    error.__context__ = aiohttp.ClientConnectorError(PLACE, refused())
     assert type(translate(error, CREATE, SERVICE)) is TransientError
 
 
