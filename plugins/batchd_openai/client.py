@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import IO, Any
@@ -36,10 +37,11 @@ class Client:
         self._http: httpx2.AsyncClient | None = None
         self._opened: tuple[Access, openai.AsyncOpenAI] | None = None
 
-    def prepare(self) -> None:
+    def prepare(self, tls: ssl.SSLContext | None = None) -> None:
         """Create the HTTP client ahead of the first call: loading the CA certificates takes about 40 ms."""
         if self._http is None:
-            self._http = BoundedClient(timeout=self._timeout(self.settings.request_timeout))
+            trusted = tls or httpx2.create_ssl_context()
+            self._http = BoundedClient(verify=trusted, timeout=self._timeout(self.settings.request_timeout))
 
     async def get(self, call: Call, *path: str, query: Mapping[str, str | int] | None = None) -> Json:
         """The answer to a GET, with a few retries."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
@@ -50,7 +51,7 @@ class LiveClient:
     def __init__(self, settings: OpenAISettings) -> None:
         self._settings = settings
         self._session: aiohttp.ClientSession | None = None
-        self._ssl: object = None
+        self._tls: ssl.SSLContext | None = None
         self._proxy = NO_PROXY
         self._access: tuple[float, Access] | None = None
         self._sent: Mapping[str, str] = {}
@@ -58,9 +59,9 @@ class LiveClient:
         self.address = settings.base_url
         self.service = Service(settings.base_url, settings.key_where, settings.key_renewal)
 
-    def prepare(self) -> None:
+    def prepare(self, tls: ssl.SSLContext | None = None) -> None:
         """Load the CA certificates, which takes about 40 ms. The same as the SDK's client trusts."""
-        self._ssl = httpx2.create_ssl_context()
+        self._tls = tls or httpx2.create_ssl_context()
 
     async def answer(self, call: LiveCall) -> LiveAnswer:
         """Ask one row. See `LiveProvider.answer`."""
@@ -166,11 +167,10 @@ class LiveClient:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            if self._ssl is None:
-                self.prepare()
+            tls = self._tls = self._tls or httpx2.create_ssl_context()
             connect = self._settings.connect_timeout
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl),  # type: ignore[arg-type]  # an SSLContext
+                connector=aiohttp.TCPConnector(limit=0, ssl=tls),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 # aiohttp would look the proxy up for each call, in a thread: more work than the call itself.

@@ -88,8 +88,12 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
         """Import the SDK and prepare its client in a thread, since that takes more than a second."""
 
         def prepare() -> None:
-            self._client.prepare()
-            self._live.prepare()
+            client, live = self._client, self._live
+            import httpx2
+
+            trusted = httpx2.create_ssl_context()
+            client.prepare(trusted)
+            live.prepare(trusted)
 
         await asyncio.to_thread(prepare)
 

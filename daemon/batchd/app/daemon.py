@@ -171,6 +171,7 @@ async def _settle(opening: Mapping[str, asyncio.Task[None]]) -> None:
     """
     await asyncio.gather(*opening.values(), return_exceptions=True)
     gc.freeze()
+    gc.set_threshold(50_000)
 
 
 def _supervisor(

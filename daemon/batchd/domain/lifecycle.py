@@ -11,220 +11,192 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from ..model import BatchPhase
 from ..money.lanes import Lane
 from .records import Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState, QueuedPart
 from .states import PILOT, USELESS, Trial
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """Move the file from the inbox to the working files."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """Turn the source into rows.jsonl and cut it into parts."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(Struct, frozen=True):
     """Put the source and the reason into the rejected folder."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Write the request file of a part's current attempt."""
 
     job: str
     first: int
 
 
-@dataclass(frozen=True, slots=True)
-class Redeliver:
+class Redeliver(Struct, frozen=True):
     """Copy the answers of an earlier job with the same bytes and route, once it has them; the rest is asked."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class Admit:
+class Admit(Struct, frozen=True):
     """All parts are planned: price the job and let it run, or hold it."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hasten:
+class Hasten(Struct, frozen=True):
     """The job would be late: ask its rows by live calls from now on, and end the batches that hold them."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """The job's provider has been down for long: ask what it does not hold at the fallback of the route."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """Write the note about a held job into the held folder, or remove it once the job is not held any more."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class Collect:
+class Collect(Struct, frozen=True):
     """Turn a part's answers into results; the rows left over are its next attempt."""
 
     job: str
     first: int
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(Struct, frozen=True):
     """The job is cancelled: end its parts that no provider is working on."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Struct, frozen=True):
     """All parts are collected: reconcile the rows and reserve the names of the outputs."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class ShowPilot:
+class ShowPilot(Struct, frozen=True):
     """The pilot's rows are answered: show them to a person, and hold the job until the others may be asked."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class EndTry:
+class EndTry(Struct, frozen=True):
     """The rows of a try are answered, or cannot be asked: it is over, and nothing is delivered."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class HandOn:
+class HandOn(Struct, frozen=True):
     """All parts of a job with a next step are collected: its answered rows become the job of that step."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
+class Join(Struct, frozen=True):
     """The later steps are at their end: join their outcomes to the job's own."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class EndStep:
+class EndStep(Struct, frozen=True):
     """A later step of a chain has an outcome for each row: it is over. The job that took the file delivers them."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(Struct, frozen=True):
     """Publish the job through one sink."""
 
     job: str
     sink: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(Struct, frozen=True):
     """Everything is published: write the report and archive the original."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class Erase:
+class Erase(Struct, frozen=True):
     """Delete everything of a finished job that people do not have in their own folders."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(Struct, frozen=True):
     """Write the batch's input file and send it ahead."""
 
     batch: str
 
 
-@dataclass(frozen=True, slots=True)
-class Submit:
+class Submit(Struct, frozen=True):
     """Commit that the create call goes out, then create the batch: the call that costs money."""
 
     batch: str
 
 
-@dataclass(frozen=True, slots=True)
-class Find:
+class Find(Struct, frozen=True):
     """Look at the provider for a batch whose create call had an unknown outcome."""
 
     batch: str
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
+class Poll(Struct, frozen=True):
     """Ask the provider for the batch's progress."""
 
     batch: str
 
 
-@dataclass(frozen=True, slots=True)
-class Recheck:
+class Recheck(Struct, frozen=True):
     """Look whether a batch that is held can go on: the old key is back, or what is owed has come."""
 
     batch: str
 
 
-@dataclass(frozen=True, slots=True)
-class CancelBatch:
+class CancelBatch(Struct, frozen=True):
     """Ask the provider to stop working on a batch that is no longer needed, or that makes no progress."""
 
     batch: str
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(Struct, frozen=True):
     """The batch is over: delete its input file at the provider."""
 
     batch: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(Struct, frozen=True):
     """Download the batch's answers."""
 
     batch: str
 
 
-@dataclass(frozen=True, slots=True)
-class Distribute:
+class Distribute(Struct, frozen=True):
     """Write to each part of the batch the answers to its rows."""
 
     batch: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pack:
+class Pack(Struct, frozen=True):
     """Make one batch of each tuple of waiting parts."""
 
     provider: str
@@ -234,8 +206,7 @@ class Pack:
     lane: Lane = Lane.BATCH
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(Struct, frozen=True):
     """Cut a part that is too large for any batch into pieces of so many requests."""
 
     job: str

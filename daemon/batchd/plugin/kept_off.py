@@ -75,8 +75,12 @@ def state_of(config: Path | None, plugin_dir: Path | None) -> str:
     for file in files:
         with contextlib.suppress(OSError):
             digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-    for point in metadata.entry_points(group=GROUP):
-        digest.update(f"{point.name} {point.dist.version if point.dist is not None else ''}".encode())
+    # Asked for its version, a distribution parses all that is written about it: once is enough for all its plugins.
+    versions = {id(None): ""}
+    for point in tuple(metadata.entry_points(group=GROUP)):
+        if id(point.dist) not in versions and point.dist is not None:
+            versions[id(point.dist)] = point.dist.version
+        digest.update(f"{point.name} {versions[id(point.dist)]}".encode())
     return digest.hexdigest()[:32]
 
 
