@@ -1,7 +1,8 @@
 """A service with batches that answers at once, all in memory: so that a bench measures who asks, not who answers.
 
 A batch is completed when it is created. Each answer is a line of some 790 bytes in OpenAI's shape, with the same text.
-It takes some 2 µs a row; `batchd sandbox --instant` reads each request, and takes ten times as long.
+It takes some 2 µs a row; `batchd sandbox --instant` reads each request, and takes ten times as long. For bench/start.py
+it notes what a process and its descendants have used of a processor when the first file comes.
 
     python bench/batch_server.py    # prints its address, and serves until it is ended
 """
@@ -16,6 +17,7 @@ import time
 from typing import Any
 
 from aiohttp import web
+from measuring import family
 
 ANSWER = {
     "id": "batch_req_69229c8a4f408190a9a3a0b8f2a5b3f1",
@@ -64,10 +66,25 @@ ROUTES = web.RouteTableDef()
 FILES: dict[str, bytes] = {}
 BATCHES: dict[str, dict[str, Any]] = {}
 NUMBERS = itertools.count(1)
+WATCHED: list[int] = []
+FIRST: dict[str, float] = {}
+
+
+@ROUTES.post("/watch/{process}")
+async def watch(request: web.Request) -> web.Response:
+    WATCHED.append(int(request.match_info["process"]))
+    return web.json_response({})
+
+
+@ROUTES.get("/first")
+async def first(_: web.Request) -> web.Response:
+    return web.json_response(FIRST)
 
 
 @ROUTES.post("/v1/files")
 async def upload(request: web.Request) -> web.Response:
+    if WATCHED and not FIRST:
+        FIRST.update(at=time.time(), processor=sum(family(WATCHED[0]).values()))
     whole = await request.read()
     boundary = whole[: whole.index(b"\r\n")]
     # The part with a file name is the file; the others are short.

@@ -80,11 +80,11 @@ class _Watch(threading.Thread):
 
     def run(self) -> None:
         while not self._over.wait(0.05):
-            family = _family(self.root)
+            seen = family(self.root)
             # One that has just ended is counted as it was seen last.
-            self.processor |= {process: seconds for process, seconds in family.items() if seconds}
-            self.peak = max(self.peak, sum(map(_memory, family)))
-            self._written |= {process: _bytes_written(process) or self._written.get(process, 0) for process in family}
+            self.processor |= {process: seconds for process, seconds in seen.items() if seconds}
+            self.peak = max(self.peak, sum(map(_memory, seen)))
+            self._written |= {process: _bytes_written(process) or self._written.get(process, 0) for process in seen}
 
     @property
     def written(self) -> int:
@@ -95,7 +95,7 @@ class _Watch(threading.Thread):
         self.join()
 
 
-def _family(root: int) -> dict[int, float]:
+def family(root: int) -> dict[int, float]:
     """The processor seconds of the process and its descendants."""
     parents: dict[int, int] = {}
     seconds: dict[int, float] = {}
@@ -107,12 +107,12 @@ def _family(root: int) -> dict[int, float]:
                 continue
             parents[int(folder)] = int(fields[1])
             seconds[int(folder)] = (int(fields[11]) + int(fields[12])) / _TICKS
-    family = {root}
+    found = {root}
     while True:
-        children = {child for child, parent in parents.items() if parent in family} - family
+        children = {child for child, parent in parents.items() if parent in found} - found
         if not children:
-            return {process: seconds.get(process, 0.0) for process in family}
-        family |= children
+            return {process: seconds.get(process, 0.0) for process in found}
+        found |= children
 
 
 def _memory(process: int) -> int:

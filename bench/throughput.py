@@ -88,14 +88,19 @@ def server() -> Iterator[str]:
 def batchd(folder: Path, source: Path, *, watched: bool) -> Measured:
     """`batchd once` on the file."""
     with server() as url:
-        config = folder / "config.toml"
-        config.write_text(CONFIG.format(url=url))
-        for name in ("inbox/reviews", "outbox", "archive", "rejected"):
-            (folder / name).mkdir(parents=True)
-        shutil.copyfile(source, folder / "inbox" / "reviews" / "may.csv")
-        measured = measure([sys.executable, "-m", "batchd", "--config", config, "once"], watched=watched)
+        measured = measure(once(folder, source, url), watched=watched)
     check(folder / "outbox" / "reviews" / "may.results.csv", source, measured)
     return measured
+
+
+def once(folder: Path, source: Path, url: str) -> list[str | Path]:
+    """The command for the file, which lies in an inbox in this folder."""
+    config = folder / "config.toml"
+    config.write_text(CONFIG.format(url=url))
+    for name in ("inbox/reviews", "outbox", "archive", "rejected"):
+        (folder / name).mkdir(parents=True)
+    shutil.copyfile(source, folder / "inbox" / "reviews" / "may.csv")
+    return [sys.executable, "-m", "batchd", "--config", config, "once"]
 
 
 def straight(folder: Path, source: Path, *, watched: bool) -> Measured:

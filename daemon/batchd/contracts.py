@@ -17,7 +17,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import IO, TYPE_CHECKING, ClassVar
 
 import msgspec
 
@@ -25,7 +25,6 @@ from .bodies.thinking import without_thinking
 from .calls import LiveAnswer as LiveAnswer
 from .calls import LiveCall as LiveCall
 from .errors import CannotFind
-from .events import Event
 from .model import BadRow, BatchStatus, Body, Dialect, Failure, Json, Response, Result, Row
 from .model import Limits as Limits  # part of BatchProvider's contract; in model, which does not import pydantic
 from .model import Purged as Purged
@@ -41,6 +40,9 @@ from .sinks import Receipt as Receipt
 from .sinks import ResultRow as ResultRow
 from .sinks import ResultRows as ResultRows
 from .sinks import Sink as Sink
+
+if TYPE_CHECKING:
+    from .events import Event  # some fifty classes, which workers do not need
 
 # --- Reader ----------------------------------------------------------------------------------------------------
 
