@@ -30,6 +30,8 @@ from batchd.testing.fakes import InlineExecutor
 
 CATALOGUE = Catalogue.load()
 PATIENCE = 30.0
+ROWS_TO_COMPARE = (1_000, 8_000)
+"""A file of which each row is kept takes more than a megabyte. Each piece of memory is noted, so more take seconds."""
 
 
 def review_lines(rows: int, line: str) -> Iterator[bytes]:
@@ -44,6 +46,7 @@ def review_lines(rows: int, line: str) -> Iterator[bytes]:
 class TestCsvReader(ReaderConformance):
     """CSV as people save it."""
 
+    rows_to_compare = ROWS_TO_COMPARE
     module = "batchd_files"
 
     def make(self) -> Any:
@@ -79,6 +82,7 @@ class TestCsvReader(ReaderConformance):
 class TestJsonlReader(ReaderConformance):
     """JSON Lines."""
 
+    rows_to_compare = ROWS_TO_COMPARE
     module = "batchd_files"
 
     def make(self) -> Any:
@@ -101,6 +105,7 @@ class TestJsonlReader(ReaderConformance):
 class TestXlsxReader(ReaderConformance):
     """Workbooks, as XlsxWriter writes them."""
 
+    rows_to_compare = ROWS_TO_COMPARE
     module = "batchd_tables"
 
     def make(self) -> Any:
@@ -229,6 +234,7 @@ class TestInline(ExecutorConformance):
 class TestCsvSink(SinkConformance):
     """The table with its answers."""
 
+    rows_to_compare = ROWS_TO_COMPARE
     module = "batchd_files"
 
     def make(self) -> Any:
@@ -238,6 +244,7 @@ class TestCsvSink(SinkConformance):
 class TestSameSink(SinkConformance):
     """The form of the dropped file, which these rows do not tell."""
 
+    rows_to_compare = ROWS_TO_COMPARE
     module = "batchd_files"
 
     def make(self) -> Any:
@@ -247,6 +254,7 @@ class TestSameSink(SinkConformance):
 class TestXlsxSink(SinkConformance):
     """Workbooks, each made in one piece."""
 
+    rows_to_compare = ROWS_TO_COMPARE
     module = "batchd_tables"
 
     def make(self) -> Any:
@@ -256,6 +264,7 @@ class TestXlsxSink(SinkConformance):
 class TestParquetSink(SinkConformance):
     """Typed columns, each file made in one piece."""
 
+    rows_to_compare = ROWS_TO_COMPARE
     module = "batchd_tables"
 
     def make(self) -> Any:
@@ -265,6 +274,7 @@ class TestParquetSink(SinkConformance):
 class TestJsonlSink(SinkConformance):
     """The provider's own lines."""
 
+    rows_to_compare = ROWS_TO_COMPARE
     module = "batchd_files"
 
     def make(self) -> Any:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 import pytest
+
+from batchd.store.reading.snapshot import snapshot
 
 CONFIG = """
 [intake]
@@ -153,6 +156,22 @@ class Place:
         until(target.exists, f"{target.name} is in the outbox")
         report: dict[str, Any] = json.loads(target.read_bytes())
         return report
+
+    @property
+    def state(self) -> Path:
+        """The daemon's own folder."""
+        return self.folder / "state"
+
+    def troubles(self) -> dict[str, str]:
+        """What keeps the daemon waiting, subject to sentence.
+
+        Out of its database: to ask `batchd status` again and again would take a processor for as long as it lasts.
+        """
+        try:
+            with snapshot(self.state) as state:
+                return {str(each.subject): each.text for each in state.conditions()}
+        except sqlite3.OperationalError:
+            return {}  # it is only just being made
 
     def control(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         """The sandbox's own control: faults and the ledger."""

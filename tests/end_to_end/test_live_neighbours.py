@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from ..durability.rig import NurseryPlace, shared_nursery
 from .conftest import Place, until
 from .test_neighbours import AT_MOST, HEALTHY, TOP, make_folders, seconds_of_the_healthy
 
@@ -152,7 +153,7 @@ def serving() -> Iterator[str]:
 
 @pytest.fixture
 def ten(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path)
+    place = NurseryPlace(tmp_path, shared_nursery())
     with ExitStack() as leaving:
         address = leaving.enter_context(serving())
         leaving.callback(place.close)
@@ -183,14 +184,12 @@ def test_eight_bad_providers_of_ten_do_not_keep_the_live_calls_of_two_waiting(te
     def said() -> str:
         return ten.batchd("status").stdout
 
-    def not_named() -> list[str]:
-        text = said()
-        # Those that take no call at all, each as one too many, are named after a minute.
-        troubled = ("refusing", "down", "lying", "silent", "dripping", *(("breaking", "full") if LONG else ()))
-        return [each for each in (*(f"provider {name}" for name in troubled), "sink stuck") if each not in text]
-
+    # Those that take no call at all, each as one too many, are named after a minute.
+    troubled = ("refusing", "down", "lying", "silent", "dripping", *(("breaking", "full") if LONG else ()))
+    named = {"sink stuck", *(f"provider {name}" for name in troubled)}
     beside = min(seconds_of_the_healthy(ten, f"beside-{number}") for number in range(ROUNDS))
-    until(lambda: not not_named(), "each is named in status", seconds=120)
+    until(lambda: named <= ten.troubles().keys(), "each is named", seconds=120)
+    assert [each for each in named if each not in said()] == []
     print(f"alone {alone:.1f} s, beside eight bad ones {beside:.1f} s: {beside / alone:.2f} times")
     assert beside <= AT_MOST * alone
     # A call has a limit of time in all: a drip is never silent, and is ended all the same.

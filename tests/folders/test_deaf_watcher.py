@@ -97,10 +97,10 @@ def test_the_inbox_deleted_and_renamed_away(shared: Shared) -> None:
         (shared.folder / f"away-{turn}" / "reviews" / "stray.csv").write_text("id,review\n1,stray\n")
     # Away for a while: that is said, and is over by itself.
     shared.inbox.rename(shared.folder / "gone")
-    until(lambda: "inbox" in shared.status(), "it is said that the inbox is missing")
+    until(lambda: "inbox" in shared.troubles(), "it is said that the inbox is missing")
     assert str(shared.inbox) in shared.status()["inbox"]
     (shared.folder / "gone").rename(shared.inbox)
-    until(lambda: "inbox" not in shared.status(), "it is said no more")
+    until(lambda: "inbox" not in shared.troubles(), "it is said no more")
     next_file_is_found(shared, "back-again")
     assert not any("stray" in name for name in shared.reports())
     shared.stop(daemon)

@@ -90,7 +90,7 @@ def test_hostile_entries_are_explained_and_others_go_on(shared: Shared) -> None:
     shown = shared.batchd("status").stdout
     assert all(f"inbox/reviews/{name}" in shown for name in expected)
     (reviews / "pipe.csv").unlink()
-    until(lambda: "inbox/reviews/pipe.csv" not in shared.status(), "what is gone is not spoken of")
+    until(lambda: "inbox/reviews/pipe.csv" not in shared.troubles(), "what is gone is not spoken of")
     shared.drop("reviews/later.csv", "\n".join(rows_of("later", 2)) + "\n")
     until(lambda: "later" in shared.reports(), "a later file is through")
     # Gone while no daemon was there to see it.
@@ -98,7 +98,7 @@ def test_hostile_entries_are_explained_and_others_go_on(shared: Shared) -> None:
     daemon.wait()
     (reviews / "socket.csv").unlink()
     daemon = shared.start()
-    until(lambda: "inbox/reviews/socket.csv" not in shared.status(), "that is noticed at the next start")
+    until(lambda: "inbox/reviews/socket.csv" not in shared.troubles(), "that is noticed at the next start")
     shared.stop(daemon)
     assert set(shared.reports()) == {"good", "later", "folder.csv/inner"}
     ours = [shared.folder / name for name in ("outbox", "archive", "rejected", "state", "sandbox")]
@@ -118,7 +118,7 @@ def test_a_thousand_links_are_explained_once(shared: Shared) -> None:
     assert f"{number - 50:,} more" in conditions["the rest of the inbox"]
     for path in reviews.glob("link*"):
         path.unlink()
-    until(lambda: not shared.status(), "all of it is over")
+    until(lambda: not shared.troubles(), "all of it is over")
     shared.stop(daemon)
 
 

@@ -19,7 +19,7 @@ def test_the_story_of_a_job_with_faults(shared: Shared) -> None:
     )
     shared.drop("reviews/may.csv", "\n".join(rows_of("may", 120)) + "\n")
     daemon = shared.start()
-    until(lambda: "provider sandbox" in shared.status(), "a refused key is said")
+    until(lambda: "provider sandbox" in shared.troubles(), "a refused key is said")
     os.killpg(daemon.pid, signal.SIGKILL)
     daemon.wait()
     shared.control("DELETE", "faults")
