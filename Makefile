@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK := requirements-dev.lock
 UV := $(shell command -v uv 2>/dev/null)
-# Two for each core: the slow tests mostly wait for processes and clocks.
-TEST_WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
+# Three for each core: the slow tests mostly wait for processes and clocks.
+TEST_WORKERS ?= $(shell expr 3 '*' $$(nproc 2>/dev/null || echo 2))
 
 # Keeps the compiled modules and rewritten tests. Without them each run starts some ten seconds later, and each of the
 # many processes that the tests start takes a fraction of a second longer.
@@ -49,8 +49,9 @@ test-fast: $(STAMP)  ## the tests to run before each commit: about a minute; tes
 	$(BIN)/python -m pytest -q -n auto --hypothesis-profile fast -m "not slow and not speed and not outside" $(FAST_ARGUMENTS)
 
 test: $(STAMP)  ## all tests, from the source and from the built wheel
-	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup
-	$(BIN)/python tests/wheel/run.py $(if $(WHEEL),--wheel $(WHEEL))
+	@wheel=$$(mktemp); $(BIN)/python tests/wheel/run.py $(if $(WHEEL),--wheel $(WHEEL)) >"$$wheel" 2>&1 & beside=$$!; \
+	status=0; $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup || status=1; \
+	wait $$beside || status=1; cat "$$wheel"; rm "$$wheel"; exit $$status
 
 test-pythons:  ## the fast tests with each other supported Python on this machine
 	@$(PYTHON) tests/pythons.py $(PYTHONS)

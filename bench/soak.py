@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.durability.rig import Life, Nursery
+from tests.durability.rig import Life, shared_nursery
 
 from batchd.live.journal import JournalState, read
 
@@ -98,7 +98,7 @@ class Soak:
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
-        self.nursery = Nursery()
+        self.nursery = shared_nursery()
         self.daemon: Life | None = None
         self.sandbox, self.url = self._start_sandbox()
         (self.folder / "config.toml").write_text(
@@ -221,7 +221,6 @@ class Soak:
         """End all processes."""
         if self.daemon is not None and not self.daemon.ended:
             self.daemon.kill()
-        self.nursery.close()
         self.sandbox.terminate()
         self.sandbox.wait()
         if self.sandbox.stdout is not None:

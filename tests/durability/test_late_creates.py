@@ -132,7 +132,8 @@ def test_where_no_list_can_be_seen_the_batch_is_held_and_a_command_resolves_it(m
     life = rig.live()
     rig.drop_rows("may", ROWS)
     asked = r"batchd resolve (\S+) --found ID, or --absent"
-    until(lambda: re.search(asked, rig.batchd("status").stdout), "batchd status asks a person")
+    until(lambda: rig.query("SELECT 1 FROM batches WHERE state = 'held'"), "the batch is held")
+    until(lambda: re.search(asked, rig.batchd("status").stdout), "batchd status asks, too")
     found = re.search(asked, rig.batchd("status").stdout)
     assert found is not None
     told = rig.said().decode()

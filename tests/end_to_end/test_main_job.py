@@ -32,19 +32,19 @@ def test_a_dropped_file_comes_back_with_its_answers(installed: Place) -> None:
     assert not list((installed.folder / "inbox").rglob("*.csv"))
 
 
-def test_once_takes_what_is_there_and_says_by_its_status_what_became_of_it(installed: Place) -> None:
-    installed.fault("line:400:lines=2,count=always")
-    installed.drop("reviews/may.csv", reviews(3))
-    done = installed.batchd("once")
+def test_once_takes_what_is_there_and_says_by_its_status_what_became_of_it(place: Place) -> None:
+    place.fault("line:400:lines=2,count=always")
+    place.drop("reviews/may.csv", reviews(3))
+    done = place.batchd("once")
     assert done.returncode == 3, done.stdout + done.stderr
-    assert [row["status"] for row in installed.results("reviews/may")] == ["ok", "failed", "ok"]
-    failed = (installed.folder / "outbox" / "reviews" / "may.failed.csv").read_text()
+    assert [row["status"] for row in place.results("reviews/may")] == ["ok", "failed", "ok"]
+    failed = (place.folder / "outbox" / "reviews" / "may.failed.csv").read_text()
     assert failed.splitlines()[0] == "id,review"
     assert len(failed.splitlines()) == 2
-    installed.control("DELETE", "faults")
-    installed.drop("reviews/again.csv", failed)
-    assert installed.batchd("once").returncode == 0
-    assert [row["id"] for row in installed.results("reviews/again")] == ["1"]
+    place.control("DELETE", "faults")
+    place.drop("reviews/again.csv", failed)
+    assert place.batchd("once").returncode == 0
+    assert [row["id"] for row in place.results("reviews/again")] == ["1"]
 
 
 def test_openai_batch_lines_come_back_in_the_providers_own_form(place: Place) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from random import randrange
 
 import pytest
 
@@ -33,6 +34,7 @@ HOSTILE = [
     ("content:bomb", "more than the answers to these"),
     ("content:nested", "more than the answers to these"),
 ]
+EVERY_CASE = os.environ.get("BATCHD_EVERY_CASE") == "1"
 
 
 @pytest.fixture
@@ -75,7 +77,9 @@ def test_hostile_bodies_take_no_memory_and_are_told_in_words(place: Place) -> No
     place.results("reviews/honest")
     main, worker = peak(daemon.pid), max(map(peak, family(daemon.pid)))
     faults = []
-    for number, (fault, words) in enumerate(HOSTILE):
+    # A third of them, other ones in each run, unless all are asked for.
+    hostile = HOSTILE if EVERY_CASE else HOSTILE[randrange(3) :: 3]
+    for number, (fault, words) in enumerate(hostile):
         place.fault(f"{fault}:count=always")
         place.drop(f"reviews/may{number}.csv", reviews(40, fault))
         try:
@@ -94,6 +98,6 @@ def test_hostile_bodies_take_no_memory_and_are_told_in_words(place: Place) -> No
             if now > most:
                 faults.append(f"{fault}: {what} took {(now - most) // MIB} MiB too many")
     ledger = place.ledger()
-    if ledger["executed_twice"] or ledger["requests_executed"] != 40 * (1 + len(HOSTILE)):
+    if ledger["executed_twice"] or ledger["requests_executed"] != 40 * (1 + len(hostile)):
         faults.append("rows were executed twice")
     assert not faults, "\n".join(faults)

@@ -32,6 +32,7 @@ def sink_for(receiver: Receiver, **settings: Any) -> WebhookSink:
 @pytest.mark.slow
 class TestWebhook(SinkConformance):
     module = "batchd_sinks"
+    rows_to_compare = (2_000, 8_000)
 
     def setup_method(self) -> None:
         self.receiver = Receiver()
