@@ -100,6 +100,7 @@ def test_set_does_not_echo_a_secret(config: Path) -> None:
     assert "sk-literal" not in record.out
 
 
+@pytest.mark.slow
 def test_set_of_a_wrong_value_writes_nothing(config: Path) -> None:
     before = config.read_bytes()
     for key, value in (("intake.settle", "soon"), ("intake.nope", "1"), ("routes.reviews.provider", "other")):
@@ -240,6 +241,7 @@ def test_no_colours_in_a_pipe(config: Path) -> None:
         assert "\x1b" not in here(*arguments, config=config).out
 
 
+@pytest.mark.slow
 def test_json_is_never_coloured(config: Path) -> None:
     said = here("plugins", "--json", config=config, FORCE_COLOR="1")
     assert json.loads(said.out)

@@ -231,6 +231,7 @@ def register_providers(register):
 """
 
 
+@pytest.mark.slow
 def test_the_limits_can_be_those_of_a_provider(tmp_path: Path) -> None:
     (tmp_path / "plugins.d").mkdir()
     (tmp_path / "plugins.d" / "own.py").write_text(OWN)

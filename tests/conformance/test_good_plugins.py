@@ -72,6 +72,7 @@ def test_nothing_is_left_out_for_the_good_plugins(conformance: type) -> None:
     assert skipped(conformance) == set()
 
 
+@pytest.mark.slow
 def test_without_optional_samples_tests_are_skipped_with_a_reason() -> None:
     class Least(samples.OfReader):
         broken = samples.ReaderConformance.broken

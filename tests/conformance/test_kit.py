@@ -73,6 +73,7 @@ class Hoarding:
 """
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_the_plugin_and_not_of_a_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder, name, text in (("library", "keeping_library", LIBRARY), ("plugin", "keeping_plugin", PLUGIN)):
         (tmp_path / folder).mkdir()

@@ -129,6 +129,7 @@ COLUMNS: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
+@pytest.mark.slow
 async def test_the_columns_of_the_question_decide(tmp_path: Path) -> None:
     faults = []
     for number, (settings, expected) in enumerate(COLUMNS):

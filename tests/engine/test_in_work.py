@@ -30,6 +30,7 @@ async def fresh(daemon: Living) -> object:
         await database.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("many", [0, MANY])
 async def test_it_is_up_to_date_after_each_step(make_household: MakeHousehold, many: int) -> None:
     household = make_household(routes=(route(part_rows=2),))

@@ -10,6 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from batchd.app.sweeping import sweep_tries
 from batchd.domain.records import JobState
 from batchd.domain.routing import Route
@@ -109,6 +111,7 @@ async def test_rows_that_fail_are_an_answer_too(tmp_path: Path) -> None:
         assert tries(living.context.spool.state, ["try1"])["try1"].failed == 2
 
 
+@pytest.mark.slow
 async def test_killed_after_any_action_a_try_is_paid_once(tmp_path: Path) -> None:
     faults = []
     for steps in (1, 2, 3):

@@ -70,6 +70,7 @@ TEXT = st.lists(st.tuples(USUAL | LINE | COUNTED, st.sampled_from(["\n", "\n", "
 FORMS = [Form(","), Form(",", "'"), Form(",", ""), Form(";"), Form(",", escape="\\"), Form(",", skip_spaces=True)]
 
 
+@pytest.mark.slow
 @given(TEXT, st.sampled_from(FORMS), st.integers(1, 60), st.booleans())
 @settings(deadline=None, max_examples=150)
 def test_the_rows_are_those_that_are_read_one_by_one(text: str, form: Form, block: int, declared: bool) -> None:
@@ -77,6 +78,7 @@ def test_the_rows_are_those_that_are_read_one_by_one(text: str, form: Form, bloc
     assert read(Records, text, form, block, declared=declared) == read(OneByOne, text, form, block, declared=declared)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(st.text(st.sampled_from('ab," \n\ré'), max_size=5), min_size=2, max_size=2), max_size=9),
     st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
@@ -104,6 +106,7 @@ def test_a_line_that_is_too_long_is_refused_in_both_ways(long: str) -> None:
     assert together[0] in {"too_long", "columns"}
 
 
+@pytest.mark.slow
 def test_many_rows_are_those_of_one_after_the_other(tmp_path: Any) -> None:
     path = tmp_path / "a.csv"
     path.write_text("id,text\n" + "".join(f"{number},text {number}\n" for number in range(20_000)), "utf-8")

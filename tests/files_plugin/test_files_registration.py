@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 import batchd_files
 from batchd_files.csv_reader import CsvReader
 from batchd_files.csv_sink import CsvSink
@@ -31,6 +33,7 @@ def test_importing_it_imports_nothing_costly():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
 
 
+@pytest.mark.slow
 def test_the_detector_is_imported_only_for_files_that_need_it():
     code = "import sys, batchd_files.csv_reader, batchd_files.jsonl_reader; print('chardet' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

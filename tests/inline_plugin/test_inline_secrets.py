@@ -65,6 +65,7 @@ async def test_no_call_follows_a_redirect(connect: Connect, tmp_path: Path, stat
     assert elsewhere.received == []
 
 
+@pytest.mark.slow
 async def test_no_message_repeats_the_key(connect: Connect, tmp_path: Path) -> None:
     forms = [KEY, base64.b64encode(f"x:{KEY}".encode()).decode(), f"Bearer {KEY}"]
     for status in (400, 401, 402, 403, 404, 409, 413, 429, 500):

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 import batchd
 import batchd_files
 import batchd_prompts
@@ -34,6 +36,7 @@ def test_each_sentence_tells_what_the_english_one_does():
     assert not [english for english, said in REASONS if not said.strip() or said == english]
 
 
+@pytest.mark.slow
 def test_every_reason_for_which_a_file_is_refused_has_a_translation():
     told = {
         each

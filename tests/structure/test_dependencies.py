@@ -33,13 +33,16 @@ def imports(source: str) -> Iterator[tuple[str, int]]:
             yield node.module.partition(".")[0], node.lineno
 
 
-LINE = re.compile(r"^[ \t]*(?:from|import)[ \t]+(\w+)(.*)", re.MULTILINE)
+LINE = re.compile(r"^[ \t]*(from|import)[ \t]+(\w+)(.*)|;[ \t]*(?:from|import)\b", re.MULTILINE)
+KNOWN = sys.stdlib_module_names | OURS
 
 
 def of_others(source: str) -> bool:
     """Whether it may import what is neither Python's nor ours: most modules do not, and parsing them takes a second."""
-    known = sys.stdlib_module_names | OURS
-    return any(name not in known or "," in rest or ";" in rest for name, rest in LINE.findall(source))
+    return any(
+        name not in KNOWN or (word == "import" and "," in rest) or ";" in rest
+        for word, name, rest in LINE.findall(source)
+    )
 
 
 def test_every_import_is_declared() -> None:

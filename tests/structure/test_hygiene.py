@@ -6,7 +6,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -35,13 +36,14 @@ def tracked() -> list[Path]:
     return sorted(path for path in files if path.is_file() and path != HERE)
 
 
-def texts() -> Iterator[tuple[str, str]]:
+@cache
+def texts() -> list[tuple[str, str]]:
     """Path and text of every tracked file that is text."""
+    found = []
     for path in tracked():
-        try:
-            yield str(path.relative_to(ROOT)), path.read_text("utf-8")
-        except UnicodeDecodeError:
-            continue
+        with suppress(UnicodeDecodeError):
+            found.append((str(path.relative_to(ROOT)), path.read_text("utf-8")))
+    return found
 
 
 def here() -> list[re.Pattern[str]]:

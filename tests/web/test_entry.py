@@ -6,6 +6,8 @@ import json
 import stat
 from typing import TYPE_CHECKING
 
+import pytest
+
 from batchd.config.web import Address, WebTable
 from batchd.store.layout import WEB_TOKENS
 from batchd.web.application import ROUTES
@@ -46,6 +48,7 @@ async def test_nothing_but_health_and_the_way_in_is_open(house: House) -> None:
         assert await (await nobody.get("/healthz")).text() == "ok\n"
 
 
+@pytest.mark.slow
 async def test_who_may_read_gives_no_orders(house: House) -> None:
     async with served(house) as web:
         for asker in (web.program(WebRole.READ), await web.browser(WebRole.READ)):
