@@ -10,9 +10,10 @@ import pytest
 
 from batchd.app.once import RunOutcome
 from batchd.app.supervisor import Supervisor
+from batchd.cli.once import lines_of
 from batchd.domain.lifecycle import Admit
 from batchd.domain.records import Job, JobState
-from batchd.engine.looks.inbox_look import Seen
+from batchd.engine.looks.inbox_look import QUESTION_RESTS, Seen
 from batchd.engine.looks.look import Outlook
 from batchd.testing.household import REVIEWS, Household, Living
 
@@ -33,6 +34,15 @@ def test_no_job_that_goes_on_counts_as_done(state: JobState) -> None:
     assert (outcome.exit_status == 0) == (state in {JobState.DONE, JobState.CANCELLED})
     held = RunOutcome([(job(JobState.RUNNING), 0)], interrupted=False, held=True)
     assert held.exit_status == 6
+
+
+def test_a_file_that_waits_for_its_question_is_told() -> None:
+    left = {"inbox/may.csv": f"There is no question for this file. {QUESTION_RESTS}"}
+    assert RunOutcome([(job(JobState.DONE), 0)], interrupted=False, left=left).exit_status == 5
+    assert RunOutcome([], interrupted=False, left={"inbox/link": "It is a link."}).exit_status == 0
+    assert list(lines_of([], left, interrupted=False)) == [
+        f"inbox/may.csv: stays in the inbox. {left['inbox/may.csv']}"
+    ]
 
 
 @pytest.fixture

@@ -462,7 +462,7 @@ def test_once_for_machines(tmp_path: Path) -> None:
     said = process("--config", house / "config.toml", "once", "--json", "--log-format", "json")
     assert said.status == 0
     record = json.loads(said.out)
-    assert set(record) == {"exit_status", "interrupted", "jobs"}
+    assert set(record) == {"exit_status", "interrupted", "jobs", "left"}
     [job] = record["jobs"]
     assert (job["source"], job["state"], job["rows"]["ok"]) == ("reviews/may.csv", "done", 1)
     assert all(Path(path).exists() for path in job["outputs"])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..config.load import Config
 from ..delivery.outbox import require_all
 from ..domain.records import BatchState, Job, JobState
 from ..domain.states import FAILED_AT_THE_END
+from ..domain.subjects import SubjectKind
+from ..engine.looks.inbox_look import QUESTION_RESTS
 from ..plugin.catalogue import Catalogue
 from .daemon import daemon
 from .dropping import drop
@@ -24,12 +26,14 @@ class RunOutcome:
     """The outcome of `once`: the jobs of this run, and whether it was interrupted.
 
     `held` says that a person must decide about a batch of theirs. `steps` are the states of later steps of chains.
+    `left` are the files that stay in the inbox, with the reason.
     """
 
     jobs: Sequence[tuple[Job, int]]
     interrupted: bool
     held: bool = False
     steps: frozenset[JobState] = frozenset()
+    left: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def exit_status(self) -> int:
@@ -43,7 +47,8 @@ class RunOutcome:
             return 1
         if self.held or JobState.HELD in states:
             return 6
-        if not all(state.final for state in states):
+        unasked = any(why.endswith(QUESTION_RESTS) for why in self.left.values())
+        if unasked or not all(state.final for state in states):
             return 5
         if any(failed for _, failed in self.jobs):
             return 3
@@ -93,4 +98,6 @@ async def _once(
             if not job.state.final:
                 batches = await ours.context.store.batches.of_job(job_id)
                 held = held or any(batch.state is BatchState.HELD for batch in batches)
-    return RunOutcome(jobs, interrupted, held, frozenset(steps))
+        known = await ours.context.store.event_log.conditions()
+        left = {str(each): why for each, why in known.items() if each.kind is SubjectKind.INBOX_FILE}
+    return RunOutcome(jobs, interrupted, held, frozenset(steps), left)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,8 +58,8 @@ def once(
     On a terminal it shows how far it is; elsewhere it logs to standard error. At the end it prints the outcome of
     each file and where the results are.
 
-    Exits with 1 if a job failed or a file was rejected, with 3 if some rows failed, with 5 if a folder is missing or a
-    job could not come to its end, with 6 if a job or batch is held.
+    Exits with 1 if a job failed or a file was rejected, with 3 if some rows failed, with 5 if a folder is missing, a
+    file waits for its question or a job could not come to its end, with 6 if a job or batch is held.
 
     \b
     Examples:
@@ -87,11 +87,12 @@ def once(
         record = {
             "exit_status": outcome.exit_status,
             "interrupted": outcome.interrupted,
+            "left": dict(outcome.left),
             "jobs": [job.record()["job"] for job in jobs],
         }
         echo_json(record)
         return outcome.exit_status
-    for line in _lines(jobs, interrupted=outcome.interrupted):
+    for line in lines_of(jobs, outcome.left, interrupted=outcome.interrupted):
         click.echo(line if line.startswith("  ") else for_stream(line, sys.stdout))
     return outcome.exit_status
 
@@ -110,11 +111,12 @@ def _watched(call: Call, where: Places, log_format: str) -> Iterator[None]:
         yield
 
 
-def _lines(jobs: Sequence[JobDetails], *, interrupted: bool) -> Iterator[str]:
+def lines_of(jobs: Sequence[JobDetails], left: Mapping[str, str], *, interrupted: bool) -> Iterator[str]:
+    """What a person reads at the end: the outcome of each file, where its results are, and what stays in the inbox."""
     from ..status.formatting import clean
     from .cells import spent
 
-    if not jobs and not interrupted:
+    if not jobs and not interrupted and not left:
         yield "There was nothing to do: the inbox is empty, and no job was under way."
     for each in jobs:
         job = each.job
@@ -127,6 +129,8 @@ def _lines(jobs: Sequence[JobDetails], *, interrupted: bool) -> Iterator[str]:
         original = each.original()
         if original is not None:
             yield clean(f"  {'original':9}{original}")
+    for name, why in left.items():
+        yield clean(f"{name}: stays in the inbox. {why}")
     if interrupted:
         yield "Interrupted. Jobs go on at the next start; nothing is lost, nothing is paid twice."
 

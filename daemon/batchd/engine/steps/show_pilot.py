@@ -62,7 +62,7 @@ async def show(context: Context, action: ShowPilot) -> None:
     await context.store.pilots.shown(
         job,
         f"{done.rows:,} of its {job.rows or 0:,} rows were asked first{paid}{failed}; look at their answers in "
-        f"{name} in the outbox before the other {count(rest, 'row')} are asked{cost}",
+        f"{name} in the outbox before the other {count(rest, 'row')} {'is' if rest == 1 else 'are'} asked{cost}",
     )
 
 
