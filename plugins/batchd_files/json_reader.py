@@ -18,7 +18,7 @@ from batchd import BadRow, Dialect, FileRefused, Json, Reader, Settings, Source,
 
 from .bad_lines import bad_line
 from .content import begin_json, refuse_other_kinds
-from .jsonl_reader import MAX_LINE, JsonlReader, add_columns, refuse_sparse, rows_of
+from .jsonl_reader import MAX_LINE, JsonlReader, add_columns, has_nameless, refuse_sparse, rows_of
 
 _PIECE = 1 << 18
 _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.?)*+("|\Z)|[{}\[\]]', re.DOTALL)
@@ -246,7 +246,7 @@ class Document:
             records = read_json_together(b"[%b]" % text, lines=False)
             if records is None:
                 continue
-            if "" in set().union(*records):
+            if has_nameless(text, records):
                 return None
             self._whole[place] = len(text)
             self._at = between.end() - 1

@@ -84,6 +84,11 @@ def rows_of(records: list[dict[str, Json]], columns: Sequence[str]) -> Iterator[
     return ([record.get(column) for column in columns] for record in records)
 
 
+def has_nameless(text: bytes, records: list[dict[str, Json]]) -> bool:
+    """Whether any of the records, decoded from this text, has a key without a name."""
+    return b'""' in text and "" in set().union(*records)
+
+
 def add_columns(columns: dict[str, None], records: list[dict[str, Json]], what: str) -> None:
     """Add the keys of the records that are not there yet."""
     if columns.keys() >= set().union(*records):
@@ -187,7 +192,7 @@ class _Lines:
             with suppress(ValueError):  # a program may have written into the file meanwhile
                 return _decode_lines(lines)
         records = read_json_together(lines, lines=True)
-        if records is None or "" in set().union(*records):
+        if records is None or has_nameless(lines, records):
             return None
         self._whole.add(start)
         return records
