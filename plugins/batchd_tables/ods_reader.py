@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from xml.etree.ElementTree import Element
 
 from batchd import Archive, BadRow, Dialect, Failure, FileRefused, Json, Source, UnpackLimits
 
+from .ods_shapes import MAX_SHAPES, OdsShape, duration, shape_of
 from .other_files import require_archive
 from .sheet_xml import number_of
 from .sheets import MAX_COLUMNS, SheetReader, SheetRow, column_letters, is_filled
@@ -19,7 +21,6 @@ _TABLE = re.compile(r"<table:table\s[^>]*>")
 _NAME = re.compile(r'\stable:name="([^"]*)"')
 _STYLE = re.compile(r'\stable:style-name="([^"]*)"')
 _HIDDEN = re.compile(r'<style:style style:name="([^"]*)"[^>]*>\s*<style:table-properties[^>]*table:display="false"')
-_DURATION = re.compile(r"(-?)P(?:(\d+)D)?T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,]\d+)?S)?")
 _MAX_ROWS = 1_048_576
 _HEAD = 8_000_000
 
@@ -66,13 +67,7 @@ class OdsReader(SheetReader):
                     f"are: {names}. Rename the sheet that you mean, and drop the file again.\n"
                     "For the operator: sheet in the table [routes.NAME.reader] says which one is read.",
                 )
-            yield from self.records(_again(first, rows), "ods", sheet.found)
-
-
-def _again(first: SheetRow | None, rows: Iterable[SheetRow]) -> Iterator[SheetRow]:
-    if first is not None:
-        yield first
-    yield from rows
+            yield from self.records(rows if first is None else chain([first], rows), "ods", sheet.found)
 
 
 class OdsSheet:
@@ -97,8 +92,22 @@ class OdsSheet:
             yield from chunks
 
         inside, filled, number = False, False, 0
+        shapes: list[OdsShape] = []
         for piece in pieces(rest(), _END, _STOP):
-            for text in piece.split(_END):
+            at, odd = 0, "<!" in piece
+            while at <= len(piece):
+                for place, shape in enumerate(shapes if inside and not odd else ()):
+                    usual, at = shape.rows(piece, at, _MAX_ROWS - number)
+                    for cells in usual:
+                        number += 1
+                        yield SheetRow(number, cells)
+                    if usual:
+                        filled = True
+                        shapes.insert(0, shapes.pop(place))
+                        break
+                stop = piece.find(_END, at)
+                text = piece[at:stop] if stop >= 0 else piece[at:]
+                at = stop + len(_END) if stop >= 0 else len(piece) + 1
                 starts = [match.start() for match in _ROW.finditer(text)]
                 start = starts[-1] if starts else len(text)
                 for tag in _TABLE.findall(text, 0, start):
@@ -107,6 +116,8 @@ class OdsSheet:
                     inside, number = self._begins(tag, hidden), 0
                 if not inside or not starts:
                     continue
+                if len(shapes) < MAX_SHAPES and (new := shape_of(text[start:])) is not None:
+                    shapes.append(new)
                 row = fragment(f"<root{spaces}>{text[start:]}{_END}</root>")[0]
                 times = _repeated(row, "number-rows-repeated")
                 read = self._row(row, number + 1)
@@ -195,11 +206,7 @@ def _value(cell: Element, row: SheetRow, place: int) -> Json:
     if kind == "date":
         return keys.get("date-value", shown)
     if kind == "time":
-        match = _DURATION.fullmatch(keys.get("time-value", ""))
-        if match is None:
-            return shown
-        days, hours, minutes, seconds = (int(part or 0) for part in match.groups()[1:])
-        return f"{match[1]}{days * 24 + hours:02}:{minutes:02}:{seconds:02}"
+        return duration(keys.get("time-value", "")) or shown
     if kind == "boolean":
         return keys.get("boolean-value") == "true"
     if kind is None and "formula" in keys and not shown:

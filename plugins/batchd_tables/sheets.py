@@ -74,7 +74,10 @@ class SheetRow:
 
 def is_filled(row: SheetRow) -> bool:
     """Whether there is any text or number in a row."""
-    return row.failure is not None or not _is_empty(row.cells)
+    for cell in row.cells:
+        if cell is not None and (type(cell) is not str or (cell and not cell.isspace())):
+            return True
+    return row.failure is not None
 
 
 class TableInSheet:
@@ -168,13 +171,6 @@ def _begins_below(first: Sequence[SheetRow], place: int) -> bool:
 
 def _filled(cells: Sequence[Json]) -> int:
     return sum(cell is not None and cell != "" for cell in cells)
-
-
-def _is_empty(cells: Sequence[Json]) -> bool:
-    for cell in cells:  # noqa: SIM110  # a loop, since nearly every row ends it at once
-        if cell is not None and (not isinstance(cell, str) or (cell and not cell.isspace())):
-            return False
-    return True
 
 
 def column_names(cells: Sequence[Json], number: int) -> list[str]:

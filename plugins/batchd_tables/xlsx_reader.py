@@ -49,8 +49,8 @@ class XlsxReader(SheetReader):
                     read_shared(decoded(archive.chunks(workbook.texts)), texts)
                 for sheet in sheets:
                     xml = SheetXml(texts.quick(), workbook.styles.formats, from_1904=workbook.from_1904)
-                    rows = filter(is_filled, xml.rows(decoded(archive.chunks(sheet.place))))
-                    first = next(rows, None)
+                    rows = xml.rows(decoded(archive.chunks(sheet.place)))
+                    first = next(filter(is_filled, rows), None)
                     if first is not None:
                         break
                 if first is None:

@@ -105,6 +105,48 @@ def test_repeated_rows_and_cells_and_other_sheets(tmp_path: Path) -> None:
     assert bad.failure.message.startswith("Cell A2 has a formula")
 
 
+ODD = [
+    (cell("string", shown=""), cell("float", "1")),
+    (cell("string", shown="Anna &amp; Bo"), cell("float", "-2.5", "-2,5")),
+    (cell("string", shown="x"), cell("float", "7", "007")),
+    ("<table:table-cell/>", cell("float", "3")),
+    (cell("string", shown="x"), '<table:table-cell table:number-columns-repeated="3"/>'),
+    (cell("string", shown="x"), cell("boolean", "true", more=' table:formula="of:=TRUE()"')),
+    (cell("string", shown="x"), cell("date", "2026-05-01", more=' table:style-name="ce7"')),
+    (cell("string", shown="x"), '<table:table-cell table:formula="of:=1+1"/>'),
+    (cell("time", "PT1H2M3S", "1:02"), cell("percentage", "0.5", "50 %")),
+    (cell("string", shown="x<text:s/>y"), cell("string", shown="1_0")),
+    (
+        '<table:table-cell office:value-type="string" office:string-value="other"><text:p>shown</text:p></table:table-cell>',
+    ),
+    (cell("float", "7", more=' table:number-columns-repeated="2"'),),
+    (cell("string", shown="one"),),
+]
+
+
+def test_rows_of_many_shapes_are_those_that_are_parsed(tmp_path: Path) -> None:
+    usual = [
+        row(cell("string", shown=f"text {n}"), cell("float", str(n))).replace(' table:number-rows-repeated="1"', "")
+        for n in range(60)
+    ]
+    odd = [row(*each).replace(' table:number-rows-repeated="1"', "") for each in ODD]
+    tables = {
+        "each once": [*usual, *odd, *usual],
+        "in turns": [each for pair in zip(usual, odd * 5, strict=False) for each in pair],
+        "each often": [each for one in odd for each in [one] * 4],
+        "repeated rows": [*usual, row(cell("string", shown="x"), cell("float", "1"), times=3), *usual],
+        "one column": [row(cell("float", str(n))).replace(' table:number-rows-repeated="1"', "") for n in range(9)],
+    }
+    faults = []
+    for name, rows in tables.items():
+        quick = read(ods(tmp_path / "quick.ods", HEADER, *rows), reader())
+        # With a comment in it, nothing is taken for usual.
+        parsed = read(ods(tmp_path / "parsed.ods", HEADER, *rows, "<!-- -->"), reader())
+        assert len(quick) > len(rows) / 2
+        faults += [f"{name}: {one} and {two}" for one, two in zip(quick, parsed, strict=True) if repr(one) != repr(two)]
+    assert not faults, "\n".join(faults)
+
+
 @pytest.mark.field("hostile files")
 def test_what_is_made_to_do_harm_is_refused(tmp_path: Path) -> None:
     wide = '<table:table-cell office:value-type="float" office:value="7" table:number-columns-repeated="{}"/>'

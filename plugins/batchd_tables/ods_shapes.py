@@ -1,0 +1,154 @@
+"""Rows of a spreadsheet that are written like those before: one match of a regular expression for a whole row.
+
+A program writes a column the same way from the first row to the last. A row that is written otherwise is parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from batchd import Json
+
+from .sheet_xml import number_of
+from .xml_text import plain
+
+MAX_COLUMNS = 200
+"""Cells of a row that has a shape: to compile more takes longer than it saves."""
+MAX_SHAPES = 20
+_DURATION = re.compile(r"(-?)P(?:(\d+)D)?T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,]\d+)?S)?")
+_ROW = re.compile(r'<table:table-row((?: table:(?:style-name|visibility)="[^"<]*")*)>')
+_CELL = re.compile(
+    r'<table:(table-cell|covered-table-cell)((?: [\w.:-]+="[^"<]*")*)(?:/>|>(?:<text:p>([^<]*)</text:p>)?</table:\1>)'
+)
+_ATTRIBUTE = re.compile(r' ([\w.:-]+)="([^"]*)"')
+_ANY = {"table:style-name", "table:formula", "table:content-validation-name"}
+"""Attributes that change nothing and may differ from row to row."""
+_NUMBERS = {"float", "percentage", "currency"}
+_BEGIN = "<table:table-row"
+ReaderOf = Callable[[Sequence[str]], Sequence[Json]]
+"""What reads the cells of a column."""
+_VALUES = {**dict.fromkeys(_NUMBERS, "office:value"), "date": "office:date-value", "boolean": "office:boolean-value"}
+_DIGITS = re.compile("0[0-9]+")
+
+
+def duration(text: str) -> str | None:
+    """A time or a duration as hours, minutes and seconds; None if the text is none."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups()[1:])
+    return f"{match[1]}{days * 24 + hours:02}:{minutes:02}:{seconds:02}"
+
+
+class OdsShape:
+    """How rows are written. `pattern` matches one, with a group for each cell that has a value."""
+
+    def __init__(self, pattern: str, readers: Sequence[ReaderOf], gaps: Sequence[tuple[int, int]]) -> None:
+        self.pattern = re.compile(pattern)
+        self._readers = readers
+        self._gaps = gaps
+        """Where cells are missing, and how many."""
+
+    def rows(self, text: str, at: int, most: int) -> tuple[list[list[Json]], int]:
+        """The cells of the rows that begin here and are written so, and where they end."""
+        if self.pattern.match(text, at) is None:
+            return [], at
+        found: list[Any] = self.pattern.findall(text, at)
+        end = len(text)
+        if not len(found) == text.count(_BEGIN, at) <= most or "<table:table " in text:
+            found, end = self._following(text, at, most)
+        elif len(self._readers) == 1:
+            found = [(each,) for each in found]
+        columns = [read(column) for read, column in zip(self._readers, zip(*found, strict=True), strict=True)]
+        rows: list[list[Json]] = list(map(list, zip(*columns, strict=True)))
+        for place, missing in self._gaps:
+            for cells in rows:
+                cells[place:place] = [None] * missing
+        return rows, end
+
+    def _following(self, text: str, at: int, most: int) -> tuple[list[tuple[str, ...]], int]:
+        found: list[tuple[str, ...]] = []
+        match = self.pattern.match(text, at)
+        while match is not None and len(found) < most:
+            found.append(match.groups())
+            at = match.end()
+            match = self.pattern.match(text, at)
+        return found, at
+
+
+def shape_of(row: str) -> OdsShape | None:
+    """The shape of a row, from its tag to its last cell; None if there is anything unusual in it."""
+    begun = _ROW.match(row)
+    if begun is None:
+        return None
+    at, place = begun.end(), 0
+    parts = [r'\s*+<table:table-row(?: table:(?:style-name|visibility)="[^"<]*+")*+>']
+    readers: list[ReaderOf] = []
+    gaps: list[tuple[int, int]] = []
+    missing = 0
+    while at < len(row):
+        cell = _CELL.match(row, at)
+        if cell is None or len(readers) >= MAX_COLUMNS:
+            return None
+        at = cell.end()
+        attributes = _ATTRIBUTE.findall(cell[2])
+        keys = dict(attributes)
+        kind, times = keys.get("office:value-type"), int(keys.get("table:number-columns-repeated", "1"))
+        reader: ReaderOf | None = None
+        if kind is not None and cell[1] == "table-cell":
+            reader = _reader(kind, cell[3] or "")
+            if reader is None or times > 1 or "office:string-value" in keys:
+                return None
+            gaps += [(place, missing)] if missing else []
+            place, missing = place + missing + 1, 0
+            readers.append(reader)
+        elif cell[3] or "table:formula" in keys:
+            return None
+        else:
+            missing += times
+        written = "".join(_written(name, value, kind if reader else None) for name, value in attributes)
+        tag = f"table:{cell[1]}{written}"
+        parts.append(f"<{tag}/>" if cell[0].endswith("/>") else f"<{tag}>{_shown(kind, cell[3])}</table:{cell[1]}>")
+    return OdsShape("".join([*parts, "</table:table-row>"]), readers, gaps) if readers else None
+
+
+def _written(name: str, value: str, kind: str | None) -> str:
+    if name in _ANY:
+        return f' {name}="[^"<]*+"'
+    if kind is not None and name == _VALUES.get(kind):
+        return f' {name}="([^"<&]++)"'
+    return re.escape(f' {name}="{value}"')
+
+
+def _shown(kind: str | None, text: str | None) -> str:
+    if text is None:
+        return ""
+    if kind == "string":
+        return "<text:p>([^<]++)</text:p>"
+    # A number that is shown with zeros in front is the text that is shown.
+    return "<text:p>(?!0[0-9]++<)[^<]*+</text:p>" if kind in _NUMBERS else "<text:p>[^<]*+</text:p>"
+
+
+def _reader(kind: str, shown: str) -> ReaderOf | None:
+    if kind == "string":
+        return _texts if shown else None
+    if kind in _NUMBERS:
+        return None if _DIGITS.fullmatch(shown) else _numbers
+    return {"date": list, "boolean": _truths}.get(kind)
+
+
+def _texts(column: Sequence[str]) -> Sequence[Json]:
+    together = "".join(column)
+    return [*map(plain, column)] if "&" in together or "\r" in together else column
+
+
+def _numbers(column: Sequence[str]) -> Sequence[Json]:
+    if "".join(column).isdecimal() and max(map(len, column)) < 1_000:
+        return [*map(int, column)]
+    return [*map(number_of, column)]
+
+
+def _truths(column: Sequence[str]) -> Sequence[Json]:
+    return [each == "true" for each in column]
