@@ -77,6 +77,7 @@ def write(kind: str, path: Path, rows: int) -> None:
 
 OASIS = "urn:oasis:names:tc:opendocument:xmlns"
 SPACES = " ".join(f'xmlns:{name}="{OASIS}:{name}:1.0"' for name in ("office", "table", "text"))
+BEGIN = f"<office:document-content {SPACES}><office:body><office:spreadsheet>"
 
 
 def write_ods(path: Path, rows: int) -> None:
@@ -94,9 +95,7 @@ def write_ods(path: Path, rows: int) -> None:
         manifest = f'<manifest:manifest xmlns:manifest="{OASIS}:manifest:1.0"/>'
         archive.writestr("META-INF/manifest.xml", manifest)
         with archive.open("content.xml", "w") as file:
-            file.write(
-                f'<office:document-content {SPACES}><office:body><office:spreadsheet><table:table table:name="May">'.encode()
-            )
+            file.write(f'{BEGIN}<table:table table:name="May">'.encode())
             for row in itertools.chain([NAMES], table(rows)):
                 cells = "".join(map(cell, row))
                 file.write(f'<table:table-row table:style-name="ro1">{cells}</table:table-row>'.encode())

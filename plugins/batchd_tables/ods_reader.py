@@ -34,8 +34,8 @@ class OdsReader(SheetReader):
         """See Reader."""
         return Dialect(form="ods")
 
-    def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """See Reader. Memory holds some rows at a time."""
+    def table(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
+        """See SheetReader. Memory holds some rows at a time."""
         with source.open() as file:
             require_archive(file, "a spreadsheet")
             archive = Archive(file, self.settings.limits)

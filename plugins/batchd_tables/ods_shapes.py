@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from batchd import Json
@@ -26,7 +27,8 @@ _ATTRIBUTE = re.compile(r' ([\w.:-]+)="([^"]*)"')
 _ANY = {"table:style-name", "table:formula", "table:content-validation-name"}
 """Attributes that change nothing and may differ from row to row."""
 _NUMBERS = {"float", "percentage", "currency"}
-_BEGIN = "<table:table-row"
+_TAG = "<table:table"
+"""How a table, its rows and its cells begin."""
 ReaderOf = Callable[[Sequence[str]], Sequence[Json]]
 """What reads the cells of a column."""
 _VALUES = {**dict.fromkeys(_NUMBERS, "office:value"), "date": "office:date-value", "boolean": "office:boolean-value"}
@@ -47,6 +49,7 @@ class OdsShape:
 
     def __init__(self, pattern: str, readers: Sequence[ReaderOf], gaps: Sequence[tuple[int, int]]) -> None:
         self.pattern = re.compile(pattern)
+        self._tags = pattern.count(_TAG)
         self._readers = readers
         self._gaps = gaps
         """Where cells are missing, and how many."""
@@ -57,7 +60,8 @@ class OdsShape:
             return [], at
         found: list[Any] = self.pattern.findall(text, at)
         end = len(text)
-        if not len(found) == text.count(_BEGIN, at) <= most or "<table:table " in text:
+        # No row, and no other table, is between them.
+        if len(found) > most or len(found) * self._tags != text.count(_TAG, at):
             found, end = self._following(text, at, most)
         elif len(self._readers) == 1:
             found = [(each,) for each in found]
@@ -147,6 +151,11 @@ def _texts(column: Sequence[str]) -> Sequence[Json]:
 def _numbers(column: Sequence[str]) -> Sequence[Json]:
     if "".join(column).isdecimal() and max(map(len, column)) < 1_000:
         return [*map(int, column)]
+    with suppress(ValueError):
+        # What has a fraction, and is no infinity or the like, is that number.
+        return [
+            value if value % 1 > 0 else number_of(text) for text, value in zip(column, map(float, column), strict=True)
+        ]
     return [*map(number_of, column)]
 
 

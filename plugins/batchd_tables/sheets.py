@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -9,12 +10,13 @@ from typing import Any
 
 from pydantic import Field
 
-from batchd import BadRow, Failure, FileRefused, Json, Reader, Settings, UnpackLimits
+from batchd import BadRow, Failure, FileRefused, Json, Reader, Settings, Source, UnpackLimits
 
 MAX_COLUMNS = 16_384
 """As many as a sheet of Excel has."""
 _LOOKED_AT = 50
 """Rows at the beginning that tell a title from a header."""
+_AT_ONCE = 500
 _TITLES = 20
 """Rows above the header."""
 _DEFAULTS = UnpackLimits()
@@ -49,6 +51,21 @@ class SheetReader(Reader[SheetSettings]):
     def describe(self) -> Mapping[str, Json]:
         """The sheet that was read, and the row of its header."""
         return dict(self._description)
+
+    @abstractmethod
+    def table(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
+        """The names of the columns, then the rows, one by one."""
+
+    def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
+        """See Reader."""
+        return self.table(source)
+
+    def read_many(self, source: Source) -> Iterator[Sequence[Sequence[str] | Sequence[Json] | BadRow]]:
+        """See Reader."""
+        records = self.table(source)
+        yield [next(records)]
+        while some := list(islice(records, _AT_ONCE)):
+            yield some
 
     def records(
         self, rows: Iterable[SheetRow], form: str, sheet: str, others: Sequence[str] = ()
@@ -102,6 +119,9 @@ class TableInSheet:
         for row in rest:
             count += 1
             cells = row.cells
+            if len(cells) == width and row.failure is None:
+                yield cells
+                continue
             while len(cells) > width and (cells[-1] is None or cells[-1] == ""):
                 cells.pop()
             if row.failure is not None:

@@ -37,8 +37,8 @@ class XlsxReader(SheetReader):
         """See Reader. Has how the sheet looks, for the sink `xlsx`."""
         return Dialect(form="xlsx", details=self._look)
 
-    def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """See Reader. Memory holds some rows at a time, and at most 32 MiB of shared texts."""
+    def table(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
+        """See SheetReader. Memory holds some rows at a time, and at most 32 MiB of shared texts."""
         with source.open() as file:
             require_archive(file, "a workbook")
             archive = Archive(file, self.settings.limits)
