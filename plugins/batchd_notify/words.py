@@ -100,15 +100,16 @@ def _finished(name: str, data: Mapping[str, Any], language: Language) -> str:
 
 def without_quotes(event: Event) -> Event:
     """The event without words of others, which may quote what is in a file or what was answered."""
-    values: Any = event
-    if event.kind == "ConditionRaised":
-        if values.subject.startswith(_QUOTES):
-            return dataclasses.replace(values, text="Something is wrong. To see what: batchd status")
-        return event
-    safe = event.kind == "BatchHeld" or (event.kind == "JobHeld" and values.code not in (None, "useless"))
-    if safe or not getattr(event, "reason", None):
-        return event
-    return dataclasses.replace(values, reason=_SAYS_WHY)
+    values = event.data()
+    if event.kind == "ConditionRaised" and str(values["subject"]).startswith(_QUOTES):
+        return _with(event, text="Something is wrong. To see what: batchd status")
+    safe = event.kind == "BatchHeld" or (event.kind == "JobHeld" and values["code"] not in (None, "useless"))
+    return event if safe or not values.get("reason") else _with(event, reason=_SAYS_WHY)
+
+
+def _with(event: Event, **values: Any) -> Event:
+    """The same event with other values; which fields there are is a matter of its kind."""
+    return dataclasses.replace(event, **values)
 
 
 def record(event: Event) -> dict[str, Any]:
